@@ -1,0 +1,20 @@
+"""Copy a model file into the workflow, checking its sha256 when one is given."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import run
+from edgeproof.sources.copying import copy_model
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", required=True, help="ONNX file")
+    parser.add_argument("--sha256", help="what the file's bytes must hash to")
+    parser.add_argument("--output", required=True, help="ONNX file to write")
+    args = parser.parse_args(argv)
+    copy_model(args.source, args.sha256, args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

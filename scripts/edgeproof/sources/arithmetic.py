@@ -1,0 +1,116 @@
+"""How much arithmetic one inference is: multiply-accumulate operations (MACs), from shapes alone."""
+
+import math
+
+import onnx
+import onnx.inliner
+from onnx import helper, shape_inference
+
+from .onnx_files import iterate_nodes
+
+# Operators that multiply matrices or convolve, whose count needs more than shapes or a formula that we don't hold.
+UNCOUNTED = {"LSTM", "GRU", "RNN", "Einsum", "Attention", "DeformConv", "DFT", "STFT"}
+# Quantising is element-wise also where it comes from ONNX Runtime's own domain.
+ELEMENTWISE = {("com.microsoft", "QuantizeLinear"), ("com.microsoft", "DequantizeLinear")}
+
+
+def count_macs(model):
+    """Return `(macs, unknown)` of one inference with batch size 1.
+
+    `macs` sums convolutions (grouped and transposed too), Gemm and MatMul and their integer forms; element-wise work is
+    left out, as is usual. A symbolic first dimension of an input counts as 1. `unknown` lists `{"node", "op"}` of the
+    operators that would add to the sum but whose shapes the model does not tell, whose bodies run an unknown number of
+    times, or that are no standard operators: when it is not empty, `macs` is a lower bound.
+    """
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    shapes = infer_shapes(model)
+    total, unknown = 0, []
+    for node in model.graph.node:
+        count = _COUNTERS.get(node.op_type) if _is_standard(node) else None
+        nested = [inner for inner in iterate_nodes([node]) if inner is not node]
+        macs = count(node, shapes) if count else 0
+        if macs is None or _is_uncounted(node) or any(map(_may_multiply, nested)):
+            unknown.append({"node": node.name, "op": node.op_type})
+        else:
+            total += macs
+    return total, unknown
+
+
+def infer_shapes(model):
+    """Return `{tensor name: tuple}` for all shapes that are known whole once symbolic batch dimensions are 1."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    initializers = {item.name for item in copy.graph.initializer}
+    batches = set()
+    for value in copy.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if value.name not in initializers and dims and dims[0].WhichOneof("value") != "dim_value":
+            batches.add(dims[0].dim_param)
+            dims[0].dim_value = 1
+    # The same symbol stands elsewhere too, as in outputs; a contradiction there would stop the inference.
+    for value in (*copy.graph.input, *copy.graph.output, *copy.graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param and dim.dim_param in batches:
+                dim.dim_value = 1
+    try:
+        graph = shape_inference.infer_shapes(copy, data_prop=True).graph
+    except (shape_inference.InferenceError, RuntimeError):
+        graph = copy.graph
+    shapes = {item.name: tuple(item.dims) for item in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        tensor = value.type.tensor_type
+        if tensor.HasField("shape") and all(dim.WhichOneof("value") == "dim_value" for dim in tensor.shape.dim):
+            shapes.setdefault(value.name, tuple(dim.dim_value for dim in tensor.shape.dim))
+    return shapes
+
+
+def _count_conv(node, shapes, weight=1):
+    """Each output value is one sum over the filter: (input channels / group) x kernel."""
+    filters, output = shapes.get(node.input[weight]), shapes.get(node.output[0])
+    return None if filters is None or output is None else math.prod(output) * math.prod(filters[1:])
+
+
+def _count_conv_transpose(node, shapes):
+    """Each input value is spread over the filter: (output channels / group) x kernel."""
+    filters, values = shapes.get(node.input[1]), shapes.get(node.input[0])
+    return None if filters is None or values is None else math.prod(values) * math.prod(filters[1:])
+
+
+def _count_gemm(node, shapes):
+    left, output = shapes.get(node.input[0]), shapes.get(node.output[0])
+    if left is None or output is None:
+        return None
+    transposed = any(item.name == "transA" and helper.get_attribute_value(item) for item in node.attribute)
+    return math.prod(output) * left[0 if transposed else 1]
+
+
+def _count_matmul(node, shapes):
+    left, output = shapes.get(node.input[0]), shapes.get(node.output[0])
+    return None if left is None or output is None else math.prod(output) * left[-1]
+
+
+_COUNTERS = {
+    "Conv": _count_conv,
+    "ConvInteger": _count_conv,
+    "QLinearConv": lambda node, shapes: _count_conv(node, shapes, weight=3),
+    "ConvTranspose": _count_conv_transpose,
+    "Gemm": _count_gemm,
+    "MatMul": _count_matmul,
+    "MatMulInteger": _count_matmul,
+    "QLinearMatMul": _count_matmul,
+}
+
+
+def _is_standard(node):
+    return node.domain in ("", "ai.onnx", "ai.onnx.ml")
+
+
+def _is_uncounted(node):
+    if _is_standard(node):
+        return node.op_type in UNCOUNTED
+    return (node.domain, node.op_type) not in ELEMENTWISE
+
+
+def _may_multiply(node):
+    return _is_uncounted(node) or node.op_type in _COUNTERS

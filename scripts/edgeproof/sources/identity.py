@@ -1,0 +1,93 @@
+"""What a model is: digest, interface, operators, parameters and arithmetic, read from the ONNX file alone."""
+
+from collections import Counter
+from pathlib import Path
+
+import onnx
+from onnx import helper
+
+from ..core.documents import write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from .arithmetic import count_macs
+from .onnx_files import iterate_nodes, iterate_tensors, list_inputs, load_model
+
+
+def identify_model(name, path, output):
+    """Write the identity (`edgeproof.identity.v1`) of the ONNX file `path`, known as model `name`, to `output`.
+
+    The model must pass `onnx.checker` and hold its weights in the one file; otherwise UserError.
+    """
+    model = load_model(path)
+    macs, unknown = count_macs(model)
+    document = {
+        "schema": "edgeproof.identity.v1",
+        "model": name,
+        "sha256": sha256_file(path),
+        "bytes": Path(path).stat().st_size,
+        "ir_version": model.ir_version,
+        "opset": {item.domain or "ai.onnx": item.version for item in model.opset_import},
+        "producer": {"name": model.producer_name or None, "version": model.producer_version or None},
+        "inputs": [describe_tensor(value, path) for value in list_inputs(model.graph)],
+        "outputs": [describe_tensor(value, path) for value in model.graph.output],
+        "operators": dict(sorted(count_operators(model).items())),
+        "parameters": count_parameters(model),
+        "macs": macs,
+        "macs_unknown": unknown,
+    }
+    write_json(output, document, "identity")
+
+
+def describe_tensor(value, path):
+    """Return name, dtype (numpy's name) and shape of a graph input or output; symbolic dimensions are strings.
+
+    A dimension that has neither a size nor a name is `"?"`; a shape that the model does not tell is null.
+    """
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        raise UserError(f"{path}: {value.name!r} is a {(kind or 'value without type').replace('_type', '')}; "
+                        "only models whose inputs and outputs are tensors can be measured")  # fmt: skip
+    tensor = value.type.tensor_type
+    shape = None
+    if tensor.HasField("shape"):
+        shape = [
+            item.dim_value if item.WhichOneof("value") == "dim_value" else item.dim_param or "?"
+            for item in tensor.shape.dim
+        ]
+    return {"name": value.name, "dtype": name_dtype(tensor.elem_type), "shape": shape}
+
+
+def name_dtype(element_type):
+    """Return numpy's name of an ONNX element type (`float32`), or ONNX's own in lower case where numpy has none."""
+    if element_type == onnx.TensorProto.STRING:
+        return "string"
+    try:
+        return str(helper.tensor_dtype_to_np_dtype(element_type).name)
+    except KeyError:
+        return onnx.TensorProto.DataType.Name(element_type).lower()
+
+
+def count_operators(model):
+    """Return a Counter of operators in the graph, its subgraphs and the model's functions.
+
+    Operators outside the ONNX standard carry their domain: `com.microsoft.FusedConv`.
+    """
+    nodes = [*iterate_nodes(model.graph.node)]
+    for function in model.functions:
+        nodes += iterate_nodes(function.node)
+    return Counter(f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes)
+
+
+def count_parameters(model):
+    """Return the number of stored elements: initializers and constants, dense or sparse, except int64 tensors.
+
+    The int64 ones are shapes, axes and indices of the graph, not learned values.
+    """
+    total = 0
+    for tensor in iterate_tensors(model):
+        if tensor.data_type != onnx.TensorProto.INT64:
+            count = 1
+            for size in tensor.dims:
+                count *= size
+            total += count
+    return total

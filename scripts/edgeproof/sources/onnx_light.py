@@ -1,0 +1,182 @@
+"""Recipe `onnx-light`: real architectures whose topology the `onnx` package carries, with seeded weights put in.
+
+The package ships the graphs of well-known networks for its backend tests (`onnx/backend/test/data/light/`): IR version
+3, opset 9, large weights left out. We put weights in and bring the graph to opset 13, and keep what it computes:
+
+- Every floating-point weight is drawn anew. The few that the files do carry are trained ones, and batch statistics of a
+  trained network (variances down to 1e-14) blow up the activations of a network with other weights.
+- Dropout, which does nothing at inference, is removed; a Reshape to two dimensions becomes Flatten (a Reshape with a
+  stored shape stops some converters); the classifier ends in Softmax over a `(1, classes)` tensor.
+- The prefix `gpu_0/` of some names is dropped: it says where the network was once trained.
+
+The values are uniform, not normal, because uniform ones are made by exact arithmetic: the file is the same on every
+machine that has the same versions of numpy and onnx. Filters have zero mean and the deviation that keeps the variance
+of ReLU activations (Brock et al. 2021, "Characterizing signal propagation to close the performance gap in unnormalized
+ResNets"), and what is added to a shortcut is halved, so activations stay of order one and outputs do depend on the
+input. Random weights classify nothing: these models serve size, latency and conversion, never accuracy.
+"""
+
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from ..core.errors import UserError
+from ..core.files import atomic_write
+
+ARCHITECTURES = {"squeezenet": "light_squeezenet", "shufflenet": "light_shufflenet", "resnet50": "light_resnet50"}
+OPSET = 13
+IR_VERSION = 8
+RELU_GAIN = math.sqrt(2 / (1 - 1 / math.pi))  # 1 / deviation of max(0, x) for a standard normal x
+LOGIT_GAIN = 10.0  # pooled features differ little between inputs; with this, logits do by about one unit
+
+
+def make_onnx_light(options, output):
+    """Write the model that `options` (`architecture`, and optionally `seed`, 0 by default) ask for to `output`.
+
+    UserError names an unknown option or architecture. Equal options give equal bytes.
+    """
+    unknown = sorted(set(options) - {"architecture", "seed"})
+    if unknown:
+        raise UserError(f"recipe onnx-light: unknown option {unknown[0]!r}; known options are architecture, seed")
+    architecture, seed = options.get("architecture"), options.get("seed", 0)
+    if architecture not in ARCHITECTURES:
+        raise UserError(f"recipe onnx-light: architecture is {architecture!r}; known: {', '.join(ARCHITECTURES)}")
+    if type(seed) is not int or seed < 0:
+        raise UserError(f"recipe onnx-light: seed is {seed!r}; a whole number from 0 on is needed")
+    model = load_topology(architecture)
+    fill_weights(model.graph, seed)
+    modernise_graph(model)
+    onnx.checker.check_model(model, full_check=True)
+    atomic_write(output, model.SerializeToString(deterministic=True))
+
+
+def load_topology(architecture):
+    """Return the network as the onnx package carries it (opset 9, weights missing)."""
+    path = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"{ARCHITECTURES[architecture]}.onnx"
+    if not path.is_file():
+        raise UserError(f"recipe onnx-light: onnx {onnx.__version__} carries no {path.name}; use another onnx version")
+    return onnx.load(path)
+
+
+def fill_weights(graph, seed):
+    """Give every weight of `graph` a seeded value, in place: initializers, and what ConstantOfShape nodes stand for."""
+    shapes = {}
+    stored = {item.name: item for item in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "ConstantOfShape" and node.input[0] in stored:
+            shapes[node.output[0]] = tuple(numpy_helper.to_array(stored[node.input[0]]).tolist())
+    for item in graph.initializer:
+        if item.data_type == onnx.TensorProto.FLOAT:
+            shapes[item.name] = tuple(item.dims)
+    roles = _find_roles(graph)
+    weights = {
+        name: numpy_helper.from_array(draw_weight(*roles[name], shape, seed, name), name)
+        for name, shape in sorted(shapes.items())
+        if name in roles
+    }
+    nodes = [node for node in graph.node if node.op_type != "ConstantOfShape"]
+    used = {name for node in nodes for name in node.input}
+    others = [item for item in graph.initializer if item.name not in shapes and item.name in used]
+    inputs = [item for item in graph.input if item.name in used and item.name not in stored and item.name not in shapes]
+    _replace(graph.node, nodes)
+    _replace(graph.initializer, others + list(weights.values()))
+    _replace(graph.input, inputs)
+
+
+def draw_weight(role, gain, shape, seed, name):
+    """Return one float32 tensor for a role: `filter`, `scale`, `bias`, `mean` or `variance`.
+
+    The generator is seeded with the seed and the tensor's name, so a value does not depend on the order of the graph.
+    """
+    words = np.frombuffer(hashlib.sha256(f"{seed}/{name}".encode()).digest(), dtype="<u4")
+    unit = np.random.Generator(np.random.PCG64(np.random.SeedSequence(words.tolist()))).random(shape)  # float64, 0..1
+    if role == "filter":
+        axes = tuple(range(1, len(shape)))
+        fan_in = math.prod(shape[1:])
+        values = unit - unit.mean(axis=axes, keepdims=True)
+        values *= gain * math.sqrt(12 / fan_in)  # a uniform variable of width one has variance 1/12
+    elif role in ("scale", "variance"):
+        values = gain * (0.8 + 0.4 * unit)
+    else:
+        values = gain * 0.2 * (unit - 0.5)
+    return values.astype(np.float32)
+
+
+def modernise_graph(model):
+    """Bring `model` to opset 13 and IR version 8, in place, by the edits that the module's head lists."""
+    graph = model.graph
+    shapes = {item.name: numpy_helper.to_array(item) for item in graph.initializer if item.data_type != 1}
+    renamed, nodes = {}, []
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+        if node.op_type == "Dropout":
+            renamed[node.output[0]] = node.input[0]
+            continue
+        if node.op_type == "Reshape" and shapes[node.input[1]].size == 2:
+            node = helper.make_node("Flatten", [node.input[0]], list(node.output), name=node.name, axis=1)
+        if node.op_type == "Softmax":
+            # Up to opset 12 Softmax flattened its input; from 13 on the graph has to say so.
+            if nodes[-1].op_type != "Gemm":
+                nodes.append(helper.make_node("Flatten", [node.input[0]], ["logits"], axis=1))
+            node = helper.make_node("Softmax", [nodes[-1].output[0]], list(node.output), name=node.name, axis=1)
+        nodes.append(node)
+    used = {name for node in nodes for name in node.input}
+    output = graph.output[0]
+    classes = output.type.tensor_type.shape.dim[1].dim_value
+    output.CopyFrom(helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, [1, classes]))
+    _replace(graph.node, nodes)
+    _replace(graph.initializer, [item for item in graph.initializer if item.name in used])
+    _drop_prefix(graph, "gpu_0/")
+    for index, node in enumerate(graph.node):
+        node.name = node.name or f"{node.op_type}_{index}"
+    model.ir_version = IR_VERSION
+    _replace(model.opset_import, [helper.make_opsetid("", OPSET)])
+
+
+def _find_roles(graph):
+    """Return `{weight name: (role, gain)}`, from the node that reads the weight."""
+    added = {name for node in graph.node if node.op_type == "Sum" for name in node.input}
+    producers = {name: node for node in graph.node for name in node.output}
+    last = next(node for node in reversed(graph.node) if node.op_type in ("Conv", "Gemm"))
+    roles = {}
+    for node in graph.node:
+        if node.op_type in ("Conv", "Gemm"):
+            inner = RELU_GAIN if _follows_relu(node, producers) else 1.0
+            roles[node.input[1]] = ("filter", LOGIT_GAIN if node is last else inner)
+            if len(node.input) > 2:
+                roles[node.input[2]] = ("bias", 1.0)
+        elif node.op_type == "BatchNormalization":
+            halved = 0.5 if node.output[0] in added else 1.0
+            for name, role, gain in zip(
+                node.input[1:], ("scale", "bias", "mean", "variance"), (halved, 1.0, 1.0, 1.0), strict=True
+            ):
+                roles[name] = (role, gain)
+    return roles
+
+
+def _follows_relu(node, producers):
+    """True when the activations that `node` reads come out of a ReLU, perhaps rearranged or pooled on the way."""
+    producer = producers.get(node.input[0])
+    while producer is not None and producer.op_type in ("Reshape", "Transpose", "Concat", "MaxPool", "AveragePool"):
+        producer = producers.get(producer.input[0])
+    return producer is not None and producer.op_type == "Relu"
+
+
+def _replace(field, items):
+    items = list(items)
+    del field[:]
+    field.extend(items)
+
+
+def _drop_prefix(graph, prefix):
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                names[index] = name.removeprefix(prefix)
+    for item in (*graph.input, *graph.output, *graph.initializer):
+        item.name = item.name.removeprefix(prefix)

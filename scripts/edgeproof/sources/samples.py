@@ -1,0 +1,203 @@
+"""The samples of a model: one set that calibrates, one that evaluates, with no sample in common."""
+
+import numpy as np
+
+from ..core.documents import read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_bytes, sha256_file
+from ..core.tensors import read_tensors, write_tensors
+from . import digits
+
+MINIMUM_CALIBRATION = 200  # fewer leave the ranges of activations to chance
+DIGITS_CALIBRATION = 320
+_SPEC_KEYS = {
+    "digits": set(),
+    "random": {"seed", "calibration", "evaluation"},
+    "file": {"calibration", "calibration_sha256", "evaluation", "evaluation_sha256"},
+}
+
+
+def make_samples(identity_path, spec, task, calibration_path, evaluation_path, output):
+    """Write both sets as npz files and what they are as `samples.json` (`edgeproof.samples.v1`).
+
+    `spec` is the `samples` entry of the model's YAML: kind `digits`, `random` or `file`. Equal specs give equal bytes.
+    UserError when the samples do not fit the model's inputs, fewer than 200 calibrate, a sample occurs in both sets, or
+    `task` is `classification` and labels are missing.
+    """
+    identity = read_json(identity_path, "identity")
+    _check_spec(spec)
+    make = {"digits": make_digits, "random": make_random, "file": read_sample_files}[spec["kind"]]
+    calibration, evaluation, origin = make(identity, spec)
+    calibration = {name: array for name, array in calibration.items() if name != "labels"}
+    check_samples(identity, calibration, evaluation, task)
+    write_tensors(calibration_path, calibration)
+    write_tensors(evaluation_path, evaluation)
+    document = {
+        "schema": "edgeproof.samples.v1",
+        "model": identity["model"],
+        "model_sha256": identity["sha256"],
+        "kind": spec["kind"],
+        "origin": origin,
+        "seed": spec.get("seed"),
+        "labels": "labels" in evaluation,
+        "disjoint": True,
+        "calibration": {"count": count_samples(calibration), "sha256": sha256_file(calibration_path)},
+        "evaluation": {"count": count_samples(evaluation), "sha256": sha256_file(evaluation_path)},
+    }
+    write_json(output, document, "samples")
+
+
+def make_digits(identity, spec):
+    """Return `(calibration, evaluation, origin)`: the first 320 training digits, and all 500 held-out ones."""
+    if len(identity["inputs"]) != 1:
+        raise UserError(f"samples.kind is digits, but model {identity['model']!r} has {len(identity['inputs'])} inputs")
+    key = f"inputs/{identity['inputs'][0]['name']}"
+    inputs, labels = digits.load_heldout_digits()
+    calibration = {key: digits.load_training_digits()[0][:DIGITS_CALIBRATION]}
+    return calibration, {key: inputs, "labels": labels}, digits.describe_digits()
+
+
+def make_random(identity, spec):
+    """Return `(calibration, evaluation, origin)` of seeded random samples for every input of the model.
+
+    Floating-point inputs: uniform with mean 0 and deviation about 1. Images (two spatial dimensions) get a coarse
+    pattern of 7x7 cells and finer noise, because white noise looks alike to a network that pools: its outputs would
+    hardly depend on the sample. 8-bit integers: uniform over their range. Other types are refused, because only the
+    model's author knows which of their values mean something.
+    """
+    generator = np.random.Generator(np.random.PCG64(spec["seed"]))
+    sets = []
+    for count in (spec["calibration"], spec["evaluation"]):
+        sets.append({f"inputs/{item['name']}": _draw_input(generator, count, item) for item in identity["inputs"]})
+    origin = f"seeded uniform random values, numpy PCG64({spec['seed']}), numpy {np.__version__}; no real data"
+    return sets[0], sets[1], origin
+
+
+def read_sample_files(identity, spec):
+    """Return `(calibration, evaluation, origin)` from two npz files whose sha256 the spec names."""
+    sets, names = [], []
+    for key in ("calibration", "evaluation"):
+        actual = sha256_file(spec[key])
+        if actual != spec[f"{key}_sha256"]:
+            raise UserError(f"{spec[key]}: sha256 is {actual}, but samples.{key}_sha256 says {spec[f'{key}_sha256']}")
+        sets.append(read_tensors(spec[key]))
+        names.append(f"{spec[key]} (sha256 {actual})")
+    return sets[0], sets[1], f"files {names[0]} and {names[1]}"
+
+
+def check_samples(identity, calibration, evaluation, task):
+    """Raise UserError unless both sets fit the model's inputs, are large enough and disjoint, and carry due labels."""
+    for where, arrays in (("calibration", calibration), ("evaluation", evaluation)):
+        _check_set(identity, where, arrays)
+    count = count_samples(calibration)
+    if count < MINIMUM_CALIBRATION:
+        raise UserError(f"calibration set has {count} samples; at least {MINIMUM_CALIBRATION} are needed")
+    _check_labels(identity, evaluation, task)
+    first, second = (digest_samples(arrays) for arrays in (calibration, evaluation))
+    common = sorted(set(first) & set(second), key=first.index)
+    if common:
+        raise UserError(
+            f"{len(common)} samples occur in both sets (calibration sample {first.index(common[0])} is evaluation "
+            f"sample {second.index(common[0])}); remove them from one, or accuracy is measured on what was calibrated with"
+        )
+
+
+def count_samples(arrays):
+    """Return the number of samples in a set, which its arrays share as their first dimension."""
+    return int(next(iter(arrays.values())).shape[0])
+
+
+def digest_samples(arrays):
+    """Return the sha256 of each sample: the bytes of all its inputs in the order of their names, without the label."""
+    names = sorted(name for name in arrays if name.startswith("inputs/"))
+    columns = [np.ascontiguousarray(arrays[name]) for name in names]
+    # + 0 makes -0.0 and 0.0 the same bytes: they are the same sample to a model.
+    return [sha256_bytes(b"".join((c[i] + c.dtype.type(0)).tobytes() for c in columns)) for i in range(len(columns[0]))]
+
+
+def _check_spec(spec):
+    """The model schema holds this already; the script may be called by hand, too."""
+    kind = spec.get("kind") if isinstance(spec, dict) else None
+    if kind not in _SPEC_KEYS:
+        raise UserError(f"samples.kind is {kind!r}; allowed: {', '.join(_SPEC_KEYS)}")
+    keys = set(spec) - {"kind"}
+    if unknown := sorted(keys - _SPEC_KEYS[kind]):
+        raise UserError(f"samples: unknown key {unknown[0]!r} for kind {kind}")
+    if missing := sorted(_SPEC_KEYS[kind] - keys):
+        raise UserError(f"samples: key {missing[0]!r} is missing for kind {kind}")
+    if kind == "random":
+        for key, least in (("seed", 0), ("calibration", MINIMUM_CALIBRATION), ("evaluation", 1)):
+            if type(spec[key]) is not int or spec[key] < least:
+                raise UserError(f"samples.{key} is {spec[key]!r}; a whole number from {least} on is needed")
+
+
+def _check_set(identity, where, arrays):
+    expected = {f"inputs/{item['name']}": item for item in identity["inputs"]}
+    names = {name for name in arrays if name != "labels"}
+    if names != set(expected):
+        raise UserError(f"{where} set has arrays {sorted(names)}; model {identity['model']!r} needs {sorted(expected)}")
+    counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
+    if len(set(counts.values())) != 1 or not min(counts.values()):
+        raise UserError(f"{where} set: arrays need one common number of samples, at least one; found {counts}")
+    for name, item in expected.items():
+        array = arrays[name]
+        if array.dtype.name != item["dtype"]:
+            raise UserError(f"{where} set: {name} is {array.dtype.name}; the model takes {item['dtype']}")
+        if not _fits(array.shape[1:], item["shape"]):
+            raise UserError(
+                f"{where} set: {name} has samples of shape {array.shape[1:]}; the model takes {item['shape']}"
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UserError(f"{where} set: {name} has values that are not finite")
+
+
+def _check_labels(identity, evaluation, task):
+    labels = evaluation.get("labels")
+    if labels is None:
+        if task == "classification":
+            raise UserError(
+                "task is classification, but the evaluation set has no labels; add `labels` or set task: none"
+            )
+        return
+    if labels.dtype != np.int64 or labels.ndim != 1:
+        raise UserError(f"labels are {labels.dtype.name} of shape {labels.shape}; int64 of shape (n,) is needed")
+    shape = identity["outputs"][0]["shape"]
+    classes = shape[-1] if task == "classification" and shape and isinstance(shape[-1], int) else None
+    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
+        raise UserError(
+            f"labels go from {labels.min()} to {labels.max()}; the model has classes 0 to {(classes or 0) - 1}"
+        )
+
+
+def _fits(sample_shape, input_shape):
+    if input_shape is None:
+        return True
+    wanted = input_shape[1:]
+    return len(wanted) == len(sample_shape) and all(
+        isinstance(size, str) or size == actual for size, actual in zip(wanted, sample_shape, strict=True)
+    )
+
+
+def _draw_input(generator, count, item):
+    where = f"random samples for input {item['name']!r}"
+    shape = item["shape"]
+    if not shape or any(isinstance(size, str) for size in shape[1:]):
+        raise UserError(f"{where}: its shape is {shape}; every dimension after the batch must be known (use kind file)")
+    shape, dtype = (count, *shape[1:]), item["dtype"]
+    if dtype in ("uint8", "int8"):
+        limits = np.iinfo(dtype)
+        return generator.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+    if dtype not in ("float16", "float32", "float64"):
+        raise UserError(f"{where}: its dtype is {dtype}; random values would mean nothing to it (use kind file)")
+    values = generator.random(shape, dtype=np.float32)
+    values -= np.float32(0.5)
+    values *= np.float32(2 * np.sqrt(3))  # deviation 1
+    if len(shape) == 4:
+        coarse = generator.random((*shape[:-2], 7, 7), dtype=np.float32)
+        coarse -= np.float32(0.5)
+        coarse *= np.float32(2 * np.sqrt(3))
+        rows, columns = (np.arange(size) * 7 // size for size in shape[-2:])
+        values *= np.float32(0.5)
+        for index in range(count):  # one at a time: the whole pattern would double the memory
+            values[index] += coarse[index][:, rows[:, None], columns]
+    return values.astype(dtype, copy=False)

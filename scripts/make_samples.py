@@ -1,0 +1,25 @@
+"""Write the calibration and the evaluation samples of a model, and what they are to samples.json."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import json_argument, run
+from edgeproof.sources.samples import make_samples
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--identity", required=True, help="identity.json of the model")
+    parser.add_argument("--spec", required=True, type=json_argument, help="JSON: the samples entry of the model's YAML")
+    parser.add_argument(
+        "--task", choices=("classification", "none"), default="none", help="classification needs labels"
+    )
+    parser.add_argument("--calibration", required=True, help="npz to write")
+    parser.add_argument("--evaluation", required=True, help="npz to write")
+    parser.add_argument("--output", required=True, help="samples.json to write")
+    args = parser.parse_args(argv)
+    make_samples(args.identity, args.spec, args.task, args.calibration, args.evaluation, args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

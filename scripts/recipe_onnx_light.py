@@ -1,0 +1,19 @@
+"""Make a model by the recipe onnx-light: a topology that the onnx package carries, with seeded weights."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import json_argument, run
+from edgeproof.sources.onnx_light import make_onnx_light
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--options", required=True, type=json_argument, help='JSON: {"architecture": …, "seed": 0}')
+    parser.add_argument("--output", required=True, help="ONNX file to write")
+    args = parser.parse_args(argv)
+    make_onnx_light(args.options, args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
