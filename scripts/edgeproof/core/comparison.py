@@ -1,17 +1,20 @@
 """Judging two arms measured in interleaved pairs: faster, slower, equivalent or undecided.
 
-All tests are t-tests on log(right / left) over pairs of process medians. Margins are symmetric on the log scale: "within
-±2 %" is a ratio between 1/1.02 and 1.02, so that swapping the arms turns faster into slower and changes nothing else.
+All tests are t-tests on log(right / left) over pairs of process medians. Margins are symmetric on the log scale:
+"within ±2 %" is a ratio between 1/1.02 and 1.02, so that swapping the arms turns faster into slower and changes
+nothing else.
 
-**Errors.** Faster and slower are false when the true ratio is within the margin, equivalent when it is not; whatever the
-truth, only one of the two claims can be false, so the level alpha = 1 - confidence bounds the probability of any false verdict.
+**Errors.** Faster and slower are false when the true ratio is within the margin, equivalent when it is not; whatever
+the truth, only one of the two claims can be false, so the level alpha = 1 - confidence bounds the probability of any
+false verdict.
 
-**Looks.** Whoever adds pairs to an undecided comparison and judges again has more chances to err. Look k (1, 2, …) therefore
-spends three quarters of the error not yet spent: 3/4, 3/16, 3/64, … of alpha. These add up to alpha however many looks there
-will be, and by Bonferroni's inequality the probability of any false verdict at any look is at most alpha, whatever the
-dependence between looks, their sizes, and the reason for taking another. (Group-sequential bounds of Pocock or O'Brien and
-Fleming are tighter, but need the number of looks in advance and normal data; three quarters rather than half because most
-comparisons end at the first look.) A comparison whose number of pairs was fixed for good has no look: `look=None`.
+**Looks.** Whoever adds pairs to an undecided comparison and judges again has more chances to err. Look k (1, 2, …)
+therefore spends three quarters of the error not yet spent: 3/4, 3/16, 3/64, … of alpha. These add up to alpha however
+many looks there will be, and by Bonferroni's inequality the probability of any false verdict at any look is at most
+alpha, whatever the dependence between looks, their sizes, and the reason for taking another. (Group-sequential bounds
+of Pocock or O'Brien and Fleming are tighter, but need the number of looks in advance and normal data; three quarters
+rather than half because most comparisons end at the first look.) A comparison whose number of pairs was fixed for good
+has no look: `look=None`.
 """
 
 import math
@@ -26,7 +29,8 @@ _SPENT_PER_LOOK = 0.75
 
 @dataclass(frozen=True)
 class EquivalenceTest:
-    """Two one-sided tests: `p_value` is the larger of the two, `interval` the one that lies inside the margin iff equivalent."""
+    """Two one-sided tests: `p_value` is the larger of the two, `interval` the one that lies inside the margin iff
+    equivalent."""
 
     equivalent: bool
     p_value: float
@@ -38,11 +42,12 @@ class EquivalenceTest:
 class PairJudgement:
     """What a comparison says about the right arm, relative to the left.
 
-    `alpha` is 1 - confidence, the error of the whole comparison, of which this look spends its part. `ratio`: right / left at
-    confidence 1 - that part; `equivalence`: the same at 1 - 2 parts. The p-values are adjusted for looks (divided by the part
-    of alpha that the look spends): `difference_p` <= alpha iff `ratio` lies wholly beyond the margin, `equivalence_p` <= alpha iff
-    `equivalence` lies wholly inside. `log_sd`: standard deviation of the log-ratios, None for one pair. `further_pairs`: how
-    many more pairs would likely decide; None beside a `reason` when undecided and no number would.
+    `alpha` is 1 - confidence, the error of the whole comparison, of which this look spends its part. `ratio`: right /
+    left at confidence 1 - that part; `equivalence`: the same at 1 - 2 parts. The p-values are adjusted for looks
+    (divided by the part of alpha that the look spends): `difference_p` <= alpha iff `ratio` lies wholly beyond the
+    margin, `equivalence_p` <= alpha iff `equivalence` lies wholly inside. `log_sd`: standard deviation of the
+    log-ratios, None for one pair. `further_pairs`: how many more pairs would likely decide; None beside a `reason`
+    when undecided and no number would.
     """
 
     verdict: str
@@ -66,8 +71,9 @@ def alpha_of_look(alpha, look):
 def equivalence_test(left, right, margin, alpha=0.05):
     """Test whether the true ratio right / left lies within 1/(1 + margin) … 1 + margin, by two one-sided t-tests.
 
-    `left`, `right`: shape (n,), process medians in pair order. Outside ±margin means a ratio below 1/(1 + margin) or above
-    1 + margin, symmetric on the log scale (for 2 %: 0.9804 and 1.02). The interval has confidence 1 - 2 alpha (90 %).
+    `left`, `right`: shape (n,), process medians in pair order. Outside ±margin means a ratio below 1/(1 + margin) or
+    above 1 + margin, symmetric on the log scale (for 2 %: 0.9804 and 1.02). The interval has confidence 1 - 2 alpha
+    (90 %).
     Source: D. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987).
     """
     sample, log_margin = paired_logs(left, right), _log_margin(margin)
@@ -78,13 +84,15 @@ def equivalence_test(left, right, margin, alpha=0.05):
 def judge_pairs(left, right, margin, confidence=0.95, look=None, power=0.8, pair_limit=10_000):
     """Return the PairJudgement of the right arm relative to the left (ratio right / left; faster is below 1).
 
-    `left`, `right`: shape (n,), process medians of each pair in pair order, same unit, positive. `margin` > 0, as a fraction.
+    `left`, `right`: shape (n,), process medians of each pair in pair order, same unit, positive. `margin` > 0, as a
+    fraction.
     - `faster` / `slower`: the 1 - alpha interval lies wholly below 1/(1 + margin) / above 1 + margin,
     - `equivalent`: the 1 - 2 alpha interval lies within both,
-    - `undecided`: neither. `further_pairs` is then the number of pairs to add so that the next judgement, at the level of
-      the next look, decides with probability `power` if the observed effect and spread are the true ones.
-    `difference_p` tests |log ratio| <= log(1 + margin): twice the one-sided p-value, so that it agrees with the interval.
-    All pairs measured so far are given at every look, earlier ones included. ValueError for what cannot be paired.
+    - `undecided`: neither. `further_pairs` is then the number of pairs to add so that the next judgement, at the level
+      of the next look, decides with probability `power` if the observed effect and spread are the true ones.
+      `difference_p` tests |log ratio| <= log(1 + margin): twice the one-sided p-value, so that it agrees with the
+      interval. All pairs measured so far are given at every look, earlier ones included. ValueError for what cannot be
+      paired.
     """
     sample, log_margin = paired_logs(left, right), _log_margin(margin)
     alpha, share = round(1 - confidence, 12), _spent_by_look(look)
@@ -113,10 +121,11 @@ def judge_pairs(left, right, margin, confidence=0.95, look=None, power=0.8, pair
 def adjust_judgements(judgements):
     """Return the judgements of one table with p-values adjusted by Holm's method and verdicts to match, in input order.
 
-    The claims faster and slower are one family, the claims equivalent another; in each, the probability of any false claim
-    in the whole table is at most alpha, also when comparisons of the table stand at different looks (their p-values are
-    adjusted for looks already, and stay valid when a comparison goes on). Intervals stay those of the single comparison; a
-    verdict that the table does not support becomes `undecided`, with a reason. ValueError if the confidences differ.
+    The claims faster and slower are one family, the claims equivalent another; in each, the probability of any false
+    claim in the whole table is at most alpha, also when comparisons of the table stand at different looks (their
+    p-values are adjusted for looks already, and stay valid when a comparison goes on). Intervals stay those of the
+    single comparison; a verdict that the table does not support becomes `undecided`, with a reason. ValueError if the
+    confidences differ.
     """
     if len({judgement.alpha for judgement in judgements}) > 1:
         raise ValueError("judgements of one table need one confidence")

@@ -6,6 +6,7 @@ and its continued fraction by the modified Lentz method (DLMF 8.17.22; Press et 
 """
 
 import functools
+import itertools
 import math
 from statistics import NormalDist
 
@@ -118,8 +119,8 @@ def student_t_quantile(probability, dof):
 def noncentral_t_tail(x, dof, noncentrality):
     """Return P(T > x) of the noncentral t: the power of a one-sided t-test with critical value `x` >= 0.
 
-    Source: T = (Z + d) / S with S² = χ²_v / v, hence P(T > x) = ∫ Φ(d - x s) f_S(s) ds, by Gauss-Legendre quadrature over
-    panels that resolve where Φ changes. Absolute error below 1e-8 for dof >= 1.
+    Source: T = (Z + d) / S with S² = χ²_v / v, hence P(T > x) = ∫ Φ(d - x s) f_S(s) ds, by Gauss-Legendre quadrature
+    over panels that resolve where Φ changes. Absolute error below 1e-8 for dof >= 1.
     """
     _require(dof >= 1 and x >= 0, f"needs dof >= 1 and x >= 0, not {dof} and {x}")
     spread = 1 / math.sqrt(2 * dof)
@@ -130,7 +131,7 @@ def noncentral_t_tail(x, dof, noncentrality):
         cuts |= {min(high, max(low, (noncentrality + width) / x)) for width in (-8, -3, 0, 3, 8)}
     edges = sorted(cuts)
     total = 0.0
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         half, middle = (right - left) / 2, (right + left) / 2
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
             s = middle + half * node

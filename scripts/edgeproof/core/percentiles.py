@@ -32,8 +32,8 @@ def percentile_floor(q, confidence=0.99):
 def percentile_upper_estimate(samples, q, confidence=0.99):
     """Return the order statistic that is not below the true percentile with the given confidence, None below the floor.
 
-    `samples`: shape (n,), any unit, any order. With t the largest number such that P(Binomial(n, 1 - q) <= t) <=
-    1 - confidence, it is the t-th largest sample, as LoadGen reports it (t - 1 samples discarded). The (t + 1)-th largest
+    `samples`: shape (n,), any unit, any order. With t the largest number such that P(Binomial(n, 1 - q) <= t) <= 1 -
+    confidence, it is the t-th largest sample, as LoadGen reports it (t - 1 samples discarded). The (t + 1)-th largest
     would already satisfy the confidence; LoadGen's is kept so that equal samples give equal percentiles.
     """
     return percentile_upper_estimates(samples, (q,), confidence)[0]

@@ -1,6 +1,7 @@
 """Power of the paired tests: what effect a number of pairs detects, and how many pairs an effect needs.
 
-Power is exact through the noncentral t, as in J. Cohen (1988) and S. Julious (2004); effects and spreads are on the log scale.
+Power is exact through the noncentral t, as in J. Cohen (1988) and S. Julious (2004); effects and spreads are on the
+log scale.
 """
 
 import functools
@@ -12,8 +13,9 @@ from .distributions import noncentral_t_tail, normal_quantile, student_t_quantil
 def detectable_effect(aa_log_ratio_sd, pairs, power=0.8, confidence=0.95, margin=0.0):
     """Return the smallest true ratio above 1 that a paired comparison reports as a difference with the given power.
 
-    `aa_log_ratio_sd`: standard deviation of log(right / left) over pairs of identical arms; `pairs` >= 2. The test is the
-    one of `judge_pairs`: the confidence interval wholly beyond 1 + `margin`. By symmetry, 1 / ratio is the speed-up it detects.
+    `aa_log_ratio_sd`: standard deviation of log(right / left) over pairs of identical arms; `pairs` >= 2. The test is
+    the one of `judge_pairs`: the confidence interval wholly beyond 1 + `margin`. By symmetry, 1 / ratio is the
+    speed-up it detects.
     """
     if aa_log_ratio_sd < 0 or pairs < 2:
         raise ValueError(f"needs a spread >= 0 and at least two pairs, not {aa_log_ratio_sd} and {pairs}")
@@ -37,8 +39,8 @@ def noncentrality_needed(pairs, power, alpha):
 def power_of_pairs(log_effect, log_sd, log_margin, pairs, alpha):
     """Return the probability that `pairs` pairs reach the verdict that is true of `log_effect`.
 
-    Beyond the margin: that the 1 - alpha interval lies wholly beyond it. Within: that the 1 - 2 alpha interval lies wholly
-    inside, by the Bonferroni bound on two one-sided tests (a little low when the power is small).
+    Beyond the margin: that the 1 - alpha interval lies wholly beyond it. Within: that the 1 - 2 alpha interval lies
+    wholly inside, by the Bonferroni bound on two one-sided tests (a little low when the power is small).
     """
     if log_sd == 0:
         return float(abs(log_effect) != log_margin)

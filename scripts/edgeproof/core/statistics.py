@@ -42,11 +42,12 @@ class LogSample:
 def geometric_mean_interval(values, confidence=0.95):
     """Return the geometric mean of `values` with its t-interval on the log scale, as an Interval in their unit.
 
-    `values`: shape (n,), positive and finite, one per process. For n = 1 the bounds are None; ValueError for anything else
-    that has no geometric mean. Exact when log values are normal; its target is exp(E[log X]), the geometric mean of
-    process medians in the population, not their arithmetic mean. With few processes and skewed log values it covers
+    `values`: shape (n,), positive and finite, one per process. For n = 1 the bounds are None; ValueError for anything
+    else that has no geometric mean. Exact when log values are normal; its target is exp(E[log X]), the geometric mean
+    of process medians in the population, not their arithmetic mean. With few processes and skewed log values it covers
     less than it says (tests/unit/core/simulation.py has the figures).
-    Source: Student (1908) on logarithms; T. Mytkowicz et al. (2009) and T. Kalibera, R. Jones (2013) on the process as unit.
+    Source: Student (1908) on logarithms; T. Mytkowicz et al. (2009) and T. Kalibera, R. Jones (2013) on the process as
+    unit.
     """
     return interval_of_logs(summarise_logs(_logs(values, "value")), confidence)
 

@@ -1,0 +1,93 @@
+"""What a result says about latency: one summary per process, and one per run, as plain dicts for `result.json`."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from .percentiles import percentile_floor, percentile_upper_estimates
+from .stability import DEFAULT_WINDOWS, judge_stability, middle_of_rows, window_medians
+from .statistics import geometric_mean_interval
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99.9": 0.999}
+
+_NS_PER_MS = 1e6
+_NS_PER_S = 1e9
+
+
+def summarise_process(samples_ns):
+    """Return count, median, minimum, mean and standard deviation (ddof 1, None for one sample) of one process, in ns.
+
+    `samples_ns`: integers, shape (n,), n >= 1, all positive; ValueError otherwise.
+    """
+    samples = _check(samples_ns)
+    return {
+        "sample_count": len(samples),
+        "median_ns": float(middle_of_rows(samples[None, :])[0]),
+        "minimum_ns": float(samples.min()),
+        "mean_ns": float(samples.mean()),
+        "sd_ns": float(samples.std(ddof=1)) if len(samples) > 1 else None,
+    }
+
+
+def summarise_run(processes_ns, inferences_per_sample=1, windows=DEFAULT_WINDOWS, confidence=0.95):
+    """Return the summary of a run as a dict of JSON values.
+
+    `processes_ns`: one array of samples per fresh process, in ns and in the order measured; lengths may differ.
+    - `latency`: geometric mean of process medians in ms with its interval (bounds None for one process),
+    - `percentiles`: for p50 to p99.9 `value_ms` or None with a `reason`, and the `floor_samples` it needs. Samples of
+      all processes are pooled; the value is LoadGen's early-stopping estimate (not below the true percentile at
+      confidence 0.99 if samples were independent), hence withdrawn when the run is not stable,
+    - `throughput_per_s`: inferences per second of time inside samples, at concurrency 1 (`inferences_per_sample` is
+      the batch),
+    - `stability`: `stable` and its three tests, `processes`: `summarise_process` of each.
+    """
+    processes = [_check(samples) for samples in processes_ns]
+    if not processes:
+        raise ValueError("a run has at least one process")
+    summaries = [summarise_process(samples) for samples in processes]
+    medians = [summary["median_ns"] for summary in summaries]
+    headline = geometric_mean_interval(medians, confidence)
+    stability = judge_stability(medians, [window_medians(samples, windows) for samples in processes])
+    pooled = np.concatenate(processes)
+    return {
+        "process_count": len(processes),
+        "sample_count": len(pooled),
+        "latency": {
+            "median_ms": headline.estimate / _NS_PER_MS,
+            "interval_low_ms": None if headline.low is None else headline.low / _NS_PER_MS,
+            "interval_high_ms": None if headline.high is None else headline.high / _NS_PER_MS,
+            "confidence": confidence,
+        },
+        "percentiles": _summarise_percentiles(pooled, stability.stable),
+        "throughput_per_s": inferences_per_sample * len(pooled) * _NS_PER_S / float(pooled.sum(dtype=np.float64)),
+        "stability": asdict(stability),
+        "processes": summaries,
+    }
+
+
+def _summarise_percentiles(pooled, stable):
+    floors = {name: percentile_floor(q) for name, q in PERCENTILES.items()}
+    values = percentile_upper_estimates(pooled, tuple(PERCENTILES.values())) if stable else [None] * len(floors)
+    return {
+        name: {
+            "value_ms": None if value is None else value / _NS_PER_MS,
+            "floor_samples": floors[name],
+            "reason": _why_withheld(len(pooled), floors[name], stable),
+        }
+        for name, value in zip(floors, values, strict=True)
+    }
+
+
+def _why_withheld(count, floor, stable):
+    if count < floor:
+        return f"{count} samples, {floor} are needed"
+    return None if stable else "the run is not stable: processes disagree"
+
+
+def _check(samples_ns):
+    samples = np.asarray(samples_ns)
+    if samples.ndim != 1 or not len(samples) or not samples.min() > 0:
+        raise ValueError(
+            f"samples of a process must be positive, one dimension, at least one; shape is {samples.shape}"
+        )
+    return samples
