@@ -1,8 +1,8 @@
 """Arrays in files: npz written so that equal arrays give equal bytes, and read without ever unpickling.
 
-The members of an npz carry a time stamp, and whether `numpy.savez` fixes it is numpy's affair. Digests of samples are part
-of the evidence, so we write the container ourselves (`numpy.load` reads it): uncompressed, with a fixed time stamp and
-fixed attributes, members in the order given.
+The members of an npz carry a time stamp, and whether `numpy.savez` fixes it is numpy's affair. Digests of samples are
+part of the evidence, so we write the container ourselves (`numpy.load` reads it): uncompressed, with a fixed time stamp
+and fixed attributes, members in the order given.
 """
 
 import zipfile

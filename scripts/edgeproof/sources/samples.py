@@ -98,7 +98,7 @@ def check_samples(identity, calibration, evaluation, task):
     if common:
         raise UserError(
             f"{len(common)} samples occur in both sets (calibration sample {first.index(common[0])} is evaluation "
-            f"sample {second.index(common[0])}); remove them from one, or accuracy is measured on what was calibrated with"
+            f"sample {second.index(common[0])}); remove them from one of the sets"
         )
 
 

@@ -1,0 +1,139 @@
+"""A small convolutional network in numpy: forward, backward, Adam. Enough to train a digit classifier, and no more.
+
+Activations are `(n, rows, columns, channels)`, because a 3x3 convolution then is nine slices side by side and one matrix
+product. Parameters are float32 arrays by name: `convN/filter` `(3, 3, in, out)`, `denseN/matrix` `(in, out)`, `…/bias`.
+"""
+
+import math
+
+import numpy as np
+
+CONVOLUTIONS = (("conv1", False), ("conv2", True), ("conv3", True))  # name, and whether 2x2 max pooling follows
+WIDTHS = (16, 32, 48)
+HIDDEN = 64
+
+
+def make_parameters(generator, channels, size, classes):
+    """Return seeded parameters (He initialisation) for square images of `size` pixels with `channels` channels."""
+    parameters = {}
+    for (name, pooled), width in zip(CONVOLUTIONS, WIDTHS, strict=True):
+        deviation = math.sqrt(2 / (9 * channels))
+        parameters[f"{name}/filter"] = generator.normal(0, deviation, (3, 3, channels, width))
+        parameters[f"{name}/bias"] = np.zeros(width)
+        channels, size = width, size // 2 if pooled else size
+    features = size * size * channels
+    for name, fan_in, width in (("dense1", features, HIDDEN), ("dense2", HIDDEN, classes)):
+        parameters[f"{name}/matrix"] = generator.normal(0, math.sqrt(2 / fan_in), (fan_in, width))
+        parameters[f"{name}/bias"] = np.zeros(width)
+    return {name: value.astype(np.float32) for name, value in parameters.items()}
+
+
+def compute_logits(parameters, images, dropout=None):
+    """Return `(logits, trace)` for images `(n, rows, columns, channels)`; `trace` is what `compute_gradients` needs.
+
+    `dropout` is None, or a float32 `(n, HIDDEN)` of factors on the hidden layer.
+    """
+    trace, values = {}, images
+    for name, pooled in CONVOLUTIONS:
+        filters = parameters[f"{name}/filter"]
+        patches = _gather_patches(values)
+        values = patches @ filters.reshape(-1, filters.shape[-1])
+        values += parameters[f"{name}/bias"]
+        np.maximum(values, 0, out=values)
+        trace[name] = (patches, values)
+        if pooled:
+            values = _pool(values)
+            trace[f"{name}/pooled"] = values
+    trace["features"] = features = values.reshape(len(values), -1)
+    hidden = np.maximum(features @ parameters["dense1/matrix"] + parameters["dense1/bias"], 0)
+    if dropout is not None:
+        hidden = hidden * dropout
+    trace["hidden"], trace["dropout"] = hidden, dropout
+    return hidden @ parameters["dense2/matrix"] + parameters["dense2/bias"], trace
+
+
+def compute_gradients(parameters, trace, slope):
+    """Return the gradient of the loss for every parameter, given its gradient `slope` `(n, classes)` for the logits."""
+    gradients = {}
+    hidden, features = trace["hidden"], trace["features"]
+    gradients["dense2/matrix"], gradients["dense2/bias"] = hidden.T @ slope, slope.sum(axis=0)
+    slope = (slope @ parameters["dense2/matrix"].T) * (hidden > 0)
+    if trace["dropout"] is not None:
+        slope = slope * trace["dropout"]
+    gradients["dense1/matrix"], gradients["dense1/bias"] = features.T @ slope, slope.sum(axis=0)
+    slope = slope @ parameters["dense1/matrix"].T
+    for name, pooled in reversed(CONVOLUTIONS):
+        patches, values = trace[name]
+        slope = _unpool(slope, values, trace[f"{name}/pooled"]) if pooled else slope.reshape(values.shape)
+        slope = slope * (values > 0)
+        filters = parameters[f"{name}/filter"]
+        flat = slope.reshape(-1, slope.shape[-1])
+        gradients[f"{name}/filter"] = (patches.reshape(-1, patches.shape[-1]).T @ flat).reshape(filters.shape)
+        gradients[f"{name}/bias"] = flat.sum(axis=0)
+        if name != CONVOLUTIONS[0][0]:
+            slope = _scatter_patches(slope @ filters.reshape(-1, filters.shape[-1]).T)
+    return gradients
+
+
+def update_adam(parameters, gradients, state, rate, decay):
+    """Change `parameters` in place by one step of AdamW (Loshchilov and Hutter 2019); `state` starts as an empty dict."""
+    state["step"] = step = state.get("step", 0) + 1
+    size = rate * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    for name, gradient in gradients.items():
+        mean, square = state.setdefault(name, (np.zeros_like(gradient), np.zeros_like(gradient)))
+        mean += 0.1 * (gradient - mean)
+        square += 0.001 * (gradient * gradient - square)
+        if not name.endswith("/bias"):
+            parameters[name] *= 1 - rate * decay
+        parameters[name] -= size * mean / (np.sqrt(square) + 1e-8)
+
+
+def compute_loss(logits, labels, smoothing):
+    """Return `(loss, slope)`: mean cross-entropy against smoothed labels, and its gradient for the logits."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    target = np.full_like(logits, smoothing / logits.shape[1])
+    target[np.arange(len(labels)), labels] += 1 - smoothing
+    loss = float(-(target * log_likelihood).sum(axis=1).mean())
+    return loss, (np.exp(log_likelihood) - target) / np.float32(len(labels))
+
+
+def _gather_patches(values):
+    """Return `(n, rows, columns, 9 * channels)`: each pixel's 3x3 neighbourhood, zero beyond the border."""
+    count, rows, columns, channels = values.shape
+    padded = np.zeros((count, rows + 2, columns + 2, channels), values.dtype)
+    padded[:, 1:-1, 1:-1] = values
+    patches = np.empty((count, rows, columns, 9 * channels), values.dtype)
+    for index in range(9):
+        row, column = divmod(index, 3)
+        start = index * channels
+        patches[..., start : start + channels] = padded[:, row : row + rows, column : column + columns]
+    return patches
+
+
+def _scatter_patches(patches):
+    """The adjoint of `_gather_patches`: sum each neighbourhood's values back to the pixels that they came from."""
+    count, rows, columns, width = patches.shape
+    channels = width // 9
+    padded = np.zeros((count, rows + 2, columns + 2, channels), patches.dtype)
+    for index in range(9):
+        row, column = divmod(index, 3)
+        start = index * channels
+        padded[:, row : row + rows, column : column + columns] += patches[..., start : start + channels]
+    return padded[:, 1:-1, 1:-1]
+
+
+def _pool(values):
+    """Return the maximum of each 2x2 square, halving rows and columns."""
+    count, rows, columns, channels = values.shape
+    return values.reshape(count, rows // 2, 2, columns // 2, 2, channels).max(axis=(2, 4))
+
+
+def _unpool(slope, values, pooled):
+    """Return the gradient for `values`: it goes to the maximum of each square, and to equal maxima in equal parts."""
+    count, rows, columns, channels = values.shape
+    squares = values.reshape(count, rows // 2, 2, columns // 2, 2, channels)
+    largest = (squares == pooled[:, :, None, :, None]).astype(values.dtype)
+    largest /= largest.sum(axis=(2, 4), keepdims=True)
+    slope = slope.reshape(count, rows // 2, 1, columns // 2, 1, channels)
+    return (largest * slope).reshape(values.shape)

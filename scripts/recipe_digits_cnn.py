@@ -1,0 +1,19 @@
+"""Make a model by the recipe digits-cnn: train a small convolutional network on the UCI digits (about a minute)."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import json_argument, run
+from edgeproof.sources.digits_cnn import make_digits_cnn
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--options", required=True, type=json_argument, help='JSON: {"seed": 0, "epochs": …} or {}')
+    parser.add_argument("--output", required=True, help="ONNX file to write")
+    args = parser.parse_args(argv)
+    make_digits_cnn(args.options, args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
