@@ -1,0 +1,26 @@
+"""Download a model file: resumed after a cut, retried when that may help, used only if its sha256 is right."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import run
+from edgeproof.sources.fetching import ATTEMPTS, SIZE_LIMIT_BYTES, download_model
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True, help="http or https address")
+    parser.add_argument("--sha256", required=True, help="what the file's bytes must hash to")
+    parser.add_argument("--output", required=True, help="ONNX file to write")
+    parser.add_argument(
+        "--size-limit-bytes", type=int, default=SIZE_LIMIT_BYTES, help="refuse more (default %(default)s)"
+    )
+    parser.add_argument(
+        "--attempts", type=int, default=ATTEMPTS, help="without progress in a row (default %(default)s)"
+    )
+    args = parser.parse_args(argv)
+    download_model(args.url, args.sha256, args.output, args.size_limit_bytes, args.attempts)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

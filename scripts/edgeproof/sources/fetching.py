@@ -1,0 +1,239 @@
+"""Models from the network: resumed after a cut, retried when it may help, and used only when the digest is right.
+
+What has arrived is kept beside the output in `.{sha256}.partial`, with the server's validator in `.{sha256}.validator`.
+Named by the digest that is wanted, a partial file is never continued for another model, and a second server may well
+complete what a first one began: the digest of the whole decides, whoever sent the parts.
+"""
+
+import errno
+import http.client
+import json
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from ..core.errors import UserError
+from ..core.files import atomic_write, sha256_file
+
+TIMEOUT_S = 60.0
+ATTEMPTS = 5
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+SIZE_LIMIT_BYTES = 2 << 30  # an ONNX file without external data cannot be larger: protobuf ends at 2 GiB
+TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+_CHUNK = 1 << 16
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
+
+
+class TransientError(Exception):
+    """A failure that may be gone on the next attempt; `pause_s` is what the server asked for, or None."""
+
+    def __init__(self, message, pause_s=None):
+        super().__init__(message)
+        self.pause_s = pause_s
+
+
+def download_model(url, sha256, output, size_limit=SIZE_LIMIT_BYTES, attempts=ATTEMPTS, pause=time.sleep):
+    """Download `url` to `output`, in one step at the end, if its sha256 is `sha256`.
+
+    A cut connection is continued where it broke (`Range` with `If-Range`), from the start if the server cannot or the
+    file there has changed. Cuts, refused connections and the statuses of `TRANSIENT_STATUS` are retried, `attempts`
+    times in a row without a byte of progress, after pauses that double or that the server names. Anything else is a
+    UserError at once: another scheme than http or https, 404, more than `size_limit` bytes, a wrong digest.
+    `pause` is called with seconds.
+    """
+    _check_url(url)
+    sha256 = sha256.lower()
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = Partial(output.parent, sha256)
+    failures, furthest, restarted = 0, partial.size(), False
+    while True:
+        resumed = partial.size() > 0
+        try:
+            _fetch_once(url, partial, size_limit)
+        except TransientError as error:
+            failures = 1 if partial.size() > furthest else failures + 1
+            furthest = max(furthest, partial.size())
+            if failures >= attempts:
+                kept = f"{partial.size()} bytes are kept, and the next try continues there"
+                raise UserError(f"{url}: {error}; {failures} attempts made no progress; {kept}") from error
+            pause(min(error.pause_s or FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S))
+            continue
+        actual = sha256_file(partial.path)
+        if actual == sha256:
+            partial.move_to(output)
+            return
+        partial.remove()
+        if restarted or not resumed:
+            raise UserError(f"{url}: sha256 is {actual}, but {sha256} is expected; nothing was kept")
+        # Two versions of the file may have been pieced together: once, a whole one is fetched.
+        restarted, furthest = True, 0
+
+
+class Partial:
+    """What has arrived of the file with digest `sha256`, in `folder`."""
+
+    def __init__(self, folder, sha256):
+        self.path = folder / f".{sha256}.partial"
+        self._validator = folder / f".{sha256}.validator"
+
+    def size(self):
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def read_validator(self):
+        """Return the server's validator of the bytes at hand, or None (also if the note is damaged)."""
+        try:
+            value = json.loads(self._validator.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return value if isinstance(value, str) and value.isprintable() else None
+
+    def begin(self, validator):
+        """Drop what there is, and note the validator of what comes next."""
+        self.remove()
+        if validator:
+            atomic_write(self._validator, json.dumps(validator))
+        self.path.touch()
+
+    def move_to(self, output):
+        with open(self.path, "rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(self.path, output)
+        self._validator.unlink(missing_ok=True)
+
+    def remove(self):
+        # The validator goes first: bytes without one are continued with care, a validator without bytes misleads.
+        self._validator.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+def _fetch_once(url, partial, size_limit):
+    """Bring `partial` up to the whole file in one request; TransientError keeps what has come, UserError is final."""
+    start = partial.size()
+    request = urllib.request.Request(url, headers={"User-Agent": "edgeproof", "Accept-Encoding": "identity"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+        validator = partial.read_validator()
+        if validator:
+            request.add_header("If-Range", validator)
+    try:
+        with _make_opener().open(request, timeout=TIMEOUT_S) as response:
+            _receive(url, response, partial, start, size_limit)
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == 416 and start:
+                # There is nothing after our bytes: they are the whole file, or of another one. The digest tells.
+                return
+            message = f"the server answers {error.code} {error.reason}"
+            if error.code in TRANSIENT_STATUS:
+                raise TransientError(message, _read_retry_after(error.headers)) from error
+            raise UserError(f"{url}: {message}") from error
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        reason = getattr(error, "reason", None) or error
+        # A certificate that is not trusted now will not be trusted in a second. ssl.SSLError is not imported, because
+        # Python can be built without it.
+        if type(reason).__name__ == "SSLCertVerificationError" or isinstance(error, http.client.InvalidURL):
+            raise UserError(f"{url}: {reason}") from error
+        if getattr(error, "errno", None) in _DISK_ERRORS:
+            raise UserError(f"{partial.path}: cannot be written ({error.strerror})") from error
+        raise TransientError(f"{type(reason).__name__}: {reason}") from error
+
+
+def _receive(url, response, partial, start, size_limit):
+    if response.status == 206 and start:
+        expected = _read_content_range(response.headers.get("Content-Range"), start)
+        if expected is None:
+            partial.remove()
+            raise TransientError(f"the server sent another range than asked for (bytes from {start} on)")
+    elif response.status == 200:
+        length = response.headers.get("Content-Length")
+        expected = int(length) if length is not None and length.isdecimal() else None
+        _check_size(url, expected, size_limit)  # before what we have is dropped
+        partial.begin(_read_validator(response.headers))
+    else:
+        raise UserError(f"{url}: the server answers {response.status} {response.reason} instead of the file")
+    _check_size(url, expected, size_limit)
+    size = partial.size()
+    with open(partial.path, "ab") as stream:
+        while chunk := response.read(_CHUNK):
+            size += len(chunk)
+            if size > size_limit:
+                partial.remove()
+                _check_size(url, size, size_limit)
+            stream.write(chunk)
+    if expected is not None and size < expected:
+        raise TransientError(f"the connection was cut after {size} of {expected} bytes")
+
+
+def _check_size(url, size, size_limit):
+    if size is not None and size > size_limit:
+        raise UserError(f"{url}: larger than the limit of {size_limit} bytes (see --size-limit-bytes)")
+
+
+def _read_content_range(text, start):
+    """Return the size of the whole file of a `bytes start-end/size` header; None unless it begins at `start`.
+
+    A size that the server does not know (`*`) is taken to be the end of this range.
+    """
+    try:
+        unit, value = text.split(None, 1)
+        span, size = value.split("/")
+        first, last = (int(part) for part in span.split("-"))
+        total = last + 1 if size.strip() == "*" else int(size)
+    except (AttributeError, ValueError):
+        return None
+    return total if unit == "bytes" and first == start and start <= last < total else None
+
+
+def _read_validator(headers):
+    """Return what `If-Range` may carry: a strong ETag, else the date of the last change, else None."""
+    tag = headers.get("ETag")
+    if tag and tag.startswith('"'):
+        return tag
+    return headers.get("Last-Modified")
+
+
+def _read_retry_after(headers):
+    """Return the seconds of a `Retry-After` header; None for a date, which would need the server's clock."""
+    text = (headers.get("Retry-After") or "").strip()
+    return float(text) if text.isdecimal() else None
+
+
+def _check_url(url):
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise UserError(f"{url!r}: only ASCII characters without spaces stand in a URL; percent-encode the others")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # read for the ValueError of a port that is no number
+    except ValueError as error:
+        raise UserError(f"{url}: {error}") from error
+    if parts.scheme not in ("http", "https"):
+        raise UserError(f"{url}: scheme {parts.scheme!r}; http and https are fetched, a local file is source kind file")
+    if not parts.hostname:
+        raise UserError(f"{url}: no host in this URL")
+    if parts.username or parts.password:
+        raise UserError(f"URL of host {parts.hostname}: credentials in a URL end up in records; leave them out")
+
+
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    """Redirects lead to http and https only; urllib's own follows them to ftp, too."""
+
+    def redirect_request(self, request, response, code, message, headers, url):
+        _check_url(url)
+        return super().redirect_request(request, response, code, message, headers, url)
+
+
+def _make_opener():
+    """Return an opener that knows http and https and nothing else."""
+    opener = urllib.request.OpenerDirector()
+    names = ("ProxyHandler", "HTTPHandler", "HTTPSHandler", "HTTPDefaultErrorHandler", "HTTPErrorProcessor")
+    for name in (*names, "UnknownHandler"):
+        handler = getattr(urllib.request, name, None)  # HTTPSHandler is missing where Python has no ssl
+        if handler is not None:
+            opener.add_handler(handler())
+    opener.add_handler(_RedirectHandler())
+    return opener
