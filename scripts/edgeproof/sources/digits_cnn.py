@@ -2,8 +2,8 @@
 
 The same seed gives the same bytes on the same machine with the same libraries: training runs on one thread, and all
 randomness comes from one seeded generator. Another BLAS or another processor rounds sums differently, which training
-amplifies: the weights then differ, the accuracy hardly (0.992 both ways when tried with two kernels of OpenBLAS). That is
-why the repository carries the trained file.
+amplifies: the weights then differ, the accuracy hardly (0.992 both ways when tried with two kernels of OpenBLAS). That
+is why the repository carries the trained file.
 
 The settings below were chosen by training on samples 0-896 and validating on 897-1296; the held-out samples had no say.
 """

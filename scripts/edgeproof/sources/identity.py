@@ -41,19 +41,16 @@ def identify_model(name, path, output):
 def describe_tensor(value, path):
     """Return name, dtype (numpy's name) and shape of a graph input or output; symbolic dimensions are strings.
 
-    A dimension that has neither a size nor a name is `"?"`; a shape that the model does not tell is null.
+    A dimension that has neither a size nor a name is `"?"`.
     """
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         raise UserError(f"{path}: {value.name!r} is a {(kind or 'value without type').replace('_type', '')}; "
                         "only models whose inputs and outputs are tensors can be measured")  # fmt: skip
     tensor = value.type.tensor_type
-    shape = None
-    if tensor.HasField("shape"):
-        shape = [
-            item.dim_value if item.WhichOneof("value") == "dim_value" else item.dim_param or "?"
-            for item in tensor.shape.dim
-        ]
+    shape = [
+        dim.dim_value if dim.WhichOneof("value") == "dim_value" else dim.dim_param or "?" for dim in tensor.shape.dim
+    ]
     return {"name": value.name, "dtype": name_dtype(tensor.elem_type), "shape": shape}
 
 

@@ -1,7 +1,8 @@
 """A small convolutional network in numpy: forward, backward, Adam. Enough to train a digit classifier, and no more.
 
-Activations are `(n, rows, columns, channels)`, because a 3x3 convolution then is nine slices side by side and one matrix
-product. Parameters are float32 arrays by name: `convN/filter` `(3, 3, in, out)`, `denseN/matrix` `(in, out)`, `…/bias`.
+Activations are `(n, rows, columns, channels)`, because a 3x3 convolution then is nine slices side by side and one
+matrix product. Parameters are float32 arrays by name: `conv1/filter` `(3, 3, in, out)`, `dense1/matrix` `(in, out)`,
+and a `bias` `(out,)` for each.
 """
 
 import math
@@ -76,7 +77,7 @@ def compute_gradients(parameters, trace, slope):
 
 
 def update_adam(parameters, gradients, state, rate, decay):
-    """Change `parameters` in place by one step of AdamW (Loshchilov and Hutter 2019); `state` starts as an empty dict."""
+    """Change `parameters` in place by one step of AdamW (Loshchilov and Hutter 2019); `state` starts empty."""
     state["step"] = step = state.get("step", 0) + 1
     size = rate * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
     for name, gradient in gradients.items():

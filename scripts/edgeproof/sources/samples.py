@@ -163,15 +163,13 @@ def _check_labels(identity, evaluation, task):
         raise UserError(f"labels are {labels.dtype.name} of shape {labels.shape}; int64 of shape (n,) is needed")
     shape = identity["outputs"][0]["shape"]
     classes = shape[-1] if task == "classification" and shape and isinstance(shape[-1], int) else None
-    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
-        raise UserError(
-            f"labels go from {labels.min()} to {labels.max()}; the model has classes 0 to {(classes or 0) - 1}"
-        )
+    if labels.min() < 0:
+        raise UserError(f"labels go down to {labels.min()}; they are class numbers from 0 on")
+    if classes is not None and labels.max() >= classes:
+        raise UserError(f"labels go up to {labels.max()}; the model's last class is {classes - 1}")
 
 
 def _fits(sample_shape, input_shape):
-    if input_shape is None:
-        return True
     wanted = input_shape[1:]
     return len(wanted) == len(sample_shape) and all(
         isinstance(size, str) or size == actual for size, actual in zip(wanted, sample_shape, strict=True)

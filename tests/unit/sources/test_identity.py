@@ -1,0 +1,137 @@
+import identify_model
+import numpy as np
+import onnx
+import pytest
+from edgeproof.core.cli import run
+from edgeproof.core.documents import SCHEMAS, read_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from onnx import TensorProto, helper, numpy_helper
+
+SHIPPED = SCHEMAS.parent / "models" / "digits-cnn.onnx"
+
+
+def save_model(path, weights=None, ir_version=9, inputs=None, **options):
+    weights = weights if weights is not None else [numpy_helper.from_array(np.ones((4, 3), np.float32), "w")]
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["m"]),
+            helper.make_node("Reshape", ["m", "s"], ["y"]),
+        ],
+        "g",
+        inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", None, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, None])],
+        [*weights, numpy_helper.from_array(np.array([1, -1], np.int64), "s")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=ir_version)
+    onnx.save(model, path, **options)
+    return path
+
+
+def test_the_shipped_digits_model_is_described_in_full(tmp_path):
+    output = tmp_path / "identity.json"
+    identify_model.main(["--model", "digits-cnn", "--input", str(SHIPPED), "--output", str(output)])
+    identity = read_json(output, "identity")
+    assert identity["sha256"] == sha256_file(SHIPPED)
+    assert identity["bytes"] == SHIPPED.stat().st_size < 300_000
+    assert identity["inputs"] == [{"name": "input", "dtype": "float32", "shape": [1, 1, 8, 8]}]
+    assert identity["outputs"] == [{"name": "logits", "dtype": "float32", "shape": [1, 10]}]
+    assert identity["opset"] == {"ai.onnx": 13}
+    assert identity["operators"] == {"Conv": 3, "Flatten": 1, "Gemm": 2, "MaxPool": 2, "Relu": 4}
+    convolutions = [(64, 1, 16), (64, 16, 32), (16, 32, 48)]  # output pixels, channels in, channels out
+    assert identity["macs"] == sum(p * 9 * i * o for p, i, o in convolutions) + 192 * 64 + 64 * 10
+    assert identity["parameters"] == sum((9 * i + 1) * o for _, i, o in convolutions) + 193 * 64 + 65 * 10
+    assert identity["macs_unknown"] == []
+
+
+def test_symbolic_dimensions_are_names_and_nameless_ones_question_marks(tmp_path):
+    path = save_model(tmp_path / "m.onnx")
+    identify_model.main(["--model", "m", "--input", str(path), "--output", str(tmp_path / "i.json")])
+    identity = read_json(tmp_path / "i.json", "identity")
+    assert identity["inputs"] == [{"name": "x", "dtype": "float32", "shape": ["batch", "?", 4]}]
+    assert identity["outputs"] == [{"name": "y", "dtype": "float32", "shape": [1, "?"]}]
+    assert identity["parameters"] == 12  # the int64 shape is no parameter
+    assert identity["macs_unknown"] == [{"node": "", "op": "MatMul"}]
+    assert identity["producer"] == {"name": None, "version": None}
+
+
+def test_initializers_that_old_files_list_as_inputs_are_no_inputs(tmp_path):
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4]),
+        helper.make_tensor_value_info("w", TensorProto.FLOAT, [4, 3]),
+        helper.make_tensor_value_info("s", TensorProto.INT64, [2]),
+    ]
+    path = save_model(tmp_path / "m.onnx", inputs=inputs, ir_version=3)
+    identify_model.main(["--model", "m", "--input", str(path), "--output", str(tmp_path / "i.json")])
+    assert [item["name"] for item in read_json(tmp_path / "i.json", "identity")["inputs"]] == ["x"]
+
+
+def test_weights_in_other_files_are_refused_by_name(tmp_path):
+    weights = [numpy_helper.from_array(np.ones((4, 3), np.float32), "w")]
+    path = save_model(tmp_path / "m.onnx", weights, save_as_external_data=True, location="w.bin", size_threshold=0)
+    with pytest.raises(UserError, match=r"weights are kept in 'w\.bin' beside it; save the model as one file"):
+        identify_model.main(["--model", "m", "--input", str(path), "--output", str(tmp_path / "i.json")])
+
+
+def _sequence_input(path):
+    value = helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, None)
+    node = helper.make_node("SequenceLength", ["x"], ["y"])
+    graph = helper.make_graph([node], "g", [value], [helper.make_tensor_value_info("y", TensorProto.INT64, [])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+def _unknown_operator(path):
+    graph = helper.make_graph(
+        [helper.make_node("Nonsense", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "cannot be read"),
+        (lambda path: path.mkdir(), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "not an ONNX model"),
+        (lambda path: path.write_text("<html>404</html>"), "not an ONNX model"),
+        (lambda path: path.write_bytes(SHIPPED.read_bytes()[:5000]), "not an ONNX model"),
+        (_unknown_operator, "onnx.checker refuses the model: No Op registered for Nonsense"),
+        (_sequence_input, "'x' is a sequence; only models whose inputs and outputs are tensors"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line_and_exit_code_2(tmp_path, capsys, make, message):
+    path = tmp_path / "m.onnx"
+    make(path)
+    output = tmp_path / "i.json"
+    code = run(identify_model.main, ["--model", "m", "--input", str(path), "--output", str(output)])
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.count("\n") == 1
+    assert message in error
+    assert str(path) in error
+    assert not output.exists()
+
+
+def test_operators_of_other_domains_carry_their_domain(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT16, [1, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.BFLOAT16, [1, 4])],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "m.onnx")
+    identify_model.main(["--model", "m", "--input", str(tmp_path / "m.onnx"), "--output", str(tmp_path / "i.json")])
+    identity = read_json(tmp_path / "i.json", "identity")
+    assert identity["operators"] == {"com.microsoft.Gelu": 1}
+    assert identity["opset"] == {"ai.onnx": 17, "com.microsoft": 1}
+    assert [identity["inputs"][0]["dtype"], identity["outputs"][0]["dtype"]] == ["float16", "bfloat16"]
+    assert identity["macs_unknown"] == [{"node": "", "op": "Gelu"}]
+
+
+def test_a_model_name_that_is_no_name_is_refused(tmp_path):
+    with pytest.raises(UserError, match="model is"):
+        identify_model.main(["--model", "No Name", "--input", str(SHIPPED), "--output", str(tmp_path / "i.json")])

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from edgeproof.sources import network
+
+SIZE, CLASSES = 8, 3
+
+
+@pytest.fixture
+def case(monkeypatch):
+    """A narrow network in float64, so that finite differences are exact enough to compare with."""
+    monkeypatch.setattr(network, "WIDTHS", (2, 3, 2))
+    monkeypatch.setattr(network, "HIDDEN", 5)
+    generator = np.random.Generator(np.random.PCG64(0))
+    parameters = network.make_parameters(generator, 1, SIZE, CLASSES)
+    parameters = {name: value.astype(np.float64) for name, value in parameters.items()}
+    for name in parameters:
+        if name.endswith("/bias"):
+            parameters[name] += generator.normal(0, 0.1, parameters[name].shape)
+    images = generator.random((4, SIZE, SIZE, 1))
+    return parameters, images, np.array([0, 1, 2, 1]), generator
+
+
+@pytest.mark.parametrize("with_dropout", [False, True])
+def test_gradients_agree_with_finite_differences(case, with_dropout):
+    parameters, images, labels, generator = case
+    dropout = (generator.random((4, 5)) > 0.3) / 0.7 if with_dropout else None
+
+    def compute_loss():
+        return network.compute_loss(network.compute_logits(parameters, images, dropout)[0], labels, 0.1)
+
+    logits, trace = network.compute_logits(parameters, images, dropout)
+    gradients = network.compute_gradients(parameters, trace, network.compute_loss(logits, labels, 0.1)[1])
+    assert set(gradients) == set(parameters)
+    for name, value in parameters.items():
+        assert gradients[name].shape == value.shape
+        for index in generator.choice(value.size, min(6, value.size), replace=False):
+            place = np.unravel_index(index, value.shape)
+            original = value[place]
+            value[place] = original + 1e-6
+            above = compute_loss()[0]
+            value[place] = original - 1e-6
+            below = compute_loss()[0]
+            value[place] = original
+            assert gradients[name][place] == pytest.approx((above - below) / 2e-6, rel=1e-4, abs=1e-7), name
+
+
+def test_scattering_patches_is_the_adjoint_of_gathering_them():
+    generator = np.random.Generator(np.random.PCG64(1))
+    values, patches = generator.normal(size=(2, 4, 5, 3)), generator.normal(size=(2, 4, 5, 27))
+    forward = np.vdot(network._gather_patches(values), patches)
+    assert forward == pytest.approx(np.vdot(values, network._scatter_patches(patches)))
+
+
+def test_equal_maxima_share_the_gradient():
+    values = np.zeros((1, 2, 2, 1))
+    slope = network._unpool(np.ones((1, 1, 1, 1)), values, network._pool(values))
+    assert slope.ravel().tolist() == [0.25] * 4
+
+
+def test_adam_takes_a_first_step_of_the_given_size_whatever_the_gradient():
+    parameters = {"a/bias": np.zeros(3)}
+    network.update_adam(parameters, {"a/bias": np.array([1e-3, -5.0, 0.0])}, {}, rate=0.1, decay=0.0)
+    np.testing.assert_allclose(parameters["a/bias"], [-0.1, 0.1, 0], rtol=1e-3)
+
+
+def test_decay_shrinks_weights_and_spares_biases():
+    parameters = {"a/matrix": np.ones(1), "a/bias": np.ones(1)}
+    network.update_adam(parameters, {name: np.zeros(1) for name in parameters}, {}, rate=0.1, decay=0.5)
+    assert parameters["a/matrix"][0] == pytest.approx(0.95)
+    assert parameters["a/bias"][0] == 1
+
+
+def test_loss_of_equal_logits_is_the_logarithm_of_the_classes():
+    loss, slope = network.compute_loss(np.zeros((2, 10)), np.array([3, 4]), 0.0)
+    assert loss == pytest.approx(np.log(10))
+    assert slope.sum() == pytest.approx(0)
+    assert slope[0, 3] == pytest.approx((0.1 - 1) / 2)

@@ -1,0 +1,213 @@
+import json
+from pathlib import Path
+
+import make_samples
+import numpy as np
+import pytest
+from edgeproof.core.cli import run
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.tensors import read_tensors, write_tensors
+from edgeproof.sources.digits import load_heldout_digits, load_training_digits
+from edgeproof.sources.samples import check_samples, digest_samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+RANDOM = {"kind": "random", "seed": 3, "calibration": 200, "evaluation": 8}
+
+
+def make_identity(inputs=(("x", "float32", [1, 1, 8, 8]),), classes=10):
+    return {
+        "schema": "edgeproof.identity.v1",
+        "model": "m",
+        "sha256": "0" * 64,
+        "bytes": 1,
+        "ir_version": 8,
+        "opset": {"ai.onnx": 13},
+        "producer": {"name": None, "version": None},
+        "inputs": [{"name": name, "dtype": dtype, "shape": shape} for name, dtype, shape in inputs],
+        "outputs": [{"name": "y", "dtype": "float32", "shape": [1, classes]}],
+        "operators": {},
+        "parameters": 0,
+        "macs": 0,
+        "macs_unknown": [],
+    }
+
+
+def make(folder, spec, task="none", identity=None):
+    """Run the script in `folder` and return `(samples.json, calibration, evaluation)`."""
+    folder.mkdir(exist_ok=True)
+    write_json(folder / "identity.json", identity or make_identity(), "identity")
+    make_samples.main(
+        [
+            *("--identity", str(folder / "identity.json"), "--spec", json.dumps(spec), "--task", task),
+            *("--calibration", str(folder / "c.npz"), "--evaluation", str(folder / "e.npz")),
+            *("--output", str(folder / "samples.json")),
+        ]
+    )
+    return read_json(folder / "samples.json", "samples"), *(read_tensors(folder / f"{name}.npz") for name in "ce")
+
+
+def test_digits_are_the_first_training_samples_and_all_held_out_ones(tmp_path):
+    document, calibration, evaluation = make(tmp_path, {"kind": "digits"}, "classification")
+    inputs, labels = load_heldout_digits()
+    assert list(calibration) == ["inputs/x"]
+    np.testing.assert_array_equal(calibration["inputs/x"], load_training_digits()[0][:320])
+    np.testing.assert_array_equal(evaluation["inputs/x"], inputs)
+    np.testing.assert_array_equal(evaluation["labels"], labels)
+    assert (inputs.shape, inputs.dtype, labels.dtype) == ((500, 1, 8, 8), np.float32, np.int64)
+    assert (inputs.min(), inputs.max()) == (0, 1)
+    assert document["calibration"] == {"count": 320, "sha256": sha256_file(tmp_path / "c.npz")}
+    assert document["evaluation"] == {"count": 500, "sha256": sha256_file(tmp_path / "e.npz")}
+    assert document["labels"] and document["disjoint"]
+    assert "UCI Machine Learning Repository" in document["origin"]
+
+
+def test_no_digit_occurs_twice():
+    everything = np.concatenate([load_training_digits()[0], load_heldout_digits()[0]])
+    assert len(set(digest_samples({"inputs/x": everything}))) == 1797
+
+
+@pytest.mark.parametrize("spec", [{"kind": "digits"}, RANDOM])
+def test_the_same_spec_gives_the_same_bytes(tmp_path, spec):
+    make(tmp_path / "a", spec)
+    make(tmp_path / "b", spec)
+    for name in ("c.npz", "e.npz", "samples.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_another_seed_gives_other_samples(tmp_path):
+    first, _, _ = make(tmp_path / "a", RANDOM)
+    second, _, _ = make(tmp_path / "b", {**RANDOM, "seed": 4})
+    assert first["calibration"]["sha256"] != second["calibration"]["sha256"]
+    assert (first["seed"], second["seed"]) == (3, 4)
+
+
+def test_random_samples_fit_every_input_of_the_model(tmp_path):
+    inputs = [("image", "float32", ["N", 3, 20, 30]), ("flag", "uint8", [1, 4]), ("half", "float16", [1, 64])]
+    document, calibration, evaluation = make(tmp_path, RANDOM, identity=make_identity(inputs))
+    assert {name: (a.shape, a.dtype.name) for name, a in evaluation.items()} == {
+        "inputs/image": ((8, 3, 20, 30), "float32"),
+        "inputs/flag": ((8, 4), "uint8"),
+        "inputs/half": ((8, 64), "float16"),
+    }
+    assert calibration["inputs/image"].shape == (200, 3, 20, 30)
+    assert abs(calibration["inputs/image"].mean()) < 0.05
+    assert 0.8 < calibration["inputs/image"].std() < 1.3
+    assert not document["labels"]
+
+
+@pytest.mark.parametrize("item", [("ids", "int64", [1, 7]), ("x", "float32", [1, "tokens"]), ("x", "float32", [])])
+def test_random_samples_are_refused_where_they_mean_nothing(tmp_path, item):
+    with pytest.raises(UserError, match="use kind file"):
+        make(tmp_path, RANDOM, identity=make_identity([item]))
+
+
+def make_files(folder, calibration, evaluation):
+    write_tensors(folder / "mine-c.npz", calibration)
+    write_tensors(folder / "mine-e.npz", evaluation)
+    return {
+        "kind": "file",
+        "calibration": str(folder / "mine-c.npz"),
+        "calibration_sha256": sha256_file(folder / "mine-c.npz"),
+        "evaluation": str(folder / "mine-e.npz"),
+        "evaluation_sha256": sha256_file(folder / "mine-e.npz"),
+    }
+
+
+def make_arrays(count=200, offset=0.0, **others):
+    values = offset + np.arange(count * 64, dtype=np.float32).reshape(count, 1, 8, 8)
+    return {"inputs/x": values, **others}
+
+
+def test_own_files_are_taken_as_they_are_but_for_labels_that_nobody_needs(tmp_path):
+    labels = np.arange(5, dtype=np.int64)
+    given_files = make_arrays(labels=np.zeros(200, np.int64)), make_arrays(5, 0.5, labels=labels)
+    document, calibration, evaluation = make(tmp_path, make_files(tmp_path, *given_files), "classification")
+    assert list(calibration) == ["inputs/x"]
+    np.testing.assert_array_equal(evaluation["labels"], labels)
+    assert document["labels"]
+    assert document["evaluation"]["count"] == 5
+
+
+def test_a_file_with_another_digest_is_refused_naming_both(tmp_path):
+    spec = make_files(tmp_path, make_arrays(), make_arrays(5, 0.5))
+    actual, spec["evaluation_sha256"] = spec["evaluation_sha256"], "f" * 64
+    with pytest.raises(UserError, match=f"sha256 is {actual}, but samples.evaluation_sha256 says {'f' * 64}"):
+        make(tmp_path, spec)
+
+
+def _not_finite():
+    arrays = make_arrays(5, 0.5)
+    arrays["inputs/x"][2, 0, 0, 0] = np.nan
+    return arrays
+
+
+@pytest.mark.parametrize(
+    ("calibration", "evaluation", "task", "message"),
+    [
+        (make_arrays(199), make_arrays(5, 0.5), "none", "calibration set has 199 samples; at least 200"),
+        (make_arrays(), make_arrays(5), "none", r"5 samples occur in both sets \(calibration sample 0 is evaluation"),
+        (make_arrays(), make_arrays(0), "none", "at least one"),
+        (make_arrays(), make_arrays(5, 0.5), "classification", "no labels"),
+        (make_arrays(), make_arrays(5, 0.5, labels=np.zeros(4, np.int64)), "none", "one common number"),
+        (make_arrays(), make_arrays(5, 0.5, labels=np.zeros(5, np.int32)), "classification", "labels are int32"),
+        (
+            make_arrays(),
+            make_arrays(5, 0.5, labels=np.full(5, 10)),
+            "classification",
+            "up to 10; the model's last class is 9",
+        ),
+        (make_arrays(), make_arrays(5, 0.5, labels=np.full(5, -1)), "none", "labels go down to -1"),
+        (make_arrays(), {"x": np.zeros((5, 1, 8, 8), np.float32)}, "none", r"needs \['inputs/x'\]"),
+        (make_arrays(), {"inputs/x": np.zeros((5, 1, 8, 8))}, "none", "is float64; the model takes float32"),
+        (make_arrays(), {"inputs/x": np.zeros((5, 8, 8), np.float32)}, "none", r"shape \(8, 8\); the model takes"),
+        (make_arrays(), {"inputs/x": np.float32(0)}, "none", "at least one"),
+        (make_arrays(), _not_finite(), "none", "not finite"),
+    ],
+)
+def test_samples_that_would_mislead_are_refused(tmp_path, calibration, evaluation, task, message):
+    with pytest.raises(UserError, match=message):
+        make(tmp_path, make_files(tmp_path, calibration, evaluation), task)
+    assert not (tmp_path / "samples.json").exists()
+
+
+@given(shared=st.integers(0, 199), place=st.integers(0, 4), sign=st.sampled_from([1.0, -1.0]))
+@settings(max_examples=25, deadline=None)
+def test_one_shared_sample_is_found_wherever_it_is(shared, place, sign):
+    calibration, evaluation = make_arrays(), make_arrays(5, 0.5)
+    calibration["inputs/x"][shared, 0, 0, 0] = 0.0
+    evaluation["inputs/x"][place] = calibration["inputs/x"][shared]
+    evaluation["inputs/x"][place, 0, 0, 0] *= sign  # minus zero is the same sample
+    with pytest.raises(UserError, match=f"calibration sample {shared} is evaluation sample {place}"):
+        check_samples(make_identity(), calibration, evaluation, "none")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"kind": "magic"}, "samples.kind is 'magic'; allowed: digits, random, file"),
+        ({"kind": "digits", "seed": 1}, "unknown key 'seed'"),
+        ({"kind": "random", "seed": 1, "calibration": 256}, "key 'evaluation' is missing"),
+        ({**RANDOM, "calibration": 100}, "samples.calibration is 100; a whole number from 200 on"),
+        ({**RANDOM, "seed": True}, "samples.seed is True"),
+        ([], "samples.kind is None"),
+    ],
+)
+def test_a_wrong_spec_is_one_line_and_exit_code_2(tmp_path, capsys, spec, message):
+    write_json(tmp_path / "identity.json", make_identity(), "identity")
+    arguments = [
+        item for name in ("calibration", "evaluation", "output") for item in (f"--{name}", str(tmp_path / name))
+    ]
+    arguments += ["--identity", str(tmp_path / "identity.json"), "--spec", json.dumps(spec)]
+    assert run(make_samples.main, arguments) == 2
+    assert message in capsys.readouterr().err
+    assert [item.name for item in Path(tmp_path).iterdir()] == ["identity.json"]
+
+
+def test_digits_need_a_model_that_takes_digits(tmp_path):
+    with pytest.raises(UserError, match="the model takes"):
+        make(tmp_path, {"kind": "digits"}, identity=make_identity([("x", "float32", [1, 3, 224, 224])]))
+    with pytest.raises(UserError, match="has 2 inputs"):
+        make(tmp_path, {"kind": "digits"}, identity=make_identity([("a", "float32", [1]), ("b", "float32", [1])]))
