@@ -36,6 +36,8 @@ def make_digits_cnn(options, output):
 
     UserError names an unknown option. The held-out samples are not looked at.
     """
+    if not isinstance(options, dict):
+        raise UserError(f"recipe digits-cnn: options are {options!r}; a JSON object is needed")
     unknown = sorted(set(options) - {"seed", "epochs"})
     if unknown:
         raise UserError(f"recipe digits-cnn: unknown option {unknown[0]!r}; known options are epochs, seed")

@@ -9,6 +9,7 @@ import errno
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -47,6 +48,8 @@ def download_model(url, sha256, output, size_limit=SIZE_LIMIT_BYTES, attempts=AT
     """
     _check_url(url)
     sha256 = sha256.lower()
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise UserError(f"{url}: sha256 is {sha256!r}; 64 hexadecimal digits are needed")
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = Partial(output.parent, sha256)

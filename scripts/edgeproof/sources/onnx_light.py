@@ -39,6 +39,8 @@ def make_onnx_light(options, output):
 
     UserError names an unknown option or architecture. Equal options give equal bytes.
     """
+    if not isinstance(options, dict):
+        raise UserError(f"recipe onnx-light: options are {options!r}; a JSON object is needed")
     unknown = sorted(set(options) - {"architecture", "seed"})
     if unknown:
         raise UserError(f"recipe onnx-light: unknown option {unknown[0]!r}; known options are architecture, seed")

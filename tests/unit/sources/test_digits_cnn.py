@@ -77,6 +77,7 @@ def test_the_recipe_makes_a_model_as_good_as_the_shipped_one(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ([1], "options are [1]; a JSON object is needed"),
         ({"sead": 1}, "unknown option 'sead'; known options are epochs, seed"),
         ({"seed": -1}, "seed is -1; a whole number from 0 on"),
         ({"seed": True}, "seed is True"),

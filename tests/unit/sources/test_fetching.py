@@ -284,6 +284,13 @@ def test_addresses_that_are_not_fetched(tmp_path, url, message):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("sha256", ["", "abc", "../" * 21 + "x", SHA256 + "0"])
+def test_a_digest_that_is_none_is_refused_before_it_names_a_file(tmp_path, sha256):
+    with pytest.raises(UserError, match="64 hexadecimal digits"):
+        fetching.download_model("http://127.0.0.1:9/m", sha256, tmp_path / "folder" / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [

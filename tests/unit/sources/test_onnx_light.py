@@ -113,6 +113,7 @@ def test_filters_have_zero_mean_and_the_deviation_asked_for():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ([], "options are []; a JSON object is needed"),
         ({}, "architecture is None; known: squeezenet, shufflenet, resnet50"),
         ({"architecture": "alexnet"}, "architecture is 'alexnet'"),
         ({"architecture": "squeezenet", "seed": "0"}, "seed is '0'; a whole number"),
