@@ -11,6 +11,8 @@ import numpy as np
 
 from .distributions import student_t_quantile
 
+_LARGEST_LOG = 700.0  # two wildly different processes have a bound that no float holds; JSON has no infinity
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -44,8 +46,10 @@ def geometric_mean_interval(values, confidence=0.95):
 
     `values`: shape (n,), positive and finite, one per process. For n = 1 the bounds are None; ValueError for anything
     else that has no geometric mean. Exact when log values are normal; its target is exp(E[log X]), the geometric mean
-    of process medians in the population, not their arithmetic mean. With few processes and skewed log values it covers
-    less than it says (tests/unit/core/simulation.py has the figures).
+    of process medians in the population, not their arithmetic mean. With few processes and skewed log levels it covers
+    less than it says: 90 % instead of 95 % for exponential levels and ten processes, 84 % for two modes and five
+    processes, 95 % where levels are normal or only heavy-tailed (tests/unit/core/test_simulation.py). Processes that
+    share a drift are not independent, and the interval does not know it; that is what pairs are for.
     Source: Student (1908) on logarithms; T. Mytkowicz et al. (2009) and T. Kalibera, R. Jones (2013) on the process as
     unit.
     """
@@ -86,9 +90,8 @@ def interval_of_logs(sample, confidence):
     if sample.sd is None:
         return Interval(math.exp(sample.mean), None, None, confidence, sample.count)
     reach = student_t_quantile((1 + confidence) / 2, sample.count - 1) * sample.standard_error
-    return Interval(
-        math.exp(sample.mean), math.exp(sample.mean - reach), math.exp(sample.mean + reach), confidence, sample.count
-    )
+    low, high = (math.exp(min(bound, _LARGEST_LOG)) for bound in (sample.mean - reach, sample.mean + reach))
+    return Interval(math.exp(sample.mean), low, high, confidence, sample.count)
 
 
 def holm(p_values):

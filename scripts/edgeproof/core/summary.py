@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from .percentiles import percentile_floor, percentile_upper_estimates
+from .percentiles import percentile_floor, pooled_percentiles
 from .stability import DEFAULT_WINDOWS, judge_stability, middle_of_rows, window_medians
 from .statistics import geometric_mean_interval
 
@@ -34,9 +34,10 @@ def summarise_run(processes_ns, inferences_per_sample=1, windows=DEFAULT_WINDOWS
 
     `processes_ns`: one array of samples per fresh process, in ns and in the order measured; lengths may differ.
     - `latency`: geometric mean of process medians in ms with its interval (bounds None for one process),
-    - `percentiles`: for p50 to p99.9 `value_ms` or None with a `reason`, and the `floor_samples` it needs. Samples of
-      all processes are pooled; the value is LoadGen's early-stopping estimate (not below the true percentile at
-      confidence 0.99 if samples were independent), hence withdrawn when the run is not stable,
+    - `percentiles`: for p50 to p99.9 `value_ms`, or None with a `reason`, the `floor_samples` it needs, and how many
+      independent samples the pooled ones are worth (`effective_sample_count`, see core.percentiles). The value is not
+      below the true percentile with confidence 0.99; it is withheld below its floor, and withdrawn when the run is not
+      stable,
     - `throughput_per_s`: inferences per second of time inside samples, at concurrency 1 (`inferences_per_sample` is
       the batch),
     - `stability`: `stable` and its three tests, `processes`: `summarise_process` of each.
@@ -58,30 +59,31 @@ def summarise_run(processes_ns, inferences_per_sample=1, windows=DEFAULT_WINDOWS
             "interval_high_ms": None if headline.high is None else headline.high / _NS_PER_MS,
             "confidence": confidence,
         },
-        "percentiles": _summarise_percentiles(pooled, stability.stable),
+        "percentiles": _summarise_percentiles(processes, stability.stable),
         "throughput_per_s": inferences_per_sample * len(pooled) * _NS_PER_S / float(pooled.sum(dtype=np.float64)),
         "stability": asdict(stability),
         "processes": summaries,
     }
 
 
-def _summarise_percentiles(pooled, stable):
-    floors = {name: percentile_floor(q) for name, q in PERCENTILES.items()}
-    values = percentile_upper_estimates(pooled, tuple(PERCENTILES.values())) if stable else [None] * len(floors)
-    return {
-        name: {
-            "value_ms": None if value is None else value / _NS_PER_MS,
-            "floor_samples": floors[name],
-            "reason": _why_withheld(len(pooled), floors[name], stable),
+def _summarise_percentiles(processes, stable):
+    count = sum(map(len, processes))
+    summary = {}
+    pooled = pooled_percentiles(processes, tuple(PERCENTILES.values()))
+    for (name, q), (value, effective) in zip(PERCENTILES.items(), pooled, strict=True):
+        floor = percentile_floor(q)
+        reason = None if stable else "the run is not stable: processes disagree"
+        if effective < floor:
+            reason = f"{count} samples are worth {effective} independent ones, {floor} are needed"
+        if count < floor:
+            reason = f"{count} samples, {floor} are needed"
+        summary[name] = {
+            "value_ms": None if reason else value / _NS_PER_MS,
+            "floor_samples": floor,
+            "effective_sample_count": effective,
+            "reason": reason,
         }
-        for name, value in zip(floors, values, strict=True)
-    }
-
-
-def _why_withheld(count, floor, stable):
-    if count < floor:
-        return f"{count} samples, {floor} are needed"
-    return None if stable else "the run is not stable: processes disagree"
+    return summary
 
 
 def _check(samples_ns):
