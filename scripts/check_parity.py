@@ -1,0 +1,29 @@
+"""Compare what an artifact computes with what its fp32 source computes, and write the verdict."""
+
+import argparse
+import sys
+
+from edgeproof.artifacts.manifests import record_command
+from edgeproof.artifacts.parity import check_parity
+from edgeproof.core.cli import json_argument, run
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cell", required=True, type=json_argument, help="JSON: model, preset, builder, precision")
+    parser.add_argument("--source", required=True, help="model.onnx of the sources room")
+    parser.add_argument("--artifact", required=True, help="the artifact")
+    parser.add_argument("--manifest", required=True, help="its manifest.json")
+    parser.add_argument("--inputs", required=True, help="evaluation.npz")
+    parser.add_argument("--samples", required=True, help="samples.json, which says what the evaluation set is")
+    parser.add_argument("--arm", required=True, type=json_argument, help="JSON: backend, precision, runtime options")
+    parser.add_argument("--thresholds", required=True, type=json_argument, help="JSON: the preset's parity limits")
+    parser.add_argument("--interpreter", required=True, help="the Python that has the artifact's runtime")
+    parser.add_argument("--parity", required=True, help="parity.json to write")
+    parser.add_argument("--reference", required=True, help="npz to write: the artifact's outputs on the first sample")
+    args = vars(parser.parse_args(argv))
+    check_parity(**args, command=record_command("scripts/check_parity.py", argv))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

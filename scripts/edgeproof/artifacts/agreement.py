@@ -1,0 +1,88 @@
+"""How far the outputs of two models agree on the same samples: differences, angles, and the class they decide for.
+
+Everything is computed in float64 from the outputs as they are. What is undefined is None, and whoever asks is told why.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of one output over n samples; candidate against reference.
+
+    `max_abs`, `absolute_l2`: largest and Euclidean difference, in the unit of the output. `relative_l2`: `absolute_l2`
+    divided by the norm of the reference, over all samples together; None when the reference is all zero and the
+    candidate is not. `cosine_min`, `cosine_mean`: cosine similarity per sample (1 for two zero vectors, 0 for one).
+    `top1_agreement`: share of samples with the same largest score, None when the output does not look like class
+    scores. All None when either side has values that are not finite.
+    """
+
+    max_abs: float | None
+    absolute_l2: float | None
+    relative_l2: float | None
+    cosine_min: float | None
+    cosine_mean: float | None
+    top1_agreement: float | None
+
+
+def measure_agreement(reference, candidate, count):
+    """Return the Agreement of two arrays of one shape `(rows, …)` that hold the outputs of `count` samples.
+
+    Where rows are no multiple of `count` (as many rows per sample as it has objects), the whole is taken as one sample.
+    """
+    left, right = (split_samples(array, count) for array in (reference, candidate))
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
+        return Agreement(None, None, None, None, None, None)
+    absolute, reference_norm = _norm(right - left), _norm(left)
+    cosines = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
+    scores = is_class_scores(reference, count) and is_class_scores(candidate, count)
+    return Agreement(
+        max_abs=float(np.abs(right - left).max(initial=0.0)),
+        absolute_l2=absolute,
+        relative_l2=absolute / reference_norm if reference_norm else (None if absolute else 0.0),
+        cosine_min=min(cosines),
+        cosine_mean=sum(cosines) / len(cosines),
+        top1_agreement=float((left.argmax(1) == right.argmax(1)).mean()) if scores else None,
+    )
+
+
+def is_class_scores(array, count):
+    """Tell whether an output looks like one floating-point score per class: one vector of at least two per sample."""
+    if array.dtype.kind != "f" or array.ndim < 2 or array.shape[0] != count:
+        return False
+    wide = [size for size in array.shape[1:] if size != 1]
+    return len(wide) == 1 and wide[0] >= 2
+
+
+def judge_answers(array, labels):
+    """Return booleans `(n,)`: where the largest of the class scores `(n, …)` is the label, int64 `(n,)`."""
+    return array.reshape(len(labels), -1).argmax(1) == labels
+
+
+def count_not_finite(array, count):
+    """Return `(number of values that are not finite, first sample that has one)`; (0, None) when all are finite."""
+    broken = ~np.isfinite(split_samples(array, count))
+    return (int(broken.sum()), int(broken.any(1).argmax())) if broken.any() else (0, None)
+
+
+def split_samples(array, count):
+    """Return an array of numbers as float64 `(count, values per sample)`, `(1, values)` where rows do not fit."""
+    rows = count if array.ndim and len(array) and len(array) % count == 0 else 1
+    return array.astype(np.float64).reshape(rows, -1)
+
+
+def _norm(array):
+    largest = float(np.abs(array).max(initial=0.0))
+    return largest * float(np.linalg.norm(array / largest)) if largest else 0.0  # scaled: squares must not overflow
+
+
+def _cosine(a, b):
+    if np.array_equal(a, b):
+        return 1.0  # and not 1 - 2e-16
+    a_largest, b_largest = np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)
+    if not a_largest or not b_largest:
+        return 0.0
+    a, b = a / a_largest, b / b_largest
+    return float(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))

@@ -1,0 +1,181 @@
+"""Building one artifact and its manifest. What cannot be built is a verdict: status `failed`, an empty artifact."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from ..core.documents import digest_json, read_json
+from ..core.errors import UserError
+from ..core.files import atomic_path, atomic_write, sha256_file
+from ..sources.identity import describe_tensor
+from ..sources.onnx_files import list_inputs, load_model
+from .calibration import LEAST_SAMPLES
+from .conversion import CALIBRATION_METHODS, TOOLS, convert_onnx
+from .failures import BuildError
+from .manifests import describe_file, describe_host, describe_toolchain, locate, now, write_manifest
+from .precision import prove_precision, require_precision
+
+FAKE_SPEED = {"fp32": 1.0, "fp16": 0.7, "int8": 0.5, "int8-dynamic": 0.6}  # latency of the fake backend, fp32 = 1
+_CALIBRATED = {"calibration_method", "calibration_samples", "per_channel"}
+_OPTIONS = {"fp32": set(), "fp16": set(), "int8": _CALIBRATED, "int8-dynamic": {"per_channel"}}
+
+
+def build_onnx(cell, source, identity, preset, precision, calibration, artifact, manifest, command):
+    """Build the ONNX artifact of `cell` from the fp32 model `source`, and write `artifact` and `manifest`.
+
+    `cell`: model, preset, builder, precision. `identity`: path of the model's identity.json. `preset`: backend,
+    artifact and build options. `calibration`: path of the calibration set, which only int8 uses (None otherwise).
+    `command`: argv for the record. UserError, before anything is written, for wrong options, a wrong or too small
+    calibration set, or files that do not belong together.
+    """
+    known = _check_job(cell, source, identity, preset, precision, artifact, manifest, TOOLS)
+    options = _check_onnx_options(preset["build"], precision)
+    model = load_model(source)
+    if precision != "int8":
+        calibration = None
+    elif calibration is None:
+        raise UserError("int8 needs a calibration set; give one with --calibration")
+
+    def convert(target, scratch):
+        feed = calibration and (calibration, known["inputs"])
+        warnings = convert_onnx(source, model, target, precision, options, feed, scratch)
+        converted = load_model(target)
+        proof = prove_precision(converted, precision)
+        require_precision(proof)
+        return {
+            "inputs": [describe_tensor(value, artifact) for value in list_inputs(converted.graph)],
+            "outputs": [describe_tensor(value, artifact) for value in converted.graph.output],
+            "precision": proof,
+            "warnings": warnings,
+        }
+
+    used = calibration and {
+        **describe_file(calibration),
+        "samples": options["calibration_samples"],
+        "method": options["calibration_method"],
+    }
+    _build(cell, source, known, preset, artifact, manifest, command, convert, TOOLS[precision], used)
+
+
+def build_fake(cell, source, identity, preset, precision, artifact, manifest, command):
+    """Write the JSON that the agent's fake backend runs, and its manifest; arguments as in `build_onnx`.
+
+    Its times and outputs are simulated; only names and shapes of the outputs are the model's (symbolic sizes are 1).
+    """
+    known = _check_job(cell, source, identity, preset, precision, artifact, manifest, FAKE_SPEED)
+    latency_ms = preset["build"].get("latency_ms")
+    if type(latency_ms) not in (int, float) or not 0 < latency_ms < float("inf"):
+        raise UserError(f"preset {cell['preset']}: build.latency_ms is {latency_ms!r}; a positive number is needed")
+
+    def convert(target, scratch):
+        outputs = [{**item, "shape": _concrete_shape(item), "dtype": "float32"} for item in known["outputs"]]
+        content = {
+            "seed": f"{known['sha256']}/{precision}",
+            "latency_ms": round(latency_ms * FAKE_SPEED[precision], 9),
+            "outputs": [[item["name"], item["shape"]] for item in outputs],
+        }
+        atomic_write(target, json.dumps(content, indent=2) + "\n")
+        proof = {
+            "claimed": precision,
+            "basis": "simulated",
+            "share": None,
+            "weights": {},
+            "values": {},
+            "operators": {},
+        }
+        return {"inputs": known["inputs"], "outputs": outputs, "precision": proof, "warnings": []}
+
+    _build(cell, source, known, preset, artifact, manifest, command, convert, (), None)
+
+
+def _build(cell, source, known, preset, artifact, manifest, command, convert, tools, calibration):
+    """Run `convert(target, scratch)` and write the artifact and its manifest, whatever the verdict."""
+    begin = time.monotonic()
+    reason, facts = None, {"inputs": None, "outputs": None, "precision": None, "warnings": []}
+    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch, atomic_path(artifact) as temporary:
+        target = Path(scratch) / "converted"
+        try:
+            facts = convert(target, scratch)
+            temporary.write_bytes(target.read_bytes())
+        except BuildError as failure:
+            reason = {"kind": failure.kind, "message": str(failure)}
+        if sha256_file(source) != known["sha256"]:
+            raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
+    duration_s = round(time.monotonic() - begin, 3)
+    built = {"sha256": None, "bytes": 0} if reason else describe_file(artifact)
+    write_manifest(
+        manifest,
+        {
+            "cell": cell,
+            "status": "failed" if reason else "ok",
+            "reason": reason,
+            "source": {
+                "file": locate(source),
+                "sha256": known["sha256"],
+                "bytes": known["bytes"],
+                "opset": known["opset"],
+            },
+            "artifact": {**built, "file": Path(artifact).name, "format": preset["artifact"]},
+            "preset": preset,
+            "preset_sha256": digest_json(preset),
+            **facts,
+            "calibration": calibration,
+            "toolchain": describe_toolchain(tools),
+            "command": command,
+            "exit_code": 0,
+            "duration_s": duration_s,
+            "host": describe_host(),
+            "built_at": now(),
+        },
+    )
+
+
+def _check_job(cell, source, identity, preset, precision, artifact, manifest, precisions):
+    """Return the identity of the model; UserError unless all arguments speak of the same job."""
+    if set(cell) != {"model", "preset", "builder", "precision"}:
+        raise UserError(f"--cell has keys {sorted(cell)}; model, preset, builder and precision are needed")
+    if set(preset) != {"backend", "artifact", "build"}:
+        raise UserError(f"--preset has keys {sorted(preset)}; backend, artifact and build are needed")
+    if precision not in precisions:
+        raise UserError(
+            f"precision {precision!r} cannot be built for {preset['backend']}; it has {', '.join(precisions)}"
+        )
+    if cell["precision"] != precision:
+        raise UserError(f"--cell says precision {cell['precision']!r}, --precision says {precision!r}")
+    if Path(artifact).resolve().parent != Path(manifest).resolve().parent:
+        raise UserError(f"{artifact} and {manifest} belong into one folder, so that they can be moved together")
+    known, actual = read_json(identity, "identity"), sha256_file(source)
+    if known["sha256"] != actual:
+        raise UserError(
+            f"{source}: sha256 is {actual}, but {identity} says {known['sha256']}; identify the model again"
+        )
+    if known["model"] != cell["model"]:
+        raise UserError(f"{identity}: model is {known['model']!r}, but --cell says {cell['model']!r}")
+    return known
+
+
+def _check_onnx_options(build, precision):
+    """Return the build options that this precision uses; options of other precisions may stand beside them."""
+    if unknown := sorted(set(build) - _CALIBRATED):
+        raise UserError(
+            f"preset: build has unknown key {unknown[0]!r}; known keys are {', '.join(sorted(_CALIBRATED))}"
+        )
+    if missing := sorted(_OPTIONS[precision] - set(build)):
+        raise UserError(f"preset: build.{missing[0]} is missing; {precision} needs it")
+    method, samples = build.get("calibration_method", "minmax"), build.get("calibration_samples", LEAST_SAMPLES)
+    if method not in CALIBRATION_METHODS:
+        raise UserError(f"preset: build.calibration_method is {method!r}; allowed: {', '.join(CALIBRATION_METHODS)}")
+    if type(samples) is not int or samples < LEAST_SAMPLES:
+        raise UserError(f"preset: build.calibration_samples is {samples!r}; at least {LEAST_SAMPLES} are needed")
+    if type(build.get("per_channel", False)) is not bool:
+        raise UserError(f"preset: build.per_channel is {build['per_channel']!r}; true or false is needed")
+    return build
+
+
+def _concrete_shape(item):
+    if item["shape"] is None:
+        raise BuildError(
+            "unsupported_model", f"output {item['name']!r} has no shape; the fake backend cannot make one up"
+        )
+    return [size if isinstance(size, int) else 1 for size in item["shape"]]

@@ -1,0 +1,75 @@
+"""Builds that end in a verdict: what a converter refused, in one line that names the node where that is known."""
+
+import contextlib
+import re
+
+from ..core.errors import UserError
+from ..sources.onnx_files import iterate_nodes
+
+_UNSUPPORTED = (
+    "not_implemented",
+    "no op registered for",
+    "is not a registered function",
+    "could not find an implementation",
+    "unsupported operator",
+)
+_LONGEST = 500
+
+
+class BuildError(Exception):
+    """This model cannot become this artifact with these tools, and trying again will not change that.
+
+    `kind`: unsupported_operator, unsupported_model, conversion_failed, precision_not_held or out_of_memory.
+    """
+
+    def __init__(self, kind, message):
+        super().__init__(" ".join(str(message).split())[:_LONGEST])
+        self.kind = kind
+
+
+@contextlib.contextmanager
+def tool_failures(tool, model, scratch):
+    """Turn what a conversion tool raises inside into BuildError; mistakes of the user and of the disk pass through.
+
+    `model` (ModelProto) is searched for the node that the message speaks of; the path `scratch` is cut out of it.
+    """
+    try:
+        yield
+    except (UserError, BuildError, OSError):
+        raise
+    except MemoryError as error:
+        raise BuildError("out_of_memory", f"{tool}: {error or 'out of memory'}") from error
+    except Exception as error:  # tools raise whatever they like, down to plain Exception
+        text = str(error).replace(f"{scratch}/", "") or type(error).__name__
+        raise BuildError(classify_failure(text), f"{tool}: {text}{locate_failure(text, model)}") from error
+
+
+def classify_failure(text):
+    """Return the kind that a tool's message stands for."""
+    lowered = text.lower()
+    if any(phrase in lowered for phrase in _UNSUPPORTED):
+        return "unsupported_operator"
+    if "bad_alloc" in lowered or "failed to allocate" in lowered:
+        return "out_of_memory"
+    return "conversion_failed"
+
+
+def locate_failure(text, model):
+    """Return ` (node …, operator …, opset …)` of the node that a message names, or only the opset of the model."""
+    versions = {item.domain or "ai.onnx": item.version for item in model.opset_import}
+    nodes = list(iterate_nodes(model.graph.node))
+    found = next(
+        (node for node in nodes if node.name and re.search(rf"(?<!\w){re.escape(node.name)}(?!\w)", text)), None
+    )
+    if found is None:
+        found = next((node for node in nodes if re.search(rf"(?<!\w){re.escape(node.op_type)}(?!\w)", text)), None)
+    if found is None:
+        return f" (opset {versions.get('ai.onnx', '?')})"
+    return f" ({describe_node(found, versions)})"
+
+
+def describe_node(node, versions):
+    """Return what a node is in words; an unnamed node is known by its first output. `versions`: opset by domain."""
+    domain = node.domain or "ai.onnx"
+    named = f"node {node.name!r}" if node.name else f"node that makes {node.output[0] if node.output else '?'!r}"
+    return f"{named}, operator {node.op_type}, opset {domain} {versions.get(domain, '?')}"

@@ -1,0 +1,96 @@
+"""Manifests: what an artifact was made from, how, with what, and that it still is what it was.
+
+A build that failed has a manifest too, beside an empty artifact file. Whoever uses an artifact reads its manifest
+first.
+"""
+
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from ..core.documents import digest_json, read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import relative_to_repository
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def read_manifest(path):
+    """Return the manifest at `path`, checked against its schema and the digest of its own preset snapshot.
+
+    `status` is `ok` or `failed`; with `failed`, `reason` says why, `artifact.sha256` is None and the artifact file is
+    empty. UserError when it is missing or invalid.
+    """
+    manifest = read_json(path, "manifest")
+    if manifest["preset_sha256"] != digest_json(manifest["preset"]):
+        raise UserError(f"{path}: preset_sha256 does not match preset; the manifest was edited, rebuild it")
+    return manifest
+
+
+def verify_manifest(path, artifact=None, source=None):
+    """Return the manifest at `path` after hashing the files it speaks of; UserError names the first that differs.
+
+    `artifact`: where the file is, by default beside the manifest. `source`: the model file, hashed when given. A failed
+    build must have an empty artifact file.
+    """
+    manifest = read_manifest(path)
+    artifact = Path(path).parent / manifest["artifact"]["file"] if artifact is None else Path(artifact)
+    _verify_file(path, "artifact", artifact, manifest["artifact"], manifest["status"] == "failed")
+    if source is not None:
+        _verify_file(path, "source", source, manifest["source"], False)
+    return manifest
+
+
+def write_manifest(path, document):
+    """Write a manifest; keys that a build has nothing to say about are None."""
+    write_json(path, {"schema": "edgeproof.manifest.v1", **document}, "manifest")
+
+
+def describe_file(path):
+    """Return file (relative to the repository where possible), sha256 and bytes of a file."""
+    return {"file": locate(path), "sha256": sha256_file(path), "bytes": Path(path).stat().st_size}
+
+
+def describe_toolchain(tools):
+    """Return the versions of Python and of the named distributions in this interpreter."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in sorted(tools)}}
+
+
+def describe_host():
+    """Return machine (instruction set) and os of the computer that builds."""
+    return {"machine": platform.machine(), "os": f"{platform.system()} {platform.release()}"}
+
+
+def record_command(script, argv=None):
+    """Return a command as a list, with the paths inside the repository relative to it."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return [script, *(locate(item) if item.startswith("/") else item for item in arguments)]
+
+
+def locate(path):
+    """Return `path` relative to the repository where it lies inside."""
+    return relative_to_repository(path, REPOSITORY)
+
+
+def now():
+    """Return the time in UTC, to the second, as ISO 8601 with Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _verify_file(manifest_path, what, path, recorded, empty):
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: is missing; {manifest_path} names it as {what}")
+    if empty:
+        if path.stat().st_size:
+            raise UserError(f"{path}: is not empty, but {manifest_path} says that its build failed; rebuild it")
+        return
+    actual = sha256_file(path)
+    if actual != recorded["sha256"]:
+        raise UserError(
+            f"{path}: sha256 is {actual}, but {manifest_path} says {recorded['sha256']} ({what}); it was changed after "
+            "the build, rebuild it"
+        )

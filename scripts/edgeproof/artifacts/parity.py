@@ -1,0 +1,272 @@
+"""Parity: whether an artifact still computes what its fp32 source computes, on the evaluation samples.
+
+The candidate runs with the runtime options of its preset, the source in plain ONNX Runtime on the CPU of this machine.
+Parity is a verdict, `passed` or `failed`; `not_run` where there is nothing to compare, or nothing to compare with.
+"""
+
+import dataclasses
+import sys
+import time
+import zipfile
+
+import numpy as np
+
+from ..core.accuracy import bootstrap_accuracy_difference
+from ..core.documents import read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.tensors import write_tensors
+from .agreement import Agreement, count_not_finite, is_class_scores, judge_answers, measure_agreement
+from .execution import infer_outputs
+from .manifests import locate, verify_manifest
+
+REFERENCE_ARM = {
+    "backend": "onnxruntime",
+    "precision": "fp32",
+    "runtime": {
+        "execution_provider": "CPUExecutionProvider",
+        "intra_op_threads": 0,
+        "inter_op_threads": 1,
+        "graph_optimization": "all",
+    },
+}
+SEED = 0  # of the bootstrap interval
+THRESHOLDS = {  # key of a preset: metric, and whether the limit is the largest or the smallest value that passes
+    "max_relative_l2": ("relative_l2", "largest"),
+    "min_cosine": ("cosine_min", "smallest"),
+    "min_top1_agreement": ("top1_agreement", "smallest"),
+    "min_relative_accuracy": ("relative_accuracy", "smallest"),
+}
+_WORST = {
+    "max_abs": max,
+    "absolute_l2": max,
+    "relative_l2": max,
+    "cosine_min": min,
+    "cosine_mean": min,
+    "top1_agreement": min,
+}
+_METRICS = (*_WORST, "relative_accuracy")
+
+
+def check_parity(
+    cell, source, artifact, manifest, inputs, samples, arm, thresholds, interpreter, parity, reference, command
+):
+    """Compare `artifact` with `source` on the evaluation set `inputs`, and write `parity` (`edgeproof.parity.v1`).
+
+    `arm`: backend, precision and runtime options of the candidate. `thresholds`: the preset's parity entry of this
+    precision, keys of THRESHOLDS. `interpreter`: the Python that has the candidate's runtime; the reference runs in the
+    one that runs this. `reference`: npz that gets `outputs/{name}`, the candidate's outputs on the first sample, with
+    which runs compare what a device computes; it holds nothing when the candidate made none.
+    UserError when the files do not belong together or were changed, or when there is no verdict (see `infer_outputs`).
+    """
+    begin = time.monotonic()
+    described = _check_job(cell, source, artifact, manifest, inputs, samples, arm, thresholds)
+    built, evaluation = described["built"], described["evaluation"]
+    document = {
+        "schema": "edgeproof.parity.v1",
+        "cell": cell,
+        "status": "not_run",
+        "reason": None,
+        "trivial": False,
+        "provenance": "simulated" if arm["backend"] == "fake" else "measured",
+        "source_sha256": built["source"]["sha256"],
+        "artifact_sha256": built["artifact"]["sha256"],
+        "manifest_sha256": sha256_file(manifest),
+        "evaluation": {"file": locate(inputs), **evaluation},
+        "arm": arm,
+        "runtimes": {"reference": None, "candidate": None},
+        "metrics": dict.fromkeys(_METRICS),
+        "absent": dict.fromkeys(_METRICS, "the outputs were not compared"),
+        "accuracy": None,
+        "outputs": [],
+    }
+    first = {}
+    if built["status"] == "failed":
+        document["reason"] = {"kind": "build_failed", "message": built["reason"]["message"]}
+    else:
+        first = _compare(document, source, artifact, inputs, arm, interpreter)
+    document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])
+    _conclude(document)
+    write_tensors(reference, {f"outputs/{name}": array for name, array in first.items()})
+    document["reference"] = {"file": locate(reference), "sha256": sha256_file(reference), "outputs": sorted(first)}
+    document["command"] = command
+    document["duration_s"] = round(time.monotonic() - begin, 3)
+    write_json(parity, document, "parity")
+
+
+def judge_thresholds(thresholds, metrics, absent):
+    """Return one line per threshold: name, metric, value, limit, passed, reason.
+
+    `passed` is None beside a reason when the metric is not known: what was not measured has not passed.
+    """
+    lines = []
+    for name, limit in sorted(thresholds.items()):
+        metric, bound = THRESHOLDS[name]
+        value, passed, reason = metrics[metric], None, None
+        if value is None:
+            reason = absent[metric]
+        else:
+            passed = value <= limit if bound == "largest" else value >= limit
+        lines.append(
+            {"name": name, "metric": metric, "value": value, "limit": limit, "passed": passed, "reason": reason}
+        )
+    return lines
+
+
+def _compare(document, source, artifact, inputs, arm, interpreter):
+    """Run both arms, fill in what was found, and return the candidate's outputs on the first sample."""
+    candidate = infer_outputs(interpreter, arm, artifact, inputs)
+    fake = arm["backend"] == "fake"  # it simulates no model in particular, so it is compared with itself
+    if candidate.reason is None and not fake:
+        expected = infer_outputs(sys.executable, REFERENCE_ARM, source, inputs)
+    else:
+        expected = candidate
+    document["runtimes"] = {"reference": expected.runtime, "candidate": candidate.runtime}
+    if candidate.reason:
+        document.update(status="failed", reason=candidate.reason)
+        return {}
+    count = document["evaluation"]["count"]
+    if expected.reason:
+        message = f"the source model does not run: {expected.reason['message']}"
+        document["reason"] = {"kind": "reference_failed", "message": message}
+    else:
+        same_graph = document["artifact_sha256"] == document["source_sha256"]
+        document["trivial"] = fake or (same_graph and expected.runtime == candidate.runtime)
+        _fill_agreement(document, expected.outputs, candidate.outputs, count)
+        if document["status"] != "failed":
+            _fill_accuracy(document, expected.outputs, candidate.outputs, read_labels(inputs))
+    if all(array.ndim and len(array) == count for array in candidate.outputs.values()):
+        return {name: array[:1] for name, array in candidate.outputs.items()}
+    return infer_outputs(interpreter, arm, artifact, inputs, limit=1).outputs or {}  # rows per sample vary
+
+
+def pair_outputs(expected, actual):
+    """Return `[(name, reference, candidate name, candidate)]`, or as text why the outputs do not correspond.
+
+    By name where the names are the same, else by position: converters rename outputs.
+    """
+    if len(expected) != len(actual):
+        return f"the source has {len(expected)} outputs ({', '.join(expected)}), the artifact {len(actual)}"
+    names = list(expected) if set(expected) == set(actual) else list(actual)
+    pairs = [(name, expected[name], other, actual[other]) for name, other in zip(expected, names, strict=True)]
+    for name, left, _, right in pairs:
+        if left.shape != right.shape:
+            return f"output {name!r} has shape {list(left.shape)} in the source, {list(right.shape)} in the artifact"
+        for side, array in (("source", left), ("artifact", right)):
+            if array.dtype.kind not in "fiub":
+                return f"output {name!r} is {array.dtype.name} in the {side}; only numbers are compared"
+    return pairs
+
+
+def read_labels(inputs):
+    """Return the labels of an evaluation set, int64 `(n,)`, or None; the samples themselves are not read."""
+    with np.load(inputs, allow_pickle=False) as archive:
+        return archive["labels"] if "labels" in archive.files else None
+
+
+def _fill_agreement(document, expected, actual, count):
+    pairs = pair_outputs(expected, actual)
+    if isinstance(pairs, str):
+        document.update(status="failed", reason={"kind": "outputs_differ", "message": pairs})
+        return
+    broken = []
+    for name, left, other, right in pairs:
+        agreement = measure_agreement(left, right, count)
+        numbers = {side: count_not_finite(array, count) for side, array in (("source", left), ("artifact", right))}
+        broken += [
+            f"output {name!r} of the {side} has {number} values that are not finite, the first in sample {sample}"
+            for side, (number, sample) in numbers.items()
+            if number
+        ]
+        document["outputs"].append(
+            {
+                "name": name,
+                "candidate_name": other,
+                "dtype": left.dtype.name,
+                "candidate_dtype": right.dtype.name,
+                "shape": list(left.shape),
+                "not_finite": {"reference": numbers["source"][0], "candidate": numbers["artifact"][0]},
+                **dataclasses.asdict(agreement),
+            }
+        )
+    if broken:
+        document.update(status="failed", reason={"kind": "not_finite", "message": "; ".join(broken)})
+        document["absent"] = dict.fromkeys(_METRICS, "outputs that are not finite have no distance")
+        return
+    document["metrics"], document["absent"] = summarise_outputs(document["outputs"])
+
+
+def summarise_outputs(outputs):
+    """Return `(metrics, absent)`: the worst of each metric over all outputs, and why a metric is None."""
+    metrics, absent = dict.fromkeys(_METRICS), {"relative_accuracy": "accuracy was not measured"}
+    fields = [field.name for field in dataclasses.fields(Agreement)]
+    for field in fields:
+        values = [item[field] for item in outputs]
+        known = [value for value in values if value is not None]
+        if field == "top1_agreement":
+            if not known:
+                absent[field] = "no output looks like class scores"
+        elif len(known) < len(values):
+            absent[field], known = "an output of the source is zero throughout", []
+        metrics[field] = _WORST[field](known) if known else None
+    return metrics, absent
+
+
+def _fill_accuracy(document, expected, actual, labels):
+    """Judge the first output against the labels; accuracy stays None beside a reason where that cannot be."""
+    count, absent = document["evaluation"]["count"], document["absent"]
+    name, left, _, right = pair_outputs(expected, actual)[0]
+    if labels is None:
+        absent["relative_accuracy"] = "the evaluation set has no labels"
+        return
+    if not (is_class_scores(left, count) and is_class_scores(right, count)):
+        absent["relative_accuracy"] = f"output {name!r} of shape {list(left.shape)} is not one score per class"
+        return
+    answers = [judge_answers(array, labels) for array in (left, right)]
+    document["accuracy"] = dataclasses.asdict(bootstrap_accuracy_difference(*answers, seed=SEED))
+    correct, base = document["accuracy"]["candidate_accuracy"], document["accuracy"]["reference_accuracy"]
+    if base:
+        document["metrics"]["relative_accuracy"] = correct / base
+        del absent["relative_accuracy"]
+    else:
+        absent["relative_accuracy"] = "the source has no sample right"
+
+
+def _conclude(document):
+    """Set the status from the threshold lines, unless the comparison itself has ended with one."""
+    if document["reason"] is not None:
+        return
+    lines = document["thresholds"]
+    missed = [
+        f"{line['metric']} is {line['value']:.6g}, limit {line['limit']:g}" for line in lines if line["passed"] is False
+    ]
+    if missed:
+        document.update(status="failed", reason={"kind": "threshold_missed", "message": "; ".join(missed)})
+    elif lines and all(line["passed"] is None for line in lines):
+        message = "; ".join(f"{line['metric']} is unknown: {line['reason']}" for line in lines)
+        document["reason"] = {"kind": "metrics_unknown", "message": message}
+    else:
+        document["status"] = "passed"
+
+
+def _check_job(cell, source, artifact, manifest, inputs, samples, arm, thresholds):
+    """Return the manifest (`built`) and what the evaluation set is; UserError unless all belong to one job."""
+    if unknown := sorted(set(thresholds) - set(THRESHOLDS)):
+        raise UserError(f"--thresholds: unknown key {unknown[0]!r}; known keys are {', '.join(THRESHOLDS)}")
+    if set(arm) != {"backend", "precision", "runtime"}:
+        raise UserError(f"--arm has keys {sorted(arm)}; backend, precision and runtime are needed")
+    built = verify_manifest(manifest, artifact, source)
+    if built["cell"] != cell:
+        raise UserError(f"{manifest}: is about cell {built['cell']}, but --cell says {cell}")
+    if (arm["backend"], arm["precision"]) != (built["preset"]["backend"], cell["precision"]):
+        raise UserError(f"--arm is {arm['backend']} {arm['precision']}, but {manifest} is about "
+                        f"{built['preset']['backend']} {cell['precision']}")  # fmt: skip
+    known, actual = read_json(samples, "samples"), sha256_file(inputs)
+    if known["evaluation"]["sha256"] != actual:
+        raise UserError(f"{inputs}: sha256 is {actual}, but {samples} says {known['evaluation']['sha256']}")
+    if known["model_sha256"] != built["source"]["sha256"]:
+        raise UserError(f"{samples}: was made for a model with sha256 {known['model_sha256']}, "
+                        f"{manifest} is about {built['source']['sha256']}")  # fmt: skip
+    with zipfile.ZipFile(inputs) as archive:
+        labelled = "labels.npy" in archive.namelist()
+    return {"built": built, "evaluation": {"sha256": actual, "count": known["evaluation"]["count"], "labels": labelled}}
