@@ -1,0 +1,228 @@
+# Functions that the rooms share. No rules here.
+
+import ast
+import json
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
+from edgeproof.core.errors import UserError
+from edgeproof.core.layout import artifact_folder, run_folder, source_folder
+
+# With --sdm conda the rule's environment brings its own Python; otherwise it is the one that runs Snakemake.
+python = (
+    "python"
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    else sys.executable
+)
+
+try:
+    CATALOGUES = {
+        kind: read_catalogue(kind)
+        for kind in ("model", "preset", "device", "protocol", "policy")
+    }
+    CAMPAIGN = expand_campaign(
+        config, CATALOGUES, " + ".join(map(str, workflow.configfiles))
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def one_of(names):
+    """Return a wildcard constraint that matches the names and nothing else; with no name it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def models_of(source_kind):
+    """Return the names of the models that come from a file, a url or a recipe."""
+    return [
+        name
+        for name, model in CATALOGUES["model"].items()
+        if model["source"]["kind"] == source_kind
+    ]
+
+
+def recipe_script(model):
+    """Return the script that makes a model of kind recipe."""
+    return "scripts/recipe_{}.py".format(
+        CATALOGUES["model"][model]["source"]["recipe"].replace("-", "_")
+    )
+
+
+def sample_files(model):
+    """Return the sample files that a model's configuration names (kind file), for a rule's `input:`."""
+    samples = CATALOGUES["model"][model]["samples"]
+    return (
+        [samples["calibration"], samples["evaluation"]]
+        if samples["kind"] == "file"
+        else []
+    )
+
+
+def presets_of(artifact):
+    """Return the names of the presets whose artifact is such a file."""
+    return [
+        name
+        for name, preset in CATALOGUES["preset"].items()
+        if preset["artifact"] == artifact
+    ]
+
+
+# `cell` below is anything with model, preset, device and precision: a Cell, or the wildcards of a rule.
+
+
+def artifact_folder_of(cell):
+    """Return where the artifact of a cell is."""
+    builder = builder_of(CATALOGUES["preset"][cell.preset], cell.device)
+    return artifact_folder(cell.model, cell.preset, builder, cell.precision)
+
+
+def artifact_of(cell):
+    """Return the path of a cell's artifact."""
+    return f"{artifact_folder_of(cell)}/artifact.{CATALOGUES['preset'][cell.preset]['artifact']}"
+
+
+def as_json(value):
+    """Return a params value for the command line: canonical JSON, so that equal knobs are equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def files_of(module, root):
+    """Yield the files below root that importing the dotted module executes, packages first."""
+    stem = root
+    for part in module.split("."):
+        stem /= part
+        for path in (stem / "__init__.py", stem.with_suffix(".py")):
+            if path.is_file():
+                yield path
+
+
+def imports_of(path, root):
+    """Yield the absolute dotted names that one source file imports."""
+    package = path.parent.relative_to(root).parts
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            anchor = package[: len(package) + 1 - node.level] if node.level else ()
+            prefix = [*anchor, *filter(None, [node.module])]
+            yield from (".".join([*prefix, alias.name]) for alias in node.names)
+
+
+@cache
+def source_closure(script):
+    """Return the project files that a script imports, for a rule's `input:`; editing one of them makes the rule's results stale.
+
+    Imports are read from the syntax tree and followed inside scripts/, so they must be static.
+    """
+    root = Path("scripts")
+    found, pending = set(), {Path(script)}
+    while pending:
+        path = pending.pop()
+        found.add(path)
+        for module in imports_of(path, root):
+            pending.update(set(files_of(module, root)) - found)
+    return sorted(str(path) for path in found - {Path(script)})
+
+
+@cache
+def agent_code():
+    """Return the files of the agent; it is started as a program, so no import shows it."""
+    return sorted(str(path) for path in Path("scripts/edgeproof/agent").glob("*.py"))
+
+
+def cores_to_measure(device):
+    """Return the threads of a measuring rule: all of them when this machine is the device, so that nothing runs beside it."""
+    return workflow.cores if CATALOGUES["device"][device]["transport"] == "local" else 1
+
+
+def model_of(model):
+    """Return the configuration of a model."""
+    return CATALOGUES["model"][model]
+
+
+def calibration_of(wildcards):
+    """Return the calibration set for a precision that needs one, else nothing: a changed sample rebuilds int8 only."""
+    return (
+        [f"{source_folder(wildcards.model)}/samples/calibration.npz"]
+        if wildcards.precision == "int8"
+        else []
+    )
+
+
+def build_snapshot(preset):
+    """Return what of a preset decides how an artifact is built."""
+    return {
+        key: CATALOGUES["preset"][preset][key]
+        for key in ("backend", "artifact", "build")
+    }
+
+
+def arm_of(cell):
+    """Return what of a cell decides how its artifact is run: the agent's arm, less the artifact's path."""
+    preset = CATALOGUES["preset"][cell.preset]
+    return {
+        "backend": preset["backend"],
+        "precision": cell.precision,
+        "runtime": preset["runtime"],
+    }
+
+
+def device_snapshot(device):
+    """Return what of a device decides how it is measured and what it is called in a comparison."""
+    return {"name": device} | {
+        k: v for k, v in CATALOGUES["device"][device].items() if k != "description"
+    }
+
+
+def run_protocol():
+    """Return what of the campaign's protocol decides a run."""
+    protocol = CATALOGUES["protocol"][CAMPAIGN.protocol]
+    return {"name": CAMPAIGN.protocol} | {
+        k: v for k, v in protocol.items() if k not in ("description", "pairs")
+    }
+
+
+def comparison_of(wildcards):
+    """Return the comparison that the wildcards name."""
+    return CAMPAIGN.comparisons[wildcards.comparison]
+
+
+def pair_budget(wildcards):
+    """Return how many pairs a comparison may measure."""
+    return (
+        comparison_of(wildcards).pairs
+        or CATALOGUES["protocol"][CAMPAIGN.protocol]["pairs"]
+    )
+
+
+def campaign_snapshot():
+    """Return what of the configuration decides which cells and comparisons the evidence shows."""
+    return {
+        "campaign": CAMPAIGN.name,
+        "cells": [
+            [*cell, builder_of(CATALOGUES["preset"][cell.preset], cell.device)]
+            for cell in CAMPAIGN.cells
+        ],
+        "comparisons": list(CAMPAIGN.comparisons),
+    }
+
+
+def device_slots(device_of):
+    """Return the resources of a measuring rule: one slot per device, of which there is one. `device_of`: wildcards to name."""
+    return {
+        slot: lambda wildcards, name=name: int(device_of(wildcards) == name)
+        for name, slot in SLOTS.items()
+    }
+
+
+SLOTS = {name: "slot_" + name.replace("-", "_") for name in CATALOGUES["device"]}
+for slot in SLOTS.values():
+    workflow.register_resource(slot, 1)

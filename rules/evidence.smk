@@ -1,0 +1,69 @@
+# Evidence: one page per campaign that anyone can read offline, and the gate that turns it into an exit code.
+
+MODELS = list(dict.fromkeys(cell.model for cell in CAMPAIGN.cells))
+
+
+rule write_report:
+    input:
+        results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
+        samples=[f"{run_folder(cell)}/samples.csv" for cell in CAMPAIGN.cells],
+        manifests=[
+            f"{artifact_folder_of(cell)}/manifest.json" for cell in CAMPAIGN.cells
+        ],
+        parities=[f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
+        identities=[f"{source_folder(name)}/identity.json" for name in MODELS],
+        sample_records=[
+            f"{source_folder(name)}/samples/samples.json" for name in MODELS
+        ],
+        comparisons=[
+            f"results/comparability/{name}/report.json"
+            for name in CAMPAIGN.comparisons
+        ],
+        pairs=[
+            f"results/comparability/{name}/pairs.csv" for name in CAMPAIGN.comparisons
+        ],
+        template="scripts/edgeproof/evidence/report.html.j2",
+        script="scripts/write_report.py",
+        code=source_closure("scripts/write_report.py"),
+    output:
+        html="results/evidence/{campaign}/report.html",
+        markdown="results/evidence/{campaign}/report.md",
+    log:
+        "results/logs/write_report/{campaign}.log",
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        campaign=as_json(campaign_snapshot()),
+    message:
+        "Writing the report of the campaign {wildcards.campaign}"
+    shell:
+        "{python:q} {input.script} --campaign {params.campaign:q} --html {output.html:q} --markdown {output.markdown:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule check_gate:
+    input:
+        report="results/evidence/{campaign}/report.html",
+        results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
+        parities=[f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
+        script="scripts/check_gate.py",
+        code=source_closure("scripts/check_gate.py"),
+    output:
+        "results/evidence/{campaign}/gate.json",
+    log:
+        "results/logs/check_gate/{campaign}.log",
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        campaign=as_json(campaign_snapshot()),
+        tolerate=as_json(CAMPAIGN.tolerate),
+    message:
+        "Checking that every wanted cell of {wildcards.campaign} is ok"
+    shell:
+        "{python:q} {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q} --output {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule gate:
+    input:
+        f"results/evidence/{CAMPAIGN.name}/gate.json",

@@ -1,0 +1,47 @@
+"""edgeproof's agent: what runs on a board.
+
+    python -m edgeproof.agent VERB SPEC OUT
+
+VERB is `session`, `measure` or `infer` (see docs/architecture.md), SPEC a JSON file, OUT a folder to fill.
+Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
+say why.
+"""
+
+import json
+import os
+import sys
+
+from .failures import NoVerdict
+
+
+def main(argv):
+    if len(argv) != 3 or argv[0] not in ("session", "measure", "infer"):
+        print("usage: python -m edgeproof.agent session|measure|infer SPEC OUT", file=sys.stderr)
+        return 2
+    verb, spec_path, out = argv
+    with open(spec_path, encoding="utf-8") as stream:
+        spec = json.load(stream)
+    os.makedirs(out, exist_ok=True)
+    try:
+        if verb == "session":
+            from .session import run_session
+
+            run_session(spec, out)
+        elif verb == "measure":
+            from .measurement import measure_process
+
+            measure_process(spec, out)
+        else:
+            from .inference import infer_samples
+
+            infer_samples(spec, out)
+    except NoVerdict as error:
+        with open(os.path.join(out, "failure.json"), "w", encoding="utf-8") as stream:
+            json.dump({"kind": error.kind, "message": str(error)}, stream)
+        print("no verdict: {}: {}".format(error.kind, error), file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+"""May two results be compared at all? The verdict, its mode and its reasons; no measuring and no deltas here."""
+
+from ..core.documents import write_json
+from ..core.files import sha256_file
+from ..runs.results import read_result
+from .fields import describe_difference, normalise, read_fields
+
+
+def judge_comparability(left, right, policy, varies=()):
+    """Return {verdict, mode, reasons} for two field views (`fields.read_fields`).
+
+    `verdict`: `no`, `conditional` or `yes`. `mode`: `none` with `no`; what the comparison is one of with `conditional`
+    (`runtime-comparison` also when the target differs too, `target-comparison`, `<field>-comparison` for a field that
+    `varies` names); `same-condition` with `yes`. Source: EdgeEnv's comparability contract, sections 6 and 12. `varies`
+    is ours: whoever declares what is under study may compare across it, and the verdict says that this is all that may
+    differ.
+    """
+    if policy["require_model_bytes"] and not (left["model_bytes"] and right["model_bytes"]):
+        reason = describe_difference("model_bytes", left["model_bytes"], right["model_bytes"])
+        return {"verdict": "no", "mode": "none", "reasons": [reason]}
+
+    def differing(fields):
+        return [
+            describe_difference(field, left[field], right[field])
+            for field in fields
+            if normalise(field, left[field], policy) != normalise(field, right[field], policy)
+        ]
+
+    against = [*differing(policy["required"]), *differing(policy["environment"])]
+    studied = [reason for reason in against if reason["field"] in varies]
+    refusals = [reason for reason in against if reason["field"] not in varies]
+    if refusals:
+        return {"verdict": "no", "mode": "none", "reasons": refusals}
+    runtime, target = differing(policy["runtime"]), differing(policy["target"])
+    reasons = [*studied, *runtime, *target]
+    if not reasons:
+        return {"verdict": "yes", "mode": "same-condition", "reasons": []}
+    if runtime:
+        mode = "runtime-comparison"
+    elif target:
+        mode = "target-comparison"
+    else:
+        mode = f"{studied[0]['field'].replace('_', '-')}-comparison"
+    for reason in reasons:
+        reason["remedy"] = None  # this difference is what the comparison is about
+    return {"verdict": "conditional", "mode": mode, "reasons": reasons}
+
+
+def judge_pair(comparison, left_path, right_path, policy_name, policy, varies, output):
+    """Write `verdict.json` for two results: the judgement, and what of the results it rests on."""
+    sides = {"left": left_path, "right": right_path}
+    results = {side: read_result(path) for side, path in sides.items()}
+    judgement = judge_comparability(*map(read_fields, results.values()), policy, varies)
+    document = {
+        "schema": "edgeproof.verdict.v1",
+        "comparison": comparison,
+        "policy": policy_name,
+        "varies": list(varies),
+        **judgement,
+        "blocked": find_block(results),
+    }
+    for side, result in results.items():
+        document[side] = {
+            "cell": result["cell"],
+            "status": result["status"],
+            "provenance": result["provenance"],
+            "result_sha256": sha256_file(sides[side]),
+            "artifact_sha256": result["digests"]["artifact"],
+            "state": _state_of(result),
+        }
+    write_json(output, document, "verdict")
+
+
+def find_block(results):
+    """Return why no difference may be measured although the pair may be comparable: {kind, message}, or None.
+
+    `results`: {side: result}. A failed cell has no number to compare, an unstable one none to trust.
+    """
+    for kind, statuses in (("failed", ("failed", "unsupported")), ("unstable", ("unstable",))):
+        for side, result in results.items():
+            if result["status"] in statuses:
+                return {"kind": kind, "message": f"{side} is {result['status']}: {result['reason']['message']}"}
+    return None
+
+
+def _state_of(result):
+    """Return what must not change between sessions whose pairs are put together."""
+    fields = read_fields(result)
+    names = (
+        "runtime_version",
+        "kernel",
+        "power_mode",
+        "clocks_locked",
+        "governors",
+        "jetpack",
+        "gpu_driver",
+        "cpu_quota",
+    )
+    return {name: fields[name] for name in names}

@@ -1,0 +1,133 @@
+"""The campaign: from the lists of `config/config.yaml` to cells and comparisons, with every name checked."""
+
+import re
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from .documents import read_yaml, validate
+from .errors import UserError
+from .layout import Cell
+
+# Configuration folder of each wildcard, and the kind of document in it.
+CATALOGUES = {
+    "model": "models",
+    "preset": "presets",
+    "device": "devices",
+    "protocol": "protocols",
+    "policy": "policies",
+}
+_NAME = "[a-z0-9][a-z0-9-]*"
+
+
+class Comparison(NamedTuple):
+    """Two cells to compare. `varies`: what is under study and may differ; `pairs`, `margin`: None for the default."""
+
+    name: str
+    left: Cell
+    right: Cell
+    varies: tuple
+    policy: str
+    pairs: int | None
+    margin: float | None
+
+
+class Campaign(NamedTuple):
+    """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name."""
+
+    name: str
+    protocol: str
+    cells: tuple
+    comparisons: dict
+    tolerate: tuple
+
+
+def read_catalogue(kind, root="config"):
+    """Return {name: document} of one configuration folder (kind: model, preset, device, protocol or policy)."""
+    folder = Path(root) / CATALOGUES[kind]
+    return {path.stem: _read_entry(path, kind) for path in sorted(folder.glob("*.yaml"))}
+
+
+def expand_campaign(config, catalogues, where="config/config.yaml"):
+    """Return the Campaign that a configuration describes.
+
+    `catalogues`: {kind: {name: document}} of every kind. UserError names the key of an unknown name, of a precision
+    that a preset does not build, and of a comparison that is not complete.
+    """
+    validate(config, "campaign", where)
+    for kind in ("protocol", "policy"):
+        _known(config[kind], kind, catalogues, f"{where}: {kind}")
+    for name in config["devices"]:
+        _known(name, "device", catalogues, f"{where}: devices")
+    cells = dict.fromkeys(
+        cell
+        for number, matrix in enumerate(config["matrices"])
+        for cell in _expand_matrix(matrix, config, catalogues, f"{where}: matrices[{number}]")
+    )
+    if not cells:
+        raise UserError(f"{where}: matrices: the excludes leave no cell")
+    comparisons = {}
+    for number, entry in enumerate(config.get("comparisons", [])):
+        key = f"{where}: comparisons[{number}] ({entry['name']})"
+        if entry["name"] in comparisons:
+            raise UserError(f"{key}: the name is used twice")
+        comparisons[entry["name"]] = _expand_comparison(entry, config, catalogues, key)
+    for comparison in comparisons.values():
+        cells |= dict.fromkeys((comparison.left, comparison.right))
+    tolerate = tuple(config.get("gate", {}).get("tolerate", ()))
+    return Campaign(config["campaign"], config["protocol"], tuple(cells), comparisons, tolerate)
+
+
+def builder_of(preset, device):
+    """Return who builds an artifact: `host`, or the device's name when the preset builds where it runs."""
+    return "host" if preset["built"] == "host" else device
+
+
+def _read_entry(path, kind):
+    if not re.fullmatch(_NAME, path.stem):
+        raise UserError(f"{path}: the name {path.stem!r} must match {_NAME}")
+    return read_yaml(path, kind)
+
+
+def _expand_matrix(matrix, config, catalogues, where):
+    devices = matrix.get("devices", config["devices"])
+    for combination in product(matrix["models"], matrix["presets"], devices, matrix["precisions"]):
+        cell = Cell(*combination)
+        if not any(all(getattr(cell, k) == v for k, v in entry.items()) for entry in matrix.get("exclude", [])):
+            yield _checked(cell, catalogues, where)
+
+
+def _expand_comparison(entry, config, catalogues, where):
+    given = {"left": dict(entry["left"]), "right": {**entry["left"], **entry["right"]}}
+    cells = []
+    for side, fields in given.items():
+        if "device" not in fields:
+            if len(config["devices"]) > 1:
+                raise UserError(f"{where}: {side}.device is missing; the campaign has {', '.join(config['devices'])}")
+            fields["device"] = config["devices"][0]
+        missing = [field for field in Cell._fields if field not in fields]
+        if missing:
+            raise UserError(f"{where}: left.{missing[0]} is missing (right takes from left what it does not name)")
+        cells.append(_checked(Cell(**fields), catalogues, f"{where}: {side}"))
+    policy = entry.get("policy", config["policy"])
+    _known(policy, "policy", catalogues, f"{where}: policy")
+    varies = tuple(entry.get("varies", ()))
+    return Comparison(entry["name"], *cells, varies, policy, entry.get("pairs"), entry.get("margin"))
+
+
+def _checked(cell, catalogues, where):
+    for kind in ("model", "preset", "device"):
+        _known(getattr(cell, kind), kind, catalogues, f"{where}: {kind}")
+    offered = catalogues["preset"][cell.preset]["precisions"]
+    if cell.precision not in offered:
+        raise UserError(
+            f"{where}: preset {cell.preset!r} does not build {cell.precision!r}; it has {', '.join(offered)}"
+        )
+    return cell
+
+
+def _known(name, kind, catalogues, where):
+    if name not in catalogues[kind]:
+        raise UserError(
+            f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/, which has {', '.join(catalogues[kind])}"
+        )

@@ -1,0 +1,51 @@
+"""Where results are: the path grammar of docs/architecture.md, in one place."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Cell(NamedTuple):
+    """One measurement that a campaign wants."""
+
+    model: str
+    preset: str
+    device: str
+    precision: str
+
+    def __str__(self):
+        return "/".join(self)
+
+
+def source_folder(model):
+    """Return the folder of a model's sources, relative to the repository."""
+    return f"results/sources/{model}"
+
+
+def artifact_folder(model, preset, builder, precision):
+    """Return the folder of one artifact; `builder` is `host` or the device that built it."""
+    return f"results/artifacts/{model}/{preset}/{builder}/{precision}"
+
+
+def run_folder(cell):
+    """Return the folder of a cell's measurement."""
+    return f"results/runs/{cell}"
+
+
+def comparison_folder(name):
+    """Return the folder of a comparison."""
+    return f"results/comparability/{name}"
+
+
+def evidence_folder(campaign):
+    """Return the folder of a campaign's evidence."""
+    return f"results/evidence/{campaign}"
+
+
+def relative_to_repository(path, root="."):
+    """Return `path` as text relative to the repository where it lies inside, else as it is: records carry no host's
+    paths.
+    """
+    try:
+        return str(Path(path).resolve().relative_to(Path(root).resolve()))
+    except ValueError:
+        return str(path)

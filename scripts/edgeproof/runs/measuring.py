@@ -1,0 +1,86 @@
+"""Measuring one cell: a session of fresh processes on its device, and the result that follows from it."""
+
+import numpy as np
+
+from ..artifacts.manifests import read_manifest
+from ..core.documents import read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import Cell, relative_to_repository
+from ..core.tensors import read_tensors
+from .results import build_result
+from .samples import path_beside, write_samples
+from .sessions import digest_agent, process_folder, run_session
+
+
+def measure_run(cell, task, arm, device, protocol, interpreter, paths):
+    """Measure one cell and write `result.json` and `samples.csv`.
+
+    `cell`: {model, preset, device, precision}. `arm`: backend, precision, runtime options. `paths`: artifact, manifest,
+    reference, identity, inputs, result, samples. A verdict about the artifact (it does not load, its output is wrong,
+    …) is a result with a status; UserError when no verdict was reached, and then neither file is written.
+    """
+    cell = Cell(**cell)
+    manifest = read_manifest(paths["manifest"])
+    identity = read_json(paths["identity"], "identity")
+    facts = {
+        "cell": {**cell._asdict(), "builder": manifest["cell"]["builder"]},
+        "task": task,
+        "arm": arm,
+        "device": device,
+        "protocol": protocol,
+        "identity": identity,
+        "artifact_bytes": manifest["artifact"]["bytes"],
+        "digests": {
+            "model": identity["sha256"],
+            "artifact": manifest["artifact"]["sha256"],
+            "manifest": sha256_file(paths["manifest"]),
+            "inputs": sha256_file(paths["inputs"]),
+            "agent": digest_agent(),
+        },
+    }
+    if path_beside(paths["result"]) != path_beside(paths["samples"]):
+        raise UserError(f"{paths['samples']}: must be samples.csv beside the result")
+    session, samples = None, []
+    if manifest["status"] == "ok":
+        if sha256_file(paths["artifact"]) != manifest["artifact"]["sha256"]:
+            raise UserError(
+                f"{paths['artifact']}: its sha256 is not the one in {paths['manifest']}; rebuild the artifact"
+            )
+        session = run_session(
+            paths["result"].parent,
+            str(cell),
+            {"candidate": {**arm, "artifact": str(paths["artifact"])}},
+            ["candidate"] * protocol["processes"],
+            paths["inputs"],
+            device,
+            protocol,
+            interpreter,
+        )
+        samples = [session.samples[slot] for slot in sorted(session.samples)]
+        facts["output_difference"] = worst_output_difference(session, read_tensors(paths["reference"]))
+        facts["attempt"] = relative_to_repository(session.attempt)
+    write_samples(paths["samples"], samples)
+    facts["digests"]["samples"] = sha256_file(paths["samples"])
+    result = build_result(facts, manifest, session and session.record, samples)
+    write_json(paths["result"], result, "result")
+
+
+def worst_output_difference(session, reference):
+    """Return the largest relative L2 difference between what the processes computed and what the builder did, or None.
+
+    Both ran the same artifact on the same input, so only the kernels of the two machines may differ. Infinite when an
+    output is missing, has another shape, or is not finite.
+    """
+    differences = []
+    for slot in session.samples:
+        outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
+        differences.extend(_relative_l2(outputs.get(name), expected) for name, expected in reference.items())
+    return max(differences, default=None)
+
+
+def _relative_l2(actual, expected):
+    if actual is None or actual.shape != expected.shape or not np.isfinite(actual).all():
+        return float("inf")
+    expected = expected.astype("float64")
+    return float(np.linalg.norm(actual.astype("float64") - expected) / max(np.linalg.norm(expected), 1e-12))

@@ -1,0 +1,240 @@
+"""`result.json`: what a cell's measurement says, and the check that it still follows from the raw samples beside it."""
+
+import math
+
+from ..core.documents import read_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.summary import summarise_run
+from .conditions import judge_conditions
+from .samples import path_beside, read_samples
+
+# The same artifact on the same input: two machines' kernels may round differently, more is another function.
+OUTPUT_LIMIT = 0.1
+_UNSUPPORTED = ("provider_unavailable",)
+_MS = 1e6
+
+
+def build_result(facts, manifest, session, samples):
+    """Return the result document of a cell.
+
+    `facts`: cell, task, arm, device, protocol, identity, digests, artifact_bytes and, when measured, output_difference
+    and attempt (see `measuring`). `session`: the agent's record, None when there was no artifact to run. `samples`:
+    int64 nanoseconds per sample, one array per process that is ok.
+    """
+    processes = [p for p in session["processes"] if p["status"] == "ok"] if session else []
+    broken = next((p for p in session["processes"] if p["status"] != "ok"), None) if session else None
+    first = processes[0] if processes else None
+    result = {
+        "schema": "edgeproof.result.v1",
+        "cell": facts["cell"],
+        "status": "ok",
+        "reason": None,
+        "provenance": first["provenance"] if first else "measured",
+        "digests": facts["digests"],
+        "artifact_bytes": facts["artifact_bytes"],
+        "device": _describe_device(facts["device"]),
+        "runtime": {**first["runtime"], "options": facts["arm"]["runtime"]} if first else None,
+        "workload": _describe_workload(facts),
+        "latency_definition": first and first["latency_definition"],
+        "protocol": {"requested": facts["protocol"], "carried_out": _carried_out(processes)},
+        "processes": [],
+        "latency": None,
+        "percentiles": None,
+        "throughput_per_s": None,
+        "stability": None,
+        "memory_peak_bytes": max((p["memory_peak_bytes"] for p in processes), default=None),
+        "energy": {"value_j": None, "reason": "no power sampler is configured for this device"},
+        "output_check": _check_output(facts.get("output_difference")),
+        "environment": session and session["environment"],
+        "started_at_unix_s": session and session["started_at_unix_s"],
+        "attempt": facts.get("attempt"),
+        "origins": _ORIGINS,
+    }
+    if manifest["status"] != "ok":
+        return result | _verdict("failed", "no_artifact", manifest["reason"]["message"])
+    if broken:
+        kind, message = broken["reason"]["kind"], broken["reason"]["message"]
+        return result | _verdict("unsupported" if kind in _UNSUPPORTED else "failed", kind, message)
+    result |= summarise_samples(samples, [p["calls_per_sample"] for p in processes], facts["protocol"], result)
+    result["processes"] = [_describe_process(p, s) for p, s in zip(processes, result["processes"], strict=True)]
+    if not result["output_check"]["passed"]:
+        return result | _verdict(
+            "failed", "wrong_output", f"the output differs from the builder's by more than {OUTPUT_LIMIT} (relative L2)"
+        )
+    if not result["stability"]["stable"]:
+        return result | _verdict("unstable", "unstable", "; ".join(result["stability"]["reasons"]))
+    return result
+
+
+def summarise_samples(samples, calls, protocol, result):
+    """Return the part of a result that follows from raw samples: latency, percentiles, throughput, stability,
+    processes.
+
+    `calls`: inferences per sample of each process. `result` gives workload, environment and provenance. Percentiles of
+    samples that span several inferences are no percentiles of one inference, so they are withheld.
+    """
+    summary = summarise_run(
+        [ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)],
+        inferences_per_sample=result["workload"]["batch_size"],
+    )
+    percentiles = summary["percentiles"]
+    if max(calls) > 1:
+        reason = f"one sample spans {max(calls)} inferences, because reading the clock would cost too much of one"
+        percentiles = {name: entry | {"value_ms": None, "reason": reason} for name, entry in percentiles.items()}
+    return {
+        "latency": summary["latency"],
+        "percentiles": percentiles,
+        "throughput_per_s": summary["throughput_per_s"],
+        "stability": judge_conditions(summary["stability"], result),
+        "processes": summary["processes"],
+    }
+
+
+def read_result(path):
+    """Return the result at `path`, checked against its schema and recomputed from `samples.csv` beside it.
+
+    UserError names what does not follow from the raw data: other samples than those measured, or a number that was
+    changed.
+    """
+    result = read_json(path, "result")
+    samples_path = path_beside(path)
+    if sha256_file(samples_path) != result["digests"]["samples"]:
+        raise UserError(
+            f"{samples_path}: its sha256 is not digests.samples of {path}; these are not the samples measured"
+        )
+    if result["latency"] is None:
+        if result["status"] in ("ok", "unstable"):
+            raise UserError(f"{path}: status is {result['status']!r}, but latency is null")
+        return result
+    samples = read_samples(samples_path)
+    if len(samples) != len(result["processes"]):
+        raise UserError(f"{path}: processes has {len(result['processes'])} entries, {samples_path.name} {len(samples)}")
+    again = summarise_samples(
+        samples, [p["calls_per_sample"] for p in result["processes"]], result["protocol"]["requested"], result
+    )
+    for key in ("latency", "percentiles", "throughput_per_s", "stability"):
+        _must_follow(result[key], again[key], key, path)
+    for number, (claimed, process) in enumerate(zip(result["processes"], again["processes"], strict=True)):
+        _must_follow(
+            {key: claimed[key] for key in _process_figures(process)},
+            _process_figures(process),
+            f"processes[{number}]",
+            path,
+        )
+    expected = _status_of(result)
+    if result["status"] != expected:
+        raise UserError(f"{path}: status is {result['status']!r}, the evidence in it says {expected!r}")
+    return result
+
+
+def _status_of(result):
+    if not result["output_check"]["passed"]:
+        return "failed"
+    return "ok" if result["stability"]["stable"] else "unstable"
+
+
+def _must_follow(claimed, computed, key, path):
+    """Raise UserError at the first value that differs; floats may differ by the rounding of another numpy."""
+    if isinstance(computed, dict) and isinstance(claimed, dict) and claimed.keys() == computed.keys():
+        for name, value in computed.items():
+            _must_follow(claimed[name], value, f"{key}.{name}", path)
+    elif isinstance(computed, (list, tuple)) and isinstance(claimed, list) and len(claimed) == len(computed):
+        for index, value in enumerate(computed):
+            _must_follow(claimed[index], value, f"{key}[{index}]", path)
+    elif isinstance(computed, float) and isinstance(claimed, (int, float)) and not isinstance(claimed, bool):
+        if not math.isclose(claimed, computed, rel_tol=1e-9, abs_tol=1e-12):
+            raise UserError(f"{path}: {key} is {claimed}, the samples give {computed}")
+    elif claimed != computed:
+        raise UserError(f"{path}: {key} is {claimed!r}, the samples give {computed!r}")
+
+
+def _verdict(status, kind, message):
+    return {"status": status, "reason": {"kind": kind, "message": message}}
+
+
+def _describe_device(device):
+    return {
+        "name": device["name"],
+        "board": device["board"],
+        "transport": device["transport"],
+        "tags": device.get("tags", []),
+    }
+
+
+def _describe_workload(facts):
+    """Return what was asked of the model: the fields that two comparable results must share."""
+    value = facts["identity"]["inputs"][0]
+    shape = [1 if isinstance(size, str) or size is None else size for size in value["shape"]]
+    return {
+        "task": facts["task"],
+        "input_shape": shape,
+        "input_dtype": value["dtype"],
+        "batch_size": shape[0] if shape else 1,
+        "include_preprocess": False,
+        "include_postprocess": False,
+    }
+
+
+def _carried_out(processes):
+    if not processes:
+        return None
+    return {
+        "processes": len(processes),
+        "warmup_runs_per_process": min(p["warmup_runs"] for p in processes),
+        "warmup_s_per_process": min(p["warmup_ns"] for p in processes) / 1e9,
+        "samples": sum(p["samples"] for p in processes),
+        "samples_per_process": min(p["samples"] for p in processes),
+        "window_s": sum(p["window_ns"] for p in processes) / 1e9,
+        "window_s_per_process": min(p["window_ns"] for p in processes) / 1e9,
+        "calls_per_sample": max(p["calls_per_sample"] for p in processes),
+        "timer_cost_ns": max(p["timer_cost_ns"] for p in processes),
+    }
+
+
+def _check_output(difference):
+    known = difference is not None
+    return {
+        "relative_l2": difference if known and math.isfinite(difference) else None,
+        "limit": OUTPUT_LIMIT,
+        "passed": known and difference <= OUTPUT_LIMIT,
+    }
+
+
+def _process_figures(summary):
+    return {
+        "samples": summary["sample_count"],
+        "median_ms": summary["median_ns"] / _MS,
+        "minimum_ms": summary["minimum_ns"] / _MS,
+        "mean_ms": summary["mean_ns"] / _MS,
+        "standard_deviation_ms": None if summary["sd_ns"] is None else summary["sd_ns"] / _MS,
+    }
+
+
+def _describe_process(process, summary):
+    return {
+        "import_ms": process["import_ns"] / _MS,
+        "load_ms": process["load_ns"] / _MS,
+        "cold_first_inference_ms": process["cold_first_inference_ns"] / _MS,
+        **_process_figures(summary),
+        "calls_per_sample": process["calls_per_sample"],
+        "memory_baseline_bytes": process["memory_baseline_bytes"],
+        "memory_peak_bytes": process["memory_peak_bytes"],
+        "context_switches_voluntary": process["context_switches_voluntary"],
+        "context_switches_involuntary": process["context_switches_involuntary"],
+        "cpu_s": process["cpu_ns"] / 1e9,
+    }
+
+
+# Where each number comes from, for whoever reads the result without this code.
+_ORIGINS = {
+    "processes[].median_ms, minimum_ms, mean_ms, standard_deviation_ms": "computed: samples.csv / calls_per_sample",
+    "processes[].import_ms, load_ms, cold_first_inference_ms": "the agent's clock, one value each",
+    "latency": "computed: geometric mean of the processes' medians, t-interval on the log scale over processes",
+    "percentiles": "computed from all samples of samples.csv by the early-stopping rule",
+    "throughput_per_s": "computed: inferences per second of time inside samples, one at a time",
+    "stability": "computed from samples.csv and environment",
+    "memory_peak_bytes": "VmHWM of /proc/self/status (ru_maxrss elsewhere), largest of all processes",
+    "environment": "files under /proc and /sys and the board's own tools, read by the agent before and after",
+    "protocol.carried_out": "counted by the agent",
+}

@@ -1,0 +1,26 @@
+"""Judge whether two results may be compared, and write the verdict with its reasons."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgeproof.comparability.judging import judge_pair
+from edgeproof.core.cli import json_argument, run
+from edgeproof.core.documents import read_yaml
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--comparison", required=True, help="name of the comparison")
+    parser.add_argument("--policy", required=True, help="policy file, config/policies/NAME.yaml")
+    parser.add_argument("--varies", type=json_argument, default=[], help="JSON: fields under study, which may differ")
+    parser.add_argument("--left", required=True, help="result.json")
+    parser.add_argument("--right", required=True, help="result.json")
+    parser.add_argument("--verdict", required=True, help="verdict.json to write")
+    args = parser.parse_args(argv)
+    policy = read_yaml(args.policy, "policy")
+    judge_pair(args.comparison, args.left, args.right, Path(args.policy).stem, policy, args.varies, args.verdict)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

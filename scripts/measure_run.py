@@ -1,0 +1,27 @@
+"""Measure one cell on its device: fresh processes of the agent, then result.json and samples.csv."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgeproof.core.cli import json_argument, run
+from edgeproof.runs.measuring import measure_run
+
+_PATHS = ("artifact", "manifest", "reference", "identity", "inputs", "result", "samples")
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("cell", "arm", "device", "protocol"):
+        parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
+    parser.add_argument("--task", required=True, help="the model's task; a field of comparability")
+    parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
+    for name in _PATHS:
+        parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
+    args = parser.parse_args(argv)
+    paths = {name: getattr(args, name) for name in _PATHS}
+    measure_run(args.cell, args.task, args.arm, args.device, args.protocol, args.interpreter, paths)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

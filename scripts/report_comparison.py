@@ -1,0 +1,23 @@
+"""Write the report of a comparison: verdict, reasons and, where one may be given, the difference."""
+
+import argparse
+import sys
+
+from edgeproof.comparability.reporting import report_comparison
+from edgeproof.core.cli import run
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--verdict", required=True, help="verdict.json")
+    parser.add_argument("--table", required=True, help="pairs.csv")
+    parser.add_argument("--record", required=True, help="pairs.json")
+    parser.add_argument("--margin", required=True, type=float, help="equivalence margin, as a fraction")
+    parser.add_argument("--json", required=True, help="report.json to write")
+    parser.add_argument("--markdown", required=True, help="report.md to write")
+    args = parser.parse_args(argv)
+    report_comparison(args.verdict, args.table, args.record, args.margin, args.json, args.markdown)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
