@@ -10,11 +10,13 @@ false verdict.
 
 **Looks.** Whoever adds pairs to an undecided comparison and judges again has more chances to err. Look k (1, 2, …)
 therefore spends three quarters of the error not yet spent: 3/4, 3/16, 3/64, … of alpha. These add up to alpha however
-many looks there will be, and by Bonferroni's inequality the probability of any false verdict at any look is at most
-alpha, whatever the dependence between looks, their sizes, and the reason for taking another. (Group-sequential bounds
-of Pocock or O'Brien and Fleming are tighter, but need the number of looks in advance and normal data; three quarters
-rather than half because most comparisons end at the first look.) A comparison whose number of pairs was fixed for good
-has no look: `look=None`.
+many looks there will be. Where the numbers of pairs at the looks are fixed beforehand (say, doubling), Bonferroni's
+inequality bounds the probability of a false verdict at any look by alpha, whatever the dependence between looks and
+whatever makes one take another. Where `further_pairs`, computed from the same data, sets the next number, the bound is
+no theorem: simulated at the worst truth (just beyond the margin) the total is 5.1 ± 0.5 % for alpha 5 %. (Bounds of
+Pocock or O'Brien and Fleming are tighter but need the number of looks in advance; three quarters rather than half,
+because most comparisons end at the first look. M. Proschan, S. Hunsberger, Biometrics 51 (1995), on numbers of pairs
+chosen from the data.) A comparison that will never be continued has no look: `look=None`.
 """
 
 import math

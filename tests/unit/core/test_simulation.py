@@ -95,6 +95,20 @@ def test_looking_again_and_again_keeps_the_total_error(name, ratio):
     assert wrong / len(left) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / len(left))
 
 
+def test_following_the_advice_on_further_pairs_keeps_the_total_error():
+    """The next number of pairs comes from the data, which Bonferroni's inequality does not cover."""
+    generator, wrong, trials, limit = np.random.default_rng(21), 0, 400, 1000
+    for logs in generator.normal(np.log(1.0200001), 0.008, (trials, limit)):
+        pairs, look = 10, 1
+        while look <= 3:
+            judgement = judge_pairs(np.ones(pairs), np.exp(logs[:pairs]), MARGIN, look=look, pair_limit=limit)
+            if judgement.verdict != "undecided":
+                wrong += judgement.verdict == "equivalent"
+                break
+            pairs, look = min(limit, pairs + (judgement.further_pairs or limit)), look + 1
+    assert wrong / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
+
+
 def test_looking_again_without_spending_would_not():
     left, right = simulate_pairs(np.random.default_rng(17), SCENARIOS["quiet"], 1000, 80, 1.0200001, count=50)
     naive = np.zeros(len(left), bool)
