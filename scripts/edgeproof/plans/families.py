@@ -1,0 +1,134 @@
+"""Seeded families of synthetic scenarios, for benchmarks and for tests against brute force.
+
+All numbers are decimals with few digits, so that totals are exact. Every family is a function of a seed and returns a
+scenario document (not a `Scenario`): what is tested includes reading it.
+"""
+
+import random
+
+from .chain import search_chain
+from .costs import UNIT, Problem
+from .goals import compile_goal
+from .scenario import parse_scenario
+
+
+def draw_chain(seed, stages, devices, *, missing=0.0, holes=0.0, zero_mb=0.0):
+    """Return a version 1 chain: devices trade speed against energy and memory; shares of missing links and profiles."""
+    rng = random.Random(seed)
+    names = [f"d{i}" for i in range(devices)]
+    speed = [round(rng.uniform(1, 4), 2) for _ in names]
+    thrift = [round(rng.uniform(0.3, 1.5), 2) for _ in names]
+    rows = []
+    for index in range(stages):
+        work, size = rng.uniform(1, 12), rng.uniform(50, 600)
+        able = [d for d in range(devices) if rng.random() >= holes] or [rng.randrange(devices)]
+        rows.append(
+            {
+                "name": f"s{index}",
+                "output_mb": 0 if rng.random() < zero_mb else round(rng.uniform(0.5, 25), 1),
+                "profiles": {
+                    names[d]: {
+                        "latency_ms": round(work / speed[d] * rng.uniform(0.8, 1.2), 2),
+                        "energy_mj": round(work * thrift[d] * rng.uniform(0.8, 1.2), 2),
+                        "memory_mb": 10 * round(size * rng.uniform(0.8, 1.6) / 10),
+                    }
+                    for d in able
+                },
+            }
+        )
+    links = [
+        {
+            "source": a,
+            "target": b,
+            "latency_ms_per_mb": round(rng.uniform(0.02, 0.12), 3),
+            "energy_mj_per_mb": round(rng.uniform(0.02, 0.1), 3),
+            "bidirectional": rng.random() < 0.8,
+        }
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+        if rng.random() >= missing
+    ]
+    total = sum(max(p["memory_mb"] for p in row["profiles"].values()) for row in rows)
+    return {
+        "name": f"chain_{seed}",
+        "devices": [{"name": name, "memory_mb": 2 * total} for name in names],
+        "links": links,
+        "stages": rows,
+    }
+
+
+def tighten_memory(document, seed, share=0.5):
+    """Give every device a budget near `share` of the average demand, between its largest stage and the whole."""
+    rng = random.Random(seed)
+    count = len(document["devices"])
+    for device in document["devices"]:
+        needs = [s["profiles"][device["name"]]["memory_mb"] for s in document["stages"] if device["name"] in s["profiles"]]
+        budget = sum(needs) / count * 2 * share * rng.uniform(0.8, 1.4)
+        device["memory_mb"] = max(10 * round(budget / 10), 10)
+    return document
+
+
+def draw_tight_chain(seed, stages, slack=0.02):
+    """Return a 3-device chain with finite memory and a latency cap `slack` above the optimum without memory limits.
+
+    The family on which a beam of width 128 reports feasible instances as infeasible.
+    """
+    document = draw_chain(seed, stages, 3)
+    problem = Problem(parse_scenario(document))
+    level = compile_goal("min-latency", problem).levels[0]
+    optimum = float(search_chain(problem, level).bound)
+    tighten_memory(document, seed + 1, share=0.62)
+    document["constraints"] = {"max_total_latency_ms": round(optimum * (1 + slack), 4)}
+    return document
+
+
+def draw_capped_chain(seed, stages, devices, slack=0.06):
+    """Return a chain with memory, latency and energy caps that all matter: `slack` above a blend's optimum without caps."""
+    document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.6)
+    problem = Problem(parse_scenario(document))
+    goal = compile_goal("balanced", problem)
+    found = search_chain(problem, goal.levels[0], width_limit=512)
+    totals = problem.evaluate(found.placements[0])
+    document["constraints"] = {
+        "max_total_latency_ms": round(totals.latency / UNIT * (1 - slack / 3), 4),
+        "max_total_energy_mj": round(totals.energy / UNIT * (1 + slack), 4),
+    }
+    return document
+
+
+def draw_graph(seed, stages, devices, *, variants=1, activations=False, shared=False, ends=False):
+    """Return a version 2 graph: mostly a chain, with skips and joins, set-up costs and links between all devices."""
+    rng = random.Random(seed)
+    document = draw_chain(seed, stages, devices)
+    document = {"schema": "edgeproof.scenario.v2", **document}
+    edges = set()
+    for target in range(1, stages):
+        for _ in range(1 if rng.random() < 0.6 else 2):
+            edges.add((max(0, target - rng.randint(1, 4)), target))
+    document["edges"] = [{"source": f"s{a}", "target": f"s{b}"} for a, b in sorted(edges)]
+    for link in document["links"]:
+        link["setup_ms"] = round(rng.uniform(0, 0.3), 2)
+        link["setup_mj"] = round(rng.uniform(0, 0.2), 2)
+        link["bidirectional"] = True
+    for stage in document["stages"]:
+        group = f"g{rng.randrange(2)}" if shared and rng.random() < 0.5 else None
+        for device, profile in stage["profiles"].items():
+            profile["weights_mb"] = profile.pop("memory_mb")
+            if activations:
+                profile["activations_mb"] = 10 * rng.randint(0, 20)
+            if group is not None:
+                profile["shared_weights"], profile["weights_mb"] = group, 200 if group == "g0" else 350
+            stage["profiles"][device] = [profile] + [
+                {
+                    **profile,
+                    "precision": f"int{v}",
+                    "latency_ms": round(profile["latency_ms"] * 0.6 / v, 2),
+                    "energy_mj": round(profile["energy_mj"] * 0.7 / v, 2),
+                    "accuracy_drop": round(rng.uniform(0.05, 0.4) * v, 2),
+                }
+                for v in range(1, variants)
+            ]
+    if ends:
+        document["ingest"] = {"device": "d0", "input_mb": 3.0}
+        document["egress"] = {"device": f"d{devices - 1}"}
+    return document

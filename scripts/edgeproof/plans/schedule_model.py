@@ -1,0 +1,100 @@
+"""Scheduled execution inside the CP-SAT model: one stage at a time per device, one transfer at a time per link."""
+
+
+
+def add_schedule(placement):
+    """Add start and end times, no-overlap per device and channel, the makespan and the deadlines (latency grain)."""
+    model, problem, grain = placement.model, placement.problem, placement.grain["latency"]
+    horizon = sum(max(row) for row in problem.latency) // grain
+    horizon += sum(coefficient for _, group in placement.channels.items() for _, coefficient in group) // grain
+    placement.horizon = horizon
+    placement.start = [model.new_int_var(0, horizon, f"start{i}") for i in range(len(problem.order))]
+    placement.end = [model.new_int_var(0, horizon, f"end{i}") for i in range(len(problem.order))]
+    placement.makespan = model.new_int_var(0, horizon, "makespan")
+    lanes = {}
+    for i, options in enumerate(problem.device):
+        for o, device in enumerate(options):
+            interval = model.new_optional_interval_var(
+                placement.start[i], problem.latency[i][o] // grain, placement.end[i], placement.option[i][o], ""
+            )
+            lanes.setdefault(("device", device), []).append(interval)
+        model.add(placement.end[i] <= placement.makespan)
+    placement.copy_start, placement.copy_end = {}, {}
+    for (k, a, b), copy in placement.copies.items():
+        start, end = model.new_int_var(0, horizon, ""), model.new_int_var(0, horizon, "")
+        placement.copy_start[k, a, b], placement.copy_end[k, a, b] = start, end
+        duration = problem.cross_latency[k][a][b] // grain
+        interval = model.new_optional_interval_var(start, duration, end, copy, "")
+        channel = problem.channel.get((a, b))
+        if channel is not None:
+            lanes.setdefault(("channel", channel), []).append(interval)
+        tensor = placement.scenario.tensors[k]
+        if tensor.producer is not None:
+            model.add(start >= placement.end[tensor.producer]).only_enforce_if(copy)
+        for reader in tensor.consumers:
+            if reader == -1:
+                model.add(end <= placement.makespan).only_enforce_if(copy)
+            elif b in placement.on[reader]:
+                model.add(placement.start[reader] >= end).only_enforce_if(copy, placement.on[reader][b])
+    for tensor in placement.scenario.tensors:
+        for reader in tensor.consumers:
+            if tensor.producer is not None and reader != -1:
+                model.add(placement.start[reader] >= placement.end[tensor.producer])
+    for lane in lanes.values():
+        model.add_no_overlap(lane)
+    for stage, cap in enumerate(placement.caps.deadlines):
+        if cap is not None:
+            model.add(placement.end[stage] <= cap // grain)
+
+
+def add_live_memory(placement, device, resident):
+    """Return terms of a device's peak: resident weights plus the peak of activations and tensors alive over time."""
+    model, problem, grain = placement.model, placement.problem, placement.memory_grain
+    intervals, demands = [], []
+    for i, options in enumerate(problem.device):
+        for o, d in enumerate(options):
+            need = problem.activations[i][o] // grain
+            if d == device and need:
+                duration = problem.latency[i][o] // placement.grain["latency"]
+                intervals.append(
+                    model.new_optional_interval_var(
+                        placement.start[i], duration, placement.end[i], placement.option[i][o], ""
+                    )
+                )
+                demands.append(need)
+    for k, tensor in enumerate(placement.scenario.tensors):
+        size = problem.sizes[k] // grain
+        readers = [c for c in tensor.consumers if c != -1]
+        if not size or tensor.producer is None:
+            continue
+        home = placement.on[tensor.producer].get(device)
+        if home is not None:
+            ends = [placement.end[tensor.producer], *(placement.end[c] for c in readers)]
+            intervals.append(_hold(placement, placement.start[tensor.producer], ends, home))
+            demands.append(size)
+        for (tensor_index, a, b), copy in placement.copies.items():
+            if tensor_index == k and b == device and readers:
+                here = [(placement.end[c], placement.on[c][device]) for c in readers if device in placement.on[c]]
+                intervals.append(_hold(placement, placement.copy_start[k, a, b], here, copy))
+                demands.append(size)
+    if not intervals:
+        return resident
+    top = sum(demands)
+    peak = model.new_int_var(0, top, f"live{device}")
+    model.add_cumulative(intervals, demands, peak)
+    return [*resident, (peak, 1)]
+
+
+def _hold(placement, start, ends, literal):
+    """Return an interval from `start` to the last of `ends` (expressions, or pairs with the literal that makes them count)."""
+    model = placement.model
+    until = model.new_int_var(0, placement.horizon, "")
+    length = model.new_int_var(0, placement.horizon, "")
+    for end in ends:
+        if isinstance(end, tuple):
+            model.add(until >= end[0]).only_enforce_if(literal, end[1])
+        else:
+            model.add(until >= end)
+    return model.new_optional_interval_var(start, length, until, literal, "")
+
+
