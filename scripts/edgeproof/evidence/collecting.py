@@ -1,0 +1,167 @@
+"""Collecting what a campaign has found: every document checked, every chain of digests followed, nothing drawn yet."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..artifacts.manifests import read_manifest
+from ..comparability.pairs import read_pairs
+from ..comparability.reporting import build_report
+from ..core.comparison import PairJudgement, adjust_judgements, judge_pairs
+from ..core.documents import read_json, validate
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import Cell, artifact_folder, comparison_folder, run_folder, source_folder
+from ..runs.results import read_result
+from ..runs.samples import read_samples
+from .distributions import Distribution, describe_distribution
+from .gate import judge_cell
+
+
+class CellEvidence(NamedTuple):
+    """One wanted cell. `verdict`: the gate's (see `gate.judge_cell`); `distribution`: None without samples.
+
+    `paths`, `digests`: {result, samples, manifest, parity}.
+    """
+
+    cell: Cell
+    builder: str
+    result: dict
+    manifest: dict
+    parity: dict
+    verdict: dict
+    distribution: Distribution | None
+    paths: dict
+    digests: dict
+
+
+class ComparisonEvidence(NamedTuple):
+    """One comparison. `judgement`: adjusted for all comparisons of the campaign, None where there is no difference.
+
+    `ratios`: right / left of each pair, in order; empty where there is no difference.
+    """
+
+    report: dict
+    judgement: PairJudgement | None
+    ratios: np.ndarray
+    paths: dict
+
+
+class Evidence(NamedTuple):
+    """All of a campaign. `identities`, `samples`: by model."""
+
+    campaign: str
+    tolerate: tuple
+    cells: list
+    comparisons: list
+    identities: dict
+    samples: dict
+
+
+def collect_evidence(snapshot, tolerate=()):
+    """Return the Evidence of a campaign, read from `results/` in the current folder.
+
+    `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names]}. UserError names
+    the first document that is missing, invalid, or does not follow from what it was made of.
+    """
+    models = dict.fromkeys(row[0] for row in snapshot["cells"])
+    identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
+    samples = {name: read_json(f"{source_folder(name)}/samples/samples.json", "samples") for name in models}
+    artifacts = {}
+    cells = [_collect_cell(row, artifacts, identities, tolerate) for row in snapshot["cells"]]
+    comparisons = _adjust([_collect_comparison(name) for name in snapshot["comparisons"]])
+    return Evidence(snapshot["campaign"], tuple(tolerate), cells, comparisons, identities, samples)
+
+
+def link_from(page, path):
+    """Return the relative link from one file of the results to another."""
+    return Path(os.path.relpath(path, Path(page).parent)).as_posix()
+
+
+def _collect_cell(row, artifacts, identities, tolerate):
+    cell, builder = Cell(*row[:4]), row[4]
+    run, built = run_folder(cell), artifact_folder(cell.model, cell.preset, builder, cell.precision)
+    if built not in artifacts:  # several devices may share it
+        artifacts[built] = _read_artifact(built, identities[cell.model])
+    manifest, parity, digests = artifacts[built]
+    paths = {"result": f"{run}/result.json", "samples": f"{run}/samples.csv"}
+    result = read_result(paths["result"])
+    if result["cell"] != {**cell._asdict(), "builder": builder}:
+        raise UserError(f"{paths['result']}: is about the cell {result['cell']}, not {cell}")
+    for name, expected in (
+        ("model", manifest["source"]["sha256"]),
+        ("manifest", digests["manifest"]),
+        ("artifact", manifest["artifact"]["sha256"]),
+    ):
+        if result["digests"][name] != expected:
+            raise UserError(
+                f"{paths['result']}: digests.{name} is {result['digests'][name]}, {built} has {expected}; "
+                "the cell was measured with another artifact, run the workflow again"
+            )
+    distribution = None
+    if result["latency"] is not None:
+        calls = [process["calls_per_sample"] for process in result["processes"]]
+        distribution = describe_distribution(read_samples(paths["samples"]), calls)
+    return CellEvidence(
+        cell=cell,
+        builder=builder,
+        result=result,
+        manifest=manifest,
+        parity=parity,
+        verdict=judge_cell(result, parity, tolerate),
+        distribution=distribution,
+        paths=paths | {name: f"{built}/{name}.json" for name in ("manifest", "parity")},
+        digests=digests | {"result": sha256_file(paths["result"]), "samples": result["digests"]["samples"]},
+    )
+
+
+def _read_artifact(folder, identity):
+    manifest, parity = read_manifest(f"{folder}/manifest.json"), read_json(f"{folder}/parity.json", "parity")
+    digests = {name: sha256_file(f"{folder}/{name}.json") for name in ("manifest", "parity")}
+    if manifest["source"]["sha256"] != identity["sha256"]:
+        raise UserError(f"{folder}/manifest.json: source.sha256 is not the model's; run the workflow again")
+    if parity["manifest_sha256"] != digests["manifest"]:
+        raise UserError(f"{folder}/parity.json: manifest_sha256 is not the manifest's; run the workflow again")
+    return manifest, parity, digests
+
+
+def _collect_comparison(name):
+    folder = comparison_folder(name)
+    paths = {
+        "report": f"{folder}/report.json",
+        "verdict": f"{folder}/verdict.json",
+        "table": f"{folder}/pairs.csv",
+        "record": f"{folder}/pairs.json",
+    }
+    report = read_json(paths["report"], "comparison")
+    again = build_report(paths["verdict"], paths["table"], paths["record"], report["margin"])
+    validate(again, "comparison", f"{paths['report']}, computed again")
+    if not _same(report, again):
+        raise UserError(f"{paths['report']}: does not follow from its verdict and its pairs; run the workflow again")
+    if report["effect"] is None:
+        return ComparisonEvidence(report, None, np.array([]), paths)
+    document, medians = read_pairs(paths["table"], paths["record"])
+    left, right = medians["left"], medians["right"]
+    judgement = judge_pairs(left, right, report["margin"], look=len(document["sessions"]))
+    return ComparisonEvidence(report, judgement, right / left, paths)
+
+
+def _adjust(comparisons):
+    """Correct the judgements of one table for their number (Holm)."""
+    judged = [item for item in comparisons if item.judgement is not None]
+    adjusted = iter(adjust_judgements([item.judgement for item in judged]) if judged else ())
+    return [item if item.judgement is None else item._replace(judgement=next(adjusted)) for item in comparisons]
+
+
+def _same(claimed, computed):
+    """Return whether two JSON values are equal; floats may differ by the rounding of another numpy."""
+    if isinstance(claimed, dict) and isinstance(computed, dict):
+        return claimed.keys() == computed.keys() and all(_same(claimed[key], computed[key]) for key in claimed)
+    if isinstance(claimed, list) and isinstance(computed, list):
+        return len(claimed) == len(computed) and all(map(_same, claimed, computed))
+    if isinstance(claimed, float) or isinstance(computed, float):
+        numbers = all(isinstance(value, (int, float)) for value in (claimed, computed))
+        return numbers and abs(claimed - computed) <= 1e-9 * max(abs(claimed), abs(computed), 1e-3)
+    return claimed == computed

@@ -1,0 +1,108 @@
+"""The gate: is every wanted cell ok? One line of reason per cell that is not."""
+
+import textwrap
+
+from ..core.documents import read_json, write_json
+from ..core.files import sha256_file
+from ..core.layout import Cell, artifact_folder, evidence_folder, run_folder
+from ..runs.results import read_result
+
+_WIDTH = 118  # of the table, so that it fits a terminal and a CI log
+
+
+def judge_cell(result, parity, tolerate=()):
+    """Return {state, status, parity, reasons} of one cell; `state` is `ok`, `tolerated` or `failing`.
+
+    A cell passes when its result is ok, or has a status in `tolerate`, and its artifact computes what its source
+    computes. `reasons`: one line each, also for what is tolerated.
+    """
+    reasons, failing = [], False
+    if result["status"] != "ok":
+        reasons.append(f"{result['status']}: {result['reason']['message']}")
+        failing = result["status"] not in tolerate
+    if not _is_parity_fine(result, parity, tolerate):
+        if parity["reason"]["message"] not in (result["reason"] or {}).get("message", ""):
+            reasons.append(f"parity {parity['status'].replace('_', ' ')}: {parity['reason']['message']}")
+        failing = True
+    state = "failing" if failing else "tolerated" if reasons else "ok"
+    return {"state": state, "status": result["status"], "parity": parity["status"], "reasons": reasons}
+
+
+def check_gate(snapshot, tolerate, output):
+    """Write `output` (`edgeproof.gate.v1`) if every cell passes; return (passed, text to print).
+
+    `snapshot`: as for `collecting.collect_evidence`. No file is written when a cell fails, so that the target stays
+    unmade.
+    """
+    cells = []
+    for *names, builder in snapshot["cells"]:
+        cell = Cell(*names)
+        result_path = f"{run_folder(cell)}/result.json"
+        parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
+        result, parity = read_result(result_path), read_json(parity_path, "parity")
+        cells.append(
+            {
+                "cell": {**cell._asdict(), "builder": builder},
+                **judge_cell(result, parity, tolerate),
+                "provenance": result["provenance"],
+                "result_sha256": sha256_file(result_path),
+                "parity_sha256": sha256_file(parity_path),
+            }
+        )
+    passed = all(entry["state"] != "failing" for entry in cells)
+    if passed:
+        document = {
+            "schema": "edgeproof.gate.v1",
+            "campaign": snapshot["campaign"],
+            "passed": True,
+            "tolerate": list(tolerate),
+            "cells": cells,
+        }
+        write_json(output, document, "gate")
+    return passed, describe_gate(snapshot["campaign"], cells, tolerate)
+
+
+def describe_gate(campaign, cells, tolerate=()):
+    """Return the gate's outcome as text: one sentence, and a table of the cells that are not ok."""
+    failing = [entry for entry in cells if entry["state"] == "failing"]
+    tolerated = [entry for entry in cells if entry["state"] == "tolerated"]
+    simulated = sum(entry["provenance"] == "simulated" for entry in cells)
+    lines = []
+    if failing:
+        verb = "is" if len(failing) == 1 else "are"
+        lines += [f"GATE NOT PASSED: {len(failing)} of {len(cells)} cells of campaign {campaign} {verb} not ok.", ""]
+        lines += _table(failing)
+    else:
+        ok = f"{len(cells) - len(tolerated)} ok" + (f", {len(tolerated)} tolerated" if tolerated else "")
+        lines.append(f"Gate of campaign {campaign} passed; cells: {ok}.")
+    if tolerated:
+        lines += ["", "Tolerated:", *_table(tolerated)]
+    if simulated:
+        lines += ["", f"{simulated} of {len(cells)} cells are simulated: they say nothing about a device."]
+    if failing:
+        lines += ["", f"Every number and reason: {evidence_folder(campaign)}/report.html"]
+        kinds = {entry["status"] for entry in failing} & {"unstable", "unsupported"} - set(tolerate)
+        if kinds:
+            lines.append(f"To accept such cells, add {' or '.join(sorted(kinds))} to gate.tolerate of the campaign.")
+    return "\n".join(lines)
+
+
+def _is_parity_fine(result, parity, tolerate):
+    if parity["status"] == "passed":
+        return True
+    if parity["status"] == "not_run" and parity["provenance"] == "simulated":
+        return True  # there is nothing that could agree
+    # Where the runtime lacks the provider, parity cannot be known, and saying so twice helps nobody.
+    tolerated = result["status"] == "unsupported" and "unsupported" in tolerate
+    return tolerated and parity["reason"]["kind"] == "provider_unavailable"
+
+
+def _table(entries):
+    names = ["/".join(entry["cell"][field] for field in Cell._fields) for entry in entries]
+    width = max(len(name) for name in names)
+    lines = []
+    for name, entry in zip(names, entries, strict=True):
+        room = max(40, _WIDTH - width - 4)
+        texts = [line for reason in entry["reasons"] for line in textwrap.wrap(reason, room)]
+        lines += [f"  {label:<{width}}  {text}" for label, text in zip([name, *[""] * len(texts)], texts, strict=False)]
+    return lines
