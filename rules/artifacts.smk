@@ -20,13 +20,11 @@ rule build_onnx:
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
         preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
-        calibration=lambda wildcards, input: (
-            f"--calibration {input.calibration}" if input.calibration else ""
-        ),
+        calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
     message:
         "Building {wildcards.model} as {wildcards.precision} ONNX for {wildcards.preset}"
     shell:
-        "{python:q} {input.script} --cell {params.cell:q} --source {input.source:q} --identity {input.identity:q}"
+        "python {input.script} --cell {params.cell:q} --source {input.source:q} --identity {input.identity:q}"
         " --preset {params.preset:q} --precision {wildcards.precision} {params.calibration}"
         " --artifact {output.artifact:q} --manifest {output.manifest:q} 2>&1 | tee {log:q}"
 
@@ -71,14 +69,12 @@ rule check_parity:
         cell=lambda wildcards: as_json(dict(wildcards)),
         arm=lambda wildcards: as_json(arm_of(wildcards)),
         thresholds=lambda wildcards: as_json(
-            CATALOGUES["preset"][wildcards.preset]["parity"].get(
-                wildcards.precision, {}
-            )
+            CATALOGUES["preset"][wildcards.preset]["parity"].get(wildcards.precision, {})
         ),
     message:
         "Checking the outputs of {wildcards.model} {wildcards.precision} ({wildcards.preset}) against the source"
     shell:
-        "{python:q} {input.script} --cell {params.cell:q} --source {input.source:q} --artifact {input.artifact:q}"
+        "python {input.script} --cell {params.cell:q} --source {input.source:q} --artifact {input.artifact:q}"
         " --manifest {input.manifest:q} --inputs {input.inputs:q} --samples {input.samples:q} --arm {params.arm:q}"
-        " --thresholds {params.thresholds:q} --interpreter {python:q}"
+        " --thresholds {params.thresholds:q}"
         " --parity {output.parity:q} --reference {output.reference:q} 2>&1 | tee {log:q}"

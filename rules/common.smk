@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,21 +17,13 @@ from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import artifact_folder, run_folder, source_folder
 
-# With --sdm conda the rule's environment brings its own Python; otherwise it is the one that runs Snakemake.
-python = (
-    "python"
-    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    else sys.executable
-)
+# `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
+if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 try:
-    CATALOGUES = {
-        kind: read_catalogue(kind)
-        for kind in ("model", "preset", "device", "protocol", "policy")
-    }
-    CAMPAIGN = expand_campaign(
-        config, CATALOGUES, " + ".join(map(str, workflow.configfiles))
-    )
+    CATALOGUES = {kind: read_catalogue(kind) for kind in ("model", "preset", "device", "protocol", "policy")}
+    CAMPAIGN = expand_campaign(config, CATALOGUES, " + ".join(map(str, workflow.configfiles)))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -42,37 +35,23 @@ def one_of(names):
 
 def models_of(source_kind):
     """Return the names of the models that come from a file, a url or a recipe."""
-    return [
-        name
-        for name, model in CATALOGUES["model"].items()
-        if model["source"]["kind"] == source_kind
-    ]
+    return [name for name, model in CATALOGUES["model"].items() if model["source"]["kind"] == source_kind]
 
 
 def recipe_script(model):
     """Return the script that makes a model of kind recipe."""
-    return "scripts/recipe_{}.py".format(
-        CATALOGUES["model"][model]["source"]["recipe"].replace("-", "_")
-    )
+    return "scripts/recipe_{}.py".format(CATALOGUES["model"][model]["source"]["recipe"].replace("-", "_"))
 
 
 def sample_files(model):
     """Return the sample files that a model's configuration names (kind file), for a rule's `input:`."""
     samples = CATALOGUES["model"][model]["samples"]
-    return (
-        [samples["calibration"], samples["evaluation"]]
-        if samples["kind"] == "file"
-        else []
-    )
+    return [samples["calibration"], samples["evaluation"]] if samples["kind"] == "file" else []
 
 
 def presets_of(artifact):
     """Return the names of the presets whose artifact is such a file."""
-    return [
-        name
-        for name, preset in CATALOGUES["preset"].items()
-        if preset["artifact"] == artifact
-    ]
+    return [name for name, preset in CATALOGUES["preset"].items() if preset["artifact"] == artifact]
 
 
 # `cell` below is anything with model, preset, device and precision: a Cell, or the wildcards of a rule.
@@ -150,19 +129,12 @@ def model_of(model):
 
 def calibration_of(wildcards):
     """Return the calibration set for a precision that needs one, else nothing: a changed sample rebuilds int8 only."""
-    return (
-        [f"{source_folder(wildcards.model)}/samples/calibration.npz"]
-        if wildcards.precision == "int8"
-        else []
-    )
+    return [f"{source_folder(wildcards.model)}/samples/calibration.npz"] if wildcards.precision == "int8" else []
 
 
 def build_snapshot(preset):
     """Return what of a preset decides how an artifact is built."""
-    return {
-        key: CATALOGUES["preset"][preset][key]
-        for key in ("backend", "artifact", "build")
-    }
+    return {key: CATALOGUES["preset"][preset][key] for key in ("backend", "artifact", "build")}
 
 
 def arm_of(cell):
@@ -177,17 +149,13 @@ def arm_of(cell):
 
 def device_snapshot(device):
     """Return what of a device decides how it is measured and what it is called in a comparison."""
-    return {"name": device} | {
-        k: v for k, v in CATALOGUES["device"][device].items() if k != "description"
-    }
+    return {"name": device} | {k: v for k, v in CATALOGUES["device"][device].items() if k != "description"}
 
 
 def run_protocol():
     """Return what of the campaign's protocol decides a run."""
     protocol = CATALOGUES["protocol"][CAMPAIGN.protocol]
-    return {"name": CAMPAIGN.protocol} | {
-        k: v for k, v in protocol.items() if k not in ("description", "pairs")
-    }
+    return {"name": CAMPAIGN.protocol} | {k: v for k, v in protocol.items() if k not in ("description", "pairs")}
 
 
 def comparison_of(wildcards):
@@ -197,32 +165,23 @@ def comparison_of(wildcards):
 
 def pair_budget(wildcards):
     """Return how many pairs a comparison may measure."""
-    return (
-        comparison_of(wildcards).pairs
-        or CATALOGUES["protocol"][CAMPAIGN.protocol]["pairs"]
-    )
+    return comparison_of(wildcards).pairs or CATALOGUES["protocol"][CAMPAIGN.protocol]["pairs"]
 
 
 def campaign_snapshot():
     """Return what of the configuration decides which cells and comparisons the evidence shows."""
     return {
         "campaign": CAMPAIGN.name,
-        "cells": [
-            [*cell, builder_of(CATALOGUES["preset"][cell.preset], cell.device)]
-            for cell in CAMPAIGN.cells
-        ],
+        "cells": [[*cell, builder_of(CATALOGUES["preset"][cell.preset], cell.device)] for cell in CAMPAIGN.cells],
         "comparisons": list(CAMPAIGN.comparisons),
     }
 
 
 def device_slots(device_of):
     """Return the resources of a measuring rule: one slot per device, of which there is one. `device_of`: wildcards to name."""
-    return {
-        slot: lambda wildcards, name=name: int(device_of(wildcards) == name)
-        for name, slot in SLOTS.items()
-    }
+    return {slot: lambda wildcards, name=name: int(device_of(wildcards) == name) for name, slot in SLOTS.items()}
 
 
-SLOTS = {name: "slot_" + name.replace("-", "_") for name in CATALOGUES["device"]}
+SLOTS = {name: "slot_{}".format(name.replace("-", "_")) for name in CATALOGUES["device"]}
 for slot in SLOTS.values():
     workflow.register_resource(slot, 1)

@@ -5,9 +5,7 @@ rule judge_pair:
     input:
         left=lambda wildcards: f"{run_folder(comparison_of(wildcards).left)}/result.json",
         right=lambda wildcards: f"{run_folder(comparison_of(wildcards).right)}/result.json",
-        samples=lambda wildcards: [
-            f"{run_folder(cell)}/samples.csv" for cell in comparison_of(wildcards)[1:3]
-        ],
+        samples=lambda wildcards: [f"{run_folder(cell)}/samples.csv" for cell in comparison_of(wildcards)[1:3]],
         policy=lambda wildcards: f"config/policies/{comparison_of(wildcards).policy}.yaml",
         script="scripts/judge_pair.py",
         code=source_closure("scripts/judge_pair.py"),
@@ -22,7 +20,7 @@ rule judge_pair:
     message:
         "Judging whether the pair of {wildcards.comparison} may be compared"
     shell:
-        "{python:q} {input.script} --comparison {wildcards.comparison} --policy {input.policy:q}"
+        "python {input.script} --comparison {wildcards.comparison} --policy {input.policy:q}"
         " --varies {params.varies:q} --left {input.left:q} --right {input.right:q} --verdict {output:q} 2>&1 | tee {log:q}"
 
 
@@ -52,17 +50,15 @@ rule measure_pairs:
                 "right": arm_of(comparison_of(wildcards).right),
             }
         ),
-        device=lambda wildcards: as_json(
-            device_snapshot(comparison_of(wildcards).left.device)
-        ),
+        device=lambda wildcards: as_json(device_snapshot(comparison_of(wildcards).left.device)),
         protocol=as_json(run_protocol()),
         pairs=pair_budget,
     message:
         "Measuring the pairs of {wildcards.comparison}"
     shell:
-        "{python:q} {input.script} --comparison {wildcards.comparison} --verdict {input.verdict:q} --arms {params.arms:q}"
+        "python {input.script} --comparison {wildcards.comparison} --verdict {input.verdict:q} --arms {params.arms:q}"
         " --left {input.left:q} --right {input.right:q} --inputs {input.inputs:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --pairs {params.pairs} --interpreter {python:q}"
+        " --protocol {params.protocol:q} --pairs {params.pairs}"
         " --table {output.table:q} --record {output.record:q} 2>&1 | tee {log:q}"
 
 
@@ -85,5 +81,5 @@ rule report_comparison:
     message:
         "Writing the report of {wildcards.comparison}"
     shell:
-        "{python:q} {input.script} --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
+        "python {input.script} --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
         " --margin {params.margin} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"

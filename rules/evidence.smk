@@ -7,21 +7,12 @@ rule write_report:
     input:
         results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
         samples=[f"{run_folder(cell)}/samples.csv" for cell in CAMPAIGN.cells],
-        manifests=[
-            f"{artifact_folder_of(cell)}/manifest.json" for cell in CAMPAIGN.cells
-        ],
+        manifests=[f"{artifact_folder_of(cell)}/manifest.json" for cell in CAMPAIGN.cells],
         parities=[f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
         identities=[f"{source_folder(name)}/identity.json" for name in MODELS],
-        sample_records=[
-            f"{source_folder(name)}/samples/samples.json" for name in MODELS
-        ],
-        comparisons=[
-            f"results/comparability/{name}/report.json"
-            for name in CAMPAIGN.comparisons
-        ],
-        pairs=[
-            f"results/comparability/{name}/pairs.csv" for name in CAMPAIGN.comparisons
-        ],
+        sample_records=[f"{source_folder(name)}/samples/samples.json" for name in MODELS],
+        comparisons=[f"results/comparability/{name}/report.json" for name in CAMPAIGN.comparisons],
+        pairs=[f"results/comparability/{name}/pairs.csv" for name in CAMPAIGN.comparisons],
         template="scripts/edgeproof/evidence/report.html.j2",
         script="scripts/write_report.py",
         code=source_closure("scripts/write_report.py"),
@@ -37,7 +28,7 @@ rule write_report:
     message:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
-        "{python:q} {input.script} --campaign {params.campaign:q} --html {output.html:q} --markdown {output.markdown:q}"
+        "python {input.script} --campaign {params.campaign:q} --html {output.html:q} --markdown {output.markdown:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -60,7 +51,7 @@ rule check_gate:
     message:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:
-        "{python:q} {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q} --output {output:q}"
+        "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q} --output {output:q}"
         " 2>&1 | tee {log:q}"
 
 

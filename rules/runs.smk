@@ -30,8 +30,8 @@ rule measure_run:
     message:
         "Measuring {wildcards.model}/{wildcards.preset}/{wildcards.device}/{wildcards.precision}"
     shell:
-        "{python:q} {input.script} --cell {params.cell:q} --task {params.task} --arm {params.arm:q}"
-        " --device {params.device:q} --protocol {params.protocol:q} --interpreter {python:q}"
+        "python {input.script} --cell {params.cell:q} --task {params.task} --arm {params.arm:q}"
+        " --device {params.device:q} --protocol {params.protocol:q}"
         " --artifact {input.artifact:q} --manifest {input.manifest:q} --reference {input.reference:q}"
         " --identity {input.identity:q} --inputs {input.inputs:q}"
         " --result {output.result:q} --samples {output.samples:q} 2>&1 | tee {log:q}"

@@ -19,7 +19,7 @@ rule copy_model:
     message:
         "Copying the model {wildcards.model}"
     shell:
-        "{python:q} {input.script} --source {input.source:q} --sha256 {params.sha256:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python {input.script} --source {input.source:q} --sha256 {params.sha256:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule download_model:
@@ -39,7 +39,7 @@ rule download_model:
     message:
         "Downloading the model {wildcards.model}"
     shell:
-        "{python:q} {input.script} --url {params.source[url]:q} --sha256 {params.source[sha256]:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python {input.script} --url {params.source[url]:q} --sha256 {params.source[sha256]:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule run_recipe:
@@ -55,13 +55,11 @@ rule run_recipe:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        options=lambda wildcards: as_json(
-            model_of(wildcards.model)["source"].get("options", {})
-        ),
+        options=lambda wildcards: as_json(model_of(wildcards.model)["source"].get("options", {})),
     message:
         "Making the model {wildcards.model} by its recipe"
     shell:
-        "{python:q} {input.script} --options {params.options:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python {input.script} --options {params.options:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule identify_model:
@@ -78,7 +76,7 @@ rule identify_model:
     message:
         "Reading what {wildcards.model} is"
     shell:
-        "{python:q} {input.script} --model {wildcards.model:q} --input {input.model:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python {input.script} --model {wildcards.model:q} --input {input.model:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule make_samples:
@@ -101,6 +99,6 @@ rule make_samples:
     message:
         "Making calibration and evaluation samples for {wildcards.model}"
     shell:
-        "{python:q} {input.script} --identity {input.identity:q} --spec {params.spec:q} --task {params.task}"
+        "python {input.script} --identity {input.identity:q} --spec {params.spec:q} --task {params.task}"
         " --calibration {output.calibration:q} --evaluation {output.evaluation:q} --output {output.record:q}"
         " 2>&1 | tee {log:q}"

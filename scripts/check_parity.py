@@ -18,7 +18,7 @@ def main(argv):
     parser.add_argument("--samples", required=True, help="samples.json, which says what the evaluation set is")
     parser.add_argument("--arm", required=True, type=json_argument, help="JSON: backend, precision, runtime options")
     parser.add_argument("--thresholds", required=True, type=json_argument, help="JSON: the preset's parity limits")
-    parser.add_argument("--interpreter", required=True, help="the Python that has the artifact's runtime")
+    parser.add_argument("--interpreter", default=sys.executable, help="the Python that has the artifact's runtime")
     parser.add_argument("--parity", required=True, help="parity.json to write")
     parser.add_argument("--reference", required=True, help="npz to write: the artifact's outputs on the first sample")
     args = vars(parser.parse_args(argv))

@@ -1,0 +1,52 @@
+# make          sets up .venv from the lock file and runs the demo campaign on this machine
+# make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes)
+# make lint     ruff, snakefmt and snakemake --lint
+# make bench    speed and memory, as ratios within one run, into results/bench/
+# make lock     resolves envs/*.in into envs/*.lock (needs uv)
+
+PYTHON ?= python3
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake
+
+.DEFAULT_GOAL := demo
+.PHONY: demo setup test test-campaign lint bench lock system-packages
+
+demo: setup
+	$(SNAKEMAKE) --profile local
+
+setup: .venv/edgeproof.stamp
+
+.venv/edgeproof.stamp: envs/edgeproof.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproof needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	printf '#!/bin/sh\nPYTHONPATH="%s/scripts" exec "%s/$(BIN)/python" -m edgeproof "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/edgeproof
+	chmod +x $(BIN)/edgeproof
+	touch $@
+
+.venv/test.stamp: envs/test.lock .venv/edgeproof.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# What the tests need of the system: git for the fresh clone, Chromium for the look of the report.
+system-packages:
+	@command -v git >/dev/null && command -v chromium >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium fonts-dejavu-core >/dev/null; }
+
+test: .venv/test.stamp system-packages
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not jetson"
+
+test-campaign: .venv/test.stamp
+	$(BIN)/python -m pytest -q -m campaign
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(SNAKEMAKE) --profile local --lint
+
+lock:
+	cd envs && for name in edgeproof test; do \
+	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$name.in -o $$name.lock; done

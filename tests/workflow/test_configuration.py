@@ -1,0 +1,52 @@
+"""Profiles work as the README says, and a mistake in the configuration is one clear line."""
+
+import subprocess
+
+import pytest
+
+from .conftest import REPOSITORY, Workspace
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clone") / "edgeproof"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
+    return Workspace(folder)
+
+
+@pytest.mark.parametrize("profile", ["local", "jetson", "rpi"])
+def test_profile_by_its_literal_name_in_a_fresh_clone(clone, profile):
+    done = clone.snakemake("-n", "--quiet", "rules", profile=profile, config=None)
+    assert done.returncode == 0, done.stdout
+    assert "measure_run" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "message"),
+    [
+        ("config/fake.yaml", "models: [digits-cnn]", "models: [digit-cnn]", "'digit-cnn' is not in config/models/"),
+        ("config/fake.yaml", "policy: strict", "policy: lax", "'lax' is not in config/policies/"),
+        ("config/fake.yaml", "matrices:", "matrixes:", "unknown key 'matrixes'"),
+        ("config/fake.yaml", "fp16, int8,", "fp8, int8,", "does not build 'fp8'"),
+        ("config/presets/fake.yaml", "noise: 0.01", "noise: .nan", "a finite number"),
+        ("config/presets/fake.yaml", "built: host", "built: host\nbuilt: host", "'built' occurs twice"),
+        ("config/presets/fake.yaml", "noise: 0.01", "noise: true", "runtime.noise is true"),
+        ("config/devices/local.yaml", "transport: local", "transport: carrier-pigeon", "transport is"),
+    ],
+)
+def test_mistake_in_the_configuration_is_one_line(clone, tmp_path, path, old, new, message):
+    workspace = clone.copy(tmp_path / "edgeproof")
+    workspace.edit(path, old, new)
+    done = workspace.snakemake("-n")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert message in done.stdout
+    assert path.split("/")[-1] in done.stdout
+
+
+def test_unknown_name_in_a_target_is_no_job(clone):
+    done = clone.snakemake("-n", "results/runs/digits-cnn/fake/moon/fp32/result.json")
+    assert done.returncode != 0
+    assert "MissingRuleException" in done.stdout

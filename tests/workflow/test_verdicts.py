@@ -1,0 +1,59 @@
+"""Verdicts are outputs, no verdict is a failed job, and the gate turns a bad verdict into an exit code."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+CELL = "results/runs/digits-cnn/fake-2t/local/fp32"
+
+
+def test_failing_cell_leaves_its_report_and_a_non_zero_exit(workspace):
+    workspace.edit("config/presets/fake-2t.yaml", "intra_op_threads: 2", "fail: out_of_memory")
+    done = workspace.snakemake()
+    assert done.returncode != 0
+    result = json.loads((workspace.root / CELL / "result.json").read_text())
+    assert (result["status"], result["reason"]["kind"], result["latency"]) == ("failed", "out_of_memory", None)
+    evidence = workspace.root / "results/evidence/fake"
+    assert "out_of_memory" in (evidence / "report.html").read_text()
+    assert not (evidence / "gate.json").exists()
+    assert "digits-cnn/fake-2t/local/fp32" in done.stdout
+
+
+def test_measuring_on_the_wrong_board_is_no_verdict(workspace):
+    target = "results/runs/digits-cnn/fake/jetson/fp32/result.json"
+    done = workspace.snakemake(target)
+    assert done.returncode != 0
+    assert not (workspace.root / target).exists()
+    assert "no verdict (wrong_device)" in done.stdout
+    attempt = workspace.root / "results/runs/digits-cnn/fake/jetson/fp32/attempts/0001"
+    assert json.loads((attempt / "failure.json").read_text())["kind"] == "wrong_device"
+    assert workspace.snakemake(target).returncode != 0
+    assert (attempt / "failure.json").exists() and attempt.with_name("0002").exists()
+
+
+def test_refused_pair_is_not_measured_and_shows_no_delta(workspace):
+    folder = workspace.root / "results/comparability/fake-refused"
+    report = json.loads((folder / "report.json").read_text())
+    assert (report["comparable"], report["verdict"], report["effect"], report["pairs"]) == (
+        "no",
+        "not-comparable",
+        None,
+        0,
+    )
+    assert report["reasons"][0]["field"] == "precision"
+    assert {report["reasons"][0]["left"], report["reasons"][0]["right"]} == {"fp32", "fp16"}
+    assert len((folder / "pairs.csv").read_text().splitlines()) == 1
+    assert not (folder / "attempts").exists()
+
+
+def test_edited_result_is_refused_by_name(workspace):
+    path = workspace.root / "results/runs/digits-cnn/fake/local/int8/result.json"
+    result = json.loads(path.read_text())
+    result["latency"]["median_ms"] *= 0.5
+    path.write_text(json.dumps(result))
+    done = workspace.snakemake()
+    assert done.returncode != 0
+    assert "latency.median_ms is" in done.stdout and "the samples give" in done.stdout
+    assert "Traceback" not in done.stdout
