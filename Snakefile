@@ -31,32 +31,47 @@ wildcard_constraints:
     campaign=one_of([CAMPAIGN.name]),
 
 
-rule all:
-    default_target: True
-    input:
-        f"results/evidence/{CAMPAIGN.name}/gate.json",
-
-
 rule sources:
     input:
-        [f"{source_folder(cell.model)}/samples/samples.json" for cell in CAMPAIGN.cells],
+        [f"{source_folder(model)}/{name}" for model in MODELS for name in SOURCE_FILES],
 
 
 rule artifacts:
     input:
-        [f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
+        [artifact_of(cell) for cell in CAMPAIGN.cells],
+        [f"{artifact_folder_of(cell)}/{name}" for cell in CAMPAIGN.cells for name in ARTIFACT_FILES],
 
 
 rule runs:
     input:
-        [f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
+        [f"{run_folder(cell)}/{name}" for cell in CAMPAIGN.cells for name in RUN_FILES],
 
 
 rule comparability:
     input:
-        [f"results/comparability/{name}/report.json" for name in CAMPAIGN.comparisons],
+        [f"{comparison_folder(name)}/{file}" for name in CAMPAIGN.comparisons for file in COMPARISON_FILES],
 
 
 rule evidence:
     input:
-        f"results/evidence/{CAMPAIGN.name}/report.html",
+        [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
+
+
+rule gate:
+    input:
+        f"{evidence_folder(CAMPAIGN.name)}/gate.json",
+
+
+# Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long
+# as what was made from it is there, but to us the whole results folder is the evidence.
+
+
+rule all:
+    default_target: True
+    input:
+        rules.gate.input,
+        rules.sources.input,
+        rules.artifacts.input,
+        rules.runs.input,
+        rules.comparability.input,
+        rules.evidence.input,

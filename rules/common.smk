@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
-from edgeproof.core.layout import artifact_folder, run_folder, source_folder
+from edgeproof.core.layout import artifact_folder, comparison_folder, evidence_folder, run_folder, source_folder
 
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
@@ -26,6 +26,21 @@ try:
     CAMPAIGN = expand_campaign(config, CATALOGUES, " + ".join(map(str, workflow.configfiles)))
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+MODELS = list(dict.fromkeys(cell.model for cell in CAMPAIGN.cells))
+
+# What each room makes for one model, cell or comparison (an artifact's own name depends on its preset).
+SOURCE_FILES = (
+    "model.onnx",
+    "identity.json",
+    "samples/calibration.npz",
+    "samples/evaluation.npz",
+    "samples/samples.json",
+)
+ARTIFACT_FILES = ("manifest.json", "parity.json", "reference.npz")
+RUN_FILES = ("result.json", "samples.csv")
+COMPARISON_FILES = ("verdict.json", "pairs.csv", "pairs.json", "report.json", "report.md")
 
 
 def one_of(names):

@@ -1,7 +1,5 @@
 # Evidence: one page per campaign that anyone can read offline, and the gate that turns it into an exit code.
 
-MODELS = list(dict.fromkeys(cell.model for cell in CAMPAIGN.cells))
-
 
 rule write_report:
     input:
@@ -53,8 +51,3 @@ rule check_gate:
     shell:
         "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q} --output {output:q}"
         " 2>&1 | tee {log:q}"
-
-
-rule gate:
-    input:
-        f"results/evidence/{CAMPAIGN.name}/gate.json",

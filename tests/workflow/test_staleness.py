@@ -92,7 +92,7 @@ def test_raising_the_pair_budget_keeps_the_pairs_that_are_there(workspace):
 
 
 def test_a_calibration_set_is_an_input_of_int8_only(workspace):
-    listing = workspace.snakemake("results/artifacts/digits-cnn/ort-cpu/host/int8/manifest.json", "-n").stdout
+    listing = workspace.snakemake("results/artifacts/digits-cnn/ort-cpu/host/int8/manifest.json", "-np").stdout
     assert "calibration.npz" in listing
-    listing = workspace.snakemake("results/artifacts/digits-cnn/ort-cpu/host/fp32/manifest.json", "-n").stdout
+    listing = workspace.snakemake("results/artifacts/digits-cnn/ort-cpu/host/fp32/manifest.json", "-np").stdout
     assert "calibration.npz" not in listing
