@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core.documents import digest_json, read_json
 from ..core.errors import UserError
-from ..core.files import atomic_path, atomic_write, sha256_file
+from ..core.files import atomic_write, sha256_file
 from ..sources.identity import describe_tensor
 from ..sources.onnx_files import list_inputs, load_model
 from .calibration import LEAST_SAMPLES
@@ -39,11 +39,11 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
 
     def convert(target, scratch):
         feed = calibration and (calibration, known["inputs"])
-        warnings = convert_onnx(source, model, target, precision, options, feed, scratch)
-        converted = load_model(target)
+        converted, warnings = convert_onnx(source, model, target, precision, options, feed, scratch)
         proof = prove_precision(converted, precision)
         require_precision(proof)
         return {
+            "opset": {item.domain or "ai.onnx": item.version for item in converted.opset_import},
             "inputs": [describe_tensor(value, artifact) for value in list_inputs(converted.graph)],
             "outputs": [describe_tensor(value, artifact) for value in converted.graph.output],
             "precision": proof,
@@ -69,7 +69,10 @@ def build_fake(cell, source, identity, preset, precision, artifact, manifest, co
         raise UserError(f"preset {cell['preset']}: build.latency_ms is {latency_ms!r}; a positive number is needed")
 
     def convert(target, scratch):
-        outputs = [{**item, "shape": _concrete_shape(item), "dtype": "float32"} for item in known["outputs"]]
+        outputs = [
+            {"name": item["name"], "dtype": "float32", "shape": [n if isinstance(n, int) else 1 for n in item["shape"]]}
+            for item in known["outputs"]
+        ]
         content = {
             "seed": f"{known['sha256']}/{precision}",
             "latency_ms": round(latency_ms * FAKE_SPEED[precision], 9),
@@ -84,7 +87,7 @@ def build_fake(cell, source, identity, preset, precision, artifact, manifest, co
             "values": {},
             "operators": {},
         }
-        return {"inputs": known["inputs"], "outputs": outputs, "precision": proof, "warnings": []}
+        return {"opset": None, "inputs": known["inputs"], "outputs": outputs, "precision": proof, "warnings": []}
 
     _build(cell, source, known, preset, artifact, manifest, command, convert, (), None)
 
@@ -92,18 +95,19 @@ def build_fake(cell, source, identity, preset, precision, artifact, manifest, co
 def _build(cell, source, known, preset, artifact, manifest, command, convert, tools, calibration):
     """Run `convert(target, scratch)` and write the artifact and its manifest, whatever the verdict."""
     begin = time.monotonic()
-    reason, facts = None, {"inputs": None, "outputs": None, "precision": None, "warnings": []}
-    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch, atomic_path(artifact) as temporary:
+    reason, facts = None, {"opset": None, "inputs": None, "outputs": None, "precision": None, "warnings": []}
+    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
         target = Path(scratch) / "converted"
         try:
             facts = convert(target, scratch)
-            temporary.write_bytes(target.read_bytes())
         except BuildError as failure:
             reason = {"kind": failure.kind, "message": str(failure)}
         if sha256_file(source) != known["sha256"]:
             raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
+        atomic_write(artifact, b"" if reason else target.read_bytes())
     duration_s = round(time.monotonic() - begin, 3)
     built = {"sha256": None, "bytes": 0} if reason else describe_file(artifact)
+    built.update(file=Path(artifact).name, format=preset["artifact"], opset=facts.pop("opset"))
     write_manifest(
         manifest,
         {
@@ -116,7 +120,7 @@ def _build(cell, source, known, preset, artifact, manifest, command, convert, to
                 "bytes": known["bytes"],
                 "opset": known["opset"],
             },
-            "artifact": {**built, "file": Path(artifact).name, "format": preset["artifact"]},
+            "artifact": built,
             "preset": preset,
             "preset_sha256": digest_json(preset),
             **facts,
@@ -138,18 +142,14 @@ def _check_job(cell, source, identity, preset, precision, artifact, manifest, pr
     if set(preset) != {"backend", "artifact", "build"}:
         raise UserError(f"--preset has keys {sorted(preset)}; backend, artifact and build are needed")
     if precision not in precisions:
-        raise UserError(
-            f"precision {precision!r} cannot be built for {preset['backend']}; it has {', '.join(precisions)}"
-        )
+        raise UserError(f"precision is {precision!r}; {preset['backend']} is built as {', '.join(precisions)}")
     if cell["precision"] != precision:
         raise UserError(f"--cell says precision {cell['precision']!r}, --precision says {precision!r}")
     if Path(artifact).resolve().parent != Path(manifest).resolve().parent:
         raise UserError(f"{artifact} and {manifest} belong into one folder, so that they can be moved together")
     known, actual = read_json(identity, "identity"), sha256_file(source)
     if known["sha256"] != actual:
-        raise UserError(
-            f"{source}: sha256 is {actual}, but {identity} says {known['sha256']}; identify the model again"
-        )
+        raise UserError(f"{source}: sha256 is {actual}, but {identity} says {known['sha256']}; identify it again")
     if known["model"] != cell["model"]:
         raise UserError(f"{identity}: model is {known['model']!r}, but --cell says {cell['model']!r}")
     return known
@@ -158,9 +158,7 @@ def _check_job(cell, source, identity, preset, precision, artifact, manifest, pr
 def _check_onnx_options(build, precision):
     """Return the build options that this precision uses; options of other precisions may stand beside them."""
     if unknown := sorted(set(build) - _CALIBRATED):
-        raise UserError(
-            f"preset: build has unknown key {unknown[0]!r}; known keys are {', '.join(sorted(_CALIBRATED))}"
-        )
+        raise UserError(f"preset: unknown key build.{unknown[0]}; known keys are {', '.join(sorted(_CALIBRATED))}")
     if missing := sorted(_OPTIONS[precision] - set(build)):
         raise UserError(f"preset: build.{missing[0]} is missing; {precision} needs it")
     method, samples = build.get("calibration_method", "minmax"), build.get("calibration_samples", LEAST_SAMPLES)
@@ -171,11 +169,3 @@ def _check_onnx_options(build, precision):
     if type(build.get("per_channel", False)) is not bool:
         raise UserError(f"preset: build.per_channel is {build['per_channel']!r}; true or false is needed")
     return build
-
-
-def _concrete_shape(item):
-    if item["shape"] is None:
-        raise BuildError(
-            "unsupported_model", f"output {item['name']!r} has no shape; the fake backend cannot make one up"
-        )
-    return [size if isinstance(size, int) else 1 for size in item["shape"]]

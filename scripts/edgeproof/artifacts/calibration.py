@@ -79,7 +79,7 @@ class CalibrationStream:
         if dtype.name != item["dtype"]:
             raise UserError(f"{where} is {dtype.name}; the model takes {item['dtype']}")
         wanted = item["shape"]
-        if not shape or (wanted is not None and not _fits(shape[1:], wanted[1:])):
+        if not shape or not _fits(shape[1:], wanted[1:]):
             raise UserError(f"{where} has samples of shape {list(shape[1:])}; the model takes {wanted}")
         if shape[0] < self._count:
             raise UserError(f"{where} has {shape[0]} samples; build.calibration_samples asks for {self._count}")

@@ -37,8 +37,7 @@ def infer_outputs(interpreter, arm, artifact, inputs, limit=None):
     `arm`: backend, precision and runtime options. An artifact that cannot run, or crashes its process, has a reason;
     UserError when there is no verdict: the interpreter or its runtime is missing, or the process was killed.
     """
-    arm = {**arm, "artifact": str(Path(artifact).resolve())}
-    spec = {"arm": arm, "inputs": str(Path(inputs).resolve()), "limit": limit}
+    spec = {"arm": {**arm, "artifact": str(artifact)}, "inputs": str(inputs), "limit": limit}
     with tempfile.TemporaryDirectory(prefix="edgeproof-infer-") as folder:
         spec_path, out = Path(folder, "spec.json"), Path(folder, "out")
         spec_path.write_text(json.dumps(spec))

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import tempfile
 
 from ..core.errors import UserError
 from ..sources.onnx_files import iterate_nodes
@@ -19,7 +20,7 @@ _LONGEST = 500
 class BuildError(Exception):
     """This model cannot become this artifact with these tools, and trying again will not change that.
 
-    `kind`: unsupported_operator, unsupported_model, conversion_failed, precision_not_held or out_of_memory.
+    `kind`: unsupported_operator, conversion_failed, precision_not_held or out_of_memory.
     """
 
     def __init__(self, kind, message):
@@ -28,10 +29,10 @@ class BuildError(Exception):
 
 
 @contextlib.contextmanager
-def tool_failures(tool, model, scratch):
+def tool_failures(tool, model):
     """Turn what a conversion tool raises inside into BuildError; mistakes of the user and of the disk pass through.
 
-    `model` (ModelProto) is searched for the node that the message speaks of; the path `scratch` is cut out of it.
+    `model` (ModelProto) is searched for the node that the message speaks of. Temporary folders are cut out of it.
     """
     try:
         yield
@@ -40,7 +41,7 @@ def tool_failures(tool, model, scratch):
     except MemoryError as error:
         raise BuildError("out_of_memory", f"{tool}: {error or 'out of memory'}") from error
     except Exception as error:  # tools raise whatever they like, down to plain Exception
-        text = str(error).replace(f"{scratch}/", "") or type(error).__name__
+        text = re.sub(rf"{re.escape(tempfile.gettempdir())}/[^/\s]+/", "", str(error)) or type(error).__name__
         raise BuildError(classify_failure(text), f"{tool}: {text}{locate_failure(text, model)}") from error
 
 

@@ -45,14 +45,16 @@ def require_precision(proof):
     """Raise BuildError unless half of what was counted has the claimed type, and int8 has quantised activations."""
     share, claimed = proof["share"], proof["claimed"]
     if share is None and claimed != "fp32":
-        raise BuildError(
-            "precision_not_held", f"the artifact has neither weights nor activations that could be {claimed}"
-        )
+        raise BuildError("precision_not_held", f"no weights and no activations that could be {claimed}")
     if share is not None and share < LEAST_SHARE:
-        found = ", ".join(f"{item['elements']} {dtype}" for dtype, item in proof["weights"].items()) or "none"
+        counted = {dtype: item["elements"] for dtype, item in proof["weights"].items()} or proof["values"]
+        what, found = (
+            "weights" if proof["weights"] else "activations",
+            ", ".join(f"{n} {k}" for k, n in counted.items()),
+        )
         raise BuildError(
             "precision_not_held",
-            f"{share:.1%} of the weights are {claimed}, at least {LEAST_SHARE:.0%} are needed; stored: {found}",
+            f"{share:.1%} of the {what} are {claimed}, at least {LEAST_SHARE:.0%} are needed; found {found}",
         )
     quantiser = _QUANTISERS.get(claimed)
     if quantiser and not any(quantiser in operator for operator in proof["operators"]):

@@ -1,0 +1,158 @@
+"""Small models and their sources, as the sources room would leave them."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from edgeproof.artifacts.building import build_fake, build_onnx
+from edgeproof.artifacts.manifests import read_manifest
+from edgeproof.artifacts.parity import check_parity
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.files import sha256_file
+from edgeproof.core.tensors import write_tensors
+from edgeproof.sources.identity import identify_model
+from onnx import TensorProto, helper, numpy_helper
+
+BUILD = {"calibration_method": "minmax", "calibration_samples": 200, "per_channel": True}
+RUNTIME = {"execution_provider": "CPUExecutionProvider", "intra_op_threads": 1, "graph_optimization": "all"}
+
+
+def make_model(nodes, inputs, outputs, weights=(), opset=13, domains=()):
+    """Return a ModelProto. `inputs`, `outputs`: `(name, element type, shape)`; `weights`: `{name: array}`."""
+    infos = [[helper.make_tensor_value_info(*item) for item in side] for side in (inputs, outputs)]
+    stored = [numpy_helper.from_array(array, name) for name, array in dict(weights).items()]
+    graph = helper.make_graph(nodes, "test", *infos, stored)
+    imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8, producer_name="test")
+
+
+def make_classifier(seed=0, batch=1):
+    """Return a small convolutional classifier of 1x8x8 images into 10 classes; its nodes have no names."""
+    random = np.random.default_rng(seed)
+    weights = {
+        "kernel": random.standard_normal((8, 1, 3, 3)).astype("float32"),
+        "bias": random.standard_normal(8).astype("float32"),
+        "matrix": (random.standard_normal((8 * 36, 10)) / 17).astype("float32"),
+        "offset": random.standard_normal(10).astype("float32"),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel", "bias"], ["conv"]),
+        helper.make_node("Relu", ["conv"], ["relu"]),
+        helper.make_node("Flatten", ["relu"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "matrix", "offset"], ["logits"]),
+    ]
+    return make_model(
+        nodes,
+        [("image", TensorProto.FLOAT, [batch, 1, 8, 8])],
+        [("logits", TensorProto.FLOAT, [batch, 10])],
+        weights,
+    )
+
+
+def draw_samples(model, count, seed):
+    """Return `{inputs/name: array}` of `count` seeded samples for a model; symbolic sizes are 4."""
+    random, samples = np.random.default_rng(seed), {}
+    for value in model.graph.input:
+        shape = [count, *(dim.dim_value or 4 for dim in value.type.tensor_type.shape.dim[1:])]
+        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        drawn = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 5, shape)
+        samples[f"inputs/{value.name}"] = drawn.astype(dtype)
+    return samples
+
+
+class Job:
+    """One model in a folder: its sources, and the calls of this room with arguments that fit unless changed."""
+
+    def __init__(self, folder, model, count=20, labels=None):
+        self.folder = Path(folder)
+        self.source, self.identity = self.folder / "model.onnx", self.folder / "identity.json"
+        self.calibration, self.evaluation = self.folder / "calibration.npz", self.folder / "evaluation.npz"
+        self.samples = self.folder / "samples.json"
+        onnx.save(model, self.source)
+        identify_model("tiny", self.source, self.identity)
+        write_tensors(self.calibration, draw_samples(model, 201, 1))
+        self.write_evaluation({**draw_samples(model, count, 2), **({} if labels is None else {"labels": labels})})
+
+    def write_evaluation(self, arrays):
+        write_tensors(self.evaluation, arrays)
+        document = {
+            "schema": "edgeproof.samples.v1",
+            "model": "tiny",
+            "model_sha256": sha256_file(self.source),
+            "kind": "file",
+            "origin": "drawn for a test",
+            "seed": None,
+            "labels": "labels" in arrays,
+            "disjoint": True,
+            "calibration": {"count": 201, "sha256": sha256_file(self.calibration)},
+            "evaluation": {"count": len(next(iter(arrays.values()))), "sha256": sha256_file(self.evaluation)},
+        }
+        write_json(self.samples, document, "samples")
+
+    def build(self, precision="fp32", folder=None, options=None, **changes):
+        """Build as `precision` for ONNX Runtime into `folder` (default: its name) and return the manifest."""
+        folder = self.folder / (folder or precision)
+        arguments = {
+            "cell": {"model": "tiny", "preset": "ort-cpu", "builder": "host", "precision": precision},
+            "source": self.source,
+            "identity": self.identity,
+            "preset": {"backend": "onnxruntime", "artifact": "onnx", "build": {**BUILD, **(options or {})}},
+            "precision": precision,
+            "calibration": self.calibration,
+            "artifact": folder / "artifact.onnx",
+            "manifest": folder / "manifest.json",
+            "command": ["test"],
+        }
+        build_onnx(**{**arguments, **changes})
+        return read_manifest(folder / "manifest.json")
+
+    def build_fake(self, precision="fp32", **changes):
+        folder = self.folder / "fake"
+        arguments = {
+            "cell": {"model": "tiny", "preset": "fake", "builder": "host", "precision": precision},
+            "source": self.source,
+            "identity": self.identity,
+            "preset": {"backend": "fake", "artifact": "json", "build": {"latency_ms": 5.0}},
+            "precision": precision,
+            "artifact": folder / "artifact.json",
+            "manifest": folder / "manifest.json",
+            "command": ["test"],
+        }
+        build_fake(**{**arguments, **changes})
+        return read_manifest(folder / "manifest.json")
+
+    def check(self, precision="fp32", folder=None, thresholds=None, **changes):
+        """Check the parity of what `build` (or `build_fake`) made in `folder` and return the document."""
+        folder = self.folder / (folder or precision)
+        manifest = read_manifest(folder / "manifest.json")
+        backend = manifest["preset"]["backend"]
+        arguments = {
+            "cell": manifest["cell"],
+            "source": self.source,
+            "artifact": folder / manifest["artifact"]["file"],
+            "manifest": folder / "manifest.json",
+            "inputs": self.evaluation,
+            "samples": self.samples,
+            "arm": {"backend": backend, "precision": precision, "runtime": RUNTIME if backend == "onnxruntime" else {}},
+            "thresholds": thresholds or {},
+            "interpreter": sys.executable,
+            "parity": folder / "parity.json",
+            "reference": folder / "reference.npz",
+            "command": ["test"],
+        }
+        check_parity(**{**arguments, **changes})
+        return read_json(folder / "parity.json", "parity")
+
+
+@pytest.fixture
+def make_job(tmp_path):
+    """Return a function that makes a Job of a model in a fresh folder."""
+    return lambda model, **options: Job(tmp_path, model, **options)
+
+
+@pytest.fixture
+def job(make_job):
+    """A Job of the small classifier, without labels."""
+    return make_job(make_classifier())

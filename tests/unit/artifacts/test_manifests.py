@@ -1,0 +1,95 @@
+"""A manifest holds as long as its files do, and what was touched is named."""
+
+import json
+
+import pytest
+from edgeproof.artifacts.manifests import REPOSITORY, read_manifest, record_command, verify_manifest
+from edgeproof.core.errors import UserError
+
+
+def edit(path, change):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def test_an_untouched_build_verifies_also_after_a_move(job):
+    job.build("fp16")
+    manifest = verify_manifest(job.folder / "fp16" / "manifest.json", source=job.source)
+    (job.folder / "fp16").rename(job.folder / "moved")
+    assert verify_manifest(job.folder / "moved" / "manifest.json") == manifest
+
+
+def test_a_tampered_artifact_is_named(job):
+    job.build("fp16")
+    artifact = job.folder / "fp16" / "artifact.onnx"
+    data = bytearray(artifact.read_bytes())
+    data[len(data) // 2] ^= 1
+    artifact.write_bytes(data)
+    with pytest.raises(UserError, match=r"fp16/artifact\.onnx: sha256 is .*was changed after the build"):
+        verify_manifest(job.folder / "fp16" / "manifest.json")
+    artifact.unlink()
+    with pytest.raises(UserError, match=r"fp16/artifact\.onnx: is missing"):
+        verify_manifest(job.folder / "fp16" / "manifest.json")
+
+
+def test_a_changed_source_is_named(job):
+    job.build("fp16")
+    job.source.write_bytes(job.source.read_bytes() + b"!")
+    with pytest.raises(UserError, match=r"model\.onnx: sha256 is"):
+        verify_manifest(job.folder / "fp16" / "manifest.json", source=job.source)
+
+
+def test_a_failed_build_has_an_empty_artifact(make_job):
+    from .conftest import make_classifier
+
+    job = make_job(make_classifier(batch=4))
+    job.build("int8")
+    manifest = job.folder / "int8" / "manifest.json"
+    assert verify_manifest(manifest)["status"] == "failed"
+    (job.folder / "int8" / "artifact.onnx").write_bytes(b"something")
+    with pytest.raises(UserError, match=r"artifact\.onnx: is not empty"):
+        verify_manifest(manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda d: d.update(note="x"), "unknown key 'note'"),
+        (lambda d: d.pop("toolchain"), "key 'toolchain' is missing"),
+        (lambda d: d["preset"]["build"].update(per_channel=False), "preset_sha256 does not match preset"),
+        (lambda d: d.update(status="failed"), "reason"),
+        (lambda d: d["artifact"].update(sha256=None), "artifact.sha256"),
+        (lambda d: d["artifact"].update(file="../artifact.onnx"), "artifact.file"),
+        (lambda d: d["precision"].update(share=1.5), "share is 1.5"),
+        (lambda d: d.update(duration_s=float("nan")), "NaN is not a number"),
+    ],
+)
+def test_an_edited_manifest_is_refused(job, change, expected):
+    job.build("fp16")
+    path = job.folder / "fp16" / "manifest.json"
+    edit(path, change)
+    with pytest.raises(UserError, match="manifest") as error:
+        read_manifest(path)
+    assert expected in str(error.value)
+
+
+def test_later_backends_may_say_more(job):
+    job.build("fp16")
+    path = job.folder / "fp16" / "manifest.json"
+    extra = {"toolchain_lock_sha256": "0" * 64, "drivers": {"tensorrt": "10.3.0"}, "log_sha256": "1" * 64}
+    edit(path, lambda document: document.update(extra))
+    assert read_manifest(path)["drivers"] == {"tensorrt": "10.3.0"}
+
+
+def test_commands_carry_no_path_of_the_machine():
+    argv = [
+        "--source",
+        str(REPOSITORY / "results" / "m" / "model.onnx"),
+        "--cell",
+        '{"model": "m"}',
+        "--artifact",
+        "a/b",
+    ]
+    expected = ["s.py", "--source", "results/m/model.onnx", "--cell", '{"model": "m"}', "--artifact", "a/b"]
+    assert record_command("s.py", argv) == expected
