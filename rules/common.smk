@@ -129,7 +129,7 @@ def source_closure(script):
 @cache
 def agent_code():
     """Return the files of the agent; it is started as a program, so no import shows it."""
-    return sorted(str(path) for path in Path("scripts/edgeproof/agent").glob("*.py"))
+    return sorted(str(path) for path in Path("scripts/edgeproof/agent").rglob("*.py"))
 
 
 def cores_to_measure(device):

@@ -19,3 +19,13 @@ class NoVerdict(Exception):
     def __init__(self, kind, message):
         super().__init__(" ".join(str(message).split())[:2000])
         self.kind = kind
+
+
+def classify_load_error(message):
+    """Return the verdict kind that a runtime's message at load time stands for."""
+    text = message.lower()
+    if "not_implemented" in text or "is not a registered function" in text or "unsupported" in text:
+        return "unsupported_operator"
+    if "bad_alloc" in text or "out of memory" in text or "failed to allocate" in text:
+        return "out_of_memory"
+    return "load_failed"

@@ -5,7 +5,7 @@ import os
 
 import numpy
 
-from .backends import open_backend
+from .backends.opening import open_backend
 from .failures import Verdict
 
 

@@ -14,7 +14,7 @@ from itertools import repeat
 
 import numpy
 
-from .backends import open_backend
+from .backends.opening import open_backend
 from .failures import Verdict
 from .inference import read_feeds, run_one
 

@@ -67,8 +67,9 @@ def process_folder(session_folder, slot):
 
 def digest_agent():
     """Return one sha256 over the agent's files: name and digest of each, in order of name."""
-    files = sorted((SCRIPTS / "edgeproof" / "agent").glob("*.py"))
-    return sha256_bytes("".join(f"{path.name} {sha256_file(path)}\n" for path in files).encode())
+    root = SCRIPTS / "edgeproof" / "agent"
+    files = sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.py"))
+    return sha256_bytes("".join(f"{name} {sha256_file(path)}\n" for name, path in files).encode())
 
 
 def _start_local(interpreter, spec_path, out, log_path):

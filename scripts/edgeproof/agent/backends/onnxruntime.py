@@ -1,16 +1,8 @@
-"""The runtimes that the agent can drive. The only place in edgeproof that knows how to execute an artifact.
+"""ONNX Runtime: runs `artifact.onnx`."""
 
-A backend has a `name`, a `version`, `import_ns` (time to import the runtime), the execution providers asked for and
-used, the `inputs` and `outputs` of the artifact as `[(name, dtype, shape)]`, `bind(feed)`, which returns a function
-without arguments that runs one inference, and `definition()`, which says what its "latency" includes.
-"""
-
-import json
 import time
 
-import numpy
-
-from .failures import NoVerdict, Verdict
+from ..failures import NoVerdict, Verdict, classify_load_error
 
 _ONNX_DTYPES = {
     "tensor(float)": "float32",
@@ -97,74 +89,6 @@ class OnnxRuntime:
             "spin_wait": self.spinning,
             "threads": self.threads,
         }
-
-
-class Fake:
-    """No runtime at all: outputs and times follow from a seed, so that a whole campaign runs in seconds.
-
-    The artifact is a JSON file with `seed` (any text), `latency_ms` and `outputs` `[[name, shape]]`. Options: `noise`
-    (relative standard deviation of a sample, default 0.01), `fail` (a verdict kind to end with, for tests).
-    """
-
-    name = "fake"
-    version = "1"
-    import_ns = 0
-    provider_requested = "FakeExecutionProvider"
-    providers_used = ("FakeExecutionProvider",)
-
-    def __init__(self, arm):
-        with open(arm["artifact"], encoding="utf-8") as stream:
-            self._artifact = json.load(stream)
-        self._options = arm["runtime"]
-        if self._options.get("fail"):
-            raise Verdict(self._options["fail"], "the fake backend was told to fail")
-        self.outputs = [(name, "float32", shape) for name, shape in self._artifact["outputs"]]
-
-    def bind(self, feed):
-        digest = sum(int(numpy.frombuffer(numpy.ascontiguousarray(v).tobytes(), "uint8").sum()) for v in feed.values())
-        random = numpy.random.RandomState(digest % 2**32)
-        values = [random.rand(*shape).astype("float32") for _, _, shape in self.outputs]
-        return lambda: values
-
-    def simulate(self, slot, protocol):
-        """Return times in nanoseconds as a quiet machine would give them: (load, cold, samples)."""
-        seed = numpy.frombuffer("{}/{}".format(self._artifact["seed"], slot).encode(), "uint8")
-        random = numpy.random.RandomState(seed.astype("uint32"))
-        median_ns = self._artifact["latency_ms"] * 1e6 * (1 + 0.002 * random.standard_normal())
-        noise = self._options.get("noise", 0.01)
-        samples = median_ns * numpy.exp(noise * random.standard_normal(protocol["min_samples"]))
-        return int(median_ns * 20), int(median_ns * 5), samples.astype("int64")
-
-    def definition(self):
-        return {
-            "boundary": "simulated",
-            "host_device_transfers": "none",
-            "graph_capture": False,
-            "spin_wait": False,
-            "threads": self._options.get("threads", 1),
-        }
-
-
-_BACKENDS = {backend.name: backend for backend in (OnnxRuntime, Fake)}
-
-
-def open_backend(arm):
-    """Return the backend of an arm with its artifact loaded; Verdict or NoVerdict when that cannot be."""
-    try:
-        backend = _BACKENDS[arm["backend"]]
-    except KeyError:
-        raise NoVerdict("unknown_backend", "this agent has no backend {!r}".format(arm["backend"])) from None
-    return backend(arm)
-
-
-def classify_load_error(message):
-    """Return the verdict kind that a runtime's message at load time stands for."""
-    text = message.lower()
-    if "not_implemented" in text or "is not a registered function" in text or "unsupported" in text:
-        return "unsupported_operator"
-    if "bad_alloc" in text or "out of memory" in text or "failed to allocate" in text:
-        return "out_of_memory"
-    return "load_failed"
 
 
 def _describe(value):

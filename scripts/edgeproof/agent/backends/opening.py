@@ -1,0 +1,22 @@
+"""The runtimes that the agent can drive, one module each: the only place that knows how to execute an artifact.
+
+A backend has a `name`, a `version`, `import_ns` (time to import the runtime), the execution providers asked for and
+used, the `inputs` and `outputs` of the artifact as `[(name, dtype, shape)]`, `bind(feed)`, which returns a function
+without arguments that runs one inference, and `definition()`, which says what its "latency" includes. A backend imports
+its runtime when it is made, so that the agent runs wherever one of them is.
+"""
+
+from ..failures import NoVerdict
+from .fake import Fake
+from .onnxruntime import OnnxRuntime
+
+_BACKENDS = {backend.name: backend for backend in (OnnxRuntime, Fake)}
+
+
+def open_backend(arm):
+    """Return the backend of an arm with its artifact loaded; Verdict or NoVerdict when that cannot be."""
+    try:
+        backend = _BACKENDS[arm["backend"]]
+    except KeyError:
+        raise NoVerdict("unknown_backend", "this agent has no backend {!r}".format(arm["backend"])) from None
+    return backend(arm)
