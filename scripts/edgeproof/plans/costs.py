@@ -191,6 +191,17 @@ class Problem:
 
     def measure_memory(self, placement, devices, crossings):
         """Return the memory of each device in units: resident weights, and what lives beside them by `memory_rule`."""
+        memory = self.resident_memory(placement, devices)
+        if self.scenario.version == 1:
+            return tuple(memory)
+        if self.memory_rule == "pipelined":
+            transient = self._sum_transient(placement, devices, crossings)
+        else:
+            transient = self._peak_transient(placement, devices)
+        return tuple(a + b for a, b in zip(memory, transient, strict=True))
+
+    def resident_memory(self, placement, devices):
+        """Return the weights on each device in units; a group of shared weights counts once."""
         memory = [0] * len(self.scenario.devices)
         counted = set()
         for i, option in enumerate(placement):
@@ -199,13 +210,7 @@ class Problem:
                 continue
             counted.add((devices[i], group))
             memory[devices[i]] += self.weights[i][option]
-        if self.scenario.version == 1:
-            return tuple(memory)
-        if self.memory_rule == "pipelined":
-            transient = self._sum_transient(placement, devices, crossings)
-        else:
-            transient = self._peak_transient(placement, devices)
-        return tuple(a + b for a, b in zip(memory, transient, strict=True))
+        return memory
 
     def _sum_transient(self, placement, devices, crossings):
         transient = [0] * len(self.scenario.devices)
@@ -215,7 +220,7 @@ class Problem:
             if tensor.producer is not None:
                 transient[devices[tensor.producer]] += 2 * size
         for crossing in crossings:
-            if crossing.reader != -1:
+            if crossing.reader != -1 and self.scenario.tensors[crossing.tensor].producer is not None:
                 transient[crossing.target] += 2 * self.sizes[crossing.tensor]
         return transient
 

@@ -252,7 +252,8 @@ class PlacementModel:
             if tensor.producer is not None and device in self.on[tensor.producer]:
                 terms.append((self.on[tensor.producer][device], 2 * self.problem.sizes[k] // grain))
         for (k, _, b), copy in self.copies.items():
-            if b == device and self.scenario.tensors[k].consumers != (-1,):
+            tensor = self.scenario.tensors[k]
+            if b == device and tensor.producer is not None and tensor.consumers != (-1,):
                 terms.append((copy, 2 * self.problem.sizes[k] // grain))
         return terms
 

@@ -1,0 +1,112 @@
+"""When what runs where: stages and transfers of a plan with start and end, and the memory alive at each moment."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Event(NamedTuple):
+    """A stage (`stage` set) or a transfer (`crossing` set) from `start` to `end`, in units of `costs.py`."""
+
+    start: int
+    end: int
+    stage: int | None
+    crossing: object | None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Events in order of start; `end` is the makespan; `memory` the peak per device."""
+
+    events: tuple
+    end: int
+    memory: tuple
+
+
+def trace_plan(problem, placement, schedule=None):
+    """Return the `Timeline` of a plan: scheduled with its start times, otherwise one thing after another."""
+    if schedule is not None:
+        return trace_schedule(problem, placement, schedule)
+    crossings = problem.list_crossings(placement)
+    waiting = {}
+    for crossing in crossings:
+        waiting.setdefault(crossing.reader, []).append(crossing)
+    events, clock = [], 0
+    for stage in (*problem.order, -1):
+        for crossing in waiting.get(stage, ()):
+            events.append(Event(clock, clock + crossing.latency, None, crossing))
+            clock += crossing.latency
+        if stage != -1:
+            duration = problem.latency[stage][placement[stage]]
+            events.append(Event(clock, clock + duration, stage, None))
+            clock += duration
+    memory = problem.measure_memory(placement, problem.devices_of(placement), crossings)
+    return Timeline(tuple(events), clock, memory)
+
+
+def trace_schedule(problem, placement, schedule):
+    """Return the `Timeline` of a scheduled plan; `schedule` is `(stage starts, {(tensor, from, to): start})` in units."""
+    starts, copies = schedule
+    events = [
+        Event(start, start + problem.latency[stage][placement[stage]], stage, None) for stage, start in enumerate(starts)
+    ]
+    for crossing in problem.list_crossings(placement):
+        start = copies[crossing.tensor, crossing.source, crossing.target]
+        events.append(Event(start, start + crossing.latency, None, crossing))
+    events.sort(key=lambda event: (event.start, event.end, event.stage is None))
+    end = max(event.end for event in events)
+    return Timeline(tuple(events), end, _peak_memory(problem, placement, starts, copies))
+
+
+def _peak_memory(problem, placement, starts, copies):
+    """Resident weights plus the peak of what is alive: activations while a stage runs, tensors from start to last reader."""
+    devices = problem.devices_of(placement)
+    ends = [start + problem.latency[i][placement[i]] for i, start in enumerate(starts)]
+    if problem.scenario.version == 1 or problem.memory_rule == "pipelined":
+        return problem.measure_memory(placement, devices, problem.list_crossings(placement))
+    spans = [(devices[i], problem.activations[i][o], starts[i], ends[i]) for i, o in enumerate(placement)]
+    for k, tensor in enumerate(problem.scenario.tensors):
+        readers = [c for c in tensor.consumers if c != -1]
+        if tensor.producer is None:
+            continue
+        last = max([ends[tensor.producer], *(ends[c] for c in readers)])
+        spans.append((devices[tensor.producer], problem.sizes[k], starts[tensor.producer], last))
+        for (index, _, target), start in copies.items():
+            here = [ends[c] for c in readers if devices[c] == target]
+            if index == k and here:
+                spans.append((target, problem.sizes[k], start, max(here)))
+    peaks = [0] * len(problem.scenario.devices)
+    for device in range(len(peaks)):
+        mine = [span for span in spans if span[0] == device]
+        for _, _, moment, _ in mine:
+            peaks[device] = max(peaks[device], sum(size for _, size, first, last in mine if first <= moment < last))
+    resident = problem.resident_memory(placement, devices)
+    return tuple(a + b for a, b in zip(resident, peaks, strict=True))
+
+
+def replay_schedule(problem, placement, schedule):
+    """Return the schedule with the same order of events under other costs: each starts as early as that order allows.
+
+    `problem` has the new costs; `schedule` is as in `trace_schedule`. Used to ask how a fixed plan fares when numbers move.
+    """
+    starts, copies = schedule
+    crossings = problem.list_crossings(placement)
+    devices = problem.devices_of(placement)
+    queue = [(start, 1, stage, None) for stage, start in enumerate(starts)]
+    queue += [(copies[c.tensor, c.source, c.target], 0, i, c) for i, c in enumerate(crossings)]
+    free, ends, arrived = {}, {}, {}
+    new_starts, new_copies = list(starts), {}
+    for _, _, index, crossing in sorted(queue, key=lambda item: (item[0], item[1], item[2])):
+        if crossing is not None:
+            tensor = problem.scenario.tensors[crossing.tensor]
+            channel = ("channel", problem.channel.get((crossing.source, crossing.target)))
+            start = max(free.get(channel, 0) if channel[1] is not None else 0, ends.get(tensor.producer, 0))
+            free[channel] = arrived[crossing.tensor, crossing.target] = start + crossing.latency
+            new_copies[crossing.tensor, crossing.source, crossing.target] = start
+            continue
+        start = free.get(("device", devices[index]), 0)
+        for k, tensor in enumerate(problem.scenario.tensors):
+            if index in tensor.consumers:
+                start = max(start, arrived.get((k, devices[index]), 0), ends.get(tensor.producer, 0))
+        new_starts[index] = start
+        free["device", devices[index]] = ends[index] = start + problem.latency[index][placement[index]]
+    return tuple(new_starts), new_copies

@@ -1,0 +1,139 @@
+"""Trying every placement: what the ranking, the front and the certificate of infeasibility must look like."""
+
+import math
+from bisect import insort
+
+_TOLERANCE = 1e-9
+_CAPS = {
+    "latency": "max_total_latency_ms",
+    "energy": "max_total_energy_mj",
+    "accuracy": "max_accuracy_drop",
+    "period": "max_period_ms",
+}
+_AXES = {"latency_ms": "latency", "energy_mj": "energy", "accuracy_drop": "accuracy", "period_ms": "period"}
+
+
+class Survey:
+    """One pass over a space; `ledger` computes in floats, `limits` maps latency, energy, accuracy, period to caps."""
+
+    def __init__(self, ledger, goal, limits, top_k):
+        self.ledger, self.goal, self.limits, self.top_k = ledger, goal, limits, top_k
+        self.count, self.feasible = 0, 0
+        self.best, self.front, self.free_front = [], set(), set()
+        self.least, self.factor, self.broken_sets = {}, math.inf, set()
+
+    def run(self, relax):
+        """Look at every placement; `relax(ledger, placement, totals)` replaces the latency by a bound (scheduled plans)."""
+        for placement, totals, broken in self.ledger.enumerate(self.limits):
+            self.count += 1
+            if relax is not None:
+                totals["latency"] = relax(self.ledger, placement, totals)
+                broken = self.ledger.violations(placement, totals, self.limits)
+            if not broken:
+                self.feasible += 1
+                insort(self.best, self.ledger.levels(self.goal, totals)[0])
+                del self.best[self.top_k :]
+            self._note_limits(totals, broken)
+            self._note_front(self.front if not broken else None, totals)
+            if not set(broken) - {"latency", "energy"}:
+                self._note_front(self.free_front, totals)
+
+    def _note_limits(self, totals, broken):
+        self.broken_sets.add(frozenset(broken))
+        if len(broken) == 1:
+            value = self._value(broken[0], totals)
+            self.least[broken[0]] = min(value, self.least.get(broken[0], math.inf))
+        caps = (self.limits["latency"], self.limits["energy"])
+        if all(caps) and not set(broken) - {"latency", "energy"}:
+            self.factor = min(self.factor, max(totals["latency"] / caps[0], totals["energy"] / caps[1]))
+
+    def _value(self, name, totals):
+        if not name.startswith("memory of "):
+            return totals.get(name, math.nan)
+        names = [device.name for device in self.ledger.scenario.devices]
+        return totals["memory"][names.index(name.removeprefix("memory of "))]
+
+    def _note_front(self, front, totals):
+        """Keep the point unless another is at least as good in all of latency, energy, accuracy and period."""
+        if front is None:
+            return
+        point = (totals["latency"], totals["energy"], totals["accuracy"], totals["period"])
+        if any(all(a <= b + 1e-12 for a, b in zip(other, point, strict=True)) for other in front):
+            return
+        front -= {other for other in front if all(a <= b for a, b in zip(point, other, strict=True))}
+        front.add(point)
+
+    def judge(self, verdict, document):
+        """Add to `verdict` what the plan file says against what was found, and say what is now known."""
+        scheduled = self.ledger.scenario.execution == "scheduled"
+        if document["status"] in ("infeasible", "unknown"):
+            if scheduled and self.feasible:
+                verdict.optimality = "not confirmed: whether a schedule keeps the limits was not decided"
+                return
+            verdict.expect(
+                self.feasible == 0 or document["status"] == "unknown",
+                f"called infeasible, but {self.feasible} placements are feasible",
+            )
+            if document["infeasibility"] is not None and not scheduled:
+                self._judge_infeasibility(verdict, document["infeasibility"])
+            verdict.optimality = f"infeasibility confirmed: {self.count} placements with links tried"
+            return
+        said = [plan["total_score"] for plan in document["plans"]]
+        if scheduled:
+            met = abs(said[0] - self.best[0]) <= 20 * _TOLERANCE * max(1.0, abs(said[0]))
+            verdict.expect(said[0] >= self.best[0] - 1e-6, "the objective is below a bound that needs no schedule")
+            verdict.optimality = (
+                "confirmed: the objective meets a bound over all placements"
+                if met
+                else f"not confirmed: no placement can be below {self.best[0]:.6f}, the schedule itself was not re-proved"
+            )
+            return
+        complete = len(said) == len(self.best)
+        verdict.expect(complete, f"{len(said)} plans of at least {len(self.best)} feasible placements")
+        agree = [abs(a - b) <= 20 * _TOLERANCE * max(1.0, abs(b)) for a, b in zip(said, self.best, strict=False)]
+        if document["status"] == "optimal":
+            verdict.expect(agree[0], f"called optimal at {said[0]}, but {self.best[0]} is possible")
+        if document["certificate"]["ranking_proven"]:
+            verdict.expect(all(agree), "the ranking misses a better placement")
+        for name, front in (("with_caps", self.front), ("without_caps", self.free_front)):
+            if document["pareto"] is not None and document["pareto"][name]["complete"]:
+                self._judge_front(verdict, name, document["pareto"][name], front)
+        verdict.optimality = f"confirmed: {self.count} placements with links tried, {self.feasible} feasible"
+
+    def _judge_front(self, verdict, name, said, found):
+        order = ("latency", "energy", "accuracy", "period")
+        columns = [order.index(_AXES[axis]) for axis in said["axes"]]
+        points = {tuple(point[c] for c in columns) for point in found}
+        points = [
+            p
+            for p in points
+            if not any(q != p and all(a <= b + 1e-12 for a, b in zip(q, p, strict=True)) for q in points)
+        ]
+        told = [tuple(point["values"]) for point in said["points"]]
+        matched = len(told) == len(points) and all(
+            any(all(abs(a - b) <= 1e-6 for a, b in zip(p, q, strict=True)) for q in told) for p in points
+        )
+        verdict.expect(matched, f"the front {name} has {len(told)} points, enumeration finds {len(points)}")
+
+    def _judge_infeasibility(self, verdict, said):
+        readable = {key: name for name, key in _CAPS.items()}
+        readable |= {f"memory_mb of {d.name}": f"memory of {d.name}" for d in self.ledger.scenario.devices}
+        readable |= {f"deadline_ms of {s.name}": f"deadline of {s.name}" for s in self.ledger.scenario.stages}
+        for row in said["relaxations"]:
+            found = self.least.get(readable[row["limit"]], math.inf)
+            if math.isnan(found) or row["limit"].startswith("deadline_ms"):
+                continue
+            told = math.inf if row["needed"] is None else row["needed"]
+            verdict.expect(told == found or abs(told - found) <= 1e-6, f"{row['limit']} would need {found}, not {told}")
+        if said["both_caps_factor"] is not None:
+            verdict.expect(
+                abs(said["both_caps_factor"] - self.factor) <= 1e-9, f"both caps would need the factor {self.factor}"
+            )
+        if said["conflict"] == ["links"]:
+            verdict.expect(self.count == 0, "the conflict names the links, but some placement has all of its links")
+            return
+        conflict = {readable[name] for name in said["conflict"]}
+        remaining = {frozenset(broken & conflict) for broken in self.broken_sets}
+        verdict.expect(frozenset() not in remaining, "the limits in conflict can be kept together")
+        for name in conflict:
+            verdict.expect(frozenset({name}) in remaining, f"the conflict does not need {name}")
