@@ -1,11 +1,19 @@
-"""Rendering: plain data into one HTML page and its Markdown. The templates lay out, nothing is computed in them."""
+"""Rendering: plain data into one HTML page and its Markdown. The templates lay out; nothing is computed in them."""
 
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from ..core.files import atomic_write
+from .charts import draw_forest, draw_latencies
 from .collecting import collect_evidence
+from .comparisons import describe_comparisons
+from .environment import describe_environments
+from .formatting import plain, shorten_digest
+from .limits import list_limits
+from .overview import describe_overview
+from .tables import describe_cells, describe_digests, describe_parities, describe_percentiles
 
 TEMPLATES = Path(__file__).parent
 
@@ -13,17 +21,57 @@ TEMPLATES = Path(__file__).parent
 def write_report(snapshot, tolerate, html, markdown):
     """Collect a campaign's evidence and write `report.html` and `report.md`."""
     evidence = collect_evidence(snapshot, tolerate)
-    atomic_write(html, render_html({"evidence": evidence}))
-    atomic_write(markdown, render_html({"evidence": evidence}))
+    view = build_view(evidence, html)
+    atomic_write(html, render_html(view))
+    atomic_write(markdown, render_markdown(build_view(evidence, markdown)))
+
+
+def build_view(evidence, page):
+    """Return everything that the templates show, as plain data; links are relative to `page`."""
+    comparisons = describe_comparisons(evidence.comparisons, page)
+    return {
+        "overview": describe_overview(evidence),
+        "cells": describe_cells(evidence.cells),
+        "latencies": draw_latencies(evidence.cells),
+        "percentiles": describe_percentiles(evidence.cells),
+        "comparisons": comparisons,
+        "forest": draw_forest(comparisons),
+        "parities": describe_parities(evidence.cells),
+        "environments": describe_environments(evidence.cells),
+        "limits": list_limits(evidence),
+        "digests": describe_digests(evidence.cells, page),
+    }
 
 
 def render_html(view):
     """Return the page of a view; every value is escaped."""
+    style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    return _environment(autoescape=True).get_template("report.html.j2").render(view, style=style)
+
+
+def render_markdown(view):
+    """Return the Markdown of a view; what could be mistaken for markup is escaped."""
+    return _environment(autoescape=False).get_template("report.md.j2").render(view)
+
+
+def escape_markdown(value):
+    """Return text for a Markdown table: on one line, markup characters escaped, HTML not possible."""
+    if value is None:
+        return "not available"
+    text = " ".join(plain(str(value)).split())
+    for character in "\\`*[]|":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _environment(autoescape):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return environment.get_template("report.html.j2").render(view)
+    environment.filters |= {"md": escape_markdown, "digest": shorten_digest}
+    return environment

@@ -1,0 +1,119 @@
+"""Numbers as text: as many digits as their interval supports, units with a narrow space, what is missing as None."""
+
+import math
+from datetime import UTC, datetime
+
+SPACE = "\u202f"  # narrow, and no line break between a number and its unit
+MINUS = "\u2212"
+DASH = "\u2013"
+_UNITS = ((1e3, "s", 1e-3), (1.0, "ms", 1.0), (1e-3, "µs", 1e3), (0.0, "ns", 1e6))
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MOST_DIGITS = 5
+
+
+def choose_unit(values_ms):
+    """Return (unit, factor from ms) that suits values given in ms: that of their geometric mean."""
+    values = [value for value in values_ms if value]
+    typical = math.exp(sum(map(math.log, values)) / len(values)) if values else 1.0
+    return next((unit, factor) for least, unit, factor in _UNITS if typical >= least)
+
+
+def decimals_for(value, low=None, high=None, digits=3):
+    """Return how many decimals to show: two digits of the interval's half width, or `digits` of the value."""
+    magnitude = math.floor(math.log10(abs(value))) if value else 0
+    if low is None or high is None or high <= low:
+        return max(0, digits - 1 - magnitude)
+    supported = 1 - math.floor(math.log10((high - low) / 2))
+    return max(0, min(supported, _MOST_DIGITS - 1 - magnitude))
+
+
+def format_fixed(value, decimals):
+    """Return a number with a fixed number of decimals, a true minus and thin spaces between thousands."""
+    text = f"{abs(value):,.{decimals}f}".replace(",", SPACE)
+    return (MINUS if value < 0 and any(digit in "123456789" for digit in text) else "") + text
+
+
+def format_number(value, digits=3):
+    """Return a number with so many significant digits; very small and very large ones with a power of ten."""
+    if value is None:
+        return None
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e7:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa.replace('-', MINUS)}{SPACE}×{SPACE}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return format_fixed(value, decimals_for(value, digits=digits))
+
+
+def format_estimate(value, low, high, factor=1.0):
+    """Return (value, interval) with digits that the interval supports; the interval is None when unknown."""
+    if value is None:
+        return None, None
+    if low is None or high is None:
+        return format_number(value * factor), None
+    value, low, high = value * factor, low * factor, high * factor
+    decimals = decimals_for(value, low, high)
+    return format_fixed(value, decimals), format_range(low, high, decimals)
+
+
+def format_range(low, high, decimals, sign=False):
+    """Return "1.2 – 1.4"; with `sign`, words, because a dash between signs confuses."""
+    texts = [format_signed(item, decimals) if sign else format_fixed(item, decimals) for item in (low, high)]
+    return f" {'to' if sign else DASH} ".join(texts)
+
+
+def format_signed(value, decimals):
+    """Return a number with its sign, + included."""
+    text = format_fixed(value, decimals)
+    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def format_percent(share, digits=3):
+    """Return a share as a percentage."""
+    return None if share is None else f"{format_number(100 * share, digits)}{SPACE}%"
+
+
+def format_bytes(count):
+    """Return a number of bytes with a decimal unit (kB = 1,000 bytes)."""
+    if count is None:
+        return None
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{format_number(count / size)}{SPACE}{unit}"
+    return f"{count}{SPACE}B"
+
+
+def format_count(count):
+    """Return a whole number with thin spaces between thousands."""
+    return None if count is None else format_fixed(count, 0)
+
+
+def format_time(unix_s):
+    """Return a moment in UTC, to the minute."""
+    return None if unix_s is None else datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def format_period(moments):
+    """Return the days and minutes that some moments span, in UTC; None without a moment."""
+    if not moments:
+        return None
+    first, last = (datetime.fromtimestamp(moment, UTC) for moment in (min(moments), max(moments)))
+    if first.strftime("%F %H:%M") == last.strftime("%F %H:%M"):
+        return f"{first:%Y-%m-%d %H:%M} UTC"
+    same_day = first.date() == last.date()
+    return f"{first:%Y-%m-%d %H:%M} {DASH} {last.strftime('%H:%M' if same_day else '%Y-%m-%d %H:%M')} UTC"
+
+
+def shorten_digest(digest):
+    """Return the first twelve digits of a digest, enough to recognise it."""
+    return None if digest is None else digest[:12]
+
+
+def plural(number, noun):
+    """Return "1 cell", "2 cells"; nouns in -s as they are with 2."""
+    return f"{format_count(number)} {noun if number == 1 else noun + 's'}"
+
+
+def plain(text):
+    """Return text with ordinary spaces and signs, for Markdown and terminals."""
+    return text.replace(SPACE, " ").replace(MINUS, "-") if isinstance(text, str) else text

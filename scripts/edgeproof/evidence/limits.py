@@ -1,0 +1,141 @@
+"""What a report cannot say, in sentences: whoever quotes it should read these first."""
+
+from collections import Counter
+
+from ..core.summary import PERCENTILES
+from .charts import label_of
+from .formatting import format_count
+
+_SHOWN = 4  # names in one sentence
+
+
+def list_limits(evidence):
+    """Return [{title, text}] of everything that the campaign's evidence leaves open, the gravest first."""
+    cells, total = evidence.cells, len(evidence.cells)
+    found = [
+        _say_simulated(cells, total),
+        _say_without_number(cells, total),
+        _say_unstable(cells, total),
+        _say_wrong(cells),
+        {
+            "title": "Rows are not differences",
+            "text": "Each cell was measured in a session of its own. Subtracting two rows mixes the difference of the "
+            "models with the difference of the moments; only the comparisons, measured in interleaved pairs, say what "
+            "differs.",
+        },
+        _say_refused(evidence.comparisons),
+        _say_margin(evidence.comparisons),
+        _say_accuracy(cells),
+        _say_percentiles(cells),
+        _say_batched(cells, total),
+        *_say_energy(cells, total),
+        {
+            "title": "One request at a time",
+            "text": "Throughput is inferences per second of time inside the model, one after the other. It says nothing "
+            "about concurrent requests, pre-processing or post-processing.",
+        },
+    ]
+    return [limit for limit in found if limit]
+
+
+def _say_simulated(cells, total):
+    names = _names(item for item in cells if item.result["provenance"] == "simulated")
+    if not names:
+        return None
+    return _limit(
+        "Simulated",
+        f"{_share(names, total)} simulated, not measured: {_list(names)}. They say nothing about any device.",
+    )
+
+
+def _say_without_number(cells, total):
+    names = _names(item for item in cells if item.result["latency"] is None)
+    return names and _limit(
+        "No number", f"{_share(names, total)} without a latency: {_list(names)}. The table of cells says why."
+    )
+
+
+def _say_unstable(cells, total):
+    names = _names(item for item in cells if item.result["status"] == "unstable")
+    text = f"{_share(names, total)} unstable: {_list(names)}. Their medians are shown, but another run may give others."
+    return names and _limit("Unstable", text)
+
+
+def _say_wrong(cells):
+    names = _names(item for item in cells if item.parity["status"] == "failed")
+    verb = "does" if len(names) == 1 else "do"
+    text = f"{_list(names)} {verb} not compute what the source model computes, within the limits set; "
+    return names and _limit("Outputs differ", text + "how fast another function runs may be of no use.")
+
+
+def _say_refused(comparisons):
+    names = [item.report["comparison"] for item in comparisons if item.judgement is None]
+    text = f"No difference is given for {_list(names)}: refused, unstable, or not measured in pairs."
+    return names and _limit("No difference", text)
+
+
+def _say_margin(comparisons):
+    if not [item for item in comparisons if item.judgement is not None]:
+        return None
+    text = "Differences hold for the sessions in which the pairs were measured, and for the margin chosen; whether the "
+    return _limit("Margin", text + "device can tell so small a difference from chance was not calibrated here.")
+
+
+def _say_accuracy(cells):
+    reasons = Counter(
+        item.parity["absent"]["relative_accuracy"] for item in cells if "relative_accuracy" in item.parity["absent"]
+    )
+    if not reasons:
+        return None
+    text = "; ".join(f"{reason} ({_cells(count)})" for reason, count in reasons.most_common())
+    return _limit("Accuracy unknown", f"{text[:1].upper()}{text[1:]}.")
+
+
+def _say_percentiles(cells):
+    withheld = Counter(
+        name
+        for item in cells
+        for name in PERCENTILES
+        if item.result["percentiles"] and item.result["percentiles"][name]["value_ms"] is None
+    )
+    if not withheld:
+        return None
+    text = ", ".join(f"{name} of {_cells(withheld[name])}" for name in PERCENTILES if withheld[name])
+    return _limit("Percentiles withheld", f"{text}. The table of percentiles says why.")
+
+
+def _say_batched(cells, total):
+    names = _names(item for item in cells if any(p["calls_per_sample"] > 1 for p in item.result["processes"]))
+    text = f"{_share(names, total)} timed in batches of calls, because reading the clock costs too much of one: "
+    return names and _limit("Batched clock", f"{text}{_list(names)}.")
+
+
+def _say_energy(cells, total):
+    reasons = Counter(
+        item.result["energy"]["reason"] or "no reason recorded"
+        for item in cells
+        if item.result["energy"]["value_j"] is None
+    )
+    for reason, count in reasons.most_common():
+        yield _limit("Energy", f"Not measured for {format_count(count)} of {_cells(total)}: {reason}.")
+
+
+def _limit(title, text):
+    return {"title": title, "text": text}
+
+
+def _names(items):
+    return [f"{item.cell.model} · {label_of(item.cell)}" for item in items]
+
+
+def _share(names, total):
+    return f"{format_count(len(names))} of {_cells(total)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _cells(count):
+    return f"{format_count(count)} cell{'' if count == 1 else 's'}"
+
+
+def _list(names):
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

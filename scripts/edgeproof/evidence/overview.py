@@ -1,0 +1,97 @@
+"""The head of the page as plain data: what was asked, what came of it, when and where."""
+
+from .charts import anchor_of, label_of
+from .formatting import DASH, SPACE, format_count, format_number, format_period, plural
+
+_SQUARES = 400  # cells drawn in the head; beyond, the counts must do
+
+
+def describe_overview(evidence):
+    """Return the gate's state in words, one square per cell, and the facts of the campaign."""
+    cells = evidence.cells
+    states = [item.verdict["state"] for item in cells]
+    failing, tolerated = states.count("failing"), states.count("tolerated")
+    moments = [item.result["started_at_unix_s"] for item in cells if item.result["started_at_unix_s"] is not None]
+    simulated = sum(item.result["provenance"] == "simulated" for item in cells)
+    return {
+        "campaign": evidence.campaign,
+        "gate": "failing" if failing else "tolerated" if tolerated else "ok",
+        "headline": "Gate not passed" if failing else "Gate passed",
+        "sentence": _say_gate(len(cells), failing, tolerated, evidence.tolerate),
+        "simulated": simulated,
+        "all_simulated": simulated == len(cells),
+        "simulated_words": "Every number on this page is simulated"
+        if simulated == len(cells)
+        else f"{plural(simulated, 'cell')} of {format_count(len(cells))} simulated",
+        "squares": [_square(item) for item in cells] if len(cells) <= _SQUARES else [],
+        "period": format_period(moments),
+        "devices": _describe_devices(cells),
+        "protocol": _describe_protocol(cells),
+        "models": _describe_models(evidence),
+    }
+
+
+def _say_gate(total, failing, tolerated, tolerate):
+    if failing:
+        sentence = f"{format_count(failing)} of {plural(total, 'wanted cell')} {'is' if failing == 1 else 'are'} not ok"
+    elif tolerated:
+        return (
+            f"{plural(total, 'wanted cell')}: {total - tolerated} ok, {tolerated} {', '.join(tolerate)} and tolerated."
+        )
+    else:
+        return "The one wanted cell is ok." if total == 1 else f"All {format_count(total)} wanted cells are ok."
+    return f"{sentence}, {tolerated} tolerated." if tolerated else f"{sentence}."
+
+
+def _square(item):
+    words = "; ".join(item.verdict["reasons"]) or "ok"
+    return {
+        "state": item.verdict["state"],
+        "simulated": item.result["provenance"] == "simulated",
+        "anchor": anchor_of(item.cell),
+        "title": f"{item.cell.model} · {label_of(item.cell)}: {words}",
+    }
+
+
+def _describe_devices(cells):
+    devices = []
+    for name in dict.fromkeys(item.cell.device for item in cells):
+        own = [item.result for item in cells if item.cell.device == name]
+        snapshot = next((result["environment"]["before"] for result in own if result["environment"]), {})
+        words = [snapshot.get("board"), snapshot.get("cpu_model"), snapshot.get("machine")]
+        devices.append(
+            {"name": name, "words": ", ".join(dict.fromkeys(filter(None, words))) or own[0]["device"]["board"]}
+        )
+    return devices
+
+
+def _describe_protocol(cells):
+    protocols = {item.result["protocol"]["requested"]["name"]: item.result["protocol"]["requested"] for item in cells}
+    return [
+        {
+            "name": name,
+            "words": f"{p['processes']} fresh processes, each at least {format_count(p['min_samples'])} samples and "
+            f"{p['min_seconds']:g}{SPACE}s after {p['warmup_runs']} warm-up runs and "
+            f"{p['warmup_seconds']:g}{SPACE}s",
+        }
+        for name, p in protocols.items()
+    ]
+
+
+def _describe_models(evidence):
+    models = []
+    for name, identity in evidence.identities.items():
+        shapes = [" × ".join(map(str, value["shape"])) + f" {value['dtype']}" for value in identity["inputs"]]
+        sets = evidence.samples[name]
+        models.append(
+            {
+                "name": name,
+                "sha256": identity["sha256"],
+                "parameters": format_count(identity["parameters"]),
+                "macs": ("at least " if identity["macs_unknown"] else "") + format_number(identity["macs"]),
+                "inputs": ", ".join(shapes) or DASH,
+                "samples": f"{format_count(sets['evaluation']['count'])} {sets['kind']} samples"
+                + ("" if sets["labels"] else " without labels"),
+            }
+        )
+    return models
