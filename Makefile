@@ -2,6 +2,7 @@
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes)
 # make lint     ruff, snakefmt and snakemake --lint
 # make bench    speed and memory, as ratios within one run, into results/bench/
+# make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock (needs uv)
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign lint bench lock system-packages
+.PHONY: demo setup test test-campaign lint docs bench lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -45,6 +46,9 @@ lint: .venv/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(SNAKEMAKE) --profile local --lint
+
+docs: setup
+	$(BIN)/python scripts/document_config.py
 
 lock:
 	cd envs && for name in edgeproof test; do \

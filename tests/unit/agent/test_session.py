@@ -1,0 +1,140 @@
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edgeproof.agent import session
+from edgeproof.agent.failures import NoVerdict
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+PROTOCOL = {"warmup_runs": 3, "warmup_seconds": 0.0, "min_samples": 20, "min_seconds": 0.0, "max_timer_share": 0.01}
+
+
+@pytest.fixture
+def spec(tmp_path):
+    artifact = tmp_path / "artifact.json"
+    artifact.write_text(json.dumps({"seed": "s", "latency_ms": 2.0, "outputs": [["y", [1, 3]]]}))
+    np.savez(tmp_path / "inputs.npz", **{"inputs/x": np.zeros((2, 4), "float32")})
+    arm = {"backend": "fake", "precision": "fp32", "artifact": str(artifact), "runtime": {}}
+    return {
+        "label": "m/p/d/fp32",
+        "arms": {"left": arm, "right": arm},
+        "order": ["left", "right", "right", "left"],
+        "inputs": str(tmp_path / "inputs.npz"),
+        "protocol": PROTOCOL,
+        "lock": str(tmp_path / "lock"),
+        "board": None,
+        "timeout_s": 60,
+    }
+
+
+def run_agent(tmp_path, verb, spec):
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "edgeproof.agent", verb, str(path), str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    return subprocess.run(command, env=environment, text=True, capture_output=True)
+
+
+def test_session_runs_every_slot_in_order_and_shows_progress(tmp_path, spec):
+    done = run_agent(tmp_path, "session", spec)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out/session.json").read_text())
+    assert [process["arm"] for process in record["processes"]] == spec["order"]
+    assert len({process["pid"] for process in record["processes"]}) == 4
+    assert record["lock"]["holder"]["label"] == spec["label"]
+    assert set(record["environment"]) == {"before", "after", "steal_share"}
+    assert "process 3 of 4 (right)" in done.stderr and "s left" in done.stderr
+
+
+def test_failed_arm_is_not_tried_again(tmp_path, spec):
+    spec["arms"]["right"] = {**spec["arms"]["right"], "runtime": {"fail": "unsupported_operator"}}
+    assert run_agent(tmp_path, "session", spec).returncode == 0
+    record = json.loads((tmp_path / "out/session.json").read_text())
+    assert [process["status"] for process in record["processes"]] == ["ok", "failed", "skipped", "ok"]
+    assert record["processes"][2]["reason"]["kind"] == "unsupported_operator"
+
+
+def test_unknown_backend_is_no_verdict(tmp_path, spec):
+    spec["arms"]["left"] = {**spec["arms"]["left"], "backend": "abacus"}
+    done = run_agent(tmp_path, "session", spec)
+    assert done.returncode == 3
+    assert json.loads((tmp_path / "out/failure.json").read_text())["kind"] == "unknown_backend"
+    assert not (tmp_path / "out/session.json").exists()
+
+
+def test_wrong_board_is_no_verdict(tmp_path, spec):
+    done = run_agent(tmp_path, "session", {**spec, "board": "no such board"})
+    assert done.returncode == 3 and "wrong_device" in done.stderr
+
+
+def test_usage_is_one_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeproof.agent", "dance"],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 2 and done.stderr.startswith("usage:")
+
+
+def test_lock_is_exclusive_and_names_its_holder(tmp_path):
+    path = str(tmp_path / "lock")
+    with session.device_lock(path, "first") as lock:
+        assert lock["holder"]["pid"] == os.getpid()
+        with open(path) as stream:
+            assert json.load(stream)["label"] == "first"
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(path) as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_second_session_waits_for_the_first(tmp_path, spec):
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "edgeproof.agent", "session", str(path), str(tmp_path / "out")]
+    with session.device_lock(spec["lock"], "somebody else"):
+        waiting = subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, text=True, stderr=subprocess.PIPE
+        )
+        line = waiting.stderr.readline()  # returns when the session says that it waits
+        assert "the device is busy" in line and "somebody else" in line
+        assert waiting.poll() is None
+    waiting.communicate()
+    assert waiting.returncode == 0
+
+
+def processes_that_end_by(monkeypatch, tmp_path, number, kills=(0, 0)):
+    counts = iter(kills)
+    monkeypatch.setattr(session, "read_oom_kills", lambda: next(counts))
+    monkeypatch.setattr(session.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, -number))
+    spec = {"arms": {"a": {}}, "inputs": "", "protocol": {}, "timeout_s": 1}
+    return session._run_process(spec, 0, "a", str(tmp_path))
+
+
+def test_crash_is_a_verdict(monkeypatch, tmp_path):
+    record = processes_that_end_by(monkeypatch, tmp_path, signal.SIGSEGV)
+    assert record["reason"] == {"kind": "crashed", "message": "the process was ended by SIGSEGV"}
+
+
+def test_kill_is_out_of_memory_only_if_the_kernel_says_so(monkeypatch, tmp_path):
+    record = processes_that_end_by(monkeypatch, tmp_path, signal.SIGKILL, kills=(4, 5))
+    assert record["reason"]["kind"] == "out_of_memory"
+    with pytest.raises(NoVerdict) as error:
+        processes_that_end_by(monkeypatch, tmp_path, signal.SIGKILL)
+    assert error.value.kind == "interrupted"
+
+
+def test_process_that_hangs_is_timed_out(monkeypatch, tmp_path):
+    def hang(*args, timeout, **kwargs):
+        raise subprocess.TimeoutExpired(args, timeout)
+
+    monkeypatch.setattr(session.subprocess, "run", hang)
+    spec = {"arms": {"a": {}}, "inputs": "", "protocol": {}, "timeout_s": 1}
+    assert session._run_process(spec, 0, "a", str(tmp_path))["reason"]["kind"] == "timed_out"

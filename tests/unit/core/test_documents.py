@@ -1,0 +1,122 @@
+import json
+
+import pytest
+from edgeproof.core.documents import digest_json, read_json, read_yaml, validate, write_json
+from edgeproof.core.errors import UserError
+from hypothesis import given
+from hypothesis import strategies as st
+
+PROTOCOL = {
+    "description": "x",
+    "processes": 5,
+    "warmup_runs": 10,
+    "warmup_seconds": 0.5,
+    "min_samples": 200,
+    "min_seconds": 1.0,
+    "max_timer_share": 0.01,
+    "pairs": 10,
+}
+
+
+def refuse(document, *parts, kind="protocol"):
+    with pytest.raises(UserError) as error:
+        validate(document, kind, "a.json")
+    for part in ("a.json", *parts):
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_valid_document_is_returned():
+    assert validate(PROTOCOL, "protocol", "a.json") is PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"processes": True}, ["processes is true", "integer"]),
+        ({"processes": 1}, ["processes is 1", "≥ 2"]),
+        ({"processes": "5"}, ['processes is "5"', "integer"]),
+        ({"min_seconds": float("nan")}, ["min_seconds is nan", "finite"]),
+        ({"min_seconds": float("inf")}, ["min_seconds is inf", "finite"]),
+        ({"proceses": 5}, ["unknown key 'proceses'", "processes"]),
+        ({"max_timer_share": 0}, ["max_timer_share is 0", "> 0"]),
+    ],
+)
+def test_wrong_value_is_named(change, parts):
+    refuse({**PROTOCOL, **change}, *parts)
+
+
+def test_missing_key_is_named():
+    refuse({key: value for key, value in PROTOCOL.items() if key != "pairs"}, "'pairs' is missing")
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": Infinity}', '{"a": 1, "a": 2}', '{"a": 1', "", "[1"])
+def test_text_that_is_no_strict_json_is_refused(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"a\.json: not valid JSON"):
+        read_json(path, "protocol")
+
+
+def test_missing_file_and_other_bytes_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_json(tmp_path / "none.json", "protocol")
+    (tmp_path / "b.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_json(tmp_path / "b.json", "protocol")
+
+
+def test_round_trip_and_no_half_written_file(tmp_path):
+    path = tmp_path / "deep" / "a.json"
+    write_json(path, PROTOCOL, "protocol")
+    assert read_json(path, "protocol") == PROTOCOL
+    with pytest.raises(UserError):
+        write_json(path, {**PROTOCOL, "processes": 0}, "protocol")
+    assert read_json(path, "protocol") == PROTOCOL
+    assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2\n", "line 2: key 'a' occurs twice"),
+        ("1: x\n", "not a string"),
+        ("a: [1\n", "line"),
+        ("a: !!python/object:os.system {}\n", "constructor"),
+    ],
+)
+def test_yaml_mistakes_name_the_line(tmp_path, text, message):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_yaml(path, "protocol")
+
+
+def test_yaml_reads_scientific_numbers_and_dates_as_people_mean_them(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("\n".join(f"{k}: {v}" for k, v in {**PROTOCOL, "max_timer_share": "1e-2"}.items()))
+    assert read_yaml(path, "protocol")["max_timer_share"] == 0.01
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_digest_survives_a_round_trip_and_the_order_of_keys(value):
+    assert digest_json(json.loads(json.dumps(value))) == digest_json(value)
+    if isinstance(value, dict):
+        assert digest_json(dict(reversed(value.items()))) == digest_json(value)
+
+
+@given(json_values, json_values)
+def test_different_values_have_different_digests(left, right):
+    if json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True):
+        assert digest_json(left) != digest_json(right)
