@@ -37,8 +37,8 @@ def imported_packages(path):
 @pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py")), ids=lambda p: str(p.relative_to(LIBRARY)))
 def test_imports_point_one_way(path):
     room = path.relative_to(LIBRARY).parts[0]
-    if room == "agent":
-        allowed = {"agent"}
+    if room in ("agent", "converters"):  # run by interpreters that have nothing else of edgeproof
+        allowed = {room}
     elif room == "core":
         allowed = {"core"}
     elif room in ROOMS:
@@ -80,11 +80,12 @@ def test_every_schema_is_strict():
     def loose(node, path):
         if isinstance(node, dict):
             dispatches = {"allOf", "oneOf", "if"} & set(node)  # the branches are strict
-            if node.get("type") == "object" and "properties" in node and not dispatches:
-                if "additionalProperties" not in node:
-                    yield path
+            shape = node.get("type") == "object" and "properties" in node and not dispatches
+            if shape and "additionalProperties" not in node:
+                yield path
             for key, value in node.items():
-                yield from loose(value, f"{path}.{key}")
+                if key != "if":  # a condition, not a shape
+                    yield from loose(value, f"{path}.{key}")
         elif isinstance(node, list):
             for index, value in enumerate(node):
                 yield from loose(value, f"{path}[{index}]")
