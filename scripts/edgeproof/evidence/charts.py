@@ -1,12 +1,15 @@
 """Drawings as plain data: positions in percent, paths, and the words that stand beside and inside them."""
 
+import math
+
 import numpy as np
 
-from .formatting import DASH, SPACE, choose_unit, format_estimate, format_number, plural
+from .formatting import DASH, SPACE, choose_unit, format_estimate, format_limit, format_number, plural
 from .scales import fit_ratio_scale, fit_scale, place_ratio_ticks, place_ticks
 
 ROWS_PER_DRAWING = 60
 _CLOUD_HEIGHT = 26.0
+_PAIRS_REACH = 1.6  # single pairs widen an axis up to so many times what intervals and margins need (log scale)
 _DOTS_TOP, _DOTS_HEIGHT = 42.0, 18.0
 
 
@@ -44,10 +47,10 @@ def draw_forest(rows):
     effects = [row["effect"] for row in rows if row["effect"]]
     if not effects:
         return None
-    scale = fit_ratio_scale(
-        [value for effect in effects for value in _extent(effect)]
-        + [bound for effect in effects for bound in (1 / (1 + effect["margin"]), 1 + effect["margin"])]
-    )
+    needed = [value for effect in effects for value in _extent(effect)]
+    reach = _PAIRS_REACH * max(abs(math.log(value)) for value in needed)
+    pairs = [ratio for effect in effects for ratio in effect["ratios"] if abs(math.log(ratio)) <= reach]
+    scale = fit_ratio_scale(needed + pairs)
     for row in rows:
         row["drawing"] = row["effect"] and _draw_effect(row["effect"], scale)
     return {"ticks": _ticks(place_ratio_ticks(scale)), "one": _round(scale.position(1.0)), "parts": split_rows(rows)}
@@ -94,8 +97,8 @@ def _latency_row(item, scale, unit, factor):
     medians = [process["median_ms"] for process in result["processes"]]
     step = _DOTS_HEIGHT / max(1, len(medians) - 1)
     spread = f"{format_number(min(medians) * factor)} to {format_number(max(medians) * factor)} {unit}"
-    confidence = format_number(100 * latency["confidence"])
-    bounds = f"{confidence} % interval {interval} {unit}" if interval else "no interval from one process"
+    confidence = format_limit(latency["confidence"], share=True)
+    bounds = f"{confidence} interval {interval} {unit}" if interval else "no interval from one process"
     return {
         "label": label_of(item.cell),
         "anchor": anchor_of(item.cell),
@@ -140,19 +143,19 @@ def _draw_cloud(distribution, scale):
 
 def _draw_effect(effect, scale):
     step = 12.0 / max(1, len(effect["ratios"]) - 1)
+    shown = [(number, ratio) for number, ratio in enumerate(effect["ratios"]) if scale.low <= ratio <= scale.high]
     return {
+        "beyond": len(effect["ratios"]) - len(shown),
         "margin": _segment(scale, 1 / (1 + effect["margin"]), 1 + effect["margin"]),
         "interval": _segment(scale, effect["low"], effect["high"]),
         "ratio": _round(scale.position(effect["ratio"])),
-        "dots": [
-            (_round(scale.position(ratio)), round(30 + number * step, 1))
-            for number, ratio in enumerate(effect["ratios"])
-        ],
+        "dots": [(_round(scale.position(ratio)), round(30 + number * step, 1)) for number, ratio in shown],
     }
 
 
 def _extent(effect):
-    return [value for value in (effect["ratio"], effect["low"], effect["high"]) if value is not None]
+    bounds = (effect["ratio"], effect["low"], effect["high"], 1 / (1 + effect["margin"]), 1 + effect["margin"])
+    return [value for value in bounds if value is not None]
 
 
 def _segment(scale, low, high):

@@ -1,13 +1,15 @@
 """Comparisons as plain data: the verdict in one sentence, the difference where there may be one, and all reasons."""
 
+from ..core.layout import Cell
+from .charts import anchor_of
 from .collecting import link_from
 from .formatting import (
     DASH,
     SPACE,
     decimals_for,
     format_fixed,
+    format_limit,
     format_number,
-    format_percent,
     format_range,
     format_signed,
     shorten_digest,
@@ -21,7 +23,7 @@ _STATES = {
     "unstable": "unstable",
     "not-comparable": "refused",
 }
-_COMPARABLE = {"yes": "may be compared", "conditional": "may be compared, with care", "no": "may not be compared"}
+_COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
 
 
 def describe_comparisons(comparisons, page):
@@ -48,6 +50,8 @@ def _describe(item, page):
         "anchor": f"comparison-{report['comparison']}",
         "left": _name_cell(report["left"]),
         "right": _name_cell(report["right"]),
+        "left_anchor": anchor_of(_cell(report["left"])),
+        "right_anchor": anchor_of(_cell(report["right"])),
         "same": report["left"] == report["right"],
         "state": _STATES[verdict],
         "words": verdict.replace("-", " "),
@@ -61,7 +65,7 @@ def _describe(item, page):
         "drawing": None,
         "simulated": report["provenance"] == "simulated",
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
-        "margin": format_percent(report["margin"]),
+        "margin": format_limit(report["margin"], share=True),
         "pairs": report["pairs"],
         "sessions": len(report["sessions"]),
         "disturbances": list(dict.fromkeys(text for session in report["sessions"] for text in session["disturbances"])),
@@ -98,7 +102,7 @@ def _describe_effect(item):
 
 def _say(verdict, names, effect, margin):
     left, right = names
-    margin = f"±{format_percent(margin)}"
+    margin = f"±{format_limit(margin, share=True)}"
     if verdict == "faster":
         return f"{_start(right)} is faster than {left}: it takes {effect['amount_text']} less time."
     if verdict == "slower":
@@ -120,7 +124,8 @@ def _explain(report, judgement, verdict):
     if judgement is not None and verdict != report["verdict"]:
         lines.append(f"{_first_up(judgement.reason)}.")
     elif report["explanation"] and report["comparable"] != "no":
-        lines.append(f"{_first_up(report['explanation'])}.".replace("..", "."))
+        text = report["explanation"].replace("between_processes", "between processes")
+        lines.append(f"{_first_up(text.replace('change_points', 'change points'))}.")
     if judgement is not None and verdict == "undecided" and judgement.further_pairs:
         lines.append(f"About {judgement.further_pairs} further pairs would decide: raise pairs of this comparison.")
     return lines
@@ -148,6 +153,10 @@ def _show(value):
     if len(text) == 64 and all(digit in "0123456789abcdef" for digit in text):
         return {"text": shorten_digest(text), "full": text}
     return {"text": text, "full": None}
+
+
+def _cell(fields):
+    return Cell(*(fields[name] for name in Cell._fields))
 
 
 def _name_cell(cell):

@@ -83,6 +83,19 @@ def format_bytes(count):
     return f"{count}{SPACE}B"
 
 
+def format_quantity(count):
+    """Return a large count with three digits and k, M or G."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{format_number(count / size)}{SPACE}{unit}"
+    return str(count)
+
+
+def format_limit(value, share=False):
+    """Return a number that somebody chose, with the digits they gave it; a share as a percentage."""
+    return f"{100 * value:.6g}{SPACE}%" if share else f"{value:g}"
+
+
 def format_count(count):
     """Return a whole number with thin spaces between thousands."""
     return None if count is None else format_fixed(count, 0)

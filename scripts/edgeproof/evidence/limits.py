@@ -31,8 +31,8 @@ def list_limits(evidence):
         *_say_energy(cells, total),
         {
             "title": "One request at a time",
-            "text": "Throughput is inferences per second of time inside the model, one after the other. It says nothing "
-            "about concurrent requests, pre-processing or post-processing.",
+            "text": "Throughput is inferences per second of time inside the model, one after the other. It says "
+            "nothing about concurrent requests, pre-processing or post-processing.",
         },
     ]
     return [limit for limit in found if limit]

@@ -1,7 +1,7 @@
 """The head of the page as plain data: what was asked, what came of it, when and where."""
 
 from .charts import anchor_of, label_of
-from .formatting import DASH, SPACE, format_count, format_number, format_period, plural
+from .formatting import DASH, SPACE, format_count, format_limit, format_period, format_quantity, plural
 
 _SQUARES = 400  # cells drawn in the head; beyond, the counts must do
 
@@ -71,8 +71,8 @@ def _describe_protocol(cells):
         {
             "name": name,
             "words": f"{p['processes']} fresh processes, each at least {format_count(p['min_samples'])} samples and "
-            f"{p['min_seconds']:g}{SPACE}s after {p['warmup_runs']} warm-up runs and "
-            f"{p['warmup_seconds']:g}{SPACE}s",
+            f"{format_limit(p['min_seconds'])}{SPACE}s after {p['warmup_runs']} warm-up runs and "
+            f"{format_limit(p['warmup_seconds'])}{SPACE}s",
         }
         for name, p in protocols.items()
     ]
@@ -87,8 +87,8 @@ def _describe_models(evidence):
             {
                 "name": name,
                 "sha256": identity["sha256"],
-                "parameters": format_count(identity["parameters"]),
-                "macs": ("at least " if identity["macs_unknown"] else "") + format_number(identity["macs"]),
+                "parameters": format_quantity(identity["parameters"]),
+                "macs": ("at least " if identity["macs_unknown"] else "") + format_quantity(identity["macs"]),
                 "inputs": ", ".join(shapes) or DASH,
                 "samples": f"{format_count(sets['evaluation']['count'])} {sets['kind']} samples"
                 + ("" if sets["labels"] else " without labels"),

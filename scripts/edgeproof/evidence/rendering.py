@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..core.files import atomic_write
 from .charts import draw_forest, draw_latencies
 from .collecting import collect_evidence
 from .comparisons import describe_comparisons
 from .environment import describe_environments
-from .formatting import plain, shorten_digest
+from .formatting import plain
 from .limits import list_limits
 from .overview import describe_overview
 from .tables import describe_cells, describe_digests, describe_parities, describe_percentiles
@@ -64,6 +64,16 @@ def escape_markdown(value):
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def mark_code(text):
+    """Return text as escaped HTML with what stands between backticks as code."""
+    parts = [escape(part) for part in str(text).split("`")]
+    if len(parts) % 2 == 0:  # a backtick on its own is only that
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
+
+
 def _environment(autoescape):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -73,5 +83,5 @@ def _environment(autoescape):
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": escape_markdown, "digest": shorten_digest}
+    environment.filters |= {"md": escape_markdown, "code": mark_code}
     return environment

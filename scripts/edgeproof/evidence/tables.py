@@ -13,6 +13,7 @@ from .formatting import (
     format_count,
     format_estimate,
     format_fixed,
+    format_limit,
     format_number,
     format_percent,
     format_range,
@@ -24,9 +25,9 @@ _METRICS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement")
 _NAMES = {
     "max_abs": "largest absolute difference",
     "relative_l2": "relative L2",
-    "cosine_min": "cosine of the worst sample",
+    "cosine_min": "worst cosine",
     "top1_agreement": "top-1 agreement",
-    "relative_accuracy": "accuracy as a share of the source's",
+    "relative_accuracy": "accuracy relative to the source",
 }
 
 
@@ -45,6 +46,20 @@ def describe_cells(cells):
         {"model": model, "rows": [_describe_cell(item, unit, factor) for item in own]}
         for model, own, unit, factor in list_models(cells)
     ]
+
+
+def list_reasons(item):
+    """Return why a cell is not ok, one line each; the tests of an unstable run apart."""
+    stability = item.result["stability"]
+    if item.result["status"] != "unstable":
+        return item.verdict["reasons"]
+    tests = [_name_test(reason) for reason in stability["reasons"]]
+    return [*tests, *(reason for reason in item.verdict["reasons"] if not reason.startswith("unstable: "))]
+
+
+def _name_test(reason):
+    name, _, detail = reason.partition(": ")
+    return f"{name.replace('_', ' ')}: {detail}"
 
 
 def describe_percentiles(cells):
@@ -99,7 +114,7 @@ def describe_accuracy(accuracy):
         "candidate": format_percent(accuracy["candidate_accuracy"]),
         "difference": format_signed(difference, decimals),
         "interval": format_range(low, high, decimals, sign=True),
-        "confidence": format_number(100 * accuracy["confidence"]),
+        "confidence": format_limit(accuracy["confidence"], share=True),
         "count": format_count(accuracy["count"]),
         "gained": accuracy["gained"],
         "lost": accuracy["lost"],
@@ -122,7 +137,7 @@ def _describe_cell(item, unit, factor):
         "device": item.cell.device,
         "state": item.verdict["state"],
         "status": result["status"],
-        "reasons": item.verdict["reasons"],
+        "reasons": list_reasons(item),
         "simulated": result["provenance"] == "simulated",
         "latency": value and f"{value}{SPACE}{unit}",
         "interval": interval,
@@ -161,7 +176,7 @@ def _percentile_row(item, unit, factor):
         "anchor": anchor_of(item.cell),
         "label": label_of(item.cell),
         "samples": format_count(item.distribution.count),
-        "state": item.result["status"],
+        "simulated": item.result["provenance"] == "simulated",
         "common": None,
         "entries": [],
     }
@@ -182,6 +197,7 @@ def _describe_parity(item):
         "label": f"{item.cell.preset} · {item.cell.precision}"
         + ("" if item.builder == "host" else f" · {item.builder}"),
         "model": item.cell.model,
+        "simulated": parity["provenance"] == "simulated",
         "summary": _parity_summary(parity),
         "metrics": [_describe_metric(name, parity["metrics"][name], parity["absent"].get(name)) for name in _METRICS],
         "accuracy": describe_accuracy(parity["accuracy"]),
@@ -194,10 +210,10 @@ def _describe_parity(item):
 def _describe_metric(name, value, absent):
     if name == "top1_agreement":
         text = format_percent(value)
-    elif name == "cosine_min" and value is not None and 0.9 < value < 1:
+    elif name == "cosine_min" and value is not None and 0.9 < value < 1 - 1e-12:
         text = format_fixed(value, min(9, decimals_for(1 - value, digits=2)))  # what is missing to 1 is what counts
     else:
-        text = format_number(value)
+        text = "1" if name == "cosine_min" and value is not None and value > 0.9 else format_number(value)
     return {"value": text, "absent": absent}
 
 
