@@ -71,7 +71,7 @@ def seek_multipliers(search, start, best_value, rounds):
         target = best_value
     begin = max(blends, key=lambda item: item[1])[0]
     blends += _climb(search, 1.0, begin, target, rounds)
-    blends = sorted(blends, key=lambda item: -item[1])[: _KEPT - 1] + [(np.zeros(count), 0.0)]
+    blends = [*sorted(blends, key=lambda item: -item[1])[: _KEPT - 1], (np.zeros(count), 0.0)]
     proofs = [*np.eye(count), *proofs[count:][-2:]]
     prices = np.array([p for p, _ in blends] + proofs)
     return Multipliers(np.array([1.0] * len(blends) + [0.0] * len(proofs)), prices)

@@ -1,7 +1,9 @@
-"""Why there is no plan: the least relaxation of each limit alone, of both caps together, and the limits in conflict.
+"""Why there is no plan: the least relaxation of each limit alone, of both caps together, and the limits in
+conflict.
 
-A relaxation is the smallest value of one limit, all others kept, that admits a placement; None when that limit alone cannot
-help. The conflict is an irreducible set: with all of it no placement exists, without any one of it one does.
+A relaxation is the smallest value of one limit, all others kept, that admits a placement; None when that limit
+alone cannot help. The conflict is an irreducible set: with all of it no placement exists, without any one of it one
+does.
 """
 
 from dataclasses import dataclass, replace
@@ -113,8 +115,8 @@ def is_satisfiable(problem, caps, effort):
 def scale_both_caps(problem, effort=None):
     """Return the least factor on latency cap and energy cap together that admits a placement; None where it cannot be.
 
-    Walks the front of (latency, energy) without caps by bisection on energy: the factor of a point is the larger of its two
-    ratios, one falls and the other rises along the front, so the optimum is at the crossing.
+    Walks the front of (latency, energy) without caps by bisection on energy: the factor of a point is the larger of
+    its two ratios, one falls and the other rises along the front, so the optimum is at the crossing.
     """
     caps = problem.caps
     if not caps.latency or not caps.energy or caps.latency <= 1 or caps.energy <= 1:

@@ -1,10 +1,10 @@
 """Exact placement of a chain: forward labels, pruned by bounds that know every later crossing.
 
-A label is a placement of the first stages. It is dropped when a limit is out of reach, when even its most optimistic
-completion is worse than the k-th best plan known, or when k other labels on the same option are at least as good in every
-respect. The optimistic completion is Lagrangian: limits are priced into the costs (`bounds.py`), so the bound sees
-crossings and limits at once. The search starts narrow and widens until nothing had to be cut off for width; then the
-result is proved.
+A label is a placement of the first stages. It is dropped when a limit is out of reach, when even its most
+optimistic completion is worse than the k-th best plan known, or when k other labels on the same option are at least
+as good in every respect. The optimistic completion is Lagrangian: limits are priced into the costs (`bounds.py`),
+so the bound sees crossings and limits at once. The search starts narrow and widens until nothing had to be cut off
+for width; then the result is proved.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bounds import Multipliers, seek_multipliers
-from .costs import FORBIDDEN, Caps
+from .costs import FORBIDDEN
 from .goals import Level
 from .viterbi import search_uncoupled
 
@@ -255,9 +255,7 @@ class _Search:
                 if move is not None:
                     labels[:, column] += move[i, moved, option_next]
             values = values[parents] + bounds.use[i][option_next] + bounds.move[i][moved, option_next]
-            option, labels, values, parents, lost = self._prune(
-                i, option_next, labels, values, parents, bounds, width
-            )
+            option, labels, values, parents, lost = self._prune(i, option_next, labels, values, parents, bounds, width)
             cut = min(cut, lost)
             history.append((option, parents))
         self._collect(history, labels)
@@ -289,8 +287,8 @@ class _Search:
     def _drop_dominated(self, keep, option, labels, best):
         """Drop labels that `top_k` others on the same option match or beat in every tracked total.
 
-        Equal totals count as beaten only by an earlier label: labels are in the order of their paths, so this is the last
-        tie-breaker.
+        Equal totals count as beaten only by an earlier label: labels are in the order of their paths, so this is the
+        last tie-breaker.
         """
         for o in range(self.chain.width):
             group = np.flatnonzero(keep & (option == o))

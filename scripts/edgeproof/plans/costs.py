@@ -1,10 +1,11 @@
 """Costs of a placement in whole units, so that sums have no last bit to argue about.
 
-One unit is 1e-9 of the unit in the name (ms, mJ, MB, points of accuracy). Each item (a stage on a device, a crossing) is
-rounded once; totals are exact integers. A placement is a tuple with one option index per stage, in the stages' order.
+One unit is 1e-9 of the unit in the name (ms, mJ, MB, points of accuracy). Each item (a stage on a device, a
+crossing) is rounded once; totals are exact integers. A placement is a tuple with one option index per stage, in the
+stages' order.
 
-Execution order is `scenario.order`. A stage first fetches what it reads and does not have, then runs: a crossing belongs
-to the first stage on the target device that reads the tensor.
+Execution order is `scenario.order`. A stage first fetches what it reads and does not have, then runs: a crossing
+belongs to the first stage on the target device that reads the tensor.
 """
 
 import math
@@ -113,7 +114,10 @@ class Problem:
         self.device = [[option.device for option in stage.options] for stage in scenario.stages]
 
     def _compile_crossings(self):
-        """Fill `cross_latency[tensor][source][target]` and `cross_energy`; FORBIDDEN where no link may carry the tensor."""
+        """Fill `cross_latency[tensor][source][target]` and `cross_energy`.
+
+        FORBIDDEN where no link may carry the tensor.
+        """
         scenario, count = self.scenario, len(self.scenario.devices)
         rates = np.full((4, count, count), np.nan)
         self.channel = {}

@@ -146,8 +146,8 @@ def _describe_assignment(problem, placement, stage, event, transfers):
     spec, option = scenario.stages[stage], scenario.stages[stage].options[o]
     known = scenario.energy_missing is None
     mine = [t for t in transfers if t["target_stage"] == spec.name]
-    moved_ms = sum(t["latency_ms"] for t in mine)
-    moved_mj = sum(t["energy_mj"] for t in mine) if known else None
+    moved_ms = sum((t["latency_ms"] for t in mine), 0.0)
+    moved_mj = sum((t["energy_mj"] for t in mine), 0.0) if known else None
     quantity = scenario.quantities.get(("option", stage, o, "latency_ms"))
     latency, energy = problem.latency[stage][o] / UNIT, problem.energy[stage][o] / UNIT if known else None
     return {
@@ -276,5 +276,7 @@ def _list_notes(outcome):
     measured = [place for place, quantity in scenario.quantities.items() if quantity.provenance == "measured"]
     if provenances - {"measured"} and measured:
         others = [place for place, quantity in scenario.quantities.items() if quantity.provenance != "measured"]
-        notes.append(f"{len(measured)} numbers are measured, {len(others)} are not, such as {name_place(scenario, others[0])}")
+        notes.append(
+            f"{len(measured)} numbers are measured, {len(others)} are not, such as {name_place(scenario, others[0])}"
+        )
     return notes

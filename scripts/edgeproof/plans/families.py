@@ -62,7 +62,9 @@ def tighten_memory(document, seed, share=0.5):
     rng = random.Random(seed)
     count = len(document["devices"])
     for device in document["devices"]:
-        needs = [s["profiles"][device["name"]]["memory_mb"] for s in document["stages"] if device["name"] in s["profiles"]]
+        needs = [
+            s["profiles"][device["name"]]["memory_mb"] for s in document["stages"] if device["name"] in s["profiles"]
+        ]
         budget = sum(needs) / count * 2 * share * rng.uniform(0.8, 1.4)
         device["memory_mb"] = max(10 * round(budget / 10), 10)
     return document
@@ -83,7 +85,10 @@ def draw_tight_chain(seed, stages, slack=0.02):
 
 
 def draw_capped_chain(seed, stages, devices, slack=0.06):
-    """Return a chain with memory, latency and energy caps that all matter: `slack` above a blend's optimum without caps."""
+    """Return a chain with memory, latency and energy caps that all matter.
+
+    `slack` above a blend's optimum without caps.
+    """
     document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.6)
     problem = Problem(parse_scenario(document))
     goal = compile_goal("balanced", problem)

@@ -1,8 +1,8 @@
 """Exact search for the general problem with OR-Tools CP-SAT: level after level, plan after plan.
 
-The first plan minimizes the first level, then the second at the best value of the first, and so on; ties that remain go to
-latency, energy, switches and path in the same way. The next plan excludes the placements already found. One worker, a
-fixed seed and a limit in deterministic time: the same answer on every run.
+The first plan minimizes the first level, then the second at the best value of the first, and so on; ties that
+remain go to latency, energy, switches and path in the same way. The next plan excludes the placements already
+found. One worker, a fixed seed and a limit in deterministic time: the same answer on every run.
 """
 
 import math
@@ -51,7 +51,10 @@ class GeneralSearch:
         return SearchResult(placements, bound, proven, self.branches, "cp-sat", schedules=tuple(schedules))
 
     def _solve_rank(self):
-        """Return `(placement, schedule, bound of the first level, exact)` of the best plan not excluded yet; None: there is none."""
+        """Return `(placement, schedule, bound of the first level, exact)` of the best plan not excluded yet.
+
+        None: there is none.
+        """
         fixed = len(self.model.proto.constraints)
         best, bound, exact = None, math.inf, True
         ties = [Level(name, {name: Fraction(1)}) for name in ("latency", "energy", "switches")]
@@ -158,9 +161,13 @@ class GeneralSearch:
         return status, value, Fraction(value if status == cp_model.OPTIMAL else self.solver.best_objective_bound)
 
     def _read(self):
-        """Return `(placement, schedule)`; the schedule is `(stage starts, {(tensor, from, to): start})` in units, or None."""
+        """Return `(placement, schedule)`; the schedule is `(stage starts, {(tensor, from, to).
+
+        Start})` in units, or None.
+        """
         placed = tuple(
-            next(o for o, variable in enumerate(row) if self.solver.boolean_value(variable)) for row in self.placement.option
+            next(o for o, variable in enumerate(row) if self.solver.boolean_value(variable))
+            for row in self.placement.option
         )
         self.hint = placed
         if not self.placement.scheduled:

@@ -1,7 +1,9 @@
-"""The general placement problem as a CP-SAT model: graphs, variants, schedules, memory that comes and goes, periods.
+"""The general placement problem as a CP-SAT model: graphs, variants, schedules, memory that comes and goes,
+periods.
 
-Costs stay in the integer units of `costs.py`, divided by their greatest common divisor. A tensor flows from the device of
-its producer to the device of each reader; a copy exists when a flow between two devices does, once per target device.
+Costs stay in the integer units of `costs.py`, divided by their greatest common divisor. A tensor flows from the
+device of its producer to the device of each reader; a copy exists when a flow between two devices does, once per
+target device.
 """
 
 import math
@@ -102,12 +104,7 @@ class PlacementModel:
                 else:
                     flow[a, b] = literal
             return flow
-        flow = {
-            (a, b): model.new_bool_var(f"f{k}_{a}_{b}")
-            for a in source
-            for b in target
-            if table[a][b] != FORBIDDEN
-        }
+        flow = {(a, b): model.new_bool_var(f"f{k}_{a}_{b}") for a in source for b in target if table[a][b] != FORBIDDEN}
         for a, literal in source.items():
             model.add(sum(f for (s, _), f in flow.items() if s == a) == literal)
         for b, literal in target.items():
@@ -134,7 +131,10 @@ class PlacementModel:
         self.model.add(weighted_sum(terms) <= units // grain)
 
     def blend(self, level):
-        """Return `(terms, scale, rounding)`: integer coefficients whose sum / scale is the level's exact value ± rounding."""
+        """Return `(terms, scale, rounding)`.
+
+        Integer coefficients whose sum / scale is the level's exact value ± rounding.
+        """
         exact = {}
         for metric, weight in level.weights.items():
             terms, grain = self.total(metric)
@@ -154,7 +154,10 @@ class PlacementModel:
         largest = sum(abs(value) * top for (_, value), top in zip(entries, tops, strict=True))
         scale = Fraction(2 ** int(math.log2(_LARGEST / largest)))
         rounded = [(variable, round(value * scale)) for variable, value in entries]
-        lost = [abs(Fraction(n) - value * scale) * top for (_, n), (_, value), top in zip(rounded, entries, tops, strict=True)]
+        lost = [
+            abs(Fraction(n) - value * scale) * top
+            for (_, n), (_, value), top in zip(rounded, entries, tops, strict=True)
+        ]
         return rounded, scale, float(sum(lost) / scale * level.scale)
 
     def _top(self, variable):

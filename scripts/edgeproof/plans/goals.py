@@ -1,8 +1,9 @@
 """What "best" means: a goal is a list of levels, each a linear blend of totals, compared one after another.
 
-The blends `latency`, `efficiency` and `balanced` are those of version 1: weight · latency / reference latency + weight ·
-energy / reference energy + weight · switches, lower is better. After the levels of any goal, ties are broken by latency,
-energy, switches, then the path: the options' indices (devices in declared order, then variants) in execution order.
+The blends `latency`, `efficiency` and `balanced` are those of version 1: weight · latency / reference latency +
+weight · energy / reference energy + weight · switches, lower is better. After the levels of any goal, ties are
+broken by latency, energy, switches, then the path: the options' indices (devices in declared order, then variants)
+in execution order.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,10 @@ _TIE_BREAKERS = ("latency", "energy", "switches")
 
 @dataclass(frozen=True)
 class Level:
-    """One blend: `weights` maps a metric (or `("memory", device)`) to its weight per unit; `scale` turns it to readers' units."""
+    """One blend: `weights` maps a metric (or `("memory", device)`) to its weight per unit.
+
+    `scale` turns it to readers' units.
+    """
 
     name: str
     weights: dict
@@ -77,7 +81,9 @@ def compile_goal(name, problem):
         metrics = [metric for metric in metrics if metric != "energy"]
     if name in BLENDS:
         return Goal(name, (blend_level(name, problem),), True)
-    levels = [Level(metric, {metric: Fraction(1)}, Fraction(1, 1 if metric == "switches" else UNIT)) for metric in metrics]
+    levels = [
+        Level(metric, {metric: Fraction(1)}, Fraction(1, 1 if metric == "switches" else UNIT)) for metric in metrics
+    ]
     while len(levels) > 1 and tuple(level.name for level in levels[1:]) == _TIE_BREAKERS[1 : len(levels)]:
         if levels[0].name != _TIE_BREAKERS[0]:
             break

@@ -23,7 +23,9 @@ class Ledger:
         self.options = [[self._read_option(option) for option in stage.options] for stage in scenario.stages]
         self.links = {}
         for index, link in enumerate(scenario.links):
-            rates = [self.exact(v) for v in (link.latency_ms_per_mb, link.setup_ms, link.energy_mj_per_mb, link.setup_mj)]
+            rates = [
+                self.exact(v) for v in (link.latency_ms_per_mb, link.setup_ms, link.energy_mj_per_mb, link.setup_mj)
+            ]
             self.links[link.source, link.target] = (index, rates)
             if link.bidirectional:
                 self.links[link.target, link.source] = (index, rates)
@@ -156,7 +158,10 @@ class Ledger:
         return ends
 
     def violations(self, placement, totals, limits, ends=None):
-        """Return the names of limits that totals break; `limits` has latency, energy, accuracy, period (None: no limit)."""
+        """Return the names of limits that totals break; `limits` has latency, energy, accuracy, period (None.
+
+        No limit).
+        """
         broken = [
             name
             for name in ("latency", "energy", "accuracy", "period")

@@ -1,8 +1,9 @@
 """The Pareto front: every point of (latency, energy, and accuracy or period where asked) that no placement beats.
 
-Each point is the end of one exact search: minimize the first axis (ties: the next ones) under a bound on the last axis,
-then tighten that bound below the point found. Exact integers tell points apart, so the front is complete unless the limit
-on points or effort ends it, and then it says so. A small space that is no plain chain is tried out instead.
+Each point is the end of one exact search: minimize the first axis (ties: the next ones) under a bound on the last
+axis, then tighten that bound below the point found. Exact integers tell points apart, so the front is complete
+unless the limit on points or effort ends it, and then it says so. A small space that is no plain chain is tried out
+instead.
 """
 
 import itertools

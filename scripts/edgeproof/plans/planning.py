@@ -57,9 +57,12 @@ def plan_scenario(scenario, request):
 
 
 def tighten_limits(scenario, **limits):
-    """Return the scenario under additional limits (`latency_ms`, `energy_mj`, `accuracy_drop`, `period_ms`; None: as it is).
+    """Return the scenario under additional limits (`latency_ms`, `energy_mj`, `accuracy_drop`, `period_ms`; None.
 
-    A limit of the scenario is never loosened: the smaller of the two holds. This is the epsilon-constraint form of a goal.
+    As it is).
+
+    A limit of the scenario is never loosened: the smaller of the two holds. This is the epsilon-constraint form of a
+    goal.
     """
     merged = {}
     for name, value in limits.items():

@@ -1,8 +1,9 @@
 """How sure a plan is: resample the measured numbers, solve again, and see whether the plan stays the best.
 
-One draw resamples the processes behind every measured number with replacement and takes the median of their medians;
-numbers of one result are resampled together. A number with only an interval is drawn from the normal distribution with that
-interval. Declared numbers have no interval and do not move. The references of the score stay at their point values.
+One draw resamples the processes behind every measured number with replacement and takes the median of their
+medians; numbers of one result are resampled together. A number with only an interval is drawn from the normal
+distribution with that interval. Declared numbers have no interval and do not move. The references of the score stay
+at their point values.
 """
 
 import random
@@ -178,7 +179,9 @@ def _summarize(placement, rows, best_values, wins, draws):
 
 
 def _choose_repeat(problem, sampler, candidates, trials):
-    """Hold one measurement at its point value at a time: the one that leaves the least expected regret is to be repeated.
+    """Hold one measurement at its point value at a time.
+
+    The one that leaves the least expected regret is to be repeated.
 
     A draw in which the plan breaks a limit counts the spread of the candidates' values as its regret.
     """
@@ -229,7 +232,5 @@ def _places_in_use(problem, candidates):
             }
         for crossing in problem.list_crossings(placement):
             link = problem.channel.get((crossing.source, crossing.target))
-            used |= {
-                ("link", link, key) for key in ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")
-            }
+            used |= {("link", link, key) for key in ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")}
     return used

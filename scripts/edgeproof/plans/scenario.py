@@ -1,7 +1,8 @@
 """A scenario: stages, devices, links and limits, read strictly from JSON (version 1 and version 2).
 
-Both versions become one `Scenario`. What differs is kept as rules of it: `charges_empty_crossings` (version 2: a crossing
-pays the set-up cost and needs a link even at 0 MB) and `counts_tensors` (version 2: what stages hand over takes memory).
+Both versions become one `Scenario`. What differs is kept as rules of it: `charges_empty_crossings` (version 2: a
+crossing pays the set-up cost and needs a link even at 0 MB) and `counts_tensors` (version 2: what stages hand over
+takes memory).
 """
 
 from dataclasses import dataclass, field, replace
@@ -144,7 +145,10 @@ class Scenario:
         return count
 
     def with_values(self, values):
-        """Return a copy with numbers replaced; keys are places `("option", stage, option, field)` or `("link", i, field)`."""
+        """Return a copy with numbers replaced.
+
+        Keys are places `("option", stage, option, field)` or `("link", i, field)`.
+        """
         links, changed = list(self.links), {}
         for place, value in values.items():
             if place[0] == "link":
@@ -198,9 +202,7 @@ def _parse_v1(document, where):
             )
         options.sort(key=lambda option: option.device)
         stages.append(Stage(stage["name"], tuple(options), stage.get("description", "")))
-    tensors = tuple(
-        Tensor(i, (i + 1,), stage.get("output_mb", 0)) for i, stage in enumerate(document["stages"][:-1])
-    )
+    tensors = tuple(Tensor(i, (i + 1,), stage.get("output_mb", 0)) for i, stage in enumerate(document["stages"][:-1]))
     caps = document.get("constraints", {})
     return Scenario(
         name=document["name"],
@@ -243,5 +245,7 @@ def check_links(links, devices, where):
         for pair in pairs:
             if pair in seen:
                 names = " → ".join(devices[d].name for d in pair)
-                raise UserError(f"{where}: links[{i}] declares {names} again (links[{seen[pair]}]); one link per direction")
+                raise UserError(
+                    f"{where}: links[{i}] declares {names} again (links[{seen[pair]}]); one link per direction"
+                )
             seen[pair] = i

@@ -1,9 +1,23 @@
 """Version 2 of the scenario document: graph, variants, set-up costs, provenance, derating, ingest and egress."""
 
+import itertools
+
 from edgeproof.core.documents import digest_json
 from edgeproof.core.errors import UserError
 
-from .scenario import Device, Limits, Link, Option, Quantity, Scenario, Stage, Tensor, check_links, find_name, index_names
+from .scenario import (
+    Device,
+    Limits,
+    Link,
+    Option,
+    Quantity,
+    Scenario,
+    Stage,
+    Tensor,
+    check_links,
+    find_name,
+    index_names,
+)
 
 _LINK_NUMBERS = ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")
 _OPTION_NUMBERS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
@@ -75,7 +89,7 @@ class _Reader:
         if isinstance(sustained, dict):
             return sustained["latency_factor"], sustained.get("energy_factor", 1.0)
         times = [point["after_s"] for point in sustained]
-        if any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        if any(b <= a for a, b in itertools.pairwise(times)):
             raise UserError(f"{self.where}: {key}: after_s must increase from point to point")
         at = self.document.get("sustained_s")
         at = times[-1] if at is None else min(max(at, times[0]), times[-1])
@@ -114,7 +128,9 @@ class _Reader:
                 key = f"{place}[{v}]" if isinstance(profile, list) else place
                 name = _name_variant(variant)
                 if name in names:
-                    raise UserError(f"{self.where}: {key}: variant {name!r} occurs twice; tell them apart by precision or batch")
+                    raise UserError(
+                        f"{self.where}: {key}: variant {name!r} occurs twice; tell them apart by precision or batch"
+                    )
                 names[name] = v
                 rows.append((index, name, variant, key))
         rows.sort(key=lambda row: row[0])
@@ -154,9 +170,7 @@ class _Reader:
                 raise UserError(f"{self.where}: edges[{i}] repeats an edge to {edge['target']!r}")
             known[2].append(ends[1])
             edges.append(tuple(ends))
-        tensors = [
-            Tensor(source, tuple(targets), size, name) for (source, name), (size, _, targets) in groups.items()
-        ]
+        tensors = [Tensor(source, tuple(targets), size, name) for (source, name), (size, _, targets) in groups.items()]
         return tensors, edges
 
     def read_ends(self, device_index):
@@ -219,7 +233,9 @@ def _sort_stages(edges, stages, where):
     while waiting:
         ready = next((i for i, sources in waiting.items() if not sources & waiting.keys()), None)
         if ready is None:
-            raise UserError(f"{where}: edges form a cycle: {_trace_cycle(waiting, stages)}; a pipeline runs forward only")
+            raise UserError(
+                f"{where}: edges form a cycle: {_trace_cycle(waiting, stages)}; a pipeline runs forward only"
+            )
         order.append(ready)
         del waiting[ready]
     return tuple(order)

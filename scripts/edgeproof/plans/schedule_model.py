@@ -1,7 +1,6 @@
 """Scheduled execution inside the CP-SAT model: one stage at a time per device, one transfer at a time per link."""
 
 
-
 def add_schedule(placement):
     """Add start and end times, no-overlap per device and channel, the makespan and the deadlines (latency grain)."""
     model, problem, grain = placement.model, placement.problem, placement.grain["latency"]
@@ -96,5 +95,3 @@ def _hold(placement, start, ends, literal):
         else:
             model.add(until >= end)
     return model.new_optional_interval_var(start, length, until, literal, "")
-
-

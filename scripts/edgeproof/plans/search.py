@@ -20,9 +20,9 @@ class Effort:
 class Answer:
     """Ranked placements with their proof.
 
-    `status`: `optimal` (objective = bound within 1e-9), `gap` (limits reached), `infeasible` (proved) or `unknown` (limits
-    reached with no plan). `ranking_proven` also covers tie-breaks and all further ranks. `objective` and `bound` are values
-    of the goal's first level in readers' units.
+    `status`: `optimal` (objective = bound within 1e-9), `gap` (limits reached), `infeasible` (proved) or `unknown`
+    (limits reached with no plan). `ranking_proven` also covers tie-breaks and all further ranks. `objective` and
+    `bound` are values of the goal's first level in readers' units.
     """
 
     status: str
@@ -62,7 +62,9 @@ def find_by_levels(problem, levels, caps, top_k, effort):
 def _merge(problem, level, first, second):
     """Neither engine finished: keep the better plans and the better bound."""
     kept = max((first, second), key=lambda r: (bool(r.placements), -_value(problem, level, r)))
-    return replace(kept, bound=max(first.bound, second.bound), nodes=first.nodes + second.nodes, engine="chain + cp-sat")
+    return replace(
+        kept, bound=max(first.bound, second.bound), nodes=first.nodes + second.nodes, engine="chain + cp-sat"
+    )
 
 
 def _value(problem, level, result):

@@ -47,7 +47,8 @@ def trace_schedule(problem, placement, schedule):
     """Return the `Timeline` of a scheduled plan; `schedule` is `(stage starts, {(tensor, from, to): start})` in units."""
     starts, copies = schedule
     events = [
-        Event(start, start + problem.latency[stage][placement[stage]], stage, None) for stage, start in enumerate(starts)
+        Event(start, start + problem.latency[stage][placement[stage]], stage, None)
+        for stage, start in enumerate(starts)
     ]
     for crossing in problem.list_crossings(placement):
         start = copies[crossing.tensor, crossing.source, crossing.target]
@@ -58,7 +59,10 @@ def trace_schedule(problem, placement, schedule):
 
 
 def _peak_memory(problem, placement, starts, copies):
-    """Resident weights plus the peak of what is alive: activations while a stage runs, tensors from start to last reader."""
+    """Resident weights plus the peak of what is alive.
+
+    Activations while a stage runs, tensors from start to last reader.
+    """
     devices = problem.devices_of(placement)
     ends = [start + problem.latency[i][placement[i]] for i, start in enumerate(starts)]
     if problem.scenario.version == 1 or problem.memory_rule == "pipelined":
@@ -86,7 +90,8 @@ def _peak_memory(problem, placement, starts, copies):
 def replay_schedule(problem, placement, schedule):
     """Return the schedule with the same order of events under other costs: each starts as early as that order allows.
 
-    `problem` has the new costs; `schedule` is as in `trace_schedule`. Used to ask how a fixed plan fares when numbers move.
+    `problem` has the new costs; `schedule` is as in `trace_schedule`. Used to ask how a fixed plan fares when numbers
+    move.
     """
     starts, copies = schedule
     crossings = problem.list_crossings(placement)

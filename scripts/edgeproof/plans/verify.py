@@ -1,9 +1,9 @@
 """The independent verifier: is this plan file true? It reads scenario and plan and imports nothing of the solver.
 
-Costs, feasibility and objective are recomputed with exact fractions from the written rules (`ledger.py`). Where the space has
-at most 200,000 placements, all of them are tried: the ranking, the front, and for an infeasible scenario the relaxations and
-the conflict, are confirmed or refuted. Scheduled plans are checked event by event; their optimality is confirmed where the
-makespan meets a bound that needs no schedule.
+Costs, feasibility and objective are recomputed with exact fractions from the written rules (`ledger.py`). Where the
+space has at most 200,000 placements, all of them are tried: the ranking, the front, and for an infeasible scenario
+the relaxations and the conflict, are confirmed or refuted. Scheduled plans are checked event by event; their
+optimality is confirmed where the makespan meets a bound that needs no schedule.
 """
 
 import itertools
@@ -61,7 +61,8 @@ def verify_plan(document, scenario, limit=ENUMERATED):
     goal = document["goal"]["name"]
     period = "period_ms" in document["goal"]["levels"] or document["limits"]["max_period_ms"] is not None
     verdict.expect(
-        rule == ("pipelined" if period else scenario.execution), f"memory was counted as {rule}, which does not fit the goal"
+        rule == ("pipelined" if period else scenario.execution),
+        f"memory was counted as {rule}, which does not fit the goal",
     )
     limits = _read_limits(document, scenario, verdict)
     ledger = Ledger(scenario, rule)
@@ -72,13 +73,16 @@ def verify_plan(document, scenario, limit=ENUMERATED):
             keys.append(key)
     if len(keys) == len(document["plans"]):
         verdict.expect(
-            all(a[:-1] <= b[:-1] or _close(a[0], b[0]) for a, b in itertools.pairwise(keys)), "plans are not in order of rank"
+            all(a[:-1] <= b[:-1] or _close(a[0], b[0]) for a, b in itertools.pairwise(keys)),
+            "plans are not in order of rank",
         )
     _verify_certificate(verdict, document)
     if verdict.ok and scenario.placements <= limit:
         _verify_space(verdict, document, scenario, rule, goal, limits)
     elif verdict.ok:
-        verdict.optimality = f"bound not recomputed: {document['scenario']['placements_log10']:.1f} decades of placements"
+        verdict.optimality = (
+            f"bound not recomputed: {document['scenario']['placements_log10']:.1f} decades of placements"
+        )
     return verdict
 
 
@@ -88,7 +92,8 @@ def _read_limits(document, scenario, verdict):
     declared = (own.latency_ms, own.energy_mj, own.accuracy_drop, own.period_ms)
     for (name, value), limit in zip(said.items(), declared, strict=True):
         verdict.expect(
-            limit is None or (value is not None and value <= limit), f"{_CAPS[name]} is {value}, the scenario allows {limit}"
+            limit is None or (value is not None and value <= limit),
+            f"{_CAPS[name]} is {value}, the scenario allows {limit}",
         )
     return said
 
@@ -129,7 +134,8 @@ def _read_placement(verdict, scenario, plan, where):
     rows = {row["stage_name"]: row for row in plan["assignments"]}
     names = [stage.name for stage in scenario.stages]
     verdict.expect(
-        sorted(rows) == sorted(names) and len(rows) == len(plan["assignments"]), f"{where} does not assign each stage once"
+        sorted(rows) == sorted(names) and len(rows) == len(plan["assignments"]),
+        f"{where} does not assign each stage once",
     )
     if sorted(rows) != sorted(names):
         return None
@@ -141,7 +147,9 @@ def _read_placement(verdict, scenario, plan, where):
             for o, option in enumerate(stage.options)
             if scenario.devices[option.device].name == row["device_name"] and option.variant == row["variant"]
         ]
-        verdict.expect(len(fits) == 1, f"{where}: {stage.name} cannot run on {row['device_name']} {row['variant']}".strip())
+        verdict.expect(
+            len(fits) == 1, f"{where}: {stage.name} cannot run on {row['device_name']} {row['variant']}".strip()
+        )
         if not fits:
             return None
         placement.append(fits[0])
@@ -161,7 +169,9 @@ def _verify_events(verdict, ledger, plan, placement, where):
         spans.append((row["start_ms"], row["end_ms"]))
         lanes.setdefault(("device", option[0]), []).append(spans[-1])
         ends[i] = Fraction(row["end_ms"])
-    verdict.expect(len(plan["transfers"]) == len(copies), f"{where}: {len(plan['transfers'])} transfers, needed {len(copies)}")
+    verdict.expect(
+        len(plan["transfers"]) == len(copies), f"{where}: {len(plan['transfers'])} transfers, needed {len(copies)}"
+    )
     said = {}
     for row in plan["transfers"]:
         said.setdefault((row["source_stage"], names[row["source_device"]], names[row["target_device"]]), []).append(row)
@@ -169,8 +179,12 @@ def _verify_events(verdict, ledger, plan, placement, where):
         tensor = scenario.tensors[k]
         producer = None if tensor.producer is None else scenario.stages[tensor.producer].name
         matches = said.get((producer, source, target), [])
-        row = next((r for r in matches if _close(r["latency_ms"], latency) and _close(r["size_mb"], tensor.size_mb)), None)
-        verdict.expect(row is not None, f"{where}: no transfer of {producer or 'the input'} to {scenario.devices[target].name}")
+        row = next(
+            (r for r in matches if _close(r["latency_ms"], latency) and _close(r["size_mb"], tensor.size_mb)), None
+        )
+        verdict.expect(
+            row is not None, f"{where}: no transfer of {producer or 'the input'} to {scenario.devices[target].name}"
+        )
         if row is None:
             continue
         matches.remove(row)
@@ -179,11 +193,15 @@ def _verify_events(verdict, ledger, plan, placement, where):
         if link is not None:
             lanes.setdefault(("link", link), []).append(spans[-1])
         if producer is not None:
-            verdict.expect(_before(rows[producer]["end_ms"], row["start_ms"]), f"{where}: {producer} is sent before it ends")
+            verdict.expect(
+                _before(rows[producer]["end_ms"], row["start_ms"]), f"{where}: {producer} is sent before it ends"
+            )
         for reader in tensor.consumers:
             if reader != -1 and ledger.options[reader][placement[reader]][0] == target:
                 name = scenario.stages[reader].name
-                verdict.expect(_before(row["end_ms"], rows[name]["start_ms"]), f"{where}: {name} starts before its input")
+                verdict.expect(
+                    _before(row["end_ms"], rows[name]["start_ms"]), f"{where}: {name} starts before its input"
+                )
     for tensor in scenario.tensors:
         for reader in tensor.consumers:
             if tensor.producer is not None and reader != -1:
@@ -232,7 +250,9 @@ def _scheduled_memory(ledger, placement, plan):
     peaks = []
     for device in range(len(scenario.devices)):
         mine = [span for span in spans if span[0] == device]
-        moments = [sum(s for _, s, a, b in mine if a <= at + _TOLERANCE and at + _TOLERANCE < b) for _, _, at, _ in mine]
+        moments = [
+            sum(s for _, s, a, b in mine if a <= at + _TOLERANCE and at + _TOLERANCE < b) for _, _, at, _ in mine
+        ]
         peaks.append(max(moments, default=0))
     return [a + b for a, b in zip(ledger.resident(chosen), peaks, strict=True)]
 
@@ -245,7 +265,9 @@ def _verify_certificate(verdict, document):
         verdict.expect(bound <= objective + _TOLERANCE, f"the bound {bound} is above the objective {objective}")
         verdict.expect(_close(certificate["gap"], max(0.0, objective - bound)), "gap is not objective − bound")
     if status == "optimal":
-        verdict.expect(certificate["gap"] <= _TOLERANCE * max(1.0, abs(objective)), f"optimal, but the gap is {certificate['gap']}")
+        verdict.expect(
+            certificate["gap"] <= _TOLERANCE * max(1.0, abs(objective)), f"optimal, but the gap is {certificate['gap']}"
+        )
 
 
 def _verify_space(verdict, document, scenario, rule, goal, limits):

@@ -23,7 +23,10 @@ class Survey:
         self.least, self.factor, self.broken_sets = {}, math.inf, set()
 
     def run(self, relax):
-        """Look at every placement; `relax(ledger, placement, totals)` replaces the latency by a bound (scheduled plans)."""
+        """Look at every placement.
+
+        `relax(ledger, placement, totals)` replaces the latency by a bound (scheduled plans).
+        """
         for placement, totals, broken in self.ledger.enumerate(self.limits):
             self.count += 1
             if relax is not None:

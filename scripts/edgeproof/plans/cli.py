@@ -1,0 +1,136 @@
+"""`edgeproof plans`: plan a scenario file, or check a plan file."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from edgeproof.core.cli import run
+from edgeproof.core.documents import read_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write
+
+from .document import build_plan_document
+from .goals import BLENDS, METRICS, SEQUENCES
+from .page import render_page
+from .planning import Request, plan_scenario, tighten_limits
+from .scenario import load_scenario
+from .search import Effort
+from .tables import describe_failure, render_csv, render_pareto_csv, render_text
+from .verify import verify_plan
+
+FORMATS = {
+    "text": render_text,
+    "json": lambda document: json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+    "csv": render_csv,
+    "html": render_page,
+    "pareto-csv": render_pareto_csv,
+}
+_CERTIFYING = ("json", "html")
+
+
+def main(argv=None):
+    """Run one verb; return 0, or 1 when there is no plan or the plan file is refuted. UserError for mistakes (exit 2)."""
+    options = _parse(argv)
+    return solve(options) if options.verb == "solve" else verify(options)
+
+
+def solve(options):
+    """Plan a scenario; without a plan print one line, and write only formats that carry the certificate."""
+    scenario = load_scenario(options.scenario)
+    scenario = tighten_limits(
+        scenario,
+        latency_ms=options.max_latency_ms,
+        energy_mj=options.max_energy_mj,
+        accuracy_drop=options.max_accuracy_drop,
+        period_ms=options.max_period_ms,
+    )
+    request = Request(
+        goal=options.goal,
+        top_k=options.top_k,
+        effort=Effort(options.max_labels, options.effort),
+        front=options.front,
+        draws=options.draws,
+        seed=options.seed,
+    )
+    document = build_plan_document(plan_scenario(scenario, request), options.scenario)
+    if document["plans"] or options.format in _CERTIFYING:
+        text = FORMATS[options.format](document)
+        if options.output:
+            atomic_write(options.output, text)
+            print(f"wrote {options.output}")
+        else:
+            sys.stdout.write(text)
+    if document["plans"]:
+        return 0
+    print(f"error: {describe_failure(document)}", file=sys.stderr)
+    return 1
+
+
+def verify(options):
+    """Recompute a plan file from its scenario; print what was checked and every refutation."""
+    document = read_json(options.plan, "plan")
+    source = options.scenario or document["scenario"]["source"]
+    if source is None:
+        raise UserError(f"{options.plan}: scenario.source is null; name the scenario with --scenario")
+    verdict = verify_plan(document, load_scenario(source), options.limit)
+    for sentence in verdict.failures:
+        print(f"refuted: {sentence}")
+    outcome = "holds" if verdict.ok else "does not hold"
+    print(
+        f"{options.plan} {outcome}: {verdict.checks} checks, {len(verdict.failures)} refuted;"
+        f" optimality {verdict.optimality}"
+    )
+    return 0 if verdict.ok else 1
+
+
+def _parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="edgeproof plans", description="Place the stages of a pipeline, and prove it."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    goals = f"{', '.join([*BLENDS, *SEQUENCES])} or lex:METRIC,METRIC,… of {', '.join(METRICS)}"
+    one = verbs.add_parser("solve", help="find the best placements of a scenario")
+    one.add_argument("scenario", help="scenario file (version 1 or 2)")
+    one.add_argument("--goal", default="balanced", help=f"{goals} (default: %(default)s)")
+    one.add_argument("--top-k", type=_positive, default=3, help="how many placements (default: %(default)s)")
+    one.add_argument("--format", choices=FORMATS, default="text")
+    one.add_argument("--output", type=Path, help="write here instead of to the terminal; folders are made")
+    for name in ("latency-ms", "energy-mj", "accuracy-drop", "period-ms"):
+        one.add_argument(f"--max-{name}", type=_amount, help="a further limit; the scenario's own stays")
+    one.add_argument(
+        "--effort", type=_amount, default=60.0, help="CP-SAT's deterministic seconds (default: %(default)s)"
+    )
+    one.add_argument(
+        "--max-labels", type=_positive, default=65_536, help="labels per stage of a chain (default: %(default)s)"
+    )
+    one.add_argument("--no-front", dest="front", action="store_false", help="do not trace the Pareto fronts")
+    one.add_argument(
+        "--draws", type=int, default=200, help="resamplings for robustness, 0: none (default: %(default)s)"
+    )
+    one.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
+    other = verbs.add_parser("verify", help="recompute a plan file without the solver")
+    other.add_argument("plan", help="plan.json")
+    other.add_argument("--scenario", help="scenario file (default: the one the plan names)")
+    other.add_argument(
+        "--limit", type=int, default=200_000, help="try all placements up to this many (default: %(default)s)"
+    )
+    return parser.parse_args(argv)
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be positive")
+    return value
+
+
+def _amount(text):
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} must be a number of at least 0")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,195 @@
+"""Plans as rows and as text: `plan.csv`, `pareto.csv`, and what the terminal shows."""
+
+import csv
+import io
+
+_PLAN_COLUMNS = (
+    "rank",
+    "pipeline_name",
+    "goal",
+    "strategy",
+    "status",
+    "total_score",
+    "total_latency_ms",
+    "total_energy_mj",
+    "switches",
+    "accuracy_drop",
+    "period_ms",
+)
+_STAGE_COLUMNS = (
+    "stage_name",
+    "device_name",
+    "variant",
+    "execution_latency_ms",
+    "transfer_latency_ms",
+    "total_latency_ms",
+    "execution_energy_mj",
+    "transfer_energy_mj",
+    "total_energy_mj",
+    "memory_mb",
+    "accuracy_drop",
+    "start_ms",
+    "end_ms",
+    "latency_provenance",
+)
+
+
+def render_csv(document):
+    """Return `plan.csv`: one row per rank and stage, numbers with 4 decimals, columns of stages prefixed with `stage_`."""
+    header = [*_PLAN_COLUMNS, *(name if name.startswith("stage_") else f"stage_{name}" for name in _STAGE_COLUMNS)]
+    rows = []
+    for plan in document["plans"]:
+        shared = [document["status"] if name == "status" else plan[name] for name in _PLAN_COLUMNS]
+        rows += [[*shared, *(row[name] for name in _STAGE_COLUMNS)] for row in plan["assignments"]]
+    return _write_rows(header, rows)
+
+
+def render_pareto_csv(document):
+    """Return `pareto.csv`: the points of both fronts with a path that attains each.
+
+    Empty but for the header without fronts.
+    """
+    fronts = document["pareto"] or {}
+    axes = next(iter(fronts.values()))["axes"] if fronts else ["latency_ms", "energy_mj"]
+    rows = [
+        [name, str(front["complete"]).lower(), *point["values"], path["switches"], " ".join(path["path"])]
+        for name, front in fronts.items()
+        for point in front["points"]
+        for path in point["paths"]
+    ]
+    return _write_rows(["front", "complete", *axes, "switches", "path"], rows, decimals=6)
+
+
+def _write_rows(header, rows, decimals=4):
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([f"{value:.{decimals}f}" if isinstance(value, float) else value for value in row])
+    return buffer.getvalue()
+
+
+def render_text(document):
+    """Return the plan for a terminal: header, memory, stages, rationale, alternatives, certificate."""
+    if not document["plans"]:
+        return "\n".join([describe_failure(document), *_list_relaxations(document)]) + "\n"
+    plan = document["plans"][0]
+    lines = [
+        f"Pipeline {plan['pipeline_name']}, goal {plan['goal']}: {describe_proof(document)}",
+        f"Latency {plan['total_latency_ms']:.4f} ms, energy {_amount(plan['total_energy_mj'], 'mJ')},"
+        f" {document['goal']['levels'][0]} {plan['total_score']:.6f}, switches {plan['switches']}",
+        *_list_caps(document, plan),
+        "",
+        "Memory used / budget",
+        *(f"  {row['device_name']}: {row['used_mb']:g} / {row['budget_mb']:g} MB" for row in plan["memory"]),
+        "",
+        *_align_stages(plan),
+        "",
+        "Why",
+        *(f"  {line}" for line in plan["explanation"]),
+    ]
+    if len(document["plans"]) > 1:
+        lines += ["", "Alternatives", *(f"  {_summarize(other)}" for other in document["plans"][1:])]
+    if document["robustness"]:
+        lines += ["", "How sure", *(f"  {line}" for line in describe_robustness(document["robustness"]))]
+    if document["notes"]:
+        lines += ["", *(f"Note: {note}" for note in document["notes"])]
+    return "\n".join(lines) + "\n"
+
+
+def describe_proof(document):
+    """Return one phrase on what is proved about the first plan."""
+    certificate, status = document["certificate"], document["status"]
+    if status == "optimal":
+        return f"optimal, proved ({certificate['engine']}, {certificate['nodes']} nodes)"
+    return f"feasible, at most {certificate['gap']:.6g} above the optimum (bound {certificate['bound']:.6f})"
+
+
+def describe_failure(document):
+    """Return the one line for a scenario without a plan."""
+    if document["status"] == "unknown":
+        return f"no plan found for {document['pipeline_name']} within the limit on effort; not proved infeasible"
+    conflict = document["infeasibility"]["conflict"]
+    if conflict == ["links"]:
+        return (
+            f"no feasible plan for {document['pipeline_name']}: the links do not join the devices its stages can run on"
+        )
+    return f"no feasible plan for {document['pipeline_name']}: {', '.join(conflict)} cannot hold together"
+
+
+def describe_robustness(found):
+    """Return sentences on how sure the plan is."""
+    plan, unit = found["plan"], found["regret_unit"]
+    lines = [
+        f"Best in {plan['probability_best']:.0%} and feasible in {plan['probability_feasible']:.0%} of {found['draws']} resamplings"
+        + (
+            f"; expected regret {plan['expected_regret']:.6f}, worst {plan['worst_regret']:.6f} ({unit})."
+            if plan["expected_regret"] is not None
+            else "."
+        )
+    ]
+    quantiles = found["latency_ms_quantiles"]
+    lines.append(
+        f"Latency {quantiles['p50']:.4f} ms, 90 % of resamplings within {quantiles['p5']:.4f} to {quantiles['p95']:.4f} ms."
+    )
+    if found["runner_up"]:
+        other = found["runner_up"]
+        lines.append(f"Runner-up: {' '.join(other['path'])}, best in {other['probability_best']:.0%}.")
+    if found["repeat_next"]:
+        again = found["repeat_next"]
+        lines.append(
+            f"Repeat next: {again['result']} ({', '.join(again['numbers'])}); without its doubt the expected regret is"
+            f" {again['expected_regret_after']:.6f}."
+        )
+    return lines
+
+
+def _list_relaxations(document):
+    if document["infeasibility"] is None:
+        return []
+    lines = ["Each limit alone:"]
+    for row in document["infeasibility"]["relaxations"]:
+        needed = row["reason"] if row["needed"] is None else f"would need {row['needed']:.6g}"
+        lines.append(f"  {row['limit']} {row['value']:g}: {needed}")
+    if document["infeasibility"]["both_caps_factor"]:
+        lines.append(f"  both caps together: × {document['infeasibility']['both_caps_factor']:.6f}")
+    return lines
+
+
+def _list_caps(document, plan):
+    caps = [(key, cap) for key, cap in document["limits"].items() if cap is not None]
+    return [f"Limit {key} {cap:g}, slack {plan['slack'][key]:.4f}" for key, cap in caps]
+
+
+def _align_stages(plan):
+    header = ("Stage", "Device", "Execution ms", "Crossing ms", "Energy mJ", "Memory MB")
+    rows = [
+        (
+            row["stage_name"],
+            f"{row['device_name']} {row['variant']}".strip(),
+            f"{row['execution_latency_ms']:.4f}",
+            f"{row['transfer_latency_ms']:.4f}",
+            "–" if row["total_energy_mj"] is None else f"{row['total_energy_mj']:.4f}",
+            f"{row['memory_mb']:g}",
+        )
+        for row in plan["assignments"]
+    ]
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in (header, *rows)
+    ]
+
+
+def _summarize(plan):
+    return (
+        f"{plan['rank']}. {plan['total_score']:.6f}, {plan['total_latency_ms']:.4f} ms,"
+        f" {_amount(plan['total_energy_mj'], 'mJ')}: {' → '.join(plan['path'])}"
+    )
+
+
+def _amount(value, unit):
+    return f"unknown {unit}" if value is None else f"{value:.4f} {unit}"
