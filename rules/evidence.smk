@@ -10,8 +10,19 @@ rule write_report:
         identities=[f"{source_folder(name)}/identity.json" for name in MODELS],
         sample_records=[f"{source_folder(name)}/samples/samples.json" for name in MODELS],
         comparisons=[f"results/comparability/{name}/report.json" for name in CAMPAIGN.comparisons],
+        verdicts=[f"results/comparability/{name}/verdict.json" for name in CAMPAIGN.comparisons],
         pairs=[f"results/comparability/{name}/pairs.csv" for name in CAMPAIGN.comparisons],
-        template="scripts/edgeproof/evidence/report.html.j2",
+        pair_records=[f"results/comparability/{name}/pairs.json" for name in CAMPAIGN.comparisons],
+        templates=[
+            f"scripts/edgeproof/evidence/{name}"
+            for name in (
+                "report.html.j2",
+                "report_parts.html.j2",
+                "report_figures.html.j2",
+                "report.css",
+                "report.md.j2",
+            )
+        ],
         script="scripts/write_report.py",
         code=source_closure("scripts/write_report.py"),
     output:
@@ -23,11 +34,12 @@ rule write_report:
         "../envs/edgeproof.yaml"
     params:
         campaign=as_json(campaign_snapshot()),
+        tolerate=as_json(CAMPAIGN.tolerate),
     message:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
-        "python {input.script} --campaign {params.campaign:q} --html {output.html:q} --markdown {output.markdown:q}"
-        " 2>&1 | tee {log:q}"
+        "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
+        " --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
 rule check_gate:

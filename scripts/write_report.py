@@ -10,7 +10,7 @@ from edgeproof.evidence.rendering import write_report
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--campaign", required=True, type=json_argument, help="JSON: campaign, cells, comparisons")
-    parser.add_argument("--tolerate", type=json_argument, default=[], help="JSON: statuses that pass the gate")
+    parser.add_argument("--tolerate", required=True, type=json_argument, help="JSON: statuses that pass the gate")
     parser.add_argument("--html", required=True, help="report.html to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
     args = parser.parse_args(argv)
