@@ -33,6 +33,8 @@ REMEDIES = {
     "clocks_locked": "lock the clocks of both (jetson_clocks), then measure again",
     "governors": "set the CPU governor to {left} on both, then measure again",
 }
+# The value of a field that the tool which made a result does not know; it equals nothing, not even itself.
+UNRECORDED = "not recorded"
 _PROTOCOL_FIELDS = ("warmup_runs", "repeat_runs", "processes", "warmup_seconds", "min_seconds")
 _DEFAULT_REMEDY = "make {field} {left} on both sides, then measure again"
 _PROTOCOL_REMEDY = "measure both under the protocol of the left side ({field} {left})"
@@ -90,6 +92,8 @@ def normalise(field, value, policy):
 
 def describe_difference(field, left, right):
     """Return the reason that a differing field is: field, both values, and the change that would make them equal."""
+    if UNRECORDED in (left, right):
+        return {"field": field, "left": left, "right": right, "remedy": f"measure with a tool that records {field}"}
     template = REMEDIES.get(field, _PROTOCOL_REMEDY if field in _PROTOCOL_FIELDS else _DEFAULT_REMEDY)
     return {
         "field": field,

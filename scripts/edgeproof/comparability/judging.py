@@ -3,32 +3,34 @@
 from ..core.documents import write_json
 from ..core.files import sha256_file
 from ..runs.results import read_result
-from .fields import describe_difference, normalise, read_fields
+from .fields import UNRECORDED, describe_difference, normalise, read_fields
 
 
 def judge_comparability(left, right, policy, varies=()):
-    """Return {verdict, mode, reasons} for two field views (`fields.read_fields`).
+    """Return {verdict, mode, reasons} for two field views (`fields.read_fields`, `edgeenv.view_run`).
 
     `verdict`: `no`, `conditional` or `yes`. `mode`: `none` with `no`; what the comparison is one of with `conditional`
     (`runtime-comparison` also when the target differs too, `target-comparison`, `<field>-comparison` for a field that
     `varies` names); `same-condition` with `yes`. Source: EdgeEnv's comparability contract, sections 6 and 12. `varies`
     is ours: whoever declares what is under study may compare across it, and the verdict says that this is all that may
-    differ.
+    differ. Reasons come in the order in which the policy names its fields; a field that a view does not have was not
+    recorded, and what is not known is not the same.
     """
+    nameless = []
     if policy["require_model_bytes"] and not (left["model_bytes"] and right["model_bytes"]):
-        reason = describe_difference("model_bytes", left["model_bytes"], right["model_bytes"])
-        return {"verdict": "no", "mode": "none", "reasons": [reason]}
+        nameless = [describe_difference("model_bytes", left["model_bytes"], right["model_bytes"])]
 
     def differing(fields):
+        pairs = [(field, left.get(field, UNRECORDED), right.get(field, UNRECORDED)) for field in fields]
         return [
-            describe_difference(field, left[field], right[field])
-            for field in fields
-            if normalise(field, left[field], policy) != normalise(field, right[field], policy)
+            describe_difference(field, one, other)
+            for field, one, other in pairs
+            if UNRECORDED in (one, other) or normalise(field, one, policy) != normalise(field, other, policy)
         ]
 
     against = [*differing(policy["required"]), *differing(policy["environment"])]
     studied = [reason for reason in against if reason["field"] in varies]
-    refusals = [reason for reason in against if reason["field"] not in varies]
+    refusals = [*nameless, *(reason for reason in against if reason["field"] not in varies)]
     if refusals:
         return {"verdict": "no", "mode": "none", "reasons": refusals}
     runtime, target = differing(policy["runtime"]), differing(policy["target"])
@@ -48,8 +50,13 @@ def judge_comparability(left, right, policy, varies=()):
 
 def judge_pair(comparison, left_path, right_path, policy_name, policy, varies, output):
     """Write `verdict.json` for two results: the judgement, and what of the results it rests on."""
-    sides = {"left": left_path, "right": right_path}
-    results = {side: read_result(path) for side, path in sides.items()}
+    paths = {"left": left_path, "right": right_path}
+    write_json(output, build_verdict(comparison, paths, policy_name, policy, varies), "verdict")
+
+
+def build_verdict(comparison, paths, policy_name, policy, varies):
+    """Return the verdict document; `paths`: {left, right} of two results, which are recomputed from their samples."""
+    results = {side: read_result(path) for side, path in paths.items()}
     judgement = judge_comparability(*map(read_fields, results.values()), policy, varies)
     document = {
         "schema": "edgeproof.verdict.v1",
@@ -64,11 +71,11 @@ def judge_pair(comparison, left_path, right_path, policy_name, policy, varies, o
             "cell": result["cell"],
             "status": result["status"],
             "provenance": result["provenance"],
-            "result_sha256": sha256_file(sides[side]),
+            "result_sha256": sha256_file(paths[side]),
             "artifact_sha256": result["digests"]["artifact"],
             "state": _state_of(result),
         }
-    write_json(output, document, "verdict")
+    return document
 
 
 def find_block(results):

@@ -1,10 +1,13 @@
 """`result.json`: what a cell's measurement says, and the check that it still follows from the raw samples beside it."""
 
 import math
+from pathlib import Path
 
 from ..core.documents import read_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
+from ..core.layout import Cell
+from ..core.recomputing import must_follow
 from ..core.summary import summarise_run
 from .conditions import judge_conditions
 from .samples import path_beside, read_samples
@@ -13,6 +16,7 @@ from .samples import path_beside, read_samples
 OUTPUT_LIMIT = 0.1
 _UNSUPPORTED = ("provider_unavailable",)
 _MS = 1e6
+_SAMPLES = "the samples"
 
 
 def build_result(facts, manifest, session, samples):
@@ -94,11 +98,12 @@ def summarise_samples(samples, calls, protocol, result):
 def read_result(path):
     """Return the result at `path`, checked against its schema and recomputed from `samples.csv` beside it.
 
-    UserError names what does not follow from the raw data: other samples than those measured, or a number that was
-    changed.
+    UserError names what does not follow from the raw data: other samples than those measured, a number or a status
+    that was changed, fewer samples than claimed, or a result that lies where another cell's belongs.
     """
     result = read_json(path, "result")
     samples_path = path_beside(path)
+    _check_place(result, Path(path))
     if sha256_file(samples_path) != result["digests"]["samples"]:
         raise UserError(
             f"{samples_path}: its sha256 is not digests.samples of {path}; these are not the samples measured"
@@ -106,6 +111,7 @@ def read_result(path):
     if result["latency"] is None:
         if result["status"] in ("ok", "unstable"):
             raise UserError(f"{path}: status is {result['status']!r}, but latency is null")
+        _check_verdict(result, path)
         return result
     samples = read_samples(samples_path)
     if len(samples) != len(result["processes"]):
@@ -114,39 +120,62 @@ def read_result(path):
         samples, [p["calls_per_sample"] for p in result["processes"]], result["protocol"]["requested"], result
     )
     for key in ("latency", "percentiles", "throughput_per_s", "stability"):
-        _must_follow(result[key], again[key], key, path)
+        must_follow(result[key], again[key], key, path, _SAMPLES)
     for number, (claimed, process) in enumerate(zip(result["processes"], again["processes"], strict=True)):
-        _must_follow(
-            {key: claimed[key] for key in _process_figures(process)},
-            _process_figures(process),
-            f"processes[{number}]",
-            path,
-        )
+        figures = _process_figures(process)
+        must_follow({key: claimed[key] for key in figures}, figures, f"processes[{number}]", path, _SAMPLES)
+    _check_counts(result, samples, path)
     expected = _status_of(result)
     if result["status"] != expected:
         raise UserError(f"{path}: status is {result['status']!r}, the evidence in it says {expected!r}")
+    _check_verdict(result, path)
     return result
+
+
+def _check_place(result, path):
+    """Raise UserError for the result of another cell: `runs/{model}/{preset}/{device}/{precision}` says which it is."""
+    place, cell = path.absolute().parts[-6:-1], result["cell"]
+    if len(place) == 5 and place[0] == "runs" and place[1:] != tuple(cell[field] for field in Cell._fields):
+        raise UserError(f"{path}: cell is {'/'.join(cell[field] for field in Cell._fields)}, not the one it lies under")
+
+
+def _check_counts(result, samples, path):
+    """Raise UserError where the protocol claims more than there is, or less was done than it requests."""
+    carried_out, requested = result["protocol"]["carried_out"], result["protocol"]["requested"]
+    counts = [len(times) for times in samples]
+    computed = {"processes": len(counts), "samples": sum(counts), "samples_per_process": min(counts)}
+    computed["calls_per_sample"] = max(process["calls_per_sample"] for process in result["processes"])
+    claimed = {key: (carried_out or {}).get(key) for key in computed}
+    must_follow(claimed, computed, "protocol.carried_out", path, _SAMPLES)
+    if len(counts) != requested["processes"]:
+        raise UserError(f"{path}: protocol.requested.processes is {requested['processes']}, there are {len(counts)}")
+    if min(counts) < requested["min_samples"]:
+        raise UserError(
+            f"{path}: protocol.requested.min_samples is {requested['min_samples']}, a process has {min(counts)}"
+        )
+
+
+def _check_verdict(result, path):
+    """Raise UserError for a reason, an output check, a peak or an origin that contradicts the rest of the result."""
+    check, processes = result["output_check"], result["processes"]
+    must_follow(check, _check_output(check["relative_l2"]), "output_check", path, "its figure and the limit")
+    if result["latency"] is not None:
+        peak = max(process["memory_peak_bytes"] for process in processes)
+        must_follow(result["memory_peak_bytes"], peak, "memory_peak_bytes", path, "the processes")
+    if (result["reason"] is None) != (result["status"] == "ok"):
+        raise UserError(f"{path}: status is {result['status']!r}, but reason is {result['reason']!r}")
+    if result["status"] == "unstable":
+        expected = _verdict("unstable", "unstable", "; ".join(result["stability"]["reasons"]))["reason"]
+        must_follow(result["reason"], expected, "reason", path, "the stability tests")
+    runtime = result["runtime"]
+    if runtime is not None and (runtime["name"] == "fake") != (result["provenance"] == "simulated"):
+        raise UserError(f"{path}: provenance is {result['provenance']!r}, but runtime.name is {runtime['name']!r}")
 
 
 def _status_of(result):
     if not result["output_check"]["passed"]:
         return "failed"
     return "ok" if result["stability"]["stable"] else "unstable"
-
-
-def _must_follow(claimed, computed, key, path):
-    """Raise UserError at the first value that differs; floats may differ by the rounding of another numpy."""
-    if isinstance(computed, dict) and isinstance(claimed, dict) and claimed.keys() == computed.keys():
-        for name, value in computed.items():
-            _must_follow(claimed[name], value, f"{key}.{name}", path)
-    elif isinstance(computed, (list, tuple)) and isinstance(claimed, list) and len(claimed) == len(computed):
-        for index, value in enumerate(computed):
-            _must_follow(claimed[index], value, f"{key}[{index}]", path)
-    elif isinstance(computed, float) and isinstance(claimed, (int, float)) and not isinstance(claimed, bool):
-        if not math.isclose(claimed, computed, rel_tol=1e-9, abs_tol=1e-12):
-            raise UserError(f"{path}: {key} is {claimed}, the samples give {computed}")
-    elif claimed != computed:
-        raise UserError(f"{path}: {key} is {claimed!r}, the samples give {computed!r}")
 
 
 def _verdict(status, kind, message):

@@ -1,0 +1,79 @@
+"""InferEdgeLab's words for a comparison: overall, trade-off risk, and the bands of accuracy loss.
+
+The words and the limits are Lab's (forge contract, section 10). Where the contract has words but no rule, the rule is
+ours and says so in its docstring.
+"""
+
+BANDS = ("severe", "risky", "caution")  # worst first
+
+
+def name_accuracy_band(difference_pp, bands):
+    """Return `severe`, `risky`, `caution` or `acceptable` for a change of accuracy in percentage points.
+
+    `bands`: {noticeable, caution, risky, severe}; a band begins at its limit (-0.30 is caution).
+    """
+    return next((band for band in BANDS if difference_pp <= bands[band]), "acceptable")
+
+
+def name_direction(changes, limit_pct):
+    """Return `slower`, `faster`, `neutral`, or None when it cannot be told, for changes of latency in percent.
+
+    Slower: one of them is at least +limit. Faster: none is, and one is at most -limit. A change that is None is not
+    known; it leaves only `slower` to be told. The rule for several metrics is ours.
+    """
+    known = [change for change in changes if change is not None]
+    if any(change >= limit_pct for change in known):
+        return "slower"
+    if len(known) < len(changes):
+        return None
+    return "faster" if any(change <= -limit_pct for change in known) else "neutral"
+
+
+def name_overall(direction, cross_precision):
+    """Return Lab's overall for a direction; across precisions it is a trade-off, else a regression or improvement."""
+    if direction is None:
+        return None
+    if cross_precision:
+        return f"tradeoff_{direction}"
+    return {"slower": "regression", "faster": "improvement", "neutral": "neutral"}[direction]
+
+
+def name_tradeoff_risk(direction, cross_precision, difference_pp, bands):
+    """Return Lab's trade-off risk; None when the direction is not known.
+
+    Ours: a right side that is slower without being noticeably more accurate, or as fast and in a band of loss, is
+    `not_beneficial`; slower and more accurate, or neither faster nor in a band, is `no_clear_tradeoff`; a faster one
+    has the band of its loss.
+    """
+    if direction is None:
+        return None
+    if not cross_precision:
+        return "not_applicable"
+    if difference_pp is None:
+        return "unknown_risk"
+    band = name_accuracy_band(difference_pp, bands)
+    if direction == "faster":
+        return band
+    if direction == "slower":
+        return "no_clear_tradeoff" if difference_pp >= bands["noticeable"] else "not_beneficial"
+    return "no_clear_tradeoff" if band == "acceptable" else "not_beneficial"
+
+
+def compare_accuracy(parities):
+    """Return the change of accuracy from the left to the right artifact, in percentage points, or None.
+
+    `parities`: {left, right}: parity documents, each against the same fp32 source on the same evaluation set. The
+    change has an interval only where the left side answers every sample as the source does: then the right side's
+    paired interval against the source is the one against the left side, too.
+    """
+    left, right = parities["left"], parities["right"]
+    one, other = left["accuracy"], right["accuracy"]
+    if one is None or other is None or left["evaluation"]["sha256"] != right["evaluation"]["sha256"]:
+        return None
+    same = one["gained"] == one["lost"] == 0 and left["source_sha256"] == right["source_sha256"]
+    return {
+        "difference_pp": 100 * (other["candidate_accuracy"] - one["candidate_accuracy"]),
+        "low_pp": 100 * other["low"] if same else None,
+        "high_pp": 100 * other["high"] if same else None,
+        "count": other["count"],
+    }

@@ -1,0 +1,83 @@
+"""Reading what the comparability room wrote: nothing is believed that cannot be computed again.
+
+All paths are those of `core.layout`, relative to the repository, as the raw samples that pairs name are.
+"""
+
+from pathlib import Path
+
+from ..core.documents import read_json, read_yaml
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import Cell, artifact_folder, run_folder
+from ..core.recomputing import must_follow
+from ..runs.results import read_result
+from .judging import build_verdict
+from .reporting import build_report
+
+
+def read_comparison(path):
+    """Return the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.
+
+    UserError names the file and the first value that does not follow: an effect without its pairs, a verdict or an
+    interval that was changed, pairs of another comparison. The samples of every pair are read again. `read_verdict`
+    does the same one step further up.
+    """
+    path = Path(path)
+    report = read_json(path, "comparison")
+    beside = {name: path.with_name(name) for name in ("verdict.json", "pairs.csv", "pairs.json")}
+    absent = next((file for file in beside.values() if not file.is_file()), None)
+    if absent:
+        raise UserError(f"{path}: {absent.name} is not beside it, so nothing in it can be checked")
+    record = read_json(beside["pairs.json"], "pairs")
+    verdict = read_json(beside["verdict.json"], "verdict")
+    for name, document in (("verdict.json", verdict), ("pairs.json", record)):
+        if document["comparison"] != report["comparison"]:
+            raise UserError(f"{path}: comparison is {report['comparison']!r}, {name} is of {document['comparison']!r}")
+    if report["effect"] is not None and sha256_file(beside["pairs.csv"]) != report["digests"]["pairs"]:
+        raise UserError(f"{path}: has an effect, but {beside['pairs.csv'].name} is not the table it comes from")
+    again = build_report(beside["verdict.json"], beside["pairs.csv"], beside["pairs.json"], report["margin"])
+    must_follow(report, again, "", path, "verdict and pairs")
+    return report
+
+
+def read_verdict(path, policy=None):
+    """Return the verdict at `path`, judged again from its two results and its policy.
+
+    `policy`: the policy document; config/policies/{name}.yaml by default. UserError names what does not follow; the
+    results are themselves recomputed from their samples.
+    """
+    verdict = read_json(path, "verdict")
+    policy = policy or read_yaml(f"config/policies/{verdict['policy']}.yaml", "policy")
+    paths = {side: f"{folder_of_run(verdict[side]['cell'])}/result.json" for side in ("left", "right")}
+    again = build_verdict(verdict["comparison"], paths, verdict["policy"], policy, verdict["varies"])
+    must_follow(verdict, again, "", path, "the two results")
+    return verdict
+
+
+def read_side(report, side, path):
+    """Return the result of one side of a report; UserError when it is not the one that the report is about."""
+    result = read_result(path)
+    if sha256_file(path) != report["digests"][f"{side}_result"]:
+        raise UserError(f"{path}: its sha256 is not digests.{side}_result of {report['comparison']}; run it again")
+    return result
+
+
+def read_parity(result, path):
+    """Return the parity of a result's artifact; UserError when it is about another artifact."""
+    parity = read_json(path, "parity")
+    for name in ("manifest", "artifact"):
+        if parity[f"{name}_sha256"] != result["digests"][name]:
+            raise UserError(f"{path}: {name}_sha256 is not digests.{name} of the result; run the workflow again")
+    if parity["evaluation"]["sha256"] != result["digests"]["inputs"]:
+        raise UserError(f"{path}: evaluation.sha256 is not digests.inputs of the result; run the workflow again")
+    return parity
+
+
+def folder_of_run(cell):
+    """Return the folder of a run; `cell`: {model, preset, device, precision, builder}, as documents have it."""
+    return run_folder(Cell(*(cell[field] for field in Cell._fields)))
+
+
+def folder_of_artifact(cell):
+    """Return the folder of an artifact; `cell` as for `folder_of_run`."""
+    return artifact_folder(cell["model"], cell["preset"], cell["builder"], cell["precision"])

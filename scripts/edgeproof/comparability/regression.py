@@ -1,0 +1,263 @@
+"""Regression: is the right side of a comparison (the candidate) worse than the left (the baseline)?
+
+A policy (`config/regressions/`) says from what change on. By `paired` the interval of the interleaved pairs must lie
+wholly beyond a threshold; by `points` two figures are compared that were measured at two times, as EdgeEnv and Lab do.
+What cannot be compared is `blocked`, with a mode and a recommendation: it is neither a regression nor its absence.
+"""
+
+from pathlib import Path
+
+from ..core.documents import read_json, read_yaml, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.recomputing import must_follow
+from .edgeenv import BLOCKED, SEVERITIES, delta_pct, describe_regression, name_blocked_mode
+from .fields import read_fields
+from .judging import judge_comparability
+from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
+from .reading import folder_of_artifact, folder_of_run, read_comparison, read_parity, read_side, read_verdict
+
+_SIDES = ("left", "right")
+_PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
+_AT_TWO_TIMES = "the figures are of two runs at two times; what differs between sessions is not accounted for"
+_RECOMMENDATIONS = {
+    "unstable": "measure_again_undisturbed",
+    "failed": "mend_the_failed_side",
+    "undecided": "measure_more_pairs",
+    "incomplete": "measure_more_samples",
+}
+
+
+def judge_regression(report_path, results, parities, policy_name, policy, comparability, output):
+    """Write `regression.json` of a comparison (schema `regression`).
+
+    `results`, `parities`: {left, right}: paths. `policy`: a document of config/regressions/. `comparability`: the
+    document of config/policies/ that `policy` names, else None. UserError when an input does not follow from the raw
+    data.
+    """
+    document = build_regression(report_path, results, parities, policy_name, policy, comparability)
+    write_json(output, document, "regression")
+
+
+def read_regression(path):
+    """Return the regression at `path`, judged again from everything that it rests on; UserError names what differs."""
+    path = Path(path)
+    document = read_json(path, "regression")
+    policy = read_yaml(f"config/regressions/{document['policy']}.yaml", "regression-policy")
+    comparability = policy["comparability"] and read_yaml(f"config/policies/{policy['comparability']}.yaml", "policy")
+    cells = {"left": document["baseline"], "right": document["candidate"]}
+    results = {side: f"{folder_of_run(cell)}/result.json" for side, cell in cells.items()}
+    parities = {side: f"{folder_of_artifact(cell)}/parity.json" for side, cell in cells.items()}
+    report = path.with_name("report.json")
+    again = build_regression(report, results, parities, document["policy"], policy, comparability)
+    must_follow(document, again, "", path, "the comparison and its two results")
+    return document
+
+
+def build_regression(report_path, results, parities, policy_name, policy, comparability):
+    """Return the regression document; arguments as for `judge_regression`."""
+    if len({entry["name"] for entry in policy["thresholds"]}) < len(policy["thresholds"]):
+        raise UserError(f"config/regressions/{policy_name}.yaml: thresholds: a name is used twice")
+    report = read_comparison(report_path)
+    read_verdict(Path(report_path).with_name("verdict.json"))
+    read = {side: read_side(report, side, results[side]) for side in _SIDES}
+    agreed = {side: read_parity(read[side], parities[side]) for side in _SIDES}
+    judge = _judge_pairs if policy["method"] == "paired" else _judge_points
+    return {
+        "schema": "edgeproof.regression.v1",
+        "comparison": report["comparison"],
+        "policy": policy_name,
+        "method": policy["method"],
+        "baseline": report["left"],
+        "candidate": report["right"],
+        **judge(report, read, agreed, policy, comparability),
+        "provenance": _provenance(report, read, policy),
+        "digests": {
+            "report": sha256_file(report_path),
+            **{f"{side}_result": report["digests"][f"{side}_result"] for side in _SIDES},
+            **{f"{side}_parity": sha256_file(parities[side]) for side in _SIDES},
+        },
+    }
+
+
+def _judge_pairs(report, results, parities, policy, comparability):
+    """Judge by the interval of the pairs; only a comparison that is decided is evaluated."""
+    judgement = {"verdict": report["comparable"], "mode": report["mode"], "reasons": report["reasons"]}
+    blocked = _find_block(judgement, results, policy)
+    if blocked is None and report["verdict"] not in ("faster", "slower", "equivalent"):
+        message = report["explanation"] or "the pairs neither show a difference nor exclude one"
+        blocked = _block("undecided" if report["verdict"] == "undecided" else "unstable", message)
+        if report["left"]["device"] != report["right"]["device"]:
+            severity, recommendation = BLOCKED["target-comparison"]
+            blocked |= {"mode": report["mode"], "severity": severity, "recommendation": recommendation}
+    lines = []
+    for entry in policy["thresholds"]:
+        limit = 100 * report["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
+        line = {**_line(entry), "threshold_pct": limit}
+        if blocked is None:
+            effect = report["effect"]
+            low, high = (100 * (effect[f"interval_{end}"] - 1) for end in ("low", "high"))
+            # "Slower" is beyond the margin already; the other thresholds ask the near end of the same interval.
+            proven = report["verdict"] == "slower" and (entry["threshold_pct"] is None or low >= limit)
+            line |= {"delta_pct": effect["delta_pct"], "interval_low_pct": low, "interval_high_pct": high}
+            line |= {"status": "triggered" if proven else "clear", "reason": None}
+        else:
+            line["reason"] = blocked["message"]
+        lines.append(line)
+    return {**_conclude(lines, blocked, report["mode"]), "thresholds": lines, "notes": [], "edgeenv": None, "lab": None}
+
+
+def _judge_points(report, results, parities, policy, comparability):
+    """Judge by the figures of the two results; an unstable or failed one has none."""
+    judgement = {"verdict": report["comparable"], "mode": report["mode"], "reasons": report["reasons"]}
+    if comparability is not None:
+        judgement = judge_comparability(*(read_fields(results[side]) for side in _SIDES), comparability)
+    metrics = {side: read_metrics(results[side]) for side in _SIDES}
+    blocked = _find_block(judgement, results, policy)
+    lines = judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])
+    if blocked is not None:
+        lines = [{**_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
+    outcome = _conclude(lines, blocked, judgement["mode"])
+    edgeenv = lab = None
+    countable = all(result["status"] == "ok" for result in results.values())
+    if policy["vocabulary"] == "edgeenv" and countable:
+        runs = [f"{'/'.join(report[side][k] for k in ('model', 'preset', 'device', 'precision'))}"
+                f"@{report['digests'][f'{side}_result'][:12]}" for side in _SIDES]  # fmt: skip
+        told = outcome if outcome["mode"] != "incomplete" else _conclude(_only_known(lines), None, judgement["mode"])
+        edgeenv = describe_regression(runs, judgement, told, lines, [metrics[side] for side in _SIDES])
+    if policy["vocabulary"] == "lab":
+        lab = describe_in_lab_words(judgement, results, parities, lines, policy)
+    return {
+        **outcome,
+        "thresholds": lines,
+        "notes": [] if blocked else [_AT_TWO_TIMES],
+        "edgeenv": edgeenv,
+        "lab": lab,
+    }
+
+
+def read_metrics(result):
+    """Return {metric: value or None} of a result: the figures that point policies compare.
+
+    `latency_mean_ms`: the mean over all samples; `latency_p95_ms`, `latency_p99_ms`: None below the floor;
+    `throughput_per_s`; `memory_peak_bytes`. All None unless the result is ok: an unstable run has no figure to trust.
+    """
+    if result["status"] != "ok":
+        return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes"))
+    counts = [process["samples"] for process in result["processes"]]
+    total = sum(process["mean_ms"] * count for process, count in zip(result["processes"], counts, strict=True))
+    return {
+        "latency_mean_ms": total / sum(counts),
+        **{name: result["percentiles"][key]["value_ms"] for name, key in _PERCENTILES.items()},
+        "throughput_per_s": result["throughput_per_s"],
+        "memory_peak_bytes": result["memory_peak_bytes"],
+    }
+
+
+def judge_thresholds(thresholds, baseline, candidate):
+    """Return one line per threshold of a point policy; `baseline`, `candidate`: {metric: value or None}.
+
+    `status`: `triggered`, `clear`, or `unknown` with a reason where a value is absent or the baseline is 0. The delta
+    is rounded to 6 decimals before it is compared, as EdgeEnv does.
+    """
+    lines = []
+    for entry in thresholds:
+        before, after = baseline[entry["metric"]], candidate[entry["metric"]]
+        delta = delta_pct(before, after)
+        line = {**_line(entry), "baseline": before, "candidate": after, "delta_pct": delta}
+        if delta is None:
+            side = "the baseline" if before is None else "the candidate" if after is None else None
+            line["reason"] = f"{side} has no {entry['metric']}" if side else f"{entry['metric']} of the baseline is 0"
+        else:
+            limit = entry["threshold_pct"]
+            triggered = delta >= limit if entry["comparison"] == ">=" else delta <= limit
+            line |= {"status": "triggered" if triggered else "clear", "reason": None}
+        lines.append(line)
+    return lines
+
+
+def describe_in_lab_words(judgement, results, parities, lines, policy):
+    """Return Lab's {comparison, overall, tradeoff_risk, accuracy}; what the evidence does not allow is None."""
+    cross = results["left"]["cell"]["precision"] != results["right"]["cell"]["precision"]
+    accuracy = compare_accuracy(parities)
+    overall, risk = None, None
+    if judgement["verdict"] == "no":
+        if any(reason["field"] == "input_shape" for reason in judgement["reasons"]):
+            overall = "mismatch"
+    else:
+        limit = min(abs(entry["threshold_pct"]) for entry in policy["thresholds"])
+        direction = name_direction([line["delta_pct"] for line in lines], limit)
+        overall = name_overall(direction, cross)
+        difference = accuracy and accuracy["difference_pp"]
+        risk = name_tradeoff_risk(direction, cross, difference, policy["accuracy_bands"])
+    return {
+        "comparison": "cross_precision" if cross else "same_precision",
+        "overall": overall,
+        "tradeoff_risk": risk,
+        "accuracy": accuracy,
+    }
+
+
+def _find_block(judgement, results, policy):
+    """Return {mode, severity, recommendation, message} when there is nothing to evaluate, else None."""
+    mode = name_blocked_mode(judgement)
+    if mode in ("not_comparable", "protocol_mismatch") or (policy["same_condition_only"] and mode is not None):
+        severity, recommendation = BLOCKED.get(mode, ("low", "review_as_declared_comparison"))
+        fields = ", ".join(reason["field"] for reason in judgement["reasons"])
+        message = f"the two results differ in {fields}"
+        return {"mode": mode, "severity": severity, "recommendation": recommendation, "message": message}
+    for side, result in results.items():
+        if result["status"] != "ok":
+            mode = "unstable" if result["status"] == "unstable" else "failed"
+            return _block(mode, f"{side} is {result['status']}: {result['reason']['message']}")
+    return None
+
+
+def _block(mode, message):
+    return {"mode": mode, "severity": "low", "recommendation": _RECOMMENDATIONS[mode], "message": message}
+
+
+def _conclude(lines, blocked, mode):
+    """Return status, severity, regression_type, mode, recommendation and reason of the whole."""
+    triggered = [line for line in lines if line["status"] == "triggered"]
+    missing = [line for line in lines if line["status"] == "unknown" and not line["optional"]]
+    if blocked is None and missing and not triggered:
+        blocked = _block("incomplete", "; ".join(dict.fromkeys(line["reason"] for line in missing)))
+    if blocked is not None:
+        return {
+            "status": "blocked",
+            "severity": blocked["severity"],
+            "regression_type": "not_evaluated",
+            "mode": blocked["mode"],
+            "recommendation": blocked["recommendation"],
+            "reason": blocked["message"],
+        }
+    types = sorted({line["type"] for line in triggered})
+    recommendation = "review_required" if triggered else "no_action_required"
+    return {
+        "status": "regression" if triggered else "no-regression",
+        "severity": max((line["severity"] for line in triggered), key=SEVERITIES.index, default="low"),
+        "regression_type": "none" if not types else types[0] if len(types) == 1 else "mixed",
+        "mode": mode,
+        "recommendation": "resource_warning" if types == ["resource"] else recommendation,
+        "reason": None,
+    }
+
+
+def _line(entry):
+    """Return the line of a threshold of which nothing is known yet."""
+    empty = dict.fromkeys(("baseline", "candidate", "delta_pct", "interval_low_pct", "interval_high_pct"))
+    return {**entry, **empty, "status": "unknown", "reason": None}
+
+
+def _only_known(lines):
+    """EdgeEnv passes over what it has no number for."""
+    return [line for line in lines if line["status"] != "unknown"]
+
+
+def _provenance(report, results, policy):
+    """Return `simulated` if anything that was judged is."""
+    kinds = [result["provenance"] for result in results.values()]
+    if policy["method"] == "paired":
+        kinds.append(report["provenance"])
+    return "simulated" if "simulated" in kinds else "measured"
