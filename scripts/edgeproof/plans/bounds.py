@@ -15,7 +15,7 @@ _KEPT = 4
 
 @dataclass
 class Bounds:
-    """Tables of several price rows: costs per option and move so far, best cost ahead (constant − Σ λ limit included)."""
+    """Tables of several price rows: costs per option and move, best cost ahead (−Σ λ · limit included)."""
 
     use: np.ndarray
     move: np.ndarray

@@ -166,7 +166,7 @@ def search_chain(problem, level, caps=None, top_k=1, chain=None, width_limit=_WI
 
 
 class _Search:
-    """One minimization: the objective and the limits that can bind, as float arrays for bounds and integers for facts."""
+    """One minimization: objective and limits that can bind, as floats for bounds and integers for facts."""
 
     def __init__(self, problem, level, caps, top_k, chain):
         self.problem, self.level, self.caps, self.top_k, self.chain = problem, level, caps, top_k, chain
@@ -234,7 +234,7 @@ class _Search:
         return value + _TOLERANCE * max(1.0, abs(value))
 
     def sweep(self, multipliers, width):
-        """Label all stages once, at most `width` labels per stage; return the least bound that was cut off (inf: none)."""
+        """Label all stages, at most `width` labels per stage; return the least bound cut off (inf: none)."""
         chain, bounds = self.chain, multipliers.tabulate(self)
         self.dominance_pays = True
         row = np.flatnonzero(chain.entry[0])

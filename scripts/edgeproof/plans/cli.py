@@ -30,7 +30,7 @@ _CERTIFYING = ("json", "html")
 
 
 def main(argv=None):
-    """Run one verb; return 0, or 1 when there is no plan or the plan file is refuted. UserError for mistakes (exit 2)."""
+    """Run one verb; return 0, or 1 when there is no plan or the file is refuted; UserError for mistakes."""
     options = _parse(argv)
     return solve(options) if options.verb == "solve" else verify(options)
 

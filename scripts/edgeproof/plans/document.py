@@ -28,7 +28,7 @@ _METRIC_KEYS = {
 
 
 def build_plan_document(outcome, source=None):
-    """Return the plan document of an `Outcome`, validated; `source` is the scenario's path as the reader should see it."""
+    """Return the validated plan document of an `Outcome`; `source`: the scenario's path as readers should see it."""
     problem, scenario, answer = outcome.problem, outcome.problem.scenario, outcome.answer
     plans = [
         _describe_plan(outcome, rank, placement, schedule)

@@ -34,12 +34,14 @@ def draw_timeline(plan):
             f"{number}. {row['stage_name']} on {row['device_name']}: {row['start_ms']:.3f} to {row['end_ms']:.3f} ms"
         )
         parts.append(
-            f'<g><title>{escape(label)}</title><rect x="{a:.1f}" y="{y(row["device_name"]) + 8}" width="{max(b - a, 1):.1f}"'
+            f"<g><title>{escape(label)}</title>"
+            f'<rect x="{a:.1f}" y="{y(row["device_name"]) + 8}" width="{max(b - a, 1):.1f}"'
             f' height="{lane - 16}" rx="3" fill="{_FILLS[index]}" stroke="{_STROKES[index]}"/>'
         )
         if b - a >= 9 * len(str(number)) + 2:
             parts.append(
-                f'<text x="{(a + b) / 2:.1f}" y="{y(row["device_name"]) + lane / 2 + 5:.1f}" text-anchor="middle">{number}</text>'
+                f'<text x="{(a + b) / 2:.1f}" y="{y(row["device_name"]) + lane / 2 + 5:.1f}"'
+                f' text-anchor="middle">{number}</text>'
             )
         parts.append("</g>")
     for row in plan["transfers"]:
@@ -57,20 +59,21 @@ def _draw_transfer(row, x, y, lane):
     down = y(row["target_device"]) > y(row["source_device"])
     a, b = y(row["source_device"]) + lane / 2, y(row["target_device"]) + lane / 2
     a, b = (a + lane / 2 - 8, b - lane / 2 + 8) if down else (a - lane / 2 + 8, b + lane / 2 - 8)
-    start, end = x(row["start_ms"]), x(row["end_ms"])
+    start, end = x(row["start_ms"]), max(x(row["end_ms"]), x(row["start_ms"]) + 1.5)
     label = (
         f"{row['source_stage'] or 'input'} to {row['target_stage'] or 'output'}: {row['size_mb']:g} MB"
         f" {row['source_device']} → {row['target_device']}, {row['latency_ms']:.3f} ms"
     )
     return (
-        f'<g><title>{escape(label)}</title><polygon class="move" points="{start:.1f},{a:.1f} {max(end, start + 1.5):.1f},{b:.1f}'
-        f' {start:.1f},{b:.1f}"/><line x1="{start:.1f}" y1="{a:.1f}" x2="{max(end, start + 1.5):.1f}" y2="{b:.1f}" class="arrow"'
+        f"<g><title>{escape(label)}</title>"
+        f'<polygon class="move" points="{start:.1f},{a:.1f} {end:.1f},{b:.1f} {start:.1f},{b:.1f}"/>'
+        f'<line x1="{start:.1f}" y1="{a:.1f}" x2="{end:.1f}" y2="{b:.1f}" class="arrow"'
         ' marker-end="url(#tip)"/></g>'
     )
 
 
 def draw_front(document):
-    """Return an SVG of latency against energy: both fronts, the ranked plans and the caps; "" where energy is unknown."""
+    """Return an SVG of latency against energy (fronts, ranked plans, caps); "" where energy is unknown."""
     fronts = document["pareto"]
     if not fronts or "energy_mj" not in fronts["with_caps"]["axes"]:
         return ""
@@ -95,7 +98,7 @@ def draw_front(document):
         f'<line x1="{left}" x2="{_WIDTH - right}" y1="{bottom}" y2="{bottom}" class="axis"/>',
         f'<line x1="{left}" x2="{left}" y1="{top}" y2="{bottom}" class="axis"/>',
         f'<text x="{(left + _WIDTH) / 2}" y="{height - 6}" text-anchor="middle">latency in ms</text>',
-        f'<text x="14" y="{(top + bottom) / 2}" text-anchor="middle" transform="rotate(-90 14 {(top + bottom) / 2})">energy in mJ</text>',
+        f'<text text-anchor="middle" transform="translate(14 {(top + bottom) / 2}) rotate(-90)">energy in mJ</text>',
     ]
     for tick in _ticks(*xs):
         parts.append(f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" y2="{bottom}" class="grid"/>')
@@ -112,7 +115,8 @@ def draw_front(document):
     for points, kind in ((free, "free"), (kept, "kept")):
         for a, b in points:
             parts.append(
-                f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="5" class="{kind}"><title>{a:.4f} ms, {b:.4f} mJ</title></circle>'
+                f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="5" class="{kind}">'
+                f"<title>{a:.4f} ms, {b:.4f} mJ</title></circle>"
             )
     for rank, (a, b) in enumerate(plans, 1):
         parts.append(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="9" class="plan"><title>plan {rank}</title></circle>')

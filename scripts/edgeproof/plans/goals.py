@@ -65,7 +65,7 @@ def pick_metric(totals, metric):
 
 
 def needs_pipelining(name, limits):
-    """Return whether inputs overlap under this goal or these `Limits`, which makes memory count for all stages at once."""
+    """Return whether inputs overlap under a goal or `Limits`, so that memory counts for all stages at once."""
     return "period" in _metrics_of(name) or limits.period_ms is not None
 
 

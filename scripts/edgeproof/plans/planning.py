@@ -1,6 +1,6 @@
 """From a scenario to everything a plan file says: search, proof or certificate, front, robustness."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .certificate import explain_infeasibility
 from .costs import Problem
@@ -16,7 +16,7 @@ class Request:
 
     goal: str = "balanced"
     top_k: int = 3
-    effort: Effort = Effort()
+    effort: Effort = field(default_factory=Effort)
     front: bool = True
     draws: int = 200
     seed: int = 0

@@ -97,7 +97,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Limits:
-    """Inclusive limits of the whole plan; None: no limit. Memory budgets and deadlines stand with devices and stages."""
+    """Inclusive limits of the whole plan; None: no limit. Budgets stand with devices, deadlines with stages."""
 
     latency_ms: float | None = None
     energy_mj: float | None = None

@@ -85,7 +85,7 @@ class _Reader:
         return tuple(devices), index_names(names, "devices", self.where)
 
     def _read_factors(self, sustained, key):
-        """Interpolate a curve at `sustained_s`, linearly between its points, flat before the first and after the last."""
+        """Interpolate a curve at `sustained_s`: linear between its points, flat before and after them."""
         if isinstance(sustained, dict):
             return sustained["latency_factor"], sustained.get("energy_factor", 1.0)
         times = [point["after_s"] for point in sustained]
@@ -267,7 +267,8 @@ def _check_crossings(scenario, where):
             ]
             names = [", ".join(scenario.devices[d].name for d in sorted(group)) for group in (sources, targets)]
             raise UserError(
-                f"{where}: {ends[0]} → {ends[1]} cannot be handed over: no link from {names[0]} to {names[1]} and no device runs both"
+                f"{where}: {ends[0]} → {ends[1]} cannot be handed over: no link from {names[0]}"
+                f" to {names[1]} and no device runs both"
             )
 
 
@@ -285,6 +286,6 @@ def _check_shared_weights(scenario, where):
             size, name = seen.setdefault(key, (option.weights_mb, stage.name))
             if size != option.weights_mb:
                 raise UserError(
-                    f"{where}: stage {stage.name!r} shares weights {option.shared_weights!r} with {name!r}, but one says"
-                    f" {option.weights_mb} MB and the other {size} MB on {scenario.devices[option.device].name!r}"
+                    f"{where}: stage {stage.name!r} shares weights {option.shared_weights!r} with {name!r},"
+                    f" but one says {option.weights_mb} MB and the other {size} MB on {scenario.devices[option.device].name!r}"
                 )

@@ -85,7 +85,7 @@ def add_live_memory(placement, device, resident):
 
 
 def _hold(placement, start, ends, literal):
-    """Return an interval from `start` to the last of `ends` (expressions, or pairs with the literal that makes them count)."""
+    """Return an interval from `start` to the last of `ends` (or of pairs with the literal that makes one count)."""
     model = placement.model
     until = model.new_int_var(0, placement.horizon, "")
     length = model.new_int_var(0, placement.horizon, "")

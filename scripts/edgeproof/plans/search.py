@@ -41,7 +41,7 @@ class Answer:
 
 
 def find_plans(problem, goal, caps=None, top_k=1, effort=None):
-    """Return the `Answer` with the `top_k` best placements for a compiled `Goal` under `caps` (default: the problem's)."""
+    """Return the `Answer` with the `top_k` best placements for a `Goal` under `caps` (default: the problem's)."""
     return find_by_levels(problem, goal.levels, caps or problem.caps, top_k, effort or Effort())
 
 

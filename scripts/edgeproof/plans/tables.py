@@ -35,7 +35,7 @@ _STAGE_COLUMNS = (
 
 
 def render_csv(document):
-    """Return `plan.csv`: one row per rank and stage, numbers with 4 decimals, columns of stages prefixed with `stage_`."""
+    """Return `plan.csv`: a row per rank and stage, 4 decimals, columns of stages prefixed with `stage_`."""
     header = [*_PLAN_COLUMNS, *(name if name.startswith("stage_") else f"stage_{name}" for name in _STAGE_COLUMNS)]
     rows = []
     for plan in document["plans"]:
@@ -121,7 +121,8 @@ def describe_robustness(found):
     """Return sentences on how sure the plan is."""
     plan, unit = found["plan"], found["regret_unit"]
     lines = [
-        f"Best in {plan['probability_best']:.0%} and feasible in {plan['probability_feasible']:.0%} of {found['draws']} resamplings"
+        f"Best in {plan['probability_best']:.0%} and feasible in {plan['probability_feasible']:.0%}"
+        f" of {found['draws']} resamplings"
         + (
             f"; expected regret {plan['expected_regret']:.6f}, worst {plan['worst_regret']:.6f} ({unit})."
             if plan["expected_regret"] is not None
@@ -130,7 +131,8 @@ def describe_robustness(found):
     ]
     quantiles = found["latency_ms_quantiles"]
     lines.append(
-        f"Latency {quantiles['p50']:.4f} ms, 90 % of resamplings within {quantiles['p5']:.4f} to {quantiles['p95']:.4f} ms."
+        f"Latency {quantiles['p50']:.4f} ms, 90 % of resamplings within"
+        f" {quantiles['p5']:.4f} to {quantiles['p95']:.4f} ms."
     )
     if found["runner_up"]:
         other = found["runner_up"]

@@ -44,7 +44,7 @@ def trace_plan(problem, placement, schedule=None):
 
 
 def trace_schedule(problem, placement, schedule):
-    """Return the `Timeline` of a scheduled plan; `schedule` is `(stage starts, {(tensor, from, to): start})` in units."""
+    """Return the `Timeline` of a scheduled plan: `schedule` is `(stage starts, {(tensor, from, to): start})`."""
     starts, copies = schedule
     events = [
         Event(start, start + problem.latency[stage][placement[stage]], stage, None)

@@ -53,7 +53,8 @@ def verify_plan(document, scenario, limit=ENUMERATED):
     verdict = Verdict()
     verdict.expect(
         document["scenario"]["digest"] == scenario.digest,
-        f"the scenario's digest is {scenario.digest[:12]}…, the plan was made from {document['scenario']['digest'][:12]}…",
+        f"the scenario's digest is {scenario.digest[:12]}…,"
+        f" the plan was made from {document['scenario']['digest'][:12]}…",
     )
     if verdict.failures:
         return verdict

@@ -88,7 +88,7 @@ class Survey:
             verdict.optimality = (
                 "confirmed: the objective meets a bound over all placements"
                 if met
-                else f"not confirmed: no placement can be below {self.best[0]:.6f}, the schedule itself was not re-proved"
+                else f"not confirmed: nothing can be below {self.best[0]:.6f}, the schedule itself was not re-proved"
             )
             return
         complete = len(said) == len(self.best)
