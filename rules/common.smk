@@ -18,8 +18,9 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.layout import artifact_folder, comparison_folder, evidence_folder, run_folder, source_folder
 
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
+# A prefix of ours takes the place of Snakemake's, so that strict mode must be asked for again.
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
-    shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+    shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 try:
     CATALOGUES = {kind: read_catalogue(kind) for kind in ("model", "preset", "device", "protocol", "policy")}
