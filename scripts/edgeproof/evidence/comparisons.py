@@ -95,7 +95,7 @@ def _describe_effect(item):
         "interval_text": format_range(ratio.low, ratio.high, decimals) if known else None,
         "delta_text": f"{format_signed(delta, places)}{SPACE}%",
         "delta_interval_text": f"{format_range(low, high, places, sign=True)}{SPACE}%" if known else None,
-        "amount_text": f"{format_fixed(abs(delta), places)}{SPACE}%",
+        "amount_text": f"{format_fixed(abs(delta), min(places, decimals_for(delta)))}{SPACE}%",
         "confidence": format_number(100 * ratio.confidence, 4).rstrip("0").rstrip("."),
     }
 

@@ -18,7 +18,7 @@ def judge_cell(result, parity, tolerate=()):
     """
     reasons, failing = [], False
     if result["status"] != "ok":
-        reasons.append(f"{result['status']}: {result['reason']['message']}")
+        reasons.append(_describe_verdict(result))
         failing = result["status"] not in tolerate
     if not _is_parity_fine(result, parity, tolerate):
         if parity["reason"]["message"] not in (result["reason"] or {}).get("message", ""):
@@ -78,13 +78,18 @@ def describe_gate(campaign, cells, tolerate=()):
     if tolerated:
         lines += ["", "Tolerated:", *_table(tolerated)]
     if simulated:
-        lines += ["", f"{simulated} of {len(cells)} cells are simulated: they say nothing about a device."]
+        lines += ["", f"Simulated, so they say nothing about a device: {simulated} of {len(cells)} cells."]
     if failing:
         lines += ["", f"Every number and reason: {evidence_folder(campaign)}/report.html"]
         kinds = {entry["status"] for entry in failing} & {"unstable", "unsupported"} - set(tolerate)
         if kinds:
             lines.append(f"To accept such cells, add {' or '.join(sorted(kinds))} to gate.tolerate of the campaign.")
     return "\n".join(lines)
+
+
+def _describe_verdict(result):
+    kind, status = result["reason"]["kind"].replace("_", " "), result["status"]
+    return f"{status if kind == status else f'{status} ({kind})'}: {result['reason']['message']}"
 
 
 def _is_parity_fine(result, parity, tolerate):

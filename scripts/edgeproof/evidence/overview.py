@@ -22,7 +22,7 @@ def describe_overview(evidence):
         "all_simulated": simulated == len(cells),
         "simulated_words": "Every number on this page is simulated"
         if simulated == len(cells)
-        else f"{plural(simulated, 'cell')} of {format_count(len(cells))} simulated",
+        else f"{format_count(simulated)} of {plural(len(cells), 'cell')} {'is' if simulated == 1 else 'are'} simulated",
         "squares": [_square(item) for item in cells] if len(cells) <= _SQUARES else [],
         "period": format_period(moments),
         "devices": _describe_devices(cells),

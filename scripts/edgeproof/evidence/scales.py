@@ -88,7 +88,7 @@ def _linear_values(low, high):
 
 
 def _log_values(low, high):
-    for digits in ((1, 2, 5), (1, 3), (1,)):
+    for digits in ((1, 1.5, 2, 3, 4, 6, 8), (1, 2, 3, 6), (1, 2, 5), (1, 3), (1,)):
         values = [
             digit * 10.0**power
             for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

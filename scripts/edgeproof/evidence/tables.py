@@ -145,7 +145,7 @@ def _describe_cell(item, unit, factor):
         "cold": _median_ms(cold),
         "load": _median_ms(load),
         "memory": format_bytes(result["memory_peak_bytes"]),
-        "size": format_bytes(result["artifact_bytes"]),
+        "size": format_bytes(result["artifact_bytes"]) if item.manifest["status"] == "ok" else None,
         "accuracy": describe_accuracy(item.parity["accuracy"]),
         "parity": _parity_summary(item.parity),
     }
@@ -208,23 +208,26 @@ def _describe_parity(item):
 
 
 def _describe_metric(name, value, absent):
+    return {"value": _format_metric(name, value), "absent": absent}
+
+
+def _format_metric(name, value):
     if name == "top1_agreement":
-        text = format_percent(value)
-    elif name == "cosine_min" and value is not None and 0.9 < value < 1 - 1e-12:
-        text = format_fixed(value, min(9, decimals_for(1 - value, digits=2)))  # what is missing to 1 is what counts
-    else:
-        text = "1" if name == "cosine_min" and value is not None and value > 0.9 else format_number(value)
-    return {"value": text, "absent": absent}
+        return format_percent(value)
+    if name == "cosine_min" and value is not None and value > 0.9:  # what is missing to 1 is what counts
+        return format_fixed(value, min(9, decimals_for(1 - value, digits=2))) if value < 1 - 1e-12 else "1"
+    return format_number(value)
 
 
 def _describe_threshold(line):
     state = {True: "ok", False: "failing", None: "unknown"}[line["passed"]]
     sign = "≤" if line["name"].startswith("max_") else "≥"
-    value = "unknown" if line["value"] is None else format_number(line["value"])
+    share = line["metric"] == "top1_agreement"
+    value = "unknown" if line["value"] is None else _format_metric(line["metric"], line["value"])
     return {
         "state": state,
         "words": {"ok": "met", "failing": "missed", "unknown": "unknown"}[state],
-        "text": f"{_NAMES[line['metric']]} {value}, limit {sign} {line['limit']:g}",
+        "text": f"{_NAMES[line['metric']]} {value}, limit {sign} {format_limit(line['limit'], share)}",
         "reason": line["reason"],
     }
 
