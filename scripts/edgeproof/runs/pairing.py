@@ -1,0 +1,117 @@
+"""Paired measurement: two arms interleaved in sessions of the agent, in random order within each pair.
+
+Pairs are never thrown away: a session's pairs stay under `attempts/`, and whoever wants more measures only the missing
+ones, as long as everything that the caller puts into the key (arms, protocol, agent, machine state) is the same.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..core.errors import UserError
+from ..core.files import atomic_write, sha256_file
+from ..core.layout import relative_to_repository
+from .conditions import judge_environment
+from .sessions import process_folder, run_session
+
+COLUMNS = ("session", "pair", "position", "arm", "calls_per_sample", "samples", "median_ns", "file", "sha256")
+_RECORD = "pairs-of-session.json"
+
+
+def measure_session_of_pairs(folder, label, arms, pairs, inputs, device, protocol, interpreter, key, seed):
+    """Measure `pairs` pairs in one session; keep its record beside its attempt and return it.
+
+    `arms`: {left, right}: the agent's arms, artifact paths included. `key`: digest of all that sessions put together
+    must share. `seed`: text that decides the order within pairs. The record has `rows`, one per process, or a
+    `failure` and no rows.
+    """
+    order = interleave(pairs, seed)
+    session = run_session(folder, label, arms, order, inputs, device, protocol, interpreter)
+    processes = session.record["processes"]
+    failure = next((process["reason"] for process in processes if process["status"] != "ok"), None)
+    provenance = next((process["provenance"] for process in processes if process["status"] == "ok"), "measured")
+    environment = session.record["environment"]
+    record = {
+        "attempt": relative_to_repository(session.attempt),
+        "started_at_unix_s": session.record["started_at_unix_s"],
+        "pairs": pairs,
+        "provenance": provenance,
+        "disturbances": judge_environment(environment) if provenance == "measured" else [],
+        "steal_share": environment["steal_share"],
+        "failure": failure,
+        "rows": [] if failure else [_row_of(process, session) for process in processes],
+    }
+    atomic_write(session.attempt / _RECORD, json.dumps({"key": key, **record}, indent=1) + "\n")
+    return record
+
+
+def interleave(pairs, seed):
+    """Return 2 × `pairs` arm names: each pair holds both arms, in random order. Equal seeds give equal orders."""
+    generator = random.Random(seed)
+    return [arm for _ in range(pairs) for arm in generator.sample(("left", "right"), 2)]
+
+
+def find_sessions(folder, key):
+    """Return the records of earlier sessions below a result's folder that share `key` and did not fail, oldest
+    first.
+    """
+    paths = sorted((Path(folder) / "attempts").glob(f"[0-9]*/{_RECORD}"))
+    records = [json.loads(path.read_text()) for path in paths]
+    return [record for record in records if record.pop("key") == key and not record["failure"]]
+
+
+def write_pairs(path, sessions):
+    """Write the table of all sessions' processes, in order; return the sessions without their rows, as records hold
+    them.
+    """
+    rows = [{"session": number, **row} for number, session in enumerate(sessions, 1) for row in session["rows"]]
+    lines = [",".join(COLUMNS), *(",".join(str(row[name]) for name in COLUMNS) for row in rows)]
+    atomic_write(path, "\n".join(lines) + "\n")
+    return [{name: value for name, value in session.items() if name != "rows"} for session in sessions]
+
+
+def read_pairs(path, expected_sha256):
+    """Return the table (DataFrame, `COLUMNS`), its medians recomputed from the raw samples that it names.
+
+    UserError when the table is not the one recorded, when samples are missing or changed, or when a median does not
+    follow.
+    """
+    if sha256_file(path) != expected_sha256:
+        raise UserError(f"{path}: its sha256 is not the recorded table_sha256; these are not the pairs measured")
+    table = pd.read_csv(path)
+    for row in table.to_dict("records"):
+        if sha256_file(row["file"]) != row["sha256"]:
+            raise UserError(f"{row['file']}: its sha256 is not the one in {path}; these are not the samples measured")
+        median = _median(np.load(row["file"], allow_pickle=False), row["calls_per_sample"])
+        if abs(median - row["median_ns"]) > 1e-6 * median:
+            raise UserError(
+                f"{path}: median_ns of pair {row['pair']} {row['arm']} is {row['median_ns']}, the samples give {median}"
+            )
+    return table
+
+
+def medians_of(table):
+    """Return {left, right}: the arms' medians in ns, float64, in order of pairs."""
+    return {arm: table.loc[table["arm"] == arm, "median_ns"].to_numpy(dtype="float64") for arm in ("left", "right")}
+
+
+def _row_of(process, session):
+    slot = process["slot"]
+    samples, path = session.samples[slot], process_folder(session.folder, slot) / "samples.npy"
+    return {
+        "pair": slot // 2 + 1,
+        "position": slot % 2 + 1,
+        "arm": process["arm"],
+        "calls_per_sample": process["calls_per_sample"],
+        "samples": len(samples),
+        "median_ns": _median(samples, process["calls_per_sample"]),
+        "file": relative_to_repository(path),
+        "sha256": sha256_file(path),
+    }
+
+
+def _median(samples, calls_per_sample):
+    return float(np.median(samples)) / calls_per_sample
