@@ -13,6 +13,7 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import artifact_folder, comparison_folder, evidence_folder, run_folder, source_folder
@@ -23,7 +24,7 @@ if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 try:
-    CATALOGUES = {kind: read_catalogue(kind) for kind in ("model", "preset", "device", "protocol", "policy")}
+    CATALOGUES = {kind: read_catalogue(kind) for kind in KINDS}
     CAMPAIGN = expand_campaign(config, CATALOGUES, " + ".join(map(str, workflow.configfiles)))
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -41,7 +42,15 @@ SOURCE_FILES = (
 )
 ARTIFACT_FILES = ("manifest.json", "parity.json", "reference.npz")
 RUN_FILES = ("result.json", "samples.csv")
-COMPARISON_FILES = ("verdict.json", "pairs.csv", "pairs.json", "report.json", "report.md")
+COMPARISON_FILES = (
+    "verdict.json",
+    "pairs.csv",
+    "pairs.json",
+    "report.json",
+    "report.md",
+    "regression.json",
+    "decision.json",
+)
 
 
 def one_of(names):
@@ -177,6 +186,18 @@ def run_protocol():
 def comparison_of(wildcards):
     """Return the comparison that the wildcards name."""
     return CAMPAIGN.comparisons[wildcards.comparison]
+
+
+def side_of(side, name):
+    """Return an input function: a file of the run (result.json, samples.csv) or of the artifact (parity.json) of a side."""
+    folder_of = run_folder if name in RUN_FILES else artifact_folder_of
+    return lambda wildcards: f"{folder_of(getattr(comparison_of(wildcards), side))}/{name}"
+
+
+def comparability_of_regressions():
+    """Return the comparability policy that the campaign's regression policy names, as a list of none or one file."""
+    policy = CATALOGUES["regression-policy"][CAMPAIGN.regressions["policy"]]["comparability"]
+    return [f"config/policies/{policy}.yaml"] if policy else []
 
 
 def pair_budget(wildcards):

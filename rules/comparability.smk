@@ -83,3 +83,58 @@ rule report_comparison:
     shell:
         "python {input.script} --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
         " --margin {params.margin} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+
+
+rule judge_regression:
+    input:
+        report="results/comparability/{comparison}/report.json",
+        beside=[f"results/comparability/{{comparison}}/{name}" for name in ("verdict.json", "pairs.csv", "pairs.json")],
+        policy_of_verdict=lambda wildcards: f"config/policies/{comparison_of(wildcards).policy}.yaml",
+        left=side_of("left", "result.json"),
+        right=side_of("right", "result.json"),
+        left_samples=side_of("left", "samples.csv"),
+        right_samples=side_of("right", "samples.csv"),
+        left_parity=side_of("left", "parity.json"),
+        right_parity=side_of("right", "parity.json"),
+        policy=f"config/regressions/{CAMPAIGN.regressions['policy']}.yaml",
+        comparability=comparability_of_regressions(),
+        script="scripts/judge_regression.py",
+        code=source_closure("scripts/judge_regression.py"),
+    output:
+        "results/comparability/{comparison}/regression.json",
+    log:
+        "results/logs/judge_regression/{comparison}.log",
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        comparability=lambda wildcards, input: (f"--comparability {input.comparability}" if input.comparability else ""),
+    message:
+        "Judging whether the right side of {wildcards.comparison} is worse than the left"
+    shell:
+        "python {input.script} --report {input.report:q} --left {input.left:q} --right {input.right:q}"
+        " --left-parity {input.left_parity:q} --right-parity {input.right_parity:q}"
+        " --policy {input.policy:q} {params.comparability} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule decide_deployment:
+    input:
+        report="results/comparability/{comparison}/report.json",
+        regression="results/comparability/{comparison}/regression.json",
+        result=side_of("right", "result.json"),
+        samples=side_of("right", "samples.csv"),
+        parity=side_of("right", "parity.json"),
+        criteria=lambda wildcards: f"config/criteria/{comparison_of(wildcards).criteria}.yaml",
+        script="scripts/decide_deployment.py",
+        code=source_closure("scripts/decide_deployment.py"),
+    output:
+        "results/comparability/{comparison}/decision.json",
+    log:
+        "results/logs/decide_deployment/{comparison}.log",
+    conda:
+        "../envs/edgeproof.yaml"
+    message:
+        "Deciding whether the right side of {wildcards.comparison} may be deployed"
+    shell:
+        "python {input.script} --report {input.report:q} --regression {input.regression:q}"
+        " --result {input.result:q} --parity {input.parity:q} --criteria {input.criteria:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"

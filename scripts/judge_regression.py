@@ -12,7 +12,7 @@ from edgeproof.core.documents import read_yaml
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--report", required=True, help="report.json of the comparison; verdict and pairs lie beside it"
+        "--report", required=True, help="report.json; verdict and pairs lie beside it"
     )
     for side in ("left", "right"):
         parser.add_argument(f"--{side}", required=True, help="result.json")

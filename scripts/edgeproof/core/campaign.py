@@ -16,12 +16,20 @@ CATALOGUES = {
     "device": "devices",
     "protocol": "protocols",
     "policy": "policies",
+    "regression-policy": "regressions",
+    "criteria": "criteria",
 }
+DEFAULT_REGRESSIONS = {"policy": "strict", "fail_at": "warning", "tolerate": []}
+DEFAULT_CRITERIA = "interactive"
 _NAME = "[a-z0-9][a-z0-9-]*"
 
 
 class Comparison(NamedTuple):
-    """Two cells to compare. `varies`: what is under study and may differ; `pairs`, `margin`: None for the default."""
+    """Two cells to compare. `varies`: what is under study and may differ; `pairs`, `margin`: None for the default.
+
+    `criteria`: name of those that the right side must meet to be deployed; `gated`: whether a regression of the right
+    side against the left shuts the gate.
+    """
 
     name: str
     left: Cell
@@ -30,20 +38,26 @@ class Comparison(NamedTuple):
     policy: str
     pairs: int | None
     margin: float | None
+    criteria: str
+    gated: bool
 
 
 class Campaign(NamedTuple):
-    """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name."""
+    """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name.
+
+    `regressions`: {policy, fail_at, tolerate}.
+    """
 
     name: str
     protocol: str
     cells: tuple
     comparisons: dict
     tolerate: tuple
+    regressions: dict
 
 
 def read_catalogue(kind, root="config"):
-    """Return {name: document} of one configuration folder (kind: model, preset, device, protocol or policy)."""
+    """Return {name: document} of one configuration folder (kind: a key of CATALOGUES)."""
     folder = Path(root) / CATALOGUES[kind]
     return {path.stem: _read_entry(path, kind) for path in sorted(folder.glob("*.yaml"))}
 
@@ -75,7 +89,10 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
     for comparison in comparisons.values():
         cells |= dict.fromkeys((comparison.left, comparison.right))
     tolerate = tuple(config.get("gate", {}).get("tolerate", ()))
-    return Campaign(config["campaign"], config["protocol"], tuple(cells), comparisons, tolerate)
+    regressions = DEFAULT_REGRESSIONS | config.get("regressions", {})
+    if "policy" in config.get("regressions", {}):
+        _known(regressions["policy"], "regression-policy", catalogues, f"{where}: regressions: policy")
+    return Campaign(config["campaign"], config["protocol"], tuple(cells), comparisons, tolerate, regressions)
 
 
 def builder_of(preset, device):
@@ -111,8 +128,20 @@ def _expand_comparison(entry, config, catalogues, where):
         cells.append(_checked(Cell(**fields), catalogues, f"{where}: {side}"))
     policy = entry.get("policy", config["policy"])
     _known(policy, "policy", catalogues, f"{where}: policy")
-    varies = tuple(entry.get("varies", ()))
-    return Comparison(entry["name"], *cells, varies, policy, entry.get("pairs"), entry.get("margin"))
+    criteria = entry.get("criteria", config.get("criteria"))
+    if criteria is not None:
+        _known(criteria, "criteria", catalogues, f"{where}: criteria")
+    return Comparison(
+        name=entry["name"],
+        left=cells[0],
+        right=cells[1],
+        varies=tuple(entry.get("varies", ())),
+        policy=policy,
+        pairs=entry.get("pairs"),
+        margin=entry.get("margin"),
+        criteria=criteria or DEFAULT_CRITERIA,
+        gated=entry.get("gate", False),
+    )
 
 
 def _checked(cell, catalogues, where):

@@ -11,6 +11,8 @@ _PAGES = {
     "device": "`devices/{device}.yaml`",
     "protocol": "`protocols/{protocol}.yaml`",
     "policy": "`policies/{policy}.yaml`",
+    "regression-policy": "`regressions/{policy}.yaml`",
+    "criteria": "`criteria/{criteria}.yaml`",
 }
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
 _MARK = "<!-- From here on generated from schemas/ by `make docs`. -->"

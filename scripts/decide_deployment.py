@@ -1,0 +1,25 @@
+"""Decide by criteria whether the right side of a comparison may be deployed, and write the decision."""
+
+import argparse
+import sys
+
+from edgeproof.comparability.deciding import decide_deployment
+from edgeproof.core.cli import run
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--report", required=True, help="report.json; verdict and pairs lie beside it"
+    )
+    parser.add_argument("--regression", required=True, help="regression.json of the comparison")
+    parser.add_argument("--result", required=True, help="result.json of the right side")
+    parser.add_argument("--parity", required=True, help="parity.json of the right side")
+    parser.add_argument("--criteria", required=True, help="config/criteria/NAME.yaml")
+    parser.add_argument("--output", required=True, help="decision.json to write")
+    args = parser.parse_args(argv)
+    decide_deployment(args.report, args.regression, args.result, args.parity, args.criteria, args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,213 @@
+"""The deployment decision: may the right side of a comparison replace the left? Criteria, and what the comparison says.
+
+Every rule that applies names an outcome, and the worst of them is the decision: `blocked`, `insufficient_evidence`,
+`review_required`, `deployable_with_note`, `deployable`. Source: InferEdgeLab's decision policy (forge contract, section
+10), its guard being our statuses of run and parity, its `unknown` our `insufficient_evidence`.
+"""
+
+from pathlib import Path
+
+from ..core.documents import read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.recomputing import must_follow
+from ..runs.samples import path_beside, read_samples
+from .criteria import VERDICTS, judge_criteria, read_criteria
+from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
+from .quantities import RunEvidence, find_in_run
+from .reading import folder_of_artifact, folder_of_run, read_parity, read_side
+from .regression import read_regression
+
+POLICY_VERSION = "edgeproof-decision-v1"
+OUTCOMES = ("blocked", "insufficient_evidence", "review_required", "deployable_with_note", "deployable")  # worst first
+_DIRECTIONS = {"faster": "faster", "slower": "slower", "equivalent": "neutral"}
+_OTHER_SYSTEM = ("runtime-comparison", "target-comparison")
+
+
+def decide_deployment(report, regression, result, parity, criteria, output):
+    """Write `decision.json` of a comparison (schema `decision`); all arguments are paths.
+
+    `result`, `parity`: of the right side, the candidate. `criteria`: a file of config/criteria/. UserError when an
+    input does not follow from the raw data, or when a criterion names no statistic or no limit.
+    """
+    document = build_decision(report, regression, result, parity, Path(criteria).stem, read_criteria(criteria))
+    write_json(output, document, "decision")
+
+
+def read_decision(path):
+    """Return the decision at `path`, made again from everything that it rests on; UserError names what differs."""
+    path = Path(path)
+    document = read_json(path, "decision")
+    criteria = read_criteria(f"config/criteria/{document['criteria']}.yaml")
+    cell = document["candidate"]
+    paths = (f"{folder_of_run(cell)}/result.json", f"{folder_of_artifact(cell)}/parity.json")
+    beside = (path.with_name("report.json"), path.with_name("regression.json"))
+    again = build_decision(*beside, *paths, document["criteria"], criteria)
+    must_follow(document, again, "", path, "criteria and evidence")
+    return document
+
+
+def build_decision(report_path, regression_path, result_path, parity_path, name, criteria):
+    """Return the decision document; `criteria`: as from `read_criteria`, `name`: of its file."""
+    regression = read_regression(regression_path)  # the report and both results are recomputed with it
+    report = read_json(report_path, "comparison")
+    if regression["digests"]["report"] != sha256_file(report_path):
+        raise UserError(f"{regression_path}: is not about {report_path}; run the workflow again")
+    result = read_side(report, "right", result_path)
+    parity = read_parity(result, parity_path)
+    samples = read_samples(path_beside(result_path)) if result["latency"] is not None else []
+    evidence = RunEvidence(result, samples, parity)
+    lines = judge_criteria(
+        criteria, lambda criterion: find_in_run(criterion, evidence, criteria["accept_trivial_parity"])
+    )
+    known = [*rules_of_candidate(result, parity), *rules_of_comparison(report, regression, criteria["accept"])]
+    difference = find_accuracy(parity, criteria["accept_trivial_parity"])
+    cross = report["left"]["precision"] != report["right"]["precision"]
+    direction = _DIRECTIONS.get(report["verdict"])
+    known += rules_of_accuracy(difference, criteria["accuracy_bands"], direction, cross)
+    rules, decision = conclude(lines, known)
+    point = difference and difference["difference_pp"]
+    return {
+        "schema": "edgeproof.decision.v1",
+        "comparison": report["comparison"],
+        "criteria": name,
+        "policy_version": POLICY_VERSION,
+        "decision": decision,
+        "explanation": "; ".join(rule["message"] for rule in rules if rule["outcome"] == decision),
+        "candidate": report["right"],
+        "baseline": report["left"],
+        "guard": name_guard(known),
+        "overall": "mismatch" if report["comparable"] == "no" else name_overall(direction, cross),
+        "tradeoff_risk": name_tradeoff_risk(direction, cross, point, criteria["accuracy_bands"]),
+        "accuracy": difference,
+        "regression": {key: regression[key] for key in ("policy", "status", "severity")},
+        "rules": rules,
+        "lines": show_flips(lines, known, decision),
+        "provenance": result["provenance"],
+        "digests": {
+            "report": sha256_file(report_path),
+            "regression": sha256_file(regression_path),
+            "result": sha256_file(result_path),
+            "parity": sha256_file(parity_path),
+        },
+    }
+
+
+def conclude(lines, known):
+    """Return (rules that apply, decision): the worst outcome of all rules. `known`: rules that no criterion makes."""
+    rules = [*known, *rules_of_lines(lines)]
+    decision = min((rule["outcome"] for rule in rules), key=OUTCOMES.index, default="insufficient_evidence")
+    return sorted(rules, key=lambda rule: OUTCOMES.index(rule["outcome"])), decision
+
+
+def show_flips(lines, known, decision):
+    """Return the lines with `decision_if`: the decision for each other verdict of that line alone, and `flips`."""
+    shown = []
+    for index, line in enumerate(lines):
+        outcomes = {}
+        for verdict in VERDICTS:
+            if verdict != line["verdict"]:
+                changed = [*lines[:index], {**line, "verdict": verdict}, *lines[index + 1 :]]
+                outcomes[verdict] = conclude(changed, known)[1]
+        flips = any(outcome != decision for outcome in outcomes.values())
+        shown.append({**line, "decision_if": outcomes, "flips_decision": flips})
+    return shown
+
+
+def rules_of_lines(lines):
+    """Return the rules that criteria make: what is required blocks when it fails, and leaves open when unknown."""
+    rules = []
+    for line in lines:
+        figure = "" if line["value"] is None else f" ({line['value']:.6g} {line['unit']}, limit {line['limit']:g})"
+        kind = "required" if line["required"] else "optional"
+        if line["verdict"] == "fail":
+            outcome = "blocked" if line["required"] else "deployable_with_note"
+            rules.append(_rule(f"{kind}_criterion_fails", outcome, f"{line['id']} fails{figure}"))
+        elif line["verdict"] == "unknown":
+            outcome = "insufficient_evidence" if line["required"] else "deployable_with_note"
+            rules.append(_rule(f"{kind}_criterion_unknown", outcome, f"{line['id']} is unknown: {line['reason']}"))
+    return rules
+
+
+def rules_of_candidate(result, parity):
+    """Return what the guard says: does the candidate run, steadily, and does it compute what its source computes?"""
+    rules, status = [], result["status"]
+    if status != "ok":
+        outcome = "insufficient_evidence" if status == "unstable" else "blocked"
+        message = f"the candidate is {status}: {result['reason']['message']}"
+        rules.append(_rule(f"candidate_{status}", outcome, message))
+    if parity["status"] != "passed":
+        outcome = "blocked" if parity["status"] == "failed" else "insufficient_evidence"
+        message = f"parity {parity['status'].replace('_', ' ')}: {parity['reason']['message']}"
+        rules.append(_rule(f"parity_{parity['status']}", outcome, message))
+    return rules
+
+
+def rules_of_comparison(report, regression, accept=("measured",)):
+    """Return what the comparison says. `accept`: provenances of a difference that counts."""
+    rules, verdict = [], report["verdict"]
+    if regression["status"] == "regression":
+        message = f"a {regression['severity']} regression by the policy {regression['policy']}"
+        rules.append(_rule("regression", "review_required", message))
+    if report["comparable"] == "no":
+        fields = ", ".join(reason["field"] for reason in report["reasons"])
+        return [*rules, _rule("mismatch", "review_required", f"the two sides differ in {fields}")]
+    if verdict not in _DIRECTIONS:
+        message = f"the comparison is {verdict}" + (f": {report['explanation']}" if report["explanation"] else "")
+        return [*rules, _rule("no_difference_known", "insufficient_evidence", message)]
+    if report["provenance"] not in accept:
+        message = f"the difference is {report['provenance']}; what decides accepts {', '.join(accept)} only"
+        rules.append(_rule("difference_not_accepted", "insufficient_evidence", message))
+    if regression["status"] == "blocked":
+        message = f"no regression judgement by {regression['policy']}: {regression['reason']}"
+        rules.append(_rule("regression_not_evaluated", "deployable_with_note", message))
+    rules.append(
+        {
+            "faster": _rule("improvement", "deployable", "the right side is faster"),
+            "equivalent": _rule("neutral", "deployable_with_note", "both sides are equivalent within the margin"),
+            "slower": _rule("slower", "review_required", "the right side is slower"),
+        }[verdict]
+    )
+    if report["mode"] in _OTHER_SYSTEM:
+        outcome = "review_required" if verdict == "slower" else "deployable_with_note"
+        rules.append(_rule("other_system", outcome, f"the two sides are a {report['mode']}"))
+    return rules
+
+
+def rules_of_accuracy(difference, bands, direction, cross_precision):
+    """Return what the loss of accuracy against the fp32 source says; `difference`: as from `find_accuracy`.
+
+    The band is the one of the observed difference, as Lab has it; a worse band that its interval reaches is a note.
+    """
+    if difference is None:
+        return []
+    rules, risk = [], name_tradeoff_risk(direction, cross_precision, difference["difference_pp"], bands)
+    band, possible = (name_accuracy_band(difference[key], bands) for key in ("difference_pp", "low_pp"))
+    if band in BANDS:
+        outcome = "deployable_with_note" if band == "caution" else "review_required"
+        rules.append(_rule(f"accuracy_{band}", outcome, f"accuracy changes by {difference['difference_pp']:+.2f} pp"))
+    if possible != band:
+        message = f"a change of accuracy down to {difference['low_pp']:+.2f} pp is not excluded"
+        rules.append(_rule(f"accuracy_{possible}_possible", "deployable_with_note", message))
+    if risk == "not_beneficial":
+        rules.append(_rule("not_beneficial", "review_required", "accuracy is lost and no time is gained"))
+    return rules
+
+
+def find_accuracy(parity, accept_trivial):
+    """Return {difference_pp, low_pp, high_pp, confidence, count} against the fp32 source, None when it is not known."""
+    accuracy = parity["accuracy"]
+    if accuracy is None or (parity["trivial"] and not accept_trivial):
+        return None
+    figures = {f"{key}_pp": 100 * accuracy[key] for key in ("difference", "low", "high")}
+    return figures | {key: accuracy[key] for key in ("confidence", "count")}
+
+
+def name_guard(rules):
+    """Return Lab's guard for the rules of the candidate: `error`, `skipped` or `ok`."""
+    outcomes = {rule["outcome"] for rule in rules if rule["rule"].startswith(("candidate_", "parity_"))}
+    return "error" if "blocked" in outcomes else "skipped" if outcomes else "ok"
+
+
+def _rule(rule, outcome, message):
+    return {"rule": rule, "outcome": outcome, "message": message}

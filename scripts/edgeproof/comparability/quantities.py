@@ -1,0 +1,220 @@
+"""Named quantities: what a criterion can ask of a measured cell, each with its interval and where it comes from.
+
+Cold and warm are different quantities and never pooled. Cold figures are one value per fresh process.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.accuracy import paired_score_interval
+from ..core.distributions import student_t_quantile
+from ..core.percentiles import percentile_floor, pooled_percentiles
+from ..core.statistics import geometric_mean_interval
+from ..core.summary import PERCENTILES
+
+COLD_PROCESSES = 20  # fewer fresh processes say too little about a cold start
+PERCENTILE_CONFIDENCE = 0.99  # of each bound at least: the one that the floors are for
+ENERGY_BUDGET = 0.10  # joules per inference with a larger error are refused when they are measured
+
+_TIME = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
+_BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_COLD = ("mean", *PERCENTILES)
+# (metric, regime): its statistics, and its units as multiples of the unit of documents (ms, bytes, 1/s, pp, J).
+OFFERED = {
+    ("latency", "warm"): (("median", "mean", *PERCENTILES), _TIME),
+    ("latency", "cold"): (_COLD, _TIME),
+    ("cold_start", "cold"): (_COLD, _TIME),
+    ("throughput", "warm"): (("mean",), {"1/s": 1}),
+    ("memory_peak", None): (("maximum", "mean"), _BYTES),
+    ("artifact_size", None): (("total",), _BYTES),
+    ("accuracy_difference", None): (("paired_difference",), {"pp": 1}),
+    ("parity", None): (("missed_limits",), {"count": 1}),
+    ("energy", "warm"): (("mean",), {"J": 1, "mJ": 1e-3}),
+}
+# What is counted or read off has no confidence; energy carries an error budget instead.
+WITHOUT_CONFIDENCE = {
+    ("memory_peak", "maximum"),
+    ("artifact_size", "total"),
+    ("parity", "missed_limits"),
+    ("energy", "mean"),
+}
+
+
+class Quantity(NamedTuple):
+    """A value with its interval in the criterion's unit; `reason` says why it is not known, and is None when it is.
+
+    A quantity that is not known may still have figures to show. `provenance`: measured, declared, estimated or
+    simulated, None for nothing. `source`: what it was computed from.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    provenance: str | None
+    source: str
+    reason: str | None
+
+
+class RunEvidence(NamedTuple):
+    """A cell as measured: its result, its raw samples (int64 ns, one array per process), its artifact's parity."""
+
+    result: dict
+    samples: list
+    parity: dict
+
+
+def find_in_run(criterion, evidence, accept_trivial=False):
+    """Return the Quantity that a criterion asks of a RunEvidence.
+
+    `accept_trivial`: whether agreement of a graph with itself in one runtime counts; by default it says nothing.
+    """
+    metric = criterion["metric"]
+    if metric in ("parity", "accuracy_difference"):
+        quantity = _find_agreement(criterion, evidence.parity, accept_trivial)
+    elif evidence.result["status"] in ("failed", "unsupported"):
+        message = f"the cell is {evidence.result['status']}: {evidence.result['reason']['message']}"
+        quantity = absent("result.json", message, evidence.result["provenance"])
+    elif metric in ("memory_peak", "artifact_size", "energy"):
+        quantity = _find_resource(criterion, evidence.result)
+    elif evidence.result["status"] == "unstable":
+        message = f"the run is unstable: {evidence.result['reason']['message']}"
+        quantity = absent("result.json", message, evidence.result["provenance"])
+    elif criterion["regime"] == "cold":
+        quantity = _find_cold(criterion, evidence.result)
+    else:
+        quantity = _find_warm(criterion, evidence)
+    return in_unit(quantity, criterion)
+
+
+def in_unit(quantity, criterion):
+    """Return a quantity in the unit of the criterion instead of the unit of documents."""
+    factor = OFFERED[criterion["metric"], criterion["regime"]][1][criterion["unit"]]
+    return quantity._replace(
+        **{name: None if (x := getattr(quantity, name)) is None else x / factor for name in ("value", "low", "high")}
+    )
+
+
+def absent(source, reason, provenance=None):
+    """Return the Quantity of what is not there."""
+    return Quantity(None, None, None, provenance, source, reason)
+
+
+def mean_interval(values, confidence):
+    """Return (mean, low, high) by the t-interval; bounds None for fewer than two values. `values`: shape (n,)."""
+    values = np.asarray(values, dtype=np.float64)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, None, None
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    reach = student_t_quantile((1 + confidence) / 2, len(values) - 1) * error
+    return mean, mean - reach, mean + reach
+
+
+def percentile_interval(processes, q, confidence):
+    """Return (low, high, effective count) of the percentile at fraction `q`; bounds None below the floor.
+
+    `processes`: arrays of samples, one per process; a single array holds independent values. Each bound errs with
+    probability at most (1 - confidence) / 2, and at most 1 - PERCENTILE_CONFIDENCE. The upper bound is the
+    early-stopping estimate (core.percentiles); the lower is the same rule on the negated samples at 1 - q.
+    """
+    level = max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2)
+    (high, effective), *_ = pooled_percentiles(processes, (q,), level)
+    (low, _), *_ = pooled_percentiles([-np.asarray(samples) for samples in processes], (1 - q,), level)
+    return (None if low is None or high is None else -low), (None if low is None else high), effective
+
+
+def _find_warm(criterion, evidence):
+    result, statistic, confidence = evidence.result, criterion["statistic"], criterion["confidence"]
+    boundary = result["latency_definition"]["boundary"]
+    source = f"warm samples of {len(evidence.samples)} processes, boundary: {boundary}"
+    provenance, processes = result["provenance"], result["processes"]
+    if statistic in PERCENTILES:
+        entry = result["percentiles"][statistic]
+        if entry["value_ms"] is None:
+            return absent(source, entry["reason"], provenance)
+        low, high, effective = percentile_interval(evidence.samples, PERCENTILES[statistic], confidence)
+        if high is None:
+            floor = percentile_floor(PERCENTILES[statistic], max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2))
+            reason = f"the samples are worth {effective} independent ones, {floor} are needed at this confidence"
+            return absent(source, reason, provenance)
+        return Quantity(entry["value_ms"], low / 1e6, high / 1e6, provenance, source, None)
+    if statistic == "median":
+        interval = geometric_mean_interval([process["median_ms"] for process in processes], confidence)
+        figures = (interval.estimate, interval.low, interval.high)
+    elif criterion["metric"] == "throughput":
+        rates = [1e3 * result["workload"]["batch_size"] / process["mean_ms"] for process in processes]
+        figures = mean_interval(rates, confidence)
+    else:
+        figures = mean_interval([process["mean_ms"] for process in processes], confidence)
+    reason = "one process has no interval" if figures[1] is None else None
+    return Quantity(*figures, provenance, source, reason)
+
+
+def _find_cold(criterion, result):
+    parts = ["cold_first_inference_ms"]
+    if criterion["metric"] == "cold_start":
+        parts = ["import_ms", "load_ms", *parts]
+    values = [sum(process[part] for part in parts) for process in result["processes"]]
+    boundary = result["latency_definition"]["boundary"]
+    source = f"{' + '.join(parts)} of {len(values)} fresh processes, boundary: {boundary}"
+    return judge_cold(values, criterion, result["provenance"], source)
+
+
+def judge_cold(values, criterion, provenance, source):
+    """Return the Quantity of cold figures in ms, one per fresh process."""
+    if len(values) < COLD_PROCESSES:
+        starts = "one cold start" if len(values) == 1 else f"{len(values)} cold starts"
+        return absent(source, f"{starts}, {COLD_PROCESSES} fresh processes are needed", provenance)
+    if criterion["statistic"] == "mean":
+        return Quantity(*mean_interval(values, criterion["confidence"]), provenance, source, None)
+    q = PERCENTILES[criterion["statistic"]]
+    low, high, effective = percentile_interval([np.asarray(values, dtype=np.float64)], q, criterion["confidence"])
+    if high is None:
+        floor = percentile_floor(q, max(PERCENTILE_CONFIDENCE, (1 + criterion["confidence"]) / 2))
+        return absent(source, f"{effective} cold starts, {floor} are needed for {criterion['statistic']}", provenance)
+    return Quantity(high, low, high, provenance, source, None)
+
+
+def _find_resource(criterion, result):
+    provenance, metric = result["provenance"], criterion["metric"]
+    if metric == "artifact_size":
+        size = result["artifact_bytes"]
+        return Quantity(size, size, size, "measured", "artifact_bytes", None if size else "there is no artifact")
+    if metric == "energy":
+        joules, source = result["energy"]["value_j"], "energy"
+        if joules is None:
+            return absent(source, result["energy"]["reason"], None)
+        low, high = joules * (1 - ENERGY_BUDGET), joules * (1 + ENERGY_BUDGET)
+        return Quantity(joules, low, high, provenance, f"{source}, error budget at most {ENERGY_BUDGET:.0%}", None)
+    peaks = [process["memory_peak_bytes"] for process in result["processes"]]
+    source = f"memory_peak_bytes of {len(peaks)} processes"
+    if criterion["statistic"] == "maximum":
+        return Quantity(max(peaks), max(peaks), max(peaks), provenance, f"{source}, the largest seen", None)
+    figures = mean_interval(peaks, criterion["confidence"])
+    return Quantity(*figures, provenance, source, "one process has no interval" if figures[1] is None else None)
+
+
+def _find_agreement(criterion, parity, accept_trivial):
+    provenance, source = parity["provenance"], "parity.json"
+    if parity["status"] == "not_run":
+        return absent(source, f"parity was not run: {parity['reason']['message']}", provenance)
+    trivial = None
+    if parity["trivial"] and not accept_trivial:
+        trivial = "parity is trivial: the same graph in the same runtime, so that agreement says nothing"
+    if criterion["metric"] == "parity":
+        lines = parity["thresholds"]
+        missed = sum(line["passed"] is False for line in lines)
+        unknown = next((f"{line['metric']}: {line['reason']}" for line in lines if line["passed"] is None), None)
+        if not missed:
+            trivial = trivial or unknown or (None if lines else "no limit is set for this precision")
+        if parity["status"] == "failed" and not missed:
+            return absent(source, parity["reason"]["message"], provenance)
+        return Quantity(missed, missed, missed, provenance, f"{len(lines)} limits of {source}", trivial)
+    accuracy = parity["accuracy"]
+    if accuracy is None:
+        return absent(source, parity["absent"].get("relative_accuracy", "accuracy was not measured"), provenance)
+    bounds = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], criterion["confidence"])
+    figures = [100 * figure for figure in (accuracy["difference"], *bounds)]
+    return Quantity(*figures, provenance, f"{accuracy['count']} paired answers of {source}", trivial)
