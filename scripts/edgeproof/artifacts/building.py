@@ -7,14 +7,23 @@ from pathlib import Path
 
 from ..core.documents import digest_json, read_json
 from ..core.errors import UserError
-from ..core.files import atomic_write, sha256_file
+from ..core.files import atomic_write, sha256_bytes, sha256_file
 from ..sources.identity import describe_tensor
 from ..sources.onnx_files import list_inputs, load_model
 from .calibration import LEAST_SAMPLES
 from .conversion import CALIBRATION_METHODS, TOOLS, convert_onnx
 from .failures import BuildError
-from .manifests import describe_file, describe_host, describe_toolchain, locate, now, write_manifest
+from .manifests import (
+    describe_file,
+    describe_host,
+    describe_lock,
+    describe_preset_file,
+    describe_toolchain,
+    locate,
+    now,
+)
 from .precision import prove_precision, require_precision
+from .publishing import publish_build
 
 FAKE_SPEED = {"fp32": 1.0, "fp16": 0.7, "int8": 0.5, "int8-dynamic": 0.6}  # latency of the fake backend, fp32 = 1
 _CALIBRATED = {"calibration_method", "calibration_samples", "per_channel"}
@@ -104,11 +113,17 @@ def _build(cell, source, known, preset, artifact, manifest, command, convert, to
             reason = {"kind": failure.kind, "message": str(failure)}
         if sha256_file(source) != known["sha256"]:
             raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
-        atomic_write(artifact, b"" if reason else target.read_bytes())
-    duration_s = round(time.monotonic() - begin, 3)
-    built = {"sha256": None, "bytes": 0} if reason else describe_file(artifact)
-    built.update(file=Path(artifact).name, format=preset["artifact"], opset=facts.pop("opset"))
-    write_manifest(
+        data = b"" if reason else target.read_bytes()
+    built = {
+        "file": Path(artifact).name,
+        "sha256": None if reason else sha256_bytes(data),
+        "bytes": len(data),
+        "format": preset["artifact"],
+        "opset": facts.pop("opset"),
+    }
+    publish_build(
+        artifact,
+        data,
         manifest,
         {
             "cell": cell,
@@ -123,12 +138,14 @@ def _build(cell, source, known, preset, artifact, manifest, command, convert, to
             "artifact": built,
             "preset": preset,
             "preset_sha256": digest_json(preset),
+            **describe_preset_file(cell["preset"]),
             **facts,
             "calibration": calibration,
             "toolchain": describe_toolchain(tools),
+            **describe_lock(),
             "command": command,
             "exit_code": 0,
-            "duration_s": duration_s,
+            "duration_s": round(time.monotonic() - begin, 3),
             "host": describe_host(),
             "built_at": now(),
         },

@@ -16,10 +16,12 @@ from ..core.files import sha256_file
 from ..core.layout import relative_to_repository
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+SEAL = "document_sha256"
+HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds what needs no other
 
 
 def read_manifest(path):
-    """Return the manifest at `path`, checked against its schema and the digest of its own preset snapshot.
+    """Return the manifest at `path`, checked against its schema, its own digest and that of its preset snapshot.
 
     `status` is `ok` or `failed`; with `failed`, `reason` says why, `artifact.sha256` is None and the artifact file is
     empty. UserError when it is missing or invalid.
@@ -27,6 +29,8 @@ def read_manifest(path):
     manifest = read_json(path, "manifest")
     if manifest["preset_sha256"] != digest_json(manifest["preset"]):
         raise UserError(f"{path}: preset_sha256 does not match preset; the manifest was edited, rebuild it")
+    if manifest.get(SEAL, digest := digest_sealed(manifest)) != digest:
+        raise UserError(f"{path}: {SEAL} does not match the rest of it; the manifest was edited, rebuild it")
     return manifest
 
 
@@ -45,8 +49,14 @@ def verify_manifest(path, artifact=None, source=None):
 
 
 def write_manifest(path, document):
-    """Write a manifest; keys that a build has nothing to say about are None."""
-    write_json(path, {"schema": "edgeproof.manifest.v1", **document}, "manifest")
+    """Write a manifest and seal it with its own digest; keys that a build has nothing to say about are None."""
+    sealed = {"schema": "edgeproof.manifest.v1", **document}
+    write_json(path, {**sealed, SEAL: digest_sealed(sealed)}, "manifest")
+
+
+def digest_sealed(manifest):
+    """Return the digest of all that a manifest says but for the digest itself (canonical JSON)."""
+    return digest_json({key: value for key, value in manifest.items() if key != SEAL})
 
 
 def describe_file(path):
@@ -57,6 +67,18 @@ def describe_file(path):
 def describe_toolchain(tools):
     """Return the versions of Python and of the named distributions in this interpreter."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in sorted(tools)}}
+
+
+def describe_lock(lock=HOST_LOCK):
+    """Return the manifest's entries about a toolchain's lock file, given relative to the repository; {} without one."""
+    path = REPOSITORY / lock
+    return {"toolchain_lock_file": lock, "toolchain_lock_sha256": sha256_file(path)} if path.is_file() else {}
+
+
+def describe_preset_file(name):
+    """Return the manifest's entry about the file of the preset `name`; none where there is no such file."""
+    path = REPOSITORY / "config" / "presets" / f"{name}.yaml"
+    return {"preset_file": {"file": locate(path), "sha256": sha256_file(path)}} if path.is_file() else {}
 
 
 def describe_host():

@@ -3,7 +3,14 @@
 import json
 
 import pytest
-from edgeproof.artifacts.manifests import REPOSITORY, read_manifest, record_command, verify_manifest
+from edgeproof.artifacts.manifests import (
+    REPOSITORY,
+    SEAL,
+    read_manifest,
+    record_command,
+    verify_manifest,
+    write_manifest,
+)
 from edgeproof.core.errors import UserError
 
 
@@ -63,6 +70,7 @@ def test_a_failed_build_has_an_empty_artifact(make_job):
         (lambda d: d["artifact"].update(file="../artifact.onnx"), "artifact.file"),
         (lambda d: d["precision"].update(share=1.5), "share is 1.5"),
         (lambda d: d.update(duration_s=float("nan")), "NaN is not a number"),
+        (lambda d: d.update(built_at="2026-01-01T00:00:00Z"), "document_sha256 does not match"),
     ],
 )
 def test_an_edited_manifest_is_refused(job, change, expected):
@@ -78,7 +86,7 @@ def test_later_backends_may_say_more(job):
     job.build("fp16")
     path = job.folder / "fp16" / "manifest.json"
     extra = {"toolchain_lock_sha256": "0" * 64, "drivers": {"tensorrt": "10.3.0"}, "log_sha256": "1" * 64}
-    edit(path, lambda document: document.update(extra))
+    write_manifest(path, {**{k: v for k, v in read_manifest(path).items() if k != SEAL}, **extra})
     assert read_manifest(path)["drivers"] == {"tensorrt": "10.3.0"}
 
 

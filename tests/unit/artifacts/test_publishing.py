@@ -1,0 +1,74 @@
+"""Two builds of one target at once: both end well, and what is left is one of them, whole."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from edgeproof.artifacts.manifests import verify_manifest
+from edgeproof.artifacts.publishing import exclusive_folder, publish_build
+from edgeproof.core.errors import UserError
+
+from .conftest import BUILD
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+WORKER = """
+import sys
+from edgeproof.artifacts.publishing import exclusive_folder
+with exclusive_folder(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start_build(job, folder, per_channel):
+    cell = {"model": "tiny", "preset": "ort-cpu", "builder": "host", "precision": "int8"}
+    preset = {"backend": "onnxruntime", "artifact": "onnx", "build": {**BUILD, "per_channel": per_channel}}
+    options = {
+        "cell": json.dumps(cell),
+        "source": job.source,
+        "identity": job.identity,
+        "preset": json.dumps(preset),
+        "precision": "int8",
+        "calibration": job.calibration,
+        "artifact": folder / "artifact.onnx",
+        "manifest": folder / "manifest.json",
+    }
+    arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+    return subprocess.Popen([sys.executable, REPOSITORY / "scripts" / "build_onnx.py", *arguments])
+
+
+def test_two_processes_that_build_into_one_folder_leave_no_mixture(job):
+    folder = job.folder / "both"
+    builds = [start_build(job, folder, per_channel) for per_channel in (True, False, True)]
+    assert [build.wait(timeout=60) for build in builds] == [0, 0, 0]
+    manifest = verify_manifest(folder / "manifest.json", source=job.source)
+    alone = job.build("int8", folder="alone", options={"per_channel": manifest["preset"]["build"]["per_channel"]})
+    assert manifest["artifact"] == alone["artifact"]
+    assert sorted(path.name for path in folder.iterdir()) == ["artifact.onnx", "manifest.json"]
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
+    """The second gets it when the first is gone, also when that was killed; nothing is left in the folder."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment, "text": True}
+    with subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes) as first:
+        assert first.stdout.readline() == "held\n"
+        with subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes) as second:
+            with pytest.raises(subprocess.TimeoutExpired):
+                second.wait(timeout=0.5)
+            first.kill()
+            assert second.stdout.readline() == "held\n"
+            second.stdin.close()
+    with exclusive_folder(tmp_path):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(tmp_path, job):
+    job.build("fp16")
+    folder = job.folder / "fp16"
+    with pytest.raises(UserError, match="'cell' is missing"):
+        publish_build(folder / "artifact.onnx", b"new", folder / "manifest.json", {"status": "nonsense"})
+    assert not (folder / "manifest.json").exists()
