@@ -71,7 +71,8 @@ def collect_evidence(snapshot, tolerate=()):
     samples = {name: read_json(f"{source_folder(name)}/samples/samples.json", "samples") for name in models}
     artifacts = {}
     cells = [_collect_cell(row, artifacts, identities, tolerate) for row in snapshot["cells"]]
-    comparisons = _adjust([_collect_comparison(name) for name in snapshot["comparisons"]])
+    results = {item.cell: item.digests["result"] for item in cells}
+    comparisons = _adjust([_collect_comparison(name, results) for name in snapshot["comparisons"]])
     return Evidence(snapshot["campaign"], tuple(tolerate), cells, comparisons, identities, samples)
 
 
@@ -122,12 +123,13 @@ def _read_artifact(folder, identity):
     digests = {name: sha256_file(f"{folder}/{name}.json") for name in ("manifest", "parity")}
     if manifest["source"]["sha256"] != identity["sha256"]:
         raise UserError(f"{folder}/manifest.json: source.sha256 is not the model's; run the workflow again")
-    if parity["manifest_sha256"] != digests["manifest"]:
-        raise UserError(f"{folder}/parity.json: manifest_sha256 is not the manifest's; run the workflow again")
+    for name, expected in (("manifest", digests["manifest"]), ("artifact", manifest["artifact"]["sha256"])):
+        if parity[f"{name}_sha256"] != expected:
+            raise UserError(f"{folder}/parity.json: {name}_sha256 is not that of the {name}; run the workflow again")
     return manifest, parity, digests
 
 
-def _collect_comparison(name):
+def _collect_comparison(name, results):
     folder = comparison_folder(name)
     paths = {
         "report": f"{folder}/report.json",
@@ -140,6 +142,10 @@ def _collect_comparison(name):
     validate(again, "comparison", f"{paths['report']}, computed again")
     if not _same(report, again):
         raise UserError(f"{paths['report']}: does not follow from its verdict and its pairs; run the workflow again")
+    for side in ("left", "right"):
+        cell = Cell(*(report[side][field] for field in Cell._fields))
+        if results.get(cell) != report["digests"][f"{side}_result"]:
+            raise UserError(f"{paths['report']}: digests.{side}_result is not that of {cell}; run the workflow again")
     if report["effect"] is None:
         return ComparisonEvidence(report, None, np.array([]), paths)
     document, medians = read_pairs(paths["table"], paths["record"])

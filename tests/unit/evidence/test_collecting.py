@@ -1,0 +1,105 @@
+"""Collecting: everything is there, everything follows from what it was made of."""
+
+import json
+
+import pytest
+from edgeproof.core.errors import UserError
+from edgeproof.evidence.collecting import collect_evidence, link_from
+
+from .campaigns import make_campaign
+
+FP32, INT8 = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")
+RUN = "results/runs/digits-cnn/ort-cpu/desk/fp32"
+BUILT = "results/artifacts/digits-cnn/ort-cpu/host/fp32"
+PAIR = "results/comparability/faster"
+
+
+def edit(path, change):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def two_cells(here, **options):
+    comparison = {"name": "faster", "left": FP32, "right": INT8, "varies": ["precision"], "ratio": 0.6, **options}
+    return make_campaign(here, [{}, {"precision": "int8"}], [comparison])
+
+
+def test_everything_is_collected(campaign):
+    evidence = collect_evidence(campaign, ["unstable"])
+    assert [item.verdict["state"] for item in evidence.cells].count("failing") == 4
+    assert [item.distribution is None for item in evidence.cells] == [False] * 6 + [True] * 3 + [False]
+    verdicts = {item.report["comparison"]: item.judgement and item.judgement.verdict for item in evidence.comparisons}
+    assert verdicts == {
+        "faster": "faster",
+        "same": "equivalent",
+        "undecided": "undecided",
+        "shaky": None,
+        "refused": None,
+        "two-boards": None,
+    }
+    assert all(len(item.ratios) == (10 if item.judgement else 0) for item in evidence.comparisons)
+
+
+def test_verdicts_are_corrected_for_their_number(here):
+    """A difference that is just significant on its own is not in a table of twelve."""
+    weak = {"left": FP32, "right": INT8, "varies": ["precision"], "ratio": 1.06, "spread": 0.03}
+    one = make_campaign(here, [{}, {"precision": "int8"}], [{"name": "weak", **weak}])
+    alone = collect_evidence(one).comparisons[0]
+    assert alone.judgement.verdict == alone.report["verdict"] == "slower"
+    crowd = [{"name": f"weak-{n}", **weak} for n in range(12)]
+    judged = [
+        item.judgement for item in collect_evidence(make_campaign(here, [{}, {"precision": "int8"}], crowd)).comparisons
+    ]
+    assert {judgement.verdict for judgement in judged} == {"undecided"}
+    assert "Holm" in judged[0].reason
+
+
+def test_a_report_that_does_not_follow_from_its_pairs_is_refused(here):
+    snapshot = two_cells(here)
+    edit(here / PAIR / "report.json", lambda report: report["effect"].update(ratio=0.5))
+    with pytest.raises(UserError, match=r"report\.json"):
+        collect_evidence(snapshot)
+
+
+def test_changed_raw_pairs_are_refused(here):
+    snapshot = two_cells(here)
+    path = next((here / PAIR).rglob("samples.npy"))
+    path.write_bytes(path.read_bytes()[:-8] + b"\0" * 8)
+    with pytest.raises(UserError, match=r"samples\.npy"):
+        collect_evidence(snapshot)
+
+
+def test_a_comparison_of_other_results_is_refused(here):
+    snapshot = two_cells(here)
+    edit(here / RUN / "result.json", lambda result: result.update(started_at_unix_s=5.0))
+    with pytest.raises(UserError, match="left_result"):
+        collect_evidence(snapshot)
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "message"),
+    [
+        (f"{BUILT}/manifest.json", lambda d: d.update(duration_s=9.0), "manifest_sha256"),
+        (f"{BUILT}/parity.json", lambda d: d.update(artifact_sha256="0" * 64), "artifact_sha256"),
+        ("results/sources/digits-cnn/identity.json", lambda d: d.update(sha256="0" * 64), "source"),
+    ],
+)
+def test_documents_that_do_not_belong_together_are_refused(here, path, change, message):
+    snapshot = make_campaign(here, [{}])
+    edit(here / path, change)
+    with pytest.raises(UserError, match=message):
+        collect_evidence(snapshot)
+
+
+def test_a_missing_document_is_named(here):
+    snapshot = make_campaign(here, [{}])
+    (here / BUILT / "parity.json").unlink()
+    with pytest.raises(UserError, match=r"parity\.json"):
+        collect_evidence(snapshot)
+
+
+def test_links_are_relative():
+    assert link_from("results/evidence/c/report.html", f"{RUN}/result.json") == (
+        "../../runs/digits-cnn/ort-cpu/desk/fp32/result.json"
+    )

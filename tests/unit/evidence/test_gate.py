@@ -1,0 +1,95 @@
+"""The gate: which cells pass, and what it says at midnight."""
+
+import json
+
+import pytest
+from edgeproof.core.documents import read_json
+from edgeproof.core.errors import UserError
+from edgeproof.evidence.gate import check_gate, judge_cell
+
+from .campaigns import make_campaign
+
+OK = {"status": "ok", "reason": None}
+PASSED = {"status": "passed", "provenance": "measured", "reason": None}
+
+
+def result(status, kind=None, message="why"):
+    return {"status": status, "reason": {"kind": kind or status, "message": message}}
+
+
+def parity(status, kind="threshold_missed", provenance="measured"):
+    return {"status": status, "provenance": provenance, "reason": {"kind": kind, "message": "parity says why"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "agreement", "tolerate", "state"),
+    [
+        (OK, PASSED, (), "ok"),
+        (result("unstable"), PASSED, (), "failing"),
+        (result("unstable"), PASSED, ("unstable",), "tolerated"),
+        (result("failed"), PASSED, ("unstable", "unsupported"), "failing"),
+        (OK, parity("failed"), ("unstable",), "failing"),
+        (OK, parity("not_run", "metrics_unknown"), (), "failing"),
+        (OK, parity("not_run", "metrics_unknown", "simulated"), (), "ok"),
+        (result("unsupported"), parity("failed", "provider_unavailable"), ("unsupported",), "tolerated"),
+        (result("unsupported"), parity("failed", "provider_unavailable"), (), "failing"),
+        (result("unsupported"), parity("failed", "threshold_missed"), ("unsupported",), "failing"),
+    ],
+)
+def test_state_of_a_cell(found, agreement, tolerate, state):
+    verdict = judge_cell(found, agreement, tolerate)
+    assert verdict["state"] == state
+    assert bool(verdict["reasons"]) == (state != "ok")
+
+
+def test_the_same_reason_is_not_said_twice():
+    failed = result("failed", "no_artifact", "the operator is not known")
+    not_run = {
+        "status": "not_run",
+        "provenance": "measured",
+        "reason": {"kind": "build_failed", "message": "the operator is not known"},
+    }
+    assert judge_cell(failed, not_run)["reasons"] == ["failed (no artifact): the operator is not known"]
+
+
+def test_passing_writes_a_document(here):
+    snapshot = make_campaign(here, [{}, {"precision": "int8"}, {"preset": "fake", "kind": "simulated"}])
+    passed, text = check_gate(snapshot, [], "gate.json")
+    document = read_json("gate.json", "gate")
+    assert passed
+    assert text.startswith("Gate of campaign trial passed; cells: 3 ok.")
+    assert "1 of 3 cells" in text
+    assert [cell["state"] for cell in document["cells"]] == ["ok"] * 3
+
+
+def test_failing_writes_nothing_and_names_the_cells(here):
+    snapshot = make_campaign(
+        here, [{}, {"precision": "int8", "kind": "unstable"}, {"precision": "fp16", "kind": "wrong"}]
+    )
+    passed, text = check_gate(snapshot, [], "gate.json")
+    assert not passed
+    assert not (here / "gate.json").exists()
+    lines = text.splitlines()
+    assert lines[0] == "GATE NOT PASSED: 2 of 3 cells of campaign trial are not ok."
+    assert any(line.startswith("  digits-cnn/ort-cpu/desk/int8 ") and "unstable: " in line for line in lines)
+    assert any("parity failed: made up" in line for line in lines)
+    assert "add unstable to gate.tolerate" in lines[-1]
+    assert max(map(len, lines)) <= 120
+
+
+def test_tolerated_cells_pass_and_are_named(here):
+    snapshot = make_campaign(here, [{"kind": "unstable"}, {"precision": "int8", "kind": "unsupported"}])
+    passed, text = check_gate(snapshot, ["unstable", "unsupported"], "gate.json")
+    assert passed
+    assert "Tolerated:" in text
+    assert [cell["state"] for cell in json.loads((here / "gate.json").read_text())["cells"]] == ["tolerated"] * 2
+
+
+def test_numbers_that_do_not_follow_from_the_samples_are_no_verdict(here):
+    snapshot = make_campaign(here, [{}])
+    path = here / "results/runs/digits-cnn/ort-cpu/desk/fp32/result.json"
+    document = json.loads(path.read_text())
+    document["latency"]["median_ms"] /= 2
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match="median_ms"):
+        check_gate(snapshot, [], "gate.json")

@@ -1,0 +1,30 @@
+"""What a report cannot say."""
+
+from edgeproof.evidence.collecting import collect_evidence
+from edgeproof.evidence.limits import list_limits
+
+from .campaigns import make_campaign
+
+
+def test_everything_left_open_is_said(campaign):
+    limits = {limit["title"]: limit["text"] for limit in list_limits(collect_evidence(campaign))}
+    assert next(iter(limits)) == "Simulated"
+    assert limits["Simulated"].startswith("1 of 10 cells is simulated, not measured: digits-cnn · fake · fp32 · desk.")
+    assert limits["No number"].startswith("3 of 10 cells are without a latency: ")
+    assert limits["Unstable"].startswith("1 of 10 cells is unstable: ")
+    assert "does not compute" in limits["Outputs differ"] or "do not compute" in limits["Outputs differ"]
+    assert "shaky, refused, two-boards" in limits["No difference"]
+    assert limits["Energy"].startswith("Not measured for 10 of 10 cells: ")
+    assert "p99.9 of 7 cells" in limits["Percentiles withheld"]
+    assert "labels" in limits["Accuracy unknown"]
+
+
+def test_a_clean_campaign_still_has_its_limits(here):
+    titles = [limit["title"] for limit in list_limits(collect_evidence(make_campaign(here, [{}])))]
+    assert titles == ["Rows are not differences", "Percentiles withheld", "Energy", "One request at a time"]
+
+
+def test_long_lists_are_cut(here):
+    cells = [{"device": f"desk-{number}", "kind": "simulated"} for number in range(9)]
+    text = list_limits(collect_evidence(make_campaign(here, cells)))[0]["text"]
+    assert "and 5 more" in text

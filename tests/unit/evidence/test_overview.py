@@ -1,0 +1,47 @@
+"""The head of the page."""
+
+import pytest
+from edgeproof.evidence.collecting import collect_evidence
+from edgeproof.evidence.overview import describe_overview
+
+from .campaigns import make_campaign
+
+
+@pytest.mark.parametrize(
+    ("cells", "tolerate", "gate", "sentence"),
+    [
+        ([{}], [], "ok", "The one wanted cell is ok."),
+        ([{}, {"precision": "int8"}], [], "ok", "All 2 wanted cells are ok."),
+        ([{}, {"precision": "int8", "kind": "unstable"}], [], "failing", "1 of 2 wanted cells is not ok."),
+        (
+            [{}, {"precision": "int8", "kind": "unstable"}],
+            ["unstable"],
+            "tolerated",
+            "2 wanted cells: 1 ok, 1 unstable and tolerated.",
+        ),
+        (
+            [{"kind": "wrong"}, {"precision": "int8", "kind": "unstable"}],
+            ["unstable"],
+            "failing",
+            "1 of 2 wanted cells is not ok, 1 tolerated.",
+        ),
+    ],
+)
+def test_the_gate_in_words(here, cells, tolerate, gate, sentence):
+    overview = describe_overview(collect_evidence(make_campaign(here, cells), tolerate))
+    assert (overview["gate"], overview["sentence"]) == (gate, sentence)
+
+
+def test_facts(campaign):
+    overview = describe_overview(collect_evidence(campaign))
+    assert overview["period"] == "2027-01-15 08:00 UTC"
+    assert [device["name"] for device in overview["devices"]] == ["desk", "board"]
+    assert overview["devices"][0]["words"] == "Made-up CPU, x86_64"
+    assert overview["protocol"][0]["name"] == "quick"
+    assert [model["name"] for model in overview["models"]] == ["digits-cnn", "squeezenet"]
+    assert len(overview["squares"]) == 10
+
+
+def test_a_simulated_campaign_says_so(here):
+    overview = describe_overview(collect_evidence(make_campaign(here, [{"kind": "simulated"}])))
+    assert overview["simulated_words"] == "Every number on this page is simulated"

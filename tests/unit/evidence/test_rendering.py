@@ -1,0 +1,135 @@
+"""The page and its Markdown: whole, escaped, self-contained, and the same facts in both."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from edgeproof.evidence.collecting import collect_evidence
+from edgeproof.evidence.rendering import build_view, escape_markdown, mark_code, render_html, render_markdown
+
+from .campaigns import make_campaign
+from .conftest import MARKUP
+
+PAGE = "results/evidence/trial/report.html"
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and collects ids, references, tags and text by article."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.references, self.tags, self.links, self.articles = [], [], [], [], [], {}
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.append((tag, values))
+        if tag not in VOID:
+            self.open.append((tag, values.get("id")))
+        self.ids += [values["id"]] if "id" in values else []
+        for name in ("aria-labelledby",):
+            self.references += values.get(name, "").split()
+        target = values.get("href", "")
+        (self.references if target.startswith("#") else self.links).append(target.lstrip("#"))
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open[-1][0] == tag, f"</{tag}> closes {self.open[-1]} at {self.getpos()}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        for tag, name in self.open:
+            if tag == "article":
+                self.articles[name] = self.articles.get(name, "") + data
+
+
+@pytest.fixture
+def view(campaign):
+    return build_view(collect_evidence(campaign, ["unstable"]), PAGE)
+
+
+def test_page_is_well_formed(view):
+    page = Page(render_html(view))
+    assert not page.open
+    assert len(page.ids) == len(set(page.ids))
+    assert set(filter(None, page.references)) <= set(page.ids)
+
+
+def test_page_loads_nothing(view):
+    text = render_html(view)
+    page = Page(text)
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.tags}
+    assert not re.search(r"https?://|@import|url\((?!#)", text)
+    assert all(link.startswith("../../") for link in page.links if link)
+
+
+def test_every_value_is_escaped(view):
+    text = render_html(view)
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") >= 5
+
+
+def test_drawings_and_tables_can_be_read_aloud(view):
+    page = Page(render_html(view))
+    drawings = [values for tag, values in page.tags if tag == "svg"]
+    assert all("aria-labelledby" in values or values.get("aria-hidden") or "viewbox" in values for values in drawings)
+    assert sum(values.get("role") == "img" for values in drawings) == 10
+    assert all("scope" in values for tag, values in page.tags if tag == "th")
+
+
+def test_a_pair_that_may_not_be_compared_shows_no_number(view):
+    page = Page(render_html(view))
+    refused = page.articles["comparison-refused"]
+    assert "Not comparable" in refused
+    assert not re.search(r"Ratio|\d\s*%|[−+]\d", refused)
+    assert "Ratio" in page.articles["comparison-faster"]
+    assert "Ratio" not in page.articles["comparison-shaky"]
+    line = next(line for line in render_markdown(view).splitlines() if line.startswith("- **refused**"))
+    assert not re.search(r"Ratio|\d\s*%|margin", line)
+
+
+def test_simulated_cells_are_marked_wherever_they_appear(view):
+    text = render_html(view)
+    assert "1 of 10 cells is simulated" in text
+    assert text.count(">simulated</span>") >= 3  # cells, drawing, percentiles, outputs
+
+
+def test_missing_values_are_never_zero(here):
+    snapshot = make_campaign(here, [{"kind": "no_artifact"}])
+    view = build_view(collect_evidence(snapshot), PAGE)
+    row = re.search(r'<tr id="cell-.*?</tr>', render_html(view), re.S)[0]
+    assert row.count("not available") >= 3
+    assert not re.search(r">\s*0\b", row)
+
+
+@pytest.mark.parametrize("kind", ["no_artifact", "crashed", "unsupported", "unstable", "simulated", "wrong", "trivial"])
+def test_any_single_cell_makes_a_page(here, kind):
+    view = build_view(collect_evidence(make_campaign(here, [{"kind": kind}])), PAGE)
+    assert not Page(render_html(view)).open
+    assert "asks for no comparison" in render_html(view)
+    assert render_markdown(view).startswith("# trial: gate ")
+
+
+def test_markdown_has_the_same_facts_and_no_markup(view):
+    text = render_markdown(view)
+    assert "<script" not in text
+    assert escape_markdown(MARKUP) in text
+    for group in view["cells"]:
+        for row in group["rows"]:
+            assert f"{group['model']} · {row['label']} |" in text
+            assert row["latency"] is None or row["latency"].replace("\u202f", " ") in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(re.sub(r"\\.", "", line).count("|") in (12, 9) for line in tables)
+    assert view["digests"][0]["files"][0]["digest"] in text
+
+
+def test_code_in_remedies_is_marked_and_escaped():
+    assert mark_code("set `a<b` now") == "set <code>a&lt;b</code> now"
+    assert mark_code("a ` and <b>") == "a ` and &lt;b&gt;"

@@ -1,0 +1,59 @@
+"""The two scripts, as the rules call them."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from edgeproof.core.cli import run
+
+from .campaigns import make_campaign
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+
+def load_main(name):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def write_report(snapshot, tolerate=()):
+    arguments = ["--campaign", json.dumps(snapshot), "--tolerate", json.dumps(list(tolerate))]
+    return run(load_main("write_report"), [*arguments, "--html", "out/report.html", "--markdown", "out/report.md"])
+
+
+def check_gate(snapshot, tolerate=()):
+    arguments = ["--campaign", json.dumps(snapshot), "--tolerate", json.dumps(list(tolerate))]
+    return run(load_main("check_gate"), [*arguments, "--output", "out/gate.json"])
+
+
+def test_a_good_campaign_passes(here, capsys):
+    snapshot = make_campaign(here, [{}])
+    assert write_report(snapshot) == 0
+    assert check_gate(snapshot) == 0
+    assert "Gate passed" in (here / "out/report.html").read_text()
+    assert (here / "out/report.md").read_text().startswith("# trial: gate passed")
+    assert json.loads((here / "out/gate.json").read_text())["passed"] is True
+    assert "Gate of campaign trial passed" in capsys.readouterr().err
+
+
+def test_a_red_campaign_leaves_its_report_and_exits_with_1(here, capsys):
+    snapshot = make_campaign(here, [{"kind": "unstable"}])
+    assert write_report(snapshot) == 0
+    assert check_gate(snapshot) == 1
+    assert "Gate not passed" in (here / "out/report.html").read_text()
+    assert not (here / "out/gate.json").exists()
+    assert "GATE NOT PASSED" in capsys.readouterr().err
+    assert check_gate(snapshot, ["unstable"]) == 0
+
+
+@pytest.mark.parametrize("script", [write_report, check_gate])
+def test_a_missing_result_is_one_line(here, capsys, script):
+    snapshot = make_campaign(here, [{}])
+    (here / "results/runs/digits-cnn/ort-cpu/desk/fp32/result.json").unlink()
+    assert script(snapshot) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: results/runs/digits-cnn/ort-cpu/desk/fp32/result.json: ")
+    assert error.count("\n") == 1
