@@ -87,7 +87,7 @@ def write_cell(
         "task": "classification",
         "arm": {"runtime": {"intra_op_threads": 1}},
         "device": {"name": device, "board": "A desk", "transport": "local", "tags": ["host"]},
-        "protocol": PROTOCOL,
+        "protocol": PROTOCOL | {"processes": processes, "min_samples": min(200, count)},
         "identity": identity,
         "artifact_bytes": manifest["artifact"]["bytes"],
         "digests": {
