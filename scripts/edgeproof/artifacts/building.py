@@ -1,29 +1,16 @@
 """Building one artifact and its manifest. What cannot be built is a verdict: status `failed`, an empty artifact."""
 
 import json
-import tempfile
-import time
-from pathlib import Path
 
-from ..core.documents import digest_json, read_json
 from ..core.errors import UserError
-from ..core.files import atomic_write, sha256_bytes, sha256_file
+from ..core.files import atomic_write
 from ..sources.identity import describe_tensor
 from ..sources.onnx_files import list_inputs, load_model
 from .calibration import LEAST_SAMPLES
 from .conversion import CALIBRATION_METHODS, TOOLS, convert_onnx
-from .failures import BuildError
-from .manifests import (
-    describe_file,
-    describe_host,
-    describe_lock,
-    describe_preset_file,
-    describe_toolchain,
-    locate,
-    now,
-)
+from .jobs import carry_out, check_job
+from .manifests import describe_file, describe_toolchain
 from .precision import prove_precision, require_precision
-from .publishing import publish_build
 
 FAKE_SPEED = {"fp32": 1.0, "fp16": 0.7, "int8": 0.5, "int8-dynamic": 0.6}  # latency of the fake backend, fp32 = 1
 _CALIBRATED = {"calibration_method", "calibration_samples", "per_channel"}
@@ -38,7 +25,7 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
     `command`: argv for the record. UserError, before anything is written, for wrong options, a wrong or too small
     calibration set, or files that do not belong together.
     """
-    known = _check_job(cell, source, identity, preset, precision, artifact, manifest, TOOLS)
+    known = check_job(cell, source, identity, preset, precision, artifact, manifest, TOOLS)
     options = _check_onnx_options(preset["build"], precision)
     model = load_model(source)
     if precision != "int8":
@@ -64,7 +51,8 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
         "samples": options["calibration_samples"],
         "method": options["calibration_method"],
     }
-    _build(cell, source, known, preset, artifact, manifest, command, convert, TOOLS[precision], used)
+    facts = {"toolchain": describe_toolchain(TOOLS[precision]), "calibration": used}
+    carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
 
 
 def build_fake(cell, source, identity, preset, precision, artifact, manifest, command):
@@ -72,7 +60,7 @@ def build_fake(cell, source, identity, preset, precision, artifact, manifest, co
 
     Its times and outputs are simulated; only names and shapes of the outputs are the model's (symbolic sizes are 1).
     """
-    known = _check_job(cell, source, identity, preset, precision, artifact, manifest, FAKE_SPEED)
+    known = check_job(cell, source, identity, preset, precision, artifact, manifest, FAKE_SPEED)
     latency_ms = preset["build"].get("latency_ms")
     if type(latency_ms) not in (int, float) or not 0 < latency_ms < float("inf"):
         raise UserError(f"preset {cell['preset']}: build.latency_ms is {latency_ms!r}; a positive number is needed")
@@ -98,78 +86,8 @@ def build_fake(cell, source, identity, preset, precision, artifact, manifest, co
         }
         return {"opset": None, "inputs": known["inputs"], "outputs": outputs, "precision": proof, "warnings": []}
 
-    _build(cell, source, known, preset, artifact, manifest, command, convert, (), None)
-
-
-def _build(cell, source, known, preset, artifact, manifest, command, convert, tools, calibration):
-    """Run `convert(target, scratch)` and write the artifact and its manifest, whatever the verdict."""
-    begin = time.monotonic()
-    reason, facts = None, {"opset": None, "inputs": None, "outputs": None, "precision": None, "warnings": []}
-    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
-        target = Path(scratch) / "converted"
-        try:
-            facts = convert(target, scratch)
-        except BuildError as failure:
-            reason = {"kind": failure.kind, "message": str(failure)}
-        if sha256_file(source) != known["sha256"]:
-            raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
-        data = b"" if reason else target.read_bytes()
-    built = {
-        "file": Path(artifact).name,
-        "sha256": None if reason else sha256_bytes(data),
-        "bytes": len(data),
-        "format": preset["artifact"],
-        "opset": facts.pop("opset"),
-    }
-    publish_build(
-        artifact,
-        data,
-        manifest,
-        {
-            "cell": cell,
-            "status": "failed" if reason else "ok",
-            "reason": reason,
-            "source": {
-                "file": locate(source),
-                "sha256": known["sha256"],
-                "bytes": known["bytes"],
-                "opset": known["opset"],
-            },
-            "artifact": built,
-            "preset": preset,
-            "preset_sha256": digest_json(preset),
-            **describe_preset_file(cell["preset"]),
-            **facts,
-            "calibration": calibration,
-            "toolchain": describe_toolchain(tools),
-            **describe_lock(),
-            "command": command,
-            "exit_code": 0,
-            "duration_s": round(time.monotonic() - begin, 3),
-            "host": describe_host(),
-            "built_at": now(),
-        },
-    )
-
-
-def _check_job(cell, source, identity, preset, precision, artifact, manifest, precisions):
-    """Return the identity of the model; UserError unless all arguments speak of the same job."""
-    if set(cell) != {"model", "preset", "builder", "precision"}:
-        raise UserError(f"--cell has keys {sorted(cell)}; model, preset, builder and precision are needed")
-    if set(preset) != {"backend", "artifact", "build"}:
-        raise UserError(f"--preset has keys {sorted(preset)}; backend, artifact and build are needed")
-    if precision not in precisions:
-        raise UserError(f"precision is {precision!r}; {preset['backend']} is built as {', '.join(precisions)}")
-    if cell["precision"] != precision:
-        raise UserError(f"--cell says precision {cell['precision']!r}, --precision says {precision!r}")
-    if Path(artifact).resolve().parent != Path(manifest).resolve().parent:
-        raise UserError(f"{artifact} and {manifest} belong into one folder, so that they can be moved together")
-    known, actual = read_json(identity, "identity"), sha256_file(source)
-    if known["sha256"] != actual:
-        raise UserError(f"{source}: sha256 is {actual}, but {identity} says {known['sha256']}; identify it again")
-    if known["model"] != cell["model"]:
-        raise UserError(f"{identity}: model is {known['model']!r}, but --cell says {cell['model']!r}")
-    return known
+    facts = {"toolchain": describe_toolchain(())}
+    carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
 
 
 def _check_onnx_options(build, precision):

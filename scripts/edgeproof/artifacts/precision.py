@@ -14,8 +14,9 @@ _TYPES = {
     "fp16": {"float16"},
     "int8": {"int8", "uint8"},
     "int8-dynamic": {"int8", "uint8"},
+    "int8-weights": {"int8", "uint8"},
 }
-_QUANTISERS = {"int8": "QuantizeLinear", "int8-dynamic": "DynamicQuantize"}  # in the name of an operator
+QUANTISERS = {"int8": "QuantizeLinear", "int8-dynamic": "DynamicQuantize"}  # in the name of an ONNX operator
 _NO_WEIGHTS = {"int64", "int32", "bool", "string"}  # shapes, indices, masks; and int32 biases of quantised layers
 
 
@@ -28,21 +29,28 @@ def prove_precision(model, claimed):
     string); where nothing is stored, the same share of `values`; None where there is nothing to count. `operators`: how
     often each occurs.
     """
-    weights, values = count_weights(model), count_values(model)
+    return judge_counts(claimed, count_weights(model), count_values(model), dict(count_operators(model)))
+
+
+def judge_counts(claimed, weights, values, operators):
+    """Return the `precision` entry of a manifest from what was counted in an artifact of any format."""
     elements = {dtype: item["elements"] for dtype, item in weights.items()}
     share = _share(elements, claimed)
     return {
         "claimed": claimed,
         "basis": "element-types",
         "share": _share(values, claimed) if share is None else share,
-        "weights": weights,
-        "values": values,
-        "operators": dict(sorted(count_operators(model).items())),
+        "weights": dict(sorted(weights.items())),
+        "values": dict(sorted(values.items())),
+        "operators": dict(sorted(operators.items())),
     }
 
 
-def require_precision(proof):
-    """Raise BuildError unless half of what was counted has the claimed type, and int8 has quantised activations."""
+def require_precision(proof, quantisers=QUANTISERS):
+    """Raise BuildError unless half of what was counted has the claimed type, and quantised activations where claimed.
+
+    `quantisers`: per precision, the operator (or a part of its name) that only quantised activations need.
+    """
     share, claimed = proof["share"], proof["claimed"]
     if share is None and claimed != "fp32":
         raise BuildError("precision_not_held", f"no weights and no activations that could be {claimed}")
@@ -56,7 +64,7 @@ def require_precision(proof):
             "precision_not_held",
             f"{share:.1%} of the {what} are {claimed}, at least {LEAST_SHARE:.0%} are needed; found {found}",
         )
-    quantiser = _QUANTISERS.get(claimed)
+    quantiser = quantisers.get(claimed)
     if quantiser and not any(quantiser in operator for operator in proof["operators"]):
         raise BuildError("precision_not_held", f"no activation is quantised (the artifact has no {quantiser})")
 

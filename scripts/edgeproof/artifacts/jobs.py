@@ -1,0 +1,92 @@
+"""What every build of an artifact shares: the check that its arguments belong together, and the record of what came."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from ..core.documents import digest_json, read_json
+from ..core.errors import UserError
+from ..core.files import sha256_bytes, sha256_file
+from .failures import BuildError
+from .manifests import describe_host, describe_lock, describe_preset_file, locate, now
+from .publishing import publish_build
+
+
+def check_job(cell, source, identity, preset, precision, artifact, manifest, precisions):
+    """Return the identity of the model; UserError unless all arguments speak of the same job.
+
+    `cell`: model, preset, builder, precision. `preset`: backend, artifact, build options. `precisions`: those that can
+    be built.
+    """
+    if set(cell) != {"model", "preset", "builder", "precision"}:
+        raise UserError(f"--cell has keys {sorted(cell)}; model, preset, builder and precision are needed")
+    if set(preset) != {"backend", "artifact", "build"}:
+        raise UserError(f"--preset has keys {sorted(preset)}; backend, artifact and build are needed")
+    if precision not in precisions:
+        raise UserError(f"precision is {precision!r}; {preset['backend']} is built as {', '.join(precisions)}")
+    if cell["precision"] != precision:
+        raise UserError(f"--cell says precision {cell['precision']!r}, --precision says {precision!r}")
+    if Path(artifact).resolve().parent != Path(manifest).resolve().parent:
+        raise UserError(f"{artifact} and {manifest} belong into one folder, so that they can be moved together")
+    known, actual = read_json(identity, "identity"), sha256_file(source)
+    if known["sha256"] != actual:
+        raise UserError(f"{source}: sha256 is {actual}, but {identity} says {known['sha256']}; identify it again")
+    if known["model"] != cell["model"]:
+        raise UserError(f"{identity}: model is {known['model']!r}, but --cell says {cell['model']!r}")
+    return known
+
+
+def carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts):
+    """Run `convert(target, scratch)` and write the artifact and its manifest, whatever the verdict.
+
+    `known`: the model's identity. `convert` writes `target` and returns opset, inputs, outputs, precision and warnings;
+    BuildError is the verdict that this cannot be built. `facts`: what else the manifest says (`toolchain`,
+    `calibration`, …), in place of the defaults here; `convert` may add to it.
+    """
+    begin = time.monotonic()
+    reason, found = None, {"opset": None, "inputs": None, "outputs": None, "precision": None, "warnings": []}
+    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
+        target = Path(scratch) / "converted"
+        try:
+            found = convert(target, scratch)
+        except BuildError as failure:
+            reason = {"kind": failure.kind, "message": str(failure)}
+        if sha256_file(source) != known["sha256"]:
+            raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
+        data = b"" if reason else target.read_bytes()
+    built = {
+        "file": Path(artifact).name,
+        "sha256": None if reason else sha256_bytes(data),
+        "bytes": len(data),
+        "format": preset["artifact"],
+        "opset": found.pop("opset"),
+    }
+    publish_build(
+        artifact,
+        data,
+        manifest,
+        {
+            "cell": cell,
+            "status": "failed" if reason else "ok",
+            "reason": reason,
+            "source": {
+                "file": locate(source),
+                "sha256": known["sha256"],
+                "bytes": known["bytes"],
+                "opset": known["opset"],
+            },
+            "artifact": built,
+            "preset": preset,
+            "preset_sha256": digest_json(preset),
+            **describe_preset_file(cell["preset"]),
+            **found,
+            "calibration": None,
+            **describe_lock(),
+            "command": command,
+            "exit_code": 0,
+            **facts,
+            "duration_s": round(time.monotonic() - begin, 3),
+            "host": describe_host(),
+            "built_at": now(),
+        },
+    )
