@@ -10,6 +10,7 @@ from .formatting import (
     format_fixed,
     format_limit,
     format_number,
+    format_percent,
     format_range,
     format_signed,
     shorten_digest,
@@ -43,7 +44,7 @@ def _describe(item, page):
     report, judgement = item.report, item.judgement
     names = name_sides(report["left"], report["right"])
     verdict = report["verdict"] if judgement is None else judgement.verdict
-    effect = judgement and _describe_effect(item)
+    effect = _describe_effect(item)
     folder = item.paths["report"].rsplit("/", 1)[0]
     return {
         "name": report["comparison"],
@@ -59,13 +60,13 @@ def _describe(item, page):
         "comparable_words": _COMPARABLE[report["comparable"]],
         "mode": report["mode"].replace("-", " "),
         "policy": report["policy"],
-        "sentence": _say(verdict, names, effect, report["margin"]),
+        "sentence": _say(verdict, names, effect, _name_margin(report)),
         "explanation": _explain(report, judgement, verdict),
         "effect": effect,
         "drawing": None,
         "simulated": report["provenance"] == "simulated",
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
-        "margin": format_limit(report["margin"], share=True),
+        "margin": _name_margin(report),
         "pairs": report["pairs"],
         "sessions": len(report["sessions"]),
         "disturbances": list(dict.fromkeys(text for session in report["sessions"] for text in session["disturbances"])),
@@ -77,32 +78,38 @@ def _describe(item, page):
 
 
 def _describe_effect(item):
-    judgement = item.judgement
-    ratio = judgement.ratio
-    decimals = decimals_for(ratio.estimate, ratio.low, ratio.high, digits=4)
-    delta, low, high = (
-        None if value is None else 100 * (value - 1) for value in (ratio.estimate, ratio.low, ratio.high)
-    )
-    places = max(0, decimals - 2)
-    known = ratio.low is not None
+    """Return the difference of a comparison, from its pairs or from two sessions; None where none may be given."""
+    judgement, sessions = item.judgement, item.report.get("between_sessions")
+    if judgement is not None:
+        interval = judgement.ratio
+        ratio, low, high, confidence = interval.estimate, interval.low, interval.high, interval.confidence
+    elif sessions:
+        ratio, low, high = sessions["ratio"], sessions["interval_low"], sessions["interval_high"]
+        confidence = sessions["confidence"]
+    else:
+        return None
+    decimals = decimals_for(ratio, low, high, digits=4)
+    places, known = max(0, decimals - 2), low is not None
+    delta, low_delta, high_delta = (None if value is None else 100 * (value - 1) for value in (ratio, low, high))
     return {
-        "ratio": ratio.estimate,
-        "low": ratio.low,
-        "high": ratio.high,
-        "margin": judgement.margin,
+        "paired": judgement is not None,
+        "ratio": ratio,
+        "low": low,
+        "high": high,
+        "margin": item.report["margin"],
         "ratios": item.ratios.tolist(),
-        "ratio_text": format_fixed(ratio.estimate, decimals),
-        "interval_text": format_range(ratio.low, ratio.high, decimals) if known else None,
+        "ratio_text": format_fixed(ratio, decimals),
+        "interval_text": format_range(low, high, decimals) if known else None,
         "delta_text": f"{format_signed(delta, places)}{SPACE}%",
-        "delta_interval_text": f"{format_range(low, high, places, sign=True)}{SPACE}%" if known else None,
+        "delta_interval_text": f"{format_range(low_delta, high_delta, places, sign=True)}{SPACE}%" if known else None,
         "amount_text": f"{format_fixed(abs(delta), min(places, decimals_for(delta)))}{SPACE}%",
-        "confidence": format_number(100 * ratio.confidence, 4).rstrip("0").rstrip("."),
+        "confidence": format_number(100 * confidence, 4).rstrip("0").rstrip("."),
     }
 
 
 def _say(verdict, names, effect, margin):
     left, right = names
-    margin = f"±{format_limit(margin, share=True)}"
+    margin = f"±{margin}"
     if verdict == "faster":
         return f"{_start(right)} is faster than {left}: it takes {effect['amount_text']} less time."
     if verdict == "slower":
@@ -110,9 +117,10 @@ def _say(verdict, names, effect, margin):
     if verdict == "equivalent":
         return f"{_start(left)} and {right} are equivalent within {margin}."
     if verdict == "undecided" and effect:
-        return f"Undecided: the pairs neither show a difference beyond {margin} nor exclude one."
+        measured = "pairs" if effect["paired"] else "two sessions"
+        return f"Undecided: the {measured} neither show a difference beyond {margin} nor exclude one."
     if verdict == "undecided":
-        return "Undecided: no pairs could be measured, so no difference is given."
+        return "Undecided: the two sides cannot be measured in pairs, so no difference is given."
     if verdict == "unstable":
         return "Unstable: the times cannot be trusted, so no difference is given."
     return "Not comparable: these two results may not be compared, so no difference is given."
@@ -123,12 +131,30 @@ def _explain(report, judgement, verdict):
     lines = []
     if judgement is not None and verdict != report["verdict"]:
         lines.append(f"{_first_up(judgement.reason)}.")
-    elif report["explanation"] and report["comparable"] != "no":
+    elif report["explanation"] and report["comparable"] != "no" and not report.get("between_sessions"):
         text = report["explanation"].replace("between_processes", "between processes")
         lines.append(f"{_first_up(text.replace('change_points', 'change points'))}.")
     if judgement is not None and verdict == "undecided" and judgement.further_pairs:
         lines.append(f"About {judgement.further_pairs} further pairs would decide: raise pairs of this comparison.")
-    return lines
+    requested = report.get("margin_requested", report["margin"])
+    if report["margin"] > requested:
+        wanted = format_limit(requested, share=True)
+        lines.append(f"The margin asked for, ±{wanted}, is smaller than the device can tell apart, so it was raised.")
+    return lines + [_describe_noise(noise) for noise in report.get("noise", ())]
+
+
+def _describe_noise(noise):
+    """Return what the A/A calibration of a device says."""
+    effect = format_percent(noise["detectable_effect"] - 1, 2)
+    return (
+        f"Device {noise['device']} is {noise['fitness']} for measuring: it sees differences from {effect} on, and "
+        f"calls {format_percent(noise['false_rate'], 2)} of comparisons of a thing with itself different."
+    )
+
+
+def _name_margin(report):
+    chosen = report["margin"] == report.get("margin_requested", report["margin"])
+    return format_limit(report["margin"], share=True) if chosen else format_percent(report["margin"])
 
 
 def _describe_reason(reason):

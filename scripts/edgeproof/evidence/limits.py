@@ -69,13 +69,17 @@ def _say_wrong(cells):
 
 
 def _say_refused(comparisons):
-    names = [item.report["comparison"] for item in comparisons if item.judgement is None]
+    names = [
+        item.report["comparison"]
+        for item in comparisons
+        if item.judgement is None and not item.report.get("between_sessions")
+    ]
     text = f"No difference is given for {_list(names)}: refused, unstable, or not measured in pairs."
     return names and _limit("No difference", text)
 
 
 def _say_margin(comparisons):
-    if not [item for item in comparisons if item.judgement is not None]:
+    if not [item for item in comparisons if item.judgement is not None and not item.report.get("noise")]:
         return None
     text = "Differences hold for the sessions in which the pairs were measured, and for the margin chosen; whether the "
     return _limit("Margin", text + "device can tell so small a difference from chance was not calibrated here.")

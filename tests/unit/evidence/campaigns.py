@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from edgeproof.comparability.judging import judge_pair
-from edgeproof.comparability.reporting import report_comparison
-from edgeproof.core.documents import digest_json, read_yaml, write_json
+from edgeproof.comparability.pairs import why_not
+from edgeproof.comparability.reporting import build_report
+from edgeproof.core.documents import digest_json, read_json, read_yaml, write_json
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, run_folder, source_folder
 from edgeproof.runs.pairing import COLUMNS
@@ -112,9 +113,6 @@ def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pair
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
     paths = [f"{run_folder(cell)}/result.json" for cell in sides.values()]
     judge_pair(name, *paths, "strict", policy, list(varies), f"{folder}/verdict.json")
-    from edgeproof.comparability.pairs import why_not
-    from edgeproof.core.documents import read_json
-
     skip = why_not(read_json(f"{folder}/verdict.json", "verdict"))
     rows, records = [], []
     for session in range(0 if skip else sessions):
@@ -143,8 +141,8 @@ def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pair
         "table_sha256": sha256_file(f"{folder}/pairs.csv"),
     }
     write_json(f"{folder}/pairs.json", document, "pairs")
-    inputs = (f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json")
-    report_comparison(*inputs, margin, f"{folder}/report.json", f"{folder}/report.md")
+    report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json", margin)
+    write_json(f"{folder}/report.json", report, "comparison")
 
 
 def _write_pairs(attempt, session, pairs, ratio, spread):

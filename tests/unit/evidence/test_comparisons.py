@@ -21,7 +21,7 @@ def test_sentences(rows):
         "undecided": "Undecided: the pairs neither show a difference beyond ±2 % nor exclude one.",
         "shaky": "Unstable: the times cannot be trusted, so no difference is given.",
         "refused": "Not comparable: these two results may not be compared, so no difference is given.",
-        "two-boards": "Undecided: no pairs could be measured, so no difference is given.",
+        "two-boards": "Undecided: the two sides cannot be measured in pairs, so no difference is given.",
     }
 
 
@@ -46,7 +46,7 @@ def test_a_refused_pair_shows_no_number(rows):
 
 def test_explanations(rows):
     assert rows["shaky"]["explanation"][0].startswith("Right is unstable: between processes: ")
-    assert "two devices" in rows["two-boards"]["explanation"][0]
+    assert rows["two-boards"]["explanation"]
     assert "further pairs would decide" in rows["undecided"]["explanation"][-1]
 
 
@@ -55,3 +55,18 @@ def test_sides_are_named_by_what_differs():
     assert name_sides(left, {**left, "precision": "int8"}) == ("fp32", "int8")
     assert name_sides(left, {**left, "preset": "q", "precision": "int8"}) == ("p · fp32", "q · int8")
     assert name_sides(left, left) == ("the left side", "the right side")
+
+
+def test_two_devices_can_be_judged_by_the_spread_between_sessions(campaign):
+    item = next(i for i in collect_evidence(campaign).comparisons if i.report["comparison"] == "two-boards")
+    sessions = {"ratio": 9.0, "delta_pct": 800.0, "interval_low": 8.1, "interval_high": 10.0, "confidence": 0.95}
+    noise = {"device": "desk", "fitness": "fit", "detectable_effect": 1.03, "false_rate": 0.01}
+    changed = {"verdict": "slower", "between_sessions": sessions, "margin_requested": 0.02, "margin": 0.03}
+    report = item.report | changed | {"explanation": "ratio right / left 9.000", "noise": [noise]}
+    row = describe_comparisons([item._replace(report=report)], "results/evidence/trial/report.html")[0]
+    assert row["sentence"].replace("\u202f", " ") == "board is slower than desk: it takes 800 % more time."
+    assert row["effect"]["paired"] is False
+    assert [line.split(",")[0] for line in row["explanation"]] == [
+        "The margin asked for",
+        "Device desk is fit for measuring: it sees differences from 3.0\u202f% on",
+    ]
