@@ -17,6 +17,7 @@ include: "rules/common.smk"
 include: "rules/sources.smk"
 include: "rules/artifacts.smk"
 include: "rules/runs.smk"
+include: "rules/calibration.smk"
 include: "rules/comparability.smk"
 include: "rules/evidence.smk"
 
@@ -47,6 +48,11 @@ rule runs:
         [f"{run_folder(cell)}/{name}" for cell in CAMPAIGN.cells for name in RUN_FILES],
 
 
+rule calibration:
+    input:
+        [f"{calibration_folder(device)}/{name}" for device in CALIBRATED for name in ("noise.json", "pairs.csv")],
+
+
 rule comparability:
     input:
         [f"{comparison_folder(name)}/{file}" for name in CAMPAIGN.comparisons for file in COMPARISON_FILES],
@@ -73,5 +79,6 @@ rule all:
         rules.sources.input,
         rules.artifacts.input,
         rules.runs.input,
+        rules.calibration.input,
         rules.comparability.input,
         rules.evidence.input,

@@ -16,7 +16,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
-from edgeproof.core.layout import artifact_folder, comparison_folder, evidence_folder, run_folder, source_folder
+from edgeproof.core.layout import (
+    artifact_folder,
+    calibration_folder,
+    comparison_folder,
+    evidence_folder,
+    run_folder,
+    source_folder,
+)
 
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 # A prefix of ours takes the place of Snakemake's, so that strict mode must be asked for again.
@@ -31,6 +38,9 @@ except UserError as error:
 
 
 MODELS = list(dict.fromkeys(cell.model for cell in CAMPAIGN.cells))
+
+CALIBRATED = list(CAMPAIGN.calibration["cells"]) if CAMPAIGN.calibration else []
+DEFAULT_MARGIN = 0.02
 
 # What each room makes for one model, cell or comparison (an artifact's own name depends on its preset).
 SOURCE_FILES = (
@@ -198,6 +208,27 @@ def comparability_of_regressions():
     """Return the comparability policy that the campaign's regression policy names, as a list of none or one file."""
     policy = CATALOGUES["regression-policy"][CAMPAIGN.regressions["policy"]]["comparability"]
     return [f"config/policies/{policy}.yaml"] if policy else []
+
+
+def calibrating_cell(wildcards):
+    """Return the cell that calibrates a device of the campaign."""
+    if wildcards.device not in CALIBRATED:
+        raise WorkflowError(
+            f"the campaign does not calibrate {wildcards.device}: its configuration has no `calibration` for it"
+        )
+    return CAMPAIGN.calibration["cells"][wildcards.device]
+
+
+def calibration_plan():
+    """Return how much is measured for a calibration, and the margin that it is asked about."""
+    plan = CAMPAIGN.calibration or {"pairs": 0, "sessions": 0}
+    return {"pairs": plan["pairs"], "sessions": plan["sessions"], "margin": DEFAULT_MARGIN}
+
+
+def noise_of(wildcards):
+    """Return the calibrations that a comparison's report uses: of both sides' devices, as far as the campaign calibrates."""
+    devices = dict.fromkeys((comparison_of(wildcards).left.device, comparison_of(wildcards).right.device))
+    return [f"{calibration_folder(device)}/noise.json" for device in devices if device in CALIBRATED]
 
 
 def pair_budget(wildcards):

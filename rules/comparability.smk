@@ -67,6 +67,9 @@ rule report_comparison:
         verdict="results/comparability/{comparison}/verdict.json",
         table="results/comparability/{comparison}/pairs.csv",
         record="results/comparability/{comparison}/pairs.json",
+        left=side_of("left", "result.json"),
+        right=side_of("right", "result.json"),
+        noise=noise_of,
         script="scripts/report_comparison.py",
         code=source_closure("scripts/report_comparison.py"),
     output:
@@ -77,12 +80,12 @@ rule report_comparison:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        margin=lambda wildcards: comparison_of(wildcards).margin or 0.02,
+        margin=lambda wildcards: comparison_of(wildcards).margin or DEFAULT_MARGIN,
     message:
         "Writing the report of {wildcards.comparison}"
     shell:
         "python {input.script} --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
-        " --margin {params.margin} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+        " --margin {params.margin} --noise {input.noise} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
 rule judge_regression:

@@ -13,10 +13,11 @@ def main(argv):
     parser.add_argument("--table", required=True, help="pairs.csv")
     parser.add_argument("--record", required=True, help="pairs.json")
     parser.add_argument("--margin", required=True, type=float, help="equivalence margin, as a fraction")
+    parser.add_argument("--noise", nargs="*", default=[], help="noise.json of the devices that are calibrated")
     parser.add_argument("--json", required=True, help="report.json to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
     args = parser.parse_args(argv)
-    report_comparison(args.verdict, args.table, args.record, args.margin, args.json, args.markdown)
+    report_comparison(args.verdict, args.table, args.record, args.margin, args.json, args.markdown, args.noise)
 
 
 if __name__ == "__main__":

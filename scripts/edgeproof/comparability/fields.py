@@ -64,6 +64,7 @@ def read_fields(result):
         "calls_per_sample": carried_out.get("calls_per_sample"),
         "runtime": runtime.get("name"),
         "execution_provider": runtime.get("execution_provider_requested"),
+        "runtime_options": runtime.get("options"),
         "target_name": result["device"]["name"],
         "target_type": result["device"]["transport"],
         "board_name": state.get("board") or result["device"]["board"],

@@ -12,7 +12,7 @@ from ..core.layout import Cell, artifact_folder, run_folder
 from ..core.recomputing import must_follow
 from ..runs.results import read_result
 from .judging import build_verdict
-from .reporting import build_report
+from .reporting import rebuild_report
 
 
 def read_comparison(path):
@@ -35,7 +35,7 @@ def read_comparison(path):
             raise UserError(f"{path}: comparison is {report['comparison']!r}, {name} is of {document['comparison']!r}")
     if report["effect"] is not None and sha256_file(beside["pairs.csv"]) != report["digests"]["pairs"]:
         raise UserError(f"{path}: has an effect, but {beside['pairs.csv'].name} is not the table it comes from")
-    again = build_report(beside["verdict.json"], beside["pairs.csv"], beside["pairs.json"], report["margin"])
+    again = rebuild_report(report, beside["verdict.json"], beside["pairs.csv"], beside["pairs.json"])
     must_follow(report, again, "", path, "verdict and pairs")
     return report
 

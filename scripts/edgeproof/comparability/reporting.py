@@ -1,9 +1,17 @@
 """The report of one comparison: verdict first, a difference only where there may be one."""
 
+from ..calibration.noise import read_noise
 from ..core.comparison import judge_pairs
 from ..core.documents import read_json, write_json
+from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
+from ..core.layout import Cell, run_folder
+from ..core.power import detectable_effect
+from ..runs.results import read_result
+from .between_sessions import compare_between_sessions
 from .pairs import read_pairs
+
+_NOISE_KEYS = ("device", "file", "detectable_effect", "false_rate", "between_session_sd", "fitness")
 
 _SENTENCES = {
     "faster": "The right side is **faster** than the left",
@@ -15,19 +23,25 @@ _SENTENCES = {
 }
 
 
-def report_comparison(verdict_path, table, record, margin, json_path, markdown_path):
-    """Write `report.json` and `report.md` of a comparison from its verdict and its pairs."""
-    report = build_report(verdict_path, table, record, margin)
+def report_comparison(verdict_path, table, record, margin, json_path, markdown_path, noise_paths=()):
+    """Write `report.json` and `report.md` of a comparison from its verdict, its pairs and its devices' calibrations."""
+    report = build_report(verdict_path, table, record, margin, noise_paths)
     write_json(json_path, report, "comparison")
     atomic_write(markdown_path, render_markdown(report))
 
 
-def build_report(verdict_path, table, record, margin):
-    """Return the report document. `effect` (ratio right / left, delta in %) is null unless pairs were measured
-    undisturbed.
+def build_report(verdict_path, table, record, margin_requested, noise_paths=()):
+    """Return the report document.
+
+    `noise_paths`: noise.json of the devices, as far as they are calibrated. The margin is the one requested, but never
+    below what the left device can see in so many pairs. `effect` (ratio right / left, delta in %) is null unless pairs
+    were measured undisturbed; `between_sessions` takes its place for two devices.
     """
     verdict = read_json(verdict_path, "verdict")
     document, medians = read_pairs(table, record)
+    noises = {noise["device"]: noise | {"file": str(path)} for path in noise_paths for noise in [read_noise(path)]}
+    pairs = len(medians["left"])
+    margin = max(margin_requested, _smallest_margin(noises.get(verdict["left"]["cell"]["device"]), pairs))
     report = {
         "schema": "edgeproof.comparison.v1",
         "comparison": verdict["comparison"],
@@ -40,10 +54,16 @@ def build_report(verdict_path, table, record, margin):
         "reasons": verdict["reasons"],
         "verdict": None,
         "explanation": None,
-        "provenance": next((session["provenance"] for session in document["sessions"]), "measured"),
+        "provenance": next((session["provenance"] for session in document["sessions"]), verdict["left"]["provenance"]),
         "effect": None,
+        "between_sessions": None,
         "margin": margin,
-        "pairs": len(medians["left"]),
+        "margin_requested": margin_requested,
+        "noise": [
+            {"sha256": sha256_file(noise["file"]), **{key: noise[key] for key in _NOISE_KEYS}}
+            for noise in noises.values()
+        ],
+        "pairs": pairs,
         "further_pairs": None,
         "sessions": [
             {key: s[key] for key in ("attempt", "pairs", "disturbances", "steal_share")} for s in document["sessions"]
@@ -54,14 +74,39 @@ def build_report(verdict_path, table, record, margin):
             "pairs": sha256_file(table),
         },
     }
+    if document["reason"] and document["reason"]["kind"] == "two-devices":
+        return report | compare_between_sessions(
+            *(_result_of(verdict[side]) for side in ("left", "right")), noises, margin
+        )
     return report | _judge(document, medians, margin)
+
+
+def rebuild_report(report, verdict_path, table, record):
+    """Return the report built again from what it says it rests on, for comparing with what it claims."""
+    noise_paths = [noise["file"] for noise in report["noise"]]
+    return build_report(verdict_path, table, record, report["margin_requested"], noise_paths)
+
+
+def _smallest_margin(noise, pairs):
+    """Return the detectable effect of a device for so many pairs, as a margin; 0 where that is not known."""
+    if noise is None or pairs < 2 or not noise["log_sd"]:
+        return 0.0
+    return detectable_effect(noise["log_sd"], pairs) - 1
+
+
+def _result_of(side):
+    """Return the result that a side of a verdict is about; UserError when it has been measured again since."""
+    path = f"{run_folder(Cell(*(side['cell'][field] for field in Cell._fields)))}/result.json"
+    if sha256_file(path) != side["result_sha256"]:
+        raise UserError(f"{path}: its sha256 is not the one judged; run the workflow again")
+    return read_result(path)
 
 
 def _judge(document, medians, margin):
     reason = document["reason"]
     if document["status"] != "measured":
-        kinds = {"unstable": "unstable", "two-devices": "undecided"}
-        return {"verdict": kinds.get(reason["kind"], "not-comparable"), "explanation": reason["message"]}
+        verdict = "unstable" if reason["kind"] == "unstable" else "not-comparable"
+        return {"verdict": verdict, "explanation": reason["message"]}
     disturbances = [text for session in document["sessions"] for text in session["disturbances"]]
     if disturbances:
         return {"verdict": "unstable", "explanation": "; ".join(dict.fromkeys(disturbances))}
@@ -115,11 +160,22 @@ def render_markdown(report):
     lines.append(sentence + ".")
     if report["explanation"]:
         lines += ["", report["explanation"]]
+    for noise in report["noise"]:
+        lines += ["", _describe_noise(noise)]
+    if report["margin"] > report["margin_requested"]:
+        lines += ["", f"The margin asked for, ±{report['margin_requested']:.1%}, is smaller than this device can see."]
     if report["further_pairs"]:
         lines += ["", f"About {report['further_pairs']} further pairs would decide: raise `pairs` of this comparison."]
     if report["provenance"] != "measured":
         lines += ["", f"These times are **{report['provenance']}**, not measured."]
     return "\n".join(lines) + "\n"
+
+
+def _describe_noise(noise):
+    return (
+        f"Device `{noise['device']}` is {noise['fitness']} for measuring: it sees differences from "
+        f"{noise['detectable_effect'] - 1:.2%} on, and calls {noise['false_rate']:.2%} of A/A comparisons different."
+    )
 
 
 def _bound(value):

@@ -1,7 +1,7 @@
 """The campaign: from the lists of `config/config.yaml` to cells and comparisons, with every name checked."""
 
 import re
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +45,8 @@ class Comparison(NamedTuple):
 class Campaign(NamedTuple):
     """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name.
 
-    `regressions`: {policy, fail_at, tolerate}.
+    `regressions`: {policy, fail_at, tolerate}. `calibration`: {pairs, sessions} and the calibrating cell of each
+    device under `cells`, None when the campaign does not calibrate.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Campaign(NamedTuple):
     comparisons: dict
     tolerate: tuple
     regressions: dict
+    calibration: dict | None
 
 
 def read_catalogue(kind, root="config"):
@@ -86,13 +88,28 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
         if entry["name"] in comparisons:
             raise UserError(f"{key}: the name is used twice")
         comparisons[entry["name"]] = _expand_comparison(entry, config, catalogues, key)
+    for number, table in enumerate(config.get("tables", [])):
+        key = f"{where}: tables[{number}] ({table['name']})"
+        for entry in _expand_table(table, cells, key):
+            if entry["name"] in comparisons:
+                raise UserError(f"{key}: the name {entry['name']!r} is used twice")
+            comparisons[entry["name"]] = _expand_comparison(entry, config, catalogues, key)
     for comparison in comparisons.values():
         cells |= dict.fromkeys((comparison.left, comparison.right))
     tolerate = tuple(config.get("gate", {}).get("tolerate", ()))
     regressions = DEFAULT_REGRESSIONS | config.get("regressions", {})
     if "policy" in config.get("regressions", {}):
         _known(regressions["policy"], "regression-policy", catalogues, f"{where}: regressions: policy")
-    return Campaign(config["campaign"], config["protocol"], tuple(cells), comparisons, tolerate, regressions)
+    calibration = _expand_calibration(config, catalogues, f"{where}: calibration")
+    return Campaign(
+        name=config["campaign"],
+        protocol=config["protocol"],
+        cells=tuple(cells),
+        comparisons=comparisons,
+        tolerate=tolerate,
+        regressions=regressions,
+        calibration=calibration,
+    )
 
 
 def builder_of(preset, device):
@@ -142,6 +159,45 @@ def _expand_comparison(entry, config, catalogues, where):
         criteria=criteria or DEFAULT_CRITERIA,
         gated=entry.get("gate", False),
     )
+
+
+def _expand_table(table, cells, where):
+    """Yield the comparison entries of a table: pairs of cells that differ in `across` only, in the order of the
+    matrices.
+    """
+    across, models = table["across"], table.get("models")
+    groups = {}
+    for cell in cells:
+        if models is None or cell.model in models:
+            groups.setdefault(cell._replace(**{across: None}), []).append(cell)
+    found = False
+    for members in groups.values():
+        for left, right in combinations(members, 2):
+            if "against" in table:
+                if table["against"] not in (getattr(left, across), getattr(right, across)):
+                    continue
+                if getattr(right, across) == table["against"]:
+                    left, right = right, left
+            found = True
+            fixed = [value for field, value in left._asdict().items() if field != across]
+            yield {
+                "name": "-".join([table["name"], *fixed, getattr(left, across), "vs", getattr(right, across)]),
+                "left": left._asdict(),
+                "right": right._asdict(),
+                "varies": ["precision"] if across == "precision" else [],
+                **({"pairs": table["pairs"]} if "pairs" in table else {}),
+            }
+    if not found:
+        raise UserError(f"{where}: no two cells of the matrices differ in {across} only")
+
+
+def _expand_calibration(config, catalogues, where):
+    calibration = config.get("calibration")
+    if calibration is None:
+        return None
+    names = {field: calibration[field] for field in ("model", "preset", "precision")}
+    cells = {device: _checked(Cell(device=device, **names), catalogues, where) for device in config["devices"]}
+    return {"pairs": calibration["pairs"], "sessions": calibration["sessions"], "cells": cells}
 
 
 def _checked(cell, catalogues, where):

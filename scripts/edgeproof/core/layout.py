@@ -31,6 +31,11 @@ def run_folder(cell):
     return f"results/runs/{cell}"
 
 
+def calibration_folder(device):
+    """Return the folder of a device's calibration."""
+    return f"results/calibration/{device}"
+
+
 def comparison_folder(name):
     """Return the folder of a comparison."""
     return f"results/comparability/{name}"

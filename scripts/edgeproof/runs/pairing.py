@@ -55,12 +55,14 @@ def interleave(pairs, seed):
 
 
 def find_sessions(folder, key):
-    """Return the records of earlier sessions below a result's folder that share `key` and did not fail, oldest
-    first.
+    """Return the records of earlier sessions below a result's folder that share `key`, oldest first.
+
+    Failed and disturbed sessions stay where they are and do not count: whoever needs pairs measures them again.
     """
     paths = sorted((Path(folder) / "attempts").glob(f"[0-9]*/{_RECORD}"))
     records = [json.loads(path.read_text()) for path in paths]
-    return [record for record in records if record.pop("key") == key and not record["failure"]]
+    same = [record for record in records if record.pop("key") == key]
+    return [record for record in same if not record["failure"] and not record["disturbances"]]
 
 
 def write_pairs(path, sessions):

@@ -1,0 +1,26 @@
+"""Calibrate a device: measure the same artifact against itself, and write what the device can tell apart."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgeproof.calibration.noise import calibrate_device
+from edgeproof.core.cli import json_argument, run
+
+_PATHS = ("artifact", "manifest", "inputs", "noise", "table")
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("cell", "arm", "device", "protocol", "plan"):
+        parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
+    parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
+    for name in _PATHS:
+        parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
+    args = parser.parse_args(argv)
+    paths = {name: getattr(args, name) for name in _PATHS}
+    calibrate_device(args.cell, args.arm, args.device, args.protocol, args.interpreter, args.plan, paths)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,154 @@
+"""A/A calibration: what a device can tell apart, from sessions in which both arms are the same artifact."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..artifacts.manifests import read_manifest
+from ..core.comparison import judge_pairs
+from ..core.documents import digest_json, read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import Cell
+from ..core.power import detectable_effect
+from ..core.recomputing import must_follow
+from ..runs import pairing
+from ..runs.sessions import digest_agent
+
+# A machine on which ten pairs cannot see a tenth is not fit for measuring at all.
+UNFIT_EFFECT = 1.10
+FALSE_RATE_LIMIT = 0.05
+_RESAMPLES = 2000
+
+
+def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
+    """Measure the A/A sessions that are missing and write `noise.json` and `pairs.csv`.
+
+    `cell`: the calibrating cell {model, preset, device, precision}; `plan`: {pairs, sessions}: pairs of each session
+    and how many sessions in all; raising `sessions` later adds to those that are there. `paths`: artifact, manifest,
+    inputs, noise, table.
+    """
+    label = f"calibration of {device['name']} with {Cell(**cell)}"
+    manifest = read_manifest(paths["manifest"])
+    if manifest["status"] != "ok":
+        raise UserError(
+            f"{paths['manifest']}: the artifact was not built ({manifest['reason']['message']}); choose another cell"
+        )
+    timing = {name: value for name, value in protocol.items() if name not in ("name", "processes")}
+    key = digest_json(
+        [manifest["artifact"]["sha256"], arm, device, timing, sha256_file(paths["inputs"]), digest_agent()]
+    )
+    folder = Path(paths["noise"]).parent
+    sessions = pairing.find_sessions(folder, key)
+    both = {**arm, "artifact": str(paths["artifact"])}
+    arms = {"left": both, "right": both}
+    while len(sessions) < plan["sessions"]:
+        place = (paths["inputs"], device, protocol, interpreter)
+        seed = f"{device['name']}/{len(sessions)}"
+        session = pairing.measure_session_of_pairs(folder, label, arms, plan["pairs"], *place, key, seed)
+        if session["failure"]:
+            raise UserError(
+                f"{label}: {session['failure']['kind']}: {session['failure']['message']}; choose another cell"
+            )
+        sessions.append(session)
+    records = pairing.write_pairs(paths["table"], sessions)
+    document = {
+        "schema": "edgeproof.noise.v1",
+        "device": device["name"],
+        "cell": cell,
+        "provenance": sessions[0]["provenance"],
+        "sessions": records,
+        "table_sha256": sha256_file(paths["table"]),
+        **describe_noise(pairing.read_pairs(paths["table"], sha256_file(paths["table"])), plan["margin"], records),
+    }
+    write_json(paths["noise"], document, "noise")
+
+
+def describe_noise(table, margin, sessions):
+    """Return what A/A pairs say of a device.
+
+    `table`: the pairs of all sessions (see `runs.pairing`). `margin`: the equivalence margin that is asked of the
+    device.
+    - `pairs_per_comparison`: pairs of one session, for which the figures below hold,
+    - `log_sd`: standard deviation of the log-ratio of a pair, within sessions,
+    - `detectable_effect`: smallest true ratio that so many pairs show with power 0.8 at confidence 0.95 and no margin,
+    - `false_rate`: share of comparisons of the device with itself that come out faster or slower at the margin,
+    - `between_session_sd`: standard deviation of the sessions' log medians, null for one session,
+    - `fitness`: `fit`, `limited` (the margin is smaller than what it can see) or `unfit`, with reasons.
+    """
+    ratios, levels = _split_sessions(table)
+    pairs = min(len(logs) for logs in ratios)
+    spread = pooled_sd(ratios)
+    effect = detectable_effect(spread, pairs) if spread > 0 else 1.0
+    false_rate = estimate_false_rate(np.concatenate([logs - logs.mean() for logs in ratios]), pairs, margin)
+    disturbances = list(dict.fromkeys(text for session in sessions for text in session["disturbances"]))
+    fitness, reasons = judge_fitness(effect, false_rate, margin, disturbances)
+    return {
+        "margin": margin,
+        "pairs_per_comparison": pairs,
+        "log_sd": spread,
+        "detectable_effect": effect,
+        "false_rate": false_rate,
+        "false_rate_resamples": _RESAMPLES,
+        "between_session_sd": float(np.std(levels, ddof=1)) if len(levels) > 1 else None,
+        "fitness": fitness,
+        "reasons": reasons,
+    }
+
+
+def pooled_sd(samples):
+    """Return the standard deviation within groups, pooled over groups by their degrees of freedom (0.0 without any)."""
+    freedom = sum(len(sample) - 1 for sample in samples)
+    return math.sqrt(sum(float(((s - s.mean()) ** 2).sum()) for s in samples) / freedom) if freedom else 0.0
+
+
+def estimate_false_rate(centred_logs, pairs, margin, resamples=_RESAMPLES, seed=0):
+    """Return the share of resampled comparisons of a device with itself that are called faster or slower.
+
+    `centred_logs`: log-ratios of A/A pairs, shape (n,), less their session's mean. Which arm was left is arbitrary
+    under A/A, so that each resample draws `pairs` of them with replacement and random signs, and is judged like any
+    comparison.
+    """
+    generator = np.random.default_rng(seed)
+    draws = generator.choice(centred_logs, (resamples, pairs)) * generator.choice((-1.0, 1.0), (resamples, pairs))
+    ones = np.ones(pairs)
+    verdicts = [judge_pairs(ones, np.exp(row), margin, look=1, pair_limit=0).verdict for row in draws]
+    return sum(verdict in ("faster", "slower") for verdict in verdicts) / resamples
+
+
+def judge_fitness(effect, false_rate, margin, disturbances):
+    """Return (fitness, reasons): `unfit`, `limited` or `fit`."""
+    unfit = []
+    if effect > UNFIT_EFFECT:
+        unfit.append(
+            f"a true difference below {effect - 1:.1%} would usually be missed; {UNFIT_EFFECT - 1:.0%} is the limit"
+        )
+    if false_rate > FALSE_RATE_LIMIT:
+        unfit.append(
+            f"{false_rate:.1%} of comparisons with itself come out different; {FALSE_RATE_LIMIT:.0%} is the limit"
+        )
+    if unfit:
+        return "unfit", unfit + disturbances
+    if effect > 1 + margin:
+        return "limited", [f"it sees differences from {effect - 1:.1%} on; the margin is {margin:.1%}", *disturbances]
+    return ("limited", disturbances) if disturbances else ("fit", [])
+
+
+def read_noise(path):
+    """Return the noise document at `path`, recomputed from its pairs; UserError names a value that does not follow."""
+    document = read_json(path, "noise")
+    table = pairing.read_pairs(Path(path).with_name("pairs.csv"), document["table_sha256"])
+    again = describe_noise(table, document["margin"], document["sessions"])
+    must_follow({name: document[name] for name in again}, again, "", path, "the pairs")
+    return document
+
+
+def _split_sessions(table):
+    """Return per session the log-ratios of its pairs, and the mean log median of all its processes."""
+    ratios, levels = [], []
+    for _, rows in table.groupby("session", sort=True):
+        medians = pairing.medians_of(rows)
+        ratios.append(np.log(medians["right"] / medians["left"]))
+        levels.append(float(np.log(rows["median_ns"]).mean()))
+    return ratios, levels
