@@ -11,6 +11,7 @@ from .conversion import CALIBRATION_METHODS, TOOLS, convert_onnx
 from .jobs import carry_out, check_job
 from .manifests import describe_file, describe_toolchain
 from .precision import prove_precision, require_precision
+from .preflight import require_interface, require_operators
 
 FAKE_SPEED = {"fp32": 1.0, "fp16": 0.7, "int8": 0.5, "int8-dynamic": 0.6}  # latency of the fake backend, fp32 = 1
 _CALIBRATED = {"calibration_method", "calibration_samples", "per_channel"}
@@ -34,6 +35,8 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
         raise UserError("int8 needs a calibration set; give one with --calibration")
 
     def convert(target, scratch):
+        require_operators(source, model, preset["backend"])
+        require_interface(source, model, calibration is not None)
         feed = calibration and (calibration, known["inputs"])
         converted, warnings = convert_onnx(source, model, target, precision, options, feed, scratch)
         proof = prove_precision(converted, precision)
