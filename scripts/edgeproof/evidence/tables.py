@@ -27,7 +27,7 @@ _NAMES = {
     "relative_l2": "relative L2",
     "cosine_min": "worst cosine",
     "top1_agreement": "top-1 agreement",
-    "relative_accuracy": "accuracy relative to the source",
+    "relative_accuracy": "relative accuracy",
 }
 
 
@@ -197,6 +197,8 @@ def _describe_parity(item):
         "label": f"{item.cell.preset} · {item.cell.precision}"
         + ("" if item.builder == "host" else f" · {item.builder}"),
         "model": item.cell.model,
+        "precision": item.cell.precision,
+        "preset": item.cell.preset + ("" if item.builder == "host" else f" · {item.builder}"),
         "simulated": parity["provenance"] == "simulated",
         "summary": _parity_summary(parity),
         "metrics": [_describe_metric(name, parity["metrics"][name], parity["absent"].get(name)) for name in _METRICS],
@@ -227,7 +229,7 @@ def _describe_threshold(line):
     return {
         "state": state,
         "words": {"ok": "met", "failing": "missed", "unknown": "unknown"}[state],
-        "text": f"{_NAMES[line['metric']]} {value}, limit {sign} {format_limit(line['limit'], share)}",
+        "text": f"{_NAMES[line['metric']]} {sign} {format_limit(line['limit'], share)}: {value}",
         "reason": line["reason"],
     }
 

@@ -83,8 +83,8 @@ def test_thresholds_say_met_missed_or_unknown(cells):
     rows = {(row["model"], row["label"]): row for row in describe_parities(cells)}
     wrong = rows["digits-cnn", "ort-cpu · int8-dynamic"]["thresholds"]
     assert [(line["words"], line["text"]) for line in wrong] == [
-        ("missed", "worst cosine 0.99960, limit ≥ 0.9999"),
-        ("met", "accuracy relative to the source 0.994, limit ≥ 0.99"),
+        ("missed", "worst cosine ≥ 0.9999: 0.99960"),
+        ("met", "relative accuracy ≥ 0.99: 0.994"),
     ]
     unlabelled = rows["squeezenet", "ort-cpu · fp32"]
     assert unlabelled["thresholds"][1]["words"] == "unknown"
