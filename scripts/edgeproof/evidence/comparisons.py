@@ -140,6 +140,8 @@ def _explain(report, judgement, verdict):
     if report["margin"] > requested:
         wanted = format_limit(requested, share=True)
         lines.append(f"The margin asked for, ±{wanted}, is smaller than the device can tell apart, so it was raised.")
+    if report["provenance"] == "simulated":
+        return lines  # what a simulation can tell apart says nothing about the device
     return lines + [_describe_noise(noise) for noise in report.get("noise", ())]
 
 
