@@ -14,12 +14,14 @@ import numpy as np
 
 from .bounds import Multipliers, seek_multipliers
 from .costs import FORBIDDEN
+from .depth_first import search_depth_first
 from .goals import Level
 from .viterbi import search_uncoupled
 
 _WIDTHS = (48, 512, 8_192, 65_536, 400_000)
 _TOLERANCE = 1e-9
 _RIVALS = 96
+_SHORT = 64
 
 
 @dataclass(frozen=True)
@@ -144,13 +146,20 @@ def memory_never_binds(problem, caps):
 
 def search_chain(problem, level, caps=None, top_k=1, chain=None, width_limit=_WIDTHS[-1]):
     """Return the `SearchResult` of the `top_k` best placements by `level` and the tie-breakers, under `caps`."""
-    search = _Search(problem, level, caps or problem.caps, top_k, chain or Chain(problem))
+    caps = caps or problem.caps
+    nodes = 0
+    if len(problem.order) <= _SHORT:
+        placements, nodes = search_depth_first(problem, level, caps, top_k, _memory_adds_up(problem))
+        if placements is not None:
+            best = level.value(problem.evaluate(placements[0])) * level.scale if placements else math.inf
+            return SearchResult(placements, float(best), True, nodes, "depth-first")
+    search = _Search(problem, level, caps, top_k, chain or Chain(problem), nodes)
     if search.hopeless:
-        return SearchResult([], math.inf, True, 0, "chain")
+        return SearchResult([], math.inf, True, nodes, "labels")
     if not search.resources and not any(cap is not None for cap in search.caps.deadlines):
         placements = search_uncoupled(search)
         best = level.value(problem.evaluate(placements[0])) * level.scale if placements else math.inf
-        return SearchResult(placements, float(best), True, search.nodes, "chain")
+        return SearchResult(placements, float(best), True, search.nodes, "labels")
     multipliers = search.multipliers
     for attempt, width in enumerate(_WIDTHS):
         width = min(width, width_limit)
@@ -162,15 +171,15 @@ def search_chain(problem, level, caps=None, top_k=1, chain=None, width_limit=_WI
     placements = search.ranked[:top_k]
     best = search.best_value if placements else math.inf
     bound = min(cut, best)
-    return SearchResult(placements, bound, cut == math.inf, search.nodes, "chain")
+    return SearchResult(placements, bound, cut == math.inf, search.nodes, "labels")
 
 
 class _Search:
     """One minimization: objective and limits that can bind, as floats for bounds and integers for facts."""
 
-    def __init__(self, problem, level, caps, top_k, chain):
+    def __init__(self, problem, level, caps, top_k, chain, nodes=0):
         self.problem, self.level, self.caps, self.top_k, self.chain = problem, level, caps, top_k, chain
-        self.nodes, self.ranked, self.keys = 0, [], []
+        self.nodes, self.ranked, self.keys = nodes, [], []
         self.scale = float(level.scale)
         use, move = self._blend(level)
         self.objective = np.where(chain.entry, use, np.inf), np.where(chain.open, move, np.inf)
@@ -237,42 +246,49 @@ class _Search:
         """Label all stages, at most `width` labels per stage; return the least bound cut off (inf: none)."""
         chain, bounds = self.chain, multipliers.tabulate(self)
         self.dominance_pays = True
+        rows = bounds.use.shape[-1]
         row = np.flatnonzero(chain.entry[0])
+        row = row[self._is_hopeful((bounds.use[0] + bounds.ahead[0])[row], bounds)]
         labels = np.stack([use[0, row] for use, _ in self.tables], axis=1)
         values = bounds.use[0][row]
         option, history, cut = row, [], math.inf
-        option, labels, values, _, lost = self._prune(0, option, labels, values, np.zeros(len(row), int), bounds, width)
+        parents = np.zeros(len(row), int)
+        option, labels, values, _, lost = self._prune(0, option, labels, values, parents, bounds, width)
         cut = min(cut, lost)
         history.append((option, None))
         for i in range(1, chain.length):
             if not len(option):
                 return cut
-            parents, option_next = np.nonzero(chain.open[i][option] & chain.entry[i])
-            moved = option[parents]
-            labels = labels[parents]
-            for column, (use, move) in enumerate(self.tables):
-                labels[:, column] += use[i, option_next]
-                if move is not None:
-                    labels[:, column] += move[i, moved, option_next]
-            values = values[parents] + bounds.use[i][option_next] + bounds.move[i][moved, option_next]
-            option, labels, values, parents, lost = self._prune(i, option_next, labels, values, parents, bounds, width)
+            parents, following = np.nonzero(chain.open[i][option] & chain.entry[i])
+            self.nodes += len(parents)
+            pairs = option[parents] * chain.width + following
+            values = values.take(parents, axis=0) + (bounds.move[i] + bounds.use[i]).reshape(-1, rows).take(
+                pairs, axis=0
+            )
+            hopeful = np.flatnonzero(self._is_hopeful(values + bounds.ahead[i].take(following, axis=0), bounds))
+            parents, following, values = parents[hopeful], following[hopeful], values.take(hopeful, axis=0)
+            labels = labels.take(parents, axis=0) + self._steps(i).take(pairs[hopeful], axis=0)
+            option, labels, values, parents, lost = self._prune(i, following, labels, values, parents, bounds, width)
             cut = min(cut, lost)
             history.append((option, parents))
         self._collect(history, labels)
         return cut
 
+    def _steps(self, i):
+        """Return what every move into stage i adds to the tracked totals: (option before × option after, total)."""
+        steps = [
+            np.broadcast_to(use[i], self.chain.open[i].shape) + (0 if m is None else m[i]) for use, m in self.tables
+        ]
+        return np.stack(steps, axis=-1).reshape(-1, len(steps))
+
     def _prune(self, i, option, labels, values, parents, bounds, width):
-        self.nodes += len(option)
-        optimistic = values + bounds.ahead[i][option]
-        keep = ~(optimistic[:, bounds.proofs] > _TOLERANCE).any(axis=1)
+        keep = np.ones(len(option), bool)
         for column, cap in self.columns:
             keep &= labels[:, column] <= cap
         deadline = self.caps.deadlines[self.problem.order[i]]
         if deadline is not None:
             keep &= labels[:, 0] <= deadline
-        best = optimistic[:, bounds.blends].max(axis=1)
-        cutoff = self.cutoff
-        keep &= best <= cutoff
+        best = (values + bounds.ahead[i].take(option, axis=0))[:, bounds.blends].max(axis=1)
         if len(option) > 24 and self.dominance_pays:
             before = int(keep.sum())
             keep = self._drop_dominated(keep, option, labels, best)
@@ -283,6 +299,12 @@ class _Search:
             lost = float(best[chosen[ranking[width:]]].min())
             chosen = np.sort(chosen[ranking[:width]])
         return option[chosen], labels[chosen], values[chosen], parents[chosen], lost
+
+    def _is_hopeful(self, optimistic, bounds):
+        """Return which labels may still keep every limit and reach the k-th best plan known."""
+        ceiling = np.full(optimistic.shape[1], _TOLERANCE)
+        ceiling[bounds.blends] = self.cutoff
+        return (optimistic <= ceiling).all(axis=1)
 
     def _drop_dominated(self, keep, option, labels, best):
         """Drop labels that `top_k` others on the same option match or beat in every tracked total.

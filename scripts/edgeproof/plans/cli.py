@@ -102,7 +102,7 @@ def _parse(argv):
         "--effort", type=_amount, default=60.0, help="CP-SAT's deterministic seconds (default: %(default)s)"
     )
     one.add_argument(
-        "--max-labels", type=_positive, default=65_536, help="labels per stage of a chain (default: %(default)s)"
+        "--max-labels", type=_positive, default=400_000, help="labels per stage of a chain (default: %(default)s)"
     )
     one.add_argument("--no-front", dest="front", action="store_false", help="do not trace the Pareto fronts")
     one.add_argument(

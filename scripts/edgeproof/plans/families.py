@@ -57,6 +57,24 @@ def draw_chain(seed, stages, devices, *, missing=0.0, holes=0.0, zero_mb=0.0):
     }
 
 
+def draw_alternating_chain(seed):
+    """Return a chain of 10 stages and 104,976 placements that has to cross after every stage.
+
+    Stages alternate between two groups of devices, as when every other operator runs on accelerators only, and all
+    crossings pass through the same bus at one rate. Bounds that ignore crossings see a fraction of what it costs.
+    """
+    document = draw_chain(seed, 10, 8)
+    for index, stage in enumerate(document["stages"]):
+        group = 4 * (index % 2)
+        count = 4 if index in (3, 6) else 3
+        able = [f"d{d}" for d in range(group, group + count)]
+        stage["profiles"] = {device: stage["profiles"][device] for device in able}
+        stage["output_mb"] = round(80 + stage["output_mb"], 1)
+    for link in document["links"]:
+        link.update(latency_ms_per_mb=0.1, energy_mj_per_mb=0.08, bidirectional=True)
+    return document
+
+
 def tighten_memory(document, seed, share=0.5):
     """Give every device a budget near `share` of the average demand, between its largest stage and the whole."""
     rng = random.Random(seed)
@@ -79,24 +97,25 @@ def draw_tight_chain(seed, stages, slack=0.02):
     problem = Problem(parse_scenario(document))
     level = compile_goal("min-latency", problem).levels[0]
     optimum = float(search_chain(problem, level).bound)
-    tighten_memory(document, seed + 1, share=0.62)
+    tighten_memory(document, seed + 1, share=1.0)
     document["constraints"] = {"max_total_latency_ms": round(optimum * (1 + slack), 4)}
     return document
 
 
-def draw_capped_chain(seed, stages, devices, slack=0.06):
-    """Return a chain with memory, latency and energy caps that all matter.
+def draw_capped_chain(seed, stages, devices):
+    """Return a chain on which memory, latency and energy caps all matter.
 
-    `slack` above a blend's optimum without caps.
+    Budgets are finite; the latency cap is 2 % below and the energy cap 6 % above what the best balanced plan takes
+    without caps, so that plan is not allowed.
     """
-    document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.6)
+    document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.8)
     problem = Problem(parse_scenario(document))
     goal = compile_goal("balanced", problem)
     found = search_chain(problem, goal.levels[0], width_limit=512)
     totals = problem.evaluate(found.placements[0])
     document["constraints"] = {
-        "max_total_latency_ms": round(totals.latency / UNIT * (1 - slack / 3), 4),
-        "max_total_energy_mj": round(totals.energy / UNIT * (1 + slack), 4),
+        "max_total_latency_ms": round(totals.latency / UNIT * 0.98, 4),
+        "max_total_energy_mj": round(totals.energy / UNIT * 1.06, 4),
     }
     return document
 

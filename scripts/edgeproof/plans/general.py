@@ -21,13 +21,13 @@ _TOLERANCE = 1e-9
 class GeneralSearch:
     """One model, solved again and again under growing knowledge."""
 
-    def __init__(self, problem, levels, caps, effort=60.0, workers=1, hint=None):
+    def __init__(self, problem, levels, caps, effort=60.0, gap=0.0, hint=None):
         """`effort` is the limit in CP-SAT's deterministic seconds, for everything this search does."""
         self.problem, self.levels, self.effort = problem, levels, effort
         wanted = [metric for level in levels for metric in level.weights]
         self.placement = PlacementModel(problem, caps, wanted)
         self.model = self.placement.model
-        self.workers, self.branches, self.spent = workers, 0, 0.0
+        self.gap, self.branches, self.spent = gap, 0, 0.0
         self.hint = hint
 
     def search(self, top_k):
@@ -70,7 +70,7 @@ class GeneralSearch:
                 exact = status == cp_model.OPTIMAL and rounding <= _TOLERANCE
             if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
                 best = self._read()
-            if status != cp_model.OPTIMAL:
+            if status != cp_model.OPTIMAL or (number == 0 and value > least):
                 exact = False
                 break
             if terms:
@@ -142,10 +142,10 @@ class GeneralSearch:
                     self.model.add_hint(variable, int(o == option))
         self.solver = cp_model.CpSolver()
         parameters = self.solver.parameters
-        parameters.num_workers = self.workers
+        parameters.num_workers = 1
         parameters.random_seed = 0
         parameters.linearization_level = 2
-        parameters.interleave_search = self.workers > 1
+        parameters.relative_gap_limit = self.gap
         parameters.max_deterministic_time = max(self.effort - self.spent, 0.01)
         status = self.solver.solve(self.model)
         if status == cp_model.MODEL_INVALID:
@@ -158,7 +158,9 @@ class GeneralSearch:
             least = math.inf if status == cp_model.INFEASIBLE else self.solver.best_objective_bound
             return status, None, Fraction(least) if math.isfinite(least) else least
         value = sum(coefficient * self.solver.value(variable) for variable, coefficient in terms)
-        return status, value, Fraction(value if status == cp_model.OPTIMAL else self.solver.best_objective_bound)
+        if status == cp_model.OPTIMAL and not self.gap:
+            return status, value, Fraction(value)
+        return status, value, min(Fraction(value), Fraction(self.solver.best_objective_bound))
 
     def _read(self):
         """Return `(placement, schedule)`; the schedule is `(stage starts, {(tensor, from, to).
@@ -193,6 +195,6 @@ class GeneralSearch:
             constraints[index].clear_bool_or()
 
 
-def search_general(problem, levels, caps=None, top_k=1, effort=60.0, workers=1, hint=None):
+def search_general(problem, levels, caps=None, top_k=1, effort=60.0, gap=0.0, hint=None):
     """Return the `SearchResult` of the `top_k` best placements by `levels` and the tie-breakers, under `caps`."""
-    return GeneralSearch(problem, levels, caps or problem.caps, effort, workers, hint).search(top_k)
+    return GeneralSearch(problem, levels, caps or problem.caps, effort, gap, hint).search(top_k)

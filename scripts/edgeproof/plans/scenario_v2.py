@@ -287,5 +287,6 @@ def _check_shared_weights(scenario, where):
             if size != option.weights_mb:
                 raise UserError(
                     f"{where}: stage {stage.name!r} shares weights {option.shared_weights!r} with {name!r},"
-                    f" but one says {option.weights_mb} MB and the other {size} MB on {scenario.devices[option.device].name!r}"
+                    f" but one says {option.weights_mb} MB and the other {size} MB"
+                    f" on {scenario.devices[option.device].name!r}"
                 )

@@ -10,10 +10,14 @@ PROOF_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Effort:
-    """How far a search may go: labels per stage of the chain engine, deterministic seconds of CP-SAT."""
+    """How far a search may go: labels per stage of the chain engine, deterministic seconds of CP-SAT.
 
-    labels: int = 65_536
+    With a `gap` above 0 CP-SAT may stop once (objective − bound) / objective is below it; ties are then left alone.
+    """
+
+    labels: int = 400_000
     seconds: float = 60.0
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def find_by_levels(problem, levels, caps, top_k, effort):
         if result.proven:
             return _judge(problem, levels[0], result)
     hint = result.placements[0] if result and result.placements else None
-    general = search_general(problem, levels, caps, top_k, effort.seconds, hint=hint)
+    general = search_general(problem, levels, caps, top_k, effort.seconds, effort.gap, hint)
     if result is not None and not general.proven:
         general = _merge(problem, levels[0], general, result)
     return _judge(problem, levels[0], general)
@@ -63,7 +67,7 @@ def _merge(problem, level, first, second):
     """Neither engine finished: keep the better plans and the better bound."""
     kept = max((first, second), key=lambda r: (bool(r.placements), -_value(problem, level, r)))
     return replace(
-        kept, bound=max(first.bound, second.bound), nodes=first.nodes + second.nodes, engine="chain + cp-sat"
+        kept, bound=max(first.bound, second.bound), nodes=first.nodes + second.nodes, engine="labels + cp-sat"
     )
 
 

@@ -1,0 +1,32 @@
+"""Measure the planner against its targets and write `results/bench/plans.json`."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import run
+from edgeproof.core.documents import write_json
+from edgeproof.plans.benchmark import measure_planner
+
+
+def main(argv=None):
+    """Run every case once on this machine; return 1 when a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", default="results/bench/plans.json")
+    options = parser.parse_args(argv)
+    report = measure_planner(lambda case: print(describe(case), flush=True))
+    write_json(options.output, report, "bench-plans")
+    return 0 if all(case["met"] for case in report["cases"]) else 1
+
+
+def describe(case):
+    """Return one line on a case."""
+    verdict = "met" if case["met"] else "MISSED"
+    ratio = f", {case['ratio_median']:.0f} × {case['baseline']}" if "ratio_median" in case else ""
+    return (
+        f"{case['name']}: {case['seconds_median']:.3f} s median, {case['seconds_worst']:.3f} s worst,"
+        f" {case['proven']}/{case['instances']} proved{ratio}; target {case['target']}: {verdict}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
