@@ -5,6 +5,8 @@ from ..core.files import sha256_file
 from ..runs.results import read_result
 from .fields import UNRECORDED, describe_difference, normalise, read_fields
 
+_FAILED = ("failed", "unsupported")
+
 
 def judge_comparability(left, right, policy, varies=()):
     """Return {verdict, mode, reasons} for two field views (`fields.read_fields`, `edgeenv.view_run`).
@@ -28,7 +30,10 @@ def judge_comparability(left, right, policy, varies=()):
             if UNRECORDED in (one, other) or normalise(field, one, policy) != normalise(field, other, policy)
         ]
 
-    against = [*differing(policy["required"]), *differing(policy["environment"])]
+    # Two runtimes have two numberings of their versions: one more difference that says nothing more.
+    same_runtime = left.get("runtime") == right.get("runtime")
+    environment = [field for field in policy["environment"] if same_runtime or field != "runtime_version"]
+    against = [*differing(policy["required"]), *differing(environment)]
     studied = [reason for reason in against if reason["field"] in varies]
     refusals = [*nameless, *(reason for reason in against if reason["field"] not in varies)]
     if refusals:
@@ -57,7 +62,7 @@ def judge_pair(comparison, left_path, right_path, policy_name, policy, varies, o
 def build_verdict(comparison, paths, policy_name, policy, varies):
     """Return the verdict document; `paths`: {left, right} of two results, which are recomputed from their samples."""
     results = {side: read_result(path) for side, path in paths.items()}
-    judgement = judge_comparability(*map(read_fields, results.values()), policy, varies)
+    judgement = judge_comparability(*read_views(*results.values()), policy, varies)
     document = {
         "schema": "edgeproof.verdict.v1",
         "comparison": comparison,
@@ -78,12 +83,24 @@ def build_verdict(comparison, paths, policy_name, policy, varies):
     return document
 
 
+def read_views(left, right):
+    """Return the field views of two results; what a failed one never came to tell is no difference.
+
+    Such a pair is blocked by the failure itself, which is the reason that helps (see `find_block`).
+    """
+    views = [read_fields(left), read_fields(right)]
+    for result, view, other in zip((left, right), views, views[::-1], strict=True):
+        if result["status"] in _FAILED and result["latency"] is None:
+            view.update({field: other[field] for field, value in view.items() if value is None})
+    return views
+
+
 def find_block(results):
     """Return why no difference may be measured although the pair may be comparable: {kind, message}, or None.
 
     `results`: {side: result}. A failed cell has no number to compare, an unstable one none to trust.
     """
-    for kind, statuses in (("failed", ("failed", "unsupported")), ("unstable", ("unstable",))):
+    for kind, statuses in (("failed", _FAILED), ("unstable", ("unstable",))):
         for side, result in results.items():
             if result["status"] in statuses:
                 return {"kind": kind, "message": f"{side} is {result['status']}: {result['reason']['message']}"}

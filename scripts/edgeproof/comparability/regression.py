@@ -12,14 +12,14 @@ from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.recomputing import must_follow
 from .edgeenv import BLOCKED, SEVERITIES, delta_pct, describe_regression, name_blocked_mode
-from .fields import read_fields
-from .judging import judge_comparability
+from .judging import judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
 from .reading import folder_of_artifact, folder_of_run, read_comparison, read_parity, read_side, read_verdict
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
 _AT_TWO_TIMES = "the figures are of two runs at two times; what differs between sessions is not accounted for"
+_BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the spread between sessions of their calibrations"
 _RECOMMENDATIONS = {
     "unstable": "measure_again_undisturbed",
     "failed": "mend_the_failed_side",
@@ -95,7 +95,7 @@ def _judge_pairs(report, results, parities, policy, comparability):
         limit = 100 * report["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
         line = {**_line(entry), "threshold_pct": limit}
         if blocked is None:
-            effect = report["effect"]
+            effect = report["effect"] or report["between_sessions"]
             low, high = (100 * (effect[f"interval_{end}"] - 1) for end in ("low", "high"))
             # "Slower" is beyond the margin already; the other thresholds ask the near end of the same interval.
             proven = report["verdict"] == "slower" and (entry["threshold_pct"] is None or low >= limit)
@@ -104,14 +104,21 @@ def _judge_pairs(report, results, parities, policy, comparability):
         else:
             line["reason"] = blocked["message"]
         lines.append(line)
-    return {**_conclude(lines, blocked, report["mode"]), "thresholds": lines, "notes": [], "edgeenv": None, "lab": None}
+    notes = [_BETWEEN_SESSIONS] if report["between_sessions"] and blocked is None else []
+    return {
+        **_conclude(lines, blocked, report["mode"]),
+        "thresholds": lines,
+        "notes": notes,
+        "edgeenv": None,
+        "lab": None,
+    }
 
 
 def _judge_points(report, results, parities, policy, comparability):
     """Judge by the figures of the two results; an unstable or failed one has none."""
     judgement = {"verdict": report["comparable"], "mode": report["mode"], "reasons": report["reasons"]}
     if comparability is not None:
-        judgement = judge_comparability(*(read_fields(results[side]) for side in _SIDES), comparability)
+        judgement = judge_comparability(*read_views(*(results[side] for side in _SIDES)), comparability)
     metrics = {side: read_metrics(results[side]) for side in _SIDES}
     blocked = _find_block(judgement, results, policy)
     lines = judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])
