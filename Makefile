@@ -2,6 +2,7 @@
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes)
 # make lint     ruff, snakefmt and snakemake --lint
 # make bench    speed and memory, as ratios within one run, into results/bench/
+# make bench-noise  A/A comparisons and a known slow-down on this machine: half an hour, nothing else running
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock (needs uv)
 
@@ -10,7 +11,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign lint docs bench lock system-packages
+.PHONY: demo setup test test-campaign lint docs bench bench-noise lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -46,6 +47,12 @@ lint: .venv/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(SNAKEMAKE) --profile local --lint
+
+bench-noise: setup
+	$(SNAKEMAKE) --profile local results/artifacts/digits-cnn/ort-cpu/host/fp32/artifact.onnx \
+	  results/artifacts/squeezenet/ort-cpu/host/fp32/artifact.onnx \
+	  results/sources/digits-cnn/samples/evaluation.npz results/sources/squeezenet/samples/evaluation.npz
+	$(BIN)/python scripts/bench_noise.py
 
 docs: setup
 	$(BIN)/python scripts/document_config.py
