@@ -13,7 +13,10 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "planner"
 
 
 class Oracle:
-    """Every placement of a scenario, by the verifier's ledger in floats; keys are rounded to 9 decimals so that ties tie."""
+    """Every placement of a scenario, by the verifier's ledger in floats.
+
+    Keys are rounded to 9 decimals so that ties tie.
+    """
 
     def __init__(self, scenario, goal, limits=None):
         caps = scenario.limits
@@ -75,7 +78,9 @@ def two_stages():
         "schema": "edgeproof.scenario.v2",
         "name": "pair",
         "devices": [{"name": "cpu", "memory_mb": 1000}, {"name": "npu", "memory_mb": 500}],
-        "links": [{"source": "cpu", "target": "npu", "latency_ms_per_mb": 0.1, "energy_mj_per_mb": 0.1, "setup_ms": 0.5}],
+        "links": [
+            {"source": "cpu", "target": "npu", "latency_ms_per_mb": 0.1, "energy_mj_per_mb": 0.1, "setup_ms": 0.5}
+        ],
         "stages": [
             {
                 "name": "first",
