@@ -1,4 +1,4 @@
-"""A made-up comparability room: results, artifacts and comparisons below the current folder, beside the real config/."""
+"""A made-up comparability room: results, artifacts and comparisons below the current folder, with a copy of config/."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Under `edgeenv-v1` our judgement is EdgeEnv's: verdict, mode and order of reasons, case by case (contract, 6 and 7)."""
+"""Under `edgeenv-v1` our judgement is EdgeEnv's: verdict, mode, order of reasons, case by case (contract, 6 and 7)."""
 
 import copy
 from pathlib import Path

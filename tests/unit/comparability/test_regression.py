@@ -170,7 +170,7 @@ def test_metrics_of_a_result_follow_from_its_samples(room):
 def test_parity_of_another_artifact_is_refused(room):
     room.make()
     room.edit_parity(lambda document: document.update(artifact_sha256="0" * 64))
-    with pytest.raises(UserError, match="artifact_sha256 is not digests.artifact"):
+    with pytest.raises(UserError, match=r"artifact_sha256 is not digests\.artifact"):
         room.judge()
 
 
