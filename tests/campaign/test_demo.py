@@ -1,0 +1,57 @@
+"""The demo campaign for real, as `make` runs it: real models, real measurements, on whatever machine this is."""
+
+import json
+
+import pytest
+
+from ..workflow.conftest import copy_repository
+
+pytestmark = pytest.mark.campaign
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    workspace = copy_repository(tmp_path_factory.mktemp("demo") / "edgeproof")
+    done = workspace.snakemake(config=None)
+    assert done.returncode == 0, done.stdout
+    return workspace
+
+
+def load(workspace, path):
+    return json.loads((workspace.root / "results" / path).read_text())
+
+
+def test_every_cell_was_measured(demo):
+    cells = [("digits-cnn", p) for p in ("fp32", "fp16", "int8", "int8-dynamic")]
+    cells += [("squeezenet", p) for p in ("fp32", "int8")]
+    for model, precision in cells:
+        result = load(demo, f"runs/{model}/ort-cpu/local/{precision}/result.json")
+        assert result["status"] in ("ok", "unstable")  # a busy machine may disturb us, and then the result says so
+        assert result["provenance"] == "measured"
+        assert result["protocol"]["carried_out"]["processes"] == 5
+        assert result["protocol"]["carried_out"]["samples_per_process"] >= 200
+        assert result["protocol"]["carried_out"]["window_s_per_process"] >= 1
+        assert result["runtime"]["execution_providers_used"] == ["CPUExecutionProvider"]
+        parity = load(demo, f"artifacts/{model}/ort-cpu/host/{precision}/parity.json")
+        assert parity["status"] == "passed"
+
+
+def test_quantised_digits_keep_their_accuracy(demo):
+    for precision in ("fp32", "fp16", "int8", "int8-dynamic"):
+        parity = load(demo, f"artifacts/digits-cnn/ort-cpu/host/{precision}/parity.json")
+        assert parity["accuracy"]["candidate_accuracy"] >= 0.97
+        assert parity["evaluation"]["count"] == 500
+
+
+def test_refused_pair_has_no_delta_and_says_why(demo):
+    report = load(demo, "comparability/digits-vs-squeezenet/report.json")
+    assert (report["verdict"], report["effect"]) == ("not-comparable", None)
+    assert "model_hash" in {reason["field"] for reason in report["reasons"]}
+
+
+def test_same_artifact_is_never_called_different(demo):
+    assert load(demo, "comparability/digits-aa/report.json")["verdict"] in ("equivalent", "undecided", "unstable")
+
+
+def test_second_run_does_nothing(demo):
+    assert demo.remade_by(config=None) == set()
