@@ -1,4 +1,4 @@
-"""The nine scenarios with exhaustive results: every goal, three ranks, fronts and relaxations, to 6 decimals."""
+"""The nine scenarios with exhaustive results: goals, three ranks, fronts and relaxations, to 6 decimals."""
 
 from dataclasses import replace
 
