@@ -67,6 +67,25 @@ def count_not_finite(array, count):
     return (int(broken.sum()), int(broken.any(1).argmax())) if broken.any() else (0, None)
 
 
+def find_worst_sample(pairs, count):
+    """Return the index of the sample that agrees least, over all outputs: `pairs` is `[(reference, candidate)]`.
+
+    A sample with values that are not finite in the candidate only is worst; then the largest L2 distance relative to
+    the norm of the whole reference decides. 0 where samples cannot be told apart.
+    """
+    worst = np.zeros(count)
+    for reference, candidate in pairs:
+        left, right = (split_samples(array, count) for array in (reference, candidate))
+        if len(left) == count:
+            broken = ~np.isfinite(right).all(1) & np.isfinite(left).all(1)
+            both = np.isfinite(left) & np.isfinite(right)
+            finite = np.where(both, right, 0.0) - np.where(both, left, 0.0)
+            scale = _norm(np.nan_to_num(left, posinf=0.0, neginf=0.0)) or 1.0
+            distances = [_norm(row) / scale for row in finite]
+            worst = np.maximum(worst, np.where(broken, np.inf, distances))
+    return int(worst.argmax())
+
+
 def split_samples(array, count):
     """Return an array of numbers as float64 `(count, values per sample)`, `(1, values)` where rows do not fit."""
     rows = count if array.ndim and len(array) and len(array) % count == 0 else 1

@@ -16,7 +16,15 @@ from ..core.documents import read_json, write_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.tensors import write_tensors
-from .agreement import Agreement, count_not_finite, is_class_scores, judge_answers, measure_agreement
+from .agreement import (
+    Agreement,
+    count_not_finite,
+    find_worst_sample,
+    is_class_scores,
+    judge_answers,
+    measure_agreement,
+)
+from .divergence import locate_divergence
 from .execution import infer_outputs
 from .manifests import locate, verify_manifest
 
@@ -80,13 +88,20 @@ def check_parity(
         "accuracy": None,
         "outputs": [],
     }
-    first = {}
+    first, worst = {}, None
     if built["status"] == "failed":
         document["reason"] = {"kind": "build_failed", "message": built["reason"]["message"]}
     else:
-        first = _compare(document, source, artifact, inputs, arm, interpreter)
+        first, worst = _compare(document, source, artifact, inputs, arm, interpreter)
     document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])
     _conclude(document)
+    if worst is not None and document["status"] == "failed":
+        arms, interpreters = (REFERENCE_ARM, arm), (sys.executable, interpreter)
+        lines = document["thresholds"]
+        found = locate_divergence(source, artifact, inputs, worst, arms, interpreters, lines)
+        document["divergence"] = found
+        if found["first"]:
+            document["reason"]["message"] += f"; first diverging layer: {found['first']['node']}"
     write_tensors(reference, {f"outputs/{name}": array for name, array in first.items()})
     document["reference"] = {"file": locate(reference), "sha256": sha256_file(reference), "outputs": sorted(first)}
     document["command"] = command
@@ -114,7 +129,11 @@ def judge_thresholds(thresholds, metrics, absent):
 
 
 def _compare(document, source, artifact, inputs, arm, interpreter):
-    """Run both arms, fill in what was found, and return the candidate's outputs on the first sample."""
+    """Run both arms and fill in what was found.
+
+    Returns the candidate's outputs on the first sample, and the index of the sample that agrees least (None where the
+    outputs have no distance to compare).
+    """
     candidate = infer_outputs(interpreter, arm, artifact, inputs)
     fake = arm["backend"] == "fake"  # it simulates no model in particular, so it is compared with itself
     if candidate.reason is None and not fake:
@@ -124,8 +143,8 @@ def _compare(document, source, artifact, inputs, arm, interpreter):
     document["runtimes"] = {"reference": expected.runtime, "candidate": candidate.runtime}
     if candidate.reason:
         document.update(status="failed", reason=candidate.reason)
-        return {}
-    count = document["evaluation"]["count"]
+        return {}, None
+    count, worst = document["evaluation"]["count"], None
     if expected.reason:
         message = f"the source model does not run: {expected.reason['message']}"
         document["reason"] = {"kind": "reference_failed", "message": message}
@@ -133,11 +152,13 @@ def _compare(document, source, artifact, inputs, arm, interpreter):
         same_graph = document["artifact_sha256"] == document["source_sha256"]
         document["trivial"] = fake or (same_graph and expected.runtime == candidate.runtime)
         _fill_agreement(document, expected.outputs, candidate.outputs, count)
+        if document["outputs"]:
+            worst = find_worst_sample([pair[1::2] for pair in pair_outputs(expected.outputs, candidate.outputs)], count)
         if document["status"] != "failed":
             _fill_accuracy(document, expected.outputs, candidate.outputs, read_labels(inputs))
     if all(array.ndim and len(array) == count for array in candidate.outputs.values()):
-        return {name: array[:1] for name, array in candidate.outputs.items()}
-    return infer_outputs(interpreter, arm, artifact, inputs, limit=1).outputs or {}  # rows per sample vary
+        return {name: array[:1] for name, array in candidate.outputs.items()}, worst
+    return infer_outputs(interpreter, arm, artifact, inputs, limit=1).outputs or {}, worst  # rows per sample vary
 
 
 def pair_outputs(expected, actual):
