@@ -1,0 +1,37 @@
+"""Plan one scenario for one goal: plan.json with its certificate, plan.csv, pareto.csv, plan.html and plan.txt."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import run
+from edgeproof.core.documents import write_json
+from edgeproof.core.files import atomic_write
+from edgeproof.plans.document import build_plan_document
+from edgeproof.plans.page import render_page
+from edgeproof.plans.planning import Request, plan_scenario
+from edgeproof.plans.scenario import load_scenario
+from edgeproof.plans.tables import render_csv, render_pareto_csv, render_text
+
+
+def main(argv=None):
+    """Write every form of the plan; that a scenario is infeasible is a verdict, not an error."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scenario", required=True)
+    parser.add_argument("--goal", required=True)
+    parser.add_argument("--top-k", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    for name in ("plan", "csv", "pareto", "html", "text"):
+        parser.add_argument(f"--{name}", required=True)
+    options = parser.parse_args(argv)
+    request = Request(goal=options.goal, top_k=options.top_k, draws=options.draws, seed=options.seed)
+    document = build_plan_document(plan_scenario(load_scenario(options.scenario), request), options.scenario)
+    atomic_write(options.csv, render_csv(document))
+    atomic_write(options.pareto, render_pareto_csv(document))
+    atomic_write(options.html, render_page(document))
+    atomic_write(options.text, render_text(document))
+    write_json(options.plan, document, "plan")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

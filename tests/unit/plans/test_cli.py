@@ -1,0 +1,222 @@
+"""The command line and the forms a plan takes: exit codes, files, columns, pages that stand alone."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from edgeproof.core.cli import run
+from edgeproof.core.documents import read_json
+from edgeproof.plans.cli import main
+from edgeproof.plans.document import build_plan_document
+from edgeproof.plans.page import render_page
+from edgeproof.plans.planning import Request, plan_scenario
+from edgeproof.plans.scenario import parse_scenario
+from edgeproof.plans.tables import render_csv, render_text
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+
+@pytest.fixture
+def sample(planner_data):
+    return str(planner_data / "mobile_vision_pipeline.json")
+
+
+@pytest.fixture
+def hopeless(planner_data):
+    return str(planner_data / "random_06.json")
+
+
+def test_text_goes_to_the_terminal(sample, capsys):
+    assert run(main, ["solve", sample]) == 0
+    text = capsys.readouterr().out
+    assert "goal balanced: optimal, proved" in text
+    assert "npu: 2576 / 3072 MB" in text
+    assert "Slowest stage: backbone_embedding on npu, 8.48 ms, of which 1.08 ms crossing." in text
+    assert "Fullest device: npu, 84 %" in text
+    assert "2. 1.853545, 28.6500 ms, 31.6000 mJ: gpu → npu" in text
+
+
+def test_json_is_written_and_verified(sample, tmp_path, capsys):
+    path = tmp_path / "deep" / "plan.json"
+    assert run(main, ["solve", sample, "--goal", "efficiency", "--format", "json", "--output", str(path)]) == 0
+    assert f"wrote {path}" in capsys.readouterr().out
+    document = read_json(path, "plan")
+    assert document["status"] == "optimal" and len(document["plans"]) == 3
+    assert document["plans"][0]["slack"]["max_total_energy_mj"] == pytest.approx(4.84)
+    assert run(main, ["verify", str(path)]) == 0
+    assert "holds" in capsys.readouterr().out
+    document["plans"][0]["total_energy_mj"] = 1.0
+    path.write_text(json.dumps(document))
+    assert run(main, ["verify", str(path), "--scenario", sample]) == 1
+    assert "refuted: plan 1: total_energy_mj" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["text", "csv"])
+def test_no_plan_is_one_line_and_exit_1(hopeless, tmp_path, capsys, form):
+    path = tmp_path / "plan"
+    assert run(main, ["solve", hopeless, "--format", form, "--output", str(path)]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == "" and not path.exists()
+    assert len(streams.err.splitlines()) == 1 and "cannot hold together" in streams.err
+
+
+def test_no_plan_in_json_is_the_certificate(hopeless, capsys):
+    assert run(main, ["solve", hopeless, "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["status"] == "infeasible" and document["plans"] == []
+    assert document["infeasibility"]["both_caps_factor"] == pytest.approx(1.016037, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["solve", "missing.json"], "missing.json"),
+        (["solve", "SAMPLE", "--goal", "fast"], "--goal is 'fast'"),
+        (["solve", "SAMPLE", "--goal", "lex:latency,speed"], "'speed' is no metric"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(sample, capsys, arguments, words):
+    assert run(main, [sample if a == "SAMPLE" else a for a in arguments]) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and words in error
+
+
+@pytest.mark.parametrize("option", [["--top-k", "0"], ["--max-latency-ms", "-1"], ["--max-energy-mj", "nan"]])
+def test_options_out_of_range(sample, option):
+    with pytest.raises(SystemExit) as stop:
+        main(["solve", sample, *option])
+    assert stop.value.code == 2
+
+
+def test_an_epsilon_constraint_tightens_and_never_loosens(sample, capsys):
+    assert run(main, ["solve", sample, "--goal", "min-energy", "--max-latency-ms", "28", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["limits"]["max_total_latency_ms"] == 28
+    assert document["plans"][0]["total_latency_ms"] <= 28
+    run(main, ["solve", sample, "--max-latency-ms", "99", "--format", "json"])
+    assert json.loads(capsys.readouterr().out)["limits"]["max_total_latency_ms"] == 32.0
+
+
+def test_the_module_runs_and_repeats_itself(sample):
+    command = [sys.executable, "-m", "edgeproof.plans.cli", "solve", sample, "--goal", "throughput", "--format", "json"]
+    outputs = [
+        subprocess.run(command, capture_output=True, env={"PYTHONPATH": str(SCRIPTS)}, check=True).stdout
+        for _ in range(2)
+    ]
+    assert outputs[0] == outputs[1] and b'"period_ms"' in outputs[0]
+
+
+def test_csv_has_every_column_once(sample, capsys):
+    run(main, ["solve", sample, "--format", "csv"])
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert len(set(rows[0])) == len(rows[0])
+    assert {"total_latency_ms", "stage_total_latency_ms", "stage_name"} <= set(rows[0])
+    assert len(rows) == 1 + 3 * 7 and {len(row) for row in rows} == {len(rows[0])}
+    assert rows[1][rows[0].index("total_latency_ms")] == "27.9700"
+
+
+def test_pareto_csv(sample, capsys):
+    run(main, ["solve", sample, "--format", "pareto-csv"])
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0] == ["front", "complete", "latency_ms", "energy_mj", "switches", "path"]
+    assert [row[0] for row in rows[1:]] == ["with_caps"] * 3 + ["without_caps"] * 6
+
+
+class Outline(HTMLParser):
+    """Collects tags, attributes and text, and refuses what is left open."""
+
+    VOID = ("meta",)
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.links, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for key, value in attributes if key in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_stands_alone_and_escapes(two_stages):
+    two_stages["name"] = "<script>alert(1)</script>"
+    two_stages["stages"][0]["name"] = 'a"<b>&'
+    two_stages["devices"][0]["name"] = "<i>"
+    for stage in two_stages["stages"]:
+        stage["profiles"]["<i>"] = stage["profiles"].pop("cpu")
+    two_stages["links"][0]["source"] = "<i>"
+    document = build_plan_document(plan_scenario(parse_scenario(two_stages), Request(goal="min-latency")))
+    outline = Outline()
+    outline.feed(render_page(document))
+    assert outline.open == [] and outline.links == []
+    assert "script" not in outline.tags and "i" not in outline.tags and outline.tags.count("svg") == 2
+    assert "width=device-width" in render_page(document)
+
+
+def test_the_page_of_an_infeasible_scenario(hopeless, capsys):
+    assert run(main, ["solve", hopeless, "--format", "html"]) == 1
+    page = capsys.readouterr().out
+    assert "60.2223" in page and "this limit alone cannot help" in page and "1.016037" in page
+
+
+def test_staying_on_one_device_is_told_from_free_crossings(two_stages, solver):
+    two_stages["devices"][1]["memory_mb"] = 2000
+    two_stages["links"][0].update(latency_ms_per_mb=0, setup_ms=0, energy_mj_per_mb=0)
+    stay = build_plan_document(plan_scenario(parse_scenario(two_stages), Request(goal="min-latency")))
+    assert "No crossing: everything stays on one device." in stay["plans"][0]["explanation"]
+    two_stages["stages"][0]["profiles"].pop("npu")
+    two_stages["stages"][1]["profiles"].pop("cpu")
+    cross = build_plan_document(plan_scenario(parse_scenario(two_stages), Request(goal="min-latency")))
+    assert "Crossings: 1, none of them takes time." in cross["plans"][0]["explanation"]
+
+
+def test_unknown_energy_is_shown_as_unknown(two_stages):
+    for stage in two_stages["stages"]:
+        for profile in stage["profiles"].values():
+            profile["energy_mj"] = None
+    document = build_plan_document(plan_scenario(parse_scenario(two_stages), Request(goal="min-latency")))
+    assert document["plans"][0]["total_energy_mj"] is None
+    assert "unknown mJ" in render_text(document) and "unknown" in render_page(document)
+    assert document["pareto"]["with_caps"]["axes"] == ["latency_ms"]
+    assert re.search(r"energy is unknown: stages\[0\]", " ".join(document["notes"]))
+    assert render_csv(document).count("\n") == 1 + 2 * len(document["plans"])
+
+
+def test_accuracy_is_an_axis_where_it_varies(two_stages):
+    variants = two_stages["stages"][1]["profiles"]
+    variants["npu"] = [variants["npu"], {**variants["npu"], "precision": "int8", "latency_ms": 1, "accuracy_drop": 0.5}]
+    scenario = parse_scenario(two_stages)
+    fast = build_plan_document(plan_scenario(scenario, Request(goal="min-latency")))
+    true = build_plan_document(plan_scenario(scenario, Request(goal="accuracy-first")))
+    assert fast["pareto"]["with_caps"]["axes"] == ["latency_ms", "energy_mj", "accuracy_drop"]
+    assert fast["plans"][0]["accuracy_drop"] == 0.5 and true["plans"][0]["accuracy_drop"] == 0.0
+    assert any("approximation" in note for note in fast["notes"])
+
+
+def test_the_rule_script_writes_all_forms(hopeless, sample, tmp_path):
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        import solve_plan
+    finally:
+        sys.path.remove(str(SCRIPTS))
+    for name, scenario in (("good", sample), ("bad", hopeless)):
+        files = {form: tmp_path / name / f"plan.{form}" for form in ("plan", "csv", "pareto", "html", "text")}
+        arguments = [text for form, path in files.items() for text in (f"--{form}", str(path))]
+        assert run(solve_plan.main, ["--scenario", scenario, "--goal", "balanced", *arguments]) == 0
+        assert all(path.stat().st_size for path in files.values())
+        read_json(files["plan"], "plan")
