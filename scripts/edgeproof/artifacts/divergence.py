@@ -81,11 +81,15 @@ def list_layers(model):
 
 
 def match_layers(source, artifact):
-    """Return `[(node of the source, its tensor, that tensor in the artifact)]` in the order of the source's graph."""
+    """Return `[(node of the source, its tensor, that tensor in the artifact)]` in the order of the source's graph.
+
+    Where the artifact quantises a tensor, the one that was dequantised again is taken: it is what the next layers see,
+    and the quantiser removes a Relu that its range of integers makes superfluous.
+    """
     made = {name for node in artifact.graph.node for name in node.output}
     pairs = []
     for node, name in list_layers(source):
-        other = next((item for item in (name, name + _DEQUANTISED) if item in made), None)
+        other = next((item for item in (name + _DEQUANTISED, name) if item in made), None)
         if other is not None:
             pairs.append((node, name, other))
     return pairs

@@ -159,3 +159,14 @@ def test_one_sample_is_written_as_it_is(tmp_path):
     write_tensors(tmp_path / "all.npz", {"inputs/x": np.arange(6).reshape(3, 2), "labels": np.arange(3)})
     write_sample(tmp_path / "all.npz", 1, tmp_path / "one.npz")
     assert {k: v.tolist() for k, v in read_tensors(tmp_path / "one.npz").items()} == {"inputs/x": [[2, 3]]}
+
+
+def test_a_relu_that_the_quantiser_took_over_is_no_difference(job):
+    """Where the range of integers begins at zero, clipping is the Relu; the tensor before it is another."""
+    job.build("int8")
+    artifact = job.folder / "int8" / "artifact.onnx"
+    assert "Relu" not in {node.op_type for node in onnx.load(artifact).graph.node}
+    arms = [{"backend": "onnxruntime", "precision": "int8", "runtime": RUNTIME}] * 2
+    lines = [{"name": "max_relative_l2", "limit": 0.1}]
+    found = locate_divergence(job.source, artifact, job.evaluation, 0, arms, [sys.executable] * 2, lines)
+    assert found["status"] == "not_found" and "relu" in {layer["tensor"] for layer in found["layers"]}
