@@ -1,5 +1,8 @@
 # Evidence: one page per campaign that anyone can read offline, and the gate that turns it into an exit code.
 
+# Comparisons whose left side is a baseline: a regression of the right side shuts the gate.
+GATED = [name for name, comparison in CAMPAIGN.comparisons.items() if comparison.gated]
+
 
 rule write_report:
     input:
@@ -47,6 +50,7 @@ rule check_gate:
         report="results/evidence/{campaign}/report.html",
         results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
         parities=[f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
+        regressions=[f"{comparison_folder(name)}/regression.json" for name in GATED],
         script="scripts/check_gate.py",
         code=source_closure("scripts/check_gate.py"),
     output:
@@ -58,8 +62,9 @@ rule check_gate:
     params:
         campaign=as_json(campaign_snapshot()),
         tolerate=as_json(CAMPAIGN.tolerate),
+        regressions=as_json({"gated": GATED, **(CAMPAIGN.regressions if GATED else {})}),
     message:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:
-        "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q} --output {output:q}"
-        " 2>&1 | tee {log:q}"
+        "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
+        " --regressions {params.regressions:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -12,8 +12,9 @@ def main(argv):
     parser.add_argument("--campaign", required=True, type=json_argument, help="JSON: campaign, cells, comparisons")
     parser.add_argument("--tolerate", required=True, type=json_argument, help="JSON: statuses that pass besides ok")
     parser.add_argument("--output", required=True, help="gate.json to write")
+    parser.add_argument("--regressions", type=json_argument, help="JSON: policy, fail_at, tolerate, gated comparisons")
     args = parser.parse_args(argv)
-    passed, text = check_gate(args.campaign, args.tolerate, args.output)
+    passed, text = check_gate(args.campaign, args.tolerate, args.output, args.regressions)
     print(text, file=sys.stderr)
     return 0 if passed else 1
 

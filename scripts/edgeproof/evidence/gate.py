@@ -1,4 +1,4 @@
-"""The gate: is every wanted cell ok? One line of reason per cell that is not."""
+"""The gate: is every wanted cell ok, and no gated comparison worse? One line of reason per one that is not."""
 
 import textwrap
 
@@ -6,6 +6,7 @@ from ..core.documents import read_json, write_json
 from ..core.files import sha256_file
 from ..core.layout import Cell, artifact_folder, evidence_folder, run_folder
 from ..runs.results import read_result
+from .regressions import check_regressions
 
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
 
@@ -28,11 +29,11 @@ def judge_cell(result, parity, tolerate=()):
     return {"state": state, "status": result["status"], "parity": parity["status"], "reasons": reasons}
 
 
-def check_gate(snapshot, tolerate, output):
+def check_gate(snapshot, tolerate, output, regressions=None):
     """Write `output` (`edgeproof.gate.v1`) if every cell passes; return (passed, text to print).
 
-    `snapshot`: as for `collecting.collect_evidence`. No file is written when a cell fails, so that the target stays
-    unmade.
+    `snapshot`: as for `collecting.collect_evidence`. `regressions`: as for `regressions.check_regressions`, None when
+    no comparison is gated. No file is written when a cell or a gated comparison fails, so that the target stays unmade.
     """
     cells = []
     for *names, builder in snapshot["cells"]:
@@ -49,7 +50,8 @@ def check_gate(snapshot, tolerate, output):
                 "parity_sha256": sha256_file(parity_path),
             }
         )
-    passed = all(entry["state"] != "failing" for entry in cells)
+    compared = check_regressions(regressions) if regressions else []
+    passed = all(entry["state"] != "failing" for entry in (*cells, *compared))
     if passed:
         document = {
             "schema": "edgeproof.gate.v1",
@@ -57,13 +59,27 @@ def check_gate(snapshot, tolerate, output):
             "passed": True,
             "tolerate": list(tolerate),
             "cells": cells,
+            "regressions": compared,
         }
         write_json(output, document, "gate")
-    return passed, describe_gate(snapshot["campaign"], cells, tolerate)
+    text = describe_gate(snapshot["campaign"], cells, tolerate)
+    return passed, "\n".join([text, *describe_regressions(compared)])
+
+
+def describe_regressions(compared):
+    """Return what the gate says about gated comparisons, as lines; none where all are ok."""
+    lines = []
+    for state, sentence in (
+        ("failing", f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"),
+        ("tolerated", "Tolerated comparisons:"),
+    ):
+        entries = [entry for entry in compared if entry["state"] == state]
+        lines += ["", sentence, *_table(entries)] if entries else []
+    return lines
 
 
 def describe_gate(campaign, cells, tolerate=()):
-    """Return the gate's outcome as text: one sentence, and a table of the cells that are not ok."""
+    """Return the gate's outcome for the cells as text: one sentence, and a table of those that are not ok."""
     failing = [entry for entry in cells if entry["state"] == "failing"]
     tolerated = [entry for entry in cells if entry["state"] == "tolerated"]
     simulated = sum(entry["provenance"] == "simulated" for entry in cells)
@@ -103,7 +119,10 @@ def _is_parity_fine(result, parity, tolerate):
 
 
 def _table(entries):
-    names = ["/".join(entry["cell"][field] for field in Cell._fields) for entry in entries]
+    names = [
+        "/".join(entry["cell"][field] for field in Cell._fields) if "cell" in entry else entry["comparison"]
+        for entry in entries
+    ]
     width = max(len(name) for name in names)
     lines = []
     for name, entry in zip(names, entries, strict=True):
