@@ -4,6 +4,7 @@ A schema lives in `config/schemas/{kind}.schema.json` (JSON Schema 2020-12). Res
 `"schema": "edgeproof.{kind}.v{n}"`; configuration files have no marker, their folder tells the kind.
 """
 
+import copy
 import functools
 import json
 import math
@@ -17,6 +18,8 @@ from .errors import UserError
 from .files import atomic_write, sha256_bytes
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
+# Digests of kinds and texts that this process has found valid: whoever judges a campaign reads most files many times.
+_VALID = set()
 
 
 def read_json(path, kind):
@@ -26,24 +29,27 @@ def read_json(path, kind):
         document = json.loads(text, object_pairs_hook=_unique_object, parse_constant=_refuse_constant)
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON: {error}") from error
-    return validate(document, kind, path)
+    return _validate_once(document, kind, path, text)
 
 
 def write_json(path, document, kind):
     """Validate `document` as `kind`, then write it in one step (two-space indent, keys in the order given)."""
     validate(document, kind, path)
-    atomic_write(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    atomic_write(path, text)
+    _VALID.add(_digest_text(kind, text))
 
 
 def read_yaml(path, kind):
     """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are errors."""
+    text = _read_text(path)
     try:
-        document = yaml.load(_read_text(path), Loader=_StrictLoader)
+        document = copy.deepcopy(_parse_yaml(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
         raise UserError(f"{path}:{line} {getattr(error, 'problem', None) or error}") from error
-    return validate(document, kind, path)
+    return _validate_once(document, kind, path, text)
 
 
 def validate(document, kind, where):
@@ -53,6 +59,24 @@ def validate(document, kind, where):
     if error is not None:
         raise UserError(f"{where}: {_describe(error)}")
     return document
+
+
+def _validate_once(document, kind, where, text):
+    """Validate a document read from `text`, unless the same text was found valid before."""
+    digest = _digest_text(kind, text)
+    if digest not in _VALID:
+        validate(document, kind, where)
+        _VALID.add(digest)
+    return document
+
+
+def _digest_text(kind, text):
+    return sha256_bytes(f"{kind}\n{text}".encode())
+
+
+@functools.lru_cache(maxsize=64)
+def _parse_yaml(text):
+    return yaml.load(text, Loader=_StrictLoader)
 
 
 def digest_json(value):
