@@ -2,6 +2,7 @@
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes)
 # make lint     ruff, snakefmt and snakemake --lint
 # make bench    speed and memory, as ratios within one run, into results/bench/
+# make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-noise  A/A comparisons and a known slow-down on this machine: half an hour, nothing else running
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock (needs uv)
@@ -11,7 +12,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign lint docs bench bench-noise lock system-packages
+.PHONY: demo setup test test-campaign lint docs bench bench-plans bench-judge bench-noise lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -48,6 +49,14 @@ lint: .venv/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(SNAKEMAKE) --profile local --lint
+
+bench: bench-plans bench-judge
+
+bench-plans: setup
+	$(BIN)/python scripts/bench_plans.py
+
+bench-judge: setup
+	$(BIN)/python scripts/bench_judge.py
 
 bench-noise: setup
 	$(SNAKEMAKE) --profile local results/artifacts/digits-cnn/ort-cpu/host/fp32/artifact.onnx \

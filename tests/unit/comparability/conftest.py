@@ -9,8 +9,7 @@ from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.core.documents import read_yaml
 from edgeproof.core.layout import comparison_folder
-
-from ..evidence.campaigns import write_cell, write_comparison
+from edgeproof.evidence.specimens import write_cell, write_comparison
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LEFT, RIGHT = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")

@@ -7,6 +7,9 @@ from edgeproof.comparability.edgeenv import SEVERITIES
 from edgeproof.comparability.regression import judge_thresholds, read_metrics, read_regression
 from edgeproof.core.documents import read_yaml, validate
 from edgeproof.core.errors import UserError
+from edgeproof.evidence.specimens import write_cell, write_comparison
+from edgeproof.runs.results import read_result
+from edgeproof.runs.samples import read_samples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,8 +88,6 @@ def test_two_devices_that_are_not_calibrated_are_blocked(room):
 def test_edgeenv_compares_two_runs(room, median_ms, status, severity, names):
     """The right side is the same cell of another preset, so that EdgeEnv sees nothing differ."""
     options = {"precision": "fp32", "preset": "ort-cpu-1t", "median_ms": median_ms}
-    from ..evidence.campaigns import write_cell, write_comparison
-
     write_cell(median_ms=1.0)
     write_cell(**options)
     right = ("digits-cnn", "ort-cpu-1t", "desk", "fp32")
@@ -156,9 +157,6 @@ def test_percentile_below_its_floor_leaves_a_point_policy_undecided(room):
 
 def test_metrics_of_a_result_follow_from_its_samples(room):
     room.make()
-    from edgeproof.runs.results import read_result
-    from edgeproof.runs.samples import read_samples
-
     path = Path("results/runs/digits-cnn/ort-cpu/desk/fp32/result.json")
     result, samples = read_result(path), read_samples(path.with_name("samples.csv"))
     metrics = read_metrics(result)

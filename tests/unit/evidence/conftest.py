@@ -3,8 +3,7 @@
 import os
 
 import pytest
-
-from .campaigns import make_campaign
+from edgeproof.evidence.specimens import make_campaign
 
 MARKUP = "<script>alert('x')</script> & | `code`"
 OK, INT8 = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")

@@ -6,8 +6,7 @@ import pytest
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.evidence.gate import check_gate, judge_cell
-
-from .campaigns import make_campaign
+from edgeproof.evidence.specimens import make_campaign
 
 OK = {"status": "ok", "reason": None}
 PASSED = {"status": "passed", "provenance": "measured", "reason": None}

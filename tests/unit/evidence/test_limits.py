@@ -2,8 +2,7 @@
 
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.limits import list_limits
-
-from .campaigns import make_campaign
+from edgeproof.evidence.specimens import make_campaign
 
 
 def test_everything_left_open_is_said(campaign):

@@ -3,8 +3,7 @@
 import pytest
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.overview import describe_overview
-
-from .campaigns import make_campaign
+from edgeproof.evidence.specimens import make_campaign
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.rendering import build_view, escape_markdown, mark_code, render_html, render_markdown
+from edgeproof.evidence.specimens import make_campaign
 
-from .campaigns import make_campaign
 from .conftest import MARKUP
 
 PAGE = "results/evidence/trial/report.html"

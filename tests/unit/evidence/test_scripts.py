@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from edgeproof.core.cli import run
-
-from .campaigns import make_campaign
+from edgeproof.evidence.specimens import make_campaign
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 

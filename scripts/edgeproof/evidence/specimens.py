@@ -1,18 +1,22 @@
-"""Made-up campaigns: a tree of results as the rooms before would have written it, with every digest in order."""
+"""Made-up campaigns, for tests and benchmarks: a tree of results as the rooms before would have written it.
+
+Every digest is in order, so that whatever reads the results finds nothing to object to.
+"""
 
 import hashlib
 from pathlib import Path
 
 import numpy as np
-from edgeproof.comparability.judging import judge_pair
-from edgeproof.comparability.pairs import why_not
-from edgeproof.comparability.reporting import build_report
-from edgeproof.core.documents import digest_json, read_json, read_yaml, write_json
-from edgeproof.core.files import atomic_write, sha256_file
-from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, run_folder, source_folder
-from edgeproof.runs.pairing import COLUMNS
-from edgeproof.runs.results import build_result
-from edgeproof.runs.samples import write_samples
+
+from ..comparability.judging import judge_pair
+from ..comparability.pairs import why_not
+from ..comparability.reporting import build_report
+from ..core.documents import digest_json, read_json, read_yaml, write_json
+from ..core.files import atomic_write, sha256_file
+from ..core.layout import Cell, artifact_folder, comparison_folder, run_folder, source_folder
+from ..runs.pairing import COLUMNS
+from ..runs.results import build_result
+from ..runs.samples import write_samples
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODEL_SHAPE = [1, 1, 8, 8]
@@ -113,11 +117,17 @@ def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pair
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
     paths = [f"{run_folder(cell)}/result.json" for cell in sides.values()]
     judge_pair(name, *paths, "strict", policy, list(varies), f"{folder}/verdict.json")
-    skip = why_not(read_json(f"{folder}/verdict.json", "verdict"))
-    rows, records = [], []
+    write_pairs(name, why_not(read_json(f"{folder}/verdict.json", "verdict")), ratio, spread, pairs, sessions)
+    report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json", margin)
+    write_json(f"{folder}/report.json", report, "comparison")
+
+
+def write_pairs(name, skip=None, ratio=1.0, spread=0.002, pairs=10, sessions=1):
+    """Write raw samples, table and record of a comparison's pairs; `skip`: why none are measured, None if they are."""
+    folder, rows, records = comparison_folder(name), [], []
     for session in range(0 if skip else sessions):
         attempt = f"{folder}/attempts/{session + 1:04d}"
-        rows += _write_pairs(attempt, session + 1, pairs, ratio, spread)
+        rows += _write_session(attempt, session + 1, pairs, ratio, spread)
         records.append(
             {
                 "attempt": attempt,
@@ -141,11 +151,9 @@ def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pair
         "table_sha256": sha256_file(f"{folder}/pairs.csv"),
     }
     write_json(f"{folder}/pairs.json", document, "pairs")
-    report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json", margin)
-    write_json(f"{folder}/report.json", report, "comparison")
 
 
-def _write_pairs(attempt, session, pairs, ratio, spread):
+def _write_session(attempt, session, pairs, ratio, spread):
     random, rows = np.random.default_rng(session), []
     for pair in range(pairs):
         for position, arm in enumerate(("left", "right")):

@@ -1,0 +1,40 @@
+"""Measure what judging a large campaign costs, made up in a temporary folder, and write `results/bench/judge.json`."""
+
+import argparse
+import sys
+import tempfile
+
+from edgeproof.core.cli import run
+from edgeproof.core.documents import write_json
+from edgeproof.evidence.benchmark import PARTS, measure_judging, run_part
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=10, help="processes per cell")
+    parser.add_argument("--samples", type=int, default=1000, help="samples per process")
+    parser.add_argument("--comparisons", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=10, help="pairs per comparison")
+    parser.add_argument("--output", default="results/bench/judge.json", help="document to write")
+    parser.add_argument("--part", choices=PARTS, help="do one part of the work in the current folder, measure nothing")
+    args = parser.parse_args(argv)
+    if args.part:
+        run_part(args.part)
+        return 0
+    sizes = {name: getattr(args, name) for name in ("cells", "processes", "samples", "comparisons", "pairs")}
+    with tempfile.TemporaryDirectory(prefix="edgeproof-judge-") as folder:
+        report = measure_judging(folder, sizes, lambda part: print(describe(part), flush=True))
+    write_json(args.output, report, "bench-judge")
+    met = "met" if report["met"] else "MISSED"
+    print(f"in all: {report['seconds']:.1f} s; target {report['target_seconds']:g} s: {met}")
+    return 0 if report["met"] else 1
+
+
+def describe(part):
+    """Return one line on a part."""
+    return f"{part['name']}: {part['seconds']:.1f} s, {part['peak_bytes'] / 1e6:.0f} MB at most"
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
