@@ -18,7 +18,7 @@ from .depth_first import search_depth_first
 from .goals import Level
 from .viterbi import search_uncoupled
 
-_WIDTHS = (48, 512, 8_192, 65_536, 400_000)
+_WIDTHS = (48, 512, 4_096, 32_768, 400_000)
 _TOLERANCE = 1e-9
 _RIVALS = 96
 _SHORT = 64

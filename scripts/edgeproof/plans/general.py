@@ -62,7 +62,7 @@ class GeneralSearch:
             terms, scale, rounding = self.placement.blend(level)
             if not terms and number:
                 continue
-            status, value, least = self._minimize(terms)
+            status, value, least = self._minimize_first(terms) if number == 0 else self._minimize(terms)
             if number == 0:
                 bound = float(least / scale * level.scale) - rounding
                 if status == cp_model.INFEASIBLE:
@@ -131,7 +131,32 @@ class GeneralSearch:
         status, _, _ = self._minimize(terms)
         return self._read()[1] if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
 
-    def _minimize(self, terms):
+    def _minimize_first(self, terms):
+        """Minimize the first level: a short full search, then large neighbourhoods from what is known, then the rest.
+
+        A full search alone can leave a large graph with a poor plan; the neighbourhoods find a good one and no bound.
+        """
+        left = self.effort - self.spent
+        status, value, least = self._minimize(terms, 0.15 * left)
+        for share, neighbourhoods in ((0.4, True), (1.0, False)):
+            if status not in (cp_model.FEASIBLE, cp_model.UNKNOWN) or not terms:
+                break
+            kept = self.solver
+            if value is not None:
+                self._read()
+                if self.gap and value - least <= self.gap * abs(value):
+                    break
+            status, found, bound = self._minimize(terms, share * left, neighbourhoods)
+            least = max(least, bound)
+            if found is None or (value is not None and found > value):
+                self.solver = kept
+                status = cp_model.FEASIBLE if value is not None else status
+            else:
+                value = found
+        return status, value, least
+
+    def _minimize(self, terms, effort=math.inf, neighbourhoods=False):
+        """Solve for `terms` within `effort` and what is left; return (status, value or None, lower bound)."""
         self.model.clear_objective()
         if terms:
             self.model.minimize(weighted_sum(terms))
@@ -146,7 +171,8 @@ class GeneralSearch:
         parameters.random_seed = 0
         parameters.linearization_level = 2
         parameters.relative_gap_limit = self.gap
-        parameters.max_deterministic_time = max(self.effort - self.spent, 0.01)
+        parameters.max_deterministic_time = max(min(effort, self.effort - self.spent), 0.01)
+        parameters.use_lns_only = neighbourhoods
         status = self.solver.solve(self.model)
         if status == cp_model.MODEL_INVALID:
             raise AssertionError(f"the model is invalid: {self.model.validate()}")
@@ -163,10 +189,7 @@ class GeneralSearch:
         return status, value, min(Fraction(value), Fraction(self.solver.best_objective_bound))
 
     def _read(self):
-        """Return `(placement, schedule)`; the schedule is `(stage starts, {(tensor, from, to).
-
-        Start})` in units, or None.
-        """
+        """Return `(placement, schedule)`, the schedule as `timeline.trace_schedule` takes it, or None."""
         placed = tuple(
             next(o for o, variable in enumerate(row) if self.solver.boolean_value(variable))
             for row in self.placement.option
