@@ -16,6 +16,7 @@ rule judge_pair:
     conda:
         "../envs/edgeproof.yaml"
     params:
+        sides=lambda wildcards: as_json(comparison_of(wildcards)[1:3]),  # swapped sides are the same set of inputs
         varies=lambda wildcards: as_json(comparison_of(wildcards).varies),
     message:
         "Judging whether the pair of {wildcards.comparison} may be compared"
