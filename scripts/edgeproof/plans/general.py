@@ -51,10 +51,7 @@ class GeneralSearch:
         return SearchResult(placements, bound, proven, self.branches, "cp-sat", schedules=tuple(schedules))
 
     def _solve_rank(self):
-        """Return `(placement, schedule, bound of the first level, exact)` of the best plan not excluded yet.
-
-        None: there is none.
-        """
+        """Return `(placement, schedule, bound of the first level, exact)` of the best plan left, or None."""
         fixed = len(self.model.proto.constraints)
         best, bound, exact = None, math.inf, True
         ties = [Level(name, {name: Fraction(1)}) for name in ("latency", "energy", "switches")]

@@ -158,10 +158,7 @@ class Ledger:
         return ends
 
     def violations(self, placement, totals, limits, ends=None):
-        """Return the names of limits that totals break; `limits` has latency, energy, accuracy, period (None.
-
-        No limit).
-        """
+        """Return the names of limits that totals break; a limit of None does not bind."""
         broken = [
             name
             for name in ("latency", "energy", "accuracy", "period")

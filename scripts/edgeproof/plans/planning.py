@@ -57,9 +57,7 @@ def plan_scenario(scenario, request):
 
 
 def tighten_limits(scenario, **limits):
-    """Return the scenario under additional limits (`latency_ms`, `energy_mj`, `accuracy_drop`, `period_ms`; None.
-
-    As it is).
+    """Return the scenario under additional limits, named as in `scenario.Limits`; None leaves one as it is.
 
     A limit of the scenario is never loosened: the smaller of the two holds. This is the epsilon-constraint form of a
     goal.
