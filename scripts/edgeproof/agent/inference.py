@@ -1,5 +1,6 @@
 """`infer`: the outputs of one arm on every sample of a set, one sample at a time (batch 1, as on the device)."""
 
+import contextlib
 import json
 import os
 
@@ -43,9 +44,18 @@ def infer_samples(spec, out):
 
 
 def run_one(backend, feed):
-    """Return the outputs of one inference; a runtime's exception becomes a Verdict."""
+    """Return the outputs of one inference, as the source model has them; a runtime's exception becomes a Verdict."""
+    with inference_failures():
+        return backend.restore(backend.bind(feed)())
+
+
+@contextlib.contextmanager
+def inference_failures():
+    """Turn what a runtime raises inside into a Verdict."""
     try:
-        return backend.bind(feed)()
+        yield
+    except Verdict:
+        raise
     except MemoryError as error:
         raise Verdict("out_of_memory", error) from error
     except Exception as error:

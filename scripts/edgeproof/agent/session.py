@@ -26,7 +26,8 @@ def run_session(spec, out):
     """Fill `out` with `session.json` and one folder per slot.
 
     `spec`: label, arms {name: arm}, order [name], inputs, protocol, lock (path or null for the device's default),
-    board (text that the board's name must contain, or null), timeout_s per process.
+    board (text that the board's name must contain, or null), timeout_s per process. An arm may name the `interpreter`
+    that has its runtime; else it is ours.
     """
     check_board(spec.get("board"))
     with device_lock(spec.get("lock"), spec["label"]) as lock:
@@ -131,7 +132,8 @@ def _run_process(spec, slot, arm, folder):
     spec_path = os.path.join(folder, "spec.json")
     with open(spec_path, "w", encoding="utf-8") as stream:
         json.dump(process_spec, stream)
-    command = [sys.executable, "-m", __package__, "measure", spec_path, folder]
+    interpreter = spec["arms"][arm].get("interpreter") or sys.executable
+    command = [interpreter, "-m", __package__, "measure", spec_path, folder]
     base = {"slot": slot, "arm": arm}
     kills = read_oom_kills()
     with open(os.path.join(folder, "log.txt"), "wb") as log:
@@ -140,6 +142,9 @@ def _run_process(spec, slot, arm, folder):
         except subprocess.TimeoutExpired:
             message = "no result within {} s".format(spec["timeout_s"])
             return dict(base, status="failed", reason={"kind": "timed_out", "message": message})
+        except OSError as error:
+            message = "{}: cannot be started ({})".format(interpreter, error.strerror)
+            raise NoVerdict("runtime_missing", message) from error
     if code == 0:
         with open(os.path.join(folder, "process.json"), encoding="utf-8") as stream:
             return dict(json.load(stream), **base)

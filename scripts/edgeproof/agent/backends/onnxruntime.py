@@ -3,6 +3,7 @@
 import time
 
 from ..failures import NoVerdict, Verdict, classify_load_error
+from .definitions import HOST_ARRAYS, define_latency
 
 _ONNX_DTYPES = {
     "tensor(float)": "float32",
@@ -80,15 +81,12 @@ class OnnxRuntime:
 
         return call
 
+    def restore(self, outputs):
+        return outputs
+
     def definition(self):
         on_host = self.provider_requested == "CPUExecutionProvider"
-        return {
-            "boundary": "one call of InferenceSession.run from Python",
-            "host_device_transfers": "none" if on_host else "included",
-            "graph_capture": False,
-            "spin_wait": self.spinning,
-            "threads": self.threads,
-        }
+        return define_latency(HOST_ARRAYS, self.threads, self.spinning, "none" if on_host else "included")
 
 
 def _describe(value):

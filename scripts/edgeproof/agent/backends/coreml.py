@@ -1,0 +1,74 @@
+"""Core ML: runs `artifact.mlpackage.zip`. Prediction needs macOS; anywhere else the cell is unsupported, and says so.
+
+The macOS half of this module has not been run: nobody has lent us a Mac.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+import zipfile
+
+import numpy
+
+from ..failures import NoVerdict, Verdict, classify_load_error
+from .definitions import HOST_ARRAYS, define_latency
+
+INTERFACE_KEY = "edgeproof.interface"
+
+
+class CoreMl:
+    """Options: compute_units (ALL, CPU_AND_GPU, CPU_AND_NE, CPU_ONLY)."""
+
+    name = "coreml"
+
+    def __init__(self, arm):
+        if sys.platform != "darwin":
+            raise Verdict("provider_unavailable", "Core ML predicts on macOS only, and this is {}".format(sys.platform))
+        start = time.perf_counter_ns()
+        try:
+            import coremltools
+        except ImportError as error:
+            raise NoVerdict("runtime_missing", "coremltools cannot be imported: {}".format(error)) from error
+        self.import_ns = time.perf_counter_ns() - start
+        self.version = coremltools.__version__
+        self.provider_requested = arm["runtime"].get("compute_units", "ALL")
+        self.providers_used = (self.provider_requested,)  # Core ML does not say what took which operator
+        try:
+            units = coremltools.ComputeUnit[self.provider_requested]
+            with tempfile.TemporaryDirectory(prefix="edgeproof-coreml-") as folder:
+                package = os.path.join(folder, "model.mlpackage")
+                with zipfile.ZipFile(arm["artifact"]) as archive:
+                    archive.extractall(package)
+                self._model = coremltools.models.MLModel(package, compute_units=units)
+        except MemoryError as error:
+            raise Verdict("out_of_memory", error) from error
+        except Exception as error:
+            raise Verdict(classify_load_error(str(error)), error) from error
+        interface = json.loads(self._model.user_defined_metadata[INTERFACE_KEY])
+        self._inputs, self._outputs = interface["inputs"], interface["outputs"]
+        self.inputs = [(item["source"], None, None) for item in self._inputs]
+        self.outputs = [(item["source"], None, None) for item in self._outputs]
+
+    def bind(self, feed):
+        ready = {
+            item["name"]: numpy.ascontiguousarray(numpy.transpose(feed[item["source"]], item["axes"]))
+            for item in self._inputs
+        }
+        predict, names = self._model.predict, [item["name"] for item in self._outputs]
+
+        def call():
+            made = predict(ready)
+            return [made[name] for name in names]
+
+        return call
+
+    def restore(self, outputs):
+        return [
+            numpy.transpose(value, numpy.argsort(item["axes"]).tolist()) for value, item in zip(outputs, self._outputs)
+        ]
+
+    def definition(self):
+        on_host = self.provider_requested == "CPU_ONLY"
+        return define_latency(HOST_ARRAYS, 0, False, "none" if on_host else "included")

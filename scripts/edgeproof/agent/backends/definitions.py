@@ -1,0 +1,24 @@
+"""What the backends mean by "latency". Results with other boundaries are not comparable, so the words are shared."""
+
+import os
+
+# What is timed. Layouts and quantised inputs are made before, and undone after: `bind` and `restore` of a backend.
+HOST_ARRAYS = "one inference called from Python: host arrays in, host arrays out"
+
+
+def define_latency(boundary, threads, spin_wait, transfers="none"):
+    """Return what a backend's latency includes. `threads`: as given to the runtime, 0 where it takes all."""
+    return {
+        "boundary": boundary,
+        "host_device_transfers": transfers,
+        "graph_capture": False,
+        "spin_wait": spin_wait,
+        "threads": threads,
+    }
+
+
+def count_threads(wanted):
+    """Return the number of threads for a runtime that must be told: `wanted`, for 0 one per core we may use."""
+    if wanted:
+        return wanted
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
