@@ -1,18 +1,19 @@
 # make          sets up .venv from the lock file and runs the demo campaign on this machine
-# make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes)
+# make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes;
+#               make test-toolchain: the heavy converters, minutes and 9 GB)
 # make lint     ruff, snakefmt and snakemake --lint
 # make bench    speed and memory, as ratios within one run, into results/bench/
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-noise  A/A comparisons and a known slow-down on this machine: half an hour, nothing else running
 # make docs     writes the tables of config/README.md from the schemas
-# make lock     resolves envs/*.in into envs/*.lock (needs uv)
+# make lock     resolves envs/*.in into envs/*.lock
 
 PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign lint docs bench bench-plans bench-judge bench-noise lock system-packages
+.PHONY: demo setup test test-campaign test-toolchain lint docs bench bench-plans bench-judge bench-noise lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -39,10 +40,13 @@ system-packages:
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium fonts-dejavu-core >/dev/null; }
 
 test: .venv/test.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not jetson"
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not jetson"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m campaign
+
+test-toolchain: .venv/test.stamp
+	$(BIN)/python -m pytest -q -m toolchain
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -67,7 +71,8 @@ bench-noise: setup
 docs: setup
 	$(BIN)/python scripts/document_config.py
 
-lock:
-	cd envs && for name in edgeproof test; do \
-	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --custom-compile-command "make lock" $$name.in -o $$name.lock; done
+lock: setup
+	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch; do \
+	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
+	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done

@@ -16,6 +16,16 @@ class Cell(NamedTuple):
         return "/".join(self)
 
 
+def toolchain_record(name):
+    """Return the record of an environment that builds or runs artifacts."""
+    return f"results/toolchains/{name}.json"
+
+
+def toolchain_interpreter(name):
+    """Return the interpreter of such an environment. It is no result: the environment is outside results/."""
+    return f".toolchains/{name}/bin/python"
+
+
 def source_folder(model):
     """Return the folder of a model's sources, relative to the repository."""
     return f"results/sources/{model}"

@@ -1,0 +1,21 @@
+"""Make the environment of a toolchain from its lock file, and record what is in it."""
+
+import argparse
+import sys
+
+from edgeproof.artifacts.manifests import record_command
+from edgeproof.artifacts.toolchains import make_toolchain
+from edgeproof.core.cli import run
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--toolchain", required=True, help="its name; the environment is .toolchains/NAME")
+    parser.add_argument("--lock", required=True, help="hashed requirements")
+    parser.add_argument("--output", required=True, help="JSON to write")
+    args = parser.parse_args(argv)
+    make_toolchain(args.toolchain, args.lock, args.output, record_command("scripts/make_toolchain.py", argv))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
