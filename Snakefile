@@ -15,6 +15,7 @@ configfile: "config/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/sources.smk"
+include: "rules/toolchains.smk"
 include: "rules/artifacts.smk"
 include: "rules/runs.smk"
 include: "rules/calibration.smk"

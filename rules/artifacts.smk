@@ -47,6 +47,125 @@ use rule build_onnx as build_fake with:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset}"
 
 
+rule build_saved_model:
+    input:
+        source="results/sources/{model}/model.onnx",
+        identity="results/sources/{model}/identity.json",
+        toolchain="results/toolchains/tensorflow.json",
+        script="scripts/build_saved_model.py",
+        code=source_closure("scripts/build_saved_model.py"),
+        converter=converter_code("saved_model"),
+    output:
+        artifact="results/artifacts/{model}/saved_model/saved_model.zip",
+        record="results/artifacts/{model}/saved_model/saved_model.json",
+    log:
+        script="results/logs/build_saved_model/{model}.log",
+        converter="results/logs/build_saved_model/{model}.converter.log",
+    conda:
+        "../envs/edgeproof.yaml"
+    message:
+        "Converting {wildcards.model} to a SavedModel"
+    shell:
+        "python {input.script} --source {input.source:q} --identity {input.identity:q} --toolchain {input.toolchain:q}"
+        " --artifact {output.artifact:q} --record {output.record:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
+
+
+rule build_tflite:
+    input:
+        source="results/sources/{model}/model.onnx",
+        identity="results/sources/{model}/identity.json",
+        calibration=calibration_of,
+        saved_model="results/artifacts/{model}/saved_model/saved_model.json",
+        packed="results/artifacts/{model}/saved_model/saved_model.zip",
+        toolchain=toolchain_of,
+        script="scripts/build_converted.py",
+        code=source_closure("scripts/build_converted.py"),
+        converter=converter_code("tflite"),
+    output:
+        artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.tflite",
+        manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
+    log:
+        script="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.log",
+        converter="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.converter.log",
+    wildcard_constraints:
+        preset=one_of(presets_of("tflite")),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        cell=lambda wildcards: as_json(dict(wildcards)),
+        preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
+        calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        saved_model=lambda wildcards, input: (
+            f"--saved-model {input.saved_model}" if "saved_model" in input.keys() else ""
+        ),
+    message:
+        "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset}"
+    shell:
+        "python {input.script} --cell {params.cell:q} --source {input.source:q} --identity {input.identity:q}"
+        " --preset {params.preset:q} --precision {wildcards.precision} {params.calibration} {params.saved_model}"
+        " --toolchain {input.toolchain:q} --artifact {output.artifact:q} --manifest {output.manifest:q}"
+        " --log {log.converter:q} 2>&1 | tee {log.script:q}"
+
+
+use rule build_tflite as build_coreml with:
+    input:
+        source="results/sources/{model}/model.onnx",
+        identity="results/sources/{model}/identity.json",
+        calibration=[],
+        saved_model="results/artifacts/{model}/saved_model/saved_model.json",
+        packed="results/artifacts/{model}/saved_model/saved_model.zip",
+        toolchain=toolchain_of,
+        script="scripts/build_converted.py",
+        code=source_closure("scripts/build_converted.py"),
+        converter=converter_code("coreml"),
+    output:
+        artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.mlpackage.zip",
+        manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
+    log:
+        script="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.log",
+        converter="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.converter.log",
+    wildcard_constraints:
+        preset=one_of(presets_of("mlpackage.zip")),
+
+
+use rule build_tflite as build_openvino with:
+    input:
+        source="results/sources/{model}/model.onnx",
+        identity="results/sources/{model}/identity.json",
+        calibration=calibration_of,
+        toolchain=toolchain_of,
+        script="scripts/build_converted.py",
+        code=source_closure("scripts/build_converted.py"),
+        converter=converter_code("openvino"),
+    output:
+        artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.openvino.zip",
+        manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
+    log:
+        script="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.log",
+        converter="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.converter.log",
+    wildcard_constraints:
+        preset=one_of(presets_of("openvino.zip")),
+
+
+use rule build_tflite as build_torchscript with:
+    input:
+        source="results/sources/{model}/model.onnx",
+        identity="results/sources/{model}/identity.json",
+        calibration=[],
+        toolchain=toolchain_of,
+        script="scripts/build_converted.py",
+        code=source_closure("scripts/build_converted.py"),
+        converter=converter_code("torchscript"),
+    output:
+        artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.pt",
+        manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
+    log:
+        script="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.log",
+        converter="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.converter.log",
+    wildcard_constraints:
+        preset=one_of(presets_of("pt")),
+
+
 rule check_parity:
     input:
         source="results/sources/{model}/model.onnx",
@@ -58,6 +177,7 @@ rule check_parity:
         script="scripts/check_parity.py",
         code=source_closure("scripts/check_parity.py"),
         agent=agent_code(),
+        toolchains=lambda wildcards: parity_runtime_of(wildcards.preset),
     output:
         parity="results/artifacts/{model}/{preset}/{builder}/{precision}/parity.json",
         reference="results/artifacts/{model}/{preset}/{builder}/{precision}/reference.npz",
@@ -67,7 +187,8 @@ rule check_parity:
         "../envs/edgeproof.yaml"
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
-        arm=lambda wildcards: as_json(arm_of(wildcards)),
+        arm=lambda wildcards: as_json(parity_arm_of(wildcards)),
+        interpreter=lambda wildcards: parity_interpreter_option(wildcards.preset),
         thresholds=lambda wildcards: as_json(
             CATALOGUES["preset"][wildcards.preset]["parity"].get(wildcards.precision, {})
         ),
@@ -76,5 +197,5 @@ rule check_parity:
     shell:
         "python {input.script} --cell {params.cell:q} --source {input.source:q} --artifact {input.artifact:q}"
         " --manifest {input.manifest:q} --inputs {input.inputs:q} --samples {input.samples:q} --arm {params.arm:q}"
-        " --thresholds {params.thresholds:q}"
+        " --thresholds {params.thresholds:q} {params.interpreter} --toolchains {input.toolchains:q}"
         " --parity {output.parity:q} --reference {output.reference:q} 2>&1 | tee {log:q}"

@@ -23,6 +23,8 @@ from edgeproof.core.layout import (
     evidence_folder,
     run_folder,
     source_folder,
+    toolchain_interpreter,
+    toolchain_record,
 )
 
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
@@ -172,14 +174,57 @@ def build_snapshot(preset):
     return {key: CATALOGUES["preset"][preset][key] for key in ("backend", "artifact", "build")}
 
 
-def arm_of(cell):
-    """Return what of a cell decides how its artifact is run: the agent's arm, less the artifact's path."""
+def parity_arm_of(cell):
+    """Return what of a cell decides what its artifact computes: the agent's arm, less the artifact's path."""
     preset = CATALOGUES["preset"][cell.preset]
     return {
         "backend": preset["backend"],
         "precision": cell.precision,
         "runtime": preset["runtime"],
     }
+
+
+def arm_of(cell):
+    """Return what of a cell decides how its artifact is measured: the arm, and the interpreter that has its runtime."""
+    name = runtime_environment_of(cell)
+    return parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
+
+
+def runtime_environment_of(cell):
+    """Return the environment in which a cell is measured; None where ours will do, or the device has an interpreter."""
+    device = CATALOGUES["device"][cell.device]
+    if device["transport"] != "local" or "interpreter" in device:
+        return None
+    return CATALOGUES["preset"][cell.preset].get("runtime_environment")
+
+
+def runtimes_of(*cells):
+    """Return the records of the environments that measuring these cells needs, for a rule's `input:`."""
+    names = dict.fromkeys(map(runtime_environment_of, cells))
+    return [toolchain_record(name) for name in names if name]
+
+
+def parity_runtime_of(preset):
+    """Return the record of the environment in which this machine runs a preset's artifacts, if it is not ours."""
+    name = CATALOGUES["preset"][preset].get("runtime_environment")
+    return [toolchain_record(name)] if name else []
+
+
+def parity_interpreter_option(preset):
+    """Return the option that names that environment's interpreter, empty where ours will do."""
+    name = CATALOGUES["preset"][preset].get("runtime_environment")
+    return f"--interpreter {toolchain_interpreter(name)}" if name else ""
+
+
+def toolchain_of(wildcards):
+    """Return the record of the environment that builds a preset's artifacts."""
+    return toolchain_record(CATALOGUES["preset"][wildcards.preset]["toolchain"])
+
+
+def converter_code(name):
+    """Return the files of a converter; it is started as a program in its toolchain, so no import shows it."""
+    script = f"scripts/edgeproof/converters/{name}.py"
+    return [script, *source_closure(script)]
 
 
 def device_snapshot(device):

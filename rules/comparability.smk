@@ -34,6 +34,7 @@ rule measure_pairs:
         script="scripts/measure_pairs.py",
         code=source_closure("scripts/measure_pairs.py"),
         agent=agent_code(),
+        toolchains=lambda wildcards: runtimes_of(*comparison_of(wildcards)[1:3]),
     output:
         table="results/comparability/{comparison}/pairs.csv",
         record="results/comparability/{comparison}/pairs.json",
@@ -59,7 +60,7 @@ rule measure_pairs:
     shell:
         "python {input.script} --comparison {wildcards.comparison} --verdict {input.verdict:q} --arms {params.arms:q}"
         " --left {input.left:q} --right {input.right:q} --inputs {input.inputs:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --pairs {params.pairs}"
+        " --protocol {params.protocol:q} --pairs {params.pairs} --toolchains {input.toolchains:q}"
         " --table {output.table:q} --record {output.record:q} 2>&1 | tee {log:q}"
 
 

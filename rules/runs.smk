@@ -11,6 +11,7 @@ rule measure_run:
         script="scripts/measure_run.py",
         code=source_closure("scripts/measure_run.py"),
         agent=agent_code(),
+        toolchains=runtimes_of,
     output:
         result="results/runs/{model}/{preset}/{device}/{precision}/result.json",
         samples="results/runs/{model}/{preset}/{device}/{precision}/samples.csv",
@@ -33,5 +34,5 @@ rule measure_run:
         "python {input.script} --cell {params.cell:q} --task {params.task} --arm {params.arm:q}"
         " --device {params.device:q} --protocol {params.protocol:q}"
         " --artifact {input.artifact:q} --manifest {input.manifest:q} --reference {input.reference:q}"
-        " --identity {input.identity:q} --inputs {input.inputs:q}"
+        " --identity {input.identity:q} --inputs {input.inputs:q} --toolchains {input.toolchains:q}"
         " --result {output.result:q} --samples {output.samples:q} 2>&1 | tee {log:q}"

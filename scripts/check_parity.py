@@ -5,6 +5,7 @@ import sys
 
 from edgeproof.artifacts.manifests import record_command
 from edgeproof.artifacts.parity import check_parity
+from edgeproof.artifacts.toolchains import require_toolchains
 from edgeproof.core.cli import json_argument, run
 
 
@@ -19,9 +20,11 @@ def main(argv):
     parser.add_argument("--arm", required=True, type=json_argument, help="JSON: backend, precision, runtime options")
     parser.add_argument("--thresholds", required=True, type=json_argument, help="JSON: the preset's parity limits")
     parser.add_argument("--interpreter", default=sys.executable, help="the Python that has the artifact's runtime")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
     parser.add_argument("--parity", required=True, help="parity.json to write")
     parser.add_argument("--reference", required=True, help="npz to write: the artifact's outputs on the first sample")
     args = vars(parser.parse_args(argv))
+    require_toolchains(args.pop("toolchains"))
     check_parity(**args, command=record_command("scripts/check_parity.py", argv))
 
 

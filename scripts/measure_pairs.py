@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from edgeproof.artifacts.toolchains import require_toolchains
 from edgeproof.comparability.pairs import measure_pairs
 from edgeproof.core.cli import json_argument, run
 
@@ -18,9 +19,11 @@ def main(argv):
     parser.add_argument("--inputs", required=True, help="evaluation.npz; its first sample is the input")
     parser.add_argument("--pairs", required=True, type=int, help="how many pairs in all")
     parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
     parser.add_argument("--table", required=True, help="pairs.csv to write")
     parser.add_argument("--record", required=True, help="pairs.json to write")
     args = parser.parse_args(argv)
+    require_toolchains(args.toolchains)
     artifacts = {"left": args.left, "right": args.right}
     timing = (args.device, args.protocol, args.pairs, args.interpreter)
     measure_pairs(args.comparison, args.verdict, args.arms, artifacts, args.inputs, *timing, args.table, args.record)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from edgeproof.artifacts.toolchains import require_toolchains
 from edgeproof.core.cli import json_argument, run
 from edgeproof.runs.measuring import measure_run
 
@@ -16,9 +17,11 @@ def main(argv):
         parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
     parser.add_argument("--task", required=True, help="the model's task; a field of comparability")
     parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
     for name in _PATHS:
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
     args = parser.parse_args(argv)
+    require_toolchains(args.toolchains)
     paths = {name: getattr(args, name) for name in _PATHS}
     measure_run(args.cell, args.task, args.arm, args.device, args.protocol, args.interpreter, paths)
 

@@ -142,7 +142,9 @@ def _compare(document, source, artifact, inputs, arm, interpreter):
         expected = candidate
     document["runtimes"] = {"reference": expected.runtime, "candidate": candidate.runtime}
     if candidate.reason:
-        document.update(status="failed", reason=candidate.reason)
+        # A runtime that is not to be had on this machine says nothing about the artifact.
+        absent = candidate.reason["kind"] == "provider_unavailable"
+        document.update(status="not_run" if absent else "failed", reason=candidate.reason)
         return {}, None
     count, worst = document["evaluation"]["count"], None
     if expected.reason:

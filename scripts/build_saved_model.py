@@ -1,0 +1,24 @@
+"""Convert the fp32 source model to a TensorFlow SavedModel, which TFLite and Core ML artifacts are made from."""
+
+import argparse
+import sys
+
+from edgeproof.artifacts.converting import build_saved_model
+from edgeproof.artifacts.manifests import record_command
+from edgeproof.core.cli import run
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", required=True, help="model.onnx of the sources room")
+    parser.add_argument("--identity", required=True, help="identity.json of the model")
+    parser.add_argument("--toolchain", required=True, help="record of the toolchain that converts")
+    parser.add_argument("--artifact", required=True, help="zip to write; empty when the conversion fails")
+    parser.add_argument("--record", required=True, help="JSON to write beside it")
+    parser.add_argument("--log", required=True, help="what the converter said")
+    args = vars(parser.parse_args(argv))
+    build_saved_model(**args, command=record_command("scripts/build_saved_model.py", argv))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,120 @@
+"""SavedModel to a Core ML package, one precision. Nothing here runs it: prediction needs macOS.
+
+The package is a folder; the archive holds its files, with the random identifiers of Manifest.json replaced by ones that
+follow from the names of the items, so that equal conversions give equal bytes.
+"""
+
+import json
+import uuid
+
+import coremltools as ct
+import numpy as np
+from coremltools.optimize import coreml as optimisation
+
+from .archives import pack_folder, unpack
+from .protocol import call_tool, count_elements, count_tensor, main
+
+INTERFACE_KEY = "edgeproof.interface"
+_ELEMENT_TYPES = {
+    value.number: name.lower()
+    for name, value in ct.proto.MIL_pb2.DataType.DESCRIPTOR.values_by_name.items()
+    if name not in ("UNUSED_TYPE",)
+}
+_ARRAY_TYPES = {"FLOAT32": "float32", "FLOAT16": "float16", "DOUBLE": "float64", "INT32": "int32"}
+
+
+def convert(spec, out):
+    """Write `artifact.zip` from a packed SavedModel. `spec`: saved_model, interface, precision, weight_threshold."""
+    folder = unpack(spec["saved_model"], out / "saved_model")
+    full, interface = spec["precision"] == "fp32", spec["interface"]
+    model = call_tool(
+        "coremltools",
+        lambda: ct.convert(
+            str(folder),
+            source="tensorflow",
+            convert_to="mlprogram",
+            inputs=[ct.TensorType(item["name"], item["shape"], settle_type(item)) for item in interface["inputs"]],
+            outputs=[ct.TensorType(dtype=settle_type(item)) for item in interface["outputs"]],
+            compute_precision=ct.precision.FLOAT32 if full else ct.precision.FLOAT16,
+            minimum_deployment_target=ct.target.iOS16,
+        ),
+    )
+    if spec["precision"] == "int8-weights":
+        options = optimisation.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=10)
+        config = optimisation.OptimizationConfig(global_config=options)
+        model = call_tool("coremltools", lambda: optimisation.linear_quantize_weights(model, config))
+    for item, feature in zip(interface["outputs"], model.get_spec().description.output, strict=True):
+        item["name"] = feature.name  # coremltools names outputs anew
+    model.user_defined_metadata[INTERFACE_KEY] = json.dumps(interface, sort_keys=True)
+    package = out / "model.mlpackage"
+    model.save(str(package))
+    settle_identifiers(package / "Manifest.json")
+    pack_folder(package, out / "artifact.zip")
+    return {"artifact": "artifact.zip", "opset": None, **describe_package(package)}
+
+
+def settle_type(item):
+    """Return the type of an input or output: the source's. Left alone, an fp16 model would take and give float16."""
+    return np.float32 if item["dtype"].startswith("float") else np.int32
+
+
+def settle_identifiers(path):
+    """Replace the random identifiers in a package's manifest by ones that follow from the items' paths."""
+    document = json.loads(path.read_text())
+    items = document["itemInfoEntries"]
+    names = {key: str(uuid.uuid5(uuid.NAMESPACE_URL, item["path"])).upper() for key, item in items.items()}
+    document["itemInfoEntries"] = {names[key]: item for key, item in items.items()}
+    document["rootModelIdentifier"] = names[document["rootModelIdentifier"]]
+    path.write_text(json.dumps(document, indent=4, sort_keys=True))
+
+
+def describe_package(package):
+    """Return inputs, outputs, and what of which type a package holds: weights, activations and operators."""
+    spec = ct.models.MLModel(str(package), skip_model_load=True).get_spec()
+    weights, values, operators = {}, {}, {}
+    for function in spec.mlProgram.functions.values():
+        for block in function.block_specializations.values():
+            for operation in block.operations:
+                count_operation(operation, weights, values, operators)
+    sides = {
+        side: [describe_feature(item) for item in getattr(spec.description, side[:-1])]
+        for side in ("inputs", "outputs")
+    }
+    return {**sides, "weights": weights, "values": values, "operators": operators}
+
+
+def count_operation(operation, weights, values, operators):
+    """Add one operation of an ML program; constants, also those unpacked on loading, are weights."""
+    for value in operation.attributes.values():
+        if operation.type == "const" or operation.type.startswith("constexpr"):
+            count_value(value, weights)
+    if operation.type == "const":
+        return
+    operators[operation.type] = operators.get(operation.type, 0) + 1
+    if operation.type.startswith("constexpr"):
+        for argument in operation.inputs.values():
+            for binding in argument.arguments:
+                if binding.HasField("value"):
+                    count_value(binding.value, weights)
+        return
+    for output in operation.outputs:
+        dtype = _ELEMENT_TYPES[output.type.tensorType.dataType]
+        values[dtype] = values.get(dtype, 0) + 1
+
+
+def count_value(value, weights):
+    """Add a stored tensor; scalars and texts are options of an operation and no weights."""
+    kind = value.type.tensorType
+    if kind.rank == 0 or _ELEMENT_TYPES.get(kind.dataType) in ("string", "bool"):
+        return
+    count_tensor(weights, _ELEMENT_TYPES[kind.dataType], count_elements(d.constant.size for d in kind.dimensions))
+
+
+def describe_feature(feature):
+    array = feature.type.multiArrayType
+    kind = ct.proto.FeatureTypes_pb2.ArrayFeatureType.ArrayDataType.Name(array.dataType)
+    return {"name": feature.name, "dtype": _ARRAY_TYPES[kind], "shape": list(array.shape)}
+
+
+if __name__ == "__main__":
+    main(convert)

@@ -1,0 +1,65 @@
+"""ONNX to OpenVINO's intermediate representation, one file: the archive holds model.xml and model.bin."""
+
+import openvino
+
+from .archives import pack_members
+from .protocol import call_tool, count_elements, count_tensor, main
+
+_ELEMENT_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64", "boolean": "bool"} | {
+    f"{sign}{bits}": f"{word}{bits}" for sign, word in (("i", "int"), ("u", "uint")) for bits in (4, 8, 16, 32, 64)
+}
+
+
+def convert(spec, out):
+    """Write `artifact.zip` from the ONNX file `spec["model"]`, for `int8` one that is quantised already (QDQ).
+
+    `spec["precision"]`: fp16 stores weights as float16; what a device computes in is its runtime's affair.
+    """
+    model = call_tool("OpenVINO", lambda: openvino.Core().read_model(spec["model"]))
+    path = out / "model.xml"
+    call_tool("OpenVINO", lambda: openvino.save_model(model, path, compress_to_fp16=spec["precision"] == "fp16"))
+    pack_members(out / "artifact.zip", {name: (out / name).read_bytes() for name in ("model.xml", "model.bin")})
+    return {"artifact": "artifact.zip", "opset": None, **describe_model(openvino.Core().read_model(path))}
+
+
+def describe_model(model):
+    """Return inputs, outputs, and what of which type a model holds: weights, activations and operators."""
+    weights, values, operators = {}, {}, {}
+    for node in model.get_ordered_ops():
+        kind = node.get_type_name()
+        if kind == "Constant":
+            count_tensor(weights, dtype_of(node.output(0)), count_elements(node.output(0).get_shape()))
+            continue
+        operators[kind] = operators.get(kind, 0) + 1
+        if kind in ("Parameter", "Result") or is_weight(node):
+            continue
+        for output in node.outputs():
+            dtype = dtype_of(output)
+            values[dtype] = values.get(dtype, 0) + 1
+    return {
+        "inputs": [describe_tensor(item) for item in model.inputs],
+        "outputs": [describe_tensor(item) for item in model.outputs],
+        "weights": weights,
+        "values": values,
+        "operators": operators,
+    }
+
+
+def is_weight(node):
+    """Tell whether a node only unpacks stored weights: everything it takes comes from constants."""
+    sources = [item.get_source_output().get_node() for item in node.inputs()]
+    return bool(sources) and all(item.get_type_name() == "Constant" or is_weight(item) for item in sources)
+
+
+def describe_tensor(port):
+    shape = [item.get_length() if item.is_static else "?" for item in port.get_partial_shape()]
+    return {"name": port.get_any_name(), "dtype": dtype_of(port), "shape": shape}
+
+
+def dtype_of(port):
+    name = port.get_element_type().get_type_name()
+    return _ELEMENT_TYPES.get(name, name)
+
+
+if __name__ == "__main__":
+    main(convert)

@@ -1,0 +1,185 @@
+"""ONNX to TensorFlow SavedModel with onnx2tf: the common first step of TFLite and Core ML.
+
+What the traps of onnx2tf are is written where each is avoided. The Python API stops at the Keras model; its command
+would go on and write TFLite files of all kinds, slowly (ResNet-50: 209 s and 6.5 GB instead of 22 s and 1.6 GB).
+"""
+
+import contextlib
+import importlib.util
+import io
+import itertools
+import os
+import sys
+
+import numpy as np
+import onnx
+import onnx2tf
+import onnxruntime
+import tensorflow as tf
+import tf_keras
+
+from .archives import pack_folder
+from .protocol import ConversionError, call_tool, main
+
+_IMAGES = "calibration_image_sample_data_20x128x128x3_float32.npy"
+_TOLERANCE = 0.05  # relative L2; parity is judged later, here it is only to tell one layout from another
+
+
+def convert(spec, out):
+    """Write `model.zip` (the SavedModel, packed) from the ONNX file `spec["model"]`; return interface and versions.
+
+    The file is read, then given to onnx2tf, which rewrites it in place: it must be a copy.
+    """
+    model = onnx.load(spec["model"])
+    refuse_unsupported(model)
+    reference = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    # With one 3-channel image as input, onnx2tf downloads this file unless it lies in the working directory.
+    np.save(out / _IMAGES, np.random.RandomState(0).rand(20, 128, 128, 3).astype("float32"))
+    keras = run_onnx2tf(spec["model"], out, model)
+    folder = out / "saved_model"
+    call_tool("TensorFlow", lambda: write_saved_model(keras, folder))
+    interface = match_interface(reference, model, tf.saved_model.load(str(folder)).signatures["serving_default"])
+    pack_folder(folder, out / "model.zip", leave_out=["fingerprint.pb"])  # differs in every run, serves nothing
+    return {"artifact": "model.zip", "interface": interface}
+
+
+def refuse_unsupported(model):
+    """Raise ConversionError for the first node whose operator onnx2tf has no module for."""
+    for node in model.graph.node:
+        if importlib.util.find_spec(f"onnx2tf.ops.{node.op_type}") is None:
+            raise ConversionError("unsupported_operator", "onnx2tf has no converter for it", node.output[0])
+
+
+def run_onnx2tf(path, out, model):
+    """Return the Keras model that onnx2tf makes of the file at `path`."""
+    dynamic = any(
+        not dim.HasField("dim_value") for value in list_inputs(model) for dim in value.type.tensor_type.shape.dim[:1]
+    )
+    log = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(Tee(sys.stdout, log)):
+            return call_tool(
+                "onnx2tf",
+                lambda: onnx2tf.convert(
+                    input_onnx_file_path=str(path),
+                    output_folder_path=str(out / "onnx2tf"),
+                    output_signaturedefs=True,
+                    disable_model_save=True,
+                    non_verbose=True,
+                    batch_size=1 if dynamic else None,  # with a dynamic batch, Flatten and Gemm only work for batch 1
+                ),
+            )
+    except ConversionError as error:
+        lines = [line for line in log.getvalue().splitlines() if "ERROR" in line]
+        if lines:
+            raise ConversionError(error.kind, f"onnx2tf: {' '.join(lines[:4])}", error.output) from error
+        raise
+
+
+def write_saved_model(keras, folder):
+    """Write a Keras model with one endpoint, `serving_default`: with two, coremltools refuses the SavedModel."""
+    signature = [tf.TensorSpec(item.shape, item.dtype, f"input_{n}") for n, item in enumerate(keras.inputs)]
+
+    def call(*tensors):
+        return keras.call(list(tensors) if len(tensors) > 1 else tensors[0])
+
+    archive = tf_keras.export.ExportArchive()
+    archive.track(keras)
+    archive.add_endpoint("serving_default", call, signature)
+    with contextlib.redirect_stdout(sys.stderr):
+        archive.write_out(str(folder))
+
+
+def match_interface(reference, model, signature):
+    """Return how the tensors of a SavedModel correspond to those of the ONNX model: `{"inputs", "outputs"}`.
+
+    Each entry: `source` (name in the ONNX model), `name` (in the signature), `axes` (the source's axes in the order of
+    the SavedModel), `shape` (with axes in that order) and `dtype`. onnx2tf moves channels last, of outputs not always;
+    which it was is decided by running both models.
+    """
+    wanted = {value.name: value for value in list_inputs(model)}
+    random, feed, given, inputs = np.random.RandomState(0), {}, {}, []
+    taken = sort_numbered(signature.structured_input_signature[1])
+    if len(taken) != len(wanted):
+        raise ConversionError("conversion_failed", f"the SavedModel has {len(taken)} inputs, the source {len(wanted)}")
+    for item, (name, tensor) in zip(reference.get_inputs(), taken, strict=True):
+        shape = [size if isinstance(size, int) else 1 for size in item.shape]
+        axes = channels_last(len(shape))
+        if [shape[axis] for axis in axes] != [size or 1 for size in tensor.shape]:
+            axes = list(range(len(shape)))
+        if [shape[axis] for axis in axes] != [size or 1 for size in tensor.shape]:
+            text = f"input {item.name!r} of shape {shape} has become {list(tensor.shape)}"
+            raise ConversionError("conversion_failed", text)
+        value = random.rand(*shape).astype(tensor.dtype.as_numpy_dtype)
+        feed[item.name], given[name] = value, tf.constant(np.transpose(value, axes))
+        inputs.append({"source": item.name, "name": name, "axes": axes, **describe(value, axes)})
+    expected = reference.run(None, feed)
+    actual = sort_numbered(signature(**given))
+    if len(actual) != len(expected):
+        text = f"the SavedModel has {len(actual)} outputs, the source {len(expected)}"
+        raise ConversionError("conversion_failed", text)
+    outputs = []
+    for item, left, (name, right) in zip(reference.get_outputs(), expected, actual, strict=True):
+        axes = find_axes(item.name, left, right.numpy())
+        outputs.append({"source": item.name, "name": name, "axes": axes, **describe(left, axes)})
+    return {"inputs": inputs, "outputs": outputs}
+
+
+def describe(array, axes):
+    return {"shape": [array.shape[axis] for axis in axes], "dtype": array.dtype.name}
+
+
+def find_axes(name, expected, actual):
+    """Return the order of axes in which `actual` holds what `expected` does; the shapes alone may leave a choice."""
+    best = None
+    for axes in itertools.permutations(range(expected.ndim)) if expected.ndim <= 5 else [range(expected.ndim)]:
+        moved = np.transpose(expected, axes)
+        if moved.shape != actual.shape:
+            continue
+        distance = float(np.linalg.norm(moved.astype("float64") - actual) / max(np.linalg.norm(expected), 1e-12))
+        if best is None or distance < best[0]:
+            best = distance, list(axes)
+    if best is None:
+        text = f"output {name!r} of shape {list(expected.shape)} has become {list(actual.shape)}"
+        raise ConversionError("conversion_failed", text)
+    if not best[0] <= _TOLERANCE:
+        text = f"output {name!r} of the SavedModel differs from the source's by {best[0]:.3g} (relative L2)"
+        raise ConversionError("conversion_failed", text)
+    return best[1]
+
+
+def sort_numbered(tensors):
+    """Return the items of `{name_0: …, name_1: …}` in order of their numbers."""
+    return sorted(tensors.items(), key=lambda item: int(item[0].rsplit("_", 1)[-1]))
+
+
+def channels_last(rank):
+    """Return the axes of an NCHW tensor in NHWC order (likewise for one or three spatial dimensions)."""
+    return [0, *range(2, rank), 1] if rank in (3, 4, 5) else list(range(rank))
+
+
+def list_inputs(model):
+    """Return the inputs of a model that are no weights."""
+    weights = {item.name for item in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+class Tee(io.TextIOBase):
+    """Text that goes to several streams."""
+
+    def __init__(self, *streams):
+        self._streams = streams
+
+    def write(self, text):
+        for stream in self._streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self):
+        for stream in self._streams:
+            stream.flush()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    main(convert)

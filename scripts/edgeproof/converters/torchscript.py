@@ -1,0 +1,80 @@
+"""ONNX to TorchScript with onnx2torch, by tracing. The file says itself what its inputs and outputs are called."""
+
+import json
+import logging
+
+import numpy as np
+import onnx
+import torch
+from onnx2torch import convert as convert_to_torch
+from onnx2torch.node_converters.registry import get_converter
+
+from .protocol import ConversionError, call_tool, count_tensor, main
+
+
+def convert(spec, out):
+    """Write `artifact.pt` from the ONNX file `spec["model"]`."""
+    model = onnx.load(spec["model"])
+    refuse_unsupported(model)
+    weights = {item.name for item in model.graph.initializer}
+    inputs = [describe_value(value) for value in model.graph.input if value.name not in weights]
+    outputs = [describe_value(value) for value in model.graph.output]
+    module = call_tool("onnx2torch", lambda: convert_to_torch(model)).eval()
+    examples = tuple(make_example(item) for item in inputs)
+    with torch.inference_mode(False), torch.no_grad():
+        traced = call_tool("torch.jit.trace", lambda: torch.jit.trace(module, examples, check_trace=False))
+    interface = {side: [item["name"] for item in items] for side, items in (("inputs", inputs), ("outputs", outputs))}
+    path = out / "artifact.pt"
+    extra = {"interface.json": json.dumps(interface, sort_keys=True)}
+    torch.jit.save(traced, str(path), _extra_files=extra)
+    return {"artifact": path.name, "opset": None, "inputs": inputs, "outputs": outputs, **count_parts(traced, inputs)}
+
+
+def refuse_unsupported(model):
+    """Raise ConversionError for the first node that onnx2torch has no converter for."""
+    versions = {item.domain: item.version for item in model.opset_import}
+    for node in model.graph.node:
+        version = versions.get(node.domain, versions.get("", 1))
+        try:
+            get_converter(operation_type=node.op_type, version=version, domain=node.domain)
+        except NotImplementedError:
+            text = "onnx2torch has no converter for it"
+            raise ConversionError("unsupported_operator", text, node.output[0]) from None
+
+
+def describe_value(value):
+    kind = value.type.tensor_type
+    shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in kind.shape.dim]
+    return {"name": value.name, "dtype": onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, "shape": shape}
+
+
+def make_example(item):
+    """Return a seeded tensor for tracing; symbolic sizes are 1, as in a run."""
+    shape = [size if isinstance(size, int) else 1 for size in item["shape"]]
+    return torch.from_numpy(np.random.RandomState(0).rand(*shape).astype(item["dtype"]))
+
+
+def count_parts(traced, inputs):
+    """Return what of which type a traced module holds: weights, activations (types as traced) and operators."""
+    weights, values, operators = {}, {}, {}
+    for tensor in (*traced.parameters(), *traced.buffers()):
+        count_tensor(weights, name_of(tensor.dtype), tensor.numel())
+    for node in traced.inlined_graph.nodes():
+        kind = node.kind()
+        if not kind.startswith("aten::"):
+            continue
+        operators[kind] = operators.get(kind, 0) + 1
+        for output in node.outputs():
+            dtype = output.type().dtype() if isinstance(output.type(), torch.TensorType) else None
+            if dtype is not None:
+                values[name_of(dtype)] = values.get(name_of(dtype), 0) + 1
+    return {"weights": weights, "values": values, "operators": operators}
+
+
+def name_of(dtype):
+    return str(dtype).removeprefix("torch.")
+
+
+if __name__ == "__main__":
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    main(convert)
