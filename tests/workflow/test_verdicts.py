@@ -16,7 +16,7 @@ def test_failing_cell_leaves_its_report_and_a_non_zero_exit(workspace):
     result = json.loads((workspace.root / CELL / "result.json").read_text())
     assert (result["status"], result["reason"]["kind"], result["latency"]) == ("failed", "out_of_memory", None)
     evidence = workspace.root / "results/evidence/fake"
-    assert "out_of_memory" in (evidence / "report.html").read_text()
+    assert "out of memory" in (evidence / "report.html").read_text()
     assert not (evidence / "gate.json").exists()
     assert "digits-cnn/fake-2t/local/fp32" in done.stdout
 
