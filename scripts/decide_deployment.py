@@ -9,9 +9,7 @@ from edgeproof.core.cli import run
 
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--report", required=True, help="report.json; verdict and pairs lie beside it"
-    )
+    parser.add_argument("--report", required=True, help="report.json; verdict and pairs lie beside it")
     parser.add_argument("--regression", required=True, help="regression.json of the comparison")
     parser.add_argument("--result", required=True, help="result.json of the right side")
     parser.add_argument("--parity", required=True, help="parity.json of the right side")
