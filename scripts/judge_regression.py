@@ -11,9 +11,7 @@ from edgeproof.core.documents import read_yaml
 
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--report", required=True, help="report.json; verdict and pairs lie beside it"
-    )
+    parser.add_argument("--report", required=True, help="report.json; verdict and pairs lie beside it")
     for side in ("left", "right"):
         parser.add_argument(f"--{side}", required=True, help="result.json")
         parser.add_argument(f"--{side}-parity", required=True, help="parity.json")
