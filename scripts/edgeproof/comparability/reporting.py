@@ -11,7 +11,7 @@ from ..runs.results import read_result
 from .between_sessions import compare_between_sessions
 from .pairs import read_pairs
 
-_NOISE_KEYS = ("device", "file", "detectable_effect", "false_rate", "between_session_sd", "fitness")
+_NOISE_KEYS = ("device", "file", "provenance", "detectable_effect", "false_rate", "between_session_sd", "fitness")
 
 _SENTENCES = {
     "faster": "The right side is **faster** than the left",
@@ -172,8 +172,9 @@ def render_markdown(report):
 
 
 def _describe_noise(noise):
+    simulated = " (**simulated**)" if noise["provenance"] == "simulated" else ""
     return (
-        f"Device `{noise['device']}` is {noise['fitness']} for measuring: it sees differences from "
+        f"Device `{noise['device']}`{simulated} is {noise['fitness']} for measuring: it sees differences from "
         f"{noise['detectable_effect'] - 1:.2%} on, and calls {noise['false_rate']:.2%} of A/A comparisons different."
     )
 
