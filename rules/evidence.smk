@@ -16,6 +16,10 @@ rule write_report:
         verdicts=[f"results/comparability/{name}/verdict.json" for name in CAMPAIGN.comparisons],
         pairs=[f"results/comparability/{name}/pairs.csv" for name in CAMPAIGN.comparisons],
         pair_records=[f"results/comparability/{name}/pairs.json" for name in CAMPAIGN.comparisons],
+        regressions=[f"{comparison_folder(name)}/regression.json" for name in CAMPAIGN.comparisons],
+        decisions=[f"{comparison_folder(name)}/decision.json" for name in CAMPAIGN.comparisons],
+        noise=[f"{calibration_folder(device)}/noise.json" for device in CALIBRATED],
+        noise_pairs=[f"{calibration_folder(device)}/pairs.csv" for device in CALIBRATED],
         templates=[
             f"scripts/edgeproof/evidence/{name}"
             for name in (
@@ -42,7 +46,7 @@ rule write_report:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
         "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
-        " --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+        " --noise {input.noise:q} --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
 rule check_gate:

@@ -144,6 +144,12 @@ def read_noise(path):
     return document
 
 
+def read_ratios(path, document):
+    """Return the ratios right / left of a noise document's pairs, one array per session in order."""
+    table = pairing.read_pairs(Path(path).with_name("pairs.csv"), document["table_sha256"])
+    return [np.exp(logs) for logs in _split_sessions(table)[0]]
+
+
 def _split_sessions(table):
     """Return per session the log-ratios of its pairs, and the mean log median of all its processes."""
     ratios, levels = [], []

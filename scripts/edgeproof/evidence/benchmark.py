@@ -13,20 +13,20 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from ..comparability.deciding import decide_deployment
 from ..comparability.judging import judge_pair
-from ..comparability.regression import judge_regression
 from ..comparability.reporting import report_comparison
-from ..core.campaign import DEFAULT_CRITERIA, DEFAULT_REGRESSIONS
+from ..core.campaign import DEFAULT_REGRESSIONS
 from ..core.documents import read_yaml
-from ..core.layout import Cell, artifact_folder, comparison_folder, run_folder
+from ..core.layout import Cell, comparison_folder, run_folder
 from ..runs.results import read_result
-from .specimens import REPOSITORY, make_campaign, write_pairs
+from .specimens import REPOSITORY, make_campaign, write_judgements, write_pairs
 
 PARTS = ("results", "comparisons", "decisions", "report", "gate")
 TARGET_SECONDS = 60.0
 _SCRIPT = "scripts/bench_judge.py"
 _PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+_SIDES = ("left", "right")
 _PLAN = "campaign.json"
 _RATIOS = (0.6, 1.0, 0.97, 1.05)  # of the comparisons, in turn; the first ones' regressions are asked for by the gate
 
@@ -65,7 +65,6 @@ def write_large_campaign(folder, sizes):
     before = Path.cwd()
     os.chdir(folder)
     try:
-        Path("config").symlink_to(REPOSITORY / "config")
         models = -(-sizes["cells"] // len(_PRECISIONS))
         cells = [(f"model-{number:04d}", "ort-cpu", "desk", kind) for number in range(models) for kind in _PRECISIONS]
         options = {"processes": sizes["processes"], "count": sizes["samples"]}
@@ -92,9 +91,8 @@ def run_part(name):
         for comparison, cells in plan["comparisons"].items():
             _judge_comparison(comparison, cells, policy)
     elif name == "decisions":
-        policy = read_yaml(f"config/regressions/{DEFAULT_REGRESSIONS['policy']}.yaml", "regression-policy")
         for comparison, cells in plan["comparisons"].items():
-            _decide(comparison, cells, policy)
+            write_judgements(comparison, {side: Cell(*cell) for side, cell in zip(_SIDES, cells, strict=True)})
 
 
 def _judge_comparison(name, cells, policy):
@@ -103,20 +101,6 @@ def _judge_comparison(name, cells, policy):
     judge_pair(name, *results, "strict", policy, ["precision"], f"{folder}/verdict.json")
     inputs = [f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json")]
     report_comparison(*inputs, 0.02, f"{folder}/report.json", f"{folder}/report.md")
-
-
-def _decide(name, cells, policy):
-    folder = comparison_folder(name)
-    sides = dict(zip(("left", "right"), (Cell(*cell) for cell in cells), strict=True))
-    results = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
-    parities = {
-        side: f"{artifact_folder(cell.model, cell.preset, 'host', cell.precision)}/parity.json"
-        for side, cell in sides.items()
-    }
-    report, regression = f"{folder}/report.json", f"{folder}/regression.json"
-    judge_regression(report, results, parities, DEFAULT_REGRESSIONS["policy"], policy, None, regression)
-    criteria = f"config/criteria/{DEFAULT_CRITERIA}.yaml"
-    decide_deployment(report, regression, results["right"], parities["right"], criteria, f"{folder}/decision.json")
 
 
 def _command(name, folder):
@@ -144,4 +128,5 @@ def _measure(command, folder):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, script)
-    return {"seconds": seconds, "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)}
+    computing = usage.ru_utime + usage.ru_stime
+    return {"seconds": seconds, "cpu_seconds": computing, "peak_bytes": usage.ru_maxrss * _MAXRSS_BYTES}

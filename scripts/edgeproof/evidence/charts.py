@@ -56,6 +56,27 @@ def draw_forest(rows):
     return {"ticks": _ticks(place_ratio_ticks(scale)), "one": _round(scale.position(1.0)), "parts": split_rows(rows)}
 
 
+def draw_sessions(sessions, margin):
+    """Return the dot plot of A/A ratios: {ticks, one, margin, rows: [{dots, middle}]}, one row per session.
+
+    `sessions`: ratios right / left, one array each.
+    """
+    bounds = [1 / (1 + margin), 1 + margin]
+    scale = fit_ratio_scale([*bounds, *(float(ratio) for ratios in sessions for ratio in ratios)])
+    rows = []
+    for ratios in sessions:
+        step = 24.0 / max(1, len(ratios) - 1)
+        middle = float(np.exp(np.log(ratios).mean()))
+        dots = [(_round(scale.position(float(ratio))), round(8 + n * step, 1)) for n, ratio in enumerate(ratios)]
+        rows.append({"dots": dots, "middle": _round(scale.position(middle))})
+    return {
+        "ticks": _ticks(place_ratio_ticks(scale)),
+        "one": _round(scale.position(1.0)),
+        "margin": _segment(scale, *bounds),
+        "rows": rows,
+    }
+
+
 def split_rows(rows):
     """Return parts of at most ROWS_PER_DRAWING rows; only the first is shown unfolded."""
     parts = [rows[start : start + ROWS_PER_DRAWING] for start in range(0, len(rows), ROWS_PER_DRAWING)]

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..artifacts.manifests import read_manifest
+from ..calibration.noise import read_noise, read_ratios
+from ..comparability.deciding import read_decision
 from ..comparability.pairs import read_pairs
-from ..comparability.reading import read_comparison
 from ..core.comparison import PairJudgement, adjust_judgements, judge_pairs
 from ..core.documents import read_json
 from ..core.errors import UserError
@@ -40,31 +41,44 @@ class CellEvidence(NamedTuple):
 class ComparisonEvidence(NamedTuple):
     """One comparison. `judgement`: adjusted for all comparisons of the campaign, None where there is no difference.
 
-    `ratios`: right / left of each pair, in order; empty where there is no difference.
+    `ratios`: right / left of each pair, in order; empty where there is no difference. `regression`, `decision`: their
+    documents, which rest on the comparison alone.
     """
 
     report: dict
     judgement: PairJudgement | None
     ratios: np.ndarray
+    regression: dict
+    decision: dict
     paths: dict
 
 
+class CalibrationEvidence(NamedTuple):
+    """What a device can tell apart. `ratios`: right / left of its A/A pairs, one array per session."""
+
+    noise: dict
+    ratios: list
+    path: str
+
+
 class Evidence(NamedTuple):
-    """All of a campaign. `identities`, `samples`: by model."""
+    """All of a campaign. `identities`, `samples`: by model. `calibrations`: of its devices, none if it has none."""
 
     campaign: str
     tolerate: tuple
     cells: list
     comparisons: list
+    calibrations: list
     identities: dict
     samples: dict
 
 
-def collect_evidence(snapshot, tolerate=()):
+def collect_evidence(snapshot, tolerate=(), noise_paths=()):
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 
-    `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names]}. UserError names
-    the first document that is missing, invalid, or does not follow from what it was made of.
+    `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names]}. `noise_paths`:
+    noise.json of the devices that the campaign calibrates. UserError names the first document that is missing, invalid,
+    or does not follow from what it was made of.
     """
     models = dict.fromkeys(row[0] for row in snapshot["cells"])
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
@@ -73,7 +87,8 @@ def collect_evidence(snapshot, tolerate=()):
     cells = [_collect_cell(row, artifacts, identities, tolerate) for row in snapshot["cells"]]
     results = {item.cell: item.digests["result"] for item in cells}
     comparisons = _adjust([_collect_comparison(name, results) for name in snapshot["comparisons"]])
-    return Evidence(snapshot["campaign"], tuple(tolerate), cells, comparisons, identities, samples)
+    calibrations = [_collect_calibration(path) for path in noise_paths]
+    return Evidence(snapshot["campaign"], tuple(tolerate), cells, comparisons, calibrations, identities, samples)
 
 
 def link_from(page, path):
@@ -136,18 +151,26 @@ def _collect_comparison(name, results):
         "verdict": f"{folder}/verdict.json",
         "table": f"{folder}/pairs.csv",
         "record": f"{folder}/pairs.json",
+        "regression": f"{folder}/regression.json",
+        "decision": f"{folder}/decision.json",
     }
-    report = read_comparison(paths["report"])
+    decision = read_decision(paths["decision"])  # regression, report and verdict are recomputed with it
+    regression, report = read_json(paths["regression"], "regression"), read_json(paths["report"], "comparison")
     for side in ("left", "right"):
         cell = Cell(*(report[side][field] for field in Cell._fields))
         if results.get(cell) != report["digests"][f"{side}_result"]:
             raise UserError(f"{paths['report']}: digests.{side}_result is not that of {cell}; run the workflow again")
     if report["effect"] is None:
-        return ComparisonEvidence(report, None, np.array([]), paths)
+        return ComparisonEvidence(report, None, np.array([]), regression, decision, paths)
     document, medians = read_pairs(paths["table"], paths["record"])
     left, right = medians["left"], medians["right"]
     judgement = judge_pairs(left, right, report["margin"], look=len(document["sessions"]))
-    return ComparisonEvidence(report, judgement, right / left, paths)
+    return ComparisonEvidence(report, judgement, right / left, regression, decision, paths)
+
+
+def _collect_calibration(path):
+    noise = read_noise(path)
+    return CalibrationEvidence(noise, read_ratios(path, noise), str(path))
 
 
 def _adjust(comparisons):

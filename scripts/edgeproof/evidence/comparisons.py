@@ -7,14 +7,17 @@ from .formatting import (
     DASH,
     SPACE,
     decimals_for,
+    first_up,
     format_fixed,
     format_limit,
     format_number,
     format_percent,
     format_range,
     format_signed,
+    plural,
     shorten_digest,
 )
+from .judgements import describe_decision, describe_regression
 
 _STATES = {
     "faster": "faster",
@@ -24,12 +27,25 @@ _STATES = {
     "unstable": "unstable",
     "not-comparable": "refused",
 }
+_NAMED = 4  # names in one sentence
 _COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
 
 
 def describe_comparisons(comparisons, page):
     """Return one dict per comparison. `effect` is None, and no text names a difference, where none may be given."""
     return [_describe(item, page) for item in comparisons]
+
+
+def describe_correction(comparisons):
+    """Return one sentence on the correction for many comparisons, empty where there is nothing to correct."""
+    judged = [item for item in comparisons if item.judgement is not None]
+    if len(judged) < 2:
+        return ""
+    changed = [item.report["comparison"] for item in judged if item.judgement.verdict != item.report["verdict"]]
+    count = plural(len(changed), "verdict")
+    names = ": " + ", ".join(changed) if 0 < len(changed) <= _NAMED else ""
+    told = f"which left undecided {count} that stood on their own{names}" if changed else "which changed none"
+    return f"The verdicts of the {len(judged)} differences on this page are corrected for their number (Holm), {told}."
 
 
 def name_sides(left, right):
@@ -45,9 +61,11 @@ def _describe(item, page):
     names = name_sides(report["left"], report["right"])
     verdict = report["verdict"] if judgement is None else judgement.verdict
     effect = _describe_effect(item)
+    corrected = verdict if verdict != report["verdict"] else None
     folder = item.paths["report"].rsplit("/", 1)[0]
     return {
         "name": report["comparison"],
+        **_entitle(report["comparison"], report["left"], report["right"]),
         "anchor": f"comparison-{report['comparison']}",
         "left": _name_cell(report["left"]),
         "right": _name_cell(report["right"]),
@@ -64,6 +82,8 @@ def _describe(item, page):
         "explanation": _explain(report, judgement, verdict),
         "effect": effect,
         "drawing": None,
+        "regression": describe_regression(item.regression, corrected),
+        "decision": describe_decision(item.decision, corrected),
         "simulated": report["provenance"] == "simulated",
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
         "margin": _name_margin(report),
@@ -72,9 +92,18 @@ def _describe(item, page):
         "disturbances": list(dict.fromkeys(text for session in report["sessions"] for text in session["disturbances"])),
         "links": [
             {"name": name, "href": link_from(page, f"{folder}/{name}")}
-            for name in ("report.json", "verdict.json", "pairs.json", "pairs.csv")
+            for name in ("report.json", "verdict.json", "regression.json", "decision.json", "pairs.json", "pairs.csv")
         ],
     }
+
+
+def _entitle(name, left, right):
+    """Return {title, subtitle} of a row; the names that a table gives its comparisons are long, their sides are not."""
+    sides = name_sides(left, right)
+    if not name.endswith("-{}-vs-{}".format(*sides)):
+        return {"title": name, "subtitle": None}
+    common = [left[field] for field in ("model", "preset", "precision", "device") if left[field] == right[field]]
+    return {"title": " → ".join(sides), "subtitle": " · ".join(common)}
 
 
 def _describe_effect(item):
@@ -130,26 +159,25 @@ def _explain(report, judgement, verdict):
     """Return the lines under a verdict."""
     lines = []
     if judgement is not None and verdict != report["verdict"]:
-        lines.append(f"{_first_up(judgement.reason)}.")
+        lines.append(f"{first_up(judgement.reason)}.")
     elif report["explanation"] and report["comparable"] != "no" and not report.get("between_sessions"):
         text = report["explanation"].replace("between_processes", "between processes")
-        lines.append(f"{_first_up(text.replace('change_points', 'change points'))}.")
+        lines.append(f"{first_up(text.replace('change_points', 'change points'))}.")
     if judgement is not None and verdict == "undecided" and judgement.further_pairs:
         lines.append(f"About {judgement.further_pairs} further pairs would decide: raise pairs of this comparison.")
     requested = report.get("margin_requested", report["margin"])
     if report["margin"] > requested:
         wanted = format_limit(requested, share=True)
         lines.append(f"The margin asked for, ±{wanted}, is smaller than the device can tell apart, so it was raised.")
-    if report["provenance"] == "simulated":
-        return lines  # what a simulation can tell apart says nothing about the device
     return lines + [_describe_noise(noise) for noise in report.get("noise", ())]
 
 
 def _describe_noise(noise):
     """Return what the A/A calibration of a device says."""
     effect = format_percent(noise["detectable_effect"] - 1, 2)
+    device = ("Simulated device " if noise["provenance"] == "simulated" else "Device ") + noise["device"]
     return (
-        f"Device {noise['device']} is {noise['fitness']} for measuring: it sees differences from {effect} on, and "
+        f"{device} is {noise['fitness']} for measuring: it sees differences from {effect} on, and "
         f"calls {format_percent(noise['false_rate'], 2)} of comparisons of a thing with itself different."
     )
 
@@ -191,10 +219,6 @@ def _name_cell(cell):
     return f"{cell['model']} · {cell['preset']} · {cell['precision']} · {cell['device']}"
 
 
-def _first_up(text):
-    return text[:1].upper() + text[1:]
-
-
 def _start(name):
     """Names of presets and precisions are never capitalised, words are."""
-    return _first_up(name) if name.startswith("the ") else name
+    return first_up(name) if name.startswith("the ") else name

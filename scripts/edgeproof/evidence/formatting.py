@@ -127,6 +127,11 @@ def plural(number, noun):
     return f"{format_count(number)} {noun if number == 1 else noun + 's'}"
 
 
+def first_up(text):
+    """Return text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def plain(text):
     """Return text with ordinary spaces and signs, for Markdown and terminals."""
     return text.replace(SPACE, " ").replace(MINUS, "-") if isinstance(text, str) else text

@@ -6,9 +6,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ..core.files import atomic_write
+from .calibrations import describe_calibrations
 from .charts import draw_forest, draw_latencies
 from .collecting import collect_evidence
-from .comparisons import describe_comparisons
+from .comparisons import describe_comparisons, describe_correction
 from .environment import describe_environments
 from .formatting import plain
 from .limits import list_limits
@@ -18,9 +19,9 @@ from .tables import describe_cells, describe_digests, describe_parities, describ
 TEMPLATES = Path(__file__).parent
 
 
-def write_report(snapshot, tolerate, html, markdown):
-    """Collect a campaign's evidence and write `report.html` and `report.md`."""
-    evidence = collect_evidence(snapshot, tolerate)
+def write_report(snapshot, tolerate, html, markdown, noise_paths=()):
+    """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`."""
+    evidence = collect_evidence(snapshot, tolerate, noise_paths)
     view = build_view(evidence, html)
     atomic_write(html, render_html(view))
     atomic_write(markdown, render_markdown(build_view(evidence, markdown)))
@@ -35,7 +36,9 @@ def build_view(evidence, page):
         "latencies": draw_latencies(evidence.cells),
         "percentiles": describe_percentiles(evidence.cells),
         "comparisons": comparisons,
+        "correction": describe_correction(evidence.comparisons),
         "forest": draw_forest(comparisons),
+        "calibrations": describe_calibrations(evidence.calibrations, page),
         "parities": describe_parities(evidence.cells),
         "environments": describe_environments(evidence.cells),
         "limits": list_limits(evidence),

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ..calibration.noise import describe_noise
+from ..comparability.deciding import decide_deployment
 from ..comparability.judging import judge_pair
 from ..comparability.pairs import why_not
+from ..comparability.regression import judge_regression
 from ..comparability.reporting import build_report
+from ..core.campaign import DEFAULT_CRITERIA, DEFAULT_REGRESSIONS
 from ..core.documents import digest_json, read_json, read_yaml, write_json
 from ..core.files import atomic_write, sha256_file
-from ..core.layout import Cell, artifact_folder, comparison_folder, run_folder, source_folder
+from ..core.layout import Cell, artifact_folder, calibration_folder, comparison_folder, run_folder, source_folder
 from ..runs.pairing import COLUMNS
+from ..runs.pairing import read_pairs as read_table
 from ..runs.results import build_result
 from ..runs.samples import write_samples
 
@@ -49,6 +54,8 @@ def make_campaign(root, cells, comparisons=(), name="trial"):
 
     `cells`: options of `write_cell`. `comparisons`: options of `write_comparison`. The caller must be in `root`.
     """
+    if not Path("config").exists():  # policies and criteria are read from there
+        Path("config").symlink_to(REPOSITORY / "config")
     rows = [write_cell(**options) for options in cells]
     for options in comparisons:
         write_comparison(**options)
@@ -111,7 +118,7 @@ def write_cell(
 
 
 def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pairs=10, margin=0.02, sessions=1):
-    """Write verdict, pairs and report of a comparison; `left`, `right`: (model, preset, device, precision)."""
+    """Write all files of a comparison; `left`, `right`: (model, preset, device, precision)."""
     folder = comparison_folder(name)
     sides = {side: Cell(*cell) for side, cell in (("left", left), ("right", right))}
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
@@ -120,27 +127,52 @@ def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pair
     write_pairs(name, why_not(read_json(f"{folder}/verdict.json", "verdict")), ratio, spread, pairs, sessions)
     report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json", margin)
     write_json(f"{folder}/report.json", report, "comparison")
+    write_judgements(name, sides)
+
+
+def write_judgements(name, sides):
+    """Write regression and decision of a comparison, by the policies that are the default; `sides`: {left, right}."""
+    folder = comparison_folder(name)
+    results = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
+    built = {side: artifact_folder(cell.model, cell.preset, "host", cell.precision) for side, cell in sides.items()}
+    parities = {side: f"{built[side]}/parity.json" for side in sides}
+    report, regression = f"{folder}/report.json", f"{folder}/regression.json"
+    name = DEFAULT_REGRESSIONS["policy"]
+    policy = read_yaml(f"config/regressions/{name}.yaml", "regression-policy")
+    judge_regression(report, results, parities, name, policy, None, regression)
+    criteria = f"config/criteria/{DEFAULT_CRITERIA}.yaml"
+    decide_deployment(report, regression, results["right"], parities["right"], criteria, f"{folder}/decision.json")
+
+
+def write_calibration(device="desk", sessions=2, pairs=10, spread=0.004, provenance="measured", **cell):
+    """Write the A/A calibration of a device and return the path of its noise.json; `cell`: of the calibrating cell."""
+    folder, rows, records = calibration_folder(device), [], []
+    for number in range(1, sessions + 1):
+        attempt = f"{folder}/attempts/{number:04d}"
+        rows += _write_session(attempt, number, pairs, 1.0, spread)
+        records.append(_describe_session(attempt, number, pairs, provenance))
+    digest_of_table = _write_table(f"{folder}/pairs.csv", rows)
+    document = {
+        "schema": "edgeproof.noise.v1",
+        "device": device,
+        "cell": {"model": "digits-cnn", "preset": "ort-cpu", "precision": "fp32"} | cell | {"device": device},
+        "provenance": provenance,
+        "sessions": records,
+        "table_sha256": digest_of_table,
+        **describe_noise(read_table(f"{folder}/pairs.csv", digest_of_table), 0.02, records),
+    }
+    write_json(f"{folder}/noise.json", document, "noise")
+    return f"{folder}/noise.json"
 
 
 def write_pairs(name, skip=None, ratio=1.0, spread=0.002, pairs=10, sessions=1):
     """Write raw samples, table and record of a comparison's pairs; `skip`: why none are measured, None if they are."""
     folder, rows, records = comparison_folder(name), [], []
-    for session in range(0 if skip else sessions):
-        attempt = f"{folder}/attempts/{session + 1:04d}"
-        rows += _write_session(attempt, session + 1, pairs, ratio, spread)
-        records.append(
-            {
-                "attempt": attempt,
-                "started_at_unix_s": 1.8e9 + session,
-                "pairs": pairs,
-                "provenance": "measured",
-                "disturbances": [],
-                "steal_share": 0.0,
-                "failure": None,
-            }
-        )
-    lines = [",".join(COLUMNS), *(",".join(str(row[column]) for column in COLUMNS) for row in rows)]
-    atomic_write(f"{folder}/pairs.csv", "\n".join(lines) + "\n")
+    for number in range(1, 1 if skip else sessions + 1):
+        attempt = f"{folder}/attempts/{number:04d}"
+        rows += _write_session(attempt, number, pairs, ratio, spread)
+        records.append(_describe_session(attempt, number, pairs))
+    digest_of_table = _write_table(f"{folder}/pairs.csv", rows)
     document = {
         "schema": "edgeproof.pairs.v1",
         "comparison": name,
@@ -148,9 +180,28 @@ def write_pairs(name, skip=None, ratio=1.0, spread=0.002, pairs=10, sessions=1):
         "reason": skip,
         "budget": pairs * sessions,
         "sessions": records,
-        "table_sha256": sha256_file(f"{folder}/pairs.csv"),
+        "table_sha256": digest_of_table,
     }
     write_json(f"{folder}/pairs.json", document, "pairs")
+
+
+def _describe_session(attempt, number, pairs, provenance="measured"):
+    return {
+        "attempt": attempt,
+        "started_at_unix_s": 1.8e9 + number,
+        "pairs": pairs,
+        "provenance": provenance,
+        "disturbances": [],
+        "steal_share": 0.0,
+        "failure": None,
+    }
+
+
+def _write_table(path, rows):
+    """Write a table of pairs and return its digest."""
+    lines = [",".join(COLUMNS), *(",".join(str(row[column]) for column in COLUMNS) for row in rows)]
+    atomic_write(path, "\n".join(lines) + "\n")
+    return sha256_file(path)
 
 
 def _write_session(attempt, session, pairs, ratio, spread):

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from edgeproof.evidence.specimens import make_campaign
+from edgeproof.evidence.specimens import make_campaign, write_calibration
 
 MARKUP = "<script>alert('x')</script> & | `code`"
 OK, INT8 = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")
@@ -34,6 +34,9 @@ COMPARISONS = [
 ]
 
 
+NOISE = [f"results/calibration/{device}/noise.json" for device in ("desk", "board")]
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty folder that is the current one; results are found relative to it."""
@@ -47,6 +50,8 @@ def everything(tmp_path_factory):
     folder, before = tmp_path_factory.mktemp("everything"), os.getcwd()
     os.chdir(folder)
     try:
+        write_calibration("desk")
+        write_calibration("board", sessions=1, spread=0.06, provenance="simulated")
         return folder, make_campaign(folder, CELLS, COMPARISONS)
     finally:
         os.chdir(before)

@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from edgeproof.evidence.rendering import write_report
 
+from .conftest import NOISE
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -35,7 +37,8 @@ pytestmark = [
 @pytest.mark.parametrize("width", [390, 768, 1280])
 def test_the_page_does_not_scroll_sideways(campaign, tmp_path, width):
     page, wrapper = tmp_path / "report.html", tmp_path / "wrapper.html"
-    write_report(campaign, ["unstable"], page, tmp_path / "report.md")
+    write_report(campaign, ["unstable"], page, tmp_path / "report.md", NOISE)
+    page.write_text(page.read_text().replace("<details>", "<details open>"))
     wrapper.write_text(WRAPPER.format(page=page.as_uri(), width=width))
     command = [
         BROWSER,

@@ -72,7 +72,7 @@ def test_changed_raw_pairs_are_refused(here):
 def test_a_comparison_of_other_results_is_refused(here):
     snapshot = two_cells(here)
     edit(here / RUN / "result.json", lambda result: result.update(started_at_unix_s=5.0))
-    with pytest.raises(UserError, match="left_result"):
+    with pytest.raises(UserError, match=r"left\.result_sha256"):
         collect_evidence(snapshot)
 
 

@@ -60,7 +60,13 @@ def test_sides_are_named_by_what_differs():
 def test_two_devices_can_be_judged_by_the_spread_between_sessions(campaign):
     item = next(i for i in collect_evidence(campaign).comparisons if i.report["comparison"] == "two-boards")
     sessions = {"ratio": 9.0, "delta_pct": 800.0, "interval_low": 8.1, "interval_high": 10.0, "confidence": 0.95}
-    noise = {"device": "desk", "fitness": "fit", "detectable_effect": 1.03, "false_rate": 0.01}
+    noise = {
+        "device": "desk",
+        "fitness": "fit",
+        "detectable_effect": 1.03,
+        "false_rate": 0.01,
+        "provenance": "measured",
+    }
     changed = {"verdict": "slower", "between_sessions": sessions, "margin_requested": 0.02, "margin": 0.03}
     report = item.report | changed | {"explanation": "ratio right / left 9.000", "noise": [noise]}
     row = describe_comparisons([item._replace(report=report)], "results/evidence/trial/report.html")[0]

@@ -8,7 +8,7 @@ from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.rendering import build_view, escape_markdown, mark_code, render_html, render_markdown
 from edgeproof.evidence.specimens import make_campaign
 
-from .conftest import MARKUP
+from .conftest import MARKUP, NOISE
 
 PAGE = "results/evidence/trial/report.html"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def view(campaign):
-    return build_view(collect_evidence(campaign, ["unstable"]), PAGE)
+    return build_view(collect_evidence(campaign, ["unstable"], NOISE), PAGE)
 
 
 def test_page_is_well_formed(view):
@@ -80,15 +80,17 @@ def test_drawings_and_tables_can_be_read_aloud(view):
     page = Page(render_html(view))
     drawings = [values for tag, values in page.tags if tag == "svg"]
     assert all("aria-labelledby" in values or values.get("aria-hidden") or "viewbox" in values for values in drawings)
-    assert sum(values.get("role") == "img" for values in drawings) == 10
+    assert sum(values.get("role") == "img" for values in drawings) == 13
     assert all("scope" in values for tag, values in page.tags if tag == "th")
 
 
 def test_a_pair_that_may_not_be_compared_shows_no_number(view):
     page = Page(render_html(view))
-    refused = page.articles["comparison-refused"]
+    refused, _, deployment = page.articles["comparison-refused"].partition("Deployment, right side")
     assert "Not comparable" in refused
-    assert not re.search(r"Ratio|\d\s*%|[−+]\d", refused)
+    assert not re.search(r"Ratio|\d\s*%|[−+]\d|threshold", refused)
+    assert "100\u202fms" in deployment  # of the right side alone
+    assert not re.search(r"Ratio|faster|slower", deployment)
     assert "Ratio" in page.articles["comparison-faster"]
     assert "Ratio" not in page.articles["comparison-shaky"]
     line = next(line for line in render_markdown(view).splitlines() if line.startswith("- **refused**"))
@@ -99,6 +101,33 @@ def test_simulated_cells_are_marked_wherever_they_appear(view):
     text = render_html(view)
     assert "1 of 10 cells is simulated" in text
     assert text.count(">simulated</span>") >= 3  # cells, drawing, percentiles, outputs
+
+
+def test_each_comparison_shows_its_regression_and_its_decision(view):
+    page = Page(render_html(view))
+    faster, shaky = page.articles["comparison-faster"], page.articles["comparison-shaky"]
+    assert "no regression" in faster and "slower by 15" in faster
+    assert "Insufficient evidence" in faster and "3 pass, 2 unknown" in faster
+    assert "not judged" in shaky and "threshold" not in shaky
+    assert {"../../comparability/faster/regression.json", "../../comparability/faster/decision.json"} <= set(page.links)
+    text = render_markdown(view)
+    assert text.count("  - Regression: **") == text.count("  - Deployment: **") == len(view["comparisons"])
+
+
+def test_what_a_device_can_tell_apart(view):
+    page = Page(render_html(view))
+    assert "Fit: it sees differences as small as the margin." in page.articles["calibration-desk"]
+    assert "simulated" not in page.articles["calibration-desk"]
+    assert "simulated" in page.articles["calibration-board"]
+    assert "not available" in page.articles["calibration-board"]  # the spread between sessions, of one session
+    text = render_markdown(view)
+    assert "## What these devices can tell apart" in text and "- **board**, **simulated**: " in text
+
+
+def test_without_calibration_there_is_no_such_section(here):
+    view = build_view(collect_evidence(make_campaign(here, [{}])), PAGE)
+    assert "tell apart</h2>" not in render_html(view)
+    assert "tell apart" not in render_markdown(view)
 
 
 def test_missing_values_are_never_zero(here):

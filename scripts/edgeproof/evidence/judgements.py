@@ -1,0 +1,150 @@
+"""What follows from a comparison as plain data: the regression judgement and the deployment decision, in words."""
+
+from .formatting import (
+    SPACE,
+    first_up,
+    format_estimate,
+    format_limit,
+    format_number,
+    format_range,
+    format_signed,
+    plural,
+)
+
+_REGRESSIONS = {
+    "regression": ("failing", "regression"),
+    "no-regression": ("ok", "no regression"),
+    "blocked": ("unknown", "not judged"),
+}
+_DECISIONS = {
+    "blocked": ("failing", "Blocked"),
+    "insufficient_evidence": ("unknown", "Insufficient evidence"),
+    "review_required": ("tolerated", "Review required"),
+    "deployable_with_note": ("note", "Deployable with a note"),
+    "deployable": ("ok", "Deployable"),
+}
+_CRITERIA = {"pass": "ok", "fail": "failing", "unknown": "unknown"}
+_IF = {"pass": "if it passed", "fail": "if it failed", "unknown": "if it were unknown"}
+_SIGNS = {"at_most": "≤", "at_least": "≥"}
+
+
+def describe_regression(regression, corrected=None):
+    """Return the regression judgement of a comparison; nothing in it compares where it was blocked.
+
+    `corrected`: the verdict after the correction of the whole table, where it is another than the comparison's own.
+    """
+    state, words = _REGRESSIONS[regression["status"]]
+    blocked = regression["status"] == "blocked"
+    if regression["status"] == "regression":
+        words = f"{regression['severity']} {regression['regression_type']} regression"
+    triggered = [line for line in regression["thresholds"] if line["status"] == "triggered"]
+    notes = [] if blocked else list(regression["notes"])
+    count = plural(len(regression["thresholds"]), "threshold")
+    if corrected:
+        notes.append(f"judged by this comparison alone; among all comparisons of this page it is {corrected}")
+    return {
+        "state": state,
+        "words": words,
+        "policy": regression["policy"],
+        "recommendation": regression["recommendation"].replace("_", " "),
+        "reason": regression["reason"] and first_up(regression["reason"].replace("_", " ")),
+        "summary": None if blocked else f"{len(triggered)} of {count} triggered",
+        "thresholds": [] if blocked else [_describe_threshold(line) for line in regression["thresholds"]],
+        "notes": notes,
+        "simulated": regression["provenance"] == "simulated",
+    }
+
+
+def describe_decision(decision, corrected=None):
+    """Return the deployment decision of a comparison's right side; `corrected` as for `describe_regression`."""
+    state, words = _DECISIONS[decision["decision"]]
+    verdicts = [line["verdict"] for line in decision["lines"]]
+    counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in _CRITERIA if verdict in verdicts]
+    rules = [_describe_rule(rule) for rule in decision["rules"]]
+    return {
+        "state": state,
+        "words": words,
+        "criteria": decision["criteria"],
+        "because": [rule["text"] for rule in rules if rule["words"] == words],
+        "rules": [rule for rule in rules if rule["words"] != words],
+        "summary": f"{plural(len(verdicts), 'criterion').replace('criterions', 'criteria')}: {', '.join(counts)}",
+        "lines": [_describe_line(line, decision["decision"]) for line in decision["lines"]],
+        "notes": [f"rests on this comparison alone; among all comparisons of this page it is {corrected}"]
+        if corrected
+        else [],
+        "simulated": decision["provenance"] == "simulated",
+    }
+
+
+def _describe_threshold(line):
+    state = {"triggered": "failing", "clear": "ok", "unknown": "unknown"}[line["status"]]
+    sign = {">=": "≥", "<=": "≤"}[line["comparison"]]
+    interval = None
+    if line["interval_low_pct"] is not None:
+        low, high = (format_signed(line[f"interval_{end}_pct"], 2) for end in ("low", "high"))
+        interval = f"{low} to {high}{SPACE}%"
+    return {
+        "name": line["name"].replace("_", " "),
+        "metric": line["metric"].replace("_", " "),
+        "limit": f"{sign} {_signed(line['threshold_pct'])}{SPACE}%",
+        "change": None if line["delta_pct"] is None else f"{format_signed(line['delta_pct'], 2)}{SPACE}%",
+        "interval": interval,
+        "severity": line["severity"],
+        "state": state,
+        "words": line["status"],
+        "reason": line["reason"],
+    }
+
+
+def _describe_rule(rule):
+    state, words = _DECISIONS[rule["outcome"]]
+    return {"state": state, "words": words, "text": rule["message"].replace("_", " ")}
+
+
+def _describe_line(line, decision):
+    """Return one criterion: what is asked, what there is, and where its verdict, or the decision, would change."""
+    values = [line[name] for name in ("value", "low", "high")]
+    known = all(value is not None for value in values) and values[1] < values[2]
+    flips = [
+        f"{_IF[verdict]}: {_DECISIONS[outcome][1].lower()}"
+        for verdict, outcome in line["decision_if"].items()
+        if outcome != decision and verdict != "unknown"
+    ]
+    regime = f"{line['regime']} " if line["regime"] else ""
+    confidence = "" if line["confidence"] is None else f", confidence {format_limit(line['confidence'])}"
+    return {
+        "id": line["id"],
+        "statistic": f"{line['statistic'].replace('_', ' ')} of {regime}{line['metric'].replace('_', ' ')}{confidence}",
+        "state": _CRITERIA[line["verdict"]],
+        "words": line["verdict"],
+        "required": line["required"],
+        "value": _with_unit(line["value"], line["unit"]),
+        "interval": _describe_interval(*values, line["unit"]) if known else None,
+        "limit": f"{_SIGNS[line['direction']]} {_with_unit(line['limit'], line['unit'], chosen=True)}",
+        "provenance": line["provenance"],
+        "simulated": line["provenance"] == "simulated",
+        "reason": line["reason"] and line["reason"].replace("_", " "),
+        "flip": _with_unit(line["flip_point"], line["unit"]),
+        "consequences": flips,
+    }
+
+
+def _describe_interval(value, low, high, unit):
+    if unit == "pp":
+        return format_range(low, high, 2, sign=True)
+    return format_estimate(value, low, high)[1]
+
+
+def _with_unit(value, unit, chosen=False):
+    if value is None:
+        return None
+    if unit == "pp":
+        return f"{_signed(value) if chosen else format_signed(value, 2)}{SPACE}pp"
+    text = format_limit(value) if chosen else format_number(value)
+    return text if unit == "count" else f"{text}{SPACE}{unit}"
+
+
+def _signed(value):
+    """Return a number that somebody chose, with its sign."""
+    text = f"{abs(value):g}"
+    return format_signed(value, len(text.partition(".")[2])) if value else text

@@ -1,0 +1,78 @@
+"""Regressions and decisions in words, and what the correction for many comparisons does to them."""
+
+import copy
+
+import pytest
+from edgeproof.evidence.collecting import collect_evidence
+from edgeproof.evidence.comparisons import describe_comparisons, describe_correction
+from edgeproof.evidence.judgements import describe_decision, describe_regression
+from edgeproof.evidence.specimens import make_campaign
+
+CELL = ("digits-cnn", "ort-cpu", "desk", "fp32")
+PAGE = "results/evidence/trial/report.html"
+
+
+@pytest.fixture
+def faster(campaign):
+    return next(item for item in collect_evidence(campaign).comparisons if item.report["comparison"] == "faster")
+
+
+def test_a_regression_says_which_thresholds_triggered(faster):
+    regression = copy.deepcopy(faster.regression) | {"status": "regression", "severity": "medium"}
+    regression["regression_type"] = "latency"
+    regression["thresholds"][1] |= {"status": "triggered", "delta_pct": 7.0}
+    view = describe_regression(regression)
+    assert (view["state"], view["words"], view["summary"]) == (
+        "failing",
+        "medium latency regression",
+        "1 of 3 thresholds triggered",
+    )
+    assert [line["words"] for line in view["thresholds"]] == ["clear", "triggered", "clear"]
+    assert view["thresholds"][1]["change"] == "+7.00\u202f%"
+
+
+def test_what_is_blocked_has_a_reason_and_no_thresholds(faster):
+    blocked = faster.regression | {"status": "blocked", "reason": "the two results differ in model_bytes"}
+    view = describe_regression(blocked)
+    assert view["reason"] == "The two results differ in model bytes"
+    assert (view["thresholds"], view["summary"], view["notes"]) == ([], None, [])
+
+
+def test_a_decision_shows_its_criteria_and_where_they_flip(faster):
+    view = describe_decision(faster.decision)
+    assert (view["state"], view["words"]) == ("unknown", "Insufficient evidence")
+    assert view["summary"] == "5 criteria: 3 pass, 2 unknown"
+    accuracy = next(line for line in view["lines"] if line["id"] == "accuracy")
+    assert (accuracy["words"], accuracy["limit"]) == ("unknown", "≥ −1\u202fpp")
+    assert accuracy["consequences"] == ["if it passed: deployable with a note", "if it failed: blocked"]
+    energy = next(line for line in view["lines"] if line["id"] == "energy")
+    assert (energy["value"], energy["flip"], energy["required"]) == (None, None, False)
+    assert view["rules"] and all(rule["words"] != view["words"] for rule in view["rules"])
+
+
+@pytest.mark.parametrize("outcome", ["blocked", "review_required", "deployable_with_note", "deployable"])
+def test_every_outcome_has_words_and_a_symbol(faster, outcome):
+    view = describe_decision(faster.decision | {"decision": outcome})
+    assert view["words"] and view["state"] in ("failing", "tolerated", "note", "ok")
+
+
+def test_the_correction_is_said_once_and_counted(here):
+    comparisons = [{"name": f"c{n}", "left": CELL, "right": CELL, "ratio": 0.964, "spread": 0.012} for n in range(12)]
+    items = collect_evidence(make_campaign(here, [{}], comparisons)).comparisons
+    changed = [item for item in items if item.judgement.verdict != item.report["verdict"]]
+    assert len(changed) == 12
+    assert describe_correction(items).endswith("(Holm), which left undecided 12 verdicts that stood on their own.")
+    assert describe_correction(items[:1]) == ""
+    row = describe_comparisons(items, PAGE)[0]
+    assert "among all comparisons of this page it is undecided" in row["regression"]["notes"][0]
+    assert "among all comparisons of this page it is undecided" in row["decision"]["notes"][0]
+
+
+def test_rows_of_a_table_are_titled_by_their_sides(here):
+    name = "precisions-digits-cnn-ort-cpu-desk-fp32-vs-int8"
+    int8 = (*CELL[:3], "int8")
+    comparison = {"name": name, "left": CELL, "right": int8, "varies": ["precision"]}
+    items = collect_evidence(make_campaign(here, [{}, {"precision": "int8"}], [comparison])).comparisons
+    row = describe_comparisons(items, PAGE)[0]
+    assert (row["title"], row["subtitle"]) == ("fp32 → int8", "digits-cnn · ort-cpu · desk")
+    assert row["name"] == name
