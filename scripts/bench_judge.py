@@ -33,7 +33,8 @@ def main(argv):
 
 def describe(part):
     """Return one line on a part."""
-    return f"{part['name']}: {part['seconds']:.1f} s, {part['peak_bytes'] / 1e6:.0f} MB at most"
+    seconds = f"{part['seconds']:.1f} s, {part['cpu_seconds']:.1f} s of it computing"
+    return f"{part['name']}: {seconds}, {part['peak_bytes'] / 1e6:.0f} MB at most"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from .sessions import process_folder, run_session
 
 COLUMNS = ("session", "pair", "position", "arm", "calls_per_sample", "samples", "median_ns", "file", "sha256")
 _RECORD = "pairs-of-session.json"
+# (sha256 of samples, calls per sample, median) that this process has found to belong together.
+_FOLLOWING = set()
 
 
 def measure_session_of_pairs(folder, label, arms, pairs, inputs, device, protocol, interpreter, key, seed):
@@ -87,11 +89,15 @@ def read_pairs(path, expected_sha256):
     for row in table.to_dict("records"):
         if sha256_file(row["file"]) != row["sha256"]:
             raise UserError(f"{row['file']}: its sha256 is not the one in {path}; these are not the samples measured")
+        claim = (row["sha256"], row["calls_per_sample"], row["median_ns"])
+        if claim in _FOLLOWING:
+            continue
         median = _median(np.load(row["file"], allow_pickle=False), row["calls_per_sample"])
         if abs(median - row["median_ns"]) > 1e-6 * median:
             raise UserError(
                 f"{path}: median_ns of pair {row['pair']} {row['arm']} is {row['median_ns']}, the samples give {median}"
             )
+        _FOLLOWING.add(claim)
     return table
 
 
