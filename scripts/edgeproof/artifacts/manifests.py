@@ -87,9 +87,17 @@ def describe_host():
 
 
 def record_command(script, argv=None):
-    """Return a command as a list, with the paths inside the repository relative to it."""
+    """Return a command as a list, with the paths inside the repository relative to it.
+
+    An interpreter that is elsewhere is told by its name: where a machine keeps its Python is nobody's concern.
+    """
     arguments = sys.argv[1:] if argv is None else argv
-    return [script, *(locate(item) if item.startswith("/") else item for item in arguments)]
+    command = [script]
+    for item in arguments:
+        place = locate(item) if item.startswith("/") else item
+        elsewhere = place.startswith("/") and command[-1] == "--interpreter"
+        command.append(Path(place).name if elsewhere else place)
+    return command
 
 
 def locate(path):

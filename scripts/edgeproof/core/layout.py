@@ -1,5 +1,6 @@
 """Where results are: the path grammar of docs/architecture.md, in one place."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,9 +59,10 @@ def evidence_folder(campaign):
 
 def relative_to_repository(path, root="."):
     """Return `path` as text relative to the repository where it lies inside, else as it is: records carry no host's
-    paths.
+    paths. A link inside that points outside (the Python of a virtual environment) lies inside.
     """
-    try:
-        return str(Path(path).resolve().relative_to(Path(root).resolve()))
-    except ValueError:
-        return str(path)
+    for follow in (os.path.abspath, os.path.realpath):
+        place, base = Path(follow(path)), Path(follow(root))
+        if place.is_relative_to(base):
+            return str(place.relative_to(base))
+    return str(path)

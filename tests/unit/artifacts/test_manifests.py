@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from edgeproof.artifacts import manifests
 from edgeproof.artifacts.manifests import (
     REPOSITORY,
     SEAL,
@@ -101,3 +102,16 @@ def test_commands_carry_no_path_of_the_machine():
     ]
     expected = ["s.py", "--source", "results/m/model.onnx", "--cell", '{"model": "m"}', "--artifact", "a/b"]
     assert record_command("s.py", argv) == expected
+
+
+def test_an_interpreter_is_named_by_its_link_in_the_repository_or_by_its_name(tmp_path, monkeypatch):
+    """The Python of a virtual environment is a link; following it would tell where the machine keeps its own."""
+    outside, link = tmp_path / "pyenv" / "python3.11", tmp_path / "repository" / ".venv" / "bin" / "python"
+    for path in (outside, link):
+        path.parent.mkdir(parents=True)
+    outside.write_text("")
+    link.symlink_to(outside)
+    monkeypatch.setattr(manifests, "REPOSITORY", tmp_path / "repository")
+    assert record_command("s.py", ["--interpreter", str(link)]) == ["s.py", "--interpreter", ".venv/bin/python"]
+    assert record_command("s.py", ["--interpreter", str(outside)]) == ["s.py", "--interpreter", "python3.11"]
+    assert str(tmp_path) not in manifests.locate(link)
