@@ -93,3 +93,95 @@ def test_file_with_a_bad_name_is_refused(tmp_path):
     (tmp_path / "protocols" / "Bad_Name.yaml").write_text("a: 1")
     with pytest.raises(UserError, match="must match"):
         read_catalogue("protocol", tmp_path)
+
+
+def table(**options):
+    """Return the comparisons of a campaign with one table over two models in two precisions."""
+    matrix = {"models": ["m", "n"], "presets": ["p"], "precisions": ["fp32", "int8"]}
+    config = changed(matrices=[matrix], comparisons=[], tables=[{"name": "t", **options}])
+    return expand_campaign(config, CATALOGUES).comparisons
+
+
+def test_a_table_compares_all_pairs_that_differ_in_one_field():
+    comparisons = table(across="precision", pairs=7)
+    assert list(comparisons) == ["t-m-p-here-fp32-vs-int8", "t-n-p-here-fp32-vs-int8"]
+    first = comparisons["t-m-p-here-fp32-vs-int8"]
+    assert (first.left.precision, first.right.precision) == ("fp32", "int8")
+    assert (first.varies, first.pairs, first.policy) == (("precision",), 7, "strict")
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), min_size=2, unique=True))
+def test_a_table_has_every_pair_once(precisions):
+    catalogues = CATALOGUES | {"preset": {"p": {"precisions": precisions, "built": "host"}}}
+    matrix = {"models": ["m"], "presets": ["p"], "precisions": precisions}
+    tables = [{"name": "t", "across": "precision"}]
+    comparisons = expand_campaign(changed(matrices=[matrix], comparisons=[], tables=tables), catalogues).comparisons
+    pairs = {frozenset((item.left.precision, item.right.precision)) for item in comparisons.values()}
+    assert len(comparisons) == len(pairs) == len(precisions) * (len(precisions) - 1) // 2
+
+
+def test_a_table_against_one_value_has_that_value_on_the_left():
+    comparisons = table(across="precision", against="int8")
+    assert list(comparisons) == ["t-m-p-here-int8-vs-fp32", "t-n-p-here-int8-vs-fp32"]
+    assert {item.left.precision for item in comparisons.values()} == {"int8"}
+
+
+def test_a_table_may_be_of_some_models_only_and_studies_nothing_but_precision():
+    assert list(table(across="precision", models=["n"])) == ["t-n-p-here-fp32-vs-int8"]
+    matrix = {"models": ["m"], "presets": ["p", "q"], "precisions": ["fp32"]}
+    tables = [{"name": "t", "across": "preset"}]
+    comparisons = expand_campaign(changed(matrices=[matrix], comparisons=[], tables=tables), CATALOGUES).comparisons
+    assert [(name, item.varies) for name, item in comparisons.items()] == [("t-m-here-fp32-p-vs-q", ())]
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (
+            [{"name": "t", "across": "precision"}] * 2,
+            r"tables\[1\] \(t\): the name 't-m-p-here-fp32-vs-int8' is used twice",
+        ),
+        ([{"name": "t", "across": "preset"}], "no two cells of the matrices differ in preset only"),
+        ([{"name": "t", "across": "precision", "against": "fp16"}], "no two cells of the matrices differ in precision"),
+        ([{"name": "t", "across": "precision", "models": ["n"]}], "no two cells of the matrices differ in precision"),
+        ([{"name": "t", "across": "colour"}], "across is"),
+    ],
+)
+def test_a_table_that_cannot_be_is_named(tables, message):
+    with pytest.raises(UserError, match=message):
+        expand_campaign(changed(tables=tables), CATALOGUES)
+
+
+def test_a_table_may_not_take_the_name_of_a_comparison():
+    comparison = CONFIG["comparisons"][0] | {"name": "t-m-p-here-fp32-vs-int8"}
+    with pytest.raises(UserError, match="is used twice"):
+        expand_campaign(changed(comparisons=[comparison], tables=[{"name": "t", "across": "precision"}]), CATALOGUES)
+
+
+CALIBRATION = {"model": "m", "preset": "p", "precision": "fp32", "pairs": 5, "sessions": 2}
+
+
+def test_calibration_has_one_cell_per_device_and_adds_none_to_the_campaign():
+    matrix = {"models": ["m"], "presets": ["p"], "precisions": ["int8"]}
+    config = changed(devices=["here", "there"], matrices=[matrix], comparisons=[], calibration=CALIBRATION)
+    campaign = expand_campaign(config, CATALOGUES)
+    assert campaign.calibration == {
+        "pairs": 5,
+        "sessions": 2,
+        "cells": {device: Cell("m", "p", device, "fp32") for device in ("here", "there")},
+    }
+    assert {cell.precision for cell in campaign.cells} == {"int8"}
+    assert expand_campaign(CONFIG, CATALOGUES).calibration is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "x"}, "calibration: model: 'x'"),
+        ({"precision": "int4"}, "calibration: preset 'p' does not build 'int4'"),
+        ({"pairs": 1}, "calibration.pairs"),
+    ],
+)
+def test_a_calibration_that_cannot_be_is_named(change, message):
+    with pytest.raises(UserError, match=message):
+        expand_campaign(changed(calibration=CALIBRATION | change), CATALOGUES)
