@@ -1,0 +1,251 @@
+"""Which builds of one source model can be compared now, and how to ask for it.
+
+Builds belong together by the digest of their source, not by its name or place. A build is ready on a device when a
+result there was measured with this very source, artifact and manifest; a result of an earlier build is stale and does
+not count, nor does one that does not hold by its own raw data.
+"""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.campaign import expand_campaign, read_catalogue
+from ..core.documents import read_yaml
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import Cell, comparison_folder, relative_to_repository, run_folder
+from .manifests import verify_manifest
+from .records import check_name
+
+READY_STATUS = ("ok", "unstable")  # of a result; an unstable one is measured, and the comparison judges it again
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A result of one build on one device. `state`: ready, stale, failed or broken; `why`: where it is not ready.
+
+    `provenance`: measured or simulated, None where the result does not hold.
+    """
+
+    cell: Cell
+    state: str
+    why: str = ""
+    provenance: str | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """An artifact and its results. `problem`: why it cannot be used, empty when it can."""
+
+    manifest: str
+    cell: dict
+    source_sha256: str | None
+    problem: str
+    measurements: tuple
+
+    @property
+    def ready(self):
+        return [item for item in self.measurements if item.state == "ready"]
+
+    def __str__(self):
+        return "/".join(self.cell[key] for key in ("model", "preset", "builder", "precision")) if self.cell else "?"
+
+
+def collect_builds(root, read_result, model=None):
+    """Return the Builds below `root`/results/artifacts; one that cannot be read is listed with its problem.
+
+    `read_result`: reads a result.json and checks it against its raw data; UserError when it does not hold.
+    """
+    builds = []
+    for path in sorted((Path(root) / "results" / "artifacts").glob("*/*/*/*/manifest.json")):
+        if model is None or path.parts[-5] == model:
+            builds.append(read_build(root, path, read_result))
+    return builds
+
+
+def group_builds(builds):
+    """Return `{source sha256: [Build, …]}` of the builds that can be used, in the order given."""
+    groups = {}
+    for build in builds:
+        if not build.problem:
+            groups.setdefault(build.source_sha256, []).append(build)
+    return groups
+
+
+def list_pairs(builds):
+    """Return `[(Cell, Cell)]` of ready results that can be compared: one source, one device, different builds.
+
+    What is simulated is never paired with what was measured; pairs of what was measured come first.
+    """
+    pairs = []
+    for group in group_builds(builds).values():
+        ready = sorted((item for build in group for item in build.ready), key=lambda item: item.provenance)
+        for one, other in itertools.combinations(ready, 2):
+            if (one.cell.device, one.provenance) == (other.cell.device, other.provenance):
+                pairs.append((one.cell, other.cell))
+    return pairs
+
+
+def describe_groups(builds):
+    """Return one JSON object per source: its builds, how many are ready or pending, and what to do next."""
+    described = []
+    for digest, group in group_builds(builds).items():
+        ready, pairs = [build for build in group if build.ready], list_pairs(group)
+        pending = [build for build in group if not build.ready]
+        if pairs:
+            action = f"edgeproof artifacts compare-command --model {pairs[0][0].model}"
+        elif pending:
+            action = suggest_run(pending[0])
+        else:
+            action = "build a second preset or precision of this model, or measure both on one device"
+        described.append(
+            {
+                "source_sha256": digest,
+                "models": sorted({build.cell["model"] for build in group}),
+                "ready": len(ready),
+                "pending": len(pending),
+                "pairs": len(pairs),
+                "builds": [describe_build(build) for build in group],
+                "next": action,
+            }
+        )
+    return described
+
+
+def describe_build(build):
+    """Return a Build as a JSON object."""
+    results = [{"cell": str(item.cell), "state": item.state, "why": item.why} for item in build.measurements]
+    return {"build": str(build), "manifest": build.manifest, "problem": build.problem, "results": results}
+
+
+def suggest_run(build):
+    """Return the command that measures a build."""
+    device = build.cell["builder"] if build.cell["builder"] != "host" else "local"
+    cell = Cell(build.cell["model"], build.cell["preset"], device, build.cell["precision"])
+    return f"snakemake --profile local {run_folder(cell)}/result.json"
+
+
+def choose_pair(builds, left=None, right=None):
+    """Return two Cells to compare; `left`, `right`: texts `MODEL/PRESET/DEVICE/PRECISION`, either or both may be given.
+
+    UserError with the reason and the next step when there is no such pair. Of several, fp32 comes first on the left.
+    """
+    wanted = [parse_cell(text) for text in (left, right) if text is not None]
+    known = {item.cell: item for build in builds for item in build.measurements}
+    for cell in wanted:
+        if cell not in known:
+            raise UserError(f"{cell}: is not measured; next: snakemake --profile local {run_folder(cell)}/result.json")
+        if known[cell].state != "ready":
+            raise UserError(f"{cell}: its result is {known[cell].state} ({known[cell].why}); measure it again: "
+                            f"snakemake --profile local {run_folder(cell)}/result.json")  # fmt: skip
+    if left is not None and left == right:
+        raise UserError(f"--left and --right are both {left}; two builds are compared")
+    pairs = [pair for pair in list_pairs(builds) if set(wanted) <= set(pair)]
+    if not pairs:
+        raise UserError(_explain_no_pair(builds, wanted))
+    pair = min(pairs, key=lambda pair: [cell.precision != "fp32" for cell in pair])
+    first = parse_cell(left) if left else (pair[1] if right and parse_cell(right) == pair[0] else pair[0])
+    return first, next(cell for cell in pair if cell != first)
+
+
+def parse_cell(text):
+    """Return the Cell that a text `MODEL/PRESET/DEVICE/PRECISION` names; UserError unless it has these four names."""
+    parts = text.split("/")
+    if len(parts) != len(Cell._fields) or not all(part and part.strip(".") for part in parts):
+        raise UserError(f"{text!r} is no cell; MODEL/PRESET/DEVICE/PRECISION is needed")
+    return Cell(*parts)
+
+
+def describe_comparison(root, left, right):
+    """Return `(lines for config/config.yaml, command)`; no lines when the campaign has this comparison already."""
+    name = _find_comparison(root, left, right)
+    lines = []
+    if name is None:
+        name = name_comparison(left, right)
+        changed = [f"{key}: {getattr(right, key)}" for key in Cell._fields if getattr(left, key) != getattr(right, key)]
+        given = ", ".join(f"{key}: {value}" for key, value in left._asdict().items())
+        lines = [
+            "comparisons:",
+            f"  - name: {name}",
+            f"    left: {{{given}}}",
+            f"    right: {{{', '.join(changed)}}}",
+        ]
+        if left.precision != right.precision:
+            lines.append("    varies: [precision]")
+    return lines, f"snakemake --profile local {comparison_folder(name)}/report.md"
+
+
+def name_comparison(left, right):
+    """Return a name for a comparison: what both share, then what differs."""
+    pairs = [(getattr(left, key), getattr(right, key)) for key in Cell._fields]
+    shared = [a for a, b in pairs if a == b]
+    return "-".join([*shared, *(a for a, b in pairs if a != b), "vs", *(b for a, b in pairs if a != b)])
+
+
+def _find_comparison(root, left, right):
+    """Return the name under which the campaign compares two cells, None where it does not (or cannot be read)."""
+    path = Path(root) / "config" / "config.yaml"
+    try:
+        catalogues = {
+            kind: read_catalogue(kind, Path(root) / "config")
+            for kind in ("model", "preset", "device", "protocol", "policy")
+        }
+        campaign = expand_campaign(read_yaml(path, "campaign"), catalogues, path)
+    except UserError:
+        return None
+    return next((name for name, item in campaign.comparisons.items() if (item.left, item.right) == (left, right)), None)
+
+
+def read_build(root, path, read_result):
+    """Return the Build whose manifest is at `path`, with its results below `root`."""
+    root, path = Path(root), Path(path)
+    name = relative_to_repository(path, root)
+    try:
+        manifest = verify_manifest(path)
+    except UserError as error:
+        return Build(name, dict(zip(("model", "preset", "builder", "precision"), path.parts[-5:-1], strict=True)), None,
+                     " ".join(str(error).split()), ())  # fmt: skip
+    cell = manifest["cell"]
+    problem = f"the build failed: {manifest['reason']['message']}" if manifest["status"] == "failed" else ""
+    digests = {
+        "model": manifest["source"]["sha256"],
+        "artifact": manifest["artifact"]["sha256"],
+        "manifest": sha256_file(path),
+    }
+    results = (root / "results" / "runs" / cell["model"] / cell["preset"]).glob(f"*/{cell['precision']}/result.json")
+    measured = [
+        _read_measurement(item, cell, digests, read_result)
+        for item in sorted(results)
+        if cell["builder"] in ("host", item.parts[-3])
+    ]
+    return Build(name, cell, manifest["source"]["sha256"], problem, tuple(measured))
+
+
+def _read_measurement(path, build, digests, read_result):
+    cell = Cell(build["model"], build["preset"], path.parts[-3], build["precision"])
+    try:
+        result = read_result(path)
+    except UserError as error:
+        return Measurement(cell, "broken", " ".join(str(error).split()))
+    stale = [name for name, digest in digests.items() if result["digests"][name] != digest]
+    if stale:
+        return Measurement(cell, "stale", f"it was measured with another {', '.join(stale)}")
+    if result["status"] not in READY_STATUS:
+        return Measurement(cell, "failed", f"{result['status']}: {result['reason']['message']}")
+    return Measurement(cell, "ready", provenance=result["provenance"])
+
+
+def _explain_no_pair(builds, wanted):
+    if not builds:
+        return "no artifact is built; next: snakemake --profile local artifacts"
+    if wanted:
+        return f"nothing that is ready has the source and the device of {wanted[0]}; measure another build of it there"
+    pending = next((build for build in builds if not build.problem and not build.ready), None)
+    if pending:
+        return f"fewer than two builds of one source are ready on one device; next: {suggest_run(pending)}"
+    return "no two builds of one source are ready on one device; build another preset or precision, and measure it"
+
+
+def check_model(root, model):
+    """Return `model` if it is None or a model of the configuration."""
+    return None if model is None else check_name("model", model, root)

@@ -1,0 +1,115 @@
+"""The dry run of a build: every path it would make, what it would read with digests, and whether the target can run it.
+
+Nothing is created, not even a folder.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.campaign import builder_of
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import artifact_folder, source_folder
+from ..sources.onnx_files import load_model
+from .manifests import HOST_LOCK
+from .preflight import TABLES, check_operators
+from .records import check_name, read_entry, take_snapshot
+
+
+class Rule(NamedTuple):
+    """How artifacts of one suffix come about. `toolchain`: its name, None for the environment of the workflow;
+    `saved_model`: made by way of a SavedModel.
+    """
+
+    name: str
+    toolchain: str | None = None
+    saved_model: bool = False
+
+
+# As in rules/artifacts.smk; a test holds the two together.
+RULES = {
+    "onnx": Rule("build_onnx"),
+    "json": Rule("build_fake"),
+    "tflite": Rule("build_tflite", "tensorflow", saved_model=True),
+    "mlpackage.zip": Rule("build_coreml", "coreml", saved_model=True),
+    "openvino.zip": Rule("build_openvino", "openvino"),
+    "pt": Rule("build_torchscript", "torch"),
+}
+
+
+def plan_build(root, model, preset, precision, device=None):
+    """Return the plan of a build as a JSON object. `device`: for a preset that builds on the device.
+
+    UserError for names that the configuration does not have, paths among them, and for a precision that the preset does
+    not build.
+    """
+    read_entry("model", model, root)
+    document = read_entry("preset", preset, root)
+    if precision not in document["precisions"]:
+        offered = ", ".join(document["precisions"])
+        raise UserError(f"preset {preset!r} does not build {precision!r}; it has {offered}")
+    if device is not None:
+        check_name("device", device, root)
+    if document["built"] == "device" and device is None:
+        raise UserError(f"preset {preset!r} builds on the device; name one with --device")
+    builder = builder_of(document, device)
+    folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
+    rule = RULES.get(document["artifact"], Rule(f"build_{document['backend']}"))
+    lock = f"envs/{rule.toolchain}.lock" if rule.toolchain else HOST_LOCK
+    inputs = {
+        "source": f"{source}/model.onnx",
+        "identity": f"{source}/identity.json",
+        **({"calibration": f"{source}/samples/calibration.npz"} if precision == "int8" else {}),
+        "evaluation": f"{source}/samples/evaluation.npz",
+        "preset": f"config/presets/{preset}.yaml",
+        "toolchain_lock": lock,
+    }
+    artifact = f"{folder}/artifact.{document['artifact']}"
+    place = f"{model}/{preset}/{builder}/{precision}"
+    outputs = [artifact, *(f"{folder}/{name}" for name in ("manifest.json", "parity.json", "reference.npz"))]
+    logs = [f"results/logs/{name}/{place}.log" for name in (rule.name, "check_parity")]
+    if rule.toolchain:
+        logs.append(f"results/logs/{rule.name}/{place}.converter.log")
+    return {
+        "model": model,
+        "preset": preset,
+        "backend": document["backend"],
+        "builder": builder,
+        "precision": precision,
+        "artifact_format": document["artifact"],
+        "options": take_snapshot(document)["build"],
+        "parity": document["parity"].get(precision, {}),
+        "inputs": {name: describe_input(root, file) for name, file in inputs.items()},
+        "first": [describe_input(root, file) for file in _list_prerequisites(rule, model)],
+        "outputs": outputs,
+        "logs": logs,
+        "existing": [file for file in outputs if (Path(root) / file).is_file()],
+        "preflight": describe_preflight(Path(root) / inputs["source"], document["backend"]),
+        "command": f"snakemake --profile local {outputs[2]}",
+    }
+
+
+def describe_input(root, file):
+    """Return file and sha256 of what a build reads; null where it is not there yet and would be made first."""
+    path = Path(root) / file
+    return {"file": file, "sha256": sha256_file(path) if path.is_file() else None}
+
+
+def describe_preflight(source, backend):
+    """Return whether the operators of a model were held against a backend's table, and every node it cannot run."""
+    if backend not in TABLES:
+        return {"checked": False, "reason": f"there is no operator table for {backend}", "blockers": []}
+    if not source.is_file():
+        return {"checked": False, "reason": "the source is not there yet", "blockers": []}
+    blockers = [str(item) for item in check_operators(source, load_model(source), backend)]
+    return {"checked": True, "reason": None, "blockers": blockers}
+
+
+def _list_prerequisites(rule, model):
+    """Return what is made on the way where it is missing: the toolchain's record, the model's SavedModel."""
+    files = [f"results/toolchains/{rule.toolchain}.json"] if rule.toolchain else []
+    if rule.saved_model:
+        folder = f"results/artifacts/{model}/saved_model"
+        tensorflow = "results/toolchains/tensorflow.json"
+        files = [*dict.fromkeys([tensorflow, *files]), f"{folder}/saved_model.json", f"{folder}/saved_model.zip"]
+    return files
