@@ -12,7 +12,10 @@ def main(argv):
     parser.add_argument("--identity", required=True, help="identity.json of the model")
     parser.add_argument("--spec", required=True, type=json_argument, help="JSON: the samples entry of the model's YAML")
     parser.add_argument(
-        "--task", choices=("classification", "none"), default="none", help="classification needs labels"
+        "--task",
+        choices=("classification", "regression", "none"),
+        default="none",
+        help="classification needs labels, regression targets",
     )
     parser.add_argument("--calibration", required=True, help="npz to write")
     parser.add_argument("--evaluation", required=True, help="npz to write")

@@ -15,6 +15,7 @@ from ..core.accuracy import bootstrap_accuracy_difference
 from ..core.documents import read_json, write_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
+from ..core.regression import bootstrap_error_difference
 from ..core.tensors import write_tensors
 from .agreement import (
     Agreement,
@@ -157,7 +158,7 @@ def _compare(document, source, artifact, inputs, arm, interpreter):
         if document["outputs"]:
             worst = find_worst_sample([pair[1::2] for pair in pair_outputs(expected.outputs, candidate.outputs)], count)
         if document["status"] != "failed":
-            _fill_accuracy(document, expected.outputs, candidate.outputs, read_labels(inputs))
+            _fill_accuracy(document, expected.outputs, candidate.outputs, read_answers(inputs))
     if all(array.ndim and len(array) == count for array in candidate.outputs.values()):
         return {name: array[:1] for name, array in candidate.outputs.items()}, worst
     return infer_outputs(interpreter, arm, artifact, inputs, limit=1).outputs or {}, worst  # rows per sample vary
@@ -181,10 +182,10 @@ def pair_outputs(expected, actual):
     return pairs
 
 
-def read_labels(inputs):
-    """Return the labels of an evaluation set, int64 `(n,)`, or None; the samples themselves are not read."""
+def read_answers(inputs):
+    """Return what an evaluation set holds of `labels`, int64 `(n,)`, and `targets`, float32 `(n, …)`, by name."""
     with np.load(inputs, allow_pickle=False) as archive:
-        return archive["labels"] if "labels" in archive.files else None
+        return {name: archive[name] for name in ("labels", "targets") if name in archive.files}
 
 
 def _fill_agreement(document, expected, actual, count):
@@ -235,10 +236,13 @@ def summarise_outputs(outputs):
     return metrics, absent
 
 
-def _fill_accuracy(document, expected, actual, labels):
-    """Judge the first output against the labels; accuracy stays None beside a reason where that cannot be."""
-    count, absent = document["evaluation"]["count"], document["absent"]
+def _fill_accuracy(document, expected, actual, answers):
+    """Judge the first output against labels or targets; accuracy stays None beside a reason where that cannot be."""
+    count, absent, labels = document["evaluation"]["count"], document["absent"], answers.get("labels")
     name, left, _, right = pair_outputs(expected, actual)[0]
+    if labels is None and "targets" in answers:
+        _fill_error(document, answers["targets"], name, left, right)
+        return
     if labels is None:
         absent["relative_accuracy"] = "the evaluation set has no labels"
         return
@@ -253,6 +257,21 @@ def _fill_accuracy(document, expected, actual, labels):
         del absent["relative_accuracy"]
     else:
         absent["relative_accuracy"] = "the source has no sample right"
+
+
+def _fill_error(document, targets, name, left, right):
+    """Judge a regression: its error with a paired interval, and R² as what `relative_accuracy` is a share of."""
+    if not targets.shape == left.shape == right.shape:
+        reason = f"output {name!r} of shape {list(left.shape)} does not fit targets of {list(targets.shape)}"
+        document["absent"]["relative_accuracy"] = reason
+        return
+    document["error"] = dataclasses.asdict(bootstrap_error_difference(targets, left, right, seed=SEED))
+    base, found = document["error"]["reference_r2"], document["error"]["candidate_r2"]
+    if base is not None and base > 0:
+        document["metrics"]["relative_accuracy"] = max(0.0, found / base)
+        del document["absent"]["relative_accuracy"]
+    else:
+        document["absent"]["relative_accuracy"] = "the source explains nothing of the targets' variance"
 
 
 def _conclude(document):

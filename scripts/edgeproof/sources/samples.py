@@ -6,12 +6,14 @@ from ..core.documents import read_json, write_json
 from ..core.errors import UserError
 from ..core.files import sha256_bytes, sha256_file
 from ..core.tensors import read_tensors, write_tensors
-from . import digits
+from . import diabetes, digits
 
 MINIMUM_CALIBRATION = 200  # fewer leave the ranges of activations to chance
 DIGITS_CALIBRATION = 320
+ANSWERS = ("labels", "targets")  # of an evaluation set: class numbers, or what a regression should have said
 _SPEC_KEYS = {
     "digits": set(),
+    "diabetes": set(),
     "random": {"seed", "calibration", "evaluation"},
     "file": {"calibration", "calibration_sha256", "evaluation", "evaluation_sha256"},
 }
@@ -20,15 +22,17 @@ _SPEC_KEYS = {
 def make_samples(identity_path, spec, task, calibration_path, evaluation_path, output):
     """Write both sets as npz files and what they are as `samples.json` (`edgeproof.samples.v1`).
 
-    `spec` is the `samples` entry of the model's YAML: kind `digits`, `random` or `file`. Equal specs give equal bytes.
-    UserError when the samples do not fit the model's inputs, fewer than 200 calibrate, a sample occurs in both sets, or
-    `task` is `classification` and labels are missing.
+    `spec` is the `samples` entry of the model's YAML: kind `digits`, `diabetes`, `random` or `file`. Equal specs give
+    equal bytes. UserError when the samples do not fit the model's inputs, fewer than 200 calibrate, a sample occurs in
+    both sets, or `task` is `classification` and labels are missing, `regression` and targets are.
     """
     identity = read_json(identity_path, "identity")
     _check_spec(spec)
-    make = {"digits": make_digits, "random": make_random, "file": read_sample_files}[spec["kind"]]
+    make = {"digits": make_digits, "diabetes": make_diabetes, "random": make_random, "file": read_sample_files}[
+        spec["kind"]
+    ]
     calibration, evaluation, origin = make(identity, spec)
-    calibration = {name: array for name, array in calibration.items() if name != "labels"}
+    calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
     check_samples(identity, calibration, evaluation, task)
     write_tensors(calibration_path, calibration)
     write_tensors(evaluation_path, evaluation)
@@ -40,6 +44,7 @@ def make_samples(identity_path, spec, task, calibration_path, evaluation_path, o
         "origin": origin,
         "seed": spec.get("seed"),
         "labels": "labels" in evaluation,
+        "targets": "targets" in evaluation,
         "disjoint": True,
         "calibration": {"count": count_samples(calibration), "sha256": sha256_file(calibration_path)},
         "evaluation": {"count": count_samples(evaluation), "sha256": sha256_file(evaluation_path)},
@@ -55,6 +60,16 @@ def make_digits(identity, spec):
     inputs, labels = digits.load_heldout_digits()
     calibration = {key: digits.load_training_digits()[0][:DIGITS_CALIBRATION]}
     return calibration, {key: inputs, "labels": labels}, digits.describe_digits()
+
+
+def make_diabetes(identity, spec):
+    """Return `(calibration, evaluation, origin)`: the patients that trained diabetes-mlp, and all held-out ones."""
+    names = [item["name"] for item in identity["inputs"]]
+    if len(names) != 1:
+        raise UserError(f"samples.kind is diabetes, but model {identity['model']!r} has {len(names)} inputs")
+    inputs, targets = diabetes.load_heldout_patients()
+    calibration = {f"inputs/{names[0]}": diabetes.load_training_patients()[0]}
+    return calibration, {f"inputs/{names[0]}": inputs, "targets": targets}, diabetes.describe_diabetes()
 
 
 def make_random(identity, spec):
@@ -93,6 +108,7 @@ def check_samples(identity, calibration, evaluation, task):
     if count < MINIMUM_CALIBRATION:
         raise UserError(f"calibration set has {count} samples; at least {MINIMUM_CALIBRATION} are needed")
     _check_labels(identity, evaluation, task)
+    _check_targets(identity, evaluation, task)
     first, second = (digest_samples(arrays) for arrays in (calibration, evaluation))
     common = sorted(set(first) & set(second), key=first.index)
     if common:
@@ -133,7 +149,7 @@ def _check_spec(spec):
 
 def _check_set(identity, where, arrays):
     expected = {f"inputs/{item['name']}": item for item in identity["inputs"]}
-    names = {name for name in arrays if name != "labels"}
+    names = {name for name in arrays if name not in ANSWERS}
     if names != set(expected):
         raise UserError(f"{where} set has arrays {sorted(names)}; model {identity['model']!r} needs {sorted(expected)}")
     counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
@@ -167,6 +183,22 @@ def _check_labels(identity, evaluation, task):
         raise UserError(f"labels go down to {labels.min()}; they are class numbers from 0 on")
     if classes is not None and labels.max() >= classes:
         raise UserError(f"labels go up to {labels.max()}; the model's last class is {classes - 1}")
+
+
+def _check_targets(identity, evaluation, task):
+    targets = evaluation.get("targets")
+    if targets is None:
+        if task == "regression":
+            raise UserError(
+                "task is regression, but the evaluation set has no targets; add `targets` or set task: none"
+            )
+        return
+    if targets.dtype != np.float32 or not np.isfinite(targets).all():
+        raise UserError(f"targets are {targets.dtype.name}; finite float32 of the shape of the first output is needed")
+    if not _fits(targets.shape[1:], identity["outputs"][0]["shape"]):
+        raise UserError(
+            f"targets have shape {targets.shape[1:]} per sample; the first output has {identity['outputs'][0]['shape']}"
+        )
 
 
 def _fits(sample_shape, input_shape):

@@ -27,9 +27,9 @@ def test_shipped_models_satisfy_the_schema_and_their_files_are_there(path):
         assert model["samples"]["calibration"] >= 256
 
 
-def test_the_five_models_are_there():
+def test_the_six_models_are_there():
     names = {path.stem for path in MODELS}
-    assert names >= {"digits-cnn", "digits-cnn-retrained", "squeezenet", "shufflenet", "resnet50"}
+    assert names >= {"diabetes-mlp", "digits-cnn", "digits-cnn-retrained", "squeezenet", "shufflenet", "resnet50"}
 
 
 def make_model(**changes):
@@ -70,7 +70,7 @@ def test_what_the_schema_allows(changes):
     ("changes", "message"),
     [
         ({"sauce": 1}, "unknown key 'sauce'"),
-        ({"task": "regression"}, "task is .*allowed: classification, none"),
+        ({"task": "detection"}, "task is .*allowed: classification, regression, none"),
         ({"source": {"kind": "ftp"}}, "source.kind is .*allowed: file, url, recipe"),
         ({"source": {"path": "m.onnx"}}, "source: key 'kind' is missing"),
         ({"source": {"kind": "file"}}, "source: key 'path' is missing"),
@@ -78,7 +78,7 @@ def test_what_the_schema_allows(changes):
         ({"source": {"kind": "url", "url": "https://127.0.0.1/m"}}, "source: key 'sha256' is missing"),
         ({"source": {"kind": "url", "url": "file:///m", "sha256": HEX}}, "source.url is"),
         ({"source": {"kind": "file", "path": "m", "sha256": "abc"}}, "source.sha256 is"),
-        ({"source": {"kind": "recipe", "recipe": "magic"}}, "source.recipe is .*digits-cnn, onnx-light"),
+        ({"source": {"kind": "recipe", "recipe": "magic"}}, "source.recipe is .*digits-cnn, diabetes-mlp, onnx-light"),
         ({"source": {"kind": "recipe", "recipe": "onnx-light"}}, "source: key 'options' is missing"),
         (
             {"source": {"kind": "recipe", "recipe": "onnx-light", "options": {"architecture": "vgg"}}},

@@ -1,15 +1,17 @@
 import json
+import shutil
 from pathlib import Path
 
 import make_samples
 import numpy as np
 import pytest
 from edgeproof.core.cli import run
-from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.documents import SCHEMAS, read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 from edgeproof.sources.digits import load_heldout_digits, load_training_digits
+from edgeproof.sources.identity import identify_model
 from edgeproof.sources.samples import check_samples, digest_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,7 +189,7 @@ def test_one_shared_sample_is_found_wherever_it_is(shared, place, sign):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"kind": "magic"}, "samples.kind is 'magic'; allowed: digits, random, file"),
+        ({"kind": "magic"}, "samples.kind is 'magic'; allowed: digits, diabetes, random, file"),
         ({"kind": "digits", "seed": 1}, "unknown key 'seed'"),
         ({"kind": "random", "seed": 1, "calibration": 256}, "key 'evaluation' is missing"),
         ({**RANDOM, "calibration": 100}, "samples.calibration is 100; a whole number from 200 on"),
@@ -211,3 +213,27 @@ def test_digits_need_a_model_that_takes_digits(tmp_path):
         make(tmp_path, {"kind": "digits"}, identity=make_identity([("x", "float32", [1, 3, 224, 224])]))
     with pytest.raises(UserError, match="has 2 inputs"):
         make(tmp_path, {"kind": "digits"}, identity=make_identity([("a", "float32", [1]), ("b", "float32", [1])]))
+
+
+def test_a_regression_needs_targets_that_fit_its_first_output(tmp_path):
+    shutil.copyfile(SCHEMAS.parent / "models" / "diabetes-mlp.onnx", tmp_path / "m.onnx")
+    identify_model("diabetes-mlp", tmp_path / "m.onnx", tmp_path / "identity.json")
+    paths = [tmp_path / name for name in ("calibration.npz", "evaluation.npz", "samples.json")]
+    options = ("identity", "spec", "task", "calibration", "evaluation", "output")
+    values = (tmp_path / "identity.json", json.dumps({"kind": "diabetes"}), "regression", *paths)
+    make_samples.main([part for name, value in zip(options, values, strict=True) for part in (f"--{name}", str(value))])
+    document = read_json(paths[2], "samples")
+    assert (document["targets"], document["labels"]) == (True, False)
+    assert (document["calibration"]["count"], document["evaluation"]["count"]) == (300, 142)
+    assert set(read_tensors(paths[0])) == {"inputs/input"}
+    found, identity = read_tensors(paths[1]), read_json(tmp_path / "identity.json", "identity")
+    calibration = read_tensors(paths[0])
+    for targets, message in (
+        (None, "the evaluation set has no targets"),
+        (found["targets"].astype("float64"), "targets are float64"),
+        (found["targets"][:, [0, 0]], "targets have shape"),
+        (found["targets"] * np.nan, "finite float32"),
+    ):
+        changed = {"inputs/input": found["inputs/input"]} | ({} if targets is None else {"targets": targets})
+        with pytest.raises(UserError, match=message):
+            check_samples(identity, calibration, changed, "regression")

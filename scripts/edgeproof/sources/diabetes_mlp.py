@@ -1,0 +1,140 @@
+"""Recipe `diabetes-mlp`: a small regression network, trained on the diabetes data by our own seeded code, as ONNX.
+
+The same seed gives the same bytes on the same machine with the same libraries (see `digits_cnn`), and the repository
+carries the trained file. The settings were chosen by five-fold cross-validation among the 300 training patients, where
+the network explains 0.49 of the variance and a linear model 0.46; the held-out ones had no say, and to them the linear
+model is the better one (0.57 against 0.53): so small a set decides nothing between the two.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from threadpoolctl import threadpool_limits
+
+from ..core.errors import UserError
+from ..core.files import atomic_write
+from . import diabetes, network
+
+WIDTHS = (diabetes.FEATURES, 32, 16, 1)
+EPOCHS = 120
+BATCH = 32
+RATE = 3e-3
+DECAY = 3.0  # weight decay, per unit of step size
+DROPOUT = 0.1
+AVERAGED = 0.5  # the second half of the epochs is averaged into the result
+OPSET = 13
+IR_VERSION = 8
+
+
+def make_diabetes_mlp(options, output):
+    """Train on the training patients as `options` (`seed`, `epochs`) say and write the ONNX model to `output`.
+
+    UserError names an unknown option.
+    """
+    if not isinstance(options, dict):
+        raise UserError(f"recipe diabetes-mlp: options are {options!r}; a JSON object is needed")
+    unknown = sorted(set(options) - {"seed", "epochs"})
+    if unknown:
+        raise UserError(f"recipe diabetes-mlp: unknown option {unknown[0]!r}; known options are epochs, seed")
+    seed, epochs = options.get("seed", 0), options.get("epochs", EPOCHS)
+    for name, value, least in (("seed", seed, 0), ("epochs", epochs, 1)):
+        if type(value) is not int or value < least:
+            raise UserError(f"recipe diabetes-mlp: {name} is {value!r}; a whole number from {least} on is needed")
+    parameters = train_network(*diabetes.load_training_patients(), seed, epochs)
+    atomic_write(output, build_model(parameters).SerializeToString(deterministic=True))
+
+
+def train_network(inputs, targets, seed, epochs):
+    """Return the parameters trained on `inputs` `(n, 10)` and `targets` `(n, 1)`, least squares.
+
+    The network learns standardised targets; their mean and deviation go into its last layer, so that its output is in
+    the unit of the targets.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    mean, deviation = targets.mean(dtype=np.float64), targets.std(dtype=np.float64)
+    wanted = ((targets - mean) / deviation).astype(np.float32)
+    parameters, state = make_parameters(generator), {}
+    averaged_from = epochs - max(1, round(epochs * AVERAGED))
+    total = {name: np.zeros(value.shape, np.float64) for name, value in parameters.items()}
+    with threadpool_limits(limits=1):
+        for epoch in range(epochs):
+            order = generator.permutation(len(inputs))
+            for start in range(0, len(order), BATCH):
+                rate = RATE * 0.5 * (1 + math.cos(math.pi * (epoch + start / len(order)) / epochs))
+                batch = order[start : start + BATCH]
+                gradients = compute_gradients(parameters, inputs[batch], wanted[batch], generator)
+                network.update_adam(parameters, gradients, state, rate, DECAY)
+            if epoch >= averaged_from:
+                for name, value in parameters.items():
+                    total[name] += value
+    averaged = {name: value / (epochs - averaged_from) for name, value in total.items()}
+    last = f"dense{len(WIDTHS) - 1}"
+    averaged[f"{last}/matrix"] *= deviation
+    averaged[f"{last}/bias"] = averaged[f"{last}/bias"] * deviation + mean
+    return {name: value.astype(np.float32) for name, value in averaged.items()}
+
+
+def make_parameters(generator):
+    """Return seeded parameters (He initialisation): `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`."""
+    parameters = {}
+    for layer, (fan_in, width) in enumerate(pairwise(WIDTHS), 1):
+        parameters[f"dense{layer}/matrix"] = generator.normal(0, math.sqrt(2 / fan_in), (fan_in, width))
+        parameters[f"dense{layer}/bias"] = np.zeros(width)
+    return {name: value.astype(np.float32) for name, value in parameters.items()}
+
+
+def predict(parameters, inputs):
+    """Return the outputs `(n, 1)` for `inputs` `(n, 10)`."""
+    values = inputs
+    for layer in range(1, len(WIDTHS)):
+        values = values @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"]
+        values = np.maximum(values, 0) if layer < len(WIDTHS) - 1 else values
+    return values
+
+
+def compute_gradients(parameters, inputs, targets, generator):
+    """Return the gradient of half the mean squared error for every parameter; hidden units drop out by `generator`."""
+    trace, values, last = [], inputs, len(WIDTHS) - 1
+    for layer in range(1, last):
+        hidden = np.maximum(values @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"], 0)
+        kept = (generator.random(hidden.shape) >= DROPOUT).astype(np.float32) / np.float32(1 - DROPOUT)
+        trace.append((values, hidden, kept))
+        values = hidden * kept
+    made = values @ parameters[f"dense{last}/matrix"] + parameters[f"dense{last}/bias"]
+    slope = (made - targets) / np.float32(len(targets))
+    gradients = {f"dense{last}/matrix": values.T @ slope, f"dense{last}/bias": slope.sum(axis=0)}
+    for layer in range(last - 1, 0, -1):
+        values, hidden, kept = trace[layer - 1]
+        slope = (slope @ parameters[f"dense{layer + 1}/matrix"].T) * kept * (hidden > 0)
+        gradients[f"dense{layer}/matrix"], gradients[f"dense{layer}/bias"] = values.T @ slope, slope.sum(axis=0)
+    return gradients
+
+
+def build_model(parameters):
+    """Return the ONNX model: `input` float32 `(1, 10)`, standardised, and `progression` float32 `(1, 1)`."""
+    nodes, weights, current, last = [], [], "input", len(WIDTHS) - 1
+    for layer in range(1, last + 1):
+        name = f"dense{layer}"
+        matrix = np.ascontiguousarray(parameters[f"{name}/matrix"].T)
+        weights.append(numpy_helper.from_array(matrix, f"{name}/matrix"))
+        weights.append(numpy_helper.from_array(parameters[f"{name}/bias"], f"{name}/bias"))
+        output = "progression" if layer == last else f"{name}/output"
+        tensors = [current, f"{name}/matrix", f"{name}/bias"]
+        nodes.append(helper.make_node("Gemm", tensors, [output], name=name, transB=1))
+        if layer < last:
+            current = f"{name}/relu/output"
+            nodes.append(helper.make_node("Relu", [output], [current], name=f"{name}/relu"))
+    graph = helper.make_graph(
+        nodes,
+        "diabetes-mlp",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, WIDTHS[0]])],
+        [helper.make_tensor_value_info("progression", TensorProto.FLOAT, [1, WIDTHS[-1]])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    model.producer_name, model.producer_version = "edgeproof", "1"
+    onnx.checker.check_model(model, full_check=True)
+    return model

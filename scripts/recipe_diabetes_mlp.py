@@ -1,0 +1,19 @@
+"""Make a model by the recipe diabetes-mlp: train a small regression network on the diabetes data (a second)."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import json_argument, run
+from edgeproof.sources.diabetes_mlp import make_diabetes_mlp
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--options", required=True, type=json_argument, help='JSON: {"seed": 0, "epochs": …} or {}')
+    parser.add_argument("--output", required=True, help="ONNX file to write")
+    args = parser.parse_args(argv)
+    make_diabetes_mlp(args.options, args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
