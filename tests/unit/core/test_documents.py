@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from edgeproof.core.documents import digest_json, read_json, read_yaml, validate, write_json
+from edgeproof.core.documents import SCHEMAS, digest_json, read_json, read_yaml, validate, write_json
 from edgeproof.core.errors import UserError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +120,20 @@ def test_digest_survives_a_round_trip_and_the_order_of_keys(value):
 def test_different_values_have_different_digests(left, right):
     if json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True):
         assert digest_json(left) != digest_json(right)
+
+
+def test_what_was_valid_once_is_checked_again_when_it_changes(tmp_path):
+    path = tmp_path / "noise.yaml"
+    path.write_text("a: [1]")
+    with pytest.raises(UserError):
+        read_yaml(path, "protocol")
+    good = (SCHEMAS.parents[1] / "config/protocols/quick.yaml").read_text()
+    path.write_text(good)
+    first = read_yaml(path, "protocol")
+    first["processes"] = "many"  # whoever changes what they were given changes it for themselves
+    assert read_yaml(path, "protocol")["processes"] != "many"
+    with pytest.raises(UserError):
+        read_yaml(path, "policy")  # valid as one kind is not valid as another
+    path.write_text(good.replace("processes:", "processses:"))
+    with pytest.raises(UserError, match="processses"):
+        read_yaml(path, "protocol")

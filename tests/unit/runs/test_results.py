@@ -140,6 +140,19 @@ def test_edited_result_is_refused_by_name(tmp_path, change, message):
         read_result(path)
 
 
+def test_what_was_read_once_is_refused_when_it_changes(tmp_path):
+    path = store(tmp_path)
+    good, table = path.read_text(), (tmp_path / "samples.csv").read_text()
+    assert read_result(path) == read_result(path)
+    edit(path, lambda result: result["latency"].update(median_ms=0.5))
+    with pytest.raises(UserError, match=r"latency\.median_ms"):
+        read_result(path)
+    path.write_text(good)
+    (tmp_path / "samples.csv").write_text(table.replace("0,", "0,1", 1))
+    with pytest.raises(UserError, match=r"digests\.samples"):
+        read_result(path)
+
+
 def test_samples_swapped_between_cells_are_refused(tmp_path):
     paths = []
     for name, factor in (("a", 1), ("b", 3)):
