@@ -134,8 +134,8 @@ use rule build_tflite as build_openvino with:
         identity="results/sources/{model}/identity.json",
         calibration=calibration_of,
         toolchain=toolchain_of,
-        script="scripts/build_converted.py",
-        code=source_closure("scripts/build_converted.py"),
+        script="scripts/build_openvino.py",
+        code=source_closure("scripts/build_openvino.py"),
         converter=converter_code("openvino"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.openvino.zip",

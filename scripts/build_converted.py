@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from edgeproof.artifacts.converting import build_converted
+from edgeproof.artifacts.converted import build_converted
 from edgeproof.artifacts.manifests import record_command
 from edgeproof.core.cli import json_argument, run
 

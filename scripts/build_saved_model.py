@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from edgeproof.artifacts.converting import build_saved_model
 from edgeproof.artifacts.manifests import record_command
+from edgeproof.artifacts.saved_models import build_saved_model
 from edgeproof.core.cli import run
 
 

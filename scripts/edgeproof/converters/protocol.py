@@ -48,6 +48,13 @@ def run_converter(convert, argv):
     return 0
 
 
+def refuse_nodes(nodes, why):
+    """Raise ConversionError that blames the first of these nodes, if there is one; `why`: what it lacks, in words."""
+    if nodes:
+        rest = f"; {len(nodes) - 1} more nodes cannot be converted either" if len(nodes) > 1 else ""
+        raise ConversionError("unsupported_operator", f"{why}{rest}", nodes[0].output[0])
+
+
 def call_tool(tool, call):
     """Return `call()`; what the tool raises (also SystemExit, which some use) becomes a ConversionError."""
     try:

@@ -19,7 +19,7 @@ import tensorflow as tf
 import tf_keras
 
 from .archives import pack_folder
-from .protocol import ConversionError, call_tool, main
+from .protocol import ConversionError, call_tool, main, refuse_nodes
 
 _IMAGES = "calibration_image_sample_data_20x128x128x3_float32.npy"
 _TOLERANCE = 0.05  # relative L2; parity is judged later, here it is only to tell one layout from another
@@ -44,10 +44,10 @@ def convert(spec, out):
 
 
 def refuse_unsupported(model):
-    """Raise ConversionError for the first node whose operator onnx2tf has no module for."""
-    for node in model.graph.node:
-        if importlib.util.find_spec(f"onnx2tf.ops.{node.op_type}") is None:
-            raise ConversionError("unsupported_operator", "onnx2tf has no converter for it", node.output[0])
+    """Raise ConversionError for nodes whose operators onnx2tf has no module for."""
+    known = {node.op_type: importlib.util.find_spec(f"onnx2tf.ops.{node.op_type}") for node in model.graph.node}
+    missing = [node for node in model.graph.node if node.domain not in ("", "ai.onnx") or known[node.op_type] is None]
+    refuse_nodes(missing, "onnx2tf has no converter for it")
 
 
 def run_onnx2tf(path, out, model):

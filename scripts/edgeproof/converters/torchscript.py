@@ -9,7 +9,7 @@ import torch
 from onnx2torch import convert as convert_to_torch
 from onnx2torch.node_converters.registry import get_converter
 
-from .protocol import ConversionError, call_tool, count_tensor, main
+from .protocol import call_tool, count_tensor, main, refuse_nodes
 
 
 def convert(spec, out):
@@ -31,15 +31,16 @@ def convert(spec, out):
 
 
 def refuse_unsupported(model):
-    """Raise ConversionError for the first node that onnx2torch has no converter for."""
+    """Raise ConversionError for nodes that onnx2torch has no converter for."""
     versions = {item.domain: item.version for item in model.opset_import}
+    missing = []
     for node in model.graph.node:
         version = versions.get(node.domain, versions.get("", 1))
         try:
             get_converter(operation_type=node.op_type, version=version, domain=node.domain)
         except NotImplementedError:
-            text = "onnx2torch has no converter for it"
-            raise ConversionError("unsupported_operator", text, node.output[0]) from None
+            missing.append(node)
+    refuse_nodes(missing, "onnx2torch has no converter for it")
 
 
 def describe_value(value):

@@ -1,0 +1,97 @@
+"""Artifacts that a converter makes in its toolchain. All but the converting is as in a build for ONNX Runtime."""
+
+import shutil
+from pathlib import Path
+
+from ..core.documents import read_json
+from ..core.errors import UserError
+from ..core.files import atomic_write, sha256_file
+from ..sources.onnx_files import load_model
+from .calibration import LEAST_SAMPLES, CalibrationStream
+from .converting import describe_record, run_converter
+from .failures import BuildError
+from .formats import FORMATS, check_options
+from .jobs import carry_out, check_job
+from .manifests import describe_file
+from .precision import judge_counts, require_precision
+from .preflight import require_interface
+from .saved_models import take_saved_model
+
+
+def build_converted(
+    cell,
+    source,
+    identity,
+    preset,
+    precision,
+    calibration,
+    toolchain,
+    artifact,
+    manifest,
+    log,
+    command,
+    saved_model=None,
+    quantise=None,
+):
+    """Build the artifact of `cell` with the converter of its format, in the toolchain whose record is `toolchain`.
+
+    `log`: file for what the converter said. `saved_model`: record of the model's SavedModel, for formats made from it.
+    `quantise`: for formats made from an ONNX model that is quantised already; `quantise(source, model, options, feed,
+    scratch)` returns its path and the versions of the tools used. All else is as in `building.build_onnx`.
+    """
+    kind = FORMATS[preset["artifact"]]
+    known = check_job(cell, source, identity, preset, precision, artifact, manifest, kind.options)
+    options = check_options(preset["build"], precision, kind)
+    used = check_calibration(calibration, known["inputs"], precision, options)
+    model, record = load_model(source), read_json(toolchain, "toolchain")
+    atomic_write(log, b"")  # a build that ends before its converter runs has said nothing
+    facts = {
+        "calibration": used,
+        **describe_record(record, kind.packages),
+        "exit_code": None,
+        "log_sha256": sha256_file(log),
+    }
+
+    def convert(target, scratch):
+        require_interface(source, model, used is not None)
+        spec, tools = {"precision": precision, "options": options}, {}
+        if kind.origin == "saved_model":
+            spec |= take_saved_model(saved_model, known, facts)
+            spec["calibration"] = used and {"path": str(Path(calibration).resolve()), "samples": used["samples"]}
+        elif used:
+            spec["model"], tools = quantise(source, model, options, (calibration, known["inputs"]), scratch)
+        else:
+            spec["model"] = Path(source).resolve()
+        converted = run_converter(kind.converter, toolchain, kind.packages, spec, source, scratch, log, facts)
+        facts["toolchain"] |= tools
+        proof = judge_counts(precision, converted["weights"], converted["values"], converted["operators"])
+        require_precision(proof, kind.quantisers)
+        if preset["artifact"] == "tflite" and precision == "int8":
+            require_integer_activations(proof)
+        shutil.move(converted["path"], target)
+        return {**{key: converted[key] for key in ("inputs", "outputs", "warnings")}, "opset": None, "precision": proof}
+
+    carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
+
+
+def check_calibration(path, inputs, precision, options):
+    """Return the manifest's entry about the calibration set, None where none is used; UserError if it does not fit."""
+    if precision != "int8":
+        return None
+    if path is None:
+        raise UserError("int8 needs a calibration set; give one with --calibration")
+    samples = options["calibration_samples"]
+    if type(samples) is not int or samples < LEAST_SAMPLES:
+        raise UserError(f"preset: build.calibration_samples is {samples!r}; at least {LEAST_SAMPLES} are needed")
+    with CalibrationStream(path, inputs, samples) as stream:
+        while stream.get_next() is not None:
+            pass
+    return {**describe_file(path), "samples": samples, "method": options["calibration_method"]}
+
+
+def require_integer_activations(proof):
+    """Raise BuildError unless most activations of an int8 TFLite file are int8: float kernels may hide in between."""
+    numbers = {dtype: number for dtype, number in proof["values"].items() if dtype != "int32"}
+    if numbers.get("int8", 0) < sum(numbers.values()) / 2:
+        found = ", ".join(f"{number} {dtype}" for dtype, number in numbers.items())
+        raise BuildError("precision_not_held", f"most activations are not int8; found {found}")

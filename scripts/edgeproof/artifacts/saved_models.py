@@ -1,0 +1,68 @@
+"""SavedModels: what TFLite and Core ML artifacts of one model are made from, converted once for all of them."""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from ..core.documents import read_json, write_json
+from ..core.errors import UserError
+from ..core.files import atomic_write, sha256_file
+from .converting import run_converter
+from .failures import BuildError
+from .manifests import describe_file, locate, now
+
+_PACKAGES = ("onnx2tf", "tensorflow", "onnx", "numpy")
+
+
+def build_saved_model(source, identity, toolchain, artifact, record, log, command):
+    """Convert the ONNX file `source` to a SavedModel, packed as `artifact`, and write its `record`.
+
+    `toolchain`: path of the toolchain's record. `log`: what the converter said. A model that cannot be converted has an
+    empty artifact and a record with a reason; whoever builds on it passes that reason on.
+    """
+    begin, known, digest = time.monotonic(), read_json(identity, "identity"), sha256_file(source)
+    if known["sha256"] != digest:
+        raise UserError(f"{source}: sha256 is {digest}, but {identity} says {known['sha256']}; identify it again")
+    document = {
+        "schema": "edgeproof.saved-model.v1",
+        "model": known["model"],
+        "status": "ok",
+        "reason": None,
+        "source": describe_file(source),
+        "artifact": None,
+        "interface": None,
+        "warnings": [],
+    }
+    facts = {}
+    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
+        # onnx2tf rewrites the file it reads, and must not touch the source.
+        spec = {"model": shutil.copyfile(source, Path(scratch) / "model.onnx")}
+        try:
+            converted = run_converter("saved_model", toolchain, _PACKAGES, spec, source, scratch, log, facts)
+            atomic_write(artifact, converted.pop("path").read_bytes())
+            document |= {"interface": converted["interface"], "warnings": converted["warnings"]}
+        except BuildError as failure:
+            document |= {"status": "failed", "reason": {"kind": failure.kind, "message": str(failure)}}
+            atomic_write(artifact, b"")
+    document |= {**facts, "artifact": describe_file(artifact), "command": command}
+    write_json(record, {**document, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}, "saved-model")
+
+
+def take_saved_model(path, known, facts):
+    """Return what a converter is told of the SavedModel whose record is at `path`; BuildError when there is none."""
+    record = read_json(path, "saved-model")
+    packed = Path(path).with_suffix(".zip")
+    if record["source"]["sha256"] != known["sha256"]:
+        raise UserError(f"{path}: is about another model ({record['source']['sha256']}); the workflow remakes it")
+    facts["intermediate"] = {
+        "file": locate(packed),
+        "sha256": record["artifact"]["sha256"],
+        "toolchain": record["toolchain"],
+        "toolchain_lock_sha256": record["toolchain_lock_sha256"],
+    }
+    if record["status"] == "failed":
+        raise BuildError(record["reason"]["kind"], record["reason"]["message"])
+    if sha256_file(packed) != record["artifact"]["sha256"]:
+        raise UserError(f"{packed}: sha256 is not the one in {path}; delete both, the workflow remakes them")
+    return {"saved_model": str(packed.resolve()), "interface": record["interface"]}
