@@ -6,6 +6,7 @@ not count, nor does one that does not hold by its own raw data.
 """
 
 import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import Cell, comparison_folder, relative_to_repository, run_folder
 from .manifests import verify_manifest
-from .records import check_name
+from .records import NAME, check_name
 
 READY_STATUS = ("ok", "unstable")  # of a result; an unstable one is measured, and the comparison judges it again
 
@@ -151,7 +152,7 @@ def choose_pair(builds, left=None, right=None):
 def parse_cell(text):
     """Return the Cell that a text `MODEL/PRESET/DEVICE/PRECISION` names; UserError unless it has these four names."""
     parts = text.split("/")
-    if len(parts) != len(Cell._fields) or not all(part and part.strip(".") for part in parts):
+    if len(parts) != len(Cell._fields) or not all(re.fullmatch(NAME, part) for part in parts):
         raise UserError(f"{text!r} is no cell; MODEL/PRESET/DEVICE/PRECISION is needed")
     return Cell(*parts)
 

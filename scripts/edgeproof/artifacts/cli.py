@@ -124,6 +124,9 @@ def explain(options, root, _):
     if builder is None:
         raise UserError(f"preset {options.preset!r} builds on the device; name one with --device")
     folder = root / artifact_folder(options.model, options.preset, builder, options.precision)
+    if not (folder / "manifest.json").is_file():
+        wanted = (folder / "manifest.json").relative_to(root)
+        raise UserError(f"{wanted}: is not built; next: snakemake --profile local {wanted}")
     source = root / source_folder(options.model)
     manifest = verify_manifest(folder / "manifest.json", source=source / "model.onnx")
     if manifest["status"] != "ok":

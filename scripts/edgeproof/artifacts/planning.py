@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..core.campaign import builder_of
 from ..core.errors import UserError
 from ..core.files import sha256_file
-from ..core.layout import artifact_folder, source_folder
+from ..core.layout import artifact_folder, source_folder, toolchain_record
 from ..sources.onnx_files import load_model
 from .manifests import HOST_LOCK
 from .preflight import TABLES, check_operators
@@ -17,12 +17,9 @@ from .records import check_name, read_entry, take_snapshot
 
 
 class Rule(NamedTuple):
-    """How artifacts of one suffix come about. `toolchain`: its name, None for the environment of the workflow;
-    `saved_model`: made by way of a SavedModel.
-    """
+    """How artifacts of one suffix come about. `saved_model`: by way of a SavedModel, which onnx2tf makes."""
 
     name: str
-    toolchain: str | None = None
     saved_model: bool = False
 
 
@@ -30,10 +27,10 @@ class Rule(NamedTuple):
 RULES = {
     "onnx": Rule("build_onnx"),
     "json": Rule("build_fake"),
-    "tflite": Rule("build_tflite", "tensorflow", saved_model=True),
-    "mlpackage.zip": Rule("build_coreml", "coreml", saved_model=True),
-    "openvino.zip": Rule("build_openvino", "openvino"),
-    "pt": Rule("build_torchscript", "torch"),
+    "tflite": Rule("build_tflite", saved_model=True),
+    "mlpackage.zip": Rule("build_coreml", saved_model=True),
+    "openvino.zip": Rule("build_openvino"),
+    "pt": Rule("build_torchscript"),
 }
 
 
@@ -55,7 +52,8 @@ def plan_build(root, model, preset, precision, device=None):
     builder = builder_of(document, device)
     folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
     rule = RULES.get(document["artifact"], Rule(f"build_{document['backend']}"))
-    lock = f"envs/{rule.toolchain}.lock" if rule.toolchain else HOST_LOCK
+    toolchain = document.get("toolchain")
+    lock = f"envs/{toolchain}.lock" if toolchain else HOST_LOCK
     inputs = {
         "source": f"{source}/model.onnx",
         "identity": f"{source}/identity.json",
@@ -68,7 +66,7 @@ def plan_build(root, model, preset, precision, device=None):
     place = f"{model}/{preset}/{builder}/{precision}"
     outputs = [artifact, *(f"{folder}/{name}" for name in ("manifest.json", "parity.json", "reference.npz"))]
     logs = [f"results/logs/{name}/{place}.log" for name in (rule.name, "check_parity")]
-    if rule.toolchain:
+    if toolchain:
         logs.append(f"results/logs/{rule.name}/{place}.converter.log")
     return {
         "model": model,
@@ -80,7 +78,7 @@ def plan_build(root, model, preset, precision, device=None):
         "options": take_snapshot(document)["build"],
         "parity": document["parity"].get(precision, {}),
         "inputs": {name: describe_input(root, file) for name, file in inputs.items()},
-        "first": [describe_input(root, file) for file in _list_prerequisites(rule, model)],
+        "first": [describe_input(root, file) for file in _list_prerequisites(rule, toolchain, model)],
         "outputs": outputs,
         "logs": logs,
         "existing": [file for file in outputs if (Path(root) / file).is_file()],
@@ -105,11 +103,10 @@ def describe_preflight(source, backend):
     return {"checked": True, "reason": None, "blockers": blockers}
 
 
-def _list_prerequisites(rule, model):
-    """Return what is made on the way where it is missing: the toolchain's record, the model's SavedModel."""
-    files = [f"results/toolchains/{rule.toolchain}.json"] if rule.toolchain else []
+def _list_prerequisites(rule, toolchain, model):
+    """Return what is made on the way where it is missing: the toolchains' records, the model's SavedModel."""
+    toolchains = dict.fromkeys(filter(None, ["tensorflow" if rule.saved_model else None, toolchain]))
+    files = [toolchain_record(name) for name in toolchains]
     if rule.saved_model:
-        folder = f"results/artifacts/{model}/saved_model"
-        tensorflow = "results/toolchains/tensorflow.json"
-        files = [*dict.fromkeys([tensorflow, *files]), f"{folder}/saved_model.json", f"{folder}/saved_model.zip"]
+        files += [f"results/artifacts/{model}/saved_model/saved_model.{suffix}" for suffix in ("json", "zip")]
     return files
