@@ -65,3 +65,17 @@ def test_script_that_fails_fails_its_job_although_its_output_goes_through_a_pipe
     assert done.returncode != 0
     assert "Error in rule identify_model" in done.stdout
     assert "non-zero exit status 7" in done.stdout
+
+
+def test_unstable_cell_is_measured_again_and_then_kept_out_of_comparisons(workspace):
+    workspace.edit("config/presets/fake.yaml", "noise: 0.01", "noise: 0.9")
+    done = workspace.snakemake()
+    assert done.returncode != 0  # the campaign tolerates nothing
+    assert "unstable, measuring again (at most 2 times)" in done.stdout
+    folder = workspace.root / "results/runs/digits-cnn/fake/local/fp32"
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "unstable"
+    assert [entry["attempt"][-4:] for entry in result["unstable_before"]] == ["0002", "0003"]  # 0001 built the campaign
+    assert result["attempt"].endswith("0004") and (folder / "attempts/0004").is_dir()
+    report = json.loads((workspace.root / "results/comparability/fake-aa/report.json").read_text())
+    assert (report["comparable"], report["verdict"], report["effect"]) == ("yes", "unstable", None)

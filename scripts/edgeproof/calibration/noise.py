@@ -35,7 +35,7 @@ def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
         raise UserError(
             f"{paths['manifest']}: the artifact was not built ({manifest['reason']['message']}); choose another cell"
         )
-    timing = {name: value for name, value in protocol.items() if name not in ("name", "processes")}
+    timing = pairing.timing_of(protocol)
     key = digest_json(
         [manifest["artifact"]["sha256"], arm, device, timing, sha256_file(paths["inputs"]), digest_agent()]
     )

@@ -28,10 +28,14 @@ def measure_pairs(
         sessions = pairing.find_sessions(folder, key)
         missing = pairs - sum(session["pairs"] for session in sessions)
         if missing > 0:
-            full_arms = {side: {**arms[side], "artifact": str(artifacts[side])} for side in ("left", "right")}
-            seed = f"{comparison}/{len(sessions)}"
             place = (inputs, device, protocol, interpreter)
-            sessions.append(pairing.measure_session_of_pairs(folder, comparison, full_arms, missing, *place, key, seed))
+            full_arms = {side: {**arms[side], "artifact": str(artifacts[side])} for side in ("left", "right")}
+            for repeat in range(1 + protocol.get("repeats_when_unstable", 0)):
+                seed = f"{comparison}/{len(sessions)}/{repeat}"
+                session = pairing.measure_session_of_pairs(folder, comparison, full_arms, missing, *place, key, seed)
+                if not session["disturbances"]:
+                    break
+            sessions.append(session)
         failed = next((session["failure"] for session in sessions if session["failure"]), None)
         if failed:
             document |= {"status": "failed", "reason": failed}
@@ -63,5 +67,4 @@ def read_pairs(table, record):
 def _key_of(verdict, arms, inputs, device, protocol):
     """Return the digest of everything that two sessions must share for their pairs to be put together."""
     sides = {side: [arms[side], verdict[side]["artifact_sha256"], verdict[side]["state"]] for side in ("left", "right")}
-    timing = {name: value for name, value in protocol.items() if name not in ("name", "processes")}
-    return digest_json([sides, sha256_file(inputs), device, timing, digest_agent()])
+    return digest_json([sides, sha256_file(inputs), device, pairing.timing_of(protocol), digest_agent()])

@@ -49,10 +49,11 @@ def describe_cells(cells):
 
 
 def list_reasons(item):
-    """Return why a cell is not ok, one line each; the tests of an unstable run apart."""
-    stability = item.result["stability"]
+    """Return why a cell is not ok, one line each, the tests of an unstable run apart; and whether it took repeats."""
+    stability, before = item.result["stability"], item.result["unstable_before"]
     if item.result["status"] != "unstable":
-        return item.verdict["reasons"]
+        repeats = [f"measured {len(before) + 1} times, unstable before the last"] if before else []
+        return [*item.verdict["reasons"], *repeats]
     tests = [_name_test(reason) for reason in stability["reasons"]]
     return [*tests, *(reason for reason in item.verdict["reasons"] if not reason.startswith("unstable: "))]
 

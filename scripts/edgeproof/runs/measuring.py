@@ -1,5 +1,7 @@
 """Measuring one cell: a session of fresh processes on its device, and the result that follows from it."""
 
+import sys
+
 import numpy as np
 
 from ..artifacts.manifests import read_manifest
@@ -18,7 +20,10 @@ def measure_run(cell, task, arm, device, protocol, interpreter, paths):
 
     `cell`: {model, preset, device, precision}. `arm`: backend, precision, runtime options. `paths`: artifact, manifest,
     reference, identity, inputs, result, samples. A verdict about the artifact (it does not load, its output is wrong,
-    …) is a result with a status; UserError when no verdict was reached, and then neither file is written.
+    …) is a result with a status; UserError when no verdict was reached, and then neither file is written. A session
+    that is unstable is measured again, as often as the protocol allows; the result is of the last one and names those
+    before it. Whether a session is stable does not depend on how fast it was, so that this selects no favourable
+    number.
     """
     cell = Cell(**cell)
     manifest = read_manifest(paths["manifest"])
@@ -47,19 +52,22 @@ def measure_run(cell, task, arm, device, protocol, interpreter, paths):
             raise UserError(
                 f"{paths['artifact']}: its sha256 is not the one in {paths['manifest']}; rebuild the artifact"
             )
-        session = run_session(
-            paths["result"].parent,
-            str(cell),
-            {"candidate": {**arm, "artifact": str(paths["artifact"])}},
-            ["candidate"] * protocol["processes"],
-            paths["inputs"],
-            device,
-            protocol,
-            interpreter,
-        )
-        samples = [session.samples[slot] for slot in sorted(session.samples)]
-        facts["output_difference"] = worst_output_difference(session, read_tensors(paths["reference"]))
-        facts["attempt"] = relative_to_repository(session.attempt)
+        reference = read_tensors(paths["reference"])
+        arms = {"candidate": {**arm, "artifact": str(paths["artifact"])}}
+        order = ["candidate"] * protocol["processes"]
+        facts["unstable_before"] = []
+        for left in range(protocol.get("repeats_when_unstable", 0), -1, -1):
+            place = (paths["inputs"], device, protocol, interpreter)
+            session = run_session(paths["result"].parent, str(cell), arms, order, *place)
+            samples = [session.samples[slot] for slot in sorted(session.samples)]
+            facts["output_difference"] = worst_output_difference(session, reference)
+            facts["attempt"] = relative_to_repository(session.attempt)
+            result = build_result(facts, manifest, session.record, samples)
+            if result["status"] != "unstable" or not left:
+                break
+            message = result["reason"]["message"]
+            facts["unstable_before"].append({"attempt": facts["attempt"], "message": message})
+            print(f"{cell}  unstable, measuring again (at most {left} times): {message}", file=sys.stderr, flush=True)
     write_samples(paths["samples"], samples)
     facts["digests"]["samples"] = sha256_file(paths["samples"])
     result = build_result(facts, manifest, session and session.record, samples)

@@ -50,6 +50,11 @@ def measure_session_of_pairs(folder, label, arms, pairs, inputs, device, protoco
     return record
 
 
+def timing_of(protocol):
+    """Return what of a protocol decides how one process of a pair is timed; how many there are does not."""
+    return {key: value for key, value in protocol.items() if key not in ("name", "processes", "repeats_when_unstable")}
+
+
 def interleave(pairs, seed):
     """Return 2 × `pairs` arm names: each pair holds both arms, in random order. Equal seeds give equal orders."""
     generator = random.Random(seed)

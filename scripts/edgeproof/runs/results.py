@@ -55,6 +55,7 @@ def build_result(facts, manifest, session, samples):
         "environment": session and session["environment"],
         "started_at_unix_s": session and session["started_at_unix_s"],
         "attempt": facts.get("attempt"),
+        "unstable_before": facts.get("unstable_before", []),
         "origins": _ORIGINS,
     }
     if manifest["status"] != "ok":
