@@ -85,6 +85,8 @@ def built(tmp_path_factory):
     workspace.write("config/presets/fake-2t.yaml", (workspace.root / "config/presets/fake.yaml").read_text())
     workspace.edit("config/presets/fake-2t.yaml", "{noise: 0.01}", "{noise: 0.01, intra_op_threads: 2}")
     workspace.edit("config/fake.yaml", "presets: [fake]", "presets: [fake, fake-2t]")
+    # A lock of its own: simulated times need not wait for whoever measures on this machine.
+    workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\nlock: device.lock")
     done = workspace.snakemake()
     assert done.returncode == 0, done.stdout
     return workspace
