@@ -214,7 +214,8 @@ def _find_agreement(criterion, parity, accept_trivial):
         return Quantity(missed, missed, missed, provenance, f"{len(lines)} limits of {source}", trivial)
     accuracy = parity["accuracy"]
     if accuracy is None:
-        return absent(source, parity["absent"].get("relative_accuracy", "accuracy was not measured"), provenance)
+        reason = "a regression has an error, not an accuracy" if "error" in parity else "accuracy was not measured"
+        return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)
     bounds = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], criterion["confidence"])
     figures = [100 * figure for figure in (accuracy["difference"], *bounds)]
     return Quantity(*figures, provenance, f"{accuracy['count']} paired answers of {source}", trivial)

@@ -104,8 +104,35 @@ def describe_digests(cells, page):
     ]
 
 
+def describe_quality(parity):
+    """Return {reference, candidate, difference, interval, unit, count} of what a parity found: accuracy or error."""
+    if "error" in parity:
+        return describe_error(parity["error"])
+    return describe_accuracy(parity["accuracy"])
+
+
+def describe_error(error):
+    """Return a regression's error as `describe_quality` has it; without an interval, both answered alike."""
+    difference, low, high = (error[key] for key in ("difference", "low", "high"))
+    known = low is not None
+    decimals = min(4, decimals_for(difference, low, high)) if difference else 0
+    texts = {
+        side: f"RMSE{SPACE}{format_number(error[f'{side}_rmse'], 4)}"
+        + ("" if error[f"{side}_r2"] is None else f", R²{SPACE}{format_fixed(error[f'{side}_r2'], 3)}")
+        for side in ("reference", "candidate")
+    }
+    return {
+        **texts,
+        "difference": format_signed(difference, decimals),
+        "interval": format_range(low, high, decimals, sign=True) if known else "the same answers",
+        "unit": "in RMSE",
+        "confidence": format_limit(error["confidence"], share=True),
+        "count": format_count(error["count"]),
+    }
+
+
 def describe_accuracy(accuracy):
-    """Return {reference, candidate, difference, interval, count} of a parity's accuracy as text, or None."""
+    """Return an accuracy as `describe_quality` has it, or None."""
     if accuracy is None:
         return None
     difference, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
@@ -115,6 +142,7 @@ def describe_accuracy(accuracy):
         "candidate": format_percent(accuracy["candidate_accuracy"]),
         "difference": format_signed(difference, decimals),
         "interval": format_range(low, high, decimals, sign=True),
+        "unit": "points",
         "confidence": format_limit(accuracy["confidence"], share=True),
         "count": format_count(accuracy["count"]),
         "gained": accuracy["gained"],
@@ -147,7 +175,7 @@ def _describe_cell(item, unit, factor):
         "load": _median_ms(load),
         "memory": format_bytes(result["memory_peak_bytes"]),
         "size": format_bytes(result["artifact_bytes"]) if item.manifest["status"] == "ok" else None,
-        "accuracy": describe_accuracy(item.parity["accuracy"]),
+        "accuracy": describe_quality(item.parity),
         "parity": _parity_summary(item.parity),
     }
 
@@ -203,7 +231,7 @@ def _describe_parity(item):
         "simulated": parity["provenance"] == "simulated",
         "summary": _parity_summary(parity),
         "metrics": [_describe_metric(name, parity["metrics"][name], parity["absent"].get(name)) for name in _METRICS],
-        "accuracy": describe_accuracy(parity["accuracy"]),
+        "accuracy": describe_quality(parity),
         "accuracy_absent": parity["absent"].get("relative_accuracy"),
         "thresholds": [_describe_threshold(line) for line in parity["thresholds"]],
         "count": format_count(parity["evaluation"]["count"]),

@@ -2,7 +2,13 @@
 
 import pytest
 from edgeproof.evidence.collecting import collect_evidence
-from edgeproof.evidence.tables import describe_cells, describe_digests, describe_parities, describe_percentiles
+from edgeproof.evidence.tables import (
+    describe_cells,
+    describe_digests,
+    describe_parities,
+    describe_percentiles,
+    describe_quality,
+)
 
 PAGE = "results/evidence/trial/report.html"
 
@@ -103,3 +109,24 @@ def test_digests_are_short_with_the_whole_beside(cells):
     assert [file["name"] for file in files] == ["result.json", "samples.csv", "manifest.json", "parity.json"]
     assert all(file["digest"].startswith(file["short"]) and len(file["digest"]) == 64 for file in files)
     assert files[0]["href"] == "../../runs/digits-cnn/ort-cpu/desk/fp32/result.json"
+
+
+def test_a_regression_shows_its_error_in_the_place_of_an_accuracy():
+    error = {
+        "difference": -0.03896,
+        "low": -0.2134,
+        "high": 0.1345,
+        "confidence": 0.95,
+        "count": 142,
+        "reference_rmse": 52.6692,
+        "candidate_rmse": 52.6302,
+        "reference_r2": 0.53188,
+        "candidate_r2": None,
+    }
+    shown = describe_quality({"accuracy": None, "error": error})
+    assert shown["reference"] == "RMSE\u202f52.67, R²\u202f0.532" and shown["candidate"] == "RMSE\u202f52.63"
+    assert (shown["difference"], shown["interval"]) == ("−0.04", "−0.21 to +0.13")
+    assert (shown["unit"], shown["count"]) == ("in RMSE", "142")
+    alike = describe_quality({"accuracy": None, "error": error | {"difference": 0.0, "low": None, "high": None}})
+    assert (alike["difference"], alike["interval"]) == ("0", "the same answers")
+    assert describe_quality({"accuracy": None}) is None
