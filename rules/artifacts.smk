@@ -166,6 +166,62 @@ use rule build_tflite as build_torchscript with:
         preset=one_of(presets_of("pt")),
 
 
+# Built on the device, by what the device has: nothing is installed for that.
+
+
+rule build_tensorrt:
+    input:
+        source="results/sources/{model}/model.onnx",
+        identity="results/sources/{model}/identity.json",
+        calibration=calibration_of,
+        script="scripts/build_tensorrt.py",
+        code=source_closure("scripts/build_tensorrt.py"),
+        converter=converter_code("tensorrt_calibration"),
+    output:
+        artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.engine",
+        manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
+    log:
+        script="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.log",
+        converter="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.converter.log",
+    wildcard_constraints:
+        preset=one_of(presets_of("engine")),
+        builder=one_of(CATALOGUES["device"]),
+    conda:
+        "../envs/edgeproof.yaml"
+    resources:
+        **device_slots(lambda wildcards: wildcards.builder),
+    params:
+        cell=lambda wildcards: as_json(dict(wildcards)),
+        preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
+        calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        device=lambda wildcards: builder_options(wildcards.builder),
+    message:
+        "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset} on {wildcards.builder}"
+    shell:
+        "python {input.script} --cell {params.cell:q} --source {input.source:q} --identity {input.identity:q}"
+        " --preset {params.preset:q} --precision {wildcards.precision} {params.calibration} {params.device}"
+        " --artifact {output.artifact:q} --manifest {output.manifest:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
+
+
+use rule build_tensorrt as build_rknn with:
+    input:
+        source="results/sources/{model}/model.onnx",
+        identity="results/sources/{model}/identity.json",
+        calibration=calibration_of,
+        script="scripts/build_rknn.py",
+        code=source_closure("scripts/build_rknn.py"),
+        converter=converter_code("rknn"),
+    output:
+        artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.rknn",
+        manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
+    log:
+        script="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.log",
+        converter="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.converter.log",
+    wildcard_constraints:
+        preset=one_of(presets_of("rknn")),
+        builder=one_of(CATALOGUES["device"]),
+
+
 rule check_parity:
     input:
         source="results/sources/{model}/model.onnx",
@@ -188,7 +244,7 @@ rule check_parity:
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
         arm=lambda wildcards: as_json(parity_arm_of(wildcards)),
-        interpreter=lambda wildcards: parity_interpreter_option(wildcards.preset),
+        interpreter=lambda wildcards: parity_interpreter_option(wildcards.preset, wildcards.builder),
         thresholds=lambda wildcards: as_json(
             CATALOGUES["preset"][wildcards.preset]["parity"].get(wildcards.precision, {})
         ),

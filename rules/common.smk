@@ -210,10 +210,29 @@ def parity_runtime_of(preset):
     return [toolchain_record(name)] if name else []
 
 
-def parity_interpreter_option(preset):
-    """Return the option that names that environment's interpreter, empty where ours will do."""
+def parity_interpreter_option(preset, builder):
+    """Return the option that names the interpreter that has a preset's runtime, empty where ours will do.
+
+    What a device has built runs in the Python that its configuration names: nobody else may have the runtime.
+    """
+    if builder in CATALOGUES["device"]:
+        return interpreter_option(builder)
     name = CATALOGUES["preset"][preset].get("runtime_environment")
     return f"--interpreter {toolchain_interpreter(name)}" if name else ""
+
+
+def interpreter_option(device):
+    """Return the option that names a device's own Python, empty where it has none."""
+    interpreter = CATALOGUES["device"][device].get("interpreter")
+    return f"--interpreter {shlex.quote(interpreter)}" if interpreter else ""
+
+
+def builder_options(device):
+    """Return the options that tell a build on a device which board that must be, its lock, and which Python is its own."""
+    document = CATALOGUES["device"][device]
+    options = {"--board": document.get("board_contains"), "--lock": document.get("lock")}
+    given = [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
+    return " ".join(filter(None, (*given, interpreter_option(device))))
 
 
 def toolchain_of(wildcards):

@@ -99,7 +99,7 @@ def test_shipped_configuration_satisfies_its_schema(kind):
     assert read_catalogue(kind, ROOT / "config")
 
 
-@pytest.mark.parametrize("name", ["jetson", "rpi", "fake"])
+@pytest.mark.parametrize("name", ["jetson", "rpi", "fake", "tensorrt"])
 def test_shipped_campaigns_expand(name):
     catalogues = {kind: read_catalogue(kind, ROOT / "config") for kind in CATALOGUES}
     base = read_yaml(ROOT / "config/config.yaml", "campaign")

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 
 from ..core.errors import UserError
+from .manifests import describe_file
 
 LEAST_SAMPLES = 200  # fewer leave the ranges of activations to chance
 CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime hold at once
@@ -97,6 +98,21 @@ class CalibrationStream:
         if dtype.kind == "f" and not np.isfinite(sample).all():
             raise UserError(f"{self._path}: inputs/{name}, sample {self._next} has values that are not finite")
         return sample
+
+
+def check_calibration(path, inputs, precision, options):
+    """Return the manifest's entry about the calibration set, None where none is used; UserError if it does not fit."""
+    if precision != "int8":
+        return None
+    if path is None:
+        raise UserError("int8 needs a calibration set; give one with --calibration")
+    samples = options["calibration_samples"]
+    if type(samples) is not int or samples < LEAST_SAMPLES:
+        raise UserError(f"preset: build.calibration_samples is {samples!r}; at least {LEAST_SAMPLES} are needed")
+    with CalibrationStream(path, inputs, samples) as stream:
+        while stream.get_next() is not None:
+            pass
+    return {**describe_file(path), "samples": samples, "method": options["calibration_method"]}
 
 
 def _fits(shape, wanted):

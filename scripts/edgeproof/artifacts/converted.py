@@ -4,15 +4,13 @@ import shutil
 from pathlib import Path
 
 from ..core.documents import read_json
-from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
 from ..sources.onnx_files import load_model
-from .calibration import LEAST_SAMPLES, CalibrationStream
+from .calibration import check_calibration
 from .converting import describe_record, run_converter
 from .failures import BuildError
 from .formats import FORMATS, check_options
 from .jobs import carry_out, check_job
-from .manifests import describe_file
 from .precision import judge_counts, require_precision
 from .preflight import require_interface
 from .saved_models import take_saved_model
@@ -72,21 +70,6 @@ def build_converted(
         return {**{key: converted[key] for key in ("inputs", "outputs", "warnings")}, "opset": None, "precision": proof}
 
     carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
-
-
-def check_calibration(path, inputs, precision, options):
-    """Return the manifest's entry about the calibration set, None where none is used; UserError if it does not fit."""
-    if precision != "int8":
-        return None
-    if path is None:
-        raise UserError("int8 needs a calibration set; give one with --calibration")
-    samples = options["calibration_samples"]
-    if type(samples) is not int or samples < LEAST_SAMPLES:
-        raise UserError(f"preset: build.calibration_samples is {samples!r}; at least {LEAST_SAMPLES} are needed")
-    with CalibrationStream(path, inputs, samples) as stream:
-        while stream.get_next() is not None:
-            pass
-    return {**describe_file(path), "samples": samples, "method": options["calibration_method"]}
 
 
 def require_integer_activations(proof):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
-from ..sources.onnx_files import iterate_nodes, load_model
-from .failures import BuildError, classify_failure, describe_node, locate_failure
+from ..sources.onnx_files import load_model
+from .failures import explain_failure
 from .manifests import describe_lock
 from .toolchains import open_toolchain
 
@@ -71,17 +71,6 @@ def run_logged(command, folder, environment):
             lines.append(line)
             sys.stderr.write(line)
     return process.returncode, "".join(lines)
-
-
-def explain_failure(failure, model):
-    """Return the BuildError of a converter's `failure.json`, with the node to blame in words where one is known."""
-    message = failure["message"]
-    kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
-    node = next((node for node in iterate_nodes(model.graph.node) if failure["output"] in [*node.output[:1]]), None)
-    if node is None:
-        return BuildError(kind, f"{message}{locate_failure(message, model)}")
-    versions = {item.domain or "ai.onnx": item.version for item in model.opset_import}
-    return BuildError(kind, f"{describe_node(node, versions)}: {message}")
 
 
 def describe_record(record, packages):

@@ -20,7 +20,7 @@ _LONGEST = 500
 class BuildError(Exception):
     """This model cannot become this artifact with these tools, and trying again will not change that.
 
-    `kind`: unsupported_operator, conversion_failed, precision_not_held or out_of_memory.
+    `kind`: unsupported_operator, conversion_failed, precision_not_held, out_of_memory or timed_out.
     """
 
     def __init__(self, kind, message):
@@ -67,6 +67,17 @@ def locate_failure(text, model):
     if found is None:
         return f" (opset {versions.get('ai.onnx', '?')})"
     return f" ({describe_node(found, versions)})"
+
+
+def explain_failure(failure, model):
+    """Return the BuildError of a converter's `failure.json`, with the node to blame in words where one is known."""
+    message = failure["message"]
+    kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
+    node = next((node for node in iterate_nodes(model.graph.node) if failure["output"] in [*node.output[:1]]), None)
+    if node is None:
+        return BuildError(kind, f"{message}{locate_failure(message, model)}")
+    versions = {item.domain or "ai.onnx": item.version for item in model.opset_import}
+    return BuildError(kind, f"{describe_node(node, versions)}: {message}")
 
 
 def describe_node(node, versions):

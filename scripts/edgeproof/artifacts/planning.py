@@ -31,6 +31,8 @@ RULES = {
     "mlpackage.zip": Rule("build_coreml", saved_model=True),
     "openvino.zip": Rule("build_openvino"),
     "pt": Rule("build_torchscript"),
+    "engine": Rule("build_tensorrt"),
+    "rknn": Rule("build_rknn"),
 }
 
 

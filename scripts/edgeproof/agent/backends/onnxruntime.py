@@ -26,7 +26,7 @@ _GRAPH_LEVELS = {
 
 class OnnxRuntime:
     """ONNX Runtime. Options: execution_provider, intra_op_threads (0: all), inter_op_threads, graph_optimization,
-    spinning.
+    spinning, cpu_fallback (false: an operator that only the CPU has is a verdict, and not a slow run).
     """
 
     name = "onnxruntime"
@@ -55,10 +55,14 @@ class OnnxRuntime:
         settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
         self.spinning = bool(options.get("spinning", True))
         settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if self.spinning else "0")
+        if not options.get("cpu_fallback", True):
+            settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         settings.log_severity_level = 3
         self.threads = settings.intra_op_num_threads
         try:
-            self._session = onnxruntime.InferenceSession(arm["artifact"], settings, providers=[self.provider_requested])
+            self._session = onnxruntime.InferenceSession(
+                arm["artifact"], settings, list_providers(self.provider_requested, arm.get("precision"))
+            )
         except MemoryError as error:
             raise Verdict("out_of_memory", error) from error
         except Exception as error:
@@ -87,6 +91,19 @@ class OnnxRuntime:
     def definition(self):
         on_host = self.provider_requested == "CPUExecutionProvider"
         return define_latency(HOST_ARRAYS, self.threads, self.spinning, "none" if on_host else "included")
+
+
+def list_providers(requested, precision):
+    """Return the providers of a session with their options; what TensorRT cannot run is CUDA's.
+
+    fp32 is fp32: CUDA would round to TF32 (19 bits) by default. TensorRT computes in float16 only where it is told to.
+    """
+    cuda = ("CUDAExecutionProvider", {"use_tf32": "0"})
+    if requested == "CUDAExecutionProvider":
+        return [cuda]
+    if requested == "TensorrtExecutionProvider":
+        return [(requested, {"trt_fp16_enable": "1" if precision == "fp16" else "0"}), cuda]
+    return [requested]
 
 
 def _describe(value):

@@ -13,9 +13,13 @@ from .fake import Fake
 from .litert import LiteRt
 from .onnxruntime import OnnxRuntime
 from .openvino import OpenVino
+from .rknn import Rknn
+from .tensorrt import TensorRt
 from .torchscript import TorchScript
 
-_BACKENDS = {backend.name: backend for backend in (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, Fake)}
+_BACKENDS = {
+    backend.name: backend for backend in (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Fake)
+}
 
 
 def open_backend(arm):
