@@ -4,6 +4,7 @@
 # make lint     ruff, snakefmt and snakemake --lint
 # make bench    speed and memory, as ratios within one run, into results/bench/
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
+# make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
 # make bench-noise  A/A comparisons and a known slow-down on this machine: half an hour, nothing else running
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
@@ -13,7 +14,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign test-toolchain lint docs bench bench-plans bench-judge bench-noise lock system-packages
+.PHONY: demo setup test test-campaign test-toolchain lint docs bench bench-plans bench-judge bench-convert bench-noise lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -61,6 +62,13 @@ bench-plans: setup
 
 bench-judge: setup
 	$(BIN)/python scripts/bench_judge.py
+
+# A toolchain that is not there is not made for this; its presets are left out, and the result says so.
+bench-convert: setup
+	$(SNAKEMAKE) --profile local --configfile config/runtimes.yaml results/sources/squeezenet/identity.json \
+	  results/sources/squeezenet/samples/calibration.npz \
+	  $$(test ! -f results/toolchains/tensorflow.json || echo results/artifacts/squeezenet/saved_model/saved_model.zip)
+	$(BIN)/python scripts/bench_convert.py
 
 bench-noise: setup
 	$(SNAKEMAKE) --profile local results/artifacts/digits-cnn/ort-cpu/host/fp32/artifact.onnx \
