@@ -144,9 +144,10 @@ def choose_pair(builds, left=None, right=None):
     pairs = [pair for pair in list_pairs(builds) if set(wanted) <= set(pair)]
     if not pairs:
         raise UserError(_explain_no_pair(builds, wanted))
-    pair = min(pairs, key=lambda pair: [cell.precision != "fp32" for cell in pair])
-    first = parse_cell(left) if left else (pair[1] if right and parse_cell(right) == pair[0] else pair[0])
-    return first, next(cell for cell in pair if cell != first)
+    ordered = [tuple(sorted(pair, key=lambda cell: cell.precision != "fp32")) for pair in pairs]
+    first, second = min(ordered, key=lambda pair: pair[0].precision != "fp32")
+    swapped = (left is not None and parse_cell(left) == second) or (right is not None and parse_cell(right) == first)
+    return (second, first) if swapped else (first, second)
 
 
 def parse_cell(text):

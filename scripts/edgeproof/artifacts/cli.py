@@ -64,13 +64,13 @@ def inspect(options, root, read_result):
         action = f"edgeproof artifacts compare-command --left {build.ready[0].cell}"
     else:
         action = candidates.suggest_run(build)
-    document = {"manifest": manifest, "parity": parity, **candidates.describe_build(build), "next": action}
+    document = {"manifest": manifest, "parity": parity, "build": candidates.describe_build(build), "next": action}
     return _show(options, document, lambda: views.show_manifest(manifest, parity, build, action))
 
 
 def validate_records(options, root, _):
-    where = root / "results" / "artifacts" if options.target == "all" else Path(options.target)
-    checked = [(path, _validate(path, options.lenient)) for path in find_manifests(where)]
+    paths = find_manifests(_target(options.target, root))
+    checked = [(path, _validate(path, options.lenient)) for path in paths]
     document = [{"manifest": str(path), "checks": _as_json(checks)} for path, checks in checked]
     _show(options, document, lambda: views.show_checks(checked, options.verbose))
     return int(any(has_faults(checks) for _, checks in checked))
@@ -79,9 +79,17 @@ def validate_records(options, root, _):
 def rebuild(options, root, _):
     from .rebuilding import rebuild_artifact
 
-    record = rebuild_artifact(Path(options.manifest), options.output)
-    _show(options, record, lambda: views.show_rebuild(record))
-    return int(record["verdict"] == "different")
+    paths = find_manifests(_target(options.target, root))
+    if len(paths) == 1:
+        record = rebuild_artifact(paths[0], options.output)
+        _show(options, record, lambda: views.show_rebuild(record))
+        return int(record["verdict"] == "different")
+    if options.output:
+        raise UserError(f"--output holds one rebuild, and {options.target} has {len(paths)} manifests")
+    outcomes = [_try_rebuild(rebuild_artifact, path) for path in paths]
+    _show(options, outcomes, lambda: [line for outcome in outcomes for line in views.show_outcome(outcome)])
+    verdicts = {outcome["verdict"] for outcome in outcomes}
+    return 2 if "refused" in verdicts else int("different" in verdicts)
 
 
 def summarise(options, root, _):
@@ -136,6 +144,18 @@ def explain(options, root, _):
     if options.output:
         return _write(options.output, document, "operators")
     return _show(options, validate(document, "operators", "the profile"), lambda: views.show_operators(document))
+
+
+def _target(text, root):
+    return root / "results" / "artifacts" if text == "all" else Path(text)
+
+
+def _try_rebuild(rebuild_artifact, path):
+    """Return the record of a rebuild, or why it was refused: of many, one that cannot be rebuilt stops no other."""
+    try:
+        return rebuild_artifact(path)
+    except UserError as error:
+        return {"manifest": str(path), "verdict": "refused", "reason": " ".join(str(error).split())}
 
 
 def _validate(path, lenient):
@@ -218,10 +238,10 @@ def _parse(argv):
     verb.add_argument("manifest", help="manifest.json, InferEdgeForge's too")
     verb = add("validate", validate_records, "hash every file again that manifests name; exit 1 if something differs")
     verb.add_argument("target", help="a manifest.json (InferEdgeForge's too), a folder of them, or `all`")
-    verb.add_argument("--lenient", action="store_true", help="a preset file may change in what decides no build")
+    verb.add_argument("--lenient", action="store_true", help="presets and locks may change in what decided no build")
     verb.add_argument("--verbose", action="store_true", help="also what holds")
     verb = add("rebuild", rebuild, "build again from a manifest and compare; exit 1 if the result is different")
-    verb.add_argument("manifest", help="manifest.json")
+    verb.add_argument("target", help="a manifest.json, a folder of them, or `all`")
     verb.add_argument("--output", help="an empty or new folder (default: the next one in results/rebuilds/)")
     verb = add("summary", summarise, "runtime-summary.json: the fifteen fields that a worker needs", as_json=False)
     verb.add_argument("manifest", help="manifest.json, InferEdgeForge's too")

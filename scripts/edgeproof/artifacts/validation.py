@@ -34,7 +34,7 @@ class Check:
 def validate_manifest(path, lenient=False):
     """Return the Checks of the manifest at `path` and of every file it speaks of; an unreadable one is the only Check.
 
-    `lenient`: a preset file that changed in nothing that decided the build is a note.
+    `lenient`: a preset file or a lock that changed in nothing that decided the build is a note.
     """
     try:
         manifest = read_manifest(path)
@@ -49,7 +49,7 @@ def validate_manifest(path, lenient=False):
         checks.append(_check_file("intermediate", root, made["file"], made["sha256"]))
     checks += _check_log(manifest, root)
     checks += check_preset(manifest, config, lenient)
-    checks += check_lock(manifest, config)
+    checks += check_lock(manifest, config, lenient)
     return checks + _check_parity(path, root)
 
 
@@ -77,7 +77,7 @@ def check_preset(manifest, root, lenient=False):
     return [Check("preset file", "note" if lenient else "differs", file, message)]
 
 
-def check_lock(manifest, root):
+def check_lock(manifest, root, lenient=False):
     """Return the Checks of the toolchain's lock: that it is the recorded one, and has the versions that took part."""
     if (digest := manifest.get("toolchain_lock_sha256")) is None:
         return [Check("toolchain lock", "note", "-", "the manifest names none")]
@@ -88,15 +88,29 @@ def check_lock(manifest, root):
             return [Check("toolchain lock", "differs", "envs/", f"no lock there has the sha256 {digest}")]
         return [Check("toolchain lock", "ok", f"envs/{found.name}")]
     check = _check_file("toolchain lock", root, file, digest)
-    if check.status != "ok":
+    if check.status == "missing":
         return [check]
-    pinned = read_pins(_resolve(root, file))
-    for name, version in manifest["toolchain"].items():
-        wanted = pinned.get(_normalise(name))
-        if wanted and version.split("+")[0] not in {item.split("+")[0] for item in wanted}:
-            message = f"{name} {version} took part in the build, the lock has {', '.join(sorted(wanted))}"
-            return [Check("toolchain lock", "differs", file, message)]
+    others = list_other_versions(manifest["toolchain"], read_pins(_resolve(root, file)))
+    if others:
+        return [Check("toolchain lock", "differs", file, "; ".join(others))]
+    if check.status == "differs":
+        message = f"{check.message}; the versions that took part are still in it"
+        return [Check("toolchain lock", "note" if lenient else "differs", file, message)]
     return [check]
+
+
+def list_other_versions(toolchain, pins):
+    """Return one sentence per package that took part in a build in another version than a lock has now.
+
+    `toolchain`: `{distribution: version}`, `pins`: as `read_pins` gives them. What the lock does not have is passed
+    over (Python itself, and a second environment's packages); local versions (`+cpu`) are not told apart.
+    """
+    sentences = []
+    for name, version in toolchain.items():
+        wanted = {item.split("+")[0] for item in pins.get(_normalise(name), ())}
+        if wanted and version.split("+")[0] not in wanted:
+            sentences.append(f"{name} {version} took part in the build, the lock has {', '.join(sorted(wanted))}")
+    return sentences
 
 
 def read_pins(path):

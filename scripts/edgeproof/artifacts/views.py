@@ -101,6 +101,13 @@ def show_rebuild(record):
     return lines + [f"  around it: {text}" for text in record["environment"]]
 
 
+def show_outcome(outcome):
+    """Return one of many rebuilds: its verdict, or why there is none."""
+    if outcome["verdict"] == "refused":
+        return [f"refused: {outcome['manifest']}", f"  {outcome['reason']}"]
+    return show_rebuild(outcome)
+
+
 def show_operators(document):
     """Return what explains the speed of an artifact, with its caveats."""
     lines = [*document["findings"], ""]

@@ -134,6 +134,19 @@ def test_versions_that_the_lock_does_not_have_are_named(built, tmp_path):
     assert "manifest_sha256" in found["parity"].message
 
 
+def test_a_lock_that_changed_elsewhere_is_told_from_one_that_matters(built):
+    path = built / "envs/edgeproof.lock"
+    original = path.read_text()
+    path.write_text(original + "# another line\n")
+    strict, lenient = faults(built), faults(built, lenient=True)
+    path.write_text(original.replace("onnxruntime==", "onnxruntime==0."))
+    other = faults(built, lenient=True)
+    path.write_text(original)
+    assert strict["toolchain lock"].message.endswith("the versions that took part are still in it")
+    assert "toolchain lock" not in lenient
+    assert other["toolchain lock"].message.startswith("onnxruntime ")
+
+
 def test_pins_are_read_with_their_markers(tmp_path):
     lock = tmp_path / "x.lock"
     lock.write_text("a.b_c==1.0 \\\n    --hash=sha256:00\nd==2 ; python_version < '3'\nd==3\n# e==4\n")
