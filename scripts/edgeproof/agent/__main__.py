@@ -2,7 +2,8 @@
 
     python -m edgeproof.agent VERB SPEC OUT
 
-VERB is `session`, `measure` or `infer` (see docs/architecture.md), SPEC a JSON file, OUT a folder to fill.
+VERB is `session`, `measure`, `infer`, `links` or `serve` (see docs/architecture.md), SPEC a JSON file, OUT a folder to
+fill.
 Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
 say why.
 """
@@ -15,8 +16,8 @@ from .failures import NoVerdict
 
 
 def main(argv):
-    if len(argv) != 3 or argv[0] not in ("session", "measure", "infer"):
-        print("usage: python -m edgeproof.agent session|measure|infer SPEC OUT", file=sys.stderr)
+    if len(argv) != 3 or argv[0] not in ("session", "measure", "infer", "links", "serve"):
+        print("usage: python -m edgeproof.agent session|measure|infer|links|serve SPEC OUT", file=sys.stderr)
         return 2
     verb, spec_path, out = argv
     with open(spec_path, encoding="utf-8") as stream:
@@ -31,6 +32,14 @@ def main(argv):
             from .measurement import measure_process
 
             measure_process(spec, out)
+        elif verb == "links":
+            from .links import measure_links
+
+            measure_links(spec, out)
+        elif verb == "serve":
+            from .serving import serve_steps
+
+            serve_steps(spec, out)
         else:
             from .inference import infer_samples
 

@@ -46,6 +46,8 @@ def measure_process(spec, out):
             "execution_providers_used": list(backend.providers_used),
         }
         report["latency_definition"] = backend.definition()
+        if hasattr(backend, "describe_steps"):
+            report["placed"] = backend.describe_steps(report["samples"] * report["calls_per_sample"])
         numpy.save(os.path.join(out, "samples.npy"), numpy.frombuffer(samples, "int64"))
         names = [name for name, _, _ in backend.outputs]
         numpy.savez(

@@ -1,6 +1,6 @@
 """`session`: one measurement on this device, from lock to lock.
 
-A session holds the device's exclusive lock, records the environment, runs one fresh `measure` process per slot of
+A session holds the device's exclusive lock, records the environment, runs one fresh process (`measure`) per slot of
 `spec["order"]` (arm names; two arms are interleaved by whoever wrote the order), and records the environment again.
 """
 
@@ -27,7 +27,7 @@ def run_session(spec, out):
 
     `spec`: label, arms {name: arm}, order [name], inputs, protocol, lock (path or null for the device's default),
     board (text that the board's name must contain, or null), timeout_s per process. An arm may name the `interpreter`
-    that has its runtime; else it is ours.
+    that has its runtime; else it is ours. Its `verb` says what a process does: `measure`, or `links`.
     """
     check_board(spec.get("board"))
     with device_lock(spec.get("lock"), spec["label"]) as lock:
@@ -133,7 +133,7 @@ def _run_process(spec, slot, arm, folder):
     with open(spec_path, "w", encoding="utf-8") as stream:
         json.dump(process_spec, stream)
     interpreter = spec["arms"][arm].get("interpreter") or sys.executable
-    command = [interpreter, "-m", __package__, "measure", spec_path, folder]
+    command = [interpreter, "-m", __package__, spec["arms"][arm].get("verb", "measure"), spec_path, folder]
     base = {"slot": slot, "arm": arm}
     kills = read_oom_kills()
     with open(os.path.join(folder, "log.txt"), "wb") as log:

@@ -13,6 +13,7 @@ from .fake import Fake
 from .litert import LiteRt
 from .onnxruntime import OnnxRuntime
 from .openvino import OpenVino
+from .placed import open_placed
 from .rknn import Rknn
 from .tensorrt import TensorRt
 from .torchscript import TorchScript
@@ -20,6 +21,7 @@ from .torchscript import TorchScript
 _BACKENDS = {
     backend.name: backend for backend in (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Fake)
 }
+_BACKENDS["placed"] = open_placed
 
 
 def open_backend(arm):

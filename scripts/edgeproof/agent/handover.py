@@ -1,0 +1,200 @@
+"""How the processes of a placed pipeline work together: tensors in shared memory, the turn passed through pipes.
+
+One process per executor. Whoever has the turn runs its stages, puts what others read into the shared area, and passes
+the turn to the process of the next stage. The caller has the turn before the first stage and after the last.
+"""
+
+import json
+import mmap
+import os
+import select
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+from .failures import NoVerdict, Verdict
+
+CALLER = ""
+READY, FAILED = -1, -2
+_TURN = struct.Struct("<i")
+_ALIGNMENT = 4096
+_PATIENCE_S = 1.0
+
+
+class Area:
+    """The shared memory of one placement.
+
+    `stamps`: int64 `(steps, 3)`, readings of the monotonic clock when a step had its inputs, had run, and had put its
+    outputs into place. `tensors`: {name: array}.
+    """
+
+    def __init__(self, descriptor, spec):
+        memory = mmap.mmap(descriptor, measure_area(spec))
+        steps = len(spec["steps"])
+        self.stamps = numpy.frombuffer(memory, "int64", steps * 3).reshape(steps, 3)
+        self.tensors, offset = {}, _align(steps * 24)
+        for name, tensor in spec["tensors"].items():
+            count = _count(tensor["shape"])
+            array = numpy.frombuffer(memory, tensor["dtype"], count, offset)
+            self.tensors[name] = array.reshape(tensor["shape"])
+            offset += _align(count * numpy.dtype(tensor["dtype"]).itemsize)
+
+
+class Crew:
+    """The processes of a placement, loaded and waiting for a turn.
+
+    `spec`: `executors` {name: {interpreter or null}}, `tensors` {name: {dtype, shape}} that cross between processes,
+    `steps` [{executor, arm, inputs, outputs}] in the order they run; `inputs` and `outputs` are pairs of the
+    artifact's own name and the pipeline's name of a tensor. `close` ends the processes.
+    """
+
+    def __init__(self, spec):
+        self._spec, self._last = spec, len(spec["steps"])
+        names = list(dict.fromkeys(step["executor"] for step in spec["steps"]))
+        self._folder = tempfile.mkdtemp(prefix="edgeproof-placed-")
+        self._workers, self._logs, self._pipes = {}, [], {}
+        self._descriptor = _reserve(measure_area(spec))
+        try:
+            self.area = Area(self._descriptor, spec)
+            self._pipes = {name: os.pipe() for name in [*names, CALLER]}
+            for number, name in enumerate(names):
+                self._workers[name] = self._start(number, name)
+            for _ in names:
+                self._expect(READY)
+        except BaseException:
+            self.close()
+            raise
+        self.reports = {name: self._read_report(number) for number, name in enumerate(names)}
+        self._first = self._pipes[spec["steps"][0]["executor"]][1]
+
+    def run(self):
+        """Let the whole pipeline run once on what is in the area."""
+        os.write(self._first, _TURN.pack(0))
+        self._expect(self._last)
+
+    def close(self):
+        """End the processes and remove what they left; may be called again."""
+        for worker in self._workers.values():
+            worker.stdin.close()  # for a worker, the end of its standard input is the end
+        for worker in self._workers.values():
+            try:
+                worker.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+        for ends in self._pipes.values():
+            for end in ends:
+                os.close(end)
+        for log in self._logs:
+            log.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._workers, self._pipes, self._logs, self._descriptor = {}, {}, [], None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self, number, name):
+        own = dict(self._spec, executor=name, area=self._descriptor, report=self._report_path(number))
+        own["turn"] = self._pipes[name][0]
+        own["others"] = {other: ends[1] for other, ends in self._pipes.items() if other != name}
+        path = os.path.join(self._folder, "spec-{}.json".format(number))
+        with open(path, "w", encoding="utf-8") as stream:
+            json.dump(own, stream)
+        interpreter = self._spec["executors"][name].get("interpreter") or sys.executable
+        log = open(os.path.join(self._folder, "log-{}.txt".format(number)), "w+b")  # noqa: SIM115 (`close` does)
+        self._logs.append(log)
+        try:
+            return subprocess.Popen(
+                [interpreter, "-m", __package__, "serve", path, self._folder],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[self._descriptor, own["turn"], *own["others"].values()],
+            )
+        except OSError as error:
+            raise NoVerdict(
+                "runtime_missing", "{}: cannot be started ({})".format(interpreter, error.strerror)
+            ) from error
+
+    def _expect(self, wanted):
+        """Wait for the turn to come back; Verdict or NoVerdict when a process says that it failed, or ended."""
+        turns = self._pipes[CALLER][0]
+        while not select.select([turns], [], [], _PATIENCE_S)[0]:
+            for number, (name, worker) in enumerate(self._workers.items()):
+                if worker.poll() is not None:
+                    self._raise_failure(number, name, worker.returncode)
+        turn = read_turn(turns)
+        if turn == FAILED:
+            for number, name in enumerate(self._workers):
+                if self._read_report(number).get("status") == "failed":
+                    self._raise_failure(number, name, None)
+        if turn != wanted:
+            raise NoVerdict("agent_error", "the pipeline answered {} where {} was due".format(turn, wanted))
+
+    def _raise_failure(self, number, name, code):
+        report = self._read_report(number)
+        if report.get("status") == "failed":
+            kind, message = report["reason"]["kind"], "{}: {}".format(name, report["reason"]["message"])
+            raise (Verdict if report["verdict"] else NoVerdict)(kind, message)
+        self._logs[number].seek(0)
+        said = self._logs[number].read().decode("utf-8", "replace")[-500:]
+        raise Verdict("crashed", "the process of {} ended with {}: {}".format(name, code, said))
+
+    def _report_path(self, number):
+        return os.path.join(self._folder, "report-{}.json".format(number))
+
+    def _read_report(self, number):
+        try:
+            with open(self._report_path(number), encoding="utf-8") as stream:
+                return json.load(stream)
+        except OSError:
+            return {}
+
+
+def read_turn(descriptor):
+    """Return the next turn from a pipe, None at its end."""
+    data = os.read(descriptor, _TURN.size)
+    return _TURN.unpack(data)[0] if len(data) == _TURN.size else None
+
+
+def pass_turn(descriptor, turn):
+    """Put a turn into a pipe."""
+    os.write(descriptor, _TURN.pack(turn))
+
+
+def measure_area(spec):
+    """Return the size of the shared memory of a placement, in bytes."""
+    sizes = (_count(t["shape"]) * numpy.dtype(t["dtype"]).itemsize for t in spec["tensors"].values())
+    return _align(len(spec["steps"]) * 24) + sum(map(_align, sizes))
+
+
+def _count(shape):
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _align(size):
+    return -(-max(size, 1) // _ALIGNMENT) * _ALIGNMENT
+
+
+def _reserve(size):
+    """Return the descriptor of a nameless file of this size: in memory where there is room, else among the others."""
+    for folder in ("/dev/shm", None):
+        if folder and not os.path.isdir(folder):
+            continue
+        handle, path = tempfile.mkstemp(prefix="edgeproof-area-", dir=folder)
+        os.unlink(path)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle, 0, size)  # a page that cannot be had later would be a bus error
+            else:
+                os.ftruncate(handle, size)
+            return handle
+        except OSError:
+            os.close(handle)
+    raise NoVerdict("no_space", "no room for {} bytes of shared memory".format(size))

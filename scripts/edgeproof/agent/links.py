@@ -1,0 +1,99 @@
+"""`links`: what it takes to hand a tensor from one executor of this machine to another, as a placed pipeline does it.
+
+The executors pass a tensor round a ring that uses every ordered pair of them once. Their stages compute nothing, so
+what is left is the hand-over: the copy into shared memory, the turn, and what the reader's runtime has to rearrange.
+"""
+
+import json
+import os
+
+import numpy
+
+from .backends.placed import HOP_NS, HOP_NS_PER_MB
+from .failures import Verdict
+from .handover import Crew
+
+_CHANNELS = 64
+_WARM_UP = 10
+
+
+def measure_links(spec, out):
+    """Fill `out` with `process.json` (median of every ordered pair and size) and `samples.npy` (those medians, int64).
+
+    `spec`: slot, and an arm with `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples` per size, and
+    `simulated`.
+    """
+    arm = spec["arm"]
+    report = {"status": "ok", "reason": None, "pid": os.getpid(), "calls_per_sample": 1, "samples": arm["samples"]}
+    report["provenance"] = "simulated" if arm["simulated"] else "measured"
+    try:
+        pass_round = simulate_ring if arm["simulated"] else time_ring
+        report["handovers"] = [row for size in arm["sizes_mb"] for row in pass_round(arm, size, spec["slot"])]
+        medians = numpy.array([row["median_ns"] for row in report["handovers"]], "int64")
+        numpy.save(os.path.join(out, "samples.npy"), medians)
+    except Verdict as verdict:
+        report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})
+    with open(os.path.join(out, "process.json"), "w", encoding="utf-8") as stream:
+        json.dump(report, stream, indent=2)
+
+
+def time_ring(arm, size_mb, slot):
+    """Return one row per ordered pair of executors: source, target, size_mb (of the tensor), median_ns."""
+    shape = shape_tensor(size_mb)
+    ring = plan_ring(list(arm["executors"]))
+    tensors = {name: {"dtype": "float32", "shape": shape} for name in ("even", "odd")}
+    steps = [
+        {
+            "executor": name,
+            "arm": {"backend": "echo", "shape": shape, "channels_last": arm["executors"][name]["channels_last"]},
+            "inputs": [["x", ("even", "odd")[number % 2]]],
+            "outputs": [["y", ("odd", "even")[number % 2]]],
+        }
+        for number, name in enumerate(ring)
+    ]
+    crew = Crew({"executors": arm["executors"], "tensors": tensors, "steps": steps})
+    try:
+        rounds = []
+        for _ in range(_WARM_UP + arm["samples"]):
+            crew.run()
+            rounds.append(crew.area.stamps.copy())
+    finally:
+        crew.close()
+    stamps = numpy.array(rounds[_WARM_UP:])
+    medians = numpy.median(stamps[:, 1:, 0] - stamps[:, :-1, 1], axis=0)
+    return _list_rows(ring, shape, medians)
+
+
+def simulate_ring(arm, size_mb, slot):
+    """Return rows as `time_ring` does, from a seed."""
+    shape, ring = shape_tensor(size_mb), plan_ring(list(arm["executors"]))
+    random = numpy.random.RandomState([slot, int(size_mb * 1e6)])
+    actual = 4e-6 * float(numpy.prod(shape))
+    medians = (HOP_NS + HOP_NS_PER_MB * actual) * numpy.exp(0.01 * random.standard_normal(len(ring) - 1))
+    return _list_rows(ring, shape, medians)
+
+
+def shape_tensor(size_mb):
+    """Return the shape of a float32 image with 64 channels of about this size (1 MB is 1,000,000 bytes)."""
+    side = max(1, round((size_mb * 1e6 / 4 / _CHANNELS) ** 0.5))
+    return [1, _CHANNELS, side, side]
+
+
+def plan_ring(names):
+    """Return a closed walk over two or more names that goes from each to each other exactly once (Hierholzer)."""
+    left = {name: [other for other in names if other != name] for name in names}
+    walk, trail = [], [names[0]]
+    while trail:
+        if left[trail[-1]]:
+            trail.append(left[trail[-1]].pop())
+        else:
+            walk.append(trail.pop())
+    return walk[::-1]
+
+
+def _list_rows(ring, shape, medians):
+    size_mb = 4e-6 * float(numpy.prod(shape))
+    return [
+        {"source": source, "target": target, "size_mb": size_mb, "median_ns": int(median)}
+        for source, target, median in zip(ring, ring[1:], medians)
+    ]

@@ -1,0 +1,125 @@
+"""`serve`: one process of a placed pipeline, which runs the stages of one executor whenever it has the turn."""
+
+import json
+import os
+import threading
+import time
+
+import numpy
+
+from .backends.opening import open_backend
+from .failures import NoVerdict, Verdict
+from .handover import CALLER, FAILED, READY, Area, pass_turn, read_turn
+
+
+def serve_steps(spec, out):
+    """Load the own steps of a placement (see `handover.Crew`), say so, and run them until the caller is gone."""
+    threading.Thread(target=_end_with_caller, daemon=True).start()
+    caller = spec["others"][CALLER]
+    try:
+        area = Area(spec["area"], spec)
+        steps = {number: _Step(step) for number, step in enumerate(spec["steps"]) if _is_own(spec, step)}
+        _write_report(spec, {"status": "ok", "runtimes": [step.describe() for step in steps.values()]})
+        pass_turn(caller, READY)
+        _take_turns(spec, area, steps)
+    except Verdict as verdict:
+        _fail(spec, caller, verdict.kind, verdict, True)
+    except NoVerdict as error:
+        _fail(spec, caller, error.kind, error, False)
+    except MemoryError as error:
+        _fail(spec, caller, "out_of_memory", error, True)
+    except Exception as error:
+        _fail(spec, caller, "inference_failed", error, True)
+
+
+class Echo:
+    """Stands for a stage that computes nothing, so that only the hand-over is left to be timed.
+
+    A runtime that keeps images with their channels last has to rearrange what comes in and what goes out.
+    """
+
+    name, version = "echo", "1"
+
+    def __init__(self, arm):
+        shape, self._last = arm["shape"], arm["channels_last"]
+        stored = [shape[0], shape[2], shape[3], shape[1]] if self._last else shape
+        value = numpy.ones(stored, "float32")
+        self._value = numpy.transpose(value, (0, 3, 1, 2)) if self._last else value
+        self.outputs = [("y", "float32", shape)]
+
+    def bind(self, feed):
+        value = feed["x"]
+        if self._last:
+            numpy.ascontiguousarray(numpy.transpose(value, (0, 2, 3, 1)))
+        return self._call
+
+    def restore(self, outputs):
+        return outputs
+
+    def _call(self):
+        return [self._value]
+
+
+class _Step:
+    """One stage with its artifact loaded; `run` is the stage as the pipeline has it."""
+
+    def __init__(self, step):
+        arm = step["arm"]
+        self._backend = Echo(arm) if arm["backend"] == "echo" else open_backend(arm)
+        self._inputs = step["inputs"]
+        names = [name for name, _, _ in self._backend.outputs]
+        wanted = dict(map(tuple, step["outputs"]))
+        if set(names) == set(wanted):
+            self._outputs = [wanted[name] for name in names]
+        else:  # converters rename; the order is kept
+            self._outputs = [tensor for _, tensor in step["outputs"]]
+
+    def describe(self):
+        return {"name": self._backend.name, "version": self._backend.version}
+
+    def run(self, area, local, stamps):
+        feed = {name: local[tensor] if tensor in local else area[tensor] for name, tensor in self._inputs}
+        call = self._backend.bind(feed)
+        stamps[0] = time.perf_counter_ns()
+        made = call()
+        stamps[1] = time.perf_counter_ns()
+        for tensor, value in zip(self._outputs, self._backend.restore(made)):
+            local[tensor] = value
+            if tensor in area:
+                numpy.copyto(area[tensor], value)
+        stamps[2] = time.perf_counter_ns()
+
+
+def _take_turns(spec, area, steps):
+    executors = [step["executor"] for step in spec["steps"]] + [CALLER]
+    while True:
+        number = read_turn(spec["turn"])
+        if number is None:
+            return
+        local = {}
+        while number in steps:
+            steps[number].run(area.tensors, local, area.stamps[number])
+            number += 1
+        pass_turn(spec["others"][executors[number]], number)
+
+
+def _is_own(spec, step):
+    return step["executor"] == spec["executor"]
+
+
+def _fail(spec, caller, kind, error, verdict):
+    _write_report(spec, {"status": "failed", "verdict": verdict, "reason": {"kind": kind, "message": str(error)}})
+    pass_turn(caller, FAILED)
+
+
+def _write_report(spec, report):
+    with open(spec["report"] + ".part", "w", encoding="utf-8") as stream:
+        json.dump(report, stream)
+    os.replace(spec["report"] + ".part", spec["report"])
+
+
+def _end_with_caller():
+    """End this process when the caller closes our standard input, or ends."""
+    while os.read(0, 1):  # not sys.stdin: its lock, held by this thread, would stop Python from ending by itself
+        pass
+    os._exit(0)
