@@ -8,7 +8,7 @@ from ..core.documents import digest_json, read_json
 from ..core.errors import UserError
 from ..core.files import sha256_bytes, sha256_file
 from .failures import BuildError
-from .manifests import describe_host, describe_lock, describe_preset_file, locate, now
+from .manifests import describe_code, describe_host, describe_lock, describe_preset_file, locate, now
 from .publishing import publish_build
 
 
@@ -82,6 +82,7 @@ def carry_out(cell, source, known, preset, artifact, manifest, command, convert,
             **found,
             "calibration": None,
             **describe_lock(),
+            **describe_code(),
             "command": command,
             "exit_code": 0,
             **facts,

@@ -17,6 +17,7 @@ from ..core.layout import relative_to_repository
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SEAL = "document_sha256"
+_BUILDING = ("core", "sources", "artifacts", "converters")
 HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds what needs no other
 
 
@@ -79,6 +80,16 @@ def describe_preset_file(name):
     """Return the manifest's entry about the file of the preset `name`; none where there is no such file."""
     path = REPOSITORY / "config" / "presets" / f"{name}.yaml"
     return {"preset_file": {"file": locate(path), "sha256": sha256_file(path)}} if path.is_file() else {}
+
+
+def describe_code():
+    """Return the manifest's entry about our own code: one digest of all packages that take part in a build.
+
+    Another one does not mean that the build is another, but where a rebuild differs it is one thing to look at.
+    """
+    package = Path(__file__).resolve().parents[1]
+    files = sorted(path for name in _BUILDING for path in (package / name).rglob("*.py"))
+    return {"code_sha256": digest_json({str(path.relative_to(package)): sha256_file(path) for path in files})}
 
 
 def describe_host():

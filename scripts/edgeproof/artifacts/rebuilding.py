@@ -142,9 +142,10 @@ def compare_environments(built, again):
             before, after = built[what].get(name), again[what].get(name)
             if before != after:
                 found.append(f"{name}: {before} became {after}")
-    locks = [manifest.get("toolchain_lock_sha256") for manifest in (built, again)]
-    if locks[0] != locks[1]:
-        found.append(f"toolchain lock: {locks[0]} became {locks[1]}")
+    for what, key in (("toolchain lock", "toolchain_lock_sha256"), ("edgeproof's own code", "code_sha256")):
+        before, after = built.get(key), again.get(key)
+        if before != after:
+            found.append(f"{what}: {before} became {after}")
     return found
 
 

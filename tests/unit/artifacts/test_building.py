@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 from edgeproof.artifacts import building
+from edgeproof.artifacts.manifests import describe_code
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
@@ -295,6 +296,8 @@ def test_the_manifest_says_how_it_was_built(job):
     assert manifest["precision"]["weights"] == {"float16": {"tensors": 4, "elements": 2970}}
     assert manifest["precision"]["operators"] == {"Cast": 2, "Conv": 1, "Flatten": 1, "Gemm": 1, "Relu": 1}
     assert manifest["exit_code"] == 0 and manifest["duration_s"] >= 0
+    assert manifest["toolchain_lock_sha256"] == sha256_file(REPOSITORY / manifest["toolchain_lock_file"])
+    assert manifest["code_sha256"] == describe_code()["code_sha256"]
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,11 @@ def test_a_build_that_reaches_no_verdict_is_one_line(tmp_path):
 def test_what_changed_around_a_build_is_listed():
     built = {"toolchain": {"python": "3.11", "onnx": "1"}, "host": {"machine": "x86_64", "os": "a"}}
     again = {"toolchain": {"python": "3.11"}, "host": {"machine": "aarch64", "os": "a"}, "toolchain_lock_sha256": "0"}
+    again["code_sha256"] = "1"
     assert compare_environments(built, built) == []
     assert compare_environments(built, again) == [
         "onnx: 1 became None",
         "machine: x86_64 became aarch64",
         "toolchain lock: None became 0",
+        "edgeproof's own code: None became 1",
     ]
