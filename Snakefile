@@ -14,12 +14,14 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/pipelines.smk"
 include: "rules/sources.smk"
 include: "rules/toolchains.smk"
 include: "rules/artifacts.smk"
 include: "rules/runs.smk"
 include: "rules/calibration.smk"
 include: "rules/comparability.smk"
+include: "rules/plans.smk"
 include: "rules/evidence.smk"
 
 
@@ -31,6 +33,8 @@ wildcard_constraints:
     precision=one_of(["fp32", "fp16", "int8", "int8-dynamic", "int8-weights"]),
     comparison=one_of(CAMPAIGN.comparisons),
     campaign=one_of([CAMPAIGN.name]),
+    pipeline=one_of(CATALOGUES["pipeline"]),
+    goal="[a-z-]+",
 
 
 rule sources:
@@ -59,6 +63,11 @@ rule comparability:
         [f"{comparison_folder(name)}/{file}" for name in CAMPAIGN.comparisons for file in COMPARISON_FILES],
 
 
+rule plans:
+    input:
+        plan_targets(),
+
+
 rule evidence:
     input:
         [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
@@ -82,4 +91,5 @@ rule all:
         rules.runs.input,
         rules.calibration.input,
         rules.comparability.input,
+        rules.plans.input,
         rules.evidence.input,

@@ -16,11 +16,20 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
+from edgeproof.core.pipelines import (
+    HOST,
+    count_stage_samples,
+    list_cells,
+    list_cut_points,
+    list_stage_models,
+    name_stage_model,
+)
 from edgeproof.core.layout import (
     artifact_folder,
     calibration_folder,
     comparison_folder,
     evidence_folder,
+    plan_folder,
     run_folder,
     source_folder,
     toolchain_interpreter,
@@ -34,6 +43,7 @@ if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
 
 try:
     CATALOGUES = {kind: read_catalogue(kind) for kind in KINDS}
+    CATALOGUES["model"] |= list_stage_models(CATALOGUES["pipeline"])
     CAMPAIGN = expand_campaign(config, CATALOGUES, " + ".join(map(str, workflow.configfiles)))
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -70,9 +80,9 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def models_of(source_kind):
-    """Return the names of the models that come from a file, a url or a recipe."""
-    return [name for name, model in CATALOGUES["model"].items() if model["source"]["kind"] == source_kind]
+def models_of(*source_kinds):
+    """Return the names of the models that come from a file, a url, a recipe, or are stages of another model."""
+    return [name for name, model in CATALOGUES["model"].items() if model["source"]["kind"] in source_kinds]
 
 
 def recipe_script(model):

@@ -91,6 +91,8 @@ rule make_samples:
         record="results/sources/{model}/samples/samples.json",
     log:
         "results/logs/make_samples/{model}.log",
+    wildcard_constraints:
+        model=one_of(models_of("file", "url", "recipe")),
     conda:
         "../envs/edgeproof.yaml"
     params:
@@ -102,3 +104,57 @@ rule make_samples:
         "python {input.script} --identity {input.identity:q} --spec {params.spec:q} --task {params.task}"
         " --calibration {output.calibration:q} --evaluation {output.evaluation:q} --output {output.record:q}"
         " 2>&1 | tee {log:q}"
+
+
+# A stage of a pipeline is a model like any other once it has been cut out, with activations for samples.
+
+
+rule cut_stage:
+    input:
+        source=lambda wildcards: f"{source_folder(pipeline_of_stage(wildcards)['model'])}/model.onnx",
+        script="scripts/cut_stage.py",
+        code=source_closure("scripts/cut_stage.py"),
+    output:
+        "results/sources/{model}/model.onnx",
+    log:
+        "results/logs/cut_stage/{model}.log",
+    wildcard_constraints:
+        model=one_of(models_of("stage")),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        points=lambda wildcards: list(map(as_json, cut_points_of(wildcards))),
+    message:
+        "Cutting out {wildcards.model}"
+    shell:
+        "python {input.script} --source {input.source:q} --inputs {params.points[0]:q} --outputs {params.points[1]:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule make_stage_samples:
+    input:
+        identity="results/sources/{model}/identity.json",
+        model=lambda wildcards: model_before(wildcards),
+        calibration=lambda wildcards: f"{samples_before(wildcards)}/calibration.npz",
+        evaluation=lambda wildcards: f"{samples_before(wildcards)}/evaluation.npz",
+        script="scripts/make_stage_samples.py",
+        code=source_closure("scripts/make_stage_samples.py"),
+    output:
+        calibration="results/sources/{model}/samples/calibration.npz",
+        evaluation="results/sources/{model}/samples/evaluation.npz",
+        record="results/sources/{model}/samples/samples.json",
+    log:
+        "results/logs/make_stage_samples/{model}.log",
+    wildcard_constraints:
+        model=one_of(models_of("stage")),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        counts=lambda wildcards: as_json(count_stage_samples(pipeline_of_stage(wildcards))),
+        model=lambda wildcards, input: f"--model {input.model}" if input.model else "",
+        folder=lambda wildcards, output: str(Path(output.record).parent),
+    message:
+        "Making the samples of {wildcards.model} from what comes before it"
+    shell:
+        "python {input.script} --identity {input.identity:q} {params.model} --calibration {input.calibration:q}"
+        " --evaluation {input.evaluation:q} --counts {params.counts:q} --folder {params.folder:q} 2>&1 | tee {log:q}"

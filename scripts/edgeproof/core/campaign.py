@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .documents import read_yaml, validate
 from .errors import UserError
 from .layout import Cell
+from .pipelines import check_pipeline
 
 # Configuration folder of each wildcard, and the kind of document in it.
 CATALOGUES = {
@@ -18,6 +19,7 @@ CATALOGUES = {
     "policy": "policies",
     "regression-policy": "regressions",
     "criteria": "criteria",
+    "pipeline": "pipelines",
 }
 DEFAULT_REGRESSIONS = {"policy": "strict", "fail_at": "warning", "tolerate": []}
 DEFAULT_CRITERIA = "interactive"
@@ -46,7 +48,7 @@ class Campaign(NamedTuple):
     """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name.
 
     `regressions`: {policy, fail_at, tolerate}. `calibration`: {pairs, sessions} and the calibrating cell of each
-    device under `cells`, None when the campaign does not calibrate.
+    device under `cells`, None when the campaign does not calibrate. `pipelines`: names of those that are planned.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Campaign(NamedTuple):
     tolerate: tuple
     regressions: dict
     calibration: dict | None
+    pipelines: tuple
 
 
 def read_catalogue(kind, root="config"):
@@ -101,6 +104,10 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
     if "policy" in config.get("regressions", {}):
         _known(regressions["policy"], "regression-policy", catalogues, f"{where}: regressions: policy")
     calibration = _expand_calibration(config, catalogues, f"{where}: calibration")
+    pipelines = tuple(config.get("pipelines", ()))
+    for name in pipelines:
+        _known(name, "pipeline", catalogues, f"{where}: pipelines")
+        check_pipeline(catalogues["pipeline"][name], catalogues, f"config/{CATALOGUES['pipeline']}/{name}.yaml")
     return Campaign(
         name=config["campaign"],
         protocol=config["protocol"],
@@ -109,6 +116,7 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
         tolerate=tolerate,
         regressions=regressions,
         calibration=calibration,
+        pipelines=pipelines,
     )
 
 

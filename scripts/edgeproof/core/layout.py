@@ -52,6 +52,11 @@ def comparison_folder(name):
     return f"results/comparability/{name}"
 
 
+def plan_folder(pipeline, goal=None):
+    """Return the folder of a pipeline's plans, or of the plan for one goal."""
+    return f"results/plans/{pipeline}" + (f"/{goal}" if goal else "")
+
+
 def evidence_folder(campaign):
     """Return the folder of a campaign's evidence."""
     return f"results/evidence/{campaign}"

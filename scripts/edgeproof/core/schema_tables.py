@@ -13,6 +13,7 @@ _PAGES = {
     "policy": "`policies/{policy}.yaml`",
     "regression-policy": "`regressions/{policy}.yaml`",
     "criteria": "`criteria/{criteria}.yaml`",
+    "pipeline": "`pipelines/{pipeline}.yaml`",
 }
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
 _MARK = "<!-- From here on generated from schemas/ by `make docs`. -->"

@@ -1,0 +1,39 @@
+"""Run a planned pipeline end to end as placed, and hold the prediction against it: check.json and samples.csv."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgeproof.artifacts.toolchains import require_toolchains
+from edgeproof.core.cli import json_argument, run
+from edgeproof.plans.checking import check_plan
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", required=True, help="plan.json")
+    parser.add_argument("--identities", required=True, nargs="+", help="identity.json of every stage")
+    for name in ("cells", "device", "protocol"):
+        parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
+    parser.add_argument("--artifacts", required=True, nargs="+", help="artifact of every cell")
+    parser.add_argument("--references", nargs="*", default=[], help="reference.npz of every cell, or none")
+    parser.add_argument("--inputs", required=True, help="evaluation.npz of the first stage")
+    parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
+    parser.add_argument("--check", required=True, type=Path, help="check.json to write")
+    parser.add_argument("--samples", required=True, type=Path, help="samples.csv to write beside it")
+    args = parser.parse_args(argv)
+    require_toolchains(args.toolchains)
+    references = args.references or [None] * len(args.cells)
+    cells = [
+        {**cell, "artifact": artifact, "reference": reference}
+        for cell, artifact, reference in zip(args.cells, args.artifacts, references, strict=True)
+    ]
+    check_plan(
+        *(args.plan, args.identities, cells, args.inputs, args.device, args.protocol, args.interpreter),
+        *(args.check, args.samples),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,141 @@
+"""Pipelines: from `config/pipelines/{pipeline}.yaml` to the models of its stages, the cells to measure, and its links.
+
+A pipeline either cuts one model (`model`, and every stage but the last says `until` which tensors it goes), or chains
+models (every stage names its own).
+"""
+
+from .errors import UserError
+from .layout import Cell
+
+HOST = "host"  # the caller: where the input comes from and the output has to be
+LEAST_CALIBRATION = 200  # as for any model
+_EVALUATION = 64
+
+
+def list_stage_models(pipelines):
+    """Return {model name: entry of the model catalogue} of all stages that are cut from a model.
+
+    `pipelines`: {name: document}.
+    """
+    return {
+        name_stage_model(pipeline, document, number): {
+            "description": f"stage {stage['name']} of {document['model']}, cut for the pipeline {pipeline}",
+            "source": {"kind": "stage", "pipeline": pipeline, "number": number},
+            "task": "none",
+            "samples": {"kind": "stage", **count_stage_samples(document)},
+        }
+        for pipeline, document in pipelines.items()
+        if "model" in document
+        for number, stage in enumerate(document["stages"])
+    }
+
+
+def name_stage_model(pipeline, document, number):
+    """Return the name of the model that stage `number` (from 0) runs."""
+    stage = document["stages"][number]
+    return stage.get("model") or f"{pipeline}-{number + 1:02d}-{stage['name']}"
+
+
+def list_cut_points(document, number):
+    """Return (inputs, outputs) of a stage as names of tensors; None for those of the whole model."""
+    stages = document["stages"]
+    return tuple(
+        None if "until" not in stage else [stage["until"]] if isinstance(stage["until"], str) else stage["until"]
+        for stage in (stages[number - 1] if number else {}, stages[number])
+    )
+
+
+def count_stage_samples(document):
+    """Return {evaluation, calibration}: how many samples of the whole model become samples of its stages.
+
+    Activations are large, so that only int8 gets a whole calibration set; otherwise one sample stands for it.
+    """
+    wanted = document.get("samples", {})
+    calibrated = any("int8" in executor["precisions"] for executor in document["executors"])
+    return {
+        "evaluation": wanted.get("evaluation", _EVALUATION),
+        "calibration": wanted.get("calibration", LEAST_CALIBRATION) if calibrated else 1,
+    }
+
+
+def list_cells(pipeline, document):
+    """Return [(stage number, executor's name, Cell)]: what must be measured, in the order of stages and executors."""
+    return [
+        (
+            number,
+            executor["name"],
+            Cell(
+                name_stage_model(pipeline, document, number),
+                executor["preset"],
+                executor["device"],
+                precision,
+            ),
+        )
+        for number in range(len(document["stages"]))
+        for executor in document["executors"]
+        for precision in executor["precisions"]
+    ]
+
+
+def check_pipeline(document, catalogues, where):
+    """Raise UserError unless all that a pipeline names is there and fits together."""
+    _check_stages(document, catalogues, where)
+    _check_unique([executor["name"] for executor in document["executors"]], f"{where}: executors")
+    for number, executor in enumerate(document["executors"]):
+        key = f"{where}: executors[{number}] ({executor['name']})"
+        if executor["name"] == HOST:
+            raise UserError(f"{key}: the name {HOST!r} is the caller's; choose another")
+        for kind in ("device", "preset"):
+            if executor[kind] not in catalogues[kind]:
+                raise UserError(f"{key}: {kind}: {executor[kind]!r} is not one of {', '.join(catalogues[kind])}")
+        offered = catalogues["preset"][executor["preset"]]["precisions"]
+        for precision in executor["precisions"]:
+            if precision not in offered:
+                raise UserError(
+                    f"{key}: preset {executor['preset']!r} does not build {precision!r}; it has {', '.join(offered)}"
+                )
+    _check_links(document, where)
+
+
+def _check_stages(document, catalogues, where):
+    stages = document["stages"]
+    _check_unique([stage["name"] for stage in stages], f"{where}: stages")
+    for number, stage in enumerate(stages):
+        key = f"{where}: stages[{number}] ({stage['name']})"
+        if "model" in document:
+            if "model" in stage:
+                raise UserError(f"{key}: names a model, but the pipeline cuts {document['model']!r}; use `until`")
+            if ("until" in stage) == (number == len(stages) - 1):
+                raise UserError(f"{key}: every stage but the last says `until` which tensors it goes")
+        elif "until" in stage or "model" not in stage:
+            raise UserError(f"{key}: the pipeline cuts no model, so every stage names its `model` and nothing else")
+    for name in [document["model"]] if "model" in document else [stage["model"] for stage in stages]:
+        if name not in catalogues["model"]:
+            raise UserError(f"{where}: model {name!r} is not in config/models/")
+
+
+def _check_links(document, where):
+    names = [HOST, *(executor["name"] for executor in document["executors"])]
+    links = document["links"]
+    declared = [(link["source"], link["target"]) for link in links.get("declare", [])]
+    for pair in declared:
+        for name in pair:
+            if name not in names:
+                raise UserError(f"{where}: links.declare: {name!r} is no executor; known: {', '.join(names)}")
+        if pair[0] == pair[1]:
+            raise UserError(f"{where}: links.declare joins {pair[0]!r} to itself; staying there is free")
+    _check_unique([" → ".join(pair) for pair in declared], f"{where}: links.declare")
+    if "measure" not in links and not declared:
+        raise UserError(f"{where}: links: `measure` or `declare` says what a hand-over takes")
+    devices = sorted({executor["device"] for executor in document["executors"]})
+    if "measure" in links and len(devices) > 1:
+        raise UserError(
+            f"{where}: links.measure: the executors are on {', '.join(devices)}; only hand-overs within one device"
+            " are measured, declare the others"
+        )
+
+
+def _check_unique(names, where):
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{where}: {name!r} occurs twice")

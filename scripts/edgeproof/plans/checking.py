@@ -1,0 +1,232 @@
+"""Closing the loop: the planned pipeline runs end to end as placed, and what was predicted is held against it."""
+
+import statistics
+
+from ..core.documents import digest_json, read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.layout import relative_to_repository
+from ..core.recomputing import must_follow
+from ..core.summary import summarise_run
+from ..core.tensors import read_tensors
+from ..runs.measuring import worst_output_difference
+from ..runs.results import OUTPUT_LIMIT
+from ..runs.samples import path_beside, read_samples, write_samples
+from ..runs.sessions import digest_agent, run_session
+
+_MS = 1e6
+_SAMPLES = "the samples"
+
+
+def check_plan(plan_path, identities, cells, inputs, device, protocol, interpreter, output, samples_path):
+    """Run the best plan as placed and write `check.json` (`edgeproof.plan-check.v1`) and `samples.csv` beside it.
+
+    `identities`: path of the identity of each stage. `cells`: [{stage, executor, precision, arm, artifact, reference}]
+    of the whole pipeline, of which the plan chooses one per stage; `arm` as in a run. `inputs`: evaluation samples of
+    the first stage; the first is the input. Without a plan nothing runs, and the status says so. A stage that does not
+    run is a verdict; UserError when there is none.
+    """
+    plan_document = read_json(plan_path, "plan")
+    document = {
+        "schema": "edgeproof.plan-check.v1",
+        "pipeline": plan_document["pipeline_name"],
+        "goal": plan_document["goal"]["name"],
+        "status": "no-plan",
+        "reason": "there is no plan to run",
+        "provenance": None,
+        "plan": {"file": str(plan_path), "digest": digest_json(plan_document)},
+        "scenario_digest": plan_document["scenario"]["digest"],
+        "protocol": protocol,
+        "predicted": None,
+        "measured": None,
+        "error": None,
+        "stages": [],
+        "returning": None,
+        "output_check": None,
+        "environment": None,
+        "agent_sha256": digest_agent(),
+        "samples_sha256": None,
+        "attempt": None,
+    }
+    session = None
+    if plan_document["plans"]:
+        plan = plan_document["plans"][0]
+        chosen = choose_cells(plan, cells)
+        stages = [read_json(path, "identity") for path in identities]
+        arm = place_arms(plan, chosen, stages, device.get("interpreter") or interpreter)
+        label = f"{document['pipeline']}/{document['goal']}"
+        session = run_session(
+            output.parent,
+            label,
+            {"placed": arm},
+            ["placed"] * protocol["processes"],
+            inputs,
+            device,
+            protocol,
+            interpreter,
+        )
+        _fill(document, plan_document, session, chosen, stages)
+    ordered = [session.samples[slot] for slot in sorted(session.samples)] if session else []
+    write_samples(samples_path, ordered)
+    document["samples_sha256"] = sha256_file(samples_path)
+    write_json(output, document, "plan-check")
+
+
+def read_check(path):
+    """Return the check at `path`, its measured latency and error recomputed from `samples.csv` beside it.
+
+    UserError names what does not follow.
+    """
+    check, samples_path = read_json(path, "plan-check"), path_beside(path)
+    if sha256_file(samples_path) != check["samples_sha256"]:
+        raise UserError(f"{samples_path}: its sha256 is not the samples_sha256 of {path}; not the samples measured")
+    if check["measured"]:
+        again = summarise_samples(read_samples(samples_path), check["measured"]["calls_per_sample"])
+        must_follow(check["measured"], again, "measured", path, _SAMPLES)
+        error = compare_latency(check["predicted"]["latency_ms"], again)
+        must_follow(check["error"], error, "error", path, _SAMPLES)
+    return check
+
+
+def summarise_samples(samples, calls):
+    """Return what a check says of the measured latency: from ns per sample, and inferences per sample, per process."""
+    summary = summarise_run([ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)])
+    return {
+        **summary["latency"],
+        "process_medians_ms": [row["median_ns"] / _MS for row in summary["processes"]],
+        "calls_per_sample": list(calls),
+        "samples": summary["sample_count"],
+        "stable": summary["stability"]["stable"],
+    }
+
+
+def choose_cells(plan, cells):
+    """Return the cell of every stage that a plan (as in `plan.json`) chooses, in the order of the stages."""
+    known = {(cell["name"], cell["executor"], cell["precision"]): cell for cell in cells}
+    chosen = []
+    for row in plan["assignments"]:
+        key = (row["stage_name"], row["device_name"], row["variant"])
+        if key not in known:
+            raise UserError(f"the plan places {' '.join(key)}, which the pipeline does not have; plan again")
+        chosen.append(known[key])
+    return chosen
+
+
+def place_arms(plan, chosen, identities, interpreter):
+    """Return the agent's arm (backend `placed`) of a chain of stages, each on its executor.
+
+    Tensors are named after the stage that reads them: `2/0` is the first input of the stage 2, from 0.
+    """
+    steps, executors, tensors = [], {}, {}
+    places = [None, *(cell["executor"] for cell in chosen), None]
+    for number, (cell, identity) in enumerate(zip(chosen, identities, strict=True)):
+        arm = {key: value for key, value in cell["arm"].items() if key != "interpreter"}
+        executors[cell["executor"]] = {"interpreter": cell["arm"].get("interpreter") or interpreter}
+        steps.append(
+            {
+                "name": plan["assignments"][number]["stage_name"],
+                "executor": cell["executor"],
+                "arm": {**arm, "artifact": str(cell["artifact"])},
+                "inputs": _name_ends(identity["inputs"], number),
+                "outputs": _name_ends(identity["outputs"], number + 1),
+            }
+        )
+        if number:
+            _check_joint(identities[number - 1], identity)
+        if places[number] != places[number + 1]:
+            tensors |= _describe_tensors(identity["inputs"], number)
+    tensors |= _describe_tensors(identities[-1]["outputs"], len(identities))
+    return {
+        "backend": "placed",
+        "precision": "mixed",
+        "artifact": None,
+        "runtime": {},
+        "executors": executors,
+        "tensors": tensors,
+        "steps": steps,
+        "inputs": _name_ends(identities[0]["inputs"], 0),
+        "outputs": _name_ends(identities[-1]["outputs"], len(identities)),
+    }
+
+
+def compare_latency(predicted_ms, latency):
+    """Return the prediction error: measured / predicted - 1, with the interval of what was measured."""
+    bounds = (latency["median_ms"], latency["interval_low_ms"], latency["interval_high_ms"])
+    error, low, high = (None if bound is None else bound / predicted_ms - 1 for bound in bounds)
+    return {"relative": error, "interval_low": low, "interval_high": high, "confidence": latency["confidence"]}
+
+
+def _fill(document, plan_document, session, chosen, stages):
+    processes, plan = session.record["processes"], plan_document["plans"][0]
+    robustness = plan_document["robustness"]
+    document["predicted"] = {
+        "latency_ms": plan["total_latency_ms"],
+        "quantiles_ms": robustness["latency_ms_quantiles"] if robustness else None,
+    }
+    document["attempt"] = relative_to_repository(session.attempt)
+    document["environment"] = session.record["environment"]
+    broken = next((process for process in processes if process["status"] != "ok"), None)
+    if broken:
+        reason = f"{broken['reason']['kind']}: {broken['reason']['message']}"
+        document.update(status="failed", reason=reason, provenance="measured")
+        return
+    ordered = sorted(processes, key=lambda process: process["slot"])
+    calls = [process["calls_per_sample"] for process in ordered]
+    document["provenance"] = processes[0]["provenance"]
+    document["measured"] = summarise_samples([session.samples[process["slot"]] for process in ordered], calls)
+    document["error"] = compare_latency(plan["total_latency_ms"], document["measured"])
+    document["stages"] = [_compare_stage(plan, number, ordered) for number in range(len(stages))]
+    document["returning"] = {
+        "predicted_ms": _predict_hop(plan, None),
+        "measured_ms": statistics.median(process["placed"]["return_ns"] for process in ordered) / _MS,
+    }
+    document["output_check"] = check = _check_output(session, chosen[-1], stages[-1], document["provenance"])
+    passed = check["passed"] is not False
+    document.update(status="ok" if passed else "failed", reason=None if passed else "the outputs are others")
+
+
+def _compare_stage(plan, number, processes):
+    row = plan["assignments"][number]
+    steps = [process["placed"]["steps"][number] for process in processes]
+    return {
+        "name": row["stage_name"],
+        "executor": row["device_name"],
+        "variant": row["variant"],
+        "predicted_handover_ms": _predict_hop(plan, row["stage_name"]),
+        "measured_handover_ms": statistics.median(step["handover_ns"] for step in steps) / _MS,
+        "predicted_execution_ms": row["execution_latency_ms"],
+        "measured_execution_ms": statistics.median(step["execution_ns"] for step in steps) / _MS,
+    }
+
+
+def _predict_hop(plan, stage):
+    return sum((row["latency_ms"] for row in plan["transfers"] if row["target_stage"] == stage), 0.0)
+
+
+def _check_output(session, last, identity, provenance):
+    """Compare with what the artifact of the last stage made of the same sample when its parity was checked."""
+    if provenance == "simulated":
+        return {"relative_l2": None, "limit": OUTPUT_LIMIT, "passed": None, "reason": "simulated outputs mean nothing"}
+    if not last["reference"]:
+        reason = "the stages are models with samples of their own"
+        return {"relative_l2": None, "limit": OUTPUT_LIMIT, "passed": None, "reason": reason}
+    known = read_tensors(last["reference"]).values()  # converters rename outputs, and keep their order
+    reference = {f"outputs/{item['name']}": value for item, value in zip(identity["outputs"], known, strict=True)}
+    difference = worst_output_difference(session, reference)
+    passed = difference is not None and difference <= OUTPUT_LIMIT
+    shown = difference if difference is not None and difference != float("inf") else None
+    return {"relative_l2": shown, "limit": OUTPUT_LIMIT, "passed": passed, "reason": None}
+
+
+def _name_ends(items, number):
+    return [[item["name"], f"{number}/{index}"] for index, item in enumerate(items)]
+
+
+def _describe_tensors(items, number):
+    return {f"{number}/{index}": {"dtype": item["dtype"], "shape": item["shape"]} for index, item in enumerate(items)}
+
+
+def _check_joint(before, after):
+    made, read = ([(item["dtype"], item["shape"]) for item in side] for side in (before["outputs"], after["inputs"]))
+    if made != read:
+        raise UserError(f"{after['model']} reads {read}, but {before['model']} makes {made}; they cannot be joined")

@@ -1,0 +1,117 @@
+"""`links.json`: what it takes to hand a tensor from one executor to another, as set-up and time per megabyte."""
+
+import math
+import statistics
+
+import numpy as np
+
+from ..core.distributions import student_t_quantile
+from ..core.documents import write_json
+from ..core.errors import UserError
+from ..core.layout import relative_to_repository
+from ..runs.sessions import digest_agent, run_session
+
+CONFIDENCE = 0.95
+_MS = 1e6
+
+
+def measure_hand_overs(pipeline, arm, device, protocol, interpreter, output):
+    """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v1`).
+
+    `arm`: `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples`, `simulated`. UserError when no
+    verdict was reached.
+    """
+    label = f"{pipeline}/links"
+    session = run_session(
+        output.parent,
+        label,
+        {"links": {**arm, "verb": "links"}},
+        ["links"] * protocol["processes"],
+        "",
+        device,
+        protocol,
+        interpreter,
+    )
+    processes = session.record["processes"]
+    broken = next((process for process in processes if process["status"] != "ok"), None)
+    if broken:
+        raise UserError(f"{label}: {broken['reason']['kind']}: {broken['reason']['message']}")
+    document = {
+        "schema": "edgeproof.links.v1",
+        "pipeline": pipeline,
+        "provenance": processes[0]["provenance"],
+        "device": device["name"],
+        "method": "a ring of processes passes a tensor on; per process the median of each pair and size, then a line"
+        " through the sizes with the least squares of relative residuals, neither part below zero",
+        "arm": arm,
+        "processes": len(processes),
+        "agent_sha256": digest_agent(),
+        "links": fit_links([process["handovers"] for process in processes]),
+        "environment": session.record["environment"],
+        "attempt": relative_to_repository(session.attempt),
+    }
+    write_json(output, document, "links")
+
+
+def fit_links(processes):
+    """Return one row per ordered pair from the hand-overs of every process.
+
+    A hand-over is {source, target, size_mb, median_ns}; processes have the same pairs and sizes.
+    """
+    groups = {}
+    for number, handovers in enumerate(processes):
+        for row in handovers:
+            sizes = groups.setdefault((row["source"], row["target"]), {})
+            sizes.setdefault(row["size_mb"], [None] * len(processes))[number] = row["median_ns"] / _MS
+    links = []
+    for (source, target), sizes in sorted(groups.items()):
+        fits = [fit_line(list(sizes), [times[n] for times in sizes.values()]) for n in range(len(processes))]
+        setup, rate = (summarise_parts([fit[part] for fit in fits]) for part in (0, 1))
+        residuals = [
+            abs(times[n] - fits[n][0] - fits[n][1] * size) / times[n]
+            for size, times in sizes.items()
+            for n in range(len(processes))
+        ]
+        links.append(
+            {
+                "source": source,
+                "target": target,
+                "setup_ms": setup,
+                "latency_ms_per_mb": rate,
+                "largest_relative_residual": max(residuals),
+                "points": [{"size_mb": size, "process_medians_ms": times} for size, times in sizes.items()],
+            }
+        )
+    return links
+
+
+def fit_line(sizes, times):
+    """Return (set-up, rate) >= 0 that minimise the squares of relative residuals of time = set-up + rate · size.
+
+    `times` positive, two or more distinct sizes. Where the free line has a negative part, that part is 0 and the
+    other is fitted alone.
+    """
+    sizes, times = np.asarray(sizes, "float64"), np.asarray(times, "float64")
+    design = np.column_stack([1 / times, sizes / times])
+    target = np.ones(len(times))
+    setup, rate = np.linalg.lstsq(design, target, rcond=None)[0]
+    if setup < 0:
+        setup, rate = 0.0, design[:, 1].sum() / (design[:, 1] @ design[:, 1])
+    elif rate < 0:
+        setup, rate = design[:, 0].sum() / (design[:, 0] @ design[:, 0]), 0.0
+    return float(setup), float(rate)
+
+
+def summarise_parts(values):
+    """Return the median of one number per process, its t-interval (not below 0; null for one process), the numbers."""
+    interval = None
+    if len(values) > 1:
+        mean, spread = statistics.fmean(values), statistics.stdev(values)
+        reach = student_t_quantile((1 + CONFIDENCE) / 2, len(values) - 1) * spread / math.sqrt(len(values))
+        interval = [max(0.0, mean - reach), mean + reach]
+    return {
+        "value": statistics.median(values),
+        "interval": interval,
+        "confidence": CONFIDENCE,
+        "process_values": list(values),
+    }

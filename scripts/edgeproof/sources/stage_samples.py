@@ -1,0 +1,82 @@
+"""The samples of a stage: what the stages before it make of the whole model's samples, so real activations."""
+
+import numpy as np
+import onnxruntime
+
+from ..core.documents import read_json, write_json
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..core.tensors import read_tensors, write_tensors
+from .samples import count_samples, digest_samples
+
+_SETS = ("calibration", "evaluation")
+
+
+def make_stage_samples(identity, before, counts, folder):
+    """Write `calibration.npz`, `evaluation.npz` and `samples.json` (`edgeproof.samples.v1`) of a stage into `folder`.
+
+    `identity`: of the stage. `before`: {model, calibration, evaluation}: for the first stage, samples of the whole
+    model and no `model`; else the model and samples of the stage before, which is run by ONNX Runtime. `counts`:
+    {evaluation, calibration}: how many of them, from the first on. UserError when a set has fewer, a value is not
+    finite, or the stages before make one of two different samples.
+    """
+    known, sets = read_json(identity, "identity"), {}
+    for name in _SETS:
+        arrays = {key: value for key, value in read_tensors(before[name]).items() if key.startswith("inputs/")}
+        have, wanted = count_samples(arrays), counts[name]
+        if have < wanted:
+            raise UserError(f"{before[name]}: has {have} samples; the pipeline wants {wanted} ({name})")
+        arrays = {key: value[:wanted] for key, value in arrays.items()}
+        sets[name] = run_samples(before["model"], arrays) if before.get("model") else arrays
+        _check_set(known, name, sets[name])
+    if set(digest_samples(sets["calibration"])) & set(digest_samples(sets["evaluation"])):
+        raise UserError(
+            f"{known['model']}: a calibration sample has become equal to an evaluation sample; cut elsewhere"
+        )
+    paths = {name: folder / f"{name}.npz" for name in _SETS}
+    for name in _SETS:
+        write_tensors(paths[name], sets[name])
+    document = {
+        "schema": "edgeproof.samples.v1",
+        "model": known["model"],
+        "model_sha256": known["sha256"],
+        "kind": "stage",
+        "origin": _describe_origin(before, counts),
+        "seed": None,
+        "labels": False,
+        "disjoint": True,
+        **{name: {"count": count_samples(sets[name]), "sha256": sha256_file(paths[name])} for name in _SETS},
+    }
+    write_json(folder / "samples.json", document, "samples")
+
+
+def run_samples(model, arrays):
+    """Return `{inputs/{output name}: (n, …)}`: what a model makes of a set of samples, one at a time."""
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_outputs()]
+    rows = [
+        session.run(names, {key.removeprefix("inputs/"): value[i : i + 1] for key, value in arrays.items()})
+        for i in range(count_samples(arrays))
+    ]
+    return {f"inputs/{name}": np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
+
+
+def _check_set(identity, where, arrays):
+    expected = {f"inputs/{item['name']}": item for item in identity["inputs"]}
+    if set(arrays) != set(expected):
+        raise UserError(f"{identity['model']}: needs {sorted(expected)}, the stage before makes {sorted(arrays)}")
+    for name, item in expected.items():
+        array = arrays[name]
+        if array.dtype.name != item["dtype"] or list(array.shape[1:]) != item["shape"][1:]:
+            raise UserError(
+                f"{identity['model']}: {name} takes {item['dtype']} {item['shape']}, the {where} set has"
+                f" {array.dtype.name} {list(array.shape)}"
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UserError(f"{identity['model']}: {name} has values that are not finite in the {where} set")
+
+
+def _describe_origin(before, counts):
+    origin = "what the stages before, run by ONNX Runtime, make of" if before.get("model") else "the first of"
+    used = "" if counts["calibration"] > 1 else "; nothing is calibrated, so that one sample stands for that set"
+    return f"{origin} the whole model's samples{used}"

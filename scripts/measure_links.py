@@ -1,0 +1,26 @@
+"""Measure what it takes to hand a tensor from one executor of a pipeline to another, and write links.json."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgeproof.artifacts.toolchains import require_toolchains
+from edgeproof.core.cli import json_argument, run
+from edgeproof.plans.hand_overs import measure_hand_overs
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pipeline", required=True)
+    for name in ("arm", "device", "protocol"):
+        parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
+    parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
+    parser.add_argument("--output", required=True, type=Path, help="links.json to write")
+    args = vars(parser.parse_args(argv))
+    require_toolchains(args.pop("toolchains"))
+    measure_hand_overs(**args)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

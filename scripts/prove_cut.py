@@ -1,0 +1,26 @@
+"""Compare the composed stages of a cut model with the whole, and write the verdict to cut.json."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import run
+from edgeproof.plans.cut_proof import prove_cut
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pipeline", required=True)
+    parser.add_argument("--models", required=True, nargs="+", help="model.onnx: of the whole, then of every stage")
+    parser.add_argument("--identities", required=True, nargs="+", help="identity.json, in the same order")
+    parser.add_argument("--evaluations", required=True, nargs="+", help="evaluation.npz, in the same order")
+    parser.add_argument("--output", required=True, help="cut.json to write")
+    args = parser.parse_args(argv)
+    parts = [
+        dict(zip(("model", "identity", "evaluation"), paths, strict=True))
+        for paths in zip(args.models, args.identities, args.evaluations, strict=True)
+    ]
+    prove_cut(args.pipeline, parts[0], parts[1:], args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,23 @@
+"""Render plan.html from a plan and from its check against the pipeline run as placed."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import run
+from edgeproof.core.documents import read_json
+from edgeproof.core.files import atomic_write
+from edgeproof.plans.checking import read_check
+from edgeproof.plans.page import render_page
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", required=True, help="plan.json")
+    parser.add_argument("--check", required=True, help="check.json")
+    parser.add_argument("--output", required=True, help="plan.html to write")
+    args = parser.parse_args(argv)
+    atomic_write(args.output, render_page(read_json(args.plan, "plan"), read_check(args.check)))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,30 @@
+"""Write the scenario of a measured pipeline, in which every number names the result it comes from."""
+
+import argparse
+import sys
+
+from edgeproof.core.cli import json_argument, run
+from edgeproof.plans.assembling import write_scenario
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pipeline", required=True)
+    parser.add_argument("--document", required=True, type=json_argument, help="JSON: the pipeline")
+    parser.add_argument("--identities", required=True, nargs="+", help="identity.json of every stage")
+    parser.add_argument("--cells", required=True, type=json_argument, help="JSON: stage, executor, precision per cell")
+    parser.add_argument("--results", required=True, nargs="+", help="result.json of every cell")
+    parser.add_argument("--parities", required=True, nargs="+", help="parity.json of every cell")
+    parser.add_argument("--links", help="links.json, where links are measured")
+    parser.add_argument("--cut", help="cut.json, where a model is cut")
+    parser.add_argument("--output", required=True, help="scenario.json to write")
+    args = parser.parse_args(argv)
+    cells = [
+        {**cell, "result": result, "parity": parity}
+        for cell, result, parity in zip(args.cells, args.results, args.parities, strict=True)
+    ]
+    write_scenario(args.pipeline, args.document, args.identities, cells, args.links, args.cut, args.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,113 @@
+import pytest
+from edgeproof.core.documents import write_json
+from edgeproof.core.errors import UserError
+from edgeproof.plans import assembling
+from edgeproof.plans.hand_overs import fit_links
+
+DIGEST = "0" * 64
+RESULT = {
+    "status": "ok",
+    "reason": None,
+    "provenance": "measured",
+    "artifact_bytes": 2_000_000,
+    "latency": {"median_ms": 2.0, "interval_low_ms": 1.9, "interval_high_ms": 2.1, "confidence": 0.95},
+    "processes": [
+        {"median_ms": value, "memory_baseline_bytes": 1_000_000, "memory_peak_bytes": 9_000_000}
+        for value in (1.9, 2.0, 2.1)
+    ],
+}
+PASSED = {"status": "passed", "reason": None}
+IDENTITY = {
+    "model": "p-01-a",
+    "sha256": DIGEST,
+    "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 3, 10, 10]}],
+    "outputs": [{"name": "y", "dtype": "float16", "shape": [1, 500]}, {"name": "z", "dtype": "int64", "shape": [1]}],
+}
+
+
+@pytest.fixture
+def describe(monkeypatch):
+    """`describe(result, parity, …)`: the stage entry of one cell per pair."""
+
+    def make(*pairs):
+        found = {}
+        for number, (result, parity) in enumerate(pairs):
+            found[f"r{number}"], found[f"p{number}"] = result, parity
+        monkeypatch.setattr(assembling, "read_result", found.get)
+        monkeypatch.setattr(assembling, "read_json", lambda path, kind: found[path])
+        monkeypatch.setattr(assembling, "sha256_file", lambda path: DIGEST)
+        cells = [
+            {"stage": 0, "executor": f"e{n}", "precision": "fp32", "result": f"r{n}", "parity": f"p{n}"}
+            for n in range(len(pairs))
+        ]
+        return assembling.describe_stage("a", IDENTITY, cells, "pipe")
+
+    return make
+
+
+def test_every_number_names_its_result(describe):
+    stage = describe((RESULT, PASSED))
+    variant = stage["profiles"]["e0"][0]
+    assert stage["output_mb"] == pytest.approx(0.001008)
+    assert variant["latency_ms"]["process_medians"] == [1.9, 2.0, 2.1]
+    assert variant["latency_ms"]["interval"] == [1.9, 2.1]
+    assert variant["energy_mj"] is None
+    assert variant["weights_mb"]["value"] == 2.0 and variant["activations_mb"]["value"] == 6.0
+    for key in ("latency_ms", "weights_mb", "activations_mb"):
+        assert (variant[key]["provenance"], variant[key]["result"], variant[key]["digest"]) == (
+            "measured",
+            "r0",
+            DIGEST,
+        )
+
+
+def test_what_failed_or_computes_something_else_is_left_out_with_its_reason(describe):
+    failed = {**RESULT, "status": "failed", "latency": None, "reason": {"kind": "crashed", "message": "it crashed"}}
+    wrong = {"status": "failed", "reason": {"kind": "threshold_missed", "message": "cosine is 0.1"}}
+    stage = describe((RESULT, PASSED), (failed, PASSED), (RESULT, wrong))
+    assert set(stage["profiles"]) == {"e0"}
+    assert "e1 fp32: failed: it crashed" in stage["description"]
+    assert "e2 fp32: parity failed: cosine is 0.1" in stage["description"]
+    with pytest.raises(UserError, match="stage 'a' runs nowhere: e0 fp32: failed: it crashed"):
+        describe((failed, PASSED))
+
+
+def test_an_unstable_run_is_used_and_says_so(describe):
+    stage = describe(({**RESULT, "status": "unstable"}, PASSED))
+    assert stage["profiles"]["e0"][0]["latency_ms"]["note"] == "the run was unstable"
+
+
+def test_declared_links_take_the_place_of_measured_ones(tmp_path):
+    rows = [
+        {"source": a, "target": b, "size_mb": size, "median_ns": int(1e5 * (1 + size))}
+        for a, b in (("host", "e"), ("e", "host"))
+        for size in (0.1, 1.0)
+    ]
+    path = tmp_path / "links.json"
+    write_json(path, links_document(fit_links([rows, rows])), "links")
+    wanted = {"declare": [{"source": "e", "target": "host", "setup_ms": 7, "latency_ms_per_mb": 0.5}]}
+    measured, declared = assembling.list_links(wanted, path)
+    assert (measured["source"], measured["target"], measured["bidirectional"]) == ("host", "e", False)
+    assert measured["setup_ms"]["provenance"] == "measured" and len(measured["setup_ms"]["process_medians"]) == 2
+    assert declared["setup_ms"] == {"value": 7, "provenance": "declared"}
+
+
+def links_document(links):
+    return {
+        "schema": "edgeproof.links.v1",
+        "pipeline": "pipe",
+        "provenance": "measured",
+        "device": "local",
+        "method": "m",
+        "arm": {"executors": {}, "sizes_mb": [0.1, 1.0], "samples": 20, "simulated": False},
+        "processes": 2,
+        "agent_sha256": DIGEST,
+        "links": links,
+        "environment": None,
+        "attempt": "attempts/0001",
+    }
+
+
+def test_symbolic_shapes_have_no_size():
+    with pytest.raises(UserError, match="a stage needs fixed shapes"):
+        assembling.measure_tensors([{"name": "x", "dtype": "float32", "shape": ["n", 3]}])

@@ -1,0 +1,94 @@
+"""From a pipeline to a plan and its check, on simulated executors; what a change makes stale."""
+
+import json
+
+import pytest
+
+from .conftest import copy_repository
+
+pytestmark = pytest.mark.workflow
+
+CONFIG = "config/fake-pipeline.yaml"
+PIPELINE = "config/pipelines/fake-three.yaml"
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """The fake pipeline, measured and planned once. Tests change a copy of it, never this."""
+    workspace = copy_repository(tmp_path_factory.mktemp("planned") / "edgeproof")
+    # A lock of its own: simulated times need not wait for whoever measures on this machine.
+    workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\nlock: device.lock")
+    done = workspace.snakemake("plans", config=CONFIG)
+    assert done.returncode == 0, done.stdout
+    return workspace
+
+
+@pytest.fixture
+def workspace(planned, tmp_path):
+    return planned.copy(tmp_path / "edgeproof")
+
+
+def read(workspace, name):
+    return json.loads((workspace.root / "results/plans/fake-three" / name).read_text())
+
+
+def test_from_a_cut_model_to_a_checked_plan(planned):
+    cut = read(planned, "cut.json")
+    assert cut["status"] == "passed" and len(cut["stages"]) == 3
+    assert max(row["relative_l2"] for row in cut["outputs"]) <= cut["limit_relative_l2"]
+    scenario = read(planned, "scenario.json")
+    numbers = [variant["latency_ms"] for s in scenario["stages"] for p in s["profiles"].values() for variant in p]
+    assert len(numbers) == 9
+    for number in numbers:
+        assert (planned.root / number["result"]).is_file() and len(number["process_medians"]) == 5
+    provenances = [link["setup_ms"]["provenance"] for link in scenario["links"]]
+    assert sorted(provenances) == ["declared"] + ["simulated"] * 5
+    for goal in ("min-latency", "throughput"):
+        plan, check = read(planned, f"{goal}/plan.json"), read(planned, f"{goal}/check.json")
+        assert plan["status"] == "optimal" and plan["robustness"]
+        assert plan["scenario"]["digest"] == check["scenario_digest"]
+        assert (check["status"], check["provenance"]) == ("ok", "simulated")
+        assert check["predicted"]["latency_ms"] == plan["plans"][0]["total_latency_ms"]
+        page = (planned.root / f"results/plans/fake-three/{goal}/plan.html").read_text()
+        assert "Run as placed" in page and "The prediction error is" in page
+
+
+def test_second_run_does_nothing(workspace):
+    assert workspace.remade_by("plans", config=CONFIG) == set()
+
+
+def test_another_goal_plans_and_checks_that_goal_only(workspace):
+    workspace.edit(PIPELINE, "[min-latency, throughput]", "[min-latency, throughput, accuracy-first]")
+    remade = workspace.remade_by("plans", config=CONFIG)
+    assert remade and all(path.startswith("plans/fake-three/accuracy-first/") for path in remade)
+
+
+def test_a_budget_plans_again_and_measures_no_stage(workspace):
+    workspace.edit(PIPELINE, "goals:", "constraints: {max_total_latency_ms: 1000}\ngoals:")
+    remade = workspace.remade_by("plans", config=CONFIG)
+    assert "plans/fake-three/scenario.json" in remade and "plans/fake-three/min-latency/plan.json" in remade
+    assert {path.split("/")[0] for path in remade} == {"plans"}
+    assert not {"plans/fake-three/links.json", "plans/fake-three/cut.json"} & remade
+
+
+def test_a_stage_measured_again_plans_again(workspace):
+    result = next((workspace.root / "results/runs").rglob("fake-three-02-shapes/fake/local/fp32/result.json"))
+    result.unlink()
+    remade = workspace.remade_by("plans", config=CONFIG)
+    assert {path.split("/")[1] for path in remade if path.startswith("runs/")} == {"fake-three-02-shapes"}
+    assert {"plans/fake-three/scenario.json", "plans/fake-three/min-latency/plan.json"} <= remade
+    assert "plans/fake-three/links.json" not in remade
+
+
+def test_a_goal_that_needs_energy_is_refused_by_name(workspace):
+    workspace.edit(PIPELINE, "[min-latency, throughput]", "[min-energy]")
+    done = workspace.snakemake("plans", config=CONFIG)
+    assert done.returncode != 0
+    assert "goal 'min-energy' needs every energy" in done.stdout and "Traceback" not in done.stdout
+
+
+def test_a_mistake_in_a_pipeline_is_one_line(workspace):
+    workspace.edit(PIPELINE, "until: flatten/output", "untill: flatten/output")
+    done = workspace.snakemake("-n", "plans", config=CONFIG)
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "unknown key 'untill'" in done.stdout and "fake-three.yaml" in done.stdout
