@@ -203,7 +203,7 @@ def arm_of(cell):
 def runtime_environment_of(cell):
     """Return the environment in which a cell is measured; None where ours will do, or the device has an interpreter."""
     device = CATALOGUES["device"][cell.device]
-    if device["transport"] != "local" or "interpreter" in device:
+    if device["transport"] != "local" or device.get("interpreter"):
         return None
     return CATALOGUES["preset"][cell.preset].get("runtime_environment")
 

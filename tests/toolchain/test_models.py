@@ -1,0 +1,139 @@
+"""Models that converters trip over, given to the real ones: layouts, several inputs, operators they lack."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from edgeproof.artifacts import converted as building
+from edgeproof.artifacts import saved_models
+from edgeproof.artifacts.execution import infer_outputs
+from edgeproof.artifacts.manifests import read_manifest
+from edgeproof.core.tensors import write_tensors
+from edgeproof.sources.identity import identify_model
+from onnx import TensorProto, helper, numpy_helper
+
+pytestmark = pytest.mark.toolchain
+
+FORMATS = {
+    "tflite": ("litert", "tensorflow", "litert"),
+    "openvino.zip": ("openvino", "openvino", "openvino"),
+    "pt": ("torchscript", "torch", "torch"),
+}
+
+
+def make_model(nodes, inputs, outputs, weights, opset=13):
+    infos = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in side]
+             for side in (inputs, outputs)]  # fmt: skip
+    stored = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "test", *infos, stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def random_weights(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype("float32")
+
+
+def make_map():
+    """A convolution whose output is a map; with three channels of 3x3, no shape tells one layout from another."""
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["features"], "stem", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["features"], ["map"], "clip"),
+    ]
+    return make_model(nodes, [("image", [1, 3, 3, 3])], [("map", [1, 3, 3, 3])], {"kernel": random_weights(3, 3, 3, 3)})
+
+
+def make_pair():
+    """Two inputs of two ranks and two outputs, named so that their order is not the alphabet's."""
+    nodes = [
+        helper.make_node("Conv", ["picture", "kernel"], ["features"], "stem"),
+        helper.make_node("Flatten", ["features"], ["flat"], "flatten"),
+        helper.make_node("Gemm", ["flat", "matrix"], ["scores"], "head"),
+        helper.make_node("Add", ["scores", "bias_in"], ["zeta"], "shift"),
+        helper.make_node("Softmax", ["zeta"], ["alpha"], "normalise", axis=-1),
+    ]
+    weights = {"kernel": random_weights(4, 2, 3, 3), "matrix": random_weights(4 * 4 * 6, 5)}
+    inputs = [("picture", [1, 2, 6, 8]), ("bias_in", [1, 5])]
+    return make_model(nodes, inputs, [("zeta", [1, 5]), ("alpha", [1, 5])], weights)
+
+
+def make_dynamic():
+    """A classifier whose batch has a name and no size."""
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["features"], "stem"),
+        helper.make_node("Flatten", ["features"], ["flat"], "flatten"),
+        helper.make_node("Gemm", ["flat", "matrix"], ["logits"], "head"),
+    ]
+    weights = {"kernel": random_weights(4, 1, 3, 3), "matrix": random_weights(4 * 36, 5)}
+    return make_model(nodes, [("image", ["batch", 1, 8, 8])], [("logits", ["batch", 5])], weights)
+
+
+@pytest.fixture
+def build(converted, tmp_path, monkeypatch):
+    """Return a function that converts a model as a format with the real toolchain: (manifest, path of the artifact)."""
+    monkeypatch.chdir(converted.root)
+
+    def call(model, suffix):
+        source, identity = tmp_path / "model.onnx", tmp_path / "identity.json"
+        onnx.save(model, source)
+        identify_model("tiny", source, identity)
+        backend, toolchain, _ = FORMATS[suffix]
+        record = f"results/toolchains/{toolchain}.json"
+        saved_model = None
+        if suffix == "tflite":
+            saved_model = tmp_path / "saved_model.json"
+            files = (tmp_path / "saved_model.zip", saved_model, tmp_path / "saved_model.log")
+            saved_models.build_saved_model(source, identity, record, *files, ["test"])
+        artifact = tmp_path / f"artifact.{suffix}"
+        building.build_converted(
+            {"model": "tiny", "preset": backend, "builder": "host", "precision": "fp32"},
+            source,
+            identity,
+            {"backend": backend, "artifact": suffix, "build": {}},
+            "fp32",
+            None,
+            record,
+            artifact,
+            tmp_path / "manifest.json",
+            tmp_path / "converter.log",
+            ["test"],
+            saved_model=saved_model,
+        )
+        return read_manifest(tmp_path / "manifest.json"), artifact
+
+    return call
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("make", [make_map, make_pair, make_dynamic], ids=["map", "pair", "dynamic"])
+def test_names_layouts_and_values_are_the_sources(build, tmp_path, make, suffix):
+    manifest, artifact = build(make(), suffix)
+    assert manifest["status"] == "ok", manifest["reason"]
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    random, feed = np.random.default_rng(1), {}
+    for item in session.get_inputs():
+        shape = [size if isinstance(size, int) else 1 for size in item.shape]
+        feed[item.name] = random.standard_normal(shape).astype("float32")
+    write_tensors(tmp_path / "inputs.npz", {f"inputs/{name}": array for name, array in feed.items()})
+    backend, _, runtime = FORMATS[suffix]
+    arm = {"backend": backend, "precision": "fp32", "runtime": {}}
+    found = infer_outputs(f".toolchains/{runtime}/bin/python", arm, artifact, tmp_path / "inputs.npz")
+    assert found.reason is None
+    expected = dict(zip([item.name for item in session.get_outputs()], session.run(None, feed), strict=True))
+    assert list(found.outputs) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found.outputs[name], array, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", ["tflite", "pt"])
+def test_an_operator_that_the_converter_lacks_is_named_with_its_node(build, suffix):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["z"], "fine"),
+        helper.make_node("CastLike", ["z", "x"], ["y"], "the-blocker"),
+    ]
+    manifest, artifact = build(make_model(nodes, [("x", [1, 3])], [("y", [1, 3])], {}, 15), suffix)
+    assert manifest["status"] == "failed" and artifact.read_bytes() == b""
+    assert manifest["reason"]["kind"] == "unsupported_operator"
+    assert "'the-blocker', operator CastLike, opset ai.onnx 15" in manifest["reason"]["message"]
+    assert "Traceback" not in json.dumps(manifest)
