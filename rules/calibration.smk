@@ -9,6 +9,7 @@ rule calibrate_device:
         script="scripts/calibrate_device.py",
         code=source_closure("scripts/calibrate_device.py"),
         agent=agent_code(),
+        toolchains=lambda wildcards: runtimes_of(calibrating_cell(wildcards)),
     output:
         noise="results/calibration/{device}/noise.json",
         table="results/calibration/{device}/pairs.csv",
