@@ -1,5 +1,6 @@
 """Models that converters trip over, given to the real ones: layouts, several inputs, operators they lack."""
 
+import itertools
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from edgeproof.artifacts import converted as building
 from edgeproof.artifacts import saved_models
 from edgeproof.artifacts.execution import infer_outputs
 from edgeproof.artifacts.manifests import read_manifest
+from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.tensors import write_tensors
 from edgeproof.sources.identity import identify_model
 from onnx import TensorProto, helper, numpy_helper
@@ -69,12 +71,36 @@ def make_dynamic():
     return make_model(nodes, [("image", ["batch", 1, 8, 8])], [("logits", ["batch", 5])], weights)
 
 
+def make_joins():
+    """A residual block with what int8 stumbled over: a pool that pads before data of both signs, and Sum nodes."""
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["features"], "stem", pads=[1, 1, 1, 1]),
+        helper.make_node("MaxPool", ["features"], ["pooled"], "signed-pool", **POOL),
+        helper.make_node("Relu", ["pooled"], ["clipped"], "clip"),
+        helper.make_node("MaxPool", ["clipped"], ["small"], "pool", **POOL),
+        helper.make_node("Conv", ["small", "kernel"], ["branch"], "branch", pads=[1, 1, 1, 1]),
+        helper.make_node("Sum", ["small", "branch", "small"], ["map"], "join"),
+    ]
+    ends = [("image", [1, 3, 16, 16])], [("map", [1, 3, 4, 4])]
+    return make_model(nodes, *ends, {"kernel": random_weights(3, 3, 3, 3)})
+
+
+POOL = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+
+
+def make_deep():
+    """A chain as long as Python's stack is deep."""
+    ends = ["x", *(f"t{n}" for n in range(1100)), "y"]
+    nodes = [helper.make_node("Neg", [a], [b], f"n-{b}") for a, b in itertools.pairwise(ends)]
+    return make_model(nodes, [("x", [1, 3])], [("y", [1, 3])], {})
+
+
 @pytest.fixture
 def build(converted, tmp_path, monkeypatch):
     """Return a function that converts a model as a format with the real toolchain: (manifest, path of the artifact)."""
     monkeypatch.chdir(converted.root)
 
-    def call(model, suffix):
+    def call(model, suffix, precision="fp32"):
         source, identity = tmp_path / "model.onnx", tmp_path / "identity.json"
         onnx.save(model, source)
         identify_model("tiny", source, identity)
@@ -85,14 +111,20 @@ def build(converted, tmp_path, monkeypatch):
             saved_model = tmp_path / "saved_model.json"
             files = (tmp_path / "saved_model.zip", saved_model, tmp_path / "saved_model.log")
             saved_models.build_saved_model(source, identity, record, *files, ["test"])
-        artifact = tmp_path / f"artifact.{suffix}"
+        artifact, calibration = tmp_path / f"artifact.{suffix}", None
+        if precision == "int8":
+            calibration, random = tmp_path / "calibration.npz", np.random.default_rng(2)
+            shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim[1:]] for v in model.graph.input}
+            arrays = {f"inputs/{k}": random.standard_normal((200, *shape)) for k, shape in shapes.items()}
+            write_tensors(calibration, {name: array.astype("float32") for name, array in arrays.items()})
+        options = read_catalogue("preset")["litert-cpu"]["build"] if precision == "int8" else {}
         building.build_converted(
-            {"model": "tiny", "preset": backend, "builder": "host", "precision": "fp32"},
+            {"model": "tiny", "preset": backend, "builder": "host", "precision": precision},
             source,
             identity,
-            {"backend": backend, "artifact": suffix, "build": {}},
-            "fp32",
-            None,
+            {"backend": backend, "artifact": suffix, "build": options},
+            precision,
+            calibration,
             record,
             artifact,
             tmp_path / "manifest.json",
@@ -109,6 +141,11 @@ def build(converted, tmp_path, monkeypatch):
 @pytest.mark.parametrize("make", [make_map, make_pair, make_dynamic], ids=["map", "pair", "dynamic"])
 def test_names_layouts_and_values_are_the_sources(build, tmp_path, make, suffix):
     manifest, artifact = build(make(), suffix)
+    compare(manifest, artifact, tmp_path, suffix, rtol=1e-4, atol=1e-5)
+
+
+def compare(manifest, artifact, tmp_path, suffix, precision="fp32", **tolerance):
+    """Assert that an artifact has the source's outputs, by name and value."""
     assert manifest["status"] == "ok", manifest["reason"]
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     random, feed = np.random.default_rng(1), {}
@@ -117,13 +154,29 @@ def test_names_layouts_and_values_are_the_sources(build, tmp_path, make, suffix)
         feed[item.name] = random.standard_normal(shape).astype("float32")
     write_tensors(tmp_path / "inputs.npz", {f"inputs/{name}": array for name, array in feed.items()})
     backend, _, runtime = FORMATS[suffix]
-    arm = {"backend": backend, "precision": "fp32", "runtime": {}}
+    arm = {"backend": backend, "precision": precision, "runtime": {}}
     found = infer_outputs(f".toolchains/{runtime}/bin/python", arm, artifact, tmp_path / "inputs.npz")
     assert found.reason is None
     expected = dict(zip([item.name for item in session.get_outputs()], session.run(None, feed), strict=True))
     assert list(found.outputs) == list(expected)
     for name, array in expected.items():
-        np.testing.assert_allclose(found.outputs[name], array, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.outputs[name], array, **tolerance)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_joins_and_padded_pools_stay_in_integers_and_run(build, tmp_path, precision):
+    manifest, artifact = build(make_joins(), "tflite", precision)
+    limit = {"fp32": 1e-4, "int8": 3.0}[precision]  # of values up to 95
+    compare(manifest, artifact, tmp_path, "tflite", precision, rtol=0, atol=limit)
+    found = manifest["precision"]["operators"]
+    assert not {"ADD_N", "PADV2"} & set(found)
+    if precision == "int8":
+        assert found["QUANTIZE"] == found["DEQUANTIZE"] == 1  # at the edges, and nowhere between
+
+
+def test_a_deep_graph_is_described(build):
+    manifest, _ = build(make_deep(), "openvino.zip")
+    assert manifest["status"] == "ok", manifest["reason"]
 
 
 @pytest.mark.parametrize("suffix", ["tflite", "pt"])

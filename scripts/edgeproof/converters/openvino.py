@@ -23,19 +23,26 @@ def convert(spec, out):
 
 
 def describe_model(model):
-    """Return inputs, outputs, and what of which type a model holds: weights, activations and operators."""
+    """Return inputs, outputs, and what of which type a model holds: weights, activations and operators.
+
+    What only unpacks stored weights, as everything that it takes comes from constants, makes no activations.
+    """
     weights, values, operators = {}, {}, {}
+    stored = set()  # names of constants and of what unpacks them; nodes come after what they read
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
         if kind == "Constant":
             count_tensor(weights, dtype_of(node.output(0)), count_elements(node.output(0).get_shape()))
+            stored.add(node.get_name())
             continue
         operators[kind] = operators.get(kind, 0) + 1
-        if kind in ("Parameter", "Result") or is_weight(node):
-            continue
-        for output in node.outputs():
-            dtype = dtype_of(output)
-            values[dtype] = values.get(dtype, 0) + 1
+        sources = [item.get_source_output().get_node().get_name() for item in node.inputs()]
+        if sources and stored.issuperset(sources):
+            stored.add(node.get_name())
+        elif kind not in ("Parameter", "Result"):
+            for output in node.outputs():
+                dtype = dtype_of(output)
+                values[dtype] = values.get(dtype, 0) + 1
     return {
         "inputs": [describe_tensor(item) for item in model.inputs],
         "outputs": [describe_tensor(item) for item in model.outputs],
@@ -43,12 +50,6 @@ def describe_model(model):
         "values": values,
         "operators": operators,
     }
-
-
-def is_weight(node):
-    """Tell whether a node only unpacks stored weights: everything it takes comes from constants."""
-    sources = [item.get_source_output().get_node() for item in node.inputs()]
-    return bool(sources) and all(item.get_type_name() == "Constant" or is_weight(item) for item in sources)
 
 
 def describe_tensor(port):

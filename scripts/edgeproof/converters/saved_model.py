@@ -15,11 +15,13 @@ import numpy as np
 import onnx
 import onnx2tf
 import onnxruntime
+import onnxsim
 import tensorflow as tf
 import tf_keras
 
 from .archives import pack_folder
 from .protocol import ConversionError, call_tool, main, refuse_nodes
+from .rewrites import pad_before_pools, split_sums
 
 _IMAGES = "calibration_image_sample_data_20x128x128x3_float32.npy"
 _TOLERANCE = 0.05  # relative L2; parity is judged later, here it is only to tell one layout from another
@@ -35,6 +37,10 @@ def convert(spec, out):
     reference = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     # With one 3-channel image as input, onnx2tf downloads this file unless it lies in the working directory.
     np.save(out / _IMAGES, np.random.RandomState(0).rand(20, 128, 128, 3).astype("float32"))
+    prepared = simplify(model)
+    split_sums(prepared)
+    pad_before_pools(prepared)
+    onnx.save(prepared, spec["model"])
     keras = run_onnx2tf(spec["model"], out, model)
     folder = out / "saved_model"
     call_tool("TensorFlow", lambda: write_saved_model(keras, folder))
@@ -48,6 +54,19 @@ def refuse_unsupported(model):
     known = {node.op_type: importlib.util.find_spec(f"onnx2tf.ops.{node.op_type}") for node in model.graph.node}
     missing = [node for node in model.graph.node if node.domain not in ("", "ai.onnx") or known[node.op_type] is None]
     refuse_nodes(missing, "onnx2tf has no converter for it")
+
+
+def simplify(model):
+    """Return a model with its constants folded, by onnxsim as onnx2tf would call it, but for one of its passes.
+
+    `fuse_pad_into_pool` takes zeros before a MaxPool for padding of its own, which is lower than any value: it would
+    undo our rewriting, and it changes what a model with negative values computes. What onnxsim cannot do stays as is.
+    """
+    try:
+        return onnxsim.simplify(model, skipped_optimizers=["fuse_pad_into_pool"])[0]
+    except Exception as error:  # its kinds are its own; onnx2tf goes on without it too
+        print(f"onnxsim: {error}; the model is converted as it is", flush=True)
+        return model
 
 
 def run_onnx2tf(path, out, model):
@@ -66,6 +85,7 @@ def run_onnx2tf(path, out, model):
                     output_signaturedefs=True,
                     disable_model_save=True,
                     non_verbose=True,
+                    not_use_onnxsim=True,  # `simplify` has done that
                     batch_size=1 if dynamic else None,  # with a dynamic batch, Flatten and Gemm only work for batch 1
                 ),
             )
