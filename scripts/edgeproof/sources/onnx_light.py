@@ -32,8 +32,8 @@ ARCHITECTURES = {"squeezenet": "light_squeezenet", "shufflenet": "light_shufflen
 OPSET = 13
 IR_VERSION = 8
 RELU_GAIN = math.sqrt(2 / (1 - 1 / math.pi))  # 1 / deviation of max(0, x) for a standard normal x
-# Deviation of ResNet-50's logits between samples, and deviation that int8 adds (ONNX Runtime 1.31, 32 samples): 0.03 and
-# 0.01 with 0.25, 0.15 and 0.07 with 0.35, 1.08 and 0.99 with 0.5, where a rounding error grows with every block.
+# Deviation of ResNet-50's logits between samples, and deviation that int8 adds (ONNX Runtime 1.31, 32 samples): 0.03
+# and 0.01 with 0.25, 0.15 and 0.07 with 0.35, 1.08 and 0.99 with 0.5, where a rounding error grows with every block.
 BRANCH_GAIN = 0.35
 LOGIT_GAIN = 10.0  # pooled features differ little between inputs; with this, logits do by about one unit
 
