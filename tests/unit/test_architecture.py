@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
 from edgeproof.core.documents import SCHEMAS, load_schema, read_yaml
@@ -121,8 +122,9 @@ def test_profiles_are_reachable_by_their_literal_name():
     assert not (ROOT / "profiles/default").exists()  # it would be loaded silently and override the others
 
 
-def test_schema_markers_match_their_kind():
+def test_schemas_are_valid_and_their_markers_match_their_kind():
     for path in SCHEMAS.glob("*.schema.json"):
         kind = path.name.removesuffix(".schema.json")
+        jsonschema.Draft202012Validator.check_schema(load_schema(kind))
         marker = load_schema(kind).get("properties", {}).get("schema", {}).get("const")
         assert marker is None or marker.startswith("edgeproof.")

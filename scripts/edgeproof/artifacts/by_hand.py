@@ -13,8 +13,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 class Samples(CalibrationDataReader):
     def __init__(self):
-        arrays = np.load(calibration)
-        self.feeds = iter([{name[7:]: arrays[name][i:i + 1] for name in arrays.files} for i in range(200)])
+        with np.load(calibration) as archive:
+            arrays = {name[7:]: archive[name] for name in archive.files}
+        self.feeds = iter([{name: array[i:i + 1] for name, array in arrays.items()} for i in range(200)])
     def get_next(self):
         return next(self.feeds, None)
 quant_pre_process(source, prepared, skip_symbolic_shape=True)
