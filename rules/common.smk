@@ -195,9 +195,14 @@ def parity_arm_of(cell):
 
 
 def arm_of(cell):
-    """Return what of a cell decides how its artifact is measured: the arm, and the interpreter that has its runtime."""
+    """Return what of a cell decides how its artifact is measured: the arm, the interpreter that has its runtime, and for a
+    stage of a pipeline what happens between two calls.
+    """
     name = runtime_environment_of(cell)
-    return parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
+    arm = parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
+    source = model_of(cell.model)["source"]
+    between = CATALOGUES["pipeline"][source["pipeline"]].get("between_calls") if source["kind"] == "stage" else None
+    return arm | ({"between_calls": between} if between else {})
 
 
 def runtime_environment_of(cell):
@@ -316,6 +321,7 @@ def campaign_snapshot():
         "campaign": CAMPAIGN.name,
         "cells": [[*cell, builder_of(CATALOGUES["preset"][cell.preset], cell.device)] for cell in CAMPAIGN.cells],
         "comparisons": list(CAMPAIGN.comparisons),
+        "plans": list_plans(),
     }
 
 

@@ -2,6 +2,7 @@
 
 # Comparisons whose left side is a baseline: a regression of the right side shuts the gate.
 GATED = [name for name, comparison in CAMPAIGN.comparisons.items() if comparison.gated]
+GATED_REGRESSIONS = {"gated": GATED, **(CAMPAIGN.regressions if GATED else {})}
 
 
 rule write_report:
@@ -18,6 +19,8 @@ rule write_report:
         pair_records=[f"results/comparability/{name}/pairs.json" for name in CAMPAIGN.comparisons],
         regressions=[f"{comparison_folder(name)}/regression.json" for name in CAMPAIGN.comparisons],
         decisions=[f"{comparison_folder(name)}/decision.json" for name in CAMPAIGN.comparisons],
+        plans=planned_files("plan.json", "check.json", "samples.csv", "plan.html"),
+        scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
         noise=[f"{calibration_folder(device)}/noise.json" for device in CALIBRATED],
         noise_pairs=[f"{calibration_folder(device)}/pairs.csv" for device in CALIBRATED],
         templates=[
@@ -42,10 +45,12 @@ rule write_report:
     params:
         campaign=as_json(campaign_snapshot()),
         tolerate=as_json(CAMPAIGN.tolerate),
+        regressions=as_json(GATED_REGRESSIONS),
     message:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
         "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
+        " --regressions {params.regressions:q}"
         " --noise {input.noise:q} --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
@@ -55,6 +60,7 @@ rule check_gate:
         results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
         parities=[f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
         regressions=[f"{comparison_folder(name)}/regression.json" for name in GATED],
+        plans=planned_files("plan.json", "check.json", "samples.csv"),
         script="scripts/check_gate.py",
         code=source_closure("scripts/check_gate.py"),
     output:
@@ -66,7 +72,7 @@ rule check_gate:
     params:
         campaign=as_json(campaign_snapshot()),
         tolerate=as_json(CAMPAIGN.tolerate),
-        regressions=as_json({"gated": GATED, **(CAMPAIGN.regressions if GATED else {})}),
+        regressions=as_json(GATED_REGRESSIONS),
     message:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:

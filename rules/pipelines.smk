@@ -98,7 +98,8 @@ def links_arm(wildcards):
         executors[name] = {"interpreter": arm.get("interpreter"), "channels_last": channels_last}
     presets = [CATALOGUES["preset"][executor["preset"]] for executor in document["executors"]]
     simulated = all(preset["backend"] == "fake" for preset in presets)
-    return {"executors": executors, "simulated": simulated, **document["links"]["measure"]}
+    between = {"between_calls": document["between_calls"]} if "between_calls" in document else {}
+    return {"executors": executors, "simulated": simulated, **between, **document["links"]["measure"]}
 
 
 def scenario_snapshot(wildcards):
@@ -127,6 +128,16 @@ def describe_cells(wildcards, arms=False):
     ]
 
 
+def list_plans():
+    """Return [pipeline, goal] of every plan that the campaign wants."""
+    return [[name, goal] for name in CAMPAIGN.pipelines for goal in CATALOGUES["pipeline"][name]["goals"]]
+
+
+def planned_files(*names):
+    """Return these files of every plan that the campaign wants."""
+    return [f"{plan_folder(pipeline, goal)}/{name}" for pipeline, goal in list_plans() for name in names]
+
+
 def plan_targets():
     """Return every file that planning the campaign's pipelines makes."""
     targets = []
@@ -141,5 +152,4 @@ def plan_targets():
         targets += [f"{folder}/scenario.json"]
         targets += [f"{folder}/links.json"] if "measure" in document["links"] else []
         targets += [f"{folder}/cut.json"] if "model" in document else []
-        targets += [f"{folder}/{goal}/{file}" for goal in document["goals"] for file in PLAN_FILES]
-    return targets
+    return targets + planned_files(*PLAN_FILES)

@@ -20,8 +20,9 @@ _WARM_UP = 10
 def measure_links(spec, out):
     """Fill `out` with `process.json` (median of every ordered pair and size) and `samples.npy` (those medians, int64).
 
-    `spec`: slot, and an arm with `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples` per size, and
-    `simulated`.
+    `spec`: slot, and an arm with `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples` per size,
+    `simulated`, and perhaps `between_calls` {busy_ms, sweep_mb}: each executor has slept for about so long when its
+    turn comes.
     """
     arm = spec["arm"]
     report = {"status": "ok", "reason": None, "pid": os.getpid(), "calls_per_sample": 1, "samples": arm["samples"]}
@@ -42,10 +43,18 @@ def time_ring(arm, size_mb, slot):
     shape = shape_tensor(size_mb)
     ring = plan_ring(list(arm["executors"]))
     tensors = {name: {"dtype": "float32", "shape": shape} for name in ("even", "odd")}
+    busy = dict(arm.get("between_calls") or {})
+    if busy:
+        busy["busy_ms"] /= len(arm["executors"]) - 1  # so many others have their turn before one's own comes again
     steps = [
         {
             "executor": name,
-            "arm": {"backend": "echo", "shape": shape, "channels_last": arm["executors"][name]["channels_last"]},
+            "arm": {
+                "backend": "echo",
+                "shape": shape,
+                "channels_last": arm["executors"][name]["channels_last"],
+                **busy,
+            },
             "inputs": [["x", ("even", "odd")[number % 2]]],
             "outputs": [["y", ("odd", "even")[number % 2]]],
         }

@@ -15,8 +15,9 @@ from itertools import repeat
 import numpy
 
 from .backends.opening import open_backend
-from .failures import Verdict
+from .failures import NoVerdict, Verdict
 from .inference import inference_failures, read_feeds, run_one
+from .neighbour import Neighbour
 
 
 def measure_process(spec, out):
@@ -45,7 +46,7 @@ def measure_process(spec, out):
             "execution_provider_requested": backend.provider_requested,
             "execution_providers_used": list(backend.providers_used),
         }
-        report["latency_definition"] = backend.definition()
+        report["latency_definition"] = define_boundary(backend.definition(), spec["arm"].get("between_calls"))
         if hasattr(backend, "describe_steps"):
             report["placed"] = backend.describe_steps(report["samples"] * report["calls_per_sample"])
         numpy.save(os.path.join(out, "samples.npy"), numpy.frombuffer(samples, "int64"))
@@ -61,7 +62,28 @@ def measure_process(spec, out):
         json.dump(report, stream, indent=2)
 
 
+def define_boundary(definition, between_calls):
+    """Return a backend's latency definition; what happens between calls is part of what is timed."""
+    if not between_calls:
+        return definition
+    words = "{}; before each, another process had the machine for {:g} ms and swept {:g} MB".format(
+        definition["boundary"], between_calls["busy_ms"], between_calls["sweep_mb"]
+    )
+    return dict(definition, boundary=words)
+
+
 def _measure(backend, feed, arm, protocol, report):
+    """Time the backend; with `between_calls` in the arm, a neighbour has the machine before every timed call."""
+    if not arm.get("between_calls"):
+        return _time_windows(backend, feed, arm, protocol, report, None)
+    neighbour = Neighbour(arm["between_calls"])
+    try:
+        return _time_windows(backend, feed, arm, protocol, report, neighbour.take_turn)
+    finally:
+        neighbour.close()
+
+
+def _time_windows(backend, feed, arm, protocol, report, before_each):
     clock = time.perf_counter_ns
     with inference_failures():
         call = backend.bind(feed)
@@ -71,7 +93,7 @@ def _measure(backend, feed, arm, protocol, report):
         outputs = backend.restore(cold)
     gc.collect()
     gc.disable()
-    warm = time_calls(call, protocol["warmup_runs"], int(protocol["warmup_seconds"] * 1e9), 1)
+    warm = time_calls(call, protocol["warmup_runs"], int(protocol["warmup_seconds"] * 1e9), 1, before_each)
     report["warmup_runs"] = len(warm)
     report["warmup_ns"] = sum(warm)
     # The second half of the warm-up is the best guess of what is to come.
@@ -80,10 +102,16 @@ def _measure(backend, feed, arm, protocol, report):
         call = slow_down(call, int(arm["injected_slowdown"] * typical_ns))
     report["timer_cost_ns"] = timer_cost_ns()
     calls = calls_per_sample(report["timer_cost_ns"], typical_ns, protocol["max_timer_share"])
+    if before_each is not None and calls > 1:
+        raise NoVerdict(
+            "timer_too_coarse",
+            "the call is too short for the clock, and calls that follow something else "
+            "between them cannot be timed in batches",
+        )
     before = resource.getrusage(resource.RUSAGE_SELF)
     report["window_started_at"] = time.time()
     start = clock()
-    samples = time_calls(call, protocol["min_samples"], int(protocol["min_seconds"] * 1e9), calls)
+    samples = time_calls(call, protocol["min_samples"], int(protocol["min_seconds"] * 1e9), calls, before_each)
     report["window_ns"] = clock() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
     gc.enable()
@@ -95,13 +123,18 @@ def _measure(backend, feed, arm, protocol, report):
     return outputs, samples
 
 
-def time_calls(call, at_least, at_least_ns, calls):
-    """Call until `at_least` samples and `at_least_ns` are both reached; return array('q') of ns per `calls` calls."""
+def time_calls(call, at_least, at_least_ns, calls, before_each=None):
+    """Call until `at_least` samples and `at_least_ns` are both reached; return array('q') of ns per `calls` calls.
+
+    `before_each`: what is done before every sample, outside of its time.
+    """
     clock = time.perf_counter_ns
     capacity = max(at_least, 1024)
     samples = array("q", bytes(8 * capacity))
     count, begin = 0, clock()
     while True:
+        if before_each is not None:
+            before_each()
         if calls == 1:
             start = clock()
             call()

@@ -10,6 +10,7 @@ import numpy
 from .backends.opening import open_backend
 from .failures import NoVerdict, Verdict
 from .handover import CALLER, FAILED, READY, Area, pass_turn, read_turn
+from .neighbour import Sweep
 
 
 def serve_steps(spec, out):
@@ -33,9 +34,10 @@ def serve_steps(spec, out):
 
 
 class Echo:
-    """Stands for a stage that computes nothing, so that only the hand-over is left to be timed.
+    """Stands for a stage that makes nothing of its input, so that only the hand-over is left to be timed.
 
-    A runtime that keeps images with their channels last has to rearrange what comes in and what goes out.
+    A runtime that keeps images with their channels last has to rearrange what comes in and what goes out. With
+    `busy_ms` in the arm it keeps the machine busy meanwhile, as a stage does: whoever is next has slept.
     """
 
     name, version = "echo", "1"
@@ -46,6 +48,7 @@ class Echo:
         value = numpy.ones(stored, "float32")
         self._value = numpy.transpose(value, (0, 3, 1, 2)) if self._last else value
         self.outputs = [("y", "float32", shape)]
+        self._sweep = Sweep(arm["busy_ms"], arm["sweep_mb"]) if arm.get("busy_ms") else None
 
     def bind(self, feed):
         value = feed["x"]
@@ -57,6 +60,9 @@ class Echo:
         return outputs
 
     def _call(self):
+        if self._sweep is not None:
+            self._sweep()
+            self._value *= 1  # what a stage has just made is in its cache
         return [self._value]
 
 

@@ -11,14 +11,19 @@ from ..calibration.noise import read_noise, read_ratios
 from ..comparability.deciding import read_decision
 from ..comparability.pairs import read_pairs
 from ..core.comparison import PairJudgement, adjust_judgements, judge_pairs
-from ..core.documents import read_json
+from ..core.documents import digest_json, read_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
-from ..core.layout import Cell, artifact_folder, comparison_folder, run_folder, source_folder
+from ..core.layout import Cell, artifact_folder, comparison_folder, plan_folder, run_folder, source_folder
+from ..plans.checking import read_check
+from ..plans.origins import check_origins
+from ..plans.scenario import load_scenario
+from ..plans.verify import verify_plan
 from ..runs.results import read_result
 from ..runs.samples import read_samples
 from .distributions import Distribution, describe_distribution
-from .gate import judge_cell
+from .gate import judge_cell, judge_plan
+from .regressions import check_regressions
 
 
 class CellEvidence(NamedTuple):
@@ -61,8 +66,25 @@ class CalibrationEvidence(NamedTuple):
     path: str
 
 
+class PlanEvidence(NamedTuple):
+    """Where a pipeline's stages run for one goal, and what came of running it so (`check`).
+
+    `optimality`: in the words of the verifier that knows nothing of the solver. `verdict`: the gate's (see
+    `gate.judge_plan`). `paths`: {plan, page, check, scenario}.
+    """
+
+    plan: dict
+    check: dict
+    optimality: str
+    verdict: dict
+    paths: dict
+
+
 class Evidence(NamedTuple):
-    """All of a campaign. `identities`, `samples`: by model. `calibrations`: of its devices, none if it has none."""
+    """All of a campaign. `identities`, `samples`: by model. `calibrations`: of its devices, none if it has none.
+
+    `gated`: what the gate says of comparisons with a baseline (see `regressions.check_regressions`).
+    """
 
     campaign: str
     tolerate: tuple
@@ -71,14 +93,16 @@ class Evidence(NamedTuple):
     calibrations: list
     identities: dict
     samples: dict
+    plans: list
+    gated: list
 
 
-def collect_evidence(snapshot, tolerate=(), noise_paths=()):
+def collect_evidence(snapshot, tolerate=(), noise_paths=(), regressions=None):
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 
-    `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names]}. `noise_paths`:
-    noise.json of the devices that the campaign calibrates. UserError names the first document that is missing, invalid,
-    or does not follow from what it was made of.
+    `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names], plans:
+    [[pipeline, goal]]}. `noise_paths`: noise.json of the devices that the campaign calibrates. `regressions`: as for
+    the gate. UserError names the first document that is missing, invalid, or does not follow from what it was made of.
     """
     models = dict.fromkeys(row[0] for row in snapshot["cells"])
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
@@ -88,7 +112,11 @@ def collect_evidence(snapshot, tolerate=(), noise_paths=()):
     results = {item.cell: item.digests["result"] for item in cells}
     comparisons = _adjust([_collect_comparison(name, results) for name in snapshot["comparisons"]])
     calibrations = [_collect_calibration(path) for path in noise_paths]
-    return Evidence(snapshot["campaign"], tuple(tolerate), cells, comparisons, calibrations, identities, samples)
+    plans = [_collect_plan(*row) for row in snapshot["plans"]]
+    gated = check_regressions(regressions) if regressions else []
+    return Evidence(
+        snapshot["campaign"], tuple(tolerate), cells, comparisons, calibrations, identities, samples, plans, gated
+    )
 
 
 def link_from(page, path):
@@ -171,6 +199,24 @@ def _collect_comparison(name, results):
 def _collect_calibration(path):
     noise = read_noise(path)
     return CalibrationEvidence(noise, read_ratios(path, noise), str(path))
+
+
+def _collect_plan(pipeline, goal):
+    folder = plan_folder(pipeline, goal)
+    paths = {
+        "plan": f"{folder}/plan.json",
+        "page": f"{folder}/plan.html",
+        "check": f"{folder}/check.json",
+        "scenario": f"{plan_folder(pipeline)}/scenario.json",
+    }
+    plan, check = read_json(paths["plan"], "plan"), read_check(paths["check"])
+    if check["plan"]["digest"] != digest_json(plan):
+        raise UserError(f"{paths['check']}: plan.digest is not that of {paths['plan']}; run the workflow again")
+    check_origins(read_json(paths["scenario"], "scenario-v2"), paths["scenario"])
+    found = verify_plan(plan, load_scenario(paths["scenario"]))
+    if not found.ok:
+        raise UserError(f"{paths['plan']}: does not follow from {paths['scenario']}: {found.failures[0]}")
+    return PlanEvidence(plan, check, found.optimality, judge_plan(plan, check), paths)
 
 
 def _adjust(comparisons):

@@ -1,10 +1,12 @@
-"""The gate: is every wanted cell ok, and no gated comparison worse? One line of reason per one that is not."""
+"""The gate: is every wanted cell ok, is there every plan, and no gated comparison worse? One line of reason each."""
 
 import textwrap
 
 from ..core.documents import read_json, write_json
 from ..core.files import sha256_file
-from ..core.layout import Cell, artifact_folder, evidence_folder, run_folder
+from ..core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
+from ..plans.checking import read_check
+from ..plans.tables import describe_failure
 from ..runs.results import read_result
 from .regressions import check_regressions
 
@@ -29,8 +31,21 @@ def judge_cell(result, parity, tolerate=()):
     return {"state": state, "status": result["status"], "parity": parity["status"], "reasons": reasons}
 
 
+def judge_plan(plan, check):
+    """Return {state, status, reasons} of one plan: `ok`, or `failing` when nothing can be placed or runs as placed.
+
+    A plan that is not proved optimal within the limit on effort is a plan; its report says how far it may be off. That
+    the pipeline took another time than predicted is a finding, and no reason to fail.
+    """
+    if not plan["plans"]:
+        return {"state": "failing", "status": plan["status"], "reasons": [describe_failure(plan)]}
+    if check["status"] != "ok":
+        return {"state": "failing", "status": check["status"], "reasons": [f"run as placed: {check['reason']}"]}
+    return {"state": "ok", "status": plan["status"], "reasons": []}
+
+
 def check_gate(snapshot, tolerate, output, regressions=None):
-    """Write `output` (`edgeproof.gate.v1`) if every cell passes; return (passed, text to print).
+    """Write `output` (`edgeproof.gate.v1`) if every cell and every plan passes; return (passed, text to print).
 
     `snapshot`: as for `collecting.collect_evidence`. `regressions`: as for `regressions.check_regressions`, None when
     no comparison is gated. No file is written when a cell or a gated comparison fails, so that the target stays unmade.
@@ -51,7 +66,8 @@ def check_gate(snapshot, tolerate, output, regressions=None):
             }
         )
     compared = check_regressions(regressions) if regressions else []
-    passed = all(entry["state"] != "failing" for entry in (*cells, *compared))
+    plans = [_check_plan(*row) for row in snapshot["plans"]]
+    passed = all(entry["state"] != "failing" for entry in (*cells, *compared, *plans))
     if passed:
         document = {
             "schema": "edgeproof.gate.v1",
@@ -60,10 +76,24 @@ def check_gate(snapshot, tolerate, output, regressions=None):
             "tolerate": list(tolerate),
             "cells": cells,
             "regressions": compared,
+            "plans": plans,
         }
         write_json(output, document, "gate")
     text = describe_gate(snapshot["campaign"], cells, tolerate)
-    return passed, "\n".join([text, *describe_regressions(compared)])
+    return passed, "\n".join([text, *describe_regressions(compared), *describe_plans(plans)])
+
+
+def describe_plans(plans):
+    """Return what the gate says about plans, as lines; none where all are ok."""
+    failing = [entry for entry in plans if entry["state"] == "failing"]
+    return ["", f"GATE NOT PASSED: of {len(plans)} plans, these are none:", *_table(failing)] if failing else []
+
+
+def _check_plan(pipeline, goal):
+    paths = {name: f"{plan_folder(pipeline, goal)}/{name}.json" for name in ("plan", "check")}
+    plan, check = read_json(paths["plan"], "plan"), read_check(paths["check"])
+    digests = {f"{name}_sha256": sha256_file(path) for name, path in paths.items()}
+    return {"pipeline": pipeline, "goal": goal, **judge_plan(plan, check), **digests}
 
 
 def describe_regressions(compared):
@@ -119,10 +149,7 @@ def _is_parity_fine(result, parity, tolerate):
 
 
 def _table(entries):
-    names = [
-        "/".join(entry["cell"][field] for field in Cell._fields) if "cell" in entry else entry["comparison"]
-        for entry in entries
-    ]
+    names = [_name_entry(entry) for entry in entries]
     width = max(len(name) for name in names)
     lines = []
     for name, entry in zip(names, entries, strict=True):
@@ -130,3 +157,9 @@ def _table(entries):
         texts = [line for reason in entry["reasons"] for line in textwrap.wrap(reason, room)]
         lines += [f"  {label:<{width}}  {text}" for label, text in zip([name, *[""] * len(texts)], texts, strict=False)]
     return lines
+
+
+def _name_entry(entry):
+    if "cell" in entry:
+        return "/".join(entry["cell"][field] for field in Cell._fields)
+    return entry["comparison"] if "comparison" in entry else f"{entry['pipeline']}/{entry['goal']}"

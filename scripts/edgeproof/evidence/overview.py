@@ -11,13 +11,18 @@ def describe_overview(evidence):
     cells = evidence.cells
     states = [item.verdict["state"] for item in cells]
     failing, tolerated = states.count("failing"), states.count("tolerated")
+    unplaced = sum(item.verdict["state"] == "failing" for item in evidence.plans)
+    worse = [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
+    shut = failing or unplaced or worse
     moments = [item.result["started_at_unix_s"] for item in cells if item.result["started_at_unix_s"] is not None]
     simulated = sum(item.result["provenance"] == "simulated" for item in cells)
     return {
         "campaign": evidence.campaign,
-        "gate": "failing" if failing else "tolerated" if tolerated else "ok",
-        "headline": "Gate not passed" if failing else "Gate passed",
-        "sentence": _say_gate(len(cells), failing, tolerated, evidence.tolerate),
+        "gate": "failing" if shut else "tolerated" if tolerated else "ok",
+        "headline": "Gate not passed" if shut else "Gate passed",
+        "sentence": _say_gate(len(cells), failing, tolerated, evidence.tolerate)
+        + _say_plans(len(evidence.plans), unplaced)
+        + _say_gated(worse),
         "simulated": simulated,
         "all_simulated": simulated == len(cells),
         "simulated_words": "Every number on this page is simulated"
@@ -41,6 +46,17 @@ def _say_gate(total, failing, tolerated, tolerate):
     else:
         return "The one wanted cell is ok." if total == 1 else f"All {format_count(total)} wanted cells are ok."
     return f"{sentence}, {tolerated} tolerated." if tolerated else f"{sentence}."
+
+
+def _say_plans(total, unplaced):
+    if unplaced:
+        return f" {format_count(unplaced)} of {plural(total, 'plan')} could not be made, or does not run as placed."
+    return f" {plural(total, 'plan')} made and run as placed." if total else ""
+
+
+def _say_gated(worse):
+    verb = "regresses" if len(worse) == 1 else "regress"
+    return f" Against its baseline {', '.join(worse)} {verb}, or could not be judged." if worse else ""
 
 
 def _square(item):

@@ -14,14 +14,15 @@ from .environment import describe_environments
 from .formatting import plain
 from .limits import list_limits
 from .overview import describe_overview
+from .placements import describe_plans
 from .tables import describe_cells, describe_digests, describe_parities, describe_percentiles
 
 TEMPLATES = Path(__file__).parent
 
 
-def write_report(snapshot, tolerate, html, markdown, noise_paths=()):
+def write_report(snapshot, tolerate, html, markdown, noise_paths=(), regressions=None):
     """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`."""
-    evidence = collect_evidence(snapshot, tolerate, noise_paths)
+    evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions)
     view = build_view(evidence, html)
     atomic_write(html, render_html(view))
     atomic_write(markdown, render_markdown(build_view(evidence, markdown)))
@@ -39,6 +40,7 @@ def build_view(evidence, page):
         "correction": describe_correction(evidence.comparisons),
         "forest": draw_forest(comparisons),
         "calibrations": describe_calibrations(evidence.calibrations, page),
+        "plans": describe_plans(evidence.plans, page),
         "parities": describe_parities(evidence.cells),
         "environments": describe_environments(evidence.cells),
         "limits": list_limits(evidence),

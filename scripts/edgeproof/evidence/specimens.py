@@ -60,7 +60,7 @@ def make_campaign(root, cells, comparisons=(), name="trial"):
     for options in comparisons:
         write_comparison(**options)
     (Path(root) / "results" / "evidence" / name).mkdir(parents=True, exist_ok=True)
-    return {"campaign": name, "cells": rows, "comparisons": [options["name"] for options in comparisons]}
+    return {"campaign": name, "cells": rows, "comparisons": [options["name"] for options in comparisons], "plans": []}
 
 
 def write_cell(

@@ -130,7 +130,12 @@ def _describe_variant(cell):
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"
         return f"parity {parity['status'].replace('_', ' ')}: {reason}"
-    latency, origin = result["latency"], {"result": str(cell["result"]), "digest": sha256_file(cell["result"])}
+    return {"precision": cell["precision"], "energy_mj": None, **describe_numbers(result, cell["result"])}
+
+
+def describe_numbers(result, path):
+    """Return what a stage on an executor takes, from the result at `path`: latency_ms, weights_mb, activations_mb."""
+    latency, origin = result["latency"], {"result": str(path), "digest": sha256_file(path)}
     value = {"value": latency["median_ms"], "provenance": result["provenance"], **origin}
     value["process_medians"] = [process["median_ms"] for process in result["processes"]]
     if latency["interval_low_ms"] is not None:
@@ -147,9 +152,7 @@ def _describe_variant(cell):
         "note": "peak of the process above its baseline, less the artifact: with what the runtime itself takes",
     }
     return {
-        "precision": cell["precision"],
         "latency_ms": value,
-        "energy_mj": None,
         "weights_mb": {"value": weights, "provenance": result["provenance"], **origin},
         "activations_mb": working,
     }

@@ -120,7 +120,7 @@ def place_arms(plan, chosen, identities, interpreter):
     steps, executors, tensors = [], {}, {}
     places = [None, *(cell["executor"] for cell in chosen), None]
     for number, (cell, identity) in enumerate(zip(chosen, identities, strict=True)):
-        arm = {key: value for key, value in cell["arm"].items() if key != "interpreter"}
+        arm = {key: value for key, value in cell["arm"].items() if key not in ("interpreter", "between_calls")}
         executors[cell["executor"]] = {"interpreter": cell["arm"].get("interpreter") or interpreter}
         steps.append(
             {

@@ -4,7 +4,9 @@ import pytest
 from edgeproof.core.campaign import DEFAULT_REGRESSIONS, expand_campaign
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
+from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.gate import check_gate
+from edgeproof.evidence.overview import describe_overview
 from edgeproof.evidence.regressions import judge_gated
 
 LINE = {"name": "slower", "status": "triggered", "delta_pct": 7.123}
@@ -39,7 +41,7 @@ def test_state_of_a_gated_comparison(found, fail_at, tolerate, state):
 
 def snapshot():
     cells = [["digits-cnn", "ort-cpu", "desk", precision, "host"] for precision in ("fp32", "int8")]
-    return {"campaign": "trial", "cells": cells, "comparisons": ["pair"]}
+    return {"campaign": "trial", "cells": cells, "comparisons": ["pair"], "plans": []}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,9 @@ def test_gate_fails_on_a_regression_from_the_severity_on(room, ratio, fail_at, p
     outcome, text = check_gate(snapshot(), [], "gate.json", settings)
     assert outcome == passed
     assert ("these regress" in text) == (not passed)
+    overview = describe_overview(collect_evidence(snapshot(), regressions=settings))
+    assert (overview["headline"] == "Gate passed") == passed
+    assert ("baseline pair regresses" in overview["sentence"]) == (not passed)
     if passed:
         assert read_json("gate.json", "gate")["regressions"][0]["comparison"] == "pair"
     else:

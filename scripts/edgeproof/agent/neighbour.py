@@ -1,0 +1,63 @@
+"""Another process that has the machine between two timed calls, as the other stages of a pipeline have.
+
+A stage that is timed back to back keeps its caches, its worker threads awake and the wide vector units of the core
+powered. In a pipeline it finds none of that: on a two-core machine stages took up to 2.8 times what they took back to
+back, and within a tenth of what they take after a neighbour had 3 ms (docs/plans.md).
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy
+
+from .failures import NoVerdict
+
+
+class Neighbour:
+    """`between_calls`: {busy_ms: how long it has the machine per turn, sweep_mb: the memory that it goes through}."""
+
+    def __init__(self, between_calls):
+        amounts = [str(between_calls["busy_ms"]), str(between_calls["sweep_mb"])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, *amounts], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._give, self._take = self._process.stdin.fileno(), self._process.stdout.fileno()
+
+    def take_turn(self):
+        """Let it run once, and sleep until it has."""
+        os.write(self._give, b"x")
+        if not os.read(self._take, 1):
+            raise NoVerdict("neighbour_ended", "the process that keeps the machine busy between calls has ended")
+
+    def close(self):
+        """End it."""
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+class Sweep:
+    """Calling it goes through `sweep_mb` MB again and again for `busy_ms`."""
+
+    def __init__(self, busy_ms, sweep_mb):
+        self._memory = numpy.zeros(max(1, int(sweep_mb * 1e6) // 4), "float32")
+        self._busy_ns = int(busy_ms * 1e6)
+
+    def __call__(self):
+        clock = time.perf_counter_ns
+        until = clock() + self._busy_ns
+        while clock() < until:
+            self._memory += 1
+
+
+def take_turns(sweep):
+    """Sweep whenever a byte comes in, and answer with one; end with the input."""
+    while os.read(0, 1):
+        sweep()
+        os.write(1, b"x")
+
+
+if __name__ == "__main__":
+    take_turns(Sweep(float(sys.argv[1]), float(sys.argv[2])))
