@@ -98,7 +98,7 @@ def _crowded_graphs():
 
 
 def _graphs(name, documents, target):
-    effort = Effort(seconds=8.0, gap=_GAP_TARGET)
+    effort = Effort(seconds=4.0, gap=_GAP_TARGET)
     runs = [_time_solve(parse_scenario(document), effort) for document in documents]
     seconds, answers = [r[0] for r in runs], [r[1] for r in runs]
     gaps = [a.gap / a.objective if a.objective else 1.0 for a in answers]

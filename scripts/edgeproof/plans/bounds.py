@@ -60,36 +60,28 @@ def seek_multipliers(search, start, best_value, rounds):
     Without a known plan the same steps look for prices that prove the limits unattainable.
     """
     count = len(search.resources)
-
-    def blend(prices):
-        return _dual(search, 1.0, prices)
-
-    blends = [(p, blend(p)[0]) for p in start.prices[start.weight > 0]]
+    blends = [(p, _dual(search, 1.0, p)[0]) for p in start.prices[start.weight > 0]]
     proofs = [p for w, p in zip(start.weight, start.prices, strict=True) if w == 0]
     if math.isinf(best_value):
-        found = climb(lambda p: _dual(search, 0.0, p), np.full(count, 1.0 / count), 0.0, rounds, normalize=True)
+        found = _climb(search, 0.0, np.full(count, 1.0 / count), 0.0, rounds, normalize=True)
         proofs += [p for p, _ in found]
         first = blends[-1][1]
         target = first + 0.1 * abs(first) + 1e-6
     else:
         target = best_value
     begin = max(blends, key=lambda item: item[1])[0]
-    blends += climb(blend, begin, target, rounds)
+    blends += _climb(search, 1.0, begin, target, rounds)
     blends = [*sorted(blends, key=lambda item: -item[1])[: _KEPT - 1], (np.zeros(count), 0.0)]
     proofs = [*np.eye(count), *proofs[count:][-2:]]
     prices = np.array([p for p, _ in blends] + proofs)
     return Multipliers(np.array([1.0] * len(blends) + [0.0] * len(proofs)), prices)
 
 
-def climb(dual, prices, target, rounds, normalize=False):
-    """Subgradient ascent with Polyak steps; return the best few `(prices, value)`, worst first.
-
-    `dual(prices)`: the Lagrangian value and its subgradient. With `normalize` prices sum to 1 and a positive value ends
-    it.
-    """
+def _climb(search, weight, prices, target, rounds, normalize=False):
+    """Subgradient ascent with Polyak steps; return the best few `(prices, value)`, worst first."""
     factor, best, idle, trail = 1.0, -math.inf, 0, []
     for _ in range(rounds):
-        value, excess = dual(prices)
+        value, excess = _dual(search, weight, prices)
         if value > best + 1e-12:
             best, idle = value, 0
             trail.append((prices, value))
@@ -98,7 +90,7 @@ def climb(dual, prices, target, rounds, normalize=False):
             if idle >= 4:
                 factor, idle = factor / 2, 0
                 prices = trail[-1][0]
-                value, excess = dual(prices)
+                value, excess = _dual(search, weight, prices)
         norm = float(excess @ excess)
         if norm < 1e-18 or (normalize and best > 1e-6):
             break

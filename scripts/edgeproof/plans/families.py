@@ -4,6 +4,7 @@ All numbers are decimals with few digits, so that totals are exact. Every family
 scenario document (not a `Scenario`): what is tested includes reading it.
 """
 
+import itertools
 import random
 
 from .chain import search_chain
@@ -88,16 +89,58 @@ def tighten_memory(document, seed, share=0.5):
     return document
 
 
+# Of one unit of work on a CPU: what accelerators take, as (latency, energy, memory) ranges. Read off the version 1
+# scenarios with known answers (tests/data/planner/random_*.json).
+_BOARD = {
+    "cpu": ((1.0, 1.0), (0.55, 1.05), (1.0, 1.0)),
+    "gpu": ((0.22, 0.42), (0.55, 0.95), (1.8, 3.0)),
+    "npu": ((0.34, 0.52), (0.2, 0.42), (1.2, 2.0)),
+}
+
+
+def draw_board_chain(seed, stages, share):
+    """Return a version 1 chain on CPU, GPU and NPU; every device holds about `share` of what all stages need on it."""
+    rng = random.Random(seed)
+    rows = []
+    for index in range(stages):
+        work, size = rng.uniform(3.5, 28), rng.uniform(90, 760)
+        profiles = {}
+        for device, (latency, energy, memory) in _BOARD.items():
+            if device != "cpu" and rng.random() < 0.1:
+                continue
+            profiles[device] = {
+                "latency_ms": round(work * rng.uniform(*latency), 2),
+                "energy_mj": round(work * rng.uniform(*energy), 2),
+                "memory_mb": 10 * round(size * rng.uniform(*memory) / 10),
+            }
+        output = 0 if index == stages - 1 else round(rng.uniform(1, 26), 1)
+        rows.append({"name": f"s{index}", "output_mb": output, "profiles": profiles})
+    links = [
+        {
+            "source": a,
+            "target": b,
+            "latency_ms_per_mb": round(rng.uniform(0.02, 0.16), 3),
+            "energy_mj_per_mb": round(rng.uniform(0.02, 0.12), 3),
+        }
+        for a, b in itertools.combinations(_BOARD, 2)
+    ]
+    needs = {d: sum(r["profiles"][d]["memory_mb"] for r in rows if d in r["profiles"]) for d in _BOARD}
+    devices = [
+        {"name": d, "memory_mb": 50 * max(1, round(needs[d] * share * rng.uniform(0.8, 1.2) / 50))} for d in _BOARD
+    ]
+    return {"name": f"board_{seed}", "devices": devices, "links": links, "stages": rows}
+
+
 def draw_tight_chain(seed, stages, slack=0.02):
     """Return a 3-device chain with finite memory and a latency cap `slack` above the optimum without memory limits.
 
     The family on which a beam of width 128 reports feasible instances as infeasible.
     """
-    document = draw_chain(seed, stages, 3)
-    problem = Problem(parse_scenario(document))
+    document = draw_board_chain(seed, stages, share=0.9)
+    roomy = {**document, "devices": [{**device, "memory_mb": 10**6} for device in document["devices"]]}
+    problem = Problem(parse_scenario(roomy))
     level = compile_goal("min-latency", problem).levels[0]
     optimum = float(search_chain(problem, level).bound)
-    tighten_memory(document, seed + 1, share=1.0)
     document["constraints"] = {"max_total_latency_ms": round(optimum * (1 + slack), 4)}
     return document
 

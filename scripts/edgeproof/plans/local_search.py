@@ -2,11 +2,14 @@
 
 import numpy as np
 
-_PASSES = 400  # moves and exchanges at most, each an improvement
+_STEPS = 600  # moves and exchanges at most; each is an improvement
+_CANDIDATES = 16  # exchanges per pair of devices that are looked at for being neighbours
+_ADDED = ("latency", "energy", "accuracy")
+_LEAST = 1e-12  # what a step must gain, as a share of the objective
 
 
 class LocalSearch:
-    """Moves of one problem, judged by weights per unit of latency, energy, switches and accuracy, under `caps`."""
+    """Steps of one problem, judged by weights per unit of latency, energy, switches and accuracy, under `caps`."""
 
     def __init__(self, problem, weights, caps):
         self.problem, self.weights, self.caps = problem, weights, caps
@@ -17,72 +20,70 @@ class LocalSearch:
             for stage in members:
                 self.touching[stage].add(k)
                 self.neighbours[stage].update(members)
-        names = ("latency", "energy", "accuracy")
-        rates = [weights.get(name, 0.0) for name in names]
-        tables = [getattr(problem, name) for name in names]
-        self.own = [
-            [
-                sum(r * table[i][o] for r, table in zip(rates, tables, strict=True))
-                for o in range(len(problem.device[i]))
-            ]
-            for i in range(len(problem.device))
-        ]
+        limits = [getattr(caps, name) for name in _ADDED]
+        self.limits = np.array([np.inf if cap is None else cap for cap in limits], float)
 
     def repair(self, placement):
-        """Return `(objective, placement)` that keeps every limit, or None where none was found from here."""
+        """Return `(objective, placement)` that keeps every limit, or None where none was found from here.
+
+        `placement` has a link for every crossing.
+        """
         self._start(placement)
-        for _ in range(_PASSES):
-            if not self._step():
+        for _ in range(_STEPS):
+            steps = self._choose()
+            if steps is None:
                 break
+            for stage, option in steps:
+                self._take(stage, option)
         totals = self.problem.evaluate(tuple(self.placement))
         if totals is None or not self.caps.allow(totals):
             return None
-        value = sum(
-            self.weights.get(name, 0.0) * getattr(totals, name)
-            for name in ("latency", "energy", "switches", "accuracy")
-        )
+        names = ("latency", "energy", "switches", "accuracy")
+        value = sum(self.weights.get(name, 0.0) * getattr(totals, name) for name in names)
         return value, tuple(self.placement)
 
     def _start(self, placement):
-        self.placement = list(placement)
-        totals = self.problem.evaluate(placement)
-        weights = self.problem.resident_memory(placement, self.problem.devices_of(placement))
-        # What else lives on a device (activations, tensors) changes little from move to move: set it apart.
-        beside = [total - weight for total, weight in zip(totals.memory, weights, strict=True)]
-        self.room = np.array([cap - b for cap, b in zip(self.caps.memory, beside, strict=True)], float)
-        self.used = np.array(weights, float)
-        self.totals = {name: float(getattr(totals, name)) for name in ("latency", "energy", "accuracy")}
-        self.moves = [self._price_moves(stage) for stage in range(len(self.placement))]
+        problem, self.placement = self.problem, list(placement)
+        totals = problem.evaluate(placement)
+        resident = np.array(problem.resident_memory(placement, problem.devices_of(placement)), float)
+        # What else lives on a device (activations, tensors) changes little from step to step: set it apart. Shared
+        # weights are taken as if each stage had its own; the last word is `evaluate`'s.
+        budgets = [np.inf if cap is None else cap for cap in self.caps.memory]
+        self.room = np.array(budgets, float) - (np.array(totals.memory, float) - resident)
+        self.used = resident
+        self.totals = np.array([getattr(totals, name) for name in _ADDED], float)
+        self.rows = [self._list_moves(stage) for stage in range(len(self.placement))]
+        self.least = _LEAST * abs(sum(self.weights.get(name, 0.0) * getattr(totals, name) for name in _ADDED))
 
-    def _price_moves(self, stage):
-        """Return `[(option, objective, latency, energy, accuracy)]` changes of every other option of a stage."""
+    def _list_moves(self, stage):
+        """Return one row per other option of a stage.
+
+        Columns: stage, option, device now and then, weights now and then, and the changes of objective, latency, energy
+        and accuracy.
+        """
         problem, here = self.problem, self.placement[stage]
-        before = self._price_tensors(stage)
-        found = []
-        for option in range(len(problem.device[stage])):
+        before = self._price_copies(stage)
+        rows = []
+        for option, device in enumerate(problem.device[stage]):
             if option == here:
                 continue
             self.placement[stage] = option
-            after = self._price_tensors(stage)
+            after = self._price_copies(stage)
             if after is None:
                 continue
-            change = [b - a for a, b in zip(before, after, strict=True)]
-            latency = problem.latency[stage][option] - problem.latency[stage][here] + change[0]
-            energy = problem.energy[stage][option] - problem.energy[stage][here] + change[1]
+            latency = problem.latency[stage][option] - problem.latency[stage][here] + after[0] - before[0]
+            energy = problem.energy[stage][option] - problem.energy[stage][here] + after[1] - before[1]
             accuracy = problem.accuracy[stage][option] - problem.accuracy[stage][here]
-            value = (
-                self.own[stage][option]
-                - self.own[stage][here]
-                + self.weights.get("latency", 0.0) * change[0]
-                + self.weights.get("energy", 0.0) * change[1]
-                + self.weights.get("switches", 0.0) * change[2]
-            )
-            found.append((option, value, latency, energy, accuracy))
+            changes = {"latency": latency, "energy": energy, "accuracy": accuracy, "switches": after[2] - before[2]}
+            value = sum(weight * changes[name] for name, weight in self.weights.items())
+            weights = problem.weights[stage]
+            places = (problem.device[stage][here], device, weights[here], weights[option])
+            rows.append((stage, option, *places, value, latency, energy, accuracy))
         self.placement[stage] = here
-        return found
+        return np.array(rows, float).reshape(-1, 10)
 
-    def _price_tensors(self, stage):
-        """Return (latency, energy, switches) of all copies of the tensors a stage makes or reads; None: no link."""
+    def _price_copies(self, stage):
+        """Return (latency, energy, switches) of all copies of tensors that a stage makes or reads; None: no link."""
         problem, latency, energy, switches = self.problem, 0, 0, 0
         scenario, placement = problem.scenario, self.placement
         for k in self.touching[stage]:
@@ -90,8 +91,7 @@ class LocalSearch:
             made = tensor.producer
             source = scenario.ingest if made is None else problem.device[made][placement[made]]
             inner = {problem.device[c][placement[c]] for c in tensor.consumers if c != -1} - {source}
-            reached = inner | ({scenario.egress} - {source} if -1 in tensor.consumers else set())
-            for target in reached:
+            for target in inner | ({scenario.egress} - {source} if -1 in tensor.consumers else set()):
                 cost = problem.cross_latency[k][source][target]
                 if cost < 0:
                     return None
@@ -100,99 +100,86 @@ class LocalSearch:
             switches += len(inner) if made is not None else 0
         return latency, energy, switches
 
-    def _step(self):
-        """Take the best move or exchange; return False when none helps."""
-        best = None
-        over = self._excess(self.used, self.totals)
-        for stage, moves in enumerate(self.moves):
-            here = self.problem.device[stage][self.placement[stage]]
-            gone = self.problem.weights[stage][self.placement[stage]]
-            for option, value, latency, energy, accuracy in moves:
-                there = self.problem.device[stage][option]
-                used = self.used.copy()
-                used[here] -= gone
-                used[there] += self.problem.weights[stage][option]
-                best = self._better(best, over, used, (latency, energy, accuracy), value, ((stage, option),))
-        if over <= 0:
-            best = self._exchange(best)
-        if best is None:
-            return False
-        for stage, option in best[1]:
-            self._move(stage, option)
-        return True
+    def _choose(self):
+        """Return the best next step as `[(stage, option)]`: one move, or two that exchange places. None: none helps.
 
-    def _better(self, best, over, used, changes, value, moves):
-        """Return the better of `best` and a step: less beyond the limits per cost, then less cost within them."""
-        names = ("latency", "energy", "accuracy")
-        totals = {name: self.totals[name] + change for name, change in zip(names, changes, strict=True)}
-        left = self._excess(used, totals)
-        if over > 0:
-            if left >= over - 1e-12:
-                return best
-            key = (value / (over - left)) if value > 0 else value
-        elif left > 0 or value >= -1e-15:
-            return best
-        else:
-            key = value
-        return (key, moves) if best is None or key < best[0] else best
+        Beyond the limits, what lowers the excess at the least cost; within them, what lowers the objective.
+        """
+        table = np.concatenate(self.rows)
+        over = self._exceed_memory(self.used).sum() + self._exceed_totals(self.totals).sum()
+        left = over + self._change_excess(table)
+        value = table[:, 6]
+        if over > 1e-12:
+            gain = over - left
+            helps = gain > 1e-12
+            if not helps.any():
+                return None
+            rate = np.where(helps, np.where(value > 0, value / np.where(helps, gain, 1.0), value), np.inf)
+            return self._read(table[rate.argmin()])
+        allowed = np.where(left <= 1e-12, value, np.inf)
+        best = int(allowed.argmin()) if len(allowed) else None
+        least = allowed[best] if best is not None else 0.0
+        found = self._exchange(table, min(least, -self.least))
+        if found is not None:
+            return found
+        return self._read(table[best]) if least < -self.least else None
 
-    def _excess(self, used, totals):
-        """Return how far the limits are exceeded in all, each as a share of itself."""
-        beyond = float(
-            np.maximum(
-                used / np.maximum(self.room, 1.0) - np.maximum(self.room, 0.0) / np.maximum(self.room, 1.0), 0
-            ).sum()
-        )
-        for name, total in totals.items():
-            cap = getattr(self.caps, name)
-            if cap is not None:
-                beyond += max(0.0, (total - cap) / max(cap, 1))
-        return beyond
+    def _read(self, *rows):
+        return [(int(row[0]), int(row[1])) for row in rows]
 
-    def _exchange(self, best):
-        """Return the best exchange of two stages between two devices, if it beats `best`; neighbours move singly."""
-        problem = self.problem
-        pool = {}
-        for stage, moves in enumerate(self.moves):
-            here = problem.device[stage][self.placement[stage]]
-            for option, value, latency, energy, accuracy in moves:
-                there = problem.device[stage][option]
-                row = (
-                    value,
-                    problem.weights[stage][self.placement[stage]],
-                    problem.weights[stage][option],
-                    latency,
-                    energy,
-                    accuracy,
-                )
-                pool.setdefault((here, there), []).append(((stage, option), row))
-        for (a, b), leaving in pool.items():
-            if a >= b or (b, a) not in pool:
+    def _change_excess(self, table):
+        """Return by how much each move changes what is beyond the limits, each limit counted as a share of itself."""
+        here, there = table[:, 2].astype(int), table[:, 3].astype(int)
+        gone, come = table[:, 4], table[:, 5]
+        apart = here != there
+        now = self._exceed_memory(self.used)
+        freed = self._exceed_memory(self.used[here] - gone + np.where(apart, 0.0, come), here) - now[here]
+        filled = np.where(apart, self._exceed_memory(self.used[there] + come, there) - now[there], 0.0)
+        totals = self._exceed_totals(self.totals + table[:, 7:10]).sum(axis=1) - self._exceed_totals(self.totals).sum()
+        return freed + filled + totals
+
+    def _exceed_memory(self, used, device=slice(None)):
+        room = self.room[device]
+        return np.where(np.isinf(room), 0.0, np.maximum(used - room, 0.0) / np.maximum(np.abs(room), 1.0))
+
+    def _exceed_totals(self, totals):
+        finite = np.isfinite(self.limits)
+        beyond = np.maximum(totals - np.where(finite, self.limits, 0.0), 0.0)
+        return np.where(finite, beyond / np.maximum(np.where(finite, self.limits, 1.0), 1.0), 0.0)
+
+    def _exchange(self, table, beat):
+        """Return the best exchange of two stages between two devices that lowers the objective by more than `beat`.
+
+        Only of stages that share no tensor: their changes add up.
+        """
+        best, count = None, len(self.room)
+        pair = table[:, 2].astype(int) * count + table[:, 3].astype(int)
+        groups = {int(code): table[pair == code] for code in np.unique(pair)}
+        for code, leaving in groups.items():
+            a, b = divmod(code, count)
+            coming = groups.get(b * count + a)
+            if a >= b or coming is None:
                 continue
-            coming = pool[b, a]
-            left, right = (np.array([row for _, row in side]) for side in (leaving, coming))
-            value = left[:, None, 0] + right[None, :, 0]
-            on_a = self.used[a] - left[:, None, 1] + right[None, :, 2]
-            on_b = self.used[b] + left[:, None, 2] - right[None, :, 1]
-            fits = (on_a <= self.room[a]) & (on_b <= self.room[b]) & (value < (best[0] if best else -1e-15))
-            for column, name in ((3, "latency"), (4, "energy"), (5, "accuracy")):
-                cap = getattr(self.caps, name)
-                if cap is not None:
-                    fits &= self.totals[name] + left[:, None, column] + right[None, :, column] <= cap
-            for i, j in sorted(np.argwhere(fits).tolist(), key=lambda ij: value[ij[0], ij[1]])[:8]:
-                one, two = leaving[i][0], coming[j][0]
-                if two[0] not in self.neighbours[one[0]] and (best is None or value[i, j] < best[0]):
-                    best = (float(value[i, j]), (one, two))
+            value = leaving[:, None, 6] + coming[None, :, 6]
+            on_a = self.used[a] - leaving[:, None, 4] + coming[None, :, 5]
+            on_b = self.used[b] + leaving[:, None, 5] - coming[None, :, 4]
+            fits = (on_a <= self.room[a]) & (on_b <= self.room[b]) & (value < beat)
+            for column in range(3):
+                total = self.totals[column] + leaving[:, None, 7 + column] + coming[None, :, 7 + column]
+                fits &= total <= self.limits[column]
+            places = np.argwhere(fits)
+            for i, j in places[value[fits].argsort()[:_CANDIDATES]]:
+                if value[i, j] < beat and int(coming[j, 0]) not in self.neighbours[int(leaving[i, 0])]:
+                    best, beat = self._read(leaving[i], coming[j]), value[i, j]
                     break
         return best
 
-    def _move(self, stage, option):
+    def _take(self, stage, option):
         problem, before = self.problem, self.placement[stage]
-        change = next(row for row in self.moves[stage] if row[0] == option)
+        row = next(row for row in self.rows[stage] if row[1] == option)
         self.used[problem.device[stage][before]] -= problem.weights[stage][before]
         self.used[problem.device[stage][option]] += problem.weights[stage][option]
-        for name, amount in zip(("latency", "energy", "accuracy"), change[2:], strict=True):
-            self.totals[name] += amount
+        self.totals += row[7:10]
         self.placement[stage] = option
         for near in self.neighbours[stage] | {stage}:
-            self.moves[near] = self._price_moves(near)
+            self.rows[near] = self._list_moves(near)

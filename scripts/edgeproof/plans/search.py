@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from .chain import handles, search_chain
 from .general import search_general
+from .narrow import handles_narrow, search_narrow
 
 PROOF_TOLERANCE = 1e-9
 
@@ -56,6 +57,10 @@ def find_by_levels(problem, levels, caps, top_k, effort):
         result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
         if result.proven:
             return _judge(problem, levels[0], result)
+    elif handles_narrow(problem, levels, caps):
+        result = search_narrow(problem, levels[0], caps, effort.gap)
+        if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
+            return _judge(problem, levels[0], result)
     hint = result.placements[0] if result and result.placements else None
     general = search_general(problem, levels, caps, top_k, effort.seconds, effort.gap, hint)
     if result is not None and not general.proven:
@@ -63,11 +68,20 @@ def find_by_levels(problem, levels, caps, top_k, effort):
     return _judge(problem, levels[0], general)
 
 
+def _is_close(problem, level, result, gap):
+    """Return whether a plan is within a gap of its bound, relative to itself."""
+    value = _value(problem, level, result)
+    return bool(result.placements) and value - result.bound <= gap * abs(value)
+
+
 def _merge(problem, level, first, second):
     """Neither engine finished: keep the better plans and the better bound."""
     kept = max((first, second), key=lambda r: (bool(r.placements), -_value(problem, level, r)))
     return replace(
-        kept, bound=max(first.bound, second.bound), nodes=first.nodes + second.nodes, engine="labels + cp-sat"
+        kept,
+        bound=max(first.bound, second.bound),
+        nodes=first.nodes + second.nodes,
+        engine=f"{second.engine} + {first.engine}",
     )
 
 
