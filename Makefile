@@ -65,8 +65,8 @@ bench-judge: setup
 
 # A toolchain that is not there is not made for this; its presets are left out, and the result says so.
 bench-convert: setup
-	$(SNAKEMAKE) --profile local results/sources/squeezenet/identity.json \
-	  results/sources/squeezenet/samples/calibration.npz \
+	$(SNAKEMAKE) --profile local results/sources/squeezenet/identity.json results/sources/resnet50/identity.json \
+	  results/sources/squeezenet/samples/calibration.npz results/sources/resnet50/samples/calibration.npz \
 	  $$(test ! -f results/toolchains/tensorflow.json || echo results/artifacts/squeezenet/saved_model/saved_model.zip)
 	$(BIN)/python scripts/bench_convert.py
 

@@ -34,11 +34,30 @@ _ENVIRONMENT = {
 }
 
 
-def measure_conversions(model, presets, repeats, tell=lambda line: None):
-    """Return the `bench-convert` document for one model; `tell` is called with a line per case.
+def measure_conversions(wanted, repeats, tell=lambda line: None):
+    """Return the `bench-convert` document; `wanted`: {model: presets}. `tell` is called with a line per case.
 
     Presets whose toolchain is not there, or that convert nothing, are listed under `left_out` with the reason.
     """
+    cases, left_out = [], []
+    for model, presets in wanted.items():
+        found = _measure_model(model, presets, repeats, tell)
+        cases, left_out = cases + found[0], left_out + found[1]
+    return {
+        "schema": "edgeproof.bench-convert.v1",
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "repeats": repeats,
+        "target_ratio": TARGET,
+        "cases": cases,
+        "left_out": left_out,
+    }
+
+
+def _measure_model(model, presets, repeats, tell):
     catalogue = read_catalogue("preset")
     if unknown := sorted(set(presets) - set(catalogue)):
         raise UserError(f"--presets: {unknown[0]!r} is not in config/presets/")
@@ -55,31 +74,20 @@ def measure_conversions(model, presets, repeats, tell=lambda line: None):
             document = catalogue.get(preset, {"artifact": "saved_model", "toolchain": "tensorflow"})
             reason = _find_obstacle(model, document, precision)
             if reason:
-                left_out.append({"preset": preset, "precision": precision, "reason": reason})
-                tell(f"{preset} {precision}: left out, {reason}")
+                left_out.append({"model": model, "preset": preset, "precision": precision, "reason": reason})
+                tell(f"{model} {preset} {precision}: left out, {reason}")
                 continue
             cases.append(_measure_case(model, preset, document, precision, repeats, Path(scratch)))
             tell(describe_case(cases[-1]))
-    return {
-        "schema": "edgeproof.bench-convert.v1",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
-        "model": model,
-        "repeats": repeats,
-        "target_ratio": TARGET,
-        "cases": cases,
-        "left_out": left_out,
-    }
+    return cases, left_out
 
 
 def describe_case(case):
     """Return one line on a case."""
     verdict = "met" if case["met"] else "MISSED"
     return (
-        f"{case['preset']} {case['precision']}: {case['seconds']:.2f} s, by hand {case['seconds_by_hand']:.2f} s,"
+        f"{case['model']} {case['preset']} {case['precision']}: {case['seconds']:.2f} s,"
+        f" by hand {case['seconds_by_hand']:.2f} s,"
         f" ratio {case['ratio']:.2f} (target {TARGET}: {verdict});"
         f" {case['memory_peak_bytes'] / 1e6:.0f} MB, by hand {case['memory_peak_bytes_by_hand'] / 1e6:.0f} MB"
     )
@@ -125,10 +133,12 @@ def _measure_case(model, preset, document, precision, repeats, scratch):
     middle = [statistics.median(seconds for seconds, _ in runs) for runs in (ours, hand)]
     ratio = middle[0] / middle[1]
     return {
+        "model": model,
         "preset": preset,
         "precision": precision,
         "seconds": middle[0],
         "seconds_by_hand": middle[1],
+        "seconds_added": middle[0] - middle[1],
         "ratio": ratio,
         "met": ratio <= TARGET,
         "memory_peak_bytes": max(memory for _, memory in ours),

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -63,7 +64,7 @@ def convert_onnx(source, model, target, precision, options, calibration, scratch
             _drop_unused_domains(target)
     converted = onnx.load(target)
     with tool_failures("onnx.checker", model):
-        onnx.checker.check_model(converted)
+        onnx.checker.check_model(os.fspath(target))
     return converted, sorted({str(item.message) for item in caught if issubclass(item.category, UserWarning)})
 
 

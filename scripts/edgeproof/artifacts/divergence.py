@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from ..core.tensors import write_tensors
+from ..sources.onnx_files import infer_types
 from .agreement import measure_agreement
 from .execution import infer_outputs
 from .failures import describe_node
@@ -71,7 +72,7 @@ def choose_limit(lines):
 
 def list_layers(model):
     """Yield `(node, tensor name)` for each float tensor of known rank, at least 1, that the main graph makes."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = infer_types(model)
     kinds = {item.name: item.type.tensor_type for item in (*graph.value_info, *graph.output)}
     for node in graph.node:
         for name in node.output:

@@ -2,10 +2,8 @@
 
 from collections import Counter
 
-import onnx
-
 from ..sources.identity import count_operators, name_dtype
-from ..sources.onnx_files import iterate_tensors
+from ..sources.onnx_files import infer_types, iterate_tensors
 from .failures import BuildError
 
 LEAST_SHARE = 0.5  # an artifact is called by the type that most of its weights have
@@ -84,7 +82,7 @@ def count_weights(model):
 
 def count_values(model):
     """Return `{dtype: number}` of the node outputs of the main graph, as far as ONNX can infer their types."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = infer_types(model)
     made = {name for node in graph.node for name in node.output}
     types = {value.name: value.type for value in (*graph.value_info, *graph.output)}
     counted = Counter(

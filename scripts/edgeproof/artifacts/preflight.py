@@ -13,7 +13,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as registry
 
 from ..sources.identity import describe_tensor, name_dtype
-from ..sources.onnx_files import iterate_nodes, list_inputs
+from ..sources.onnx_files import infer_types, iterate_nodes, list_inputs
 from .failures import BuildError, describe_node
 
 _OPEN_END = 2**31 - 1  # last version of a kernel that names none
@@ -171,8 +171,8 @@ def require_interface(source, model, calibrated):
 
 def infer_dtypes(model):
     """Return `{tensor name: dtype}` of the main graph, numpy's names, as far as ONNX can infer them."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    types = {item.name: item.data_type for item in graph.initializer}
+    graph = infer_types(model)
+    types = {item.name: item.data_type for item in model.graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         if value.type.WhichOneof("value") == "tensor_type" and value.type.tensor_type.elem_type:
             types[value.name] = value.type.tensor_type.elem_type

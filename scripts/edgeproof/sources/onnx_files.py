@@ -1,8 +1,13 @@
 """Reading ONNX files: load with checks, and walk over nodes and stored tensors wherever they are nested."""
 
+import math
+import os
+
 import onnx
 
 from ..core.errors import UserError
+
+_READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; what is larger is a weight
 
 
 def load_model(path):
@@ -27,7 +32,7 @@ def load_model(path):
             "onnx.save(model, path, save_as_external_data=False)"
         )
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(os.fspath(path))  # the file, not the model: that would be written out first
     except Exception as error:
         raise UserError(f"{path}: onnx.checker refuses the model: {_first_line(error)}") from error
     return model
@@ -48,6 +53,25 @@ def list_inputs(graph):
     """Return the inputs that a caller must feed: up to IR version 3 initializers are listed as inputs too."""
     initializers = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
     return [value for value in graph.input if value.name not in initializers]
+
+
+def infer_types(model):
+    """Return a model's main graph with what ONNX can infer of its tensors, without the values of its weights.
+
+    Inference reads the values of small tensors and no others, but would copy all of them twice.
+    """
+    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    graph = model.graph
+    light.graph.name = graph.name
+    for field in ("node", "input", "output", "value_info", "sparse_initializer"):
+        getattr(light.graph, field).extend(getattr(graph, field))
+    listed = {item.name for item in graph.input}
+    for item in graph.initializer:
+        if math.prod(item.dims) <= _READ_BY_INFERENCE:
+            light.graph.initializer.append(item)
+        elif item.name not in listed:
+            light.graph.input.append(onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims))
+    return onnx.shape_inference.infer_shapes(light).graph
 
 
 def iterate_nodes(nodes):

@@ -6,6 +6,7 @@ from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.sources.onnx_files import infer_types
 from onnx import TensorProto, helper, numpy_helper
 
 SHIPPED = SCHEMAS.parent / "models" / "digits-cnn.onnx"
@@ -135,3 +136,19 @@ def test_operators_of_other_domains_carry_their_domain(tmp_path):
 def test_a_model_name_that_is_no_name_is_refused(tmp_path):
     with pytest.raises(UserError, match="model is"):
         identify_model.main(["--model", "No Name", "--input", str(SHIPPED), "--output", str(tmp_path / "i.json")])
+
+
+def test_types_are_inferred_without_the_values_of_weights():
+    weights = {"kernel": np.ones((8, 3, 5, 5), "float32"), "shape": np.array([1, -1], "int64")}
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["c"]),
+        helper.make_node("Reshape", ["c", "shape"], ["y"]),  # needs the value of `shape`, and none of `kernel`
+    ]
+    stored = [numpy_helper.from_array(np.tile(v, (4, 1, 1, 1)) if v.ndim == 4 else v, k) for k, v in weights.items()]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 9, 9])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    model = helper.make_model(helper.make_graph(nodes, "test", [x], [y], stored))
+    graph, before = infer_types(model), model.SerializeToString()
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*graph.value_info, *graph.output)}
+    assert shapes == {"c": [1, 32, 5, 5], "y": [1, 800]}
+    assert model.SerializeToString() == before and "kernel" not in {item.name for item in graph.initializer}
