@@ -1,5 +1,7 @@
 """Every runtime that builds here, with its real toolchain: artifacts, parity, runs, and what makes them stale."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -107,6 +109,22 @@ def test_a_second_build_gives_the_same_bytes(converted, cell):
     done = converted.snakemake(*forced, "--force", config=CONFIG)
     assert done.returncode == 0, done.stdout[-3000:]
     assert artifact.read_bytes() == before
+
+
+def test_every_artifact_is_rebuilt_to_the_same_bytes_and_nothing_is_overwritten(converted):
+    command = [sys.executable, "-m", "edgeproof", "artifacts"]
+    options = {
+        "cwd": converted.root,
+        "env": {**os.environ, "PYTHONPATH": str(converted.root / "scripts")},
+        "text": True,
+    }
+    before = {path: path.read_bytes() for path in converted.root.glob("results/artifacts/*/*/*/*/artifact.*")}
+    rebuilt = subprocess.run([*command, "rebuild", "all", "--json"], stdout=subprocess.PIPE, **options)
+    assert rebuilt.returncode == 0, rebuilt.stdout[-2000:]
+    verdicts = [record["verdict"] for record in json.loads(rebuilt.stdout)]
+    assert verdicts == ["identical"] * len(before) and len(before) == len(CELLS) + 1  # and ONNX Runtime's
+    assert {path: path.read_bytes() for path in before} == before
+    assert subprocess.run([*command, "validate", "all"], **options).returncode == 0
 
 
 def test_a_toolchain_deleted_by_hand_is_made_again(converted):
