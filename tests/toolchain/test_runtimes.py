@@ -90,7 +90,7 @@ def test_a_changed_calibration_sample_rebuilds_int8_only(converted):
         listing = converted.snakemake("-n", *TARGETS, config=CONFIG).stdout
     finally:
         path.write_bytes(before)
-    built = {line.split("as ")[1] for line in listing.splitlines() if line.strip().startswith("Building digits-cnn")}
+    built = {line.split(" as ")[1].strip() for line in listing.splitlines() if "Building digits-cnn as " in line}
     assert built == {"int8 for litert-cpu", "int8 for openvino-cpu"}
 
 
@@ -124,7 +124,6 @@ def test_every_artifact_is_rebuilt_to_the_same_bytes_and_nothing_is_overwritten(
     verdicts = [record["verdict"] for record in json.loads(rebuilt.stdout)]
     assert verdicts == ["identical"] * len(before) and len(before) == len(CELLS) + 1  # and ONNX Runtime's
     assert {path: path.read_bytes() for path in before} == before
-    assert subprocess.run([*command, "validate", "all"], **options).returncode == 0
 
 
 def test_a_toolchain_deleted_by_hand_is_made_again(converted):
