@@ -7,6 +7,7 @@ from .general import search_general
 from .narrow import handles_narrow, search_narrow
 
 PROOF_TOLERANCE = 1e-9
+_LARGE = 48  # stages of a graph: below, CP-SAT alone is done sooner
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def find_by_levels(problem, levels, caps, top_k, effort):
         result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
         if result.proven:
             return _judge(problem, levels[0], result)
-    elif handles_narrow(problem, levels, caps):
+    elif (effort.gap or len(problem.order) >= _LARGE) and handles_narrow(problem, levels, caps):
         result = search_narrow(problem, levels[0], caps, effort.gap)
         if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
             return _judge(problem, levels[0], result)
