@@ -2,7 +2,8 @@
 
 A stage that is timed back to back keeps its caches, its worker threads awake and the wide vector units of the core
 powered. In a pipeline it finds none of that: on a two-core machine stages took up to 2.8 times what they took back to
-back, and within a tenth of what they take after a neighbour had 3 ms (docs/plans.md).
+back. Timed after a neighbour's 3 ms, single stages were still off by up to 28 %, and whole pipelines by 3 and 12 %
+(docs/plans.md).
 """
 
 import os
