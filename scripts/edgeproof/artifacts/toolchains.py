@@ -107,7 +107,8 @@ def install_toolchain(name, lock, digest):
     folder, interpreter = ROOT / name, interpreter_path(name)
     (folder / _STAMP).unlink(missing_ok=True)
     run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
-    run_uv("pip", "sync", "--require-hashes", "--python", str(interpreter), str(lock))
+    # Compiled now: what starts a converter may be told to write no bytecode, and would then compile at every start.
+    run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
     described = subprocess.run([interpreter, "-I", "-c", _DESCRIBE], check=True, stdout=subprocess.PIPE).stdout
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     stamp = {"lock_sha256": digest, "bytes": size, **json.loads(described)}
