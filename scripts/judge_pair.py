@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgeproof.comparability.judging import judge_pair
 from edgeproof.core.cli import json_argument, run
-from edgeproof.core.documents import read_yaml
+from edgeproof.core.yaml_files import read_yaml
 
 
 def main(argv):

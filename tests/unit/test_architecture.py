@@ -8,8 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
-from edgeproof.core.documents import SCHEMAS, load_schema, read_yaml
+from edgeproof.core.documents import SCHEMAS, load_schema
 from edgeproof.core.schema_tables import render_page
+from edgeproof.core.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.campaign import expand_campaign, read_catalogue
-from ..core.documents import read_yaml
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import Cell, comparison_folder, relative_to_repository, run_folder
+from ..core.yaml_files import read_yaml
 from .manifests import verify_manifest
 from .records import NAME, check_name
 

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from ..core.campaign import CATALOGUES
-from ..core.documents import read_yaml
 from ..core.errors import UserError
 from ..core.layout import artifact_folder
+from ..core.yaml_files import read_yaml
 from .manifests import REPOSITORY
 
 NAME = "[a-z0-9][a-z0-9-]*"

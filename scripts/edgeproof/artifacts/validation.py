@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.documents import read_json, read_yaml
+from ..core.documents import read_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
+from ..core.yaml_files import read_yaml
 from .manifests import read_manifest
 from .records import config_root_of, find_option, folder_of, root_of, take_snapshot
 

@@ -5,11 +5,12 @@ All paths are those of `core.layout`, relative to the repository, as the raw sam
 
 from pathlib import Path
 
-from ..core.documents import read_json, read_yaml
+from ..core.documents import read_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import Cell, artifact_folder, run_folder
 from ..core.recomputing import must_follow
+from ..core.yaml_files import read_yaml
 from ..runs.results import read_result
 from .judging import build_verdict
 from .reporting import rebuild_report

@@ -7,10 +7,11 @@ What cannot be compared is `blocked`, with a mode and a recommendation: it is ne
 
 from pathlib import Path
 
-from ..core.documents import read_json, read_yaml, write_json
+from ..core.documents import read_json, write_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.recomputing import must_follow
+from ..core.yaml_files import read_yaml
 from .edgeenv import BLOCKED, SEVERITIES, delta_pct, describe_regression, name_blocked_mode
 from .judging import judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk

@@ -5,10 +5,11 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import NamedTuple
 
-from .documents import read_yaml, validate
+from .documents import validate
 from .errors import UserError
 from .layout import Cell
 from .pipelines import check_pipeline
+from .yaml_files import read_yaml
 
 # Configuration folder of each wildcard, and the kind of document in it.
 CATALOGUES = {

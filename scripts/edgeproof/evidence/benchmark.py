@@ -16,8 +16,8 @@ from pathlib import Path
 from ..comparability.judging import judge_pair
 from ..comparability.reporting import report_comparison
 from ..core.campaign import DEFAULT_REGRESSIONS
-from ..core.documents import read_yaml
 from ..core.layout import Cell, comparison_folder, run_folder
+from ..core.yaml_files import read_yaml
 from ..runs.results import read_result
 from .specimens import REPOSITORY, make_campaign, write_judgements, write_pairs
 

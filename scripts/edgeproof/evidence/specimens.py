@@ -15,9 +15,10 @@ from ..comparability.pairs import why_not
 from ..comparability.regression import judge_regression
 from ..comparability.reporting import build_report
 from ..core.campaign import DEFAULT_CRITERIA, DEFAULT_REGRESSIONS
-from ..core.documents import digest_json, read_json, read_yaml, write_json
+from ..core.documents import digest_json, read_json, write_json
 from ..core.files import atomic_write, sha256_file
 from ..core.layout import Cell, artifact_folder, calibration_folder, comparison_folder, run_folder, source_folder
+from ..core.yaml_files import read_yaml
 from ..runs.pairing import COLUMNS
 from ..runs.pairing import read_pairs as read_table
 from ..runs.results import build_result

@@ -15,10 +15,11 @@ from edgeproof.artifacts.candidates import (
     parse_cell,
 )
 from edgeproof.artifacts.manifests import REPOSITORY, read_manifest
-from edgeproof.core.documents import read_yaml, validate
+from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell
+from edgeproof.core.yaml_files import read_yaml
 
 from .conftest import Job, make_classifier
 

@@ -7,8 +7,8 @@ import pytest
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
 from edgeproof.comparability.regression import judge_regression
-from edgeproof.core.documents import read_yaml
 from edgeproof.core.layout import comparison_folder
+from edgeproof.core.yaml_files import read_yaml
 from edgeproof.evidence.specimens import write_cell, write_comparison
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -13,7 +13,7 @@ from edgeproof.comparability.edgeenv import (
 )
 from edgeproof.comparability.judging import judge_comparability
 from edgeproof.comparability.regression import judge_thresholds
-from edgeproof.core.documents import read_yaml
+from edgeproof.core.yaml_files import read_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from edgeproof.comparability.edgeenv import SEVERITIES
 from edgeproof.comparability.regression import judge_thresholds, read_metrics, read_regression
-from edgeproof.core.documents import read_yaml, validate
+from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
+from edgeproof.core.yaml_files import read_yaml
 from edgeproof.evidence.specimens import write_cell, write_comparison
 from edgeproof.runs.results import read_result
 from edgeproof.runs.samples import read_samples

@@ -1,9 +1,14 @@
+import copy
 import json
 
+import jsonschema
+import jsonschema_rs
 import pytest
-from edgeproof.core.documents import SCHEMAS, digest_json, read_json, read_yaml, validate, write_json
+from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.documents import SCHEMAS, digest_json, load_schema, read_json, validate, write_json
 from edgeproof.core.errors import UserError
-from hypothesis import given
+from edgeproof.core.yaml_files import read_yaml
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 PROTOCOL = {
@@ -120,6 +125,41 @@ def test_digest_survives_a_round_trip_and_the_order_of_keys(value):
 def test_different_values_have_different_digests(left, right):
     if json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True):
         assert digest_json(left) != digest_json(right)
+
+
+CONFIGURED = [(kind, document) for kind in CATALOGUES for document in read_catalogue(kind, SCHEMAS.parent).values()]
+
+
+def list_places(value, path=()):
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from list_places(item, (*path, key))
+
+
+@given(st.sampled_from(CONFIGURED), json_values, st.data())
+def test_what_judges_and_what_explains_agree(configured, value, data):
+    assume("\\n" not in json.dumps(value))  # at the end of a name Python's `$` lets it pass, see below
+    kind, document = configured[0], copy.deepcopy(configured[1])
+    *path, last = data.draw(st.sampled_from([*list_places(document)][1:]))
+    holder = document
+    for key in path:
+        holder = holder[key]
+    holder[last] = value
+    judged = jsonschema_rs.Draft202012Validator(load_schema(kind)).is_valid(document)
+    assert judged == jsonschema.Draft202012Validator(load_schema(kind)).is_valid(document)
+    if not judged:
+        refuse(document, kind=kind)
+
+
+def test_a_line_break_after_a_name_is_not_overlooked():
+    campaign = {"campaign": "demo\n", "devices": ["local"], "protocol": "quick", "policy": "strict", "matrices": [{
+        "models": ["digits-cnn"], "presets": ["ort-cpu"], "precisions": ["fp32"]}]}  # fmt: skip
+    refuse(campaign, "campaign: ", "does not match", kind="campaign")
+
+
+def test_a_key_that_is_no_string_is_refused():
+    refuse({**PROTOCOL, 1: 2}, "unknown key 1")
 
 
 def test_what_was_valid_once_is_checked_again_when_it_changes(tmp_path):

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from edgeproof.core.documents import SCHEMAS, load_schema, read_yaml, validate
+from edgeproof.core.documents import SCHEMAS, load_schema, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.yaml_files import read_yaml
 from edgeproof.sources.onnx_light import ARCHITECTURES
 from edgeproof.sources.samples import MINIMUM_CALIBRATION
 

@@ -1,0 +1,57 @@
+"""Strict YAML, for what people write: checked against the schema of its kind, as JSON is in `documents`."""
+
+import copy
+import functools
+import re
+
+import yaml
+
+from .documents import read_text, validate_once
+from .errors import UserError
+
+
+def read_yaml(path, kind):
+    """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are errors."""
+    text = read_text(path)
+    try:
+        document = copy.deepcopy(_parse_yaml(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        raise UserError(f"{path}:{line} {getattr(error, 'problem', None) or error}") from error
+    return validate_once(document, kind, path, text)
+
+
+@functools.lru_cache(maxsize=64)
+def _parse_yaml(text):
+    return yaml.load(text, Loader=_StrictLoader)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without surprises: duplicate keys are errors, and 1e-3 is a number as in YAML 1.2 and JSON."""
+
+
+def _construct_unique_mapping(loader, node, deep=False):
+    seen = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r} is not a string; quote it", key_node.start_mark
+            )
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} occurs twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_unique_mapping)
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float")]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$", re.IGNORECASE),
+    list("-+0123456789."),
+)
