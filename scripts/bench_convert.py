@@ -1,10 +1,9 @@
 """Measure what conversions cost, ours against the same ones by hand, and write `results/bench/convert.json`."""
 
 import argparse
-import sys
 
 from edgeproof.artifacts.benchmark import measure_conversions
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 
 # A small model through everything; a large one where the small one takes less than it takes to start Python.
@@ -28,4 +27,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

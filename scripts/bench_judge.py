@@ -1,10 +1,9 @@
 """Measure what judging a large campaign costs, made up in a temporary folder, and write `results/bench/judge.json`."""
 
 import argparse
-import sys
 import tempfile
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.evidence.benchmark import PARTS, measure_judging, run_part
 
@@ -38,4 +37,4 @@ def describe(part):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

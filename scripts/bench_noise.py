@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from edgeproof.calibration.trials import run_trials
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 
 # A window far below a second is enough for a model far below a millisecond.
 _PROTOCOLS = {
@@ -41,4 +41,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,9 +1,8 @@
 """Measure the planner against its targets and write `results/bench/plans.json`."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.plans.benchmark import measure_planner
 
@@ -29,4 +28,4 @@ def describe(case):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,11 +1,10 @@
 """Write the artifact of the fake backend, which simulates a model, and its manifest."""
 
 import argparse
-import sys
 
 from edgeproof.artifacts.building import build_fake
 from edgeproof.artifacts.manifests import record_command
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 
 
 def main(argv):
@@ -24,4 +23,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,11 +1,10 @@
 """Build an ONNX artifact of one precision from the fp32 source model, and its manifest."""
 
 import argparse
-import sys
 
 from edgeproof.artifacts.building import build_onnx
 from edgeproof.artifacts.manifests import record_command
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 
 
 def main(argv):
@@ -23,4 +22,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

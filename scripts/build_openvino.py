@@ -1,29 +1,18 @@
 """Build an OpenVINO artifact in the toolchain that has OpenVINO, int8 from what ONNX Runtime quantises here."""
 
-import argparse
-import sys
-
-from edgeproof.artifacts.converted import build_converted
-from edgeproof.artifacts.manifests import record_command
-from edgeproof.artifacts.quantising import quantise_onnx
-from edgeproof.core.cli import json_argument, run
+from edgeproof.artifacts.converter_script import build
+from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cell", required=True, type=json_argument, help="JSON: model, preset, builder, precision")
-    parser.add_argument("--source", required=True, help="model.onnx of the sources room")
-    parser.add_argument("--identity", required=True, help="identity.json of the model")
-    parser.add_argument("--preset", required=True, type=json_argument, help="JSON: backend, artifact, build options")
-    parser.add_argument("--precision", required=True, help="fp32, fp16 or int8")
-    parser.add_argument("--calibration", help="npz of calibration samples; int8 needs it")
-    parser.add_argument("--toolchain", required=True, help="record of the toolchain that converts")
-    parser.add_argument("--artifact", required=True, help="file to write; empty when the build fails")
-    parser.add_argument("--manifest", required=True, help="manifest.json to write beside it")
-    parser.add_argument("--log", required=True, help="what the converter said")
-    args = vars(parser.parse_args(argv))
-    build_converted(**args, quantise=quantise_onnx, command=record_command("scripts/build_openvino.py", argv))
+    build("scripts/build_openvino.py", __doc__, argv, quantise)
+
+
+def quantise(*arguments):
+    from edgeproof.artifacts.conversion import quantise_ahead  # onnx takes longer to import than OpenVINO to convert
+
+    return quantise_ahead(*arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,11 +1,10 @@
 """Build an RKNN artifact with the vendor's toolkit, which the user has installed, and its manifest."""
 
 import argparse
-import sys
 
 from edgeproof.artifacts.manifests import record_command
 from edgeproof.artifacts.rknn import build_rknn
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 
 
 def main(argv):
@@ -27,4 +26,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,11 +1,9 @@
 """Convert the fp32 source model to a TensorFlow SavedModel, which TFLite and Core ML artifacts are made from."""
 
 import argparse
-import sys
 
-from edgeproof.artifacts.manifests import record_command
-from edgeproof.artifacts.saved_models import build_saved_model
-from edgeproof.core.cli import run
+from edgeproof.artifacts.converting import start_converter
+from edgeproof.core.cli import run_program
 
 
 def main(argv):
@@ -17,8 +15,12 @@ def main(argv):
     parser.add_argument("--record", required=True, help="JSON to write beside it")
     parser.add_argument("--log", required=True, help="what the converter said")
     args = vars(parser.parse_args(argv))
-    build_saved_model(**args, command=record_command("scripts/build_saved_model.py", argv))
+    with start_converter("saved_model", args.pop("toolchain")) as converter:
+        from edgeproof.artifacts.manifests import record_command
+        from edgeproof.artifacts.saved_models import build_saved_model
+
+        build_saved_model(**args, converter=converter, command=record_command("scripts/build_saved_model.py", argv))
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from edgeproof.calibration.noise import calibrate_device
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 
 _PATHS = ("artifact", "manifest", "inputs", "noise", "table")
 
@@ -23,4 +23,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.evidence.gate import check_gate
 
 
@@ -20,4 +20,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -3,10 +3,10 @@
 import argparse
 import sys
 
+from edgeproof.artifacts.environments import require_toolchains
 from edgeproof.artifacts.manifests import record_command
 from edgeproof.artifacts.parity import check_parity
-from edgeproof.artifacts.toolchains import require_toolchains
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 
 
 def main(argv):
@@ -29,4 +29,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgeproof.artifacts.toolchains import require_toolchains
-from edgeproof.core.cli import json_argument, run
+from edgeproof.artifacts.environments import require_toolchains
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.plans.checking import check_plan
 
 
@@ -36,4 +36,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,9 +1,8 @@
 """Copy a model file into the workflow, checking its sha256 when one is given."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.sources.copying import copy_model
 
 
@@ -17,4 +16,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,9 +1,8 @@
 """Cut one stage of a pipeline out of its model."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.cutting import cut_stage
 
 
@@ -18,4 +17,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

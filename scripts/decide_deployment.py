@@ -1,10 +1,9 @@
 """Decide by criteria whether the right side of a comparison may be deployed, and write the decision."""
 
 import argparse
-import sys
 
 from edgeproof.comparability.deciding import decide_deployment
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 
 
 def main(argv):
@@ -20,4 +19,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

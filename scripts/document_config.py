@@ -1,10 +1,9 @@
 """Write the tables of config/README.md from the schemas (`make docs`; a test compares them)."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.core.files import atomic_write
 from edgeproof.core.schema_tables import render_page
 
@@ -17,4 +16,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

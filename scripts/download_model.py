@@ -1,9 +1,8 @@
 """Download a model file: resumed after a cut, retried when that may help, used only if its sha256 is right."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.sources.fetching import ATTEMPTS, SIZE_LIMIT_BYTES, download_model
 
 
@@ -23,4 +22,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

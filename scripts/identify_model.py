@@ -1,9 +1,8 @@
 """Write what a model is (digest, interface, operators, parameters, arithmetic) to identity.json."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.sources.identity import identify_model
 
 
@@ -17,4 +16,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,11 +1,10 @@
 """Judge whether two results may be compared, and write the verdict with its reasons."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from edgeproof.comparability.judging import judge_pair
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.yaml_files import read_yaml
 
 
@@ -23,4 +22,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

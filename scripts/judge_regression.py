@@ -1,11 +1,10 @@
 """Judge by a regression policy whether the right side of a comparison is worse than the left; write the judgement."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from edgeproof.comparability.regression import judge_regression
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.core.yaml_files import read_yaml
 
 
@@ -27,4 +26,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

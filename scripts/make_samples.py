@@ -1,9 +1,8 @@
 """Write the calibration and the evaluation samples of a model, and what they are to samples.json."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.samples import make_samples
 
 
@@ -25,4 +24,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,10 +1,9 @@
 """Write the samples of a stage: what the stages before it make of the whole model's samples."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.stage_samples import make_stage_samples
 
 
@@ -22,4 +21,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

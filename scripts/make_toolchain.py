@@ -1,11 +1,10 @@
 """Make the environment of a toolchain from its lock file, and record what is in it."""
 
 import argparse
-import sys
 
 from edgeproof.artifacts.manifests import record_command
 from edgeproof.artifacts.toolchains import make_toolchain
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 
 
 def main(argv):
@@ -18,4 +17,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

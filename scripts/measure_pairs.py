@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from edgeproof.artifacts.toolchains import require_toolchains
+from edgeproof.artifacts.environments import require_toolchains
 from edgeproof.comparability.pairs import measure_pairs
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 
 
 def main(argv):
@@ -30,4 +30,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

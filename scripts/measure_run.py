@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgeproof.artifacts.toolchains import require_toolchains
-from edgeproof.core.cli import json_argument, run
+from edgeproof.artifacts.environments import require_toolchains
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.runs.measuring import measure_run
 
 _PATHS = ("artifact", "manifest", "reference", "identity", "inputs", "result", "samples")
@@ -27,4 +27,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

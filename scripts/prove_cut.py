@@ -1,9 +1,8 @@
 """Compare the composed stages of a cut model with the whole, and write the verdict to cut.json."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.plans.cut_proof import prove_cut
 
 
@@ -23,4 +22,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,9 +1,8 @@
 """Make a model by the recipe diabetes-mlp: train a small regression network on the diabetes data (a second)."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.diabetes_mlp import make_diabetes_mlp
 
 
@@ -16,4 +15,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,9 +1,8 @@
 """Make a model by the recipe digits-cnn: train a small convolutional network on the UCI digits (about a minute)."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.digits_cnn import make_digits_cnn
 
 
@@ -16,4 +15,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

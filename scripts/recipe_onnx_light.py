@@ -1,9 +1,8 @@
 """Make a model by the recipe onnx-light: a topology that the onnx package carries, with seeded weights."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.onnx_light import make_onnx_light
 
 
@@ -16,4 +15,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

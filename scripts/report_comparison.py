@@ -1,10 +1,9 @@
 """Write the report of a comparison: verdict, reasons and, where one may be given, the difference."""
 
 import argparse
-import sys
 
 from edgeproof.comparability.reporting import report_comparison
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 
 
 def main(argv):
@@ -21,4 +20,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

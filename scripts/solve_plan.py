@@ -1,9 +1,8 @@
 """Plan one scenario for one goal: plan.json with its certificate, plan.csv, pareto.csv, plan.txt, plan.html."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.core.files import atomic_write
 from edgeproof.plans.document import build_plan_document
@@ -36,4 +35,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,9 +1,8 @@
 """Render plan.html from a plan and from its check against the pipeline run as placed."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import run
+from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
 from edgeproof.core.files import atomic_write
 from edgeproof.plans.checking import read_check
@@ -20,4 +19,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -1,9 +1,8 @@
 """Write the report of a campaign: one page that anyone can read offline, and the same facts as Markdown."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.evidence.rendering import write_report
 
 
@@ -20,4 +19,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

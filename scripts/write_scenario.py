@@ -1,9 +1,8 @@
 """Write the scenario of a measured pipeline, in which every number names the result it comes from."""
 
 import argparse
-import sys
 
-from edgeproof.core.cli import json_argument, run
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.plans.assembling import write_scenario
 
 
@@ -27,4 +26,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

@@ -9,9 +9,7 @@ verdict that is not good, 2 for a mistake, which is one line.
 `edgeproof ROOM --help` lists the verbs of a room.
 """
 
-import sys
-
-from .core.cli import run
+from .core.cli import run_program
 from .core.errors import UserError
 
 # Rooms are imported when they are asked for: a room brings its packages, and `--help` needs none.
@@ -50,4 +48,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    run_program(main)

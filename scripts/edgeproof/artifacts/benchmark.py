@@ -187,6 +187,9 @@ def _require_built(place, preset, precision):
 def _run(command, folder):
     """Run a command and return (seconds, peak resident bytes of its largest process); UserError when it fails."""
     environment = {**os.environ, **_ENVIRONMENT}
+    environment.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # or every start compiles our modules, and nothing of what is by hand
     environment["PATH"] = os.pathsep.join([str(Path(command[0]).parent), environment.get("PATH", os.defpath)])
     with tempfile.TemporaryFile() as log:
         begin = time.perf_counter()

@@ -5,13 +5,15 @@ import json
 from ..core.errors import UserError
 from ..core.files import atomic_write
 from ..sources.identity import describe_tensor
-from ..sources.onnx_files import list_inputs, load_model
+from ..sources.onnx_files import load_known_model
+from ..sources.onnx_graphs import list_inputs
 from .calibration import LEAST_SAMPLES
 from .conversion import CALIBRATION_METHODS, TOOLS, convert_onnx
-from .jobs import carry_out, check_job
+from .element_types import prove_precision
+from .jobs import carry_out, check_job, require_interface
 from .manifests import describe_file, describe_toolchain
-from .precision import prove_precision, require_precision
-from .preflight import require_interface, require_operators
+from .precision import require_precision
+from .preflight import require_operators
 
 FAKE_SPEED = {"fp32": 1.0, "fp16": 0.7, "int8": 0.5, "int8-dynamic": 0.6}  # latency of the fake backend, fp32 = 1
 _CALIBRATED = {"calibration_method", "calibration_samples", "per_channel"}
@@ -28,7 +30,7 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
     """
     known = check_job(cell, source, identity, preset, precision, artifact, manifest, TOOLS)
     options = _check_onnx_options(preset["build"], precision)
-    model = load_model(source)
+    model = load_known_model(source)
     if precision != "int8":
         calibration = None
     elif calibration is None:
@@ -36,7 +38,7 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
 
     def convert(target, scratch):
         require_operators(source, model, preset["backend"])
-        require_interface(source, model, calibration is not None)
+        require_interface(known, calibration is not None)
         feed = calibration and (calibration, known["inputs"])
         converted, warnings = convert_onnx(source, model, target, precision, options, feed, scratch)
         proof = prove_precision(converted, precision)

@@ -3,16 +3,12 @@
 import shutil
 from pathlib import Path
 
-from ..core.documents import read_json
 from ..core.files import atomic_write, sha256_file
-from ..sources.onnx_files import load_model
-from .calibration import check_calibration
-from .converting import describe_record, run_converter
 from .failures import BuildError
 from .formats import FORMATS, check_options
-from .jobs import carry_out, check_job
+from .jobs import carry_out, check_job, require_interface
+from .manifests import describe_record
 from .precision import judge_counts, require_precision
-from .preflight import require_interface
 from .saved_models import take_saved_model
 
 
@@ -23,7 +19,7 @@ def build_converted(
     preset,
     precision,
     calibration,
-    toolchain,
+    converter,
     artifact,
     manifest,
     log,
@@ -31,43 +27,47 @@ def build_converted(
     saved_model=None,
     quantise=None,
 ):
-    """Build the artifact of `cell` with the converter of its format, in the toolchain whose record is `toolchain`.
+    """Build the artifact of `cell` with the converter of its format, a `converting.Converter` that has been started.
 
     `log`: file for what the converter said. `saved_model`: record of the model's SavedModel, for formats made from it.
-    `quantise`: for formats made from an ONNX model that is quantised already; `quantise(source, model, options, feed,
+    `quantise`: for formats made from an ONNX model that is quantised already; `quantise(source, options, feed,
     scratch)` returns its path and the versions of the tools used. All else is as in `building.build_onnx`.
     """
     kind = FORMATS[preset["artifact"]]
     known = check_job(cell, source, identity, preset, precision, artifact, manifest, kind.options)
     options = check_options(preset["build"], precision, kind)
-    used = check_calibration(calibration, known["inputs"], precision, options)
-    model, record = load_model(source), read_json(toolchain, "toolchain")
+    used = None
+    if precision == "int8":
+        from .calibration import check_calibration  # numpy takes longer to import than OpenVINO to convert
+
+        used = check_calibration(calibration, known["inputs"], precision, options)
     atomic_write(log, b"")  # a build that ends before its converter runs has said nothing
     facts = {
         "calibration": used,
-        **describe_record(record, kind.packages),
+        **describe_record(converter.record, kind.packages),
         "exit_code": None,
         "log_sha256": sha256_file(log),
     }
 
     def convert(target, scratch):
-        require_interface(source, model, used is not None)
+        require_interface(known, used is not None)
         spec, tools = {"precision": precision, "options": options}, {}
         if kind.origin == "saved_model":
             spec |= take_saved_model(saved_model, known, facts)
             spec["calibration"] = used and {"path": str(Path(calibration).resolve()), "samples": used["samples"]}
         elif used:
-            spec["model"], tools = quantise(source, model, options, (calibration, known["inputs"]), scratch)
+            spec["model"], tools = quantise(source, options, (calibration, known["inputs"]), scratch)
         else:
             spec["model"] = Path(source).resolve()
-        converted = run_converter(kind.converter, toolchain, kind.packages, spec, source, scratch, log, facts)
+        converted = converter.convert(spec, source, log, facts)
         facts["toolchain"] |= tools
         proof = judge_counts(precision, converted["weights"], converted["values"], converted["operators"])
         require_precision(proof, kind.quantisers)
         if preset["artifact"] == "tflite" and precision == "int8":
             require_integer_activations(proof)
         shutil.move(converted["path"], target)
-        return {**{key: converted[key] for key in ("inputs", "outputs", "warnings")}, "opset": None, "precision": proof}
+        described = {key: converted[key] for key in ("inputs", "outputs", "warnings")}
+        return {**described, "opset": None, "precision": proof}
 
     carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
 

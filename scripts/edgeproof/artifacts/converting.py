@@ -1,20 +1,21 @@
 """Running a converter in its toolchain: a process that gets a JSON of options and leaves an artifact, or says why not.
 
-What the converters are told and what they answer is in `edgeproof.converters.protocol`.
+It is started first and told what to do later, so that it loads its packages (two seconds of TensorFlow) while the model
+is being checked. What converters are told and what they answer is in `edgeproof.converters.protocol`.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
-from ..sources.onnx_files import load_model
+from .environments import open_toolchain
 from .failures import explain_failure
-from .manifests import describe_lock
-from .toolchains import open_toolchain
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = {
@@ -23,58 +24,73 @@ _ENVIRONMENT = {
     "TF_ENABLE_ONEDNN_OPTS": "0",  # likewise for kernels chosen by the kind of processor
     "TF_CPP_MIN_LOG_LEVEL": "1",
     "TF_USE_LEGACY_KERAS": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages: 100 MB are read in two thirds of the time
 }
 
 
-def run_converter(name, toolchain, packages, spec, source, scratch, log, facts):
-    """Run a converter in its toolchain and return its facts, with `path` of the artifact; BuildError is its verdict.
-
-    What a manifest says of it (toolchain and lock, exit code, digest of the log) goes into `facts`. `source`: the
-    model, whose nodes a failure may name.
-    """
-    out = Path(scratch) / "out"
-    out.mkdir()
-    spec_path = Path(scratch) / "spec.json"
-    spec_path.write_text(json.dumps(spec, default=str))
-    with open_toolchain(toolchain) as (interpreter, record):
-        facts |= describe_record(record, packages)
-        environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(SCRIPTS)}
+@contextlib.contextmanager
+def start_converter(name, toolchain):
+    """Yield a Converter in the toolchain whose record is `toolchain`. Without a job it is ended on the way out."""
+    with contextlib.ExitStack() as stack:
+        interpreter, record = stack.enter_context(open_toolchain(toolchain))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-build-")))
+        for folder in ("out", "tmp"):
+            (scratch / folder).mkdir()
+        environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(scratch / "tmp")}
         # Tools call each other by name: onnx2tf finds onnxsim on the PATH, or goes without.
         environment["PATH"] = os.pathsep.join([str(Path(interpreter).parent), environment.get("PATH", os.defpath)])
-        command = [interpreter, "-m", f"edgeproof.converters.{name}", str(spec_path), str(out)]
-        code, text = run_logged(command, out, environment)
-    atomic_write(log, text.replace(str(scratch), "SCRATCH"))
-    facts |= {"exit_code": code, "log_sha256": sha256_file(log)}
-    if (out / "failure.json").is_file():
-        raise explain_failure(json.loads((out / "failure.json").read_text()), load_model(source))
-    if code == 0:
-        converted = json.loads((out / "facts.json").read_text())
-        return {**converted, "path": out / converted["artifact"]}
-    if code < 0:  # killed, as a rule for want of memory: trying again on a larger machine may help, so no verdict
-        raise UserError(f"converter {name}: ended by signal {-code}; free memory if it ran out, and run again")
-    raise UserError(f"converter {name}: exited with {code} and no verdict; {log} says why")
+        process = subprocess.Popen(
+            [interpreter, "-m", f"edgeproof.converters.{name}", "-", str(scratch / "out")],
+            cwd=scratch / "out",
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        stack.enter_context(process)
+        stack.callback(process.kill)
+        yield Converter(name, process, scratch, record)
 
 
-def run_logged(command, folder, environment):
-    """Run a command in `folder`, its output shown on stderr as it comes; return (exit code, output as text)."""
-    lines = []
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        for line in process.stdout:
+class Converter:
+    """A converter that has been started. `record`: of its toolchain; `scratch`: a folder, gone with the converter."""
+
+    def __init__(self, name, process, scratch, record):
+        self._name, self._process = name, process
+        self.scratch, self.record = scratch, record
+
+    def convert(self, spec, source, log, facts):
+        """Have it carry out `spec` and return its facts, with `path` of the artifact; BuildError is its verdict.
+
+        What a manifest says of it (exit code, digest of the log) goes into `facts`. `source`: the model, whose nodes a
+        failure may name. `log`: file for what it said.
+        """
+        out = self.scratch / "out"
+        code, text = self._run(json.dumps(spec, default=str))
+        atomic_write(log, text.replace(str(self.scratch), "SCRATCH"))
+        facts |= {"exit_code": code, "log_sha256": sha256_file(log)}
+        if (out / "failure.json").is_file():
+            from ..sources.onnx_files import load_known_model  # onnx takes long to import, and most builds succeed
+
+            raise explain_failure(json.loads((out / "failure.json").read_text()), load_known_model(source))
+        if code == 0:
+            converted = json.loads((out / "facts.json").read_text())
+            return {**converted, "path": out / converted["artifact"]}
+        if code < 0:  # killed, as a rule for want of memory: trying again on a larger machine may help, so no verdict
+            raise UserError(
+                f"converter {self._name}: ended by signal {-code}; free memory if it ran out, and run again"
+            )
+        raise UserError(f"converter {self._name}: exited with {code} and no verdict; {log} says why")
+
+    def _run(self, spec):
+        """Return (exit code, output as text), which is shown on stderr as it comes."""
+        with contextlib.suppress(BrokenPipeError):  # it is gone already; its output says why
+            self._process.stdin.write(spec)
+            self._process.stdin.close()
+        lines = []
+        for line in self._process.stdout:
             lines.append(line)
             sys.stderr.write(line)
-    return process.returncode, "".join(lines)
-
-
-def describe_record(record, packages):
-    """Return the manifest's entries about a toolchain: versions of Python and the packages named, and its lock."""
-    versions = {name.replace("_", "-"): version for name, version in record["packages"].items()}
-    tools = {"python": record["interpreter"]["version"], **{name: versions[name] for name in sorted(packages)}}
-    return {"toolchain": tools, **describe_lock(record["lock"]["file"])}
+        return self._process.wait(), "".join(lines)

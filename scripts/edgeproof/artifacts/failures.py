@@ -5,7 +5,7 @@ import re
 import tempfile
 
 from ..core.errors import UserError
-from ..sources.onnx_files import iterate_nodes
+from ..sources.onnx_graphs import iterate_nodes
 
 _UNSUPPORTED = (
     "not_implemented",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.documents import digest_json, read_json
 from ..core.errors import UserError
-from ..core.files import sha256_bytes, sha256_file
+from ..core.files import sha256_file
 from .failures import BuildError
 from .manifests import describe_code, describe_host, describe_lock, describe_preset_file, locate, now
 from .publishing import publish_build
@@ -36,6 +36,24 @@ def check_job(cell, source, identity, preset, precision, artifact, manifest, pre
     return known
 
 
+def require_interface(known, calibrated):
+    """Raise BuildError for inputs that samples cannot feed: other than numbers or, in calibration, a batch of several.
+
+    `known`: the model's identity. A batch dimension may be 1 or have a name; samples come one at a time.
+    """
+    opset = known["opset"].get("ai.onnx", "?")
+    for item in known["inputs"]:
+        if not item["dtype"].startswith(("float", "int", "uint", "bool", "bfloat")):
+            raise BuildError("conversion_failed", f"input {item['name']!r} is {item['dtype']}; samples are numbers")
+        batch = item["shape"][0] if item["shape"] else 1
+        if calibrated and isinstance(batch, int) and batch != 1:
+            raise BuildError(
+                "conversion_failed",
+                f"input {item['name']!r} has a fixed batch of {batch}, and calibration feeds one sample at a time; "
+                f"export the model with batch 1 or a named batch dimension (opset {opset})",
+            )
+
+
 def carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts):
     """Run `convert(target, scratch)` and write the artifact and its manifest, whatever the verdict.
 
@@ -43,51 +61,51 @@ def carry_out(cell, source, known, preset, artifact, manifest, command, convert,
     BuildError is the verdict that this cannot be built. `facts`: what else the manifest says (`toolchain`,
     `calibration`, …), in place of the defaults here; `convert` may add to it.
     """
-    begin = time.monotonic()
-    reason, found = None, {"opset": None, "inputs": None, "outputs": None, "precision": None, "warnings": []}
-    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
-        target = Path(scratch) / "converted"
-        try:
-            found = convert(target, scratch)
-        except BuildError as failure:
-            reason = {"kind": failure.kind, "message": str(failure)}
-        if sha256_file(source) != known["sha256"]:
-            raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
-        data = b"" if reason else target.read_bytes()
-    built = {
-        "file": Path(artifact).name,
-        "sha256": None if reason else sha256_bytes(data),
-        "bytes": len(data),
-        "format": preset["artifact"],
-        "opset": found.pop("opset"),
-    }
-    publish_build(
-        artifact,
-        data,
-        manifest,
-        {
-            "cell": cell,
-            "status": "failed" if reason else "ok",
-            "reason": reason,
-            "source": {
-                "file": locate(source),
-                "sha256": known["sha256"],
-                "bytes": known["bytes"],
-                "opset": known["opset"],
-            },
-            "artifact": built,
-            "preset": preset,
-            "preset_sha256": digest_json(preset),
-            **describe_preset_file(cell["preset"]),
-            **found,
-            "calibration": None,
-            **describe_lock(),
-            **describe_code(),
-            "command": command,
-            "exit_code": 0,
-            **facts,
-            "duration_s": round(time.monotonic() - begin, 3),
-            "host": describe_host(),
-            "built_at": now(),
+    begin, before = time.monotonic(), _fingerprint(source)
+    document = {
+        "cell": cell,
+        "status": "ok",
+        "reason": None,
+        "source": {
+            "file": locate(source),
+            "sha256": known["sha256"],
+            "bytes": known["bytes"],
+            "opset": known["opset"],
         },
-    )
+        "preset": preset,
+        "preset_sha256": digest_json(preset),
+        **describe_preset_file(cell["preset"]),
+        "opset": None,
+        "inputs": None,
+        "outputs": None,
+        "precision": None,
+        "warnings": [],
+        "calibration": None,
+        **describe_lock(),
+        **describe_code(),
+        "command": command,
+        "exit_code": 0,
+        "host": describe_host(),
+    }
+    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
+        made = Path(scratch) / "converted"
+        try:
+            document |= convert(made, scratch)
+        except BuildError as failure:
+            document |= {"status": "failed", "reason": {"kind": failure.kind, "message": str(failure)}}
+            made = None
+        if _fingerprint(source) != before and sha256_file(source) != known["sha256"]:
+            raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
+        document["artifact"] = {
+            "file": Path(artifact).name,
+            "format": preset["artifact"],
+            "opset": document.pop("opset"),
+        }
+        document |= {**facts, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}
+        publish_build(artifact, made, manifest, document)
+
+
+def _fingerprint(path):
+    """What a write to a file changes, whoever wrote it."""
+    status = Path(path).stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

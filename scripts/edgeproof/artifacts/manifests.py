@@ -7,12 +7,11 @@ first.
 import platform
 import sys
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 from ..core.documents import digest_json, read_json, write_json
 from ..core.errors import UserError
-from ..core.files import sha256_file
+from ..core.files import sha256_bytes, sha256_file
 from ..core.layout import relative_to_repository
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -67,6 +66,8 @@ def describe_file(path):
 
 def describe_toolchain(tools):
     """Return the versions of Python and of the named distributions in this interpreter."""
+    from importlib import metadata  # slow to import, and most records name tools of another interpreter
+
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in sorted(tools)}}
 
 
@@ -74,6 +75,13 @@ def describe_lock(lock=HOST_LOCK):
     """Return the manifest's entries about a toolchain's lock file, given relative to the repository; {} without one."""
     path = REPOSITORY / lock
     return {"toolchain_lock_file": lock, "toolchain_lock_sha256": sha256_file(path)} if path.is_file() else {}
+
+
+def describe_record(record, packages):
+    """Return the manifest's entries about a toolchain: versions of Python and the packages named, and its lock."""
+    versions = {name.replace("_", "-"): version for name, version in record["packages"].items()}
+    tools = {"python": record["interpreter"]["version"], **{name: versions[name] for name in sorted(packages)}}
+    return {"toolchain": tools, **describe_lock(record["lock"]["file"])}
 
 
 def describe_preset_file(name):
@@ -89,7 +97,9 @@ def describe_code():
     """
     package = Path(__file__).resolve().parents[1]
     files = sorted(path for name in _BUILDING for path in (package / name).rglob("*.py"))
-    return {"code_sha256": digest_json({str(path.relative_to(package)): sha256_file(path) for path in files})}
+    return {
+        "code_sha256": digest_json({str(path.relative_to(package)): sha256_bytes(path.read_bytes()) for path in files})
+    }
 
 
 def describe_host():

@@ -12,8 +12,9 @@ import onnx
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as registry
 
-from ..sources.identity import describe_tensor, name_dtype
-from ..sources.onnx_files import infer_types, iterate_nodes, list_inputs
+from ..sources.identity import name_dtype
+from ..sources.onnx_files import infer_types
+from ..sources.onnx_graphs import iterate_nodes
 from .failures import BuildError, describe_node
 
 _OPEN_END = 2**31 - 1  # last version of a kernel that names none
@@ -60,24 +61,21 @@ class OnnxRuntimeTable:
     def __init__(self, provider="CPUExecutionProvider"):
         self.target = f"ONNX Runtime {onnxruntime.__version__}"
         self.provider = provider
-        self._versions, self._kernels = {}, {}
-        for schema in registry.get_all_operator_schema():
-            self._versions.setdefault((schema.domain, schema.name), []).append(schema.since_version)
+        self._kernels = {}
         for kernel in registry.get_all_opkernel_def():
             if kernel.provider == provider:
                 self._kernels.setdefault((kernel.domain, kernel.op_name), []).append(kernel)
 
     def explain(self, node, opset, dtypes):
         domain = "" if node.domain == "ai.onnx" else node.domain
-        versions = self._versions.get((domain, node.op_type))
+        schema = _find_schema(domain, node.op_type, opset)
+        versions = [schema.since_version] if schema else self._versions.get((domain, node.op_type))
         if versions is None:
             return f"{self.target} has no such operator"
         if min(versions) > opset:
             return f"{self.target} has this operator from opset {min(versions)} on"
         since = max(version for version in versions if version <= opset)
         kernels = [item for item in self._kernels.get((domain, node.op_type), ()) if _covers(item.version_range, since)]
-        standard = onnx.defs.has(node.op_type, domain=domain)
-        schema = onnx.defs.get_schema(node.op_type, max_inclusive_version=opset, domain=domain) if standard else None
         if not kernels:
             if (domain, node.op_type) == ("", "Constant"):
                 return None  # becomes an initializer on loading
@@ -85,6 +83,14 @@ class OnnxRuntimeTable:
                 return None  # expanded into operators that have kernels
             return f"{self.provider} of {self.target} has no kernel for it"
         return schema and self._explain_types(node, schema, kernels, dtypes)
+
+    @functools.cached_property
+    def _versions(self):
+        """`{(domain, operator): versions}` of all that ONNX Runtime knows; to list them takes longer than to judge."""
+        versions = {}
+        for schema in registry.get_all_operator_schema():
+            versions.setdefault((schema.domain, schema.name), []).append(schema.since_version)
+        return versions
 
     def _explain_types(self, node, schema, kernels, dtypes):
         for index, name in enumerate(node.input):
@@ -102,7 +108,7 @@ class OnnxRuntimeTable:
 
 @functools.cache
 def onnxruntime_table():
-    """Return the OnnxRuntimeTable of the CPU (0.2 s, once per process)."""
+    """Return the OnnxRuntimeTable of the CPU, once per process."""
     return OnnxRuntimeTable()
 
 
@@ -151,24 +157,6 @@ def require_operators(source, model, backend):
         raise BuildError("unsupported_operator", f"{blockers[0]}{rest}")
 
 
-def require_interface(source, model, calibrated):
-    """Raise BuildError for inputs that samples cannot feed: other than numbers or, in calibration, a batch of several.
-
-    A batch dimension may be 1 or have a name; samples come one at a time.
-    """
-    versions = read_versions(model.opset_import)
-    for item in (describe_tensor(value, source) for value in list_inputs(model.graph)):
-        if not item["dtype"].startswith(("float", "int", "uint", "bool", "bfloat")):
-            raise BuildError("conversion_failed", f"input {item['name']!r} is {item['dtype']}; samples are numbers")
-        batch = item["shape"][0] if item["shape"] else 1
-        if calibrated and isinstance(batch, int) and batch != 1:
-            raise BuildError(
-                "conversion_failed",
-                f"input {item['name']!r} has a fixed batch of {batch}, and calibration feeds one sample at a time; "
-                f"export the model with batch 1 or a named batch dimension (opset {versions.get('ai.onnx', '?')})",
-            )
-
-
 def infer_dtypes(model):
     """Return `{tensor name: dtype}` of the main graph, numpy's names, as far as ONNX can infer them."""
     graph = infer_types(model)
@@ -182,6 +170,14 @@ def infer_dtypes(model):
 def read_versions(imports):
     """Return the operator set versions of a model or function by domain; the standard one is `ai.onnx`."""
     return {item.domain or "ai.onnx": item.version for item in imports}
+
+
+def _find_schema(domain, operator, opset):
+    """Return ONNX's own schema of an operator as of `opset`, None where the standard has none."""
+    try:
+        return onnx.defs.get_schema(operator, max_inclusive_version=opset, domain=domain)
+    except onnx.defs.SchemaError:
+        return None
 
 
 def _covers(versions, since):

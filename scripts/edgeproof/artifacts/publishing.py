@@ -3,21 +3,30 @@
 import contextlib
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
-from ..core.files import atomic_write
+from ..core.files import atomic_path, sha256_file
 from .manifests import write_manifest
 
+_LARGE = 1 << 25  # bytes
 
-def publish_build(artifact, data, manifest, document):
-    """Write the bytes `data` to `artifact` and `document` to `manifest`, as one step for every other build.
+
+def publish_build(artifact, made, manifest, document):
+    """Move the file `made` to `artifact` and write `document` to `manifest`, as one step for every other build.
+
+    Its digest and size go into the document's `artifact`. Without `made`, for a build that failed, the file is empty.
 
     The old manifest goes first: while the new files arrive, and for good if the process dies in between, the folder
     holds an artifact without a manifest, which nobody uses, and never one build's artifact under another's manifest.
     """
     with exclusive_folder(Path(artifact).parent):
         Path(manifest).unlink(missing_ok=True)
-        atomic_write(artifact, data)
+        with atomic_path(artifact) as temporary:
+            if made:
+                shutil.move(made, temporary)
+            size = temporary.stat().st_size
+            document["artifact"] |= {"sha256": _digest_while_flushing(temporary) if made else None, "bytes": size}
         write_manifest(manifest, document)
 
 
@@ -34,3 +43,16 @@ def exclusive_folder(folder):
         yield
     finally:
         os.close(handle)
+
+
+def _digest_while_flushing(path):
+    """Return the sha256 of a file that is complete; a large one is flushed to disk in the meantime."""
+    if path.stat().st_size < _LARGE:
+        return sha256_file(path)
+    from concurrent.futures import ThreadPoolExecutor  # takes as long to import as a small file to flush
+
+    with ThreadPoolExecutor(1) as pool, open(path, "rb") as stream:
+        flushing = pool.submit(os.fsync, stream.fileno())
+        digest = sha256_file(path)
+        flushing.result()
+    return digest

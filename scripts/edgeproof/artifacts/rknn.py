@@ -10,15 +10,14 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
-from ..sources.onnx_files import load_model
+from ..sources.onnx_files import load_known_model
 from .boards import describe_drivers, hold_device, require_board
 from .calibration import check_calibration
 from .failures import BuildError, locate_failure
 from .formats import Format, check_options
-from .jobs import carry_out, check_job
+from .jobs import carry_out, check_job, require_interface
 from .manifests import describe_toolchain
 from .precision import judge_counts, require_precision
-from .preflight import require_interface
 from .programs import run_program
 
 _ALWAYS = {"target_platform", "optimization_level", "timeout_s"}
@@ -62,7 +61,7 @@ def build_rknn(
     if used and options["calibration_method"] not in _METHODS:
         raise UserError(f"preset: build.calibration_method: rknn-toolkit2 has {' and '.join(_METHODS)}")
     require_board(board)
-    model = load_model(source)
+    model = load_known_model(source)
     atomic_write(log, b"")
     facts = {
         "calibration": used,
@@ -73,7 +72,7 @@ def build_rknn(
     }
 
     def convert(target, scratch):
-        require_interface(source, model, used is not None)
+        require_interface(known, used is not None)
         spec = {
             "model": str(shutil.copyfile(source, Path(scratch) / "model.onnx")),
             "precision": precision,

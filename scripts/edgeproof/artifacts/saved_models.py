@@ -1,50 +1,48 @@
 """SavedModels: what TFLite and Core ML artifacts of one model are made from, converted once for all of them."""
 
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
 from ..core.documents import read_json, write_json
 from ..core.errors import UserError
-from ..core.files import atomic_write, sha256_file
-from .converting import run_converter
+from ..core.files import atomic_path, sha256_file
 from .failures import BuildError
-from .manifests import describe_file, locate, now
+from .manifests import describe_file, describe_record, locate, now
 
 _PACKAGES = ("onnx2tf", "tensorflow", "onnx", "numpy")
 
 
-def build_saved_model(source, identity, toolchain, artifact, record, log, command):
+def build_saved_model(source, identity, converter, artifact, record, log, command):
     """Convert the ONNX file `source` to a SavedModel, packed as `artifact`, and write its `record`.
 
-    `toolchain`: path of the toolchain's record. `log`: what the converter said. A model that cannot be converted has an
-    empty artifact and a record with a reason; whoever builds on it passes that reason on.
+    `converter`: a `converting.Converter` that has been started. `log`: what it said. A model that cannot be converted
+    has an empty artifact and a record with a reason; whoever builds on it passes that reason on.
     """
-    begin, known, digest = time.monotonic(), read_json(identity, "identity"), sha256_file(source)
+    begin = time.monotonic()
+    known, digest = read_json(identity, "identity"), sha256_file(source)
     if known["sha256"] != digest:
         raise UserError(f"{source}: sha256 is {digest}, but {identity} says {known['sha256']}; identify it again")
+    facts = describe_record(converter.record, _PACKAGES)
     document = {
         "schema": "edgeproof.saved-model.v1",
         "model": known["model"],
         "status": "ok",
         "reason": None,
-        "source": describe_file(source),
+        "source": {"file": locate(source), "sha256": digest, "bytes": known["bytes"]},
         "artifact": None,
         "interface": None,
         "warnings": [],
     }
-    facts = {}
-    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
-        # onnx2tf rewrites the file it reads, and must not touch the source.
-        spec = {"model": shutil.copyfile(source, Path(scratch) / "model.onnx")}
+    # onnx2tf rewrites the file it reads, and must not touch the source.
+    spec = {"model": shutil.copyfile(source, converter.scratch / "model.onnx")}
+    with atomic_path(artifact) as temporary:
         try:
-            converted = run_converter("saved_model", toolchain, _PACKAGES, spec, source, scratch, log, facts)
-            atomic_write(artifact, converted.pop("path").read_bytes())
+            converted = converter.convert(spec, source, log, facts)
+            shutil.move(converted["path"], temporary)
             document |= {"interface": converted["interface"], "warnings": converted["warnings"]}
         except BuildError as failure:
             document |= {"status": "failed", "reason": {"kind": failure.kind, "message": str(failure)}}
-            atomic_write(artifact, b"")
     document |= {**facts, "artifact": describe_file(artifact), "command": command}
     write_json(record, {**document, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}, "saved-model")
 

@@ -10,16 +10,15 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
-from ..sources.onnx_files import load_model
+from ..sources.onnx_files import load_known_model
 from .boards import describe_drivers, find_tool, hold_device, require_board, run_tool
 from .calibration import check_calibration
 from .conversion import convert_onnx
 from .failures import BuildError
 from .formats import Format, check_options
-from .jobs import carry_out, check_job
+from .jobs import carry_out, check_job, require_interface
 from .manifests import describe_toolchain
 from .precision import judge_counts, require_precision
-from .preflight import require_interface
 from .programs import run_program
 from .trtexec import (
     OLDEST,
@@ -79,7 +78,7 @@ def build_tensorrt(
             f"TensorRT {_join(version)} has no calibration any more, and edgeproof does not yet write the quantised "
             "model that it wants instead; build int8 with TensorRT 8.5 to 10"
         )
-    model, shapes = load_model(source), fix_shapes(known["inputs"])
+    model, shapes = load_known_model(source), fix_shapes(known["inputs"])
     atomic_write(log, b"")
     facts = {
         "calibration": used,
@@ -90,7 +89,7 @@ def build_tensorrt(
     }
 
     def convert(target, scratch):
-        require_interface(source, model, used is not None)
+        require_interface(known, used is not None)
         paths = {name: Path(scratch) / file for name, file in _FILES.items()}
         if precision == "fp16" and version >= TYPED:
             (Path(scratch) / "typing").mkdir()

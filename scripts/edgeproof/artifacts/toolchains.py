@@ -1,30 +1,23 @@
-"""Toolchains: environments with what builds or runs one kind of artifact, each made from its lock when it is needed.
+"""Making toolchains: environments with what builds or runs one kind of artifact, each from its lock when it is needed.
 
-An environment is `.toolchains/{name}/` (ignored by git, shared by all results), its record is
-`results/toolchains/{name}.json`. Snakemake knows the record; that the environment still is the one of the record is
-checked whenever it is used.
+How one is used is in `environments`.
 """
 
-import contextlib
 import fcntl
 import json
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import uv
 
-from ..core.documents import read_json, write_json
+from ..core.documents import write_json
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
-from ..core.layout import toolchain_interpreter
+from .environments import ROOT, STAMP, interpreter_path, is_current, locked
 from .manifests import locate, now
 
-ROOT = Path(".toolchains")
 SUPPORTED = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
-_STAMP = "edgeproof.json"  # written last: an environment without it is not finished
 _DESCRIBE = """
 import importlib.metadata, json, platform
 packages = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
@@ -41,7 +34,7 @@ def make_toolchain(name, lock, output, command):
     with locked(name, fcntl.LOCK_EX):
         if not is_current(name, digest):
             install_toolchain(name, lock, digest)
-    found = json.loads((ROOT / name / _STAMP).read_text())
+    found = json.loads((ROOT / name / STAMP).read_text())
     document = {
         "schema": "edgeproof.toolchain.v1",
         "toolchain": name,
@@ -54,29 +47,6 @@ def make_toolchain(name, lock, output, command):
         "made_at": now(),
     }
     write_json(output, document, "toolchain")
-
-
-@contextlib.contextmanager
-def open_toolchain(record_path):
-    """Yield (absolute path of the interpreter, record) of a toolchain that is there and as recorded, held while in use.
-
-    An environment that was deleted or altered is made again from its lock; UserError if that lock has changed since.
-    """
-    record = read_json(record_path, "toolchain")
-    name, lock = record["toolchain"], record["lock"]
-    with locked(name, fcntl.LOCK_SH):
-        current = is_current(name, lock["sha256"])
-    if not current:
-        restore_toolchain(record_path, record)
-    with locked(name, fcntl.LOCK_SH):
-        yield str(interpreter_path(name).absolute()), record
-
-
-def require_toolchains(record_paths):
-    """Make sure that the environments of these records are there, as `open_toolchain` does."""
-    for path in record_paths:
-        with open_toolchain(path):
-            pass
 
 
 def restore_toolchain(record_path, record):
@@ -93,26 +63,17 @@ def restore_toolchain(record_path, record):
             install_toolchain(name, lock["file"], lock["sha256"])
 
 
-def is_current(name, digest):
-    """Tell whether the environment of a toolchain is finished and made from the lock with this sha256."""
-    try:
-        stamp = json.loads((ROOT / name / _STAMP).read_text())
-    except (OSError, ValueError):
-        return False
-    return stamp["lock_sha256"] == digest and os.access(interpreter_path(name), os.X_OK)
-
-
 def install_toolchain(name, lock, digest):
     """Put an environment into place: what the lock lists, by hash, and nothing else. Needs the exclusive lock."""
     folder, interpreter = ROOT / name, interpreter_path(name)
-    (folder / _STAMP).unlink(missing_ok=True)
+    (folder / STAMP).unlink(missing_ok=True)
     run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
     # Compiled now: what starts a converter may be told to write no bytecode, and would then compile at every start.
     run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
     described = subprocess.run([interpreter, "-I", "-c", _DESCRIBE], check=True, stdout=subprocess.PIPE).stdout
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     stamp = {"lock_sha256": digest, "bytes": size, **json.loads(described)}
-    atomic_write(folder / _STAMP, json.dumps(stamp, indent=2) + "\n")
+    atomic_write(folder / STAMP, json.dumps(stamp, indent=2) + "\n")
 
 
 def run_uv(*arguments):
@@ -128,17 +89,3 @@ def choose_python():
     """Return which Python a toolchain gets: ours where the packages have wheels for it, else one that uv finds."""
     low, high = SUPPORTED
     return sys.executable if low <= sys.version_info[:2] < high else f">={low[0]}.{low[1]},<{high[0]}.{high[1]}"
-
-
-def interpreter_path(name):
-    """Return the interpreter of a toolchain, relative to the repository."""
-    return Path(toolchain_interpreter(name))
-
-
-@contextlib.contextmanager
-def locked(name, mode):
-    """Hold a toolchain: LOCK_EX to change it, LOCK_SH to use it. The kernel releases it with the process."""
-    ROOT.mkdir(exist_ok=True)
-    with open(ROOT / f"{name}.lock", "w") as stream:
-        fcntl.flock(stream, mode)
-        yield

@@ -1,9 +1,14 @@
 """ONNX to OpenVINO's intermediate representation, one file: the archive holds model.xml and model.bin."""
 
-import openvino
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
-from .archives import pack_members
-from .protocol import call_tool, count_elements, count_tensor, main
+# Without its converter of other frameworks openvino imports in half the time, and all that it needs here is there.
+sys.modules["openvino.tools.ovc"] = None
+import openvino  # noqa: E402
+
+from .archives import pack_files  # noqa: E402
+from .protocol import call_tool, count_elements, count_tensor, main  # noqa: E402
 
 _ELEMENT_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64", "boolean": "bool"} | {
     f"{sign}{bits}": f"{word}{bits}" for sign, word in (("i", "int"), ("u", "uint")) for bits in (4, 8, 16, 32, 64)
@@ -18,8 +23,13 @@ def convert(spec, out):
     model = call_tool("OpenVINO", lambda: openvino.Core().read_model(spec["model"]))
     path = out / "model.xml"
     call_tool("OpenVINO", lambda: openvino.save_model(model, path, compress_to_fp16=spec["precision"] == "fp16"))
-    pack_members(out / "artifact.zip", {name: (out / name).read_bytes() for name in ("model.xml", "model.bin")})
-    return {"artifact": "artifact.zip", "opset": None, **describe_model(openvino.Core().read_model(path))}
+    with ThreadPoolExecutor(1) as pool:
+        packing = pool.submit(
+            pack_files, out / "artifact.zip", {name: out / name for name in ("model.xml", "model.bin")}
+        )
+        described = describe_model(openvino.Core().read_model(path))
+        packing.result()
+    return {"artifact": "artifact.zip", "opset": None, **described}
 
 
 def describe_model(model):

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from .archives import pack_members, unpack
+from .archives import append_members, unpack
 from .protocol import call_tool, count_elements, count_tensor, main
 
 _ELEMENT_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
@@ -36,7 +36,7 @@ def convert(spec, out):
     path = out / "artifact.tflite"
     path.write_bytes(data)
     interface = json.dumps(spec["interface"], sort_keys=True).encode()
-    pack_members(path, {"interface.json": interface}, mode="a")
+    append_members(path, {"interface.json": interface})
     return {"artifact": path.name, "opset": None, **describe_model(data)}
 
 

@@ -1,6 +1,10 @@
 """What every script's `main` shares: one line for a user's mistake, and an exit code."""
 
+import contextlib
 import json
+import os
+import select
+import signal
 import sys
 
 from .errors import UserError
@@ -20,6 +24,30 @@ def run(main, argv=None):
     except KeyboardInterrupt:
         print("error: interrupted; nothing was recorded", file=sys.stderr)
         return 130
+
+
+def run_program(main):
+    """Run `main` with this process's arguments and end it with the exit code of `run`.
+
+    What was imported is not taken down first: with ONNX Runtime that lasts 40 ms, a fifth of a small build.
+    """
+    try:
+        code = run(main)
+    except BrokenPipeError:
+        if not _is_unread():
+            raise
+        code = 128 + signal.SIGPIPE  # as a shell says it: whoever read our output (`| head`) has had enough
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _is_unread():
+    """Tell whether stdout is a pipe whose reader is gone."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def json_argument(text):

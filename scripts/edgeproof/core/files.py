@@ -8,8 +8,6 @@ from pathlib import Path
 
 from .errors import UserError
 
-_CHUNK = 1 << 20
-
 
 def sha256_bytes(data):
     """Return the sha256 of bytes as 64 hexadecimal digits."""
@@ -18,14 +16,11 @@ def sha256_bytes(data):
 
 def sha256_file(path):
     """Return the sha256 of a file's bytes as 64 hexadecimal digits; UserError if it cannot be read."""
-    digest = hashlib.sha256()
     try:
         with open(path, "rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import onnx
 import onnx.inliner
 from onnx import helper, shape_inference
 
-from .onnx_files import iterate_nodes
+from .onnx_graphs import iterate_nodes
 
 # Operators that multiply matrices or convolve, whose count needs more than shapes or a formula that we don't hold.
 UNCOUNTED = {"LSTM", "GRU", "RNN", "Einsum", "Attention", "DeformConv", "DFT", "STFT"}

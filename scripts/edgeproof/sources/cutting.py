@@ -6,7 +6,8 @@ from onnx import helper
 from ..core.errors import UserError
 from ..core.files import atomic_path
 from .arithmetic import infer_shapes
-from .onnx_files import iterate_nodes, list_inputs, load_model
+from .onnx_files import load_model
+from .onnx_graphs import iterate_nodes, list_inputs
 
 
 def cut_stage(source, inputs, outputs, output):

@@ -10,7 +10,8 @@ from ..core.documents import write_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from .arithmetic import count_macs
-from .onnx_files import iterate_nodes, iterate_tensors, list_inputs, load_model
+from .onnx_files import load_model
+from .onnx_graphs import iterate_nodes, iterate_tensors, list_inputs
 
 
 def identify_model(name, path, output):

@@ -1,4 +1,4 @@
-"""Reading ONNX files: load with checks, and walk over nodes and stored tensors wherever they are nested."""
+"""Reading ONNX files: with checks, without them where they were made, and what ONNX infers of a model."""
 
 import math
 import os
@@ -6,6 +6,7 @@ import os
 import onnx
 
 from ..core.errors import UserError
+from .onnx_graphs import iterate_tensors
 
 _READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; what is larger is a weight
 
@@ -16,6 +17,19 @@ def load_model(path):
     UserError in one line when the file is missing, is no ONNX model, breaks the ONNX specification, or keeps weights in
     other files. The workflow carries a model as one file, so that one digest says all; protobuf ends at 2 GB, and
     beyond that ONNX has external data only.
+    """
+    model = load_known_model(path)
+    try:
+        onnx.checker.check_model(os.fspath(path))  # the file, not the model: that would be written out first
+    except Exception as error:
+        raise UserError(f"{path}: onnx.checker refuses the model: {_first_line(error)}") from error
+    return model
+
+
+def load_known_model(path):
+    """Return the ModelProto at `path` as `load_model` does, but for what onnx.checker finds.
+
+    For a file whose digest is that of its identity, since that was made of a model which had been checked.
     """
     try:
         model = onnx.load(path, load_external_data=False)
@@ -31,10 +45,6 @@ def load_model(path):
             f"{path}: weights are kept in {external[0]!r} beside it; save the model as one file (below 2 GB): "
             "onnx.save(model, path, save_as_external_data=False)"
         )
-    try:
-        onnx.checker.check_model(os.fspath(path))  # the file, not the model: that would be written out first
-    except Exception as error:
-        raise UserError(f"{path}: onnx.checker refuses the model: {_first_line(error)}") from error
     return model
 
 
@@ -47,12 +57,6 @@ def list_external_files(model):
             if tensor.data_location == onnx.TensorProto.EXTERNAL
         }
     )
-
-
-def list_inputs(graph):
-    """Return the inputs that a caller must feed: up to IR version 3 initializers are listed as inputs too."""
-    initializers = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
-    return [value for value in graph.input if value.name not in initializers]
 
 
 def infer_types(model):
@@ -74,40 +78,12 @@ def infer_types(model):
     return onnx.shape_inference.infer_shapes(light).graph
 
 
-def iterate_nodes(nodes):
-    """Yield every node of a list and of the subgraphs in its attributes (If, Loop, Scan), outermost first."""
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                yield from iterate_nodes(graph.node)
-
-
-def iterate_tensors(model):
-    """Yield every tensor that the model stores: initializers and constant attributes, subgraphs and functions too."""
-    yield from _iterate_graph_tensors(model.graph)
-    for function in model.functions:
-        yield from _iterate_node_tensors(function.node)
-
-
-def _iterate_graph_tensors(graph):
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield sparse.values
-    yield from _iterate_node_tensors(graph.node)
-
-
-def _iterate_node_tensors(nodes):
-    for node in nodes:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            if attribute.HasField("sparse_tensor"):
-                yield attribute.sparse_tensor.values
-            yield from (sparse.values for sparse in attribute.sparse_tensors)
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _iterate_graph_tensors(graph)
+def enter_types(model):
+    """Write into a model what ONNX can infer of its tensors, subgraphs included, as `onnx.shape_inference` would."""
+    graph = infer_types(model)
+    for field in ("node", "value_info"):
+        del getattr(model.graph, field)[:]
+        getattr(model.graph, field).extend(getattr(graph, field))
 
 
 def _first_line(error):

@@ -1,9 +1,11 @@
-"""Names for nodes; what converters make is tested in test_building.py."""
+"""What is done ahead of the tools; what converters make is tested in test_building.py."""
 
-from edgeproof.artifacts.conversion import name_nodes
+import onnx
+from edgeproof.artifacts.half_precision import FP16_MAX, convert_fp16, name_nodes
 from onnx import TensorProto, helper
+from onnxconverter_common.float16 import convert_float_to_float16
 
-from .conftest import make_model
+from .conftest import make_classifier, make_model
 
 
 def test_nodes_get_names_of_their_own():
@@ -28,3 +30,10 @@ def test_one_tensor_may_feed_two_nodes_without_names(make_job):
     ]
     model = make_model(nodes, [("x", TensorProto.FLOAT, [1, 4])], [("y", TensorProto.FLOAT, [1, 4])])
     assert make_job(model).build("fp16")["status"] == "ok"
+
+
+def test_types_entered_ahead_give_the_model_that_the_converter_makes_by_itself(tmp_path):
+    wanted = make_classifier()
+    name_nodes(wanted)
+    wanted = convert_float_to_float16(wanted, keep_io_types=True, max_finite_val=FP16_MAX)
+    assert convert_fp16(make_classifier(), tmp_path / "half.onnx") == wanted == onnx.load(tmp_path / "half.onnx")

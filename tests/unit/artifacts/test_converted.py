@@ -1,14 +1,17 @@
 """Builds in a toolchain, whose interpreter is a stand-in: what is recorded, and every way in which it can fail."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from edgeproof.artifacts import converted, manifests, saved_models
+from edgeproof.artifacts.conversion import quantise_ahead
+from edgeproof.artifacts.converting import start_converter
+from edgeproof.artifacts.formats import FORMATS
 from edgeproof.artifacts.manifests import read_manifest
-from edgeproof.artifacts.quantising import quantise_onnx
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_bytes, sha256_file
@@ -68,15 +71,9 @@ def make_saved_model(job, script=None):
     converted_facts = {"artifact": "artifact.bin", "interface": interface, "warnings": []}
     toolchain = use(job, "tensorflow", script or SUCCESS.format(facts=converted_facts))
     record = job.folder / "saved_model.json"
-    saved_models.build_saved_model(
-        job.source,
-        job.identity,
-        toolchain,
-        job.folder / "saved_model.zip",
-        record,
-        job.folder / "saved_model.log",
-        ["test"],
-    )
+    packed, log = job.folder / "saved_model.zip", job.folder / "saved_model.log"
+    with start_converter("saved_model", toolchain) as converter:
+        saved_models.build_saved_model(job.source, job.identity, converter, packed, record, log, ["test"])
     return record
 
 
@@ -89,14 +86,14 @@ def build(job, toolchain, precision="fp32", suffix="tflite", saved_model=None, o
         "preset": {"backend": "litert", "artifact": suffix, "build": BUILD if options is None else options},
         "precision": precision,
         "calibration": job.calibration if precision == "int8" else None,
-        "toolchain": toolchain,
         "artifact": folder / f"artifact.{suffix}",
         "manifest": folder / "manifest.json",
         "log": job.folder / "converter.log",
         "command": ["test"],
         "saved_model": saved_model,
     }
-    converted.build_converted(**{**arguments, **changes})
+    with start_converter(FORMATS[suffix].converter, toolchain) as converter:
+        converted.build_converted(**{**arguments, "converter": converter, **changes})
     return read_manifest(folder / "manifest.json")
 
 
@@ -136,7 +133,7 @@ def test_openvino_int8_gets_what_onnx_runtime_has_quantised(place):
     options = {"calibration_method": "minmax", "calibration_samples": 200, "per_channel": True}
     check = f'import shutil; shutil.copy(spec["model"], pathlib.Path({str(place.folder)!r}) / "given.onnx")\n'
     toolchain = use(place, "openvino", check + facts("int8"))
-    manifest = build(place, toolchain, "int8", "openvino.zip", options=options, quantise=quantise_onnx)
+    manifest = build(place, toolchain, "int8", "openvino.zip", options=options, quantise=quantise_ahead)
     assert manifest["status"] == "ok" and manifest["toolchain"]["host-onnxruntime"]
     kinds = {node.op_type for node in onnx.load(place.folder / "given.onnx").graph.node}
     assert "QuantizeLinear" in kinds
@@ -192,6 +189,30 @@ def test_a_precision_that_is_not_held_is_a_failed_build(place, precision, change
     record = make_saved_model(place)
     manifest = build(place, use(place, "tensorflow", facts(precision, **changes)), precision, saved_model=record)
     assert manifest["reason"]["kind"] == "precision_not_held" and message in manifest["reason"]["message"]
+
+
+def test_a_converter_that_gets_no_job_is_ended_and_leaves_nothing(place):
+    toolchain = use(place, "torch", facts())
+    with pytest.raises(UserError, match="changed my mind"), start_converter("torchscript", toolchain) as converter:
+        assert converter.record["toolchain"] == "torch" and converter.scratch.is_dir()
+        raise UserError("changed my mind")
+    assert converter._process.returncode == -9 and not converter.scratch.exists()
+
+
+def test_one_that_ends_before_it_is_told_what_to_do_says_why_in_its_log(place):
+    toolchain = use(place, "torch", facts())
+    interpreter = place.folder / ".toolchains/torch/bin/python"
+    interpreter.write_text(f"#!{sys.executable}\nraise SystemExit('no torch here')\n")
+    with pytest.raises(UserError, match=r"converter torchscript: exited with 1 and no verdict; .*converter\.log"):
+        build(place, toolchain, suffix="pt", options={})
+    assert (place.folder / "converter.log").read_text() == "no torch here\n"
+
+
+def test_what_a_tool_leaves_in_the_temporary_folder_is_gone_with_the_converter(place):
+    script = 'open(os.environ["TMPDIR"] + "/left", "w").write(os.environ["TMPDIR"])\n' + facts()
+    script += f"pathlib.Path({str(place.folder / 'where')!r}).write_text(os.environ['TMPDIR'])"
+    assert build(place, use(place, "torch", script), suffix="pt", options={})["status"] == "ok"
+    assert not Path((place.folder / "where").read_text()).exists()
 
 
 @pytest.mark.parametrize(

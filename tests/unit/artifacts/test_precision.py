@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from edgeproof.artifacts.element_types import prove_precision
 from edgeproof.artifacts.failures import BuildError
-from edgeproof.artifacts.precision import prove_precision, require_precision
+from edgeproof.artifacts.precision import require_precision
 from onnx import TensorProto, helper, numpy_helper
 
 from .conftest import make_classifier, make_model

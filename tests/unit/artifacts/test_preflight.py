@@ -6,13 +6,13 @@ import onnxruntime
 import pytest
 from edgeproof.artifacts import preflight
 from edgeproof.artifacts.failures import BuildError
+from edgeproof.artifacts.jobs import require_interface
 from edgeproof.artifacts.preflight import (
     OnnxRuntimeTable,
     OperatorTable,
     check_operators,
     list_blockers,
     onnxruntime_table,
-    require_interface,
 )
 from onnx import TensorProto, helper
 
@@ -131,19 +131,17 @@ def test_another_target_brings_its_own_table(job, monkeypatch):
     assert check_operators(job.source, onnx.load(job.source), "a-backend-without-a-table") == []
 
 
-def test_inputs_that_samples_cannot_feed_are_refused(tmp_path):
-    model = make_classifier(batch=4)
-    require_interface("m.onnx", model, calibrated=False)
-    with pytest.raises(BuildError, match=r"input 'image' has a fixed batch of 4.*batch 1 or a named batch dimension"):
-        require_interface("m.onnx", model, calibrated=True)
-    require_interface("m.onnx", make_classifier(batch="n"), calibrated=True)
-    text = make_model(
-        [helper.make_node("StringNormalizer", ["x"], ["y"])],
-        [("x", TensorProto.STRING, [1])],
-        [("y", TensorProto.STRING, [1])],
-    )
-    with pytest.raises(BuildError, match="input 'x' is string; samples are numbers"):
-        require_interface("m.onnx", text, calibrated=False)
+def test_inputs_that_samples_cannot_feed_are_refused():
+    def known(dtype, *shape):
+        return {"inputs": [{"name": "image", "dtype": dtype, "shape": [*shape]}], "opset": {"ai.onnx": 13}}
+
+    require_interface(known("float32", 4, 8), calibrated=False)
+    with pytest.raises(BuildError, match=r"'image' has a fixed batch of 4.*named batch dimension \(opset 13\)"):
+        require_interface(known("float32", 4, 8), calibrated=True)
+    require_interface(known("float32", "n", 8), calibrated=True)
+    require_interface(known("int64"), calibrated=True)
+    with pytest.raises(BuildError, match="input 'image' is string; samples are numbers"):
+        require_interface(known("string", 1), calibrated=False)
 
 
 def test_an_input_of_indices_is_built_in_every_precision(make_job):

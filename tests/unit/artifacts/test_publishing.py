@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from edgeproof.artifacts import publishing
 from edgeproof.artifacts.manifests import verify_manifest
 from edgeproof.artifacts.publishing import exclusive_folder, publish_build
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
 
 from .conftest import BUILD
 
@@ -70,5 +72,29 @@ def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(tmp_path, job):
     job.build("fp16")
     folder = job.folder / "fp16"
     with pytest.raises(UserError, match="'cell' is missing"):
-        publish_build(folder / "artifact.onnx", b"new", folder / "manifest.json", {"status": "nonsense"})
+        publish_build(
+            folder / "artifact.onnx", job.source, folder / "manifest.json", {"status": "nonsense", "artifact": {}}
+        )
     assert not (folder / "manifest.json").exists()
+
+
+def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, job, monkeypatch):
+    monkeypatch.setattr(publishing, "_LARGE", 1)
+    flushed = []
+    flush = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_size) or flush(handle))
+    manifest = job.build("fp32")
+    artifact = job.folder / "fp32/artifact.onnx"
+    assert manifest["artifact"]["sha256"] == sha256_file(artifact) and artifact.stat().st_size in flushed
+
+
+def test_what_cannot_be_flushed_is_not_published(job, monkeypatch):
+    monkeypatch.setattr(publishing, "_LARGE", 1)
+
+    def fail(handle):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        job.build("fp32")
+    assert [path.name for path in (job.folder / "fp32").iterdir()] == []

@@ -7,6 +7,7 @@ import pytest
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.sources.identity import identify_model
 from onnx import TensorProto
 
 from .conftest import make_classifier
@@ -45,11 +46,11 @@ def test_a_file_that_is_no_model_is_refused(job):
         job.build("fp32")
 
 
-def test_a_model_that_breaks_the_specification_is_refused(job):
+def test_a_model_that_breaks_the_specification_gets_no_identity_and_so_no_artifact(job):
     model = onnx.load(job.source)
     model.graph.node[0].input[0] = "nowhere"
     onnx.save(model, job.source)
-    identity = read_json(job.identity, "identity")
-    job.identity.write_text(json.dumps({**identity, "sha256": sha256_file(job.source)}))
     with pytest.raises(UserError, match=r"onnx\.checker refuses the model"):
+        identify_model("tiny", job.source, job.identity)
+    with pytest.raises(UserError, match=r"but .*identity\.json says .*; identify it again"):
         job.build("fp32")

@@ -5,7 +5,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from edgeproof.artifacts import toolchains
+from edgeproof.artifacts import environments, toolchains
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -66,7 +66,7 @@ def test_what_was_deleted_by_hand_is_made_again_when_it_is_needed(place, damage,
         (folder / "bin/python").unlink()
     else:
         (folder / "edgeproof.json").write_text("{" if damage == "torn stamp" else "")
-    with toolchains.open_toolchain(place / "tiny.json") as (interpreter, record):
+    with environments.open_toolchain(place / "tiny.json") as (interpreter, record):
         assert interpreter == str(folder / "bin/python") and record["toolchain"] == "tiny"
     assert len(calls(place)) == 4
     assert "making it again from envs/tiny.lock" in capsys.readouterr().err
@@ -77,7 +77,7 @@ def test_a_deleted_one_whose_lock_has_changed_is_the_workflows_affair(place):
     shutil.rmtree(place / ".toolchains")
     (place / "envs/tiny.lock").write_text("numpy==2.0\n")
     with pytest.raises(UserError, match=r"envs/tiny.lock: is not the lock .* run the workflow"):
-        toolchains.require_toolchains([place / "tiny.json"])
+        environments.require_toolchains([place / "tiny.json"])
 
 
 def test_a_failing_installation_is_one_line_and_leaves_nothing_that_counts(place, monkeypatch):
@@ -110,4 +110,4 @@ def test_a_damaged_record_is_named(place):
     make(place)
     (place / "tiny.json").write_text(json.dumps({"schema": "edgeproof.toolchain.v1"}))
     with pytest.raises(UserError, match=r"tiny.json: .* is missing"):
-        toolchains.require_toolchains([place / "tiny.json"])
+        environments.require_toolchains([place / "tiny.json"])

@@ -4,7 +4,7 @@ import os
 import zipfile
 
 import pytest
-from edgeproof.converters.archives import pack_folder, pack_members, unpack
+from edgeproof.converters.archives import append_members, pack_folder, unpack
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_what_was_packed_is_unpacked(folder, tmp_path):
 def test_an_archive_can_follow_other_bytes(tmp_path):
     path = tmp_path / "artifact.tflite"
     path.write_bytes(b"\x1c\x00\x00\x00TFL3 and so on")
-    pack_members(path, {"interface.json": b"{}"}, mode="a")
+    append_members(path, {"interface.json": b"{}"})
     assert path.read_bytes().startswith(b"\x1c\x00\x00\x00TFL3 and so on")
     with zipfile.ZipFile(path) as archive:
         assert archive.read("interface.json") == b"{}"

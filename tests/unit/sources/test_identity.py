@@ -6,7 +6,7 @@ from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
-from edgeproof.sources.onnx_files import infer_types
+from edgeproof.sources.onnx_files import enter_types, infer_types
 from onnx import TensorProto, helper, numpy_helper
 
 SHIPPED = SCHEMAS.parent / "models" / "digits-cnn.onnx"
@@ -152,3 +152,21 @@ def test_types_are_inferred_without_the_values_of_weights():
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*graph.value_info, *graph.output)}
     assert shapes == {"c": [1, 32, 5, 5], "y": [1, 800]}
     assert model.SerializeToString() == before and "kernel" not in {item.name for item in graph.initializer}
+
+
+def test_types_are_entered_as_onnx_would_subgraphs_included():
+    inner = [helper.make_node("MatMul", ["x", "w"], ["i"]), helper.make_node("Relu", ["i"], ["b"])]
+    branch = helper.make_graph(inner, "branch", [], [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)])
+    nodes = [
+        helper.make_node("If", ["c"], ["d"], then_branch=branch, else_branch=branch),
+        helper.make_node("Sigmoid", ["d"], ["e"]),
+        helper.make_node("Relu", ["e"], ["y"]),
+    ]
+    inputs = [("x", TensorProto.FLOAT, [2, 64]), ("c", TensorProto.BOOL, [1])]
+    inputs = [helper.make_tensor_value_info(*item) for item in inputs]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 64])
+    weights = [numpy_helper.from_array(np.ones((64, 64), np.float32), "w")]
+    model = helper.make_model(helper.make_graph(nodes, "test", inputs, [y], weights))
+    wanted = onnx.shape_inference.infer_shapes(model)
+    enter_types(model)
+    assert model == wanted and [item.name for item in model.graph.node[0].attribute[0].g.value_info] == ["i"]

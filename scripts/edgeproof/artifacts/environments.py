@@ -1,0 +1,81 @@
+"""The environments of toolchains, as whoever uses one sees them: held while in use, and made again where they are gone.
+
+An environment is `.toolchains/{name}/` (ignored by git, shared by all results), its record is
+`results/toolchains/{name}.json`. Snakemake knows the record; that the environment still is the one of the record is
+checked whenever it is used.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+
+from ..core.layout import toolchain_interpreter
+
+ROOT = Path(".toolchains")
+STAMP = "edgeproof.json"  # written last: an environment without it is not finished
+
+
+@contextlib.contextmanager
+def open_toolchain(record_path):
+    """Yield (absolute path of the interpreter, record) of a toolchain that is there and as recorded, held while in use.
+
+    An environment that was deleted or altered is made again from its lock; UserError if that lock has changed since.
+    """
+    record = _read_record(record_path)
+    name, lock = record["toolchain"], record["lock"]
+    with locked(name, fcntl.LOCK_SH):
+        current = is_current(name, lock["sha256"])
+    if not current:
+        from .toolchains import restore_toolchain  # rare, and what installs takes long to import
+
+        restore_toolchain(record_path, record)
+    with locked(name, fcntl.LOCK_SH):
+        yield str(interpreter_path(name).absolute()), record
+
+
+def require_toolchains(record_paths):
+    """Make sure that the environments of these records are there, as `open_toolchain` does."""
+    for path in record_paths:
+        with open_toolchain(path):
+            pass
+
+
+def is_current(name, digest):
+    """Tell whether the environment of a toolchain is finished and made from the lock with this sha256."""
+    try:
+        stamp = json.loads((ROOT / name / STAMP).read_text())
+    except (OSError, ValueError):
+        return False
+    return stamp["lock_sha256"] == digest and os.access(interpreter_path(name), os.X_OK)
+
+
+def interpreter_path(name):
+    """Return the interpreter of a toolchain, relative to the repository."""
+    return Path(toolchain_interpreter(name))
+
+
+@contextlib.contextmanager
+def locked(name, mode):
+    """Hold a toolchain: LOCK_EX to change it, LOCK_SH to use it. The kernel releases it with the process."""
+    ROOT.mkdir(exist_ok=True)
+    with open(ROOT / f"{name}.lock", "w") as stream:
+        fcntl.flock(stream, mode)
+        yield
+
+
+def _read_record(path):
+    """Return the record of a toolchain; UserError if it is none.
+
+    Its schema is asked only where something is missing: to load what checks it takes as long as to start a Python.
+    """
+    try:
+        record = json.loads(Path(path).read_text())
+        if all(record[key] for key in ("toolchain", "lock", "interpreter", "packages")) and record["lock"]["sha256"]:
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    from ..core.documents import read_json
+
+    return read_json(path, "toolchain")

@@ -1,0 +1,46 @@
+"""Walking over ONNX models: their inputs, nodes and stored tensors, wherever they are nested.
+
+Nothing here imports onnx, which takes a tenth of a second: whoever has a model has done that.
+"""
+
+
+def list_inputs(graph):
+    """Return the inputs that a caller must feed: up to IR version 3 initializers are listed as inputs too."""
+    initializers = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
+    return [value for value in graph.input if value.name not in initializers]
+
+
+def iterate_nodes(nodes):
+    """Yield every node of a list and of the subgraphs in its attributes (If, Loop, Scan), outermost first."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from iterate_nodes(graph.node)
+
+
+def iterate_tensors(model):
+    """Yield every tensor that the model stores: initializers and constant attributes, subgraphs and functions too."""
+    yield from _iterate_graph_tensors(model.graph)
+    for function in model.functions:
+        yield from _iterate_node_tensors(function.node)
+
+
+def _iterate_graph_tensors(graph):
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+    yield from _iterate_node_tensors(graph.node)
+
+
+def _iterate_node_tensors(nodes):
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            if attribute.HasField("sparse_tensor"):
+                yield attribute.sparse_tensor.values
+            yield from (sparse.values for sparse in attribute.sparse_tensors)
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _iterate_graph_tensors(graph)
