@@ -8,7 +8,8 @@ import onnx
 import onnxruntime
 import pytest
 from edgeproof.artifacts import converted as building
-from edgeproof.artifacts import saved_models
+from edgeproof.artifacts import formats, saved_models
+from edgeproof.artifacts.converting import start_converter
 from edgeproof.artifacts.execution import infer_outputs
 from edgeproof.artifacts.manifests import read_manifest
 from edgeproof.core.campaign import read_catalogue
@@ -110,7 +111,8 @@ def build(converted, tmp_path, monkeypatch):
         if suffix == "tflite":
             saved_model = tmp_path / "saved_model.json"
             files = (tmp_path / "saved_model.zip", saved_model, tmp_path / "saved_model.log")
-            saved_models.build_saved_model(source, identity, record, *files, ["test"])
+            with start_converter("saved_model", record) as converter:
+                saved_models.build_saved_model(source, identity, converter, *files, ["test"])
         artifact, calibration = tmp_path / f"artifact.{suffix}", None
         if precision == "int8":
             calibration, random = tmp_path / "calibration.npz", np.random.default_rng(2)
@@ -118,20 +120,21 @@ def build(converted, tmp_path, monkeypatch):
             arrays = {f"inputs/{k}": random.standard_normal((200, *shape)) for k, shape in shapes.items()}
             write_tensors(calibration, {name: array.astype("float32") for name, array in arrays.items()})
         options = read_catalogue("preset")["litert-cpu"]["build"] if precision == "int8" else {}
-        building.build_converted(
-            {"model": "tiny", "preset": backend, "builder": "host", "precision": precision},
-            source,
-            identity,
-            {"backend": backend, "artifact": suffix, "build": options},
-            precision,
-            calibration,
-            record,
-            artifact,
-            tmp_path / "manifest.json",
-            tmp_path / "converter.log",
-            ["test"],
-            saved_model=saved_model,
-        )
+        with start_converter(formats.FORMATS[suffix].converter, record) as converter:
+            building.build_converted(
+                {"model": "tiny", "preset": backend, "builder": "host", "precision": precision},
+                source,
+                identity,
+                {"backend": backend, "artifact": suffix, "build": options},
+                precision,
+                calibration,
+                converter,
+                artifact,
+                tmp_path / "manifest.json",
+                tmp_path / "converter.log",
+                ["test"],
+                saved_model=saved_model,
+            )
         return read_manifest(tmp_path / "manifest.json"), artifact
 
     return call

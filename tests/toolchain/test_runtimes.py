@@ -126,6 +126,15 @@ def test_every_artifact_is_rebuilt_to_the_same_bytes_and_nothing_is_overwritten(
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_no_artifact_knows_where_it_was_made(converted):
+    """So that another clone makes the same one, and nobody's folders are published with a model."""
+    artifacts = [path for path in converted.root.glob("results/artifacts/**/*") if path.suffix not in ("", ".json")]
+    assert len(artifacts) > len(CELLS)
+    for path in artifacts:
+        data = path.read_bytes()
+        assert not any(place.encode() in data for place in (str(converted.root), "site-packages", "edgeproof-build-"))
+
+
 def test_a_toolchain_deleted_by_hand_is_made_again(converted):
     shutil.rmtree(converted.root / ".toolchains/openvino")
     done = converted.snakemake(

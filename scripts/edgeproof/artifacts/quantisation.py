@@ -6,6 +6,7 @@ import onnx
 import onnx.version_converter
 import onnxruntime
 from onnxruntime import quantization
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from ..sources.onnx_graphs import iterate_nodes
@@ -92,6 +93,10 @@ def _prepare(source, model, scratch, opset):
     settings.log_severity_level = 3  # it would warn that such a file is for this machine, which basic ones are not
     with tool_failures("onnxruntime", model):
         onnxruntime.InferenceSession(str(source), settings, providers=["CPUExecutionProvider"])
+    note = onnx.ModelProto()
+    add_pre_process_metadata(note)
+    with prepared.open("ab") as stream:  # protobuf merges what is appended; without the note the quantiser would warn
+        stream.write(note.SerializeToString())
     return prepared
 
 

@@ -1,7 +1,9 @@
 """ONNX to TorchScript with onnx2torch, by tracing. The file says itself what its inputs and outputs are called."""
 
+import io
 import json
 import logging
+import zipfile
 
 import numpy as np
 import onnx
@@ -26,8 +28,23 @@ def convert(spec, out):
     interface = {side: [item["name"] for item in items] for side, items in (("inputs", inputs), ("outputs", outputs))}
     path = out / "artifact.pt"
     extra = {"interface.json": json.dumps(interface, sort_keys=True)}
-    torch.jit.save(traced, str(path), _extra_files=extra)
+    torch.jit.save(forget_sources(traced), str(path), _extra_files=extra)
     return {"artifact": path.name, "opset": None, "inputs": inputs, "outputs": outputs, **count_parts(traced, inputs)}
+
+
+def forget_sources(traced):
+    """Return a traced module without what it remembers of its operators' origin: lines of this machine's Python files.
+
+    They are stored in files that a module is loaded without as well, and whose bytes follow from where things lie here.
+    """
+    remembering, forgetting = io.BytesIO(), io.BytesIO()
+    torch.jit.save(traced, remembering)
+    with zipfile.ZipFile(remembering) as source, zipfile.ZipFile(forgetting, "w", zipfile.ZIP_STORED) as target:
+        for member in source.infolist():
+            if not member.filename.endswith(".debug_pkl"):
+                target.writestr(member.filename, source.read(member))
+    forgetting.seek(0)
+    return torch.jit.load(forgetting)
 
 
 def refuse_unsupported(model):
