@@ -257,8 +257,8 @@ def toolchain_of(wildcards):
 
 def converter_code(name):
     """Return the files of a converter; it is started as a program in its toolchain, so no import shows it."""
-    script = f"scripts/edgeproof/converters/{name}.py"
-    return [script, *source_closure(script)]
+    folder = "scripts/edgeproof/converters"
+    return [f"{folder}/__main__.py", f"{folder}/{name}.py", *source_closure(f"{folder}/{name}.py")]
 
 
 def device_snapshot(device):

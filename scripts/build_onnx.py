@@ -2,9 +2,7 @@
 
 import argparse
 
-from edgeproof.artifacts.building import build_onnx
-from edgeproof.artifacts.manifests import record_command
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.cli import importing, json_argument, run_program
 
 
 def main(argv):
@@ -18,6 +16,9 @@ def main(argv):
     parser.add_argument("--artifact", required=True, help="ONNX file to write; empty when the build fails")
     parser.add_argument("--manifest", required=True, help="manifest.json to write beside it")
     args = vars(parser.parse_args(argv))
+    with importing():
+        from edgeproof.artifacts.building import build_onnx
+        from edgeproof.artifacts.manifests import record_command
     build_onnx(**args, command=record_command("scripts/build_onnx.py", argv))
 
 

@@ -40,7 +40,7 @@ def start_converter(name, toolchain):
         # Tools call each other by name: onnx2tf finds onnxsim on the PATH, or goes without.
         environment["PATH"] = os.pathsep.join([str(Path(interpreter).parent), environment.get("PATH", os.defpath)])
         process = subprocess.Popen(
-            [interpreter, "-m", f"edgeproof.converters.{name}", "-", str(scratch / "out")],
+            [interpreter, "-m", "edgeproof.converters", name, "-", str(scratch / "out")],
             cwd=scratch / "out",
             env=environment,
             stdin=subprocess.PIPE,

@@ -44,7 +44,7 @@ def run_program(name, interpreter, spec, scratch, log, timeout_s, model, facts):
     spec_path.write_text(json.dumps(spec))
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SCRIPTS), environment.get("PYTHONPATH")]))
-    argv = [python, "-m", f"edgeproof.converters.{name}", str(spec_path), str(out)]
+    argv = [python, "-m", "edgeproof.converters", name, str(spec_path), str(out)]
     code, text = run_tool(argv, out, environment, timeout_s)
     atomic_write(log, text.replace(str(scratch), "SCRATCH"))
     facts.update(exit_code=code, log_sha256=sha256_file(log))

@@ -1,6 +1,6 @@
 """How a converter is started in its toolchain, and how it answers.
 
-    python -m edgeproof.converters.NAME SPEC OUT
+    python -m edgeproof.converters NAME SPEC OUT
 
 SPEC is a JSON file, or `-` where the JSON comes on stdin, once the packages are loaded and the model is checked; OUT is
 an empty folder, which is also the working directory. A converter leaves its artifact there and what it knows of it in
@@ -10,6 +10,7 @@ else (a package missing, a bug of ours) is none: a traceback and another exit co
 Nothing here or in a converter imports the rest of edgeproof: a toolchain has its own packages and no others.
 """
 
+import gc
 import json
 import os
 import re
@@ -96,6 +97,8 @@ def main(convert):
 
     What they would remove then lies in the temporary folder, which belongs to whoever started this.
     """
+    gc.freeze()  # what packages have made is there to stay
+    gc.enable()
     code = run_converter(convert, sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -124,7 +124,7 @@ def test_the_manifest_says_what_was_made_by_what(place):
     assert manifest["precision"]["share"] == 1.0 and manifest["precision"]["claimed"] == "int8"
     assert manifest["artifact"]["sha256"] == sha256_bytes(b"converted int8")
     seen = json.loads((place.folder / "seen.json").read_text())
-    assert seen["module"] == "edgeproof.converters.tflite"
+    assert seen["converter"] == "tflite"
     assert seen["spec"]["calibration"] == {"path": str(place.calibration), "samples": 200}
     assert seen["spec"]["options"] == BUILD and seen["spec"]["interface"]["inputs"][0]["axes"] == [0, 2, 3, 1]
 

@@ -27,10 +27,11 @@ if sys.argv[1] == "venv":
 # What the interpreter of a toolchain would do with a converter: leave in OUT what `script` says.
 PYTHON = """#!{python}
 import json, os, pathlib, sys
-module, spec, out = sys.argv[2], json.load(sys.stdin), pathlib.Path(sys.argv[4])
+name, spec, out = sys.argv[3], json.load(sys.stdin), pathlib.Path(sys.argv[5])
+assert sys.argv[1:3] == ["-m", "edgeproof.converters"]
 assert pathlib.Path.cwd() == out.resolve() and os.environ["PYTHONHASHSEED"] == "0"
 assert os.environ["PATH"].split(os.pathsep)[0] == os.path.dirname(os.path.abspath(sys.argv[0]))
-pathlib.Path({seen!r}).write_text(json.dumps({{"module": module, "spec": spec}}))
+pathlib.Path({seen!r}).write_text(json.dumps({{"converter": name, "spec": spec}}))
 print("converting", flush=True)
 {script}
 """

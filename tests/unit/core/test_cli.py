@@ -1,10 +1,12 @@
 """Programs: what they say and the code they end with, though nothing that they imported is taken down."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from edgeproof.core.cli import importing
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROGRAM = """
@@ -54,3 +56,13 @@ def test_a_reader_that_has_had_enough_is_no_error():
 def test_a_pipe_of_ours_that_breaks_is_a_defect():
     ended = start("raise BrokenPipeError('to a child')")
     assert ended.returncode == 1 and "BrokenPipeError: to a child" in ended.stderr
+
+
+def test_garbage_is_collected_again_once_all_is_imported():
+    frozen = gc.get_freeze_count()
+    try:
+        with importing():
+            assert not gc.isenabled()
+        assert gc.isenabled() and gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()

@@ -1,5 +1,6 @@
 """OpenVINO: runs `artifact.openvino.zip`, which holds model.xml and model.bin uncompressed and is read from memory."""
 
+import sys
 import time
 import zipfile
 
@@ -17,6 +18,9 @@ class OpenVino:
     name = "openvino"
 
     def __init__(self, arm):
+        # What converts other frameworks' models is not needed to run one: with it the import takes twice as long, and
+        # where openvino-telemetry is installed it tells a web analytics service, from a process that measures.
+        sys.modules.setdefault("openvino.tools.ovc", None)
         start = time.perf_counter_ns()
         try:
             import openvino
