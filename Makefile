@@ -18,7 +18,6 @@ SNAKEMAKE := $(BIN)/snakemake
 
 demo: setup
 	$(SNAKEMAKE) --profile local
-	@echo "Open results/evidence/demo/report.html in a browser."
 
 setup: .venv/edgeproof.stamp
 

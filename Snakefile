@@ -82,6 +82,14 @@ rule gate:
 # as what was made from it is there, but to us the whole results folder is the evidence.
 
 
+onsuccess:
+    show_gate()
+
+
+onerror:
+    show_gate()
+
+
 rule all:
     default_target: True
     input:
@@ -93,3 +101,5 @@ rule all:
         rules.comparability.input,
         rules.plans.input,
         rules.evidence.input,
+    message:
+        "All that the campaign {CAMPAIGN.name} wants is there"

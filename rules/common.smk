@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +50,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
+STARTED = time.time()
 MODELS = list(dict.fromkeys(cell.model for cell in CAMPAIGN.cells))
 
 CALIBRATED = list(CAMPAIGN.calibration["cells"]) if CAMPAIGN.calibration else []
@@ -156,6 +158,13 @@ def source_closure(script):
         for module in imports_of(path, root):
             pending.update(set(files_of(module, root)) - found)
     return sorted(str(path) for path in found - {Path(script)})
+
+
+def show_gate():
+    """Print what the gate said, if it has spoken in this run: Snakemake's own last words list every file of a campaign."""
+    said = Path(f"results/logs/check_gate/{CAMPAIGN.name}.log")
+    if said.is_file() and said.stat().st_mtime >= STARTED:
+        print("", said.read_text().strip(), sep="\n", file=sys.stderr)
 
 
 @cache

@@ -18,7 +18,9 @@ def test_failing_cell_leaves_its_report_and_a_non_zero_exit(workspace):
     evidence = workspace.root / "results/evidence/fake"
     assert "out of memory" in (evidence / "report.html").read_text()
     assert not (evidence / "gate.json").exists()
-    assert "digits-cnn/fake-2t/local/fp32" in done.stdout
+    last = done.stdout.split("GATE NOT PASSED")[-1].splitlines()
+    assert any(line.startswith("  digits-cnn/fake-2t/local/fp32 ") and "out of memory" in line for line in last)
+    assert "Every number and reason: results/evidence/fake/report.html" in last[-5:]
 
 
 def test_measuring_on_the_wrong_board_is_no_verdict(workspace):

@@ -79,14 +79,19 @@ def check_gate(snapshot, tolerate, output, regressions=None):
             "plans": plans,
         }
         write_json(output, document, "gate")
-    text = describe_gate(snapshot["campaign"], cells, tolerate)
-    return passed, "\n".join([text, *describe_regressions(compared), *describe_plans(plans)])
+    told = [*describe_cells(snapshot["campaign"], cells), *describe_regressions(compared), *describe_plans(plans)]
+    if passed:
+        told.insert(0, f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
+    told.append(f"Every number and reason: {evidence_folder(snapshot['campaign'])}/report.html")
+    kinds = {entry["status"] for entry in cells if entry["state"] == "failing"} & {"unstable", "unsupported"}
+    if kinds:
+        told[-1] += f"\nTo accept such cells, add {' or '.join(sorted(kinds))} to gate.tolerate of the campaign."
+    return passed, "\n\n".join(told)
 
 
 def describe_plans(plans):
-    """Return what the gate says about plans, as lines; none where all are ok."""
-    failing = [entry for entry in plans if entry["state"] == "failing"]
-    return ["", f"GATE NOT PASSED: of {len(plans)} plans, these are none:", *_table(failing)] if failing else []
+    """Return what the gate says about plans, as paragraphs; none where all are ok."""
+    return _describe_states(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:", "")
 
 
 def _check_plan(pipeline, goal):
@@ -97,40 +102,35 @@ def _check_plan(pipeline, goal):
 
 
 def describe_regressions(compared):
-    """Return what the gate says about gated comparisons, as lines; none where all are ok."""
-    lines = []
-    for state, sentence in (
-        ("failing", f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"),
-        ("tolerated", "Tolerated comparisons:"),
-    ):
-        entries = [entry for entry in compared if entry["state"] == state]
-        lines += ["", sentence, *_table(entries)] if entries else []
-    return lines
+    """Return what the gate says about gated comparisons, as paragraphs; none where all are ok."""
+    failing = f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"
+    return _describe_states(compared, failing, "Tolerated comparisons:")
 
 
-def describe_gate(campaign, cells, tolerate=()):
-    """Return the gate's outcome for the cells as text: one sentence, and a table of those that are not ok."""
-    failing = [entry for entry in cells if entry["state"] == "failing"]
-    tolerated = [entry for entry in cells if entry["state"] == "tolerated"]
+def describe_cells(campaign, cells):
+    """Return what the gate says about cells, as paragraphs; none where all are ok and measured."""
+    failing = sum(entry["state"] == "failing" for entry in cells)
+    verb = "is" if failing == 1 else "are"
+    sentence = f"GATE NOT PASSED: {failing} of {len(cells)} cells of campaign {campaign} {verb} not ok."
+    told = _describe_states(cells, sentence, "Tolerated:")
     simulated = sum(entry["provenance"] == "simulated" for entry in cells)
-    lines = []
-    if failing:
-        verb = "is" if len(failing) == 1 else "are"
-        lines += [f"GATE NOT PASSED: {len(failing)} of {len(cells)} cells of campaign {campaign} {verb} not ok.", ""]
-        lines += _table(failing)
-    else:
-        ok = f"{len(cells) - len(tolerated)} ok" + (f", {len(tolerated)} tolerated" if tolerated else "")
-        lines.append(f"Gate of campaign {campaign} passed; cells: {ok}.")
-    if tolerated:
-        lines += ["", "Tolerated:", *_table(tolerated)]
     if simulated:
-        lines += ["", f"Simulated, so they say nothing about a device: {simulated} of {len(cells)} cells."]
-    if failing:
-        lines += ["", f"Every number and reason: {evidence_folder(campaign)}/report.html"]
-        kinds = {entry["status"] for entry in failing} & {"unstable", "unsupported"} - set(tolerate)
-        if kinds:
-            lines.append(f"To accept such cells, add {' or '.join(sorted(kinds))} to gate.tolerate of the campaign.")
-    return "\n".join(lines)
+        told.append(f"Simulated, so they say nothing about a device: {simulated} of {len(cells)} cells.")
+    return told
+
+
+def _describe_states(entries, failing, tolerated):
+    """Return a paragraph on those that fail and one on those that are tolerated: a sentence and a table."""
+    told = []
+    for state, sentence in (("failing", failing), ("tolerated", tolerated)):
+        found = [entry for entry in entries if entry["state"] == state]
+        told += ["\n".join([sentence, *_table(found)])] if found else []
+    return told
+
+
+def _count_passing(cells):
+    tolerated = sum(entry["state"] == "tolerated" for entry in cells)
+    return f"{len(cells) - tolerated} ok" + (f", {tolerated} tolerated" if tolerated else "")
 
 
 def _describe_verdict(result):

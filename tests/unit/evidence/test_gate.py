@@ -5,6 +5,7 @@ import json
 import pytest
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
+from edgeproof.evidence import gate
 from edgeproof.evidence.gate import check_gate, judge_cell
 from edgeproof.evidence.specimens import make_campaign
 
@@ -74,6 +75,20 @@ def test_failing_writes_nothing_and_names_the_cells(here):
     assert any("parity failed: made up" in line for line in lines)
     assert "add unstable to gate.tolerate" in lines[-1]
     assert max(map(len, lines)) <= 120
+
+
+def test_nothing_is_said_to_have_passed_when_a_comparison_or_a_plan_fails(here, monkeypatch):
+    slower = {"comparison": "left-vs-right", "state": "failing", "reasons": ["slower"]}
+    unplaced = {"pipeline": "six", "goal": "min-latency", "state": "failing", "reasons": ["unplaced"]}
+    monkeypatch.setattr(gate, "check_regressions", lambda wanted: [slower])
+    monkeypatch.setattr(gate, "_check_plan", lambda *row: unplaced)
+    snapshot = {**make_campaign(here, [{}]), "plans": [["six", "min-latency"]]}
+    passed, text = check_gate(snapshot, [], "gate.json", {"gated": ["left-vs-right"]})
+    assert not passed and not (here / "gate.json").exists() and "passed" not in text
+    compared, planned, where = text.split("\n\n")
+    assert compared.splitlines()[-1].split() == ["left-vs-right", "slower"]
+    assert planned.splitlines()[-1].split() == ["six/min-latency", "unplaced"]
+    assert where == "Every number and reason: results/evidence/trial/report.html"
 
 
 def test_tolerated_cells_pass_and_are_named(here):
