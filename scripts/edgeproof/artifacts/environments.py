@@ -68,11 +68,12 @@ def locked(name, mode):
 def _read_record(path):
     """Return the record of a toolchain; UserError if it is none.
 
-    Its schema is asked only where something is missing: to load what checks it takes as long as to start a Python.
+    What checks a schema takes as long to import as a Python to start, so whoever describes the toolchain asks it later.
+    Here only what is used must be right: a name that is the file's own cannot lead to another folder.
     """
     try:
         record = json.loads(Path(path).read_text())
-        if all(record[key] for key in ("toolchain", "lock", "interpreter", "packages")) and record["lock"]["sha256"]:
+        if record["toolchain"] == Path(path).stem and isinstance(record["lock"]["sha256"], str):
             return record
     except (OSError, ValueError, KeyError, TypeError):
         pass

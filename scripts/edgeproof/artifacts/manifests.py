@@ -9,10 +9,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..core.documents import digest_json, read_json, write_json
+from ..core.documents import digest_json, read_json, validate, write_json
 from ..core.errors import UserError
 from ..core.files import sha256_bytes, sha256_file
-from ..core.layout import relative_to_repository
+from ..core.layout import relative_to_repository, toolchain_record
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SEAL = "document_sha256"
@@ -78,7 +78,11 @@ def describe_lock(lock=HOST_LOCK):
 
 
 def describe_record(record, packages):
-    """Return the manifest's entries about a toolchain: versions of Python and the packages named, and its lock."""
+    """Return the manifest's entries about a toolchain: versions of Python and the packages named, and its lock.
+
+    UserError unless `record` is the record of a toolchain.
+    """
+    validate(record, "toolchain", toolchain_record(record["toolchain"]))
     versions = {name.replace("_", "-"): version for name, version in record["packages"].items()}
     tools = {"python": record["interpreter"]["version"], **{name: versions[name] for name in sorted(packages)}}
     return {"toolchain": tools, **describe_lock(record["lock"]["file"])}

@@ -199,6 +199,14 @@ def test_a_converter_that_gets_no_job_is_ended_and_leaves_nothing(place):
     assert converter._process.returncode == -9 and not converter.scratch.exists()
 
 
+def test_a_record_that_somebody_edited_is_named_and_nothing_is_written(place):
+    toolchain = use(place, "torch", facts())
+    toolchain.write_text(json.dumps({**json.loads(toolchain.read_text()), "packages": None}))
+    with pytest.raises(UserError, match=r"results/toolchains/torch\.json: packages is null"):
+        build(place, toolchain, suffix="pt", options={})
+    assert not (place.folder / "pt/fp32").exists()
+
+
 def test_one_that_ends_before_it_is_told_what_to_do_says_why_in_its_log(place):
     toolchain = use(place, "torch", facts())
     interpreter = place.folder / ".toolchains/torch/bin/python"

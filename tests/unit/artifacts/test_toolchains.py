@@ -111,3 +111,11 @@ def test_a_damaged_record_is_named(place):
     (place / "tiny.json").write_text(json.dumps({"schema": "edgeproof.toolchain.v1"}))
     with pytest.raises(UserError, match=r"tiny.json: .* is missing"):
         environments.require_toolchains([place / "tiny.json"])
+
+
+def test_a_record_cannot_lead_to_another_folder(place):
+    make(place)
+    record = json.loads((place / "tiny.json").read_text())
+    (place / "tiny.json").write_text(json.dumps({**record, "toolchain": "../elsewhere"}))
+    with pytest.raises(UserError, match=r"tiny.json: toolchain is "):
+        environments.require_toolchains([place / "tiny.json"])
