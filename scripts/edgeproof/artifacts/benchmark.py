@@ -20,18 +20,11 @@ from ..core.campaign import read_catalogue
 from ..core.errors import UserError
 from ..core.layout import source_folder, toolchain_interpreter, toolchain_record
 from .by_hand import list_steps
+from .converting import ENVIRONMENT
 from .records import take_snapshot
 
 TARGET = 1.15
 SCRIPTS = {"onnx": "build_onnx", "openvino.zip": "build_openvino"}  # all others: build_converted
-# As our converters are started: without these, tools choose kernels by the processor or look for a GPU.
-_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "CUDA_VISIBLE_DEVICES": "-1",
-    "TF_ENABLE_ONEDNN_OPTS": "0",
-    "TF_CPP_MIN_LOG_LEVEL": "1",
-    "TF_USE_LEGACY_KERAS": "1",
-}
 
 
 def measure_conversions(wanted, repeats, tell=lambda line: None):
@@ -186,7 +179,7 @@ def _require_built(place, preset, precision):
 
 def _run(command, folder):
     """Run a command and return (seconds, peak resident bytes of its largest process); UserError when it fails."""
-    environment = {**os.environ, **_ENVIRONMENT}
+    environment = {**os.environ, **ENVIRONMENT}  # or tools choose kernels by the processor, or look for a GPU
     environment.pop(
         "PYTHONDONTWRITEBYTECODE", None
     )  # or every start compiles our modules, and nothing of what is by hand

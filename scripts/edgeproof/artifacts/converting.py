@@ -18,14 +18,15 @@ from .environments import open_toolchain
 from .failures import explain_failure
 
 SCRIPTS = Path(__file__).resolve().parents[2]
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # names inside the artifacts follow the order of sets
     "CUDA_VISIBLE_DEVICES": "-1",  # what a GPU would compute is not what another machine would
     "TF_ENABLE_ONEDNN_OPTS": "0",  # likewise for kernels chosen by the kind of processor
     "TF_CPP_MIN_LOG_LEVEL": "1",
     "TF_USE_LEGACY_KERAS": "1",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages: 100 MB are read in two thirds of the time
 }
+# Large pages for large tensors (glibc): OpenVINO reads 100 MB in two thirds of the time. Who tunes glibc decides.
+_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 @contextlib.contextmanager
@@ -36,7 +37,8 @@ def start_converter(name, toolchain):
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-build-")))
         for folder in ("out", "tmp"):
             (scratch / folder).mkdir()
-        environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(scratch / "tmp")}
+        environment = {**_DEFAULTS, **os.environ, **ENVIRONMENT}
+        environment |= {"PYTHONPATH": str(SCRIPTS), "TMPDIR": str(scratch / "tmp")}
         # Tools call each other by name: onnx2tf finds onnxsim on the PATH, or goes without.
         environment["PATH"] = os.pathsep.join([str(Path(interpreter).parent), environment.get("PATH", os.defpath)])
         process = subprocess.Popen(

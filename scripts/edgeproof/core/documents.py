@@ -80,7 +80,7 @@ def load_schema(kind):
 
 @functools.cache
 def _validator(kind):
-    """The schemas are ours: a test checks them, and no job spends the tenth of a second that this takes."""
+    """The schemas are ours, and a test checks them: no job need do that."""
     return jsonschema_rs.Draft202012Validator(load_schema(kind))
 
 

@@ -9,7 +9,8 @@ from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.core.layout import comparison_folder
 from edgeproof.core.yaml_files import read_yaml
-from edgeproof.evidence.specimens import write_cell, write_comparison
+from edgeproof.evidence.specimen_cells import write_cell
+from edgeproof.evidence.specimens import write_comparison
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LEFT, RIGHT = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")

@@ -8,7 +8,8 @@ from edgeproof.comparability.regression import judge_thresholds, read_metrics, r
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.yaml_files import read_yaml
-from edgeproof.evidence.specimens import write_cell, write_comparison
+from edgeproof.evidence.specimen_cells import write_cell
+from edgeproof.evidence.specimens import write_comparison
 from edgeproof.runs.results import read_result
 from edgeproof.runs.samples import read_samples
 from hypothesis import given

@@ -6,7 +6,7 @@ import numpy as np
 from edgeproof.core.documents import digest_json, read_json, write_json
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, plan_folder, run_folder, source_folder
-from edgeproof.evidence.specimens import digest, write_cell
+from edgeproof.evidence.specimen_cells import digest, write_cell
 from edgeproof.plans.assembling import write_scenario
 from edgeproof.plans.checking import compare_latency, summarise_samples
 from edgeproof.plans.document import build_plan_document

@@ -3,7 +3,7 @@
 import pytest
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.environment import describe_environments, notice_changes
-from edgeproof.evidence.specimens import make_session
+from edgeproof.evidence.specimen_cells import make_session
 
 QUIET = make_session([], "ok", "", {})["environment"]
 

@@ -10,7 +10,8 @@ from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.gate import check_gate
 from edgeproof.evidence.placements import describe_plans
 from edgeproof.evidence.rendering import build_view, render_html, render_markdown, write_report
-from edgeproof.evidence.specimens import make_campaign, write_cell
+from edgeproof.evidence.specimen_cells import write_cell
+from edgeproof.evidence.specimens import make_campaign
 
 from .placed import write_placement
 
