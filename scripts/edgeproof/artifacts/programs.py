@@ -42,7 +42,7 @@ def run_program(name, interpreter, spec, scratch, log, timeout_s, model, facts):
     out.mkdir()
     spec_path = Path(scratch) / "spec.json"
     spec_path.write_text(json.dumps(spec))
-    environment = dict(os.environ)
+    environment = {**os.environ, "TMPDIR": str(scratch)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SCRIPTS), environment.get("PYTHONPATH")]))
     argv = [python, "-m", "edgeproof.converters", name, str(spec_path), str(out)]
     code, text = run_tool(argv, out, environment, timeout_s)
