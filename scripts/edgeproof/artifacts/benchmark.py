@@ -24,13 +24,15 @@ from .converting import ENVIRONMENT
 from .records import take_snapshot
 
 TARGET = 1.15
+_LEAST_SECONDS, _MOST_REPEATS = 8, 15
 SCRIPTS = {"onnx": "build_onnx", "openvino.zip": "build_openvino"}  # all others: build_converted
 
 
 def measure_conversions(wanted, repeats, tell=lambda line: None):
     """Return the `bench-convert` document; `wanted`: {model: presets}. `tell` is called with a line per case.
 
-    Presets whose toolchain is not there, or that convert nothing, are listed under `left_out` with the reason.
+    `repeats`: of each case at least; short ones are repeated more often. Presets whose toolchain is not there, or that
+    convert nothing, are listed under `left_out` with the reason.
     """
     cases, left_out = [], []
     for model, presets in wanted.items():
@@ -106,7 +108,8 @@ def _measure_case(model, preset, document, precision, repeats, scratch):
             with zipfile.ZipFile(_saved_model(model)) as archive:
                 archive.extractall(origin)
     ours, hand = [], []
-    for number in range(repeats):
+    number = 0
+    while number < repeats:
         place = scratch / f"{preset}-{precision}-{number}"
         (place / "ours").mkdir(parents=True)
         ours.append(_run(_compose_ours(model, preset, document, precision, place / "ours"), Path.cwd()))
@@ -123,6 +126,9 @@ def _measure_case(model, preset, document, precision, repeats, scratch):
             seconds, memory, taken = seconds + step[0], max(memory, step[1]), made
         hand.append((seconds, memory))
         shutil.rmtree(place)
+        number += 1
+        if number == 1:  # what is over in a moment is repeated more often: a median of three is at the machine's mercy
+            repeats = max(repeats, min(_MOST_REPEATS, int(_LEAST_SECONDS / (ours[0][0] + hand[0][0]))))
     middle = [statistics.median(seconds for seconds, _ in runs) for runs in (ours, hand)]
     ratio = middle[0] / middle[1]
     return {

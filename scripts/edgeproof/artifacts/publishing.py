@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from ..core.files import atomic_path, sha256_file
@@ -49,10 +50,19 @@ def _digest_while_flushing(path):
     """Return the sha256 of a file that is complete; a large one is flushed to disk in the meantime."""
     if path.stat().st_size < _LARGE:
         return sha256_file(path)
-    from concurrent.futures import ThreadPoolExecutor  # takes as long to import as a small file to flush
+    failures = []
 
-    with ThreadPoolExecutor(1) as pool, open(path, "rb") as stream:
-        flushing = pool.submit(os.fsync, stream.fileno())
+    def flush():
+        try:
+            os.fsync(stream.fileno())
+        except OSError as error:
+            failures.append(error)
+
+    with open(path, "rb") as stream:
+        flushing = threading.Thread(target=flush)
+        flushing.start()
         digest = sha256_file(path)
-        flushing.result()
+        flushing.join()
+    if failures:
+        raise failures[0]
     return digest
