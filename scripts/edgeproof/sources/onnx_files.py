@@ -81,7 +81,7 @@ def infer_types(model):
 def enter_types(model):
     """Write into a model what ONNX can infer of its tensors, subgraphs included, as `onnx.shape_inference` would."""
     graph = infer_types(model)
-    for field in ("node", "value_info"):
+    for field in ("node", "value_info", "output"):
         del getattr(model.graph, field)[:]
         getattr(model.graph, field).extend(getattr(graph, field))
 
