@@ -177,6 +177,20 @@ def test_joins_and_padded_pools_stay_in_integers_and_run(build, tmp_path, precis
         assert found["QUANTIZE"] == found["DEQUANTIZE"] == 1  # at the edges, and nowhere between
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("fp16", 1e-2)])
+def test_weights_are_read_wherever_in_the_file_they_lie(build, tmp_path, precision, tolerance):
+    """OpenVINO maps the file into memory, and nothing aligns what protobuf writes."""
+    remainders = set()
+    for shift in range(4):
+        model = make_pair()
+        model.producer_name = "x" * (shift + 1)
+        manifest, artifact = build(model, "openvino.zip", precision)
+        compare(manifest, artifact, tmp_path, "openvino.zip", precision, rtol=tolerance, atol=tolerance)
+        assert manifest["precision"]["weights"][{"fp32": "float32", "fp16": "float16"}[precision]]["elements"] >= 552
+        remainders.add((tmp_path / "model.onnx").read_bytes().index(model.graph.initializer[1].raw_data) % 4)
+    assert remainders == {0, 1, 2, 3}
+
+
 def test_a_deep_graph_is_described(build):
     manifest, _ = build(make_deep(), "openvino.zip")
     assert manifest["status"] == "ok", manifest["reason"]

@@ -25,8 +25,6 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "1",
     "TF_USE_LEGACY_KERAS": "1",
 }
-# Large pages for large tensors (glibc): OpenVINO reads 100 MB in two thirds of the time. Who tunes glibc decides.
-_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 @contextlib.contextmanager
@@ -37,8 +35,7 @@ def start_converter(name, toolchain):
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-build-")))
         for folder in ("out", "tmp"):
             (scratch / folder).mkdir()
-        environment = {**_DEFAULTS, **os.environ, **ENVIRONMENT}
-        environment |= {"PYTHONPATH": str(SCRIPTS), "TMPDIR": str(scratch / "tmp")}
+        environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(scratch / "tmp")}
         # Tools call each other by name: onnx2tf finds onnxsim on the PATH, or goes without.
         environment["PATH"] = os.pathsep.join([str(Path(interpreter).parent), environment.get("PATH", os.defpath)])
         process = subprocess.Popen(

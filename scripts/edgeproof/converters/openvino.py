@@ -1,13 +1,17 @@
 """ONNX to OpenVINO's intermediate representation, one file: the archive holds model.xml and model.bin."""
 
+import contextlib
+import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 # Without its converter of other frameworks openvino imports in half the time, and all that it needs here is there.
 sys.modules["openvino.tools.ovc"] = None
 import openvino  # noqa: E402
 
 from .archives import pack_files  # noqa: E402
+from .onnx_references import refer_to_weights  # noqa: E402
 from .protocol import call_tool, count_elements, count_tensor, main  # noqa: E402
 
 _ELEMENT_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64", "boolean": "bool"} | {
@@ -20,7 +24,10 @@ def convert(spec, out):
 
     `spec["precision"]`: fp16 stores weights as float16; what a device computes in is its runtime's affair.
     """
-    model = call_tool("OpenVINO", lambda: openvino.Core().read_model(spec["model"]))
+    source = Path(spec["model"])
+    graph = call_tool("ONNX", lambda: refer_to_weights(source))
+    with contextlib.chdir(source.parent):  # where OpenVINO looks for the external data of a graph without a path
+        model = call_tool("OpenVINO", lambda: openvino.Core().read_model(io.BytesIO(graph)))
     path = out / "model.xml"
     call_tool("OpenVINO", lambda: openvino.save_model(model, path, compress_to_fp16=spec["precision"] == "fp16"))
     with ThreadPoolExecutor(1) as pool:
