@@ -72,6 +72,15 @@ def make_dynamic():
     return make_model(nodes, [("image", ["batch", 1, 8, 8])], [("logits", ["batch", 5])], weights)
 
 
+def make_listed():
+    """A model of IR version 3, whose initializers are listed as inputs."""
+    model = make_map()
+    model.ir_version = 3
+    for item in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(item.name, item.data_type, item.dims))
+    return model
+
+
 def make_joins():
     """A residual block with what int8 stumbled over: a pool that pads before data of both signs, and Sum nodes."""
     nodes = [
@@ -141,7 +150,7 @@ def build(converted, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("make", [make_map, make_pair, make_dynamic], ids=["map", "pair", "dynamic"])
+@pytest.mark.parametrize("make", [make_map, make_pair, make_dynamic, make_listed])
 def test_names_layouts_and_values_are_the_sources(build, tmp_path, make, suffix):
     manifest, artifact = build(make(), suffix)
     compare(manifest, artifact, tmp_path, suffix, rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ import onnx
 import onnxconverter_common.float16
 
 from ..sources.onnx_files import enter_types
-from ..sources.onnx_graphs import iterate_nodes
+from ..sources.onnx_graphs import hide_initializers, iterate_nodes
 from .failures import tool_failures
 
 FP16_MAX = 65504.0  # the largest float16; the converter's own default clips at 10000
@@ -20,6 +20,7 @@ def convert_fp16(model, target):
     Operators that the converter knows to lack a float16 kernel stay float32 between casts. `model` itself is changed.
     """
     name_nodes(model)
+    hide_initializers(model)  # or the converter gives an "input" a cast and its initializer another type
     with tool_failures("onnxconverter-common", model):
         enter_types(model)  # the converter would infer them with all weights: a quarter of a second per 100 MB
         converted = onnxconverter_common.float16.convert_float_to_float16(

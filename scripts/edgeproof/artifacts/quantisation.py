@@ -9,7 +9,7 @@ from onnxruntime import quantization
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from ..sources.onnx_graphs import iterate_nodes
+from ..sources.onnx_graphs import hide_initializers, iterate_nodes, list_inputs
 from .calibration import CHUNK, CalibrationStream
 from .failures import tool_failures
 
@@ -80,13 +80,16 @@ def _prepare(source, model, scratch, opset):
     """
     prepared = Path(scratch) / "prepared.onnx"
     version = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), opset)
-    if version < opset:
+    if version < opset or len(list_inputs(model.graph)) < len(model.graph.input):
         source = Path(scratch) / "upgraded.onnx"
         upgraded = onnx.ModelProto()
         upgraded.CopyFrom(model)
-        upgraded.ir_version = max(model.ir_version, LEAST_IR_VERSION)
-        with tool_failures(f"onnx.version_converter to opset {opset}", model):
-            onnx.save(onnx.version_converter.convert_version(upgraded, opset), source)
+        hide_initializers(upgraded)
+        if version < opset:
+            upgraded.ir_version = max(model.ir_version, LEAST_IR_VERSION)
+            with tool_failures(f"onnx.version_converter to opset {opset}", model):
+                upgraded = onnx.version_converter.convert_version(upgraded, opset)
+        onnx.save(upgraded, source)
     settings = onnxruntime.SessionOptions()
     settings.optimized_model_filepath = str(prepared)
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

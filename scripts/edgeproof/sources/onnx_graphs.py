@@ -10,6 +10,17 @@ def list_inputs(graph):
     return [value for value in graph.input if value.name not in initializers]
 
 
+def hide_initializers(model):
+    """Take the initializers out of a model's inputs, where a caller might replace them; tools take that for an input.
+
+    IR versions up to 3 list all of them there, later ones may.
+    """
+    wanted = list_inputs(model.graph)
+    del model.graph.input[:]
+    model.graph.input.extend(wanted)
+    model.ir_version = max(model.ir_version, 4)
+
+
 def iterate_nodes(nodes):
     """Yield every node of a list and of the subgraphs in its attributes (If, Loop, Scan), outermost first."""
     for node in nodes:

@@ -13,6 +13,7 @@ from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import write_tensors
 from edgeproof.sources.identity import identify_model
+from edgeproof.sources.onnx_graphs import list_inputs
 from onnx import TensorProto, helper, numpy_helper
 
 BUILD = {"calibration_method": "minmax", "calibration_samples": 200, "per_channel": True}
@@ -54,7 +55,7 @@ def make_classifier(seed=0, batch=1):
 def draw_samples(model, count, seed):
     """Return `{inputs/name: array}` of `count` seeded samples for a model; symbolic sizes are 4."""
     random, samples = np.random.default_rng(seed), {}
-    for value in model.graph.input:
+    for value in list_inputs(model.graph):
         shape = [count, *(dim.dim_value or 4 for dim in value.type.tensor_type.shape.dim[1:])]
         dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         drawn = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 5, shape)

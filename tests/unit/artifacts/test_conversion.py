@@ -1,6 +1,7 @@
 """What is done ahead of the tools; what converters make is tested in test_building.py."""
 
 import onnx
+import pytest
 from edgeproof.artifacts.half_precision import FP16_MAX, convert_fp16, name_nodes
 from onnx import TensorProto, helper
 from onnxconverter_common.float16 import convert_float_to_float16
@@ -37,3 +38,18 @@ def test_types_entered_ahead_give_the_model_that_the_converter_makes_by_itself(t
     name_nodes(wanted)
     wanted = convert_float_to_float16(wanted, keep_io_types=True, max_finite_val=FP16_MAX)
     assert convert_fp16(make_classifier(), tmp_path / "half.onnx") == wanted == onnx.load(tmp_path / "half.onnx")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int8-dynamic"])
+@pytest.mark.parametrize("ir_version", [3, 8])
+def test_initializers_that_are_listed_as_inputs_are_none(make_job, precision, ir_version):
+    """As in IR version 3 and in what exporters call `keep_initializers_as_inputs`; the artifact has to load."""
+    model = make_classifier()
+    model.ir_version = ir_version
+    for item in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(item.name, item.data_type, item.dims))
+    job = make_job(model)
+    manifest = job.build(precision)
+    assert manifest["status"] == "ok" and [item["name"] for item in manifest["inputs"]] == ["image"]
+    parity = job.check(precision, thresholds={"min_cosine": 0.9})
+    assert parity["status"] == "passed", parity["reason"]
