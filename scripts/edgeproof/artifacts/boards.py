@@ -5,6 +5,7 @@ Every path is relative to `root`, so that tests can stand in for a board.
 
 import contextlib
 import fcntl
+import getpass
 import json
 import os
 import shutil
@@ -31,22 +32,34 @@ def require_board(expected, root="/"):
 
 
 @contextlib.contextmanager
-def hold_device(path):
-    """Hold the device's lock (None: the usual one), the same that a measurement holds: a build would disturb it."""
+def hold_device(path, label):
+    """Hold the device's lock (None: the usual one), the same that a measurement holds: a build would disturb it.
+
+    `label`: what is being built, for whoever waits. As the agent does it, which stands alone (`agent/session.py`).
+    """
     path = path or os.path.join(tempfile.gettempdir(), "edgeproof-device.lock")
     try:
         descriptor = os.open(path, os.O_RDWR)  # without O_CREAT, which the kernel may refuse on another user's file
     except FileNotFoundError:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, 0o666)  # whatever the umask: the next user holds it, too
     except OSError as error:
         raise UserError(f"{path}: the device's lock cannot be opened ({error.strerror})") from error
-    with os.fdopen(descriptor, "r+"):
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as stream:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{path}: the device is busy; waiting for it", file=sys.stderr, flush=True)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            holder = stream.read().strip() or "?"
+            print(f"{label}: the device is busy, waiting for {holder}", file=sys.stderr, flush=True)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        stream.truncate()
+        json.dump({"pid": os.getpid(), "user": getpass.getuser(), "label": label}, stream)
+        stream.flush()
         yield
+        stream.seek(0)
+        stream.truncate()
 
 
 def find_tool(name, places, remedy):
@@ -102,9 +115,15 @@ def run_tool(command, folder, environment, timeout_s):
     timer.start()
     try:
         with process:
-            for line in process.stdout:
-                lines.append(line)
-                sys.stderr.write(line)
+            try:
+                for line in process.stdout:
+                    lines.append(line)
+                    sys.stderr.write(line)
+                process.wait()
+            except BaseException:  # Ctrl-C reaches us alone: the tool has a session of its own
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
     finally:
         timer.cancel()
     return None if expired.is_set() else process.returncode, "".join(lines)

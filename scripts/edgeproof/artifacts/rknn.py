@@ -100,7 +100,7 @@ def build_rknn(
             "warnings": [f"runs on the CPU, not on the NPU: {name}" for name in elsewhere],
         }
 
-    with hold_device(lock):
+    with hold_device(lock, f"build of {'/'.join(cell.values())}"):
         carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
 
 

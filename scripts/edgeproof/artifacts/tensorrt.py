@@ -126,7 +126,7 @@ def build_tensorrt(
             "warnings": [],
         }
 
-    with hold_device(lock):
+    with hold_device(lock, f"build of {'/'.join(cell.values())}"):
         carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
 
 

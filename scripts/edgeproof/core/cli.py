@@ -30,8 +30,10 @@ def run(main, argv=None):
 def run_program(main):
     """Run `main` with this process's arguments and end it with the exit code of `run`.
 
-    What was imported is not taken down first: with ONNX Runtime that lasts 40 ms, a fifth of a small build.
+    What was imported is not taken down first: with ONNX Runtime that lasts 40 ms, a fifth of a small build. Told to
+    terminate, it ends what it has started and removes what is half-written first.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = run(main)
     except BrokenPipeError:
@@ -42,6 +44,10 @@ def run_program(main):
         sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _terminate(number, _):
+    raise SystemExit(128 + number)
 
 
 def _is_unread():

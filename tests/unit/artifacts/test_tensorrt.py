@@ -1,11 +1,13 @@
 """Building TensorRT engines, with a stand-in for trtexec: what it did, what it refused, and when it is no verdict."""
 
 import json
+import os
 import sys
 import threading
 import time
 
 import pytest
+from edgeproof.agent.session import device_lock
 from edgeproof.artifacts import boards, tensorrt
 from edgeproof.artifacts.manifests import read_manifest
 from edgeproof.artifacts.tensorrt import build_tensorrt
@@ -148,20 +150,50 @@ def test_the_wrong_board_builds_nothing(job, tools, tmp_path):
 
 
 def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
-    path, order = tmp_path / "lock", []
+    path, order, said = tmp_path / "lock", [], ""
 
     def build_meanwhile():
-        with boards.hold_device(path):
+        with boards.hold_device(path, "build of b"):
             order.append("build")
 
-    with boards.hold_device(path):
+    with device_lock(path, "run of a"):  # the agent's
         other = threading.Thread(target=build_meanwhile)
         other.start()
-        while "the device is busy" not in capsys.readouterr().err:
+        while "\n" not in said:
+            said += capsys.readouterr().err
             time.sleep(0.01)
         order.append("measurement")
     other.join()
     assert order == ["measurement", "build"]
+    assert said.startswith("build of b: the device is busy, waiting for {") and '"label": "run of a"' in said
+
+
+def test_a_build_says_who_holds_the_device_and_leaves_it_to_all(tmp_path):
+    path, mask = tmp_path / "lock", os.umask(0o077)
+    try:
+        with boards.hold_device(path, "build of b"):
+            assert json.loads(path.read_text())["label"] == "build of b"
+            assert path.stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(mask)
+    assert path.read_text() == ""
+
+
+def test_a_tool_ends_with_whoever_started_it(monkeypatch):
+    """Ctrl-C reaches us, and not the session of the tool."""
+    said = []
+
+    class Terminal:
+        def write(self, text):
+            said.append(text)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    program = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    with pytest.raises(KeyboardInterrupt):
+        boards.run_tool([sys.executable, "-c", program], None, dict(os.environ), 600)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(said[0]), 0)
 
 
 def test_drivers_are_what_the_machine_says(tmp_path):

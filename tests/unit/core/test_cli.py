@@ -46,6 +46,17 @@ def test_a_defect_keeps_its_traceback():
     assert ended.returncode == 1 and "Traceback" in ended.stderr and "KeyError: 'ours'" in ended.stderr
 
 
+def test_a_program_that_is_terminated_removes_what_is_half_written(tmp_path):
+    body = f"""
+    import os, signal
+    from edgeproof.core.files import atomic_path
+    with atomic_path({str(tmp_path / "whole")!r}):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()"""
+    ended = start(body)
+    assert (ended.returncode, ended.stderr, list(tmp_path.iterdir())) == (143, "", [])
+
+
 def test_a_reader_that_has_had_enough_is_no_error():
     program = PROGRAM.format(scripts=str(SCRIPTS), body="[print('line', n) for n in range(100_000)]")
     pipeline = f'{sys.executable} -c "$PROGRAM" it | head -1; echo ${{PIPESTATUS[0]}}'
