@@ -2,6 +2,10 @@
 
 The command of the manifest is carried out again, with the preset as it was (the snapshot, whatever the preset's file
 says today) and with every output in a new folder: what was built first is read and never written.
+
+Manifests travel, and whoever wrote one must not choose what runs here or what is written: of the command only the
+script and the names of its options count. Data is read where the manifest and the layout have it; toolchains, and what
+a device has, are this repository's.
 """
 
 import json
@@ -14,11 +18,14 @@ from pathlib import Path
 from ..core.documents import write_json
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
+from ..core.layout import toolchain_record
 from .manifests import REPOSITORY, locate, now, read_manifest, verify_manifest
 from .members import MOST_NAMED, Difference, compare_artifacts
-from .records import root_of
+from .records import NAME, read_entry, root_of
 
 _SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
+_OUTPUTS = ("artifact", "manifest", "log")
+_DEVICE = {"board": "board_contains", "interpreter": "interpreter", "lock": "lock"}  # options, and keys of a device
 
 
 def rebuild_artifact(manifest_path, output=None):
@@ -33,10 +40,11 @@ def rebuild_artifact(manifest_path, output=None):
     for what, recorded in _list_inputs(built):
         _require_unchanged(what, root / recorded["file"], recorded["sha256"])
     script, options = read_command(built["command"], manifest_path)
+    options = choose_values(options, built, root, manifest_path)
     folder = claim_folder(output, root, built["cell"])
-    options = redirect_options(options, built, root, Path(manifest_path).resolve().parent, folder)
+    options |= {name: str(folder / options[name]) for name in _OUTPUTS if name in options}
     command = [str(REPOSITORY / script), *(part for pair in options.items() for part in (f"--{pair[0]}", pair[1]))]
-    run_build([sys.executable, *command], root, folder / "build.log")
+    run_build([sys.executable, *command], folder / "build.log")
     again = read_manifest(folder / "manifest.json")
     verdict, differences = judge_rebuild(built, again, Path(manifest_path).parent, folder)
     record = {
@@ -67,28 +75,47 @@ def read_command(command, where):
     return script, {name.removeprefix("--"): value for name, value in pairs}
 
 
-def redirect_options(options, built, root, original, folder):
-    """Return the options of the second build: the snapshot for the preset, and every output in `folder`.
+def choose_values(options, built, root, where):
+    """Return the options of the second build, outputs as names of files in its folder. `options`: of the first.
 
-    An output is what lies in the folder of the first build, or among the logs; everything else is an input.
+    UserError for an option that no build has, a toolchain that is not there, a device that is not configured.
     """
-    fixed = {
-        "cell": json.dumps(built["cell"], sort_keys=True),
+    cell, source = built["cell"], root / built["source"]["file"]
+    known = {
+        "cell": json.dumps(cell, sort_keys=True),
         "preset": json.dumps(built["preset"], sort_keys=True),
-        "precision": built["cell"]["precision"],
-        "source": str(root / built["source"]["file"]),
-        "artifact": str(folder / built["artifact"]["file"]),
-        "manifest": str(folder / "manifest.json"),
+        "precision": cell["precision"],
+        "source": str(source),
+        "identity": str(source.with_name("identity.json")),
+        "saved-model": str(root / "results" / "artifacts" / cell["model"] / "saved_model" / "saved_model.json"),
+        "artifact": built["artifact"]["file"],
+        "manifest": "manifest.json",
+        "log": "converter.log",
     }
     if built["calibration"]:
-        fixed["calibration"] = str(root / built["calibration"]["file"])
-    logs, redirected = (root / "results" / "logs").resolve(), {}
-    for name, value in options.items():
-        path = (root / value).resolve()
-        if name not in fixed and (path.is_relative_to(original) or path.is_relative_to(logs)):
-            value = str(folder / path.name)
-        redirected[name] = fixed.get(name, value)
-    return redirected
+        known["calibration"] = str(root / built["calibration"]["file"])
+    if "toolchain" in options:
+        known["toolchain"] = _find_toolchain(options["toolchain"], where)
+    device = {} if cell["builder"] == "host" else _describe_device(cell["builder"])
+    if unknown := sorted(options.keys() - known.keys() - _DEVICE.keys()):
+        raise UserError(f"{where}: command has the option --{unknown[0]}, which its build cannot have")
+    return {name: known[name] for name in options if name in known} | device
+
+
+def _find_toolchain(recorded, where):
+    name = Path(recorded).stem
+    record = REPOSITORY / toolchain_record(name)
+    if not re.fullmatch(NAME, name) or not record.is_file():
+        raise UserError(
+            f"{where}: was built with the toolchain {name!r}, which is not there; make it with "
+            f"`snakemake --profile local {toolchain_record(name)}`"
+        )
+    return str(record)
+
+
+def _describe_device(name):
+    document = read_entry("device", name)
+    return {option: document[key] for option, key in _DEVICE.items() if document.get(key)}
 
 
 def claim_folder(output, root, cell):
@@ -111,10 +138,10 @@ def claim_folder(output, root, cell):
             return base / f"{number:04}"
 
 
-def run_build(command, root, log):
-    """Run a build script in `root` and keep what it said; UserError with its last line unless it reached a verdict."""
+def run_build(command, log):
+    """Run a build script and keep what it said; UserError with its last line unless it reached a verdict."""
     process = subprocess.run(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
     atomic_write(log, process.stdout)
     if process.returncode:

@@ -6,8 +6,15 @@ import shutil
 import numpy as np
 import onnx
 import pytest
+from edgeproof.artifacts import rebuilding
 from edgeproof.artifacts.manifests import REPOSITORY, SEAL, read_manifest, write_manifest
-from edgeproof.artifacts.rebuilding import claim_folder, compare_environments, read_command, rebuild_artifact
+from edgeproof.artifacts.rebuilding import (
+    choose_values,
+    claim_folder,
+    compare_environments,
+    read_command,
+    rebuild_artifact,
+)
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -160,6 +167,61 @@ def test_the_preset_of_today_does_not_matter(tmp_path):
 def test_only_our_own_build_scripts_are_carried_out(command):
     with pytest.raises(UserError, match="command"):
         read_command(command, "manifest.json")
+
+
+def make_manifest(root, builder="host", calibration=None):
+    cell = {"model": "tiny", "preset": "p", "builder": builder, "precision": "int8"}
+    artifact, source = {"file": "artifact.engine"}, {"file": "results/sources/tiny/model.onnx"}
+    return {"cell": cell, "preset": {}, "source": source, "artifact": artifact, "calibration": calibration}
+
+
+def test_whoever_wrote_a_manifest_chooses_neither_what_runs_nor_what_is_written(tmp_path):
+    hostile = {
+        "log": "/home/user/.bashrc",
+        "artifact": "/home/user/.profile",
+        "manifest": "../../../x",
+        "interpreter": "/tmp/payload",
+        "lock": "/home/user/.ssh/authorized_keys",
+        "board": "",
+        "identity": "/tmp/identity.json",
+        "saved-model": "/tmp/saved_model.json",
+        "source": "/tmp/model.onnx",
+    }
+    found = choose_values(hostile, make_manifest(tmp_path, "jetson"), tmp_path, "manifest.json")
+    assert found == {
+        "log": "converter.log",
+        "artifact": "artifact.engine",
+        "manifest": "manifest.json",
+        "board": "jetson",  # today's configuration of the device; it has no lock and no interpreter of its own
+        "identity": str(tmp_path / "results/sources/tiny/identity.json"),
+        "saved-model": str(tmp_path / "results/artifacts/tiny/saved_model/saved_model.json"),
+        "source": str(tmp_path / "results/sources/tiny/model.onnx"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "builder", "expected"),
+    [
+        ({"toolchain": "/tmp/evil/no-such.json"}, "host", "toolchain 'no-such', which is not there; make it with"),
+        ({"toolchain": "/tmp/evil/../.json"}, "host", "which is not there"),
+        ({"board": "x"}, "no-such", "device is 'no-such', which is not in config/devices/"),
+        ({"lock": "x", "preload": "evil.so"}, "host", "option --preload, which its build cannot have"),
+        ({"calibration": "x"}, "host", "option --calibration, which its build cannot have"),
+    ],
+)
+def test_what_a_command_may_not_have_is_refused(tmp_path, options, builder, expected):
+    with pytest.raises(UserError, match=expected):
+        choose_values(options, make_manifest(tmp_path, builder), tmp_path, "manifest.json")
+
+
+def test_the_toolchain_is_this_repositorys(tmp_path, monkeypatch):
+    monkeypatch.setattr(rebuilding, "REPOSITORY", tmp_path / "ours")
+    record = tmp_path / "ours/results/toolchains/openvino.json"
+    record.parent.mkdir(parents=True)
+    record.touch()
+    options = {"toolchain": str(tmp_path / "theirs/results/toolchains/openvino.json")}
+    found = choose_values(options, make_manifest(tmp_path), tmp_path / "theirs", "manifest.json")
+    assert found == {"toolchain": str(record)}
 
 
 def test_a_build_that_reaches_no_verdict_is_one_line(tmp_path):
