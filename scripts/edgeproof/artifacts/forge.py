@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ..core.errors import UserError
-from ..core.files import sha256_file
+from ..core.files import is_file, sha256_file
 from .validation import Check
 
 MANIFEST_SCHEMA = "inferedgeforge-manifest-v1"
@@ -41,7 +41,7 @@ def read_foreign(path):
         document = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if b"inferedgeforge" in Path(path).read_bytes()[:4096]:
             raise UserError(f"{path}: not valid JSON: {error}") from error
         return None
@@ -142,7 +142,8 @@ def summarise_forge(path, document):
     runtime, build, artifact = (_section(document, name) for name in ("runtime", "build", "artifact"))
     source = {**_section(metadata, "source_model"), **_section(document, "source_model")}
     lab = _section(_section(metadata, "lab_compat"), "runtime")
-    first = (metadata.get("artifacts") or [{}])[0]
+    artifacts = metadata.get("artifacts")
+    first = artifacts[0] if isinstance(artifacts, list) and artifacts and isinstance(artifacts[0], dict) else {}
     chains = {
         "source_model_path": [source.get("path")],
         "source_model_sha256": [source.get("sha256")],
@@ -189,7 +190,7 @@ def locate_recorded(path, recorded):
     """
     here = Path(path).resolve().parent
     candidates = [Path(recorded), *(folder / recorded for folder in (here, *here.parents)), here / Path(recorded).name]
-    return next((item for item in candidates if item.is_file()), None)
+    return next((item for item in candidates if is_file(item)), None)
 
 
 def _check_file(subject, path, section):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..core.documents import digest_json, read_json, validate, write_json
 from ..core.errors import UserError
-from ..core.files import sha256_bytes, sha256_file
+from ..core.files import is_file, sha256_bytes, sha256_file
 from ..core.layout import relative_to_repository, toolchain_record
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -137,7 +137,7 @@ def now():
 
 def _verify_file(manifest_path, what, path, recorded, empty):
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{path}: is missing; {manifest_path} names it as {what}")
     if empty:
         if path.stat().st_size:

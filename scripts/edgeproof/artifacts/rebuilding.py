@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..core.documents import write_json
 from ..core.errors import UserError
-from ..core.files import atomic_write, sha256_file
+from ..core.files import atomic_write, is_file, sha256_file
 from ..core.layout import toolchain_record
 from .manifests import REPOSITORY, locate, now, read_manifest, verify_manifest
 from .members import MOST_NAMED, Difference, compare_artifacts
@@ -190,7 +190,7 @@ def _list_inputs(built):
 
 
 def _require_unchanged(what, path, digest):
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{path}: is missing; the {what} of the first build is needed")
     actual = sha256_file(path)
     if actual != digest:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.documents import read_json
 from ..core.errors import UserError
-from ..core.files import sha256_file
+from ..core.files import is_file, sha256_file
 from ..core.yaml_files import read_yaml
 from .manifests import read_manifest
 from .records import config_root_of, find_option, folder_of, root_of, take_snapshot
@@ -65,11 +65,13 @@ def check_preset(manifest, root, lenient=False):
         "preset_file", {"file": f"config/presets/{manifest['cell']['preset']}.yaml", "sha256": None}
     )
     file, path = recorded["file"], _resolve(root, recorded["file"])
+    if not is_file(path):
+        return [Check("preset file", "missing", file)]
     try:
         actual = sha256_file(path)
         differences = _compare(take_snapshot(read_yaml(path, "preset")), manifest["preset"])
     except UserError as error:
-        return [Check("preset file", "missing" if not path.is_file() else "differs", file, _without(path, error))]
+        return [Check("preset file", "differs", file, _without(path, error))]
     if differences:
         return [Check("preset file", "differs", file, f"{text}; rebuild it") for text in differences]
     if recorded["sha256"] in (None, actual):
@@ -135,7 +137,7 @@ def _check_artifact(path, manifest):
     recorded = manifest["artifact"]
     if manifest["status"] == "failed":
         file = Path(path).parent / recorded["file"]
-        if file.is_file() and file.stat().st_size == 0:
+        if is_file(file) and file.stat().st_size == 0:
             return Check("artifact", "ok", recorded["file"], "empty: the build failed")
         return Check("artifact", "differs", recorded["file"], "is not an empty file, but the build failed")
     return _check_file("artifact", Path(path).parent, recorded["file"], recorded["sha256"])
@@ -145,7 +147,7 @@ def _check_log(manifest, root):
     digest, file = manifest.get("log_sha256"), find_option(manifest["command"], "log")
     if digest is None or file is None:
         return []
-    if not _resolve(root, file).is_file():
+    if not is_file(_resolve(root, file)):
         return [Check("build log", "note", file, "is not there any more")]
     return [_check_file("build log", root, file, digest)]
 
@@ -153,7 +155,7 @@ def _check_log(manifest, root):
 def _check_parity(path, root):
     """Return the Checks of the parity document beside a manifest, and of what it names."""
     beside = Path(path).with_name("parity.json")
-    if not beside.is_file():
+    if not is_file(beside):
         return [Check("parity", "note", beside.name, "is not there yet")]
     try:
         parity, manifest = read_json(beside, "parity"), json.loads(Path(path).read_text())
@@ -178,7 +180,7 @@ def _check_parity(path, root):
 
 def _check_file(subject, root, file, digest):
     path = _resolve(root, file)
-    if not path.is_file():
+    if not is_file(path):
         return Check(subject, "missing", file)
     actual = sha256_file(path)
     if actual != digest:

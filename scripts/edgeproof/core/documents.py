@@ -24,8 +24,11 @@ def read_json(path, kind):
     text = read_text(path)
     try:
         document = json.loads(text, object_pairs_hook=_unique_object, parse_constant=_refuse_constant)
+        _require_characters(text, document)
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON: {error}") from error
+    except RecursionError:
+        raise UserError(f"{path}: not valid JSON: nested too deep") from None
     return validate_once(document, kind, path, text)
 
 
@@ -101,6 +104,15 @@ def _unique_object(pairs):
             raise ValueError(f"key {key!r} occurs twice in one object")
         document[key] = value
     return document
+
+
+def _require_characters(text, document):
+    """Raise ValueError for half of a surrogate pair, which JSON can escape and UTF-8 cannot write."""
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{error.object[error.start]!r} is no character") from error
 
 
 def _refuse_constant(name):

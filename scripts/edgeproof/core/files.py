@@ -23,6 +23,14 @@ def sha256_file(path):
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def is_file(path):
+    """Tell whether `path` is a regular file that can be looked at. A name that no file can have (too long) is none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @contextlib.contextmanager
 def atomic_path(path):
     """Yield a temporary path beside `path`; on a clean exit flush it to disk and rename it to `path`.

@@ -176,9 +176,19 @@ def test_a_summary_has_the_fifteen_fields_in_forges_precedence(folder, manifest)
         summarise_forge(path, manifest)
 
 
+@pytest.mark.parametrize("artifacts", [{"a": 1}, ["x"], 5, "x", [], None])
+def test_metadata_that_is_none_gives_no_field(folder, manifest, artifacts):
+    path = folder / BUILD / "manifest.json"
+    metadata = read_foreign(path.with_name("metadata.json")) | {"artifacts": artifacts}
+    path.with_name("metadata.json").write_text(json.dumps(metadata))
+    del manifest["artifact"]["sha256"]
+    with pytest.raises(UserError, match="artifact_sha256 is None; a text is needed"):
+        summarise_forge(path, manifest)
+
+
 def test_what_is_not_forges_is_left_alone(tmp_path):
     path = tmp_path / "x.json"
-    for text in ('{"schema": "edgeproof.manifest.v1", "build": {}}', "[]", "{}", "no json"):
+    for text in ('{"schema": "edgeproof.manifest.v1", "build": {}}', "[]", "{}", "no json", "[" * 200_000):
         path.write_text(text)
         assert read_foreign(path) is None
     for text in ('{"schema_version": "inferedgeforge-manifest-v1", "build": NaN}', '{"a": "inferedgeforge", "a": 1}'):

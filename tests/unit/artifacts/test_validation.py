@@ -189,3 +189,34 @@ def test_manifests_are_found_in_folders(built, tmp_path):
     broken = tmp_path / "manifest.json"
     broken.write_text(json.dumps({"schema": "edgeproof.manifest.v1"}))
     assert [check.subject for check in validate_manifest(broken)] == ["manifest"]
+
+
+@pytest.mark.parametrize(
+    ("place", "file", "subject"),
+    [
+        (("preset_file", "file"), "/dev/zero", "preset file"),
+        (("preset_file", "file"), "a\0b", "preset file"),
+        (("source", "file"), "/dev/zero", "source"),
+        (("source", "file"), "x" * 5000, "source"),
+        (("calibration", "file"), "x/" * 5000, "calibration set"),
+    ],
+)
+def test_a_manifest_may_name_what_is_no_file(built, place, file, subject):
+    """Whoever wrote it: what cannot be a file is missing, and nothing hangs or breaks."""
+    path = built / PLACE / "manifest.json"
+    original = path.read_bytes()
+    document = {key: value for key, value in read_manifest(path).items() if key != SEAL}
+    document.setdefault(place[0], {"sha256": "0" * 64})[place[1]] = file
+    write_manifest(path, document)
+    try:
+        found = faults(built)
+    finally:
+        path.write_bytes(original)
+    assert (found[subject].status, found[subject].file) == ("missing", file)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a": "\\ud800"}', '{"a": 1, "a": 2}', "{"])
+def test_a_manifest_that_is_no_json_is_one_line(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    (check,) = validate_manifest(tmp_path / "manifest.json")
+    assert check.status == "differs" and check.message.startswith("not valid JSON: ")

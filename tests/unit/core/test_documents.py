@@ -55,11 +55,24 @@ def test_missing_key_is_named():
     refuse({key: value for key, value in PROTOCOL.items() if key != "pairs"}, "'pairs' is missing")
 
 
-@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": Infinity}', '{"a": 1, "a": 2}', '{"a": 1', "", "[1"])
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": Infinity}', '{"a": 1, "a": 2}', '{"a": 1', "", "[1", "[" * 200_000]
+)
 def test_text_that_is_no_strict_json_is_refused(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(UserError, match=r"a\.json: not valid JSON"):
+        read_json(path, "protocol")
+
+
+@pytest.mark.parametrize("escaped", ["\\ud800", "\\uDFFF x", "\\ude00\\ud83d"])
+def test_half_a_character_is_refused_where_it_is_read(tmp_path, escaped):
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"a": "{escaped}"}}')
+    with pytest.raises(UserError, match=r"a\.json: not valid JSON: .* is no character"):
+        read_json(path, "protocol")
+    path.write_text('{"a": "\\ud83d\\ude00"}')  # both halves
+    with pytest.raises(UserError, match="unknown key 'a'"):
         read_json(path, "protocol")
 
 
