@@ -17,16 +17,20 @@ from .records import check_name, read_entry, take_snapshot
 
 
 class Rule(NamedTuple):
-    """How artifacts of one suffix come about. `saved_model`: by way of a SavedModel, which onnx2tf makes."""
+    """How artifacts of one suffix come about. `converter`: a program of its own converts, and has its own log.
+
+    `saved_model`: by way of a SavedModel, which onnx2tf makes.
+    """
 
     name: str
+    converter: bool = True
     saved_model: bool = False
 
 
 # As in rules/artifacts.smk; a test holds the two together.
 RULES = {
-    "onnx": Rule("build_onnx"),
-    "json": Rule("build_fake"),
+    "onnx": Rule("build_onnx", converter=False),
+    "json": Rule("build_fake", converter=False),
     "tflite": Rule("build_tflite", saved_model=True),
     "mlpackage.zip": Rule("build_coreml", saved_model=True),
     "openvino.zip": Rule("build_openvino"),
@@ -53,7 +57,7 @@ def plan_build(root, model, preset, precision, device=None):
         raise UserError(f"preset {preset!r} builds on the device; name one with --device")
     builder = builder_of(document, device)
     folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
-    rule = RULES.get(document["artifact"], Rule(f"build_{document['backend']}"))
+    rule = RULES[document["artifact"]]
     toolchain = document.get("toolchain")
     lock = f"envs/{toolchain}.lock" if toolchain else HOST_LOCK
     inputs = {
@@ -68,8 +72,14 @@ def plan_build(root, model, preset, precision, device=None):
     place = f"{model}/{preset}/{builder}/{precision}"
     outputs = [artifact, *(f"{folder}/{name}" for name in ("manifest.json", "parity.json", "reference.npz"))]
     logs = [f"results/logs/{name}/{place}.log" for name in (rule.name, "check_parity")]
-    if toolchain:
+    if rule.converter:
         logs.append(f"results/logs/{rule.name}/{place}.converter.log")
+    first = [describe_input(root, file) for file in _list_prerequisites(rule, toolchain, model)]
+    for file in (item["file"] for item in first if item["sha256"] is None):
+        if file.endswith("/saved_model.json"):
+            logs += [f"results/logs/build_saved_model/{model}{suffix}.log" for suffix in ("", ".converter")]
+        elif not file.endswith(".zip"):
+            logs.append(f"results/logs/make_toolchain/{Path(file).stem}.log")
     return {
         "model": model,
         "preset": preset,
@@ -80,7 +90,7 @@ def plan_build(root, model, preset, precision, device=None):
         "options": take_snapshot(document)["build"],
         "parity": document["parity"].get(precision, {}),
         "inputs": {name: describe_input(root, file) for name, file in inputs.items()},
-        "first": [describe_input(root, file) for file in _list_prerequisites(rule, toolchain, model)],
+        "first": first,
         "outputs": outputs,
         "logs": logs,
         "existing": [file for file in outputs if (Path(root) / file).is_file()],

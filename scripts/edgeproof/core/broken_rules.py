@@ -48,9 +48,9 @@ def _describe_error(error):
         missing = next(name for name in error.validator_value if name not in error.instance)
         return f"{key}: key {missing!r} is missing"
     if rule == "enum":
-        return f"{key} is {shown}; allowed: {', '.join(map(str, error.validator_value))}"
+        return f"{key} is {shown}; allowed{_condition(error)}: {', '.join(map(str, error.validator_value))}"
     if rule == "const":
-        return f"{key} is {shown}; it must be {json.dumps(error.validator_value)}"
+        return f"{key} is {shown}; it must be {json.dumps(error.validator_value)}{_condition(error)}"
     if rule == "type":
         return f"{key} is {shown}; a value of type {error.validator_value} is needed"
     if rule == "pattern":
@@ -59,6 +59,12 @@ def _describe_error(error):
         sign = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}[rule]
         return f"{key} is {shown}; it must be {sign} {error.validator_value}"
     return f"{key} is {shown}; {error.message.splitlines()[0][:200]}"
+
+
+def _condition(error):
+    """Return ` with …`, where a branch of a schema says so of what it demands."""
+    said = error.schema.get("description", "")
+    return f" {said}" if said.startswith("with ") else ""
 
 
 def _name_key(path):

@@ -102,17 +102,34 @@ def test_names_that_are_none_are_one_line(root, names, expected):
 
 
 def test_a_preset_that_builds_on_the_device_needs_one(root):
-    path = root / "config/presets/ort-cpu.yaml"
-    path.write_text(path.read_text().replace("built: host", "built: device"))
     with pytest.raises(UserError, match="builds on the device; name one with --device"):
-        plan_build(root, "digits-cnn", "ort-cpu", "fp32")
-    assert plan_build(root, "digits-cnn", "ort-cpu", "fp32", "local")["outputs"][0] == (
-        "results/artifacts/digits-cnn/ort-cpu/local/fp32/artifact.onnx"
-    )
+        plan_build(root, "digits-cnn", "tensorrt-jetson", "fp32")
+    plan = plan_build(root, "digits-cnn", "tensorrt-jetson", "fp32", "local")
+    place = "digits-cnn/tensorrt-jetson/local/fp32"
+    assert plan["outputs"][0] == f"results/artifacts/{place}/artifact.engine"
+    assert plan["logs"] == [
+        f"results/logs/build_tensorrt/{place}.log",
+        f"results/logs/check_parity/{place}.log",
+        f"results/logs/build_tensorrt/{place}.converter.log",
+    ]
+
+
+def test_what_is_made_on_the_way_is_planned_with_its_logs(root):
+    record = root / "results/toolchains/tensorflow.json"
+    assert "results/logs/make_toolchain/tensorflow.log" in plan_build(root, *LITERT)["logs"]
+    record.parent.mkdir(parents=True)
+    record.touch()
+    logs = plan_build(root, *LITERT)["logs"]
+    assert "results/logs/make_toolchain/tensorflow.log" not in logs
+    saved_model = ["build_saved_model/digits-cnn.log", "build_saved_model/digits-cnn.converter.log"]
+    assert [name.removeprefix("results/logs/") for name in logs[-2:]] == saved_model
+
+
+LITERT = ("digits-cnn", "litert-cpu", "fp32")
 
 
 def test_the_table_of_rules_is_that_of_the_workflow():
-    """Suffix, name of the rule and SavedModel, as rules/artifacts.smk has them."""
+    """Suffix, name of the rule, a log of its converter, and SavedModel, as rules/artifacts.smk has them."""
     text = (REPOSITORY / "rules/artifacts.smk").read_text()
     blocks = re.split(r"(?m)^(?=rule |use rule )", text)
     found = {}
@@ -120,11 +137,9 @@ def test_the_table_of_rules_is_that_of_the_workflow():
         suffix = re.search(r'presets_of\("([^"]+)"\)', block)
         if suffix:
             name = re.match(r"rule (\w+):|use rule \w+ as (\w+)", block)
-            found[suffix[1]] = (name[1] or name[2], "saved_model.json" in block)
-    assert {suffix: tuple(RULES[suffix]) for suffix in found if suffix in RULES} == {
-        suffix: rule for suffix, rule in found.items() if suffix in RULES
-    }
-    assert "build_onnx" in {name for name, _ in found.values()}
+            log = 'converter="results/logs' in block
+            found[suffix[1]] = (name[1] or name[2], log, "saved_model.json" in block)
+    assert {suffix: tuple(rule) for suffix, rule in RULES.items()} == found
 
 
 def test_every_shipped_preset_can_be_planned(root):

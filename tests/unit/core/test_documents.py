@@ -190,3 +190,25 @@ def test_what_was_valid_once_is_checked_again_when_it_changes(tmp_path):
     path.write_text(good.replace("processes:", "processses:"))
     with pytest.raises(UserError, match="processses"):
         read_yaml(path, "protocol")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"backend": "litert"}, 'backend is "litert"; it must be "onnxruntime" with artifact onnx'),
+        ({"built": "device"}, 'built is "device"; it must be "host" with artifact onnx'),
+        ({"artifact": "engine"}, "with artifact engine"),
+        ({"artifact": "tflite"}, "key 'toolchain' is missing"),
+        (
+            {"precisions": ["int8-weights"], "parity": {"int8-weights": {"min_cosine": 0.9}}},
+            'precisions[0] is "int8-weights"; allowed with artifact onnx: fp32',
+        ),
+        ({"parity": {"fp32": {"min_cosine": 0.9}}}, "parity: key 'fp16' is missing"),
+        ({"precisions": ["fp32"], "parity": {"fp32": {}}}, "parity.fp32 is {}"),
+    ],
+)
+def test_a_preset_whose_parts_do_not_fit_is_refused_before_anything_is_built(change, expected):
+    preset = read_catalogue("preset")["ort-cpu"]
+    with pytest.raises(UserError) as error:
+        validate({**preset, **change}, "preset", "p.yaml")
+    assert expected in str(error.value)
