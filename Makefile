@@ -27,7 +27,7 @@ setup: .venv/edgeproof.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	printf '#!/bin/sh\nPYTHONPATH="%s/scripts" exec "%s/$(BIN)/python" -m edgeproof "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/edgeproof
 	chmod +x $(BIN)/edgeproof
-	touch $@
+	$(BIN)/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("$<").read_bytes()).hexdigest())' > $@
 
 .venv/test.stamp: envs/test.lock .venv/edgeproof.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<

@@ -21,6 +21,7 @@ rule build_onnx:
         cell=lambda wildcards: as_json(dict(wildcards)),
         preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
         calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        tools=host_tools_of,
     message:
         "Building {wildcards.model} as {wildcards.precision} ONNX for {wildcards.preset}"
     shell:
@@ -95,6 +96,7 @@ rule build_tflite:
         cell=lambda wildcards: as_json(dict(wildcards)),
         preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
         calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        tools=host_tools_of,
         saved_model=lambda wildcards, input: (
             f"--saved-model {input.saved_model}" if "saved_model" in input.keys() else ""
         ),
@@ -194,6 +196,7 @@ rule build_tensorrt:
         cell=lambda wildcards: as_json(dict(wildcards)),
         preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
         calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        tools=host_tools_of,
         device=lambda wildcards: builder_options(wildcards.builder),
     message:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset} on {wildcards.builder}"
@@ -245,6 +248,7 @@ rule check_parity:
         cell=lambda wildcards: as_json(dict(wildcards)),
         arm=lambda wildcards: as_json(parity_arm_of(wildcards)),
         interpreter=lambda wildcards: parity_interpreter_option(wildcards.preset, wildcards.builder),
+        reference=versions_of("onnxruntime"),
         thresholds=lambda wildcards: as_json(
             CATALOGUES["preset"][wildcards.preset]["parity"].get(wildcards.precision, {})
         ),

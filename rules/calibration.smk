@@ -26,6 +26,7 @@ rule calibrate_device:
         device=lambda wildcards: as_json(device_snapshot(wildcards.device)),
         protocol=as_json(run_protocol()),
         plan=as_json(calibration_plan()),
+        runtime=lambda wildcards: host_runtime_of(calibrating_cell(wildcards)),
     message:
         "Calibrating {wildcards.device}: the same artifact against itself"
     shell:

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -14,6 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from edgeproof.artifacts.formats import HOST_TOOLS
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
@@ -181,6 +183,29 @@ def cores_to_measure(device):
 def model_of(model):
     """Return the configuration of a model."""
     return CATALOGUES["model"][model]
+
+
+@cache
+def versions_of(*packages):
+    """Return the versions of packages beside Snakemake, for a rule's `params:`: a new `.venv` makes again what they made.
+
+    With --sdm conda a rule has an environment of its own, and Snakemake itself looks whether that has changed.
+    """
+    return as_json({name: metadata.version(name) for name in packages})
+
+
+def host_tools_of(wildcards):
+    """Return the versions of what builds an artifact in the workflow's own environment; int8 for OpenVINO is quantised there."""
+    artifact, precision = CATALOGUES["preset"][wildcards.preset]["artifact"], wildcards.precision
+    ours = artifact == "onnx" or (artifact, precision) in (("openvino.zip", "int8"), ("engine", "fp16"))
+    return versions_of(*HOST_TOOLS[precision]) if ours else ""
+
+
+def host_runtime_of(cell):
+    """Return the version of what measures a cell in the workflow's own environment; other runtimes have records."""
+    elsewhere = runtime_environment_of(cell) or CATALOGUES["device"][cell.device].get("interpreter")
+    ours = CATALOGUES["preset"][cell.preset]["backend"] == "onnxruntime" and not elsewhere
+    return versions_of("onnxruntime") if ours else ""
 
 
 def calibration_of(wildcards):

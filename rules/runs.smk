@@ -28,6 +28,7 @@ rule measure_run:
         arm=lambda wildcards: as_json(arm_of(wildcards)),
         device=lambda wildcards: as_json(device_snapshot(wildcards.device)),
         protocol=as_json(run_protocol()),
+        runtime=host_runtime_of,
     message:
         "Measuring {wildcards.model}/{wildcards.preset}/{wildcards.device}/{wildcards.precision}"
     shell:

@@ -55,3 +55,13 @@ def test_same_artifact_is_never_called_different(demo):
 
 def test_second_run_does_nothing(demo):
     assert demo.remade_by(config=None) == set()
+
+
+def test_another_onnx_runtime_makes_its_artifacts_parities_and_measurements_again(demo, tmp_path):
+    metadata = tmp_path / "onnxruntime-99.0.dist-info/METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 99.0\n")
+    planned = demo.snakemake("-n", config=None, PYTHONPATH=str(tmp_path)).stdout
+    jobs = {row[0]: row[1] for row in map(str.split, planned.splitlines()) if len(row) == 2 and row[1].isdigit()}
+    assert jobs["build_onnx"] == "3"  # int8 and int8-dynamic: fp16 is onnxconverter-common's affair, fp32 a copy
+    assert (jobs["check_parity"], jobs["measure_run"], jobs["calibrate_device"]) == ("6", "6", "1")

@@ -17,12 +17,14 @@ class Workspace:
     def __init__(self, root):
         self.root = Path(root)
 
-    def snakemake(self, *arguments, config="config/fake.yaml", profile="local"):
-        """Run snakemake here; return the completed process with its output as text."""
+    def snakemake(self, *arguments, config="config/fake.yaml", profile="local", **variables):
+        """Run snakemake here, with these variables of the environment; return the completed process with its output
+        as text."""
         command = [sys.executable, "-m", "snakemake", "--profile", profile, *arguments]
         if config:
             command += ["--configfile", config]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE_", "PYTHONPATH"))}
+        environment |= variables
         return subprocess.run(
             command, cwd=self.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

@@ -8,8 +8,9 @@ from ..sources.identity import describe_tensor
 from ..sources.onnx_files import load_known_model
 from ..sources.onnx_graphs import list_inputs
 from .calibration import LEAST_SAMPLES
-from .conversion import CALIBRATION_METHODS, TOOLS, convert_onnx
+from .conversion import CALIBRATION_METHODS, convert_onnx
 from .element_types import prove_precision
+from .formats import HOST_TOOLS
 from .jobs import carry_out, check_job, require_interface
 from .manifests import describe_file, describe_toolchain
 from .precision import require_precision
@@ -28,7 +29,7 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
     `command`: argv for the record. UserError, before anything is written, for wrong options, a wrong or too small
     calibration set, or files that do not belong together.
     """
-    known = check_job(cell, source, identity, preset, precision, artifact, manifest, TOOLS)
+    known = check_job(cell, source, identity, preset, precision, artifact, manifest, HOST_TOOLS)
     options = _check_onnx_options(preset["build"], precision)
     model = load_known_model(source)
     if precision != "int8":
@@ -56,7 +57,7 @@ def build_onnx(cell, source, identity, preset, precision, calibration, artifact,
         "samples": options["calibration_samples"],
         "method": options["calibration_method"],
     }
-    facts = {"toolchain": describe_toolchain(TOOLS[precision]), "calibration": used}
+    facts = {"toolchain": describe_toolchain(HOST_TOOLS[precision]), "calibration": used}
     carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
 
 

@@ -205,8 +205,9 @@ def read_build(root, path, read_result):
     try:
         manifest = verify_manifest(path)
     except UserError as error:
-        return Build(name, dict(zip(("model", "preset", "builder", "precision"), path.parts[-5:-1], strict=True)), None,
-                     " ".join(str(error).split()), ())  # fmt: skip
+        place = ("?", "?", "?", "?", *path.resolve().parts)[-5:-1]  # all that is known where the manifest does not hold
+        cell = dict(zip(("model", "preset", "builder", "precision"), place, strict=True))
+        return Build(name, cell, None, " ".join(str(error).split()), ())
     cell = manifest["cell"]
     problem = f"the build failed: {manifest['reason']['message']}" if manifest["status"] == "failed" else ""
     digests = {

@@ -15,15 +15,10 @@ import onnx
 
 from ..sources.onnx_files import load_known_model
 from .failures import tool_failures
+from .formats import HOST_TOOLS
 from .manifests import describe_toolchain
 
 CALIBRATION_METHODS = ("minmax", "entropy", "percentile")
-TOOLS = {
-    "fp32": ("onnx",),
-    "fp16": ("onnx", "onnxconverter-common", "numpy"),
-    "int8": ("onnx", "onnxruntime", "numpy"),
-    "int8-dynamic": ("onnx", "onnxruntime", "numpy"),
-}
 
 
 def convert_onnx(source, model, target, precision, options, calibration, scratch):
@@ -65,4 +60,4 @@ def quantise_ahead(source, options, feed, scratch):
     quantised, workspace = Path(scratch) / "quantised.onnx", Path(scratch) / "quantisation"
     workspace.mkdir()
     convert_onnx(source, load_known_model(source), quantised, "int8", options, feed, workspace)
-    return quantised, {f"host-{name}": version for name, version in describe_toolchain(TOOLS["int8"]).items()}
+    return quantised, {f"host-{name}": version for name, version in describe_toolchain(HOST_TOOLS["int8"]).items()}

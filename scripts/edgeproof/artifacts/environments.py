@@ -11,6 +11,7 @@ import json
 import os
 from pathlib import Path
 
+from ..core.errors import UserError
 from ..core.layout import toolchain_interpreter
 
 ROOT = Path(".toolchains")
@@ -21,7 +22,8 @@ STAMP = "edgeproof.json"  # written last: an environment without it is not finis
 def open_toolchain(record_path):
     """Yield (absolute path of the interpreter, record) of a toolchain that is there and as recorded, held while in use.
 
-    An environment that was deleted or altered is made again from its lock; UserError if that lock has changed since.
+    An environment that was deleted, or in which somebody has installed something, is made again from its lock;
+    UserError if that lock has changed since, or what was made is not what the record says (another Python).
     """
     record = _read_record(record_path)
     name, lock = record["toolchain"], record["lock"]
@@ -32,6 +34,7 @@ def open_toolchain(record_path):
 
         restore_toolchain(record_path, record)
     with locked(name, fcntl.LOCK_SH):
+        _require_recorded(record_path, record)
         yield str(interpreter_path(name).absolute()), record
 
 
@@ -43,12 +46,23 @@ def require_toolchains(record_paths):
 
 
 def is_current(name, digest):
-    """Tell whether the environment of a toolchain is finished and made from the lock with this sha256."""
+    """Tell whether the environment of a toolchain is finished, made from the lock with this sha256, and as it was."""
     try:
-        stamp = json.loads((ROOT / name / STAMP).read_text())
+        stamp = read_stamp(name)
     except (OSError, ValueError):
         return False
-    return stamp["lock_sha256"] == digest and os.access(interpreter_path(name), os.X_OK)
+    made = (stamp["lock_sha256"], stamp.get("distributions"))
+    return made == (digest, list_distributions(name)) and os.access(interpreter_path(name), os.X_OK)
+
+
+def read_stamp(name):
+    """Return what an environment says of itself; OSError or ValueError where it is not finished."""
+    return json.loads((ROOT / name / STAMP).read_text())
+
+
+def list_distributions(name):
+    """Return the names of the folders that say what is installed, and in which version, sorted."""
+    return sorted(path.name for path in (ROOT / name).glob("lib/python*/site-packages/*.dist-info"))
 
 
 def interpreter_path(name):
@@ -65,6 +79,18 @@ def locked(name, mode):
         yield
 
 
+def _require_recorded(path, record):
+    """Raise UserError unless the environment that is there is the one that the record at `path` describes."""
+    stamp = read_stamp(record["toolchain"])
+    for what in ("interpreter", "packages"):
+        there, said = stamp[what], record[what]
+        if other := sorted(key for key in there if said.get(key) != there[key]):
+            raise UserError(
+                f"{path}: says {what} {other[0]} {said.get(other[0])}, the environment has {there[other[0]]}; delete "
+                "this file, and run the workflow"
+            )
+
+
 def _read_record(path):
     """Return the record of a toolchain; UserError if it is none.
 
@@ -73,7 +99,8 @@ def _read_record(path):
     """
     try:
         record = json.loads(Path(path).read_text())
-        if record["toolchain"] == Path(path).stem and isinstance(record["lock"]["sha256"], str):
+        whole = all(isinstance(record[key], dict) for key in ("lock", "interpreter", "packages"))
+        if whole and record["toolchain"] == Path(path).stem and isinstance(record["lock"]["sha256"], str):
             return record
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -56,17 +56,37 @@ def classify_failure(text):
 
 
 def locate_failure(text, model):
-    """Return ` (node …, operator …, opset …)` of the node that a message names, or only the opset of the model."""
+    """Return ` (node …, operator …, opset …)` of the node that a message names, or as much of that as it says.
+
+    A message that speaks of an operator of which the model has several does not say which of them it means.
+    """
     versions = {item.domain or "ai.onnx": item.version for item in model.opset_import}
     nodes = list(iterate_nodes(model.graph.node))
-    found = next(
-        (node for node in nodes if node.name and re.search(rf"(?<!\w){re.escape(node.name)}(?!\w)", text)), None
-    )
-    if found is None:
-        found = next((node for node in nodes if re.search(rf"(?<!\w){re.escape(node.op_type)}(?!\w)", text)), None)
-    if found is None:
+    found = [node for node in nodes if node.name and _names_node(text, node.name)][:1]
+    if not found:
+        found = [node for node in nodes if re.search(rf"(?<!\w){re.escape(node.op_type)}(?!\w)", text)]
+        found = [node for node in found if node.op_type == found[0].op_type]
+    if not found:
         return f" (opset {versions.get('ai.onnx', '?')})"
-    return f" ({describe_node(found, versions)})"
+    if len(found) == 1:
+        return f" ({describe_node(found[0], versions)})"
+    domain = found[0].domain or "ai.onnx"
+    return f" (operator {found[0].op_type}, {len(found)} nodes, opset {domain} {versions.get(domain, '?')})"
+
+
+def _names_node(text, name):
+    """Tell whether a message speaks of a node by its name.
+
+    Exporters call nodes `1` or `Add`, and messages are full of those: such a name must be quoted, or called one. What
+    stands in no message by chance (`/block/Relu`, `Conv_12`) may stand anywhere.
+    """
+    word = rf"{re.escape(name)}(?!\w)"
+    told = [rf"""['"`]{re.escape(name)}['"`]""", rf"\b(?i:name):? *{word}"]
+    if not name.isdigit():  # after "node" a number is a position
+        told.append(rf"\b(?i:node):? *\(?{word}")
+    if not name.isalnum():
+        told.append(rf"(?<!\w){word}")
+    return any(re.search(pattern, text) for pattern in told)
 
 
 def explain_failure(failure, model):

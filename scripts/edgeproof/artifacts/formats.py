@@ -1,10 +1,17 @@
-"""The kinds of artifact that a toolchain builds: which converter makes them, of what, and what must hold of them."""
+"""The kinds of artifact: what makes them, of what, and what must hold of those that a toolchain builds."""
 
 from typing import NamedTuple
 
 from ..core.errors import UserError
 
 _CALIBRATED = {"calibration_method", "calibration_samples"}
+# Per precision, the packages of the workflow's own environment that make an ONNX artifact.
+HOST_TOOLS = {
+    "fp32": ("onnx",),
+    "fp16": ("onnx", "onnxconverter-common", "numpy"),
+    "int8": ("onnx", "onnxruntime", "numpy"),
+    "int8-dynamic": ("onnx", "onnxruntime", "numpy"),
+}
 
 
 class Format(NamedTuple):

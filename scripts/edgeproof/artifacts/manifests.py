@@ -71,21 +71,33 @@ def describe_toolchain(tools):
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in sorted(tools)}}
 
 
-def describe_lock(lock=HOST_LOCK):
-    """Return the manifest's entries about a toolchain's lock file, given relative to the repository; {} without one."""
-    path = REPOSITORY / lock
-    return {"toolchain_lock_file": lock, "toolchain_lock_sha256": sha256_file(path)} if path.is_file() else {}
+def describe_lock():
+    """Return the manifest's entries about the lock of our own environment; {} without one.
+
+    It is the one that the environment was made from, as `make setup` noted there: the file may have changed since.
+    """
+    path, noted = REPOSITORY / HOST_LOCK, Path(sys.prefix) / "edgeproof.stamp"
+    if not path.is_file():
+        return {}
+    digest = noted.read_text().strip() if noted.is_file() else ""
+    return {"toolchain_lock_file": HOST_LOCK, "toolchain_lock_sha256": digest or sha256_file(path)}
 
 
 def describe_record(record, packages):
     """Return the manifest's entries about a toolchain: versions of Python and the packages named, and its lock.
 
-    UserError unless `record` is the record of a toolchain.
+    UserError unless `record` is the record of a toolchain, and of one that has these packages.
     """
     validate(record, "toolchain", toolchain_record(record["toolchain"]))
     versions = {name.replace("_", "-"): version for name, version in record["packages"].items()}
+    if missing := sorted(set(packages) - set(versions)):
+        raise UserError(
+            f"toolchain {record['toolchain']!r} has no {missing[0]}, which makes this kind of artifact; correct the "
+            "preset's `toolchain`"
+        )
     tools = {"python": record["interpreter"]["version"], **{name: versions[name] for name in sorted(packages)}}
-    return {"toolchain": tools, **describe_lock(record["lock"]["file"])}
+    lock = {f"toolchain_lock_{key}": record["lock"][key] for key in ("file", "sha256")}
+    return {"toolchain": tools, **lock}
 
 
 def describe_preset_file(name):

@@ -5,6 +5,7 @@ How one is used is in `environments`.
 
 import fcntl
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import uv
 from ..core.documents import write_json
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
-from .environments import ROOT, STAMP, interpreter_path, is_current, locked
+from .environments import ROOT, STAMP, interpreter_path, is_current, list_distributions, locked, read_stamp
 from .manifests import locate, now
 
 SUPPORTED = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
@@ -28,13 +29,12 @@ print(json.dumps({"packages": dict(sorted(packages.items())), "interpreter": {
 
 
 def make_toolchain(name, lock, output, command):
-    """Make the environment of a toolchain from its lock file, and write its record `output`."""
-    begin = time.monotonic()
+    """Make the environment of a toolchain from its lock file unless it is there, and write its record `output`."""
     digest = sha256_file(lock)
     with locked(name, fcntl.LOCK_EX):
         if not is_current(name, digest):
             install_toolchain(name, lock, digest)
-    found = json.loads((ROOT / name / STAMP).read_text())
+        found = read_stamp(name)
     document = {
         "schema": "edgeproof.toolchain.v1",
         "toolchain": name,
@@ -43,14 +43,14 @@ def make_toolchain(name, lock, output, command):
         "packages": found["packages"],
         "bytes": found["bytes"],
         "command": command,
-        "duration_s": round(time.monotonic() - begin, 3),
-        "made_at": now(),
+        "duration_s": found["duration_s"],
+        "made_at": found["made_at"],
     }
     write_json(output, document, "toolchain")
 
 
 def restore_toolchain(record_path, record):
-    """Make an environment again that somebody deleted, from the same lock."""
+    """Make an environment again that somebody deleted or altered, from the same lock."""
     name, lock = record["toolchain"], record["lock"]
     if sha256_file(lock["file"]) != lock["sha256"]:
         raise UserError(
@@ -65,14 +65,21 @@ def restore_toolchain(record_path, record):
 
 def install_toolchain(name, lock, digest):
     """Put an environment into place: what the lock lists, by hash, and nothing else. Needs the exclusive lock."""
-    folder, interpreter = ROOT / name, interpreter_path(name)
-    (folder / STAMP).unlink(missing_ok=True)
-    run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
+    begin, folder, interpreter = time.monotonic(), ROOT / name, interpreter_path(name)
+    shutil.rmtree(folder, ignore_errors=True)  # uv itself clears no folder that has stopped being an environment
+    run_uv("venv", "--no-project", "--python", choose_python(), str(folder))
     # Compiled now: what starts a converter may be told to write no bytecode, and would then compile at every start.
     run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
     described = subprocess.run([interpreter, "-I", "-c", _DESCRIBE], check=True, stdout=subprocess.PIPE).stdout
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    stamp = {"lock_sha256": digest, "bytes": size, **json.loads(described)}
+    stamp = {
+        "lock_sha256": digest,
+        "distributions": list_distributions(name),
+        "bytes": size,
+        "duration_s": round(time.monotonic() - begin, 3),
+        "made_at": now(),
+        **json.loads(described),
+    }
     atomic_write(folder / STAMP, json.dumps(stamp, indent=2) + "\n")
 
 

@@ -73,6 +73,8 @@ def show_manifest(manifest, parity, build, action):
     lines += [
         ("result", f"{item.cell}: {item.state}{f': {item.why}' if item.why else ''}") for item in build.measurements
     ]
+    if build.problem and manifest["status"] == "ok":
+        lines.append(("problem", build.problem))
     return align([*lines, ("next", action)])
 
 

@@ -45,14 +45,18 @@ def _rewrite(data, begin, end, route, name):
 
 def _refer(data, begin, end, name):
     """Return the tensor data[begin:end], as a reference to `name` where it holds a large array of weights."""
-    fields = list(_walk(data, begin, end))
-    types = [_read_varint(data, start)[0] for number, _, _, start, _ in fields if number == _DATA_TYPE]
-    stored = [(start, stop) for number, _, _, start, stop in fields if number == _RAW_DATA]
-    external = any(number in (_EXTERNAL_DATA, _DATA_LOCATION) for number, *_ in fields)
-    if external or len(stored) != 1 or stored[0][1] - stored[0][0] < _LEAST or not _WEIGHTS.issuperset(types):
+    stored = None
+    for number, _, first, start, stop in _walk(data, begin, end):
+        if number in (_EXTERNAL_DATA, _DATA_LOCATION) or (number == _RAW_DATA and stored):
+            return data[begin:end]
+        if number == _DATA_TYPE and _read_varint(data, start)[0] not in _WEIGHTS:
+            return data[begin:end]
+        if number == _RAW_DATA:
+            stored = first, start, stop
+    if not stored or stored[2] - stored[1] < _LEAST:
         return data[begin:end]
-    start, stop = stored[0]
-    kept = [data[first:last] for number, _, first, _, last in fields if number != _RAW_DATA]
+    first, start, stop = stored
+    kept = data[begin:first], data[stop:end]
     entries = {"location": name, "offset": str(start), "length": str(stop - start)}
     pairs = [_field(1, key.encode()) + _field(2, value.encode()) for key, value in entries.items()]
     location = _write_varint(_DATA_LOCATION << 3 | _VARINT) + _write_varint(_EXTERNAL)

@@ -62,9 +62,9 @@ def _describe_error(error):
 
 
 def _condition(error):
-    """Return ` with …`, where a branch of a schema says so of what it demands."""
-    said = error.schema.get("description", "")
-    return f" {said}" if said.startswith("with ") else ""
+    """Return ` with …`, where a branch of a schema says when it demands this."""
+    said = error.schema.get("$comment")
+    return f" {said}" if said else ""
 
 
 def _name_key(path):

@@ -33,6 +33,7 @@ def make_samples(identity_path, spec, task, calibration_path, evaluation_path, o
     ]
     calibration, evaluation, origin = make(identity, spec)
     calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
+    calibration, evaluation = (order_inputs(identity, arrays) for arrays in (calibration, evaluation))
     check_samples(identity, calibration, evaluation, task)
     write_tensors(calibration_path, calibration)
     write_tensors(evaluation_path, evaluation)
@@ -116,6 +117,13 @@ def check_samples(identity, calibration, evaluation, task):
             f"{len(common)} samples occur in both sets (calibration sample {first.index(common[0])} is evaluation "
             f"sample {second.index(common[0])}); remove them from one of the sets"
         )
+
+
+def order_inputs(identity, arrays):
+    """Return a set with the inputs in the model's order, which is all that a runtime without names has to go by."""
+    wanted = [f"inputs/{item['name']}" for item in identity["inputs"]]
+    ordered = sorted(arrays, key=lambda name: wanted.index(name) if name in wanted else len(wanted))
+    return {name: arrays[name] for name in ordered}
 
 
 def count_samples(arrays):

@@ -7,7 +7,7 @@ from ..core.documents import read_json, write_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.tensors import read_tensors, write_tensors
-from .samples import count_samples, digest_samples
+from .samples import count_samples, digest_samples, order_inputs
 
 _SETS = ("calibration", "evaluation")
 
@@ -27,7 +27,7 @@ def make_stage_samples(identity, before, counts, folder):
         if have < wanted:
             raise UserError(f"{before[name]}: has {have} samples; the pipeline wants {wanted} ({name})")
         arrays = {key: value[:wanted] for key, value in arrays.items()}
-        sets[name] = run_samples(before["model"], arrays) if before.get("model") else arrays
+        sets[name] = order_inputs(known, run_samples(before["model"], arrays) if before.get("model") else arrays)
         _check_set(known, name, sets[name])
     if set(digest_samples(sets["calibration"])) & set(digest_samples(sets["evaluation"])):
         raise UserError(

@@ -112,6 +112,16 @@ def test_the_list_shows_what_was_built_and_what_cannot_be_read(call, prepared):
     assert entries[2]["parity"] == "passed"
 
 
+def test_a_changed_artifact_is_inspected_from_within_its_folder(call, prepared, tmp_path, monkeypatch):
+    shutil.copytree(prepared / PLACE / "fp16", tmp_path / "fp16")
+    with open(tmp_path / "fp16/artifact.onnx", "ab") as stream:
+        stream.write(b"!")
+    monkeypatch.chdir(tmp_path / "fp16")
+    code, out, err = call("inspect", "manifest.json")
+    assert (code, err) == (0, "") and "was changed after the build" in out
+    assert out.splitlines()[-1].endswith("edgeproof artifacts validate names what differs")
+
+
 def test_a_manifest_is_inspected_with_its_next_step(call, prepared):
     code, out, _ = call("inspect", manifest_of(prepared, "fp16"))
     assert code == 0 and "parity " in out and "tiny/ort-cpu/local/fp16: ready" in out

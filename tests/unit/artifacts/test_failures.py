@@ -41,6 +41,36 @@ def test_the_node_is_found_by_name_then_by_operator():
     assert locate_failure("nothing is known", MODEL) == " (opset 13)"
 
 
+def make_named(*names):
+    ends = ["x", *(f"t{number}" for number in range(1, len(names))), "y"]
+    nodes = [
+        helper.make_node("Add", [before, before], [after], name=name)
+        for name, before, after in zip(names, ends, ends[1:], strict=False)
+    ]
+    nodes.append(helper.make_node("Relu", ["y"], ["z"], name="9"))
+    return make_model(nodes, [("x", TensorProto.FLOAT, [1])], [("z", TensorProto.FLOAT, [1])])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[ONNXRuntimeError] : 9 : FAIL : cannot reshape [4,8]", "opset 13"),  # the code of an error is no node
+        ("build returned 1", "opset 13"),
+        ("While parsing node number 9", "opset 13"),
+        ("In node 9 (parseGraph)", "opset 13"),
+        ("In node 3 with name: 9 and operator: Frob", "node '9', operator Relu, opset ai.onnx 13"),
+        ("while running node. Name:'9' Status Message", "node '9', operator Relu, opset ai.onnx 13"),
+        ("Add value_info failed", "operator Add, 3 nodes, opset ai.onnx 13"),  # which of them nobody said
+        ("Relu is not there", "node '9', operator Relu, opset ai.onnx 13"),  # there is but one
+        ('node with name "Add" is odd', "node 'Add', operator Add, opset ai.onnx 13"),
+        ("Node (Add) Op (Add) [ShapeInferenceError]", "node 'Add', operator Add, opset ai.onnx 13"),
+        ("at Add_1: overflow", "node 'Add_1', operator Add, opset ai.onnx 13"),
+    ],
+)
+def test_no_node_is_blamed_by_chance(text, expected):
+    assert locate_failure(text, make_named("1", "Add", "Add_1")) == f" ({expected})"
+
+
 def test_a_node_without_outputs_is_described():
     assert (
         describe_node(helper.make_node("Print", ["x"], []), {})

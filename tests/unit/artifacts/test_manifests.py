@@ -1,18 +1,22 @@
 """A manifest holds as long as its files do, and what was touched is named."""
 
 import json
+import sys
 
 import pytest
 from edgeproof.artifacts import manifests
 from edgeproof.artifacts.manifests import (
     REPOSITORY,
     SEAL,
+    describe_lock,
+    describe_record,
     read_manifest,
     record_command,
     verify_manifest,
     write_manifest,
 )
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
 
 
 def edit(path, change):
@@ -89,6 +93,41 @@ def test_later_backends_may_say_more(job):
     extra = {"toolchain_lock_sha256": "0" * 64, "drivers": {"tensorrt": "10.3.0"}, "log_sha256": "1" * 64}
     write_manifest(path, {**{k: v for k, v in read_manifest(path).items() if k != SEAL}, **extra})
     assert read_manifest(path)["drivers"] == {"tensorrt": "10.3.0"}
+
+
+def test_the_lock_is_the_one_that_the_environment_was_made_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    today = sha256_file(REPOSITORY / "envs/edgeproof.lock")
+    assert describe_lock() == {"toolchain_lock_file": "envs/edgeproof.lock", "toolchain_lock_sha256": today}
+    (tmp_path / "edgeproof.stamp").write_text("0" * 64 + "\n")
+    assert describe_lock()["toolchain_lock_sha256"] == "0" * 64
+
+
+def test_a_toolchains_lock_is_the_one_of_its_record():
+    record = make_record({"numpy": "2.0"})
+    found = describe_record(record, ("numpy",))
+    assert found["toolchain"] == {"python": "3.11.7", "numpy": "2.0"}
+    assert (found["toolchain_lock_file"], found["toolchain_lock_sha256"]) == ("envs/openvino.lock", "0" * 64)
+
+
+def test_a_toolchain_that_lacks_what_the_artifact_is_made_with_is_named():
+    with pytest.raises(UserError, match=r"toolchain 'openvino' has no tensorflow, .* correct the preset's `toolchain`"):
+        describe_record(make_record({"numpy": "2.0"}), ("numpy", "tensorflow"))
+
+
+def make_record(packages):
+    interpreter = {"implementation": "CPython", "version": "3.11.7", "machine": "x86_64", "system": "Linux"}
+    return {
+        "schema": "edgeproof.toolchain.v1",
+        "toolchain": "openvino",
+        "lock": {"file": "envs/openvino.lock", "sha256": "0" * 64},
+        "interpreter": {"file": ".toolchains/openvino/bin/python", **interpreter},
+        "packages": packages,
+        "bytes": 1,
+        "command": ["test"],
+        "duration_s": 1.0,
+        "made_at": "2026-01-01T00:00:00Z",
+    }
 
 
 def test_commands_carry_no_path_of_the_machine():

@@ -39,7 +39,7 @@ def test_a_toolchain_is_made_from_its_lock_by_hash(place):
     assert record["interpreter"]["file"] == ".toolchains/tiny/bin/python"
     assert record["packages"] and record["bytes"] > 0
     venv, sync = calls(place)
-    assert venv.startswith("venv --clear") and venv.endswith(".toolchains/tiny")
+    assert venv.startswith("venv --no-project") and venv.endswith(".toolchains/tiny")
     assert sync == "pip sync --require-hashes --compile-bytecode --python .toolchains/tiny/bin/python envs/tiny.lock"
 
 
@@ -70,6 +70,32 @@ def test_what_was_deleted_by_hand_is_made_again_when_it_is_needed(place, damage,
         assert interpreter == str(folder / "bin/python") and record["toolchain"] == "tiny"
     assert len(calls(place)) == 4
     assert "making it again from envs/tiny.lock" in capsys.readouterr().err
+
+
+def test_one_in_which_something_was_installed_by_hand_is_made_again(place):
+    make(place)
+    (place / ".toolchains/tiny/lib/python3.11/site-packages/intruder-1.0.dist-info").mkdir(parents=True)
+    environments.require_toolchains([place / "tiny.json"])
+    assert len(calls(place)) == 4
+    assert not (place / ".toolchains/tiny/lib").exists()
+
+
+def test_a_record_says_when_the_environment_was_made_not_when_it_was_found(place):
+    first, again = make(place), make(place)
+    assert first == again and first["duration_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("what", "key", "expected"),
+    [("interpreter", "version", "interpreter version 2.7.18"), ("packages", "numpy", "packages numpy 2.7.18")],
+)
+def test_a_record_of_another_environment_is_named(place, what, key, expected):
+    """As after a restore with another Python: a manifest must not name what took no part."""
+    record = make(place)
+    record[what][key] = "2.7.18"
+    (place / "tiny.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=rf"tiny.json: says {expected}, the environment has .*; delete this file"):
+        environments.require_toolchains([place / "tiny.json"])
 
 
 def test_a_deleted_one_whose_lock_has_changed_is_the_workflows_affair(place):

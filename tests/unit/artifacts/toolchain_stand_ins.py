@@ -55,7 +55,6 @@ def install_toolchain(root, name, script, packages):
     interpreter.write_text(PYTHON.format(python=sys.executable, seen=str(root / "seen.json"), script=script))
     os.chmod(interpreter, 0o755)
     digest = sha256_file(lock)
-    (root / ".toolchains" / name / "edgeproof.json").write_text(json.dumps({"lock_sha256": digest}))
     record = {
         "schema": "edgeproof.toolchain.v1",
         "toolchain": name,
@@ -73,6 +72,8 @@ def install_toolchain(root, name, script, packages):
         "duration_s": 0.0,
         "made_at": "2026-01-01T00:00:00Z",
     }
+    stamp = {"lock_sha256": digest, "distributions": [], **{key: record[key] for key in ("interpreter", "packages")}}
+    (root / ".toolchains" / name / "edgeproof.json").write_text(json.dumps(stamp))
     path = root / "results" / "toolchains" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))

@@ -133,6 +133,16 @@ def test_own_files_are_taken_as_they_are_but_for_labels_that_nobody_needs(tmp_pa
     assert document["evaluation"]["count"] == 5
 
 
+def test_inputs_stand_in_the_models_order(tmp_path):
+    """A runtime without names (RKNN) goes by it."""
+    identity = make_identity([("right", "float32", [1, 4]), ("left", "float32", [1, 4])])
+    values = np.arange(205 * 4, dtype=np.float32).reshape(205, 4)
+    sets = [{"inputs/left": part, "inputs/right": -part - 1} for part in (values[:200], values[200:])]
+    _, calibration, evaluation = make(tmp_path, make_files(tmp_path, *sets), identity=identity)
+    assert list(calibration) == list(evaluation) == ["inputs/right", "inputs/left"]
+    np.testing.assert_array_equal(evaluation["inputs/left"], values[200:])
+
+
 def test_a_file_with_another_digest_is_refused_naming_both(tmp_path):
     spec = make_files(tmp_path, make_arrays(), make_arrays(5, 0.5))
     actual, spec["evaluation_sha256"] = spec["evaluation_sha256"], "f" * 64
