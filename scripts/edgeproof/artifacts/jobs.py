@@ -54,6 +54,17 @@ def require_interface(known, calibrated):
             )
 
 
+def fix_shapes(inputs):
+    """Return `{name: sizes}` of the inputs whose batch is open, as 1; UserError where another size is."""
+    fixed = {}
+    for item in inputs:
+        if any(isinstance(size, str) for size in item["shape"][1:]):
+            raise UserError(f"input {item['name']!r} is {item['shape']}; only a batch may be open")
+        if item["shape"] and isinstance(item["shape"][0], str):
+            fixed[item["name"]] = [1, *item["shape"][1:]]
+    return fixed
+
+
 def carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts):
     """Run `convert(target, scratch)` and write the artifact and its manifest, whatever the verdict.
 

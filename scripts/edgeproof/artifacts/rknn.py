@@ -15,7 +15,7 @@ from .boards import describe_drivers, hold_device, require_board
 from .calibration import check_calibration
 from .failures import BuildError, locate_failure
 from .formats import Format, check_options
-from .jobs import carry_out, check_job, require_interface
+from .jobs import carry_out, check_job, fix_shapes, require_interface
 from .manifests import describe_toolchain
 from .precision import judge_counts, require_precision
 from .programs import run_program
@@ -61,7 +61,7 @@ def build_rknn(
     if used and options["calibration_method"] not in _METHODS:
         raise UserError(f"preset: build.calibration_method: rknn-toolkit2 has {' and '.join(_METHODS)}")
     require_board(board)
-    model = load_known_model(source)
+    model, fixed = load_known_model(source), fix_shapes(known["inputs"])
     atomic_write(log, b"")
     facts = {
         "calibration": used,
@@ -79,6 +79,9 @@ def build_rknn(
             "target_platform": options["target_platform"],
             "optimization_level": options["optimization_level"],
         }
+        if fixed:  # the toolkit takes no open shape, and where it is told one it wants all
+            spec["inputs"] = [item["name"] for item in known["inputs"]]
+            spec["input_size_list"] = [fixed.get(item["name"], item["shape"]) for item in known["inputs"]]
         if used:
             spec["method"] = used["method"]
             spec["calibration"] = {"path": str(Path(calibration).resolve()), "samples": used["samples"]}

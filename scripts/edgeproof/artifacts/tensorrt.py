@@ -16,7 +16,7 @@ from .calibration import check_calibration
 from .conversion import convert_onnx
 from .failures import BuildError
 from .formats import Format, check_options
-from .jobs import carry_out, check_job, require_interface
+from .jobs import carry_out, check_job, fix_shapes, require_interface
 from .manifests import describe_toolchain
 from .precision import judge_counts, require_precision
 from .programs import run_program
@@ -143,17 +143,6 @@ def ask_version(trtexec):
     if version < OLDEST:
         raise UserError(f"{trtexec}: belongs to TensorRT {_join(version)}; {_join(OLDEST)} or newer is needed")
     return version
-
-
-def fix_shapes(inputs):
-    """Return `{name: sizes}` of the inputs whose batch is open, as 1; UserError where another size is."""
-    fixed = {}
-    for item in inputs:
-        if any(isinstance(size, str) for size in item["shape"][1:]):
-            raise UserError(f"input {item['name']!r} is {item['shape']}; only a batch may be open")
-        if item["shape"] and isinstance(item["shape"][0], str):
-            fixed[item["name"]] = [1, *item["shape"][1:]]
-    return fixed
 
 
 def require_engine(code, text, engine, model, timeout_s):

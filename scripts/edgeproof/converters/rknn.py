@@ -19,7 +19,7 @@ def convert(spec, out):
     """Write `model.rknn` from the ONNX file `spec["model"]`.
 
     `spec`: precision (fp16, int8), target_platform, optimization_level; for int8 also method and calibration (npz, and
-    how many samples of it).
+    how many samples of it); for a model with an open batch `inputs` and `input_size_list`, all of them.
     """
     quantised = spec["precision"] == "int8"
     toolkit = RKNN(verbose=True)
@@ -28,7 +28,8 @@ def convert(spec, out):
         options["quantized_algorithm"] = _ALGORITHMS[spec["method"]]
     try:
         require(toolkit, "config", **options)
-        require(toolkit, "load_onnx", model=spec["model"])
+        shapes = {key: spec[key] for key in ("inputs", "input_size_list") if key in spec}
+        require(toolkit, "load_onnx", model=spec["model"], **shapes)
         dataset = write_dataset(spec["calibration"], out) if quantised else None
         require(toolkit, "build", do_quantization=quantised, dataset=dataset)
         require(toolkit, "export_rknn", str(out / "model.rknn"))

@@ -8,6 +8,7 @@ from edgeproof.artifacts.rknn import build_rknn, prove_operators
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
+from .conftest import make_classifier
 from .stand_ins import DATA, read_log, write_interpreter
 
 OPTIONS = {
@@ -54,6 +55,18 @@ def test_int8_is_calibrated_with_our_samples(job):
     assert manifest["status"] == "ok" and manifest["calibration"]["samples"] == 200
     assert manifest["precision"]["values"] == {"float16": 1, "int8": 2}
     assert "I calibrated with 200 samples" in (job.folder / "rknn.log").read_text()
+
+
+def test_an_open_batch_is_fixed_to_one(make_job):
+    job = make_job(make_classifier(batch="n"))
+    build(job, "rknn-built-fp16")
+    said = (job.folder / "rknn.log").read_text()
+    assert "inputs ['image'], sizes [[1, 1, 8, 8]]" in said
+
+
+def test_a_fixed_model_is_taken_as_it_is(job):
+    build(job, "rknn-built-fp16")
+    assert "inputs None, sizes None" in (job.folder / "rknn.log").read_text()
 
 
 @pytest.mark.parametrize(
