@@ -19,7 +19,7 @@ rule build_onnx:
         "../envs/edgeproof.yaml"
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
-        preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
+        preset=lambda wildcards: as_json(build_snapshot(wildcards)),
         calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
         tools=host_tools_of,
     message:
@@ -94,7 +94,7 @@ rule build_tflite:
         "../envs/edgeproof.yaml"
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
-        preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
+        preset=lambda wildcards: as_json(build_snapshot(wildcards)),
         calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
         tools=host_tools_of,
         saved_model=lambda wildcards, input: (
@@ -194,7 +194,7 @@ rule build_tensorrt:
         **device_slots(lambda wildcards: wildcards.builder),
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
-        preset=lambda wildcards: as_json(build_snapshot(wildcards.preset)),
+        preset=lambda wildcards: as_json(build_snapshot(wildcards)),
         calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
         tools=host_tools_of,
         device=lambda wildcards: builder_options(wildcards.builder),

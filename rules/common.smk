@@ -15,7 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from edgeproof.artifacts.formats import HOST_TOOLS
+from edgeproof.artifacts.formats import HOST_TOOLS, take_snapshot
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
@@ -213,9 +213,9 @@ def calibration_of(wildcards):
     return [f"{source_folder(wildcards.model)}/samples/calibration.npz"] if wildcards.precision == "int8" else []
 
 
-def build_snapshot(preset):
-    """Return what of a preset decides how an artifact is built."""
-    return {key: CATALOGUES["preset"][preset][key] for key in ("backend", "artifact", "build")}
+def build_snapshot(wildcards):
+    """Return what of a preset decides how an artifact of this precision is built."""
+    return take_snapshot(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
 
 
 def parity_arm_of(cell):

@@ -57,11 +57,24 @@ def test_second_run_does_nothing(demo):
     assert demo.remade_by(config=None) == set()
 
 
+def plan(demo, **variables):
+    """Return {rule: number of jobs} of a dry run."""
+    planned = demo.snakemake("-n", config=None, **variables).stdout
+    rows = map(str.split, planned.splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def test_a_precision_is_built_again_for_options_of_its_own_only(demo, tmp_path):
+    copy = demo.copy(tmp_path / "edgeproof")
+    copy.edit("config/presets/ort-cpu.yaml", "calibration_samples: 200", "calibration_samples: 201")
+    jobs = plan(copy)
+    assert (jobs["build_onnx"], jobs["measure_run"]) == (2, 2)  # int8 of both models
+
+
 def test_another_onnx_runtime_makes_its_artifacts_parities_and_measurements_again(demo, tmp_path):
     metadata = tmp_path / "onnxruntime-99.0.dist-info/METADATA"
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 99.0\n")
-    planned = demo.snakemake("-n", config=None, PYTHONPATH=str(tmp_path)).stdout
-    jobs = {row[0]: row[1] for row in map(str.split, planned.splitlines()) if len(row) == 2 and row[1].isdigit()}
-    assert jobs["build_onnx"] == "3"  # int8 and int8-dynamic: fp16 is onnxconverter-common's affair, fp32 a copy
-    assert (jobs["check_parity"], jobs["measure_run"], jobs["calibrate_device"]) == ("6", "6", "1")
+    jobs = plan(demo, PYTHONPATH=str(tmp_path))
+    assert jobs["build_onnx"] == 3  # int8 and int8-dynamic: fp16 is onnxconverter-common's affair, fp32 a copy
+    assert (jobs["check_parity"], jobs["measure_run"], jobs["calibrate_device"]) == (6, 6, 1)

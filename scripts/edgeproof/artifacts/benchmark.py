@@ -21,7 +21,7 @@ from ..core.errors import UserError
 from ..core.layout import source_folder, toolchain_interpreter, toolchain_record
 from .by_hand import list_steps
 from .converting import ENVIRONMENT
-from .records import take_snapshot
+from .formats import take_snapshot
 
 TARGET = 1.15
 _LEAST_SECONDS, _MOST_REPEATS = 8, 15
@@ -159,7 +159,7 @@ def _compose_ours(model, preset, document, precision, place):
         options = {
             "cell": json.dumps(cell),
             **common,
-            "preset": json.dumps(take_snapshot(document)),
+            "preset": json.dumps(take_snapshot(document, precision)),
             "precision": precision,
             "artifact": place / "artifact",
             "manifest": place / "manifest.json",

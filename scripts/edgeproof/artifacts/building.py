@@ -10,15 +10,13 @@ from ..sources.onnx_graphs import list_inputs
 from .calibration import LEAST_SAMPLES
 from .conversion import CALIBRATION_METHODS, convert_onnx
 from .element_types import prove_precision
-from .formats import HOST_TOOLS
+from .formats import FORMATS, HOST_TOOLS, check_options
 from .jobs import carry_out, check_job, require_interface
 from .manifests import describe_file, describe_toolchain
 from .precision import require_precision
 from .preflight import require_operators
 
 FAKE_SPEED = {"fp32": 1.0, "fp16": 0.7, "int8": 0.5, "int8-dynamic": 0.6}  # latency of the fake backend, fp32 = 1
-_CALIBRATED = {"calibration_method", "calibration_samples", "per_channel"}
-_OPTIONS = {"fp32": set(), "fp16": set(), "int8": _CALIBRATED, "int8-dynamic": {"per_channel"}}
 
 
 def build_onnx(cell, source, identity, preset, precision, calibration, artifact, manifest, command):
@@ -98,10 +96,7 @@ def build_fake(cell, source, identity, preset, precision, artifact, manifest, co
 
 def _check_onnx_options(build, precision):
     """Return the build options that this precision uses; options of other precisions may stand beside them."""
-    if unknown := sorted(set(build) - _CALIBRATED):
-        raise UserError(f"preset: unknown key build.{unknown[0]}; known keys are {', '.join(sorted(_CALIBRATED))}")
-    if missing := sorted(_OPTIONS[precision] - set(build)):
-        raise UserError(f"preset: build.{missing[0]} is missing; {precision} needs it")
+    build = check_options(build, precision, FORMATS["onnx"])
     method, samples = build.get("calibration_method", "minmax"), build.get("calibration_samples", LEAST_SAMPLES)
     if method not in CALIBRATION_METHODS:
         raise UserError(f"preset: build.calibration_method is {method!r}; allowed: {', '.join(CALIBRATION_METHODS)}")

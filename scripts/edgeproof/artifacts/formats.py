@@ -4,7 +4,11 @@ from typing import NamedTuple
 
 from ..core.errors import UserError
 
+SNAPSHOT = ("backend", "artifact", "build")  # what of a preset decides a build
 _CALIBRATED = {"calibration_method", "calibration_samples"}
+_TENSORRT = {"workspace_mb", "timeout_s"}
+_RKNN = {"target_platform", "optimization_level", "timeout_s"}
+_SIMULATED = {"latency_ms"}
 # Per precision, the packages of the workflow's own environment that make an ONNX artifact.
 HOST_TOOLS = {
     "fp32": ("onnx",),
@@ -17,11 +21,12 @@ HOST_TOOLS = {
 class Format(NamedTuple):
     """A kind of artifact: its converter, what it is made of (`saved_model` or `onnx`), and what must be true of it.
 
-    `options`: per precision, the build options it uses. `quantisers`: per precision, the operator that only quantised
-    activations need. `packages`: those of the toolchain that a manifest names.
+    `converter`: None where the workflow's own environment builds. `options`: per precision, the build options it uses.
+    `quantisers`: per precision, the operator that only quantised activations need. `packages`: those of the toolchain
+    that a manifest names.
     """
 
-    converter: str
+    converter: str | None
     origin: str
     options: dict
     quantisers: dict
@@ -29,6 +34,14 @@ class Format(NamedTuple):
 
 
 FORMATS = {
+    "onnx": Format(
+        None,
+        "onnx",
+        {"fp32": set(), "fp16": set(), "int8": _CALIBRATED | {"per_channel"}, "int8-dynamic": {"per_channel"}},
+        {},
+        (),
+    ),
+    "json": Format(None, "onnx", dict.fromkeys(("fp32", "fp16", "int8", "int8-dynamic"), _SIMULATED), {}, ()),
     "tflite": Format(
         "tflite",
         "saved_model",
@@ -56,7 +69,26 @@ FORMATS = {
         ("openvino", "numpy"),
     ),
     "pt": Format("torchscript", "onnx", {"fp32": set()}, {}, ("torch", "onnx2torch", "torchvision", "onnx", "numpy")),
+    "engine": Format(
+        "tensorrt",
+        "onnx",
+        {"fp32": _TENSORRT, "fp16": _TENSORRT, "int8": _TENSORRT | _CALIBRATED},
+        {},
+        (),
+    ),
+    "rknn": Format("rknn", "onnx", {"fp16": _RKNN, "int8": _RKNN | _CALIBRATED}, {}, ()),
 }
+
+
+def take_snapshot(preset, precision):
+    """Return what of a preset's document decides a build as `precision`, as manifests keep it.
+
+    Options that other precisions use are left out: int8 is calibrated with other samples, and fp32 stays as it is.
+    """
+    options = FORMATS[preset["artifact"]].options if preset["artifact"] in FORMATS else {}
+    others = set().union(*options.values()) - options.get(precision, set())
+    build = {key: value for key, value in preset["build"].items() if key not in others}
+    return {**{key: preset[key] for key in SNAPSHOT}, "build": build}
 
 
 def check_options(build, precision, kind):

@@ -11,9 +11,10 @@ from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import artifact_folder, source_folder, toolchain_record
 from ..sources.onnx_files import load_model
+from .formats import take_snapshot
 from .manifests import HOST_LOCK
 from .preflight import TABLES, check_operators
-from .records import check_name, read_entry, take_snapshot
+from .records import check_name, read_entry
 
 
 class Rule(NamedTuple):
@@ -87,7 +88,7 @@ def plan_build(root, model, preset, precision, device=None):
         "builder": builder,
         "precision": precision,
         "artifact_format": document["artifact"],
-        "options": take_snapshot(document)["build"],
+        "options": take_snapshot(document, precision)["build"],
         "parity": document["parity"].get(precision, {}),
         "inputs": {name: describe_input(root, file) for name, file in inputs.items()},
         "first": first,

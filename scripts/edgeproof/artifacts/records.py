@@ -11,7 +11,6 @@ from ..core.yaml_files import read_yaml
 from .manifests import REPOSITORY
 
 NAME = "[a-z0-9][a-z0-9-]*"
-SNAPSHOT = ("backend", "artifact", "build")  # what of a preset decides a build
 _LEVELS = 4  # model, preset, builder, precision
 
 
@@ -34,11 +33,6 @@ def read_entry(kind, name, root=REPOSITORY):
     """Return one document of the configuration, by a name that is checked first."""
     check_name(kind, name, root)
     return read_yaml(Path(root) / "config" / CATALOGUES[kind] / f"{name}.yaml", kind)
-
-
-def take_snapshot(preset):
-    """Return what of a preset's document decides a build, as manifests keep it."""
-    return {key: preset[key] for key in SNAPSHOT}
 
 
 def find_manifests(where):

@@ -14,16 +14,13 @@ from ..sources.onnx_files import load_known_model
 from .boards import describe_drivers, hold_device, require_board
 from .calibration import check_calibration
 from .failures import BuildError, locate_failure
-from .formats import Format, check_options
+from .formats import FORMATS, check_options
 from .jobs import carry_out, check_job, fix_shapes, require_interface
 from .manifests import describe_toolchain
 from .precision import judge_counts, require_precision
 from .programs import run_program
 
-_ALWAYS = {"target_platform", "optimization_level", "timeout_s"}
-FORMAT = Format(
-    "rknn", "onnx", {"fp16": _ALWAYS, "int8": _ALWAYS | {"calibration_method", "calibration_samples"}}, {}, ()
-)
+FORMAT = FORMATS["rknn"]
 _METHODS = ("entropy", "minmax")
 _VERSION = re.compile(r"rknn-toolkit2 version: ([\w.+-]+)")
 _TROUBLE = re.compile(r"^(?:E|W) [\w ]+: .*", re.MULTILINE)

@@ -15,7 +15,7 @@ from .boards import describe_drivers, find_tool, hold_device, require_board, run
 from .calibration import check_calibration
 from .conversion import convert_onnx
 from .failures import BuildError
-from .formats import Format, check_options
+from .formats import FORMATS, check_options
 from .jobs import carry_out, check_job, fix_shapes, require_interface
 from .manifests import describe_toolchain
 from .precision import judge_counts, require_precision
@@ -32,14 +32,7 @@ from .trtexec import (
     read_version,
 )
 
-_ALWAYS = {"workspace_mb", "timeout_s"}
-FORMAT = Format(
-    "tensorrt",
-    "onnx",
-    {"fp32": _ALWAYS, "fp16": _ALWAYS, "int8": _ALWAYS | {"calibration_method", "calibration_samples"}},
-    {},
-    (),
-)
+FORMAT = FORMATS["engine"]
 _CALIBRATORS = ("entropy", "minmax")
 _REMEDY = "it comes with TensorRT (on a Jetson with JetPack); install that, or add its folder to the PATH"
 

@@ -12,8 +12,9 @@ from ..core.documents import read_json
 from ..core.errors import UserError
 from ..core.files import is_file, sha256_file
 from ..core.yaml_files import read_yaml
+from .formats import take_snapshot
 from .manifests import read_manifest
-from .records import config_root_of, find_option, folder_of, root_of, take_snapshot
+from .records import config_root_of, find_option, folder_of, root_of
 
 FAULTS = ("differs", "missing")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)")
@@ -69,7 +70,9 @@ def check_preset(manifest, root, lenient=False):
         return [Check("preset file", "missing", file)]
     try:
         actual = sha256_file(path)
-        differences = _compare(take_snapshot(read_yaml(path, "preset")), manifest["preset"])
+        today, then = read_yaml(path, "preset"), manifest["preset"]
+        pair = [take_snapshot(item, manifest["cell"]["precision"]) for item in (today, then)]
+        differences = _compare(*pair)
     except UserError as error:
         return [Check("preset file", "differs", file, _without(path, error))]
     if differences:

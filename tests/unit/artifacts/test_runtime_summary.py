@@ -1,8 +1,8 @@
 """The fifteen fields, for every preset that is shipped; sizes come from the artifact's interface."""
 
 import pytest
+from edgeproof.artifacts.formats import take_snapshot
 from edgeproof.artifacts.manifests import REPOSITORY, SEAL, read_manifest, write_manifest
-from edgeproof.artifacts.records import take_snapshot
 from edgeproof.artifacts.runtime_summary import read_sizes, summarise_artifact
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.documents import digest_json, validate
@@ -40,7 +40,7 @@ def test_every_shipped_preset_has_a_valid_summary(built, name):
     for precision in preset["precisions"]:
         builder = "host" if preset["built"] == "host" else "jetson"
         manifest["cell"] = {"model": "tiny", "preset": name, "builder": builder, "precision": precision}
-        manifest["preset"] = take_snapshot(preset)
+        manifest["preset"] = take_snapshot(preset, precision)
         manifest["preset_sha256"] = digest_json(manifest["preset"])
         manifest["artifact"]["format"] = preset["artifact"]
         write_manifest(built, manifest)
