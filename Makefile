@@ -83,3 +83,4 @@ lock: setup
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done
+	sed -i "s/^# lock: .*/# lock: $$(sha256sum envs/edgeproof.lock | cut -d' ' -f1)/" envs/edgeproof.post-deploy.sh

@@ -248,7 +248,7 @@ rule check_parity:
         cell=lambda wildcards: as_json(dict(wildcards)),
         arm=lambda wildcards: as_json(parity_arm_of(wildcards)),
         interpreter=lambda wildcards: parity_interpreter_option(wildcards.preset, wildcards.builder),
-        reference=versions_of("onnxruntime"),
+        reference=lambda wildcards: versions_of("onnxruntime"),
         thresholds=lambda wildcards: as_json(
             CATALOGUES["preset"][wildcards.preset]["parity"].get(wildcards.precision, {})
         ),

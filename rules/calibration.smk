@@ -31,6 +31,6 @@ rule calibrate_device:
         "Calibrating {wildcards.device}: the same artifact against itself"
     shell:
         "python {input.script} --cell {params.cell:q} --arm {params.arm:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --plan {params.plan:q}"
+        " --protocol {params.protocol:q} --plan {params.plan:q} --runtime {params.runtime:q}"
         " --artifact {input.artifact:q} --manifest {input.manifest:q} --inputs {input.inputs:q}"
-        " --noise {output.noise:q} --table {output.table:q} 2>&1 | tee {log:q}"
+        " --toolchains {input.toolchains:q} --noise {output.noise:q} --table {output.table:q} 2>&1 | tee {log:q}"

@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -16,6 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from edgeproof.artifacts.formats import HOST_TOOLS, take_snapshot
+from edgeproof.artifacts.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
@@ -191,7 +191,9 @@ def versions_of(*packages):
 
     With --sdm conda a rule has an environment of its own, and Snakemake itself looks whether that has changed.
     """
-    return as_json({name: metadata.version(name) for name in packages})
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        return ""
+    return as_json({name: version_of(name) for name in packages})
 
 
 def host_tools_of(wildcards):

@@ -20,6 +20,8 @@ rule prove_cut:
         pipeline=one_of([name for name, document in CATALOGUES["pipeline"].items() if "model" in document]),
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        runtime=lambda wildcards: versions_of("onnxruntime"),
     message:
         "Comparing the stages of {wildcards.pipeline} with the whole model"
     shell:

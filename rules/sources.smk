@@ -153,6 +153,7 @@ rule make_stage_samples:
         counts=lambda wildcards: as_json(count_stage_samples(pipeline_of_stage(wildcards))),
         model=lambda wildcards, input: f"--model {input.model}" if input.model else "",
         folder=lambda wildcards, output: str(Path(output.record).parent),
+        runtime=lambda wildcards: versions_of("onnxruntime"),
     message:
         "Making the samples of {wildcards.model} from what comes before it"
     shell:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from edgeproof.artifacts.environments import require_toolchains
 from edgeproof.calibration.noise import calibrate_device
 from edgeproof.core.cli import json_argument, run_program
 
@@ -14,12 +15,15 @@ def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("cell", "arm", "device", "protocol", "plan"):
         parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
+    parser.add_argument("--runtime", default="", help="versions of what measures in the workflow's own environment")
     parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
     for name in _PATHS:
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
     args = parser.parse_args(argv)
+    require_toolchains(args.toolchains)
     paths = {name: getattr(args, name) for name in _PATHS}
-    calibrate_device(args.cell, args.arm, args.device, args.protocol, args.interpreter, args.plan, paths)
+    calibrate_device(args.cell, args.arm, args.device, args.protocol, args.interpreter, args.plan, args.runtime, paths)
 
 
 if __name__ == "__main__":

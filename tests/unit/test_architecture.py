@@ -1,6 +1,7 @@
 """The house holds: imports point one way, the agent stands alone, names and schemas agree with what is shipped."""
 
 import ast
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -115,6 +116,12 @@ def test_shipped_campaigns_expand(name):
 def test_configuration_page_says_what_the_schemas_say():
     page = (ROOT / "config/README.md").read_text()
     assert render_page(page) == page, "run `make docs`"
+
+
+def test_another_lock_is_another_environment_for_conda():
+    script = (ROOT / "envs/edgeproof.post-deploy.sh").read_text()
+    digest = hashlib.sha256((ROOT / "envs/edgeproof.lock").read_bytes()).hexdigest()
+    assert f"\n# lock: {digest}\n" in script, "run `make lock`"
 
 
 def test_profiles_are_reachable_by_their_literal_name():

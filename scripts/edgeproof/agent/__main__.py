@@ -10,6 +10,7 @@ say why.
 
 import json
 import os
+import signal
 import sys
 
 from .failures import NoVerdict
@@ -52,5 +53,12 @@ def main(argv):
     return 0
 
 
+def _terminate(number, _):
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    for end in (signal.SIGTERM, signal.SIGHUP):  # what has been started ends first, while the device is still held
+        if signal.getsignal(end) is not signal.SIG_IGN:
+            signal.signal(end, _terminate)
     sys.exit(main(sys.argv[1:]))

@@ -71,7 +71,7 @@ def device_lock(path, label):
         except BlockingIOError:
             print("{}: the device is busy, waiting for {}".format(label, stream.read().strip() or "?"), file=sys.stderr)
             fcntl.flock(stream, fcntl.LOCK_EX)
-        holder = {"pid": os.getpid(), "user": getpass.getuser(), "label": label, "since_unix_s": round(time.time(), 3)}
+        holder = {"pid": os.getpid(), "user": _user(), "label": label, "since_unix_s": round(time.time(), 3)}
         stream.seek(0)
         stream.truncate()
         json.dump(holder, stream)
@@ -79,6 +79,13 @@ def device_lock(path, label):
         yield {"path": path, "waited_s": round(time.monotonic() - begin, 3), "holder": holder}
         stream.seek(0)
         stream.truncate()
+
+
+def _user():
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # nobody has this number: a container's user
+        return str(os.getuid())
 
 
 def _open_shared(path):

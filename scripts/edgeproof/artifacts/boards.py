@@ -55,11 +55,18 @@ def hold_device(path, label):
             fcntl.flock(stream, fcntl.LOCK_EX)
         stream.seek(0)
         stream.truncate()
-        json.dump({"pid": os.getpid(), "user": getpass.getuser(), "label": label}, stream)
+        json.dump({"pid": os.getpid(), "user": _user(), "label": label}, stream)
         stream.flush()
         yield
         stream.seek(0)
         stream.truncate()
+
+
+def _user():
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # nobody has this number: a container's user
+        return str(os.getuid())
 
 
 def find_tool(name, places, remedy):

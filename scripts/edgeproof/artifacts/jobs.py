@@ -55,11 +55,14 @@ def require_interface(known, calibrated):
 
 
 def fix_shapes(inputs):
-    """Return `{name: sizes}` of the inputs whose batch is open, as 1; UserError where another size is."""
+    """Return `{name: sizes}` of the inputs whose batch is open, as 1; BuildError where another size is."""
     fixed = {}
     for item in inputs:
         if any(isinstance(size, str) for size in item["shape"][1:]):
-            raise UserError(f"input {item['name']!r} is {item['shape']}; only a batch may be open")
+            raise BuildError(
+                "conversion_failed",
+                f"input {item['name']!r} is {item['shape']}; only its batch may be open, export it with fixed sizes",
+            )
         if item["shape"] and isinstance(item["shape"][0], str):
             fixed[item["name"]] = [1, *item["shape"][1:]]
     return fixed

@@ -9,13 +9,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..core.documents import digest_json, read_json, validate, write_json
+from ..core.documents import SEAL, digest_json, read_json, require_sealed, validate, write_sealed
 from ..core.errors import UserError
 from ..core.files import is_file, sha256_bytes, sha256_file
 from ..core.layout import relative_to_repository, toolchain_record
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SEAL = "document_sha256"
 _BUILDING = ("core", "sources", "artifacts", "converters")
 HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds what needs no other
 
@@ -29,8 +28,8 @@ def read_manifest(path):
     manifest = read_json(path, "manifest")
     if manifest["preset_sha256"] != digest_json(manifest["preset"]):
         raise UserError(f"{path}: preset_sha256 does not match preset; the manifest was edited, rebuild it")
-    if manifest.get(SEAL, digest := digest_sealed(manifest)) != digest:
-        raise UserError(f"{path}: {SEAL} does not match the rest of it; the manifest was edited, rebuild it")
+    if SEAL in manifest:
+        require_sealed(manifest, path, "rebuild the artifact")
     return manifest
 
 
@@ -50,13 +49,7 @@ def verify_manifest(path, artifact=None, source=None):
 
 def write_manifest(path, document):
     """Write a manifest and seal it with its own digest; keys that a build has nothing to say about are None."""
-    sealed = {"schema": "edgeproof.manifest.v1", **document}
-    write_json(path, {**sealed, SEAL: digest_sealed(sealed)}, "manifest")
-
-
-def digest_sealed(manifest):
-    """Return the digest of all that a manifest says but for the digest itself (canonical JSON)."""
-    return digest_json({key: value for key, value in manifest.items() if key != SEAL})
+    write_sealed(path, {"schema": "edgeproof.manifest.v1", **document}, "manifest")
 
 
 def describe_file(path):
@@ -66,9 +59,20 @@ def describe_file(path):
 
 def describe_toolchain(tools):
     """Return the versions of Python and of the named distributions in this interpreter."""
+    return {"python": platform.python_version(), **{name: version_of(name) for name in sorted(tools)}}
+
+
+def version_of(package):
+    """Return the version of a distribution in this interpreter; ONNX Runtime goes by another name with CUDA.
+
+    importlib.metadata.PackageNotFoundError where there is neither.
+    """
     from importlib import metadata  # slow to import, and most records name tools of another interpreter
 
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in sorted(tools)}}
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return metadata.version(f"{package}-gpu")
 
 
 def describe_lock():

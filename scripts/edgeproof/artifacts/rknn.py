@@ -58,7 +58,7 @@ def build_rknn(
     if used and options["calibration_method"] not in _METHODS:
         raise UserError(f"preset: build.calibration_method: rknn-toolkit2 has {' and '.join(_METHODS)}")
     require_board(board)
-    model, fixed = load_known_model(source), fix_shapes(known["inputs"])
+    model = load_known_model(source)
     atomic_write(log, b"")
     facts = {
         "calibration": used,
@@ -76,7 +76,7 @@ def build_rknn(
             "target_platform": options["target_platform"],
             "optimization_level": options["optimization_level"],
         }
-        if fixed:  # the toolkit takes no open shape, and where it is told one it wants all
+        if fixed := fix_shapes(known["inputs"]):  # the toolkit takes none that is open, and if told one, wants all
             spec["inputs"] = [item["name"] for item in known["inputs"]]
             spec["input_size_list"] = [fixed.get(item["name"], item["shape"]) for item in known["inputs"]]
         if used:

@@ -71,7 +71,7 @@ def build_tensorrt(
             f"TensorRT {_join(version)} has no calibration any more, and edgeproof does not yet write the quantised "
             "model that it wants instead; build int8 with TensorRT 8.5 to 10"
         )
-    model, shapes = load_known_model(source), fix_shapes(known["inputs"])
+    model = load_known_model(source)
     atomic_write(log, b"")
     facts = {
         "calibration": used,
@@ -83,6 +83,7 @@ def build_tensorrt(
 
     def convert(target, scratch):
         require_interface(known, used is not None)
+        shapes = fix_shapes(known["inputs"])
         paths = {name: Path(scratch) / file for name, file in _FILES.items()}
         if precision == "fp16" and version >= TYPED:
             (Path(scratch) / "typing").mkdir()

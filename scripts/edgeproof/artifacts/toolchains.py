@@ -66,8 +66,9 @@ def restore_toolchain(record_path, record):
 def install_toolchain(name, lock, digest):
     """Put an environment into place: what the lock lists, by hash, and nothing else. Needs the exclusive lock."""
     begin, folder, interpreter = time.monotonic(), ROOT / name, interpreter_path(name)
-    shutil.rmtree(folder, ignore_errors=True)  # uv itself clears no folder that has stopped being an environment
-    run_uv("venv", "--no-project", "--python", choose_python(), str(folder))
+    if not folder.is_symlink():  # as when somebody has moved 4 GB to another disk
+        shutil.rmtree(folder, ignore_errors=True)  # uv itself clears no folder that has stopped being an environment
+    run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
     # Compiled now: what starts a converter may be told to write no bytecode, and would then compile at every start.
     run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
     described = subprocess.run([interpreter, "-I", "-c", _DESCRIBE], check=True, stdout=subprocess.PIPE).stdout

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..artifacts.manifests import read_manifest
 from ..core.comparison import judge_pairs
-from ..core.documents import digest_json, read_json, write_json
+from ..core.documents import digest_json, read_json, require_sealed, write_sealed
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import Cell
@@ -22,11 +22,12 @@ FALSE_RATE_LIMIT = 0.05
 _RESAMPLES = 2000
 
 
-def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
+def calibrate_device(cell, arm, device, protocol, interpreter, plan, runtime, paths):
     """Measure the A/A sessions that are missing and write `noise.json` and `pairs.csv`.
 
-    `cell`: the calibrating cell {model, preset, device, precision}; `plan`: {pairs, sessions}: pairs of each session
-    and how many sessions in all; raising `sessions` later adds to those that are there. `paths`: artifact, manifest,
+    `cell`: the calibrating cell {model, preset, device, precision}; `plan`: {pairs, sessions, margin}: pairs of each
+    session and how many sessions in all; raising `sessions` later adds to those that are there, unless they met another
+    state of the machine. `runtime`: text that is another one when other packages measure. `paths`: artifact, manifest,
     inputs, noise, table.
     """
     label = f"calibration of {device['name']} with {Cell(**cell)}"
@@ -36,9 +37,8 @@ def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
             f"{paths['manifest']}: the artifact was not built ({manifest['reason']['message']}); choose another cell"
         )
     timing = pairing.timing_of(protocol)
-    key = digest_json(
-        [manifest["artifact"]["sha256"], arm, device, timing, sha256_file(paths["inputs"]), digest_agent()]
-    )
+    decisive = [manifest["artifact"]["sha256"], arm, device, timing, plan["pairs"], runtime]
+    key = digest_json([*decisive, sha256_file(paths["inputs"]), digest_agent()])
     folder = Path(paths["noise"]).parent
     sessions = pairing.find_sessions(folder, key)
     both = {**arm, "artifact": str(paths["artifact"])}
@@ -51,7 +51,7 @@ def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
             raise UserError(
                 f"{label}: {session['failure']['kind']}: {session['failure']['message']}; choose another cell"
             )
-        sessions.append(session)
+        sessions = [*(item for item in sessions if item["state"] == session["state"]), session]
     records = pairing.write_pairs(paths["table"], sessions)
     document = {
         "schema": "edgeproof.noise.v1",
@@ -62,7 +62,7 @@ def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
         "table_sha256": sha256_file(paths["table"]),
         **describe_noise(pairing.read_pairs(paths["table"], sha256_file(paths["table"])), plan["margin"], records),
     }
-    write_json(paths["noise"], document, "noise")
+    write_sealed(paths["noise"], document, "noise")
 
 
 def describe_noise(table, margin, sessions):
@@ -138,6 +138,7 @@ def judge_fitness(effect, false_rate, margin, disturbances):
 def read_noise(path):
     """Return the noise document at `path`, recomputed from its pairs; UserError names a value that does not follow."""
     document = read_json(path, "noise")
+    require_sealed(document, path, "calibrate the device again")
     table = pairing.read_pairs(Path(path).with_name("pairs.csv"), document["table_sha256"])
     again = describe_noise(table, document["margin"], document["sessions"])
     must_follow({name: document[name] for name in again}, again, "", path, "the pairs")

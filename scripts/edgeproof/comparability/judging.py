@@ -2,6 +2,7 @@
 
 from ..core.documents import write_json
 from ..core.files import sha256_file
+from ..runs.conditions import state_of
 from ..runs.results import read_result
 from .fields import UNRECORDED, describe_difference, normalise, read_fields
 
@@ -78,7 +79,7 @@ def build_verdict(comparison, paths, policy_name, policy, varies):
             "provenance": result["provenance"],
             "result_sha256": sha256_file(paths[side]),
             "artifact_sha256": result["digests"]["artifact"],
-            "state": _state_of(result),
+            "state": state_of(result),
         }
     return document
 
@@ -105,19 +106,3 @@ def find_block(results):
             if result["status"] in statuses:
                 return {"kind": kind, "message": f"{side} is {result['status']}: {result['reason']['message']}"}
     return None
-
-
-def _state_of(result):
-    """Return what must not change between sessions whose pairs are put together."""
-    fields = read_fields(result)
-    names = (
-        "runtime_version",
-        "kernel",
-        "power_mode",
-        "clocks_locked",
-        "governors",
-        "jetpack",
-        "gpu_driver",
-        "cpu_quota",
-    )
-    return {name: fields[name] for name in names}

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ..core.documents import digest_json, read_json, write_json
+from ..core.documents import digest_json, read_json, require_sealed, write_sealed
+from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..runs import pairing
 from ..runs.sessions import digest_agent
@@ -25,7 +26,7 @@ def measure_pairs(
     else:
         key = _key_of(verdict, arms, inputs, device, protocol)
         folder = Path(table).parent
-        sessions = pairing.find_sessions(folder, key)
+        sessions = [item for item in pairing.find_sessions(folder, key) if not find_other_state(item, verdict)]
         missing = pairs - sum(session["pairs"] for session in sessions)
         if missing > 0:
             place = (inputs, device, protocol, interpreter)
@@ -33,6 +34,7 @@ def measure_pairs(
             for repeat in range(1 + protocol.get("repeats_when_unstable", 0)):
                 seed = f"{comparison}/{len(sessions)}/{repeat}"
                 session = pairing.measure_session_of_pairs(folder, comparison, full_arms, missing, *place, key, seed)
+                require_state(session, verdict, comparison)
                 if not session["disturbances"]:
                     break
             sessions.append(session)
@@ -41,7 +43,7 @@ def measure_pairs(
             document |= {"status": "failed", "reason": failed}
     records = pairing.write_pairs(table, sessions)
     document |= {"budget": pairs, "sessions": records, "table_sha256": sha256_file(table)}
-    write_json(record, document, "pairs")
+    write_sealed(record, document, "pairs")
 
 
 def why_not(verdict):
@@ -56,15 +58,35 @@ def why_not(verdict):
     return None
 
 
+def require_state(session, verdict, where):
+    """Raise UserError where a session met another machine than the results did which say that it may be measured."""
+    if not session["failure"] and (other := find_other_state(session, verdict)):
+        side, field, found, wanted = other
+        raise UserError(
+            f"{where}: {field} of {side} is {found!r}, and was {wanted!r} when its result was measured; measure both "
+            "cells again (delete their result.json), or set it back"
+        )
+
+
+def find_other_state(session, verdict):
+    """Return (side, field, value in the session, value in the verdict) of the first that differs, else None."""
+    for side, found in session["state"].items():
+        for field, wanted in verdict[side]["state"].items():
+            if found.get(field) != wanted:
+                return side, field, found.get(field), wanted
+    return None
+
+
 def read_pairs(table, record):
     """Return (document, {arm: medians in ns}) in order of pairs, recomputed from the raw samples (see
     `runs.pairing`).
     """
     document = read_json(record, "pairs")
+    require_sealed(document, record, "measure the pairs again")
     return document, pairing.medians_of(pairing.read_pairs(table, document["table_sha256"]))
 
 
 def _key_of(verdict, arms, inputs, device, protocol):
-    """Return the digest of everything that two sessions must share for their pairs to be put together."""
+    """Return the digest of what two sessions must share for their pairs to be put together, besides their state."""
     sides = {side: [arms[side], verdict[side]["artifact_sha256"], verdict[side]["state"]] for side in ("left", "right")}
     return digest_json([sides, sha256_file(inputs), device, pairing.timing_of(protocol), digest_agent()])

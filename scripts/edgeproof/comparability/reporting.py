@@ -9,7 +9,7 @@ from ..core.layout import Cell, run_folder
 from ..core.power import detectable_effect
 from ..runs.results import read_result
 from .between_sessions import compare_between_sessions
-from .pairs import read_pairs
+from .pairs import read_pairs, require_state
 
 _NOISE_KEYS = ("device", "file", "provenance", "detectable_effect", "false_rate", "between_session_sd", "fitness")
 
@@ -39,6 +39,8 @@ def build_report(verdict_path, table, record, margin_requested, noise_paths=()):
     """
     verdict = read_json(verdict_path, "verdict")
     document, medians = read_pairs(table, record)
+    for session in document["sessions"]:
+        require_state(session, verdict, record)
     noises = {noise["device"]: noise | {"file": str(path)} for path in noise_paths for noise in [read_noise(path)]}
     pairs = len(medians["left"])
     margin = max(margin_requested, _smallest_margin(noises.get(verdict["left"]["cell"]["device"]), pairs))

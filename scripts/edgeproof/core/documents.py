@@ -14,6 +14,7 @@ import jsonschema_rs
 from .errors import UserError
 from .files import atomic_write, sha256_bytes
 
+SEAL = "document_sha256"
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
 # Digests of kinds and texts that this process has found valid: whoever judges a campaign reads most files many times.
 _VALID = set()
@@ -38,6 +39,23 @@ def write_json(path, document, kind):
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     atomic_write(path, text)
     _VALID.add(_digest_text(kind, text))
+
+
+def write_sealed(path, document, kind):
+    """Write a document as `write_json` does, with its own digest in it: what a hand changes later is noticed."""
+    write_json(path, seal(document), kind)
+
+
+def seal(document):
+    """Return a document with the digest of all that it says (canonical JSON)."""
+    rest = {key: value for key, value in document.items() if key != SEAL}
+    return {**rest, SEAL: digest_json(rest)}
+
+
+def require_sealed(document, path, remedy):
+    """Raise UserError where a document is not what its seal was set on."""
+    if document.get(SEAL) != seal(document)[SEAL]:
+        raise UserError(f"{path}: {SEAL} does not match the rest of it; it was edited, {remedy}")
 
 
 def validate(document, kind, where):

@@ -72,8 +72,9 @@ def write_large_campaign(folder, sizes):
         snapshot = make_campaign(folder, [cell | options for cell in named], name="large")
         sides = [(left, right) for left, right in pairwise(cells) if left[0] == right[0]]
         plan = {f"pair-{number:04d}": pair for number, pair in enumerate(sides[: sizes["comparisons"]])}
-        for number, name in enumerate(plan):
-            write_pairs(name, ratio=_RATIOS[number % len(_RATIOS)], spread=0.01, pairs=sizes["pairs"])
+        for number, (name, pair) in enumerate(plan.items()):
+            cells = {side: Cell(*cell) for side, cell in zip(("left", "right"), pair, strict=True)}
+            write_pairs(name, cells, ratio=_RATIOS[number % len(_RATIOS)], spread=0.01, pairs=sizes["pairs"])
         snapshot["comparisons"] = list(plan)
         Path(_PLAN).write_text(json.dumps({"snapshot": snapshot, "comparisons": plan}))
     finally:

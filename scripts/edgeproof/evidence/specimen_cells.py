@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from ..core.documents import digest_json, write_json
+from ..core.documents import digest_json, write_json, write_sealed
 from ..core.files import sha256_file
 from ..core.layout import Cell, artifact_folder, run_folder, source_folder
 from ..runs.results import build_result
@@ -85,7 +85,7 @@ def write_cell(
         "output_difference": 0.0,
         "attempt": f"{folder}/attempts/0001",
     }
-    write_json(f"{folder}/result.json", build_result(facts, manifest, session, samples), "result")
+    write_sealed(f"{folder}/result.json", build_result(facts, manifest, session, samples), "result")
     return [*cell, "host"]
 
 

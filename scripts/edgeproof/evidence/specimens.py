@@ -3,6 +3,7 @@
 Every digest is in order, so that whatever reads the results finds nothing to object to.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from ..comparability.pairs import why_not
 from ..comparability.regression import judge_regression
 from ..comparability.reporting import build_report
 from ..core.campaign import DEFAULT_CRITERIA, DEFAULT_REGRESSIONS
-from ..core.documents import read_json, write_json
+from ..core.documents import read_json, write_json, write_sealed
 from ..core.files import atomic_write, sha256_file
 from ..core.layout import Cell, artifact_folder, calibration_folder, comparison_folder, run_folder
 from ..core.yaml_files import read_yaml
+from ..runs.conditions import state_of
 from ..runs.pairing import COLUMNS
 from ..runs.pairing import read_pairs as read_table
 from .specimen_cells import write_cell
@@ -46,7 +48,7 @@ def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pair
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
     paths = [f"{run_folder(cell)}/result.json" for cell in sides.values()]
     judge_pair(name, *paths, "strict", policy, list(varies), f"{folder}/verdict.json")
-    write_pairs(name, why_not(read_json(f"{folder}/verdict.json", "verdict")), ratio, spread, pairs, sessions)
+    write_pairs(name, sides, why_not(read_json(f"{folder}/verdict.json", "verdict")), ratio, spread, pairs, sessions)
     report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json", margin)
     write_json(f"{folder}/report.json", report, "comparison")
     write_judgements(name, sides)
@@ -72,7 +74,7 @@ def write_calibration(device="desk", sessions=2, pairs=10, spread=0.004, provena
     for number in range(1, sessions + 1):
         attempt = f"{folder}/attempts/{number:04d}"
         rows += _write_session(attempt, number, pairs, 1.0, spread)
-        records.append(_describe_session(attempt, number, pairs, provenance))
+        records.append(_describe_session(attempt, number, pairs, {"left": {}, "right": {}}, provenance))
     digest_of_table = _write_table(f"{folder}/pairs.csv", rows)
     document = {
         "schema": "edgeproof.noise.v1",
@@ -83,17 +85,22 @@ def write_calibration(device="desk", sessions=2, pairs=10, spread=0.004, provena
         "table_sha256": digest_of_table,
         **describe_noise(read_table(f"{folder}/pairs.csv", digest_of_table), 0.02, records),
     }
-    write_json(f"{folder}/noise.json", document, "noise")
+    write_sealed(f"{folder}/noise.json", document, "noise")
     return f"{folder}/noise.json"
 
 
-def write_pairs(name, skip=None, ratio=1.0, spread=0.002, pairs=10, sessions=1):
-    """Write raw samples, table and record of a comparison's pairs; `skip`: why none are measured, None if they are."""
+def write_pairs(name, sides, skip=None, ratio=1.0, spread=0.002, pairs=10, sessions=1):
+    """Write raw samples, table and record of a comparison's pairs.
+
+    `sides`: {left, right}, cells whose results are there. `skip`: why none are measured, None if they are.
+    """
     folder, rows, records = comparison_folder(name), [], []
+    results = {side: json.loads(Path(f"{run_folder(cell)}/result.json").read_text()) for side, cell in sides.items()}
+    state = {side: state_of(result) for side, result in results.items()}
     for number in range(1, 1 if skip else sessions + 1):
         attempt = f"{folder}/attempts/{number:04d}"
         rows += _write_session(attempt, number, pairs, ratio, spread)
-        records.append(_describe_session(attempt, number, pairs))
+        records.append(_describe_session(attempt, number, pairs, state))
     digest_of_table = _write_table(f"{folder}/pairs.csv", rows)
     document = {
         "schema": "edgeproof.pairs.v1",
@@ -104,15 +111,16 @@ def write_pairs(name, skip=None, ratio=1.0, spread=0.002, pairs=10, sessions=1):
         "sessions": records,
         "table_sha256": digest_of_table,
     }
-    write_json(f"{folder}/pairs.json", document, "pairs")
+    write_sealed(f"{folder}/pairs.json", document, "pairs")
 
 
-def _describe_session(attempt, number, pairs, provenance="measured"):
+def _describe_session(attempt, number, pairs, state, provenance="measured"):
     return {
         "attempt": attempt,
         "started_at_unix_s": 1.8e9 + number,
         "pairs": pairs,
         "provenance": provenance,
+        "state": state,
         "disturbances": [],
         "steal_share": 0.0,
         "failure": None,

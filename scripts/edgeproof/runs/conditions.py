@@ -3,6 +3,8 @@ environment.
 """
 
 STEAL_LIMIT = 0.01
+# What must not change between sessions whose pairs are put together, besides the runtime's version.
+_STATE = ("kernel", "power_mode", "clocks_locked", "governors", "jetpack", "gpu_driver", "cpu_quota")
 # `vcgencmd get_throttled`: bits 0-3 say what holds now, bits 16-19 what has happened since boot.
 _RPI_NOW = 0xF
 _RPI_SINCE_BOOT = 0xF0000
@@ -19,6 +21,16 @@ def judge_conditions(stability, result):
     if result["provenance"] == "measured" and result["environment"]:
         reasons += judge_environment(result["environment"])
     return {"stable": not reasons, "reasons": reasons, "tests": tests}
+
+
+def describe_state(before, runtime_version):
+    """Return the state of a machine and its runtime that a measurement met. `before`: the agent's first snapshot."""
+    return {"runtime_version": runtime_version, **{name: before.get(name) for name in _STATE}}
+
+
+def state_of(result):
+    """Return the state that a result's measurement met; empty values for one that never came to measuring."""
+    return describe_state((result["environment"] or {}).get("before", {}), (result["runtime"] or {}).get("version"))
 
 
 def judge_environment(environment):

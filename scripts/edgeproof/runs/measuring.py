@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from ..artifacts.manifests import read_manifest
-from ..core.documents import read_json, write_json
+from ..core.documents import read_json, write_sealed
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import Cell, relative_to_repository
@@ -71,7 +71,7 @@ def measure_run(cell, task, arm, device, protocol, interpreter, paths):
     write_samples(paths["samples"], samples)
     facts["digests"]["samples"] = sha256_file(paths["samples"])
     result = build_result(facts, manifest, session and session.record, samples)
-    write_json(paths["result"], result, "result")
+    write_sealed(paths["result"], result, "result")
 
 
 def worst_output_difference(session, reference):

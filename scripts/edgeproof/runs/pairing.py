@@ -1,7 +1,8 @@
 """Paired measurement: two arms interleaved in sessions of the agent, in random order within each pair.
 
 Pairs are never thrown away: a session's pairs stay under `attempts/`, and whoever wants more measures only the missing
-ones, as long as everything that the caller puts into the key (arms, protocol, agent, machine state) is the same.
+ones, as long as everything that the caller puts into the key (arms, protocol, agent) is the same, and the state of the
+machine that the sessions met.
 """
 
 import json
@@ -14,7 +15,7 @@ import pandas as pd
 from ..core.errors import UserError
 from ..core.files import atomic_write, sha256_file
 from ..core.layout import relative_to_repository
-from .conditions import judge_environment
+from .conditions import describe_state, judge_environment
 from .sessions import process_folder, run_session
 
 COLUMNS = ("session", "pair", "position", "arm", "calls_per_sample", "samples", "median_ns", "file", "sha256")
@@ -41,6 +42,7 @@ def measure_session_of_pairs(folder, label, arms, pairs, inputs, device, protoco
         "started_at_unix_s": session.record["started_at_unix_s"],
         "pairs": pairs,
         "provenance": provenance,
+        "state": {arm: _state_of(arm, session.record) for arm in ("left", "right")},
         "disturbances": judge_environment(environment) if provenance == "measured" else [],
         "steal_share": environment["steal_share"],
         "failure": failure,
@@ -109,6 +111,12 @@ def read_pairs(path, expected_sha256):
 def medians_of(table):
     """Return {left, right}: the arms' medians in ns, float64, in order of pairs."""
     return {arm: table.loc[table["arm"] == arm, "median_ns"].to_numpy(dtype="float64") for arm in ("left", "right")}
+
+
+def _state_of(arm, record):
+    """Return the state that the processes of an arm met; no version of the runtime where none came so far."""
+    first = next((p for p in record["processes"] if p["arm"] == arm and p["status"] == "ok"), None)
+    return describe_state(record["environment"]["before"], first and first["runtime"]["version"])
 
 
 def _row_of(process, session):

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from ..core.documents import digest_json, read_json
+from ..core.documents import digest_json, read_json, require_sealed
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import Cell
@@ -79,21 +79,26 @@ def summarise_samples(samples, calls, protocol, result):
     processes.
 
     `calls`: inferences per sample of each process. `result` gives workload, environment and provenance. Percentiles of
-    samples that span several inferences are no percentiles of one inference, so they are withheld.
+    samples that span several inferences are no percentiles of one inference, so they are withheld; those of a run that
+    something disturbed are, too.
     """
     summary = summarise_run(
         [ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)],
         inferences_per_sample=result["workload"]["batch_size"],
     )
-    percentiles = summary["percentiles"]
+    percentiles, stability = summary["percentiles"], judge_conditions(summary["stability"], result)
+    reason = None
+    if not stability["stable"]:
+        reason = f"the run is not stable: {stability['reasons'][0]}"
     if max(calls) > 1:
         reason = f"one sample spans {max(calls)} inferences, because reading the clock would cost too much of one"
+    if reason:
         percentiles = {name: entry | {"value_ms": None, "reason": reason} for name, entry in percentiles.items()}
     return {
         "latency": summary["latency"],
         "percentiles": percentiles,
         "throughput_per_s": summary["throughput_per_s"],
-        "stability": judge_conditions(summary["stability"], result),
+        "stability": stability,
         "processes": summary["processes"],
     }
 
@@ -114,6 +119,7 @@ def read_result(path):
     digest = digest_json(result)
     if digest not in _RECOMPUTED:
         _recompute(result, path, samples_path)
+        require_sealed(result, path, "measure the cell again")  # what the samples do not say: memory, environment, …
         _RECOMPUTED.add(digest)
     return result
 

@@ -95,6 +95,24 @@ def test_lock_is_exclusive_and_names_its_holder(tmp_path):
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_a_session_has_started_ends_with_it(tmp_path, spec, number):
+    """Else it would measure on while the device is free."""
+    os.mkfifo(tmp_path / "started")
+    stuck = tmp_path / "python"
+    stuck.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/started\nexec sleep 600\n")
+    stuck.chmod(0o755)
+    spec["arms"]["left"]["interpreter"] = str(stuck)
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "edgeproof.agent", "session", tmp_path / "spec.json", tmp_path / "out"]
+    agent = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
+    child = int((tmp_path / "started").read_text())  # returns when it has been started
+    agent.send_signal(number)
+    assert agent.wait() == 128 + number
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
 def test_second_session_waits_for_the_first(tmp_path, spec):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from edgeproof.artifacts import manifests
@@ -13,6 +14,7 @@ from edgeproof.artifacts.manifests import (
     read_manifest,
     record_command,
     verify_manifest,
+    version_of,
     write_manifest,
 )
 from edgeproof.core.errors import UserError
@@ -154,3 +156,13 @@ def test_an_interpreter_is_named_by_its_link_in_the_repository_or_by_its_name(tm
     assert record_command("s.py", ["--interpreter", str(link)]) == ["s.py", "--interpreter", ".venv/bin/python"]
     assert record_command("s.py", ["--interpreter", str(outside)]) == ["s.py", "--interpreter", "python3.11"]
     assert str(tmp_path) not in manifests.locate(link)
+
+
+def test_onnx_runtime_is_known_by_its_other_name(tmp_path, monkeypatch):
+    metadata = tmp_path / "fast_inference_gpu-1.2.dist-info/METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: fast-inference-gpu\nVersion: 1.2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert version_of("fast-inference") == version_of("fast-inference-gpu") == "1.2"
+    with pytest.raises(PackageNotFoundError):
+        version_of("slow-inference")

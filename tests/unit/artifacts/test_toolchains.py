@@ -39,7 +39,7 @@ def test_a_toolchain_is_made_from_its_lock_by_hash(place):
     assert record["interpreter"]["file"] == ".toolchains/tiny/bin/python"
     assert record["packages"] and record["bytes"] > 0
     venv, sync = calls(place)
-    assert venv.startswith("venv --no-project") and venv.endswith(".toolchains/tiny")
+    assert venv.startswith("venv --clear --no-project") and venv.endswith(".toolchains/tiny")
     assert sync == "pip sync --require-hashes --compile-bytecode --python .toolchains/tiny/bin/python envs/tiny.lock"
 
 

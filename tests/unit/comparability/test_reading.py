@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from edgeproof.comparability.reading import read_comparison, read_verdict
 from edgeproof.comparability.regression import read_regression
+from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.yaml_files import read_yaml
@@ -96,6 +97,25 @@ def test_edited_pairs_are_refused(room):
         read_comparison(room.folder / "report.json")
 
 
+def test_a_disturbance_taken_out_by_hand_is_noticed(room):
+    room.make(ratio=0.6)
+    room.edit(room.folder / "pairs.json", lambda document: document["sessions"][0].update(steal_share=0.3))
+    with pytest.raises(UserError, match=r"pairs\.json: document_sha256 does not match the rest of it; it was edited"):
+        read_comparison(room.folder / "report.json")
+
+
+def test_pairs_of_another_state_of_the_machine_are_refused(room):
+    room.make(ratio=0.6)
+
+    def change(document):
+        document["sessions"][0]["state"]["right"]["power_mode"] = "15W"
+        document.update(seal(document))
+
+    room.edit(room.folder / "pairs.json", change)
+    with pytest.raises(UserError, match=r"pairs\.json: power_mode of right is '15W', and was .* when its result was"):
+        read_comparison(room.folder / "report.json")
+
+
 def test_edited_raw_samples_of_a_pair_are_refused(room):
     room.make(ratio=0.6)
     path = next(Path(room.folder).rglob("samples.npy"))
@@ -129,7 +149,10 @@ def test_verdict_of_another_policy_is_refused(room):
 
 def test_verdict_on_a_result_that_was_made_anew_is_refused(room):
     room.make(ratio=0.6)
-    room.edit("results/runs/digits-cnn/ort-cpu/desk/int8/result.json", lambda document: document.update(attempt=None))
+    room.edit(
+        "results/runs/digits-cnn/ort-cpu/desk/int8/result.json",
+        lambda document: document.update(seal({**document, "attempt": None})),
+    )
     with pytest.raises(UserError, match=r"right\.result_sha256 is"):
         read_verdict(room.folder / "verdict.json")
 

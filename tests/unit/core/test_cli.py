@@ -46,15 +46,23 @@ def test_a_defect_keeps_its_traceback():
     assert ended.returncode == 1 and "Traceback" in ended.stderr and "KeyError: 'ours'" in ended.stderr
 
 
-def test_a_program_that_is_terminated_removes_what_is_half_written(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_program_that_is_terminated_removes_what_is_half_written(tmp_path, number, code):
     body = f"""
     import os, signal
     from edgeproof.core.files import atomic_path
     with atomic_path({str(tmp_path / "whole")!r}):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.{number})
         signal.pause()"""
     ended = start(body)
-    assert (ended.returncode, ended.stderr, list(tmp_path.iterdir())) == (143, "", [])
+    assert (ended.returncode, ended.stderr, list(tmp_path.iterdir())) == (code, "", [])
+
+
+def test_under_nohup_a_lost_terminal_ends_nothing():
+    body = "import os, signal; os.kill(os.getpid(), signal.SIGHUP)"
+    program = PROGRAM.format(scripts=str(SCRIPTS), body=body)
+    ended = subprocess.run(["nohup", sys.executable, "-c", program, "it"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "said it\n")
 
 
 def test_a_reader_that_has_had_enough_is_no_error():

@@ -65,6 +65,12 @@ def test_text_that_is_no_strict_json_is_refused(tmp_path, text):
         read_json(path, "protocol")
 
 
+def test_a_preset_without_an_artifact_is_told_so():
+    preset = {key: value for key, value in read_catalogue("preset")["ort-cpu"].items() if key != "artifact"}
+    with pytest.raises(UserError, match="'artifact' is missing"):
+        validate(preset, "preset", "p.yaml")
+
+
 @pytest.mark.parametrize("escaped", ["\\ud800", "\\uDFFF x", "\\ude00\\ud83d"])
 def test_half_a_character_is_refused_where_it_is_read(tmp_path, escaped):
     path = tmp_path / "a.json"

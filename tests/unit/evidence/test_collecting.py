@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.evidence.collecting import collect_evidence, link_from
 from edgeproof.evidence.specimens import make_campaign
@@ -71,7 +72,7 @@ def test_changed_raw_pairs_are_refused(here):
 
 def test_a_comparison_of_other_results_is_refused(here):
     snapshot = two_cells(here)
-    edit(here / RUN / "result.json", lambda result: result.update(started_at_unix_s=5.0))
+    edit(here / RUN / "result.json", lambda result: result.update(seal({**result, "started_at_unix_s": 5.0})))
     with pytest.raises(UserError, match=r"left\.result_sha256"):
         collect_evidence(snapshot)
 

@@ -64,6 +64,26 @@ def test_claim_that_does_not_follow_is_refused_by_name(tmp_path, change, message
         read_result(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        put(0.001, "processes", 0, "cold_first_inference_ms"),
+        put(0.001, "processes", 0, "load_ms"),
+        put(1, "artifact_bytes"),
+        put(0.002, "environment", "steal_share"),
+        put("99.0", "runtime", "version"),
+        put("MAXN", "environment", "before", "power_mode"),
+        put(None, "document_sha256"),
+    ],
+)
+def test_what_the_samples_do_not_say_is_sealed(tmp_path, change):
+    """Memory, load times, the machine: criteria and policies decide on these, too."""
+    path = store(tmp_path)
+    edit(path, change)
+    with pytest.raises(UserError, match="document_sha256"):
+        read_result(path)
+
+
 def test_unsorted_percentiles_are_refused(tmp_path):
     path = store(tmp_path)
 

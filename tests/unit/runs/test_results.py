@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from edgeproof.core.documents import write_json
+from edgeproof.core.documents import write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.runs.results import build_result, read_result
@@ -21,7 +21,7 @@ def store(folder, samples=None, **options):
     write_samples(folder / "samples.csv", samples)
     facts = make_facts(sha256_file(folder / "samples.csv"))
     result = build_result(facts, {"status": "ok", "reason": None}, make_session(samples, **options), samples)
-    write_json(path, result, "result")
+    write_sealed(path, result, "result")
     return path
 
 
@@ -55,6 +55,9 @@ def test_processes_that_disagree_make_the_run_unstable(tmp_path):
 def test_steal_and_throttling_make_the_run_unstable(tmp_path):
     result = read_result(store(tmp_path, steal=0.05))
     assert result["status"] == "unstable" and "steal" in result["reason"]["message"]
+    assert {(entry["value_ms"], entry["reason"][:30]) for entry in result["percentiles"].values()} == {
+        (None, "the run is not stable: steal: ")
+    }
     throttled = [{"source": "vcgencmd get_throttled", "value": value} for value in (0x0, 0x50000)]
     result = read_result(store(tmp_path, throttled=throttled))
     assert "0x50000" in result["reason"]["message"]
