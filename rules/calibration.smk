@@ -25,12 +25,11 @@ rule calibrate_device:
         arm=lambda wildcards: as_json(arm_of(calibrating_cell(wildcards))),
         device=lambda wildcards: as_json(device_snapshot(wildcards.device)),
         protocol=as_json(run_protocol()),
-        plan=as_json(calibration_plan()),
-        runtime=lambda wildcards: host_runtime_of(calibrating_cell(wildcards)),
+        plan=lambda wildcards: as_json(calibration_plan(wildcards)),
     message:
         "Calibrating {wildcards.device}: the same artifact against itself"
     shell:
         "python {input.script} --cell {params.cell:q} --arm {params.arm:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --plan {params.plan:q} --runtime {params.runtime:q}"
+        " --protocol {params.protocol:q} --plan {params.plan:q}"
         " --artifact {input.artifact:q} --manifest {input.manifest:q} --inputs {input.inputs:q}"
         " --toolchains {input.toolchains:q} --noise {output.noise:q} --table {output.table:q} 2>&1 | tee {log:q}"

@@ -334,10 +334,11 @@ def calibrating_cell(wildcards):
     return CAMPAIGN.calibration["cells"][wildcards.device]
 
 
-def calibration_plan():
-    """Return how much is measured for a calibration, and the margin that it is asked about."""
-    plan = CAMPAIGN.calibration or {"pairs": 0, "sessions": 0}
-    return {"pairs": plan["pairs"], "sessions": plan["sessions"], "margin": DEFAULT_MARGIN}
+def calibration_plan(wildcards):
+    """Return how much is measured for a calibration, with what, and the margin that it is asked about."""
+    cell = calibrating_cell(wildcards)
+    plan = {key: CAMPAIGN.calibration[key] for key in ("pairs", "sessions")}
+    return plan | {"margin": DEFAULT_MARGIN, "runtime": host_runtime_of(cell)}
 
 
 def noise_of(wildcards):

@@ -15,7 +15,6 @@ def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("cell", "arm", "device", "protocol", "plan"):
         parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
-    parser.add_argument("--runtime", default="", help="versions of what measures in the workflow's own environment")
     parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
     for name in _PATHS:
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
@@ -23,7 +22,7 @@ def main(argv):
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
     paths = {name: getattr(args, name) for name in _PATHS}
-    calibrate_device(args.cell, args.arm, args.device, args.protocol, args.interpreter, args.plan, args.runtime, paths)
+    calibrate_device(args.cell, args.arm, args.device, args.protocol, args.interpreter, args.plan, paths)
 
 
 if __name__ == "__main__":

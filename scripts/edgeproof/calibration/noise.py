@@ -22,13 +22,13 @@ FALSE_RATE_LIMIT = 0.05
 _RESAMPLES = 2000
 
 
-def calibrate_device(cell, arm, device, protocol, interpreter, plan, runtime, paths):
+def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
     """Measure the A/A sessions that are missing and write `noise.json` and `pairs.csv`.
 
-    `cell`: the calibrating cell {model, preset, device, precision}; `plan`: {pairs, sessions, margin}: pairs of each
-    session and how many sessions in all; raising `sessions` later adds to those that are there, unless they met another
-    state of the machine. `runtime`: text that is another one when other packages measure. `paths`: artifact, manifest,
-    inputs, noise, table.
+    `cell`: the calibrating cell {model, preset, device, precision}; `plan`: {pairs, sessions, margin, runtime}: how many
+    pairs each session has and how many sessions there are, and the version of what measures, where that has no record.
+    Raising `sessions` later adds to those that are there, unless they met another state of the machine. `paths`:
+    artifact, manifest, inputs, noise, table.
     """
     label = f"calibration of {device['name']} with {Cell(**cell)}"
     manifest = read_manifest(paths["manifest"])
@@ -37,7 +37,7 @@ def calibrate_device(cell, arm, device, protocol, interpreter, plan, runtime, pa
             f"{paths['manifest']}: the artifact was not built ({manifest['reason']['message']}); choose another cell"
         )
     timing = pairing.timing_of(protocol)
-    decisive = [manifest["artifact"]["sha256"], arm, device, timing, plan["pairs"], runtime]
+    decisive = [manifest["artifact"]["sha256"], arm, device, timing, plan["pairs"], plan["runtime"]]
     key = digest_json([*decisive, sha256_file(paths["inputs"]), digest_agent()])
     folder = Path(paths["noise"]).parent
     sessions = pairing.find_sessions(folder, key)

@@ -252,8 +252,9 @@ def test_an_open_batch_is_one_and_another_open_size_is_refused(tmp_path, tools):
         [("x", TensorProto.FLOAT, [1, "width"])],
         [("y", TensorProto.FLOAT, [1, "width"])],
     )
-    with pytest.raises(UserError, match="only a batch may be open"):
-        build(Job(tmp_path / "b", model), "fp32")
+    manifest = build(Job(tmp_path / "b", model), "fp32")
+    assert manifest["reason"]["kind"] == "conversion_failed"
+    assert "input 'x' is [1, 'width']; only its batch may be open" in manifest["reason"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ def calibrate(tmp_path, monkeypatch):
     arm, device = {"backend": "fake", "precision": "fp32", "runtime": {}}, {"name": "d", "lock": str(tmp_path / "lock")}
 
     def run(sessions=1, pairs=2, runtime=""):
-        plan = {"sessions": sessions, "pairs": pairs, "margin": 0.02}
-        calibrate_device(cell, arm, device, PROTOCOL, sys.executable, plan, runtime, paths)
+        plan = {"sessions": sessions, "pairs": pairs, "margin": 0.02, "runtime": runtime}
+        calibrate_device(cell, arm, device, PROTOCOL, sys.executable, plan, paths)
         return [session["attempt"][-4:] for session in read_noise(paths["noise"])["sessions"]]
 
     return run
