@@ -25,8 +25,8 @@ _RESAMPLES = 2000
 def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
     """Measure the A/A sessions that are missing and write `noise.json` and `pairs.csv`.
 
-    `cell`: the calibrating cell {model, preset, device, precision}; `plan`: {pairs, sessions, margin, runtime}: how many
-    pairs each session has and how many sessions there are, and the version of what measures, where that has no record.
+    `cell`: the calibrating cell {model, preset, device, precision}; `plan`: {pairs, sessions, margin, runtime}: the
+    pairs of each session, how many sessions in all, and the version of what measures, where that has no record.
     Raising `sessions` later adds to those that are there, unless they met another state of the machine. `paths`:
     artifact, manifest, inputs, noise, table.
     """
