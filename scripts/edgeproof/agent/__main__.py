@@ -53,12 +53,11 @@ def main(argv):
     return 0
 
 
-def _terminate(number, _):
-    raise SystemExit(128 + number)
-
-
 if __name__ == "__main__":
-    for end in (signal.SIGTERM, signal.SIGHUP):  # what has been started ends first, while the device is still held
-        if signal.getsignal(end) is not signal.SIG_IGN:
-            signal.signal(end, _terminate)
+    if sys.argv[1:2] == ["session"]:  # it holds the device: what it has started ends first
+        from .session import terminate
+
+        for end in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(end) is not signal.SIG_IGN:
+                signal.signal(end, terminate)
     sys.exit(main(sys.argv[1:]))

@@ -145,7 +145,7 @@ def _run_process(spec, slot, arm, folder):
     kills = read_oom_kills()
     with open(os.path.join(folder, "log.txt"), "wb") as log:
         try:
-            code = subprocess.run(command, stdout=log, stderr=log, timeout=spec["timeout_s"]).returncode
+            code = _run_child(command, log, spec["timeout_s"])
         except subprocess.TimeoutExpired:
             message = "no result within {} s".format(spec["timeout_s"])
             return dict(base, status="failed", reason={"kind": "timed_out", "message": message})
@@ -169,6 +169,35 @@ def _run_process(spec, slot, arm, folder):
         raise NoVerdict(reason["kind"], reason["message"])
     with open(os.path.join(folder, "log.txt"), encoding="utf-8", errors="replace") as stream:
         raise NoVerdict("agent_error", "process {} exited with {}: {}".format(slot, code, stream.read()[-500:]))
+
+
+class _Ending:
+    """A signal that tells us to end waits while a child is being started: who has no handle on it cannot end it."""
+
+    starting, number = False, None
+
+
+def terminate(number, _):
+    """End this process, and with it what it has started (signal handler)."""
+    _Ending.number = number
+    if not _Ending.starting:
+        raise SystemExit(128 + number)
+
+
+def _run_child(command, log, timeout_s):
+    """Run a command and return its exit code; it is killed when it takes too long, and when we are told to end."""
+    process, _Ending.starting = None, True
+    try:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        _Ending.starting = False
+        if _Ending.number:
+            raise SystemExit(128 + _Ending.number)
+        return process.wait(timeout_s)
+    finally:
+        _Ending.starting = False
+        if process and process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def _summary(record, folder):

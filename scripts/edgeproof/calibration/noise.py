@@ -41,6 +41,7 @@ def calibrate_device(cell, arm, device, protocol, interpreter, plan, paths):
     key = digest_json([*decisive, sha256_file(paths["inputs"]), digest_agent()])
     folder = Path(paths["noise"]).parent
     sessions = pairing.find_sessions(folder, key)
+    sessions = [item for item in sessions if item["state"] == sessions[-1]["state"]]
     both = {**arm, "artifact": str(paths["artifact"])}
     arms = {"left": both, "right": both}
     while len(sessions) < plan["sessions"]:

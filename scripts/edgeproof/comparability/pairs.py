@@ -27,6 +27,7 @@ def measure_pairs(
         key = _key_of(verdict, arms, inputs, device, protocol)
         folder = Path(table).parent
         sessions = [item for item in pairing.find_sessions(folder, key) if not find_other_state(item, verdict)]
+        sessions = [item for item in sessions if item["state"] == sessions[-1]["state"]]
         missing = pairs - sum(session["pairs"] for session in sessions)
         if missing > 0:
             place = (inputs, device, protocol, interpreter)
@@ -37,7 +38,7 @@ def measure_pairs(
                 require_state(session, verdict, comparison)
                 if not session["disturbances"]:
                     break
-            sessions.append(session)
+            sessions = [*(item for item in sessions if item["state"] == session["state"]), session]
         failed = next((session["failure"] for session in sessions if session["failure"]), None)
         if failed:
             document |= {"status": "failed", "reason": failed}
@@ -69,9 +70,15 @@ def require_state(session, verdict, where):
 
 
 def find_other_state(session, verdict):
-    """Return (side, field, value in the session, value in the verdict) of the first that differs, else None."""
+    """Return (side, field, value in the session, value in the verdict) of the first that differs, else None.
+
+    Where a policy lets two cells meet that were measured in two states of the machine, a session can be in one only.
+    """
+    both = [verdict[side]["state"] for side in ("left", "right")]
     for side, found in session["state"].items():
         for field, wanted in verdict[side]["state"].items():
+            if field != "runtime_version" and both[0].get(field) != both[1].get(field):
+                continue
             if found.get(field) != wanted:
                 return side, field, found.get(field), wanted
     return None

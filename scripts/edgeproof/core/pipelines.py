@@ -9,6 +9,7 @@ from .layout import Cell
 
 HOST = "host"  # the caller: where the input comes from and the output has to be
 LEAST_CALIBRATION = 200  # as for any model
+ENERGY_GOALS = ("latency", "efficiency", "balanced", "min-energy")  # of plans.goals, those that weigh energy
 _EVALUATION = 64
 
 
@@ -95,6 +96,7 @@ def check_pipeline(document, catalogues, where):
                     f"{key}: preset {executor['preset']!r} does not build {precision!r}; it has {', '.join(offered)}"
                 )
     _check_links(document, where)
+    _check_goals(document, where)
 
 
 def _check_stages(document, catalogues, where):
@@ -128,11 +130,21 @@ def _check_links(document, where):
     if "measure" not in links and not declared:
         raise UserError(f"{where}: links: `measure` or `declare` says what a hand-over takes")
     devices = sorted({executor["device"] for executor in document["executors"]})
-    if "measure" in links and len(devices) > 1:
+    if len(devices) > 1:
         raise UserError(
-            f"{where}: links.measure: the executors are on {', '.join(devices)}; only hand-overs within one device"
-            " are measured, declare the others"
+            f"{where}: executors: they are on {', '.join(devices)}; a pipeline is measured and run on one device. Plan"
+            " over several with `edgeproof plans solve` and a scenario of your own"
         )
+
+
+def _check_goals(document, where):
+    for goal in document["goals"]:
+        metrics = goal.removeprefix("lex:").split(",") if goal.startswith("lex:") else []
+        if goal in ENERGY_GOALS or "energy" in metrics:
+            raise UserError(
+                f"{where}: goals: {goal!r} needs energy, which nothing measures yet; use min-latency, throughput or"
+                " accuracy-first"
+            )
 
 
 def _check_unique(names, where):

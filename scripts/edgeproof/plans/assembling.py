@@ -125,7 +125,7 @@ def list_links(wanted, links_path):
 def _describe_variant(cell):
     """Return the variant that a measured cell is, or as text why it is none."""
     result, parity = read_result(cell["result"]), read_json(cell["parity"], "parity")
-    if result["latency"] is None:
+    if result["status"] not in ("ok", "unstable"):  # what computes something else has a latency, too
         return f"{result['status']}: {result['reason']['message']}"
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"

@@ -14,7 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.errors import UserError
+
 UNIT = 10**9
+LARGEST = 4e6  # of one step, in ms, mJ or MB: a thousand of them still are a sum of 64 bits
+_LIMITLESS = 1000 * LARGEST
+_COLUMNS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
 FORBIDDEN = -1
 REFERENCE_FLOOR = 1000  # 1e-6 in units: the smallest reference a score divides by
 
@@ -78,6 +83,9 @@ class Problem:
         self.position = {stage: i for i, stage in enumerate(self.order)}
         self._compile_options()
         self._compile_crossings()
+        for tensor in scenario.tensors:
+            if tensor.size_mb >= LARGEST:
+                raise UserError(_too_large(f"tensor {tensor.name!r}: its size", tensor.size_mb, "in MB it is less"))
         self.sizes = [_units(tensor.size_mb) if scenario.counts_tensors else 0 for tensor in scenario.tensors]
         self.latency_ref, self.energy_ref = references or (
             max(REFERENCE_FLOOR, sum(min(costs) for costs in self.latency)),
@@ -85,10 +93,10 @@ class Problem:
         )
         limits = scenario.limits
         self.caps = Caps(
-            *(None if cap is None else _units(cap) + 1 for cap in (limits.latency_ms, limits.energy_mj)),
-            *(None if cap is None else _units(cap) + 1 for cap in (limits.accuracy_drop, limits.period_ms)),
-            memory=tuple(_units(device.memory_mb) + 1 for device in scenario.devices),
-            deadlines=tuple(None if s.deadline_ms is None else _units(s.deadline_ms) + 1 for s in scenario.stages),
+            *(None if cap is None else _cap(cap) for cap in (limits.latency_ms, limits.energy_mj)),
+            *(None if cap is None else _cap(cap) for cap in (limits.accuracy_drop, limits.period_ms)),
+            memory=tuple(_cap(device.memory_mb) for device in scenario.devices),
+            deadlines=tuple(None if s.deadline_ms is None else _cap(s.deadline_ms) for s in scenario.stages),
         )
 
     def _compile_options(self):
@@ -107,6 +115,11 @@ class Problem:
             ],
             float,
         )
+        places = [(stage, option) for stage in scenario.stages for option in stage.options]
+        for row, column in np.argwhere(np.abs(table) >= LARGEST)[:1]:
+            stage, option = places[row]
+            where = f"stage {stage.name!r} on {scenario.devices[option.device].name!r}: {_COLUMNS[column]}"
+            raise UserError(_too_large(where, table[row, column], "leave out a profile that must not be used"))
         columns = np.rint(table.T * UNIT).astype(np.int64).tolist()
         ends = np.cumsum([len(stage.options) for stage in scenario.stages]).tolist()
         split = [[column[a:b] for a, b in zip([0, *ends], ends, strict=False)] for column in columns]
@@ -132,6 +145,12 @@ class Problem:
             units = np.rint((sizes * rate + setup) * UNIT)
             if not scenario.charges_empty_crossings:
                 units = np.where(sizes == 0, 0, units)
+            for _, source, target in np.argwhere(np.abs(units) >= LARGEST * UNIT)[:1]:  # NaN, where no link is, is not
+                where = " → ".join(scenario.devices[device].name for device in (source, target))
+                worst = np.nanmax(np.abs(units[:, source, target])) / UNIT
+                raise UserError(
+                    _too_large(f"link {where}: a crossing", worst, "leave out a link that must not be used")
+                )
             units = np.where(np.isnan(units), FORBIDDEN, units)
             units[:, range(count), range(count)] = 0
             tables.append(units.astype(np.int64))
@@ -285,3 +304,12 @@ class Problem:
 
 def _units(value):
     return round(value * UNIT)
+
+
+def _cap(limit):
+    """Return the first value in units that a limit does not allow; one beyond all sums allows everything."""
+    return round(min(limit, _LIMITLESS) * UNIT) + 1
+
+
+def _too_large(where, value, remedy):
+    return f"{where} is {value:g}; plans count up to {LARGEST:g} per step (ms, mJ, MB), {remedy}"

@@ -113,6 +113,17 @@ def test_what_a_session_has_started_ends_with_it(tmp_path, spec, number):
         os.kill(child, 0)
 
 
+@pytest.mark.parametrize(("verb", "code"), [("session", 143), ("measure", -15), ("infer", -15)])
+def test_only_a_session_takes_a_signal_for_itself(tmp_path, verb, code):
+    """What it starts ends by the signal, so that the session, or whoever asks for outputs, is told which it was."""
+    os.mkfifo(tmp_path / "spec.json")
+    command = [sys.executable, "-m", "edgeproof.agent", verb, tmp_path / "spec.json", tmp_path / "out"]
+    agent = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
+    with open(tmp_path / "spec.json", "w"):  # returns when the agent reads it
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait() == code
+
+
 def test_second_session_waits_for_the_first(tmp_path, spec):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec))
@@ -131,7 +142,7 @@ def test_second_session_waits_for_the_first(tmp_path, spec):
 def processes_that_end_by(monkeypatch, tmp_path, number, kills=(0, 0)):
     counts = iter(kills)
     monkeypatch.setattr(session, "read_oom_kills", lambda: next(counts))
-    monkeypatch.setattr(session.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, -number))
+    monkeypatch.setattr(session, "_run_child", lambda *a: -number)
     spec = {"arms": {"a": {}}, "inputs": "", "protocol": {}, "timeout_s": 1}
     return session._run_process(spec, 0, "a", str(tmp_path))
 
@@ -149,10 +160,9 @@ def test_kill_is_out_of_memory_only_if_the_kernel_says_so(monkeypatch, tmp_path)
     assert error.value.kind == "interrupted"
 
 
-def test_process_that_hangs_is_timed_out(monkeypatch, tmp_path):
-    def hang(*args, timeout, **kwargs):
-        raise subprocess.TimeoutExpired(args, timeout)
-
-    monkeypatch.setattr(session.subprocess, "run", hang)
-    spec = {"arms": {"a": {}}, "inputs": "", "protocol": {}, "timeout_s": 1}
+def test_process_that_hangs_is_timed_out(tmp_path):
+    stuck = tmp_path / "python"
+    stuck.write_text("#!/bin/sh\nexec sleep 600\n")
+    stuck.chmod(0o755)
+    spec = {"arms": {"a": {"interpreter": str(stuck)}}, "inputs": "", "protocol": {}, "timeout_s": 0.01}
     assert session._run_process(spec, 0, "a", str(tmp_path))["reason"]["kind"] == "timed_out"

@@ -56,6 +56,8 @@ def test_sessions_of_another_state_of_the_machine_do_not_count(calibrate, tmp_pa
     record["state"]["left"]["power_mode"] = record["state"]["right"]["power_mode"] = "15W"
     path.write_text(json.dumps(record))
     assert calibrate(sessions=2) == ["0002", "0003"]
+    assert calibrate(sessions=2) == ["0002", "0003"]
+    assert calibrate(sessions=3) == ["0002", "0003", "0004"]
 
 
 def test_an_edited_calibration_is_noticed(calibrate, tmp_path):

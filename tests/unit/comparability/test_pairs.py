@@ -59,3 +59,13 @@ def test_pairs_are_kept_while_the_machine_is_the_same(room, measure):
     (room.folder / "attempts/0002/pairs-of-session.json").write_text(json.dumps(record))
     again = measure(2)
     assert [item["attempt"][-4:] for item in again["sessions"]] == ["0003", "0004"]
+
+
+def test_where_the_cells_met_two_states_of_the_machine_a_session_may_meet_a_third(room, measure):
+    """A policy that ignores the machine lets them meet; no session could be in both states."""
+    with pytest.raises(UserError):
+        measure(1)
+    enter_state(room)
+    room.edit(room.folder / "verdict.json", lambda verdict: verdict["left"]["state"].update(kernel="6.1-other"))
+    first = measure(1)
+    assert first["status"] == "measured" and measure(1)["sessions"] == first["sessions"]

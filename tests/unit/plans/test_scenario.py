@@ -209,3 +209,26 @@ def test_the_shipped_scenarios_load(planner_data):
     for path in planner_data.glob("*.json"):
         if path.name != "golden.json":
             assert load_scenario(path).placements > 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["stages"][0]["profiles"]["cpu"].update(latency_ms=1e10), "on 'cpu': latency_ms is 1e+10; plans"),
+        (lambda d: d["stages"][0]["profiles"]["cpu"].update(weights_mb=4e6), "on 'cpu': weights_mb is 4e+06; plans"),
+        (lambda d: d["links"][0].update(latency_ms_per_mb=1e10), "a crossing is"),
+        (lambda d: d["stages"][0].update(output_mb=1e300), "plans count up to 4e+06"),
+    ],
+)
+def test_what_sums_cannot_hold_is_refused(two_stages, change, words):
+    """int64 would wrap around, and the worst choice look like the best."""
+    change(two_stages)
+    with pytest.raises(UserError) as error:
+        Problem(parse_scenario(two_stages))
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_limit_beyond_all_sums_allows_everything(two_stages, solver):
+    for device in two_stages["devices"]:
+        device["memory_mb"] = 1e300
+    assert solver(parse_scenario(two_stages), "min-latency")[2].placements
