@@ -5,14 +5,14 @@ import json
 from pathlib import Path
 
 from ..core.campaign import read_catalogue
-from ..core.documents import read_json, validate, write_json
+from ..core.documents import validate, write_json
 from ..core.errors import UserError
 from ..core.layout import artifact_folder, source_folder
 from . import candidates, views
 from .forge import read_foreign, summarise_forge, validate_foreign
 from .manifests import REPOSITORY, read_manifest, verify_manifest
 from .planning import plan_build
-from .records import check_name, find_manifests, read_entry, root_of
+from .records import check_name, find_manifests, read_entry, read_parity, root_of
 from .runtime_summary import summarise_artifact
 from .validation import has_faults, validate_manifest
 
@@ -56,7 +56,7 @@ def inspect(options, root, read_result):
             {"file": str(path), "document": foreign, "checks": _as_json(validate_foreign(path, foreign))}
         )
     manifest, beside = read_manifest(path), path.with_name("parity.json")
-    parity = read_json(beside, "parity") if beside.is_file() else None
+    parity = read_parity(beside) if beside.is_file() else None
     build = candidates.read_build(root_of(path), path, read_result)
     if build.problem:
         action = "edgeproof artifacts validate names what differs" if manifest["status"] == "ok" else "change the model"
@@ -171,7 +171,7 @@ def _describe(path):
     place = "/".join(path.parts[-5:-1])
     try:
         manifest, beside = read_manifest(path), path.with_name("parity.json")
-        parity = read_json(beside, "parity")["status"] if beside.is_file() else "not yet"
+        parity = read_parity(beside)["status"] if beside.is_file() else "not yet"
     except UserError as error:
         status = f"unreadable: {' '.join(str(error).split()).removeprefix(f'{path}: ')}"
         return {"artifact": place, "status": status, "bytes": "", "sha256": "", "share": "", "parity": ""}

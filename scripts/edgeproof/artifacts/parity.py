@@ -12,7 +12,7 @@ import zipfile
 import numpy as np
 
 from ..core.accuracy import bootstrap_accuracy_difference
-from ..core.documents import read_json, write_json
+from ..core.documents import read_json, write_sealed
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.regression import bootstrap_error_difference
@@ -107,7 +107,7 @@ def check_parity(
     document["reference"] = {"file": locate(reference), "sha256": sha256_file(reference), "outputs": sorted(first)}
     document["command"] = command
     document["duration_s"] = round(time.monotonic() - begin, 3)
-    write_json(parity, document, "parity")
+    write_sealed(parity, document, "parity")
 
 
 def judge_thresholds(thresholds, metrics, absent):

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ..core.campaign import CATALOGUES
+from ..core.documents import read_sealed
 from ..core.errors import UserError
 from ..core.layout import artifact_folder
 from ..core.yaml_files import read_yaml
@@ -46,6 +47,11 @@ def find_manifests(where):
     if not found:
         raise UserError(f"{where}: no manifest.json below this folder")
     return found
+
+
+def read_parity(path):
+    """Return the parity document at `path`; UserError when it is missing, invalid or was edited."""
+    return read_sealed(path, "parity", "check the parity again")
 
 
 def root_of(manifest_path):

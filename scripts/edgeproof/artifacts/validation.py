@@ -8,13 +8,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.documents import read_json
 from ..core.errors import UserError
 from ..core.files import is_file, sha256_file
 from ..core.yaml_files import read_yaml
 from .formats import take_snapshot
 from .manifests import read_manifest
-from .records import config_root_of, find_option, folder_of, root_of
+from .records import config_root_of, find_option, folder_of, read_parity, root_of
 
 FAULTS = ("differs", "missing")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)")
@@ -161,7 +160,7 @@ def _check_parity(path, root):
     if not is_file(beside):
         return [Check("parity", "note", beside.name, "is not there yet")]
     try:
-        parity, manifest = read_json(beside, "parity"), json.loads(Path(path).read_text())
+        parity, manifest = read_parity(beside), json.loads(Path(path).read_text())
     except UserError as error:
         return [Check("parity", "differs", beside.name, _without(beside, error))]
     checks = []

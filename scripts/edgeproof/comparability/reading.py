@@ -5,6 +5,7 @@ All paths are those of `core.layout`, relative to the repository, as the raw sam
 
 from pathlib import Path
 
+from ..artifacts import records
 from ..core.documents import read_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
@@ -65,7 +66,7 @@ def read_side(report, side, path):
 
 def read_parity(result, path):
     """Return the parity of a result's artifact; UserError when it is about another artifact."""
-    parity = read_json(path, "parity")
+    parity = records.read_parity(path)
     for name in ("manifest", "artifact"):
         if parity[f"{name}_sha256"] != result["digests"][name]:
             raise UserError(f"{path}: {name}_sha256 is not digests.{name} of the result; run the workflow again")

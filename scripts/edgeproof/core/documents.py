@@ -46,6 +46,13 @@ def write_sealed(path, document, kind):
     write_json(path, seal(document), kind)
 
 
+def read_sealed(path, kind, remedy):
+    """Return the document at `path` as `read_json` does; UserError, with the remedy, where its seal does not hold."""
+    document = read_json(path, kind)
+    require_sealed(document, path, remedy)
+    return document
+
+
 def seal(document):
     """Return a document with the digest of all that it says (canonical JSON)."""
     rest = {key: value for key, value in document.items() if key != SEAL}

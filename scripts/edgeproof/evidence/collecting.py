@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..artifacts.manifests import read_manifest
+from ..artifacts.records import read_parity
 from ..calibration.noise import read_noise, read_ratios
 from ..comparability.deciding import read_decision
 from ..comparability.pairs import read_pairs
@@ -15,6 +16,7 @@ from ..core.documents import digest_json, read_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import Cell, artifact_folder, comparison_folder, plan_folder, run_folder, source_folder
+from ..core.recomputing import must_follow
 from ..plans.checking import read_check
 from ..plans.origins import check_origins
 from ..plans.scenario import load_scenario
@@ -162,7 +164,7 @@ def _collect_cell(row, artifacts, identities, tolerate):
 
 
 def _read_artifact(folder, identity):
-    manifest, parity = read_manifest(f"{folder}/manifest.json"), read_json(f"{folder}/parity.json", "parity")
+    manifest, parity = read_manifest(f"{folder}/manifest.json"), read_parity(f"{folder}/parity.json")
     digests = {name: sha256_file(f"{folder}/{name}.json") for name in ("manifest", "parity")}
     if manifest["source"]["sha256"] != identity["sha256"]:
         raise UserError(f"{folder}/manifest.json: source.sha256 is not the model's; run the workflow again")
@@ -212,6 +214,9 @@ def _collect_plan(pipeline, goal):
     plan, check = read_json(paths["plan"], "plan"), read_check(paths["check"])
     if check["plan"]["digest"] != digest_json(plan):
         raise UserError(f"{paths['check']}: plan.digest is not that of {paths['plan']}; run the workflow again")
+    if plan["plans"] and check["predicted"]:
+        predicted = plan["plans"][0]["total_latency_ms"]
+        must_follow(check["predicted"]["latency_ms"], predicted, "predicted.latency_ms", paths["check"], "the plan")
     check_origins(read_json(paths["scenario"], "scenario-v2"), paths["scenario"])
     found = verify_plan(plan, load_scenario(paths["scenario"]))
     if not found.ok:

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from ..artifacts.records import read_parity
 from ..core.documents import read_json, write_json
 from ..core.files import sha256_file
 from ..core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
@@ -55,7 +56,7 @@ def check_gate(snapshot, tolerate, output, regressions=None):
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
-        result, parity = read_result(result_path), read_json(parity_path, "parity")
+        result, parity = read_result(result_path), read_parity(parity_path)
         cells.append(
             {
                 "cell": {**cell._asdict(), "builder": builder},

@@ -217,7 +217,7 @@ def write_parity(cell, folder, kind, message, accuracy):
         "command": ["made up"],
         "duration_s": 0.1,
     }
-    write_json(f"{folder}/parity.json", parity, "parity")
+    write_sealed(f"{folder}/parity.json", parity, "parity")
     return parity
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..artifacts.records import read_parity
 from ..core.documents import read_json, write_json
 from ..core.errors import UserError
 from ..core.files import sha256_file
@@ -124,7 +125,7 @@ def list_links(wanted, links_path):
 
 def _describe_variant(cell):
     """Return the variant that a measured cell is, or as text why it is none."""
-    result, parity = read_result(cell["result"]), read_json(cell["parity"], "parity")
+    result, parity = read_result(cell["result"]), read_parity(cell["parity"])
     if result["status"] not in ("ok", "unstable"):  # what computes something else has a latency, too
         return f"{result['status']}: {result['reason']['message']}"
     if parity["status"] != "passed":

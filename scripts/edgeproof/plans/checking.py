@@ -2,7 +2,7 @@
 
 import statistics
 
-from ..core.documents import digest_json, read_json, write_json
+from ..core.documents import digest_json, read_json, require_sealed, write_sealed
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.layout import relative_to_repository
@@ -69,7 +69,7 @@ def check_plan(plan_path, identities, cells, inputs, device, protocol, interpret
     ordered = [session.samples[slot] for slot in sorted(session.samples)] if session else []
     write_samples(samples_path, ordered)
     document["samples_sha256"] = sha256_file(samples_path)
-    write_json(output, document, "plan-check")
+    write_sealed(output, document, "plan-check")
 
 
 def read_check(path):
@@ -85,6 +85,7 @@ def read_check(path):
         must_follow(check["measured"], again, "measured", path, _SAMPLES)
         error = compare_latency(check["predicted"]["latency_ms"], again)
         must_follow(check["error"], error, "error", path, _SAMPLES)
+    require_sealed(check, path, "run the plan again")  # what the samples do not say: the stages' times, the prediction
     return check
 
 

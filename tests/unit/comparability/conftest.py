@@ -7,6 +7,7 @@ import pytest
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
 from edgeproof.comparability.regression import judge_regression
+from edgeproof.core.documents import seal
 from edgeproof.core.layout import comparison_folder
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.evidence.specimen_cells import write_cell
@@ -64,7 +65,13 @@ class Room:
         path.write_text(json.dumps(document))
 
     def edit_parity(self, change, precision="int8"):
-        self.edit(f"results/artifacts/digits-cnn/ort-cpu/host/{precision}/parity.json", change)
+        """Change a parity document as if it had been made so."""
+
+        def make(document):
+            change(document)
+            document.update(seal(document))
+
+        self.edit(f"results/artifacts/digits-cnn/ort-cpu/host/{precision}/parity.json", make)
 
 
 @pytest.fixture

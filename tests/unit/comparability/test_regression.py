@@ -128,13 +128,12 @@ def test_an_unstable_run_has_no_figure_for_anybody(room):
 )
 def test_lab_names_the_trade_off(room, median_ms, overall, risk):
     room.make(left={"kind": "trivial"}, right={"median_ms": median_ms})
-    left = "results/artifacts/digits-cnn/ort-cpu/host/fp32/parity.json"
 
     def exact(document):
         figures = {"difference": 0.0, "gained": 0, "lost": 0, "candidate_accuracy": 0.992, "low": -0.0076}
         document["accuracy"].update(figures | {"high": 0.0076})
 
-    room.edit(left, exact)
+    room.edit_parity(exact, "fp32")
     document = room.judge("lab-v1")
     assert (document["lab"]["overall"], document["lab"]["tradeoff_risk"]) == (overall, risk)
     assert document["lab"]["accuracy"]["difference_pp"] == pytest.approx(-0.6)

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from edgeproof.core.documents import digest_json, read_json, write_json
+from edgeproof.core.documents import digest_json, read_json, write_json, write_sealed
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, plan_folder, run_folder, source_folder
 from edgeproof.evidence.specimen_cells import digest, write_cell
@@ -83,7 +83,7 @@ def write_check(folder, plan, measured_ms, status):
         "samples_sha256": sha256_file(f"{folder}/samples.csv"),
         "attempt": None,
     }
-    write_json(f"{folder}/check.json", document, "plan-check")
+    write_sealed(f"{folder}/check.json", document, "plan-check")
     return read_json(f"{folder}/check.json", "plan-check")
 
 

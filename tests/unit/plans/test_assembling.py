@@ -34,7 +34,7 @@ def describe(monkeypatch):
         for number, (result, parity) in enumerate(pairs):
             found[f"r{number}"], found[f"p{number}"] = result, parity
         monkeypatch.setattr(assembling, "read_result", found.get)
-        monkeypatch.setattr(assembling, "read_json", lambda path, kind: found[path])
+        monkeypatch.setattr(assembling, "read_parity", found.get)
         monkeypatch.setattr(assembling, "sha256_file", lambda path: DIGEST)
         cells = [
             {"stage": 0, "executor": f"e{n}", "precision": "fp32", "result": f"r{n}", "parity": f"p{n}"}
@@ -64,7 +64,9 @@ def test_every_number_names_its_result(describe):
 def test_what_failed_or_computes_something_else_is_left_out_with_its_reason(describe):
     failed = {**RESULT, "status": "failed", "latency": None, "reason": {"kind": "crashed", "message": "it crashed"}}
     wrong = {"status": "failed", "reason": {"kind": "threshold_missed", "message": "cosine is 0.1"}}
-    stage = describe((RESULT, PASSED), (failed, PASSED), (RESULT, wrong))
+    other = {**RESULT, "status": "failed", "reason": {"kind": "wrong_output", "message": "the output differs"}}
+    stage = describe((RESULT, PASSED), (failed, PASSED), (RESULT, wrong), (other, PASSED))
+    assert "e3 fp32: failed: the output differs" in stage["description"]  # though it has a latency
     assert set(stage["profiles"]) == {"e0"}
     assert "e1 fp32: failed: it crashed" in stage["description"]
     assert "e2 fp32: parity failed: cosine is 0.1" in stage["description"]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from edgeproof.core.documents import write_json
+from edgeproof.core.documents import seal, write_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.plans.checking import choose_cells, compare_latency, place_arms, read_check, summarise_samples
@@ -106,8 +106,8 @@ def checked(tmp_path):
         "samples_sha256": sha256_file(tmp_path / "samples.csv"),
         "attempt": None,
     }
-    write_json(tmp_path / "check.json", document, "plan-check")
-    return tmp_path / "check.json", document
+    write_sealed(tmp_path / "check.json", document, "plan-check")
+    return tmp_path / "check.json", seal(document)
 
 
 def test_a_check_follows_from_its_samples(checked):
@@ -120,6 +120,11 @@ def test_a_prettier_error_and_other_samples_are_refused(checked):
     path, document = checked
     write_json(path, {**document, "error": {**document["error"], "relative": 0.01}}, "plan-check")
     with pytest.raises(UserError, match="error"):
+        read_check(path)
+    flattered = {"predicted": {"latency_ms": 11.0, "quantiles_ms": None}}
+    flattered["error"] = compare_latency(11.0, document["measured"])
+    write_json(path, {**document, **flattered}, "plan-check")
+    with pytest.raises(UserError, match="document_sha256 does not match the rest of it; it was edited, run the plan"):
         read_check(path)
     write_json(path, document, "plan-check")
     write_samples(path.with_name("samples.csv"), [np.array([1, 2, 3])])
