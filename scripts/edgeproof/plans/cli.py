@@ -57,7 +57,10 @@ def solve(options):
     if document["plans"] or options.format in _CERTIFYING:
         text = FORMATS[options.format](document)
         if options.output:
-            atomic_write(options.output, text)
+            try:
+                atomic_write(options.output, text)
+            except OSError as error:
+                raise UserError(f"--output {options.output}: cannot be written ({error.strerror})") from error
             print(f"wrote {options.output}")
         else:
             sys.stdout.write(text)
@@ -106,7 +109,7 @@ def _parse(argv):
     )
     one.add_argument("--no-front", dest="front", action="store_false", help="do not trace the Pareto fronts")
     one.add_argument(
-        "--draws", type=int, default=200, help="resamplings for robustness, 0: none (default: %(default)s)"
+        "--draws", type=_count, default=200, help="resamplings for robustness, 0: none (default: %(default)s)"
     )
     one.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
     other = verbs.add_parser("verify", help="recompute a plan file without the solver")
@@ -122,6 +125,13 @@ def _positive(text):
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} must be positive")
+    return value
+
+
+def _count(text):
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} must not be negative")
     return value
 
 

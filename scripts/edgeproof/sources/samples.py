@@ -1,5 +1,7 @@
 """The samples of a model: one set that calibrates, one that evaluates, with no sample in common."""
 
+import math
+
 import numpy as np
 
 from ..core.documents import read_json, write_json
@@ -10,6 +12,7 @@ from . import diabetes, digits
 
 MINIMUM_CALIBRATION = 200  # fewer leave the ranges of activations to chance
 DIGITS_CALIBRATION = 320
+_MOST_RANDOM_BYTES = 8e9  # of one set, all of which is in memory
 ANSWERS = ("labels", "targets")  # of an evaluation set: class numbers, or what a regression should have said
 _SPEC_KEYS = {
     "digits": set(),
@@ -222,6 +225,12 @@ def _draw_input(generator, count, item):
     if not shape or any(isinstance(size, str) for size in shape[1:]):
         raise UserError(f"{where}: its shape is {shape}; every dimension after the batch must be known (use kind file)")
     shape, dtype = (count, *shape[1:]), item["dtype"]
+    size = math.prod(shape) * (1 if dtype in ("uint8", "int8") else 4)
+    if size > _MOST_RANDOM_BYTES:
+        raise UserError(
+            f"{where}: {count} of {list(shape[1:])} take {size / 1e9:.0f} GB of memory; at most "
+            f"{_MOST_RANDOM_BYTES / 1e9:.0f} GB are drawn (lower samples.calibration, samples.evaluation or use kind file)"
+        )
     if dtype in ("uint8", "int8"):
         limits = np.iinfo(dtype)
         return generator.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)

@@ -52,7 +52,13 @@ def make_stage_samples(identity, before, counts, folder):
 
 def run_samples(model, arrays):
     """Return `{inputs/{output name}: (n, …)}`: what a model makes of a set of samples, one at a time."""
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no common class
+        text = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"{model}: ONNX Runtime cannot load it, and runs it for the next stage's samples: {text}"
+        ) from error
     names = [value.name for value in session.get_outputs()]
     rows = [
         session.run(names, {key.removeprefix("inputs/"): value[i : i + 1] for key, value in arrays.items()})

@@ -220,3 +220,14 @@ def test_the_rule_script_writes_all_forms(hopeless, sample, tmp_path):
         assert run(solve_plan.main, ["--scenario", scenario, "--goal", "balanced", *arguments]) == 0
         assert all(path.stat().st_size for path in files.values())
         read_json(files["plan"], "plan")
+
+
+def test_what_cannot_be_written_is_one_line(sample, tmp_path, capsys):
+    assert run(main, ["solve", sample, "--output", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: --output {tmp_path}: cannot be written (Is a directory)\n"
+
+
+def test_fewer_draws_than_none_are_refused(sample, capsys):
+    with pytest.raises(SystemExit):
+        main(["solve", sample, "--draws", "-1"])
+    assert "--draws: -1 must not be negative" in capsys.readouterr().err

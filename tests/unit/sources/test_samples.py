@@ -106,6 +106,13 @@ def test_random_samples_are_refused_where_they_mean_nothing(tmp_path, item):
         make(tmp_path, RANDOM, identity=make_identity([item]))
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [("float32", 9), ("uint8", 36)])
+def test_more_random_samples_than_fit_into_memory_are_refused(tmp_path, dtype, limit):
+    identity = make_identity([("x", dtype, [1, limit, 1000, 1000])])
+    with pytest.raises(UserError, match=r"input 'x': 300 of \[\d+, 1000, 1000\] take 11 GB of memory; at most 8 GB"):
+        make(tmp_path, {**RANDOM, "calibration": 300}, identity=identity)
+
+
 def make_files(folder, calibration, evaluation):
     write_tensors(folder / "mine-c.npz", calibration)
     write_tensors(folder / "mine-e.npz", evaluation)
