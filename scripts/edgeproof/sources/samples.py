@@ -229,7 +229,7 @@ def _draw_input(generator, count, item):
     if size > _MOST_RANDOM_BYTES:
         raise UserError(
             f"{where}: {count} of {list(shape[1:])} take {size / 1e9:.0f} GB of memory; at most "
-            f"{_MOST_RANDOM_BYTES / 1e9:.0f} GB are drawn (lower samples.calibration, samples.evaluation or use kind file)"
+            f"{_MOST_RANDOM_BYTES / 1e9:.0f} GB are drawn (lower samples.calibration or evaluation, or use kind file)"
         )
     if dtype in ("uint8", "int8"):
         limits = np.iinfo(dtype)
