@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..core.documents import SEAL, digest_json, read_json, require_sealed, validate, write_sealed
+from ..core.documents import digest_json, read_json, require_sealed, validate, write_sealed
 from ..core.errors import UserError
 from ..core.files import is_file, sha256_bytes, sha256_file
 from ..core.layout import relative_to_repository, toolchain_record
@@ -28,8 +28,7 @@ def read_manifest(path):
     manifest = read_json(path, "manifest")
     if manifest["preset_sha256"] != digest_json(manifest["preset"]):
         raise UserError(f"{path}: preset_sha256 does not match preset; the manifest was edited, rebuild it")
-    if SEAL in manifest:
-        require_sealed(manifest, path, "rebuild the artifact")
+    require_sealed(manifest, path, "rebuild the artifact")
     return manifest
 
 

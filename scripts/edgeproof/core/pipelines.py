@@ -9,7 +9,6 @@ from .layout import Cell
 
 HOST = "host"  # the caller: where the input comes from and the output has to be
 LEAST_CALIBRATION = 200  # as for any model
-ENERGY_GOALS = ("latency", "efficiency", "balanced", "min-energy")  # of plans.goals, those that weigh energy
 _EVALUATION = 64
 
 
@@ -96,7 +95,6 @@ def check_pipeline(document, catalogues, where):
                     f"{key}: preset {executor['preset']!r} does not build {precision!r}; it has {', '.join(offered)}"
                 )
     _check_links(document, where)
-    _check_goals(document, where)
 
 
 def _check_stages(document, catalogues, where):
@@ -135,16 +133,6 @@ def _check_links(document, where):
             f"{where}: executors: they are on {', '.join(devices)}; a pipeline is measured and run on one device. Plan"
             " over several with `edgeproof plans solve` and a scenario of your own"
         )
-
-
-def _check_goals(document, where):
-    for goal in document["goals"]:
-        metrics = goal.removeprefix("lex:").split(",") if goal.startswith("lex:") else []
-        if goal in ENERGY_GOALS or "energy" in metrics:
-            raise UserError(
-                f"{where}: goals: {goal!r} needs energy, which nothing measures yet; use min-latency, throughput or"
-                " accuracy-first"
-            )
 
 
 def _check_unique(names, where):

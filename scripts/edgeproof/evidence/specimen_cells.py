@@ -163,7 +163,7 @@ def write_manifest(cell, folder, identity, failure):
         "host": {"machine": "x86_64", "os": "Linux"},
         "built_at": "2026-11-21T09:00:00Z",
     }
-    write_json(f"{folder}/manifest.json", manifest, "manifest")
+    write_sealed(f"{folder}/manifest.json", manifest, "manifest")
     return manifest
 
 

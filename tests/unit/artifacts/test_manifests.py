@@ -8,7 +8,6 @@ import pytest
 from edgeproof.artifacts import manifests
 from edgeproof.artifacts.manifests import (
     REPOSITORY,
-    SEAL,
     describe_lock,
     describe_record,
     read_manifest,
@@ -17,6 +16,7 @@ from edgeproof.artifacts.manifests import (
     version_of,
     write_manifest,
 )
+from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
@@ -87,6 +87,14 @@ def test_an_edited_manifest_is_refused(job, change, expected):
     with pytest.raises(UserError, match="manifest") as error:
         read_manifest(path)
     assert expected in str(error.value)
+
+
+def test_a_manifest_cannot_do_without_its_seal(job):
+    job.build("fp16")
+    path = job.folder / "fp16" / "manifest.json"
+    edit(path, lambda manifest: manifest.pop(SEAL))
+    with pytest.raises(UserError, match="'document_sha256' is missing"):
+        read_manifest(path)
 
 
 def test_later_backends_may_say_more(job):

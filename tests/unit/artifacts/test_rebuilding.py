@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from edgeproof.artifacts import rebuilding
-from edgeproof.artifacts.manifests import REPOSITORY, SEAL, read_manifest, write_manifest
+from edgeproof.artifacts.manifests import REPOSITORY, read_manifest, write_manifest
 from edgeproof.artifacts.rebuilding import (
     choose_values,
     claim_folder,
@@ -15,7 +15,7 @@ from edgeproof.artifacts.rebuilding import (
     read_command,
     rebuild_artifact,
 )
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import SEAL, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from onnx import numpy_helper

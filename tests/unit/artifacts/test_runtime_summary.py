@@ -2,10 +2,10 @@
 
 import pytest
 from edgeproof.artifacts.formats import take_snapshot
-from edgeproof.artifacts.manifests import REPOSITORY, SEAL, read_manifest, write_manifest
+from edgeproof.artifacts.manifests import REPOSITORY, read_manifest, write_manifest
 from edgeproof.artifacts.runtime_summary import read_sizes, summarise_artifact
 from edgeproof.core.campaign import read_catalogue
-from edgeproof.core.documents import digest_json, validate
+from edgeproof.core.documents import SEAL, digest_json, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from edgeproof.artifacts.manifests import REPOSITORY, SEAL, read_manifest, write_manifest
+from edgeproof.artifacts.manifests import REPOSITORY, read_manifest, write_manifest
 from edgeproof.artifacts.records import find_manifests, root_of
 from edgeproof.artifacts.validation import has_faults, read_pins, validate_manifest
+from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 
 from .conftest import Job, make_classifier

@@ -80,7 +80,7 @@ def test_a_comparison_of_other_results_is_refused(here):
 @pytest.mark.parametrize(
     ("path", "change", "message"),
     [
-        (f"{BUILT}/manifest.json", lambda d: d.update(duration_s=9.0), "manifest_sha256"),
+        (f"{BUILT}/manifest.json", lambda d: d.update(seal({**d, "duration_s": 9.0})), "manifest_sha256"),
         (f"{BUILT}/parity.json", lambda d: d.update(seal({**d, "artifact_sha256": "0" * 64})), "artifact_sha256"),
         (f"{BUILT}/parity.json", lambda d: d.update(duration_s=9.0), "document_sha256 does not match"),
         ("results/sources/digits-cnn/identity.json", lambda d: d.update(sha256="0" * 64), "source"),

@@ -1,6 +1,7 @@
 """Made-up records of the agent and facts of a cell, as the measuring rule would have them."""
 
 import numpy as np
+from edgeproof.evidence.specimen_cells import DEFINITION, RUNTIME
 
 SNAPSHOT = {
     "taken_at_unix_s": 1.0,
@@ -24,19 +25,6 @@ SNAPSHOT = {
     "clocks_locked": None,
     "jetpack": None,
     "gpu_driver": None,
-}
-RUNTIME = {
-    "name": "onnxruntime",
-    "version": "1.31.1",
-    "execution_provider_requested": "CPUExecutionProvider",
-    "execution_providers_used": ["CPUExecutionProvider"],
-}
-DEFINITION = {
-    "boundary": "one call",
-    "host_device_transfers": "none",
-    "graph_capture": False,
-    "spin_wait": True,
-    "threads": 1,
 }
 
 
