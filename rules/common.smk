@@ -14,8 +14,8 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from edgeproof.artifacts.formats import HOST_TOOLS, take_snapshot
-from edgeproof.artifacts.manifests import version_of
+from edgeproof.artifacts.records.formats import HOST_TOOLS, take_snapshot
+from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
@@ -294,7 +294,7 @@ def toolchain_of(wildcards):
 def converter_code(name):
     """Return the files of a converter; it is started as a program in its toolchain, so no import shows it."""
     folder = "scripts/edgeproof/converters"
-    return [f"{folder}/__main__.py", f"{folder}/{name}.py", *source_closure(f"{folder}/{name}.py")]
+    return [f"{folder}/__main__.py", f"{folder}/to_{name}.py", *source_closure(f"{folder}/to_{name}.py")]
 
 
 def device_snapshot(device):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from edgeproof.artifacts.benchmark import measure_conversions
+from edgeproof.bench.conversions import measure_conversions
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 

@@ -3,9 +3,9 @@
 import argparse
 import tempfile
 
+from edgeproof.bench.judging_cost import PARTS, measure_judging, run_part
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
-from edgeproof.evidence.benchmark import PARTS, measure_judging, run_part
 
 
 def main(argv):

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgeproof.calibration.trials import run_trials
+from edgeproof.bench.noise_trials import run_trials
 from edgeproof.core.cli import run_program
 
 # A window far below a second is enough for a model far below a millisecond.

@@ -2,9 +2,9 @@
 
 import argparse
 
+from edgeproof.bench.planner import measure_planner
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
-from edgeproof.plans.benchmark import measure_planner
 
 
 def main(argv=None):

@@ -1,6 +1,6 @@
 """Build an artifact with the converter of its format, in the toolchain that has it, and its manifest."""
 
-from edgeproof.artifacts.converter_script import build
+from edgeproof.artifacts.builds.converter_scripts import build
 from edgeproof.core.cli import run_program
 
 

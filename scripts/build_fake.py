@@ -2,8 +2,8 @@
 
 import argparse
 
-from edgeproof.artifacts.building import build_fake
-from edgeproof.artifacts.manifests import record_command
+from edgeproof.artifacts.builds.onnx_artifacts import build_fake
+from edgeproof.artifacts.records.manifests import record_command
 from edgeproof.core.cli import json_argument, run_program
 
 

@@ -17,8 +17,8 @@ def main(argv):
     parser.add_argument("--manifest", required=True, help="manifest.json to write beside it")
     args = vars(parser.parse_args(argv))
     with importing():
-        from edgeproof.artifacts.building import build_onnx
-        from edgeproof.artifacts.manifests import record_command
+        from edgeproof.artifacts.builds.onnx_artifacts import build_onnx
+        from edgeproof.artifacts.records.manifests import record_command
     build_onnx(**args, command=record_command("scripts/build_onnx.py", argv))
 
 

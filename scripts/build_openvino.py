@@ -1,6 +1,6 @@
 """Build an OpenVINO artifact in the toolchain that has OpenVINO, int8 from what ONNX Runtime quantises here."""
 
-from edgeproof.artifacts.converter_script import build
+from edgeproof.artifacts.builds.converter_scripts import build
 from edgeproof.core.cli import run_program
 
 
@@ -9,7 +9,9 @@ def main(argv):
 
 
 def quantise(*arguments):
-    from edgeproof.artifacts.conversion import quantise_ahead  # onnx takes longer to import than OpenVINO to convert
+    from edgeproof.artifacts.builds.onnx_precisions import (
+        quantise_ahead,  # onnx takes longer to import than OpenVINO to convert
+    )
 
     return quantise_ahead(*arguments)
 

@@ -2,8 +2,8 @@
 
 import argparse
 
-from edgeproof.artifacts.manifests import record_command
-from edgeproof.artifacts.rknn import build_rknn
+from edgeproof.artifacts.builds.rknn_artifacts import build_rknn
+from edgeproof.artifacts.records.manifests import record_command
 from edgeproof.core.cli import json_argument, run_program
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from edgeproof.artifacts.converting import start_converter
+from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.core.cli import run_program
 
 
@@ -16,8 +16,8 @@ def main(argv):
     parser.add_argument("--log", required=True, help="what the converter said")
     args = vars(parser.parse_args(argv))
     with start_converter("saved_model", args.pop("toolchain")) as converter:
-        from edgeproof.artifacts.manifests import record_command
-        from edgeproof.artifacts.saved_models import build_saved_model
+        from edgeproof.artifacts.builds.saved_models import build_saved_model
+        from edgeproof.artifacts.records.manifests import record_command
 
         build_saved_model(**args, converter=converter, command=record_command("scripts/build_saved_model.py", argv))
 

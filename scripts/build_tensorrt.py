@@ -2,8 +2,8 @@
 
 import argparse
 
-from edgeproof.artifacts.manifests import record_command
-from edgeproof.artifacts.tensorrt import build_tensorrt
+from edgeproof.artifacts.builds.tensorrt_engines import build_tensorrt
+from edgeproof.artifacts.records.manifests import record_command
 from edgeproof.core.cli import json_argument, run_program
 
 

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from edgeproof.artifacts.environments import require_toolchains
-from edgeproof.artifacts.manifests import record_command
-from edgeproof.artifacts.parity import check_parity
+from edgeproof.artifacts.agreement.parity import check_parity
+from edgeproof.artifacts.records.manifests import record_command
+from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from edgeproof.artifacts.environments import require_toolchains
+from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.comparability.pairs import measure_pairs
 from edgeproof.core.cli import json_argument, run_program
 

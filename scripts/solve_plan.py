@@ -5,11 +5,11 @@ import argparse
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.core.files import atomic_write
-from edgeproof.plans.document import build_plan_document
-from edgeproof.plans.page import render_page
-from edgeproof.plans.planning import Request, plan_scenario
-from edgeproof.plans.scenario import load_scenario
-from edgeproof.plans.tables import render_csv, render_pareto_csv, render_text
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.plan_page import render_page
+from edgeproof.plans.outcome.plan_tables import render_csv, render_pareto_csv, render_text
+from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.scenario.loading import load_scenario
 
 
 def main(argv=None):

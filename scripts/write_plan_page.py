@@ -6,7 +6,7 @@ from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
 from edgeproof.core.files import atomic_write
 from edgeproof.plans.checking import read_check
-from edgeproof.plans.page import render_page
+from edgeproof.plans.outcome.plan_page import render_page
 
 
 def main(argv):

@@ -3,7 +3,7 @@
 import argparse
 
 from edgeproof.core.cli import json_argument, run_program
-from edgeproof.plans.assembling import write_scenario
+from edgeproof.plans.scenario.assembling import write_scenario
 
 
 def main(argv):

@@ -9,27 +9,27 @@ verdict that is not good, 2 for a mistake, which is one line.
 `edgeproof ROOM --help` lists the verbs of a room.
 """
 
-from .core.cli import run_program
-from .core.errors import UserError
+from edgeproof.core.cli import run_program
+from edgeproof.core.errors import UserError
 
 # Rooms are imported when they are asked for: a room brings its packages, and `--help` needs none.
 
 
 def artifacts(argv):
-    from .artifacts.cli import main as artifacts_main
+    from edgeproof.artifacts.cli import main as artifacts_main
 
     return artifacts_main(argv, read_result)
 
 
 def plans(argv):
-    from .plans.cli import main as plans_main
+    from edgeproof.plans.cli import main as plans_main
 
     return plans_main(argv)
 
 
 def read_result(path):
     """Return a result that holds by its raw data; the artifacts room may not import the runs room itself."""
-    from .runs.results import read_result as read
+    from edgeproof.runs.results import read_result as read
 
     return read(path)
 

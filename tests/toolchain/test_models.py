@@ -7,11 +7,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edgeproof.artifacts import converted as building
-from edgeproof.artifacts import formats, saved_models
-from edgeproof.artifacts.converting import start_converter
-from edgeproof.artifacts.execution import infer_outputs
-from edgeproof.artifacts.manifests import read_manifest
+from edgeproof.artifacts.agreement.execution import infer_outputs
+from edgeproof.artifacts.builds import converted_artifacts as building
+from edgeproof.artifacts.builds import saved_models
+from edgeproof.artifacts.builds.converter_process import start_converter
+from edgeproof.artifacts.records import formats
+from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.tensors import write_tensors
 from edgeproof.sources.identity import identify_model

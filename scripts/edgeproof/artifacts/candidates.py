@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.campaign import expand_campaign, read_catalogue
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.layout import Cell, comparison_folder, relative_to_repository, run_folder
-from ..core.yaml_files import read_yaml
-from .manifests import verify_manifest
-from .records import NAME, check_name
+from edgeproof.artifacts.records.manifest_lookup import NAME, check_name
+from edgeproof.artifacts.records.manifests import verify_manifest
+from edgeproof.core.campaign import expand_campaign, read_catalogue
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import Cell, comparison_folder, relative_to_repository, run_folder
+from edgeproof.core.yaml_files import read_yaml
 
 READY_STATUS = ("ok", "unstable")  # of a result; an unstable one is measured, and the comparison judges it again
 

@@ -4,17 +4,18 @@ import argparse
 import json
 from pathlib import Path
 
-from ..core.campaign import read_catalogue
-from ..core.documents import validate, write_json
-from ..core.errors import UserError
-from ..core.layout import artifact_folder, source_folder
-from . import candidates, views
-from .forge import read_foreign, summarise_forge, validate_foreign
-from .manifests import REPOSITORY, read_manifest, verify_manifest
-from .planning import plan_build
-from .records import check_name, find_manifests, read_entry, read_parity, root_of
-from .runtime_summary import summarise_artifact
-from .validation import has_faults, validate_manifest
+from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, validate_foreign
+from edgeproof.artifacts.records.manifest_lookup import check_name, find_manifests, read_entry, read_parity, root_of
+from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest
+from edgeproof.artifacts.records.runtime_summary import summarise_artifact
+from edgeproof.artifacts.records.validation import has_faults, validate_manifest
+from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.documents import validate, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.layout import REPOSITORY, artifact_folder, source_folder
+
+from . import candidates, verb_output
+from .dry_run import plan_build
 
 
 def main(argv, read_result, root=REPOSITORY):
@@ -29,7 +30,7 @@ def main(argv, read_result, root=REPOSITORY):
 
 def list_presets(options, root, _):
     presets = read_catalogue("preset", root / "config")
-    return _show(options, presets, lambda: views.show_presets(presets))
+    return _show(options, presets, lambda: verb_output.show_presets(presets))
 
 
 def show_preset(options, root, _):
@@ -46,7 +47,9 @@ def list_artifacts(options, root, _):
     found = sorted((root / "results" / "artifacts").glob("*/*/*/*/manifest.json"))
     entries = [_describe(path) for path in found if options.model in (None, path.parts[-5])]
     keys = ("artifact", "status", "bytes", "sha256", "share", "parity")
-    return _show(options, entries, lambda: views.show_list([tuple(item[key] for key in keys) for item in entries]))
+    return _show(
+        options, entries, lambda: verb_output.show_list([tuple(item[key] for key in keys) for item in entries])
+    )
 
 
 def inspect(options, root, read_result):
@@ -65,29 +68,29 @@ def inspect(options, root, read_result):
     else:
         action = candidates.suggest_run(build)
     document = {"manifest": manifest, "parity": parity, "build": candidates.describe_build(build), "next": action}
-    return _show(options, document, lambda: views.show_manifest(manifest, parity, build, action))
+    return _show(options, document, lambda: verb_output.show_manifest(manifest, parity, build, action))
 
 
 def validate_records(options, root, _):
     paths = find_manifests(_target(options.target, root))
     checked = [(path, _validate(path, options.lenient)) for path in paths]
     document = [{"manifest": str(path), "checks": _as_json(checks)} for path, checks in checked]
-    _show(options, document, lambda: views.show_checks(checked, options.verbose))
+    _show(options, document, lambda: verb_output.show_checks(checked, options.verbose))
     return int(any(has_faults(checks) for _, checks in checked))
 
 
 def rebuild(options, root, _):
-    from .rebuilding import rebuild_artifact
+    from edgeproof.artifacts.records.rebuilding import rebuild_artifact
 
     paths = find_manifests(_target(options.target, root))
     if len(paths) == 1:
         record = rebuild_artifact(paths[0], options.output)
-        _show(options, record, lambda: views.show_rebuild(record))
+        _show(options, record, lambda: verb_output.show_rebuild(record))
         return int(record["verdict"] == "different")
     if options.output:
         raise UserError(f"--output holds one rebuild, and {options.target} has {len(paths)} manifests")
     outcomes = [_try_rebuild(rebuild_artifact, path) for path in paths]
-    _show(options, outcomes, lambda: [line for outcome in outcomes for line in views.show_outcome(outcome)])
+    _show(options, outcomes, lambda: [line for outcome in outcomes for line in verb_output.show_outcome(outcome)])
     verdicts = {outcome["verdict"] for outcome in outcomes}
     return 2 if "refused" in verdicts else int("different" in verdicts)
 
@@ -103,7 +106,7 @@ def list_candidates(options, root, read_result):
     builds = candidates.collect_builds(root, read_result, candidates.check_model(root, options.model))
     groups = candidates.describe_groups(builds)
     problems = [candidates.describe_build(build) for build in builds if build.problem]
-    return _show(options, {"sources": groups, "problems": problems}, lambda: views.show_groups(groups, problems))
+    return _show(options, {"sources": groups, "problems": problems}, lambda: verb_output.show_groups(groups, problems))
 
 
 def suggest_comparison(options, root, read_result):
@@ -116,7 +119,7 @@ def suggest_comparison(options, root, read_result):
 
 
 def explain(options, root, _):
-    from .profiling import explain_speed
+    from edgeproof.artifacts.agreement.profiling import explain_speed
 
     preset = read_entry("preset", options.preset, root)
     check_name("model", options.model, root)
@@ -143,7 +146,7 @@ def explain(options, root, _):
     document = explain_speed(manifest["cell"], source / "model.onnx", artifact, preset["runtime"], inputs, options.runs)
     if options.output:
         return _write(options.output, document, "operators")
-    return _show(options, validate(document, "operators", "the profile"), lambda: views.show_operators(document))
+    return _show(options, validate(document, "operators", "the profile"), lambda: verb_output.show_operators(document))
 
 
 def _target(text, root):

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..artifacts.manifests import read_manifest
-from ..core.comparison import judge_pairs
-from ..core.documents import digest_json, read_json, require_sealed, write_sealed
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.layout import Cell
-from ..core.power import detectable_effect
-from ..core.recomputing import must_follow
-from ..runs import pairing
-from ..runs.sessions import digest_agent
+from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import Cell
+from edgeproof.core.paired_test import judge_pairs
+from edgeproof.core.recomputing import must_follow
+from edgeproof.core.statistical_power import detectable_effect
+from edgeproof.runs import pairing
+from edgeproof.runs.sessions import digest_agent
 
 # A machine on which ten pairs cannot see a tenth is not fit for measuring at all.
 UNFIT_EFFECT = 1.10

@@ -4,7 +4,7 @@ sessions.
 
 import math
 
-from ..core.distributions import student_t_quantile
+from edgeproof.core.distributions import student_t_quantile
 
 _CONFIDENCE = 0.95
 

@@ -4,8 +4,9 @@ A criterion without a named statistic or without a limit is a mistake in the con
 edge phases, "Named statistic".
 """
 
-from ..core.errors import UserError
-from ..core.yaml_files import read_yaml
+from edgeproof.core.errors import UserError
+from edgeproof.core.yaml_files import read_yaml
+
 from .quantities import OFFERED, WITHOUT_CONFIDENCE
 
 VERDICTS = ("pass", "fail", "unknown")

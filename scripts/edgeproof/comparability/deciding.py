@@ -7,11 +7,12 @@ Every rule that applies names an outcome, and the worst of them is the decision:
 
 from pathlib import Path
 
-from ..core.documents import read_json, write_json
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.recomputing import must_follow
-from ..runs.samples import path_beside, read_samples
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.recomputing import must_follow
+from edgeproof.runs.raw_samples import path_beside, read_samples
+
 from .criteria import VERDICTS, judge_criteria, read_criteria
 from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
 from .quantities import RunEvidence, find_in_run

@@ -4,7 +4,7 @@ Source: InferEdgeEnv v0.1.5 (contract, sections 6, 7 and 12). The judgement itse
 `config/policies/edgeenv-v1.yaml`; here are only names and shapes.
 """
 
-from ..core.files import sha256_bytes
+from edgeproof.core.files import sha256_bytes
 
 VERDICTS = {"no": "No", "conditional": "Conditional", "yes": "Yes"}
 SEVERITIES = ("low", "warning", "medium", "high")  # ascending; low: nothing was triggered

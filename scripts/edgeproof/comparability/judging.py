@@ -1,9 +1,10 @@
 """May two results be compared at all? The verdict, its mode and its reasons; no measuring and no deltas here."""
 
-from ..core.documents import write_json
-from ..core.files import sha256_file
-from ..runs.conditions import state_of
-from ..runs.results import read_result
+from edgeproof.core.documents import write_json
+from edgeproof.core.files import sha256_file
+from edgeproof.runs.conditions import state_of
+from edgeproof.runs.results import read_result
+
 from .fields import UNRECORDED, describe_difference, normalise, read_fields
 
 _FAILED = ("failed", "unsupported")

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ..core.documents import digest_json, read_json, require_sealed, write_sealed
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..runs import pairing
-from ..runs.sessions import digest_agent
+from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.runs import pairing
+from edgeproof.runs.sessions import digest_agent
 
 
 def measure_pairs(

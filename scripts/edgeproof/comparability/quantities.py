@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.accuracy import paired_score_interval
-from ..core.distributions import student_t_quantile
-from ..core.percentiles import percentile_floor, pooled_percentiles
-from ..core.statistics import geometric_mean_interval
-from ..core.summary import PERCENTILES
+from edgeproof.core.accuracy import paired_score_interval
+from edgeproof.core.distributions import student_t_quantile
+from edgeproof.core.percentiles import percentile_floor, pooled_percentiles
+from edgeproof.core.statistics import geometric_mean_interval
+from edgeproof.core.summary import PERCENTILES
 
 COLD_PROCESSES = 20  # fewer fresh processes say too little about a cold start
 PERCENTILE_CONFIDENCE = 0.99  # of each bound at least: the one that the floors are for

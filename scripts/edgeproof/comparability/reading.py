@@ -5,14 +5,15 @@ All paths are those of `core.layout`, relative to the repository, as the raw sam
 
 from pathlib import Path
 
-from ..artifacts import records
-from ..core.documents import read_json
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.layout import Cell, artifact_folder, run_folder
-from ..core.recomputing import must_follow
-from ..core.yaml_files import read_yaml
-from ..runs.results import read_result
+from edgeproof.artifacts.records import manifest_lookup
+from edgeproof.core.documents import read_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import Cell, artifact_folder, run_folder
+from edgeproof.core.recomputing import must_follow
+from edgeproof.core.yaml_files import read_yaml
+from edgeproof.runs.results import read_result
+
 from .judging import build_verdict
 from .reporting import rebuild_report
 
@@ -66,7 +67,7 @@ def read_side(report, side, path):
 
 def read_parity(result, path):
     """Return the parity of a result's artifact; UserError when it is about another artifact."""
-    parity = records.read_parity(path)
+    parity = manifest_lookup.read_parity(path)
     for name in ("manifest", "artifact"):
         if parity[f"{name}_sha256"] != result["digests"][name]:
             raise UserError(f"{path}: {name}_sha256 is not digests.{name} of the result; run the workflow again")

@@ -7,15 +7,23 @@ What cannot be compared is `blocked`, with a mode and a recommendation: it is ne
 
 from pathlib import Path
 
-from ..core.documents import read_json, write_json
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.recomputing import must_follow
-from ..core.yaml_files import read_yaml
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.recomputing import must_follow
+from edgeproof.core.yaml_files import read_yaml
+
 from .edgeenv import BLOCKED, SEVERITIES, delta_pct, describe_regression, name_blocked_mode
 from .judging import judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
-from .reading import folder_of_artifact, folder_of_run, read_comparison, read_parity, read_side, read_verdict
+from .reading import (
+    folder_of_artifact,
+    folder_of_run,
+    read_comparison,
+    read_parity,
+    read_side,
+    read_verdict,
+)
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}

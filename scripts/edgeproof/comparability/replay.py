@@ -6,10 +6,11 @@ Source: the contract of the edge phases, part 2 and acceptance.
 
 import itertools
 
-from ..core.documents import read_json
-from ..core.errors import UserError
-from ..core.percentiles import percentile_floor
-from ..core.summary import PERCENTILES
+from edgeproof.core.documents import read_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.percentiles import percentile_floor
+from edgeproof.core.summary import PERCENTILES
+
 from .criteria import judge_criteria
 from .quantities import COLD_PROCESSES, Quantity, absent, in_unit
 

@@ -1,13 +1,14 @@
 """The report of one comparison: verdict first, a difference only where there may be one."""
 
-from ..calibration.noise import read_noise
-from ..core.comparison import judge_pairs
-from ..core.documents import read_json, write_json
-from ..core.errors import UserError
-from ..core.files import atomic_write, sha256_file
-from ..core.layout import Cell, run_folder
-from ..core.power import detectable_effect
-from ..runs.results import read_result
+from edgeproof.calibration.noise import read_noise
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.layout import Cell, run_folder
+from edgeproof.core.paired_test import judge_pairs
+from edgeproof.core.statistical_power import detectable_effect
+from edgeproof.runs.results import read_result
+
 from .between_sessions import compare_between_sessions
 from .pairs import read_pairs, require_state
 

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+REPOSITORY = Path(__file__).resolve().parents[3]
+
 
 class Cell(NamedTuple):
     """One measurement that a campaign wants."""
@@ -71,3 +73,8 @@ def relative_to_repository(path, root="."):
         if place.is_relative_to(base):
             return str(place.relative_to(base))
     return str(path)
+
+
+def locate(path):
+    """Return `path` as text relative to this repository where it lies inside, else as it is."""
+    return relative_to_repository(path, REPOSITORY)

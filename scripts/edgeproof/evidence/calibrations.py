@@ -4,10 +4,20 @@ import math
 
 import numpy as np
 
-from ..core.layout import Cell
+from edgeproof.core.layout import Cell
+
 from .charts import draw_sessions, label_of
 from .collecting import link_from
-from .formatting import SPACE, first_up, format_count, format_limit, format_percent, format_signed, format_time, plural
+from .formatting import (
+    SPACE,
+    first_up,
+    format_count,
+    format_limit,
+    format_percent,
+    format_signed,
+    format_time,
+    plural,
+)
 
 _STATES = {"fit": "ok", "limited": "tolerated", "unfit": "failing"}
 _SENTENCES = {

@@ -6,26 +6,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..artifacts.manifests import read_manifest
-from ..artifacts.records import read_parity
-from ..calibration.noise import read_noise, read_ratios
-from ..comparability.deciding import read_decision
-from ..comparability.pairs import read_pairs
-from ..core.comparison import PairJudgement, adjust_judgements, judge_pairs
-from ..core.documents import digest_json, read_json
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.layout import Cell, artifact_folder, comparison_folder, plan_folder, run_folder, source_folder
-from ..core.recomputing import must_follow
-from ..plans.checking import read_check
-from ..plans.origins import check_origins
-from ..plans.scenario import load_scenario
-from ..plans.verify import verify_plan
-from ..runs.results import read_result
-from ..runs.samples import read_samples
-from .distributions import Distribution, describe_distribution
+from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.calibration.noise import read_noise, read_ratios
+from edgeproof.comparability.deciding import read_decision
+from edgeproof.comparability.pairs import read_pairs
+from edgeproof.core.documents import digest_json, read_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import (
+    Cell,
+    artifact_folder,
+    comparison_folder,
+    plan_folder,
+    run_folder,
+    source_folder,
+)
+from edgeproof.core.paired_test import PairJudgement, adjust_judgements, judge_pairs
+from edgeproof.core.recomputing import must_follow
+from edgeproof.plans.checking import read_check
+from edgeproof.plans.scenario.loading import load_scenario
+from edgeproof.plans.scenario.origins import check_origins
+from edgeproof.plans.verifier.verification import verify_plan
+from edgeproof.runs.raw_samples import read_samples
+from edgeproof.runs.results import read_result
+
 from .gate import judge_cell, judge_plan
-from .regressions import check_regressions
+from .latency_shapes import Distribution, describe_distribution
+from .regression_gate import check_regressions
 
 
 class CellEvidence(NamedTuple):

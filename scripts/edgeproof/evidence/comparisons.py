@@ -1,6 +1,7 @@
 """Comparisons as plain data: the verdict in one sentence, the difference where there may be one, and all reasons."""
 
-from ..core.layout import Cell
+from edgeproof.core.layout import Cell
+
 from .charts import anchor_of
 from .collecting import link_from
 from .formatting import (

@@ -2,14 +2,15 @@
 
 import textwrap
 
-from ..artifacts.records import read_parity
-from ..core.documents import read_json, write_json
-from ..core.files import sha256_file
-from ..core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
-from ..plans.checking import read_check
-from ..plans.tables import describe_failure
-from ..runs.results import read_result
-from .regressions import check_regressions
+from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.plans.checking import read_check
+from edgeproof.plans.outcome.plan_tables import describe_failure
+from edgeproof.runs.results import read_result
+
+from .regression_gate import check_regressions
 
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
 

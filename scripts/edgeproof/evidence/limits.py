@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from ..core.summary import PERCENTILES
+from edgeproof.core.summary import PERCENTILES
+
 from .charts import label_of
 from .formatting import format_count
 

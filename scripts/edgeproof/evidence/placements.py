@@ -1,6 +1,7 @@
 """Plans as plain data: where the stages run, how that was proved, and what running them so said of the prediction."""
 
-from ..plans.tables import describe_failure, describe_proof, describe_robustness
+from edgeproof.plans.outcome.plan_tables import describe_failure, describe_proof, describe_robustness
+
 from .collecting import link_from
 from .formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
 

@@ -5,17 +5,18 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from ..core.files import atomic_write
+from edgeproof.core.files import atomic_write
+
 from .calibrations import describe_calibrations
+from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles
 from .charts import draw_forest, draw_latencies
 from .collecting import collect_evidence
 from .comparisons import describe_comparisons, describe_correction
-from .environment import describe_environments
+from .environment_tables import describe_environments
 from .formatting import plain
 from .limits import list_limits
 from .overview import describe_overview
 from .placements import describe_plans
-from .tables import describe_cells, describe_digests, describe_parities, describe_percentiles
 
 TEMPLATES = Path(__file__).parent
 

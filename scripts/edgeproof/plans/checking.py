@@ -2,17 +2,17 @@
 
 import statistics
 
-from ..core.documents import digest_json, read_json, require_sealed, write_sealed
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.layout import relative_to_repository
-from ..core.recomputing import must_follow
-from ..core.summary import summarise_run
-from ..core.tensors import read_tensors
-from ..runs.measuring import worst_output_difference
-from ..runs.results import OUTPUT_LIMIT
-from ..runs.samples import path_beside, read_samples, write_samples
-from ..runs.sessions import digest_agent, run_session
+from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.recomputing import must_follow
+from edgeproof.core.summary import summarise_run
+from edgeproof.core.tensors import read_tensors
+from edgeproof.runs.measuring import worst_output_difference
+from edgeproof.runs.raw_samples import path_beside, read_samples, write_samples
+from edgeproof.runs.results import OUTPUT_LIMIT
+from edgeproof.runs.sessions import digest_agent, run_session
 
 _MS = 1e6
 _SAMPLES = "the samples"

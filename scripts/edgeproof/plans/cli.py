@@ -9,15 +9,14 @@ from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write
-
-from .document import build_plan_document
-from .goals import BLENDS, METRICS, SEQUENCES
-from .page import render_page
-from .planning import Request, plan_scenario, tighten_limits
-from .scenario import load_scenario
-from .search import Effort
-from .tables import describe_failure, render_csv, render_pareto_csv, render_text
-from .verify import verify_plan
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.plan_page import render_page
+from edgeproof.plans.outcome.plan_tables import describe_failure, render_csv, render_pareto_csv, render_text
+from edgeproof.plans.outcome.planning import Request, plan_scenario, tighten_limits
+from edgeproof.plans.scenario.goals import BLENDS, METRICS, SEQUENCES
+from edgeproof.plans.scenario.loading import load_scenario
+from edgeproof.plans.solver.search import Effort
+from edgeproof.plans.verifier.verification import verify_plan
 
 FORMATS = {
     "text": render_text,

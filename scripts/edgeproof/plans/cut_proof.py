@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 
-from ..artifacts.agreement import measure_agreement
-from ..artifacts.execution import infer_outputs
-from ..artifacts.parity import REFERENCE_ARM, pair_outputs
-from ..core.documents import read_json, write_json
-from ..core.errors import UserError
-from ..core.files import sha256_file
+from edgeproof.artifacts.agreement.execution import infer_outputs
+from edgeproof.artifacts.agreement.output_agreement import measure_agreement
+from edgeproof.artifacts.agreement.parity import REFERENCE_ARM, pair_outputs
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
 
 LIMIT = 1e-5  # relative L2; what another order of the same float32 sums may make, and no more
 _KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement")

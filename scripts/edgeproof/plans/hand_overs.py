@@ -5,11 +5,11 @@ import statistics
 
 import numpy as np
 
-from ..core.distributions import student_t_quantile
-from ..core.documents import write_json
-from ..core.errors import UserError
-from ..core.layout import relative_to_repository
-from ..runs.sessions import digest_agent, run_session
+from edgeproof.core.distributions import student_t_quantile
+from edgeproof.core.documents import write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.runs.sessions import digest_agent, run_session
 
 CONFIDENCE = 0.95
 _MS = 1e6

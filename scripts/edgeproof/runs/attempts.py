@@ -5,8 +5,8 @@ overwritten.
 import json
 from pathlib import Path
 
-from ..core.errors import UserError
-from ..core.files import atomic_write
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write
 
 
 def open_attempt(folder, spec):

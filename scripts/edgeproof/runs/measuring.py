@@ -4,14 +4,15 @@ import sys
 
 import numpy as np
 
-from ..artifacts.manifests import read_manifest
-from ..core.documents import read_json, write_sealed
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.layout import Cell, relative_to_repository
-from ..core.tensors import read_tensors
+from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.core.documents import read_json, write_sealed
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import Cell, relative_to_repository
+from edgeproof.core.tensors import read_tensors
+
+from .raw_samples import path_beside, write_samples
 from .results import build_result
-from .samples import path_beside, write_samples
 from .sessions import digest_agent, process_folder, run_session
 
 

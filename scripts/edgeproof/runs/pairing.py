@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..core.errors import UserError
-from ..core.files import atomic_write, sha256_file
-from ..core.layout import relative_to_repository
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.layout import relative_to_repository
+
 from .conditions import describe_state, judge_environment
 from .sessions import process_folder, run_session
 

@@ -3,14 +3,15 @@
 import math
 from pathlib import Path
 
-from ..core.documents import digest_json, read_json, require_sealed
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.layout import Cell
-from ..core.recomputing import must_follow
-from ..core.summary import summarise_run
+from edgeproof.core.documents import digest_json, read_json, require_sealed
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import Cell
+from edgeproof.core.recomputing import must_follow
+from edgeproof.core.summary import summarise_run
+
 from .conditions import judge_conditions
-from .samples import path_beside, read_samples
+from .raw_samples import path_beside, read_samples
 
 # The same artifact on the same input: two machines' kernels may round differently, more is another function.
 OUTPUT_LIMIT = 0.1

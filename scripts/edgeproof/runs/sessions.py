@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.files import sha256_bytes, sha256_file
+from edgeproof.core.files import sha256_bytes, sha256_file
+
 from .attempts import close_failed, open_attempt
 
 SCRIPTS = Path(__file__).resolve().parents[2]

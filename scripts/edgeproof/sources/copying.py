@@ -2,8 +2,8 @@
 
 import shutil
 
-from ..core.errors import UserError
-from ..core.files import atomic_path, sha256_file
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_path, sha256_file
 
 
 def copy_model(source, sha256, output):

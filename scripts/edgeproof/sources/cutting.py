@@ -3,8 +3,9 @@
 import onnx
 from onnx import helper
 
-from ..core.errors import UserError
-from ..core.files import atomic_path
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_path
+
 from .arithmetic import infer_shapes
 from .onnx_files import load_model
 from .onnx_graphs import iterate_nodes, list_inputs

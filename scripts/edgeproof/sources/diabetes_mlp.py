@@ -14,8 +14,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from threadpoolctl import threadpool_limits
 
-from ..core.errors import UserError
-from ..core.files import atomic_write
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write
+
 from . import diabetes, network
 
 WIDTHS = (diabetes.FEATURES, 32, 16, 1)

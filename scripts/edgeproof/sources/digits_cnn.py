@@ -15,8 +15,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from threadpoolctl import threadpool_limits
 
-from ..core.errors import UserError
-from ..core.files import atomic_write
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write
+
 from . import digits, network
 from .augmentation import distort_images
 

@@ -16,8 +16,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from ..core.errors import UserError
-from ..core.files import atomic_write, sha256_file
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write, sha256_file
 
 TIMEOUT_S = 60.0
 ATTEMPTS = 5

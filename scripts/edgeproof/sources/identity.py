@@ -6,9 +6,10 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-from ..core.documents import write_json
-from ..core.errors import UserError
-from ..core.files import sha256_file
+from edgeproof.core.documents import write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+
 from .arithmetic import count_macs
 from .onnx_files import load_model
 from .onnx_graphs import iterate_nodes, iterate_tensors, list_inputs

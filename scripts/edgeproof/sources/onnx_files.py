@@ -5,7 +5,8 @@ import os
 
 import onnx
 
-from ..core.errors import UserError
+from edgeproof.core.errors import UserError
+
 from .onnx_graphs import iterate_tensors
 
 _READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; what is larger is a weight

@@ -25,8 +25,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from ..core.errors import UserError
-from ..core.files import atomic_write
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write
 
 ARCHITECTURES = {"squeezenet": "light_squeezenet", "shufflenet": "light_shufflenet", "resnet50": "light_resnet50"}
 OPSET = 13

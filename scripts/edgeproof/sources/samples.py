@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from ..core.documents import read_json, write_json
-from ..core.errors import UserError
-from ..core.files import sha256_bytes, sha256_file
-from ..core.tensors import read_tensors, write_tensors
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_bytes, sha256_file
+from edgeproof.core.tensors import read_tensors, write_tensors
+
 from . import diabetes, digits
 
 MINIMUM_CALIBRATION = 200  # fewer leave the ranges of activations to chance

@@ -3,10 +3,11 @@
 import numpy as np
 import onnxruntime
 
-from ..core.documents import read_json, write_json
-from ..core.errors import UserError
-from ..core.files import sha256_file
-from ..core.tensors import read_tensors, write_tensors
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.tensors import read_tensors, write_tensors
+
 from .samples import count_samples, digest_samples, order_inputs
 
 _SETS = ("calibration", "evaluation")

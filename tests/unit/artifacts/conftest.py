@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgeproof.artifacts.building import build_fake, build_onnx
-from edgeproof.artifacts.manifests import read_manifest
-from edgeproof.artifacts.parity import check_parity
+from edgeproof.artifacts.agreement.parity import check_parity
+from edgeproof.artifacts.builds.onnx_artifacts import build_fake, build_onnx
+from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import write_tensors

@@ -14,11 +14,11 @@ from edgeproof.artifacts.candidates import (
     name_comparison,
     parse_cell,
 )
-from edgeproof.artifacts.manifests import REPOSITORY, read_manifest
+from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
-from edgeproof.core.layout import Cell
+from edgeproof.core.layout import REPOSITORY, Cell
 from edgeproof.core.yaml_files import read_yaml
 
 from .conftest import Job, make_classifier

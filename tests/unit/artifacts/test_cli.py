@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from edgeproof.__main__ import main as edgeproof
 from edgeproof.artifacts.cli import main
-from edgeproof.artifacts.manifests import REPOSITORY
 from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json, validate
+from edgeproof.core.layout import REPOSITORY
 
 from .conftest import BUILD, RUNTIME, Job, make_classifier
 from .test_candidates import put_result, read_result

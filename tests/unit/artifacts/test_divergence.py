@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from edgeproof.artifacts.agreement import find_worst_sample
-from edgeproof.artifacts.divergence import (
+from edgeproof.artifacts.agreement.divergence import (
     choose_limit,
     conclude,
     list_layers,
@@ -15,6 +14,7 @@ from edgeproof.artifacts.divergence import (
     match_layers,
     write_sample,
 )
+from edgeproof.artifacts.agreement.output_agreement import find_worst_sample
 from edgeproof.core.tensors import read_tensors, write_tensors
 from onnx import TensorProto, helper
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeproof.artifacts import execution
-from edgeproof.artifacts.execution import infer_outputs
+from edgeproof.artifacts.agreement import execution
+from edgeproof.artifacts.agreement.execution import infer_outputs
 from edgeproof.core.errors import UserError
 
 ARM = {"backend": "onnxruntime", "precision": "fp32", "runtime": {}}

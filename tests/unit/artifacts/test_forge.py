@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from edgeproof.artifacts.forge import (
+from edgeproof.artifacts.records.forge import (
     list_errors,
     list_warnings,
     locate_recorded,
@@ -13,7 +13,7 @@ from edgeproof.artifacts.forge import (
     summarise_forge,
     validate_foreign,
 )
-from edgeproof.artifacts.validation import has_faults
+from edgeproof.artifacts.records.validation import has_faults
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 

@@ -1,7 +1,7 @@
 """What of a preset decides a build: the options of the precision that is built, and no other's."""
 
 import pytest
-from edgeproof.artifacts.formats import FORMATS, check_options, take_snapshot
+from edgeproof.artifacts.records.formats import FORMATS, check_options, take_snapshot
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.errors import UserError
 

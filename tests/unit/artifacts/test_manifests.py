@@ -5,9 +5,7 @@ import sys
 from importlib.metadata import PackageNotFoundError
 
 import pytest
-from edgeproof.artifacts import manifests
-from edgeproof.artifacts.manifests import (
-    REPOSITORY,
+from edgeproof.artifacts.records.manifests import (
     describe_lock,
     describe_record,
     read_manifest,
@@ -16,9 +14,11 @@ from edgeproof.artifacts.manifests import (
     version_of,
     write_manifest,
 )
+from edgeproof.core import layout
 from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import REPOSITORY, locate
 
 
 def edit(path, change):
@@ -160,10 +160,10 @@ def test_an_interpreter_is_named_by_its_link_in_the_repository_or_by_its_name(tm
         path.parent.mkdir(parents=True)
     outside.write_text("")
     link.symlink_to(outside)
-    monkeypatch.setattr(manifests, "REPOSITORY", tmp_path / "repository")
+    monkeypatch.setattr(layout, "REPOSITORY", tmp_path / "repository")
     assert record_command("s.py", ["--interpreter", str(link)]) == ["s.py", "--interpreter", ".venv/bin/python"]
     assert record_command("s.py", ["--interpreter", str(outside)]) == ["s.py", "--interpreter", "python3.11"]
-    assert str(tmp_path) not in manifests.locate(link)
+    assert str(tmp_path) not in locate(link)
 
 
 def test_onnx_runtime_is_known_by_its_other_name(tmp_path, monkeypatch):

@@ -3,9 +3,9 @@
 import numpy as np
 import onnxruntime
 import pytest
-from edgeproof.artifacts import parity
-from edgeproof.artifacts.execution import Inference
-from edgeproof.artifacts.parity import judge_thresholds, pair_outputs, summarise_outputs
+from edgeproof.artifacts.agreement import parity
+from edgeproof.artifacts.agreement.execution import Inference
+from edgeproof.artifacts.agreement.parity import judge_thresholds, pair_outputs, summarise_outputs
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
 from onnx import TensorProto, helper

@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edgeproof.artifacts import preflight
-from edgeproof.artifacts.failures import BuildError
-from edgeproof.artifacts.jobs import require_interface
-from edgeproof.artifacts.preflight import (
+from edgeproof.artifacts.builds import preflight
+from edgeproof.artifacts.builds.build_failures import BuildError
+from edgeproof.artifacts.builds.build_job import require_interface
+from edgeproof.artifacts.builds.preflight import (
     OnnxRuntimeTable,
     OperatorTable,
     check_operators,

@@ -3,8 +3,14 @@
 import json
 
 import pytest
-from edgeproof.artifacts import profiling
-from edgeproof.artifacts.profiling import compare_families, describe_findings, explain_speed, name_family, read_events
+from edgeproof.artifacts.agreement import profiling
+from edgeproof.artifacts.agreement.profiling import (
+    compare_families,
+    describe_findings,
+    explain_speed,
+    name_family,
+    read_events,
+)
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeproof.artifacts import publishing
-from edgeproof.artifacts.manifests import verify_manifest
-from edgeproof.artifacts.publishing import exclusive_folder, publish_build
+from edgeproof.artifacts.builds import publishing
+from edgeproof.artifacts.builds.publishing import exclusive_folder, publish_build
+from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
@@ -18,7 +18,7 @@ from .conftest import BUILD
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = """
 import sys
-from edgeproof.artifacts.publishing import exclusive_folder
+from edgeproof.artifacts.builds.publishing import exclusive_folder
 with exclusive_folder(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

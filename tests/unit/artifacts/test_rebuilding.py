@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import onnx
 import pytest
-from edgeproof.artifacts import rebuilding
-from edgeproof.artifacts.manifests import REPOSITORY, read_manifest, write_manifest
-from edgeproof.artifacts.rebuilding import (
+from edgeproof.artifacts.records import rebuilding
+from edgeproof.artifacts.records.manifests import read_manifest, write_manifest
+from edgeproof.artifacts.records.rebuilding import (
     choose_values,
     claim_folder,
     compare_environments,
@@ -18,6 +18,7 @@ from edgeproof.artifacts.rebuilding import (
 from edgeproof.core.documents import SEAL, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import REPOSITORY
 from onnx import numpy_helper
 
 from .conftest import BUILD, Job, make_classifier

@@ -1,13 +1,14 @@
 """The fifteen fields, for every preset that is shipped; sizes come from the artifact's interface."""
 
 import pytest
-from edgeproof.artifacts.formats import take_snapshot
-from edgeproof.artifacts.manifests import REPOSITORY, read_manifest, write_manifest
-from edgeproof.artifacts.runtime_summary import read_sizes, summarise_artifact
+from edgeproof.artifacts.records.formats import take_snapshot
+from edgeproof.artifacts.records.manifests import read_manifest, write_manifest
+from edgeproof.artifacts.records.runtime_summary import read_sizes, summarise_artifact
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.documents import SEAL, digest_json, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import REPOSITORY
 
 from .conftest import make_classifier
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from edgeproof.calibration.noise import describe_noise, estimate_false_rate, judge_fitness, pooled_sd
-from edgeproof.core.power import detectable_effect
+from edgeproof.core.statistical_power import detectable_effect
 from hypothesis import given
 from hypothesis import strategies as st
 

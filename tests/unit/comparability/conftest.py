@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from edgeproof.bench.made_up_campaigns import write_comparison
+from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.core.documents import seal
 from edgeproof.core.layout import comparison_folder
 from edgeproof.core.yaml_files import read_yaml
-from edgeproof.evidence.specimen_cells import write_cell
-from edgeproof.evidence.specimens import write_comparison
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LEFT, RIGHT = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")

@@ -7,7 +7,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.gate import check_gate
 from edgeproof.evidence.overview import describe_overview
-from edgeproof.evidence.regressions import judge_gated
+from edgeproof.evidence.regression_gate import judge_gated
 
 LINE = {"name": "slower", "status": "triggered", "delta_pct": 7.123}
 

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
+from edgeproof.bench.made_up_campaigns import write_comparison
+from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.comparability.edgeenv import SEVERITIES
 from edgeproof.comparability.regression import judge_thresholds, read_metrics, read_regression
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.yaml_files import read_yaml
-from edgeproof.evidence.specimen_cells import write_cell
-from edgeproof.evidence.specimens import write_comparison
+from edgeproof.runs.raw_samples import read_samples
 from edgeproof.runs.results import read_result
-from edgeproof.runs.samples import read_samples
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from edgeproof.core.comparison import judge_pairs
+from edgeproof.core.paired_test import judge_pairs
 from edgeproof.core.percentiles import percentile_upper_estimate, pooled_percentiles
 from edgeproof.core.stability import judge_stability, window_medians
 from edgeproof.core.statistics import geometric_mean_interval, paired_ratio_interval

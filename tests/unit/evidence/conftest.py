@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from edgeproof.evidence.specimens import make_campaign, write_calibration
+from edgeproof.bench.made_up_campaigns import make_campaign, write_calibration
 
 MARKUP = "<script>alert('x')</script> & | `code`"
 OK, INT8 = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")

@@ -3,17 +3,17 @@
 import itertools
 
 import numpy as np
+from edgeproof.bench.made_up_cells import digest, write_cell
 from edgeproof.core.documents import digest_json, read_json, write_json, write_sealed
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, plan_folder, run_folder, source_folder
-from edgeproof.evidence.specimen_cells import digest, write_cell
-from edgeproof.plans.assembling import write_scenario
 from edgeproof.plans.checking import compare_latency, summarise_samples
-from edgeproof.plans.document import build_plan_document
-from edgeproof.plans.page import render_page
-from edgeproof.plans.planning import Request, plan_scenario
-from edgeproof.plans.scenario import load_scenario
-from edgeproof.runs.samples import write_samples
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.plan_page import render_page
+from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.scenario.assembling import write_scenario
+from edgeproof.plans.scenario.loading import load_scenario
+from edgeproof.runs.raw_samples import write_samples
 
 EXECUTORS = ("left", "right")
 STAGES = ("stem", "head")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.evidence.collecting import collect_evidence, link_from
-from edgeproof.evidence.specimens import make_campaign
 
 FP32, INT8 = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")
 RUN = "results/runs/digits-cnn/ort-cpu/desk/fp32"

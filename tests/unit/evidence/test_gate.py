@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.evidence import gate
 from edgeproof.evidence.gate import check_gate, judge_cell
-from edgeproof.evidence.specimens import make_campaign
 
 OK = {"status": "ok", "reason": None}
 PASSED = {"status": "passed", "provenance": "measured", "reason": None}

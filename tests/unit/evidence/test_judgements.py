@@ -3,10 +3,10 @@
 import copy
 
 import pytest
+from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.comparisons import describe_comparisons, describe_correction
 from edgeproof.evidence.judgements import describe_decision, describe_regression
-from edgeproof.evidence.specimens import make_campaign
 
 CELL = ("digits-cnn", "ort-cpu", "desk", "fp32")
 PAGE = "results/evidence/trial/report.html"

@@ -1,8 +1,8 @@
 """What a report cannot say."""
 
+from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.limits import list_limits
-from edgeproof.evidence.specimens import make_campaign
 
 
 def test_everything_left_open_is_said(campaign):

@@ -1,9 +1,9 @@
 """The head of the page."""
 
 import pytest
+from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.overview import describe_overview
-from edgeproof.evidence.specimens import make_campaign
 
 
 @pytest.mark.parametrize(

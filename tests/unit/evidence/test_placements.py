@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from edgeproof.bench.made_up_campaigns import make_campaign
+from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.gate import check_gate
 from edgeproof.evidence.placements import describe_plans
 from edgeproof.evidence.rendering import build_view, render_html, render_markdown, write_report
-from edgeproof.evidence.specimen_cells import write_cell
-from edgeproof.evidence.specimens import make_campaign
 
 from .placed import write_placement
 

@@ -4,9 +4,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.rendering import build_view, escape_markdown, mark_code, render_html, render_markdown
-from edgeproof.evidence.specimens import make_campaign
 
 from .conftest import MARKUP, NOISE
 

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.cli import run
-from edgeproof.evidence.specimens import make_campaign
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 

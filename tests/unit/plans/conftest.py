@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from edgeproof.plans.costs import Problem
-from edgeproof.plans.goals import compile_goal, needs_pipelining
-from edgeproof.plans.ledger import Ledger
-from edgeproof.plans.search import find_plans
+from edgeproof.plans.scenario.costs import Problem
+from edgeproof.plans.scenario.goals import compile_goal, needs_pipelining
+from edgeproof.plans.solver.search import find_plans
+from edgeproof.plans.verifier.ledger import Ledger
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "planner"
 

@@ -1,8 +1,8 @@
 import pytest
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
-from edgeproof.plans import assembling
 from edgeproof.plans.hand_overs import fit_links
+from edgeproof.plans.scenario import assembling
 
 DIGEST = "0" * 64
 RESULT = {

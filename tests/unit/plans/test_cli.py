@@ -13,11 +13,11 @@ import pytest
 from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 from edgeproof.plans.cli import main
-from edgeproof.plans.document import build_plan_document
-from edgeproof.plans.page import render_page
-from edgeproof.plans.planning import Request, plan_scenario
-from edgeproof.plans.scenario import parse_scenario
-from edgeproof.plans.tables import render_csv, render_text
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.plan_page import render_page
+from edgeproof.plans.outcome.plan_tables import render_csv, render_text
+from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.scenario.loading import parse_scenario
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from edgeproof.plans.certificate import explain_infeasibility
-from edgeproof.plans.costs import UNIT, Problem
-from edgeproof.plans.goals import compile_goal
-from edgeproof.plans.pareto import trace_front
-from edgeproof.plans.scenario import load_scenario
-from edgeproof.plans.search import find_plans
+from edgeproof.plans.outcome.certificate import explain_infeasibility
+from edgeproof.plans.outcome.pareto import trace_front
+from edgeproof.plans.scenario.costs import UNIT, Problem
+from edgeproof.plans.scenario.goals import compile_goal
+from edgeproof.plans.scenario.loading import load_scenario
+from edgeproof.plans.solver.search import find_plans
 
 NAMES = (
     "mobile_vision_pipeline",

@@ -2,12 +2,12 @@
 
 import copy
 
-from edgeproof.plans import chain
-from edgeproof.plans.costs import Problem
-from edgeproof.plans.families import draw_chain, draw_tight_chain, tighten_memory
-from edgeproof.plans.goals import compile_goal
-from edgeproof.plans.scenario import parse_scenario
-from edgeproof.plans.search import find_plans
+from edgeproof.bench.scenario_families import draw_chain, draw_tight_chain, tighten_memory
+from edgeproof.plans.scenario.costs import Problem
+from edgeproof.plans.scenario.goals import compile_goal
+from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.solver import chain_search
+from edgeproof.plans.solver.search import find_plans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,12 +94,12 @@ def test_the_bound_never_exceeds_the_objective_and_runs_agree(document, goal):
 def test_tight_chains_are_proved_by_both_chain_searches(seed, stages):
     problem = Problem(parse_scenario(draw_tight_chain(seed, stages)))
     compiled = compile_goal("balanced", problem)
-    start = chain.search_chain(problem, compiled.levels[0], top_k=2)
-    chain_limit, chain._SHORT = chain._SHORT, 0
+    start = chain_search.search_chain(problem, compiled.levels[0], top_k=2)
+    chain_limit, chain_search._SHORT = chain_search._SHORT, 0
     try:
-        labels = chain.search_chain(problem, compiled.levels[0], top_k=2)
+        labels = chain_search.search_chain(problem, compiled.levels[0], top_k=2)
     finally:
-        chain._SHORT = chain_limit
+        chain_search._SHORT = chain_limit
     assert start.proven and labels.proven and start.placements == labels.placements
 
 

@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from edgeproof.plans import chain
-from edgeproof.plans.families import draw_chain, draw_graph, tighten_memory
-from edgeproof.plans.general import search_general
-from edgeproof.plans.scenario import parse_scenario
+from edgeproof.bench.scenario_families import draw_chain, draw_graph, tighten_memory
+from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.solver import chain_search
+from edgeproof.plans.solver.general_search import search_general
 
 GOALS = ("balanced", "latency", "efficiency", "min-latency", "min-energy")
 MORE_GOALS = (*GOALS, "throughput", "accuracy-first", "lex:switches,energy")
@@ -69,8 +69,8 @@ def test_chains(start, oracle, solver, monkeypatch):
     for seed in range(start, start + BATCH):
         problem, compiled, expected = check(seed, False, oracle, solver)
         with monkeypatch.context() as patch:
-            patch.setattr(chain, "_SHORT", 0)  # labels and Lagrangian bounds alone
-            found = chain.search_chain(problem, compiled.levels[0], top_k=3)
+            patch.setattr(chain_search, "_SHORT", 0)  # labels and Lagrangian bounds alone
+            found = chain_search.search_chain(problem, compiled.levels[0], top_k=3)
         assert found.placements == expected and found.proven, f"seed {seed}"
         if seed % 5 == 0:
             general = search_general(problem, compiled.levels, top_k=3)

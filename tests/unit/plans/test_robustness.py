@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from edgeproof.plans.document import build_plan_document
-from edgeproof.plans.planning import Request, plan_scenario
-from edgeproof.plans.robustness import Sampler
-from edgeproof.plans.scenario import parse_scenario
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.outcome.robustness import Sampler
+from edgeproof.plans.scenario.loading import parse_scenario
 
 
 def measured(value, spread, name, count=6):

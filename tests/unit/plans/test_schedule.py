@@ -4,13 +4,13 @@ import itertools
 import random
 
 import pytest
-from edgeproof.plans.costs import Problem
-from edgeproof.plans.document import build_plan_document
-from edgeproof.plans.families import draw_chain, draw_graph
-from edgeproof.plans.planning import Request, plan_scenario
-from edgeproof.plans.scenario import parse_scenario
-from edgeproof.plans.timeline import replay_schedule, trace_schedule
-from edgeproof.plans.verify import verify_plan
+from edgeproof.bench.scenario_families import draw_chain, draw_graph
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.scenario.costs import Problem
+from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.scenario.timeline import replay_schedule, trace_schedule
+from edgeproof.plans.verifier.verification import verify_plan
 
 
 def draw_scheduled(seed):

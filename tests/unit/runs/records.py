@@ -1,7 +1,7 @@
 """Made-up records of the agent and facts of a cell, as the measuring rule would have them."""
 
 import numpy as np
-from edgeproof.evidence.specimen_cells import DEFINITION, RUNTIME
+from edgeproof.bench.made_up_cells import DEFINITION, RUNTIME
 
 SNAPSHOT = {
     "taken_at_unix_s": 1.0,

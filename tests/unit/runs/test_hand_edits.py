@@ -5,8 +5,8 @@ import shutil
 import pytest
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.runs.raw_samples import write_samples
 from edgeproof.runs.results import read_result
-from edgeproof.runs.samples import write_samples
 
 from .records import steady_samples
 from .test_results import edit, put, store

@@ -8,8 +8,8 @@ import pytest
 from edgeproof.core.documents import write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.runs.raw_samples import read_samples, write_samples
 from edgeproof.runs.results import build_result, read_result
-from edgeproof.runs.samples import read_samples, write_samples
 
 from .records import make_facts, make_session, steady_samples
 

@@ -1,0 +1,159 @@
+"""The machine that builds what only runs where it was built: whether it is the right one, and what is installed there.
+
+Every path is relative to `root`, so that tests can stand in for a board.
+"""
+
+import contextlib
+import fcntl
+import getpass
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from edgeproof.core.errors import UserError
+
+_NAMES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
+
+
+def require_board(expected, root="/"):
+    """Raise UserError unless this machine's own name contains `expected` (empty: any machine will do)."""
+    found = next(filter(None, (_text(root, name) for name in _NAMES)), None)
+    if expected and expected.lower() not in (found or "").lower():
+        raise UserError(
+            f"this machine is called {found!r}, the device wants a board named {expected!r}; build there, or correct "
+            "the device's `board_contains`"
+        )
+
+
+@contextlib.contextmanager
+def hold_device(path, label):
+    """Hold the device's lock (None: the usual one), the same that a measurement holds: a build would disturb it.
+
+    `label`: what is being built, for whoever waits. As the agent does it, which stands alone (`agent/session.py`).
+    """
+    path = path or os.path.join(tempfile.gettempdir(), "edgeproof-device.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR)  # without O_CREAT, which the kernel may refuse on another user's file
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, 0o666)  # whatever the umask: the next user holds it, too
+    except OSError as error:
+        raise UserError(f"{path}: the device's lock cannot be opened ({error.strerror})") from error
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = stream.read().strip() or "?"
+            print(f"{label}: the device is busy, waiting for {holder}", file=sys.stderr, flush=True)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        stream.truncate()
+        json.dump({"pid": os.getpid(), "user": _user(), "label": label}, stream)
+        stream.flush()
+        yield
+        stream.seek(0)
+        stream.truncate()
+
+
+def _user():
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # nobody has this number: a container's user
+        return str(os.getuid())
+
+
+def find_tool(name, places, remedy):
+    """Return the path of a program on the PATH, or else in one of `places`; UserError with the remedy if it is nowhere.
+
+    Nothing is said about the artifact then: the tool may be there tomorrow.
+    """
+    found = shutil.which(name) or next((path for path in places if os.access(path, os.X_OK)), None)
+    if found is None:
+        raise UserError(f"{name}: is not on the PATH{''.join(f', nor is {path} there' for path in places)}; {remedy}")
+    return found
+
+
+def describe_drivers(root="/"):
+    """Return the manifest's `drivers` as far as this machine tells: JetPack's Linux, GPU, CUDA and their drivers."""
+    drivers = {
+        "jetpack": _text(root, "etc/nv_tegra_release"),
+        "gpu_driver": _text(root, "proc/driver/nvidia/version"),
+        "cuda": _cuda_version(root),
+        "rknpu_driver": _text(root, "sys/kernel/debug/rknpu/version") or _text(root, "proc/rknpu/version"),
+    }
+    if root == "/" and shutil.which("nvidia-smi"):
+        drivers["nvidia_smi"] = _ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    return {name: text for name, text in drivers.items() if text}
+
+
+def run_tool(command, folder, environment, timeout_s):
+    """Run a command (a list, no shell) in `folder`; return `(exit code, output)`, code None when it took too long.
+
+    Its output appears on stderr as it comes. What it started is ended with it.
+    """
+    lines, expired = [], threading.Event()
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UserError(f"{command[0]}: cannot be started ({error.strerror})") from error
+
+    def stop():
+        expired.set()
+        os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(timeout_s, stop)
+    timer.start()
+    try:
+        with process:
+            try:
+                for line in process.stdout:
+                    lines.append(line)
+                    sys.stderr.write(line)
+                process.wait()
+            except BaseException:  # Ctrl-C reaches us alone: the tool has a session of its own
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+    finally:
+        timer.cancel()
+    return None if expired.is_set() else process.returncode, "".join(lines)
+
+
+def _cuda_version(root):
+    try:
+        known = json.loads((Path(root) / "usr/local/cuda/version.json").read_text())
+        return known["cuda"]["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return _text(root, "usr/local/cuda/version.txt")
+
+
+def _text(root, path):
+    try:
+        return " ".join((Path(root) / path).read_text(errors="replace").replace("\0", " ").split()) or None
+    except OSError:
+        return None
+
+
+def _ask(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return " ".join(done.stdout.split()) or None

@@ -1,0 +1,107 @@
+"""Builds that end in a verdict: what a converter refused, in one line that names the node where that is known."""
+
+import contextlib
+import re
+import tempfile
+
+from edgeproof.core.errors import UserError
+from edgeproof.sources.onnx_graphs import iterate_nodes
+
+_UNSUPPORTED = (
+    "not_implemented",
+    "no op registered for",
+    "is not a registered function",
+    "could not find an implementation",
+    "unsupported operator",
+)
+_LONGEST = 500
+
+
+class BuildError(Exception):
+    """This model cannot become this artifact with these tools, and trying again will not change that.
+
+    `kind`: unsupported_operator, conversion_failed, precision_not_held, out_of_memory or timed_out.
+    """
+
+    def __init__(self, kind, message):
+        super().__init__(" ".join(str(message).split())[:_LONGEST])
+        self.kind = kind
+
+
+@contextlib.contextmanager
+def tool_failures(tool, model):
+    """Turn what a conversion tool raises inside into BuildError; mistakes of the user and of the disk pass through.
+
+    `model` (ModelProto) is searched for the node that the message speaks of. Temporary folders are cut out of it.
+    """
+    try:
+        yield
+    except (UserError, BuildError, OSError):
+        raise
+    except MemoryError as error:
+        raise BuildError("out_of_memory", f"{tool}: {error or 'out of memory'}") from error
+    except Exception as error:  # tools raise whatever they like, down to plain Exception
+        text = re.sub(rf"{re.escape(tempfile.gettempdir())}/[^/\s]+/", "", str(error)) or type(error).__name__
+        raise BuildError(classify_failure(text), f"{tool}: {text}{locate_failure(text, model)}") from error
+
+
+def classify_failure(text):
+    """Return the kind that a tool's message stands for."""
+    lowered = text.lower()
+    if any(phrase in lowered for phrase in _UNSUPPORTED):
+        return "unsupported_operator"
+    if "bad_alloc" in lowered or "failed to allocate" in lowered:
+        return "out_of_memory"
+    return "conversion_failed"
+
+
+def locate_failure(text, model):
+    """Return ` (node …, operator …, opset …)` of the node that a message names, or as much of that as it says.
+
+    A message that speaks of an operator of which the model has several does not say which of them it means.
+    """
+    versions = {item.domain or "ai.onnx": item.version for item in model.opset_import}
+    nodes = list(iterate_nodes(model.graph.node))
+    found = [node for node in nodes if node.name and _names_node(text, node.name)][:1]
+    if not found:
+        found = [node for node in nodes if re.search(rf"(?<!\w){re.escape(node.op_type)}(?!\w)", text)]
+        found = [node for node in found if node.op_type == found[0].op_type]
+    if not found:
+        return f" (opset {versions.get('ai.onnx', '?')})"
+    if len(found) == 1:
+        return f" ({describe_node(found[0], versions)})"
+    domain = found[0].domain or "ai.onnx"
+    return f" (operator {found[0].op_type}, {len(found)} nodes, opset {domain} {versions.get(domain, '?')})"
+
+
+def _names_node(text, name):
+    """Tell whether a message speaks of a node by its name.
+
+    Exporters call nodes `1` or `Add`, and messages are full of those: such a name must be quoted, or called one. What
+    stands in no message by chance (`/block/Relu`, `Conv_12`) may stand anywhere.
+    """
+    word = rf"{re.escape(name)}(?!\w)"
+    told = [rf"""['"`]{re.escape(name)}['"`]""", rf"\b(?i:name):? *{word}"]
+    if not name.isdigit():  # after "node" a number is a position
+        told.append(rf"\b(?i:node):? *\(?{word}")
+    if not name.isalnum():
+        told.append(rf"(?<!\w){word}")
+    return any(re.search(pattern, text) for pattern in told)
+
+
+def explain_failure(failure, model):
+    """Return the BuildError of a converter's `failure.json`, with the node to blame in words where one is known."""
+    message = failure["message"]
+    kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
+    node = next((node for node in iterate_nodes(model.graph.node) if failure["output"] in [*node.output[:1]]), None)
+    if node is None:
+        return BuildError(kind, f"{message}{locate_failure(message, model)}")
+    versions = {item.domain or "ai.onnx": item.version for item in model.opset_import}
+    return BuildError(kind, f"{describe_node(node, versions)}: {message}")
+
+
+def describe_node(node, versions):
+    """Return what a node is in words; an unnamed node is known by its first output. `versions`: opset by domain."""
+    domain = node.domain or "ai.onnx"
+    named = f"node {node.name!r}" if node.name else f"node that makes {node.output[0] if node.output else '?'!r}"
+    return f"{named}, operator {node.op_type}, opset {domain} {versions.get(domain, '?')}"

@@ -1,0 +1,57 @@
+"""What precision an artifact really has, judged by element types counted in it, not by its name."""
+
+from .build_failures import BuildError
+
+LEAST_SHARE = 0.5  # an artifact is called by the type that most of its weights have
+_TYPES = {
+    "fp32": {"float32"},
+    "fp16": {"float16"},
+    "int8": {"int8", "uint8"},
+    "int8-dynamic": {"int8", "uint8"},
+    "int8-weights": {"int8", "uint8"},
+}
+QUANTISERS = {"int8": "QuantizeLinear", "int8-dynamic": "DynamicQuantize"}  # in the name of an ONNX operator
+_NO_WEIGHTS = {"int64", "int32", "bool", "string"}  # shapes, indices, masks; and int32 biases of quantised layers
+
+
+def judge_counts(claimed, weights, values, operators):
+    """Return the `precision` entry of a manifest from what was counted in an artifact of any format."""
+    elements = {dtype: item["elements"] for dtype, item in weights.items()}
+    share = _share(elements, claimed)
+    return {
+        "claimed": claimed,
+        "basis": "element-types",
+        "share": _share(values, claimed) if share is None else share,
+        "weights": dict(sorted(weights.items())),
+        "values": dict(sorted(values.items())),
+        "operators": dict(sorted(operators.items())),
+    }
+
+
+def require_precision(proof, quantisers=QUANTISERS):
+    """Raise BuildError unless half of what was counted has the claimed type, and quantised activations where claimed.
+
+    `quantisers`: per precision, the operator (or a part of its name) that only quantised activations need.
+    """
+    share, claimed = proof["share"], proof["claimed"]
+    if share is None and claimed != "fp32":
+        raise BuildError("precision_not_held", f"no weights and no activations that could be {claimed}")
+    if share is not None and share < LEAST_SHARE:
+        counted = {dtype: item["elements"] for dtype, item in proof["weights"].items()} or proof["values"]
+        what, found = (
+            "weights" if proof["weights"] else "activations",
+            ", ".join(f"{n} {k}" for k, n in counted.items()),
+        )
+        raise BuildError(
+            "precision_not_held",
+            f"{share:.1%} of the {what} are {claimed}, at least {LEAST_SHARE:.0%} are needed; found {found}",
+        )
+    quantiser = quantisers.get(claimed)
+    if quantiser and not any(quantiser in operator for operator in proof["operators"]):
+        raise BuildError("precision_not_held", f"no activation is quantised (the artifact has no {quantiser})")
+
+
+def _share(counted, claimed):
+    relevant = {dtype: number for dtype, number in counted.items() if dtype not in _NO_WEIGHTS}
+    total = sum(relevant.values())
+    return sum(relevant.get(dtype, 0) for dtype in _TYPES[claimed]) / total if total else None

@@ -1,0 +1,201 @@
+"""Pre-flight: what of a model a target cannot run, named node by node, before anything is built for it.
+
+A target is judged by its operator table: an object with `explain(node, opset, dtypes)` that returns None, or why it
+cannot run the node. ONNX Runtime is asked for its own registry of kernels; a target whose registry is not at hand has
+an `OperatorTable`, a list that somebody wrote down. TABLES is where a further backend is entered.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import onnx
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as registry
+
+from edgeproof.sources.identity import name_dtype
+from edgeproof.sources.onnx_files import infer_types
+from edgeproof.sources.onnx_graphs import iterate_nodes
+
+from .build_failures import BuildError, describe_node
+
+_OPEN_END = 2**31 - 1  # last version of a kernel that names none
+_ONNX_TYPES = {"float32": "float", "float64": "double"}  # numpy's name to ONNX's, where they differ
+_CAST_BY_RUNTIME = {"float16"}  # on a CPU, ONNX Runtime computes in float32 what has no float16 kernel
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A node that the target cannot run. `node`: in words, with operator and opset; `why`: what is missing."""
+
+    node: str
+    operator: str
+    domain: str
+    opset: int | None
+    why: str
+
+    def __str__(self):
+        return f"{self.node}: {self.why}"
+
+
+@dataclass(frozen=True)
+class OperatorTable:
+    """Operators that a target takes, as its documentation lists them.
+
+    `operators`: `{operator: None}`, or instead of None a function `(node, opset, dtypes)` that returns why this one is
+    not taken, or None. Names outside the ONNX standard carry their domain (`com.acme.Frobnicate`).
+    """
+
+    target: str
+    operators: dict
+
+    def explain(self, node, opset, dtypes):
+        name = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+        if name not in self.operators:
+            return f"{self.target} has no such operator"
+        condition = self.operators[name]
+        return condition and condition(node, opset, dtypes)
+
+
+class OnnxRuntimeTable:
+    """What the ONNX Runtime of this interpreter can run on one execution provider, from its own registry."""
+
+    def __init__(self, provider="CPUExecutionProvider"):
+        self.target = f"ONNX Runtime {onnxruntime.__version__}"
+        self.provider = provider
+        self._kernels = {}
+        for kernel in registry.get_all_opkernel_def():
+            if kernel.provider == provider:
+                self._kernels.setdefault((kernel.domain, kernel.op_name), []).append(kernel)
+
+    def explain(self, node, opset, dtypes):
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        schema = _find_schema(domain, node.op_type, opset)
+        versions = [schema.since_version] if schema else self._versions.get((domain, node.op_type))
+        if versions is None:
+            return f"{self.target} has no such operator"
+        if min(versions) > opset:
+            return f"{self.target} has this operator from opset {min(versions)} on"
+        since = max(version for version in versions if version <= opset)
+        kernels = [item for item in self._kernels.get((domain, node.op_type), ()) if _covers(item.version_range, since)]
+        if not kernels:
+            if (domain, node.op_type) == ("", "Constant"):
+                return None  # becomes an initializer on loading
+            if schema and (schema.has_function or schema.has_context_dependent_function):
+                return None  # expanded into operators that have kernels
+            return f"{self.provider} of {self.target} has no kernel for it"
+        return schema and self._explain_types(node, schema, kernels, dtypes)
+
+    @functools.cached_property
+    def _versions(self):
+        """`{(domain, operator): versions}` of all that ONNX Runtime knows; to list them takes longer than to judge."""
+        versions = {}
+        for schema in registry.get_all_operator_schema():
+            versions.setdefault((schema.domain, schema.name), []).append(schema.since_version)
+        return versions
+
+    def _explain_types(self, node, schema, kernels, dtypes):
+        for index, name in enumerate(node.input):
+            dtype = dtypes.get(name)
+            if not name or dtype is None or dtype in _CAST_BY_RUNTIME or not schema.inputs:
+                continue
+            formal = schema.inputs[min(index, len(schema.inputs) - 1)].type_str
+            known = [item.type_constraints[formal] for item in kernels if formal in item.type_constraints]
+            taken, kind = sorted({kind for kinds in known for kind in kinds}), dtype.replace("_", "")
+            if len(known) == len(kernels) and f"tensor({_ONNX_TYPES.get(kind, kind)})" not in taken:
+                has = f"{self.provider} of {self.target} has kernels for {', '.join(taken)}"
+                return f"its input {name!r} is {dtype}, {has}"
+        return None
+
+
+@functools.cache
+def onnxruntime_table():
+    """Return the OnnxRuntimeTable of the CPU, once per process."""
+    return OnnxRuntimeTable()
+
+
+# Backend: how to get its table. A backend that is not here is not judged before it builds.
+TABLES = {"onnxruntime": onnxruntime_table}
+
+
+def list_blockers(model, table):
+    """Return a Blocker for every node of a ModelProto, subgraphs and functions included, that `table` cannot explain.
+
+    Calls of the model's own functions are judged by what the functions hold.
+    """
+    dtypes = infer_dtypes(model)
+    local = {(function.domain, function.name) for function in model.functions}
+    scopes = [(model.graph.node, read_versions(model.opset_import))]
+    scopes += [(function.node, read_versions(function.opset_import)) for function in model.functions]
+    blockers = []
+    for nodes, versions in scopes:
+        for node in iterate_nodes(nodes):
+            domain = node.domain or "ai.onnx"
+            opset = versions.get(domain)
+            if (node.domain, node.op_type) in local:
+                continue
+            why = "the model imports no operator set of its domain" if opset is None else None
+            why = why or table.explain(node, opset, dtypes)
+            if why:
+                blockers.append(Blocker(describe_node(node, versions), node.op_type, domain, opset, why))
+    return blockers
+
+
+def check_operators(source, model, backend):
+    """Return the Blockers of the ONNX file `source` (loaded as `model`) for a backend; [] where none or not known.
+
+    ONNX Runtime has the last word on itself: what it loads has no blocker, whatever its registry seems to say.
+    """
+    if backend not in TABLES:
+        return []
+    blockers = list_blockers(model, TABLES[backend]())
+    return [] if blockers and backend == "onnxruntime" and _loads(source) else blockers
+
+
+def require_operators(source, model, backend):
+    """Raise BuildError (unsupported_operator) that names the first node which `backend` cannot run."""
+    if blockers := check_operators(source, model, backend):
+        rest = f"; {len(blockers) - 1} more nodes cannot be run either" if len(blockers) > 1 else ""
+        raise BuildError("unsupported_operator", f"{blockers[0]}{rest}")
+
+
+def infer_dtypes(model):
+    """Return `{tensor name: dtype}` of the main graph, numpy's names, as far as ONNX can infer them."""
+    graph = infer_types(model)
+    types = {item.name: item.data_type for item in model.graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if value.type.WhichOneof("value") == "tensor_type" and value.type.tensor_type.elem_type:
+            types[value.name] = value.type.tensor_type.elem_type
+    return {name: name_dtype(kind) for name, kind in types.items()}
+
+
+def read_versions(imports):
+    """Return the operator set versions of a model or function by domain; the standard one is `ai.onnx`."""
+    return {item.domain or "ai.onnx": item.version for item in imports}
+
+
+def _find_schema(domain, operator, opset):
+    """Return ONNX's own schema of an operator as of `opset`, None where the standard has none."""
+    try:
+        return onnx.defs.get_schema(operator, max_inclusive_version=opset, domain=domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _covers(versions, since):
+    """Tell whether a kernel of versions (first, last) runs an operator that was last changed in version `since`.
+
+    As ONNX Runtime decides it: a kernel without an end runs the version that it was written for, and no later one.
+    """
+    first, last = versions
+    return first == since or (last != _OPEN_END and first <= since <= last)
+
+
+def _loads(source):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    except Exception:  # whatever the runtime raises, it does not load
+        return False
+    return True

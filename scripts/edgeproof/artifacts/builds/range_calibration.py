@@ -1,0 +1,121 @@
+"""Calibration samples, read from their npz one by one: a set of large images need not fit into memory."""
+
+import contextlib
+import math
+import zipfile
+
+import numpy as np
+
+from edgeproof.artifacts.records.manifests import describe_file
+from edgeproof.core.errors import UserError
+
+LEAST_SAMPLES = 200  # fewer leave the ranges of activations to chance
+CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime hold at once
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class CalibrationStream:
+    """The first `count` samples of a calibration set, as ONNX Runtime's CalibrationDataReader wants them.
+
+    `inputs`: `[{"name", "dtype", "shape"}]` of the model; the file has `inputs/{name}` of shape `(n, *shape[1:])`. Use
+    as a context manager. UserError when file, names, dtypes or shapes do not fit, or fewer than `count` samples are
+    there.
+    """
+
+    def __init__(self, path, inputs, count):
+        self._path, self._inputs, self._count = path, inputs, count
+        if count < LEAST_SAMPLES:
+            raise UserError(f"preset: build.calibration_samples is {count}; at least {LEAST_SAMPLES} are needed")
+        self._stack = contextlib.ExitStack()
+        self._columns, self._next, self._end = {}, 0, count
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            try:
+                archive = stack.enter_context(zipfile.ZipFile(self._path))
+            except OSError as error:
+                raise UserError(f"{self._path}: cannot be read ({error.strerror or error})") from error
+            except zipfile.BadZipFile as error:
+                raise UserError(f"{self._path}: not an npz archive ({error})") from error
+            names = {name.removesuffix(".npy") for name in archive.namelist()} - {"labels"}
+            expected = {f"inputs/{item['name']}" for item in self._inputs}
+            if names != expected:
+                raise UserError(f"{self._path}: has arrays {sorted(names)}; the model needs {sorted(expected)}")
+            for item in self._inputs:
+                self._columns[item["name"]] = self._open_column(stack, archive, item)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    def __len__(self):
+        """Rounded up to whole chunks, as ONNX Runtime demands; `get_next` ends at the last sample all the same."""
+        return math.ceil(self._count / CHUNK) * CHUNK
+
+    def set_range(self, start_index, end_index):
+        """Continue up to `end_index`; ranges come one after the other, so that the file is read once."""
+        if start_index != self._next:
+            raise ValueError(f"samples are read in order; {self._next} is next, not {start_index}")
+        self._end = min(end_index, self._count)
+
+    def get_next(self):
+        """Return the next sample as `{input name: array (1, …)}`, None at the end of the range."""
+        if self._next >= self._end:
+            return None
+        feed = {name: self._read_sample(name, *column) for name, column in self._columns.items()}
+        self._next += 1
+        return feed
+
+    def _open_column(self, stack, archive, item):
+        where = f"{self._path}: inputs/{item['name']}"
+        stream = stack.enter_context(archive.open(f"inputs/{item['name']}.npy"))
+        try:
+            shape, fortran, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
+        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{where} is no plain array ({error})") from error
+        if dtype.hasobject or fortran:
+            raise UserError(f"{where} must hold plain numbers in C order")
+        if dtype.name != item["dtype"]:
+            raise UserError(f"{where} is {dtype.name}; the model takes {item['dtype']}")
+        wanted = item["shape"]
+        if not shape or not _fits(shape[1:], wanted[1:]):
+            raise UserError(f"{where} has samples of shape {list(shape[1:])}; the model takes {wanted}")
+        if shape[0] < self._count:
+            raise UserError(f"{where} has {shape[0]} samples; build.calibration_samples asks for {self._count}")
+        return stream, shape[1:], dtype
+
+    def _read_sample(self, name, stream, shape, dtype):
+        size = dtype.itemsize * math.prod(shape)
+        try:
+            data = stream.read(size)
+        except zipfile.BadZipFile as error:
+            raise UserError(f"{self._path}: inputs/{name} is damaged ({error})") from error
+        if len(data) != size:
+            raise UserError(f"{self._path}: inputs/{name} ends within sample {self._next}")
+        sample = np.frombuffer(data, dtype).reshape(1, *shape)
+        if dtype.kind == "f" and not np.isfinite(sample).all():
+            raise UserError(f"{self._path}: inputs/{name}, sample {self._next} has values that are not finite")
+        return sample
+
+
+def check_calibration(path, inputs, precision, options):
+    """Return the manifest's entry about the calibration set, None where none is used; UserError if it does not fit."""
+    if precision != "int8":
+        return None
+    if path is None:
+        raise UserError("int8 needs a calibration set; give one with --calibration")
+    samples = options["calibration_samples"]
+    if type(samples) is not int or samples < LEAST_SAMPLES:
+        raise UserError(f"preset: build.calibration_samples is {samples!r}; at least {LEAST_SAMPLES} are needed")
+    with CalibrationStream(path, inputs, samples) as stream:
+        while stream.get_next() is not None:
+            pass
+    return {**describe_file(path), "samples": samples, "method": options["calibration_method"]}
+
+
+def _fits(shape, wanted):
+    return len(shape) == len(wanted) and all(
+        isinstance(size, str) or size == actual for size, actual in zip(wanted, shape, strict=True)
+    )

@@ -1,0 +1,125 @@
+"""The dry run of a build: every path it would make, what it would read with digests, and whether the target can run it.
+
+Nothing is created, not even a folder.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from edgeproof.artifacts.builds.preflight import TABLES, check_operators
+from edgeproof.artifacts.records.formats import take_snapshot
+from edgeproof.artifacts.records.manifest_lookup import check_name, read_entry
+from edgeproof.artifacts.records.manifests import HOST_LOCK
+from edgeproof.core.campaign import builder_of
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import artifact_folder, source_folder, toolchain_record
+from edgeproof.sources.onnx_files import load_model
+
+
+class Rule(NamedTuple):
+    """How artifacts of one suffix come about. `converter`: a program of its own converts, and has its own log.
+
+    `saved_model`: by way of a SavedModel, which onnx2tf makes.
+    """
+
+    name: str
+    converter: bool = True
+    saved_model: bool = False
+
+
+# As in rules/artifacts.smk; a test holds the two together.
+RULES = {
+    "onnx": Rule("build_onnx", converter=False),
+    "json": Rule("build_fake", converter=False),
+    "tflite": Rule("build_tflite", saved_model=True),
+    "mlpackage.zip": Rule("build_coreml", saved_model=True),
+    "openvino.zip": Rule("build_openvino"),
+    "pt": Rule("build_torchscript"),
+    "engine": Rule("build_tensorrt"),
+    "rknn": Rule("build_rknn"),
+}
+
+
+def plan_build(root, model, preset, precision, device=None):
+    """Return the plan of a build as a JSON object. `device`: for a preset that builds on the device.
+
+    UserError for names that the configuration does not have, paths among them, and for a precision that the preset does
+    not build.
+    """
+    read_entry("model", model, root)
+    document = read_entry("preset", preset, root)
+    if precision not in document["precisions"]:
+        offered = ", ".join(document["precisions"])
+        raise UserError(f"preset {preset!r} does not build {precision!r}; it has {offered}")
+    if device is not None:
+        check_name("device", device, root)
+    if document["built"] == "device" and device is None:
+        raise UserError(f"preset {preset!r} builds on the device; name one with --device")
+    builder = builder_of(document, device)
+    folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
+    rule = RULES[document["artifact"]]
+    toolchain = document.get("toolchain")
+    lock = f"envs/{toolchain}.lock" if toolchain else HOST_LOCK
+    inputs = {
+        "source": f"{source}/model.onnx",
+        "identity": f"{source}/identity.json",
+        **({"calibration": f"{source}/samples/calibration.npz"} if precision == "int8" else {}),
+        "evaluation": f"{source}/samples/evaluation.npz",
+        "preset": f"config/presets/{preset}.yaml",
+        "toolchain_lock": lock,
+    }
+    artifact = f"{folder}/artifact.{document['artifact']}"
+    place = f"{model}/{preset}/{builder}/{precision}"
+    outputs = [artifact, *(f"{folder}/{name}" for name in ("manifest.json", "parity.json", "reference.npz"))]
+    logs = [f"results/logs/{name}/{place}.log" for name in (rule.name, "check_parity")]
+    if rule.converter:
+        logs.append(f"results/logs/{rule.name}/{place}.converter.log")
+    first = [describe_input(root, file) for file in _list_prerequisites(rule, toolchain, model)]
+    for file in (item["file"] for item in first if item["sha256"] is None):
+        if file.endswith("/saved_model.json"):
+            logs += [f"results/logs/build_saved_model/{model}{suffix}.log" for suffix in ("", ".converter")]
+        elif not file.endswith(".zip"):
+            logs.append(f"results/logs/make_toolchain/{Path(file).stem}.log")
+    return {
+        "model": model,
+        "preset": preset,
+        "backend": document["backend"],
+        "builder": builder,
+        "precision": precision,
+        "artifact_format": document["artifact"],
+        "options": take_snapshot(document, precision)["build"],
+        "parity": document["parity"].get(precision, {}),
+        "inputs": {name: describe_input(root, file) for name, file in inputs.items()},
+        "first": first,
+        "outputs": outputs,
+        "logs": logs,
+        "existing": [file for file in outputs if (Path(root) / file).is_file()],
+        "preflight": describe_preflight(Path(root) / inputs["source"], document["backend"]),
+        "command": f"snakemake --profile local {outputs[2]}",
+    }
+
+
+def describe_input(root, file):
+    """Return file and sha256 of what a build reads; null where it is not there yet and would be made first."""
+    path = Path(root) / file
+    return {"file": file, "sha256": sha256_file(path) if path.is_file() else None}
+
+
+def describe_preflight(source, backend):
+    """Return whether the operators of a model were held against a backend's table, and every node it cannot run."""
+    if backend not in TABLES:
+        return {"checked": False, "reason": f"there is no operator table for {backend}", "blockers": []}
+    if not source.is_file():
+        return {"checked": False, "reason": "the source is not there yet", "blockers": []}
+    blockers = [str(item) for item in check_operators(source, load_model(source), backend)]
+    return {"checked": True, "reason": None, "blockers": blockers}
+
+
+def _list_prerequisites(rule, toolchain, model):
+    """Return what is made on the way where it is missing: the toolchains' records, the model's SavedModel."""
+    toolchains = dict.fromkeys(filter(None, ["tensorflow" if rule.saved_model else None, toolchain]))
+    files = [toolchain_record(name) for name in toolchains]
+    if rule.saved_model:
+        files += [f"results/artifacts/{model}/saved_model/saved_model.{suffix}" for suffix in ("json", "zip")]
+    return files

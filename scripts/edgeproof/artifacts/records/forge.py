@@ -1,0 +1,240 @@
+"""InferEdgeForge's own records: manifests (`inferedgeforge-manifest-v1`) and metadata (`0.1.0`), read and validated.
+
+Forge's checks are all here, with the same split into errors and warnings, and those it lacks: that the files exist and
+have the recorded digests, that digests are digests, and that schema and precision are what they claim to be.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import is_file, sha256_file
+
+from .validation import Check
+
+MANIFEST_SCHEMA = "inferedgeforge-manifest-v1"
+METADATA_SCHEMA = "0.1.0"
+_REQUIRED = {
+    "build": ("build_id", "timestamp", "preset_name", "backend", "target"),
+    "source_model": ("path", "format"),
+    "artifact": ("path", "format", "role"),
+    "runtime": ("engine", "device", "precision", "model_path", "artifact_path"),
+}
+_EQUAL = (
+    (("build", "backend"), ("runtime", "engine")),
+    (("build", "target"), ("runtime", "device")),
+    (("artifact", "path"), ("runtime", "artifact_path")),
+)
+_SIZES = ("batch", "height", "width")
+# What Forge compares builds by is not in its documents; its manifests have these fields for it.
+_CONTEXT = (("artifact", "model_name"), ("artifact", "precision"), ("runtime", "engine"), ("runtime", "device"))
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def read_foreign(path):
+    """Return the JSON object at `path` if it is one of Forge's documents, None if it is ours or none at all.
+
+    UserError when the file cannot be read. Unknown keys are allowed, as Forge allows them; a key that occurs twice or a
+    number that is none is an error as everywhere here.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        if b"inferedgeforge" in Path(path).read_bytes()[:4096]:
+            raise UserError(f"{path}: not valid JSON: {error}") from error
+        return None
+    if not isinstance(document, dict) or "schema" in document:
+        return None
+    return document if "schema_version" in document or "build" in document else None
+
+
+def validate_foreign(path, document):
+    """Return the Checks of one of Forge's documents; `differs` and `missing` are its errors, `note` its warnings."""
+    if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
+        return validate_metadata(path, document)
+    return validate_manifest(path, document)
+
+
+def validate_manifest(path, document):
+    """Return the Checks of a Forge manifest: those of Forge itself, then existence, digests and precision."""
+    errors, warnings = list_errors(document), list_warnings(document)
+    checks = [Check("manifest", "differs", str(path), text) for text in errors]
+    checks += [Check("manifest", "note", str(path), text) for text in warnings]
+    checks = checks or [Check("manifest", "ok", str(path))]
+    checks.append(_check_file("source", path, _section(document, "source_model")))
+    checks.append(_check_file("artifact", path, _section(document, "artifact")))
+    return checks + _check_precision(path, document)
+
+
+def validate_metadata(path, document):
+    """Return the Checks of a Forge metadata file: its required strings, and its files."""
+    required = {"build": _REQUIRED["build"], "source_model": _REQUIRED["source_model"]}
+    errors = list_empty(document, required)
+    if document.get("schema_version") != METADATA_SCHEMA:
+        errors.append(f"schema_version is {document.get('schema_version')!r}; {METADATA_SCHEMA!r} is known")
+    artifacts = document.get("artifacts")
+    if not isinstance(artifacts, list) or not artifacts or not all(isinstance(item, dict) for item in artifacts):
+        errors.append("artifacts is not a list of objects")
+        artifacts = []
+    checks = [Check("metadata", "differs", str(path), text) for text in errors] or [Check("metadata", "ok", str(path))]
+    checks.append(_check_file("source", path, _section(document, "source_model")))
+    return checks + [_check_file("artifact", path, item) for item in artifacts]
+
+
+def list_errors(document):
+    """Return Forge's errors: sections and strings that are missing, and fields that contradict each other."""
+    errors = list_empty(document, _REQUIRED)
+    for one, other in _EQUAL:
+        values = [_section(document, section).get(key) for section, key in (one, other)]
+        if all(values) and values[0] != values[1]:
+            errors.append(f"{'.'.join(one)} is {values[0]!r}, {'.'.join(other)} is {values[1]!r}")
+    if document.get("schema_version") not in (None, MANIFEST_SCHEMA):
+        errors.append(f"schema_version is {document['schema_version']!r}; {MANIFEST_SCHEMA!r} is known")
+    for section in ("source_model", "artifact"):
+        digest = _section(document, section).get("sha256")
+        if digest is not None and not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
+            errors.append(f"{section}.sha256 is {digest!r}; 64 hexadecimal digits are needed")
+    return errors
+
+
+def list_warnings(document):
+    """Return Forge's warnings: what a manifest may lack, and what makes it harder to compare or to trust."""
+    warnings = [f"no {key}" for key in ("schema_version", "tool") if not document.get(key)]
+    warnings += [
+        f"no {section}.sha256" for section in ("source_model", "artifact") if not _has(document, section, "sha256")
+    ]
+    if not _has(document, "artifact", "model_name"):
+        warnings.append("no artifact.model_name")
+    runtime = _section(document, "runtime")
+    for name in _SIZES:
+        if not (type(runtime.get(name)) is int and runtime[name] > 0):
+            warnings.append(f"runtime.{name} is not a positive integer")
+    missing = [".".join(item) for item in _CONTEXT if not _has(document, *item)]
+    if missing:
+        warnings.append(f"incomplete compare context: {', '.join(missing)}")
+    return warnings
+
+
+def list_empty(document, required):
+    """Return one sentence per section or non-empty string that is not there. `required`: `{section: (key, …)}`."""
+    errors = []
+    for section, keys in required.items():
+        if not isinstance(document.get(section), dict):
+            errors.append(f"section {section} is missing")
+            continue
+        for key in keys:
+            value = document[section].get(key)
+            if not isinstance(value, str) or not value.strip():
+                errors.append(f"{section}.{key} is {value!r}; a text is needed")
+    return errors
+
+
+def summarise_forge(path, document):
+    """Return the fifteen worker fields of a Forge manifest, in Forge's precedence; UserError where one is missing.
+
+    A field is taken from the manifest's `runtime`, else from its `build` or `artifact`, else from the `lab_compat` of
+    the metadata.json beside it, else from that metadata.
+    """
+    beside = Path(path).with_name("metadata.json")
+    metadata = (read_foreign(beside) or {}) if beside.is_file() else {}
+    runtime, build, artifact = (_section(document, name) for name in ("runtime", "build", "artifact"))
+    source = {**_section(metadata, "source_model"), **_section(document, "source_model")}
+    lab = _section(_section(metadata, "lab_compat"), "runtime")
+    artifacts = metadata.get("artifacts")
+    first = artifacts[0] if isinstance(artifacts, list) and artifacts and isinstance(artifacts[0], dict) else {}
+    chains = {
+        "source_model_path": [source.get("path")],
+        "source_model_sha256": [source.get("sha256")],
+        "backend": [
+            runtime.get("engine"),
+            build.get("backend"),
+            lab.get("engine"),
+            _section(metadata, "build").get("backend"),
+        ],
+        "target": [
+            runtime.get("device"),
+            build.get("target"),
+            lab.get("device"),
+            _section(metadata, "build").get("target"),
+        ],
+        "precision": [runtime.get("precision"), artifact.get("precision"), lab.get("precision")],
+        **{name: [runtime.get(name), lab.get(f"requested_{name}")] for name in _SIZES},
+        "artifact_path": [
+            runtime.get("artifact_path"),
+            artifact.get("path"),
+            lab.get("runtime_artifact_path"),
+            first.get("path"),
+        ],
+        "artifact_sha256": [artifact.get("sha256"), first.get("sha256")],
+        "artifact_type": [artifact.get("format"), first.get("format")],
+        "metadata_path": [str(beside) if metadata else None],
+        "manifest_path": [str(path)],
+        "preset_name": [build.get("preset_name"), _section(metadata, "build").get("preset_name")],
+        "build_id": [build.get("build_id"), _section(metadata, "build").get("build_id")],
+    }
+    summary = {name: next((value for value in values if value), None) for name, values in chains.items()}
+    for name, value in summary.items():
+        if name in _SIZES and not (type(value) is int and value > 0):
+            raise UserError(f"{path}: {name} is {value!r}; a positive integer is needed")
+        if name not in (*_SIZES, "metadata_path") and not (isinstance(value, str) and value):
+            raise UserError(f"{path}: {name} is {value!r}; a text is needed")
+    return {"schema": "edgeproof.runtime-summary.v1", **summary}
+
+
+def locate_recorded(path, recorded):
+    """Return where a path in a Forge record leads, or None: Forge stores them as typed, so builds cannot be moved.
+
+    Tried in turn: as it is, from the folder of the record or one above it, and by its name beside the record.
+    """
+    here = Path(path).resolve().parent
+    candidates = [Path(recorded), *(folder / recorded for folder in (here, *here.parents)), here / Path(recorded).name]
+    return next((item for item in candidates if is_file(item)), None)
+
+
+def _check_file(subject, path, section):
+    recorded, digest = section.get("path"), section.get("sha256")
+    if not isinstance(recorded, str) or not recorded:
+        return Check(subject, "missing", "-", "no path is recorded")
+    found = locate_recorded(path, recorded)
+    if found is None:
+        return Check(subject, "missing", recorded)
+    if not digest:
+        return Check(subject, "note", recorded, "is there; no sha256 is recorded to hold it against")
+    actual = sha256_file(found)
+    if actual != digest:
+        return Check(subject, "differs", recorded, f"sha256 is {actual}, the record says {digest}")
+    return Check(subject, "ok", recorded)
+
+
+def _check_precision(path, document):
+    """Return a Check where the precision claimed is not the one that the preset's snapshot asked for."""
+    asked = _section(_section(document, "preset_snapshot"), "build_options").get("precision")
+    for section in ("runtime", "artifact"):
+        claimed = _section(document, section).get("precision")
+        if asked and claimed and asked != claimed:
+            message = f"{section}.precision is {claimed!r}, the preset's build_options.precision is {asked!r}"
+            return [Check("precision", "differs", str(path), message)]
+    return []
+
+
+def _section(document, name):
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _has(document, section, key):
+    return bool(_section(document, section).get(key))
+
+
+def _unique(pairs):
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key occurs twice in one object")
+    return document
+
+
+def _refuse(name):
+    raise ValueError(f"{name} is not a number in JSON")

@@ -1,0 +1,203 @@
+"""Building an artifact again from its manifest, and what that proves: identical, equivalent or different.
+
+The command of the manifest is carried out again, with the preset as it was (the snapshot, whatever the preset's file
+says today) and with every output in a new folder: what was built first is read and never written.
+
+Manifests travel, and whoever wrote one must not choose what runs here or what is written: of the command only the
+script and the names of its options count. Data is read where the manifest and the layout have it; toolchains, and what
+a device has, are this repository's.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from edgeproof.core.clock import now
+from edgeproof.core.documents import write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write, is_file, sha256_file
+from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
+
+from .artifact_members import MOST_NAMED, Difference, compare_artifacts
+from .manifest_lookup import NAME, read_entry, root_of
+from .manifests import read_manifest, verify_manifest
+
+_SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
+_OUTPUTS = ("artifact", "manifest", "log")
+_DEVICE = {"board": "board_contains", "interpreter": "interpreter", "lock": "lock"}  # options, and keys of a device
+
+
+def rebuild_artifact(manifest_path, output=None):
+    """Rebuild what a manifest describes and return the record (`edgeproof.rebuild.v1`), which lies in the new folder.
+
+    `output`: a folder that is empty or not there yet; by default the next number in `results/rebuilds/{cell}/`.
+    UserError when the source, the calibration set or what else was built from is not what it was, when the artifact
+    itself was changed, when the folder is in use, or when the build does not end in a verdict.
+    """
+    begin = time.monotonic()
+    built, root = verify_manifest(manifest_path), root_of(manifest_path)
+    for what, recorded in _list_inputs(built):
+        _require_unchanged(what, root / recorded["file"], recorded["sha256"])
+    script, options = read_command(built["command"], manifest_path)
+    options = choose_values(options, built, root, manifest_path)
+    folder = claim_folder(output, root, built["cell"])
+    options |= {name: str(folder / options[name]) for name in _OUTPUTS if name in options}
+    command = [str(REPOSITORY / script), *(part for pair in options.items() for part in (f"--{pair[0]}", pair[1]))]
+    run_build([sys.executable, *command], folder / "build.log")
+    again = read_manifest(folder / "manifest.json")
+    verdict, differences = judge_rebuild(built, again, Path(manifest_path).parent, folder)
+    record = {
+        "schema": "edgeproof.rebuild.v1",
+        "cell": built["cell"],
+        "verdict": verdict,
+        "first": {"manifest": locate(manifest_path), **_describe_build(built, manifest_path)},
+        "second": {"manifest": locate(folder / "manifest.json"), **_describe_build(again, folder / "manifest.json")},
+        "differences": [vars(item) for item in differences[:MOST_NAMED]],
+        "differences_count": len(differences),
+        "environment": compare_environments(built, again),
+        "command": [script, *map(locate_argument, command[1:])],
+        "duration_s": round(time.monotonic() - begin, 3),
+        "rebuilt_at": now(),
+    }
+    write_json(folder / "rebuild.json", record, "rebuild")
+    return record
+
+
+def read_command(command, where):
+    """Return (script, `{option: value}`) of a recorded command; UserError unless it is one of our build scripts."""
+    script, arguments = command[0], command[1:]
+    pairs = list(zip(arguments[::2], arguments[1::2], strict=False))
+    if not _SCRIPT.fullmatch(script) or not (REPOSITORY / script).is_file():
+        raise UserError(f"{where}: command starts with {script!r}; only scripts/build_….py is carried out again")
+    if len(arguments) % 2 or any(not name.startswith("--") for name, _ in pairs):
+        raise UserError(f"{where}: command is not a list of options with one value each")
+    return script, {name.removeprefix("--"): value for name, value in pairs}
+
+
+def choose_values(options, built, root, where):
+    """Return the options of the second build, outputs as names of files in its folder. `options`: of the first.
+
+    UserError for an option that no build has, a toolchain that is not there, a device that is not configured.
+    """
+    cell, source = built["cell"], root / built["source"]["file"]
+    known = {
+        "cell": json.dumps(cell, sort_keys=True),
+        "preset": json.dumps(built["preset"], sort_keys=True),
+        "precision": cell["precision"],
+        "source": str(source),
+        "identity": str(source.with_name("identity.json")),
+        "saved-model": str(root / "results" / "artifacts" / cell["model"] / "saved_model" / "saved_model.json"),
+        "artifact": built["artifact"]["file"],
+        "manifest": "manifest.json",
+        "log": "converter.log",
+    }
+    if built["calibration"]:
+        known["calibration"] = str(root / built["calibration"]["file"])
+    if "toolchain" in options:
+        known["toolchain"] = _find_toolchain(options["toolchain"], where)
+    device = {} if cell["builder"] == "host" else _describe_device(cell["builder"])
+    if unknown := sorted(options.keys() - known.keys() - _DEVICE.keys()):
+        raise UserError(f"{where}: command has the option --{unknown[0]}, which its build cannot have")
+    return {name: known[name] for name in options if name in known} | device
+
+
+def _find_toolchain(recorded, where):
+    name = Path(recorded).stem
+    record = REPOSITORY / toolchain_record(name)
+    if not re.fullmatch(NAME, name) or not record.is_file():
+        raise UserError(
+            f"{where}: was built with the toolchain {name!r}, which is not there; make it with "
+            f"`snakemake --profile local {toolchain_record(name)}`"
+        )
+    return str(record)
+
+
+def _describe_device(name):
+    document = read_entry("device", name)
+    return {option: document[key] for option, key in _DEVICE.items() if document.get(key)}
+
+
+def claim_folder(output, root, cell):
+    """Return a new folder for a rebuild; UserError when `output` holds something already."""
+    if output is not None:
+        folder = Path(output).resolve()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{output}: is not an empty folder; a rebuild never overwrites, name a new one")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    base = root / "results" / "rebuilds" / cell["model"] / cell["preset"] / cell["builder"] / cell["precision"]
+    base.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        try:
+            (base / f"{number:04}").mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return base / f"{number:04}"
+
+
+def run_build(command, log):
+    """Run a build script and keep what it said; UserError with its last line unless it reached a verdict."""
+    process = subprocess.run(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    atomic_write(log, process.stdout)
+    if process.returncode:
+        last = (process.stdout.strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"{Path(command[1]).name}: exited with {process.returncode}: {last.removeprefix('error: ')}")
+
+
+def judge_rebuild(built, again, first, second):
+    """Return `(verdict, differences)` of two builds in the folders `first` and `second`."""
+    if built["status"] != again["status"]:
+        reason = (built["reason"] or again["reason"])["message"]
+        return "different", [Difference("status", f"{built['status']} became {again['status']} ({reason})")]
+    if built["status"] == "failed":
+        same = built["reason"]["kind"] == again["reason"]["kind"]
+        return ("identical" if same else "different"), []
+    name = built["artifact"]["file"]
+    return compare_artifacts(first / name, second / name, built["artifact"]["format"])
+
+
+def compare_environments(built, again):
+    """Return one sentence per thing around the build that is not what it was: versions, lock, machine."""
+    found = []
+    for what in ("toolchain", "host"):
+        for name in sorted({*built[what], *again[what]}):
+            before, after = built[what].get(name), again[what].get(name)
+            if before != after:
+                found.append(f"{name}: {before} became {after}")
+    for what, key in (("toolchain lock", "toolchain_lock_sha256"), ("edgeproof's own code", "code_sha256")):
+        before, after = built.get(key), again.get(key)
+        if before != after:
+            found.append(f"{what}: {before} became {after}")
+    return found
+
+
+def locate_argument(value):
+    """Return an argument with a path inside the repository relative to it."""
+    return locate(value) if value.startswith("/") else value
+
+
+def _list_inputs(built):
+    yield "source", built["source"]
+    if built["calibration"]:
+        yield "calibration set", built["calibration"]
+    if built.get("intermediate"):
+        yield "intermediate", built["intermediate"]
+
+
+def _require_unchanged(what, path, digest):
+    if not is_file(path):
+        raise UserError(f"{path}: is missing; the {what} of the first build is needed")
+    actual = sha256_file(path)
+    if actual != digest:
+        raise UserError(f"{path}: sha256 is {actual}, the first build's {what} had {digest}; a rebuild needs that one")
+
+
+def _describe_build(manifest, path):
+    return {"manifest_sha256": sha256_file(path), "artifact_sha256": manifest["artifact"]["sha256"]}

@@ -1,0 +1,211 @@
+"""Whether an artifact's record still holds: every file that a manifest names is opened and hashed again.
+
+One Check per thing looked at. `differs` and `missing` are faults; `note` says what was found and decides nothing.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import is_file, sha256_file
+from edgeproof.core.yaml_files import read_yaml
+
+from .formats import take_snapshot
+from .manifest_lookup import config_root_of, find_option, folder_of, read_parity, root_of
+from .manifests import read_manifest
+
+FAULTS = ("differs", "missing")
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `status`: ok, note, differs or missing. `file`: as the manifest names it."""
+
+    subject: str
+    status: str
+    file: str
+    message: str = ""
+
+    def __str__(self):
+        return f"{self.status:8}{self.subject}: {self.file}" + (f": {self.message}" if self.message else "")
+
+
+def validate_manifest(path, lenient=False):
+    """Return the Checks of the manifest at `path` and of every file it speaks of; an unreadable one is the only Check.
+
+    `lenient`: a preset file or a lock that changed in nothing that decided the build is a note.
+    """
+    try:
+        manifest = read_manifest(path)
+    except UserError as error:
+        return [Check("manifest", "differs", str(path), _without(path, error))]
+    root, config = root_of(path), config_root_of(path)
+    checks = [_check_place(path, manifest, root), _check_artifact(path, manifest)]
+    checks.append(_check_file("source", root, manifest["source"]["file"], manifest["source"]["sha256"]))
+    if used := manifest["calibration"]:
+        checks.append(_check_file("calibration set", root, used["file"], used["sha256"]))
+    if made := manifest.get("intermediate"):
+        checks.append(_check_file("intermediate", root, made["file"], made["sha256"]))
+    checks += _check_log(manifest, root)
+    checks += check_preset(manifest, config, lenient)
+    checks += check_lock(manifest, config, lenient)
+    return checks + _check_parity(path, root)
+
+
+def has_faults(checks):
+    """Tell whether something differs or is missing."""
+    return any(check.status in FAULTS for check in checks)
+
+
+def check_preset(manifest, root, lenient=False):
+    """Return the Checks of a preset's file against the snapshot in a manifest, and against its text at the time."""
+    recorded = manifest.get(
+        "preset_file", {"file": f"config/presets/{manifest['cell']['preset']}.yaml", "sha256": None}
+    )
+    file, path = recorded["file"], _resolve(root, recorded["file"])
+    if not is_file(path):
+        return [Check("preset file", "missing", file)]
+    try:
+        actual = sha256_file(path)
+        today, then = read_yaml(path, "preset"), manifest["preset"]
+        pair = [take_snapshot(item, manifest["cell"]["precision"]) for item in (today, then)]
+        differences = _compare(*pair)
+    except UserError as error:
+        return [Check("preset file", "differs", file, _without(path, error))]
+    if differences:
+        return [Check("preset file", "differs", file, f"{text}; rebuild it") for text in differences]
+    if recorded["sha256"] in (None, actual):
+        return [Check("preset file", "ok", file)]
+    message = f"sha256 is {actual}, was {recorded['sha256']} at the build; what decides the build is the same"
+    return [Check("preset file", "note" if lenient else "differs", file, message)]
+
+
+def check_lock(manifest, root, lenient=False):
+    """Return the Checks of the toolchain's lock: that it is the recorded one, and has the versions that took part."""
+    if (digest := manifest.get("toolchain_lock_sha256")) is None:
+        return [Check("toolchain lock", "note", "-", "the manifest names none")]
+    file = manifest.get("toolchain_lock_file")
+    if file is None:
+        found = next((item for item in sorted((root / "envs").glob("*.lock")) if sha256_file(item) == digest), None)
+        if found is None:
+            return [Check("toolchain lock", "differs", "envs/", f"no lock there has the sha256 {digest}")]
+        return [Check("toolchain lock", "ok", f"envs/{found.name}")]
+    check = _check_file("toolchain lock", root, file, digest)
+    if check.status == "missing":
+        return [check]
+    others = list_other_versions(manifest["toolchain"], read_pins(_resolve(root, file)))
+    if others:
+        return [Check("toolchain lock", "differs", file, "; ".join(others))]
+    if check.status == "differs":
+        message = f"{check.message}; the versions that took part are still in it"
+        return [Check("toolchain lock", "note" if lenient else "differs", file, message)]
+    return [check]
+
+
+def list_other_versions(toolchain, pins):
+    """Return one sentence per package that took part in a build in another version than a lock has now.
+
+    `toolchain`: `{distribution: version}`, `pins`: as `read_pins` gives them. What the lock does not have is passed
+    over (Python itself, and a second environment's packages); local versions (`+cpu`) are not told apart.
+    """
+    sentences = []
+    for name, version in toolchain.items():
+        wanted = {item.split("+")[0] for item in pins.get(_normalise(name), ())}
+        if wanted and version.split("+")[0] not in wanted:
+            sentences.append(f"{name} {version} took part in the build, the lock has {', '.join(sorted(wanted))}")
+    return sentences
+
+
+def read_pins(path):
+    """Return `{distribution: {version}}` of a lock file (several versions where markers choose between them)."""
+    pins = {}
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+        if match := _PIN.match(line):
+            pins.setdefault(_normalise(match[1]), set()).add(match[2])
+    return pins
+
+
+def _check_place(path, manifest, root):
+    wanted, folder = folder_of(manifest["cell"]), Path(path).resolve().parent
+    if folder.is_relative_to(root / "results" / "artifacts") and folder != root / wanted:
+        where = folder.relative_to(root)
+        return Check("manifest", "differs", str(path), f"is about {wanted}, but lies in {where}")
+    return Check("manifest", "ok", str(path))
+
+
+def _check_artifact(path, manifest):
+    recorded = manifest["artifact"]
+    if manifest["status"] == "failed":
+        file = Path(path).parent / recorded["file"]
+        if is_file(file) and file.stat().st_size == 0:
+            return Check("artifact", "ok", recorded["file"], "empty: the build failed")
+        return Check("artifact", "differs", recorded["file"], "is not an empty file, but the build failed")
+    return _check_file("artifact", Path(path).parent, recorded["file"], recorded["sha256"])
+
+
+def _check_log(manifest, root):
+    digest, file = manifest.get("log_sha256"), find_option(manifest["command"], "log")
+    if digest is None or file is None:
+        return []
+    if not is_file(_resolve(root, file)):
+        return [Check("build log", "note", file, "is not there any more")]
+    return [_check_file("build log", root, file, digest)]
+
+
+def _check_parity(path, root):
+    """Return the Checks of the parity document beside a manifest, and of what it names."""
+    beside = Path(path).with_name("parity.json")
+    if not is_file(beside):
+        return [Check("parity", "note", beside.name, "is not there yet")]
+    try:
+        parity, manifest = read_parity(beside), json.loads(Path(path).read_text())
+    except UserError as error:
+        return [Check("parity", "differs", beside.name, _without(beside, error))]
+    checks = []
+    for what, claimed, actual in (
+        ("source_sha256", parity["source_sha256"], manifest["source"]["sha256"]),
+        ("artifact_sha256", parity["artifact_sha256"], manifest["artifact"]["sha256"]),
+        ("manifest_sha256", parity["manifest_sha256"], sha256_file(path)),
+    ):
+        if claimed != actual:
+            message = f"{what} is {claimed}, the manifest beside it gives {actual}; one of the two was changed"
+            checks.append(Check("parity", "differs", beside.name, message))
+    checks = checks or [Check("parity", "ok", beside.name, parity["status"])]
+    evaluation, reference = parity["evaluation"], parity["reference"]
+    checks.append(_check_file("evaluation set", root, evaluation["file"], evaluation["sha256"]))
+    name = Path(reference["file"]).name
+    checks.append(_check_file("reference outputs", Path(path).parent, name, reference["sha256"]))
+    return checks
+
+
+def _check_file(subject, root, file, digest):
+    path = _resolve(root, file)
+    if not is_file(path):
+        return Check(subject, "missing", file)
+    actual = sha256_file(path)
+    if actual != digest:
+        return Check(subject, "differs", file, f"sha256 is {actual}, the record says {digest}")
+    return Check(subject, "ok", file)
+
+
+def _compare(now, then, key=""):
+    """Return one sentence per value of the preset that is not what the manifest says; both are JSON objects."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        pairs = [(name, now.get(name), then.get(name)) for name in sorted({*now, *then})]
+        return [text for name, a, b in pairs for text in _compare(a, b, f"{key}.{name}" if key else name)]
+    return [] if now == then else [f"{key} is {now!r}, was {then!r} at the build"]
+
+
+def _resolve(root, file):
+    return Path(root) / file  # an absolute path stays what it is
+
+
+def _normalise(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _without(path, error):
+    return " ".join(str(error).split()).removeprefix(f"{path}: ")

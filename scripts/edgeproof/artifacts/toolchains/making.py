@@ -1,0 +1,109 @@
+"""Making toolchains: environments with what builds or runs one kind of artifact, each from its lock when it is needed.
+
+How one is used is in `environments`.
+"""
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import uv
+
+from edgeproof.core.clock import now
+from edgeproof.core.documents import write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.layout import locate
+
+from .stamps import (
+    ROOT,
+    STAMP,
+    interpreter_path,
+    is_current,
+    list_distributions,
+    locked,
+    read_stamp,
+)
+
+SUPPORTED = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
+_DESCRIBE = """
+import importlib.metadata, json, platform
+packages = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
+print(json.dumps({"packages": dict(sorted(packages.items())), "interpreter": {
+    "implementation": platform.python_implementation(), "version": platform.python_version(),
+    "machine": platform.machine(), "system": platform.system()}}))
+"""
+
+
+def make_toolchain(name, lock, output, command):
+    """Make the environment of a toolchain from its lock file unless it is there, and write its record `output`."""
+    digest = sha256_file(lock)
+    with locked(name, fcntl.LOCK_EX):
+        if not is_current(name, digest):
+            install_toolchain(name, lock, digest)
+        found = read_stamp(name)
+    document = {
+        "schema": "edgeproof.toolchain.v1",
+        "toolchain": name,
+        "lock": {"file": locate(lock), "sha256": digest},
+        "interpreter": {"file": str(interpreter_path(name)), **found["interpreter"]},
+        "packages": found["packages"],
+        "bytes": found["bytes"],
+        "command": command,
+        "duration_s": found["duration_s"],
+        "made_at": found["made_at"],
+    }
+    write_json(output, document, "toolchain")
+
+
+def restore_toolchain(record_path, record):
+    """Make an environment again that somebody deleted or altered, from the same lock."""
+    name, lock = record["toolchain"], record["lock"]
+    if sha256_file(lock["file"]) != lock["sha256"]:
+        raise UserError(
+            f"{lock['file']}: is not the lock that {record_path} was made from, and the environment {ROOT / name} is "
+            f"gone; run the workflow, which makes both again"
+        )
+    print(f"{ROOT / name} is not what {record_path} says; making it again from {lock['file']}", file=sys.stderr)
+    with locked(name, fcntl.LOCK_EX):
+        if not is_current(name, lock["sha256"]):
+            install_toolchain(name, lock["file"], lock["sha256"])
+
+
+def install_toolchain(name, lock, digest):
+    """Put an environment into place: what the lock lists, by hash, and nothing else. Needs the exclusive lock."""
+    begin, folder, interpreter = time.monotonic(), ROOT / name, interpreter_path(name)
+    if not folder.is_symlink():  # as when somebody has moved 4 GB to another disk
+        shutil.rmtree(folder, ignore_errors=True)  # uv itself clears no folder that has stopped being an environment
+    run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
+    # Compiled now: what starts a converter may be told to write no bytecode, and would then compile at every start.
+    run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
+    described = subprocess.run([interpreter, "-I", "-c", _DESCRIBE], check=True, stdout=subprocess.PIPE).stdout
+    size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    stamp = {
+        "lock_sha256": digest,
+        "distributions": list_distributions(name),
+        "bytes": size,
+        "duration_s": round(time.monotonic() - begin, 3),
+        "made_at": now(),
+        **json.loads(described),
+    }
+    atomic_write(folder / STAMP, json.dumps(stamp, indent=2) + "\n")
+
+
+def run_uv(*arguments):
+    """Run uv, its messages on stderr; UserError with its last words when it fails."""
+    process = subprocess.run([uv.find_uv_bin(), *arguments], stderr=subprocess.PIPE, text=True, errors="replace")
+    sys.stderr.write(process.stderr)
+    if process.returncode:
+        said = " ".join(process.stderr.split())[-400:] or "no message"
+        raise UserError(f"uv {arguments[0]} {arguments[1]}: exited with {process.returncode}: {said}")
+
+
+def choose_python():
+    """Return which Python a toolchain gets: ours where the packages have wheels for it, else one that uv finds."""
+    low, high = SUPPORTED
+    return sys.executable if low <= sys.version_info[:2] < high else f">={low[0]}.{low[1]},<{high[0]}.{high[1]}"

@@ -1,0 +1,134 @@
+"""What judging costs: a large made-up campaign, read, recomputed and judged by the product's own functions.
+
+Snakemake and the start of one process per rule are not in it: they are the same for every workflow, and so is the
+time of measuring.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from edgeproof.comparability.judging import judge_pair
+from edgeproof.comparability.reporting import report_comparison
+from edgeproof.core.campaign import DEFAULT_REGRESSIONS
+from edgeproof.core.layout import Cell, comparison_folder, run_folder
+from edgeproof.core.yaml_files import read_yaml
+from edgeproof.runs.results import read_result
+
+from .made_up_campaigns import REPOSITORY, make_campaign, write_judgements, write_pairs
+
+PARTS = ("results", "comparisons", "decisions", "report", "gate")
+TARGET_SECONDS = 60.0
+_SCRIPT = "scripts/bench_judge.py"
+_PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+_SIDES = ("left", "right")
+_PLAN = "campaign.json"
+_RATIOS = (0.6, 1.0, 0.97, 1.05)  # of the comparisons, in turn; the first ones' regressions are asked for by the gate
+
+
+def measure_judging(folder, sizes, tell=lambda part: None):
+    """Return the `bench-judge` document, measured in `folder`, which is filled; `tell` is called with each part.
+
+    `sizes`: {cells, processes, samples, comparisons, pairs}. Each part is a process of its own; `peak_bytes` is what it
+    held at most.
+    """
+    folder = Path(folder)
+    write_large_campaign(folder, sizes)
+    parts = []
+    for name in PARTS:
+        parts.append({"name": name, **_measure(_command(name, folder), folder)})
+        tell(parts[-1])
+    seconds = sum(part["seconds"] for part in parts)
+    return {
+        "schema": "edgeproof.bench-judge.v1",
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        **sizes,
+        "seconds": seconds,
+        "peak_bytes": max(part["peak_bytes"] for part in parts),
+        "target_seconds": TARGET_SECONDS,
+        "met": seconds <= TARGET_SECONDS,
+        "parts": parts,
+    }
+
+
+def write_large_campaign(folder, sizes):
+    """Write results and pairs, not yet judged, into an empty folder, and the plan that the parts read."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        models = -(-sizes["cells"] // len(_PRECISIONS))
+        cells = [(f"model-{number:04d}", "ort-cpu", "desk", kind) for number in range(models) for kind in _PRECISIONS]
+        options = {"processes": sizes["processes"], "count": sizes["samples"]}
+        named = [dict(zip(Cell._fields, cell, strict=True)) for cell in cells[: sizes["cells"]]]
+        snapshot = make_campaign(folder, [cell | options for cell in named], name="large")
+        sides = [(left, right) for left, right in pairwise(cells) if left[0] == right[0]]
+        plan = {f"pair-{number:04d}": pair for number, pair in enumerate(sides[: sizes["comparisons"]])}
+        for number, (name, pair) in enumerate(plan.items()):
+            cells = {side: Cell(*cell) for side, cell in zip(("left", "right"), pair, strict=True)}
+            write_pairs(name, cells, ratio=_RATIOS[number % len(_RATIOS)], spread=0.01, pairs=sizes["pairs"])
+        snapshot["comparisons"] = list(plan)
+        Path(_PLAN).write_text(json.dumps({"snapshot": snapshot, "comparisons": plan}))
+    finally:
+        os.chdir(before)
+
+
+def run_part(name):
+    """Do one part of the work, in the current folder; `report` and `gate` are scripts of their own."""
+    plan = json.loads(Path(_PLAN).read_text())
+    if name == "results":
+        for cell in plan["snapshot"]["cells"]:
+            read_result(f"{run_folder(Cell(*cell[:4]))}/result.json")
+    elif name == "comparisons":
+        policy = read_yaml("config/policies/strict.yaml", "policy")
+        for comparison, cells in plan["comparisons"].items():
+            _judge_comparison(comparison, cells, policy)
+    elif name == "decisions":
+        for comparison, cells in plan["comparisons"].items():
+            write_judgements(comparison, {side: Cell(*cell) for side, cell in zip(_SIDES, cells, strict=True)})
+
+
+def _judge_comparison(name, cells, policy):
+    folder = comparison_folder(name)
+    results = [f"{run_folder(Cell(*cell))}/result.json" for cell in cells]
+    judge_pair(name, *results, "strict", policy, ["precision"], f"{folder}/verdict.json")
+    inputs = [f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json")]
+    report_comparison(*inputs, 0.02, f"{folder}/report.json", f"{folder}/report.md")
+
+
+def _command(name, folder):
+    """Return the command of a part; the scripts are started as the rules start them."""
+    snapshot = json.dumps(json.loads((folder / _PLAN).read_text())["snapshot"])
+    if name == "report":
+        page = "results/evidence/large/report"
+        arguments = ["--campaign", snapshot, "--tolerate", "[]", "--html", f"{page}.html", "--markdown", f"{page}.md"]
+        return ["scripts/write_report.py", *arguments]
+    if name == "gate":
+        gated = json.loads(snapshot)["comparisons"][:: len(_RATIOS)]
+        arguments = ["--campaign", snapshot, "--tolerate", "[]", "--output", "results/evidence/large/gate.json"]
+        regressions = json.dumps(DEFAULT_REGRESSIONS | {"gated": gated})
+        return ["scripts/check_gate.py", *arguments, "--regressions", regressions]
+    return [_SCRIPT, "--part", name]
+
+
+def _measure(command, folder):
+    """Run a command in a fresh process; return its wall time, start of the interpreter included, and its peak."""
+    script, *arguments = command
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, str(REPOSITORY / script), *arguments], cwd=folder)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, script)
+    computing = usage.ru_utime + usage.ru_stime
+    return {"seconds": seconds, "cpu_seconds": computing, "peak_bytes": usage.ru_maxrss * _MAXRSS_BYTES}

@@ -1,0 +1,330 @@
+"""Made-up cells, for tests and benchmarks: a model's sources, its artifact and a result, every digest in order."""
+
+import hashlib
+
+import numpy as np
+
+from edgeproof.core.documents import digest_json, write_json, write_sealed
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
+from edgeproof.runs.raw_samples import write_samples
+from edgeproof.runs.results import build_result
+
+MODEL_SHAPE = [1, 1, 8, 8]
+RUNTIME = {
+    "name": "onnxruntime",
+    "version": "1.31.1",
+    "execution_provider_requested": "CPUExecutionProvider",
+    "execution_providers_used": ["CPUExecutionProvider"],
+}
+DEFINITION = {
+    "boundary": "one call",
+    "host_device_transfers": "none",
+    "graph_capture": False,
+    "spin_wait": True,
+    "threads": 1,
+}
+PROTOCOL = {
+    "name": "quick",
+    "processes": 5,
+    "warmup_runs": 10,
+    "warmup_seconds": 0.5,
+    "min_samples": 200,
+    "min_seconds": 1.0,
+    "max_timer_share": 0.01,
+}
+
+
+def write_cell(
+    model="digits-cnn",
+    preset="ort-cpu",
+    device="desk",
+    precision="fp32",
+    kind="ok",
+    median_ms=1.0,
+    processes=5,
+    count=300,
+    message="made up",
+    accuracy=True,
+    snapshot=(),
+):
+    """Write one cell with its sources and artifact, and return its row of the snapshot.
+
+    `kind`: ok, unstable, simulated, no_artifact, crashed, unsupported, wrong (parity fails), trivial. `snapshot`: what
+    differs from a quiet desk.
+    """
+    cell, simulated = Cell(model, preset, device, precision), kind == "simulated"
+    identity = write_sources(model)
+    built = artifact_folder(model, preset, "host", precision)
+    manifest = write_manifest(cell, built, identity, None if kind != "no_artifact" else message)
+    parity = write_parity(cell, built, kind, message, accuracy)
+    samples = (
+        []
+        if kind in ("no_artifact", "crashed", "unsupported")
+        else make_samples(cell, kind, median_ms, processes, count)
+    )
+    session = None if kind == "no_artifact" else make_session(samples, kind, message, dict(snapshot), simulated)
+    folder = run_folder(cell)
+    write_samples(f"{folder}/samples.csv", samples)
+    facts = {
+        "cell": {**cell._asdict(), "builder": "host"},
+        "task": "classification",
+        "arm": {"runtime": {"intra_op_threads": 1}},
+        "device": {"name": device, "board": "A desk", "transport": "local", "tags": ["host"]},
+        "protocol": PROTOCOL | {"processes": processes, "min_samples": min(200, count)},
+        "identity": identity,
+        "artifact_bytes": manifest["artifact"]["bytes"],
+        "digests": {
+            "model": identity["sha256"],
+            "artifact": manifest["artifact"]["sha256"],
+            "manifest": sha256_file(f"{built}/manifest.json"),
+            "inputs": parity["evaluation"]["sha256"],
+            "agent": digest("agent"),
+            "samples": sha256_file(f"{folder}/samples.csv"),
+        },
+        "output_difference": 0.0,
+        "attempt": f"{folder}/attempts/0001",
+    }
+    write_sealed(f"{folder}/result.json", build_result(facts, manifest, session, samples), "result")
+    return [*cell, "host"]
+
+
+def write_sources(model):
+    """Write identity and samples of a model once, and return the identity."""
+    folder = source_folder(model)
+    tensor = {"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}
+    identity = {
+        "schema": "edgeproof.identity.v1",
+        "model": model,
+        "sha256": digest(model),
+        "bytes": 1000,
+        "ir_version": 8,
+        "opset": {"ai.onnx": 13},
+        "producer": {"name": None, "version": None},
+        "inputs": [tensor],
+        "outputs": [tensor],
+        "operators": {"Conv": 1},
+        "parameters": 31674,
+        "macs": 538240,
+        "macs_unknown": [],
+    }
+    samples = {
+        "schema": "edgeproof.samples.v1",
+        "model": model,
+        "model_sha256": identity["sha256"],
+        "kind": "digits",
+        "origin": "made up",
+        "seed": 0,
+        "labels": True,
+        "disjoint": True,
+        "calibration": {"count": 200, "sha256": digest("calibration")},
+        "evaluation": {"count": 500, "sha256": digest("evaluation")},
+    }
+    write_json(f"{folder}/identity.json", identity, "identity")
+    write_json(f"{folder}/samples/samples.json", samples, "samples")
+    return identity
+
+
+def write_manifest(cell, folder, identity, failure):
+    """Write the manifest of an artifact and return it; `failure`: why there is none, or None."""
+    preset = {"backend": "onnxruntime", "artifact": "onnx", "build": {}}
+    tensors = [{"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}]
+    precision = {
+        "claimed": cell.precision,
+        "basis": "simulated",
+        "share": None,
+        "weights": {},
+        "values": {},
+        "operators": {},
+    }
+    manifest = {
+        "schema": "edgeproof.manifest.v1",
+        "cell": {**{key: getattr(cell, key) for key in ("model", "preset", "precision")}, "builder": "host"},
+        "status": "failed" if failure else "ok",
+        "reason": {"kind": "conversion_failed", "message": failure} if failure else None,
+        "source": {"file": "model.onnx", "sha256": identity["sha256"], "bytes": 1000, "opset": {"ai.onnx": 13}},
+        "artifact": {
+            "file": "artifact.onnx",
+            "format": "onnx",
+            "sha256": None if failure else digest(f"{cell.model}/{cell.precision}"),
+            "bytes": 0 if failure else 128052,
+        },
+        "preset": preset,
+        "preset_sha256": digest_json(preset),
+        "inputs": None if failure else tensors,
+        "outputs": None if failure else tensors,
+        "precision": None if failure else precision,
+        "warnings": [],
+        "calibration": None,
+        "toolchain": {"python": "3.11"},
+        "command": ["made up"],
+        "exit_code": 0,
+        "duration_s": 0.1,
+        "host": {"machine": "x86_64", "os": "Linux"},
+        "built_at": "2026-11-21T09:00:00Z",
+    }
+    write_sealed(f"{folder}/manifest.json", manifest, "manifest")
+    return manifest
+
+
+def write_parity(cell, folder, kind, message, accuracy):
+    """Write the parity of an artifact and return it."""
+    names = (
+        "max_abs",
+        "absolute_l2",
+        "relative_l2",
+        "cosine_min",
+        "cosine_mean",
+        "top1_agreement",
+        "relative_accuracy",
+    )
+    metrics, absent = dict.fromkeys(names), dict.fromkeys(names, "the outputs were not compared")
+    status, reason, thresholds, judged = "passed", None, [], None
+    if kind == "no_artifact":
+        status, reason = "not_run", {"kind": "build_failed", "message": message}
+    elif kind == "unsupported":
+        status, reason = "failed", {"kind": "provider_unavailable", "message": message}
+    else:
+        metrics = dict(zip(names, (0.01, 0.02, 0.003, 0.9996, 0.9999, 0.998, 0.994), strict=True))
+        absent = {}
+        if not accuracy:
+            metrics["relative_accuracy"], absent["relative_accuracy"] = None, "the evaluation set has no labels"
+        judged = _accuracy() if accuracy else None
+        limit = 0.9999 if kind == "wrong" else 0.9
+        thresholds = [_threshold("min_cosine", "cosine_min", metrics, absent, limit)]
+        thresholds.append(_threshold("min_relative_accuracy", "relative_accuracy", metrics, absent, 0.99))
+    if kind == "wrong":
+        status, reason = "failed", {"kind": "threshold_missed", "message": message}
+    parity = {
+        "schema": "edgeproof.parity.v1",
+        "cell": {**{key: getattr(cell, key) for key in ("model", "preset", "precision")}, "builder": "host"},
+        "status": status,
+        "reason": reason,
+        "trivial": kind in ("trivial", "simulated"),
+        "provenance": "simulated" if kind == "simulated" else "measured",
+        "source_sha256": digest(cell.model),
+        "artifact_sha256": None if kind == "no_artifact" else digest(f"{cell.model}/{cell.precision}"),
+        "manifest_sha256": sha256_file(f"{folder}/manifest.json"),
+        "evaluation": {"file": "evaluation.npz", "sha256": digest("evaluation"), "count": 500, "labels": accuracy},
+        "arm": {"backend": "onnxruntime", "precision": cell.precision, "runtime": {}},
+        "runtimes": {"reference": None, "candidate": None},
+        "metrics": metrics,
+        "absent": absent,
+        "accuracy": judged,
+        "outputs": [],
+        "thresholds": thresholds,
+        "reference": {"file": "reference.npz", "sha256": digest("reference"), "outputs": []},
+        "command": ["made up"],
+        "duration_s": 0.1,
+    }
+    write_sealed(f"{folder}/parity.json", parity, "parity")
+    return parity
+
+
+def make_samples(cell, kind, median_ms, processes, count):
+    """Return int64 nanoseconds per process: 0.2 % between processes (15 % when unstable), 1 % within."""
+    random = np.random.default_rng(int(digest(str(cell))[:8], 16))
+    between = 0.15 if kind == "unstable" else 0.002
+    levels = median_ms * 1e6 * np.exp(between * random.standard_normal(processes))
+    return [(level * np.exp(0.01 * random.standard_normal(count))).astype("int64") for level in levels]
+
+
+def make_session(samples, kind, message, snapshot, simulated=False):
+    """Return what the agent would have recorded."""
+    processes = [
+        {
+            "slot": slot,
+            "arm": "candidate",
+            "status": "ok",
+            "reason": None,
+            "provenance": "simulated" if simulated else "measured",
+            "runtime": {**RUNTIME, "name": "fake"} if simulated else RUNTIME,
+            "latency_definition": DEFINITION,
+            "import_ns": 20_000_000,
+            "load_ns": 8_000_000,
+            "cold_first_inference_ns": 4_000_000,
+            "warmup_runs": 10,
+            "warmup_ns": 500_000_000,
+            "samples": len(values),
+            "window_ns": int(values.sum()),
+            "calls_per_sample": 1,
+            "timer_cost_ns": 50,
+            "memory_baseline_bytes": 50_000_000,
+            "memory_peak_bytes": 60_000_000,
+            "context_switches_voluntary": 0,
+            "context_switches_involuntary": 1,
+            "cpu_ns": int(values.sum()),
+        }
+        for slot, values in enumerate(samples)
+    ]
+    if kind in ("crashed", "unsupported"):
+        failure = "provider_unavailable" if kind == "unsupported" else "crashed"
+        reason = {"kind": failure, "message": message}
+        processes = [{"slot": 0, "arm": "candidate", "status": "failed", "reason": reason}]
+    quiet = {
+        "taken_at_unix_s": 1.8e9,
+        "board": None,
+        "machine": "x86_64",
+        "kernel": "6.1",
+        "os": "Debian",
+        "python": "3.11.2",
+        "cpu_model": "Made-up CPU",
+        "cpu_count": 2,
+        "affinity": [0, 1],
+        "governors": None,
+        "frequencies_khz": None,
+        "cpu_quota": None,
+        "load_average": [0.1, 0.1, 0.1],
+        "memory_available_bytes": 24_000_000_000,
+        "cpu_ticks": None,
+        "temperatures_c": None,
+        "throttled": None,
+        "power_mode": None,
+        "clocks_locked": None,
+        "jetpack": None,
+        "gpu_driver": None,
+    }
+    before, after = quiet | snapshot, quiet | snapshot | {"taken_at_unix_s": 1.8e9 + 12}
+    return {
+        "label": "made up",
+        "processes": processes,
+        "environment": {"before": before, "after": after, "steal_share": None},
+        "started_at_unix_s": 1.8e9,
+    }
+
+
+def digest(text):
+    """Return a digest that belongs to a word."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _threshold(name, metric, metrics, absent, limit):
+    value = metrics[metric]
+    passed = None if value is None else value >= limit
+    return {
+        "name": name,
+        "metric": metric,
+        "value": value,
+        "limit": limit,
+        "passed": passed,
+        "reason": absent.get(metric),
+    }
+
+
+def _accuracy():
+    return {
+        "difference": -0.006,
+        "low": -0.0193,
+        "high": 0.0051,
+        "confidence": 0.95,
+        "count": 500,
+        "reference_accuracy": 0.992,
+        "candidate_accuracy": 0.986,
+        "gained": 1,
+        "lost": 4,
+        "mcnemar_p": 0.375,
+        "bootstrap_low": None,
+        "bootstrap_high": None,
+        "resamples": 10000,
+        "seed": 0,
+    }

@@ -1,0 +1,201 @@
+"""Seeded families of synthetic scenarios, for benchmarks and for tests against brute force.
+
+All numbers are decimals with few digits, so that totals are exact. Every family is a function of a seed and returns a
+scenario document (not a `Scenario`): what is tested includes reading it.
+"""
+
+import itertools
+import random
+
+from edgeproof.plans.scenario.costs import UNIT, Problem
+from edgeproof.plans.scenario.goals import compile_goal
+from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.solver.chain_search import search_chain
+
+
+def draw_chain(seed, stages, devices, *, missing=0.0, holes=0.0, zero_mb=0.0):
+    """Return a version 1 chain: devices trade speed against energy and memory; shares of missing links and profiles."""
+    rng = random.Random(seed)
+    names = [f"d{i}" for i in range(devices)]
+    speed = [round(rng.uniform(1, 4), 2) for _ in names]
+    thrift = [round(rng.uniform(0.3, 1.5), 2) for _ in names]
+    rows = []
+    for index in range(stages):
+        work, size = rng.uniform(1, 12), rng.uniform(50, 600)
+        able = [d for d in range(devices) if rng.random() >= holes] or [rng.randrange(devices)]
+        rows.append(
+            {
+                "name": f"s{index}",
+                "output_mb": 0 if rng.random() < zero_mb else round(rng.uniform(0.5, 25), 1),
+                "profiles": {
+                    names[d]: {
+                        "latency_ms": round(work / speed[d] * rng.uniform(0.8, 1.2), 2),
+                        "energy_mj": round(work * thrift[d] * rng.uniform(0.8, 1.2), 2),
+                        "memory_mb": 10 * round(size * rng.uniform(0.8, 1.6) / 10),
+                    }
+                    for d in able
+                },
+            }
+        )
+    links = [
+        {
+            "source": a,
+            "target": b,
+            "latency_ms_per_mb": round(rng.uniform(0.02, 0.12), 3),
+            "energy_mj_per_mb": round(rng.uniform(0.02, 0.1), 3),
+            "bidirectional": rng.random() < 0.8,
+        }
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+        if rng.random() >= missing
+    ]
+    total = sum(max(p["memory_mb"] for p in row["profiles"].values()) for row in rows)
+    return {
+        "name": f"chain_{seed}",
+        "devices": [{"name": name, "memory_mb": 2 * total} for name in names],
+        "links": links,
+        "stages": rows,
+    }
+
+
+def draw_alternating_chain(seed):
+    """Return a chain of 10 stages and 104,976 placements that has to cross after every stage.
+
+    Stages alternate between two groups of devices, as when every other operator runs on accelerators only, and all
+    crossings pass through the same bus at one rate. Bounds that ignore crossings see a fraction of what it costs.
+    """
+    document = draw_chain(seed, 10, 8)
+    for index, stage in enumerate(document["stages"]):
+        group = 4 * (index % 2)
+        count = 4 if index in (3, 6) else 3
+        able = [f"d{d}" for d in range(group, group + count)]
+        stage["profiles"] = {device: stage["profiles"][device] for device in able}
+        stage["output_mb"] = round(80 + stage["output_mb"], 1)
+    for link in document["links"]:
+        link.update(latency_ms_per_mb=0.1, energy_mj_per_mb=0.08, bidirectional=True)
+    return document
+
+
+def tighten_memory(document, seed, share=0.5):
+    """Give every device a budget near `share` of the average demand, between its largest stage and the whole."""
+    rng = random.Random(seed)
+    count = len(document["devices"])
+    for device in document["devices"]:
+        needs = [
+            s["profiles"][device["name"]]["memory_mb"] for s in document["stages"] if device["name"] in s["profiles"]
+        ]
+        budget = sum(needs) / count * 2 * share * rng.uniform(0.8, 1.4)
+        device["memory_mb"] = max(10 * round(budget / 10), 10)
+    return document
+
+
+# Of one unit of work on a CPU: what accelerators take, as (latency, energy, memory) ranges. Read off the version 1
+# scenarios with known answers (tests/data/planner/random_*.json).
+_BOARD = {
+    "cpu": ((1.0, 1.0), (0.55, 1.05), (1.0, 1.0)),
+    "gpu": ((0.22, 0.42), (0.55, 0.95), (1.8, 3.0)),
+    "npu": ((0.34, 0.52), (0.2, 0.42), (1.2, 2.0)),
+}
+
+
+def draw_board_chain(seed, stages, share):
+    """Return a version 1 chain on CPU, GPU and NPU; every device holds about `share` of what all stages need on it."""
+    rng = random.Random(seed)
+    rows = []
+    for index in range(stages):
+        work, size = rng.uniform(3.5, 28), rng.uniform(90, 760)
+        profiles = {}
+        for device, (latency, energy, memory) in _BOARD.items():
+            if device != "cpu" and rng.random() < 0.1:
+                continue
+            profiles[device] = {
+                "latency_ms": round(work * rng.uniform(*latency), 2),
+                "energy_mj": round(work * rng.uniform(*energy), 2),
+                "memory_mb": 10 * round(size * rng.uniform(*memory) / 10),
+            }
+        output = 0 if index == stages - 1 else round(rng.uniform(1, 26), 1)
+        rows.append({"name": f"s{index}", "output_mb": output, "profiles": profiles})
+    links = [
+        {
+            "source": a,
+            "target": b,
+            "latency_ms_per_mb": round(rng.uniform(0.02, 0.16), 3),
+            "energy_mj_per_mb": round(rng.uniform(0.02, 0.12), 3),
+        }
+        for a, b in itertools.combinations(_BOARD, 2)
+    ]
+    needs = {d: sum(r["profiles"][d]["memory_mb"] for r in rows if d in r["profiles"]) for d in _BOARD}
+    devices = [
+        {"name": d, "memory_mb": 50 * max(1, round(needs[d] * share * rng.uniform(0.8, 1.2) / 50))} for d in _BOARD
+    ]
+    return {"name": f"board_{seed}", "devices": devices, "links": links, "stages": rows}
+
+
+def draw_tight_chain(seed, stages, slack=0.02):
+    """Return a 3-device chain with finite memory and a latency cap `slack` above the optimum without memory limits.
+
+    The family on which a beam of width 128 reports feasible instances as infeasible.
+    """
+    document = draw_board_chain(seed, stages, share=0.9)
+    roomy = {**document, "devices": [{**device, "memory_mb": 10**6} for device in document["devices"]]}
+    problem = Problem(parse_scenario(roomy))
+    level = compile_goal("min-latency", problem).levels[0]
+    optimum = float(search_chain(problem, level).bound)
+    document["constraints"] = {"max_total_latency_ms": round(optimum * (1 + slack), 4)}
+    return document
+
+
+def draw_capped_chain(seed, stages, devices):
+    """Return a chain on which memory, latency and energy caps all matter.
+
+    Budgets are finite; the latency cap is 2 % below and the energy cap 6 % above what the best balanced plan takes
+    without caps, so that plan is not allowed.
+    """
+    document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.8)
+    problem = Problem(parse_scenario(document))
+    goal = compile_goal("balanced", problem)
+    found = search_chain(problem, goal.levels[0], width_limit=512)
+    totals = problem.evaluate(found.placements[0])
+    document["constraints"] = {
+        "max_total_latency_ms": round(totals.latency / UNIT * 0.98, 4),
+        "max_total_energy_mj": round(totals.energy / UNIT * 1.06, 4),
+    }
+    return document
+
+
+def draw_graph(seed, stages, devices, *, variants=1, activations=False, shared=False, ends=False):
+    """Return a version 2 graph: mostly a chain, with skips and joins, set-up costs and links between all devices."""
+    rng = random.Random(seed)
+    document = draw_chain(seed, stages, devices)
+    document = {"schema": "edgeproof.scenario.v2", **document}
+    edges = set()
+    for target in range(1, stages):
+        for _ in range(1 if rng.random() < 0.6 else 2):
+            edges.add((max(0, target - rng.randint(1, 4)), target))
+    document["edges"] = [{"source": f"s{a}", "target": f"s{b}"} for a, b in sorted(edges)]
+    for link in document["links"]:
+        link["setup_ms"] = round(rng.uniform(0, 0.3), 2)
+        link["setup_mj"] = round(rng.uniform(0, 0.2), 2)
+        link["bidirectional"] = True
+    for stage in document["stages"]:
+        group = f"g{rng.randrange(2)}" if shared and rng.random() < 0.5 else None
+        for device, profile in stage["profiles"].items():
+            profile["weights_mb"] = profile.pop("memory_mb")
+            if activations:
+                profile["activations_mb"] = 10 * rng.randint(0, 20)
+            if group is not None:
+                profile["shared_weights"], profile["weights_mb"] = group, 200 if group == "g0" else 350
+            stage["profiles"][device] = [profile] + [
+                {
+                    **profile,
+                    "precision": f"int{v}",
+                    "latency_ms": round(profile["latency_ms"] * 0.6 / v, 2),
+                    "energy_mj": round(profile["energy_mj"] * 0.7 / v, 2),
+                    "accuracy_drop": round(rng.uniform(0.05, 0.4) * v, 2),
+                }
+                for v in range(1, variants)
+            ]
+    if ends:
+        document["ingest"] = {"device": "d0", "input_mb": 3.0}
+        document["egress"] = {"device": f"d{devices - 1}"}
+    return document

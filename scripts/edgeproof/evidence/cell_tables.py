@@ -1,0 +1,275 @@
+"""The tables of cells, percentiles, outputs and digests as plain data: text, and None for what was not had."""
+
+import numpy as np
+
+from edgeproof.core.summary import PERCENTILES
+
+from .charts import anchor_of, label_of
+from .collecting import link_from
+from .formatting import (
+    SPACE,
+    choose_unit,
+    decimals_for,
+    format_bytes,
+    format_count,
+    format_estimate,
+    format_fixed,
+    format_limit,
+    format_number,
+    format_percent,
+    format_range,
+    format_signed,
+    shorten_digest,
+)
+
+_METRICS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement")
+_NAMES = {
+    "max_abs": "largest absolute difference",
+    "relative_l2": "relative L2",
+    "cosine_min": "worst cosine",
+    "top1_agreement": "top-1 agreement",
+    "relative_accuracy": "relative accuracy",
+}
+
+
+def list_models(cells):
+    """Return [(model, its cells, unit, factor)] in the order of the campaign; the unit suits its latencies."""
+    models = []
+    for model in dict.fromkeys(item.cell.model for item in cells):
+        own = [item for item in cells if item.cell.model == model]
+        models.append((model, own, *choose_unit([(item.result["latency"] or {}).get("median_ms") for item in own])))
+    return models
+
+
+def describe_cells(cells):
+    """Return the table of cells, one group per model: {model, rows}."""
+    return [
+        {"model": model, "rows": [_describe_cell(item, unit, factor) for item in own]}
+        for model, own, unit, factor in list_models(cells)
+    ]
+
+
+def list_reasons(item):
+    """Return why a cell is not ok, one line each, the tests of an unstable run apart; and whether it took repeats."""
+    stability, before = item.result["stability"], item.result["unstable_before"]
+    if item.result["status"] != "unstable":
+        repeats = [f"measured {len(before) + 1} times, unstable before the last"] if before else []
+        return [*item.verdict["reasons"], *repeats]
+    tests = [_name_test(reason) for reason in stability["reasons"]]
+    return [*tests, *(reason for reason in item.verdict["reasons"] if not reason.startswith("unstable: "))]
+
+
+def _name_test(reason):
+    name, _, detail = reason.partition(": ")
+    return f"{name.replace('_', ' ')}: {detail}"
+
+
+def describe_percentiles(cells):
+    """Return {names, groups}: `names` with their floors; rows hold one entry per name, or one reason for all."""
+    floors = next((item.result["percentiles"] for item in cells if item.result["percentiles"]), {})
+    names = [{"name": name, "floor": format_count(floors[name]["floor_samples"])} for name in PERCENTILES if floors]
+    groups = []
+    for model, own, unit, factor in list_models(cells):
+        rows = [_percentile_row(item, unit, factor) for item in own if item.result["percentiles"]]
+        if rows:
+            groups.append({"model": model, "unit": unit, "rows": rows})
+    return {"names": names, "groups": groups}
+
+
+def describe_parities(cells):
+    """Return the table of artifacts, each once however many devices run it: how their outputs and answers agree."""
+    seen, rows = set(), []
+    for item in cells:
+        if item.paths["parity"] not in seen:
+            seen.add(item.paths["parity"])
+            rows.append(_describe_parity(item))
+    return rows
+
+
+def describe_digests(cells, page):
+    """Return the table of digests, with links relative to the page."""
+    return [
+        {
+            "label": f"{item.cell.model} · {label_of(item.cell)}",
+            "files": [
+                {
+                    "name": path.rsplit("/", 1)[1],
+                    "href": link_from(page, path),
+                    "short": shorten_digest(item.digests[name]),
+                    "digest": item.digests[name],
+                }
+                for name, path in item.paths.items()
+            ],
+        }
+        for item in cells
+    ]
+
+
+def describe_quality(parity):
+    """Return {reference, candidate, difference, interval, unit, count} of what a parity found: accuracy or error."""
+    if "error" in parity:
+        return describe_error(parity["error"])
+    return describe_accuracy(parity["accuracy"])
+
+
+def describe_error(error):
+    """Return a regression's error as `describe_quality` has it; without an interval, both answered alike."""
+    difference, low, high = (error[key] for key in ("difference", "low", "high"))
+    known = low is not None
+    decimals = min(4, decimals_for(difference, low, high)) if difference else 0
+    texts = {
+        side: f"RMSE{SPACE}{format_number(error[f'{side}_rmse'], 4)}"
+        + ("" if error[f"{side}_r2"] is None else f", R²{SPACE}{format_fixed(error[f'{side}_r2'], 3)}")
+        for side in ("reference", "candidate")
+    }
+    return {
+        **texts,
+        "difference": format_signed(difference, decimals),
+        "interval": format_range(low, high, decimals, sign=True) if known else "the same answers",
+        "unit": "in RMSE",
+        "confidence": format_limit(error["confidence"], share=True),
+        "count": format_count(error["count"]),
+    }
+
+
+def describe_accuracy(accuracy):
+    """Return an accuracy as `describe_quality` has it, or None."""
+    if accuracy is None:
+        return None
+    difference, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
+    decimals = min(2, decimals_for(difference, low, high))
+    return {
+        "reference": format_percent(accuracy["reference_accuracy"]),
+        "candidate": format_percent(accuracy["candidate_accuracy"]),
+        "difference": format_signed(difference, decimals),
+        "interval": format_range(low, high, decimals, sign=True),
+        "unit": "points",
+        "confidence": format_limit(accuracy["confidence"], share=True),
+        "count": format_count(accuracy["count"]),
+        "gained": accuracy["gained"],
+        "lost": accuracy["lost"],
+    }
+
+
+def _describe_cell(item, unit, factor):
+    result = item.result
+    latency = result["latency"] or dict.fromkeys(("median_ms", "interval_low_ms", "interval_high_ms"))
+    value, interval = format_estimate(
+        latency["median_ms"], latency["interval_low_ms"], latency["interval_high_ms"], factor
+    )
+    cold = [process["cold_first_inference_ms"] for process in result["processes"]]
+    load = [process["load_ms"] for process in result["processes"]]
+    return {
+        "anchor": anchor_of(item.cell),
+        "label": label_of(item.cell),
+        "preset": item.cell.preset,
+        "precision": item.cell.precision,
+        "device": item.cell.device,
+        "state": item.verdict["state"],
+        "status": result["status"],
+        "reasons": list_reasons(item),
+        "simulated": result["provenance"] == "simulated",
+        "latency": value and f"{value}{SPACE}{unit}",
+        "interval": interval,
+        "throughput": _with_unit(format_number(result["throughput_per_s"]), "/s"),
+        "cold": _median_ms(cold),
+        "load": _median_ms(load),
+        "memory": format_bytes(result["memory_peak_bytes"]),
+        "size": format_bytes(result["artifact_bytes"]) if item.manifest["status"] == "ok" else None,
+        "accuracy": describe_quality(item.parity),
+        "parity": _parity_summary(item.parity),
+    }
+
+
+def _parity_summary(parity):
+    state = {"passed": "ok", "failed": "failing", "not_run": "unknown"}[parity["status"]]
+    words = {"passed": "passed", "failed": "failed", "not_run": "not run"}[parity["status"]]
+    if parity["status"] == "passed" and parity["provenance"] == "simulated":
+        return {
+            "state": "unknown",
+            "words": "nothing to compare",
+            "detail": "simulated outputs, compared with themselves",
+        }
+    if parity["status"] == "passed" and parity["trivial"]:
+        return {
+            "state": "ok",
+            "words": "same graph",
+            "detail": "the same graph in the same runtime: agreement is trivial",
+        }
+    detail = parity["reason"]["message"] if parity["reason"] else None
+    return {"state": state, "words": words, "detail": detail}
+
+
+def _percentile_row(item, unit, factor):
+    entries = item.result["percentiles"]
+    row = {
+        "anchor": anchor_of(item.cell),
+        "label": label_of(item.cell),
+        "samples": format_count(item.distribution.count),
+        "simulated": item.result["provenance"] == "simulated",
+        "common": None,
+        "entries": [],
+    }
+    # An unstable run has many words for one thing: processes disagree, so samples are worth little.
+    if all(entry["value_ms"] is None for entry in entries.values()):
+        row["common"] = entries["p50"]["reason"]
+        return row
+    for name in PERCENTILES:
+        value = entries[name]["value_ms"]
+        text = None if value is None else f"{format_number(value * factor, 4)}{SPACE}{unit}"
+        row["entries"].append({"name": name, "value": text, "reason": entries[name]["reason"]})
+    return row
+
+
+def _describe_parity(item):
+    parity = item.parity
+    return {
+        "label": f"{item.cell.preset} · {item.cell.precision}"
+        + ("" if item.builder == "host" else f" · {item.builder}"),
+        "model": item.cell.model,
+        "precision": item.cell.precision,
+        "preset": item.cell.preset + ("" if item.builder == "host" else f" · {item.builder}"),
+        "simulated": parity["provenance"] == "simulated",
+        "summary": _parity_summary(parity),
+        "metrics": [_describe_metric(name, parity["metrics"][name], parity["absent"].get(name)) for name in _METRICS],
+        "accuracy": describe_quality(parity),
+        "accuracy_absent": parity["absent"].get("relative_accuracy"),
+        "thresholds": [_describe_threshold(line) for line in parity["thresholds"]],
+        "count": format_count(parity["evaluation"]["count"]),
+    }
+
+
+def _describe_metric(name, value, absent):
+    return {"value": _format_metric(name, value), "absent": absent}
+
+
+def _format_metric(name, value):
+    if name == "top1_agreement":
+        return format_percent(value)
+    if name == "cosine_min" and value is not None and value > 0.9:  # what is missing to 1 is what counts
+        return format_fixed(value, min(9, decimals_for(1 - value, digits=2))) if value < 1 - 1e-12 else "1"
+    return format_number(value)
+
+
+def _describe_threshold(line):
+    state = {True: "ok", False: "failing", None: "unknown"}[line["passed"]]
+    sign = "≤" if line["name"].startswith("max_") else "≥"
+    share = line["metric"] == "top1_agreement"
+    value = "unknown" if line["value"] is None else _format_metric(line["metric"], line["value"])
+    return {
+        "state": state,
+        "words": {"ok": "met", "failing": "missed", "unknown": "unknown"}[state],
+        "text": f"{_NAMES[line['metric']]} {sign} {format_limit(line['limit'], share)}: {value}",
+        "reason": line["reason"],
+    }
+
+
+def _median_ms(values):
+    if not values:
+        return None
+    unit, factor = choose_unit(values)
+    return f"{format_number(float(np.median(values)) * factor)}{SPACE}{unit}"
+
+
+def _with_unit(text, unit):
+    return text and f"{text}{SPACE}{unit}"

@@ -1,0 +1,47 @@
+"""The gate's view of regressions: comparisons with `gate: true`, whose left side is a baseline."""
+
+from edgeproof.comparability.edgeenv import SEVERITIES
+from edgeproof.comparability.regression import read_regression
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import comparison_folder
+
+
+def check_regressions(settings):
+    """Return one entry per gated comparison: comparison, state (`ok`, `tolerated`, `failing`), status, severity, …
+
+    `settings`: {policy, fail_at, tolerate, gated: [names]}, from the campaign. Every regression is judged again from
+    raw data before it is believed.
+    """
+    entries = []
+    for name in settings["gated"]:
+        path = f"{comparison_folder(name)}/regression.json"
+        regression = read_regression(path)
+        entries.append(
+            {
+                "comparison": name,
+                **judge_gated(regression, settings["fail_at"], settings["tolerate"]),
+                "policy": regression["policy"],
+                "provenance": regression["provenance"],
+                "regression_sha256": sha256_file(path),
+            }
+        )
+    return entries
+
+
+def judge_gated(regression, fail_at, tolerate=()):
+    """Return {state, status, severity, reasons} of a gated comparison.
+
+    A regression fails from the severity `fail_at` on and is tolerated below. What could not be judged fails too, as
+    nothing has passed, unless its mode (`unstable`, `undecided`, `incomplete`) is in `tolerate`.
+    """
+    status, severity, reasons = regression["status"], regression["severity"], []
+    state = "ok"
+    if status == "regression":
+        state = "failing" if SEVERITIES.index(severity) >= SEVERITIES.index(fail_at) else "tolerated"
+        found = [line for line in regression["thresholds"] if line["status"] == "triggered"]
+        changes = ", ".join(f"{line['name']} {line['delta_pct']:+.2f} %" for line in found)
+        reasons = [f"{severity} regression by {regression['policy']}: {changes}"]
+    elif status == "blocked":
+        state = "tolerated" if regression["mode"] in tolerate else "failing"
+        reasons = [f"not judged ({regression['mode']}): {regression['reason']}"]
+    return {"state": state, "status": status, "severity": severity, "reasons": reasons}

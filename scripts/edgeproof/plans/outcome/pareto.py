@@ -1,0 +1,128 @@
+"""The Pareto front: every point of (latency, energy, and accuracy or period where asked) that no placement beats.
+
+Each point is the end of one exact search: minimize the first axis (ties: the next ones) under a bound on the last
+axis, then tighten that bound below the point found. Exact integers tell points apart, so the front is complete
+unless the limit on points or effort ends it, and then it says so. A small space that is no plain chain is tried out
+instead.
+"""
+
+import itertools
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from edgeproof.plans.scenario.costs import UNIT
+from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.solver.chain_search import is_chain
+from edgeproof.plans.solver.search import Effort, find_by_levels, measure_totals
+
+POINT_LIMIT = 200
+_PATHS = 4
+_TRIED_OUT = 20_000
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One point: values per axis in readers' units and the placements that attain it (at most `_PATHS`)."""
+
+    values: tuple
+    placements: tuple
+    totals: tuple
+
+
+@dataclass(frozen=True)
+class Front:
+    """Points sorted by the first axis; `complete` says that no other non-dominated point exists."""
+
+    axes: tuple
+    points: tuple
+    complete: bool
+
+
+def choose_axes(problem, period=False):
+    """Return the axes worth drawing: latency, energy if known, accuracy where it varies, period if asked."""
+    axes = ["latency"] if problem.scenario.energy_missing else ["latency", "energy"]
+    if len({drop for row in problem.accuracy for drop in row}) > 1:
+        axes.append("accuracy")
+    return tuple(axes + ["period"] * period)
+
+
+def trace_front(problem, axes, caps=None, effort=None, limit=POINT_LIMIT):
+    """Return the `Front` of a problem under `caps` (default: the problem's)."""
+    caps = caps or problem.caps
+    plain = is_chain(problem) and "period" not in axes and caps.period is None
+    if not plain and problem.scenario.placements <= _TRIED_OUT and problem.scenario.execution != "scheduled":
+        return _try_out(problem, tuple(axes), caps)
+    walk = _Walk(problem, tuple(axes), effort or Effort(), limit, _PATHS if plain else 1)
+    walk.descend(caps, len(axes) - 1)
+    points = [values for values in walk.found if not any(_beats(other, values) for other in walk.found)]
+    return Front(tuple(axes), tuple(walk.found[values] for values in sorted(points)), walk.complete)
+
+
+def _try_out(problem, axes, caps):
+    """Return the front of a small space by looking at every placement."""
+    members = {}
+    for placement in itertools.product(*(range(len(options)) for options in problem.device)):
+        if problem.is_feasible(placement, caps):
+            totals = problem.evaluate(placement)
+            members.setdefault(tuple(getattr(totals, axis) for axis in axes), []).append((placement, totals))
+    front = []
+    for values in sorted(members):
+        if not any(_beats(other, values) for other in front):
+            front.append(values)
+    return Front(axes, tuple(_make_point(values, members[values][:_PATHS]) for values in front), True)
+
+
+def _make_point(values, members):
+    return FrontPoint(tuple(v / UNIT for v in values), tuple(p for p, _ in members), tuple(t for _, t in members))
+
+
+def _beats(a, b):
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+
+
+class _Walk:
+    def __init__(self, problem, axes, effort, limit, paths):
+        self.problem, self.axes, self.effort, self.limit, self.paths = problem, axes, effort, limit, paths
+        self.found, self.complete = {}, True
+
+    def descend(self, caps, axis):
+        """Visit all points under `caps`, tightening `axes[axis]` step by step; return the points seen (values)."""
+        seen = []
+        while self.complete:
+            if axis == 0:
+                point = self._visit(caps)
+                return [point] if point else []
+            inner = self.descend(caps, axis - 1)
+            if not inner:
+                return seen
+            seen += inner
+            top = max(values[axis] for values in inner)
+            caps = replace(caps, **{self.axes[axis]: top - 1})
+        return seen
+
+    def _visit(self, caps):
+        """Return the lexicographically least point under `caps` as units, or None."""
+        levels = tuple(Level(axis, {axis: Fraction(1)}, Fraction(1, UNIT)) for axis in self.axes)
+        short = levels[:1] if self.axes[1:] in ((), ("energy",)) else levels
+        answer = find_by_levels(self.problem, short, caps, 1, self.effort)
+        if not answer.placements:
+            self.complete = self.complete and answer.status == "infeasible"
+            return None
+        self.complete = self.complete and answer.status == "optimal"
+        totals = measure_totals(self.problem, answer.placements[0], answer.schedules[0])
+        values = tuple(getattr(totals, axis) for axis in self.axes)
+        if values not in self.found:
+            if len(self.found) >= self.limit:
+                self.complete = False
+                return None
+            self.found[values] = self._collect(values, totals, answer, short, caps)
+        return values
+
+    def _collect(self, values, totals, answer, levels, caps):
+        """Return the point, with other placements on it where looking for them is cheap."""
+        members = [(answer.placements[0], totals)]
+        if self.paths > 1:
+            tied = find_by_levels(self.problem, levels, caps, self.paths, self.effort)
+            pairs = [(p, measure_totals(self.problem, p)) for p in tied.placements]
+            members = [pair for pair in pairs if tuple(getattr(pair[1], axis) for axis in self.axes) == values]
+        return _make_point(values, members)

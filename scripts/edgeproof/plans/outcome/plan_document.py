@@ -1,0 +1,282 @@
+"""`plan.json`: one document per request, with its certificate. Numbers are in the units of their names."""
+
+import math
+
+from edgeproof.core.documents import validate
+from edgeproof.plans.scenario.costs import UNIT
+from edgeproof.plans.scenario.goals import BLENDS
+from edgeproof.plans.scenario.timeline import trace_plan
+from edgeproof.plans.solver.search import measure_totals
+
+from .explanation import explain_plan
+from .robustness import name_place
+
+_LIMITS = {
+    "latency_ms": "max_total_latency_ms",
+    "energy_mj": "max_total_energy_mj",
+    "accuracy_drop": "max_accuracy_drop",
+    "period_ms": "max_period_ms",
+}
+_METRIC_KEYS = {
+    "latency": "latency_ms",
+    "energy": "energy_mj",
+    "accuracy": "accuracy_drop",
+    "period": "period_ms",
+    "switches": "switches",
+    "score": "score",
+}
+
+
+def build_plan_document(outcome, source=None):
+    """Return the validated plan document of an `Outcome`; `source`: the scenario's path as readers should see it."""
+    problem, scenario, answer = outcome.problem, outcome.problem.scenario, outcome.answer
+    plans = [
+        _describe_plan(outcome, rank, placement, schedule)
+        for rank, (placement, schedule) in enumerate(zip(answer.placements, answer.schedules, strict=True), 1)
+    ]
+    placements = scenario.placements
+    document = {
+        "schema": "edgeproof.plan.v1",
+        "pipeline_name": scenario.name,
+        "scenario": {
+            "source": None if source is None else str(source),
+            "digest": scenario.digest,
+            "version": scenario.version,
+            "execution": scenario.execution,
+            "thermal": scenario.thermal,
+            "memory_rule": problem.memory_rule,
+            "stages": len(scenario.stages),
+            "placements": placements if placements < 2**53 else None,
+            "placements_log10": round(sum(math.log10(len(stage.options)) for stage in scenario.stages), 6),
+        },
+        "goal": _describe_goal(outcome),
+        "limits": {key: getattr(scenario.limits, name) for name, key in _LIMITS.items()},
+        "status": answer.status,
+        "certificate": {
+            "objective": answer.objective,
+            "bound": answer.bound,
+            "gap": answer.gap,
+            "ranking_proven": answer.ranking_proven,
+            "engine": answer.engine,
+            "nodes": answer.nodes,
+            "label_limit": outcome.request.effort.labels,
+            "deterministic_seconds_limit": outcome.request.effort.seconds,
+        },
+        "plans": plans,
+        "infeasibility": _describe_infeasibility(outcome.infeasibility),
+        "pareto": outcome.fronts and {name: _describe_front(outcome, f) for name, f in outcome.fronts.items()},
+        "robustness": _describe_robustness(outcome),
+        "notes": _list_notes(outcome),
+    }
+    return validate(document, "plan", "the plan")
+
+
+def _describe_goal(outcome):
+    problem, name = outcome.problem, outcome.goal.name
+    weights = BLENDS.get(name)
+    known = problem.scenario.energy_missing is None
+    return {
+        "name": name,
+        "levels": [_METRIC_KEYS[level.name] for level in outcome.goal.levels],
+        "weights": weights and dict(zip(("latency", "energy", "switches"), map(float, weights), strict=True)),
+        "latency_ref_ms": problem.latency_ref / UNIT,
+        "energy_ref_mj": problem.energy_ref / UNIT if known else None,
+    }
+
+
+def _describe_plan(outcome, rank, placement, schedule):
+    problem, scenario = outcome.problem, outcome.problem.scenario
+    totals = measure_totals(problem, placement, schedule)
+    timeline = trace_plan(problem, placement, schedule)
+    energy_known = scenario.energy_missing is None
+    values = [float(level.value(totals) * level.scale) for level in outcome.goal.levels]
+    transfers = [_describe_transfer(problem, event) for event in timeline.events if event.crossing is not None]
+    stages = {event.stage: event for event in timeline.events if event.stage is not None}
+    assignments = [_describe_assignment(problem, placement, i, stages[i], transfers) for i in problem.order]
+    memory = [
+        {
+            "device_name": device.name,
+            "used_mb": used / UNIT,
+            "budget_mb": device.memory_mb,
+            "slack_mb": device.memory_mb - used / UNIT,
+        }
+        for device, used in zip(scenario.devices, totals.memory, strict=True)
+    ]
+    plan = {
+        "rank": rank,
+        "pipeline_name": scenario.name,
+        "goal": outcome.goal.name,
+        "strategy": "exact",
+        "total_latency_ms": totals.latency / UNIT,
+        "total_energy_mj": totals.energy / UNIT if energy_known else None,
+        "total_score": values[0],
+        "objective": values,
+        "switches": totals.switches,
+        "accuracy_drop": totals.accuracy / UNIT,
+        "period_ms": totals.period / UNIT,
+        "path": [assignment["device_name"] for assignment in assignments],
+        "memory_by_device": {row["device_name"]: row["used_mb"] for row in memory},
+        "memory": memory,
+        "slack": _measure_slack(scenario, totals, stages),
+        "assignments": assignments,
+        "transfers": transfers,
+    }
+    plan["explanation"] = explain_plan(plan)
+    return plan
+
+
+def _describe_transfer(problem, event):
+    scenario, crossing = problem.scenario, event.crossing
+    tensor = scenario.tensors[crossing.tensor]
+    return {
+        "source_stage": None if tensor.producer is None else scenario.stages[tensor.producer].name,
+        "target_stage": None if crossing.reader == -1 else scenario.stages[crossing.reader].name,
+        "source_device": scenario.devices[crossing.source].name,
+        "target_device": scenario.devices[crossing.target].name,
+        "size_mb": tensor.size_mb,
+        "latency_ms": crossing.latency / UNIT,
+        "energy_mj": crossing.energy / UNIT if scenario.energy_missing is None else None,
+        "start_ms": event.start / UNIT,
+        "end_ms": event.end / UNIT,
+    }
+
+
+def _describe_assignment(problem, placement, stage, event, transfers):
+    scenario, o = problem.scenario, placement[stage]
+    spec, option = scenario.stages[stage], scenario.stages[stage].options[o]
+    known = scenario.energy_missing is None
+    mine = [t for t in transfers if t["target_stage"] == spec.name]
+    moved_ms = sum((t["latency_ms"] for t in mine), 0.0)
+    moved_mj = sum((t["energy_mj"] for t in mine), 0.0) if known else None
+    quantity = scenario.quantities.get(("option", stage, o, "latency_ms"))
+    latency, energy = problem.latency[stage][o] / UNIT, problem.energy[stage][o] / UNIT if known else None
+    return {
+        "stage_name": spec.name,
+        "device_name": scenario.devices[option.device].name,
+        "variant": option.variant,
+        "execution_latency_ms": latency,
+        "transfer_latency_ms": moved_ms,
+        "total_latency_ms": latency + moved_ms,
+        "execution_energy_mj": energy,
+        "transfer_energy_mj": moved_mj,
+        "total_energy_mj": energy + moved_mj if known else None,
+        "memory_mb": option.weights_mb + option.activations_mb,
+        "accuracy_drop": option.accuracy_drop,
+        "start_ms": event.start / UNIT,
+        "end_ms": event.end / UNIT,
+        "latency_provenance": quantity.provenance if quantity else "declared",
+        "latency_result": quantity.result if quantity else None,
+    }
+
+
+def _measure_slack(scenario, totals, stages):
+    amounts = (totals.latency, totals.energy, totals.accuracy, totals.period)
+    slack = {
+        key: None if getattr(scenario.limits, name) is None else getattr(scenario.limits, name) - amount / UNIT
+        for (name, key), amount in zip(_LIMITS.items(), amounts, strict=True)
+    }
+    slack["deadline_ms"] = {
+        stage.name: stage.deadline_ms - stages[i].end / UNIT
+        for i, stage in enumerate(scenario.stages)
+        if stage.deadline_ms is not None
+    }
+    return slack
+
+
+def _describe_infeasibility(certificate):
+    if certificate is None:
+        return None
+    return {
+        "relaxations": [
+            {"limit": r.limit, "value": r.value, "needed": r.needed, "reason": r.reason}
+            for r in certificate.relaxations
+        ],
+        "both_caps_factor": certificate.both_caps_factor,
+        "conflict": list(certificate.conflict),
+    }
+
+
+def _describe_front(outcome, front):
+    problem = outcome.problem
+    names = [device.name for device in problem.scenario.devices]
+    points = [
+        {
+            "values": list(point.values),
+            "paths": [
+                {
+                    "switches": totals.switches,
+                    "path": [names[problem.device[stage][placement[stage]]] for stage in problem.order],
+                    "options": [placement[stage] for stage in problem.order],
+                }
+                for placement, totals in zip(point.placements, point.totals, strict=True)
+            ],
+        }
+        for point in front.points
+    ]
+    return {"axes": [_METRIC_KEYS[axis] for axis in front.axes], "complete": front.complete, "points": points}
+
+
+def _describe_robustness(outcome):
+    found = outcome.robustness
+    if found is None:
+        return None
+    problem = outcome.problem
+    names = [device.name for device in problem.scenario.devices]
+    contenders = [
+        {
+            "path": [names[problem.device[stage][c.placement[stage]]] for stage in problem.order],
+            "variants": [problem.scenario.stages[s].options[c.placement[s]].variant for s in problem.order],
+            "probability_best": c.probability_best,
+            "probability_feasible": c.probability_feasible,
+            "expected_regret": c.expected_regret,
+            "worst_regret": c.worst_regret,
+        }
+        for c in found.contenders
+    ]
+    return {
+        "method": "bootstrap over processes, the same processes for all numbers of one result; intervals as normal",
+        "draws": found.draws,
+        "seed": found.seed,
+        "uncertain_numbers": found.uncertain,
+        "fixed_numbers": found.fixed,
+        "regret_unit": outcome.goal.levels[0].name,
+        "plan": contenders[0],
+        "runner_up": contenders[1] if len(contenders) > 1 else None,
+        "contenders": contenders[1:],
+        "latency_ms_quantiles": dict(zip(("p5", "p50", "p95"), found.latency_quantiles_ms, strict=True)),
+        "draws_without_plan": found.infeasible_draws,
+        "repeat_next": found.repeat
+        and {
+            "result": found.repeat.result,
+            "numbers": list(found.repeat.places),
+            "expected_regret_after": found.repeat.expected_regret_after,
+            "probability_best_after": found.repeat.probability_best_after,
+        },
+    }
+
+
+def _list_notes(outcome):
+    scenario, notes = outcome.problem.scenario, []
+    if any(any(row) for row in outcome.problem.accuracy):
+        notes.append("accuracy_drop of a plan is the sum of its stages' drops: an approximation")
+    if outcome.robustness is None:
+        if not any(quantity.uncertain for quantity in scenario.quantities.values()):
+            notes.append("no robustness: no number of the scenario carries samples or an interval")
+        elif outcome.request.draws and not outcome.answer.placements:
+            notes.append("no robustness: there is no plan")
+        else:
+            notes.append("no robustness: not asked for")
+    elif outcome.robustness.fixed:
+        notes.append(f"{outcome.robustness.fixed} numbers are declared, have no interval and did not move")
+    if scenario.energy_missing:
+        notes.append(f"energy is unknown: {scenario.energy_missing} has none")
+    if outcome.problem.memory_rule == "pipelined":
+        notes.append("memory is counted for all stages at once, tensors between them twice, because inputs overlap")
+    provenances = {quantity.provenance for quantity in scenario.quantities.values()}
+    measured = [place for place, quantity in scenario.quantities.items() if quantity.provenance == "measured"]
+    if provenances - {"measured"} and measured:
+        others = [place for place, quantity in scenario.quantities.items() if quantity.provenance != "measured"]
+        notes.append(
+            f"{len(measured)} numbers are measured, {len(others)} are not, such as {name_place(scenario, others[0])}"
+        )
+    return notes

@@ -1,0 +1,70 @@
+"""From a scenario to everything a plan file says: search, proof or certificate, front, robustness."""
+
+from dataclasses import dataclass, field, replace
+
+from edgeproof.plans.scenario.costs import Problem
+from edgeproof.plans.scenario.goals import compile_goal, needs_pipelining
+from edgeproof.plans.solver.search import Effort, find_plans
+
+from .certificate import explain_infeasibility
+from .pareto import choose_axes, trace_front
+from .robustness import assess_robustness
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a scenario. `draws` 0: no robustness; `front`: trace the Pareto fronts."""
+
+    goal: str = "balanced"
+    top_k: int = 3
+    effort: Effort = field(default_factory=Effort)
+    front: bool = True
+    draws: int = 200
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A request and all that was found; what does not apply is None."""
+
+    problem: object
+    goal: object
+    request: Request
+    answer: object
+    infeasibility: object | None
+    fronts: dict | None
+    robustness: object | None
+
+
+def plan_scenario(scenario, request):
+    """Return the `Outcome` of one `Request`; UserError where the goal cannot be asked of the scenario."""
+    pipelined = needs_pipelining(request.goal, scenario.limits)
+    problem = Problem(scenario, "pipelined" if pipelined else None)
+    goal = compile_goal(request.goal, problem)
+    answer = find_plans(problem, goal, top_k=request.top_k, effort=request.effort)
+    infeasibility = explain_infeasibility(problem, request.effort) if answer.status == "infeasible" else None
+    fronts = None
+    if request.front:
+        axes = choose_axes(problem, period=pipelined)
+        free = replace(problem.caps, latency=None, energy=None)
+        fronts = {"with_caps": trace_front(problem, axes, problem.caps, request.effort)}
+        fronts["without_caps"] = (
+            fronts["with_caps"] if free == problem.caps else trace_front(problem, axes, free, request.effort)
+        )
+    robustness = None
+    if request.draws:
+        robustness = assess_robustness(problem, request.goal, answer, request.draws, request.seed)
+    return Outcome(problem, goal, request, answer, infeasibility, fronts, robustness)
+
+
+def tighten_limits(scenario, **limits):
+    """Return the scenario under additional limits, named as in `scenario.Limits`; None leaves one as it is.
+
+    A limit of the scenario is never loosened: the smaller of the two holds. This is the epsilon-constraint form of a
+    goal.
+    """
+    merged = {}
+    for name, value in limits.items():
+        known = getattr(scenario.limits, name)
+        merged[name] = known if value is None else value if known is None else min(known, value)
+    return replace(scenario, limits=replace(scenario.limits, **merged))

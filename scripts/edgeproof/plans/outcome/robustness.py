@@ -1,0 +1,236 @@
+"""How sure a plan is: resample the measured numbers, solve again, and see whether the plan stays the best.
+
+One draw resamples the processes behind every measured number with replacement and takes the median of their
+medians; numbers of one result are resampled together. A number with only an interval is drawn from the normal
+distribution with that interval. Declared numbers have no interval and do not move. The references of the score stay
+at their point values.
+"""
+
+import random
+import statistics
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from edgeproof.plans.scenario.costs import Problem
+from edgeproof.plans.scenario.goals import compile_goal
+from edgeproof.plans.scenario.timeline import replay_schedule, trace_schedule
+from edgeproof.plans.solver.search import Effort, find_plans, measure_level
+
+_POOL = 8
+_FREEZE_DRAWS = 100
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A placement that was best in some draw, or is the plan. Regrets are in units of the goal's first level."""
+
+    placement: tuple
+    probability_best: float
+    probability_feasible: float
+    expected_regret: float | None
+    worst_regret: float | None
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The measurement whose certainty would lower the plan's expected regret most."""
+
+    result: str
+    places: tuple
+    expected_regret_after: float
+    probability_best_after: float
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What `draws` resamplings say about a plan; `contenders[0]` is the plan, the rest by probability of being best."""
+
+    draws: int
+    seed: int
+    uncertain: int
+    fixed: int
+    contenders: tuple
+    latency_quantiles_ms: tuple | None
+    infeasible_draws: int
+    repeat: Repeat | None
+
+
+def assess_robustness(problem, goal_name, answer, draws=200, seed=0, effort=None):
+    """Return the `Robustness` of the first plan of `answer`; None when no number of the scenario is uncertain."""
+    scenario = problem.scenario
+    sampler = Sampler(scenario)
+    if not sampler.groups or not answer.placements:
+        return None
+    effort = effort or Effort(seconds=10.0)
+    references = (problem.latency_ref, problem.energy_ref)
+    plan = (answer.placements[0], answer.schedules[0])
+    pool = {plan[0]: plan[1]}
+    for placement, schedule in zip(answer.placements[1:], answer.schedules[1:], strict=True):
+        pool.setdefault(placement, schedule)
+    rng = random.Random(seed)
+    trials, wins, best_values = [], {}, []
+    for _ in range(draws):
+        values = sampler.draw(rng)
+        trial = Problem(scenario.with_values(values), problem.memory_rule, references)
+        goal = compile_goal(goal_name, trial)
+        found = find_plans(trial, goal, effort=effort)
+        trials.append((values, trial, goal))
+        best_values.append(found.objective)
+        if found.placements:
+            wins[found.placements[0]] = wins.get(found.placements[0], 0) + 1
+            pool.setdefault(found.placements[0], found.schedules[0])
+    kept = sorted(pool, key=lambda placement: (placement != plan[0], -wins.get(placement, 0)))[:_POOL]
+    contenders, latencies = [], []
+    for placement in kept:
+        rows = [_value(trial, goal, placement, pool[placement]) for _, trial, goal in trials]
+        contenders.append(_summarize(placement, rows, best_values, wins.get(placement, 0), draws))
+        if placement == plan[0]:
+            latencies = sorted(_latency(trial, placement, pool[placement]) for _, trial, _ in trials)
+    candidates = [(placement, pool[placement]) for placement in kept]
+    return Robustness(
+        draws=draws,
+        seed=seed,
+        uncertain=sum(len(places) for places in sampler.groups.values()),
+        fixed=sampler.count_fixed(),
+        contenders=tuple(contenders),
+        latency_quantiles_ms=tuple(latencies[min(int(q * draws), draws - 1)] for q in (0.05, 0.5, 0.95)),
+        infeasible_draws=sum(1 for value in best_values if value is None),
+        repeat=_choose_repeat(problem, sampler, candidates, trials[:_FREEZE_DRAWS]),
+    )
+
+
+class Sampler:
+    """Draws values for the uncertain numbers of a scenario; `groups` maps a result (or a place) to its places."""
+
+    def __init__(self, scenario):
+        self.scenario = scenario
+        self.groups = {}
+        for place, quantity in scenario.quantities.items():
+            if quantity.uncertain:
+                self.groups.setdefault(quantity.result or name_place(scenario, place), []).append(place)
+
+    def count_fixed(self):
+        """Return how many numbers (costs of options and links) have no interval."""
+        numbers = sum(2 * len(stage.options) for stage in self.scenario.stages) + 2 * len(self.scenario.links)
+        return max(0, numbers - sum(len(places) for places in self.groups.values()))
+
+    def draw(self, rng):
+        """Return `{place: value}` for one resampling."""
+        values = {}
+        for places in self.groups.values():
+            picks = {}
+            for place in places:
+                quantity = self.scenario.quantities[place]
+                count = len(quantity.process_medians)
+                if count > 1:
+                    if count not in picks:
+                        picks[count] = [rng.randrange(count) for _ in range(count)]
+                    values[place] = statistics.median(quantity.process_medians[i] for i in picks[count])
+                else:
+                    low, high = quantity.interval
+                    spread = (high - low) / 2 / NormalDist().inv_cdf(0.5 + quantity.confidence / 2)
+                    values[place] = max(0.0, rng.gauss(quantity.value, spread))
+        return values
+
+
+def name_place(scenario, place):
+    """Return a place as readers know it: `stage on device (variant): key`."""
+    if place[0] == "link":
+        link = scenario.links[place[1]]
+        return f"{scenario.devices[link.source].name} → {scenario.devices[link.target].name}: {place[2]}"
+    stage = scenario.stages[place[1]]
+    option = stage.options[place[2]]
+    variant = f" ({option.variant})" if option.variant else ""
+    return f"{stage.name} on {scenario.devices[option.device].name}{variant}: {place[3]}"
+
+
+def _value(problem, goal, placement, schedule):
+    """Return the first level's value of a fixed plan under a draw's costs; None when it breaks a limit there."""
+    if schedule is None:
+        if not problem.is_feasible(placement):
+            return None
+        return measure_level(problem, goal.levels[0], placement, None)
+    moved = replay_schedule(problem, placement, schedule)
+    timeline = trace_schedule(problem, placement, moved)
+    totals = problem.evaluate(placement)._replace(latency=timeline.end, memory=timeline.memory)
+    if not problem.caps.allow(totals):
+        return None
+    for stage, cap in enumerate(problem.caps.deadlines):
+        if cap is not None and moved[0][stage] + problem.latency[stage][placement[stage]] > cap:
+            return None
+    return float(goal.levels[0].value(totals) * goal.levels[0].scale)
+
+
+def _latency(problem, placement, schedule):
+    if schedule is None:
+        return problem.evaluate(placement).latency / 1e9
+    return trace_schedule(problem, placement, replay_schedule(problem, placement, schedule)).end / 1e9
+
+
+def _summarize(placement, rows, best_values, wins, draws):
+    regrets = [max(0.0, v - b) for v, b in zip(rows, best_values, strict=True) if v is not None and b is not None]
+    return Contender(
+        placement=placement,
+        probability_best=wins / draws,
+        probability_feasible=sum(1 for row in rows if row is not None) / draws,
+        expected_regret=statistics.fmean(regrets) if regrets else None,
+        worst_regret=max(regrets) if regrets else None,
+    )
+
+
+def _choose_repeat(problem, sampler, candidates, trials):
+    """Hold one measurement at its point value at a time.
+
+    The one that leaves the least expected regret is to be repeated.
+
+    A draw in which the plan breaks a limit counts the spread of the candidates' values as its regret.
+    """
+    before = _score_pool(candidates, [(trial, goal) for _, trial, goal in trials])
+    used = _places_in_use(problem, candidates)
+    choices = []
+    for result, places in sampler.groups.items():
+        if not used & set(places):
+            continue
+        frozen = []
+        for values, trial, goal in trials:
+            held = {place: problem.scenario.quantities[place].value for place in places}
+            scenario = problem.scenario.with_values({**values, **held})
+            references = (trial.latency_ref, trial.energy_ref)
+            frozen.append((Problem(scenario, problem.memory_rule, references), goal))
+        regret, probability = _score_pool(candidates, frozen)
+        choices.append((regret, -probability, result, tuple(places)))
+    if not choices or before[0] <= 0:
+        return None
+    regret, probability, result, places = min(choices, key=lambda choice: choice[:3])
+    if regret >= before[0]:
+        return None
+    return Repeat(result, tuple(name_place(problem.scenario, p) for p in places), regret, -probability)
+
+
+def _score_pool(candidates, trials):
+    """Return (expected regret, probability of being best) of the first candidate within the pool."""
+    regrets, best = [], 0
+    for trial, goal in trials:
+        values = [_value(trial, goal, placement, schedule) for placement, schedule in candidates]
+        known = [value for value in values if value is not None]
+        if not known:
+            continue
+        mine = values[0] if values[0] is not None else max(known) + (max(known) - min(known))
+        regrets.append(mine - min(known))
+        best += values[0] is not None and mine <= min(known)
+    return (statistics.fmean(regrets), best / len(trials)) if regrets else (0.0, 0.0)
+
+
+def _places_in_use(problem, candidates):
+    """Return the places whose numbers enter the cost of at least one candidate."""
+    used = set()
+    for placement, _ in candidates:
+        for stage, option in enumerate(placement):
+            used |= {
+                ("option", stage, option, key)
+                for key in ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
+            }
+        for crossing in problem.list_crossings(placement):
+            link = problem.channel.get((crossing.source, crossing.target))
+            used |= {("link", link, key) for key in ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")}
+    return used

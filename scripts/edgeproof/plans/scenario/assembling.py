@@ -1,0 +1,160 @@
+"""`scenario.json` from measurements: every number names the result it comes from."""
+
+import math
+
+import numpy as np
+
+from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.pipelines import HOST
+from edgeproof.runs.results import read_result
+
+from .loading import parse_scenario
+
+_MB = 1e6
+_HOST_MEMORY_MB = 1024  # nothing is placed on the caller; what it gives and gets is its own
+
+
+def write_scenario(pipeline, document, identities, cells, links_path, cut_path, output):
+    """Write the scenario (version 2) of a measured pipeline.
+
+    `document`: the pipeline's configuration. `identities`: path of the identity of each stage. `cells`: [{stage,
+    executor, precision, result, parity}], stage a number, result and parity paths. `links_path`: links.json or None
+    where all links are declared. `cut_path`: cut.json, None where nothing is cut. UserError when the cut is not equal
+    to the whole, or a stage has no executor that computes it right.
+    """
+    if cut_path:
+        cut = read_json(cut_path, "cut")
+        if cut["status"] != "passed":
+            raise UserError(f"{cut_path}: the stages do not compute what the model does: {cut['reason']}")
+    stages = []
+    for number, (stage, path) in enumerate(zip(document["stages"], identities, strict=True)):
+        identity = read_json(path, "identity")
+        own = [cell for cell in cells if cell["stage"] == number]
+        stages.append(describe_stage(stage["name"], identity, own, pipeline))
+    scenario = {
+        "schema": "edgeproof.scenario.v2",
+        "name": pipeline,
+        "execution": document.get("execution", "serial"),
+        "devices": [
+            *(
+                {
+                    "name": executor["name"],
+                    "label": f"{executor['preset']} on {executor['device']}",
+                    "memory_mb": executor["memory_mb"],
+                }
+                for executor in document["executors"]
+            ),
+            {"name": HOST, "label": "the caller", "memory_mb": _HOST_MEMORY_MB},
+        ],
+        "links": list_links(document["links"], links_path),
+        "stages": stages,
+        "ingest": {"device": HOST, "input_mb": measure_tensors(read_json(identities[0], "identity")["inputs"])},
+        "egress": {"device": HOST},
+        "constraints": document.get("constraints", {}),
+    }
+    parse_scenario(scenario, str(output))
+    write_json(output, scenario, "scenario-v2")
+
+
+def describe_stage(name, identity, cells, pipeline):
+    """Return the scenario's entry of a stage; its description says which variants are left out, and why."""
+    profiles, absent = {}, []
+    for cell in cells:
+        variant = _describe_variant(cell)
+        if isinstance(variant, str):
+            absent.append(f"{cell['executor']} {cell['precision']}: {variant}")
+        else:
+            profiles.setdefault(cell["executor"], []).append(variant)
+    if not profiles:
+        raise UserError(f"{pipeline}: stage {name!r} runs nowhere: {'; '.join(absent)}")
+    described = f"{identity['model']}, sha256 {identity['sha256']}; energy is not measured"
+    if absent:
+        described += f"; left out: {'; '.join(absent)}"
+    return {
+        "name": name,
+        "description": described,
+        "output_mb": measure_tensors(identity["outputs"]),
+        "profiles": profiles,
+    }
+
+
+def measure_tensors(items):
+    """Return the size of inputs or outputs of an identity in MB (1,000,000 bytes)."""
+    sizes = []
+    for item in items:
+        if any(isinstance(size, str) for size in item["shape"]):
+            raise UserError(f"{item['name']}: its shape is {item['shape']}; a stage needs fixed shapes")
+        sizes.append(math.prod(item["shape"]) * np.dtype(item["dtype"]).itemsize)
+    return sum(sizes) / _MB
+
+
+def list_links(wanted, links_path):
+    """Return the scenario's links: the measured ones, those that are declared in their place as plain numbers."""
+    declared = {(link["source"], link["target"]): link for link in wanted.get("declare", [])}
+    links = []
+    if links_path:
+        document, digest = read_json(links_path, "links"), sha256_file(links_path)
+        for link in document["links"]:
+            if (link["source"], link["target"]) in declared:
+                continue
+            numbers = {
+                key: {
+                    "value": link[key]["value"],
+                    "provenance": document["provenance"],
+                    "result": str(links_path),
+                    "digest": digest,
+                    "process_medians": link[key]["process_values"],
+                }
+                for key in ("latency_ms_per_mb", "setup_ms")
+            }
+            links.append({"source": link["source"], "target": link["target"], **numbers, "bidirectional": False})
+    links.extend(
+        {
+            "source": source,
+            "target": target,
+            "latency_ms_per_mb": {"value": link["latency_ms_per_mb"], "provenance": "declared"},
+            "setup_ms": {"value": link["setup_ms"], "provenance": "declared"},
+            "bidirectional": False,
+        }
+        for (source, target), link in declared.items()
+    )
+    return links
+
+
+def _describe_variant(cell):
+    """Return the variant that a measured cell is, or as text why it is none."""
+    result, parity = read_result(cell["result"]), read_parity(cell["parity"])
+    if result["status"] not in ("ok", "unstable"):  # what computes something else has a latency, too
+        return f"{result['status']}: {result['reason']['message']}"
+    if parity["status"] != "passed":
+        reason = parity["reason"]["message"] if parity["reason"] else "no reason given"
+        return f"parity {parity['status'].replace('_', ' ')}: {reason}"
+    return {"precision": cell["precision"], "energy_mj": None, **describe_numbers(result, cell["result"])}
+
+
+def describe_numbers(result, path):
+    """Return what a stage on an executor takes, from the result at `path`: latency_ms, weights_mb, activations_mb."""
+    latency, origin = result["latency"], {"result": str(path), "digest": sha256_file(path)}
+    value = {"value": latency["median_ms"], "provenance": result["provenance"], **origin}
+    value["process_medians"] = [process["median_ms"] for process in result["processes"]]
+    if latency["interval_low_ms"] is not None:
+        value["interval"] = [latency["interval_low_ms"], latency["interval_high_ms"]]
+        value["confidence"] = latency["confidence"]
+    if result["status"] != "ok":
+        value["note"] = f"the run was {result['status']}"
+    weights = result["artifact_bytes"] / _MB
+    peaks = [process["memory_peak_bytes"] - process["memory_baseline_bytes"] for process in result["processes"]]
+    working = {
+        "value": max(0.0, max(peaks) / _MB - weights),
+        "provenance": result["provenance"],
+        **origin,
+        "note": "peak of the process above its baseline, less the artifact: with what the runtime itself takes",
+    }
+    return {
+        "latency_ms": value,
+        "weights_mb": {"value": weights, "provenance": result["provenance"], **origin},
+        "activations_mb": working,
+    }

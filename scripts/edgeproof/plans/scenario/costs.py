@@ -1,0 +1,315 @@
+"""Costs of a placement in whole units, so that sums have no last bit to argue about.
+
+One unit is 1e-9 of the unit in the name (ms, mJ, MB, points of accuracy). Each item (a stage on a device, a
+crossing) is rounded once; totals are exact integers. A placement is a tuple with one option index per stage, in the
+stages' order.
+
+Execution order is `scenario.order`. A stage first fetches what it reads and does not have, then runs: a crossing
+belongs to the first stage on the target device that reads the tensor.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from edgeproof.core.errors import UserError
+
+UNIT = 10**9
+LARGEST = 4e6  # of one step, in ms, mJ or MB: a thousand of them still are a sum of 64 bits
+_LIMITLESS = 1000 * LARGEST
+_COLUMNS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
+FORBIDDEN = -1
+REFERENCE_FLOOR = 1000  # 1e-6 in units: the smallest reference a score divides by
+
+
+class Totals(NamedTuple):
+    """What a placement costs, in units; `memory` has one entry per device."""
+
+    latency: int
+    energy: int
+    switches: int
+    accuracy: int
+    period: int
+    memory: tuple
+
+
+class Crossing(NamedTuple):
+    """A copy of one tensor to one device; `reader` is the stage that waits for it (-1: the pipeline's output)."""
+
+    tensor: int
+    source: int
+    target: int
+    reader: int
+    latency: int
+    energy: int
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Limits in units, tolerance included; None: no limit. `memory` has one entry per device, `deadlines` per stage."""
+
+    latency: int | None
+    energy: int | None
+    accuracy: int | None
+    period: int | None
+    memory: tuple
+    deadlines: tuple
+
+    def allow(self, totals):
+        """Return whether totals keep every limit (deadlines are the schedule's business)."""
+        pairs = [
+            (totals.latency, self.latency),
+            (totals.energy, self.energy),
+            (totals.accuracy, self.accuracy),
+            (totals.period, self.period),
+            *zip(totals.memory, self.memory, strict=True),
+        ]
+        return all(cap is None or value <= cap for value, cap in pairs)
+
+
+class Problem:
+    """A scenario in units: costs per option, crossings per tensor and pair of devices, references and limits.
+
+    `memory_rule` is `serial` (peak of what lives at one time), `scheduled` (peak over the schedule) or `pipelined`
+    (everything at once, tensors twice).
+    """
+
+    def __init__(self, scenario, memory_rule=None, references=None):
+        self.scenario = scenario
+        self.memory_rule = memory_rule or scenario.execution
+        self.order = scenario.order
+        self.position = {stage: i for i, stage in enumerate(self.order)}
+        self._compile_options()
+        self._compile_crossings()
+        for tensor in scenario.tensors:
+            if tensor.size_mb >= LARGEST:
+                raise UserError(_too_large(f"tensor {tensor.name!r}: its size", tensor.size_mb, "in MB it is less"))
+        self.sizes = [_units(tensor.size_mb) if scenario.counts_tensors else 0 for tensor in scenario.tensors]
+        self.latency_ref, self.energy_ref = references or (
+            max(REFERENCE_FLOOR, sum(min(costs) for costs in self.latency)),
+            max(REFERENCE_FLOOR, sum(min(costs) for costs in self.energy)),
+        )
+        limits = scenario.limits
+        self.caps = Caps(
+            *(None if cap is None else _cap(cap) for cap in (limits.latency_ms, limits.energy_mj)),
+            *(None if cap is None else _cap(cap) for cap in (limits.accuracy_drop, limits.period_ms)),
+            memory=tuple(_cap(device.memory_mb) for device in scenario.devices),
+            deadlines=tuple(None if s.deadline_ms is None else _cap(s.deadline_ms) for s in scenario.stages),
+        )
+
+    def _compile_options(self):
+        scenario = self.scenario
+        table = np.array(
+            [
+                (
+                    option.latency_ms * scenario.devices[option.device].latency_factor,
+                    option.energy_mj * scenario.devices[option.device].energy_factor,
+                    option.weights_mb,
+                    option.activations_mb,
+                    option.accuracy_drop,
+                )
+                for stage in scenario.stages
+                for option in stage.options
+            ],
+            float,
+        )
+        places = [(stage, option) for stage in scenario.stages for option in stage.options]
+        for row, column in np.argwhere(np.abs(table) >= LARGEST)[:1]:
+            stage, option = places[row]
+            where = f"stage {stage.name!r} on {scenario.devices[option.device].name!r}: {_COLUMNS[column]}"
+            raise UserError(_too_large(where, table[row, column], "leave out a profile that must not be used"))
+        columns = np.rint(table.T * UNIT).astype(np.int64).tolist()
+        ends = np.cumsum([len(stage.options) for stage in scenario.stages]).tolist()
+        split = [[column[a:b] for a, b in zip([0, *ends], ends, strict=False)] for column in columns]
+        self.latency, self.energy, self.weights, self.activations, self.accuracy = split
+        self.device = [[option.device for option in stage.options] for stage in scenario.stages]
+
+    def _compile_crossings(self):
+        """Fill `cross_latency[tensor][source][target]` and `cross_energy`.
+
+        FORBIDDEN where no link may carry the tensor.
+        """
+        scenario, count = self.scenario, len(self.scenario.devices)
+        rates = np.full((4, count, count), np.nan)
+        self.channel = {}
+        for index, link in enumerate(scenario.links):
+            values = (link.latency_ms_per_mb, link.setup_ms, link.energy_mj_per_mb, link.setup_mj)
+            for pair in [(link.source, link.target)] + [(link.target, link.source)] * link.bidirectional:
+                rates[:, pair[0], pair[1]] = values
+                self.channel[pair] = index
+        sizes = np.array([tensor.size_mb for tensor in scenario.tensors], float)[:, None, None]
+        tables = []
+        for rate, setup in ((rates[0], rates[1]), (rates[2], rates[3])):
+            units = np.rint((sizes * rate + setup) * UNIT)
+            if not scenario.charges_empty_crossings:
+                units = np.where(sizes == 0, 0, units)
+            for _, source, target in np.argwhere(np.abs(units) >= LARGEST * UNIT)[:1]:  # NaN, where no link is, is not
+                where = " → ".join(scenario.devices[device].name for device in (source, target))
+                worst = np.nanmax(np.abs(units[:, source, target])) / UNIT
+                raise UserError(
+                    _too_large(f"link {where}: a crossing", worst, "leave out a link that must not be used")
+                )
+            units = np.where(np.isnan(units), FORBIDDEN, units)
+            units[:, range(count), range(count)] = 0
+            tables.append(units.astype(np.int64))
+        self.cross_latency_array, self.cross_energy_array = tables
+        self.cross_latency, self.cross_energy = tables[0].tolist(), tables[1].tolist()
+
+    def devices_of(self, placement):
+        """Return the device index of every stage."""
+        return [self.device[i][option] for i, option in enumerate(placement)]
+
+    def list_crossings(self, placement):
+        """Return the `Crossing`s of a placement in the order they happen, or None when one has no link."""
+        devices = self.devices_of(placement)
+        crossings = []
+        for index, tensor in enumerate(self.scenario.tensors):
+            source = self.scenario.ingest if tensor.producer is None else devices[tensor.producer]
+            reached = {source}
+            for reader in sorted(tensor.consumers, key=self._reading_position):
+                target = self.scenario.egress if reader == -1 else devices[reader]
+                if target in reached:
+                    continue
+                reached.add(target)
+                latency = self.cross_latency[index][source][target]
+                if latency == FORBIDDEN:
+                    return None
+                crossings.append(
+                    Crossing(index, source, target, reader, latency, self.cross_energy[index][source][target])
+                )
+        return sorted(crossings, key=lambda crossing: (self._reading_position(crossing.reader), crossing.tensor))
+
+    def _reading_position(self, stage):
+        return math.inf if stage == -1 else self.position[stage]
+
+    def evaluate(self, placement):
+        """Return the serial `Totals` of a placement, or None when a crossing has no link."""
+        crossings = self.list_crossings(placement)
+        if crossings is None:
+            return None
+        devices = self.devices_of(placement)
+        pick = list(enumerate(placement))
+        busy = [0] * len(self.scenario.devices)
+        for i, option in pick:
+            busy[devices[i]] += self.latency[i][option]
+        channels = {}
+        for crossing in crossings:
+            channel = self.channel.get((crossing.source, crossing.target))
+            channels[channel] = channels.get(channel, 0) + crossing.latency
+        return Totals(
+            latency=sum(self.latency[i][o] for i, o in pick) + sum(c.latency for c in crossings),
+            energy=sum(self.energy[i][o] for i, o in pick) + sum(c.energy for c in crossings),
+            switches=self.count_switches(crossings),
+            accuracy=sum(self.accuracy[i][o] for i, o in pick),
+            period=max([*busy, *channels.values()]),
+            memory=self.measure_memory(placement, devices, crossings),
+        )
+
+    def count_switches(self, crossings):
+        """Return the number of copies between stages; ingest and egress are no choice and do not count."""
+        tensors = self.scenario.tensors
+        return sum(1 for c in crossings if c.reader != -1 and tensors[c.tensor].producer is not None)
+
+    def measure_memory(self, placement, devices, crossings):
+        """Return the memory of each device in units: resident weights, and what lives beside them by `memory_rule`."""
+        memory = self.resident_memory(placement, devices)
+        if self.scenario.version == 1:
+            return tuple(memory)
+        if self.memory_rule == "pipelined":
+            transient = self._sum_transient(placement, devices, crossings)
+        else:
+            transient = self._peak_transient(placement, devices)
+        return tuple(a + b for a, b in zip(memory, transient, strict=True))
+
+    def resident_memory(self, placement, devices):
+        """Return the weights on each device in units; a group of shared weights counts once."""
+        memory = [0] * len(self.scenario.devices)
+        counted = set()
+        for i, option in enumerate(placement):
+            group = self.scenario.stages[i].options[option].shared_weights
+            if group is not None and (devices[i], group) in counted:
+                continue
+            counted.add((devices[i], group))
+            memory[devices[i]] += self.weights[i][option]
+        return memory
+
+    def _sum_transient(self, placement, devices, crossings):
+        transient = [0] * len(self.scenario.devices)
+        for i, option in enumerate(placement):
+            transient[devices[i]] += self.activations[i][option]
+        for size, tensor in zip(self.sizes, self.scenario.tensors, strict=True):
+            if tensor.producer is not None:
+                transient[devices[tensor.producer]] += 2 * size
+        for crossing in crossings:
+            if crossing.reader != -1 and self.scenario.tensors[crossing.tensor].producer is not None:
+                transient[crossing.target] += 2 * self.sizes[crossing.tensor]
+        return transient
+
+    def _peak_transient(self, placement, devices):
+        peaks = [0] * len(self.scenario.devices)
+        spans = self.list_spans(devices)
+        for step, stage in enumerate(self.order):
+            live = [0] * len(peaks)
+            live[devices[stage]] = self.activations[stage][placement[stage]]
+            for device, size, first, last in spans:
+                if first <= step <= last:
+                    live[device] += size
+            peaks = [max(pair) for pair in zip(peaks, live, strict=True)]
+        return peaks
+
+    def list_spans(self, devices):
+        """Return `(device, size, first step, last step)` of every tensor and copy alive in serial execution.
+
+        A tensor stays where it was made until its last reader anywhere has run; a copy lives from the first to the last
+        reader on its device. Input and output of the whole pipeline belong to the caller and are not counted.
+        """
+        spans = []
+        for size, tensor in zip(self.sizes, self.scenario.tensors, strict=True):
+            readers = [self.position[c] for c in tensor.consumers if c != -1]
+            home = None
+            if tensor.producer is not None:
+                home, start = devices[tensor.producer], self.position[tensor.producer]
+                spans.append((home, size, start, max([start, *readers])))
+            for device in sorted({devices[self.order[p]] for p in readers} - {home}):
+                if tensor.producer is None:
+                    continue
+                steps = [p for p in readers if devices[self.order[p]] == device]
+                spans.append((device, size, min(steps), max(steps)))
+        return spans
+
+    def stage_ends(self, placement):
+        """Return the end of every stage in units when all runs one after another."""
+        waits = {}
+        for crossing in self.list_crossings(placement):
+            waits[crossing.reader] = waits.get(crossing.reader, 0) + crossing.latency
+        ends, clock = [0] * len(placement), 0
+        for stage in self.order:
+            clock += waits.get(stage, 0) + self.latency[stage][placement[stage]]
+            ends[stage] = clock
+        return ends
+
+    def is_feasible(self, placement, caps=None):
+        """Return whether a placement executed serially keeps links, limits and deadlines."""
+        caps = caps or self.caps
+        totals = self.evaluate(placement)
+        if totals is None or not caps.allow(totals):
+            return False
+        if not any(caps.deadlines):
+            return True
+        ends = self.stage_ends(placement)
+        return all(cap is None or end <= cap for end, cap in zip(ends, caps.deadlines, strict=True))
+
+
+def _units(value):
+    return round(value * UNIT)
+
+
+def _cap(limit):
+    """Return the first value in units that a limit does not allow; one beyond all sums allows everything."""
+    return round(min(limit, _LIMITLESS) * UNIT) + 1
+
+
+def _too_large(where, value, remedy):
+    return f"{where} is {value:g}; plans count up to {LARGEST:g} per step (ms, mJ, MB), {remedy}"

@@ -1,0 +1,46 @@
+"""Whether the measured numbers of a scenario still are what the results say that they name."""
+
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.runs.results import read_result
+
+from .assembling import describe_numbers, list_links
+
+
+def check_origins(scenario, where):
+    """Raise UserError unless every measured number of a scenario document follows from the result that it names.
+
+    Declared numbers follow from nothing and are left alone. Results are recomputed from their samples (`read_result`).
+    `where`: the scenario's path, for the message.
+    """
+    known = {}
+    for stage in scenario["stages"]:
+        for executor, variants in stage["profiles"].items():
+            for variant in variants if isinstance(variants, list) else [variants]:
+                place = f"{where}: stage {stage['name']!r} on {executor}"
+                for key in ("latency_ms", "weights_mb", "activations_mb"):
+                    if path := _origin(variant.get(key)):
+                        if path not in known:
+                            known[path] = describe_numbers(read_result(path), path)
+                        _require(variant[key], known[path][key], f"{place}, {key}", path)
+    for link in scenario["links"]:
+        if path := _origin(link["setup_ms"]):
+            if path not in known:
+                known[path] = {(item["source"], item["target"]): item for item in list_links({}, path)}
+            ends = (link["source"], link["target"])
+            for key in ("latency_ms_per_mb", "setup_ms"):
+                found = known[path].get(ends, {}).get(key)
+                _require(link[key], found, f"{where}: link {' to '.join(ends)}, {key}", path)
+
+
+def _origin(number):
+    return number.get("result") if isinstance(number, dict) else None
+
+
+def _require(said, found, what, path):
+    if said == found:
+        return
+    if found is not None and said["digest"] != found["digest"]:
+        raise UserError(f"{what}: {path} has changed since (sha256 {sha256_file(path)}); run the workflow again")
+    value = None if found is None else found["value"]
+    raise UserError(f"{what} is {said['value']}, but {path} says {value}")

@@ -1,0 +1,221 @@
+"""Exact search for the general problem with OR-Tools CP-SAT: level after level, plan after plan.
+
+The first plan minimizes the first level, then the second at the best value of the first, and so on; ties that
+remain go to latency, energy, switches and path in the same way. The next plan excludes the placements already
+found. One worker, a fixed seed and a limit in deterministic time: the same answer on every run.
+"""
+
+import math
+from fractions import Fraction
+
+from ortools.sat.python import cp_model
+
+from edgeproof.plans.scenario.goals import Level
+
+from .chain_search import SearchResult
+from .general_model import PlacementModel, weighted_sum
+
+_PATH_DIGITS = 2**50
+_TOLERANCE = 1e-9
+
+
+class GeneralSearch:
+    """One model, solved again and again under growing knowledge."""
+
+    def __init__(self, problem, levels, caps, effort=60.0, gap=0.0, hint=None):
+        """`effort` is the limit in CP-SAT's deterministic seconds, for everything this search does."""
+        self.problem, self.levels, self.effort = problem, levels, effort
+        wanted = [metric for level in levels for metric in level.weights]
+        self.placement = PlacementModel(problem, caps, wanted)
+        self.model = self.placement.model
+        self.gap, self.branches, self.spent = gap, 0, 0.0
+        self.hint = hint
+
+    def search(self, top_k):
+        """Return the `SearchResult` of the `top_k` best placements."""
+        placements, schedules, bound, proven = [], [], math.inf, True
+        for rank in range(top_k):
+            found = self._solve_rank()
+            if found is None:
+                break
+            placement, schedule, least, exact = found
+            if rank == 0:
+                bound = least
+            proven = proven and exact
+            if placement is None:
+                break
+            placements.append(placement)
+            schedules.append(schedule)
+            if not exact:
+                break
+            self._exclude(placement)
+        return SearchResult(placements, bound, proven, self.branches, "cp-sat", schedules=tuple(schedules))
+
+    def _solve_rank(self):
+        """Return `(placement, schedule, bound of the first level, exact)` of the best plan left, or None."""
+        fixed = len(self.model.proto.constraints)
+        best, bound, exact = None, math.inf, True
+        ties = [Level(name, {name: Fraction(1)}) for name in ("latency", "energy", "switches")]
+        for number, level in enumerate([*self.levels, *ties]):
+            terms, scale, rounding = self.placement.blend(level)
+            if not terms and number:
+                continue
+            status, value, least = self._minimize_first(terms) if number == 0 else self._minimize(terms)
+            if number == 0:
+                bound = float(least / scale * level.scale) - rounding
+                if status == cp_model.INFEASIBLE:
+                    return None
+                exact = status == cp_model.OPTIMAL and rounding <= _TOLERANCE
+            if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+                best = self._read()
+            if status != cp_model.OPTIMAL or (number == 0 and value > least):
+                exact = False
+                break
+            if terms:
+                self.model.add(weighted_sum(terms) <= value)
+            if number == 0 and self._is_only(best[0]):
+                break
+        else:
+            best, exact = self._settle_path(best, exact)
+        schedule = None
+        if best is not None and self.placement.scheduled:
+            schedule = self._tighten_schedule(best[0]) or best[1]
+        self._forget(fixed)
+        return (None, None, bound, False) if best is None else (best[0], schedule, bound, exact)
+
+    def _is_only(self, placement):
+        """Return whether no other placement attains the first level's value (so no tie has to be broken)."""
+        if self.placement.scheduled:
+            return False
+        count = len(self.model.proto.constraints)
+        self._exclude(placement)
+        status, _, _ = self._minimize([])
+        self._forget(count)
+        return status == cp_model.INFEASIBLE
+
+    def _settle_path(self, best, exact):
+        """Break the last ties by path: minimize the options' indices in execution order, some stages at a time."""
+        terms, weight, digits = [], 1, []
+        for stage in self.problem.order:
+            options = len(self.problem.device[stage])
+            if options == 1:
+                continue
+            digits.append((stage, options))
+        while digits:
+            chunk, weight = [], 1
+            while digits and weight * digits[0][1] < _PATH_DIGITS:
+                chunk.append(digits.pop(0))
+                weight *= chunk[-1][1]
+            terms = []
+            for stage, options in chunk:
+                weight //= options
+                terms += [(self.placement.option[stage][o], o * weight) for o in range(1, options)]
+            status, value, _ = self._minimize(terms)
+            if status != cp_model.OPTIMAL:
+                return best, False
+            best = self._read()
+            self.model.add(weighted_sum(terms) <= value)
+        return best, exact
+
+    def _tighten_schedule(self, placement):
+        """Fix a placement and let everything start as early as its makespan allows; None when effort ran out."""
+        for i, option in enumerate(placement):
+            self.model.add(self.placement.option[i][option] == 1)
+        status, value, _ = self._minimize([(self.placement.makespan, 1)])
+        if status != cp_model.OPTIMAL:
+            return None
+        self.model.add(self.placement.makespan <= value)
+        terms = [(end, 1) for end in (*self.placement.end, *self.placement.copy_start.values())]
+        status, _, _ = self._minimize(terms)
+        return self._read()[1] if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+
+    def _minimize_first(self, terms):
+        """Minimize the first level: a short full search, then large neighbourhoods from what is known, then the rest.
+
+        A full search alone can leave a large graph with a poor plan; the neighbourhoods find a good one and no bound.
+        """
+        left = self.effort - self.spent
+        status, value, least = self._minimize(terms, 0.15 * left)
+        for share, neighbourhoods in ((0.4, True), (1.0, False)):
+            if status not in (cp_model.FEASIBLE, cp_model.UNKNOWN) or not terms:
+                break
+            kept = self.solver
+            if value is not None:
+                self._read()
+                if self.gap and value - least <= self.gap * abs(value):
+                    break
+            status, found, bound = self._minimize(terms, share * left, neighbourhoods)
+            least = max(least, bound)
+            if found is None or (value is not None and found > value):
+                self.solver = kept
+                status = cp_model.FEASIBLE if value is not None else status
+            else:
+                value = found
+        return status, value, least
+
+    def _minimize(self, terms, effort=math.inf, neighbourhoods=False):
+        """Solve for `terms` within `effort` and what is left; return (status, value or None, lower bound)."""
+        self.model.clear_objective()
+        if terms:
+            self.model.minimize(weighted_sum(terms))
+        self.model.clear_hints()
+        if self.hint:
+            for i, option in enumerate(self.hint):
+                for o, variable in enumerate(self.placement.option[i]):
+                    self.model.add_hint(variable, int(o == option))
+        self.solver = cp_model.CpSolver()
+        parameters = self.solver.parameters
+        parameters.num_workers = 1
+        parameters.random_seed = 0
+        parameters.linearization_level = 2
+        parameters.relative_gap_limit = self.gap
+        parameters.max_deterministic_time = max(min(effort, self.effort - self.spent), 0.01)
+        parameters.use_lns_only = neighbourhoods
+        status = self.solver.solve(self.model)
+        if status == cp_model.MODEL_INVALID:
+            raise AssertionError(f"the model is invalid: {self.model.validate()}")
+        self.branches += int(self.solver.num_branches)
+        self.spent += self.solver.response_proto.deterministic_time
+        if not terms:
+            return status, 0, 0
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            least = math.inf if status == cp_model.INFEASIBLE else self.solver.best_objective_bound
+            return status, None, Fraction(least) if math.isfinite(least) else least
+        value = sum(coefficient * self.solver.value(variable) for variable, coefficient in terms)
+        if status == cp_model.OPTIMAL and not self.gap:
+            return status, value, Fraction(value)
+        return status, value, min(Fraction(value), Fraction(self.solver.best_objective_bound))
+
+    def _read(self):
+        """Return `(placement, schedule)`, the schedule as `timeline.trace_schedule` takes it, or None."""
+        placed = tuple(
+            next(o for o, variable in enumerate(row) if self.solver.boolean_value(variable))
+            for row in self.placement.option
+        )
+        self.hint = placed
+        if not self.placement.scheduled:
+            return placed, None
+        grain = self.placement.grain["latency"]
+        starts = tuple(self.solver.value(start) * grain for start in self.placement.start)
+        copies = {
+            key: self.solver.value(self.placement.copy_start[key]) * grain
+            for key, copy in self.placement.copies.items()
+            if self.solver.boolean_value(copy)
+        }
+        return placed, (starts, copies)
+
+    def _exclude(self, placement):
+        chosen = [self.placement.option[i][option] for i, option in enumerate(placement)]
+        self.model.add_bool_or([literal.negated() for literal in chosen])
+
+    def _forget(self, count):
+        """Empty the constraints added since there were `count` of them (the model keeps their places)."""
+        constraints = self.model.proto.constraints
+        for index in range(count, len(constraints)):
+            constraints[index].clear_linear()
+            constraints[index].clear_bool_or()
+
+
+def search_general(problem, levels, caps=None, top_k=1, effort=60.0, gap=0.0, hint=None):
+    """Return the `SearchResult` of the `top_k` best placements by `levels` and the tie-breakers, under `caps`."""
+    return GeneralSearch(problem, levels, caps or problem.caps, effort, gap, hint).search(top_k)

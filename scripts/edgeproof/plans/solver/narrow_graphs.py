@@ -1,0 +1,184 @@
+"""Placing a long, narrow graph: limits become prices, elimination gives the bound, and a local search the plan.
+
+For prices λ ≥ 0 per limit, the least of objective + Σ λ (use − limit) never exceeds the best feasible objective; it is
+found by `elimination.py`, and λ by `cutting_planes.py`. What the cheapest placements at these prices use
+too much of, the local search moves elsewhere. Without limits that bind, the first elimination is the optimum.
+
+One more limit follows from memory: what needs m devices, and hangs together, crosses m − 1 times at least. Without it
+the prices mix placements of one device each, and the bound knows of no crossing.
+"""
+
+import itertools
+import math
+
+import numpy as np
+
+from .chain_search import SearchResult
+from .cutting_planes import ascend
+from .device_blocks import list_blocks
+from .elimination import Elimination, price_copies
+from .local_search import LocalSearch
+
+_METRICS = {"latency", "energy", "switches", "accuracy"}
+_WORK = 4e8  # entries of tables in all: some 10 s
+_ROUNDS = (30, 60, 120)  # evaluations of prices, with a local search after each turn
+_STARTS = 8  # placements that the local search begins with, per turn
+_SUBSETS = 10  # devices at most of which all subsets are tried
+_SLACK = 1e-11  # of the bound: what summing floats may have lost
+
+
+def handles_narrow(problem, levels, caps):
+    """Return whether the costs of a goal of one level simply add up, so that a bound by elimination means something."""
+    adds_up = len(levels) == 1 and set(levels[0].weights) <= _METRICS and problem.scenario.execution != "scheduled"
+    return adds_up and caps.period is None and all(cap is None for cap in caps.deadlines)
+
+
+def search_narrow(problem, level, caps, gap=0.0):
+    """Return a `SearchResult` of at most one placement with a bound, never `proven`: ties are not looked at.
+
+    None when the graph is too wide, or no placement avoids crossings without a link. With `gap`, the search ends once
+    (objective − bound) / objective is below it.
+    """
+    search = _Priced(problem, level, caps)
+    if search.elimination.widest is None:
+        return None
+    bound, excess = search.dual(np.zeros(search.count))
+    if math.isinf(bound):
+        return None
+    binding = bool((excess > 0).any())
+    if binding:
+        search.begin(list_blocks(problem, search.weights, caps, _STARTS))
+    prices, box = np.zeros(search.count), abs(bound)
+    for rounds in _ROUNDS if binding else ():
+        rounds = min(rounds, int(_WORK / len(_ROUNDS) / search.elimination.work))
+        if rounds:
+            prices, value = ascend(search.dual, prices, box, rounds)
+            bound = max(bound, value)
+        search.improve()
+        if search.closes(bound, gap):
+            break
+        box /= 8
+    search.improve()
+    placements = [] if search.placement is None else [search.placement]
+    return SearchResult(placements, float(bound - _SLACK * abs(bound)), False, search.evaluations, "elimination")
+
+
+def count_crossings(problem, caps):
+    """Return how many crossings between stages no placement can do without, because of memory; 0 if that is not known.
+
+    Copies join the devices that hold something, and so are one less than these at least, if the stages hang together.
+    """
+    if any(cap is None for cap in caps.memory):
+        return 0
+    group = list(range(len(problem.order)))
+    for tensor in problem.scenario.tensors:
+        members = [s for s in (tensor.producer, *tensor.consumers) if s is not None and s != -1]
+        if tensor.producer is not None:
+            joined = {group[s] for s in members}
+            group = [min(joined) if g in joined else g for g in group]
+    if len(set(group)) > 1:
+        return 0
+    needs = _list_needs(problem)
+    devices = range(len(caps.memory))
+    if len(devices) > _SUBSETS:
+        return 0
+    for count in devices:
+        for chosen in itertools.combinations(devices, count + 1):
+            if needs[:, chosen].min(axis=1).sum() <= sum(caps.memory[device] for device in chosen):
+                return count
+    return 0
+
+
+def _list_needs(problem):
+    """Return stages × devices: the least weights of a stage on a device, infinite where it cannot run.
+
+    Shared weights count as nothing: who shares them with whom is not known.
+    """
+    needs = np.full((len(problem.device), len(problem.scenario.devices)), np.inf)
+    for stage, spec in enumerate(problem.scenario.stages):
+        for option, device in enumerate(problem.device[stage]):
+            weight = 0 if spec.options[option].shared_weights is not None else problem.weights[stage][option]
+            needs[stage, device] = min(needs[stage, device], weight)
+    return needs
+
+
+class _Priced:
+    """A level's costs with limits priced in, each limit as a share of itself, in the units that people read."""
+
+    def __init__(self, problem, level, caps):
+        self.problem = problem
+        self.elimination = Elimination(problem)
+        self.weights = {metric: float(weight * level.scale) for metric, weight in level.weights.items()}
+        self.local = LocalSearch(problem, self.weights, caps)
+        limits = [
+            *((metric, getattr(caps, metric)) for metric in ("latency", "energy", "accuracy")),
+            *((device, cap) for device, cap in enumerate(caps.memory)),
+        ]
+        self.limits = [(what, max(cap, 1)) for what, cap in limits if cap is not None]
+        self.uses = [self._list_uses(what) for what, _ in self.limits]
+        self.crossings = count_crossings(problem, caps)
+        self.count = len(self.limits) + bool(self.crossings)  # of prices: the last is that of crossing often enough
+        self.seen, self.best, self.placement, self.evaluations = [], None, None, 0
+
+    def _list_uses(self, what):
+        """Return what every option uses of a limit; of a device's memory the weights that nobody shares: no more."""
+        problem = self.problem
+        if isinstance(what, str):
+            return [np.array(row, float) for row in getattr(problem, what)]
+        own = [[option.shared_weights is None for option in stage.options] for stage in problem.scenario.stages]
+        rows = zip(problem.weights, problem.device, own, strict=True)
+        return [np.array([w * (d == what and o) for w, d, o in zip(*row, strict=True)], float) for row in rows]
+
+    def dual(self, prices):
+        """Return the Lagrangian value at prices per limit (limits scaled to 1), and its subgradient."""
+        weights, rates = dict(self.weights), prices[: len(self.limits)] / np.array([cap for _, cap in self.limits])
+        fixed = -float(prices[: len(self.limits)].sum())
+        if self.crossings:
+            weights["switches"] = weights.get("switches", 0.0) - prices[-1] / self.crossings
+            fixed += float(prices[-1])
+        costs = [np.zeros(len(options)) for options in self.problem.device]
+        for rate, (what, _), uses in zip(rates, self.limits, self.uses, strict=True):
+            if isinstance(what, str):
+                weights[what] = weights.get(what, 0.0) + rate
+            elif rate:
+                costs = [row + rate * use for row, use in zip(costs, uses, strict=True)]
+        for name in ("latency", "energy", "accuracy"):
+            if weight := weights.get(name, 0.0):
+                table = getattr(self.problem, name)
+                costs = [row + weight * np.array(use, float) for row, use in zip(costs, table, strict=True)]
+        value, placement = self.elimination.minimize(costs, *price_copies(self.problem, weights))
+        self.evaluations += 1
+        if math.isinf(value):
+            return value, np.zeros(self.count)
+        totals = self.problem.evaluate(placement)
+        used = [
+            getattr(totals, what)
+            if isinstance(what, str)
+            else sum(row[option] for row, option in zip(uses, placement, strict=True))
+            for (what, _), uses in zip(self.limits, self.uses, strict=True)
+        ]
+        excess = [float(use - cap) / cap for use, (_, cap) in zip(used, self.limits, strict=True)]
+        self.seen.append((max([0.0, *excess]), len(self.seen), placement))
+        if self.crossings:
+            excess.append(1 - totals.switches / self.crossings)
+        return value + fixed, np.array(excess)
+
+    def begin(self, placements):
+        """Take placements of another origin as starts of the local search."""
+        for placement in placements:
+            if self.problem.evaluate(placement) is not None:
+                self.seen.append((0.0, len(self.seen), placement))
+        self.improve()
+
+    def improve(self):
+        """Search from what was seen since the last time, that which breaks limits least first; keep the best plan."""
+        starts = list(dict.fromkeys(placement for _, _, placement in sorted(self.seen)))[:_STARTS]
+        for placement in starts if self.placement is None else [*starts, self.placement]:
+            found = self.local.repair(placement)
+            if found is not None and (self.best is None or found[0] < self.best):
+                self.best, self.placement = found
+        self.seen = []
+
+    def closes(self, bound, gap):
+        """Return whether a bound is as near to the best plan as is asked."""
+        return self.best is not None and self.best - bound <= max(gap, 1e-12) * abs(self.best)

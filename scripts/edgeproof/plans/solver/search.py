@@ -1,0 +1,128 @@
+"""One door to both exact engines: which one applies, what its answer proves, and which plan comes first."""
+
+from dataclasses import dataclass, replace
+
+from .chain_search import handles, search_chain
+from .general_search import search_general
+from .narrow_graphs import handles_narrow, search_narrow
+
+PROOF_TOLERANCE = 1e-9
+_LARGE = 48  # stages of a graph: below, CP-SAT alone is done sooner
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How far a search may go: labels per stage of the chain engine, deterministic seconds of CP-SAT.
+
+    With a `gap` above 0 CP-SAT may stop once (objective − bound) / objective is below it; ties are then left alone.
+    """
+
+    labels: int = 400_000
+    seconds: float = 60.0
+    gap: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Ranked placements with their proof.
+
+    `status`: `optimal` (objective = bound within 1e-9), `gap` (limits reached), `infeasible` (proved) or `unknown`
+    (limits reached with no plan). `ranking_proven` also covers tie-breaks and all further ranks. `objective` and
+    `bound` are values of the goal's first level in readers' units.
+    """
+
+    status: str
+    placements: tuple
+    schedules: tuple
+    objective: float | None
+    bound: float | None
+    ranking_proven: bool
+    engine: str
+    nodes: int
+
+    @property
+    def gap(self):
+        """objective − bound, never below 0; None without a plan."""
+        return None if self.objective is None else max(0.0, self.objective - self.bound)
+
+
+def find_plans(problem, goal, caps=None, top_k=1, effort=None):
+    """Return the `Answer` with the `top_k` best placements for a `Goal` under `caps` (default: the problem's)."""
+    return find_by_levels(problem, goal.levels, caps or problem.caps, top_k, effort or Effort())
+
+
+def find_by_levels(problem, levels, caps, top_k, effort):
+    """As `find_plans`, for bare levels."""
+    result = None
+    if len(levels) == 1 and handles(problem, levels[0], caps):
+        result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
+        if result.proven:
+            return _judge(problem, levels[0], result)
+    elif (effort.gap or len(problem.order) >= _LARGE) and handles_narrow(problem, levels, caps):
+        result = search_narrow(problem, levels[0], caps, effort.gap)
+        if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
+            return _judge(problem, levels[0], result)
+    hint = result.placements[0] if result and result.placements else None
+    general = search_general(problem, levels, caps, top_k, effort.seconds, effort.gap, hint)
+    if result is not None and not general.proven:
+        general = _merge(problem, levels[0], general, result)
+    return _judge(problem, levels[0], general)
+
+
+def _is_close(problem, level, result, gap):
+    """Return whether a plan is within a gap of its bound, relative to itself."""
+    value = _value(problem, level, result)
+    return bool(result.placements) and value - result.bound <= gap * abs(value)
+
+
+def _merge(problem, level, first, second):
+    """Neither engine finished: keep the better plans and the better bound."""
+    kept = max((first, second), key=lambda r: (bool(r.placements), -_value(problem, level, r)))
+    return replace(
+        kept,
+        bound=max(first.bound, second.bound),
+        nodes=first.nodes + second.nodes,
+        engine=f"{second.engine} + {first.engine}",
+    )
+
+
+def _value(problem, level, result):
+    if not result.placements:
+        return 0.0
+    return measure_level(problem, level, result.placements[0], result.schedules[0] if result.schedules else None)
+
+
+def _judge(problem, level, result):
+    schedules = result.schedules or (None,) * len(result.placements)
+    if not result.placements:
+        status = "infeasible" if result.proven else "unknown"
+        bound = None if result.proven else result.bound
+        return Answer(status, (), (), None, bound, result.proven, result.engine, result.nodes)
+    objective = measure_level(problem, level, result.placements[0], schedules[0])
+    closed = result.proven or objective - result.bound <= PROOF_TOLERANCE
+    return Answer(
+        status="optimal" if closed else "gap",
+        placements=tuple(result.placements),
+        schedules=tuple(schedules),
+        objective=objective,
+        bound=min(objective, result.bound),
+        ranking_proven=result.proven,
+        engine=result.engine,
+        nodes=result.nodes,
+    )
+
+
+def measure_level(problem, level, placement, schedule):
+    """Return a level's value of one plan in readers' units."""
+    return float(level.value(measure_totals(problem, placement, schedule)) * level.scale)
+
+
+def measure_totals(problem, placement, schedule=None):
+    """Return the `Totals` of a plan: those of serial execution, or with a schedule its makespan and memory."""
+    totals = problem.evaluate(placement)
+    if schedule is None:
+        return totals
+    from edgeproof.plans.scenario.timeline import trace_schedule
+
+    timeline = trace_schedule(problem, placement, schedule)
+    return totals._replace(latency=timeline.end, memory=timeline.memory)

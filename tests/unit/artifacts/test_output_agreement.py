@@ -1,0 +1,118 @@
+"""Agreement of outputs: laws that hold for any arrays, and edges that would divide by zero."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from edgeproof.artifacts.agreement.output_agreement import (
+    count_not_finite,
+    is_class_scores,
+    judge_answers,
+    measure_agreement,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+FINITE = st.floats(-1e6, 1e6, width=32)
+
+
+@st.composite
+def pairs(draw):
+    shape = draw(st.tuples(st.integers(1, 6), st.integers(2, 5)))
+    return tuple(draw(arrays.arrays("float32", shape, elements=FINITE)) for _ in range(2))
+
+
+@given(pairs())
+@settings(max_examples=60, deadline=None)
+def test_values_are_within_their_ranges_and_agree_with_plain_formulas(pair):
+    left, right = pair
+    agreement = measure_agreement(left, right, len(left))
+    a, b = left.astype("float64"), right.astype("float64")
+    assert agreement.max_abs == np.abs(a - b).max()
+    assert agreement.absolute_l2 == pytest.approx(np.sqrt(((a - b) ** 2).sum()))
+    assert -1 <= agreement.cosine_min <= agreement.cosine_mean + 1e-12 <= 1 + 2e-12
+    assert agreement.top1_agreement == (a.argmax(1) == b.argmax(1)).mean()
+    if a.any():
+        assert agreement.relative_l2 == pytest.approx(np.linalg.norm(a - b) / np.linalg.norm(a))
+
+
+@given(pairs(), st.sampled_from([2.0**-20, 4.0, 2.0**30]))
+@settings(max_examples=30, deadline=None)
+def test_a_common_scale_changes_no_relative_figure(pair, scale):
+    left, right = (array.astype("float64") for array in pair)
+    before, after = measure_agreement(left, right, len(left)), measure_agreement(left * scale, right * scale, len(left))
+    assert after.relative_l2 == before.relative_l2 and after.cosine_min == before.cosine_min
+    assert after.top1_agreement == before.top1_agreement
+
+
+@given(pairs(), st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_samples_does_not_matter(pair, random):
+    left, right = pair
+    order = list(range(len(left)))
+    random.shuffle(order)
+    before, after = measure_agreement(left, right, len(left)), measure_agreement(left[order], right[order], len(left))
+    for field, value in dataclasses.asdict(before).items():
+        assert getattr(after, field) == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12))
+
+
+def test_equal_outputs_agree_exactly():
+    array = np.random.default_rng(0).standard_normal((5, 7)).astype("float32")
+    agreement = measure_agreement(array, array.copy(), 5)
+    assert dataclasses.astuple(agreement) == (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+
+
+def test_zero_outputs_have_no_scale():
+    zero, one = np.zeros((2, 3)), np.ones((2, 3))
+    assert measure_agreement(zero, zero, 2).relative_l2 == 0 and measure_agreement(zero, zero, 2).cosine_min == 1
+    assert measure_agreement(zero, one, 2).relative_l2 is None and measure_agreement(zero, one, 2).cosine_min == 0
+    assert measure_agreement(one, zero, 2).relative_l2 == 1
+
+
+def test_large_values_do_not_overflow():
+    large = np.full((1, 4), 1e300)
+    agreement = measure_agreement(large, large * 0.5, 1)
+    assert agreement.relative_l2 == pytest.approx(0.5) and agreement.cosine_min == pytest.approx(1)
+    assert agreement.absolute_l2 == pytest.approx(1e300)
+
+
+def test_values_that_are_not_finite_have_no_distance():
+    broken = np.zeros((3, 2), "float32")
+    broken[1, 0], broken[2] = np.nan, np.inf
+    assert set(dataclasses.astuple(measure_agreement(np.zeros((3, 2)), broken, 3))) == {None}
+    assert count_not_finite(broken, 3) == (3, 1)
+    assert count_not_finite(np.zeros((3, 2)), 3) == (0, None)
+
+
+def test_rows_that_vary_are_one_sample():
+    left = np.arange(10.0).reshape(5, 2)
+    agreement = measure_agreement(left, left + 1, 3)
+    assert agreement.cosine_min == agreement.cosine_mean and agreement.top1_agreement is None
+
+
+def test_integers_and_booleans_are_compared_as_numbers():
+    assert measure_agreement(np.array([[1], [2]]), np.array([[1], [4]]), 2).max_abs == 2
+    assert measure_agreement(np.array([[True]]), np.array([[False]]), 1).max_abs == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [
+        ((4, 10), "float32", True),
+        ((4, 10, 1, 1), "float32", True),
+        ((4, 1, 1, 10), "float16", True),
+        ((4, 1), "float32", False),
+        ((4, 3, 5), "float32", False),
+        ((4, 10), "int64", False),
+        ((4,), "float32", False),
+        ((3, 10), "float32", False),
+    ],
+)
+def test_class_scores_are_one_vector_per_sample(shape, dtype, expected):
+    assert is_class_scores(np.zeros(shape, dtype), 4) is expected
+
+
+def test_answers_are_the_largest_scores():
+    scores = np.array([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5]]).reshape(3, 2, 1, 1)
+    assert judge_answers(scores, np.array([1, 1, 0])).tolist() == [True, False, True]

@@ -1,0 +1,132 @@
+"""Tables as plain data: what was not had is None, never 0."""
+
+import pytest
+from edgeproof.evidence.cell_tables import (
+    describe_cells,
+    describe_digests,
+    describe_parities,
+    describe_percentiles,
+    describe_quality,
+)
+from edgeproof.evidence.collecting import collect_evidence
+
+PAGE = "results/evidence/trial/report.html"
+
+
+@pytest.fixture
+def cells(campaign):
+    return collect_evidence(campaign, ["unstable"]).cells
+
+
+def row_of(groups, **wanted):
+    rows = [row for group in groups for row in group["rows"]]
+    return next(row for row in rows if all(row[key] == value for key, value in wanted.items()))
+
+
+def test_cells_are_grouped_by_model(cells):
+    groups = describe_cells(cells)
+    assert [(group["model"], len(group["rows"])) for group in groups] == [("digits-cnn", 6), ("squeezenet", 4)]
+
+
+def test_an_ok_cell_has_all_numbers(cells):
+    row = row_of(describe_cells(cells), precision="int8", status="ok")
+    assert row["state"] == "ok"
+    assert row["latency"].startswith("0.59")
+    assert row["cold"] == "4.00\u202fms"
+    assert row["load"] == "8.00\u202fms"
+    assert row["memory"] == "60.0\u202fMB"
+    assert row["size"] == "128\u202fkB"
+    assert row["accuracy"]["difference"] == "−0.6"
+    assert row["accuracy"]["interval"] == "−1.9 to +0.5"
+    assert row["parity"]["words"] == "passed"
+
+
+def test_a_failed_cell_has_no_numbers(cells):
+    row = row_of(describe_cells(cells), precision="fp16", status="failed")
+    assert [row[key] for key in ("latency", "interval", "throughput", "cold", "load", "memory", "size")] == [None] * 7
+    assert row["reasons"][0].startswith("failed (no artifact): ")
+    assert row["parity"]["words"] == "not run"
+
+
+def test_an_unstable_cell_names_its_tests(cells):
+    row = row_of(describe_cells(cells), status="unstable")
+    assert row["state"] == "tolerated"
+    assert row["reasons"][0].startswith("between processes: ")
+
+
+def test_wrong_outputs_are_not_ok_although_measured(cells):
+    row = row_of(describe_cells(cells), precision="int8-dynamic", status="ok")
+    assert row["state"] == "failing"
+    assert row["parity"]["state"] == "failing"
+
+
+def test_simulated_parity_is_no_agreement(cells):
+    row = row_of(describe_cells(cells), simulated=True)
+    assert row["parity"]["words"] == "nothing to compare"
+
+
+def test_percentiles_are_withheld_below_their_floor(cells):
+    table = describe_percentiles(cells)
+    assert [entry["name"] for entry in table["names"]] == ["p50", "p90", "p95", "p97", "p99", "p99.9"]
+    row = row_of(table["groups"], label="ort-cpu · int8 · desk")
+    assert row["entries"][0]["value"].endswith("ms")
+    assert row["entries"][-1]["value"] is None
+    assert "6636" in row["entries"][-1]["reason"]
+
+
+def test_percentiles_of_an_unstable_run_have_one_reason(cells):
+    row = row_of(describe_percentiles(cells)["groups"], label="ort-cpu · fp16 · desk")
+    assert row["common"]
+    assert row["entries"] == []
+
+
+def test_artifacts_are_shown_once_for_all_devices(cells):
+    rows = describe_parities(cells)
+    assert len(rows) == len(cells) - 1  # fp32 of digits-cnn runs on two devices
+
+
+def test_thresholds_say_met_missed_or_unknown(cells):
+    rows = {(row["model"], row["label"]): row for row in describe_parities(cells)}
+    wrong = rows["digits-cnn", "ort-cpu · int8-dynamic"]["thresholds"]
+    assert [(line["words"], line["text"]) for line in wrong] == [
+        ("missed", "worst cosine ≥ 0.9999: 0.99960"),
+        ("met", "relative accuracy ≥ 0.99: 0.994"),
+    ]
+    unlabelled = rows["squeezenet", "ort-cpu · fp32"]
+    assert unlabelled["thresholds"][1]["words"] == "unknown"
+    assert unlabelled["accuracy"] is None
+    assert unlabelled["accuracy_absent"] == "the evaluation set has no labels"
+
+
+def test_what_was_not_compared_has_no_metrics(cells):
+    row = next(row for row in describe_parities(cells) if row["summary"]["words"] == "not run")
+    assert {metric["value"] for metric in row["metrics"]} == {None}
+    assert {metric["absent"] for metric in row["metrics"]} == {"the outputs were not compared"}
+
+
+def test_digests_are_short_with_the_whole_beside(cells):
+    files = describe_digests(cells, PAGE)[0]["files"]
+    assert [file["name"] for file in files] == ["result.json", "samples.csv", "manifest.json", "parity.json"]
+    assert all(file["digest"].startswith(file["short"]) and len(file["digest"]) == 64 for file in files)
+    assert files[0]["href"] == "../../runs/digits-cnn/ort-cpu/desk/fp32/result.json"
+
+
+def test_a_regression_shows_its_error_in_the_place_of_an_accuracy():
+    error = {
+        "difference": -0.03896,
+        "low": -0.2134,
+        "high": 0.1345,
+        "confidence": 0.95,
+        "count": 142,
+        "reference_rmse": 52.6692,
+        "candidate_rmse": 52.6302,
+        "reference_r2": 0.53188,
+        "candidate_r2": None,
+    }
+    shown = describe_quality({"accuracy": None, "error": error})
+    assert shown["reference"] == "RMSE\u202f52.67, R²\u202f0.532" and shown["candidate"] == "RMSE\u202f52.63"
+    assert (shown["difference"], shown["interval"]) == ("−0.04", "−0.21 to +0.13")
+    assert (shown["unit"], shown["count"]) == ("in RMSE", "142")
+    alike = describe_quality({"accuracy": None, "error": error | {"difference": 0.0, "low": None, "high": None}})
+    assert (alike["difference"], alike["interval"]) == ("0", "the same answers")
+    assert describe_quality({"accuracy": None}) is None

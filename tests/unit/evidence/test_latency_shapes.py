@@ -1,0 +1,34 @@
+"""What is drawn of raw samples."""
+
+import numpy as np
+import pytest
+from edgeproof.evidence.latency_shapes import describe_distribution
+
+
+def test_describes_all_processes_together_in_milliseconds():
+    processes = [np.arange(1, 101) * 1_000_000, np.arange(101, 201) * 1_000_000]
+    found = describe_distribution(processes, [1, 1])
+    assert (found.count, found.minimum, found.maximum) == (200, 1.0, 200.0)
+    assert found.quantiles[0.5] == pytest.approx(100.5)
+    assert found.density.max() == 1.0
+    assert (found.density >= 0).all()
+
+
+def test_samples_of_several_calls_count_per_call():
+    found = describe_distribution([np.array([4_000_000] * 10)], [4])
+    assert found.quantiles[0.5] == pytest.approx(1.0)
+
+
+def test_equal_samples_can_be_drawn():
+    found = describe_distribution([np.full(50, 3_000_000)], [1])
+    assert found.low < 3.0 < found.high
+    assert np.isfinite(found.density).all()
+
+
+def test_a_slow_outlier_does_not_stretch_the_density():
+    samples = np.full(1000, 1_000_000)
+    samples[::2] = 1_100_000
+    samples[0] = 10**10
+    found = describe_distribution([samples], [1])
+    assert found.high < 1.2
+    assert found.maximum == 10_000.0
