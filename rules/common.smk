@@ -205,7 +205,7 @@ def host_tools_of(wildcards):
 
 def host_runtime_of(cell):
     """Return the version of what measures a cell in the workflow's own environment; other runtimes have records."""
-    elsewhere = runtime_environment_of(cell) or CATALOGUES["device"][cell.device].get("interpreter")
+    elsewhere = runtime_toolchain_of(cell) or CATALOGUES["device"][cell.device].get("interpreter")
     ours = CATALOGUES["preset"][cell.preset]["backend"] == "onnxruntime" and not elsewhere
     return versions_of("onnxruntime") if ours else ""
 
@@ -234,30 +234,30 @@ def arm_of(cell):
     """Return what of a cell decides how its artifact is measured: the arm, the interpreter that has its runtime, and for a
     stage of a pipeline what happens between two calls.
     """
-    name = runtime_environment_of(cell)
+    name = runtime_toolchain_of(cell)
     arm = parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
     source = model_of(cell.model)["source"]
     between = CATALOGUES["pipeline"][source["pipeline"]].get("between_calls") if source["kind"] == "stage" else None
     return arm | ({"between_calls": between} if between else {})
 
 
-def runtime_environment_of(cell):
+def runtime_toolchain_of(cell):
     """Return the environment in which a cell is measured; None where ours will do, or the device has an interpreter."""
     device = CATALOGUES["device"][cell.device]
     if device["transport"] != "local" or device.get("interpreter"):
         return None
-    return CATALOGUES["preset"][cell.preset].get("runtime_environment")
+    return CATALOGUES["preset"][cell.preset].get("runtime_toolchain")
 
 
 def runtimes_of(*cells):
     """Return the records of the environments that measuring these cells needs, for a rule's `input:`."""
-    names = dict.fromkeys(map(runtime_environment_of, cells))
+    names = dict.fromkeys(map(runtime_toolchain_of, cells))
     return [toolchain_record(name) for name in names if name]
 
 
 def parity_runtime_of(preset):
     """Return the record of the environment in which this machine runs a preset's artifacts, if it is not ours."""
-    name = CATALOGUES["preset"][preset].get("runtime_environment")
+    name = CATALOGUES["preset"][preset].get("runtime_toolchain")
     return [toolchain_record(name)] if name else []
 
 
@@ -268,7 +268,7 @@ def parity_interpreter_option(preset, builder):
     """
     if builder in CATALOGUES["device"]:
         return interpreter_option(builder)
-    name = CATALOGUES["preset"][preset].get("runtime_environment")
+    name = CATALOGUES["preset"][preset].get("runtime_toolchain")
     return f"--interpreter {toolchain_interpreter(name)}" if name else ""
 
 

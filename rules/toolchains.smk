@@ -5,7 +5,7 @@ TOOLCHAINS = sorted(
     {
         preset[key]
         for preset in CATALOGUES["preset"].values()
-        for key in ("toolchain", "runtime_environment")
+        for key in ("toolchain", "runtime_toolchain")
         if key in preset
     }
 )

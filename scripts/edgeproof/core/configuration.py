@@ -1,0 +1,86 @@
+"""The shapes of what the configuration says, as types: each is checked against its schema when it is read.
+
+The schemas in `config/schemas/` say what values are allowed; these types say which keys there are, so that a misspelt key is
+found by the type checker.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+Json = dict[str, Any]  # a document whose schema is checked when it is read
+
+
+class Source(TypedDict, total=False):
+    """Where a model comes from; which other keys there are depends on `kind` (file, url, recipe or stage)."""
+
+    kind: str
+    path: str
+    url: str
+    sha256: str
+    recipe: str
+    options: Json
+    pipeline: str
+    number: int
+
+
+class Model(TypedDict):
+    """`config/models/{model}.yaml`."""
+
+    description: str
+    source: Source
+    task: str
+    samples: Json
+
+
+class Preset(TypedDict):
+    """`config/presets/{preset}.yaml`: `build` and `runtime` hold options, `parity` the limits of each precision."""
+
+    description: str
+    backend: str
+    artifact: str
+    built: str
+    precisions: list[str]
+    build: Json
+    runtime: Json
+    parity: dict[str, dict[str, float]]
+    toolchain: NotRequired[str]
+    runtime_toolchain: NotRequired[str]
+
+
+class Device(TypedDict):
+    """`config/devices/{device}.yaml`. `timeout_s` in seconds."""
+
+    description: NotRequired[str]
+    name: NotRequired[str]
+    board: str
+    transport: str
+    board_contains: NotRequired[str | None]
+    interpreter: NotRequired[str | None]
+    lock: NotRequired[str | None]
+    timeout_s: NotRequired[int]
+    tags: NotRequired[list[str]]
+
+
+class MeasuringProtocol(TypedDict):
+    """`config/protocols/{protocol}.yaml`; seconds and counts, `max_timer_share` as a fraction."""
+
+    description: NotRequired[str]
+    name: NotRequired[str]
+    processes: int
+    warmup_runs: int
+    warmup_seconds: float
+    min_samples: int
+    min_seconds: float
+    max_timer_share: float
+    pairs: NotRequired[int]
+    repeats_when_unstable: NotRequired[int]
+
+
+class Arm(TypedDict):
+    """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file."""
+
+    backend: str
+    precision: str
+    runtime: Json
+    artifact: NotRequired[str]
+    interpreter: NotRequired[str]
+    between_calls: NotRequired[Json]
