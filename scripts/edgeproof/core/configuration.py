@@ -1,7 +1,7 @@
 """The shapes of what the configuration says, as types: each is checked against its schema when it is read.
 
-The schemas in `config/schemas/` say what values are allowed; these types say which keys there are, so that a misspelt key is
-found by the type checker.
+The schemas in `config/schemas/` say what values are allowed; these types say which keys there are, so that the type
+checker finds a misspelt key.
 """
 
 from typing import Any, NotRequired, TypedDict
