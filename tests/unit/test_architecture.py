@@ -183,3 +183,9 @@ def test_schemas_are_valid_and_their_markers_match_their_kind():
         jsonschema.Draft202012Validator.check_schema(load_schema(kind))
         marker = load_schema(kind).get("properties", {}).get("schema", {}).get("const")
         assert marker is None or marker.startswith("edgeproof.")
+
+
+def test_rules_are_thin():
+    assert len((ROOT / "rules/common.smk").read_text().splitlines()) <= 150
+    rooms = {path.stem for path in (ROOT / "rules").glob("*.smk")} - {"common"}
+    assert rooms <= set(ROOMS)

@@ -24,6 +24,7 @@ CATALOGUES = {
 }
 DEFAULT_REGRESSIONS = {"policy": "strict", "fail_at": "warning", "tolerate": []}
 DEFAULT_CRITERIA = "interactive"
+DEFAULT_MARGIN = 0.02  # a difference of less than 2 % counts as none unless a comparison says otherwise
 _NAME = "[a-z0-9][a-z0-9-]*"
 
 
@@ -119,6 +120,11 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
         calibration=calibration,
         pipelines=pipelines,
     )
+
+
+def one_of(names):
+    """Return a regular expression that matches these names and nothing else; with no name it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def builder_of(preset, device):
