@@ -8,7 +8,6 @@ import time
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -16,7 +15,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from edgeproof.artifacts.records.formats import CHANNELS_LAST, HOST_TOOLS, take_snapshot
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
-from edgeproof.core.campaign import expand_campaign, one_of, read_catalogue
+from edgeproof.core.campaign import one_of, read_catalogue
+from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
 from edgeproof.core.cells import Cells
 from edgeproof.core.closure import list_agent_code, list_code, list_converter_code
 from edgeproof.core.errors import UserError
@@ -43,12 +43,20 @@ IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 if not IN_CONDA:
     shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
+# The campaign is read here and not by `configfile:`, which keeps the last of two equal keys and names no line.
+BASE = [] if workflow.config_settings.replace_workflow_config else ["config/config.yaml"]
 try:
     CATALOGUES = {kind: read_catalogue(kind) for kind in KINDS}
     CATALOGUES["model"] |= list_stage_models(CATALOGUES["pipeline"])
-    CAMPAIGN = expand_campaign(config, CATALOGUES, " + ".join(map(str, workflow.configfiles)))
-except UserError as error:
-    raise WorkflowError(str(error)) from None
+    FILES = read_campaign_files([*BASE, *workflow.config_settings.configfiles], dict(workflow.config_settings.config))
+    CAMPAIGN = expand_campaign_files(FILES, CATALOGUES)
+except UserError as error:  # one line, without Snakemake's own words about the file that noticed it
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+if workflow.is_main_process:
+    for sentence in list_added_cells(CAMPAIGN, FILES):
+        print(sentence, file=sys.stderr)
 
 CELLS = Cells(CATALOGUES)
 STAGES = Stages(CELLS, CHANNELS_LAST)
