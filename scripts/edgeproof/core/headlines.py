@@ -143,9 +143,11 @@ def find_percentiles(
                 reason = f"in these {count} starts; an interval needs {FEWEST_FOR_PERCENTILES}"
             else:
                 inside = np.flatnonzero(np.abs(mean - (1 - fraction)) <= reach + 1e-12)
-                low, high = (min(value, float(grid[inside[0]])), max(value, float(grid[inside[-1]]))) if len(
-                    inside
-                ) else (value, value)
+                low, high = (
+                    (min(value, float(grid[inside[0]])), max(value, float(grid[inside[-1]])))
+                    if len(inside)
+                    else (value, value)
+                )
         bounds = None if low is None else confidence
         found.append(Percentile(fraction, value, low, high, bounds, count, bound_rare_starts(count), reason))
     return found
