@@ -159,8 +159,7 @@ def keep_file(source: Path | str, destination: Path | str) -> None:
 
 
 def sweep(target: Path | str, rescue: Rescue | None = None) -> list[Attempt]:
-    """Turn what killed processes left behind into attempts and return those: failed, unless `rescue` finds what counts.
-    """
+    """Turn what killed processes left behind into attempts, failed unless `rescue` finds what counts; return those."""
     store, swept = Path(target) / FOLDER, list[Attempt]()
     for part in sorted(path for path in _entries(store) if path.name.endswith(_PART)):
         try:

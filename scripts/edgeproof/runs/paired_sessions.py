@@ -65,6 +65,11 @@ class PairsSession:
         return self.attempt.record["facts"]["state"]
 
     @property
+    def provenance(self) -> str:
+        """`measured`, or `simulated` where the arms only pretend to run."""
+        return self.attempt.record["facts"]["provenance"]
+
+    @property
     def throttled(self) -> str | None:
         """What throttled the board during the session, in words; None when nothing did or nobody can tell."""
         environment = self.record["environment"]
@@ -164,7 +169,9 @@ def _describe_end(folder: Path) -> Json:
             digests.append(sha256_bytes(text))
         else:
             failure = json.loads(text)["reason"]
-    return {"pairs": digests, "failure": failure, "state": _read_state(record, folder)}
+    backends = {arm["backend"] for arm in json.loads((folder / "spec.json").read_text())["arms"].values()}
+    provenance = "simulated" if "fake" in backends else "measured"
+    return {"pairs": digests, "failure": failure, "state": _read_state(record, folder), "provenance": provenance}
 
 
 def _read_state(record: Json, folder: Path) -> dict[str, Json]:
