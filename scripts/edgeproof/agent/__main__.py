@@ -8,15 +8,18 @@ Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/fail
 say why.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import sys
+from typing import List
 
 from .failures import NoVerdict
 
 
-def main(argv):
+def main(argv: List[str]) -> int:
     if len(argv) != 3 or argv[0] not in ("session", "measure", "infer", "links", "serve"):
         print("usage: python -m edgeproof.agent session|measure|infer|links|serve SPEC OUT", file=sys.stderr)
         return 2
@@ -55,7 +58,7 @@ def main(argv):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["session"]:  # it holds the device: what it has started ends first
-        from .session import terminate
+        from .children import terminate
 
         for end in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(end) is not signal.SIG_IGN:

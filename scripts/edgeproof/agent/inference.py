@@ -1,16 +1,21 @@
 """`infer`: the outputs of one arm on every sample of a set, one sample at a time (batch 1, as on the device)."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
+from typing import Any, Dict, Generator, Iterator, Optional, cast
 
 import numpy
 
+from .backends.backend import Backend
 from .backends.opening import open_backend
 from .failures import Verdict
+from .specs import Array, Feed, InferSpec, Outputs, Report, Runtime
 
 
-def read_feeds(path, limit=None):
+def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
     """Yield one feed per sample of an inputs file: `{input name: array of shape (1, …)}`."""
     with numpy.load(path, allow_pickle=False) as archive:
         arrays = {key[len("inputs/") :]: archive[key] for key in archive.files if key.startswith("inputs/")}
@@ -19,38 +24,54 @@ def read_feeds(path, limit=None):
         yield {name: numpy.ascontiguousarray(array[index : index + 1]) for name, array in arrays.items()}
 
 
-def infer_samples(spec, out):
+def infer_samples(spec: InferSpec, out: str) -> None:
     """Fill `out` with `outputs.npz` and `infer.json` (status, runtime); a Verdict becomes status `failed`."""
-    report = {"status": "ok", "reason": None, "runtime": None}
+    report: Report = {"status": "ok", "reason": None, "runtime": None}
     try:
         backend = open_backend(spec["arm"])
-        report["runtime"] = {
-            "name": backend.name,
-            "version": backend.version,
-            "execution_provider_requested": backend.provider_requested,
-            "execution_providers_used": list(backend.providers_used),
-        }
+        report["runtime"] = describe_runtime(backend)
         collected = [run_one(backend, feed) for feed in read_feeds(spec["inputs"], spec.get("limit"))]
         names = [name for name, _, _ in backend.outputs]
         stacked = {
             "outputs/" + name: numpy.concatenate([numpy.asarray(outputs[i]) for outputs in collected])
             for i, name in enumerate(names)
         }
-        numpy.savez(os.path.join(out, "outputs.npz"), **stacked)
+        save_arrays(os.path.join(out, "outputs.npz"), stacked)
     except Verdict as verdict:
         report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})
     with open(os.path.join(out, "infer.json"), "w", encoding="utf-8") as stream:
         json.dump(report, stream, indent=2)
 
 
-def run_one(backend, feed):
+def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
+    """Write the outputs of one inference to `outputs.npz` in a folder."""
+    arrays = {"outputs/" + name: numpy.asarray(value) for (name, _, _), value in zip(backend.outputs, outputs)}
+    save_arrays(os.path.join(out, "outputs.npz"), arrays)
+
+
+def save_arrays(path: str, arrays: Dict[str, Array]) -> None:
+    """Write arrays by name into an npz file."""
+    cast(Any, numpy.savez)(path, **arrays)  # its stub takes a name for one of its options
+
+
+def describe_runtime(backend: Backend) -> Runtime:
+    """Return what ran the artifact: the runtime, its version, the execution providers asked for and used."""
+    return {
+        "name": backend.name,
+        "version": backend.version,
+        "execution_provider_requested": backend.provider_requested,
+        "execution_providers_used": list(backend.providers_used),
+    }
+
+
+def run_one(backend: Backend, feed: Feed) -> Outputs:
     """Return the outputs of one inference, as the source model has them; a runtime's exception becomes a Verdict."""
     with inference_failures():
         return backend.restore(backend.bind(feed)())
 
 
 @contextlib.contextmanager
-def inference_failures():
+def inference_failures() -> Generator[None, None, None]:
     """Turn what a runtime raises inside into a Verdict."""
     try:
         yield

@@ -5,7 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from edgeproof.agent.measurement import calls_per_sample, measure_process, peak_memory_bytes, slow_down, time_calls
+from edgeproof.agent.measurement import measure_process, peak_memory_bytes
+from edgeproof.agent.timing import calls_per_sample, clock_quantum_ns, slow_down, time_calls
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,19 +15,19 @@ PROTOCOL = {"warmup_runs": 3, "warmup_seconds": 0.0, "min_samples": 20, "min_sec
 
 def test_every_call_is_counted_and_timed():
     calls = []
-    samples = time_calls(lambda: calls.append(None), 50, 0, 1)
+    samples = time_calls([lambda: calls.append(None)], 50, 0, 1)
     assert len(samples) == len(calls) == 50
     assert all(isinstance(sample, int) and sample > 0 for sample in samples)
 
 
 def test_burst_spans_several_calls():
     calls = []
-    samples = time_calls(lambda: calls.append(None), 10, 0, 7)
+    samples = time_calls([lambda: calls.append(None)], 10, 0, 7)
     assert (len(samples), len(calls)) == (10, 70)
 
 
 def test_buffer_grows_beyond_its_first_size():
-    assert len(time_calls(lambda: None, 5000, 0, 1)) == 5000
+    assert len(time_calls([lambda: None], 5000, 0, 1)) == 5000
 
 
 def test_time_at_least_holds_beyond_the_count(monkeypatch):
@@ -36,8 +37,8 @@ def test_time_at_least_holds_beyond_the_count(monkeypatch):
         now[0] += 10
         return now[0]
 
-    monkeypatch.setattr("edgeproof.agent.measurement.time.perf_counter_ns", clock)
-    samples = time_calls(lambda: None, 2, 1000, 1)
+    monkeypatch.setattr("edgeproof.agent.timing.time.perf_counter_ns", clock)
+    samples = time_calls([lambda: None], 2, 1000, 1)
     assert set(samples) == {10}
     assert sum(samples) < 1000 <= 20 * len(samples) + 10  # two readings of 10 ns each per sample
 
@@ -51,12 +52,33 @@ def test_timer_costs_at_most_its_share_of_a_burst(timer_ns, typical_ns, share):
     assert calls == 1 or timer_ns > (calls - 1) * allowed  # and no longer than it must be
 
 
-def test_slow_down_adds_at_least_what_it_says(monkeypatch):
-    import time
+@pytest.mark.parametrize("took", [100, 2_000])
+def test_slow_down_adds_its_share_of_each_call(monkeypatch, took):
+    now = [0]
 
-    begin = time.perf_counter_ns()
-    slow_down(lambda: None, 2_000_000)()
-    assert time.perf_counter_ns() - begin >= 2_000_000
+    def clock():
+        now[0] += 1
+        return now[0]
+
+    def call():
+        now[0] += took
+        return "made"
+
+    monkeypatch.setattr("edgeproof.agent.timing.time.perf_counter_ns", clock)
+    assert slow_down(call, 0.05)() == "made"
+    assert now[0] == pytest.approx(1.05 * took, abs=4)  # readings of the clock
+
+
+@pytest.mark.parametrize("quantum", [1, 52, 1000])
+def test_quantum_is_the_step_of_a_coarse_clock(monkeypatch, quantum):
+    now = [0]
+
+    def clock():
+        now[0] += 7
+        return now[0] // quantum * quantum
+
+    monkeypatch.setattr("edgeproof.agent.timing.time.perf_counter_ns", clock)
+    assert clock_quantum_ns() == max(quantum, 7)
 
 
 def test_peak_memory_follows_what_is_touched():

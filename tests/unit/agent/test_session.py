@@ -1,4 +1,3 @@
-import fcntl
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from edgeproof.agent import session
 from edgeproof.agent.failures import NoVerdict
+from edgeproof.agent.lock import hold_device
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROTOCOL = {"warmup_runs": 3, "warmup_seconds": 0.0, "min_samples": 20, "min_seconds": 0.0, "max_timer_share": 0.01}
@@ -83,18 +83,6 @@ def test_usage_is_one_line():
     assert done.returncode == 2 and done.stderr.startswith("usage:")
 
 
-def test_lock_is_exclusive_and_names_its_holder(tmp_path):
-    path = str(tmp_path / "lock")
-    with session.device_lock(path, "first") as lock:
-        assert lock["holder"]["pid"] == os.getpid()
-        with open(path) as stream:
-            assert json.load(stream)["label"] == "first"
-            with pytest.raises(BlockingIOError):
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with open(path) as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_a_session_has_started_ends_with_it(tmp_path, spec, number):
     """Else it would measure on while the device is free."""
@@ -128,7 +116,7 @@ def test_second_session_waits_for_the_first(tmp_path, spec):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec))
     command = [sys.executable, "-m", "edgeproof.agent", "session", str(path), str(tmp_path / "out")]
-    with session.device_lock(spec["lock"], "somebody else"):
+    with hold_device(spec["lock"], "somebody else"):
         waiting = subprocess.Popen(
             command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, text=True, stderr=subprocess.PIPE
         )
@@ -142,9 +130,9 @@ def test_second_session_waits_for_the_first(tmp_path, spec):
 def processes_that_end_by(monkeypatch, tmp_path, number, kills=(0, 0)):
     counts = iter(kills)
     monkeypatch.setattr(session, "read_oom_kills", lambda: next(counts))
-    monkeypatch.setattr(session, "_run_child", lambda *a: -number)
+    monkeypatch.setattr(session, "run_child", lambda *a: -number)
     spec = {"arms": {"a": {}}, "inputs": "", "protocol": {}, "timeout_s": 1}
-    return session._run_process(spec, 0, "a", str(tmp_path))
+    return session.run_process(spec, 0, "a", str(tmp_path))
 
 
 def test_crash_is_a_verdict(monkeypatch, tmp_path):
@@ -165,4 +153,4 @@ def test_process_that_hangs_is_timed_out(tmp_path):
     stuck.write_text("#!/bin/sh\nexec sleep 600\n")
     stuck.chmod(0o755)
     spec = {"arms": {"a": {"interpreter": str(stuck)}}, "inputs": "", "protocol": {}, "timeout_s": 0.01}
-    assert session._run_process(spec, 0, "a", str(tmp_path))["reason"]["kind"] == "timed_out"
+    assert session.run_process(spec, 0, "a", str(tmp_path))["reason"]["kind"] == "timed_out"

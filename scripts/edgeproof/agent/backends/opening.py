@@ -1,13 +1,12 @@
-"""The runtimes that the agent can drive, one module each: the only place that knows how to execute an artifact.
+"""The runtimes that the agent can drive, one module each: the only place that knows how to execute an artifact."""
 
-A backend has a `name`, a `version`, `import_ns` (time to import the runtime), the execution providers asked for and
-used, the `inputs` and `outputs` of the artifact as `[(name, dtype, shape)]` with the source model's names, and three
-methods: `bind(feed)` returns a function without arguments that runs one inference and is what is timed; `restore`
-brings what that returned into the source model's layout and types; `definition()` says what its "latency" includes.
-A backend imports its runtime when it is made, so that the agent runs wherever one of them is.
-"""
+from __future__ import annotations
+
+from typing import Any, Callable, Dict
 
 from ..failures import NoVerdict
+from ..specs import RunnableArm
+from .backend import Backend
 from .coreml import CoreMl
 from .fake import Fake
 from .litert import LiteRt
@@ -18,13 +17,13 @@ from .rknn import Rknn
 from .tensorrt import TensorRt
 from .torchscript import TorchScript
 
-_BACKENDS = {
+_BACKENDS: Dict[str, Callable[[Any], Backend]] = {
     backend.name: backend for backend in (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Fake)
 }
 _BACKENDS["placed"] = open_placed
 
 
-def open_backend(arm):
+def open_backend(arm: RunnableArm) -> Backend:
     """Return the backend of an arm with its artifact loaded; Verdict or NoVerdict when that cannot be."""
     try:
         backend = _BACKENDS[arm["backend"]]
