@@ -5,23 +5,47 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import Any, Dict, Generator, Iterator, Optional, cast
+from typing import Any, Dict, Generator, Iterator, List, Optional, Tuple, cast
 
 import numpy
 
 from .backends.backend import Backend
 from .backends.opening import open_backend
 from .failures import Verdict
-from .specs import Array, Feed, InferSpec, Outputs, Report, Runtime
+from .specs import Array, Feed, InferSpec, Outputs, Protocol, Report, Runtime
+
+# Samples that the timed loop goes through, unless the protocol says otherwise.
+DEFAULT_INPUTS = 16
 
 
 def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
     """Yield one feed per sample of an inputs file: `{input name: array of shape (1, …)}`."""
+    arrays, available = _load_inputs(path)
+    for index in range(available if limit is None else min(limit, available)):
+        yield _take_feed(arrays, index)
+
+
+def read_mix(path: str, protocol: Protocol) -> Tuple[List[Feed], int]:
+    """Return the feeds that the timed loop goes through, in order, and how many the file has."""
+    arrays, available = _load_inputs(path)
+    return [_take_feed(arrays, index) for index in range(count_inputs(protocol, available))], available
+
+
+def count_inputs(protocol: Protocol, available: int) -> int:
+    """Return how many inputs the timed loop goes through: what the protocol says, or all when there are fewer."""
+    return max(1, min(protocol.get("inputs", DEFAULT_INPUTS), available))
+
+
+def _load_inputs(path: str) -> Tuple[Dict[str, Array], int]:
     with numpy.load(path, allow_pickle=False) as archive:
-        arrays = {key[len("inputs/") :]: archive[key] for key in archive.files if key.startswith("inputs/")}
-    count = min(len(array) for array in arrays.values())
-    for index in range(count if limit is None else min(limit, count)):
-        yield {name: numpy.ascontiguousarray(array[index : index + 1]) for name, array in arrays.items()}
+        arrays: Dict[str, Array] = {
+            key[len("inputs/") :]: archive[key] for key in archive.files if key.startswith("inputs/")
+        }
+    return arrays, min(len(array) for array in arrays.values())
+
+
+def _take_feed(arrays: Dict[str, Array], index: int) -> Feed:
+    return {name: numpy.ascontiguousarray(array[index : index + 1]) for name, array in arrays.items()}
 
 
 def infer_samples(spec: InferSpec, out: str) -> None:

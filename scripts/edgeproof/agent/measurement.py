@@ -9,31 +9,34 @@ import gc
 import json
 import os
 import resource
-import sys
 import time
 from array import array
-from typing import Callable, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import numpy
 
 from .backends.backend import Backend, Simulator
 from .backends.opening import open_backend
 from .failures import NoVerdict, Verdict
-from .inference import describe_runtime, inference_failures, read_feeds, run_one, save_outputs
+from .inference import describe_runtime, inference_failures, read_mix, run_one, save_outputs
+from .memory import peak_memory_bytes
 from .neighbour import Neighbour
 from .specs import Array, BetweenCalls, Definition, Feed, Outputs, ProcessSpec, Report
-from .timing import calls_per_sample, slow_down, time_calls, timer_cost_ns
+from .timing import calls_per_sample, clock_quantum_ns, slow_down, time_calls, timer_cost_ns, typical_per_input
 
 
 def measure_process(spec: ProcessSpec, out: str) -> None:
-    """Fill `out` with `process.json` and `samples.npy` (int64 nanoseconds per sample).
+    """Fill `out` with `process.json`, `samples.npy` (int64 nanoseconds per sample) and `inputs.npy` (uint16, the
+    input of each sample).
 
-    `spec`: arm, inputs (npz; its first sample is the input), protocol, slot (number of this process in the session).
-    A Verdict is recorded as status `failed`; NoVerdict passes through.
+    `spec`: arm, inputs (npz), protocol, slot (number of this process in the session). The timed loop goes through the
+    first samples of the inputs in turn, as many as the protocol says; the cold inference has the first, whose outputs
+    are kept. A Verdict is recorded as status `failed`; NoVerdict passes through.
     """
     report: Report = {"status": "ok", "reason": None, "pid": os.getpid(), "provenance": "measured"}
     try:
-        feed = next(read_feeds(spec["inputs"], 1))
+        feeds, available = read_mix(spec["inputs"], spec["protocol"])
+        report.update(inputs=len(feeds), inputs_available=available)
         report["memory_baseline_bytes"] = peak_memory_bytes()
         start = time.perf_counter_ns()
         backend = open_backend(spec["arm"])
@@ -41,15 +44,16 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
         report["import_ns"] = backend.import_ns
         if backend.simulator:
             samples = _simulate(backend.simulator, spec, report)
-            outputs = run_one(backend, feed)
+            outputs = run_one(backend, feeds[0])
         else:
-            outputs, timed = _measure(backend, feed, spec, report)
+            outputs, timed = _measure(backend, feeds, spec, report)
             samples = numpy.frombuffer(timed, "int64")
         report["runtime"] = describe_runtime(backend)
         report["latency_definition"] = define_boundary(backend.definition(), spec["arm"].get("between_calls"))
         if backend.step_clock:
             report["placed"] = backend.step_clock.describe_steps(report["samples"] * report["calls_per_sample"])
         numpy.save(os.path.join(out, "samples.npy"), samples)
+        numpy.save(os.path.join(out, "inputs.npy"), (numpy.arange(len(samples)) % len(feeds)).astype("uint16"))
         save_outputs(backend, outputs, out)
         report["memory_peak_bytes"] = peak_memory_bytes()
     except Verdict as verdict:
@@ -70,41 +74,40 @@ def define_boundary(definition: Definition, between_calls: Optional[BetweenCalls
     return changed
 
 
-def _measure(backend: Backend, feed: Feed, spec: ProcessSpec, report: Report) -> Tuple[Outputs, array[int]]:
+def _measure(backend: Backend, feeds: List[Feed], spec: ProcessSpec, report: Report) -> Tuple[Outputs, array[int]]:
     """Time the backend; with `between_calls` in the arm, a neighbour has the machine before every timed call."""
     between_calls = spec["arm"].get("between_calls")
     if not between_calls:
-        return _time_windows(backend, feed, spec, report, None)
+        return _time_windows(backend, feeds, spec, report, None)
     neighbour = Neighbour(between_calls)
     try:
-        return _time_windows(backend, feed, spec, report, neighbour.take_turn)
+        return _time_windows(backend, feeds, spec, report, neighbour.take_turn)
     finally:
         neighbour.close()
 
 
 def _time_windows(
-    backend: Backend, feed: Feed, spec: ProcessSpec, report: Report, before_each: Optional[Callable[[], None]]
+    backend: Backend, feeds: List[Feed], spec: ProcessSpec, report: Report, before_each: Optional[Callable[[], None]]
 ) -> Tuple[Outputs, array[int]]:
     clock, arm, protocol = time.perf_counter_ns, spec["arm"], spec["protocol"]
     with inference_failures():
-        call = backend.bind(feed)
+        calls = [backend.bind(feed) for feed in feeds]
         start = clock()
-        cold = call()
+        cold = calls[0]()
         report["cold_first_inference_ns"] = clock() - start
         outputs = backend.restore(cold)
     gc.collect()
     gc.disable()
-    warm = time_calls([call], protocol["warmup_runs"], int(protocol["warmup_seconds"] * 1e9), 1, before_each)
+    warm = time_calls(calls, protocol["warmup_runs"], int(protocol["warmup_seconds"] * 1e9), 1, before_each)
     report["warmup_runs"] = len(warm)
     report["warmup_ns"] = sum(warm)
-    # The second half of the warm-up is the best guess of what is to come.
-    typical_ns = sorted(warm[len(warm) // 2 :])[len(warm) // 4]
     slowdown = arm.get("injected_slowdown")
     if slowdown:
-        call = slow_down(call, slowdown)
-    report["timer_cost_ns"] = timer_cost_ns()
-    calls = calls_per_sample(report["timer_cost_ns"], typical_ns, protocol["max_timer_share"])
-    if before_each is not None and calls > 1:
+        calls = [slow_down(call, slowdown) for call in calls]
+    report.update(timer_cost_ns=timer_cost_ns(), quantum_ns=clock_quantum_ns())
+    clock_ns = max(report["timer_cost_ns"], report["quantum_ns"])
+    per_sample = calls_per_sample(clock_ns, min(typical_per_input(warm, len(calls))), protocol["max_timer_share"])
+    if before_each is not None and per_sample > 1:
         raise NoVerdict(
             "timer_too_coarse",
             "the call is too short for the clock, and calls that follow something else "
@@ -113,32 +116,16 @@ def _time_windows(
     before = resource.getrusage(resource.RUSAGE_SELF)
     report["window_started_at"] = time.time()
     start = clock()
-    samples = time_calls([call], protocol["min_samples"], int(protocol["min_seconds"] * 1e9), calls, before_each)
+    samples = time_calls(calls, protocol["min_samples"], int(protocol["min_seconds"] * 1e9), per_sample, before_each)
     report["window_ns"] = clock() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
     gc.enable()
-    report["calls_per_sample"] = calls
+    report["calls_per_sample"] = per_sample
     report["samples"] = len(samples)
     report["context_switches_voluntary"] = after.ru_nvcsw - before.ru_nvcsw
     report["context_switches_involuntary"] = after.ru_nivcsw - before.ru_nivcsw
     report["cpu_ns"] = int((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e9)
     return outputs, samples
-
-
-def peak_memory_bytes() -> int:
-    """Return the peak resident memory of this process in bytes.
-
-    `VmHWM` where there is a /proc: `ru_maxrss` would carry the parent's peak over the exec.
-    """
-    try:
-        with open("/proc/self/status", encoding="ascii") as stream:
-            for line in stream:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _simulate(simulator: Simulator, spec: ProcessSpec, report: Report) -> Array:
@@ -150,6 +137,7 @@ def _simulate(simulator: Simulator, spec: ProcessSpec, report: Report) -> Array:
         warmup_runs=spec["protocol"]["warmup_runs"],
         warmup_ns=int(spec["protocol"]["warmup_runs"] * samples[0]),
         timer_cost_ns=0,
+        quantum_ns=0,
         calls_per_sample=1,
         samples=len(samples),
         window_ns=int(samples.sum()),

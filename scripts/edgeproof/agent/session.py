@@ -1,7 +1,8 @@
 """`session`: one measurement on this device, from lock to lock.
 
 A session holds the device's exclusive lock, records the environment, runs one fresh process (`measure`) per slot of
-`spec["order"]` (arm names; two arms are interleaved by whoever wrote the order), and records the environment again.
+`spec["order"]` (arm names, interleaved where there are two), and records the environment again. Before, between and
+after the processes it times the drift control.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, List, Optional
 
 import numpy
 
+from .backends.opening import is_simulated
 from .children import run_child
+from .drift import start_drift_control
 from .environment import read_board, read_environment, read_oom_kills, steal_share
 from .failures import NoVerdict
 from .lock import hold_device
-from .specs import Reason, Report, SessionSpec
+from .specs import ArmsSpec, Reason, Report, SessionSpec
 
 # A process that ends by one of these ended by its own doing; any other signal came from outside and is no verdict.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
@@ -32,7 +35,14 @@ def run_session(spec: SessionSpec, out: str) -> None:
     with hold_device(spec.get("lock"), spec["label"]) as lock:
         before = read_environment()
         started = time.time()
-        processes = list(_run_slots(spec, out))
+        drift = start_drift_control(all(is_simulated(arm) for arm in spec["arms"].values()))
+        processes: List[Report] = []
+        for number, record in enumerate(_run_slots(spec, out), 1):
+            processes.append(record)
+            if drift and number < len(spec["order"]) and record["status"] != "skipped":
+                drift.time_gap()
+        if drift:
+            drift.time_end()
         after = read_environment()
     report: Report = {
         "label": spec["label"],
@@ -40,6 +50,7 @@ def run_session(spec: SessionSpec, out: str) -> None:
         "started_at_unix_s": round(started, 3),
         "processes": processes,
         "environment": {"before": before, "after": after, "steal_share": steal_share(before, after)},
+        "drift": drift.save(out) if drift else None,
     }
     with open(os.path.join(out, "session.json"), "w", encoding="utf-8") as stream:
         json.dump(report, stream, indent=2)
@@ -85,7 +96,7 @@ def _run_slots(spec: SessionSpec, out: str) -> Iterator[Report]:
         yield record
 
 
-def run_process(spec: SessionSpec, slot: int, arm: str, folder: str) -> Report:
+def run_process(spec: ArmsSpec, slot: int, arm: str, folder: str) -> Report:
     """Run one process of an arm and return its record; NoVerdict when it ended for a reason from outside."""
     chosen = spec["arms"][arm]
     process_spec = {"arm": chosen, "inputs": spec["inputs"], "protocol": spec["protocol"], "slot": slot}

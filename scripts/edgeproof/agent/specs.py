@@ -33,13 +33,15 @@ class ProcessOptions(TypedDict, total=False):
     """What any arm may say about the process that runs it.
 
     `interpreter`: the Python that has its runtime (else ours). `verb`: what the process does (else `measure`).
-    `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects.
+    `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects. `alone`: why this
+    arm's process cannot be alive together with another's, if its preset knows.
     """
 
     interpreter: Optional[str]
     verb: str
     between_calls: Optional[BetweenCalls]
     injected_slowdown: float
+    alone: str
 
 
 class Arm(ProcessOptions):
@@ -124,8 +126,21 @@ class ServeSpec(Placed):
     others: Dict[str, int]
 
 
-class Protocol(TypedDict):
-    """How long a process warms up and is timed. `max_timer_share`: of a sample's time."""
+class _BlockProtocol(TypedDict, total=False):
+    inputs: int
+    block_pairs: int
+    block_seconds: float
+    pair_seconds: float
+
+
+class Protocol(_BlockProtocol):
+    """How long a process warms up and is timed. `max_timer_share`: of a sample's time.
+
+    `inputs`: the timed loop goes through so many samples of the inputs file (16 if left out, all when there are fewer).
+    `min_samples` and `min_seconds` are for whole processes. Pairs of blocks have at most `block_pairs` (40) block
+    pairs, blocks of `block_seconds` (0.01) in the faster arm, and fewer block pairs if a pair would otherwise take
+    longer than `pair_seconds` (5).
+    """
 
     warmup_runs: int
     warmup_seconds: float
@@ -173,13 +188,51 @@ class DeviceSpec(TypedDict):
     timeout_s: float
 
 
-class SessionSpec(DeviceSpec):
-    """`session` (written by a room). `order`: arm names, one per process. `timeout_s`: per process."""
+class ArmsSpec(DeviceSpec):
+    """What a session needs to start processes. `timeout_s`: per process, and per answer of a process in a pair."""
 
     arms: Dict[str, AnyArm]
-    order: List[str]
     inputs: str
     protocol: Protocol
+
+
+class SessionSpec(ArmsSpec):
+    """`session` (written by a room). `order`: arm names, one per process."""
+
+    order: List[str]
+
+
+class Budget(TypedDict):
+    """When a session of pairs stops at the latest. `seconds`: None for no limit; a pair begun is finished."""
+
+    pairs: int
+    seconds: Optional[float]
+
+
+class _PairsOptions(TypedDict, total=False):
+    first_pair: int
+    ask: bool
+    seed: int
+    interleaving: Optional[str]
+    inputs_count: Optional[int]
+
+
+class PairsSpec(ArmsSpec, _PairsOptions):
+    """`pairs` (written by a room); see `pairs.run_pairs`. The arms are called `left` and `right`."""
+
+    budget: Budget
+
+
+class WorkSpec(TypedDict):
+    """`work` (written by a session of pairs). The numbers are file descriptors; `parent`: the session's process id."""
+
+    arm: RunnableArm
+    inputs: str
+    protocol: Protocol
+    slot: int
+    parent: int
+    commands: int
+    answers: int
 
 
 class Reason(TypedDict):

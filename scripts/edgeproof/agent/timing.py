@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from array import array
 from itertools import cycle, repeat
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Union
 
-from .specs import Call
+from .specs import Array, Call
 
 
 def time_calls(
@@ -47,6 +47,45 @@ def time_calls(
             samples.extend(array("q", bytes(8 * capacity)))
             capacity *= 2
     return samples[:count]
+
+
+def time_block(
+    calls: Sequence[Call], untimed_calls: int, calls_per_sample: int, samples: Union[array[int], Array]
+) -> None:
+    """Run `untimed_calls` calls, then time one sample of each of `calls` into `samples`, in order.
+
+    The untimed ones go through the same calls in the same order.
+    """
+    clock = time.perf_counter_ns
+    for call, _ in zip(cycle(calls), range(untimed_calls)):
+        call()
+    if calls_per_sample == 1:
+        for place, call in enumerate(calls):
+            start = clock()
+            call()
+            stop = clock()
+            samples[place] = stop - start
+        return
+    for place, call in enumerate(calls):
+        burst = repeat(None, calls_per_sample)
+        start = clock()
+        for _ in burst:
+            call()
+        stop = clock()
+        samples[place] = stop - start
+
+
+def typical_per_input(samples: Sequence[int], inputs: int) -> List[float]:
+    """Return the typical time of each input from a warm-up that went through the inputs in turn.
+
+    The median over its second half, which is the best guess of what is to come; an input that did not come up there
+    has the median of the others.
+    """
+    places = range(len(samples) // 2, len(samples))
+    found = [sorted(samples[place] for place in places if place % inputs == own) for own in range(inputs)]
+    medians = [float(times[len(times) // 2]) if times else 0.0 for times in found]
+    known = sorted(median for median in medians if median)
+    return [median or known[len(known) // 2] for median in medians]
 
 
 def timer_cost_ns(repeats: int = 2001) -> int:

@@ -5,7 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from edgeproof.agent.measurement import measure_process, peak_memory_bytes
+from edgeproof.agent.measurement import measure_process
+from edgeproof.agent.memory import peak_memory_bytes
 from edgeproof.agent.timing import calls_per_sample, clock_quantum_ns, slow_down, time_calls
 from hypothesis import given
 from hypothesis import strategies as st

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, List, NamedTuple, Optional, Protocol, Sequence
 
 from ..specs import Array, Call, Definition, Feed, Outputs, StepTimes, TensorInfo
 from ..specs import Protocol as TimingProtocol
@@ -21,6 +21,14 @@ class Simulator(Protocol):
 
     def simulate(self, slot: int, protocol: TimingProtocol) -> Simulation:
         """Return the times of the process with this number, as a quiet machine would give them."""
+        ...
+
+    def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
+        """Return the nanoseconds of one sample per entry of `inputs`, int64.
+
+        `slot`: the number of the process; `block`: of the block in it, any number; `alternated`: another arm takes
+        turns.
+        """
         ...
 
 
@@ -48,6 +56,11 @@ class Backend(Protocol):
     outputs: List[TensorInfo]
     simulator: Optional[Simulator] = None
     step_clock: Optional[StepClock] = None
+
+    @classmethod
+    def find_obstacle(cls, arm: Any) -> Optional[str]:
+        """Return why a process of this arm cannot be stopped while another one runs, None if it can."""
+        return None
 
     def bind(self, feed: Feed) -> Call:
         """Return a function without arguments that runs one inference on `feed`: what is timed.

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from typing import Any, cast
+from typing import Any, Optional, cast
 
 import numpy
 
@@ -56,6 +56,10 @@ class CoreMl(Backend):
         self._inputs, self._outputs = interface["inputs"], interface["outputs"]
         self.inputs = [(item["source"], None, None) for item in self._inputs]
         self.outputs = [(item["source"], None, None) for item in self._outputs]
+
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        return "Core ML may run on an accelerator"
 
     def bind(self, feed: Feed) -> Call:
         ready = {

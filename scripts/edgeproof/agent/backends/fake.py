@@ -8,7 +8,7 @@ from typing import List
 import numpy
 
 from ..failures import Verdict
-from ..specs import Arm, Call, Definition, Feed, Outputs
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs
 from ..specs import Protocol as TimingProtocol
 from .backend import Backend, Simulation
 from .definitions import define_latency
@@ -17,8 +17,10 @@ from .definitions import define_latency
 class Fake(Backend):
     """No runtime at all: outputs and times follow from a seed, so that a whole campaign runs in seconds.
 
-    The artifact is a JSON file with `seed` (any text), `latency_ms` and `outputs` `[[name, shape]]`. Options: `noise`
-    (relative standard deviation of a sample, default 0.01), `fail` (a verdict kind to end with, for tests).
+    The artifact is a JSON file with `seed` (any text), `latency_ms` and `outputs` `[[name, shape]]`, and perhaps
+    `input_factors`: what the time of each input is multiplied with. Options: `noise` (relative standard deviation of a
+    sample, default 0.01); for tests `interference` (share by which it is slower when another arm takes turns) and
+    `fail` (a verdict kind to end with).
     """
 
     name = "fake"
@@ -46,12 +48,28 @@ class Fake(Backend):
 
     def simulate(self, slot: int, protocol: TimingProtocol) -> Simulation:
         """Return the times of the process with this number, as a quiet machine would give them."""
-        seed = numpy.frombuffer("{}/{}".format(self._artifact["seed"], slot).encode(), "uint8")
-        random = numpy.random.RandomState(seed.astype("uint32"))
-        median_ns = self._artifact["latency_ms"] * 1e6 * (1 + 0.002 * random.standard_normal())
+        random = self._draw(str(slot))
+        median_ns = self._median_ns(random)
         noise = self._options.get("noise", 0.01)
         samples = median_ns * numpy.exp(noise * random.standard_normal(protocol["min_samples"]))
         return Simulation(int(median_ns * 20), int(median_ns * 5), samples.astype("int64"))
+
+    def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
+        """Return the nanoseconds of one sample per entry of `inputs`."""
+        median_ns = self._median_ns(self._draw(str(slot)))
+        if alternated:
+            median_ns *= 1 + self._options.get("interference", 0.0)
+        factors = numpy.array(self._artifact.get("input_factors", [1.0]))
+        noise = numpy.exp(self._options.get("noise", 0.01) * self._draw("{}/{}".format(slot, block)).randn(inputs.size))
+        return (median_ns * factors[inputs % len(factors)] * noise.reshape(inputs.shape)).astype("int64")
+
+    def _median_ns(self, random: numpy.random.RandomState) -> float:
+        """Return the typical time in one process: they differ by 0.2 %."""
+        return self._artifact["latency_ms"] * 1e6 * (1 + 0.002 * float(random.standard_normal()))
+
+    def _draw(self, what: str) -> numpy.random.RandomState:
+        seed = numpy.frombuffer("{}/{}".format(self._artifact["seed"], what).encode(), "uint8")
+        return numpy.random.RandomState(seed.astype("uint32"))
 
     def restore(self, outputs: Outputs) -> Outputs:
         return outputs

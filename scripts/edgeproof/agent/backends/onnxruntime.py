@@ -85,6 +85,11 @@ class OnnxRuntime(Backend):
         self.outputs = [_describe(value) for value in self._session.get_outputs()]
         self._output_names = [name for name, _, _ in self.outputs]
 
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        provider = arm["runtime"].get("execution_provider", "CPUExecutionProvider")
+        return None if provider == "CPUExecutionProvider" else "{} runs on an accelerator".format(provider)
+
     def bind(self, feed: Feed) -> Call:
         run, names = self._session.run, self._output_names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import zipfile
-from typing import Any, Dict, Tuple, cast
+from typing import Any, Dict, Optional, Tuple, cast
 
 from ..failures import NoVerdict, Verdict, classify_load_error
 from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
@@ -63,6 +63,11 @@ class OpenVino(Backend):
         self._request = self._compiled.create_infer_request()
         self.inputs = [_describe(port) for port in self._compiled.inputs]
         self.outputs = [_describe(port) for port in self._compiled.outputs]
+
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        device = arm["runtime"].get("device", "CPU")
+        return None if device == "CPU" else "OpenVINO's {} is an accelerator".format(device)
 
     def bind(self, feed: Feed) -> Call:
         infer = self._request.infer

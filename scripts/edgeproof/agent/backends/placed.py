@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from typing import Iterable, List, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 import numpy
 
@@ -52,6 +52,10 @@ class Placement(Backend):
             "{}: {} {}".format(name, report["runtimes"][0]["name"], report["runtimes"][0]["version"])
             for name, report in self._crew.reports.items()
         )
+
+    @classmethod
+    def find_obstacle(cls, arm: PlacedArm) -> Optional[str]:
+        return "its stages run in processes of their own"
 
     def bind(self, feed: Feed) -> Call:
         area, crew, trail, clock = self._crew.area, self._crew, self._trail, time.perf_counter_ns
@@ -118,6 +122,11 @@ class SimulatedPlacement(Placement):
         samples = numpy.sum([run.samples for run in runs], axis=0) + sum(hops)
         self._simulated = (hops[:-1], [int(numpy.median(run.samples)) for run in runs], hops[-1])
         return Simulation(sum(run.load_ns for run in runs), sum(run.cold_ns for run in runs), samples)
+
+    def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
+        """Return the sums over the stages, hand-overs included."""
+        stages = [Fake(step["arm"]).simulate_block(slot, block, inputs, alternated) for step in self._arm["steps"]]
+        return numpy.sum(stages, axis=0) + sum(self._list_hops())
 
     def describe_steps(self, count: int) -> StepTimes:
         return self._describe(*self._simulated)

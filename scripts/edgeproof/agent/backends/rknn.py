@@ -7,7 +7,7 @@ model's, and outputs are numbered. Nobody has run this on a board yet.
 from __future__ import annotations
 
 import time
-from typing import Any, cast
+from typing import Any, Optional, cast
 
 import numpy
 
@@ -51,6 +51,10 @@ class Rknn(Backend):
             raise Verdict(classify_load_error(str(error)), error) from error
         self.version = self._describe_version()
         self.inputs, self.outputs = [], []
+
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        return "RKNN runs on an accelerator"
 
     def bind(self, feed: Feed) -> Call:
         # Images go in with their channels last, as the NPU takes them: the rearranging is no part of an inference.

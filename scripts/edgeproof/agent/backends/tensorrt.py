@@ -68,6 +68,10 @@ class TensorRt(Backend):
             side = self.inputs if self._engine.get_tensor_mode(name) == tensorrt.TensorIOMode.INPUT else self.outputs
             side.append((name, self._dtype(name), list(self._engine.get_tensor_shape(name))))
 
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        return "TensorRT runs on an accelerator"
+
     def bind(self, feed: Feed) -> Call:
         cuda, context = self._cuda, self._context
         given: List[Tuple[Optional[int], Array]] = []
