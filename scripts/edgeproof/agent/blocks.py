@@ -28,11 +28,12 @@ _SWITCH_NS = 300_000  # to stop one process and wake the other (measured: 0.1 to
 
 
 class Timing(NamedTuple):
-    """What the warm-up of an arm showed. `per_input_ns`: typical time of a call for each input; the clock's own cost
-    and step in nanoseconds.
+    """What the warm-up of an arm showed, in nanoseconds. `per_input_ns`: typical time of a call for each input;
+    `wall_ns`: what a call took on average, interruptions included; the clock's own cost and step.
     """
 
     per_input_ns: Sequence[float]
+    wall_ns: float
     timer_cost_ns: int
     quantum_ns: int
 
@@ -54,7 +55,8 @@ class Plan(NamedTuple):
 
     A block has `samples` samples after `untimed_calls` calls; a sample spans `calls_per_sample` calls with one input.
     `inputs`: how many inputs the cursor goes through. `first`: the arm that runs first, per block pair. `reduced`: what
-    is less than asked so that the pair keeps to its time, in words; None if nothing is.
+    is less than asked so that the pair keeps to its time, in words; None if nothing is. A pair that takes longer all
+    the same may end after `fewest_block_pairs`.
     """
 
     block_pairs: int
@@ -65,6 +67,7 @@ class Plan(NamedTuple):
     first: List[str]
     alone: List[Alone]
     reduced: Optional[str]
+    fewest_block_pairs: int
 
 
 class StretchSchedule:
@@ -84,6 +87,12 @@ class StretchSchedule:
         if count % 2:
             self._arms.reverse()
         return stretches
+
+    def put_back(self, stretches: List[Alone]) -> None:
+        """Take back stretches that were not run: the next pair has them."""
+        self._due += len(stretches)
+        if len(stretches) % 2:
+            self._arms.reverse()
 
 
 def draw_order(draw: random.Random, count: int) -> List[str]:
@@ -118,23 +127,21 @@ def plan_blocks(
     block_ns = protocol.get("block_seconds", 0.01) * 1e9
     samples = max(math.ceil(_FEWEST_CALLS / calls), math.ceil(block_ns / (calls * fastest_ns)))
     untimed = max(_FEWEST_UNTIMED, math.ceil(_UNTIMED_SHARE * samples * calls))
-    both_ns = sum(timing.mean_ns for timing in timings.values())
+    both_ns = sum(max(timing.mean_ns, timing.wall_ns) for timing in timings.values())
     # Each block pair brings its share of a stretch alone.
     alternated = 1 + STRETCH / (2 * BLOCK_PAIRS_PER_STRETCH)
     cost_ns = alternated * ((samples * calls + untimed) * both_ns + 2 * _SWITCH_NS)
-    fitting = int((protocol.get("pair_seconds", 5.0) - spent_s) * 1e9 / cost_ns)
+    fitting = int((pair_seconds(protocol) - spent_s) * 1e9 / cost_ns)
     asked = protocol.get("block_pairs", 40)
     block_pairs = _make_even(max(FEWEST_BLOCK_PAIRS, min(asked, fitting)))
     inputs = asked_inputs
     if not inputs_are_fixed:
         inputs = max(1, min(asked_inputs, block_pairs * samples // 2))
-    while block_pairs * samples < 2 * inputs:  # each input is seen twice
-        block_pairs += 2
-    reductions = [
-        "{} of {} {}".format(now, before, name)
-        for now, before, name in ((block_pairs, asked, "block pairs"), (inputs, asked_inputs, "inputs"))
-        if now < before
-    ]
+    fewest = FEWEST_BLOCK_PAIRS
+    while fewest * samples < 2 * inputs:  # each input is seen twice
+        fewest += 2
+    block_pairs = max(block_pairs, fewest)
+    reductions = [_say_reduction(block_pairs, asked, "block pairs"), _say_reduction(inputs, asked_inputs, "inputs")]
     return Plan(
         block_pairs,
         samples,
@@ -143,8 +150,22 @@ def plan_blocks(
         inputs,
         draw_order(draw, block_pairs),
         schedule.place(block_pairs),
-        "; ".join(reductions) or None,
+        "; ".join(filter(None, reductions)) or None,
+        fewest,
     )
+
+
+def cut_plan(plan: Plan, block_pairs: int) -> Plan:
+    """Return a plan as it was run when a pair ended after so many block pairs, because its time was over."""
+    alone = [stretch for stretch in plan.alone if stretch.before_block < block_pairs]
+    reduced = "{} of {} planned block pairs".format(block_pairs, plan.block_pairs)
+    words = reduced if plan.reduced is None else "{}; {}".format(plan.reduced, reduced)
+    return plan._replace(block_pairs=block_pairs, first=plan.first[:block_pairs], alone=alone, reduced=words)
+
+
+def pair_seconds(protocol: Protocol) -> float:
+    """Return how long a pair should take at most, loading included."""
+    return protocol.get("pair_seconds", 5.0)
 
 
 def list_inputs(first_block: int, blocks: int, samples: int, inputs: int) -> Array:
@@ -154,6 +175,10 @@ def list_inputs(first_block: int, blocks: int, samples: int, inputs: int) -> Arr
     """
     places = numpy.arange(first_block * samples, (first_block + blocks) * samples)
     return (places % inputs).astype("uint16").reshape(blocks, samples)
+
+
+def _say_reduction(now: int, before: int, name: str) -> Optional[str]:
+    return "{} of {} {}".format(now, before, name) if now < before else None
 
 
 def _make_even(count: int) -> int:

@@ -95,15 +95,13 @@ class DriftControl:
         begin = clock()
         for _ in range(_WARM_UP):
             self._run()
-        until = clock() + int(seconds * 1e9)
-        while True:
+        until = self._point_ns + int(seconds * 1e9)
+        while self._point_ns <= until:
             start = clock()
             self._run()
             stop = clock()
             self._rows.extend((number, start - self._begin, stop - start))
             self._point_ns += stop - start
-            if stop >= until:
-                break
         self._last = clock()
         self._spent_ns += self._last - begin
 

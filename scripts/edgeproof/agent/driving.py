@@ -14,17 +14,19 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, Generator, NamedTuple, Optional
+from typing import Any, Callable, Dict, Generator, NamedTuple, Optional, Tuple
 
 import numpy
 
-from .blocks import ARMS, STRETCH, Plan, StretchSchedule, Timing, list_inputs, plan_blocks
+from .blocks import ARMS, STRETCH, Plan, StretchSchedule, Timing, cut_plan, list_inputs, pair_seconds, plan_blocks
 from .children import end_child, start_child
 from .environment import read_oom_kills
 from .failures import NoVerdict
 from .interleaving import MemoryNeeds
 from .session import explain_end
 from .specs import ArmsSpec, Reason, Report, WorkSpec
+
+_CPUCLOCK_SCHED = 2  # Linux: the clock of a process is made of its id and this
 
 
 class ArmFailed(Exception):
@@ -56,13 +58,17 @@ class LivePair(NamedTuple):
 
 
 class DrivenArm:
-    """The process of one arm. It is stopped except while `ask` waits for an answer."""
+    """The process of one arm. It is stopped except while `ask` waits for an answer.
+
+    `stopped_ns`: for how long it was stopped; `stopped_cpu_ns`: the time of CPUs that its threads used meanwhile.
+    """
 
     def __init__(self, spec: ArmsSpec, arm: str, slot: int, folder: str) -> None:
         os.makedirs(folder)
         self.name, self.folder = arm, folder
         self._timeout_s, self._kills = spec["timeout_s"], read_oom_kills()
         self._data = b""
+        self.forget_stops()
         theirs, self._commands = os.pipe()
         self._answers, their_answers = os.pipe()
         self._process: Optional[subprocess.Popen[bytes]] = None
@@ -94,6 +100,11 @@ class DrivenArm:
         answer = self._receive()
         self._wait_stopped()
         return answer
+
+    def forget_stops(self) -> None:
+        """Count anew how long the process is stopped, from its next stop on."""
+        self.stopped_ns, self.stopped_cpu_ns = 0, 0
+        self._stopped_at: Optional[Tuple[int, int]] = None
 
     def finish(self) -> Report:
         """Have the process save its times and end; return its last answer."""
@@ -135,6 +146,11 @@ class DrivenArm:
 
     def _continue(self, do: str, details: Report) -> None:
         os.write(self._commands, json.dumps(dict(details, do=do)).encode() + b"\n")
+        if self._stopped_at:
+            wall, cpu = self._stopped_at
+            now = _cpu_ns(self.pid)
+            self.stopped_ns += time.perf_counter_ns() - wall
+            self.stopped_cpu_ns += now - cpu
         os.kill(self.pid, signal.SIGCONT)
 
     def _receive(self) -> Report:
@@ -162,6 +178,7 @@ class DrivenArm:
         if pid and not os.WIFSTOPPED(status):
             self._process.returncode = _exit_code(status)
             self._explain_end()
+        self._stopped_at = (time.perf_counter_ns(), _cpu_ns(self.pid))
 
     def _explain_end(self) -> None:
         """Raise what the end of the process means."""
@@ -195,17 +212,28 @@ def measure_pair(spec: ArmsSpec, pair: LivePair) -> Report:
         pair.tell({"event": "live", "pair": pair.number, "pids": {name: arms[name].pid for name in ARMS}})
         warm = {name: arms[name].ask("warm") for name in order}
         timings = {
-            name: Timing(warm[name]["per_input_ns"], warm[name]["timer_cost_ns"], warm[name]["quantum_ns"])
+            name: Timing(
+                warm[name]["per_input_ns"],
+                warm[name]["wall_ns"],
+                warm[name]["timer_cost_ns"],
+                warm[name]["quantum_ns"],
+            )
             for name in ARMS
         }
         spent_s = time.monotonic() - begin
         plan = plan_blocks(timings, spec["protocol"], spent_s, pair.draw, pair.schedule, pair.inputs_are_fixed)
         for name in order:
+            arms[name].forget_stops()
             arms[name].ask("plan", **_describe_layout(plan))
         blocks_began = time.monotonic()
-        _run_plan(arms, plan)
+        planned = plan.alone
+        plan = _run_plan(arms, plan, begin + pair_seconds(spec["protocol"]))
+        pair.schedule.put_back(planned[len(plan.alone) :])
         blocks_s = time.monotonic() - blocks_began
         reports = {name: dict(arms[name].finish(), typical_ns=round(timings[name].mean_ns)) for name in ARMS}
+        for name, report in reports.items():
+            known = sys.platform.startswith("linux")
+            report.update(stopped_ns=arms[name].stopped_ns, stopped_cpu_ns=arms[name].stopped_cpu_ns if known else None)
         for name, report in reports.items():
             pair.needs.record(name, report["memory_peak_bytes"])
     _save_blocks(pair.folder, plan)
@@ -244,20 +272,24 @@ def _describe_layout(plan: Plan) -> Dict[str, int]:
     }
 
 
-def _run_plan(arms: Dict[str, DrivenArm], plan: Plan) -> None:
+def _run_plan(arms: Dict[str, DrivenArm], plan: Plan, until: float) -> Plan:
+    """Run the blocks, no more than are needed after `until` (monotonic clock); return the plan as it was run."""
     other = {"left": arms["right"], "right": arms["left"]}
     for block, first in enumerate(plan.first):
+        if block % 2 == 0 and block >= plan.fewest_block_pairs and time.monotonic() >= until:
+            return cut_plan(plan, block)
         for number, stretch in enumerate(plan.alone):
             if stretch.before_block == block:
                 arms[stretch.arm].ask("alone", stretch=number, block=block)
         arms[first].ask("block", block=block)
         other[first].ask("block", block=block)
+    return plan
 
 
 def _save_blocks(folder: str, plan: Plan) -> None:
     """Put the times of both arms into one set of arrays (see `pairs`)."""
     parts = {name: os.path.join(folder, name) for name in ARMS}
-    blocks = numpy.stack([numpy.load(os.path.join(parts[name], "blocks.npy")) for name in ARMS])
+    blocks = numpy.stack([numpy.load(os.path.join(parts[name], "blocks.npy"))[: plan.block_pairs] for name in ARMS])
     own = {name: numpy.load(os.path.join(parts[name], "alone.npy")) for name in ARMS}
     alone = numpy.zeros((len(plan.alone), STRETCH, plan.samples), "int64")
     alone_inputs = numpy.zeros(alone.shape, "uint16")
@@ -276,6 +308,13 @@ def _save_blocks(folder: str, plan: Plan) -> None:
     for name in ARMS:
         for file in ("blocks.npy", "alone.npy", "spec.json"):
             os.unlink(os.path.join(parts[name], file))
+
+
+def _cpu_ns(pid: int) -> int:
+    """Return the time of CPUs that all threads of a process have used, exact while it is stopped; 0 if not on Linux."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED)
 
 
 def _exit_code(status: int) -> int:

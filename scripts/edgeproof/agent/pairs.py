@@ -156,6 +156,10 @@ class PairSession:
                     raise
                 # Alone it may have room, or the runtime that it does not get on with is not there.
                 self._reason = "an arm failed beside the other one: {}".format(failure)
+            except NoVerdict as error:
+                if self._mode == BLOCKS or error.kind == "interrupted":
+                    raise
+                self._reason = "beside the other one, an arm did not start: {}".format(error)
             self._mode = PROCESSES
             os.rename(part, os.path.join(self._out, "pair-{:03d}-not-by-blocks".format(number)))
         os.makedirs(part)

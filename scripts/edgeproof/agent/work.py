@@ -45,15 +45,13 @@ def work_for_session(spec: WorkSpec, out: str) -> None:
         arm = LiveArm(spec)
         command = line.answer(arm.describe())
         while command["do"] != "end":
-            if command["do"] == "plan":
-                line.forget_stops()  # those while the arms were loaded and warmed
             command = line.answer(arm.obey(command))
         arm.save(out)
-        line.finish(dict(arm.finish(), stopped_ns=line.stopped_ns, stopped_cpu_ns=line.stopped_cpu_ns))
+        line.send(arm.finish())
     except Verdict as verdict:
-        line.finish({"failed": {"kind": verdict.kind, "message": str(verdict)}})
+        line.send({"failed": {"kind": verdict.kind, "message": str(verdict)}})
     except NoVerdict as error:
-        line.finish({"no_verdict": {"kind": error.kind, "message": str(error)}})
+        line.send({"no_verdict": {"kind": error.kind, "message": str(error)}})
 
 
 def die_with_parent() -> None:
@@ -68,10 +66,7 @@ def die_with_parent() -> None:
 
 
 class _Line:
-    """The pipes to the session, and the stop between an answer and the next command.
-
-    `stopped_ns`, `stopped_cpu_ns`: how long the process was stopped, and the time of all CPUs that it used meanwhile.
-    """
+    """The pipes to the session, and the stop between an answer and the next command."""
 
     def __init__(self, spec: WorkSpec) -> None:
         self._commands = os.fdopen(spec["commands"], "r", encoding="utf-8")
@@ -79,32 +74,24 @@ class _Line:
         self._parent = spec["parent"]
         # An interpreter that is a script may start Python as a child; the session could not wait for its stops.
         self._stops = os.getppid() == self._parent
-        self.stopped_ns = self.stopped_cpu_ns = 0
 
     def answer(self, answer: Report) -> Report:
         """Send an answer, stop, and return the next command when the session continues us."""
-        self.finish(dict(answer, stops=self._stops))
-        wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+        self.send(dict(answer, stops=self._stops))
         if self._stops:
             if os.getppid() != self._parent:
                 sys.exit(1)  # it ended before we asked to die with it
             os.kill(os.getpid(), signal.SIGSTOP)
-        self.stopped_cpu_ns += time.process_time_ns() - cpu
-        self.stopped_ns += time.perf_counter_ns() - wall
         command = self._commands.readline()
         if not command:
             sys.exit(1)  # the session is gone
         return json.loads(command)
 
-    def finish(self, answer: Report) -> None:
+    def send(self, answer: Report) -> None:
         """Send an answer."""
         data = json.dumps(answer).encode() + b"\n"
         while data:
             data = data[os.write(self._answers, data) :]
-
-    def forget_stops(self) -> None:
-        """Count anew."""
-        self.stopped_ns = self.stopped_cpu_ns = 0
 
 
 class LiveArm:
@@ -175,7 +162,8 @@ class LiveArm:
             timer, quantum = timer_cost_ns(), clock_quantum_ns()
         self._report.update(warmup_runs=len(warm), warmup_ns=sum(warm), timer_cost_ns=timer, quantum_ns=quantum)
         typical = typical_per_input(warm, len(self._feeds))
-        return {"per_input_ns": typical, "timer_cost_ns": timer, "quantum_ns": quantum}
+        wall = sum(warm[len(warm) // 2 :]) / (len(warm) - len(warm) // 2)
+        return {"per_input_ns": typical, "wall_ns": wall, "timer_cost_ns": timer, "quantum_ns": quantum}
 
     def prepare(self, layout: Dict[str, int]) -> Report:
         """Make room for the times of all blocks, so that no page of memory is had between them."""
