@@ -18,15 +18,15 @@ from .specs import Report
 
 KERNEL = "elementwise-1"
 POINT_S = 0.2
-# Of the time since the kernel last ran: so much is spent in the gap between two processes.
-_SHARE = 0.02
-_LONGEST_SLICE_S, _SHORTEST_SLICE_S = 0.2, 0.01
-_ELEMENTS, _ROUNDS, _WARM_UP = 32768, 32, 8
+# Of a session's time, all points and their warm-up included; a short session spends more for its first and last point.
+_SHARE = 0.028
+_LONGEST_SLICE_S, _SHORTEST_SLICE_S = 0.2, 0.005
+_ELEMENTS, _ROUNDS, _WARM_UP = 32768, 32, 3
 
 
 class DriftControl:
     """Times the kernel over a session. A point is at least `POINT_S` of it; between its start and its end a session
-    spreads points over the gaps.
+    spreads points over the gaps, the last of which may be incomplete.
 
     `save` writes `drift.npy`, int64, shape (repetitions, 3): number of the point, nanoseconds from the session's start
     to the repetition's, nanoseconds that it took.
@@ -38,7 +38,7 @@ class DriftControl:
         self._rows = array("q")
         self._names: List[str] = []
         self._spent_ns = 0
-        self._begin = self._last = time.perf_counter_ns()
+        self._begin = time.perf_counter_ns()
         self._point_ns = 0
 
     def time_start(self) -> None:
@@ -47,18 +47,16 @@ class DriftControl:
         self._fill(POINT_S)
 
     def time_gap(self) -> None:
-        """Time a share of a point, as long as the share of the session that the kernel may take."""
+        """Time a slice of a point, as long as the kernel's share of the session leaves, the last point set apart."""
         if self._names[-1] == "start" or self._point_ns >= POINT_S * 1e9:
             self._open("between")
-        since_s = (time.perf_counter_ns() - self._last) / 1e9
-        self._fill(min(_LONGEST_SLICE_S, max(_SHORTEST_SLICE_S, _SHARE * since_s)))
+        left_s = (_SHARE * (time.perf_counter_ns() - self._begin) - self._spent_ns) / 1e9 - POINT_S
+        self._fill(min(_LONGEST_SLICE_S, max(_SHORTEST_SLICE_S, left_s)))
 
     def time_end(self) -> None:
-        """Time the last point. A point between that has not got its full length is completed by it."""
-        if self._names[-1] == "start" or self._point_ns >= POINT_S * 1e9:
-            self._open("end")
-        self._names[-1] = "end"
-        self._fill(max(0.0, POINT_S - self._point_ns / 1e9))
+        """Time the last point."""
+        self._open("end")
+        self._fill(POINT_S)
 
     def save(self, out: str) -> Report:
         """Write the times into a folder and return what they are in short, for the session's record."""
@@ -74,6 +72,7 @@ class DriftControl:
                     "at_s": round(float(own[:, 1].mean()) / 1e9, 3),
                     "repetitions": len(own),
                     "seconds": round(float(own[:, 2].sum()) / 1e9, 4),
+                    "complete": bool(own[:, 2].sum() >= POINT_S * 1e9),
                     "mean_ns": int(own[:, 2].mean()),
                     "median_ns": int(numpy.median(own[:, 2])),
                 }
@@ -102,8 +101,7 @@ class DriftControl:
             stop = clock()
             self._rows.extend((number, start - self._begin, stop - start))
             self._point_ns += stop - start
-        self._last = clock()
-        self._spent_ns += self._last - begin
+        self._spent_ns += clock() - begin
 
     def _run(self) -> None:
         value, half = self._value, self._half

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from edgeproof.agent.measurement import measure_process
 from edgeproof.agent.memory import peak_memory_bytes
-from edgeproof.agent.timing import calls_per_sample, clock_quantum_ns, slow_down, time_calls
+from edgeproof.agent.timing import (
+    calls_per_sample,
+    clock_quantum_ns,
+    slow_down,
+    time_block,
+    time_calls,
+    typical_per_input,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,6 +124,44 @@ def test_fake_process_is_simulated_and_reproducible(tmp_path):
     np.testing.assert_array_equal(np.load(again / "samples.npy"), first)
     _, other = measure(tmp_path, fake_arm(tmp_path), slot=1)
     assert not np.array_equal(np.load(other / "samples.npy"), first)
+
+
+def test_inputs_take_turns_and_each_sample_names_its_own(tmp_path, tiny_model):
+    arm = {"backend": "onnxruntime", "precision": "fp32", "artifact": tiny_model, "runtime": {"intra_op_threads": 1}}
+    record, out = measure(tmp_path, arm)
+    assert (record["inputs"], record["inputs_available"]) == (2, 2)
+    samples, taken = np.load(out / "samples.npy"), np.load(out / "inputs.npy")
+    np.testing.assert_array_equal(taken, np.arange(len(samples)) % 2)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, 2), (1, 1), (5, 2)])
+def test_the_protocol_says_how_many_inputs(tmp_path, monkeypatch, asked, used):
+    monkeypatch.setitem(PROTOCOL, "inputs", asked) if asked else None
+    record, out = measure(tmp_path, fake_arm(tmp_path))
+    assert record["inputs"] == used == len(set(np.load(out / "inputs.npy").tolist()))
+
+
+def test_time_calls_goes_through_the_calls_in_turn():
+    made = []
+    time_calls([lambda: made.append("a"), lambda: made.append("b")], 3, 0, 2)
+    assert made == ["a", "a", "b", "b", "a", "a"]
+
+
+def test_a_block_warms_up_and_then_times_each_call():
+    made, samples = [], np.zeros(2, "int64")
+    time_block([lambda: made.append("a"), lambda: made.append("b")], 3, 1, samples)
+    assert made == ["a", "b", "a", "a", "b"] and (samples > 0).all()
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=60), st.integers(1, 16))
+def test_each_input_has_a_typical_time(samples, inputs):
+    typical = typical_per_input(samples, inputs)
+    assert len(typical) == inputs
+    assert set(typical) <= set(map(float, samples[len(samples) // 2 :]))
+
+
+def test_the_typical_time_of_an_input_is_its_own():
+    assert typical_per_input([9, 9, 9, 1, 2, 3, 1, 2, 3], 3) == [1.0, 2.0, 3.0]
 
 
 def test_verdict_about_the_artifact_is_recorded(tmp_path):

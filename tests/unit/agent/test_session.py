@@ -49,7 +49,18 @@ def test_session_runs_every_slot_in_order_and_shows_progress(tmp_path, spec):
     assert len({process["pid"] for process in record["processes"]}) == 4
     assert record["lock"]["holder"]["label"] == spec["label"]
     assert set(record["environment"]) == {"before", "after", "steal_share"}
+    assert record["drift"] is None  # nothing drifts in a simulation
     assert "process 3 of 4 (right)" in done.stderr and "s left" in done.stderr
+
+
+def test_a_session_of_real_arms_times_the_drift_control(tmp_path, spec, tiny_model):
+    real = {"backend": "onnxruntime", "precision": "fp32", "artifact": tiny_model, "runtime": {"intra_op_threads": 1}}
+    assert run_agent(tmp_path, "session", {**spec, "arms": {"left": real}, "order": ["left"] * 3}).returncode == 0
+    record = json.loads((tmp_path / "out/session.json").read_text())
+    places = [point["place"] for point in record["drift"]["points"]]
+    assert places[0] == "start" and places[-1] == "end"
+    rows = np.load(tmp_path / "out/drift.npy")
+    assert sorted(set(rows[:, 0].tolist())) == list(range(len(places)))
 
 
 def test_failed_arm_is_not_tried_again(tmp_path, spec):
