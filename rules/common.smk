@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from edgeproof.artifacts.records.formats import HOST_TOOLS, take_snapshot
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
-from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
+from edgeproof.core.campaign import DEFAULT_MARGIN, builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.pipelines import (
     HOST,
@@ -56,7 +56,6 @@ STARTED = time.time()
 MODELS = list(dict.fromkeys(cell.model for cell in CAMPAIGN.cells))
 
 CALIBRATED = list(CAMPAIGN.calibration["cells"]) if CAMPAIGN.calibration else []
-DEFAULT_MARGIN = 0.02
 
 # What each room makes for one model, cell or comparison (an artifact's own name depends on its preset).
 SOURCE_FILES = (

@@ -82,7 +82,7 @@ rule report_comparison:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        margin=lambda wildcards: comparison_of(wildcards).margin or DEFAULT_MARGIN,
+        margin=lambda wildcards: comparison_of(wildcards).margin,
     message:
         "Writing the report of {wildcards.comparison}"
     shell:

@@ -75,7 +75,7 @@ def test_a_preset_without_an_artifact_is_told_so():
 def test_half_a_character_is_refused_where_it_is_read(tmp_path, escaped):
     path = tmp_path / "a.json"
     path.write_text(f'{{"a": "{escaped}"}}')
-    with pytest.raises(UserError, match=r"a\.json: not valid JSON: .* is no character"):
+    with pytest.raises(UserError, match=r"a\.json: not valid JSON: .* is not a character"):
         read_json(path, "protocol")
     path.write_text('{"a": "\\ud83d\\ude00"}')  # both halves
     with pytest.raises(UserError, match="unknown key 'a'"):
