@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +31,9 @@ class Reason(TypedDict):
 
 
 class ProcessRecord(TypedDict):
-    """What the agent recorded of one process; `handovers` where that was what it measured.
+    """What the agent recorded of one process; which keys there are depends on its arm's verb.
 
-    A process that is not ok has only the first four keys.
+    A process that is not ok has only the first four. `handovers`: of the verb `links`. `placed`: of a placed pipeline.
     """
 
     slot: int
@@ -57,7 +57,8 @@ class ProcessRecord(TypedDict):
     context_switches_voluntary: int
     context_switches_involuntary: int
     cpu_ns: int
-    handovers: NotRequired[list[Json]]
+    handovers: list[Json]
+    placed: Json
 
 
 class Environment(TypedDict):
