@@ -1,5 +1,6 @@
 """The campaign: from the lists of `config/config.yaml` to cells and comparisons, with every name checked."""
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, product
@@ -72,7 +73,7 @@ class Campaign(NamedTuple):
     """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name.
 
     `tolerate`: statuses of cells that do not close the gate. `calibration`: None when the campaign does not calibrate.
-    `pipelines`: names of the pipelines to plan.
+    `pipelines`: names of the pipelines to plan. `added`: cells that only a comparison wants, by its name.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Campaign(NamedTuple):
     regressions: Regressions
     calibration: Calibration | None
     pipelines: tuple[str, ...]
+    added: dict[str, list[Cell]]
 
 
 def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
@@ -121,8 +123,11 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
             if entry["name"] in comparisons:
                 raise UserError(f"{key}: the name {entry['name']!r} is used twice")
             comparisons[entry["name"]] = _expand_comparison(entry, config, catalogues, key)
+    added: dict[str, list[Cell]] = {}
     for comparison in comparisons.values():
-        cells |= dict.fromkeys((comparison.left, comparison.right))
+        beyond = [cell for cell in dict.fromkeys((comparison.left, comparison.right)) if cell not in cells]
+        added |= {comparison.name: beyond} if beyond else {}
+        cells |= dict.fromkeys(beyond)
     tolerate = tuple(config.get("gate", {}).get("tolerate", ()))
     regressions = cast(Regressions, {**DEFAULT_REGRESSIONS, **config.get("regressions", {})})
     if "policy" in config.get("regressions", {}):
@@ -141,7 +146,13 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
         regressions=regressions,
         calibration=calibration,
         pipelines=pipelines,
+        added=added,
     )
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return a regular expression that matches these names and nothing else; with no name it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def builder_of(preset: Mapping[str, Any], device: str) -> str:
@@ -245,6 +256,6 @@ def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:
 
 def _known(name: str, kind: str, catalogues: Catalogues, where: str) -> None:
     if name not in catalogues[kind]:
-        raise UserError(
-            f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/, which has {', '.join(catalogues[kind])}"
-        )
+        close = difflib.get_close_matches(name, catalogues[kind], 1)
+        known = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(catalogues[kind])}"
+        raise UserError(f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/; {known}")

@@ -17,13 +17,17 @@ from .files import FilePath
 def read_yaml(path: FilePath, kind: str) -> Json:
     """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are UserErrors."""
     text = read_text(path)
+    return validate_once(parse_yaml(text, path), kind, path, text)
+
+
+def parse_yaml(text: str, where: FilePath) -> Any:
+    """Return the value of a YAML text, not yet validated; UserError with file and line if it is not YAML."""
     try:
-        document = copy.deepcopy(_parse_yaml(text))
+        return copy.deepcopy(_parse_yaml(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        raise UserError(f"{path}:{line} {getattr(error, 'problem', None) or error}") from error
-    return validate_once(document, kind, path, text)
+        line = f"{mark.line + 1}:" if mark else ""
+        raise UserError(f"{where}:{line} {getattr(error, 'problem', None) or error}") from error
 
 
 @functools.lru_cache(maxsize=64)
