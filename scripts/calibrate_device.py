@@ -20,7 +20,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
     for name in (*_PATHS, "inputs"):
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
-    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that it needs")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
     setup = SessionSetup(args.inputs, args.device, args.protocol, args.interpreter)

@@ -19,7 +19,7 @@ def main(argv: list[str]) -> None:
         parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
     parser.add_argument("--task", required=True, help="the model's task; a field of comparability")
     parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
-    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that it needs")
     for name in (*_PATHS, "inputs"):
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
     args = parser.parse_args(argv)
