@@ -141,7 +141,9 @@ def _judge_pairs(
         blocked = _block("undecided" if report["verdict"] == "undecided" else "unstable", message)
         if report["left"]["device"] != report["right"]["device"]:
             severity, recommendation = BLOCKED["target-comparison"]
-            blocked |= {"mode": report["mode"], "severity": severity, "recommendation": recommendation}
+            blocked = Block(
+                mode=report["mode"], severity=severity, recommendation=recommendation, message=blocked["message"]
+            )
     lines: list[Any] = []
     for entry in policy["thresholds"]:
         limit = 100 * report["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
