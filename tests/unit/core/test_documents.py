@@ -142,8 +142,8 @@ def test_digest_survives_a_round_trip_and_the_order_of_keys(value):
 
 @given(json_values, json_values)
 def test_different_values_have_different_digests(left, right):
-    if json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True):
-        assert digest_json(left) != digest_json(right)
+    assume(json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True))
+    assert digest_json(left) != digest_json(right)
 
 
 CONFIGURED = [(kind, document) for kind in CATALOGUES for document in read_catalogue(kind, SCHEMAS.parent).values()]
