@@ -1,10 +1,12 @@
 """The store: every try at a measurement, a check or a build stays beside its target, and is found by its key.
 
-    results/runs/{cell}/attempts/0001/attempt.json    what it is: key, machine, when, how it ended
-                                       …              its files
+    results/runs/{cell}/attempts/0001-1f0c93ab/attempt.json    what it is: key, machine, when, how it ended
+                                                …               its files
 
-An attempt is written into a folder of its own (`.0002.part`) and renamed when it is over, so that one with a number is
-whole. It is never overwritten. One that ended without a verdict has `failure.json` and counts for nothing; what a
+The second part of the name is the beginning of the key, so that attempts of a key are found by looking at names.
+
+An attempt is written into a folder of its own (`.0002-….part`) and renamed when it is over, so that one with a number
+is whole. It is never overwritten. One that ended without a verdict has `failure.json` and counts for nothing; what a
 killed process left behind becomes such an attempt when the next one is opened.
 """
 
@@ -12,8 +14,9 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +30,11 @@ FOLDER = "attempts"
 RECORD = "attempt.json"
 FAILURE = "failure.json"
 _PART = ".part"
+_KEY_DIGITS = 8
+_NAME = re.compile(rf"\.?(\d{{4,}})-([0-9a-f]{{{_KEY_DIGITS}}})(\.part)?")
+
+# What of the files in a folder counts although the process that wrote them was killed: facts for the record, or None.
+Rescue = Callable[[Path], Json | None]
 
 
 class Attempt(NamedTuple):
@@ -38,7 +46,7 @@ class Attempt(NamedTuple):
     @property
     def number(self) -> int:
         """Its place in the order of start."""
-        return int(self.folder.name)
+        return _number_of(self.folder)
 
     @property
     def complete(self) -> bool:
@@ -52,7 +60,7 @@ class OpenAttempt:
     def __init__(self, target: Path, kind: str, key: Json, machine: Json) -> None:
         self.store = target / FOLDER
         self.store.mkdir(parents=True, exist_ok=True)
-        self.folder = _claim(self.store)
+        self.folder = _claim(self.store, key["sha256"][:_KEY_DIGITS])
         self.record: Json = {
             "schema": "edgeproof.attempt.v1",
             "kind": kind,
@@ -89,13 +97,15 @@ class OpenAttempt:
 
 
 @contextlib.contextmanager
-def open_attempt(target: Path | str, kind: str, key: Json, machine: Json) -> Generator[OpenAttempt]:
+def open_attempt(
+    target: Path | str, kind: str, key: Json, machine: Json, rescue: Rescue | None = None
+) -> Generator[OpenAttempt]:
     """Open the next attempt of a target and yield it; whoever leaves without ending it has failed.
 
     `target`: the folder of the result. `kind`: see the schema. `key`: of `keys.compose_key`. `machine`: who works.
     """
     target = Path(target)
-    sweep(target)
+    sweep(target, rescue)
     attempt = OpenAttempt(target, kind, key, machine)
     try:
         yield attempt
@@ -113,14 +123,16 @@ def open_attempt(target: Path | str, kind: str, key: Json, machine: Json) -> Gen
 def list_attempts(target: Path | str) -> list[Attempt]:
     """Return all attempts of a target, complete or not, in order of start; UserError where a record was edited."""
     store = Path(target) / FOLDER
-    found = sorted(path for path in _entries(store) if path.name.isdigit() and (path / RECORD).is_file())
+    found = sorted((path for path in _entries(store) if _is_published(path)), key=_number_of)
     return [Attempt(path, read_record(path)) for path in found]
 
 
 def find_attempts(target: Path | str, key: Json) -> list[Attempt]:
     """Return the complete attempts with this key, in order of start."""
-    wanted = key["sha256"]
-    return [item for item in list_attempts(target) if item.complete and item.record["key"]["sha256"] == wanted]
+    wanted, store = key["sha256"], Path(target) / FOLDER
+    named = [path for path in _entries(store) if _is_published(path) and path.name.endswith(wanted[:_KEY_DIGITS])]
+    found = [Attempt(path, read_record(path)) for path in sorted(named, key=_number_of)]
+    return [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
 
 
 def read_record(folder: Path | str) -> Json:
@@ -146,8 +158,8 @@ def keep_file(source: Path | str, destination: Path | str) -> None:
     beside.unlink(missing_ok=True)  # to rename a link onto another link of the same file does nothing and leaves it
 
 
-def sweep(target: Path | str) -> list[Attempt]:
-    """Turn what killed processes left behind into failed attempts, and return those."""
+def sweep(target: Path | str, rescue: Rescue | None = None) -> list[Attempt]:
+    """Turn what killed processes left behind into attempts, failed unless `rescue` finds what counts; return those."""
     store, swept = Path(target) / FOLDER, list[Attempt]()
     for part in sorted(path for path in _entries(store) if path.name.endswith(_PART)):
         try:
@@ -159,20 +171,21 @@ def sweep(target: Path | str) -> list[Attempt]:
         if record is None:
             shutil.rmtree(part, ignore_errors=True)  # killed before it said what it was
             continue
-        record |= {"status": "failed", "ended_at": now()}
-        failure = {"kind": "interrupted", "message": "the process that worked on it was killed"}
-        atomic_write(part / FAILURE, json.dumps(failure, indent=2) + "\n")
+        facts = rescue(part) if rescue else None
+        record |= {"status": "failed" if facts is None else "complete", "ended_at": now(), "facts": facts or {}}
+        if facts is None:
+            failure = {"kind": "interrupted", "message": "the process that worked on it was killed"}
+            atomic_write(part / FAILURE, json.dumps(failure, indent=2) + "\n")
         atomic_write(part / RECORD, json.dumps(seal(record), indent=2, ensure_ascii=False) + "\n")
         swept.append(Attempt(_publish(part), seal(record)))
     return swept
 
 
-def _claim(store: Path) -> Path:
-    """Make and return the folder of the next attempt, `.NNNN.part`."""
+def _claim(store: Path, key: str) -> Path:
+    """Make and return the folder of the next attempt, `.NNNN-KEY.part`."""
     while True:
-        taken = [path.name.strip(".").split(".")[0] for path in _entries(store)]
-        number = max((int(name) for name in taken if name.isdigit()), default=0) + 1
-        folder = store / f".{number:04d}{_PART}"
+        number = max(map(_number_of, _entries(store)), default=0) + 1
+        folder = store / f".{number:04d}-{key}{_PART}"
         try:
             folder.mkdir()
         except FileExistsError:  # somebody else was faster
@@ -182,9 +195,9 @@ def _claim(store: Path) -> Path:
 
 def _publish(part: Path) -> Path:
     """Give a finished attempt its number, flushed to disk first."""
-    number = int(part.name.strip(".").split(".")[0])
+    number, key = _number_of(part), part.name.removesuffix(_PART).split("-")[1]
     while True:
-        final = part.parent / f"{number:04d}"
+        final = part.parent / f"{number:04d}-{key}"
         try:
             os.rename(part, final)
         except OSError as error:
@@ -193,6 +206,17 @@ def _publish(part: Path) -> Path:
             number += 1
             continue
         return final
+
+
+def _number_of(path: Path) -> int:
+    """Return the number in an attempt's name, 0 for what is none."""
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match else 0
+
+
+def _is_published(path: Path) -> bool:
+    match = _NAME.fullmatch(path.name)
+    return match is not None and not path.name.startswith(".") and (path / RECORD).is_file()
 
 
 def _entries(store: Path) -> list[Path]:

@@ -62,6 +62,20 @@ def test_what_a_killed_process_left_becomes_a_failed_attempt(tmp_path):
     assert make(tmp_path).number == 2
 
 
+def test_what_counts_of_a_killed_process_is_rescued(tmp_path):
+    def work():
+        with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
+            (attempt.folder / "pair").write_text("whole")
+            os._exit(9)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    (swept,) = sweep(tmp_path, lambda folder: {"pairs": 1} if (folder / "pair").exists() else None)
+    assert [item.folder for item in find_attempts(tmp_path, KEY)] == [swept.folder]
+    assert swept.record["facts"] == {"pairs": 1} and not (swept.folder / "failure.json").exists()
+
+
 def test_a_folder_of_a_living_process_is_left_alone(tmp_path):
     with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
         assert sweep(tmp_path) == [] and attempt.folder.is_dir()
