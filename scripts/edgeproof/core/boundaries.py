@@ -26,7 +26,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,8 @@ def list_stored() -> list[tuple[float, int, int]]:
 @functools.cache
 def read_table() -> dict[tuple[str, int, int], Boundary]:
     """Return the stored boundaries by level (12 digits), first look and horizon."""
-    rows = [Boundary(**{**row, "values": tuple(row["values"])}) for row in json.loads(TABLE.read_text())["boundaries"]]
+    stored: list[Any] = json.loads(TABLE.read_text())["boundaries"]
+    rows = [Boundary(**(row | {"values": tuple(row["values"])})) for row in stored]
     return {(_key_of(row.level), row.first, row.horizon): row for row in rows}
 
 

@@ -138,7 +138,7 @@ def _fit(ratios: Floats, groups: Sequence[Groups]) -> tuple[float, list[Floats]]
     columns, sizes = [np.ones(len(ratios))], [int(arm.max()) for arm in groups]
     for arm, size in zip(groups, sizes, strict=True):
         columns += [(arm >= step).astype(np.float64) for step in range(1, size + 1)]
-    solution = np.linalg.lstsq(np.stack(columns, axis=1), ratios, rcond=None)[0]
+    solution: Floats = np.linalg.lstsq(np.stack(columns, axis=1), ratios, rcond=None)[0].astype(np.float64)
     return float(solution[0]), [solution[1 : 1 + sizes[0]], solution[1 + sizes[0] :]]
 
 
