@@ -124,6 +124,16 @@ def as_json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def give_option(name, values):
+    """Return an option with its quoted values as shell text, whole, for a rule's params; empty where there is no value.
+
+    `values`: None, a text, or the files of an input. Between quotes of Snakemake's (`:q`) an empty value is no word, and
+    the option would take the next one for its value.
+    """
+    words = [values] if isinstance(values, str) else list(values or ())
+    return shlex.join([name, *words]) if any(words) else ""
+
+
 def files_of(module, root):
     """Yield the files below root that importing the dotted module executes, packages first."""
     stem = root
@@ -269,20 +279,19 @@ def parity_interpreter_option(preset, builder):
     if builder in CATALOGUES["device"]:
         return interpreter_option(builder)
     name = CATALOGUES["preset"][preset].get("runtime_environment")
-    return f"--interpreter {toolchain_interpreter(name)}" if name else ""
+    return give_option("--interpreter", name and toolchain_interpreter(name))
 
 
 def interpreter_option(device):
     """Return the option that names a device's own Python, empty where it has none."""
-    interpreter = CATALOGUES["device"][device].get("interpreter")
-    return f"--interpreter {shlex.quote(interpreter)}" if interpreter else ""
+    return give_option("--interpreter", CATALOGUES["device"][device].get("interpreter"))
 
 
 def builder_options(device):
     """Return the options that tell a build on a device which board that must be, its lock, and which Python is its own."""
     document = CATALOGUES["device"][device]
     options = {"--board": document.get("board_contains"), "--lock": document.get("lock")}
-    given = [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
+    given = (give_option(name, value) for name, value in options.items())
     return " ".join(filter(None, (*given, interpreter_option(device))))
 
 

@@ -74,8 +74,8 @@ rule write_scenario:
     params:
         document=lambda wildcards: as_json(scenario_snapshot(wildcards)),
         cells=lambda wildcards: as_json(describe_cells(wildcards)),
-        links=lambda wildcards, input: f"--links {input.links}" if input.links else "",
-        cut=lambda wildcards, input: f"--cut {input.cut}" if input.cut else "",
+        links=lambda wildcards, input: give_option("--links", input.links),
+        cut=lambda wildcards, input: give_option("--cut", input.cut),
     message:
         "Writing the scenario of {wildcards.pipeline} from what was measured"
     shell:
