@@ -75,20 +75,23 @@ def measure_run(cell, task, arm, device, protocol, interpreter, paths):
 
 
 def worst_output_difference(session, reference):
-    """Return the largest relative L2 difference between what the processes computed and what the builder did, or None.
+    """Return the largest difference between what the processes computed and what the builder did, or None.
 
-    Both ran the same artifact on the same input, so only the kernels of the two machines may differ. Infinite when an
-    output is missing, has another shape, or is not finite.
+    Relative L2; for integers and booleans, which have no distance, the share of values that differ. Both ran
+    the same artifact on the same input, so only the kernels of the two machines may differ. Infinite when an output is
+    missing, has another shape, or is not finite.
     """
     differences = []
     for slot in session.samples:
         outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
-        differences.extend(_relative_l2(outputs.get(name), expected) for name, expected in reference.items())
+        differences.extend(_difference(outputs.get(name), expected) for name, expected in reference.items())
     return max(differences, default=None)
 
 
-def _relative_l2(actual, expected):
+def _difference(actual, expected):
     if actual is None or actual.shape != expected.shape or not np.isfinite(actual).all():
         return float("inf")
+    if expected.dtype.kind in "iub":
+        return float((actual != expected).mean()) if expected.size else 0.0
     expected = expected.astype("float64")
     return float(np.linalg.norm(actual.astype("float64") - expected) / max(np.linalg.norm(expected), 1e-12))
