@@ -16,8 +16,8 @@ QUESTIONS = [ROOT / f"scripts/edgeproof/core/{name}.py" for name in ("campaign",
 # How many words a value gives, and how often its option may be given so many (`nargs` of argparse).
 ONE, MANY, PERHAPS_NONE = 0, 1, 2
 ACCEPTS = {None: ONE, "+": MANY, "*": PERHAPS_NONE}
-# Calls that never return an empty value; those of `core.layout` make paths.
-NEVER_EMPTY = {"str", "dumps", "dict", *(name for name in vars(layout) if not name.startswith("_"))}
+# What is never empty: the margin of a comparison is a number, and calls of `core.layout` make paths.
+NEVER_EMPTY = {"str", "dumps", "dict", "margin", *(name for name in vars(layout) if not name.startswith("_"))}
 OPTION = re.compile(r"(--[a-z0-9-]+)[ =]\{(\w+)(?:\.(\w+))?([^}]*)\}")
 
 
