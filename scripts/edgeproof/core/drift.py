@@ -7,8 +7,8 @@ in at most 1 % of cases, and is itself at least 1 %. Both parts are then searche
 Neighbours make points heavy with noise and alike from one to the next. The statistic, the largest |t| over all splits,
 is therefore divided by √((1 + ρ) / (1 - ρ)) with the correlation ρ of what the split leaves. A trend or a second change
 leave a correlation too; so that they do not hide behind it, 0.6 |t| with the spread of first differences counts where
-it is larger. Critical values are the largest 99 % quantiles over simulated series with correlations 0 and 0.3 from point
-to point, normal and heavy-tailed (t with 3 degrees of freedom).
+it is larger. Critical values are the largest 99 % quantiles over simulated series, normal and heavy-tailed (t with 3
+degrees of freedom), with correlations 0 and 0.3 from point to point.
 """
 
 import itertools
