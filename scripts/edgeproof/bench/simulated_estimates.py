@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.boundaries import SESSIONS_HORIZON
 from ..core.dependence import estimate_dependence
-from ..core.drift import find_changes
+from ..core.change_points import find_changes
 from ..core.headlines import find_percentiles, state_confidence, summarise_headline
 from ..core.interference import estimate_interference
 from ..core.statistics import Interval
