@@ -1,49 +1,46 @@
-"""Compare two results that no session can interleave (two devices) by the spread between sessions."""
+"""Two results that no session can interleave, such as those of two devices: judged over means of whole sessions."""
 
-import math
-from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.distributions import student_t_quantile
-
-_CONFIDENCE = 0.95
+from edgeproof.core.two_devices import DeviceSessions, compare_devices
 
 
-def compare_between_sessions(left: Json, right: Json, noises: Mapping[str, Json], margin: float) -> Json:
-    """Return {verdict, explanation, between_sessions} for the headline medians of two results.
+def compare_between_sessions(left: Json, right: Json, margin: float, comparisons: int) -> Json:
+    """Return {verdict, reason, explanation, between_sessions} for two results.
 
-    `noises`: {device: noise document}. The variance of the log-ratio is the sum of the session variances of both
-    sides, which the A/A calibrations estimate (`between_session_sd`). The interval is Welch's, with Satterthwaite's
-    degrees of freedom. Without two calibrated sessions on both devices there is no number. The verdict is never
-    `equivalent`, because one session per side is too little for that.
+    With fewer than three sessions on a device, or all on one day, both numbers are given and no verdict, with the command that
+    adds a session.
     """
-    spreads: list[tuple[float, int]] = []
-    for result in (left, right):
-        device = result["cell"]["device"]
-        noise = noises.get(device)
-        if noise is None or not noise["between_session_sd"]:
-            missing = f"the spread between sessions on {device} is not known: calibrate it with two sessions or more"
-            return {"verdict": "undecided", "explanation": missing, "between_sessions": None}
-        spreads.append((noise["between_session_sd"] ** 2, len(noise["sessions"]) - 1))
-    difference = math.log(right["latency"]["median_ms"] / left["latency"]["median_ms"])
-    variance = sum(spread for spread, _ in spreads)
-    freedom = variance**2 / sum(spread**2 / dof for spread, dof in spreads)
-    half = student_t_quantile((1 + _CONFIDENCE) / 2, freedom) * math.sqrt(variance)
-    low, high, ratio = math.exp(difference - half), math.exp(difference + half), math.exp(difference)
-    verdict = "faster" if high < 1 / (1 + margin) else "slower" if low > 1 + margin else "undecided"
-    sessions = " and ".join(str(dof + 1) for _, dof in spreads)
+    sides = [_sessions_of(result) for result in (left, right)]
+    found = compare_devices(sides[0], sides[1], margin, comparisons)
+    counts = [len(side.means) for side in sides]
+    explanation = None
+    missing = [(side, count) for side, count in zip((left, right), found.missing, strict=True) if count]
+    if missing:
+        cells = ["/".join(side["cell"][k] for k in ("model", "preset", "device", "precision")) for side, _ in missing]
+        explanation = "add sessions on other days: " + "; ".join(f"edgeproof runs again {cell}" for cell in cells)
     return {
-        "verdict": verdict,
-        "explanation": (
-            f"measured at different times, judged by the spread between sessions ({sessions} A/A sessions): "
-            f"ratio right / left {ratio:.3f}, {_CONFIDENCE:.0%} interval {low:.3f} to {high:.3f}"
-        ),
+        "verdict": found.verdict,
+        "reason": found.reason if found.reason != "horizon" else "horizon",
+        "explanation": explanation,
         "between_sessions": {
-            "ratio": ratio,
-            "delta_pct": (ratio - 1) * 100,
-            "interval_low": low,
-            "interval_high": high,
-            "confidence": _CONFIDENCE,
-            "degrees_of_freedom": freedom,
+            "left_ms": found.left,
+            "right_ms": found.right,
+            "ratio": found.ratio.estimate,
+            "delta_pct": (found.ratio.estimate - 1) * 100,
+            "interval_low": found.ratio.low,
+            "interval_high": found.ratio.high,
+            "confidence": found.ratio.confidence,
+            "degrees_of_freedom": found.degrees_of_freedom,
+            "left_sessions": counts[0],
+            "right_sessions": counts[1],
         },
     }
+
+
+def _sessions_of(result: Json) -> DeviceSessions:
+    """Return the sessions of a result: the geometric mean of each, and its day (UTC)."""
+    sessions = result["latency"]["sessions"]
+    days = [datetime.fromtimestamp(item["started_at_unix_s"], UTC).date().isoformat() for item in sessions]
+    return DeviceSessions(tuple(item["median_ms"] for item in sessions), tuple(days))

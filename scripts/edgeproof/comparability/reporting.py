@@ -1,68 +1,56 @@
-"""The report of one comparison: the verdict first, and a difference only if it may be given."""
+"""The report of one comparison: verdict first, a difference only where there may be one."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from edgeproof.calibration.noise import read_noise
+from edgeproof.calibration.noise import pool_dependence, read_noise
 from edgeproof.core.configuration import Json
+from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
-from edgeproof.core.layout import Cell, run_folder
-from edgeproof.core.paired_test import judge_pairs
+from edgeproof.core.layout import Cell, relative_to_repository, run_folder
+from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
-from .pairs import read_pairs, require_state
+from .measured_pairs import find_other_state, read_sessions
+from .sequences import describe_design, describe_effect, describe_interference, describe_modes, judge, make_design
+from .verdict_texts import REASONS, SENTENCES
 
-_NOISE_KEYS = ("device", "file", "provenance", "detectable_effect", "false_rate", "between_session_sd", "fitness")
-
-_SENTENCES = {
-    "faster": "The right side is **faster** than the left",
-    "slower": "The right side is **slower** than the left",
-    "equivalent": "Both sides are **equivalent** within the margin",
-    "undecided": "**Undecided**: the pairs so far neither show a difference nor exclude one",
-    "unstable": "**Unstable**: no difference is computed",
-    "not-comparable": "**Not comparable**: no difference is computed",
-}
+_NOISE_KEYS = ("cell", "provenance", "pairs", "log_sd", "seconds_per_pair", "expected", "false_rate")
 
 
 def report_comparison(
     verdict_path: FilePath,
     table: FilePath,
     record: FilePath,
-    margin: float,
+    noise_paths: Sequence[FilePath],
     json_path: FilePath,
     markdown_path: FilePath,
-    noise_paths: Sequence[FilePath] = (),
 ) -> None:
-    """Write `report.json` and `report.md` of a comparison from its verdict, its pairs and its devices' calibrations."""
-    report = build_report(verdict_path, table, record, margin, noise_paths)
+    """Write `report.json` and `report.md` of a comparison from its verdict, its pairs and the campaign's calibrations."""
+    report = build_report(verdict_path, table, record, noise_paths)
     write_json(json_path, report, "comparison")
     atomic_write(markdown_path, render_markdown(report))
 
 
 def build_report(
-    verdict_path: FilePath,
-    table: FilePath,
-    record: FilePath,
-    margin: float,
-    noise_paths: Sequence[FilePath] = (),
+    verdict_path: FilePath, table: FilePath, record: FilePath, noise_paths: Sequence[FilePath] = ()
 ) -> Json:
     """Return the report document.
 
-    `noise_paths`: noise.json of the devices, as far as they are calibrated. The margin is the one requested, whatever
-    the devices can see: a wider one would call a difference equivalent that the pairs prove. `effect` (ratio right /
-    left, delta in %) is null unless pairs were measured undisturbed; for two devices see `between_sessions`.
+    `noise_paths`: noise.json of the calibrated cells. The design stands in the record, fixed before the first pair. `effect`
+    (ratio right / left, delta in %) is null unless pairs were measured; `between_sessions` takes its place for two devices.
     """
     verdict = read_json(verdict_path, "verdict")
-    document, medians = read_pairs(table, record)
-    for session in document["sessions"]:
-        require_state(session, verdict, record)
-    noises = {noise["device"]: noise | {"file": str(path)} for path in noise_paths for noise in [read_noise(path)]}
-    report = {
+    document, sessions = read_sessions(record, table)
+    for session in sessions:
+        _require_state(session, verdict, record)
+    design = document["design"]
+    noises = [_describe_noise(path) for path in noise_paths if _is_of(path, verdict["left"]["cell"])]
+    report: Json = {
         "schema": "edgeproof.comparison.v2",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
@@ -72,21 +60,22 @@ def build_report(
         "policy": verdict["policy"],
         "varies": verdict["varies"],
         "reasons": verdict["reasons"],
-        "verdict": None,
+        "verdict": "not-comparable",
+        "reason": None,
         "explanation": None,
-        "provenance": next((session["provenance"] for session in document["sessions"]), verdict["left"]["provenance"]),
+        "provenance": sessions[0].provenance if sessions else verdict["left"]["provenance"],
         "effect": None,
+        "modes": None,
+        "interference": None,
         "between_sessions": None,
-        "margin": margin,
-        "noise": [
-            {"sha256": sha256_file(noise["file"]), **{key: noise[key] for key in _NOISE_KEYS}}
-            for noise in noises.values()
-        ],
-        "pairs": len(medians["left"]),
+        "design": design,
+        "noise": noises,
+        "pairs": sum(len(session.pairs) for session in sessions),
+        "seconds": sum(session.record["seconds"] for session in sessions),
+        "can_continue": False,
         "further_pairs": None,
-        "sessions": [
-            {key: s[key] for key in ("attempt", "pairs", "disturbances", "steal_share")} for s in document["sessions"]
-        ],
+        "further_seconds": None,
+        "sessions": document["sessions"],
         "digests": {
             "left_result": verdict["left"]["result_sha256"],
             "right_result": verdict["right"]["result_sha256"],
@@ -94,104 +83,91 @@ def build_report(
         },
     }
     if document["reason"] and document["reason"]["kind"] == "two-devices":
-        left, right = _result_of(verdict["left"]), _result_of(verdict["right"])
-        return report | compare_between_sessions(left, right, noises, margin)
-    return report | _judge(document, medians, margin)
+        sides = [_result_of(verdict[side]) for side in ("left", "right")]
+        return report | compare_between_sessions(sides[0], sides[1], design["margin"], design["comparisons"])
+    if document["status"] != "measured":
+        failed = document["status"] == "failed" or document["reason"]["kind"] == "failed"
+        return report | {"verdict": "failed" if failed else "not-comparable", "explanation": document["reason"]["message"]}
+    return report | _judge(report, sessions)
 
 
 def rebuild_report(report: Json, verdict_path: FilePath, table: FilePath, record: FilePath) -> Json:
-    """Return the report built again from the evidence that it names, to compare it with its claims."""
-    noise_paths = [noise["file"] for noise in report["noise"]]
-    return build_report(verdict_path, table, record, report["margin"], noise_paths)
-
-
-def _result_of(side: Json) -> Json:
-    """Return the result that a side of a verdict is about; UserError if it was measured again since."""
-    path = f"{run_folder(Cell(*(side['cell'][field] for field in Cell._fields)))}/result.json"
-    if sha256_file(path) != side["result_sha256"]:
-        raise UserError(f"{path}: its sha256 is not the one judged; run the workflow again")
-    return read_result(path)
-
-
-def _judge(document: Json, medians: Mapping[str, npt.NDArray[np.float64]], margin: float) -> Json:
-    reason = document["reason"]
-    if document["status"] != "measured":
-        verdict = "unstable" if reason["kind"] == "unstable" else "not-comparable"
-        return {"verdict": verdict, "explanation": reason["message"]}
-    disturbances = [text for session in document["sessions"] for text in session["disturbances"]]
-    if disturbances:
-        return {"verdict": "unstable", "explanation": "; ".join(dict.fromkeys(disturbances))}
-    judgement = judge_pairs(medians["left"], medians["right"], margin, look=len(document["sessions"]))
-    interval, equivalence = judgement.ratio, judgement.equivalence
-    effect = {
-        "ratio": interval.estimate,
-        "delta_pct": (interval.estimate - 1) * 100,
-        "interval_low": interval.low,
-        "interval_high": interval.high,
-        "confidence": interval.confidence,
-        "equivalence_low": equivalence.low,
-        "equivalence_high": equivalence.high,
-        "equivalence_confidence": equivalence.confidence,
-        "difference_p": judgement.difference_p,
-        "equivalence_p": judgement.equivalence_p,
-        "log_sd": judgement.log_sd,
-        "look": judgement.look,
-    }
-    return {
-        "verdict": judgement.verdict,
-        "explanation": judgement.reason,
-        "effect": effect,
-        "further_pairs": judgement.further_pairs,
-    }
+    """Return the report built again from what it says it rests on, for comparing with what it claims."""
+    return build_report(verdict_path, table, record, [noise["file"] for noise in report["noise"]])
 
 
 def render_markdown(report: Json) -> str:
-    """Return the report as Markdown, without any number if there is no effect."""
+    """Return the report as Markdown; a pair without an effect shows no number."""
     left, right = (
         "/".join(report[side][k] for k in ("model", "preset", "device", "precision")) for side in ("left", "right")
     )
-    lines = [f"# {report['comparison']}", "", f"left: `{left}`  ", f"right: `{right}`", ""]
+    lines = [f"# {report['comparison']}", "", describe_verdict(report), ""]
+    lines += [f"left: `{left}`  ", f"right: `{right}`", ""]
     lines += [f"Comparable: **{report['comparable']}** ({report['mode']}, policy `{report['policy']}`)", ""]
     if report["reasons"]:
         lines += ["| field | left | right | remedy |", "|---|---|---|---|"]
         for reason in report["reasons"]:
             remedy = reason["remedy"] or "this is what is compared"
-            lines.append(
-                f"| {reason['field']} | {_cell(reason['left'])} | {_cell(reason['right'])} | {_cell(remedy)} |"
-            )
+            cells = (reason["field"], reason["left"], reason["right"], remedy)
+            lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
         lines.append("")
-    sentence = _SENTENCES[report["verdict"]]
+    lines += [*describe_grounds(report), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def describe_verdict(report: Json) -> str:
+    """Return the verdict as one sentence with ratio, interval and cost."""
+    sentence = SENTENCES[report["verdict"]]
+    effect = report["effect"] or report["between_sessions"]
+    if effect is None or effect["interval_low"] is None:
+        return f"{sentence}." + (f" {report['explanation']}." if report["explanation"] else "")
+    low, high, ratio = effect["interval_low"], effect["interval_high"], effect["ratio"]
+    speed = f"{1 / ratio:.3g} times as fast ({1 / high:.3g} to {1 / low:.3g})"
+    if report["verdict"] == "equivalent" and report["effect"]:
+        speed = f"ratio {ratio:.4f} ({effect['equivalence_low']:.4f} to {effect['equivalence_high']:.4f})"
+    return f"{sentence}: {speed}, {report['seconds']:.0f} s, {report['pairs']} pairs."
+
+
+def describe_grounds(report: Json) -> list[str]:
+    """Return what the verdict rests on and what it does not say, one line each."""
+    lines: list[str] = []
+    if report["reason"]:
+        lines.append(REASONS[report["reason"]])
     effect = report["effect"]
     if effect:
-        sentence += (
-            f": ratio right / left {effect['ratio']:.4f}, {effect['confidence'] * 100:.4g} % interval "
-            f"{_bound(effect['interval_low'])} to {_bound(effect['interval_high'])}, margin ±{report['margin']:.1%}, "
-            f"{report['pairs']} pairs, look {effect['look']}"
+        lines.append(
+            f"It speaks of starts like the {effect['pairs']} seen; a kind of start rarer than {effect['rare_starts']:.0%}"
+            " may be missing."
         )
-    lines.append(sentence + ".")
-    if report["explanation"]:
-        lines += ["", report["explanation"]]
-    for noise in report["noise"]:
-        lines += ["", _describe_noise(noise)]
     if report["further_pairs"]:
-        lines += ["", f"About {report['further_pairs']} further pairs would decide: raise `pairs` of this comparison."]
+        seconds = "" if report["further_seconds"] is None else f" ({report['further_seconds']:.0f} s)"
+        lines.append(
+            f"About {report['further_pairs']} further pairs{seconds} would probably decide: raise `pairs` of "
+            f"{report['comparison']}, or run `edgeproof runs again {report['comparison']}`."
+        )
+    if report["effect"] and not report["noise"]:
+        lines.append("The left cell is not calibrated, so what a verdict costs on it is not known.")
     if report["provenance"] != "measured":
-        lines += ["", f"These times are **{report['provenance']}**, not measured."]
-    return "\n".join(lines) + "\n"
+        lines.append(f"These times are **{report['provenance']}**, not measured.")
+    return lines
 
 
-def _describe_noise(noise: Json) -> str:
-    simulated = " (**simulated**)" if noise["provenance"] == "simulated" else ""
-    return (
-        f"Device `{noise['device']}`{simulated} is {noise['fitness']} for measuring: it sees differences from "
-        f"{noise['detectable_effect'] - 1:.2%} on, and calls {noise['false_rate']:.2%} of A/A comparisons different."
+def _judge(report: Json, sessions: Sequence[PairsSession]) -> Json:
+    design, dependence = report["design"], Dependence(**report["design"]["correlation"])
+    judged = judge(
+        [pair for session in sessions for pair in session.pairs],
+        make_design(design["margin"], design["comparisons"], dependence),
     )
-
-
-def _bound(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
-
-
-def _cell(value: object) -> str:
-    text = value if isinstance(value, str) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
+    found = judged.verdict
+    assert describe_design(judged.design, dependence) == design
+    per_pair = report["seconds"] / report["pairs"]
+    return {
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "effect": describe_effect(judged),
+        "modes": describe_modes(judged),
+        "interference": describe_interference(judged),
+        "can_continue": found.can_continue,
+        "further_pairs": found.further_pairs,
+        "further_seconds": None if found.further_pairs is None else found.further_pairs * per_pair,
+    }

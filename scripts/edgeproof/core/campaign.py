@@ -40,11 +40,11 @@ class Regressions(TypedDict):
 
 
 class Calibration(TypedDict):
-    """What is measured to calibrate: pairs per session, number of sessions, and the calibrating cell of each device."""
+    """What is measured to calibrate: pairs per session, number of sessions, and the cells."""
 
     pairs: int
     sessions: int
-    cells: dict[str, Cell]
+    cells: list[Cell]
 
 
 DEFAULT_REGRESSIONS: Regressions = {"policy": "strict", "fail_at": "warning", "tolerate": []}
@@ -64,6 +64,7 @@ class Comparison(NamedTuple):
     varies: tuple[str, ...]
     policy: str
     pairs: int | None
+    seconds: float | None
     margin: float
     criteria: str
     gated: bool
@@ -198,6 +199,7 @@ def _expand_comparison(entry: Json, config: Json, catalogues: Catalogues, where:
         varies=tuple(entry.get("varies", ())),
         policy=policy,
         pairs=entry.get("pairs"),
+        seconds=entry.get("seconds"),
         margin=entry.get("margin", DEFAULT_MARGIN),
         criteria=criteria or DEFAULT_CRITERIA,
         gated=entry.get("gate", False),
@@ -238,8 +240,11 @@ def _expand_calibration(config: Json, catalogues: Catalogues, where: str) -> Cal
     calibration = config.get("calibration")
     if calibration is None:
         return None
-    names = {field: calibration[field] for field in ("model", "preset", "precision")}
-    cells = {device: _checked(Cell(device=device, **names), catalogues, where) for device in config["devices"]}
+    cells = [
+        _checked(Cell(device=device, **names), catalogues, f"{where}: cells[{number}]")
+        for number, names in enumerate(calibration["cells"])
+        for device in config["devices"]
+    ]
     return {"pairs": calibration["pairs"], "sessions": calibration["sessions"], "cells": cells}
 
 

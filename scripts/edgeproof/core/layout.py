@@ -67,14 +67,14 @@ def run_folder(cell: Cell) -> str:
     return f"results/runs/{cell}"
 
 
-def calibration_folder(device: str) -> str:
-    """Return the folder of a device's calibration."""
-    return f"results/calibration/{device}"
+def calibration_folder(cell: Cell, protocol: str) -> str:
+    """Return the folder of a cell's calibration by a protocol."""
+    return f"results/calibration/{cell}/{protocol}"
 
 
-def comparison_folder(name: str) -> str:
-    """Return the folder of a comparison."""
-    return f"results/comparability/{name}"
+def comparison_folder(campaign: str, name: str) -> str:
+    """Return the folder of a campaign's comparison: another campaign may use the same name."""
+    return f"results/comparability/{campaign}/{name}"
 
 
 def plan_folder(pipeline: str, goal: str | None = None) -> str:

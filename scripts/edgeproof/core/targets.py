@@ -8,7 +8,6 @@ from typing import Any
 
 from .campaign import DEFAULT_MARGIN, Campaign, Comparison
 from .configuration import Json
-from .errors import UserError
 from .layout import (
     ARTIFACT_FILES,
     PLAN_FILES,
@@ -16,6 +15,7 @@ from .layout import (
     SOURCE_FILES,
     Cell,
     calibration_folder,
+    comparison_folder,
     plan_folder,
     run_folder,
     source_folder,
@@ -32,29 +32,25 @@ class Targets:
         self.protocols = catalogues["protocol"]
         self.regression_policies = catalogues["regression-policy"]
         self.models = list(dict.fromkeys(cell.model for cell in campaign.cells))
-        self.calibrated = list(campaign.calibration["cells"]) if campaign.calibration else []
+        self.calibrated: list[Cell] = list(campaign.calibration["cells"]) if campaign.calibration else []
 
     # Runs and calibrations
 
     def run_protocol(self) -> Json:
         """Return what of the campaign's protocol decides a run."""
         protocol = self.protocols[self.campaign.protocol]
-        kept = {key: value for key, value in protocol.items() if key not in ("description", "pairs")}
+        kept = {key: value for key, value in protocol.items() if key not in ("description", "pairs", "seconds")}
         return {"name": self.campaign.protocol, **kept}
 
-    def calibrating_cell(self, device: str) -> Cell:
-        """Return the cell that calibrates a device; UserError when the campaign does not calibrate it."""
-        if self.campaign.calibration is None or device not in self.calibrated:
-            raise UserError(
-                f"the campaign {self.campaign.name} does not calibrate {device}: add `calibration` to its file"
-            )
-        return self.campaign.calibration["cells"][device]
+    def calibration_plan(self) -> Json:
+        """Return how much a calibration measures, and the margin whose verdicts it predicts."""
+        amounts = self.campaign.calibration or {"pairs": 0, "sessions": 0}
+        return {"pairs": amounts["pairs"], "sessions": amounts["sessions"], "margin": DEFAULT_MARGIN}
 
-    def calibration_plan(self, device: str, runtime: str) -> Json:
-        """Return how much is measured for a calibration, the version of the runtime, and the margin asked about."""
-        self.calibrating_cell(device)
-        amounts = self.campaign.calibration or {}
-        return {key: amounts[key] for key in ("pairs", "sessions")} | {"margin": DEFAULT_MARGIN, "runtime": runtime}
+    def noise_files(self, *names: str) -> list[str]:
+        """Return these files (noise.json, pairs.csv) of all calibrations of the campaign."""
+        folders = [calibration_folder(cell, self.campaign.protocol) for cell in self.calibrated]
+        return [f"{folder}/{name}" for folder in folders for name in names]
 
     # Comparisons
 
@@ -68,14 +64,20 @@ class Targets:
         return lambda wildcards: f"{folder_of(getattr(self.comparison(wildcards.comparison), side))}/{file}"
 
     def noise_of(self, comparison: str) -> list[str]:
-        """Return the calibrations that a comparison's report uses: those of its devices that are calibrated."""
-        sides = self.comparison(comparison)
-        devices = dict.fromkeys((sides.left.device, sides.right.device))
-        return [f"{calibration_folder(device)}/noise.json" for device in devices if device in self.calibrated]
+        """Return the calibrations on a comparison's left device: how much its pairs depend on each other is pooled."""
+        device = self.comparison(comparison).left.device
+        folders = [calibration_folder(cell, self.campaign.protocol) for cell in self.calibrated if cell.device == device]
+        return [f"{folder}/noise.json" for folder in folders]
 
-    def pair_budget(self, comparison: str) -> int:
-        """Return how many pairs a comparison may measure."""
-        return self.comparison(comparison).pairs or self.protocols[self.campaign.protocol]["pairs"]
+    def comparison_files(self, *names: str) -> list[str]:
+        """Return these files of all comparisons of the campaign."""
+        folders = [comparison_folder(self.campaign.name, name) for name in self.campaign.comparisons]
+        return [f"{folder}/{name}" for folder in folders for name in names]
+
+    def pair_budget(self, comparison: str) -> Json:
+        """Return how much a comparison may measure: {pairs, seconds or None}. It is in no attempt's key."""
+        own, protocol = self.comparison(comparison), self.protocols[self.campaign.protocol]
+        return {"pairs": own.pairs or protocol["pairs"], "seconds": own.seconds or protocol.get("seconds")}
 
     def margin_of(self, comparison: str) -> float:
         """Return the margin within which both sides of a comparison count as equal, as a fraction."""
