@@ -9,6 +9,7 @@ import signal
 import sys
 
 from .errors import UserError
+from .exit_codes import ExitCode
 
 
 def run(main, argv=None):
@@ -21,10 +22,10 @@ def run(main, argv=None):
         return main(sys.argv[1:] if argv is None else argv) or 0
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return ExitCode.MISTAKE
     except KeyboardInterrupt:
         print("error: interrupted; nothing was recorded", file=sys.stderr)
-        return 130
+        return ExitCode.INTERRUPTED
 
 
 def run_program(main):
