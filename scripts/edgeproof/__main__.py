@@ -33,8 +33,8 @@ exit codes:
 # Rooms are imported when they are asked for, so that `--help` starts at once.
 
 
-def main(argv: list[str]) -> ExitCode:
-    """Run one command; UserError for a mistake."""
+def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
+    """Run one command; UserError for a mistake. `root`: the folder that has `config/` and `results/`."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP + "\n".join(describe_exit_codes()))
         return ExitCode.GOOD
@@ -44,36 +44,36 @@ def main(argv: list[str]) -> ExitCode:
 
         meant = suggest_words(word, COMMANDS)
         raise UserError(f"{word!r} is not a room; there are {', '.join(COMMANDS)}{meant} (see edgeproof --help)")
-    return COMMANDS[word](rest)
+    return COMMANDS[word](rest, root)
 
 
-def artifacts(argv: list[str]) -> ExitCode:
+def artifacts(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the artifacts room."""
     from edgeproof.artifacts.cli import main as artifacts_main
 
-    return artifacts_main(argv, read_result)
+    return artifacts_main(argv, read_result, root)
 
 
-def plans(argv: list[str]) -> ExitCode:
+def plans(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the plans room."""
     from edgeproof.plans.cli import main as plans_main
 
-    return plans_main(argv)
+    return plans_main(argv, root)
 
 
-def completion(argv: list[str]) -> ExitCode:
+def completion(argv: list[str], root: Path) -> ExitCode:
     """Print the completion script of a shell."""
     from edgeproof.core.shell_completion import render_completion
 
     parser = build_parser()
     options = read_options(parser.verbs["completion"], argv)
-    script = render_completion(options.shell, parser, set(list_completions()))
+    script = render_completion(options.shell, parser, set(list_completions(root)))
     return show(options, {"shell": options.shell, "script": script}, lambda: [script.rstrip("\n")])
 
 
-def names(argv: list[str]) -> ExitCode:
+def names(argv: list[str], root: Path) -> ExitCode:
     """Print the names that arguments of one kind take."""
-    known = list_completions()
+    known = list_completions(root)
     options = read_options(build_parser().verbs["names"], argv)
     found = known[options.kind]()
     return show(options, found, lambda: found)
@@ -91,11 +91,12 @@ def build_parser() -> CommandParser:
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
     parser.verbs["completion"].add_argument("shell", choices=SHELLS, help="the shell")
-    parser.verbs["names"].add_argument("kind", choices=sorted(list_completions()), help="as the help calls an argument")
+    kinds = sorted(list_completions(REPOSITORY))
+    parser.verbs["names"].add_argument("kind", choices=kinds, help="the argument, as the help of its verb calls it")
     return parser
 
 
-def list_completions(root: Path = REPOSITORY) -> NameLists:
+def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of an argument, the functions that list the names it takes, of all rooms."""
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.plans.cli import list_completions as list_plans
@@ -110,7 +111,7 @@ def read_result(path: Path) -> Json:
     return read(path)
 
 
-COMMANDS: dict[str, Callable[[list[str]], ExitCode]] = {
+COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": artifacts,
     "plans": plans,
     "completion": completion,

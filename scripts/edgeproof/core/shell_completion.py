@@ -47,7 +47,11 @@ _edgeproof() {
   fi
   compadd -- ${=offered} || _files
 }
-(( $+functions[compdef] )) && compdef _edgeproof edgeproof
+if [[ "${funcstack[1]}" == _edgeproof ]]; then
+  _edgeproof "$@"  # a file of $fpath: zsh has loaded this script to complete something
+elif (( $+functions[compdef] )); then
+  compdef _edgeproof edgeproof
+fi
 """
 
 

@@ -18,7 +18,7 @@ VERBS = {
 }
 # As in scenario/goals.py and plan_verbs.py, which bring numpy and the solver; a test compares them.
 GOALS = ("latency", "efficiency", "balanced", "min-latency", "min-energy", "throughput", "accuracy-first")
-METRICS = ("latency", "energy", "accuracy", "period", "switches")
+METRICS = ("latency", "energy", "switches", "accuracy", "period")
 FORMATS = ("text", "json", "csv", "html", "pareto-csv")
 
 
