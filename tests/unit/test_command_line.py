@@ -181,8 +181,9 @@ def program(tmp_path, root):
     path = tmp_path / "bin" / "edgeproof"
     path.parent.mkdir()
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nfrom pathlib import Path\nfrom edgeproof.__main__ import main\n"
-        f"from edgeproof.core.cli import run_program\nrun_program(lambda argv: main(argv, Path({str(root)!r})))\n"
+        f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''\n"
+        "from pathlib import Path\nfrom edgeproof.__main__ import main\nfrom edgeproof.core.cli import run_program\n"
+        f"run_program(lambda argv: main(argv, Path({str(root)!r})))\n"
     )
     path.chmod(0o755)
     return path

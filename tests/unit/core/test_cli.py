@@ -67,7 +67,7 @@ def test_under_nohup_a_lost_terminal_ends_nothing():
 
 def test_a_reader_that_has_had_enough_is_no_error():
     program = PROGRAM.format(scripts=str(SCRIPTS), body="[print('line', n) for n in range(100_000)]")
-    pipeline = f'{sys.executable} -c "$PROGRAM" it | head -1; echo ${{PIPESTATUS[0]}}'
+    pipeline = f'"{sys.executable}" -c "$PROGRAM" it | head -1; echo ${{PIPESTATUS[0]}}'
     ended = subprocess.run(["bash", "-c", pipeline], env={"PROGRAM": program}, capture_output=True, text=True)
     assert (ended.stdout, ended.stderr) == ("said it\n141\n", "")
 
