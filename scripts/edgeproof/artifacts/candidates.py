@@ -215,7 +215,7 @@ def _find_comparison(root: Path, left: Cell, right: Cell) -> str | None:
             kind: read_catalogue(kind, Path(root) / "config")
             for kind in ("model", "preset", "device", "protocol", "policy")
         }
-        campaign = expand_campaign(read_yaml(path, "campaign"), catalogues, path)
+        campaign = expand_campaign(read_yaml(path, "campaign"), catalogues, str(path))
     except UserError:
         return None
     return next((name for name, item in campaign.comparisons.items() if (item.left, item.right) == (left, right)), None)

@@ -57,7 +57,7 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
         check_name("device", device, root)
     if document["built"] == "device" and device is None:
         raise UserError(f"preset {preset!r} builds on the device: write the device's name in place of 'host'")
-    builder = builder_of(document, device)
+    builder = builder_of(document, device or "host")
     folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
     rule = RULES[document["artifact"]]
     toolchain = document.get("toolchain")
