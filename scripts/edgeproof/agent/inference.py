@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from typing import Any, Dict, Generator, Iterator, List, Optional, Tuple, cast
+import zipfile
+from typing import IO, Any, Dict, Generator, Iterator, List, Optional, Tuple, cast
 
 import numpy
+import numpy.lib.format
 
 from .backends.backend import Backend
 from .backends.opening import open_backend
-from .failures import Verdict
+from .failures import NoVerdict, Verdict
 from .specs import Array, Feed, InferSpec, Outputs, Protocol, Report, Runtime
 
 # Samples that the timed loop goes through, unless the protocol says otherwise.
@@ -20,28 +23,51 @@ DEFAULT_INPUTS = 16
 
 def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
     """Yield one feed per sample of an inputs file: `{input name: array of shape (1, …)}`."""
-    arrays, available = _load_inputs(path)
+    arrays, available = _load_inputs(path, limit)
     for index in range(available if limit is None else min(limit, available)):
         yield _take_feed(arrays, index)
 
 
 def read_mix(path: str, protocol: Protocol) -> Tuple[List[Feed], int]:
     """Return the feeds that the timed loop goes through, in order, and how many the file has."""
-    arrays, available = _load_inputs(path)
-    return [_take_feed(arrays, index) for index in range(count_inputs(protocol, available))], available
+    wanted = max(1, protocol.get("inputs", DEFAULT_INPUTS))
+    arrays, available = _load_inputs(path, wanted)
+    return [_take_feed(arrays, index) for index in range(min(wanted, available))], available
 
 
-def count_inputs(protocol: Protocol, available: int) -> int:
-    """Return how many inputs the timed loop goes through: what the protocol says, or all when there are fewer."""
-    return max(1, min(protocol.get("inputs", DEFAULT_INPUTS), available))
+def _load_inputs(path: str, limit: Optional[int]) -> Tuple[Dict[str, Array], int]:
+    """Return the first `limit` samples (None: all) of each input, and how many samples the file has.
+
+    No more is read than is wanted: an evaluation set can be larger than what the measured process may take.
+    """
+    arrays: Dict[str, Array] = {}
+    counts: List[int] = []
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if member.startswith("inputs/"):
+                with archive.open(member) as stream:
+                    array, count = _read_rows(stream, limit)
+                arrays[member[len("inputs/") : -len(".npy")]] = array
+                counts.append(count)
+    return arrays, min(counts)
 
 
-def _load_inputs(path: str) -> Tuple[Dict[str, Array], int]:
-    with numpy.load(path, allow_pickle=False) as archive:
-        arrays: Dict[str, Array] = {
-            key[len("inputs/") :]: archive[key] for key in archive.files if key.startswith("inputs/")
-        }
-    return arrays, min(len(array) for array in arrays.values())
+def _read_rows(stream: IO[bytes], limit: Optional[int]) -> Tuple[Array, int]:
+    """Return the first rows of an array in npy's format, and how many it has."""
+    version = numpy.lib.format.read_magic(stream)
+    read_header = numpy.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read_header = numpy.lib.format.read_array_header_2_0
+    header: Tuple[Tuple[int, ...], bool, Any] = read_header(stream)
+    shape, by_columns, dtype = header
+    if dtype.hasobject or not shape:
+        raise NoVerdict("bad_inputs", "samples are arrays of numbers with one sample per row")
+    rows = shape[0] if limit is None or by_columns else min(limit, shape[0])
+    count = rows * math.prod(shape[1:])
+    array = numpy.frombuffer(bytearray(stream.read(count * dtype.itemsize)), dtype)
+    if by_columns:  # the first rows are all over the file
+        return array.reshape(shape[::-1]).T[:limit], shape[0]
+    return array.reshape((rows, *shape[1:])), shape[0]
 
 
 def _take_feed(arrays: Dict[str, Array], index: int) -> Feed:

@@ -118,17 +118,35 @@ def calls_per_sample(timer_ns: int, typical_ns: float, max_share: float) -> int:
     return max(1, -(-timer_ns // max(1, int(max_share * typical_ns))))
 
 
-def slow_down(call: Call, share: float) -> Call:
-    """Return `call` followed by a busy wait of `share` of the time that it took: a slow-down that is known exactly."""
+def slow_down(calls: Sequence[Call], share: float) -> List[Call]:
+    """Return `calls`, each followed by a busy wait, so that it takes `share` longer: a slow-down that is known.
+
+    The wait is a share of the time that this very call took, less what the waiting itself costs.
+    """
+    overhead_ns = _wrapping_cost_ns()
+    return [_spin_after(call, share, overhead_ns) for call in calls]
+
+
+def _spin_after(call: Call, share: float, overhead_ns: int) -> Call:
     clock = time.perf_counter_ns
 
     def slower() -> Any:
         start = clock()
         made = call()
         stop = clock()
-        until = stop + int(share * (stop - start))
+        until = stop + int(share * (stop - start)) - overhead_ns
         while clock() < until:
             pass
         return made
 
     return slower
+
+
+def _wrapping_cost_ns(wait_ns: int = 5000, repeats: int = 2001) -> int:
+    """Return what a wait adds to a call beyond its own length: measured around nothing, with a wait of `wait_ns`."""
+
+    def nothing() -> None:
+        pass
+
+    plain, waiting = (time_calls([call], repeats, 0, 1) for call in (nothing, _spin_after(nothing, 0.0, -wait_ns)))
+    return max(0, sorted(waiting)[repeats // 2] - sorted(plain)[repeats // 2] - wait_ns)

@@ -150,7 +150,7 @@ class LiveArm:
         """Warm up over the inputs in turn; return the typical time of each, and what the clock costs and resolves."""
         protocol, slowdown = self._spec["protocol"], self._spec["arm"].get("injected_slowdown")
         if slowdown:
-            self._calls = [slow_down(call, slowdown) for call in self._calls]
+            self._calls = slow_down(self._calls, slowdown)
         gc.collect()
         gc.disable()
         if self._simulator:
