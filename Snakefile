@@ -50,16 +50,12 @@ rule runs:
 
 rule calibration:
     input:
-        [
-            f"{calibration_folder(device)}/{name}"
-            for device in TARGETS.calibrated
-            for name in ("noise.json", "pairs.csv")
-        ],
+        TARGETS.noise_files("noise.json", "pairs.csv"),
 
 
 rule comparability:
     input:
-        [f"{comparison_folder(name)}/{file}" for name in CAMPAIGN.comparisons for file in COMPARISON_FILES],
+        TARGETS.comparison_files(*COMPARISON_FILES),
 
 
 rule plans:

@@ -12,9 +12,9 @@ rule judge_pair:
         script="scripts/judge_pair.py",
         code=list_code("scripts/judge_pair.py"),
     output:
-        "results/comparability/{comparison}/verdict.json",
+        "results/comparability/{campaign}/{comparison}/verdict.json",
     log:
-        "results/logs/judge_pair/{comparison}.log",
+        "results/logs/judge_pair/{campaign}/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
     params:
@@ -29,19 +29,19 @@ rule judge_pair:
 
 rule measure_pairs:
     input:
-        verdict="results/comparability/{comparison}/verdict.json",
+        verdict="results/comparability/{campaign}/{comparison}/verdict.json",
         left=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).left),
         right=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).right),
         inputs=lambda wildcards: f"{source_folder(TARGETS.comparison(wildcards.comparison).left.model)}/samples/evaluation.npz",
         script="scripts/measure_pairs.py",
         code=list_code("scripts/measure_pairs.py"),
-        agent=list_agent_code(),
         toolchains=lambda wildcards: CELLS.runtimes_of(*TARGETS.comparison(wildcards.comparison)[1:3]),
+        noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
     output:
-        table="results/comparability/{comparison}/pairs.csv",
-        record="results/comparability/{comparison}/pairs.json",
+        table="results/comparability/{campaign}/{comparison}/pairs.csv",
+        record="results/comparability/{campaign}/{comparison}/pairs.json",
     log:
-        "results/logs/measure_pairs/{comparison}.log",
+        "results/logs/measure_pairs/{campaign}/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
     threads: lambda wildcards: cores_to_measure(TARGETS.comparison(wildcards.comparison).left.device)
@@ -56,46 +56,50 @@ rule measure_pairs:
         ),
         device=lambda wildcards: as_json(CELLS.describe_device(TARGETS.comparison(wildcards.comparison).left.device)),
         protocol=as_json(TARGETS.run_protocol()),
-        pairs=lambda wildcards: TARGETS.pair_budget(wildcards.comparison),
+        budget=lambda wildcards: as_json(TARGETS.pair_budget(wildcards.comparison)),
+        design=lambda wildcards: as_json(TARGETS.design_of(wildcards.comparison)),
+        agent=digest_agent_code(),
     message:
         "Measuring the pairs of {wildcards.comparison}"
     shell:
         "python {input.script} --comparison {wildcards.comparison} --verdict {input.verdict:q} --arms {params.arms:q}"
         " --left {input.left:q} --right {input.right:q} --inputs {input.inputs:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --pairs {params.pairs} --toolchains {input.toolchains:q}"
+        " --protocol {params.protocol:q} --budget {params.budget:q} --design {params.design:q} --agent {params.agent}"
+        " --noise {input.noise:q} --toolchains {input.toolchains:q}"
         " --table {output.table:q} --record {output.record:q} 2>&1 | tee {log:q}"
 
 
 rule report_comparison:
     input:
-        verdict="results/comparability/{comparison}/verdict.json",
-        table="results/comparability/{comparison}/pairs.csv",
-        record="results/comparability/{comparison}/pairs.json",
+        verdict="results/comparability/{campaign}/{comparison}/verdict.json",
+        table="results/comparability/{campaign}/{comparison}/pairs.csv",
+        record="results/comparability/{campaign}/{comparison}/pairs.json",
         left=TARGETS.side_file("left", "result.json"),
         right=TARGETS.side_file("right", "result.json"),
         noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
         script="scripts/report_comparison.py",
         code=list_code("scripts/report_comparison.py"),
     output:
-        json="results/comparability/{comparison}/report.json",
-        markdown="results/comparability/{comparison}/report.md",
+        json="results/comparability/{campaign}/{comparison}/report.json",
+        markdown="results/comparability/{campaign}/{comparison}/report.md",
     log:
-        "results/logs/report_comparison/{comparison}.log",
+        "results/logs/report_comparison/{campaign}/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
-    params:
-        margin=lambda wildcards: TARGETS.margin_of(wildcards.comparison),
     message:
         "Writing the report of {wildcards.comparison}"
     shell:
         "python {input.script} --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
-        " --margin {params.margin} --noise {input.noise:q} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+        " --noise {input.noise:q} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
 rule judge_regression:
     input:
-        report="results/comparability/{comparison}/report.json",
-        beside=[f"results/comparability/{{comparison}}/{name}" for name in ("verdict.json", "pairs.csv", "pairs.json")],
+        report="results/comparability/{campaign}/{comparison}/report.json",
+        beside=[
+            f"results/comparability/{{campaign}}/{{comparison}}/{name}"
+            for name in ("verdict.json", "pairs.csv", "pairs.json")
+        ],
         policy_of_verdict=lambda wildcards: f"config/policies/{TARGETS.comparison(wildcards.comparison).policy}.yaml",
         left=TARGETS.side_file("left", "result.json"),
         right=TARGETS.side_file("right", "result.json"),
@@ -108,9 +112,9 @@ rule judge_regression:
         script="scripts/judge_regression.py",
         code=list_code("scripts/judge_regression.py"),
     output:
-        "results/comparability/{comparison}/regression.json",
+        "results/comparability/{campaign}/{comparison}/regression.json",
     log:
-        "results/logs/judge_regression/{comparison}.log",
+        "results/logs/judge_regression/{campaign}/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
     params:
@@ -125,8 +129,8 @@ rule judge_regression:
 
 rule decide_deployment:
     input:
-        report="results/comparability/{comparison}/report.json",
-        regression="results/comparability/{comparison}/regression.json",
+        report="results/comparability/{campaign}/{comparison}/report.json",
+        regression="results/comparability/{campaign}/{comparison}/regression.json",
         result=TARGETS.side_file("right", "result.json"),
         samples=TARGETS.side_file("right", "samples.csv"),
         parity=TARGETS.side_file("right", "parity.json"),
@@ -134,9 +138,9 @@ rule decide_deployment:
         script="scripts/decide_deployment.py",
         code=list_code("scripts/decide_deployment.py"),
     output:
-        "results/comparability/{comparison}/decision.json",
+        "results/comparability/{campaign}/{comparison}/decision.json",
     log:
-        "results/logs/decide_deployment/{comparison}.log",
+        "results/logs/decide_deployment/{campaign}/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
     message:

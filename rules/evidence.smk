@@ -9,16 +9,16 @@ rule write_report:
         parities=[f"{CELLS.artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
         identities=[f"{source_folder(name)}/identity.json" for name in TARGETS.models],
         sample_records=[f"{source_folder(name)}/samples/samples.json" for name in TARGETS.models],
-        comparisons=[f"results/comparability/{name}/report.json" for name in CAMPAIGN.comparisons],
-        verdicts=[f"results/comparability/{name}/verdict.json" for name in CAMPAIGN.comparisons],
-        pairs=[f"results/comparability/{name}/pairs.csv" for name in CAMPAIGN.comparisons],
-        pair_records=[f"results/comparability/{name}/pairs.json" for name in CAMPAIGN.comparisons],
-        regressions=[f"{comparison_folder(name)}/regression.json" for name in CAMPAIGN.comparisons],
-        decisions=[f"{comparison_folder(name)}/decision.json" for name in CAMPAIGN.comparisons],
+        comparisons=TARGETS.comparison_files("report.json"),
+        verdicts=TARGETS.comparison_files("verdict.json"),
+        pairs=TARGETS.comparison_files("pairs.csv"),
+        pair_records=TARGETS.comparison_files("pairs.json"),
+        regressions=TARGETS.comparison_files("regression.json"),
+        decisions=TARGETS.comparison_files("decision.json"),
         plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv", "plan.html"),
         scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
-        noise=[f"{calibration_folder(device)}/noise.json" for device in TARGETS.calibrated],
-        noise_pairs=[f"{calibration_folder(device)}/pairs.csv" for device in TARGETS.calibrated],
+        noise=TARGETS.noise_files("noise.json"),
+        noise_pairs=TARGETS.noise_files("pairs.csv"),
         templates=[
             f"scripts/edgeproof/evidence/{name}"
             for name in (
@@ -55,7 +55,10 @@ rule check_gate:
         report="results/evidence/{campaign}/report.html",
         results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
         parities=[f"{CELLS.artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
-        regressions=[f"{comparison_folder(name)}/regression.json" for name in TARGETS.gated_regressions()["gated"]],
+        regressions=[
+            f"{comparison_folder(CAMPAIGN.name, name)}/regression.json"
+            for name in TARGETS.gated_regressions()["gated"]
+        ],
         plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv"),
         script="scripts/check_gate.py",
         code=list_code("scripts/check_gate.py"),

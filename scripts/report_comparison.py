@@ -1,4 +1,4 @@
-"""Write the report of a comparison: verdict, reasons, and the difference if it may be given."""
+"""Write the report of a comparison: verdict, reasons and, where one may be given, the difference."""
 
 import argparse
 
@@ -11,12 +11,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--verdict", required=True, help="verdict.json")
     parser.add_argument("--table", required=True, help="pairs.csv")
     parser.add_argument("--record", required=True, help="pairs.json")
-    parser.add_argument("--margin", required=True, type=float, help="equivalence margin, as a fraction")
-    parser.add_argument("--noise", nargs="*", default=[], help="noise.json of each calibrated device")
+    parser.add_argument("--noise", nargs="*", default=[], help="noise.json of the calibrated cells")
     parser.add_argument("--json", required=True, help="report.json to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
     args = parser.parse_args(argv)
-    report_comparison(args.verdict, args.table, args.record, args.margin, args.json, args.markdown, args.noise)
+    report_comparison(args.verdict, args.table, args.record, args.noise, args.json, args.markdown)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ import numpy as np
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
-from edgeproof.core.documents import read_sealed, write_sealed
+from edgeproof.core.documents import SEAL, read_sealed, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.recomputing import must_follow
@@ -123,13 +123,13 @@ def describe_noise(sessions: Sequence[PairsSession], margin: float) -> Json:
     }
 
 
-def pool_dependence(paths: Sequence[Path | str]) -> Dependence:
+def pool_dependence(paths: Sequence[FilePath]) -> Dependence:
     """Return the dependence of a device, pooled over the A/A pairs of its calibrated cells."""
     sessions = [session for path in paths for session in read_noise(path)[1]]
     return estimate_dependence([[pair.log_ratio for pair in session.pairs] for session in sessions])
 
 
-def read_noise(path: Path | str) -> tuple[Json, list[PairsSession]]:
+def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a calibration, computed again from raw times; UserError names what differs."""
     path = Path(path)
     document = read_sealed(path, "noise", "calibrate again")
@@ -141,7 +141,8 @@ def read_noise(path: Path | str) -> tuple[Json, list[PairsSession]]:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
     cell = Cell(**document["cell"])
     again = build_noise(cell, sessions, document["key"], document["margin"], table)
-    must_follow(document, again, "", relative_to_repository(path), "its pairs")
+    claimed = {name: value for name, value in document.items() if name != SEAL}
+    must_follow(claimed, again, "", relative_to_repository(path), "its pairs")
     return document, sessions
 
 

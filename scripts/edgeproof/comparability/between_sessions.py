@@ -9,8 +9,8 @@ from edgeproof.core.two_devices import DeviceSessions, compare_devices
 def compare_between_sessions(left: Json, right: Json, margin: float, comparisons: int) -> Json:
     """Return {verdict, reason, explanation, between_sessions} for two results.
 
-    With fewer than three sessions on a device, or all on one day, both numbers are given and no verdict, with the command that
-    adds a session.
+    With fewer than three sessions on a device, or all on one day, both numbers are given and no verdict, with the
+    command that adds a session.
     """
     sides = [_sessions_of(result) for result in (left, right)]
     found = compare_devices(sides[0], sides[1], margin, comparisons)
@@ -22,7 +22,7 @@ def compare_between_sessions(left: Json, right: Json, margin: float, comparisons
         explanation = "add sessions on other days: " + "; ".join(f"edgeproof runs again {cell}" for cell in cells)
     return {
         "verdict": found.verdict,
-        "reason": found.reason if found.reason != "horizon" else "horizon",
+        "reason": found.reason,
         "explanation": explanation,
         "between_sessions": {
             "left_ms": found.left,
@@ -40,7 +40,6 @@ def compare_between_sessions(left: Json, right: Json, margin: float, comparisons
 
 
 def _sessions_of(result: Json) -> DeviceSessions:
-    """Return the sessions of a result: the geometric mean of each, and its day (UTC)."""
-    sessions = result["latency"]["sessions"]
-    days = [datetime.fromtimestamp(item["started_at_unix_s"], UTC).date().isoformat() for item in sessions]
-    return DeviceSessions(tuple(item["median_ms"] for item in sessions), tuple(days))
+    """Return the sessions of a result: the latency of each, in ms, and its day (UTC)."""
+    day = datetime.fromtimestamp(result["started_at_unix_s"], UTC).date().isoformat()
+    return DeviceSessions((result["latency"]["median_ms"],), (day,))

@@ -23,6 +23,7 @@ from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
 from .quantities import RunEvidence, find_in_run
 from .reading import folder_of_artifact, folder_of_run, read_parity, read_side
 from .regression import read_regression
+from .verdict_texts import REASONS
 
 POLICY_VERSION = "edgeproof-decision-v1"
 OUTCOMES = ("blocked", "insufficient_evidence", "review_required", "deployable_with_note", "deployable")  # worst first
@@ -196,7 +197,8 @@ def rules_of_comparison(report: Json, regression: Json, accept: Sequence[str] = 
         fields = ", ".join(reason["field"] for reason in report["reasons"])
         return [*rules, _rule("mismatch", "review_required", f"the two sides differ in {fields}")]
     if verdict not in _DIRECTIONS:
-        message = f"the comparison is {verdict}" + (f": {report['explanation']}" if report["explanation"] else "")
+        why = report["explanation"] or REASONS.get(report["reason"] or "")
+        message = f"the comparison is {verdict}" + (f": {why}" if why else "")
         return [*rules, _rule("no_difference_known", "insufficient_evidence", message)]
     if report["provenance"] not in accept:
         message = f"the difference is {report['provenance']}; the decision accepts {', '.join(accept)} only"

@@ -124,10 +124,9 @@ def read_views(left: Json, right: Json) -> tuple[FieldView, FieldView]:
 def find_block(results: Mapping[str, Json]) -> Reason | None:
     """Return why no difference may be measured although the pair may be comparable, or None.
 
-    `results`: {side: result}. A failed cell has no number to compare, an unstable one none to rely on.
+    `results`: {side: result}. A failed cell has no number to compare. A noisy one has: pairs judge by themselves.
     """
-    for kind, statuses in (("failed", _FAILED), ("unstable", ("unstable",))):
-        for side, result in results.items():
-            if result["status"] in statuses:
-                return {"kind": kind, "message": f"{side} is {result['status']}: {result['reason']['message']}"}
+    for side, result in results.items():
+        if result["status"] in _FAILED:
+            return {"kind": "failed", "message": f"{side} is {result['status']}: {result['reason']['message']}"}
     return None

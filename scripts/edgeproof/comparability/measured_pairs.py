@@ -13,7 +13,7 @@ from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, read_sealed, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
@@ -33,8 +33,8 @@ class PairsJob:
     """What is to be measured for one comparison.
 
     `arms`, `artifacts`: {left, right}. `budget`: {pairs, seconds or None}: it only stops on the way, and continuing
-    goes on along the same boundary. `comparisons`: how many the campaign declares. `elsewhere`: folders of other
-    campaigns in which sessions with the same key may lie. `agent`: digest of the agent's code.
+    goes on along the same boundary. `design`: {margin, comparisons: how many the campaign declares}. `agent`: digest of
+    the agent's code.
     """
 
     comparison: str
@@ -42,12 +42,10 @@ class PairsJob:
     arms: dict[str, Arm]
     artifacts: dict[str, Path]
     place: PairPlace
-    margin: float
-    comparisons: int
+    design: Json
     dependence: Dependence
     budget: Json
     agent: str
-    elsewhere: Sequence[Path]
     table: Path
     record: Path
 
@@ -73,7 +71,7 @@ def measure_pairs(job: PairsJob) -> None:
         failed = next((session for session in sessions if session.attempt.record["facts"]["failure"]), None)
         if failed is not None and not _pairs_of(sessions):
             document |= {"status": "failed", "reason": failed.attempt.record["facts"]["failure"]}
-    design = make_design(job.margin, job.comparisons, job.dependence)
+    design = make_design(job.design["margin"], job.design["comparisons"], job.dependence)
     write_table(job.table, sessions)
     document |= {
         "key": key,
@@ -97,7 +95,7 @@ def why_not(verdict: Json) -> Json | None:
     return None
 
 
-def read_sessions(record: Path | str, table: Path | str) -> tuple[Json, list[PairsSession]]:
+def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a comparison's pairs, each pair computed again from its raw times.
 
     UserError when the record was edited, when the table is not the one that it names, or when raw times were changed.
@@ -131,7 +129,7 @@ def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, ob
 def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     """Return the sessions of the sequence, after measuring what it lacks."""
     folder, here = job.table.parent, describe_machine()["id"]
-    known = [item for item in list_sessions([folder, *job.elsewhere], key) if not find_other_state(item, verdict)]
+    known = [item for item in list_sessions(list_folders_with(folder, key), key) if not find_other_state(item, verdict)]
     foreign = [item for item in known if item.attempt.record["machine"]["id"] != here]
     sessions = [item for item in known if item.attempt.record["machine"]["id"] == here]
     if foreign and not sessions and not _goes_on(job, _pairs_of(foreign), 0):
@@ -154,13 +152,23 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     return sessions
 
 
+def list_folders_with(folder: Path, key: Json) -> list[Path]:
+    """Return the folders of comparisons, of any campaign, that may have sessions with this key; `folder` among them.
+
+    The names of attempts begin with their key, so that nothing is opened to find them.
+    """
+    beginning = key["sha256"][:8]
+    found = folder.parent.parent.glob(f"*/*/attempts/*-{beginning}")
+    return list(dict.fromkeys([folder, *(path.parent.parent for path in sorted(found))]))
+
+
 def _goes_on(job: PairsJob, pairs: Sequence[Pair], spent: float) -> bool:
     """Tell whether another pair is to be measured: the sequence is open, and the budget is not spent."""
     if len(pairs) >= job.budget["pairs"] or (job.budget["seconds"] is not None and spent >= job.budget["seconds"]):
         return False
     if not pairs:
         return True
-    verdict = judge(pairs, make_design(job.margin, job.comparisons, job.dependence)).verdict
+    verdict = judge(pairs, make_design(job.design["margin"], job.design["comparisons"], job.dependence)).verdict
     return verdict.verdict == "undecided" and verdict.can_continue
 
 

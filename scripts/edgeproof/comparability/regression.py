@@ -37,6 +37,7 @@ from .reading import (
     read_side,
     read_verdict,
 )
+from .verdict_texts import REASONS
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
@@ -137,7 +138,7 @@ def _judge_pairs(
     }
     blocked: Block | None = _find_block(judgement, results, policy)
     limits: list[float] = [
-        100 * report["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
+        100 * report["design"]["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
         for entry in policy["thresholds"]
     ]
     lines: list[Any] = [
@@ -177,7 +178,7 @@ def _judge_by_interval(report: Json, effect: Json, limit: float, is_margin: bool
     below it: the same ends as for `slower` and `equivalent`.
     """
     low, high = (100 * (effect[f"interval_{end}"] - 1) for end in ("low", "high"))
-    highest = 100 * (effect.get("equivalence_high", effect["interval_high"]) - 1)
+    highest = 100 * ((effect.get("equivalence_high") or effect["interval_high"]) - 1)
     verdict = report["verdict"]
     if is_margin:
         status = {"slower": "triggered", "faster": "clear", "equivalent": "clear"}.get(verdict, "unknown")
@@ -197,8 +198,8 @@ def _block_open(report: Json, lines: Sequence[Json]) -> "Block":
     """Return the block of a comparison whose pairs leave a threshold open, or that has no interval to judge by."""
     undecided = report["verdict"] == "undecided" or lines
     message = report["explanation"] or next((line["reason"] for line in lines if line["reason"]), None)
-    message = message or "the pairs neither show a difference nor exclude one"
-    blocked = _block("undecided" if undecided else "unstable", message)
+    message = message or REASONS.get(report["reason"] or "", "the pairs neither show a difference nor exclude one")
+    blocked = _block("undecided" if undecided else "failed", message)
     if report["left"]["device"] != report["right"]["device"]:
         severity, recommendation = BLOCKED["target-comparison"]
         return Block(mode=report["mode"], severity=severity, recommendation=recommendation, message=blocked["message"])
@@ -317,8 +318,10 @@ def _find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json)
         fields = ", ".join(reason["field"] for reason in judgement["reasons"])
         message = f"the two results differ in {fields}"
         return {"mode": mode, "severity": severity, "recommendation": recommendation, "message": message}
+    # A noisy headline does not count against pairs, which judge by themselves.
+    countable = ("ok", "unstable") if policy["method"] == "paired" else ("ok",)
     for side, result in results.items():
-        if result["status"] != "ok":
+        if result["status"] not in countable:
             mode = "unstable" if result["status"] == "unstable" else "failed"
             return _block(mode, f"{side} is {result['status']}: {result['reason']['message']}")
     return None

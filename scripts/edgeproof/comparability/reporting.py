@@ -1,10 +1,9 @@
 """The report of one comparison: verdict first, a difference only where there may be one."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeproof.calibration.noise import pool_dependence, read_noise
+from edgeproof.calibration.noise import read_noise
 from edgeproof.core.configuration import Json
 from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, write_json
@@ -30,7 +29,9 @@ def report_comparison(
     json_path: FilePath,
     markdown_path: FilePath,
 ) -> None:
-    """Write `report.json` and `report.md` of a comparison from its verdict, its pairs and the campaign's calibrations."""
+    """Write `report.json` and `report.md` of a comparison from its verdict, its pairs and the campaign's
+    calibrations.
+    """
     report = build_report(verdict_path, table, record, noise_paths)
     write_json(json_path, report, "comparison")
     atomic_write(markdown_path, render_markdown(report))
@@ -41,8 +42,9 @@ def build_report(
 ) -> Json:
     """Return the report document.
 
-    `noise_paths`: noise.json of the calibrated cells. The design stands in the record, fixed before the first pair. `effect`
-    (ratio right / left, delta in %) is null unless pairs were measured; `between_sessions` takes its place for two devices.
+    `noise_paths`: noise.json of the calibrated cells. The design stands in the record, fixed before the first pair.
+    `effect` (ratio right / left, delta in %) is null unless pairs were measured; `between_sessions` takes its place for
+    two devices.
     """
     verdict = read_json(verdict_path, "verdict")
     document, sessions = read_sessions(record, table)
@@ -87,7 +89,10 @@ def build_report(
         return report | compare_between_sessions(sides[0], sides[1], design["margin"], design["comparisons"])
     if document["status"] != "measured":
         failed = document["status"] == "failed" or document["reason"]["kind"] == "failed"
-        return report | {"verdict": "failed" if failed else "not-comparable", "explanation": document["reason"]["message"]}
+        return report | {
+            "verdict": "failed" if failed else "not-comparable",
+            "explanation": document["reason"]["message"],
+        }
     return report | _judge(report, sessions)
 
 
@@ -120,7 +125,7 @@ def describe_verdict(report: Json) -> str:
     sentence = SENTENCES[report["verdict"]]
     effect = report["effect"] or report["between_sessions"]
     if effect is None or effect["interval_low"] is None:
-        return f"{sentence}." + (f" {report['explanation']}." if report["explanation"] else "")
+        return f"{sentence}" + (f": {report['explanation']}." if report["explanation"] else ".")
     low, high, ratio = effect["interval_low"], effect["interval_high"], effect["ratio"]
     speed = f"{1 / ratio:.3g} times as fast ({1 / high:.3g} to {1 / low:.3g})"
     if report["verdict"] == "equivalent" and report["effect"]:
@@ -136,8 +141,8 @@ def describe_grounds(report: Json) -> list[str]:
     effect = report["effect"]
     if effect:
         lines.append(
-            f"It speaks of starts like the {effect['pairs']} seen; a kind of start rarer than {effect['rare_starts']:.0%}"
-            " may be missing."
+            f"It speaks of starts like the {effect['pairs']} seen; a kind of start that is rarer than "
+            f"{effect['rare_starts']:.0%} may be missing."
         )
     if report["further_pairs"]:
         seconds = "" if report["further_seconds"] is None else f" ({report['further_seconds']:.0f} s)"
@@ -171,3 +176,32 @@ def _judge(report: Json, sessions: Sequence[PairsSession]) -> Json:
         "further_pairs": found.further_pairs,
         "further_seconds": None if found.further_pairs is None else found.further_pairs * per_pair,
     }
+
+
+def _require_state(session: PairsSession, verdict: Json, record: FilePath) -> None:
+    """Raise UserError where a session met another machine than the results did which say that it may be measured."""
+    if session.pairs and (other := find_other_state(session, verdict)):
+        side, field, found, wanted = other
+        raise UserError(
+            f"{record}: {field} of {side} is {found!r}, and was {wanted!r} when its result was measured; run "
+            "the workflow again"
+        )
+
+
+def _is_of(path: FilePath, cell: Json) -> bool:
+    """Tell whether a calibration is of this cell, by its folder `{model}/{preset}/{device}/{precision}/{protocol}`."""
+    return Path(path).parts[-6:-2] == tuple(cell[field] for field in Cell._fields)
+
+
+def _describe_noise(path: FilePath) -> Json:
+    document, _ = read_noise(path)
+    shown = {key: document[key] for key in _NOISE_KEYS}
+    return {"file": relative_to_repository(path), "sha256": sha256_file(path), **shown}
+
+
+def _result_of(side: Json) -> Json:
+    """Return the result that a side of a verdict is about; UserError if it was measured again since."""
+    path = f"{run_folder(Cell(*(side['cell'][field] for field in Cell._fields)))}/result.json"
+    if sha256_file(path) != side["result_sha256"]:
+        raise UserError(f"{path}: its sha256 is not the one judged; run the workflow again")
+    return read_result(path)

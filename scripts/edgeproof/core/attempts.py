@@ -24,7 +24,7 @@ from .clock import now
 from .configuration import Json
 from .documents import read_json, seal, validate
 from .errors import UserError
-from .files import atomic_write
+from .files import FilePath, atomic_write
 
 FOLDER = "attempts"
 RECORD = "attempt.json"
@@ -98,7 +98,7 @@ class OpenAttempt:
 
 @contextlib.contextmanager
 def open_attempt(
-    target: Path | str, kind: str, key: Json, machine: Json, rescue: Rescue | None = None
+    target: FilePath, kind: str, key: Json, machine: Json, rescue: Rescue | None = None
 ) -> Generator[OpenAttempt]:
     """Open the next attempt of a target and yield it; whoever leaves without ending it has failed.
 
@@ -120,14 +120,14 @@ def open_attempt(
         attempt.fail("error", "it was left without a result")
 
 
-def list_attempts(target: Path | str) -> list[Attempt]:
+def list_attempts(target: FilePath) -> list[Attempt]:
     """Return all attempts of a target, complete or not, in order of start; UserError where a record was edited."""
     store = Path(target) / FOLDER
     found = sorted((path for path in _entries(store) if _is_published(path)), key=_number_of)
     return [Attempt(path, read_record(path)) for path in found]
 
 
-def find_attempts(target: Path | str, key: Json) -> list[Attempt]:
+def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
     """Return the complete attempts with this key, in order of start."""
     wanted, store = key["sha256"], Path(target) / FOLDER
     named = [path for path in _entries(store) if _is_published(path) and path.name.endswith(wanted[:_KEY_DIGITS])]
@@ -135,7 +135,7 @@ def find_attempts(target: Path | str, key: Json) -> list[Attempt]:
     return [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
 
 
-def read_record(folder: Path | str) -> Json:
+def read_record(folder: FilePath) -> Json:
     """Return the record of an attempt, checked against its schema and its seal."""
     path = Path(folder) / RECORD
     record = read_json(path, "attempt")
@@ -144,7 +144,7 @@ def read_record(folder: Path | str) -> Json:
     return record
 
 
-def keep_file(source: Path | str, destination: Path | str) -> None:
+def keep_file(source: FilePath, destination: FilePath) -> None:
     """Put a file into the store, or from it into its place: as a hard link where there are such, else as a copy."""
     source, destination = Path(source), Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ def keep_file(source: Path | str, destination: Path | str) -> None:
     beside.unlink(missing_ok=True)  # to rename a link onto another link of the same file does nothing and leaves it
 
 
-def sweep(target: Path | str, rescue: Rescue | None = None) -> list[Attempt]:
+def sweep(target: FilePath, rescue: Rescue | None = None) -> list[Attempt]:
     """Turn what killed processes left behind into attempts, failed unless `rescue` finds what counts; return those."""
     store, swept = Path(target) / FOLDER, list[Attempt]()
     for part in sorted(path for path in _entries(store) if path.name.endswith(_PART)):

@@ -23,6 +23,10 @@ def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: s
     elif isinstance(computed, float) and isinstance(claimed, (int, float)) and not isinstance(claimed, bool):
         if not math.isclose(claimed, computed, rel_tol=1e-9, abs_tol=1e-12):
             raise UserError(f"{path}: {key} is {claimed}, {source} give {computed}")
+    elif isinstance(claimed, dict) and isinstance(computed, dict):
+        name = min(cast(Json, claimed).keys() ^ cast(Json, computed).keys())
+        place, state = f"{key}.{name}" if key else name, "too much" if name in claimed else "missing"
+        raise UserError(f"{path}: {place} is {state}; {source} give other keys")
     elif claimed != computed or isinstance(claimed, bool) != isinstance(computed, bool):
         raise UserError(f"{path}: {key} is {claimed!r}, {source} give {computed!r}")
 

@@ -66,7 +66,9 @@ class Targets:
     def noise_of(self, comparison: str) -> list[str]:
         """Return the calibrations on a comparison's left device: how much its pairs depend on each other is pooled."""
         device = self.comparison(comparison).left.device
-        folders = [calibration_folder(cell, self.campaign.protocol) for cell in self.calibrated if cell.device == device]
+        folders = [
+            calibration_folder(cell, self.campaign.protocol) for cell in self.calibrated if cell.device == device
+        ]
         return [f"{folder}/noise.json" for folder in folders]
 
     def comparison_files(self, *names: str) -> list[str]:
@@ -82,6 +84,12 @@ class Targets:
     def margin_of(self, comparison: str) -> float:
         """Return the margin within which both sides of a comparison count as equal, as a fraction."""
         return self.comparison(comparison).margin
+
+    def design_of(self, comparison: str) -> Json:
+        """Return what a verdict is fixed to before the first pair: its margin, and how many comparisons share the
+        level.
+        """
+        return {"margin": self.margin_of(comparison), "comparisons": max(1, len(self.campaign.comparisons))}
 
     def regression_comparability(self) -> list[str]:
         """Return the comparability policy that the regression policy names, as a list of none or one file."""

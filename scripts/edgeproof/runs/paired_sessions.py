@@ -19,7 +19,7 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt
 from edgeproof.core.configuration import Arm, Device, Json, MeasuringProtocol
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_write, sha256_bytes
+from edgeproof.core.files import FilePath, atomic_write, sha256_bytes
 from edgeproof.core.layout import REPOSITORY, relative_to_repository
 
 from .conditions import describe_state, describe_throttling
@@ -83,7 +83,7 @@ def timing_of(protocol: MeasuringProtocol) -> Json:
     return {key: value for key, value in protocol.items() if key in _TIMING}
 
 
-def list_sessions(folders: Sequence[Path | str], key: Json) -> list[PairsSession]:
+def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
     """Return the complete sessions with this key below any of the folders, in order of start."""
     attempts = [attempt for folder in dict.fromkeys(map(str, folders)) for attempt in find_attempts(folder, key)]
     attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
@@ -102,7 +102,7 @@ def read_session(attempt: Attempt) -> PairsSession:
 
 
 def measure_session(
-    target: Path | str,
+    target: FilePath,
     label: str,
     key: Json,
     arms: dict[str, Arm],
