@@ -22,7 +22,8 @@ from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
-from edgeproof.runs.paired_sessions import PairPlace, PairsSession, list_sessions, measure_session, timing_of
+from edgeproof.runs.paired_sessions import PairPlace, PairsSession, list_sessions, measure_session
+from edgeproof.runs.timing_keys import timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
 _RESAMPLES = 2_000

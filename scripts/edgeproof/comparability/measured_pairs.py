@@ -22,8 +22,8 @@ from edgeproof.runs.paired_sessions import (
     PairsSession,
     list_sessions,
     measure_session,
-    timing_of,
 )
+from edgeproof.runs.timing_keys import timing_of
 
 from .sequences import describe_design, judge, make_design
 

@@ -85,9 +85,10 @@ def digest_script(script: str) -> str:
 
 
 @cache
-def digest_agent_code() -> str:
-    """Return the digest of the agent, which decides what a measurement is."""
-    return digest_files(list_agent_code())
+def digest_agent_code(folder: Path = AGENT) -> str:
+    """Return the digest of the agent in a folder, which decides what a measurement is."""
+    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
+    return sha256_bytes("".join(f"{name} {digest_code(path.read_bytes())}\n" for name, path in files).encode())
 
 
 @cache

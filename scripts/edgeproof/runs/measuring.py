@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
@@ -99,14 +100,17 @@ def _measure_until_stable(facts: CellFacts, manifest: Json, setup: SessionSetup,
     arms = {"candidate": {**facts["arm"], "artifact": str(paths.artifact)}}
     order = ["candidate"] * setup.protocol["processes"]
     unstable: list[dict[str, str]] = []
-    for left in range(setup.protocol.get("repeats_when_unstable", 0), -1, -1):
-        session = run_session(paths.result.parent, label, arms, order, setup)
+    repeats = setup.protocol.get("repeats_when_unstable", 0)
+    for left in range(repeats, -1, -1):
+        session = run_session(paths.result.parent, label, arms, order, setup, repeats - left)
         samples: list[Samples] = [session.samples[slot] for slot in sorted(session.samples)]
         text = render_samples(samples)
         facts["digests"]["samples"] = sha256_bytes(text.encode())
         attempt = relative_to_repository(session.attempt)
         facts["output_difference"] = worst_output_difference(session, reference)
         facts["attempt"], facts["unstable_before"] = attempt, unstable
+        facts["machine"] = session.machine
+        facts["elsewhere"] = session.machine["id"] != describe_machine()["id"]
         result = build_result(facts, manifest, session.record, samples)
         if result["status"] != "unstable" or not left:
             return result, text

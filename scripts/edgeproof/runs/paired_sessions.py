@@ -27,18 +27,6 @@ from .pair_records import ARMS, Pair, read_pair
 
 SESSION = "session"
 _TIMEOUT_S = 600
-# What of a protocol decides how a pair is timed; how many there are does not.
-_TIMING = (
-    "warmup_runs",
-    "warmup_seconds",
-    "min_samples",
-    "min_seconds",
-    "max_timer_share",
-    "inputs",
-    "block_pairs",
-    "block_seconds",
-    "pair_seconds",
-)
 
 
 @dataclass(frozen=True)
@@ -76,11 +64,6 @@ class PairsSession:
         if environment["after"] is None:
             return None
         return describe_throttling(environment["before"]["throttled"], environment["after"]["throttled"])
-
-
-def timing_of(protocol: MeasuringProtocol) -> Json:
-    """Return what of a protocol decides how the processes of a pair are timed."""
-    return {key: value for key, value in protocol.items() if key in _TIMING}
 
 
 def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:

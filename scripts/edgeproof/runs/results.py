@@ -47,6 +47,8 @@ class CellFacts(TypedDict):
     output_difference: NotRequired[float | None]
     attempt: NotRequired[str]
     unstable_before: NotRequired[list[dict[str, str]]]
+    machine: NotRequired[Json]
+    elsewhere: NotRequired[bool]
 
 
 def build_result(
@@ -60,7 +62,7 @@ def build_result(
     broken = next((p for p in session["processes"] if p["status"] != "ok"), None) if session else None
     first = processes[0] if processes else None
     result: Json = {
-        "schema": "edgeproof.result.v1",
+        "schema": "edgeproof.result.v2",
         "cell": facts["cell"],
         "status": "ok",
         "reason": None,
@@ -84,6 +86,8 @@ def build_result(
         "started_at_unix_s": session and session["started_at_unix_s"],
         "attempt": facts.get("attempt"),
         "unstable_before": facts.get("unstable_before", []),
+        "machine": facts.get("machine"),
+        "elsewhere": facts.get("elsewhere", False),
         "origins": _ORIGINS,
     }
     if manifest["status"] != "ok":

@@ -7,18 +7,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeproof.agent.machine import describe_machine
+from edgeproof.core.attempts import Attempt, find_attempts, open_attempt
+from edgeproof.core.closure import digest_agent_code
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
-from edgeproof.core.files import FilePath, sha256_bytes, sha256_file
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath, atomic_write, sha256_file
+from edgeproof.core.keys import compose_key
+from edgeproof.core.layout import relative_to_repository
 
-from .attempts import close_failed, open_attempt
+from .timing_keys import timing_of
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
+_SESSION = "session"  # where the agent's files are, in an attempt
 
 Samples = npt.NDArray[np.int64]  # nanoseconds of each sample of one process, in the order measured
 
@@ -98,22 +105,33 @@ class Session:
     """What a session of the agent measured.
 
     `samples`: {slot: samples} of the processes that are ok. `folder`: where the agent's files are, inside `attempt`.
+    `machine`: who measured: {id, board, cpu}.
     """
 
     record: SessionRecord
     samples: dict[int, Samples]
     folder: Path
     attempt: Path
+    machine: Json
 
 
 def run_session(
-    folder: FilePath, label: str, arms: Mapping[str, Mapping[str, Any]], order: Sequence[str], setup: SessionSetup
+    folder: FilePath,
+    label: str,
+    arms: Mapping[str, Mapping[str, Any]],
+    order: Sequence[str],
+    setup: SessionSetup,
+    index: int | None = 0,
 ) -> Session:
-    """Run one session on a device and return it; UserError if it reached no verdict (the attempt holds the reason).
+    """Return the session number `index` (from 0) with this key; measure it if it is not in the store yet.
 
-    `folder`: the result's folder, which keeps the attempt. `arms`: {name: arm with the artifact's path}. `order`: arm
-    names, one per process.
+    `folder`: the result's folder, which keeps the attempts. `arms`: {name: arm with the artifact's path}. `order`: arm
+    names, one per process. `index`: None measures in any case. UserError if the session reached no verdict; then the
+    attempt holds the reason.
     """
+    key = compose_key(_decide_raw_data(arms, order, setup))
+    if index is not None and len(known := find_attempts(folder, key)) > index:
+        return read_session(known[index])
     device = setup.device
     spec = {
         "label": label,
@@ -125,18 +143,71 @@ def run_session(
         "board": device.get("board_contains"),
         "timeout_s": device.get("timeout_s", _TIMEOUT_S),
     }
-    attempt = open_attempt(folder, spec)
-    out, log = attempt / "session", attempt / "agent.log"
-    code = _start_agent(device.get("interpreter") or setup.interpreter, attempt / "spec.json", out, log)
-    if code != 0:
-        raise close_failed(attempt, label, _read_failure(out, log, code))
+    with open_attempt(folder, "session", key, describe_machine()) as attempt:
+        place = attempt.folder
+        atomic_write(place / "spec.json", json.dumps(spec, indent=2) + "\n")
+        out, log = place / _SESSION, place / "agent.log"
+        code = _start_agent(device.get("interpreter") or setup.interpreter, place / "spec.json", out, log)
+        if code != 0:
+            reason = _read_failure(out, log, code)
+            failed = attempt.fail(reason["kind"], reason["message"])
+            raise UserError(
+                f"{label}: no verdict ({reason['kind']}): {reason['message']}; the attempt is in "
+                f"{relative_to_repository(failed.folder)}"
+            )
+        record: SessionRecord = json.loads((out / "session.json").read_text())
+        digests = {str(slot): sha256_file(_samples_file(out, slot)) for slot in _list_ok(record)}
+        closed = attempt.complete(samples=digests, session=sha256_file(out / "session.json"))
+    return read_session(closed)
+
+
+def read_session(attempt: Attempt) -> Session:
+    """Return a session of the store; UserError where a file was changed since it was measured."""
+    out, facts = attempt.folder / _SESSION, attempt.record["facts"]
+    if sha256_file(out / "session.json") != facts["session"]:
+        raise UserError(f"{out / 'session.json'}: was changed since it was measured; remove its attempt")
     record: SessionRecord = json.loads((out / "session.json").read_text())
-    samples: dict[int, Samples] = {
-        process["slot"]: np.load(process_folder(out, process["slot"]) / "samples.npy", allow_pickle=False)
-        for process in record["processes"]
-        if process["status"] == "ok"
+    samples: dict[int, Samples] = {}
+    for slot in _list_ok(record):
+        path = _samples_file(out, slot)
+        if sha256_file(path) != facts["samples"][str(slot)]:
+            raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+        samples[slot] = np.load(path, allow_pickle=False)
+    return Session(record, samples, out, attempt.folder, attempt.record["machine"])
+
+
+def _decide_raw_data(arms: Mapping[str, Any], order: Sequence[str], setup: SessionSetup) -> Json:
+    """Return the parts of a session's key: what decides its raw data. Files enter by their digests."""
+    device = {name: value for name, value in setup.device.items() if name not in ("lock", "timeout_s")}
+    return {
+        "arms": _digest_artifacts(arms),
+        "order": list(order),
+        "inputs": sha256_file(setup.inputs) if str(setup.inputs) else None,
+        "device": device,
+        "timing": timing_of(setup.protocol),
+        "agent": digest_agent(),
     }
-    return Session(record, samples, out, attempt)
+
+
+def _digest_artifacts(value: Any) -> Any:
+    """Return arms with the digest of each artifact in place of its path, wherever it stands."""
+    if isinstance(value, Mapping):
+        entries = cast(Mapping[str, Any], value).items()
+        return {
+            name: sha256_file(item) if name == "artifact" and isinstance(item, str) else _digest_artifacts(item)
+            for name, item in entries
+        }
+    if isinstance(value, list | tuple):
+        return [_digest_artifacts(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def _list_ok(record: SessionRecord) -> list[int]:
+    return [process["slot"] for process in record["processes"] if process["status"] == "ok"]
+
+
+def _samples_file(folder: Path, slot: int) -> Path:
+    return process_folder(folder, slot) / "samples.npy"
 
 
 def process_folder(session_folder: FilePath, slot: int) -> Path:
@@ -145,10 +216,8 @@ def process_folder(session_folder: FilePath, slot: int) -> Path:
 
 
 def digest_agent() -> str:
-    """Return one sha256 over the agent's files: name and digest of each, in order of name."""
-    root = SCRIPTS / "edgeproof" / "agent"
-    files = sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.py"))
-    return sha256_bytes("".join(f"{name} {sha256_file(path)}\n" for name, path in files).encode())
+    """Return the digest of the agent's code, which is in every key; comments leave it as it is."""
+    return digest_agent_code(SCRIPTS / "edgeproof" / "agent")
 
 
 def _start_agent(interpreter: str, spec_path: Path, out: Path, log_path: Path) -> int:

@@ -1,0 +1,21 @@
+"""What of a protocol decides the raw times: the part of it that enters the keys of attempts."""
+
+from edgeproof.core.configuration import Json, MeasuringProtocol
+
+# What of a protocol decides how a pair is timed; how many there are does not.
+_TIMING = (
+    "warmup_runs",
+    "warmup_seconds",
+    "min_samples",
+    "min_seconds",
+    "max_timer_share",
+    "inputs",
+    "block_pairs",
+    "block_seconds",
+    "pair_seconds",
+)
+
+
+def timing_of(protocol: MeasuringProtocol) -> Json:
+    """Return what of a protocol decides how the processes of a pair are timed."""
+    return {key: value for key, value in protocol.items() if key in _TIMING}
