@@ -4,6 +4,7 @@
 # make lint     ruff, snakefmt and snakemake --lint
 # make bench    speed and memory, as ratios within one run, into results/bench/
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
+# make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
 # make bench-noise  A/A comparisons and a known slow-down on this machine: half an hour, nothing else running
 # make docs     writes the tables of config/README.md from the schemas
@@ -14,7 +15,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign test-toolchain lint docs bench bench-plans bench-judge bench-convert bench-noise lock system-packages
+.PHONY: demo setup test test-campaign test-toolchain lint docs bench bench-plans bench-judge bench-convert bench-noise bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -74,6 +75,9 @@ bench-noise: setup
 	  results/artifacts/squeezenet/ort-cpu/host/fp32/artifact.onnx \
 	  results/sources/digits-cnn/samples/evaluation.npz results/sources/squeezenet/samples/evaluation.npz
 	$(BIN)/python scripts/bench_noise.py
+
+bench-simulation: setup
+	$(BIN)/python scripts/bench_simulation.py
 
 docs: setup
 	$(BIN)/python scripts/document_config.py

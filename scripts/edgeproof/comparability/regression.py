@@ -1,9 +1,9 @@
 """Regression: is the right side of a comparison (the candidate) worse than the left (the baseline)?
 
 A policy (`config/regressions/`) sets the thresholds. With the method `paired`, the interval of the interleaved pairs
-must lie wholly beyond a threshold; with `points`, two figures from two times are compared, as EdgeEnv and Lab do. If
-the sides cannot be compared, the status is `blocked`, with a mode and a recommendation: neither a regression nor its
-absence.
+must lie wholly beyond a threshold to trigger it and wholly below to clear it, whatever the margin of the comparison;
+with `points`, two figures from two times are compared, as EdgeEnv and Lab do. If the sides cannot be compared, the
+status is `blocked`, with a mode and a recommendation: neither a regression nor its absence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -129,35 +129,36 @@ def build_regression(
 def _judge_pairs(
     report: Json, results: Mapping[str, Json], parities: Mapping[str, Json], policy: Json, comparability: Json | None
 ) -> Json:
-    """Judge by the interval of the pairs; only a comparison that is decided is evaluated."""
+    """Judge by the interval of the pairs; blocked where it proves no regression and leaves a threshold open."""
     judgement: Judgement = {
         "verdict": report["comparable"],
         "mode": report["mode"],
         "reasons": report["reasons"],
     }
     blocked: Block | None = _find_block(judgement, results, policy)
-    if blocked is None and report["verdict"] not in ("faster", "slower", "equivalent"):
-        message = report["explanation"] or "the pairs neither show a difference nor exclude one"
-        blocked = _block("undecided" if report["verdict"] == "undecided" else "unstable", message)
-        if report["left"]["device"] != report["right"]["device"]:
-            severity, recommendation = BLOCKED["target-comparison"]
-            blocked = Block(
-                mode=report["mode"], severity=severity, recommendation=recommendation, message=blocked["message"]
-            )
-    lines: list[Any] = []
-    for entry in policy["thresholds"]:
-        limit = 100 * report["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
-        line = {**_line(entry), "threshold_pct": limit}
-        if blocked is None:
-            effect = report["effect"] or report["between_sessions"]
-            low, high = (100 * (effect[f"interval_{end}"] - 1) for end in ("low", "high"))
-            # "Slower" is beyond the margin already; the other thresholds ask the near end of the same interval.
-            proven = report["verdict"] == "slower" and (entry["threshold_pct"] is None or low >= limit)
-            line |= {"delta_pct": effect["delta_pct"], "interval_low_pct": low, "interval_high_pct": high}
-            line |= {"status": "triggered" if proven else "clear", "reason": None}
+    limits: list[float] = [
+        100 * report["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
+        for entry in policy["thresholds"]
+    ]
+    lines: list[Any] = [
+        {**_line(entry), "threshold_pct": limit} for entry, limit in zip(policy["thresholds"], limits, strict=True)
+    ]
+    effect = report["effect"] or report["between_sessions"]
+    if blocked is None and effect is not None and effect["interval_low"] is not None:  # one pair has no interval
+        judged = [
+            line | _judge_by_interval(report, effect, limit, entry["threshold_pct"] is None)
+            for line, limit, entry in zip(lines, limits, policy["thresholds"], strict=True)
+        ]
+        if any(line["status"] == "triggered" for line in judged) or all(
+            line["status"] == "clear" or line["optional"] for line in judged
+        ):
+            lines = judged
         else:
-            line["reason"] = blocked["message"]
-        lines.append(line)
+            blocked = _block_open(report, judged)
+    elif blocked is None:
+        blocked = _block_open(report, [])
+    if blocked is not None:
+        lines = [line | {"reason": blocked["message"]} for line in lines]
     notes = [_BETWEEN_SESSIONS] if report["between_sessions"] and blocked is None else []
     return {
         **_conclude(lines, blocked, report["mode"]),
@@ -166,6 +167,42 @@ def _judge_pairs(
         "edgeenv": None,
         "lab": None,
     }
+
+
+def _judge_by_interval(report: Json, effect: Json, limit: float, is_margin: bool) -> Json:
+    """Return what a threshold's line says of the effect: triggered, clear, or unknown with the reason.
+
+    `limit`: in percent. At the margin the comparison's own verdict holds. Elsewhere the threshold is triggered when the
+    interval of the ratio lies wholly at or beyond it, and clear when the interval of the equivalence test lies wholly
+    below it: the same ends as for `slower` and `equivalent`.
+    """
+    low, high = (100 * (effect[f"interval_{end}"] - 1) for end in ("low", "high"))
+    highest = 100 * (effect.get("equivalence_high", effect["interval_high"]) - 1)
+    verdict = report["verdict"]
+    if is_margin:
+        status = {"slower": "triggered", "faster": "clear", "equivalent": "clear"}.get(verdict, "unknown")
+    else:
+        status = "triggered" if low >= limit else "clear" if highest < limit else "unknown"
+    reason = f"{limit:g} % lies within the interval from {low:.2f} % to {high:.2f} %" if status == "unknown" else None
+    return {
+        "delta_pct": effect["delta_pct"],
+        "interval_low_pct": low,
+        "interval_high_pct": high,
+        "status": status,
+        "reason": reason,
+    }
+
+
+def _block_open(report: Json, lines: Sequence[Json]) -> "Block":
+    """Return the block of a comparison whose pairs leave a threshold open, or that has no interval to judge by."""
+    undecided = report["verdict"] == "undecided" or lines
+    message = report["explanation"] or next((line["reason"] for line in lines if line["reason"]), None)
+    message = message or "the pairs neither show a difference nor exclude one"
+    blocked = _block("undecided" if undecided else "unstable", message)
+    if report["left"]["device"] != report["right"]["device"]:
+        severity, recommendation = BLOCKED["target-comparison"]
+        return Block(mode=report["mode"], severity=severity, recommendation=recommendation, message=blocked["message"])
+    return blocked
 
 
 def _judge_points(

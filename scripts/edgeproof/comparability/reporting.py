@@ -12,7 +12,6 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.layout import Cell, run_folder
 from edgeproof.core.paired_test import judge_pairs
-from edgeproof.core.statistical_power import detectable_effect
 from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
@@ -49,24 +48,22 @@ def build_report(
     verdict_path: FilePath,
     table: FilePath,
     record: FilePath,
-    margin_requested: float,
+    margin: float,
     noise_paths: Sequence[FilePath] = (),
 ) -> Json:
     """Return the report document.
 
-    `noise_paths`: noise.json of the devices, as far as they are calibrated. The margin is the one requested, but never
-    below what the left device can see in so many pairs. `effect` (ratio right / left, delta in %) is null unless pairs
-    were measured undisturbed; `between_sessions` takes its place for two devices.
+    `noise_paths`: noise.json of the devices, as far as they are calibrated. The margin is the one requested, whatever
+    the devices can see: a wider one would call a difference equivalent that the pairs prove. `effect` (ratio right /
+    left, delta in %) is null unless pairs were measured undisturbed; for two devices see `between_sessions`.
     """
     verdict = read_json(verdict_path, "verdict")
     document, medians = read_pairs(table, record)
     for session in document["sessions"]:
         require_state(session, verdict, record)
     noises = {noise["device"]: noise | {"file": str(path)} for path in noise_paths for noise in [read_noise(path)]}
-    pairs = len(medians["left"])
-    margin = max(margin_requested, _smallest_margin(noises.get(verdict["left"]["cell"]["device"]), pairs))
-    report: Json = {
-        "schema": "edgeproof.comparison.v1",
+    report = {
+        "schema": "edgeproof.comparison.v2",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
         "right": verdict["right"]["cell"],
@@ -81,12 +78,11 @@ def build_report(
         "effect": None,
         "between_sessions": None,
         "margin": margin,
-        "margin_requested": margin_requested,
         "noise": [
             {"sha256": sha256_file(noise["file"]), **{key: noise[key] for key in _NOISE_KEYS}}
             for noise in noises.values()
         ],
-        "pairs": pairs,
+        "pairs": len(medians["left"]),
         "further_pairs": None,
         "sessions": [
             {key: s[key] for key in ("attempt", "pairs", "disturbances", "steal_share")} for s in document["sessions"]
@@ -106,14 +102,7 @@ def build_report(
 def rebuild_report(report: Json, verdict_path: FilePath, table: FilePath, record: FilePath) -> Json:
     """Return the report built again from the evidence that it names, to compare it with its claims."""
     noise_paths = [noise["file"] for noise in report["noise"]]
-    return build_report(verdict_path, table, record, report["margin_requested"], noise_paths)
-
-
-def _smallest_margin(noise: Json | None, pairs: int) -> float:
-    """Return the detectable effect of a device for so many pairs, as a margin; 0 where that is not known."""
-    if noise is None or pairs < 2 or not noise["log_sd"]:
-        return 0.0
-    return detectable_effect(noise["log_sd"], pairs) - 1
+    return build_report(verdict_path, table, record, report["margin"], noise_paths)
 
 
 def _result_of(side: Json) -> Json:
@@ -184,8 +173,6 @@ def render_markdown(report: Json) -> str:
         lines += ["", report["explanation"]]
     for noise in report["noise"]:
         lines += ["", _describe_noise(noise)]
-    if report["margin"] > report["margin_requested"]:
-        lines += ["", f"The margin asked for, ±{report['margin_requested']:.1%}, is smaller than this device can see."]
     if report["further_pairs"]:
         lines += ["", f"About {report['further_pairs']} further pairs would decide: raise `pairs` of this comparison."]
     if report["provenance"] != "measured":

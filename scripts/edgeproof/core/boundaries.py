@@ -82,17 +82,15 @@ def list_stored() -> list[tuple[float, int, int]]:
 
     Differences at 2.5 % / m and equivalences at 5 % / m for m = 1 … 20 comparisons, over pairs and over sessions.
     """
+    kinds = (
+        (ALPHA / 2, FIRST_LOOK, HORIZON),
+        (ALPHA, EQUIVALENT_FROM, HORIZON),
+        (ALPHA / 2, FIRST_SESSION, SESSIONS_HORIZON),
+        (ALPHA, FIRST_SESSION, SESSIONS_HORIZON),
+    )
     counts = range(1, MOST_COMPARISONS_STORED + 1)
-    return [
-        (level / comparisons, first, horizon)
-        for level, first, horizon in (
-            (ALPHA / 2, FIRST_LOOK, HORIZON),
-            (ALPHA, EQUIVALENT_FROM, HORIZON),
-            (ALPHA / 2, FIRST_SESSION, SESSIONS_HORIZON),
-            (ALPHA, FIRST_SESSION, SESSIONS_HORIZON),
-        )
-        for comparisons in counts
-    ]
+    wanted = {(_key_of(level / m), *looks): (level / m, *looks) for level, *looks in kinds for m in counts}
+    return [(level, first, horizon) for level, first, horizon in wanted.values()]
 
 
 @functools.cache

@@ -59,15 +59,16 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
 
 
 def worst_output_difference(session: Session, reference: dict[str, npt.NDArray[Any]]) -> float | None:
-    """Return the largest relative L2 difference between the outputs of the processes and those of the builder.
+    """Return the largest difference between the outputs of the processes and those of the builder.
 
-    Both ran the same artifact on the same input, so only the kernels of the two machines may differ. Infinite if an
-    output is missing, has another shape, or is not finite; None if there is nothing to compare.
+    Relative L2; for integers and booleans, which have no distance, the share of values that differ. Both ran the same
+    artifact on the same input, so only the kernels of the two machines may differ. Infinite if an output is missing,
+    has another shape, or is not finite; None if there is nothing to compare.
     """
     differences: list[float] = []
     for slot in session.samples:
         outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
-        differences.extend(_relative_l2(outputs.get(name), expected) for name, expected in reference.items())
+        differences.extend(_difference(outputs.get(name), expected) for name, expected in reference.items())
     return max(differences, default=None)
 
 
@@ -115,8 +116,10 @@ def _measure_until_stable(facts: CellFacts, manifest: Json, setup: SessionSetup,
     raise AssertionError("a protocol has at least one session")
 
 
-def _relative_l2(actual: npt.NDArray[Any] | None, expected: npt.NDArray[Any]) -> float:
+def _difference(actual: npt.NDArray[Any] | None, expected: npt.NDArray[Any]) -> float:
     if actual is None or actual.shape != expected.shape or not np.isfinite(actual).all():
         return float("inf")
+    if expected.dtype.kind in "iub":
+        return float((actual != expected).mean()) if expected.size else 0.0
     wanted = expected.astype("float64")
     return float(np.linalg.norm(actual.astype("float64") - wanted) / max(float(np.linalg.norm(wanted)), 1e-12))

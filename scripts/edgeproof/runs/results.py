@@ -95,7 +95,9 @@ def build_result(
     result["processes"] = [_describe_process(p, s) for p, s in zip(processes, result["processes"], strict=True)]
     if not result["output_check"]["passed"]:
         return result | _verdict(
-            "failed", "wrong_output", f"the output differs from the builder's by more than {OUTPUT_LIMIT} (relative L2)"
+            "failed",
+            "wrong_output",
+            f"the output differs from the builder's by more than {OUTPUT_LIMIT} (relative L2, or share of integers)",
         )
     if not result["stability"]["stable"]:
         return result | _verdict("unstable", "unstable", "; ".join(result["stability"]["reasons"]))

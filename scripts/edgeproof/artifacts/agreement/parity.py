@@ -47,7 +47,9 @@ THRESHOLDS = {  # key of a preset: metric, and whether the limit is the largest 
     "min_cosine": ("cosine_min", "smallest"),
     "min_top1_agreement": ("top1_agreement", "smallest"),
     "min_relative_accuracy": ("relative_accuracy", "smallest"),
+    "min_equal_share": ("equal_share", "smallest"),
 }
+DEFAULT_EQUAL_SHARE = 0.99  # where a preset says nothing of integers and booleans: no other limit judges them
 _WORST = {
     "max_abs": max,
     "absolute_l2": max,
@@ -55,6 +57,7 @@ _WORST = {
     "cosine_min": min,
     "cosine_mean": min,
     "top1_agreement": min,
+    "equal_share": min,
 }
 _METRICS = (*_WORST, "relative_accuracy")
 
@@ -62,10 +65,11 @@ _METRICS = (*_WORST, "relative_accuracy")
 def check_parity(
     cell, source, artifact, manifest, inputs, samples, arm, thresholds, interpreter, parity, reference, command
 ):
-    """Compare `artifact` with `source` on the evaluation set `inputs`, and write `parity` (`edgeproof.parity.v1`).
+    """Compare `artifact` with `source` on the evaluation set `inputs`, and write `parity` (`edgeproof.parity.v2`).
 
     `arm`: backend, precision and runtime options of the candidate. `thresholds`: the preset's parity entry of this
-    precision, keys of THRESHOLDS. `interpreter`: the Python that has the candidate's runtime; the reference runs in the
+    precision, keys of THRESHOLDS; where outputs are integers or booleans, DEFAULT_EQUAL_SHARE holds unless it says
+    otherwise. `interpreter`: the Python that has the candidate's runtime; the reference runs in the
     one that runs this. `reference`: npz that gets `outputs/{name}`, the candidate's outputs on the first sample, with
     which runs compare what a device computes; it holds nothing when the candidate made none.
     UserError when the files do not belong together or were changed, or when there is no verdict (see `infer_outputs`).
@@ -74,7 +78,7 @@ def check_parity(
     described = _check_job(cell, source, artifact, manifest, inputs, samples, arm, thresholds)
     built, evaluation = described["built"], described["evaluation"]
     document = {
-        "schema": "edgeproof.parity.v1",
+        "schema": "edgeproof.parity.v2",
         "cell": cell,
         "status": "not_run",
         "reason": None,
@@ -96,6 +100,8 @@ def check_parity(
         document["reason"] = {"kind": "build_failed", "message": built["reason"]["message"]}
     else:
         first, worst = _compare(document, source, artifact, inputs, arm, interpreter)
+    if document["metrics"]["equal_share"] is not None:
+        thresholds = {"min_equal_share": DEFAULT_EQUAL_SHARE} | thresholds
     document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])
     _conclude(document)
     if worst is not None and document["status"] == "failed":
@@ -227,11 +233,16 @@ def summarise_outputs(outputs):
     metrics, absent = dict.fromkeys(_METRICS), {"relative_accuracy": "accuracy was not measured"}
     fields = [field.name for field in dataclasses.fields(Agreement)]
     for field in fields:
-        values = [item[field] for item in outputs]
+        values = [item[field] for item in outputs if field == "equal_share" or item["equal_share"] is None]
         known = [value for value in values if value is not None]
         if field == "top1_agreement":
             if not known:
                 absent[field] = "no output looks like class scores"
+        elif field == "equal_share":
+            if not known:
+                absent[field] = "no output is of integers or booleans"
+        elif not values:
+            absent[field] = "integers and booleans have no distance"
         elif len(known) < len(values):
             absent[field], known = "an output of the source is zero throughout", []
         metrics[field] = _WORST[field](known) if known else None
