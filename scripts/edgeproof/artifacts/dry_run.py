@@ -1,4 +1,4 @@
-"""The dry run of a build: every path it would make, what it would read with digests, and whether the target can run it.
+"""The dry run of a build: every path it would make, every file it would read, and whether the target can run it.
 
 Nothing is created, not even a folder.
 """
@@ -11,6 +11,7 @@ from edgeproof.artifacts.records.formats import take_snapshot
 from edgeproof.artifacts.records.manifest_lookup import check_name, read_entry
 from edgeproof.artifacts.records.manifests import HOST_LOCK
 from edgeproof.core.campaign import builder_of
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import artifact_folder, source_folder, toolchain_record
@@ -18,9 +19,10 @@ from edgeproof.sources.onnx_files import load_model
 
 
 class Rule(NamedTuple):
-    """How artifacts of one suffix come about. `converter`: a program of its own converts, and has its own log.
+    """The rule that builds artifacts of one suffix.
 
-    `saved_model`: by way of a SavedModel, which onnx2tf makes.
+    `converter`: a separate program converts and has its own log. `saved_model`: the model is converted to a SavedModel
+    first.
     """
 
     name: str
@@ -41,11 +43,10 @@ RULES = {
 }
 
 
-def plan_build(root, model, preset, precision, device=None):
-    """Return the plan of a build as a JSON object. `device`: for a preset that builds on the device.
+def plan_build(root: Path, model: str, preset: str, precision: str, device: str | None = None) -> Json:
+    """Return the dry run of a build as a JSON object. `device`: the builder, for a preset that builds on the device.
 
-    UserError for names that the configuration does not have, paths among them, and for a precision that the preset does
-    not build.
+    UserError for a name that is not in the configuration and for a precision that the preset does not build.
     """
     read_entry("model", model, root)
     document = read_entry("preset", preset, root)
@@ -55,8 +56,8 @@ def plan_build(root, model, preset, precision, device=None):
     if device is not None:
         check_name("device", device, root)
     if document["built"] == "device" and device is None:
-        raise UserError(f"preset {preset!r} builds on the device; name one with --device")
-    builder = builder_of(document, device)
+        raise UserError(f"preset {preset!r} builds on the device: write the device's name in place of 'host'")
+    builder = builder_of(document, device or "host")
     folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
     rule = RULES[document["artifact"]]
     toolchain = document.get("toolchain")
@@ -100,14 +101,14 @@ def plan_build(root, model, preset, precision, device=None):
     }
 
 
-def describe_input(root, file):
-    """Return file and sha256 of what a build reads; null where it is not there yet and would be made first."""
+def describe_input(root: Path, file: str) -> Json:
+    """Return file and sha256 of what a build reads; the digest is None if the file does not exist yet."""
     path = Path(root) / file
     return {"file": file, "sha256": sha256_file(path) if path.is_file() else None}
 
 
-def describe_preflight(source, backend):
-    """Return whether the operators of a model were held against a backend's table, and every node it cannot run."""
+def describe_preflight(source: Path, backend: str) -> Json:
+    """Return whether a model's operators were checked against the backend's table, and every node it cannot run."""
     if backend not in TABLES:
         return {"checked": False, "reason": f"there is no operator table for {backend}", "blockers": []}
     if not source.is_file():
@@ -116,8 +117,8 @@ def describe_preflight(source, backend):
     return {"checked": True, "reason": None, "blockers": blockers}
 
 
-def _list_prerequisites(rule, toolchain, model):
-    """Return what is made on the way where it is missing: the toolchains' records, the model's SavedModel."""
+def _list_prerequisites(rule: Rule, toolchain: str | None, model: str) -> list[str]:
+    """Return what is made first if it is missing: the records of toolchains, the model's SavedModel."""
     toolchains = dict.fromkeys(filter(None, ["tensorflow" if rule.saved_model else None, toolchain]))
     files = [toolchain_record(name) for name in toolchains]
     if rule.saved_model:

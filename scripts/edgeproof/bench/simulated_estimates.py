@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..core.boundaries import SESSIONS_HORIZON
+from ..core.change_points import find_changes
 from ..core.dependence import estimate_dependence
-from ..core.drift import find_changes
 from ..core.headlines import find_percentiles, state_confidence, summarise_headline
 from ..core.interference import estimate_interference
 from ..core.statistics import Interval

@@ -11,7 +11,7 @@ SENTENCES = {
 REASONS = {
     "budget": "The budget ended before the pairs had decided.",
     "horizon": "The test is over: this many pairs cannot tell, and more would break its promise.",
-    "interference": "Taking turns changes one arm more than the other, by more than the margin: measure whole processes.",
+    "interference": "Taking turns changes one arm more than the other, by more than the margin.",
     "modes": "Starts jump between levels, and not every pair of levels supports the same verdict.",
     "sessions": "Two devices need at least three sessions each on at least two days.",
     "days": "Two devices need sessions on at least two days.",

@@ -1,7 +1,6 @@
-"""What every command shares: exit codes, one line for a user's mistake, and what happens on a signal."""
+"""What every command shares: one line for a user's mistake, and what happens on a signal."""
 
 import contextlib
-import enum
 import gc
 import json
 import os
@@ -13,35 +12,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .errors import UserError
+from .exit_codes import ExitCode
 
 # What a command's `main` looks like: it takes the arguments and returns an exit code, or None for GOOD.
 Main = Callable[[list[str]], int | None]
-
-
-class ExitCode(enum.IntEnum):
-    """The exit codes of all commands and scripts; `EXIT_CODES` says what each means."""
-
-    GOOD = 0
-    BAD_VERDICT = 1
-    MISTAKE = 2
-    OPEN = 3
-    INTERRUPTED = 130
-    TERMINATED = 143
-
-
-EXIT_CODES = {
-    ExitCode.GOOD: "done, and every verdict is good",
-    ExitCode.BAD_VERDICT: "done, and a verdict is not good",
-    ExitCode.MISTAKE: "a mistake in your input; one line says what to change",
-    ExitCode.OPEN: "done, but the question is not proved or not decided",
-    ExitCode.INTERRUPTED: "you interrupted it (Ctrl-C)",
-    ExitCode.TERMINATED: "it was told to terminate (SIGTERM)",
-}
-
-
-def describe_exit_codes() -> str:
-    """Return the table of exit codes as text for a `--help` page, one line per code."""
-    return "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def code_of_signal(number: int) -> int:

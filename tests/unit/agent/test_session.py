@@ -96,18 +96,22 @@ def test_usage_is_one_line():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_a_session_has_started_ends_with_it(tmp_path, spec, number):
-    """Else it would measure on while the device is free."""
+    """Otherwise it would go on measuring while the device is free. The signal is set, since nohup ignores SIGHUP."""
     os.mkfifo(tmp_path / "started")
     stuck = tmp_path / "python"
-    stuck.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/started\nexec sleep 600\n")
+    stuck.write_text(f"#!/bin/sh\necho $$ > '{tmp_path}/started'\nexec sleep 600\n")
     stuck.chmod(0o755)
     spec["arms"]["left"]["interpreter"] = str(stuck)
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-m", "edgeproof.agent", "session", tmp_path / "spec.json", tmp_path / "out"]
-    agent = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
+    agent = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
     child = int((tmp_path / "started").read_text())  # returns when it has been started
     agent.send_signal(number)
-    assert agent.wait() == 128 + number
+    assert agent.wait(timeout=30) == 128 + number
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
 
@@ -120,7 +124,7 @@ def test_only_a_session_takes_a_signal_for_itself(tmp_path, verb, code):
     agent = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
     with open(tmp_path / "spec.json", "w"):  # returns when the agent reads it
         agent.send_signal(signal.SIGTERM)
-        assert agent.wait() == code
+        assert agent.wait(timeout=30) == code
 
 
 def test_second_session_waits_for_the_first(tmp_path, spec):

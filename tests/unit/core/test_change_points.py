@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 from edgeproof.core import drift
-from edgeproof.core.drift import find_changes, simulate_critical, split_series
+from edgeproof.core.change_points import find_changes, simulate_critical, split_series
 
 
 def series(levels, sd=0.004, seed=1):
