@@ -30,7 +30,7 @@ _CERTIFYING = ("json", "html")
 
 def main(argv=None):
     """Run one verb; return 0, or 1 when there is no plan or the file is refuted; UserError for mistakes."""
-    options = _parse(argv)
+    options = _read_arguments(argv)
     return solve(options) if options.verb == "solve" else verify(options)
 
 
@@ -86,7 +86,7 @@ def verify(options):
     return 0 if verdict.ok else 1
 
 
-def _parse(argv):
+def _read_arguments(argv):
     parser = argparse.ArgumentParser(
         prog="edgeproof plans", description="Place the stages of a pipeline, and prove it."
     )

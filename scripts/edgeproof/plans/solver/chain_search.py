@@ -120,7 +120,7 @@ def is_chain(problem):
     return _memory_adds_up(problem) or memory_never_binds(problem, problem.caps)
 
 
-def handles(problem, level, caps):
+def handles_chain(problem, level, caps):
     """Return whether `search_chain` can minimize this level under these caps."""
     if not is_chain(problem) or caps.period is not None or "period" in level.weights:
         return False

@@ -31,7 +31,7 @@ class PlacementModel:
         self.copies = {}
         self._add_options()
         self._add_flows()
-        self.grain = {metric: self._grain(metric) for metric in self.terms}
+        self.grain = {metric: self._find_common_divisor(metric) for metric in self.terms}
         if self.scheduled:
             from .schedule_model import add_schedule
 
@@ -112,7 +112,7 @@ class PlacementModel:
             model.add(sum(f for (_, t), f in flow.items() if t == b) == literal)
         return flow
 
-    def _grain(self, metric):
+    def _find_common_divisor(self, metric):
         return math.gcd(*(coefficient for _, coefficient in self.terms[metric])) or 1
 
     def total(self, metric):

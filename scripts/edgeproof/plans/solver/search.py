@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from .chain_search import handles, search_chain
+from .chain_search import handles_chain, search_chain
 from .general_search import search_general
-from .narrow_graphs import handles_narrow, search_narrow
+from .lagrangian_search import costs_add_up, search_lagrangian
 
 PROOF_TOLERANCE = 1e-9
 _LARGE = 48  # stages of a graph: below, CP-SAT alone is done sooner
@@ -54,12 +54,12 @@ def find_plans(problem, goal, caps=None, top_k=1, effort=None):
 def find_by_levels(problem, levels, caps, top_k, effort):
     """As `find_plans`, for bare levels."""
     result = None
-    if len(levels) == 1 and handles(problem, levels[0], caps):
+    if len(levels) == 1 and handles_chain(problem, levels[0], caps):
         result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
         if result.proven:
             return _judge(problem, levels[0], result)
-    elif (effort.gap or len(problem.order) >= _LARGE) and handles_narrow(problem, levels, caps):
-        result = search_narrow(problem, levels[0], caps, effort.gap)
+    elif (effort.gap or len(problem.order) >= _LARGE) and costs_add_up(problem, levels, caps):
+        result = search_lagrangian(problem, levels[0], caps, effort.gap)
         if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
             return _judge(problem, levels[0], result)
     hint = result.placements[0] if result and result.placements else None

@@ -27,13 +27,13 @@ _SUBSETS = 10  # devices at most of which all subsets are tried
 _SLACK = 1e-11  # of the bound: what summing floats may have lost
 
 
-def handles_narrow(problem, levels, caps):
+def costs_add_up(problem, levels, caps):
     """Return whether the costs of a goal of one level simply add up, so that a bound by elimination means something."""
     adds_up = len(levels) == 1 and set(levels[0].weights) <= _METRICS and problem.scenario.execution != "scheduled"
     return adds_up and caps.period is None and all(cap is None for cap in caps.deadlines)
 
 
-def search_narrow(problem, level, caps, gap=0.0):
+def search_lagrangian(problem, level, caps, gap=0.0):
     """Return a `SearchResult` of at most one placement with a bound, never `proven`: ties are not looked at.
 
     None when the graph is too wide, or no placement avoids crossings without a link. With `gap`, the search ends once
