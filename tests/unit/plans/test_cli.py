@@ -78,7 +78,7 @@ def test_no_plan_in_json_is_the_certificate(hopeless, capsys):
     [
         (["solve", "missing.json"], "missing.json"),
         (["solve", "SAMPLE", "--goal", "fast"], "--goal is 'fast'"),
-        (["solve", "SAMPLE", "--goal", "lex:latency,speed"], "'speed' is no metric"),
+        (["solve", "SAMPLE", "--goal", "lex:latency,speed"], "'speed' is not a metric"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(sample, capsys, arguments, words):
