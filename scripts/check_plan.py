@@ -3,10 +3,11 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
-from edgeproof.plans.checking import check_plan
+from edgeproof.plans.checking import PlanRun, check_plan
 
 
 def main(argv):
@@ -25,14 +26,12 @@ def main(argv):
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
     references = args.references or [None] * len(args.cells)
-    cells = [
+    cells: list[Any] = [
         {**cell, "artifact": artifact, "reference": reference}
         for cell, artifact, reference in zip(args.cells, args.artifacts, references, strict=True)
     ]
-    check_plan(
-        *(args.plan, args.identities, cells, args.inputs, args.device, args.protocol, args.interpreter),
-        *(args.check, args.samples),
-    )
+    run = PlanRun(args.plan, args.identities, cells, args.inputs, args.device, args.protocol, args.interpreter)
+    check_plan(run, args.check, args.samples)
 
 
 if __name__ == "__main__":

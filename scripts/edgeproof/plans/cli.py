@@ -28,14 +28,14 @@ FORMATS = {
 _CERTIFYING = ("json", "html")
 
 
-def main(argv=None):
-    """Run one verb; return 0, or 1 when there is no plan or the file is refuted; UserError for mistakes."""
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; return 0, or 1 when there is no plan or the plan is refuted. UserError for a user's mistake."""
     options = _read_arguments(argv)
     return solve(options) if options.verb == "solve" else verify(options)
 
 
-def solve(options):
-    """Plan a scenario; without a plan print one line, and write only formats that carry the certificate."""
+def solve(options: argparse.Namespace) -> int:
+    """Plan a scenario. Without a plan, print one line; only formats that contain the certificate are then written."""
     scenario = load_scenario(options.scenario)
     scenario = tighten_limits(
         scenario,
@@ -69,8 +69,8 @@ def solve(options):
     return 1
 
 
-def verify(options):
-    """Recompute a plan file from its scenario; print what was checked and every refutation."""
+def verify(options: argparse.Namespace) -> int:
+    """Recompute a plan file from its scenario; print every refutation and what was checked."""
     document = read_json(options.plan, "plan")
     source = options.scenario or document["scenario"]["source"]
     if source is None:

@@ -9,7 +9,7 @@ does.
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from edgeproof.plans.scenario.costs import UNIT
+from edgeproof.plans.scenario.costs import UNIT, Caps, Problem
 from edgeproof.plans.scenario.goals import Level
 from edgeproof.plans.solver.search import Effort, find_by_levels, measure_totals
 
@@ -44,7 +44,7 @@ class Infeasibility:
     conflict: tuple
 
 
-def explain_infeasibility(problem, effort=None):
+def explain_infeasibility(problem: Problem, effort: Effort | None = None) -> Infeasibility:
     """Return the `Infeasibility` of a problem that has no feasible placement."""
     effort = effort or Effort()
     caps = problem.caps
@@ -63,7 +63,7 @@ def explain_infeasibility(problem, effort=None):
     return Infeasibility(tuple(relaxations), scale_both_caps(problem, effort), _find_conflict(problem, effort))
 
 
-def drop_limit(caps, metric):
+def drop_limit(caps: Caps, metric: str | tuple[str, int]) -> Caps:
     """Return `Caps` without one limit: a metric, `("memory", device)` or `("deadline", stage)`."""
     if not isinstance(metric, tuple):
         return replace(caps, **{metric: None})
@@ -106,13 +106,13 @@ def _least_deadline(problem, stage, effort):
     return high / UNIT, None
 
 
-def is_satisfiable(problem, caps, effort):
+def is_satisfiable(problem: Problem, caps: Caps, effort: Effort) -> bool:
     """Return whether any placement keeps `caps` (False also when the effort ran out first)."""
     level = Level("latency", {"latency": Fraction(1)}, Fraction(1, UNIT))
     return bool(find_by_levels(problem, (level,), caps, 1, effort).placements)
 
 
-def scale_both_caps(problem, effort=None):
+def scale_both_caps(problem: Problem, effort: Effort | None = None) -> float | None:
     """Return the least factor on latency cap and energy cap together that admits a placement; None where it cannot be.
 
     Walks the front of (latency, energy) without caps by bisection on energy: the factor of a point is the larger of

@@ -1,8 +1,10 @@
-"""The three facts that explain a plan: slowest stage, fullest device, dearest crossing."""
+"""Three facts that explain a plan: its slowest stage, its fullest device and its most expensive crossing."""
+
+from edgeproof.core.configuration import Json
 
 
-def explain_plan(plan):
-    """Return three sentences about a plan (a dict as in `plan.json`)."""
+def explain_plan(plan: Json) -> list[str]:
+    """Return three sentences about a plan (an entry of `plans` in `plan.json`)."""
     return [_name_slowest(plan), _name_fullest(plan), _name_dearest(plan)]
 
 
