@@ -1,4 +1,4 @@
-"""Run a planned pipeline end to end as placed, and hold the prediction against it: check.json and samples.csv."""
+"""Run a planned pipeline end to end as placed, and compare it with the prediction: check.json and samples.csv."""
 
 import argparse
 import sys
@@ -10,7 +10,8 @@ from edgeproof.core.cli import json_argument, run_program
 from edgeproof.plans.checking import PlanRun, check_plan
 
 
-def main(argv):
+def main(argv: list[str] | None) -> None:
+    """Run the plan and write the check; a stage that fails is a verdict, not an error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", required=True, help="plan.json")
     parser.add_argument("--identities", required=True, nargs="+", help="identity.json of every stage")

@@ -3,9 +3,11 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.core.cli import run
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write
@@ -16,16 +18,16 @@ from edgeproof.plans.outcome.planning import Request, plan_scenario, tighten_lim
 from edgeproof.plans.scenario.goals import BLENDS, METRICS, SEQUENCES
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.solver.search import Effort
-from edgeproof.plans.verifier.verification import verify_plan
+from edgeproof.plans.verifier.verification import ENUMERATED, verify_plan
 
-FORMATS = {
+FORMATS: dict[str, Callable[[Json], str]] = {
     "text": render_text,
     "json": lambda document: json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     "csv": render_csv,
     "html": render_page,
     "pareto-csv": render_pareto_csv,
 }
-_CERTIFYING = ("json", "html")
+_WITH_CERTIFICATE = ("json", "html")  # formats that say why there is no plan
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,7 +55,7 @@ def solve(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     document = build_plan_document(plan_scenario(scenario, request), options.scenario)
-    if document["plans"] or options.format in _CERTIFYING:
+    if document["plans"] or options.format in _WITH_CERTIFICATE:
         text = FORMATS[options.format](document)
         if options.output:
             try:
@@ -74,7 +76,7 @@ def verify(options: argparse.Namespace) -> int:
     document = read_json(options.plan, "plan")
     source = options.scenario or document["scenario"]["source"]
     if source is None:
-        raise UserError(f"{options.plan}: scenario.source is null; name the scenario with --scenario")
+        raise UserError(f"{options.plan}: scenario.source is null; give the scenario file with --scenario")
     verdict = verify_plan(document, load_scenario(source), options.limit)
     for sentence in verdict.failures:
         print(f"refuted: {sentence}")
@@ -88,34 +90,44 @@ def verify(options: argparse.Namespace) -> int:
 
 def _read_arguments(argv):
     parser = argparse.ArgumentParser(
-        prog="edgeproof plans", description="Place the stages of a pipeline, and prove it."
+        prog="edgeproof plans", description="Decide on which device each stage of a pipeline runs, with a proof."
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
     goals = f"{', '.join([*BLENDS, *SEQUENCES])} or lex:METRIC,METRIC,… of {', '.join(METRICS)}"
-    one = verbs.add_parser("solve", help="find the best placements of a scenario")
+    one = verbs.add_parser("solve", help="find the best placements of a scenario and prove that they are the best")
     one.add_argument("scenario", help="scenario file (version 1 or 2)")
-    one.add_argument("--goal", default="balanced", help=f"{goals} (default: %(default)s)")
-    one.add_argument("--top-k", type=_positive, default=3, help="how many placements (default: %(default)s)")
-    one.add_argument("--format", choices=FORMATS, default="text")
-    one.add_argument("--output", type=Path, help="write here instead of to the terminal; folders are made")
-    for name in ("latency-ms", "energy-mj", "accuracy-drop", "period-ms"):
-        one.add_argument(f"--max-{name}", type=_amount, help="a further limit; the scenario's own stays")
+    one.add_argument("--goal", default=Request.goal, help=f"{goals} (default: %(default)s)")
     one.add_argument(
-        "--effort", type=_amount, default=60.0, help="CP-SAT's deterministic seconds (default: %(default)s)"
+        "--top-k", type=_positive, default=Request.top_k, help="how many placements (default: %(default)s)"
+    )
+    one.add_argument("--format", choices=FORMATS, default="text")
+    one.add_argument("--output", type=Path, help="file to write instead of the terminal; missing folders are created")
+    for name in ("latency-ms", "energy-mj", "accuracy-drop", "period-ms"):
+        one.add_argument(
+            f"--max-{name}", type=_amount, help="an additional limit; the scenario's own limit still holds"
+        )
+    one.add_argument(
+        "--effort", type=_amount, default=Effort.seconds, help="deterministic seconds of CP-SAT (default: %(default)s)"
     )
     one.add_argument(
-        "--max-labels", type=_positive, default=400_000, help="labels per stage of a chain (default: %(default)s)"
+        "--max-labels", type=_positive, default=Effort.labels, help="labels per stage of a chain (default: %(default)s)"
     )
     one.add_argument("--no-front", dest="front", action="store_false", help="do not trace the Pareto fronts")
     one.add_argument(
-        "--draws", type=_count, default=200, help="resamplings for robustness, 0: none (default: %(default)s)"
+        "--draws",
+        type=_count,
+        default=Request.draws,
+        help="resamplings for robustness, 0 for none (default: %(default)s)",
     )
-    one.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
-    other = verbs.add_parser("verify", help="recompute a plan file without the solver")
-    other.add_argument("plan", help="plan.json")
-    other.add_argument("--scenario", help="scenario file (default: the one the plan names)")
+    one.add_argument("--seed", type=int, default=Request.seed, help="seed of the resampling (default: %(default)s)")
+    other = verbs.add_parser("verify", help="check a plan file by recomputing it without the solver")
+    other.add_argument("plan", help="plan.json to check")
+    other.add_argument("--scenario", help="scenario file (default: the one that the plan names)")
     other.add_argument(
-        "--limit", type=int, default=200_000, help="try all placements up to this many (default: %(default)s)"
+        "--limit",
+        type=int,
+        default=ENUMERATED,
+        help="try all placements if there are at most this many (default: %(default)s)",
     )
     return parser.parse_args(argv)
 

@@ -89,6 +89,8 @@ def _beats(a, b):
 
 
 class _Walk:
+    """The search for the points of one front; `found` maps the values of a point to it."""
+
     def __init__(self, problem: Problem, axes: tuple[str, ...], effort: Effort, limit: int, paths: int) -> None:
         self.problem, self.axes, self.effort, self.limit, self.paths = problem, axes, effort, limit, paths
         self.found, self.complete = {}, True

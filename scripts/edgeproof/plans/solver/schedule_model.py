@@ -1,7 +1,9 @@
 """Scheduled execution inside the CP-SAT model: one stage at a time per device, one transfer at a time per link."""
 
+from typing import Any
 
-def add_schedule(placement):
+
+def add_schedule(placement: Any) -> None:
     """Add start and end times, no-overlap per device and channel, the makespan and the deadlines (latency grain)."""
     model, problem, grain = placement.model, placement.problem, placement.grain["latency"]
     horizon = sum(max(row) for row in problem.latency) // grain
@@ -46,7 +48,7 @@ def add_schedule(placement):
             model.add(placement.end[stage] <= cap // grain)
 
 
-def add_live_memory(placement, device, resident):
+def add_live_memory(placement: Any, device: int, resident: list[Any]) -> list[Any]:
     """Return terms of a device's peak: resident weights plus the peak of activations and tensors alive over time."""
     model, problem, grain = placement.model, placement.problem, placement.memory_grain
     intervals, demands = [], []
