@@ -11,6 +11,7 @@ from .chain_search import LABEL_LIMIT, SearchResult, handles_chain, search_chain
 from .general_search import search_general
 from .lagrangian_search import costs_add_up, search_lagrangian
 
+_SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan will do, it need not be the best
 _LARGE = 48  # stages of a graph: below, CP-SAT alone is done sooner
 
 
@@ -74,7 +75,23 @@ def find_by_levels(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_
     general = search_general(problem, levels, caps, top_k, effort.seconds, effort.gap, hint)
     if result is not None and not general.proven:
         general = _merge(problem, levels[0], general, result)
-    return _judge(problem, levels[0], general)
+    answer = _judge(problem, levels[0], general)
+    if problem.scenario.execution == "scheduled" and answer.status in ("optimal", "infeasible"):
+        _compare_with_serial(problem, levels[0], caps, effort, answer)
+    return answer
+
+
+def _compare_with_serial(problem: Problem, level: Level, caps: Caps, effort: Effort, answer: Answer) -> None:
+    """Raise AssertionError when a plan executed serially is better than a scheduled optimum; it is a schedule, too."""
+    scenario = replace(problem.scenario, execution="serial")
+    serial = Problem(scenario, "pipelined" if problem.memory_rule == "pipelined" else None)
+    short = replace(effort, seconds=min(effort.seconds, max(_SERIAL_SHARE * effort.seconds, _SERIAL_SECONDS)))
+    found = find_by_levels(serial, (level,), caps, 1, short)
+    if found.objective is not None and (
+        answer.objective is None or found.objective < answer.objective - TOLERANCE * found.objective
+    ):
+        told = "no schedule" if answer.objective is None else f"the optimum {answer.objective:.9g}"
+        raise AssertionError(f"the schedule's model is wrong: {told}, but executed serially {found.objective:.9g}")
 
 
 def _is_close(problem: Problem, level: Level, result: SearchResult, gap: float) -> bool:
