@@ -37,14 +37,14 @@ def test_a_limit_keeps_its_value_and_says_why_it_does_not_help(tight):
 
 
 def test_both_caps_are_scaled_by_the_least_factor(tight):
-    assert explain(tight).both_caps_factor == pytest.approx(8.5 / 8)
+    assert (explain(tight).both_caps_factor, explain(tight).both_caps_reason) == (pytest.approx(8.5 / 8), None)
     tight["constraints"] = {"max_total_latency_ms": 8}
-    assert scale_both_caps(Problem(parse_scenario(tight))) is None
+    assert scale_both_caps(Problem(parse_scenario(tight))) == (None, None)
 
 
 def test_the_conflict_is_irreducible(tight):
     certificate = explain(tight)
-    assert set(certificate.conflict) == {"max_total_latency_ms", "memory_mb of npu"}
+    assert set(certificate.conflict) == {"max_total_latency_ms", "memory_mb of npu"} and certificate.conflict_minimal
     problem = Problem(parse_scenario(tight))
     for limit in ("latency", ("memory", 1)):
         assert is_satisfiable(problem, drop_limit(problem.caps, limit), Effort())

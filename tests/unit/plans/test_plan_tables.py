@@ -66,7 +66,8 @@ def test_text_without_a_plan_lists_relaxations(two_stages):
     ],
 )
 def test_why_there_is_no_plan(status, conflict, words):
-    document = {"status": status, "pipeline_name": "p", "infeasibility": {"conflict": conflict}}
+    certificate = {"conflict": conflict, "conflict_minimal": True}
+    document = {"status": status, "pipeline_name": "p", "infeasibility": certificate}
     assert words in describe_failure(document)
 
 
