@@ -132,7 +132,7 @@ def _measure_case(model, preset, document, precision, repeats, scratch):
         hand.append((seconds, memory))
         shutil.rmtree(place)
         number += 1
-        if number == 1:  # what is over in a moment is repeated more often: a median of three is at the machine's mercy
+        if number == 1:  # short cases are repeated more often: the median of three would be mostly noise
             repeats = max(repeats, min(_MOST_REPEATS, int(_LEAST_SECONDS / (ours[0][0] + hand[0][0]))))
     middle = [statistics.median(seconds for seconds, _ in runs) for runs in (ours, hand)]
     ratio = middle[0] / middle[1]
@@ -190,10 +190,10 @@ def _require_built(place, preset, precision):
 
 def _run(command, folder):
     """Run a command and return (seconds, peak resident bytes of its largest process); UserError when it fails."""
-    environment = {**os.environ, **ENVIRONMENT}  # or tools choose kernels by the processor, or look for a GPU
+    environment = {**os.environ, **ENVIRONMENT}  # otherwise tools choose kernels by the processor, or look for a GPU
     environment.pop(
         "PYTHONDONTWRITEBYTECODE", None
-    )  # or every start compiles our modules, and nothing of what is by hand
+    )  # otherwise every start compiles our modules, which would count against us
     environment["PATH"] = os.pathsep.join([str(Path(command[0]).parent), environment.get("PATH", os.defpath)])
     with tempfile.TemporaryFile() as log:
         begin = time.perf_counter()

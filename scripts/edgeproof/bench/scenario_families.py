@@ -95,8 +95,8 @@ def tighten_memory(document: Json, seed: int, share: float = 0.5) -> Json:
     return document
 
 
-# Of one unit of work on a CPU: what accelerators take, as (latency, energy, memory) ranges. Read off the version 1
-# scenarios with known answers (tests/data/planner/random_*.json).
+# Ranges of (latency, energy, memory) on each device, relative to a CPU; read off the version 1 scenarios with known
+# answers (tests/data/planner/random_*.json).
 _BOARD = {
     "cpu": ((1.0, 1.0), (0.55, 1.05), (1.0, 1.0)),
     "gpu": ((0.22, 0.42), (0.55, 0.95), (1.8, 3.0)),

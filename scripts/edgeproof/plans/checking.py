@@ -120,7 +120,9 @@ def read_check(path: str | Path) -> Json:
         must_follow(check["measured"], again, "measured", path, _SAMPLES)
         error = compare_latency(check["predicted"]["latency_ms"], again)
         must_follow(check["error"], error, "error", path, _SAMPLES)
-    require_sealed(check, path, "run the plan again")  # what the samples do not say: the stages' times, the prediction
+    require_sealed(
+        check, path, "run the plan again"
+    )  # covers the stages' times and the prediction, which the samples do not show
     return check
 
 

@@ -15,7 +15,7 @@ from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
-LIMIT = 1e-5  # relative L2; what another order of the same float32 sums may make, and no more
+LIMIT = 1e-5  # relative L2: the largest effect of adding the same float32 numbers in another order
 
 
 class Part(TypedDict):

@@ -60,9 +60,9 @@ def test_text_without_a_plan_lists_relaxations(two_stages):
 @pytest.mark.parametrize(
     ("status", "conflict", "words"),
     [
-        ("unknown", None, "within the limit on effort; not proved infeasible"),
-        ("infeasible", ["links"], "the links do not join the devices"),
-        ("infeasible", ["max_period_ms", "memory_mb of npu"], "max_period_ms, memory_mb of npu cannot hold together"),
+        ("unknown", None, "within the limit on effort; it is not proved that there is none"),
+        ("infeasible", ["links"], "no links connect the devices"),
+        ("infeasible", ["max_period_ms", "memory_mb of npu"], "no placement keeps max_period_ms and memory_mb of npu"),
     ],
 )
 def test_why_there_is_no_plan(status, conflict, words):

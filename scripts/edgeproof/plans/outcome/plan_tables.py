@@ -92,7 +92,7 @@ def render_text(document: Json) -> str:
     if len(document["plans"]) > 1:
         lines += ["", "Alternatives", *(f"  {_summarize(other)}" for other in document["plans"][1:])]
     if document["robustness"]:
-        lines += ["", "How sure", *(f"  {line}" for line in describe_robustness(document["robustness"]))]
+        lines += ["", "Robustness", *(f"  {line}" for line in describe_robustness(document["robustness"]))]
     if document["notes"]:
         lines += ["", *(f"Note: {note}" for note in document["notes"])]
     return "\n".join(lines) + "\n"
@@ -109,15 +109,16 @@ def describe_proof(document: Json) -> str:
 def describe_failure(document: Json) -> str:
     """Return the one line for a scenario without a plan."""
     if document["status"] == "unknown":
-        return f"no plan found for {document['pipeline_name']} within the limit on effort; not proved infeasible"
+        name = document["pipeline_name"]
+        return f"no plan found for {name} within the limit on effort; it is not proved that there is none"
     conflict = document["infeasibility"]["conflict"]
     if conflict == ["links"]:
         return (
-            f"no feasible plan for {document['pipeline_name']}: the links do not join the devices its stages can run on"
+            f"no feasible plan for {document['pipeline_name']}: no links connect the devices that its stages can run on"
         )
     minimal = document["infeasibility"]["conflict_minimal"]
-    doubt = "" if minimal else "; the limit on effort came before a proof that all of these are needed"
-    return f"no feasible plan for {document['pipeline_name']}: {', '.join(conflict)} cannot hold together{doubt}"
+    doubt = "" if minimal else "; the limit on effort was reached before it was proved that all of these are needed"
+    return f"no feasible plan for {document['pipeline_name']}: no placement keeps {' and '.join(conflict)}{doubt}"
 
 
 def describe_robustness(found: Json) -> list[str]:
@@ -143,8 +144,8 @@ def describe_robustness(found: Json) -> list[str]:
     if found["repeat_next"]:
         again = found["repeat_next"]
         lines.append(
-            f"Repeat next: {again['result']} ({', '.join(again['numbers'])}); without its doubt the expected regret is"
-            f" {again['expected_regret_after']:.6f}."
+            f"Measure {again['result']} again first ({', '.join(again['numbers'])}): with its value certain,"
+            f" the expected regret would be {again['expected_regret_after']:.6f}."
         )
     return lines
 

@@ -17,7 +17,7 @@ from .model import LIMIT_KEYS, Placement, Scenario
 
 UNIT = 10**9
 TOLERANCE = 1e-9  # of objectives in readers' units: below it two values count as equal
-LARGEST = 4e6  # of one step, in ms, mJ or MB: a thousand of them still are a sum of 64 bits
+LARGEST = 4e6  # of one step, in ms, mJ or MB: the sum of a thousand of them fits into 64 bits
 _LIMITLESS = 1000 * LARGEST
 _COLUMNS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
 FORBIDDEN = -1
@@ -152,7 +152,9 @@ class Problem:
             units = np.rint((sizes * rate + setup) * UNIT)
             if not scenario.charges_empty_crossings:
                 units = np.where(sizes == 0, 0, units)
-            for _, source, target in np.argwhere(np.abs(units) >= LARGEST * UNIT)[:1]:  # NaN, where no link is, is not
+            for _, source, target in np.argwhere(np.abs(units) >= LARGEST * UNIT)[
+                :1
+            ]:  # NaN (no link) compares as false
                 where = " → ".join(scenario.devices[device].name for device in (source, target))
                 worst = np.nanmax(np.abs(units[:, source, target])) / UNIT
                 raise UserError(

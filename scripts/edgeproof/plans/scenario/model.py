@@ -9,7 +9,7 @@ from typing import Any
 Placement = tuple[int, ...]  # the index of an option per stage, in the order of `Scenario.stages`
 # Start of every stage, and of every copy by (tensor, source device, target device), in units of `costs.py`.
 Schedule = tuple[tuple[int, ...], dict[tuple[int, int, int], int]]
-Place = tuple[Any, ...]  # of a number: ("option", stage, option, field) or ("link", link, field)
+Place = tuple[Any, ...]  # where a number stands: ("option", stage, option, field) or ("link", link, field)
 
 # Metric: the key of its limit in documents; `Limits` names it as METRIC_KEYS does.
 LIMIT_KEYS = {

@@ -21,7 +21,7 @@ from .bounds import Multipliers, seek_multipliers
 from .depth_first import search_depth_first
 from .viterbi import search_uncoupled
 
-LABEL_LIMIT = 400_000  # labels per stage, unless asked otherwise
+LABEL_LIMIT = 400_000  # labels per stage by default
 _WIDTHS = (48, 512, 4_096, 32_768, LABEL_LIMIT)
 _RIVALS = 96
 _SHORT = 64

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from ortools.linear_solver import pywraplp
 
-_CONVERGED = 1e-7  # of the bound: what the planes still promise
-_SMALLEST = 1e-9  # box, as a share of the first one
+_CONVERGED = 1e-7  # gain that the planes still promise, relative to the bound
+_SMALLEST = 1e-9  # size of the box, relative to the first one
 
 
 def ascend(

@@ -15,7 +15,7 @@ from edgeproof.plans.scenario.model import Placement
 
 from .elimination import price_copies
 
-_SEQUENCES = 400  # of devices, at most; with five devices there are 325
+_SEQUENCES = 400  # sequences of devices at most; five devices have 325
 
 
 def list_blocks(problem: Problem, weights: dict[str, float], caps: Caps, count: int) -> list[Placement]:
@@ -50,7 +50,7 @@ class _Layout:
                     cost[device, place], need[device, place] = value, problem.weights[stage][option]
                     self.option[device, place] = option
         start = np.zeros((count, 1))
-        with np.errstate(invalid="ignore"):  # ∞ − ∞ is no block either
+        with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN: no block
             self.cost = np.concatenate([start, cost.cumsum(axis=1)], axis=1)
         self.need = np.concatenate([start, need.cumsum(axis=1)], axis=1)
         self.crossing = self._price_cuts(weights)

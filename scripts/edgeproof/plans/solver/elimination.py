@@ -14,7 +14,7 @@ import numpy as np
 from edgeproof.plans.scenario.costs import FORBIDDEN, Problem
 from edgeproof.plans.scenario.model import Placement
 
-WIDEST = 50_000  # entries of one table; beyond, another engine is asked
+WIDEST = 50_000  # entries of one table; larger ones are left to other engines
 
 
 class Elimination:

@@ -25,11 +25,11 @@ from .elimination import Elimination, price_copies
 from .local_search import LocalSearch
 
 _METRICS = {"latency", "energy", "switches", "accuracy"}
-_WORK = 4e8  # entries of tables in all: some 10 s
-_ROUNDS = (30, 60, 120)  # evaluations of prices, with a local search after each turn
-_STARTS = 8  # placements that the local search begins with, per turn
-_SUBSETS = 10  # devices at most of which all subsets are tried
-_SLACK = 1e-11  # of the bound: what summing floats may have lost
+_WORK = 4e8  # table entries in all: about 10 s
+_ROUNDS = (30, 60, 120)  # evaluations of prices; a local search follows each round
+_STARTS = 8  # placements that a local search starts from
+_SUBSETS = 10  # devices; all subsets are tried up to this many
+_SLACK = 1e-11  # relative to the bound: the rounding error of float sums
 
 
 def costs_add_up(problem: Problem, levels: tuple[Level, ...], caps: Caps) -> bool:
@@ -124,7 +124,9 @@ class _Priced:
         self.limits = [(what, max(cap, 1)) for what, cap in limits if cap is not None]
         self.uses = [self._list_uses(what) for what, _ in self.limits]
         self.crossings = count_crossings(problem, caps)
-        self.count = len(self.limits) + bool(self.crossings)  # of prices: the last is that of crossing often enough
+        self.count = len(self.limits) + bool(
+            self.crossings
+        )  # prices; the last is that of the least number of crossings
         self.seen, self.best, self.placement, self.evaluations = [], None, None, 0
 
     def _list_uses(self, what: str | int) -> list[np.ndarray]:

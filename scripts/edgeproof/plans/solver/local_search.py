@@ -8,9 +8,9 @@ from edgeproof.plans.scenario.costs import Caps, Problem
 from edgeproof.plans.scenario.model import Placement
 
 _STEPS = 600  # moves and exchanges at most; each is an improvement
-_CANDIDATES = 16  # exchanges per pair of devices that are looked at for being neighbours
+_CANDIDATES = 16  # exchanges per pair of devices that are checked for shared tensors
 _ADDED = ("latency", "energy", "accuracy")
-_LEAST = 1e-12  # what a step must gain, as a share of the objective
+_LEAST = 1e-12  # least gain of a step, relative to the objective
 
 
 class LocalSearch:
@@ -51,8 +51,8 @@ class LocalSearch:
         problem, self.placement = self.problem, list(placement)
         totals = problem.require_totals(placement)
         resident = np.array(problem.resident_memory(placement, problem.devices_of(placement)), float)
-        # What else lives on a device (activations, tensors) changes little from step to step: set it apart. Shared
-        # weights are taken as if each stage had its own; the last word is `evaluate`'s.
+        # Activations and tensors change little from step to step, so they are taken as constant here, and shared
+        # weights as if each stage had its own; `evaluate` decides in the end.
         budgets = [np.inf if cap is None else cap for cap in self.caps.memory]
         self.room = np.array(budgets, float) - (np.array(totals.memory, float) - resident)
         self.used = resident

@@ -11,8 +11,8 @@ from .chain_search import LABEL_LIMIT, SearchResult, handles_chain, search_chain
 from .general_search import search_general
 from .lagrangian_search import costs_add_up, search_lagrangian
 
-_SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan will do, it need not be the best
-_LARGE = 48  # stages of a graph: below, CP-SAT alone is done sooner
+_SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan will do
+_LARGE = 48  # stages of a graph; CP-SAT alone is faster below
 
 
 @dataclass(frozen=True)

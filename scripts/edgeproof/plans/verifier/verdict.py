@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-PRECISION = 2e-8  # relative, and absolute below 1: costs are rounded to 1e-9 once per item, and then added up
+PRECISION = 2e-8  # relative, absolute below 1: costs are rounded to 1e-9 per item before they are added
 
 
 @dataclass
