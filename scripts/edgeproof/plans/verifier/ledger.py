@@ -18,7 +18,6 @@ _BLENDS = {
 }
 
 Number = Any  # a Fraction or a float, as the ledger was made
-Route = tuple[Number, Number, int | None]  # latency in ms, energy in mJ, and the link (None: none is needed)
 
 
 class Row(NamedTuple):
@@ -34,7 +33,7 @@ class Row(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A tensor on its way; `rank` is that of the first reader on the target device in execution order."""
+    """A tensor on its way, in ms and mJ; `rank`: of its first reader there; `link`: None where none is needed."""
 
     rank: int
     tensor: int
@@ -64,8 +63,9 @@ class Ledger:
             self.links[link.source, link.target] = (index, rates)
             if link.bidirectional:
                 self.links[link.target, link.source] = (index, rates)
+        self.has_deadlines = any(stage.deadline_ms is not None for stage in scenario.stages)
         self.sizes = [self.exact(tensor.size_mb) for tensor in scenario.tensors]
-        self.routes = [self._tabulate_routes(k) for k in range(len(scenario.tensors))]
+        self.known_copies = [self._tabulate_copies(k) for k in range(len(scenario.tensors))]
         floor = self.exact(1e-6)
         self.latency_ref = max(floor, sum(min(o.latency for o in options) for options in self.options))
         self.energy_ref = max(floor, sum(min(o.energy for o in options) for options in self.options))
@@ -87,16 +87,20 @@ class Ledger:
             option.shared_weights,
         )
 
-    def _tabulate_routes(self, k: int) -> dict[tuple[int, int], Route]:
-        """Return `{(from, to): (latency, energy, link)}` of one tensor; pairs that no link serves are missing."""
-        size, routes = self.sizes[k], {}
-        for pair in itertools.permutations(range(len(self.scenario.devices)), 2):
-            if size == 0 and self.scenario.version == 1:
-                routes[pair] = (0, 0, None)
-            elif pair in self.links:
-                index, (latency, setup, energy, setup_mj) = self.links[pair]
-                routes[pair] = (size * latency + setup, size * energy + setup_mj, index)
-        return routes
+    def _tabulate_copies(self, k: int) -> dict[tuple[int, int, int], Copy]:
+        """Return `{(reader's rank, from, to): copy}` of one tensor; pairs that no link serves are missing."""
+        size, copies = self.sizes[k], {}
+        ranks = {self.rank.get(reader, len(self.rank)) for reader in self.scenario.tensors[k].consumers}
+        for source, target in itertools.permutations(range(len(self.scenario.devices)), 2):
+            latency, energy, link = 0, 0, None
+            if size != 0 or self.scenario.version != 1:
+                if (source, target) not in self.links:
+                    continue
+                link, (rate, setup, energy_rate, setup_mj) = self.links[source, target]
+                latency, energy = size * rate + setup, size * energy_rate + setup_mj
+            for rank in ranks:
+                copies[rank, source, target] = Copy(rank, k, source, target, latency, energy, link)
+        return copies
 
     def copies(self, placement: Placement) -> list[Copy] | None:
         """Return the copies that a placement needs; None when a link is missing."""
@@ -111,10 +115,10 @@ class Ledger:
                 if target != home:
                     first[target] = min(rank, first.get(target, rank))
             for target, rank in first.items():
-                route = self.routes[k].get((home, target))
-                if route is None:
+                copy = self.known_copies[k].get((rank, home, target))
+                if copy is None:
                     return None
-                found.append(Copy(rank, k, home, target, *route))
+                found.append(copy)
         return found
 
     def require_copies(self, placement: Placement) -> list[Copy]:
@@ -216,7 +220,7 @@ class Ledger:
         for device, used in zip(self.scenario.devices, totals["memory"], strict=True):
             if used > device.memory_mb + TOLERANCE:
                 broken.append(f"memory of {device.name}")
-        if any(stage.deadline_ms is not None for stage in self.scenario.stages):
+        if self.has_deadlines:
             ends = ends or self.stage_ends(placement, self.require_copies(placement))
             for i, stage in enumerate(self.scenario.stages):
                 if stage.deadline_ms is not None and ends[i] > stage.deadline_ms + TOLERANCE:
