@@ -14,7 +14,7 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from edgeproof.artifacts.records.formats import HOST_TOOLS, take_snapshot
+from edgeproof.artifacts.records.formats import FORMATS, list_host_tools, select_build_options
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
@@ -197,10 +197,9 @@ def versions_of(*packages):
 
 
 def host_tools_of(wildcards):
-    """Return the versions of what builds an artifact in the workflow's own environment; int8 for OpenVINO is quantised there."""
-    artifact, precision = CATALOGUES["preset"][wildcards.preset]["artifact"], wildcards.precision
-    ours = artifact == "onnx" or (artifact, precision) in (("openvino.zip", "int8"), ("engine", "fp16"))
-    return versions_of(*HOST_TOOLS[precision]) if ours else ""
+    """Return the versions of what builds an artifact in the workflow's own environment; empty where nothing does."""
+    tools = list_host_tools(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
+    return versions_of(*tools) if tools else ""
 
 
 def host_runtime_of(cell):
@@ -217,7 +216,7 @@ def calibration_of(wildcards):
 
 def build_snapshot(wildcards):
     """Return what of a preset decides how an artifact of this precision is built."""
-    return take_snapshot(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
+    return select_build_options(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
 
 
 def parity_arm_of(cell):

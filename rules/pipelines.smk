@@ -1,8 +1,6 @@
 # What the rules of sources and plans ask about pipelines. No rules here.
 
 PLAN_FILES = ("plan.json", "plan.csv", "pareto.csv", "plan.txt", "plan.html", "check.json", "samples.csv")
-# Runtimes that keep images with their channels last: they rearrange what crosses to others.
-CHANNELS_LAST = ("litert",)
 
 
 def pipeline_of(wildcards):
@@ -94,7 +92,7 @@ def links_arm(wildcards):
     executors = {HOST: {"interpreter": None, "channels_last": False}}
     for _, name, cell in list_cells(wildcards.pipeline, document):
         arm = arm_of(cell)
-        channels_last = arm["backend"] in CHANNELS_LAST
+        channels_last = FORMATS[CATALOGUES["preset"][cell.preset]["artifact"]].channels_last
         executors[name] = {"interpreter": arm.get("interpreter"), "channels_last": channels_last}
     presets = [CATALOGUES["preset"][executor["preset"]] for executor in document["executors"]]
     simulated = all(preset["backend"] == "fake" for preset in presets)

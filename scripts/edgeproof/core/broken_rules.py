@@ -46,7 +46,7 @@ def _describe_error(error):
         return f"{key}: unknown key {unknown[0]!r}; known keys are {known}"
     if rule == "required":
         missing = next(name for name in error.validator_value if name not in error.instance)
-        return f"{key}: key {missing!r} is missing"
+        return f"{key}: key {missing!r} is missing{_condition(error)}"
     if rule == "enum":
         return f"{key} is {shown}; allowed{_condition(error)}: {', '.join(map(str, error.validator_value))}"
     if rule == "const":

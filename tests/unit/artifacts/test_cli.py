@@ -42,7 +42,7 @@ def prepared(tmp_path_factory):
         texts = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in options.items()}
         command = ["scripts/build_onnx.py", *(part for key, text in texts.items() for part in (f"--{key}", text))]
         job.folder = root
-        job.build(precision, folder=f"{PLACE}/{precision}", command=command)
+        job.build(precision, folder=f"{PLACE}/{precision}", script=command[0], argv=command[1:])
         job.check(precision, folder=f"{PLACE}/{precision}", thresholds={"min_cosine": 0.9})
     for precision in ("fp32", "fp16"):
         put_result(root, precision)

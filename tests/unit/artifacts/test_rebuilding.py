@@ -46,7 +46,7 @@ def build(root, precision, batch=1):
         "scripts/build_onnx.py",
         *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
     ]
-    job.build(precision, folder=folder, command=command)
+    job.build(precision, folder=folder, script=command[0], argv=command[1:])
     return root / folder / "manifest.json"
 
 

@@ -12,7 +12,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.yaml_files import read_yaml
 
-from .formats import take_snapshot
+from .formats import select_build_options
 from .manifest_lookup import config_root_of, find_option, folder_of, read_parity, root_of
 from .manifests import read_manifest
 
@@ -71,7 +71,7 @@ def check_preset(manifest, root, lenient=False):
     try:
         actual = sha256_file(path)
         today, then = read_yaml(path, "preset"), manifest["preset"]
-        pair = [take_snapshot(item, manifest["cell"]["precision"]) for item in (today, then)]
+        pair = [select_build_options(item, manifest["cell"]["precision"]) for item in (today, then)]
         differences = _compare(*pair)
     except UserError as error:
         return [Check("preset file", "differs", file, _without(path, error))]
