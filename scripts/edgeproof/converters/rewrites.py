@@ -1,4 +1,4 @@
-"""The same function in operators that convert well: what is changed in an ONNX graph before onnx2tf sees it.
+"""Changes to an ONNX graph before onnx2tf gets it: the same function in operators that convert well.
 
 Every rewrite is exact for all inputs. None needs TensorFlow, so each is tested against ONNX Runtime.
 """
@@ -6,15 +6,15 @@ Every rewrite is exact for all inputs. None needs TensorFlow, so each is tested 
 import onnx
 from onnx import helper, numpy_helper
 
-# What these make is never negative; Clip is looked at on its own.
+# The outputs of these are never negative; for Clip it depends.
 _NOT_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softplus", "Softmax", "Exp", "Abs"}
 
 
-def split_sums(model):
+def split_sums(model: onnx.ModelProto) -> None:
     """Replace every Sum of several tensors by Add nodes in the same order, in place.
 
-    onnx2tf makes AddN of a Sum, for which TFLite has no integer kernel: an int8 ResNet-50 would leave the integers
-    around each of its 16 joins.
+    onnx2tf turns a Sum into AddN, for which TFLite has no integer kernel: an int8 ResNet-50 would compute each of its
+    16 joins in floats.
     """
     nodes = []
     for node in model.graph.node:
@@ -29,12 +29,13 @@ def split_sums(model):
     _replace_nodes(model, nodes)
 
 
-def pad_before_pools(model):
+def pad_before_pools(model: onnx.ModelProto) -> None:
     """Give MaxPool nodes with explicit padding a Pad node with values from the data, in place.
 
-    onnx2tf pads with the lowest float32. TFLite's int8 calibration takes that for data: the scale becomes 1e36, all
-    that follows is lost, and LiteRT 2.3 refuses the file. Zeros do the same where nothing is negative. Elsewhere the
-    edge is repeated: a window of neighbours that reaches over the edge contains it, so its maximum stays.
+    onnx2tf pads with the lowest float32. TFLite's int8 calibration takes it for data: the scale becomes 1e36,
+    everything after it is lost, and LiteRT 2.3 refuses the file. Where nothing is negative, zeros do the same.
+    Elsewhere the edge is repeated: a window of neighbours that reaches over the edge contains it, so its maximum does
+    not change.
     """
     sizes = _spatial_sizes(model)
     makers = {name: node for node in model.graph.node for name in node.output}
@@ -51,7 +52,7 @@ def pad_before_pools(model):
 
 
 def _needs_padding(node, sizes):
-    """Return whether a node is a MaxPool that TensorFlow would have to pad first, and whose windows have no gaps."""
+    """Tell whether a node is a MaxPool that TensorFlow must pad first, and whose windows have no gaps."""
     if node.op_type != "MaxPool" or node.domain not in ("", "ai.onnx") or len(node.output) > 1:
         return False
     options = _attributes(node)
@@ -68,13 +69,13 @@ def _needs_padding(node, sizes):
 
 
 def _same_padding(sizes, kernel, strides):
-    """Return the pads of TensorFlow's SAME, begins then ends; what is padded so needs no node of its own."""
+    """Return the pads of TensorFlow's SAME, begins then ends; a pool with these needs no Pad node."""
     needs = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(sizes, kernel, strides, strict=True)]
     return [need // 2 for need in needs] + [need - need // 2 for need in needs]
 
 
 def _split_padding(model, node, mode):
-    """Return a Pad node and the MaxPool without padding that together are `node`."""
+    """Return a Pad node and a MaxPool without padding, which together do what `node` does."""
     options = _attributes(node)
     pads = options.pop("pads")
     half = len(pads) // 2
@@ -105,7 +106,7 @@ def _is_never_negative(node, makers, constants):
 
 
 def _spatial_sizes(model):
-    """Return the sizes after batch and channels of every tensor whose shape is known in full."""
+    """Return `{tensor: sizes after batch and channels}` of every tensor whose shape is fully known."""
     inferred = onnx.shape_inference.infer_shapes(model)
     sizes = {}
     for value in (*inferred.graph.value_info, *inferred.graph.input):
