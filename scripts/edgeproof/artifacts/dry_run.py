@@ -1,4 +1,4 @@
-"""The dry run of a build: every path it would make, what it would read with digests, and whether the target can run it.
+"""The dry run of a build: the paths that it would make, its inputs with digests, and whether the target can run it.
 
 Nothing is created, not even a folder.
 """
@@ -10,17 +10,18 @@ from edgeproof.artifacts.records.formats import FORMATS, Format, select_build_op
 from edgeproof.artifacts.records.manifest_lookup import check_name, read_entry
 from edgeproof.artifacts.records.manifests import HOST_LOCK
 from edgeproof.core.campaign import builder_of
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import artifact_folder, source_folder, toolchain_record
 from edgeproof.sources.onnx_files import load_model
 
 
-def plan_build(root, model, preset, precision, device=None):
+def plan_build(root: Path, model: str, preset: str, precision: str, device: str | None = None) -> Json:
     """Return the plan of a build as a JSON object. `device`: for a preset that builds on the device.
 
-    UserError for names that the configuration does not have, paths among them, and for a precision that the preset does
-    not build.
+    UserError for a name that the configuration does not have, for a path, and for a precision that the preset does not
+    build.
     """
     read_entry("model", model, root)
     document = read_entry("preset", preset, root)
@@ -75,14 +76,14 @@ def plan_build(root, model, preset, precision, device=None):
     }
 
 
-def describe_input(root, file):
-    """Return file and sha256 of what a build reads; null where it is not there yet and would be made first."""
+def describe_input(root: Path, file: str) -> Json:
+    """Return file and sha256 of an input of a build; the sha256 is None if the file is not there yet."""
     path = Path(root) / file
     return {"file": file, "sha256": sha256_file(path) if path.is_file() else None}
 
 
-def describe_preflight(source, backend):
-    """Return whether the operators of a model were held against a backend's table, and every node it cannot run."""
+def describe_preflight(source: Path, backend: str) -> Json:
+    """Return whether a model was checked against a backend's operator table, and the nodes that it cannot run."""
     if backend not in TABLES:
         return {"checked": False, "reason": f"there is no operator table for {backend}", "blockers": []}
     if not source.is_file():
@@ -92,7 +93,7 @@ def describe_preflight(source, backend):
 
 
 def _list_prerequisites(kind: Format, toolchain: str | None, model: str) -> list[str]:
-    """Return what is made on the way where it is missing: the toolchains' records, the model's SavedModel."""
+    """Return what a build needs beside its inputs: the records of toolchains, the model's SavedModel."""
     toolchains = dict.fromkeys(filter(None, ["tensorflow" if kind.origin == "saved_model" else None, toolchain]))
     files = [toolchain_record(name) for name in toolchains]
     if kind.origin == "saved_model":

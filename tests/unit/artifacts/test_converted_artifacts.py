@@ -215,7 +215,7 @@ def test_one_that_ends_before_it_is_told_what_to_do_says_why_in_its_log(place):
     toolchain = use(place, "torch", facts())
     interpreter = place.folder / ".toolchains/torch/bin/python"
     interpreter.write_text(f"#!{sys.executable}\nraise SystemExit('no torch here')\n")
-    with pytest.raises(UserError, match=r"converter torchscript: exited with 1 and no verdict; .*converter\.log"):
+    with pytest.raises(UserError, match=r"converter torchscript: exited with 1 and no verdict; see .*converter\.log"):
         build(place, toolchain, suffix="pt", options={})
     assert (place.folder / "converter.log").read_text() == "no torch here\n"
 
@@ -230,7 +230,7 @@ def test_what_a_tool_leaves_in_the_temporary_folder_is_gone_with_the_converter(p
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("sys.exit(1)", "exited with 1 and no verdict; .*converter.log says why"),
+        ("sys.exit(1)", "exited with 1 and no verdict; see .*converter.log"),
         ("os.kill(os.getpid(), 9)", "ended by signal 9; free memory"),
     ],
 )

@@ -1,6 +1,6 @@
-"""The machine that builds what only runs where it was built: whether it is the right one, and what is installed there.
+"""The device that builds an artifact: whether it is the right one, its lock, and what is installed there.
 
-Every path is relative to `root`, so that tests can stand in for a board.
+Paths of the system are relative to `root`, so that tests can stand in for a board.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.core.errors import UserError
@@ -21,29 +22,30 @@ from edgeproof.core.errors import UserError
 _NAMES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
 
 
-def require_board(expected, root="/"):
-    """Raise UserError unless this machine's own name contains `expected` (empty: any machine will do)."""
+def require_board(expected: str | None, root: str | Path = "/") -> None:
+    """Raise UserError unless this machine's own name contains `expected`; None or "" allows any machine."""
     found = next(filter(None, (_text(root, name) for name in _NAMES)), None)
     if expected and expected.lower() not in (found or "").lower():
         raise UserError(
-            f"this machine is called {found!r}, the device wants a board named {expected!r}; build there, or correct "
+            f"this machine is called {found!r}, the device must be a board named {expected!r}; build there, or correct "
             "the device's `board_contains`"
         )
 
 
 @contextlib.contextmanager
-def hold_device(path, label):
-    """Hold the device's lock (None: the usual one), the same that a measurement holds: a build would disturb it.
+def hold_device(path: str | Path | None, label: str) -> Iterator[None]:
+    """Hold the device's lock (None: the usual one) in the context, as a measurement does: a build would disturb it.
 
-    `label`: what is being built, for whoever waits. As the agent does it, which stands alone (`agent/session.py`).
+    `label`: what is being built, shown to others who wait. The agent, which imports nothing of edgeproof, has a copy of
+    this (`agent/session.py`).
     """
     path = path or os.path.join(tempfile.gettempdir(), "edgeproof-device.lock")
     try:
-        descriptor = os.open(path, os.O_RDWR)  # without O_CREAT, which the kernel may refuse on another user's file
+        descriptor = os.open(path, os.O_RDWR)  # without O_CREAT: the kernel may refuse that on another user's file
     except FileNotFoundError:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o666)  # whatever the umask: the next user holds it, too
+            os.fchmod(descriptor, 0o666)  # whatever the umask is: another user must be able to hold it too
     except OSError as error:
         raise UserError(f"{path}: the device's lock cannot be opened ({error.strerror})") from error
     with os.fdopen(descriptor, "r+", encoding="utf-8") as stream:
@@ -65,23 +67,23 @@ def hold_device(path, label):
 def _user():
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # nobody has this number: a container's user
+    except (KeyError, OSError):  # the number has no name, as in a container
         return str(os.getuid())
 
 
-def find_tool(name, places, remedy):
-    """Return the path of a program on the PATH, or else in one of `places`; UserError with the remedy if it is nowhere.
+def find_tool(name: str, places: Sequence[str], remedy: str) -> str:
+    """Return the path of a program on the PATH or in one of `places`; UserError with the remedy if it is in neither.
 
-    Nothing is said about the artifact then: the tool may be there tomorrow.
+    That is not a verdict on the artifact: the tool may be installed later.
     """
     found = shutil.which(name) or next((path for path in places if os.access(path, os.X_OK)), None)
     if found is None:
-        raise UserError(f"{name}: is not on the PATH{''.join(f', nor is {path} there' for path in places)}; {remedy}")
+        raise UserError(f"{name}: is not on the PATH{''.join(f', nor at {path}' for path in places)}; {remedy}")
     return found
 
 
-def describe_drivers(root="/"):
-    """Return the manifest's `drivers` as far as this machine tells: JetPack's Linux, GPU, CUDA and their drivers."""
+def describe_drivers(root: str | Path = "/") -> dict[str, str]:
+    """Return the manifest's `drivers`, as far as this machine says: JetPack, GPU driver, CUDA, NPU driver."""
     drivers = {
         "jetpack": _text(root, "etc/nv_tegra_release"),
         "gpu_driver": _text(root, "proc/driver/nvidia/version"),
@@ -93,10 +95,12 @@ def describe_drivers(root="/"):
     return {name: text for name, text in drivers.items() if text}
 
 
-def run_tool(command, folder, environment, timeout_s):
-    """Run a command (a list, no shell) in `folder`; return `(exit code, output)`, code None when it took too long.
+def run_tool(
+    command: Sequence[str], folder: str | Path | None, environment: dict[str, str], timeout_s: float
+) -> tuple[int | None, str]:
+    """Run a command (a list, no shell) in `folder`; return (exit code, output), with code None after `timeout_s`.
 
-    Its output appears on stderr as it comes. What it started is ended with it.
+    Its output also appears on stderr as it comes. Processes that it started are ended with it.
     """
     lines, expired = [], threading.Event()
     try:
@@ -123,11 +127,11 @@ def run_tool(command, folder, environment, timeout_s):
     try:
         with process:
             try:
-                for line in process.stdout:
+                for line in process.stdout or ():
                     lines.append(line)
                     sys.stderr.write(line)
                 process.wait()
-            except BaseException:  # Ctrl-C reaches us alone: the tool has a session of its own
+            except BaseException:  # Ctrl-C only reaches us: the tool has a session of its own
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise

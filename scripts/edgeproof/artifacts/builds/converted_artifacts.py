@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeproof.artifacts.records.formats import FORMATS
+from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
 from edgeproof.artifacts.records.manifests import describe_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write, sha256_file
@@ -15,8 +15,6 @@ from .build_steps import carry_out, check_job, require_calibration_file, require
 from .converter_process import Converter
 from .precision_proof import judge_counts, require_precision
 from .saved_models import take_saved_model
-
-CONVERTED_FORMATS = tuple(name for name, kind in FORMATS.items() if kind.packages)
 
 
 def build_converted(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgeproof.artifacts.records.formats import FORMATS
+from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
 from edgeproof.core.errors import UserError
 
 from .build_job import CONVERTED, parse_job
@@ -19,10 +19,10 @@ def build_with_converter(
     """
     job = parse_job(script, description, argv, CONVERTED)
     suffix = job.preset.get("artifact")
-    if suffix not in FORMATS or FORMATS[suffix].converter is None or job.toolchain is None:
-        known = ", ".join(name for name, kind in FORMATS.items() if kind.packages)
-        raise UserError(f"--preset: artifact is {suffix!r}; {script} builds {known}")
-    with start_converter(FORMATS[suffix].converter, job.toolchain) as converter:
+    name = FORMATS[suffix].converter if suffix in CONVERTED_FORMATS else None
+    if name is None or job.toolchain is None:
+        raise UserError(f"--preset: artifact is {suffix!r}; {script} builds {', '.join(CONVERTED_FORMATS)}")
+    with start_converter(name, job.toolchain) as converter:
         from .converted_artifacts import build_converted
 
         build_converted(job, converter, quantise)

@@ -16,12 +16,10 @@ import onnx
 
 from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.artifacts.records.manifests import describe_toolchain
-from edgeproof.core.configuration import Json
 from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import tool_failures
-
-Feed = tuple[str | Path, list[Json]]  # a calibration set and the inputs of the model that it is for
+from .range_calibration import Feed
 
 
 def convert_onnx(
@@ -51,6 +49,7 @@ def convert_onnx(
         elif precision == "int8":
             from .quantisation import quantise_static
 
+            assert calibration is not None, "int8 is calibrated"
             converted = quantise_static(source, model, target, options, calibration, scratch)
         else:
             from .quantisation import quantise_dynamic

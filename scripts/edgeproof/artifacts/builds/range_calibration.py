@@ -13,7 +13,8 @@ from edgeproof.artifacts.records.manifests import describe_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 
-CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime hold at once
+Feed = tuple[str | Path, list[Json]]  # a calibration set and the inputs of its model
+CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime keep at once
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 

@@ -61,6 +61,7 @@ FORMATS = {
     "engine": Format("build_tensorrt", "tensorrt", host_tools={"fp16": _ONNX_TOOLS["fp16"]}),  # from TensorRT 11 on
     "rknn": Format("build_rknn", "rknn"),
 }
+CONVERTED_FORMATS = tuple(name for name, kind in FORMATS.items() if kind.packages)  # by a converter in a toolchain
 
 
 def list_host_tools(preset: Json, precision: str) -> tuple[str, ...]:
