@@ -1,5 +1,6 @@
 """The campaign: from the lists of `config/config.yaml` to cells and comparisons, with every name checked."""
 
+import difflib
 import re
 from itertools import combinations, product
 from pathlib import Path
@@ -24,6 +25,7 @@ CATALOGUES = {
 }
 DEFAULT_REGRESSIONS = {"policy": "strict", "fail_at": "warning", "tolerate": []}
 DEFAULT_CRITERIA = "interactive"
+DEFAULT_MARGIN = 0.02  # a difference of less than 2 % counts as none unless a comparison says otherwise
 _NAME = "[a-z0-9][a-z0-9-]*"
 
 
@@ -60,6 +62,7 @@ class Campaign(NamedTuple):
     regressions: dict
     calibration: dict | None
     pipelines: tuple
+    added: dict  # cells that only a comparison wants, by its name
 
 
 def read_catalogue(kind, root="config"):
@@ -98,8 +101,11 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
             if entry["name"] in comparisons:
                 raise UserError(f"{key}: the name {entry['name']!r} is used twice")
             comparisons[entry["name"]] = _expand_comparison(entry, config, catalogues, key)
+    added = {}
     for comparison in comparisons.values():
-        cells |= dict.fromkeys((comparison.left, comparison.right))
+        beyond = [cell for cell in dict.fromkeys((comparison.left, comparison.right)) if cell not in cells]
+        added |= {comparison.name: beyond} if beyond else {}
+        cells |= dict.fromkeys(beyond)
     tolerate = tuple(config.get("gate", {}).get("tolerate", ()))
     regressions = DEFAULT_REGRESSIONS | config.get("regressions", {})
     if "policy" in config.get("regressions", {}):
@@ -118,7 +124,13 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
         regressions=regressions,
         calibration=calibration,
         pipelines=pipelines,
+        added=added,
     )
+
+
+def one_of(names):
+    """Return a regular expression that matches these names and nothing else; with no name it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def builder_of(preset, device):
@@ -222,6 +234,6 @@ def _checked(cell, catalogues, where):
 
 def _known(name, kind, catalogues, where):
     if name not in catalogues[kind]:
-        raise UserError(
-            f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/, which has {', '.join(catalogues[kind])}"
-        )
+        close = difflib.get_close_matches(name, catalogues[kind], 1)
+        known = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(catalogues[kind])}"
+        raise UserError(f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/; {known}")

@@ -9,24 +9,11 @@ from typing import Any, NotRequired, TypedDict
 Json = dict[str, Any]  # a document whose schema is checked when it is read
 
 
-class Source(TypedDict, total=False):
-    """Where a model comes from; which other keys there are depends on `kind` (file, url, recipe or stage)."""
-
-    kind: str
-    path: str
-    url: str
-    sha256: str
-    recipe: str
-    options: Json
-    pipeline: str
-    number: int
-
-
 class Model(TypedDict):
-    """`config/models/{model}.yaml`."""
+    """`config/models/{model}.yaml`; which keys `source` and `samples` have depends on their `kind`."""
 
     description: str
-    source: Source
+    source: Json
     task: str
     samples: Json
 

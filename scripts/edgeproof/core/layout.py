@@ -6,6 +6,27 @@ from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
+# What each room makes for one model, cell, comparison or plan (an artifact's own name depends on its preset).
+SOURCE_FILES = (
+    "model.onnx",
+    "identity.json",
+    "samples/calibration.npz",
+    "samples/evaluation.npz",
+    "samples/samples.json",
+)
+ARTIFACT_FILES = ("manifest.json", "parity.json", "reference.npz")
+RUN_FILES = ("result.json", "samples.csv")
+COMPARISON_FILES = (
+    "verdict.json",
+    "pairs.csv",
+    "pairs.json",
+    "report.json",
+    "report.md",
+    "regression.json",
+    "decision.json",
+)
+PLAN_FILES = ("plan.json", "plan.csv", "pareto.csv", "plan.txt", "plan.html", "check.json", "samples.csv")
+
 
 class Cell(NamedTuple):
     """One measurement that a campaign wants."""

@@ -13,13 +13,17 @@ from .errors import UserError
 def read_yaml(path, kind):
     """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are errors."""
     text = read_text(path)
+    return validate_once(parse_yaml(text, path), kind, path, text)
+
+
+def parse_yaml(text, where):
+    """Return the value of a YAML text, not yet validated; UserError with file and line where it is none."""
     try:
-        document = copy.deepcopy(_parse_yaml(text))
+        return copy.deepcopy(_parse_yaml(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        raise UserError(f"{path}:{line} {getattr(error, 'problem', None) or error}") from error
-    return validate_once(document, kind, path, text)
+        line = f"{mark.line + 1}:" if mark else ""
+        raise UserError(f"{where}:{line} {getattr(error, 'problem', None) or error}") from error
 
 
 @functools.lru_cache(maxsize=64)

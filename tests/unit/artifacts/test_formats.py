@@ -8,6 +8,7 @@ from edgeproof.artifacts.records.formats import (
     FORMATS,
     check_build_options,
     list_build_options,
+    list_channels_last_backends,
     list_host_tools,
     select_build_options,
 )
@@ -92,3 +93,7 @@ def test_tools_of_the_workflow_are_named_where_they_take_part():
 
 def test_the_snapshot_is_a_schema_of_its_own():
     jsonschema.Draft202012Validator.check_schema(load_schema("preset#snapshot"))
+
+
+def test_litert_is_the_backend_with_channels_last():
+    assert list_channels_last_backends() == {"litert"}

@@ -145,7 +145,9 @@ def test_the_wrong_board_builds_nothing(job, tools, tmp_path):
     (root / "proc/device-tree").mkdir(parents=True)
     (root / "proc/device-tree/model").write_text("NVIDIA Jetson Orin Nano\0")
     boards.require_board("jetson", root)
-    with pytest.raises(UserError, match="called 'NVIDIA Jetson Orin Nano', the device must be a board named 'raspberry'"):
+    with pytest.raises(
+        UserError, match="called 'NVIDIA Jetson Orin Nano', the device must be a board named 'raspberry'"
+    ):
         boards.require_board("raspberry", root)
     with pytest.raises(UserError, match="must be a board named 'no such board'"):
         build(job, board="no such board")

@@ -55,7 +55,7 @@ def test_exclude_takes_cells_out_and_comparisons_put_theirs_in():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"protocol": "slow"}, "protocol: 'slow' is not in config/protocols/, which has quick"),
+        ({"protocol": "slow"}, "protocol: 'slow' is not in config/protocols/; it has quick"),
         ({"policy": "lax"}, "policy: 'lax'"),
         ({"devices": ["moon"]}, "devices: 'moon'"),
         ({"matrices": [{"models": ["x"], "presets": ["p"], "precisions": ["fp32"]}]}, r"matrices\[0\]: model: 'x'"),

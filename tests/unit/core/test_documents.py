@@ -103,9 +103,9 @@ def test_round_trip_and_no_half_written_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\na: 2\n", "line 2: key 'a' occurs twice"),
+        ("a: 1\na: 2\n", r"a\.yaml:2: key 'a' occurs twice"),
         ("1: x\n", "not a string"),
-        ("a: [1\n", "line"),
+        ("a: [1\n", r"a\.yaml:2: expected"),
         ("a: !!python/object:os.system {}\n", "constructor"),
     ],
 )

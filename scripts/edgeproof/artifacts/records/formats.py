@@ -69,6 +69,12 @@ def list_host_tools(preset: Json, precision: str) -> tuple[str, ...]:
     return FORMATS[preset["artifact"]].host_tools.get(precision, ())
 
 
+def list_channels_last_backends() -> set[str]:
+    """Return the backends that keep images with their channels last."""
+    artifacts = [name for name, kind in FORMATS.items() if kind.channels_last]
+    return {_read_definition(name)["properties"]["backend"]["const"] for name in artifacts}
+
+
 def list_build_options(artifact: str, precision: str) -> set[str]:
     """Return the build options that a format uses for one precision, as the preset's schema requires them."""
     branches = _read_definition(artifact).get("allOf", [])
