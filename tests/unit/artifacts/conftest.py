@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgeproof.artifacts.agreement.parity import check_parity
+from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.onnx_artifacts import build_fake, build_onnx
 from edgeproof.artifacts.records.manifests import read_manifest
@@ -146,7 +146,7 @@ class Job:
             "reference": folder / "reference.npz",
             "command": ["test"],
         }
-        check_parity(**{**arguments, **changes})
+        check_parity(ParityJob(**{**arguments, **changes}))
         return read_json(folder / "parity.json", "parity")
 
 

@@ -238,4 +238,4 @@ def test_the_command_runs_as_a_program():
     command = [sys.executable, "-m", "edgeproof", "artifacts", "preset", "../x"]
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert process.returncode == 2
-    assert process.stderr == "error: preset is '../x': a name matches [a-z0-9][a-z0-9-]*; a path is none\n"
+    assert process.stderr == "error: preset is '../x': a name matches [a-z0-9][a-z0-9-]*; a path is not a name\n"

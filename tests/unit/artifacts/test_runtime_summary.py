@@ -67,7 +67,7 @@ def test_sizes_follow_from_the_shape(shape, sizes):
 
 
 def test_what_has_no_size_or_no_artifact_has_no_summary(make_job):
-    with pytest.raises(UserError, match=r"input 'x' has shape \[1, 3, 'h', 'w'\]; a summary needs sizes"):
+    with pytest.raises(UserError, match=r"input 'x' has shape \[1, 3, 'h', 'w'\]; a summary needs fixed sizes"):
         read_sizes({"name": "x", "shape": [1, 3, "h", "w"]}, "m")
     job = make_job(make_classifier(batch=4))
     job.build("int8")

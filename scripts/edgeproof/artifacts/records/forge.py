@@ -1,13 +1,16 @@
 """InferEdgeForge's own records: manifests (`inferedgeforge-manifest-v1`) and metadata (`0.1.0`), read and validated.
 
-Forge's checks are all here, with the same split into errors and warnings, and those it lacks: that the files exist and
-have the recorded digests, that digests are digests, and that schema and precision are what they claim to be.
+All of Forge's checks are here, with the same split into errors and warnings. We also check what Forge does not: that
+the files exist and have the recorded digests, that digests are well-formed, and that schema and precision are right.
 """
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 
@@ -27,16 +30,16 @@ _EQUAL = (
     (("artifact", "path"), ("runtime", "artifact_path")),
 )
 _SIZES = ("batch", "height", "width")
-# What Forge compares builds by is not in its documents; its manifests have these fields for it.
+# The fields of its manifests by which Forge compares builds; its documentation does not list them.
 _CONTEXT = (("artifact", "model_name"), ("artifact", "precision"), ("runtime", "engine"), ("runtime", "device"))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def read_foreign(path):
-    """Return the JSON object at `path` if it is one of Forge's documents, None if it is ours or none at all.
+def read_foreign(path: str | Path) -> Json | None:
+    """Return the JSON object at `path` if it is one of Forge's documents, None if it is ours or not JSON.
 
-    UserError when the file cannot be read. Unknown keys are allowed, as Forge allows them; a key that occurs twice or a
-    number that is none is an error as everywhere here.
+    UserError if the file cannot be read. Unknown keys are allowed, as in Forge. A key that occurs twice, or a number
+    such as NaN, is an error as everywhere in edgeproof.
     """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
@@ -51,14 +54,14 @@ def read_foreign(path):
     return document if "schema_version" in document or "build" in document else None
 
 
-def validate_foreign(path, document):
-    """Return the Checks of one of Forge's documents; `differs` and `missing` are its errors, `note` its warnings."""
+def validate_foreign(path: str | Path, document: Json) -> list[Check]:
+    """Return the Checks of one of Forge's documents; its errors are `differs` or `missing`, its warnings `note`."""
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
         return validate_metadata(path, document)
     return validate_manifest(path, document)
 
 
-def validate_manifest(path, document):
+def validate_manifest(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of a Forge manifest: those of Forge itself, then existence, digests and precision."""
     errors, warnings = list_errors(document), list_warnings(document)
     checks = [Check("manifest", "differs", str(path), text) for text in errors]
@@ -69,8 +72,8 @@ def validate_manifest(path, document):
     return checks + _check_precision(path, document)
 
 
-def validate_metadata(path, document):
-    """Return the Checks of a Forge metadata file: its required strings, and its files."""
+def validate_metadata(path: str | Path, document: Json) -> list[Check]:
+    """Return the Checks of a Forge metadata file: its required texts, and its files."""
     required = {"build": _REQUIRED["build"], "source_model": _REQUIRED["source_model"]}
     errors = list_empty(document, required)
     if document.get("schema_version") != METADATA_SCHEMA:
@@ -84,8 +87,8 @@ def validate_metadata(path, document):
     return checks + [_check_file("artifact", path, item) for item in artifacts]
 
 
-def list_errors(document):
-    """Return Forge's errors: sections and strings that are missing, and fields that contradict each other."""
+def list_errors(document: Json) -> list[str]:
+    """Return Forge's errors: sections and texts that are missing, and fields that contradict each other."""
     errors = list_empty(document, _REQUIRED)
     for one, other in _EQUAL:
         values = [_section(document, section).get(key) for section, key in (one, other)]
@@ -100,8 +103,8 @@ def list_errors(document):
     return errors
 
 
-def list_warnings(document):
-    """Return Forge's warnings: what a manifest may lack, and what makes it harder to compare or to trust."""
+def list_warnings(document: Json) -> list[str]:
+    """Return Forge's warnings: optional fields that are missing, and what makes builds hard to compare or trust."""
     warnings = [f"no {key}" for key in ("schema_version", "tool") if not document.get(key)]
     warnings += [
         f"no {section}.sha256" for section in ("source_model", "artifact") if not _has(document, section, "sha256")
@@ -118,8 +121,8 @@ def list_warnings(document):
     return warnings
 
 
-def list_empty(document, required):
-    """Return one sentence per section or non-empty string that is not there. `required`: `{section: (key, …)}`."""
+def list_empty(document: Json, required: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a sentence for each section or text that is missing or empty. `required`: `{section: (key, …)}`."""
     errors = []
     for section, keys in required.items():
         if not isinstance(document.get(section), dict):
@@ -132,11 +135,11 @@ def list_empty(document, required):
     return errors
 
 
-def summarise_forge(path, document):
-    """Return the fifteen worker fields of a Forge manifest, in Forge's precedence; UserError where one is missing.
+def summarise_forge(path: str | Path, document: Json) -> Json:
+    """Return the fifteen worker fields of a Forge manifest, with Forge's precedence; UserError if one is missing.
 
-    A field is taken from the manifest's `runtime`, else from its `build` or `artifact`, else from the `lab_compat` of
-    the metadata.json beside it, else from that metadata.
+    A field comes from the manifest's `runtime`, else from its `build` or `artifact`, else from the `lab_compat` of the
+    metadata.json beside it, else from the rest of that file.
     """
     beside = Path(path).with_name("metadata.json")
     metadata = (read_foreign(beside) or {}) if beside.is_file() else {}
@@ -184,10 +187,10 @@ def summarise_forge(path, document):
     return {"schema": "edgeproof.runtime-summary.v1", **summary}
 
 
-def locate_recorded(path, recorded):
-    """Return where a path in a Forge record leads, or None: Forge stores them as typed, so builds cannot be moved.
+def locate_recorded(path: str | Path, recorded: str) -> Path | None:
+    """Return the file that a path in a Forge record means, or None: Forge stores paths as they were typed.
 
-    Tried in turn: as it is, from the folder of the record or one above it, and by its name beside the record.
+    Tried in turn: the path as it is, from the folder of the record or one above it, and its name beside the record.
     """
     here = Path(path).resolve().parent
     candidates = [Path(recorded), *(folder / recorded for folder in (here, *here.parents)), here / Path(recorded).name]
@@ -202,7 +205,7 @@ def _check_file(subject, path, section):
     if found is None:
         return Check(subject, "missing", recorded)
     if not digest:
-        return Check(subject, "note", recorded, "is there; no sha256 is recorded to hold it against")
+        return Check(subject, "note", recorded, "exists; no sha256 is recorded to compare it with")
     actual = sha256_file(found)
     if actual != digest:
         return Check(subject, "differs", recorded, f"sha256 is {actual}, the record says {digest}")
@@ -210,7 +213,7 @@ def _check_file(subject, path, section):
 
 
 def _check_precision(path, document):
-    """Return a Check where the precision claimed is not the one that the preset's snapshot asked for."""
+    """Return a Check if the claimed precision is not the one that the preset's snapshot asked for."""
     asked = _section(_section(document, "preset_snapshot"), "build_options").get("precision")
     for section in ("runtime", "artifact"):
         claimed = _section(document, section).get("precision")
@@ -236,5 +239,5 @@ def _unique(pairs):
     return document
 
 
-def _refuse(name):
+def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
