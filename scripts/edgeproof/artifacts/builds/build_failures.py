@@ -4,12 +4,14 @@ import contextlib
 import re
 import tempfile
 from collections.abc import Iterator
-
-import onnx
+from typing import TYPE_CHECKING
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.sources.onnx_graphs import iterate_nodes
+
+if TYPE_CHECKING:  # onnx takes long to import, and scripts start their converter first
+    import onnx
 
 _UNSUPPORTED = (
     "not_implemented",
@@ -33,7 +35,7 @@ class BuildError(Exception):
 
 
 @contextlib.contextmanager
-def tool_failures(tool: str, model: onnx.ModelProto) -> Iterator[None]:
+def tool_failures(tool: str, model: "onnx.ModelProto") -> Iterator[None]:
     """Turn what a conversion tool raises in the context into BuildError; UserError and OSError pass through.
 
     `model`: is searched for the node that the message names. Temporary folders are removed from the message.
@@ -59,7 +61,7 @@ def classify_failure(text: str) -> str:
     return "conversion_failed"
 
 
-def locate_failure(text: str, model: onnx.ModelProto) -> str:
+def locate_failure(text: str, model: "onnx.ModelProto") -> str:
     """Return ` (node …, operator …, opset …)` of the node that a message names, or as much as it says.
 
     If a message names an operator of which the model has several nodes, it does not say which one it means.
@@ -93,7 +95,7 @@ def _names_node(text, name):
     return any(re.search(pattern, text) for pattern in told)
 
 
-def explain_failure(failure: Json, model: onnx.ModelProto) -> BuildError:
+def explain_failure(failure: Json, model: "onnx.ModelProto") -> BuildError:
     """Return the BuildError of a converter's `failure.json`, with the node at fault in words if it is known."""
     message = failure["message"]
     kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
@@ -104,7 +106,7 @@ def explain_failure(failure: Json, model: onnx.ModelProto) -> BuildError:
     return BuildError(kind, f"{describe_node(node, versions)}: {message}")
 
 
-def describe_node(node: onnx.NodeProto, versions: dict[str, int]) -> str:
+def describe_node(node: "onnx.NodeProto", versions: dict[str, int]) -> str:
     """Return a node in words; an unnamed node is described by its first output. `versions`: opset by domain."""
     domain = node.domain or "ai.onnx"
     named = f"node {node.name!r}" if node.name else f"node that makes {node.output[0] if node.output else '?'!r}"
