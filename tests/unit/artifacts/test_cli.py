@@ -236,6 +236,6 @@ def test_the_command_knows_its_rooms(capsys):
 def test_the_command_runs_as_a_program():
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     command = [sys.executable, "-m", "edgeproof", "artifacts", "preset", "../x"]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert process.returncode == 2
     assert process.stderr == "error: preset is '../x': a name matches [a-z0-9][a-z0-9-]*; a path is not a name\n"

@@ -91,6 +91,7 @@ def test_bytes_do_not_depend_on_the_hash_seed(job, precision):
         [sys.executable, REPOSITORY / "scripts" / "build_onnx.py", *arguments],
         env={**os.environ, "PYTHONHASHSEED": "4711"},
         check=True,
+        timeout=120,
     )
     assert sha256_file(folder / "artifact.onnx") == expected
 

@@ -1,9 +1,11 @@
 """Two builds of one target at once: both end well, and what is left is one of them, whole."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,18 @@ def start_build(job, folder, per_channel):
     return subprocess.Popen([sys.executable, REPOSITORY / "scripts" / "build_onnx.py", *arguments])
 
 
+@contextlib.contextmanager
+def ended(process, seconds=30):
+    """Yield a process that is killed after some seconds, so that a test that waits for it ends."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        with process:
+            yield process
+    finally:
+        timer.cancel()
+
+
 def test_two_processes_that_build_into_one_folder_leave_no_mixture(job):
     folder = job.folder / "both"
     builds = [start_build(job, folder, per_channel) for per_channel in (True, False, True)]
@@ -56,9 +70,9 @@ def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
     """The second gets it when the first is gone, also when that was killed; nothing is left in the folder."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment, "text": True}
-    with subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes) as first:
+    with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as first:
         assert first.stdout.readline() == "held\n"
-        with subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes) as second:
+        with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as second:
             with pytest.raises(subprocess.TimeoutExpired):
                 second.wait(timeout=0.5)
             first.kill()

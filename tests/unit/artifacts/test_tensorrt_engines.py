@@ -161,13 +161,14 @@ def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
             order.append("build")
 
     with device_lock(path, "run of a"):  # the agent's
-        other = threading.Thread(target=build_meanwhile)
+        other = threading.Thread(target=build_meanwhile, daemon=True)
         other.start()
-        while "\n" not in said:
+        end = time.monotonic() + 30
+        while "\n" not in said and time.monotonic() < end:
             said += capsys.readouterr().err
             time.sleep(0.01)
         order.append("measurement")
-    other.join()
+    other.join(timeout=30)
     assert order == ["measurement", "build"]
     assert said.startswith("build of b: the device is busy, waiting for {") and '"label": "run of a"' in said
 
