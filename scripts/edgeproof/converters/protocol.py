@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-_LONGEST = 2000
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_TEXT = 2000
+_COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ConversionError(Exception):
@@ -45,11 +45,13 @@ def run_converter(convert: "Callable[[Any, Path], Any]", argv: "list[str]") -> i
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
             facts = convert(spec, out)
-        facts["warnings"] = sorted({_tidy(item.message) for item in caught if issubclass(item.category, UserWarning)})
+        facts["warnings"] = sorted(
+            {_clean_text(item.message) for item in caught if issubclass(item.category, UserWarning)}
+        )
         (out / "facts.json").write_text(json.dumps(facts))
     except ConversionError as error:
         traceback.print_exc()
-        failure = {"kind": error.kind, "message": _tidy(error), "output": error.output}
+        failure = {"kind": error.kind, "message": _clean_text(error), "output": error.output}
         (out / "failure.json").write_text(json.dumps(failure))
     return 0
 
@@ -91,8 +93,8 @@ def count_tensor(counted: "dict[str, dict[str, int]]", dtype: str, elements: int
     item["elements"] += int(elements)
 
 
-def _tidy(text):
-    return " ".join(_COLOURS.sub("", str(text)).split())[:_LONGEST]
+def _clean_text(text):
+    return " ".join(_COLOUR_CODES.sub("", str(text)).split())[:_LONGEST_TEXT]
 
 
 def main(convert: "Callable[[Any, Path], Any]") -> None:

@@ -24,7 +24,7 @@ def split_sums(model: onnx.ModelProto) -> None:
         total, last = node.input[0], len(node.input) - 1
         for number, name in enumerate(node.input[1:], 1):
             suffix = "" if number == last else f"/sum-{number}"
-            nodes.append(helper.make_node("Add", [total, name], [node.output[0] + suffix], _name(node) + suffix))
+            nodes.append(helper.make_node("Add", [total, name], [node.output[0] + suffix], _name_node(node) + suffix))
             total = nodes[-1].output[0]
     _replace_nodes(model, nodes)
 
@@ -55,7 +55,7 @@ def _needs_padding(node, sizes):
     """Tell whether a node is a MaxPool that TensorFlow must pad first, and whose windows have no gaps."""
     if node.op_type != "MaxPool" or node.domain not in ("", "ai.onnx") or len(node.output) > 1:
         return False
-    options = _attributes(node)
+    options = _read_attributes(node)
     kernel = options["kernel_shape"]
     rank = len(kernel)
     pads, strides = options.get("pads", [0] * 2 * rank), options.get("strides", [1] * rank)
@@ -76,19 +76,19 @@ def _same_padding(sizes, kernel, strides):
 
 def _split_padding(model, node, mode):
     """Return a Pad node and a MaxPool without padding, which together do what `node` does."""
-    options = _attributes(node)
+    options = _read_attributes(node)
     pads = options.pop("pads")
     half = len(pads) // 2
     pads = [0, 0, *pads[:half], 0, 0, *pads[half:]]
     padded = f"{node.output[0]}/padded"
     version = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
     if version < 11:
-        pad = helper.make_node("Pad", [node.input[0]], [padded], f"{_name(node)}/pad", mode=mode, pads=pads)
+        pad = helper.make_node("Pad", [node.input[0]], [padded], f"{_name_node(node)}/pad", mode=mode, pads=pads)
     else:
         amounts = helper.make_tensor(f"{padded}/amounts", onnx.TensorProto.INT64, [len(pads)], pads)
         model.graph.initializer.append(amounts)
-        pad = helper.make_node("Pad", [node.input[0], amounts.name], [padded], f"{_name(node)}/pad", mode=mode)
-    return pad, helper.make_node("MaxPool", [padded], list(node.output), _name(node), **options)
+        pad = helper.make_node("Pad", [node.input[0], amounts.name], [padded], f"{_name_node(node)}/pad", mode=mode)
+    return pad, helper.make_node("MaxPool", [padded], list(node.output), _name_node(node), **options)
 
 
 def _is_never_negative(node, makers, constants):
@@ -96,11 +96,11 @@ def _is_never_negative(node, makers, constants):
         return True
     if node.op_type != "Clip":
         return False
-    least = _attributes(node).get("min")
+    least = _read_attributes(node).get("min")
     if least is None and len(node.input) > 1 and node.input[1]:
         source = constants.get(node.input[1])
         if source is None and (maker := makers.get(node.input[1])) is not None and maker.op_type == "Constant":
-            source = _attributes(maker).get("value")
+            source = _read_attributes(maker).get("value")
         least = None if source is None else numpy_helper.to_array(source).min()
     return least is not None and least >= 0
 
@@ -116,11 +116,11 @@ def _spatial_sizes(model):
     return sizes
 
 
-def _name(node):
+def _name_node(node):
     return node.name or node.output[0]
 
 
-def _attributes(node):
+def _read_attributes(node):
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
 
 

@@ -84,9 +84,9 @@ def fill_weights(graph: onnx.GraphProto, seed: int) -> None:
     used = {name for node in nodes for name in node.input}
     others = [item for item in graph.initializer if item.name not in shapes and item.name in used]
     inputs = [item for item in graph.input if item.name in used and item.name not in stored and item.name not in shapes]
-    _replace(graph.node, nodes)
-    _replace(graph.initializer, others + list(weights.values()))
-    _replace(graph.input, inputs)
+    _replace_items(graph.node, nodes)
+    _replace_items(graph.initializer, others + list(weights.values()))
+    _replace_items(graph.input, inputs)
 
 
 def draw_weight(role: str, gain: float, shape: Sequence[int], seed: int, name: str) -> np.ndarray:
@@ -131,13 +131,13 @@ def modernise_graph(model: onnx.ModelProto) -> None:
     output = graph.output[0]
     classes = output.type.tensor_type.shape.dim[1].dim_value
     output.CopyFrom(helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, [1, classes]))
-    _replace(graph.node, nodes)
-    _replace(graph.initializer, [item for item in graph.initializer if item.name in used])
+    _replace_items(graph.node, nodes)
+    _replace_items(graph.initializer, [item for item in graph.initializer if item.name in used])
     _drop_prefix(graph, "gpu_0/")
     for index, node in enumerate(graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     model.ir_version = IR_VERSION
-    _replace(model.opset_import, [helper.make_opsetid("", OPSET)])
+    _replace_items(model.opset_import, [helper.make_opsetid("", OPSET)])
 
 
 def _find_roles(graph: onnx.GraphProto) -> dict[str, tuple[str, float]]:
@@ -169,7 +169,7 @@ def _follows_relu(node, producers):
     return producer is not None and producer.op_type == "Relu"
 
 
-def _replace(field, items):
+def _replace_items(field, items):
     items = list(items)
     del field[:]
     field.extend(items)

@@ -159,7 +159,7 @@ def _check_set(identity, where, arrays):
         array = arrays[name]
         if array.dtype.name != item["dtype"]:
             raise UserError(f"{where} set: {name} is {array.dtype.name}; the model takes {item['dtype']}")
-        if not _fits(array.shape[1:], item["shape"]):
+        if not _fits_shape(array.shape[1:], item["shape"]):
             raise UserError(
                 f"{where} set: {name} has samples of shape {array.shape[1:]}; the model takes {item['shape']}"
             )
@@ -195,13 +195,13 @@ def _check_targets(identity, evaluation, task):
         return
     if targets.dtype != np.float32 or not np.isfinite(targets).all():
         raise UserError(f"targets are {targets.dtype.name}; finite float32 of the shape of the first output is needed")
-    if not _fits(targets.shape[1:], identity["outputs"][0]["shape"]):
+    if not _fits_shape(targets.shape[1:], identity["outputs"][0]["shape"]):
         raise UserError(
             f"targets have shape {targets.shape[1:]} per sample; the first output has {identity['outputs'][0]['shape']}"
         )
 
 
-def _fits(sample_shape, input_shape):
+def _fits_shape(sample_shape, input_shape):
     wanted = input_shape[1:]
     return len(wanted) == len(sample_shape) and all(
         isinstance(size, str) or size == actual for size, actual in zip(wanted, sample_shape, strict=True)

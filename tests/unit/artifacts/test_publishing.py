@@ -93,7 +93,7 @@ def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(tmp_path, job):
 
 
 def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, job, monkeypatch):
-    monkeypatch.setattr(publishing, "_LARGE", 1)
+    monkeypatch.setattr(publishing, "_LARGE_BYTES", 1)
     flushed = []
     flush = os.fsync
     monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_size) or flush(handle))
@@ -103,7 +103,7 @@ def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, j
 
 
 def test_what_cannot_be_flushed_is_not_published(job, monkeypatch):
-    monkeypatch.setattr(publishing, "_LARGE", 1)
+    monkeypatch.setattr(publishing, "_LARGE_BYTES", 1)
 
     calls, flush = [], os.fsync
 

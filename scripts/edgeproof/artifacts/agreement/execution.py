@@ -15,8 +15,8 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
 
 SCRIPTS = Path(__file__).resolve().parents[3]
-_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
-_PREFIX = "outputs/"
+_CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+_OUTPUT_PREFIX = "outputs/"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _read_inference(interpreter, process, out):
     code, last = process.returncode, (process.stderr.strip().splitlines() or ["no message"])[-1]
     if code < 0:
         message = f"the process was ended by {signal.Signals(-code).name}"
-        if -code in _CRASHES:
+        if -code in _CRASH_SIGNALS:
             return Inference(None, None, {"kind": "crashed", "message": message})
         raise UserError(f"{interpreter}: {message}; free memory if it ran out, and run again")
     if code == 3:
@@ -74,4 +74,6 @@ def _read_inference(interpreter, process, out):
     if report["status"] != "ok":
         return Inference(None, report["runtime"], report["reason"])
     outputs = read_tensors(out / "outputs.npz")
-    return Inference({name.removeprefix(_PREFIX): array for name, array in outputs.items()}, report["runtime"], None)
+    return Inference(
+        {name.removeprefix(_OUTPUT_PREFIX): array for name, array in outputs.items()}, report["runtime"], None
+    )

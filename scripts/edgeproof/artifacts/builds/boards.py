@@ -19,12 +19,12 @@ from pathlib import Path
 
 from edgeproof.core.errors import UserError
 
-_NAMES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
+_BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
 
 
 def require_board(expected: str | None, root: str | Path = "/") -> None:
     """Raise UserError unless this machine's own name contains `expected`; None or "" allows any machine."""
-    found = next(filter(None, (_text(root, name) for name in _NAMES)), None)
+    found = next(filter(None, (_read_words(root, name) for name in _BOARD_NAME_FILES)), None)
     if expected and expected.lower() not in (found or "").lower():
         raise UserError(
             f"this machine is called {found!r}, the device must be a board named {expected!r}; build there, or correct "
@@ -57,14 +57,14 @@ def hold_device(path: str | Path | None, label: str) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX)
         stream.seek(0)
         stream.truncate()
-        json.dump({"pid": os.getpid(), "user": _user(), "label": label}, stream)
+        json.dump({"pid": os.getpid(), "user": _name_user(), "label": label}, stream)
         stream.flush()
         yield
         stream.seek(0)
         stream.truncate()
 
 
-def _user():
+def _name_user():
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # the number has no name, as in a container
@@ -85,13 +85,13 @@ def find_tool(name: str, places: Sequence[str], remedy: str) -> str:
 def describe_drivers(root: str | Path = "/") -> dict[str, str]:
     """Return the manifest's `drivers`, as far as this machine says: JetPack, GPU driver, CUDA, NPU driver."""
     drivers = {
-        "jetpack": _text(root, "etc/nv_tegra_release"),
-        "gpu_driver": _text(root, "proc/driver/nvidia/version"),
+        "jetpack": _read_words(root, "etc/nv_tegra_release"),
+        "gpu_driver": _read_words(root, "proc/driver/nvidia/version"),
         "cuda": _cuda_version(root),
-        "rknpu_driver": _text(root, "sys/kernel/debug/rknpu/version") or _text(root, "proc/rknpu/version"),
+        "rknpu_driver": _read_words(root, "sys/kernel/debug/rknpu/version") or _read_words(root, "proc/rknpu/version"),
     }
     if root == "/" and shutil.which("nvidia-smi"):
-        drivers["nvidia_smi"] = _ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+        drivers["nvidia_smi"] = _ask_program("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     return {name: text for name, text in drivers.items() if text}
 
 
@@ -145,17 +145,17 @@ def _cuda_version(root):
         known = json.loads((Path(root) / "usr/local/cuda/version.json").read_text())
         return known["cuda"]["version"]
     except (OSError, ValueError, KeyError, TypeError):
-        return _text(root, "usr/local/cuda/version.txt")
+        return _read_words(root, "usr/local/cuda/version.txt")
 
 
-def _text(root, path):
+def _read_words(root, path):
     try:
         return " ".join((Path(root) / path).read_text(errors="replace").replace("\0", " ").split()) or None
     except OSError:
         return None
 
 
-def _ask(*command):
+def _ask_program(*command):
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -13,14 +13,14 @@ from edgeproof.sources.onnx_graphs import iterate_nodes
 if TYPE_CHECKING:  # onnx takes long to import, and scripts start their converter first
     import onnx
 
-_UNSUPPORTED = (
+_UNSUPPORTED_PHRASES = (
     "not_implemented",
     "no op registered for",
     "is not a registered function",
     "could not find an implementation",
     "unsupported operator",
 )
-_LONGEST = 500
+_LONGEST_MESSAGE = 500
 
 
 class BuildError(Exception):
@@ -30,7 +30,7 @@ class BuildError(Exception):
     """
 
     def __init__(self, kind: str, message: object) -> None:
-        super().__init__(" ".join(str(message).split())[:_LONGEST])
+        super().__init__(" ".join(str(message).split())[:_LONGEST_MESSAGE])
         self.kind = kind
 
 
@@ -54,7 +54,7 @@ def tool_failures(tool: str, model: "onnx.ModelProto") -> Iterator[None]:
 def classify_failure(text: str) -> str:
     """Return the kind of failure that a tool's message describes."""
     lowered = text.lower()
-    if any(phrase in lowered for phrase in _UNSUPPORTED):
+    if any(phrase in lowered for phrase in _UNSUPPORTED_PHRASES):
         return "unsupported_operator"
     if "bad_alloc" in lowered or "failed to allocate" in lowered:
         return "out_of_memory"

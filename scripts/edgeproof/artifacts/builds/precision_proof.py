@@ -7,7 +7,7 @@ from edgeproof.core.configuration import Json
 from .build_failures import BuildError
 
 LEAST_SHARE = 0.5  # an artifact is named after the type that most of its weights have
-_TYPES = {
+_ELEMENT_TYPES = {
     "fp32": {"float32"},
     "fp16": {"float16"},
     "int8": {"int8", "uint8"},
@@ -15,17 +15,22 @@ _TYPES = {
     "int8-weights": {"int8", "uint8"},
 }
 QUANTISERS = {"int8": "QuantizeLinear", "int8-dynamic": "DynamicQuantize"}  # in the name of an ONNX operator
-_NO_WEIGHTS = {"int64", "int32", "bool", "string"}  # shapes, indices, masks, and the int32 biases of quantised layers
+_TYPES_OF_NO_WEIGHTS = {
+    "int64",
+    "int32",
+    "bool",
+    "string",
+}  # shapes, indices, masks, and the int32 biases of quantised layers
 
 
 def judge_counts(claimed: str, weights: Json, values: dict[str, int], operators: dict[str, int]) -> Json:
     """Return the `precision` entry of a manifest from counts in an artifact of any format."""
     elements = {dtype: item["elements"] for dtype, item in weights.items()}
-    share = _share(elements, claimed)
+    share = _compute_share(elements, claimed)
     return {
         "claimed": claimed,
         "basis": "element-types",
-        "share": _share(values, claimed) if share is None else share,
+        "share": _compute_share(values, claimed) if share is None else share,
         "weights": dict(sorted(weights.items())),
         "values": dict(sorted(values.items())),
         "operators": dict(sorted(operators.items())),
@@ -55,7 +60,7 @@ def require_precision(proof: Json, quantisers: Mapping[str, str] = QUANTISERS) -
         raise BuildError("precision_not_held", f"no activation is quantised (the artifact has no {quantiser})")
 
 
-def _share(counted, claimed):
-    relevant = {dtype: number for dtype, number in counted.items() if dtype not in _NO_WEIGHTS}
+def _compute_share(counted, claimed):
+    relevant = {dtype: number for dtype, number in counted.items() if dtype not in _TYPES_OF_NO_WEIGHTS}
     total = sum(relevant.values())
-    return sum(relevant.get(dtype, 0) for dtype in _TYPES[claimed]) / total if total else None
+    return sum(relevant.get(dtype, 0) for dtype in _ELEMENT_TYPES[claimed]) / total if total else None

@@ -89,7 +89,9 @@ class OnnxRuntimeTable:
         if min(versions) > opset:
             return f"{self.target} has this operator from opset {min(versions)} on"
         since = max(version for version in versions if version <= opset)
-        kernels = [item for item in self._kernels.get((domain, node.op_type), ()) if _covers(item.version_range, since)]
+        kernels = [
+            item for item in self._kernels.get((domain, node.op_type), ()) if _covers_version(item.version_range, since)
+        ]
         if not kernels:
             if (domain, node.op_type) == ("", "Constant"):
                 return None  # becomes an initializer when it is loaded
@@ -163,7 +165,7 @@ def check_operators(source: str | Path, model: onnx.ModelProto, backend: str) ->
     if backend not in TABLES:
         return []
     blockers = list_blockers(model, TABLES[backend]())
-    return [] if blockers and backend == "onnxruntime" and _loads(source) else blockers
+    return [] if blockers and backend == "onnxruntime" and _loads_in_runtime(source) else blockers
 
 
 def require_operators(source: str | Path, model: onnx.ModelProto, backend: str) -> None:
@@ -196,7 +198,7 @@ def _find_schema(domain: str, operator: str, opset: int) -> Any:
         return None
 
 
-def _covers(versions, since):
+def _covers_version(versions, since):
     """Tell whether a kernel of versions (first, last) runs an operator that was last changed in version `since`.
 
     ONNX Runtime decides like this: a kernel without an end runs only the version that it was written for.
@@ -205,7 +207,7 @@ def _covers(versions, since):
     return first == since or (last != _OPEN_END and first <= since <= last)
 
 
-def _loads(source):
+def _loads_in_runtime(source):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4

@@ -12,7 +12,7 @@ from edgeproof.artifacts.records.manifests import write_manifest
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_path, sha256_file
 
-_LARGE = 1 << 25  # bytes
+_LARGE_BYTES = 1 << 25  # bytes
 
 
 def publish_build(artifact: str | Path, made: Path | None, manifest: str | Path, document: Json) -> None:
@@ -49,7 +49,7 @@ def exclusive_folder(folder: str | Path) -> Iterator[None]:
 
 def _digest_while_flushing(path):
     """Return the sha256 of a file that is complete; a large one is flushed to disk in the meantime."""
-    if path.stat().st_size < _LARGE:
+    if path.stat().st_size < _LARGE_BYTES:
         return sha256_file(path)
     failures = []
 

@@ -50,7 +50,7 @@ def quantise_static(
     method = options["calibration_method"]
     extra = {} if method == "minmax" else {"CalibStridedMinMax": CHUNK}  # minmax keeps no activations in memory
     with CalibrationStream(path, inputs, options["calibration_samples"]) as stream:
-        prepared = _prepare(source, model, scratch, QDQ_OPSET)
+        prepared = _prepare_model(source, model, scratch, QDQ_OPSET)
         with tool_failures("onnxruntime quantize_static", model):
             quantization.quantize_static(
                 prepared,
@@ -75,7 +75,7 @@ def quantise_dynamic(
     uint8 and not int8: current releases run both, but onnxruntime 1.23 has no ConvInteger for int8 weights (measured),
     and a device may have an older runtime than the host.
     """
-    prepared = _prepare(source, model, scratch, LEAST_OPSET)
+    prepared = _prepare_model(source, model, scratch, LEAST_OPSET)
     with tool_failures("onnxruntime quantize_dynamic", model):
         quantization.quantize_dynamic(
             prepared, target, per_channel=options["per_channel"], weight_type=quantization.QuantType.QUInt8
@@ -83,7 +83,7 @@ def quantise_dynamic(
     return _drop_unused_domains(target)
 
 
-def _prepare(source, model, scratch, opset):
+def _prepare_model(source, model, scratch, opset):
     """Return the model with constants and batch normalisation folded, as a file in the scratch folder.
 
     `opset`: the lowest version of the standard operators that it may have. This does what onnxruntime's

@@ -16,7 +16,7 @@ from edgeproof.core.errors import UserError
 Feed = tuple[str | Path, list[Json]]  # a calibration set and the inputs of its model
 CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime keep at once
 
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class CalibrationStream:
@@ -75,7 +75,7 @@ class CalibrationStream:
         where = f"{self._path}: inputs/{item['name']}"
         stream = stack.enter_context(archive.open(f"inputs/{item['name']}.npy"))
         try:
-            shape, fortran, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
+            shape, fortran, dtype = _HEADER_READERS[np.lib.format.read_magic(stream)](stream)
         except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{where} is not a plain array ({error})") from error
         if dtype.hasobject or fortran:
@@ -83,7 +83,7 @@ class CalibrationStream:
         if dtype.name != item["dtype"]:
             raise UserError(f"{where} is {dtype.name}; the model takes {item['dtype']}")
         wanted = item["shape"]
-        if not shape or not _fits(shape[1:], wanted[1:]):
+        if not shape or not _fits_shape(shape[1:], wanted[1:]):
             raise UserError(f"{where} has samples of shape {list(shape[1:])}; the model takes {wanted}")
         if shape[0] < self._count:
             raise UserError(f"{where} has {shape[0]} samples; build.calibration_samples asks for {self._count}")
@@ -115,7 +115,7 @@ def check_calibration(path: str | Path, inputs: list[Json], options: dict[str, A
     return {**describe_file(path), "samples": samples, "method": options["calibration_method"]}
 
 
-def _fits(shape, wanted):
+def _fits_shape(shape, wanted):
     return len(shape) == len(wanted) and all(
         isinstance(size, str) or size == actual for size, actual in zip(wanted, shape, strict=True)
     )

@@ -36,7 +36,12 @@ from .trtexec import (
 )
 from .vendor_converters import run_converter
 
-_FILES = {"model": "model.onnx", "engine": "model.engine", "layers": "layers.json", "cache": "calibration.cache"}
+_SCRATCH_FILES = {
+    "model": "model.onnx",
+    "engine": "model.engine",
+    "layers": "layers.json",
+    "cache": "calibration.cache",
+}
 _REMEDY = "it comes with TensorRT (on a Jetson with JetPack); install that, or add its folder to the PATH"
 
 
@@ -55,15 +60,15 @@ def build_tensorrt(job: BuildJob) -> None:
     version = ask_version(trtexec)
     if job.precision == "int8" and version >= TYPED:
         raise UserError(
-            f"TensorRT {_join(version)} can no longer calibrate, and edgeproof cannot yet write the quantised model "
-            "that it needs instead; build int8 with TensorRT 8.5 to 10"
+            f"TensorRT {_format_version(version)} can no longer calibrate, and edgeproof cannot yet write the "
+            "quantised model that it needs instead; build int8 with TensorRT 8.5 to 10"
         )
     model = load_known_model(job.source)
     atomic_write(job.log, b"")
     facts = {
         "calibration": used,
-        "toolchain": describe_toolchain(("onnx",)) | {"tensorrt": _join(version)},
-        "drivers": {"tensorrt": _join(version), **describe_drivers()},
+        "toolchain": describe_toolchain(("onnx",)) | {"tensorrt": _format_version(version)},
+        "drivers": {"tensorrt": _format_version(version), **describe_drivers()},
         "exit_code": None,
         "log_sha256": sha256_file(job.log),
     }
@@ -71,7 +76,7 @@ def build_tensorrt(job: BuildJob) -> None:
     def convert(target: Path, scratch: Path) -> Json:
         require_interface(known, used is not None)
         shapes = fix_shapes(known["inputs"])
-        paths = {name: scratch / file for name, file in _FILES.items()}
+        paths = {name: scratch / file for name, file in _SCRATCH_FILES.items()}
         if job.precision == "fp16" and version >= TYPED:
             (scratch / "typing").mkdir()
             convert_onnx(job.source, model, paths["model"], "fp16", {}, None, scratch / "typing")
@@ -120,7 +125,9 @@ def ask_version(trtexec: str) -> tuple[int, int, int]:
         last = (text.strip().splitlines() or ["no message"])[-1][:200]
         raise UserError(f"{trtexec}: does not say which TensorRT it belongs to (exit code {code}: {last})")
     if version < OLDEST:
-        raise UserError(f"{trtexec}: belongs to TensorRT {_join(version)}; {_join(OLDEST)} or newer is needed")
+        raise UserError(
+            f"{trtexec}: belongs to TensorRT {_format_version(version)}; {_format_version(OLDEST)} or newer is needed"
+        )
     return version
 
 
@@ -149,5 +156,5 @@ def prove_layers(path: Path, precision: str) -> Json:
     return judge_counts(precision, *counted) | {"basis": "layer-report"}
 
 
-def _join(version: tuple[int, ...]) -> str:
+def _format_version(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))

@@ -20,7 +20,7 @@ TYPED = (11, 0, 0)  # from here on the types are the model's: no --fp16, no --in
 
 _BANNER = re.compile(r"\[TensorRT v(\d+)\]")
 _NODE = re.compile(r"While parsing node number \d+ \[(?P<operator>[^\s\]]+)(?: -> \"(?P<output>[^\"]*)\")?\]")
-_PREFIX = re.compile(r"^\[[\d/:-]+\] \[[EWIV]\] (?:\[TRT\] )?")
+_LOG_PREFIX = re.compile(r"^\[[\d/:-]+\] \[[EWIV]\] (?:\[TRT\] )?")
 _UNSUPPORTED = (
     "plugin not found",
     "no importer registered",
@@ -55,7 +55,7 @@ _DTYPES = {
     "bool": "bool",
 }
 _DTYPE = re.compile(rf"\b({'|'.join(_DTYPES)})\b", re.IGNORECASE)
-_PASSING_ON = {"Reformat", "NoOp", "Constant"}  # layers that compute nothing
+_COPYING_LAYERS = {"Reformat", "NoOp", "Constant"}  # layers that compute nothing
 
 
 def read_version(text: str) -> tuple[int, int, int] | None:
@@ -122,7 +122,7 @@ def explain_log(text: str, code: int, model: onnx.ModelProto) -> BuildError:
     node = _NODE.search(blamed)
     named = node and _find_node(model, node["output"], node["operator"])
     if named is not None:
-        return BuildError(kind, f"{describe_node(named, _versions(model))}: trtexec: {why}")
+        return BuildError(kind, f"{describe_node(named, _read_opsets(model))}: trtexec: {why}")
     if node:
         why = f"operator {node['operator']}: {why}"
     return BuildError(kind, f"trtexec: {why}{locate_failure(why, model)}")
@@ -148,7 +148,7 @@ def count_layers(document: Any) -> tuple[Json, dict[str, int], dict[str, int]] |
             item = weights.setdefault(name_type(stored.get("Type", "")), {"tensors": 0, "elements": 0})
             item["tensors"] += 1
             item["elements"] += int(stored["Count"])
-        if kind not in _PASSING_ON:
+        if kind not in _COPYING_LAYERS:
             for output in layer.get("Outputs", []):
                 dtype = name_type(output.get("Format/Datatype") or output.get("DataType") or output.get("Format"))
                 values[dtype] = values.get(dtype, 0) + 1
@@ -164,7 +164,7 @@ def name_type(text: object) -> str:
 
 def _keep_errors(text):
     """Return the lines that are errors or belong to one; those have no time in front."""
-    lines = [line for line in text.splitlines() if "[E]" in line or not _PREFIX.match(line)]
+    lines = [line for line in text.splitlines() if "[E]" in line or not _LOG_PREFIX.match(line)]
     return "\n".join(line for line in lines if not line.startswith("&&&& "))
 
 
@@ -173,8 +173,8 @@ def choose_error(text: str) -> str | None:
     lines = [line for line in _keep_errors(text).splitlines() if line.strip()]
     for index, line in enumerate(lines):
         if "ERROR:" in line and "In function" in line and index + 1 < len(lines):
-            return f"{_PREFIX.sub('', lines[index + 1]).strip()}"
-    errors = [_PREFIX.sub("", line).strip() for line in lines]
+            return f"{_LOG_PREFIX.sub('', lines[index + 1]).strip()}"
+    errors = [_LOG_PREFIX.sub("", line).strip() for line in lines]
     return next((line for line in errors if "Error Code" in line), errors[0] if errors else None)
 
 
@@ -184,5 +184,5 @@ def _find_node(model, output, operator):
     return by_output or next((node for node in nodes if node.op_type == operator), None)
 
 
-def _versions(model):
+def _read_opsets(model):
     return {item.domain or "ai.onnx": item.version for item in model.opset_import}

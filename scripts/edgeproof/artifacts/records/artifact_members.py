@@ -18,9 +18,9 @@ from onnx import numpy_helper
 from edgeproof.core.files import sha256_bytes
 
 MOST_NAMED = 20  # differences that a record lists one by one
-_TEXT = (".json", ".xml", ".txt", ".py", ".md")
-_NO_CONTENT = ("fingerprint.pb",)  # TensorFlow writes a different one each time, and nothing reads it
-_ABOUT = ("ir_version", "producer_name", "producer_version", "domain", "model_version", "doc_string")
+_TEXT_SUFFIXES = (".json", ".xml", ".txt", ".py", ".md")
+_MEMBERS_WITHOUT_CONTENT = ("fingerprint.pb",)  # TensorFlow writes a different one each time, and nothing reads it
+_DESCRIPTIVE_FIELDS = ("ir_version", "producer_name", "producer_version", "domain", "model_version", "doc_string")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def compare_onnx(left: onnx.ModelProto, right: onnx.ModelProto) -> list[Differen
     ):
         if _serialise(items[0]) != _serialise(items[1]):
             found.append(Difference(what, "they differ"))
-    for field in _ABOUT:
+    for field in _DESCRIPTIVE_FIELDS:
         values = [getattr(model, field) for model in (left, right)]
         if values[0] != values[1]:
             found.append(Difference(field, f"{values[0]!r} became {values[1]!r}", decisive=False))
@@ -90,7 +90,7 @@ def compare_json(left: Any, right: Any, key: str = "") -> list[Difference]:
         return [item for name, a, b in pairs for item in compare_json(a, b, f"{key}.{name}" if key else name)]
     if left == right:
         return []
-    return [Difference(key or "the document", f"{_short(left)} became {_short(right)}")]
+    return [Difference(key or "the document", f"{_shorten(left)} became {_shorten(right)}")]
 
 
 def compare_archives(before: str | Path, after: str | Path) -> list[Difference]:
@@ -107,7 +107,7 @@ def compare_archives(before: str | Path, after: str | Path) -> list[Difference]:
     if fronts[0] != fronts[1]:
         found.append(Difference("the bytes before the archive", describe_bytes(*fronts)))
     for name in sorted({*left, *right}):
-        decisive = Path(name).name not in _NO_CONTENT
+        decisive = Path(name).name not in _MEMBERS_WITHOUT_CONTENT
         if name not in left or name not in right:
             found.append(Difference(name, "was added" if name in right else "is gone", decisive))
         elif left[name] != right[name]:
@@ -126,11 +126,11 @@ def describe_bytes(left: bytes, right: bytes) -> str:
 
 
 def _describe_member(name, left, right):
-    if name.endswith(_TEXT):
+    if name.endswith(_TEXT_SUFFIXES):
         lines = [data.decode(errors="replace").splitlines() for data in (left, right)]
         for number, (a, b) in enumerate(zip(*lines, strict=False), 1):
             if a != b:
-                return f"line {number}: {_short(a.strip())} became {_short(b.strip())}"
+                return f"line {number}: {_shorten(a.strip())} became {_shorten(b.strip())}"
     return describe_bytes(left, right)
 
 
@@ -197,9 +197,9 @@ def _show_attribute(attribute):
         return f"a tensor ({sha256_bytes(value.SerializeToString(deterministic=True))[:12]})"
     if isinstance(value, onnx.GraphProto):
         return f"a graph of {len(value.node)} nodes"
-    return _short(value)
+    return _shorten(value)
 
 
-def _short(value):
+def _shorten(value):
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -18,20 +18,20 @@ from .validation import Check
 
 MANIFEST_SCHEMA = "inferedgeforge-manifest-v1"
 METADATA_SCHEMA = "0.1.0"
-_REQUIRED = {
+_REQUIRED_TEXTS = {
     "build": ("build_id", "timestamp", "preset_name", "backend", "target"),
     "source_model": ("path", "format"),
     "artifact": ("path", "format", "role"),
     "runtime": ("engine", "device", "precision", "model_path", "artifact_path"),
 }
-_EQUAL = (
+_EQUAL_FIELDS = (
     (("build", "backend"), ("runtime", "engine")),
     (("build", "target"), ("runtime", "device")),
     (("artifact", "path"), ("runtime", "artifact_path")),
 )
 _SIZES = ("batch", "height", "width")
 # The fields of its manifests by which Forge compares builds; its documentation does not list them.
-_CONTEXT = (("artifact", "model_name"), ("artifact", "precision"), ("runtime", "engine"), ("runtime", "device"))
+_COMPARE_CONTEXT = (("artifact", "model_name"), ("artifact", "precision"), ("runtime", "engine"), ("runtime", "device"))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -42,7 +42,11 @@ def read_foreign(path: str | Path) -> Json | None:
     such as NaN, is an error as everywhere in edgeproof.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        document = json.loads(
+            Path(path).read_text(encoding="utf-8"),
+            object_pairs_hook=_require_unique_keys,
+            parse_constant=_refuse_constant,
+        )
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -67,14 +71,14 @@ def validate_manifest(path: str | Path, document: Json) -> list[Check]:
     checks = [Check("manifest", "differs", str(path), text) for text in errors]
     checks += [Check("manifest", "note", str(path), text) for text in warnings]
     checks = checks or [Check("manifest", "ok", str(path))]
-    checks.append(_check_file("source", path, _section(document, "source_model")))
-    checks.append(_check_file("artifact", path, _section(document, "artifact")))
+    checks.append(_check_file("source", path, _get_section(document, "source_model")))
+    checks.append(_check_file("artifact", path, _get_section(document, "artifact")))
     return checks + _check_precision(path, document)
 
 
 def validate_metadata(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of a Forge metadata file: its required texts, and its files."""
-    required = {"build": _REQUIRED["build"], "source_model": _REQUIRED["source_model"]}
+    required = {"build": _REQUIRED_TEXTS["build"], "source_model": _REQUIRED_TEXTS["source_model"]}
     errors = list_empty(document, required)
     if document.get("schema_version") != METADATA_SCHEMA:
         errors.append(f"schema_version is {document.get('schema_version')!r}; {METADATA_SCHEMA!r} is known")
@@ -83,21 +87,21 @@ def validate_metadata(path: str | Path, document: Json) -> list[Check]:
         errors.append("artifacts is not a list of objects")
         artifacts = []
     checks = [Check("metadata", "differs", str(path), text) for text in errors] or [Check("metadata", "ok", str(path))]
-    checks.append(_check_file("source", path, _section(document, "source_model")))
+    checks.append(_check_file("source", path, _get_section(document, "source_model")))
     return checks + [_check_file("artifact", path, item) for item in artifacts]
 
 
 def list_errors(document: Json) -> list[str]:
     """Return Forge's errors: sections and texts that are missing, and fields that contradict each other."""
-    errors = list_empty(document, _REQUIRED)
-    for one, other in _EQUAL:
-        values = [_section(document, section).get(key) for section, key in (one, other)]
+    errors = list_empty(document, _REQUIRED_TEXTS)
+    for one, other in _EQUAL_FIELDS:
+        values = [_get_section(document, section).get(key) for section, key in (one, other)]
         if all(values) and values[0] != values[1]:
             errors.append(f"{'.'.join(one)} is {values[0]!r}, {'.'.join(other)} is {values[1]!r}")
     if document.get("schema_version") not in (None, MANIFEST_SCHEMA):
         errors.append(f"schema_version is {document['schema_version']!r}; {MANIFEST_SCHEMA!r} is known")
     for section in ("source_model", "artifact"):
-        digest = _section(document, section).get("sha256")
+        digest = _get_section(document, section).get("sha256")
         if digest is not None and not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
             errors.append(f"{section}.sha256 is {digest!r}; 64 hexadecimal digits are needed")
     return errors
@@ -107,15 +111,17 @@ def list_warnings(document: Json) -> list[str]:
     """Return Forge's warnings: optional fields that are missing, and what makes builds hard to compare or trust."""
     warnings = [f"no {key}" for key in ("schema_version", "tool") if not document.get(key)]
     warnings += [
-        f"no {section}.sha256" for section in ("source_model", "artifact") if not _has(document, section, "sha256")
+        f"no {section}.sha256"
+        for section in ("source_model", "artifact")
+        if not _has_field(document, section, "sha256")
     ]
-    if not _has(document, "artifact", "model_name"):
+    if not _has_field(document, "artifact", "model_name"):
         warnings.append("no artifact.model_name")
-    runtime = _section(document, "runtime")
+    runtime = _get_section(document, "runtime")
     for name in _SIZES:
         if not (type(runtime.get(name)) is int and runtime[name] > 0):
             warnings.append(f"runtime.{name} is not a positive integer")
-    missing = [".".join(item) for item in _CONTEXT if not _has(document, *item)]
+    missing = [".".join(item) for item in _COMPARE_CONTEXT if not _has_field(document, *item)]
     if missing:
         warnings.append(f"incomplete compare context: {', '.join(missing)}")
     return warnings
@@ -143,9 +149,9 @@ def summarise_forge(path: str | Path, document: Json) -> Json:
     """
     beside = Path(path).with_name("metadata.json")
     metadata = (read_foreign(beside) or {}) if beside.is_file() else {}
-    runtime, build, artifact = (_section(document, name) for name in ("runtime", "build", "artifact"))
-    source = {**_section(metadata, "source_model"), **_section(document, "source_model")}
-    lab = _section(_section(metadata, "lab_compat"), "runtime")
+    runtime, build, artifact = (_get_section(document, name) for name in ("runtime", "build", "artifact"))
+    source = {**_get_section(metadata, "source_model"), **_get_section(document, "source_model")}
+    lab = _get_section(_get_section(metadata, "lab_compat"), "runtime")
     artifacts = metadata.get("artifacts")
     first = artifacts[0] if isinstance(artifacts, list) and artifacts and isinstance(artifacts[0], dict) else {}
     chains = {
@@ -155,13 +161,13 @@ def summarise_forge(path: str | Path, document: Json) -> Json:
             runtime.get("engine"),
             build.get("backend"),
             lab.get("engine"),
-            _section(metadata, "build").get("backend"),
+            _get_section(metadata, "build").get("backend"),
         ],
         "target": [
             runtime.get("device"),
             build.get("target"),
             lab.get("device"),
-            _section(metadata, "build").get("target"),
+            _get_section(metadata, "build").get("target"),
         ],
         "precision": [runtime.get("precision"), artifact.get("precision"), lab.get("precision")],
         **{name: [runtime.get(name), lab.get(f"requested_{name}")] for name in _SIZES},
@@ -175,8 +181,8 @@ def summarise_forge(path: str | Path, document: Json) -> Json:
         "artifact_type": [artifact.get("format"), first.get("format")],
         "metadata_path": [str(beside) if metadata else None],
         "manifest_path": [str(path)],
-        "preset_name": [build.get("preset_name"), _section(metadata, "build").get("preset_name")],
-        "build_id": [build.get("build_id"), _section(metadata, "build").get("build_id")],
+        "preset_name": [build.get("preset_name"), _get_section(metadata, "build").get("preset_name")],
+        "build_id": [build.get("build_id"), _get_section(metadata, "build").get("build_id")],
     }
     summary = {name: next((value for value in values if value), None) for name, values in chains.items()}
     for name, value in summary.items():
@@ -214,30 +220,30 @@ def _check_file(subject, path, section):
 
 def _check_precision(path, document):
     """Return a Check if the claimed precision is not the one that the preset's snapshot asked for."""
-    asked = _section(_section(document, "preset_snapshot"), "build_options").get("precision")
+    asked = _get_section(_get_section(document, "preset_snapshot"), "build_options").get("precision")
     for section in ("runtime", "artifact"):
-        claimed = _section(document, section).get("precision")
+        claimed = _get_section(document, section).get("precision")
         if asked and claimed and asked != claimed:
             message = f"{section}.precision is {claimed!r}, the preset's build_options.precision is {asked!r}"
             return [Check("precision", "differs", str(path), message)]
     return []
 
 
-def _section(document, name):
+def _get_section(document, name):
     value = document.get(name)
     return value if isinstance(value, dict) else {}
 
 
-def _has(document, section, key):
-    return bool(_section(document, section).get(key))
+def _has_field(document, section, key):
+    return bool(_get_section(document, section).get(key))
 
 
-def _unique(pairs):
+def _require_unique_keys(pairs):
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("a key occurs twice in one object")
     return document
 
 
-def _refuse(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")

@@ -27,9 +27,9 @@ from .artifact_members import MOST_NAMED, Difference, compare_artifacts
 from .manifest_lookup import NAME, read_entry, root_of
 from .manifests import read_manifest, verify_manifest
 
-_SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
-_OUTPUTS = ("artifact", "manifest", "log")
-_DEVICE = {
+_BUILD_SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
+_OUTPUT_OPTIONS = ("artifact", "manifest", "log")
+_DEVICE_OPTIONS = {
     "board": "board_contains",
     "interpreter": "interpreter",
     "lock": "lock",
@@ -50,7 +50,7 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
     script, options = read_command(built["command"], manifest_path)
     options = choose_values(options, built, root, manifest_path)
     folder = claim_folder(output, root, built["cell"])
-    options |= {name: str(folder / options[name]) for name in _OUTPUTS if name in options}
+    options |= {name: str(folder / options[name]) for name in _OUTPUT_OPTIONS if name in options}
     command = [str(REPOSITORY / script), *(part for pair in options.items() for part in (f"--{pair[0]}", pair[1]))]
     run_build([sys.executable, *command], folder / "build.log")
     again = read_manifest(folder / "manifest.json")
@@ -76,7 +76,7 @@ def read_command(command: list[str], where: str | Path) -> tuple[str, dict[str, 
     """Return (script, `{option: value}`) of a recorded command; UserError unless it is one of our build scripts."""
     script, arguments = command[0], command[1:]
     pairs = list(zip(arguments[::2], arguments[1::2], strict=False))
-    if not _SCRIPT.fullmatch(script) or not (REPOSITORY / script).is_file():
+    if not _BUILD_SCRIPT.fullmatch(script) or not (REPOSITORY / script).is_file():
         raise UserError(f"{where}: command starts with {script!r}; only scripts/build_….py is run again")
     if len(arguments) % 2 or any(not name.startswith("--") for name, _ in pairs):
         raise UserError(f"{where}: command is not a list of options with one value each")
@@ -106,7 +106,7 @@ def choose_values(options: dict[str, str], built: Json, root: Path, where: str |
     if "toolchain" in options:
         known["toolchain"] = _find_toolchain(options["toolchain"], where)
     device = {} if cell["builder"] == "host" else _describe_device(cell["builder"])
-    if unknown := sorted(options.keys() - known.keys() - _DEVICE.keys()):
+    if unknown := sorted(options.keys() - known.keys() - _DEVICE_OPTIONS.keys()):
         raise UserError(f"{where}: command has the option --{unknown[0]}, which this build does not have")
     return {name: known[name] for name in options if name in known} | device
 
@@ -124,7 +124,7 @@ def _find_toolchain(recorded, where):
 
 def _describe_device(name):
     document = read_entry("device", name)
-    return {option: document[key] for option, key in _DEVICE.items() if document.get(key)}
+    return {option: document[key] for option, key in _DEVICE_OPTIONS.items() if document.get(key)}
 
 
 def claim_folder(output: str | Path | None, root: Path, cell: Json) -> Path:

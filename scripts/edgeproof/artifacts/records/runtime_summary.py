@@ -13,7 +13,7 @@ from edgeproof.core.layout import locate
 
 from .manifests import verify_manifest
 
-_CHANNELS = (1, 2, 3, 4)  # the sizes of an axis that may be channels
+_CHANNEL_COUNTS = (1, 2, 3, 4)  # the sizes of an axis that may be channels
 
 
 def summarise_artifact(manifest_path: str | Path) -> Json:
@@ -60,7 +60,7 @@ def read_sizes(tensor: Json, where: str | Path) -> tuple[int, int, int]:
     if any(not isinstance(size, int) or size < 1 for size in rest) or batch < 1:
         raise UserError(f"{where}: input {tensor['name']!r} has shape {shape}; a summary needs fixed sizes")
     if len(rest) == 3:
-        last = rest[2] in _CHANNELS and rest[0] not in _CHANNELS
+        last = rest[2] in _CHANNEL_COUNTS and rest[0] not in _CHANNEL_COUNTS
         height, width = rest[:2] if last else rest[1:]
         return batch, height, width
     width = 1

@@ -44,7 +44,7 @@ def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
     try:
         manifest = read_manifest(path)
     except UserError as error:
-        return [Check("manifest", "differs", str(path), _without(path, error))]
+        return [Check("manifest", "differs", str(path), _strip_path(path, error))]
     root, config = root_of(path), config_root_of(path)
     checks = [_check_place(path, manifest, root), _check_artifact(path, manifest)]
     checks.append(_check_file("source", root, manifest["source"]["file"], manifest["source"]["sha256"]))
@@ -68,16 +68,16 @@ def check_preset(manifest: Json, root: Path, lenient: bool = False) -> list[Chec
     recorded = manifest.get(
         "preset_file", {"file": f"config/presets/{manifest['cell']['preset']}.yaml", "sha256": None}
     )
-    file, path = recorded["file"], _resolve(root, recorded["file"])
+    file, path = recorded["file"], _join_root(root, recorded["file"])
     if not is_file(path):
         return [Check("preset file", "missing", file)]
     try:
         actual = sha256_file(path)
         today, then = read_yaml(path, "preset"), manifest["preset"]
         precision = manifest["cell"]["precision"]
-        differences = _compare(select_build_options(today, precision), select_build_options(then, precision))
+        differences = _compare_values(select_build_options(today, precision), select_build_options(then, precision))
     except UserError as error:
-        return [Check("preset file", "differs", file, _without(path, error))]
+        return [Check("preset file", "differs", file, _strip_path(path, error))]
     if differences:
         return [Check("preset file", "differs", file, f"{text}; rebuild it") for text in differences]
     if recorded["sha256"] in (None, actual):
@@ -101,7 +101,7 @@ def check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check]
     check = _check_file("toolchain lock", root, file, digest)
     if check.status == "missing":
         return [check]
-    others = list_other_versions(manifest["toolchain"], read_pins(_resolve(root, file)))
+    others = list_other_versions(manifest["toolchain"], read_pins(_join_root(root, file)))
     if others:
         return [Check("toolchain lock", "differs", file, "; ".join(others))]
     if check.status == "differs":
@@ -118,7 +118,7 @@ def list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) ->
     """
     sentences = []
     for name, version in toolchain.items():
-        wanted = {item.split("+")[0] for item in pins.get(_normalise(name), ())}
+        wanted = {item.split("+")[0] for item in pins.get(_normalise_name(name), ())}
         if wanted and version.split("+")[0] not in wanted:
             sentences.append(f"{name} {version} took part in the build, the lock has {', '.join(sorted(wanted))}")
     return sentences
@@ -129,7 +129,7 @@ def read_pins(path: str | Path) -> dict[str, set[str]]:
     pins = {}
     for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         if match := _PIN.match(line):
-            pins.setdefault(_normalise(match[1]), set()).add(match[2])
+            pins.setdefault(_normalise_name(match[1]), set()).add(match[2])
     return pins
 
 
@@ -155,7 +155,7 @@ def _check_log(manifest, root):
     digest, file = manifest.get("log_sha256"), find_option(manifest["command"], "log")
     if digest is None or file is None:
         return []
-    if not is_file(_resolve(root, file)):
+    if not is_file(_join_root(root, file)):
         return [Check("build log", "note", file, "is gone")]
     return [_check_file("build log", root, file, digest)]
 
@@ -168,7 +168,7 @@ def _check_parity(path, root):
     try:
         parity, manifest = read_parity(beside), json.loads(Path(path).read_text())
     except UserError as error:
-        return [Check("parity", "differs", beside.name, _without(beside, error))]
+        return [Check("parity", "differs", beside.name, _strip_path(beside, error))]
     checks = []
     for what, claimed, actual in (
         ("source_sha256", parity["source_sha256"], manifest["source"]["sha256"]),
@@ -187,7 +187,7 @@ def _check_parity(path, root):
 
 
 def _check_file(subject, root, file, digest):
-    path = _resolve(root, file)
+    path = _join_root(root, file)
     if not is_file(path):
         return Check(subject, "missing", file)
     actual = sha256_file(path)
@@ -196,21 +196,21 @@ def _check_file(subject, root, file, digest):
     return Check(subject, "ok", file)
 
 
-def _compare(now: Any, then: Any, key: str = "") -> list[str]:
+def _compare_values(now: Any, then: Any, key: str = "") -> list[str]:
     """Return a sentence for each value of the preset that differs from the manifest; both are JSON objects."""
     if isinstance(now, dict) and isinstance(then, dict):
         pairs = [(name, now.get(name), then.get(name)) for name in sorted({*now, *then})]
-        return [text for name, a, b in pairs for text in _compare(a, b, f"{key}.{name}" if key else name)]
+        return [text for name, a, b in pairs for text in _compare_values(a, b, f"{key}.{name}" if key else name)]
     return [] if now == then else [f"{key} is {now!r}, was {then!r} at the build"]
 
 
-def _resolve(root, file):
+def _join_root(root, file):
     return Path(root) / file  # an absolute path stays what it is
 
 
-def _normalise(name):
+def _normalise_name(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _without(path, error):
+def _strip_path(path, error):
     return " ".join(str(error).split()).removeprefix(f"{path}: ")

@@ -30,8 +30,8 @@ from .stamps import (
     read_stamp,
 )
 
-SUPPORTED = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
-_DESCRIBE = """
+SUPPORTED_PYTHONS = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
+_DESCRIBING_PROGRAM = """
 import importlib.metadata, json, platform
 packages = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
 print(json.dumps({"packages": dict(sorted(packages.items())), "interpreter": {
@@ -83,7 +83,9 @@ def install_toolchain(name: str, lock: str | Path, digest: str) -> None:
     run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
     # Compiled now: a Python that may not write bytecode would compile at every start of a converter.
     run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
-    described = subprocess.run([interpreter, "-I", "-c", _DESCRIBE], check=True, stdout=subprocess.PIPE).stdout
+    described = subprocess.run(
+        [interpreter, "-I", "-c", _DESCRIBING_PROGRAM], check=True, stdout=subprocess.PIPE
+    ).stdout
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     stamp = {
         "lock_sha256": digest,
@@ -107,5 +109,5 @@ def run_uv(*arguments: str) -> None:
 
 def choose_python() -> str:
     """Return the Python for a toolchain: ours if the packages have wheels for it, else one that uv finds."""
-    low, high = SUPPORTED
+    low, high = SUPPORTED_PYTHONS
     return sys.executable if low <= sys.version_info[:2] < high else f">={low[0]}.{low[1]},<{high[0]}.{high[1]}"
