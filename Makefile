@@ -1,9 +1,11 @@
 # make          sets up .venv from the lock file and runs the demo campaign on this machine
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes;
 #               make test-toolchain: the heavy converters, minutes and 9 GB)
-# make lint     ruff, snakefmt and snakemake --lint
+# make lint     ruff, basedpyright, snakefmt and snakemake --lint
+# make ci-times what each tier of the last .ci/run took
 # make bench    speed and memory, as ratios within one run, into results/bench/
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
+# make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
 # make bench-noise  A/A comparisons and a known slow-down on this machine: half an hour, nothing else running
 # make docs     writes the tables of config/README.md from the schemas
@@ -14,7 +16,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign test-toolchain lint docs bench bench-plans bench-judge bench-convert bench-noise lock system-packages
+.PHONY: demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-convert bench-noise bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -33,26 +35,33 @@ setup: .venv/edgeproof.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-# What the tests need of the system: git for the fresh clone, Chromium for the look of the report.
+# What the tests need of the system: git for the fresh clone, Chromium for the look of the report, zsh for completion.
 system-packages:
-	@command -v git >/dev/null && command -v chromium >/dev/null || { \
+	@command -v git >/dev/null && command -v chromium >/dev/null && command -v zsh >/dev/null || { \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium fonts-dejavu-core >/dev/null; }
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium zsh fonts-dejavu-core >/dev/null; }
 
 test: .venv/test.stamp system-packages
 	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not jetson"
 
 test-campaign: .venv/test.stamp
-	$(BIN)/python -m pytest -q -m campaign
+	$(BIN)/python -m pytest -q -m campaign --timeout 3600
 
 test-toolchain: .venv/test.stamp
-	$(BIN)/python -m pytest -q -m toolchain
+	$(BIN)/python -m pytest -q -m toolchain --timeout 3600
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 	$(BIN)/snakefmt --check Snakefile rules
 	$(SNAKEMAKE) --profile local --lint
+
+ci-times:
+	@test -f .ci/times.tsv || { echo 'no .ci/run has been here yet'; exit 1; }
+	@awk -F '\t' 'NR > 1 { seconds = $$3 - $$2; total += seconds; \
+	  printf "%-16s %3d min %02d s%s\n", $$1, seconds / 60, seconds % 60, $$4 ? "  failed, exit " $$4 : "" } \
+	  END { printf "%-16s %3d min %02d s\n", "in all", total / 60, total % 60 }' .ci/times.tsv
 
 bench: bench-plans bench-judge
 
@@ -74,6 +83,9 @@ bench-noise: setup
 	  results/artifacts/squeezenet/ort-cpu/host/fp32/artifact.onnx \
 	  results/sources/digits-cnn/samples/evaluation.npz results/sources/squeezenet/samples/evaluation.npz
 	$(BIN)/python scripts/bench_noise.py
+
+bench-simulation: setup
+	$(BIN)/python scripts/bench_simulation.py
 
 docs: setup
 	$(BIN)/python scripts/document_config.py

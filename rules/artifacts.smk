@@ -42,7 +42,7 @@ rule build_onnx:
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
         preset=lambda wildcards: as_json(build_snapshot(wildcards)),
-        calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        calibration=lambda wildcards, input: give_option("--calibration", input.calibration),
         tools=host_tools_of,
     message:
         "Building {wildcards.model} as {wildcards.precision} ONNX for {wildcards.preset}"
@@ -117,11 +117,9 @@ rule build_tflite:
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
         preset=lambda wildcards: as_json(build_snapshot(wildcards)),
-        calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        calibration=lambda wildcards, input: give_option("--calibration", input.calibration),
         tools=host_tools_of,
-        saved_model=lambda wildcards, input: (
-            f"--saved-model {input.saved_model}" if "saved_model" in input.keys() else ""
-        ),
+        saved_model=lambda wildcards, input: give_option("--saved-model", input.get("saved_model")),
     message:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset}"
     shell:
@@ -217,7 +215,7 @@ rule build_tensorrt:
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
         preset=lambda wildcards: as_json(build_snapshot(wildcards)),
-        calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
+        calibration=lambda wildcards, input: give_option("--calibration", input.calibration),
         tools=host_tools_of,
         device=lambda wildcards: CELLS.builder_options(wildcards.builder),
     message:

@@ -17,7 +17,7 @@ from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import one_of, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
-from edgeproof.core.cells import Cells
+from edgeproof.core.cells import Cells, give_option
 from edgeproof.core.closure import list_agent_code, list_code, list_converter_code
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (

@@ -89,7 +89,7 @@ rule report_comparison:
         "Writing the report of {wildcards.comparison}"
     shell:
         "python {input.script} --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
-        " --margin {params.margin} --noise {input.noise} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+        " --margin {params.margin} --noise {input.noise:q} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
 rule judge_regression:
@@ -114,7 +114,7 @@ rule judge_regression:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        comparability=lambda wildcards, input: (f"--comparability {input.comparability}" if input.comparability else ""),
+        comparability=lambda wildcards, input: give_option("--comparability", input.comparability),
     message:
         "Judging whether the right side of {wildcards.comparison} is worse than the left"
     shell:

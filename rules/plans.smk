@@ -78,8 +78,8 @@ rule write_scenario:
     params:
         document=lambda wildcards: as_json(STAGES.describe_scenario(wildcards.pipeline)),
         cells=lambda wildcards: as_json(STAGES.describe_cells(wildcards.pipeline)),
-        links=lambda wildcards, input: f"--links {input.links}" if input.links else "",
-        cut=lambda wildcards, input: f"--cut {input.cut}" if input.cut else "",
+        links=lambda wildcards, input: give_option("--links", input.links),
+        cut=lambda wildcards, input: give_option("--cut", input.cut),
     message:
         "Writing the scenario of {wildcards.pipeline} from what was measured"
     shell:

@@ -15,11 +15,11 @@ rule copy_model:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        sha256=lambda wildcards: CATALOGUES["model"][wildcards.model]["source"].get("sha256", ""),
+        sha256=lambda wildcards: give_option("--sha256", CATALOGUES["model"][wildcards.model]["source"].get("sha256")),
     message:
         "Copying the model {wildcards.model}"
     shell:
-        "python {input.script} --source {input.source:q} --sha256 {params.sha256:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python {input.script} --source {input.source:q} {params.sha256} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule download_model:
@@ -151,7 +151,7 @@ rule make_stage_samples:
         "../envs/edgeproof.yaml"
     params:
         counts=lambda wildcards: as_json(count_stage_samples(STAGES.pipeline_of_stage(wildcards.model))),
-        model=lambda wildcards, input: f"--model {input.model}" if input.model else "",
+        model=lambda wildcards, input: give_option("--model", input.model),
         folder=lambda wildcards, output: str(Path(output.record).parent),
         runtime=lambda wildcards: versions_of("onnxruntime"),
     message:

@@ -1,51 +1,122 @@
-"""edgeproof: from a model to deployment artifacts and honest evidence about them.
+"""The `edgeproof` command: one sub-command per room, shell completion, and the names that arguments take."""
 
-The workflow makes everything (`snakemake --profile local`); these commands look at what it made. Exit codes: 0, 1 for a
-verdict that is not good, 2 for a mistake, which is one line.
-
-    edgeproof artifacts VERB …    presets, builds, provenance, parity, operators
-    edgeproof plans VERB …        where the stages of a pipeline should run
-
-`edgeproof ROOM --help` lists the verbs of a room.
-"""
+from collections.abc import Callable
+from pathlib import Path
 
 from edgeproof.core.cli import run_program
+from edgeproof.core.command_line import CommandParser, NameLists, add_json, read_options, show
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
+from edgeproof.core.layout import REPOSITORY
 
-# Rooms are imported when they are asked for: a room brings its packages, and `--help` needs none.
+HELP = """\
+usage: edgeproof ROOM VERB …
+
+From a model to deployment artifacts, and honest evidence about them. The workflow makes everything
+(`snakemake --profile local`); these commands look at what it made.
+
+rooms:
+  artifacts   presets, builds, provenance, agreement with the source, operators
+  plans       where the stages of a pipeline should run
+
+without a room:
+  completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
+  names       print the names that an argument of the help takes: edgeproof names ARTIFACT
+
+`edgeproof ROOM --help` lists the verbs of a room, `edgeproof ROOM VERB --help` their options. Every verb has --json.
+Two words have one meaning in all rooms: `validate` hashes recorded files again, `verify` computes a claim again.
+
+exit codes:
+"""
+
+# Rooms are imported when they are asked for, so that `--help` starts at once.
 
 
-def artifacts(argv):
+def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
+    """Run one command; UserError for a mistake. `root`: the folder that has `config/` and `results/`."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(HELP + "\n".join(describe_exit_codes()))
+        return ExitCode.GOOD
+    word, *rest = argv
+    if word not in COMMANDS:
+        from edgeproof.core.suggestions import suggest_words  # only for a mistake
+
+        meant = suggest_words(word, COMMANDS)
+        raise UserError(f"{word!r} is not a room; there are {', '.join(COMMANDS)}{meant} (see edgeproof --help)")
+    return COMMANDS[word](rest, root)
+
+
+def artifacts(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of the artifacts room."""
     from edgeproof.artifacts.cli import main as artifacts_main
 
-    return artifacts_main(argv, read_result)
+    return artifacts_main(argv, read_result, root)
 
 
-def plans(argv):
+def plans(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of the plans room."""
     from edgeproof.plans.cli import main as plans_main
 
-    return plans_main(argv)
+    return plans_main(argv, root)
 
 
-def read_result(path):
-    """Return a result that holds by its raw data; the artifacts room may not import the runs room itself."""
+def completion(argv: list[str], root: Path) -> ExitCode:
+    """Print the completion script of a shell."""
+    from edgeproof.core.shell_completion import render_completion
+
+    parser = build_parser()
+    options = read_options(parser.verbs["completion"], argv)
+    script = render_completion(options.shell, parser, set(list_completions(root)))
+    return show(options, {"shell": options.shell, "script": script}, lambda: [script.rstrip("\n")])
+
+
+def names(argv: list[str], root: Path) -> ExitCode:
+    """Print the names that arguments of one kind take."""
+    known = list_completions(root)
+    options = read_options(build_parser().verbs["names"], argv)
+    found = known[options.kind]()
+    return show(options, found, lambda: found)
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of the whole program; completion is generated from it, and tests walk it."""
+    from edgeproof.artifacts.cli import build_parser as build_artifacts_parser
+    from edgeproof.core.shell_completion import SHELLS
+    from edgeproof.plans.cli import build_parser as build_plans_parser
+
+    parser = CommandParser(prog="edgeproof")
+    parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
+    for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
+        verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
+        parser.verbs[name] = verb
+    parser.verbs["completion"].add_argument("shell", choices=SHELLS, help="the shell")
+    kinds = sorted(list_completions(REPOSITORY))
+    parser.verbs["names"].add_argument("kind", choices=kinds, help="the argument, as the help of its verb calls it")
+    return parser
+
+
+def list_completions(root: Path) -> NameLists:
+    """Return, by the metavar of an argument, the functions that list the names it takes, of all rooms."""
+    from edgeproof.artifacts.cli import list_completions as list_artifacts
+    from edgeproof.plans.cli import list_completions as list_plans
+
+    return {**list_artifacts(root), **list_plans(root)}
+
+
+def read_result(path: Path) -> Json:
+    """Return a result that its raw data confirms; the artifacts room may not import the runs room itself."""
     from edgeproof.runs.results import read_result as read
 
     return read(path)
 
 
-ROOMS = {"artifacts": artifacts, "plans": plans}
-
-
-def main(argv):
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(__doc__.strip())
-        return 0
-    room, *rest = argv
-    if room not in ROOMS:
-        raise UserError(f"{room!r} is no room; there are {', '.join(ROOMS)} (edgeproof --help)")
-    return ROOMS[room](rest)
-
+COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
+    "artifacts": artifacts,
+    "plans": plans,
+    "completion": completion,
+    "names": names,
+}
 
 if __name__ == "__main__":
     run_program(main)

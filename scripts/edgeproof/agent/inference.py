@@ -1,56 +1,127 @@
 """`infer`: the outputs of one arm on every sample of a set, one sample at a time (batch 1, as on the device)."""
 
+from __future__ import annotations
+
 import contextlib
 import json
+import math
 import os
+import zipfile
+from typing import IO, Any, Dict, Generator, Iterator, List, Optional, Tuple, cast
 
 import numpy
+import numpy.lib.format
 
+from .backends.backend import Backend
 from .backends.opening import open_backend
-from .failures import Verdict
+from .failures import NoVerdict, Verdict
+from .specs import Array, Feed, InferSpec, Outputs, Protocol, Report, Runtime
+
+# Samples that the timed loop goes through, unless the protocol says otherwise.
+DEFAULT_INPUTS = 16
 
 
-def read_feeds(path, limit=None):
+def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
     """Yield one feed per sample of an inputs file: `{input name: array of shape (1, …)}`."""
-    with numpy.load(path, allow_pickle=False) as archive:
-        arrays = {key[len("inputs/") :]: archive[key] for key in archive.files if key.startswith("inputs/")}
-    count = min(len(array) for array in arrays.values())
-    for index in range(count if limit is None else min(limit, count)):
-        yield {name: numpy.ascontiguousarray(array[index : index + 1]) for name, array in arrays.items()}
+    arrays, available = _load_inputs(path, limit)
+    for index in range(available if limit is None else min(limit, available)):
+        yield _take_feed(arrays, index)
 
 
-def infer_samples(spec, out):
+def read_mix(path: str, protocol: Protocol) -> Tuple[List[Feed], int]:
+    """Return the feeds that the timed loop goes through, in order, and how many the file has."""
+    wanted = max(1, protocol.get("inputs", DEFAULT_INPUTS))
+    arrays, available = _load_inputs(path, wanted)
+    return [_take_feed(arrays, index) for index in range(min(wanted, available))], available
+
+
+def _load_inputs(path: str, limit: Optional[int]) -> Tuple[Dict[str, Array], int]:
+    """Return the first `limit` samples (None: all) of each input, and how many samples the file has.
+
+    No more is read than is wanted: an evaluation set can be larger than what the measured process may take.
+    """
+    arrays: Dict[str, Array] = {}
+    counts: List[int] = []
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if member.startswith("inputs/"):
+                with archive.open(member) as stream:
+                    array, count = _read_rows(stream, limit)
+                arrays[member[len("inputs/") : -len(".npy")]] = array
+                counts.append(count)
+    return arrays, min(counts)
+
+
+def _read_rows(stream: IO[bytes], limit: Optional[int]) -> Tuple[Array, int]:
+    """Return the first rows of an array in npy's format, and how many it has."""
+    version = numpy.lib.format.read_magic(stream)
+    read_header = numpy.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read_header = numpy.lib.format.read_array_header_2_0
+    header: Tuple[Tuple[int, ...], bool, Any] = read_header(stream)
+    shape, by_columns, dtype = header
+    if dtype.hasobject or not shape:
+        raise NoVerdict("bad_inputs", "samples are arrays of numbers with one sample per row")
+    rows = shape[0] if limit is None or by_columns else min(limit, shape[0])
+    count = rows * math.prod(shape[1:])
+    array = numpy.frombuffer(bytearray(stream.read(count * dtype.itemsize)), dtype)
+    if by_columns:  # the first rows are all over the file
+        return array.reshape(shape[::-1]).T[:limit], shape[0]
+    return array.reshape((rows, *shape[1:])), shape[0]
+
+
+def _take_feed(arrays: Dict[str, Array], index: int) -> Feed:
+    return {name: numpy.ascontiguousarray(array[index : index + 1]) for name, array in arrays.items()}
+
+
+def infer_samples(spec: InferSpec, out: str) -> None:
     """Fill `out` with `outputs.npz` and `infer.json` (status, runtime); a Verdict becomes status `failed`."""
-    report = {"status": "ok", "reason": None, "runtime": None}
+    report: Report = {"status": "ok", "reason": None, "runtime": None}
     try:
         backend = open_backend(spec["arm"])
-        report["runtime"] = {
-            "name": backend.name,
-            "version": backend.version,
-            "execution_provider_requested": backend.provider_requested,
-            "execution_providers_used": list(backend.providers_used),
-        }
+        report["runtime"] = describe_runtime(backend)
         collected = [run_one(backend, feed) for feed in read_feeds(spec["inputs"], spec.get("limit"))]
         names = [name for name, _, _ in backend.outputs]
         stacked = {
             "outputs/" + name: numpy.concatenate([numpy.asarray(outputs[i]) for outputs in collected])
             for i, name in enumerate(names)
         }
-        numpy.savez(os.path.join(out, "outputs.npz"), **stacked)
+        save_arrays(os.path.join(out, "outputs.npz"), stacked)
     except Verdict as verdict:
         report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})
     with open(os.path.join(out, "infer.json"), "w", encoding="utf-8") as stream:
         json.dump(report, stream, indent=2)
 
 
-def run_one(backend, feed):
+def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
+    """Write the outputs of one inference to `outputs.npz` in a folder."""
+    arrays = {"outputs/" + name: numpy.asarray(value) for (name, _, _), value in zip(backend.outputs, outputs)}
+    save_arrays(os.path.join(out, "outputs.npz"), arrays)
+
+
+def save_arrays(path: str, arrays: Dict[str, Array]) -> None:
+    """Write arrays by name into an npz file."""
+    cast(Any, numpy.savez)(path, **arrays)  # its stub takes a name for one of its options
+
+
+def describe_runtime(backend: Backend) -> Runtime:
+    """Return what ran the artifact: the runtime, its version, the execution providers asked for and used."""
+    return {
+        "name": backend.name,
+        "version": backend.version,
+        "execution_provider_requested": backend.provider_requested,
+        "execution_providers_used": list(backend.providers_used),
+    }
+
+
+def run_one(backend: Backend, feed: Feed) -> Outputs:
     """Return the outputs of one inference, as the source model has them; a runtime's exception becomes a Verdict."""
     with inference_failures():
         return backend.restore(backend.bind(feed)())
 
 
 @contextlib.contextmanager
-def inference_failures():
+def inference_failures() -> Generator[None, None, None]:
     """Turn what a runtime raises inside into a Verdict."""
     try:
         yield

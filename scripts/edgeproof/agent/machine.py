@@ -32,7 +32,7 @@ def describe_machine(root: str = "/") -> Dict[str, Optional[str]]:
 def _read_cpu(root: str) -> Optional[str]:
     """Return the name of the processor: x86 says `model name`, many Arm kernels say `Model` or a part number."""
     text = _read(root, "proc/cpuinfo", lines=True) or ""
-    fields = {}
+    fields: Dict[str, str] = {}
     for line in text.split("\n"):
         name, _, value = line.partition(":")
         fields.setdefault(name.strip(), value.strip())

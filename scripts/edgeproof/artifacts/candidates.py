@@ -1,31 +1,37 @@
-"""Which builds of one source model can be compared now, and how to ask for it.
+"""Which builds of one source model can be compared now, and the command that compares them.
 
-Builds belong together by the digest of their source, not by its name or place. A build is ready on a device when a
-result there was measured with this very source, artifact and manifest; a result of an earlier build is stale and does
-not count, nor does one that does not hold by its own raw data.
+Builds belong together if their source has the same digest, whatever its name or place. A build is ready on a device if
+a result there was measured with exactly this source, artifact and manifest. A result of an earlier build is stale and
+does not count; neither does a result that its own raw data contradict.
 """
 
 import itertools
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeproof.artifacts.records.manifest_lookup import NAME, check_name
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.campaign import expand_campaign, read_catalogue
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, comparison_folder, relative_to_repository, run_folder
+from edgeproof.core.suggestions import suggest_words
 from edgeproof.core.yaml_files import read_yaml
 
+ResultReader = Callable[[Path], Json]  # reads a result.json, checks it against its raw data; UserError if it is false
 READY_STATUS = ("ok", "unstable")  # of a result; an unstable one is measured, and the comparison judges it again
+CELL_KEYS = ("model", "preset", "builder", "precision")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A result of one build on one device. `state`: ready, stale, failed or broken; `why`: where it is not ready.
+    """A result of one build on one device.
 
-    `provenance`: measured or simulated, None where the result does not hold.
+    `state`: ready, stale, failed or broken; `why`: the reason if it is not ready. `provenance`: measured or simulated,
+    None if the result cannot be trusted.
     """
 
     cell: Cell
@@ -36,27 +42,28 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Build:
-    """An artifact and its results. `problem`: why it cannot be used, empty when it can."""
+    """An artifact and its results. `cell`: model, preset, builder and precision.
+
+    `problem`: why it cannot be used, empty if it can.
+    """
 
     manifest: str
-    cell: dict
+    cell: dict[str, str]
     source_sha256: str | None
     problem: str
-    measurements: tuple
+    measurements: tuple[Measurement, ...]
 
     @property
-    def ready(self):
+    def ready(self) -> list[Measurement]:
+        """The results that count."""
         return [item for item in self.measurements if item.state == "ready"]
 
-    def __str__(self):
-        return "/".join(self.cell[key] for key in ("model", "preset", "builder", "precision")) if self.cell else "?"
+    def __str__(self) -> str:
+        return "/".join(self.cell[key] for key in CELL_KEYS) if self.cell else "?"
 
 
-def collect_builds(root, read_result, model=None):
-    """Return the Builds below `root`/results/artifacts; one that cannot be read is listed with its problem.
-
-    `read_result`: reads a result.json and checks it against its raw data; UserError when it does not hold.
-    """
+def collect_builds(root: Path, read_result: ResultReader, model: str | None = None) -> list[Build]:
+    """Return the Builds below `root`/results/artifacts; one that cannot be read is listed with its problem."""
     builds = []
     for path in sorted((Path(root) / "results" / "artifacts").glob("*/*/*/*/manifest.json")):
         if model is None or path.parts[-5] == model:
@@ -64,32 +71,32 @@ def collect_builds(root, read_result, model=None):
     return builds
 
 
-def group_builds(builds):
+def group_builds(builds: Iterable[Build]) -> dict[str, list[Build]]:
     """Return `{source sha256: [Build, …]}` of the builds that can be used, in the order given."""
-    groups = {}
+    groups: dict[str, list[Build]] = {}
     for build in builds:
-        if not build.problem:
+        if not build.problem and build.source_sha256 is not None:
             groups.setdefault(build.source_sha256, []).append(build)
     return groups
 
 
-def list_pairs(builds):
-    """Return `[(Cell, Cell)]` of ready results that can be compared: one source, one device, different builds.
+def list_pairs(builds: Iterable[Build]) -> list[tuple[Cell, Cell]]:
+    """Return the pairs of ready results that can be compared: one source, one device, different builds.
 
-    What is simulated is never paired with what was measured; pairs of what was measured come first.
+    A simulated result is never paired with a measured one. Measured pairs come first.
     """
-    pairs = []
+    pairs: list[tuple[Cell, Cell]] = []
     for group in group_builds(builds).values():
-        ready = sorted((item for build in group for item in build.ready), key=lambda item: item.provenance)
+        ready = sorted((item for build in group for item in build.ready), key=lambda item: item.provenance or "")
         for one, other in itertools.combinations(ready, 2):
             if (one.cell.device, one.provenance) == (other.cell.device, other.provenance):
                 pairs.append((one.cell, other.cell))
     return pairs
 
 
-def describe_groups(builds):
+def describe_groups(builds: Iterable[Build]) -> list[Json]:
     """Return one JSON object per source: its builds, how many are ready or pending, and what to do next."""
-    described = []
+    described: list[Json] = []
     for digest, group in group_builds(builds).items():
         ready, pairs = [build for build in group if build.ready], list_pairs(group)
         pending = [build for build in group if not build.ready]
@@ -113,55 +120,71 @@ def describe_groups(builds):
     return described
 
 
-def describe_build(build):
+def describe_build(build: Build) -> Json:
     """Return a Build as a JSON object."""
     results = [{"cell": str(item.cell), "state": item.state, "why": item.why} for item in build.measurements]
     return {"build": str(build), "manifest": build.manifest, "problem": build.problem, "results": results}
 
 
-def suggest_run(build):
+def suggest_run(build: Build) -> str:
     """Return the command that measures a build."""
     device = build.cell["builder"] if build.cell["builder"] != "host" else "local"
     cell = Cell(build.cell["model"], build.cell["preset"], device, build.cell["precision"])
     return f"snakemake --profile local {run_folder(cell)}/result.json"
 
 
-def choose_pair(builds, left=None, right=None):
-    """Return two Cells to compare; `left`, `right`: texts `MODEL/PRESET/DEVICE/PRECISION`, either or both may be given.
+def choose_pair(builds: Sequence[Build], left: str | None = None, right: str | None = None) -> tuple[Cell, Cell]:
+    """Return two Cells to compare, left and right.
 
-    UserError with the reason and the next step when there is no such pair. Of several, fp32 comes first on the left.
+    `left`, `right`: a cell `MODEL/PRESET/DEVICE/PRECISION`, or the name of an artifact that was measured on one device;
+    either or both may be given. If there are several pairs, one with fp32 on the left is chosen. UserError with the
+    reason and the next step if there is none.
     """
-    wanted = [parse_cell(text) for text in (left, right) if text is not None]
+    sides = [None if text is None else find_cell(text, builds) for text in (left, right)]
+    wanted = [cell for cell in sides if cell is not None]
     known = {item.cell: item for build in builds for item in build.measurements}
     for cell in wanted:
         if cell not in known:
-            raise UserError(f"{cell}: is not measured; next: snakemake --profile local {run_folder(cell)}/result.json")
-        if known[cell].state != "ready":
-            raise UserError(f"{cell}: its result is {known[cell].state} ({known[cell].why}); measure it again: "
+            close = suggest_words(str(cell), [str(item) for item in known])
+            raise UserError(f"{cell} is not measured{close or ';'} measure it with: "
                             f"snakemake --profile local {run_folder(cell)}/result.json")  # fmt: skip
-    if left is not None and left == right:
-        raise UserError(f"--left and --right are both {left}; two builds are compared")
+        if known[cell].state != "ready":
+            raise UserError(f"{cell}: its result is {known[cell].state} ({known[cell].why}); measure it again with: "
+                            f"snakemake --profile local {run_folder(cell)}/result.json")  # fmt: skip
+    if wanted and sides[0] == sides[1]:
+        raise UserError(f"--left and --right are both {wanted[0]}; name two builds")
     pairs = [pair for pair in list_pairs(builds) if set(wanted) <= set(pair)]
     if not pairs:
         raise UserError(_explain_no_pair(builds, wanted))
     ordered = [tuple(sorted(pair, key=lambda cell: cell.precision != "fp32")) for pair in pairs]
     first, second = min(ordered, key=lambda pair: pair[0].precision != "fp32")
-    swapped = (left is not None and parse_cell(left) == second) or (right is not None and parse_cell(right) == first)
+    swapped = sides[0] == second or sides[1] == first
     return (second, first) if swapped else (first, second)
 
 
-def parse_cell(text):
+def find_cell(text: str, builds: Iterable[Build]) -> Cell:
+    """Return the Cell that a text names: a cell, or an artifact that has results on exactly one device."""
+    cell = parse_cell(text)
+    measured = [item.cell for build in builds if str(build) == text for item in build.measurements]
+    if cell in measured or not measured:
+        return cell
+    if len(measured) > 1:
+        raise UserError(f"{text} was measured on several devices; name one of {', '.join(map(str, measured))}")
+    return measured[0]
+
+
+def parse_cell(text: str) -> Cell:
     """Return the Cell that a text `MODEL/PRESET/DEVICE/PRECISION` names; UserError unless it has these four names."""
     parts = text.split("/")
     if len(parts) != len(Cell._fields) or not all(re.fullmatch(NAME, part) for part in parts):
-        raise UserError(f"{text!r} is no cell; MODEL/PRESET/DEVICE/PRECISION is needed")
+        raise UserError(f"{text!r} is not a cell; write MODEL/PRESET/DEVICE/PRECISION")
     return Cell(*parts)
 
 
-def describe_comparison(root, left, right):
-    """Return `(lines for config/config.yaml, command)`; no lines when the campaign has this comparison already."""
+def describe_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[str], str]:
+    """Return `(lines for config/config.yaml, command)`; no lines if the campaign has this comparison already."""
     name = _find_comparison(root, left, right)
-    lines = []
+    lines: list[str] = []
     if name is None:
         name = name_comparison(left, right)
         changed = [f"{key}: {getattr(right, key)}" for key in Cell._fields if getattr(left, key) != getattr(right, key)]
@@ -177,36 +200,36 @@ def describe_comparison(root, left, right):
     return lines, f"snakemake --profile local {comparison_folder(name)}/report.md"
 
 
-def name_comparison(left, right):
+def name_comparison(left: Cell, right: Cell) -> str:
     """Return a name for a comparison: what both share, then what differs."""
     pairs = [(getattr(left, key), getattr(right, key)) for key in Cell._fields]
     shared = [a for a, b in pairs if a == b]
     return "-".join([*shared, *(a for a, b in pairs if a != b), "vs", *(b for a, b in pairs if a != b)])
 
 
-def _find_comparison(root, left, right):
-    """Return the name under which the campaign compares two cells, None where it does not (or cannot be read)."""
+def _find_comparison(root: Path, left: Cell, right: Cell) -> str | None:
+    """Return the name under which the campaign compares two cells; None if it does not, or cannot be read."""
     path = Path(root) / "config" / "config.yaml"
     try:
         catalogues = {
             kind: read_catalogue(kind, Path(root) / "config")
             for kind in ("model", "preset", "device", "protocol", "policy")
         }
-        campaign = expand_campaign(read_yaml(path, "campaign"), catalogues, path)
+        campaign = expand_campaign(read_yaml(path, "campaign"), catalogues, str(path))
     except UserError:
         return None
     return next((name for name, item in campaign.comparisons.items() if (item.left, item.right) == (left, right)), None)
 
 
-def read_build(root, path, read_result):
+def read_build(root: Path, path: Path, read_result: ResultReader) -> Build:
     """Return the Build whose manifest is at `path`, with its results below `root`."""
     root, path = Path(root), Path(path)
     name = relative_to_repository(path, root)
     try:
         manifest = verify_manifest(path)
     except UserError as error:
-        place = ("?", "?", "?", "?", *path.resolve().parts)[-5:-1]  # all that is known where the manifest does not hold
-        cell = dict(zip(("model", "preset", "builder", "precision"), place, strict=True))
+        place = ("?", "?", "?", "?", *path.resolve().parts)[-5:-1]  # an unreadable manifest says nothing more
+        cell = {str(key): part for key, part in zip(CELL_KEYS, place, strict=True)}
         return Build(name, cell, None, " ".join(str(error).split()), ())
     cell = manifest["cell"]
     problem = f"the build failed: {manifest['reason']['message']}" if manifest["status"] == "failed" else ""
@@ -224,7 +247,7 @@ def read_build(root, path, read_result):
     return Build(name, cell, manifest["source"]["sha256"], problem, tuple(measured))
 
 
-def _read_measurement(path, build, digests, read_result):
+def _read_measurement(path: Path, build: dict[str, str], digests: Json, read_result: ResultReader) -> Measurement:
     cell = Cell(build["model"], build["preset"], path.parts[-3], build["precision"])
     try:
         result = read_result(path)
@@ -238,17 +261,17 @@ def _read_measurement(path, build, digests, read_result):
     return Measurement(cell, "ready", provenance=result["provenance"])
 
 
-def _explain_no_pair(builds, wanted):
+def _explain_no_pair(builds: Iterable[Build], wanted: list[Cell]) -> str:
     if not builds:
-        return "no artifact is built; next: snakemake --profile local artifacts"
+        return "no artifact is built yet; build all with: snakemake --profile local artifacts"
     if wanted:
-        return f"nothing that is ready has the source and the device of {wanted[0]}; measure another build of it there"
+        return f"no other build with the source of {wanted[0]} is measured on its device; measure one there"
     pending = next((build for build in builds if not build.problem and not build.ready), None)
     if pending:
-        return f"fewer than two builds of one source are ready on one device; next: {suggest_run(pending)}"
-    return "no two builds of one source are ready on one device; build another preset or precision, and measure it"
+        return f"fewer than two builds of one source are measured on one device; next: {suggest_run(pending)}"
+    return "no two builds of one source are measured on one device; build another preset or precision and measure it"
 
 
-def check_model(root, model):
-    """Return `model` if it is None or a model of the configuration."""
+def check_model(root: Path, model: str | None) -> str | None:
+    """Return `model` if it is None or a model of the configuration; else UserError."""
     return None if model is None else check_name("model", model, root)

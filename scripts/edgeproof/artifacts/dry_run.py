@@ -1,4 +1,4 @@
-"""The dry run of a build: the paths that it would make, its inputs with digests, and whether the target can run it.
+"""The dry run of a build: every path it would make, every file it would read, and whether the target can run it.
 
 Nothing is created, not even a folder.
 """
@@ -18,10 +18,9 @@ from edgeproof.sources.onnx_files import load_model
 
 
 def plan_build(root: Path, model: str, preset: str, precision: str, device: str | None = None) -> Json:
-    """Return the plan of a build as a JSON object. `device`: for a preset that builds on the device.
+    """Return the dry run of a build as a JSON object. `device`: the builder, for a preset that builds on the device.
 
-    UserError for a name that the configuration does not have, for a path, and for a precision that the preset does not
-    build.
+    UserError for a name that is not in the configuration and for a precision that the preset does not build.
     """
     read_entry("model", model, root)
     document = read_entry("preset", preset, root)
@@ -31,8 +30,8 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
     if device is not None:
         check_name("device", device, root)
     if document["built"] == "device" and device is None:
-        raise UserError(f"preset {preset!r} builds on the device; name one with --device")
-    builder = builder_of(document, device)
+        raise UserError(f"preset {preset!r} builds on the device: write the device's name in place of 'host'")
+    builder = builder_of(document, device or "host")
     folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
     kind = FORMATS[document["artifact"]]
     toolchain = document.get("toolchain")
@@ -77,13 +76,13 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
 
 
 def describe_input(root: Path, file: str) -> Json:
-    """Return file and sha256 of an input of a build; the sha256 is None if the file is not there yet."""
+    """Return file and sha256 of what a build reads; the digest is None if the file does not exist yet."""
     path = Path(root) / file
     return {"file": file, "sha256": sha256_file(path) if path.is_file() else None}
 
 
 def describe_preflight(source: Path, backend: str) -> Json:
-    """Return whether a model was checked against a backend's operator table, and the nodes that it cannot run."""
+    """Return whether a model's operators were checked against the backend's table, and every node it cannot run."""
     if backend not in TABLES:
         return {"checked": False, "reason": f"there is no operator table for {backend}", "blockers": []}
     if not source.is_file():
@@ -93,7 +92,7 @@ def describe_preflight(source: Path, backend: str) -> Json:
 
 
 def _list_prerequisites(kind: Format, toolchain: str | None, model: str) -> list[str]:
-    """Return what a build needs beside its inputs: the records of toolchains, the model's SavedModel."""
+    """Return what is made first if it is missing: the records of toolchains, the model's SavedModel."""
     toolchains = dict.fromkeys(filter(None, ["tensorflow" if kind.origin == "saved_model" else None, toolchain]))
     files = [toolchain_record(name) for name in toolchains]
     if kind.origin == "saved_model":

@@ -1,9 +1,15 @@
 """What the verbs of `edgeproof artifacts` show to people; each function returns lines of text."""
 
-from edgeproof.artifacts.records.validation import FAULTS
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgeproof.artifacts.candidates import Build
+from edgeproof.artifacts.records.validation import FAULTS, Check
+from edgeproof.core.configuration import Json
 
 
-def show_presets(presets):
+def show_presets(presets: dict[str, Json]) -> list[str]:
     """Return a table of presets: `{name: document}`."""
     rows = [
         (name, item["backend"], item["artifact"], item["built"], " ".join(item["precisions"]), item["description"])
@@ -12,7 +18,7 @@ def show_presets(presets):
     return align([("preset", "backend", "artifact", "built", "precisions", "description"), *rows])
 
 
-def show_groups(groups, problems):
+def show_groups(groups: list[Json], problems: list[Json]) -> list[str]:
     """Return the builds of every source, as `candidates.describe_groups` describes them, and those with a problem."""
     lines = []
     for group in groups:
@@ -27,7 +33,7 @@ def show_groups(groups, problems):
     return lines or ["no artifact is built"]
 
 
-def show_build(build):
+def show_build(build: Json) -> list[str]:
     """Return a build and the state of its results."""
     state = [item["state"] for item in build["results"]]
     word = "ready" if "ready" in state else state[0] if state else "pending"
@@ -36,14 +42,15 @@ def show_build(build):
     return lines
 
 
-def show_list(rows):
-    """Return the artifacts, one a line."""
-    head = ("artifact", "status", "bytes", "sha256", "share", "parity")
-    return align([head, *rows]) if rows else ["no artifact is built"]
+def show_list(entries: list[Json]) -> list[str]:
+    """Return the artifacts as a table, one a line."""
+    if not entries:
+        return ["no artifact is built yet; build all with: snakemake --profile local artifacts"]
+    return align([tuple(entries[0]), *(tuple(entry.values()) for entry in entries)])
 
 
-def show_manifest(manifest, parity, build, action):
-    """Return what a manifest says, in the order in which one asks."""
+def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str) -> list[str]:
+    """Return what a manifest says, then its results and the next step."""
     source, artifact, proof = manifest["source"], manifest["artifact"], manifest["precision"]
     lines = [
         ("build", str(build)),
@@ -78,7 +85,7 @@ def show_manifest(manifest, parity, build, action):
     return align([*lines, ("next", action)])
 
 
-def show_checks(checked, verbose=False):
+def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = False) -> list[str]:
     """Return the Checks of several manifests, `[(path, [Check])]`: faults and notes, with `verbose` all of them."""
     lines, faults, opened = [], 0, 0
     for path, checks in checked:
@@ -91,7 +98,7 @@ def show_checks(checked, verbose=False):
     return [*lines, f"{len(checked)} manifests, {opened} checks: {verdict}"]
 
 
-def show_rebuild(record):
+def show_rebuild(record: Json) -> list[str]:
     """Return the verdict of a rebuild and what differs."""
     lines = [f"{record['verdict']}: {record['second']['manifest']}"]
     lines += [
@@ -103,25 +110,59 @@ def show_rebuild(record):
     return lines + [f"  around it: {text}" for text in record["environment"]]
 
 
-def show_outcome(outcome):
+def show_outcome(outcome: Json) -> list[str]:
     """Return one of many rebuilds: its verdict, or why there is none."""
     if outcome["verdict"] == "refused":
         return [f"refused: {outcome['manifest']}", f"  {outcome['reason']}"]
     return show_rebuild(outcome)
 
 
-def show_operators(document):
+def show_operators(document: Json) -> list[str]:
     """Return what explains the speed of an artifact, with its caveats."""
     lines = [*document["findings"], ""]
-    rows = [("kind of work", "source ms", "artifact ms", "difference ms")]
+    rows: list[tuple[str, ...]] = [("kind of work", "source ms", "artifact ms", "difference ms")]
     for line in document["families"]:
-        rows.append((line["family"], *(f"{line[key]:.4g}" for key in ("baseline_ms", "candidate_ms", "difference_ms"))))
+        columns = [f"{line[key]:.4g}" for key in ("baseline_ms", "candidate_ms", "difference_ms")]
+        rows.append((line["family"], *columns))
     lines += align(rows)
     costs = ", ".join(f"{arm['profiling_cost']:+.1%}" for arm in document["arms"].values())
     return [*lines, "", f"profiling cost (source, artifact): {costs}", *document["caveats"]]
 
 
-def align(rows):
+def align(rows: Sequence[tuple[Any, ...]]) -> list[str]:
     """Return rows of texts as lines with columns, two spaces apart."""
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def show_dry_run(document: Json) -> list[str]:
+    """Return what a build would read and make, what stands in its way, and the command."""
+    lines = [("build", f"{document['artifact_format']} by {document['backend']} on {document['builder']}")]
+    for item in [*document["inputs"].values(), *document["first"]]:
+        lines.append(("reads", f"{item['file']}  {item['sha256'] or 'is made first'}"))
+    for file in document["outputs"]:
+        lines.append(("makes", file + ("  (is there)" if file in document["existing"] else "")))
+    lines += [("log", file) for file in document["logs"]]
+    preflight = document["preflight"]
+    if not preflight["checked"]:
+        lines.append(("operators", f"not checked: {preflight['reason']}"))
+    elif not preflight["blockers"]:
+        lines.append(("operators", "all can run"))
+    lines += [("blocked", text) for text in preflight["blockers"]]
+    return align([*lines, ("command", document["command"])])
+
+
+def show_document(document: Json) -> list[str]:
+    """Return any document as lines `key  value`; inner keys are joined with a dot, each item of a list has a line."""
+    return align(list(_flatten(document, "")) or [("empty",)])
+
+
+def _flatten(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _flatten(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and value:
+        for inner in value:
+            yield from _flatten(inner, key)
+    else:
+        yield key, "none" if value is None else str(value)

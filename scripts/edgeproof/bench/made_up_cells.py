@@ -176,6 +176,7 @@ def write_parity(cell, folder, kind, message, accuracy):
         "cosine_min",
         "cosine_mean",
         "top1_agreement",
+        "equal_share",
         "relative_accuracy",
     )
     metrics, absent = dict.fromkeys(names), dict.fromkeys(names, "the outputs were not compared")
@@ -185,8 +186,8 @@ def write_parity(cell, folder, kind, message, accuracy):
     elif kind == "unsupported":
         status, reason = "failed", {"kind": "provider_unavailable", "message": message}
     else:
-        metrics = dict(zip(names, (0.01, 0.02, 0.003, 0.9996, 0.9999, 0.998, 0.994), strict=True))
-        absent = {}
+        metrics = dict(zip(names, (0.01, 0.02, 0.003, 0.9996, 0.9999, 0.998, None, 0.994), strict=True))
+        absent = {"equal_share": "no output is of integers or booleans"}
         if not accuracy:
             metrics["relative_accuracy"], absent["relative_accuracy"] = None, "the evaluation set has no labels"
         judged = _accuracy() if accuracy else None
@@ -196,7 +197,7 @@ def write_parity(cell, folder, kind, message, accuracy):
     if kind == "wrong":
         status, reason = "failed", {"kind": "threshold_missed", "message": message}
     parity = {
-        "schema": "edgeproof.parity.v1",
+        "schema": "edgeproof.parity.v2",
         "cell": {**{key: getattr(cell, key) for key in ("model", "preset", "precision")}, "builder": "host"},
         "status": status,
         "reason": reason,

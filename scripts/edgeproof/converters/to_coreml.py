@@ -6,11 +6,13 @@ made from the paths of the items, so that equal conversions give equal bytes.
 
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import coremltools as ct
 import numpy as np
+import tensorflow as tf
 from coremltools.optimize import coreml as optimisation
 
 from .archives import pack_folder, unpack
@@ -29,6 +31,7 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Write `artifact.zip` from a packed SavedModel. `spec`: saved_model, interface, precision, weight_threshold."""
     folder = unpack(spec["saved_model"], out / "saved_model")
     full, interface = spec["precision"] == "fp32", spec["interface"]
+    name_outputs(interface["outputs"], lambda: tf.saved_model.load(str(folder)).signatures["serving_default"])
     model = call_tool(
         "coremltools",
         lambda: ct.convert(
@@ -36,7 +39,7 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
             source="tensorflow",
             convert_to="mlprogram",
             inputs=[ct.TensorType(item["name"], item["shape"], settle_type(item)) for item in interface["inputs"]],
-            outputs=[ct.TensorType(dtype=settle_type(item)) for item in interface["outputs"]],
+            outputs=[ct.TensorType(item["name"], dtype=settle_type(item)) for item in interface["outputs"]],
             compute_precision=ct.precision.FLOAT32 if full else ct.precision.FLOAT16,
             minimum_deployment_target=ct.target.iOS16,
         ),
@@ -45,14 +48,38 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
         options = optimisation.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=10)
         config = optimisation.OptimizationConfig(global_config=options)
         model = call_tool("coremltools", lambda: optimisation.linear_quantize_weights(model, config))
-    for item, feature in zip(interface["outputs"], model.get_spec().description.output, strict=True):
-        item["name"] = feature.name  # coremltools names outputs anew
+    require_outputs(interface["outputs"], [feature.name for feature in model.get_spec().description.output])
     model.user_defined_metadata[INTERFACE_KEY] = json.dumps(interface, sort_keys=True)
     package = out / "model.mlpackage"
     model.save(str(package))
     settle_identifiers(package / "Manifest.json")
     pack_folder(package, out / "artifact.zip")
     return {"artifact": "artifact.zip", "opset": None, **describe_package(package)}
+
+
+def name_outputs(outputs: list[dict[str, Any]], load_signature: Callable[[], Any]) -> None:
+    """Give the outputs of an interface the names of the graph's nodes, by which coremltools finds and calls them.
+
+    In a signature they are `output_0`, …, and its function returns them in the alphabetical order of these names. A
+    single output gets the name None; coremltools finds it itself. `load_signature`: returns the SavedModel's signature.
+    """
+    if len(outputs) == 1:
+        outputs[0]["name"] = None
+        return
+    signature = load_signature()
+    nodes = {
+        key: tensor.op.name for key, tensor in zip(sorted(signature.structured_outputs), signature.outputs, strict=True)
+    }
+    for item in outputs:
+        item["name"] = nodes[item["name"]]
+
+
+def require_outputs(outputs: list[dict[str, Any]], found: list[str]) -> None:
+    """Name a single output as the package does; RuntimeError unless the package has all outputs by their names."""
+    if len(outputs) == len(found) == 1:
+        outputs[0]["name"] = found[0]
+    elif sorted(item["name"] for item in outputs) != sorted(found):
+        raise RuntimeError(f"the package has outputs {found}, the interface {[item['name'] for item in outputs]}")
 
 
 def settle_type(item: dict[str, Any]) -> type:

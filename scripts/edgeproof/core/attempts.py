@@ -16,7 +16,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ class OpenAttempt:
 @contextlib.contextmanager
 def open_attempt(
     target: Path | str, kind: str, key: Json, machine: Json, rescue: Rescue | None = None
-) -> Iterator[OpenAttempt]:
+) -> Generator[OpenAttempt]:
     """Open the next attempt of a target and yield it; whoever leaves without ending it has failed.
 
     `target`: the folder of the result. `kind`: see the schema. `key`: of `keys.compose_key`. `machine`: who works.

@@ -26,7 +26,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,23 +82,22 @@ def list_stored() -> list[tuple[float, int, int]]:
 
     Differences at 2.5 % / m and equivalences at 5 % / m for m = 1 … 20 comparisons, over pairs and over sessions.
     """
+    kinds = (
+        (ALPHA / 2, FIRST_LOOK, HORIZON),
+        (ALPHA, EQUIVALENT_FROM, HORIZON),
+        (ALPHA / 2, FIRST_SESSION, SESSIONS_HORIZON),
+        (ALPHA, FIRST_SESSION, SESSIONS_HORIZON),
+    )
     counts = range(1, MOST_COMPARISONS_STORED + 1)
-    return [
-        (level / comparisons, first, horizon)
-        for level, first, horizon in (
-            (ALPHA / 2, FIRST_LOOK, HORIZON),
-            (ALPHA, EQUIVALENT_FROM, HORIZON),
-            (ALPHA / 2, FIRST_SESSION, SESSIONS_HORIZON),
-            (ALPHA, FIRST_SESSION, SESSIONS_HORIZON),
-        )
-        for comparisons in counts
-    ]
+    wanted = {(_key_of(level / m), *looks): (level / m, *looks) for level, *looks in kinds for m in counts}
+    return [(level, first, horizon) for level, first, horizon in wanted.values()]
 
 
 @functools.cache
 def read_table() -> dict[tuple[str, int, int], Boundary]:
     """Return the stored boundaries by level (12 digits), first look and horizon."""
-    rows = [Boundary(**{**row, "values": tuple(row["values"])}) for row in json.loads(TABLE.read_text())["boundaries"]]
+    stored: list[Any] = json.loads(TABLE.read_text())["boundaries"]
+    rows = [Boundary(**(row | {"values": tuple(row["values"])})) for row in stored]
     return {(_key_of(row.level), row.first, row.horizon): row for row in rows}
 
 

@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import yaml
 
@@ -144,7 +144,7 @@ def _list_places(name: str, path: Path | str) -> dict[str, Place]:
                 places[f"{prefix}[{number}]"] = Place(name, item.start_mark.line + 1)
                 enter(item, f"{prefix}[{number}]")
 
-    root = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
+    root = cast("yaml.Node | None", yaml.compose(read_text(path), Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]
     if root is not None:
         enter(root, "")
     return places

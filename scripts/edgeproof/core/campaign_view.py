@@ -7,6 +7,7 @@ from .campaign import CATALOGUES, read_catalogue
 from .campaign_files import CampaignFiles, expand_campaign_files, list_added_cells, read_campaign_files
 from .cells import Cells
 from .configuration import Json
+from .layout import Cell
 from .pipelines import list_stage_models
 
 BASE = "config/config.yaml"
@@ -72,6 +73,6 @@ def render_campaign(document: Json) -> list[str]:
     return lines
 
 
-def _list_needs(cells: Cells, cell: object) -> list[str]:
-    preset = cells.presets[getattr(cell, "preset")]  # noqa: B009
-    return sorted({str(preset[key]) for key in ("toolchain", "runtime_toolchain") if key in preset})
+def _list_needs(cells: Cells, cell: Cell) -> list[str]:
+    preset = cells.presets[cell.preset]
+    return sorted({name for name in (preset.get("toolchain"), preset.get("runtime_toolchain")) if name})

@@ -5,12 +5,22 @@ that has an artifact but no device (wildcards with `builder`) is asked by preset
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from .campaign import builder_of
 from .configuration import Device, Json, Model, Preset
 from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
+
+
+def give_option(name: str, values: str | Iterable[str] | None) -> str:
+    """Return an option with its quoted values as shell text, whole, for a rule's params; empty where there is no value.
+
+    `values`: None, a text, or the files of an input. Snakemake's own quoting (`:q`) makes no word of an empty value,
+    and the option would take the next one for its value.
+    """
+    words = [values] if isinstance(values, str) else list(values or ())
+    return shlex.join([name, *words]) if any(words) else ""
 
 
 class CellLike(Protocol):
@@ -133,20 +143,19 @@ class Cells:
         if builder in self.devices:
             return self.interpreter_option(builder)
         name = self.presets[preset].get("runtime_toolchain")
-        return f"--interpreter {toolchain_interpreter(name)}" if name else ""
+        return give_option("--interpreter", name and toolchain_interpreter(name))
 
     # Devices
 
     def interpreter_option(self, device: str) -> str:
         """Return the option that names a device's own Python, empty where it has none."""
-        interpreter = self.devices[device].get("interpreter")
-        return f"--interpreter {shlex.quote(interpreter)}" if interpreter else ""
+        return give_option("--interpreter", self.devices[device].get("interpreter"))
 
     def builder_options(self, device: str) -> str:
         """Return the options of a build on a device: which board it must be, its lock, and which Python is its own."""
         document = self.devices[device]
         options = {"--board": document.get("board_contains"), "--lock": document.get("lock")}
-        given = [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
+        given = (give_option(name, value) for name, value in options.items())
         return " ".join(filter(None, (*given, self.interpreter_option(device))))
 
     def describe_device(self, device: str) -> Json:

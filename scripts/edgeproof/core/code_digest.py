@@ -6,7 +6,7 @@ Python that can run it.
 
 import ast
 import json
-from typing import Any
+from typing import Any, cast
 
 from .files import sha256_bytes
 
@@ -31,7 +31,7 @@ def _plain(value: Any) -> Any:
             return ["Constant", type(value.value).__name__, repr(value.value)]
         return [type(value).__name__, *kept]
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item) for item in cast("list[Any]", value)]
     return repr(value)
 
 

@@ -1,26 +1,31 @@
-"""Strict JSON: every document is checked against the schema of its kind when written and when read.
+"""Strict JSON: every document is checked against the schema of its kind when it is written and when it is read.
 
-A schema lives in `config/schemas/{kind}.schema.json` (JSON Schema 2020-12). Result files carry their kind in
-`"schema": "edgeproof.{kind}.v{n}"`; configuration files have no marker, their folder tells the kind.
+The schemas are `config/schemas/{kind}.schema.json` (JSON Schema 2020-12). Result files carry their kind in
+`"schema": "edgeproof.{kind}.v{n}"`; a configuration file has no such key, its folder gives the kind.
 """
 
 import functools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NoReturn, TypeVar, cast
 
 import jsonschema_rs
 
+from .configuration import Json
 from .errors import UserError
-from .files import atomic_write, sha256_bytes
+from .files import FilePath, atomic_write, sha256_bytes
+
+D = TypeVar("D", bound=Mapping[str, Any])
 
 SEAL = "document_sha256"
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
-# Digests of kinds and texts that this process has found valid: whoever judges a campaign reads most files many times.
-_VALID = set()
+# Digests of kind and text that this process has found valid: judging a campaign reads most files many times.
+_VALID: set[str] = set()
 
 
-def read_json(path, kind):
+def read_json(path: FilePath, kind: str) -> Json:
     """Return the JSON document at `path`, validated as `kind`; UserError names file, key, value and the rule broken."""
     text = read_text(path)
     try:
@@ -33,7 +38,7 @@ def read_json(path, kind):
     return validate_once(document, kind, path, text)
 
 
-def write_json(path, document, kind):
+def write_json(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
     """Validate `document` as `kind`, then write it in one step (two-space indent, keys in the order given)."""
     validate(document, kind, path)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -41,41 +46,41 @@ def write_json(path, document, kind):
     _VALID.add(_digest_text(kind, text))
 
 
-def write_sealed(path, document, kind):
-    """Write a document as `write_json` does, with its own digest in it: what a hand changes later is noticed."""
+def write_sealed(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
+    """Write a document as `write_json` does, with its own digest in it, so that a later edit by hand is noticed."""
     write_json(path, seal(document), kind)
 
 
-def read_sealed(path, kind, remedy):
-    """Return the document at `path` as `read_json` does; UserError, with the remedy, where its seal does not hold."""
+def read_sealed(path: FilePath, kind: str, remedy: str) -> Json:
+    """Return the document at `path` as `read_json` does; UserError with the remedy if its seal does not match."""
     document = read_json(path, kind)
     require_sealed(document, path, remedy)
     return document
 
 
-def seal(document):
-    """Return a document with the digest of all that it says (canonical JSON)."""
+def seal(document: Mapping[str, Any]) -> Json:
+    """Return the document with the digest of everything else in it (canonical JSON) under the key SEAL."""
     rest = {key: value for key, value in document.items() if key != SEAL}
     return {**rest, SEAL: digest_json(rest)}
 
 
-def require_sealed(document, path, remedy):
-    """Raise UserError where a document is not what its seal was set on."""
+def require_sealed(document: Mapping[str, Any], path: FilePath, remedy: str) -> None:
+    """Raise UserError if a document has changed since it was sealed."""
     if document.get(SEAL) != seal(document)[SEAL]:
         raise UserError(f"{path}: {SEAL} does not match the rest of it; it was edited, {remedy}")
 
 
-def validate(document, kind, where):
+def validate(document: D, kind: str, where: FilePath) -> D:
     """Return `document` if it satisfies the schema of `kind`; otherwise raise UserError with the first broken rule."""
     if not (_is_finite(document) and _is_valid(document, kind)):
-        from .broken_rules import describe_broken_rule  # jsonschema is slow to import, and most documents are valid
+        from .broken_rules import describe_broken_rule  # slow to import, and most documents are valid
 
         raise UserError(f"{where}: {describe_broken_rule(document, load_schema(kind))}")
     return document
 
 
-def validate_once(document, kind, where, text):
-    """Return a document read from `text`, validated unless the same text was found valid before."""
+def validate_once(document: Json, kind: str, where: FilePath, text: str) -> Json:
+    """Return a document read from `text`; it is validated unless this process has found the same text valid."""
     digest = _digest_text(kind, text)
     if digest not in _VALID:
         validate(document, kind, where)
@@ -83,25 +88,25 @@ def validate_once(document, kind, where, text):
     return document
 
 
-def _is_valid(document, kind):
+def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
     try:
         return _validator(kind).is_valid(document)
-    except ValueError:  # what JSON cannot say, as a key that is no string
+    except ValueError:  # not JSON at all, for instance a key that is not a string
         return False
 
 
-def _digest_text(kind, text):
+def _digest_text(kind: str, text: str) -> str:
     return sha256_bytes(f"{kind}\n{text}".encode())
 
 
-def digest_json(value):
+def digest_json(value: Any) -> str:
     """Return the sha256 of the canonical form of a JSON value: keys sorted, no spaces, UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return sha256_bytes(text.encode())
 
 
 @functools.cache
-def load_schema(kind):
+def load_schema(kind: str) -> Json:
     """Return the JSON Schema of one kind of document; `preset#snapshot`: the part `snapshot` of its `$defs`."""
     name, _, part = kind.partition("#")
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
@@ -109,12 +114,12 @@ def load_schema(kind):
 
 
 @functools.cache
-def _validator(kind):
-    """The schemas are ours, and a test checks them: no job need do that."""
+def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
+    """Return the validator of a kind; a test checks that the schemas themselves are valid, so no job has to."""
     return jsonschema_rs.Draft202012Validator(load_schema(kind))
 
 
-def read_text(path):
+def read_text(path: FilePath) -> str:
     """Return the text of a file; UserError if it cannot be read or is not UTF-8."""
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -124,8 +129,8 @@ def read_text(path):
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
 
 
-def _unique_object(pairs):
-    document = {}
+def _unique_object(pairs: list[tuple[str, Any]]) -> Json:
+    document: Json = {}
     for key, value in pairs:
         if key in document:
             raise ValueError(f"key {key!r} occurs twice in one object")
@@ -133,21 +138,21 @@ def _unique_object(pairs):
     return document
 
 
-def _require_characters(text, document):
-    """Raise ValueError for half of a surrogate pair, which JSON can escape and UTF-8 cannot write."""
+def _require_characters(text: str, document: Json) -> None:
+    """Raise ValueError for half of a surrogate pair: JSON can escape it, but UTF-8 cannot hold it."""
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(document, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"{error.object[error.start]!r} is no character") from error
+            raise ValueError(f"{error.object[error.start]!r} is not a character") from error
 
 
-def _refuse_constant(name):
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _is_finite(value):
-    """Tell whether all numbers are: NaN satisfies every `minimum`, and infinity is no measurement."""
+def _is_finite(value: Any) -> bool:
+    """Return whether all numbers are finite; a schema cannot check it, since NaN passes every `minimum`."""
     rest = [value]
     while rest:
         item = rest.pop()
@@ -155,7 +160,7 @@ def _is_finite(value):
             if not math.isfinite(item):
                 return False
         elif isinstance(item, dict):
-            rest.extend(item.values())
+            rest.extend(cast(Json, item).values())
         elif isinstance(item, list | tuple):
-            rest.extend(item)
+            rest.extend(cast("list[Any]", item))
     return True

@@ -5,7 +5,7 @@ A key is found again by its digest and never by a date. The *attempt's* key hold
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from .configuration import Json
 from .documents import digest_json
@@ -36,13 +36,17 @@ def list_differences(old: Any, new: Any, part: str = "") -> list[Difference]:
 
 
 def _differ(old: Any, new: Any, part: str) -> Iterator[Difference]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        names: list[str] = sorted({*old, *new})  # pyright: ignore[reportUnknownArgumentType]
-        for name in names:
+    before, after = _object_or_none(old), _object_or_none(new)
+    if before is not None and after is not None:
+        for name in sorted({*before, *after}):
             dotted = f"{part}.{name}" if part else name
-            yield from _differ(old.get(name, _ABSENT), new.get(name, _ABSENT), dotted)  # pyright: ignore
+            yield from _differ(before.get(name, _ABSENT), after.get(name, _ABSENT), dotted)
     elif type(old) is not type(new) or old != new:
         yield Difference(part, *(None if value is _ABSENT else value for value in (old, new)))
+
+
+def _object_or_none(value: Any) -> Json | None:
+    return cast(Json, value) if isinstance(value, dict) else None
 
 
 def _show(value: Any) -> str:

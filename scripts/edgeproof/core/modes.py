@@ -97,7 +97,7 @@ def find_modes(left: ProcessLevels, right: ProcessLevels, pair_logs: ArrayLike, 
     of it. Ratios of levels come from a least-squares fit of the pairs' ratios to the levels of both arms, which adds up
     levels that never met.
     """
-    ratios = np.asarray(pair_logs, dtype=np.float64)
+    ratios: Floats = np.asarray(pair_logs, dtype=np.float64)
     gaps = [_find_gaps(arm.logs, arm.errors, margin) for arm in (left, right)]
     while True:
         groups = [_split(arm.logs, cuts) for arm, cuts in zip((left, right), gaps, strict=True)]
@@ -116,9 +116,12 @@ def _find_gaps(logs: Floats, errors: Floats, margin: float) -> list[float]:
     if logs.ndim != 1 or logs.shape != errors.shape or not len(logs):
         raise ValueError(f"values of shape {logs.shape} and errors of shape {errors.shape} do not belong together")
     ordered = np.sort(logs)
-    least = max(math.log1p(margin), _ERRORS_APART * float(np.median(errors)))
-    places = range(_FEWEST_STARTS, len(ordered) - _FEWEST_STARTS + 1)
-    return [float(ordered[k - 1] + ordered[k]) / 2 for k in places if ordered[k] - ordered[k - 1] > least]
+    inner = ordered[_FEWEST_STARTS - 1 : len(ordered) - _FEWEST_STARTS + 1]
+    steps = inner[1:] - inner[:-1]
+    wide = np.flatnonzero(steps > math.log1p(margin))
+    if len(wide):
+        wide = wide[steps[wide] > _ERRORS_APART * float(np.median(errors))]
+    return [float(inner[k] + inner[k + 1]) / 2 for k in wide]
 
 
 def _split(logs: Floats, gaps: Sequence[float]) -> Groups:
@@ -126,11 +129,17 @@ def _split(logs: Floats, gaps: Sequence[float]) -> Groups:
 
 
 def _describe(logs: Floats, groups: Groups) -> tuple[Mode, ...]:
-    modes: list[Mode] = []
-    for group in range(int(groups.max()) + 1):
-        members = logs[groups == group]
-        modes.append(Mode(math.exp(float(members.mean())), len(members), len(members) / len(logs)))
-    return tuple(modes)
+    levels, starts = _average(logs, groups)
+    return tuple(
+        Mode(math.exp(level), count, count / len(logs))
+        for level, count in zip(levels.tolist(), starts.tolist(), strict=True)
+    )
+
+
+def _average(logs: Floats, groups: Groups) -> tuple[Floats, Groups]:
+    """Return the mean and the size of each group."""
+    sizes = np.bincount(groups)
+    return np.bincount(groups, weights=logs) / sizes, sizes
 
 
 def _fit(ratios: Floats, groups: Sequence[Groups]) -> tuple[float, list[Floats]]:
@@ -138,15 +147,12 @@ def _fit(ratios: Floats, groups: Sequence[Groups]) -> tuple[float, list[Floats]]
     columns, sizes = [np.ones(len(ratios))], [int(arm.max()) for arm in groups]
     for arm, size in zip(groups, sizes, strict=True):
         columns += [(arm >= step).astype(np.float64) for step in range(1, size + 1)]
-    solution = np.linalg.lstsq(np.stack(columns, axis=1), ratios, rcond=None)[0]
+    solution: Floats = np.linalg.lstsq(np.stack(columns, axis=1), ratios, rcond=None)[0].astype(np.float64)
     return float(solution[0]), [solution[1 : 1 + sizes[0]], solution[1 + sizes[0] :]]
 
 
 def _own_gaps(logs: Floats, gaps: Sequence[float], groups: Groups, steps: Floats, sign: int) -> list[float]:
     """Return the gaps whose step in the pairs' ratios has the arm's sign and at least half the distance of levels."""
-    levels = [float(logs[groups == group].mean()) for group in range(len(gaps) + 1)]
-    return [
-        gap
-        for index, gap in enumerate(gaps)
-        if sign * float(steps[index]) >= _OWN_SHARE * (levels[index + 1] - levels[index])
-    ]
+    levels = _average(logs, groups)[0]
+    own = sign * steps >= _OWN_SHARE * (levels[1:] - levels[:-1])
+    return [gap for gap, kept in zip(gaps, own.tolist(), strict=True) if kept]

@@ -150,7 +150,7 @@ def look_at_sequences(logs: ArrayLike, design: Design, floor_sd: float = 0.0) ->
         raise ValueError(f"{pairs} pairs are not between 1 and the horizon of {design.horizon}")
     if not np.isfinite(values).all():
         raise ValueError("log-ratios must be finite")
-    counts = np.arange(1, pairs + 1)
+    counts = np.arange(1, pairs + 1, dtype=np.int64)
     centre = values.mean(axis=-1, keepdims=True)
     sums = np.cumsum(values - centre, axis=-1)
     squares = np.cumsum((values - centre) ** 2, axis=-1) - sums**2 / counts
@@ -249,8 +249,8 @@ def find_stops(claims: NDArray[np.int8]) -> NDArray[np.intp]:
 
     `claims`: shape (…, pairs), of a Looks.
     """
-    first = (claims != 0).argmax(axis=-1)
-    return np.where((claims != 0).any(axis=-1), first + 1, claims.shape[-1] + 1)
+    first: NDArray[np.intp] = np.asarray((claims != 0).argmax(axis=-1), dtype=np.intp)
+    return np.where((claims != 0).any(axis=-1), first + 1, claims.shape[-1] + 1).astype(np.intp)
 
 
 def claim_of(code: int) -> Claim:

@@ -79,8 +79,7 @@ class Targets:
 
     def margin_of(self, comparison: str) -> float:
         """Return the margin within which both sides of a comparison count as equal, as a fraction."""
-        margin = self.comparison(comparison).margin
-        return DEFAULT_MARGIN if margin is None else margin
+        return self.comparison(comparison).margin
 
     def regression_comparability(self) -> list[str]:
         """Return the comparability policy that the regression policy names, as a list of none or one file."""

@@ -22,12 +22,14 @@ from .formatting import (
     shorten_digest,
 )
 
-_METRICS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement")
+_METRICS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share")
+_SHARES = ("top1_agreement", "equal_share")
 _NAMES = {
     "max_abs": "largest absolute difference",
     "relative_l2": "relative L2",
     "cosine_min": "worst cosine",
     "top1_agreement": "top-1 agreement",
+    "equal_share": "equal values",
     "relative_accuracy": "relative accuracy",
 }
 
@@ -244,7 +246,7 @@ def _describe_metric(name, value, absent):
 
 
 def _format_metric(name, value):
-    if name == "top1_agreement":
+    if name in _SHARES:
         return format_percent(value)
     if name == "cosine_min" and value is not None and value > 0.9:  # what is missing to 1 is what counts
         return format_fixed(value, min(9, decimals_for(1 - value, digits=2))) if value < 1 - 1e-12 else "1"
@@ -254,7 +256,7 @@ def _format_metric(name, value):
 def _describe_threshold(line):
     state = {True: "ok", False: "failing", None: "unknown"}[line["passed"]]
     sign = "≤" if line["name"].startswith("max_") else "≥"
-    share = line["metric"] == "top1_agreement"
+    share = line["metric"] in _SHARES
     value = "unknown" if line["value"] is None else _format_metric(line["metric"], line["value"])
     return {
         "state": state,

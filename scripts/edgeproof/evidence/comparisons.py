@@ -166,10 +166,6 @@ def _explain(report, judgement, verdict):
         lines.append(f"{first_up(text.replace('change_points', 'change points'))}.")
     if judgement is not None and verdict == "undecided" and judgement.further_pairs:
         lines.append(f"About {judgement.further_pairs} further pairs would decide: raise pairs of this comparison.")
-    requested = report.get("margin_requested", report["margin"])
-    if report["margin"] > requested:
-        wanted = format_limit(requested, share=True)
-        lines.append(f"The margin asked for, ±{wanted}, is smaller than the device can tell apart, so it was raised.")
     return lines + [_describe_noise(noise) for noise in report.get("noise", ())]
 
 
@@ -184,8 +180,7 @@ def _describe_noise(noise):
 
 
 def _name_margin(report):
-    chosen = report["margin"] == report.get("margin_requested", report["margin"])
-    return format_limit(report["margin"], share=True) if chosen else format_percent(report["margin"])
+    return format_limit(report["margin"], share=True)
 
 
 def _describe_reason(reason):

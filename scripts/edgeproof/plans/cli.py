@@ -1,144 +1,70 @@
-"""`edgeproof plans`: plan a scenario file, or check a plan file."""
+"""`edgeproof plans`: plan a scenario, or verify a plan file.
 
-import argparse
-import json
+Here are the verbs and their options. What they do is in `plan_verbs`, which is imported when a verb runs: `--help` and
+completion need no solver.
+"""
+
 import sys
 from pathlib import Path
 
 from edgeproof.core.cli import run
-from edgeproof.core.documents import read_json
-from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_write
-from edgeproof.plans.outcome.plan_document import build_plan_document
-from edgeproof.plans.outcome.plan_page import render_page
-from edgeproof.plans.outcome.plan_tables import describe_failure, render_csv, render_pareto_csv, render_text
-from edgeproof.plans.outcome.planning import Request, plan_scenario, tighten_limits
-from edgeproof.plans.scenario.goals import BLENDS, METRICS, SEQUENCES
-from edgeproof.plans.scenario.loading import load_scenario
-from edgeproof.plans.solver.search import Effort
-from edgeproof.plans.verifier.verification import verify_plan
+from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amount, count, positive, read_options
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.layout import REPOSITORY
 
-FORMATS = {
-    "text": render_text,
-    "json": lambda document: json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-    "csv": render_csv,
-    "html": render_page,
-    "pareto-csv": render_pareto_csv,
+VERBS = {
+    "solve": "find the best placements of a scenario; exit 1 if there is none, 3 if that or the best is not proved",
+    "verify": "recompute a plan file without the solver; exit 1 if it is refuted, 3 if its optimality is not proved",
 }
-_CERTIFYING = ("json", "html")
+# As in scenario/goals.py and plan_verbs.py, which bring numpy and the solver; a test compares them.
+GOALS = ("latency", "efficiency", "balanced", "min-latency", "min-energy", "throughput", "accuracy-first")
+METRICS = ("latency", "energy", "switches", "accuracy", "period")
+FORMATS = ("text", "json", "csv", "html", "pareto-csv")
 
 
-def main(argv=None):
-    """Run one verb; return 0, or 1 when there is no plan or the file is refuted; UserError for mistakes."""
-    options = _parse(argv)
-    return solve(options) if options.verb == "solve" else verify(options)
+def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
+    """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`."""
+    options = read_options(build_parser(), argv)
+    from .plan_verbs import RUN  # after the options: a mistake in them needs no solver
+
+    return RUN[options.verb](options, Path(root))
 
 
-def solve(options):
-    """Plan a scenario; without a plan print one line, and write only formats that carry the certificate."""
-    scenario = load_scenario(options.scenario)
-    scenario = tighten_limits(
-        scenario,
-        latency_ms=options.max_latency_ms,
-        energy_mj=options.max_energy_mj,
-        accuracy_drop=options.max_accuracy_drop,
-        period_ms=options.max_period_ms,
-    )
-    request = Request(
-        goal=options.goal,
-        top_k=options.top_k,
-        effort=Effort(options.max_labels, options.effort),
-        front=options.front,
-        draws=options.draws,
-        seed=options.seed,
-    )
-    document = build_plan_document(plan_scenario(scenario, request), options.scenario)
-    if document["plans"] or options.format in _CERTIFYING:
-        text = FORMATS[options.format](document)
-        if options.output:
-            try:
-                atomic_write(options.output, text)
-            except OSError as error:
-                raise UserError(f"--output {options.output}: cannot be written ({error.strerror})") from error
-            print(f"wrote {options.output}")
-        else:
-            sys.stdout.write(text)
-    if document["plans"]:
-        return 0
-    print(f"error: {describe_failure(document)}", file=sys.stderr)
-    return 1
-
-
-def verify(options):
-    """Recompute a plan file from its scenario; print what was checked and every refutation."""
-    document = read_json(options.plan, "plan")
-    source = options.scenario or document["scenario"]["source"]
-    if source is None:
-        raise UserError(f"{options.plan}: scenario.source is null; name the scenario with --scenario")
-    verdict = verify_plan(document, load_scenario(source), options.limit)
-    for sentence in verdict.failures:
-        print(f"refuted: {sentence}")
-    outcome = "holds" if verdict.ok else "does not hold"
-    print(
-        f"{options.plan} {outcome}: {verdict.checks} checks, {len(verdict.failures)} refuted;"
-        f" optimality {verdict.optimality}"
-    )
-    return 0 if verdict.ok else 1
-
-
-def _parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="edgeproof plans", description="Place the stages of a pipeline, and prove it."
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    goals = f"{', '.join([*BLENDS, *SEQUENCES])} or lex:METRIC,METRIC,… of {', '.join(METRICS)}"
-    one = verbs.add_parser("solve", help="find the best placements of a scenario")
-    one.add_argument("scenario", help="scenario file (version 1 or 2)")
-    one.add_argument("--goal", default="balanced", help=f"{goals} (default: %(default)s)")
-    one.add_argument("--top-k", type=_positive, default=3, help="how many placements (default: %(default)s)")
-    one.add_argument("--format", choices=FORMATS, default="text")
-    one.add_argument("--output", type=Path, help="write here instead of to the terminal; folders are made")
+def build_parser() -> CommandParser:
+    """Return the parser of all verbs of this room."""
+    parser = CommandParser(prog="edgeproof plans", description="Place the stages of a pipeline, and prove it.")
+    verbs = add_verbs(parser, VERBS)
+    solve, verify = verbs["solve"], verbs["verify"]
+    goals = f"{', '.join(GOALS)} or lex:METRIC,METRIC,… of {', '.join(METRICS)}"
+    solve.add_argument("scenario", metavar="SCENARIO", help="scenario file (version 1 or 2), or a pipeline's name")
+    solve.add_argument("--goal", metavar="GOAL", default="balanced", help=f"{goals} (default: %(default)s)")
+    solve.add_argument("--top-k", type=positive, default=3, help="how many placements (default: %(default)s)")
+    solve.add_argument("--format", choices=FORMATS, help="of the plan (default: text; json with --json)")
+    solve.add_argument("--output", metavar="FILE", help="write the plan here; missing folders are made")
     for name in ("latency-ms", "energy-mj", "accuracy-drop", "period-ms"):
-        one.add_argument(f"--max-{name}", type=_amount, help="a further limit; the scenario's own stays")
-    one.add_argument(
-        "--effort", type=_amount, default=60.0, help="CP-SAT's deterministic seconds (default: %(default)s)"
+        solve.add_argument(f"--max-{name}", type=amount, help="a further limit; the scenario's own limit stays")
+    solve.add_argument("--effort", type=amount, default=60.0, help="deterministic seconds for CP-SAT (%(default)s)")
+    solve.add_argument("--max-labels", type=positive, default=400_000, help="labels per stage (default: %(default)s)")
+    solve.add_argument("--no-front", dest="front", action="store_false", help="do not trace the Pareto fronts")
+    solve.add_argument("--draws", type=count, default=200, help="resamplings for robustness (default: %(default)s)")
+    solve.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
+    verify.add_argument("plan", metavar="PLAN", help="plan.json, or PIPELINE/GOAL")
+    verify.add_argument("--scenario", metavar="SCENARIO", help="scenario file (default: the one that the plan names)")
+    verify.add_argument(
+        "--limit", type=count, default=200_000, help="try all placements if there are at most so many (%(default)s)"
     )
-    one.add_argument(
-        "--max-labels", type=_positive, default=400_000, help="labels per stage of a chain (default: %(default)s)"
-    )
-    one.add_argument("--no-front", dest="front", action="store_false", help="do not trace the Pareto fronts")
-    one.add_argument(
-        "--draws", type=_count, default=200, help="resamplings for robustness, 0: none (default: %(default)s)"
-    )
-    one.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
-    other = verbs.add_parser("verify", help="recompute a plan file without the solver")
-    other.add_argument("plan", help="plan.json")
-    other.add_argument("--scenario", help="scenario file (default: the one the plan names)")
-    other.add_argument(
-        "--limit", type=int, default=200_000, help="try all placements up to this many (default: %(default)s)"
-    )
-    return parser.parse_args(argv)
+    return parser
 
 
-def _positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be positive")
-    return value
+def list_completions(root: Path) -> NameLists:
+    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    from . import plan_names
 
-
-def _count(text):
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} must not be negative")
-    return value
-
-
-def _amount(text):
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} must be a number of at least 0")
-    return value
+    return {
+        "SCENARIO": lambda: plan_names.list_scenarios(root),
+        "PLAN": lambda: plan_names.list_plans(root),
+        "GOAL": lambda: [*GOALS],
+    }
 
 
 if __name__ == "__main__":

@@ -12,12 +12,14 @@ from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
-LIMIT = 1e-5  # relative L2; what another order of the same float32 sums may make, and no more
-_KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement")
+LIMIT = (
+    1e-5  # relative L2, or share of unequal integers; what another order of the same float32 sums may make, and no more
+)
+_KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share")
 
 
 def prove_cut(pipeline, whole, stages, output):
-    """Compare the composed stages with the whole on the evaluation set and write `cut.json` (`edgeproof.cut.v1`).
+    """Compare the composed stages with the whole on the evaluation set and write `cut.json` (`edgeproof.cut.v2`).
 
     `whole`, and each of `stages` in order: {model, identity, evaluation}, paths. A stage's evaluation set is what the
     stages before made of the whole's, so the last stage on its own set is the composition. Different outputs are a
@@ -34,16 +36,17 @@ def prove_cut(pipeline, whole, stages, output):
         agreement = dataclasses.asdict(measure_agreement(left, right, count))
         outputs.append({"name": name, "shape": list(left.shape)} | {key: agreement[key] for key in _KEYS})
     reasons = [
-        f"output {row['name']!r} differs by {row['relative_l2']} (relative L2), limit {LIMIT}"
+        f"output {row['name']!r} differs by {difference} ({what}), limit {LIMIT}"
         for row in outputs
-        if row["relative_l2"] is None or row["relative_l2"] > LIMIT
+        for difference, what in [_difference(row)]
+        if difference is None or difference > LIMIT
     ]
     identity = read_json(whole["identity"], "identity")
     macs = {"whole": identity["macs"], "stages": sum(row["macs"] for row in chain)}
     if macs["whole"] != macs["stages"]:
         reasons.append(f"the stages have {macs['stages']} multiplications, the whole {macs['whole']}")
     document = {
-        "schema": "edgeproof.cut.v1",
+        "schema": "edgeproof.cut.v2",
         "pipeline": pipeline,
         "status": "failed" if reasons else "passed",
         "reason": "; ".join(reasons) or None,
@@ -56,6 +59,13 @@ def prove_cut(pipeline, whole, stages, output):
         "macs": macs,
     }
     write_json(output, document, "cut")
+
+
+def _difference(row):
+    """Return (how far an output differs, as what): integers and booleans are equal or not."""
+    if row["equal_share"] is not None:
+        return 1 - row["equal_share"], "share of values"
+    return row["relative_l2"], "relative L2"
 
 
 def _check_chain(stages):

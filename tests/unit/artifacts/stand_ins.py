@@ -9,7 +9,10 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 MODULES = DATA / "stand_ins"  # Python modules tensorrt, rknn.api and rknnlite.api
 ENGINE = b"ENGINE"  # what the engines of the stand-in begin with; the ONNX file follows
 
-_TRTEXEC = """#!{python}
+# A first line `#!{python}` would break where the path of the interpreter has a space; sh and Python both read this.
+_TRTEXEC = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import json, os, pathlib, sys, time
 replay = json.loads({replay!r})
 with open(replay["calls"], "a") as stream:

@@ -70,24 +70,33 @@ def test_presets_are_listed_and_shown(call, prepared):
     assert set(json.loads(call("presets", "--json")[1])) == {
         p.stem for p in (prepared / "config/presets").glob("*.yaml")
     }
-    assert json.loads(call("preset", "ort-cpu")[1])["build"] == BUILD
+    assert json.loads(call("presets", "ort-cpu", "--json")[1])["build"] == BUILD
+    code, out, _ = call("presets", "ort-cpu")
+    assert code == 0 and ["build.per_channel", "True"] in [line.split() for line in out.splitlines()]
 
 
 @pytest.mark.parametrize(
     "argv",
     [
-        ("preset", "../config"),
-        ("preset", "nothing"),
-        ("preset", "/etc/passwd"),
-        ("plan", "../x", "ort-cpu", "fp32"),
-        ("plan", "tiny", "../../x", "fp32"),
-        ("plan", "tiny", "ort-cpu", "fp64"),
+        (),
+        ("lst",),
+        ("list", "--modell", "tiny"),
+        ("presets", "../config"),
+        ("presets", "nothing"),
+        ("presets", "/etc/passwd"),
+        ("dry-run", "../x/ort-cpu/host/fp32"),
+        ("dry-run", "tiny/../../x/fp32"),
+        ("dry-run", "tiny/ort-cpu/host/fp64"),
+        ("dry-run", "tiny/ort-cpu/nowhere/fp32"),
+        ("dry-run", "tiny/tensorrt-jetson/host/fp32"),
+        ("dry-run", "tiny"),
         ("list", "--model", "../tiny"),
         ("candidates", "--model", ".."),
         ("compare-command", "--left", "../../etc/passwd"),
-        ("explain", "tiny", "../ort-cpu", "int8"),
-        ("explain", "tiny", "fake", "int8"),
-        ("explain", "tiny", "ort-cpu", "int8-dynamic"),
+        ("explain", "tiny/../ort-cpu/int8"),
+        ("explain", "tiny/fake/host/int8"),
+        ("explain", "tiny/ort-cpu/host/int8-dynamic"),
+        ("explain", "tiny/ort-cpu/host/int8", "--runs", "0"),
         ("inspect", "nothing.json"),
         ("validate", "nothing.json"),
         ("rebuild", "nothing.json"),
@@ -119,7 +128,7 @@ def test_a_changed_artifact_is_inspected_from_within_its_folder(call, prepared, 
     monkeypatch.chdir(tmp_path / "fp16")
     code, out, err = call("inspect", "manifest.json")
     assert (code, err) == (0, "") and "was changed after the build" in out
-    assert out.splitlines()[-1].endswith("edgeproof artifacts validate names what differs")
+    assert out.splitlines()[-1].endswith("edgeproof artifacts validate manifest.json")
 
 
 def test_a_manifest_is_inspected_with_its_next_step(call, prepared):
@@ -131,7 +140,8 @@ def test_a_manifest_is_inspected_with_its_next_step(call, prepared):
     document = json.loads(call("inspect", manifest_of(prepared, "int8"), "--json")[1])
     assert document["next"] == "snakemake --profile local results/runs/tiny/ort-cpu/local/int8/result.json"
     assert document["manifest"]["cell"]["precision"] == "int8" and document["parity"]["status"] == "passed"
-    assert json.loads(call("inspect", FORGE / "manifest.json")[1])["checks"][0]["status"] == "ok"
+    assert json.loads(call("inspect", FORGE / "manifest.json", "--json")[1])["checks"][0]["status"] == "ok"
+    assert call("inspect", FORGE / "manifest.json")[1].splitlines()[-1].endswith("nothing differs")
 
 
 @pytest.mark.parametrize("target", ["all", "folder", "file"])
@@ -189,12 +199,13 @@ def test_many_rebuilds_are_told_apart(call, prepared, tmp_path):
 
 
 def test_a_summary_is_printed_or_written(call, prepared, tmp_path):
-    printed = json.loads(call("summary", manifest_of(prepared, "fp16"))[1])
+    printed = json.loads(call("summary", manifest_of(prepared, "fp16"), "--json")[1])
     assert validate(printed, "runtime-summary", "test") and printed["height"] == 8
     output = tmp_path / "runtime-summary.json"
     assert call("summary", manifest_of(prepared, "fp16"), "--output", output)[1] == f"wrote {output}\n"
     assert read_json(output, "runtime-summary") == printed
-    assert json.loads(call("summary", FORGE / "manifest.json")[1])["preset_name"] == "tensorrt/jetson_fp16"
+    assert json.loads(call("summary", FORGE / "manifest.json", "--json")[1])["preset_name"] == "tensorrt/jetson_fp16"
+    assert "preset_name          tensorrt/jetson_fp16" in call("summary", FORGE / "manifest.json")[1].splitlines()
 
 
 def test_candidates_and_the_command_that_compares_them(call):
@@ -207,27 +218,34 @@ def test_candidates_and_the_command_that_compares_them(call):
         "snakemake --profile local results/comparability/tiny-ort-cpu-local-fp32-vs-"
     )
     code, _, err = call("compare-command", "--left", "tiny/ort-cpu/local/int8")
-    assert code == 2 and "is not measured; next: snakemake" in err
+    assert code == 2 and "is not measured; did you mean 'tiny/ort-cpu/local/fp" in err and "snakemake --profile" in err
+    out = call("compare-command", "--left", "tiny/ort-cpu/host/fp16")[1]
+    assert out.splitlines()[-1].split("/")[-2] == "tiny-ort-cpu-local-fp16-vs-fp32"
 
 
 def test_operators_are_explained(call, prepared, tmp_path):
-    code, out, _ = call("explain", "tiny", "ort-cpu", "int8", "--runs", "3")
+    code, out, _ = call("explain", "tiny/ort-cpu/host/int8", "--runs", "3")
     assert code == 0 and "times as" in out.splitlines()[0] and "profiling cost" in out
     output = tmp_path / "operators.json"
-    assert call("explain", "tiny", "ort-cpu", "int8", "--runs", "2", "--output", output)[0] == 0
+    assert call("explain", manifest_of(prepared, "int8"), "--runs", "2", "--output", output)[0] == 0
     assert read_json(output, "operators")["cell"]["precision"] == "int8"
     assert set(RUNTIME) <= set(read_json(output, "operators")["runtime"]["options"])
 
 
-def test_a_plan_is_json(call):
-    assert json.loads(call("plan", "tiny", "ort-cpu", "int8")[1])["preflight"]["checked"]
+def test_a_dry_run_is_shown_by_name_and_by_path(call):
+    document = json.loads(call("dry-run", "tiny/ort-cpu/host/int8", "--json")[1])
+    assert document["preflight"]["checked"] and len(document["existing"]) == 4
+    assert json.loads(call("dry-run", f"{PLACE}/int8/manifest.json", "--json")[1]) == document
+    code, out, _ = call("dry-run", "tiny/ort-cpu/host/int8")
+    assert code == 0 and out.splitlines()[-1].split(maxsplit=1) == ["command", document["command"]]
+    assert f"{PLACE}/int8/artifact.onnx  (is there)" in out and "all can run" in out
 
 
 def test_the_command_knows_its_rooms(capsys):
     for argv in ([], ["--help"]):
-        assert run(edgeproof, argv) == 0 and "edgeproof artifacts VERB" in capsys.readouterr().out
-    assert run(edgeproof, ["nothing"]) == 2
-    assert capsys.readouterr().err == "error: 'nothing' is no room; there are artifacts, plans (edgeproof --help)\n"
+        assert run(edgeproof, argv) == 0 and "edgeproof ROOM VERB" in capsys.readouterr().out
+    assert run(edgeproof, ["artefacts"]) == 2
+    assert "'artefacts' is not a room" in (error := capsys.readouterr().err) and "did you mean 'artifacts'?" in error
     with pytest.raises(SystemExit) as leave:
         edgeproof(["plans", "--help"])
     assert leave.value.code == 0 and "edgeproof plans" in capsys.readouterr().out
@@ -235,7 +253,7 @@ def test_the_command_knows_its_rooms(capsys):
 
 def test_the_command_runs_as_a_program():
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
-    command = [sys.executable, "-m", "edgeproof", "artifacts", "preset", "../x"]
+    command = [sys.executable, "-m", "edgeproof", "artifacts", "presets", "../x"]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert process.returncode == 2
     assert process.stderr == "error: preset is '../x': a name matches [a-z0-9][a-z0-9-]*; a path is not a name\n"

@@ -103,7 +103,7 @@ def test_names_that_are_none_are_one_line(root, names, expected):
 
 
 def test_a_preset_that_builds_on_the_device_needs_one(root):
-    with pytest.raises(UserError, match="builds on the device; name one with --device"):
+    with pytest.raises(UserError, match="builds on the device: write the device's name"):
         plan_build(root, "digits-cnn", "tensorrt-jetson", "fp32")
     plan = plan_build(root, "digits-cnn", "tensorrt-jetson", "fp32", "local")
     place = "digits-cnn/tensorrt-jetson/local/fp32"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from edgeproof.artifacts.agreement.output_agreement import (
     count_not_finite,
+    find_worst_sample,
     is_class_scores,
     judge_answers,
     measure_agreement,
@@ -60,7 +61,7 @@ def test_the_order_of_samples_does_not_matter(pair, random):
 def test_equal_outputs_agree_exactly():
     array = np.random.default_rng(0).standard_normal((5, 7)).astype("float32")
     agreement = measure_agreement(array, array.copy(), 5)
-    assert dataclasses.astuple(agreement) == (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+    assert dataclasses.astuple(agreement) == (0.0, 0.0, 0.0, 1.0, 1.0, 1.0, None)
 
 
 def test_zero_outputs_have_no_scale():
@@ -91,9 +92,28 @@ def test_rows_that_vary_are_one_sample():
     assert agreement.cosine_min == agreement.cosine_mean and agreement.top1_agreement is None
 
 
-def test_integers_and_booleans_are_compared_as_numbers():
-    assert measure_agreement(np.array([[1], [2]]), np.array([[1], [4]]), 2).max_abs == 2
-    assert measure_agreement(np.array([[True]]), np.array([[False]]), 1).max_abs == 1
+@pytest.mark.parametrize(
+    ("reference", "candidate", "share"),
+    [
+        (np.array([[1], [2]]), np.array([[1], [4]]), 0.5),
+        (np.array([[True]]), np.array([[False]]), 0.0),
+        (np.array([[1, 2], [3, 4]]), np.array([[1.0, 2.0], [3.0, 4.5]]), 0.75),
+        (np.zeros((0, 4), "int64"), np.zeros((0, 4), "int64"), 1.0),
+    ],
+)
+def test_integers_and_booleans_are_equal_or_not(reference, candidate, share):
+    """No angle, no distance: [1, 100] and [2, 100] point the same way and decide for different classes."""
+    agreement = dataclasses.asdict(measure_agreement(reference, candidate, max(1, len(reference))))
+    assert agreement.pop("equal_share") == share
+    assert set(agreement.values()) == {None}
+
+
+def test_the_worst_sample_of_integers_has_most_unequal_values():
+    reference = np.full((3, 4), 1000)
+    candidate = reference.copy()
+    candidate[1, :3] += 1  # three values by a little, not one by much
+    candidate[2, 0] = 0
+    assert find_worst_sample([(reference, candidate)], 3) == 1
 
 
 @pytest.mark.parametrize(

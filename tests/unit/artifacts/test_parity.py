@@ -53,7 +53,7 @@ def test_other_precisions_are_compared(make_job, precision):
     accuracy = document["accuracy"]
     assert (accuracy["reference_accuracy"], accuracy["count"]) == (0.9, 20)
     assert accuracy["low"] <= accuracy["difference"] <= accuracy["high"]
-    assert document["evaluation"]["labels"] and document["absent"] == {}
+    assert document["evaluation"]["labels"] and set(document["absent"]) == {"equal_share"}
 
 
 def test_a_missed_limit_fails_by_name(job):
@@ -190,9 +190,10 @@ def test_outputs_are_paired_by_name_then_by_position():
 
 def test_the_worst_output_counts():
     base = dict.fromkeys(("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", "top1_agreement"), 0.5)
+    base["equal_share"] = None
     metrics, absent = summarise_outputs([base, {**base, "max_abs": 2, "cosine_min": 0.1, "top1_agreement": None}])
     assert (metrics["max_abs"], metrics["cosine_min"], metrics["top1_agreement"]) == (2, 0.1, 0.5)
-    assert set(absent) == {"relative_accuracy"}
+    assert set(absent) == {"relative_accuracy", "equal_share"}
     metrics, absent = summarise_outputs([base, {**base, "relative_l2": None}])
     assert metrics["relative_l2"] is None and "zero throughout" in absent["relative_l2"]
 

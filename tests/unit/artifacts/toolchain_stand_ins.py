@@ -7,8 +7,11 @@ from pathlib import Path
 
 from edgeproof.core.files import sha256_file
 
+# A first line `#!{python}` would break where the path of the interpreter has a space; sh and Python both read these.
 # What uv would do, less the packages: a folder with an interpreter, and a note of every call.
-UV = """#!{python}
+UV = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import os, sys, time
 with open({calls!r}, "a") as stream:
     stream.write(" ".join(sys.argv[1:]) + "\\n")
@@ -25,7 +28,9 @@ if sys.argv[1] == "venv":
 """
 
 # What the interpreter of a toolchain would do with a converter: leave in OUT what `script` says.
-PYTHON = """#!{python}
+PYTHON = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import json, os, pathlib, sys
 name, spec, out = sys.argv[3], json.load(sys.stdin), pathlib.Path(sys.argv[5])
 assert sys.argv[1:3] == ["-m", "edgeproof.converters"]

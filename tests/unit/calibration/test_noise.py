@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from edgeproof.calibration.noise import describe_noise, estimate_false_rate, judge_fitness, pooled_sd
 from edgeproof.core.statistical_power import detectable_effect
@@ -23,7 +22,7 @@ def make_table(sessions=2, pairs=20, log_sd=0.01, session_shift=0.0, seed=0):
             for arm in ("left", "right"):
                 noise = log_sd / math.sqrt(2) * random.standard_normal()
                 rows.append({"session": session, "pair": pair, "arm": arm, "median_ns": level * math.exp(noise)})
-    return pd.DataFrame(rows)
+    return rows
 
 
 def test_spread_and_detectable_effect_are_recovered():

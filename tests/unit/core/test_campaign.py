@@ -141,9 +141,15 @@ def test_a_table_may_be_of_some_models_only_and_studies_nothing_but_precision():
             [{"name": "t", "across": "precision"}] * 2,
             r"tables\[1\] \(t\): the name 't-m-p-here-fp32-vs-int8' is used twice",
         ),
-        ([{"name": "t", "across": "preset"}], "no two cells of the matrices differ in preset only"),
-        ([{"name": "t", "across": "precision", "against": "fp16"}], "no two cells of the matrices differ in precision"),
-        ([{"name": "t", "across": "precision", "models": ["n"]}], "no two cells of the matrices differ in precision"),
+        ([{"name": "t", "across": "preset"}], "no two cells of the matrices differ only in preset"),
+        (
+            [{"name": "t", "across": "precision", "against": "fp16"}],
+            "no two cells .* differ only in precision",
+        ),
+        (
+            [{"name": "t", "across": "precision", "models": ["n"]}],
+            "no two cells .* differ only in precision",
+        ),
         ([{"name": "t", "across": "colour"}], "across is"),
     ],
 )

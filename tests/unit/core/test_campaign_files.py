@@ -107,5 +107,5 @@ def test_a_comparison_that_adds_a_cell_says_so(overlay, catalogues):
 def test_the_view_shows_cells_comparisons_needs_and_places(capsys):
     assert campaign_view.main(["config/runtimes.yaml"]) == 0
     text = capsys.readouterr().out
-    assert "digits-cnn/litert-cpu-1t/local/int8  needs litert, tensorflow" in text
+    assert "digits-cnn/litert-cpu/local/int8  needs litert, tensorflow" in text
     assert "config/runtimes.yaml:" in text and f"{BASE}:" in text

@@ -67,12 +67,11 @@ def test_two_devices_can_be_judged_by_the_spread_between_sessions(campaign):
         "false_rate": 0.01,
         "provenance": "measured",
     }
-    changed = {"verdict": "slower", "between_sessions": sessions, "margin_requested": 0.02, "margin": 0.03}
+    changed = {"verdict": "slower", "between_sessions": sessions, "margin": 0.03}
     report = item.report | changed | {"explanation": "ratio right / left 9.000", "noise": [noise]}
     row = describe_comparisons([item._replace(report=report)], "results/evidence/trial/report.html")[0]
     assert row["sentence"].replace("\u202f", " ") == "board is slower than desk: it takes 800 % more time."
     assert row["effect"]["paired"] is False
     assert [line.split(",")[0] for line in row["explanation"]] == [
-        "The margin asked for",
         "Device desk is fit for measuring: it sees differences from 3.0\u202f% on",
     ]

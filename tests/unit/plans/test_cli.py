@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.plans import cli
 from edgeproof.plans.cli import main
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import render_csv, render_text
 from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.plan_verbs import RENDERERS, judge_verdict
+from edgeproof.plans.scenario.goals import BLENDS, METRICS, SEQUENCES
 from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.verifier.verification import Verdict
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -50,11 +55,78 @@ def test_json_is_written_and_verified(sample, tmp_path, capsys):
     assert document["status"] == "optimal" and len(document["plans"]) == 3
     assert document["plans"][0]["slack"]["max_total_energy_mj"] == pytest.approx(4.84)
     assert run(main, ["verify", str(path)]) == 0
-    assert "holds" in capsys.readouterr().out
+    assert f"{path} holds: " in capsys.readouterr().out
     document["plans"][0]["total_energy_mj"] = 1.0
     path.write_text(json.dumps(document))
     assert run(main, ["verify", str(path), "--scenario", sample]) == 1
-    assert "refuted: plan 1: total_energy_mj" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "refuted: plan 1: total_energy_mj" in out and f"{path} is refuted: " in out
+
+
+def test_a_ranking_that_was_not_tried_is_not_proved(sample, tmp_path, capsys):
+    """Nothing is refuted, and nothing is said to hold."""
+    path = tmp_path / "plan.json"
+    assert run(main, ["solve", sample, "--format", "json", "--output", str(path)]) == 0
+    capsys.readouterr()
+    assert run(main, ["verify", str(path), "--limit", "0"]) == ExitCode.NOT_PROVED
+    assert f"{path} is not proved: " in capsys.readouterr().out
+    assert run(main, ["verify", str(path), "--limit", "0", "--json"]) == ExitCode.NOT_PROVED
+    report = json.loads(capsys.readouterr().out)
+    assert (report["outcome"], report["refuted"]) == ("is not proved", []) and report["checks"] > 10
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [
+        (Verdict(1, [], "confirmed: 4 placements with links tried, 2 feasible"), ("holds", ExitCode.GOOD)),
+        (Verdict(1, [], "infeasibility confirmed: 4 placements with links tried"), ("holds", ExitCode.GOOD)),
+        (Verdict(1, [], "not confirmed: whether a schedule keeps"), ("is not proved", ExitCode.NOT_PROVED)),
+        (Verdict(1, [], "bound not recomputed: 9 decades"), ("is not proved", ExitCode.NOT_PROVED)),
+        (Verdict(1, []), ("is not proved", ExitCode.NOT_PROVED)),
+        (Verdict(1, ["wrong"], "confirmed: 4 placements"), ("is refuted", ExitCode.NOT_GOOD)),
+    ],
+)
+def test_a_verdict_has_three_outcomes(verdict, outcome):
+    assert judge_verdict(verdict) == outcome
+
+
+def test_effort_that_ends_first_is_not_proved(planner_data, tmp_path, capsys, monkeypatch):
+    """A plan with a gap and no plan at all are both undecided; the plan is handed out."""
+    from edgeproof.plans import plan_verbs
+
+    for status, plans in (("gap", [{}]), ("unknown", [])):
+        document = {"status": status, "plans": plans, "pipeline_name": "pair", "infeasibility": None}
+        monkeypatch.setattr(plan_verbs, "build_plan_document", lambda *_, document=document: document)
+        assert run(main, ["solve", str(planner_data / "random_06.json"), "--json"]) == ExitCode.NOT_PROVED
+        assert json.loads(capsys.readouterr().out)["status"] == status
+    document["status"] = "infeasible"
+    document["infeasibility"] = {"conflict": ["latency"]}
+    assert run(main, ["solve", str(planner_data / "random_06.json"), "--json"]) == ExitCode.NOT_GOOD
+
+
+def test_names_of_pipelines_and_plans_stand_for_their_files(sample, tmp_path, capsys):
+    folder = tmp_path / "results/plans/vision"
+    (folder / "balanced").mkdir(parents=True)
+    (folder / "scenario.json").write_text(Path(sample).read_text())
+
+    def call(*argv):
+        return run(lambda arguments: main(arguments, tmp_path), list(argv))
+
+    output = ["--output", str(folder / "balanced/plan.json")]
+    assert call("solve", "vision", "--json", *output) == 0
+    assert json.loads(capsys.readouterr().out) == {"output": output[1], "status": "optimal", "plans": 3}
+    assert call("verify", "vision/balanced", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["plan"] == output[1]
+    assert call("verify", "vision/balance") == 2
+    assert "did you mean 'vision/balanced'?" in capsys.readouterr().err
+    names = cli.list_completions(tmp_path)
+    assert (names["SCENARIO"](), names["PLAN"]()) == (["vision"], ["vision/balanced"])
+
+
+def test_what_the_help_says_is_what_the_solver_has():
+    assert (*BLENDS, *SEQUENCES) == cli.GOALS
+    assert tuple(METRICS) == cli.METRICS
+    assert tuple(RENDERERS) == cli.FORMATS
 
 
 @pytest.mark.parametrize("form", ["text", "csv"])
@@ -78,6 +150,8 @@ def test_no_plan_in_json_is_the_certificate(hopeless, capsys):
     [
         (["solve", "missing.json"], "missing.json"),
         (["solve", "SAMPLE", "--goal", "fast"], "--goal is 'fast'"),
+        (["solve", "SAMPLE", "--json", "--format", "csv"], "--json and --format csv"),
+        (["solve", "SAMPLE", "--gaol", "latency"], "did you mean '--goal'?"),
         (["solve", "SAMPLE", "--goal", "lex:latency,speed"], "'speed' is no metric"),
     ],
 )
@@ -88,10 +162,9 @@ def test_mistakes_are_one_line_and_exit_2(sample, capsys, arguments, words):
 
 
 @pytest.mark.parametrize("option", [["--top-k", "0"], ["--max-latency-ms", "-1"], ["--max-energy-mj", "nan"]])
-def test_options_out_of_range(sample, option):
-    with pytest.raises(SystemExit) as stop:
-        main(["solve", sample, *option])
-    assert stop.value.code == 2
+def test_options_out_of_range_are_one_line(sample, option, capsys):
+    assert run(main, ["solve", sample, *option]) == 2
+    assert f"argument {option[0]}: " in (error := capsys.readouterr().err) and error.count("\n") == 1
 
 
 def test_an_epsilon_constraint_tightens_and_never_loosens(sample, capsys):
@@ -228,6 +301,5 @@ def test_what_cannot_be_written_is_one_line(sample, tmp_path, capsys):
 
 
 def test_fewer_draws_than_none_are_refused(sample, capsys):
-    with pytest.raises(SystemExit):
-        main(["solve", sample, "--draws", "-1"])
+    assert run(main, ["solve", sample, "--draws", "-1"]) == 2
     assert "--draws: -1 must not be negative" in capsys.readouterr().err

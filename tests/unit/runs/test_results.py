@@ -181,14 +181,14 @@ def test_samples_edited_together_with_their_digest_do_not_give_the_claimed_numbe
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("process,elapsed_ns\n0,1.5\n", "whole numbers"),
-        ("process,elapsed_ns\n0,\n", "whole numbers"),
+        ("process,elapsed_ns\n0,1.5\n", "table of integers"),
+        ("process,elapsed_ns\n0,\n", "table of integers"),
         ("process,elapsed_ns\n0,-5\n", "elapsed_ns is -5 in row 2"),
         ("process,elapsed_ns\n1,5\n", "numbered 0, 1"),
         ("process,elapsed_ns\n0,5\n2,5\n", "numbered 0, 1"),
         ("process,time\n0,5\n", "columns"),
-        ("", "whole numbers"),
-        ("process,elapsed_ns\n0,99999999999999999999\n", "whole numbers"),
+        ("", "columns"),
+        ("process,elapsed_ns\n0,99999999999999999999\n", "table of integers"),
     ],
 )
 def test_malformed_samples_are_refused(tmp_path, text, message):

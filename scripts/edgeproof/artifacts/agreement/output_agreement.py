@@ -1,5 +1,8 @@
 """How far the outputs of two models agree on the same samples: differences, angles, and the class they decide for.
 
+Integers and booleans (classes, indices, masks) have no distance and no angle: class 7 is not near class 8. Of them the
+share of values that are equal is counted.
+
 Everything is computed in float64 from the outputs as they are. What is undefined is None, and whoever asks is told why.
 """
 
@@ -17,7 +20,8 @@ class Agreement:
     divided by the norm of the reference, over all samples together; None when the reference is all zero and the
     candidate is not. `cosine_min`, `cosine_mean`: cosine similarity per sample (1 for two zero vectors, 0 for one).
     `top1_agreement`: share of samples with the same largest score, None when the output does not look like class
-    scores. All None when either side has values that are not finite.
+    scores. `equal_share`: share of values that are equal, and all else None, where the reference is of integers or
+    booleans; None for floats. All None when either side has values that are not finite.
     """
 
     max_abs: float | None
@@ -26,6 +30,7 @@ class Agreement:
     cosine_min: float | None
     cosine_mean: float | None
     top1_agreement: float | None
+    equal_share: float | None
 
 
 def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) -> Agreement:
@@ -35,7 +40,9 @@ def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) 
     """
     left, right = (split_samples(array, count) for array in (reference, candidate))
     if not (np.isfinite(left).all() and np.isfinite(right).all()):
-        return Agreement(None, None, None, None, None, None)
+        return Agreement(None, None, None, None, None, None, None)
+    if is_discrete(reference):
+        return Agreement(None, None, None, None, None, None, equal_share=_share_equal(reference, candidate))
     absolute, reference_norm = _norm(right - left), _norm(left)
     cosines = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
     scores = is_class_scores(reference, count) and is_class_scores(candidate, count)
@@ -46,7 +53,13 @@ def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) 
         cosine_min=min(cosines),
         cosine_mean=sum(cosines) / len(cosines),
         top1_agreement=float((left.argmax(1) == right.argmax(1)).mean()) if scores else None,
+        equal_share=None,
     )
+
+
+def is_discrete(array: np.ndarray) -> bool:
+    """Tell whether values are integers or booleans, which are equal or not."""
+    return array.dtype.kind in "iub"
 
 
 def is_class_scores(array: np.ndarray, count: int) -> bool:
@@ -72,7 +85,8 @@ def find_worst_sample(pairs: Iterable[tuple[np.ndarray, np.ndarray]], count: int
     """Return the index of the sample that agrees least, over all outputs: `pairs` is `[(reference, candidate)]`.
 
     A sample with values that are not finite in the candidate only is worst; then the largest L2 distance relative to
-    the norm of the whole reference decides. 0 where samples cannot be told apart.
+    the norm of the whole reference decides, of integers and booleans the share that differs. 0 where samples cannot be
+    told apart.
     """
     worst = np.zeros(count)
     for reference, candidate in pairs:
@@ -82,7 +96,7 @@ def find_worst_sample(pairs: Iterable[tuple[np.ndarray, np.ndarray]], count: int
             both = np.isfinite(left) & np.isfinite(right)
             finite = np.where(both, right, 0.0) - np.where(both, left, 0.0)
             scale = _norm(np.nan_to_num(left, posinf=0.0, neginf=0.0)) or 1.0
-            distances = [_norm(row) / scale for row in finite]
+            distances = (left != right).mean(1) if is_discrete(reference) else [_norm(row) / scale for row in finite]
             worst = np.maximum(worst, np.where(broken, np.inf, distances))
     return int(worst.argmax())
 
@@ -91,6 +105,10 @@ def split_samples(array: np.ndarray, count: int) -> np.ndarray:
     """Return an array of numbers as float64 `(count, values per sample)`, `(1, values)` where rows do not fit."""
     rows = count if array.ndim and len(array) and len(array) % count == 0 else 1
     return array.astype(np.float64).reshape(rows, -1)
+
+
+def _share_equal(reference, candidate):
+    return float((reference == candidate).mean()) if reference.size else 1.0
 
 
 def _norm(array):

@@ -49,7 +49,9 @@ THRESHOLDS = {  # key of a preset: metric, and whether the limit is the largest 
     "min_cosine": ("cosine_min", "smallest"),
     "min_top1_agreement": ("top1_agreement", "smallest"),
     "min_relative_accuracy": ("relative_accuracy", "smallest"),
+    "min_equal_share": ("equal_share", "smallest"),
 }
+DEFAULT_EQUAL_SHARE = 0.99  # where a preset says nothing of integers and booleans: no other limit judges them
 _WORST = {
     "max_abs": max,
     "absolute_l2": max,
@@ -57,6 +59,7 @@ _WORST = {
     "cosine_min": min,
     "cosine_mean": min,
     "top1_agreement": min,
+    "equal_share": min,
 }
 _METRICS = (*_WORST, "relative_accuracy")
 
@@ -69,8 +72,9 @@ class ParityJob:
 
     `cell`: model, preset, builder, precision. `source`: the fp32 ONNX file. `artifact`, `manifest`: what was built.
     `inputs`: the evaluation set, `samples` its samples.json. `arm`: backend, precision and runtime options of the
-    candidate. `thresholds`: the preset's parity entry of this precision, keys of THRESHOLDS. `interpreter`: the Python
-    that has the candidate's runtime. `parity`: JSON to write. `reference`: npz to write. `command`: for the record.
+    candidate. `thresholds`: the preset's parity entry of this precision, keys of THRESHOLDS; integer and boolean
+    outputs are judged by DEFAULT_EQUAL_SHARE unless it has a limit for them. `interpreter`: the Python that has the
+    candidate's runtime. `parity`: JSON to write. `reference`: npz to write. `command`: for the record.
     """
 
     cell: dict[str, str]
@@ -88,7 +92,7 @@ class ParityJob:
 
 
 def check_parity(job: ParityJob) -> None:
-    """Compare an artifact with its source on the evaluation set, and write `job.parity` (`edgeproof.parity.v1`).
+    """Compare an artifact with its source on the evaluation set, and write `job.parity` (`edgeproof.parity.v2`).
 
     The source runs in the Python that runs this. `job.reference` gets `outputs/{name}`, the candidate's outputs on the
     first sample; runs compare the outputs of a device with them. It is empty if the candidate has no outputs. UserError
@@ -98,7 +102,7 @@ def check_parity(job: ParityJob) -> None:
     described = _check_job(job)
     built, evaluation = described["built"], described["evaluation"]
     document = {
-        "schema": "edgeproof.parity.v1",
+        "schema": "edgeproof.parity.v2",
         "cell": job.cell,
         "status": "not_run",
         "reason": None,
@@ -120,7 +124,10 @@ def check_parity(job: ParityJob) -> None:
         document["reason"] = {"kind": "build_failed", "message": built["reason"]["message"]}
     else:
         first, worst = _compare(document, job)
-    document["thresholds"] = judge_thresholds(job.thresholds, document["metrics"], document["absent"])
+    thresholds = job.thresholds
+    if document["metrics"]["equal_share"] is not None:
+        thresholds = {"min_equal_share": DEFAULT_EQUAL_SHARE} | thresholds
+    document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])
     _conclude(document)
     if worst is not None and document["status"] == "failed":
         arms, interpreters = (REFERENCE_ARM, arm), (sys.executable, job.interpreter)
@@ -261,11 +268,16 @@ def summarise_outputs(outputs: list[Json]) -> tuple[dict[str, float | None], dic
     metrics, absent = dict.fromkeys(_METRICS), {"relative_accuracy": "accuracy was not measured"}
     fields = [field.name for field in dataclasses.fields(Agreement)]
     for field in fields:
-        values = [item[field] for item in outputs]
+        values = [item[field] for item in outputs if field == "equal_share" or item["equal_share"] is None]
         known = [value for value in values if value is not None]
         if field == "top1_agreement":
             if not known:
                 absent[field] = "no output looks like class scores"
+        elif field == "equal_share":
+            if not known:
+                absent[field] = "no output is of integers or booleans"
+        elif not values:
+            absent[field] = "integers and booleans have no distance"
         elif len(known) < len(values):
             absent[field], known = "an output of the source is zero throughout", []
         metrics[field] = _WORST[field](known) if known else None

@@ -4,19 +4,17 @@ Paths of the system are relative to `root`, so that tests can stand in for a boa
 """
 
 import contextlib
-import fcntl
-import getpass
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgeproof.agent import lock
 from edgeproof.core.errors import UserError
 
 _BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
@@ -36,39 +34,13 @@ def require_board(expected: str | None, root: str | Path = "/") -> None:
 def hold_device(path: str | Path | None, label: str) -> Iterator[None]:
     """Hold the device's lock (None: the usual one) in the context, as a measurement does: a build would disturb it.
 
-    `label`: what is being built, shown to others who wait. The agent, which imports nothing of edgeproof, has a copy of
-    this (`agent/session.py`).
+    `label`: what is being built, for the session that has to wait. UserError if the lock cannot be opened.
     """
-    path = path or os.path.join(tempfile.gettempdir(), "edgeproof-device.lock")
     try:
-        descriptor = os.open(path, os.O_RDWR)  # without O_CREAT: the kernel may refuse that on another user's file
-    except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o666)  # whatever the umask is: another user must be able to hold it too
-    except OSError as error:
-        raise UserError(f"{path}: the device's lock cannot be opened ({error.strerror})") from error
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = stream.read().strip() or "?"
-            print(f"{label}: the device is busy, waiting for {holder}", file=sys.stderr, flush=True)
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.seek(0)
-        stream.truncate()
-        json.dump({"pid": os.getpid(), "user": _name_user(), "label": label}, stream)
-        stream.flush()
-        yield
-        stream.seek(0)
-        stream.truncate()
-
-
-def _name_user():
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # the number has no name, as in a container
-        return str(os.getuid())
+        with lock.hold_device(path, label):
+            yield
+    except lock.LockUnavailable as error:
+        raise UserError(str(error)) from error
 
 
 def find_tool(name: str, places: Sequence[str], remedy: str) -> str:

@@ -10,6 +10,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY, artifact_folder
+from edgeproof.core.suggestions import suggest_words
 from edgeproof.core.yaml_files import read_yaml
 
 NAME = "[a-z0-9][a-z0-9-]*"
@@ -27,7 +28,10 @@ def check_name(kind: str, value: str, root: str | Path = REPOSITORY) -> str:
         raise UserError(f"{kind} is {value!r}: a name matches {NAME}; a path is not a name")
     known = list_names(kind, root)
     if value not in known:
-        raise UserError(f"{kind} is {value!r}, which is not in config/{CATALOGUES[kind]}/; it has {', '.join(known)}")
+        raise UserError(
+            f"{kind} is {value!r}, which is not in config/{CATALOGUES[kind]}/; it has {', '.join(known)}"
+            f"{suggest_words(value, known)}"
+        )
     return value
 
 

@@ -2,8 +2,8 @@
 conflict.
 
 A relaxation is the smallest value of one limit, all others kept, that admits a placement; None when that limit
-alone cannot help. The conflict is an irreducible set: with all of it no placement exists, without any one of it one
-does.
+alone cannot help. With all limits of the conflict no placement exists; without any one of them one does. Where the
+limit on effort comes before a proof, the answer is "unknown" and nothing is concluded from it.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,9 @@ _CAPS = {
 
 
 _CANNOT = "this limit alone cannot help"
+_BOTH_CANNOT = "these two limits cannot help"
 _UNFINISHED = "the limit on effort came first"
+_ENOUGH = "enough, but not proved to be the least"
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,17 @@ class Relaxation:
 
 @dataclass(frozen=True)
 class Infeasibility:
-    """The certificate of a scenario without plans; `both_caps_factor` scales latency and energy cap together."""
+    """The certificate of a scenario without plans.
+
+    `both_caps_factor` scales latency and energy cap together; `both_caps_reason` says what is not proved of it.
+    `conflict_minimal`: each limit of the conflict is proved to be needed for it.
+    """
 
     relaxations: tuple
     both_caps_factor: float | None
+    both_caps_reason: str | None
     conflict: tuple
+    conflict_minimal: bool
 
 
 def explain_infeasibility(problem, effort=None):
@@ -60,7 +68,8 @@ def explain_infeasibility(problem, effort=None):
         if stage.deadline_ms is not None:
             best = _least_deadline(problem, i, effort)
             relaxations.append(Relaxation(f"deadline_ms of {stage.name}", stage.deadline_ms, *best))
-    return Infeasibility(tuple(relaxations), scale_both_caps(problem, effort), _find_conflict(problem, effort))
+    both = scale_both_caps(problem, effort)
+    return Infeasibility(tuple(relaxations), *both, *_find_conflict(problem, effort))
 
 
 def drop_limit(caps, metric):
@@ -79,68 +88,83 @@ def _least(problem, metric, caps, effort):
     answer = find_by_levels(problem, (Level(str(metric), {metric: Fraction(1)}, Fraction(1, UNIT)),), caps, 1, effort)
     if not answer.placements:
         return None, _CANNOT if answer.status == "infeasible" else _UNFINISHED
-    return answer.objective, None if answer.status == "optimal" else "enough, but not proved to be the least"
+    return answer.objective, None if answer.status == "optimal" else _ENOUGH
 
 
 def _least_deadline(problem, stage, effort):
-    """A deadline is met or not by where its stage ends: bisect on it, one feasibility question per step."""
-    caps = drop_limit(problem.caps, ("deadline", stage))
-    if not is_satisfiable(problem, caps, effort):
-        return None, _CANNOT
-    low, high = problem.caps.deadlines[stage], None
-    step = max(low, UNIT)
-    while high is None:
+    """As `_least`: a deadline is met or not by where its stage ends, so bisect on it, one question per step."""
+
+    def find_end(deadline):
         deadlines = list(problem.caps.deadlines)
-        deadlines[stage] = low + step
-        if is_satisfiable(problem, replace(caps, deadlines=tuple(deadlines)), effort):
-            high = low + step
-        step *= 2
+        deadlines[stage] = deadline
+        answer = _find_any(problem, replace(problem.caps, deadlines=tuple(deadlines)), effort)
+        return answer.status, _end_of(problem, answer, stage) if answer.placements else None
+
+    status, high = find_end(None)
+    if high is None:
+        return None, _CANNOT if status == "infeasible" else _UNFINISHED
+    low, proved = problem.caps.deadlines[stage], True
     while high - low > 1:
         middle = (low + high) // 2
-        deadlines = list(problem.caps.deadlines)
-        deadlines[stage] = middle
-        if is_satisfiable(problem, replace(caps, deadlines=tuple(deadlines)), effort):
-            high = middle
+        status, end = find_end(middle)
+        if end is not None:
+            high = min(end, middle)
         else:
-            low = middle
-    return high / UNIT, None
+            low, proved = middle, proved and status == "infeasible"
+    return high / UNIT, None if proved else _ENOUGH
+
+
+def _end_of(problem, answer, stage):
+    """Return where a stage ends in the first plan of an answer, in units."""
+    placement, schedule = answer.placements[0], answer.schedules[0]
+    if schedule is None:
+        return problem.stage_ends(placement)[stage]
+    return schedule[0][stage] + problem.latency[stage][placement[stage]]
+
+
+def _find_any(problem, caps, effort):
+    level = Level("latency", {"latency": Fraction(1)}, Fraction(1, UNIT))
+    return find_by_levels(problem, (level,), caps, 1, effort)
 
 
 def is_satisfiable(problem, caps, effort):
-    """Return whether any placement keeps `caps` (False also when the effort ran out first)."""
-    level = Level("latency", {"latency": Fraction(1)}, Fraction(1, UNIT))
-    return bool(find_by_levels(problem, (level,), caps, 1, effort).placements)
+    """Return whether any placement keeps `caps`; None when the effort ran out before that was known."""
+    answer = _find_any(problem, caps, effort)
+    return True if answer.placements else False if answer.status == "infeasible" else None
 
 
 def scale_both_caps(problem, effort=None):
-    """Return the least factor on latency cap and energy cap together that admits a placement; None where it cannot be.
+    """Return (least factor on latency cap and energy cap together that admits a placement, what is not proved of it).
 
-    Walks the front of (latency, energy) without caps by bisection on energy: the factor of a point is the larger of
-    its two ratios, one falls and the other rises along the front, so the optimum is at the crossing.
+    The factor is None where the two caps do not both bind, where they cannot help, or where the effort ran out; the
+    second is then the reason, None where there is nothing to say. Walks the front of (latency, energy) without caps by
+    bisection on energy: the factor of a point is the larger of its two ratios, one falls and the other rises along the
+    front, so the optimum is at the crossing.
     """
     caps = problem.caps
     if not caps.latency or not caps.energy or caps.latency <= 1 or caps.energy <= 1:
-        return None
+        return None, None
     effort = effort or Effort()
     free = replace(caps, latency=None, energy=None)
     latency_cap, energy_cap = caps.latency - 1, caps.energy - 1
 
     def fastest(energy):
-        levels = tuple(Level(m, {m: Fraction(1)}, Fraction(1, UNIT)) for m in ("latency", "energy"))
-        answer = find_by_levels(problem, levels[:1], replace(free, energy=energy), 1, effort)
+        answer = _find_any(problem, replace(free, energy=energy), effort)
         if not answer.placements:
-            return None
+            return answer.status, None
         totals = measure_totals(problem, answer.placements[0], answer.schedules[0])
-        return Fraction(totals.latency, latency_cap), Fraction(totals.energy, energy_cap), totals.energy
+        point = Fraction(totals.latency, latency_cap), Fraction(totals.energy, energy_cap), totals.energy
+        return answer.status, point
 
-    point = fastest(None)
+    status, point = fastest(None)
     if point is None:
-        return None
+        return None, _BOTH_CANNOT if status == "infeasible" else _UNFINISHED
     best, high = max(point[:2]), point[2]
-    low = -1
+    low, proved = -1, status == "optimal"
     while high - low > 1 and point[1] >= point[0]:
         middle = (low + high) // 2
-        found = fastest(middle)
+        status, found = fastest(middle)
+        proved = proved and status in ("optimal", "infeasible")
         if found is None:
             low = middle
             continue
@@ -149,11 +173,15 @@ def scale_both_caps(problem, effort=None):
             high, point = found[2], found
         else:
             low = middle
-    return float(best)
+    return float(best), None if proved else _ENOUGH
 
 
 def _find_conflict(problem, effort):
-    """Drop limits one after another as long as nothing becomes feasible; what stays is in conflict."""
+    """Return (names of the limits in conflict, whether each is proved to be needed).
+
+    Limits are dropped one after another where it is proved that nothing becomes feasible without them. What is unknown
+    stays: the set is still in conflict, but may be larger than it must be.
+    """
     names = {("memory", i): f"memory_mb of {d.name}" for i, d in enumerate(problem.scenario.devices)}
     names |= {
         ("deadline", i): f"deadline_ms of {s.name}"
@@ -161,11 +189,13 @@ def _find_conflict(problem, effort):
         if s.deadline_ms is not None
     }
     names |= {metric: name for metric, name in _CAPS.items() if getattr(problem.caps, metric) is not None}
-    caps, kept = problem.caps, []
+    caps, kept, minimal = problem.caps, [], True
     for limit, name in names.items():
         without = drop_limit(caps, limit)
-        if is_satisfiable(problem, without, effort):
-            kept.append(name)
-        else:
+        helps = is_satisfiable(problem, without, effort)
+        if helps is False:
             caps = without
-    return tuple(reversed(kept)) or ("links",)
+        else:
+            kept.append(name)
+            minimal = minimal and helps is True
+    return tuple(reversed(kept)) or ("links",), minimal

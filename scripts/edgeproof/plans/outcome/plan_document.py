@@ -36,7 +36,7 @@ def build_plan_document(outcome, source=None):
     ]
     placements = scenario.placements
     document = {
-        "schema": "edgeproof.plan.v1",
+        "schema": "edgeproof.plan.v2",
         "pipeline_name": scenario.name,
         "scenario": {
             "source": None if source is None else str(source),
@@ -192,7 +192,9 @@ def _describe_infeasibility(certificate):
             for r in certificate.relaxations
         ],
         "both_caps_factor": certificate.both_caps_factor,
+        "both_caps_reason": certificate.both_caps_reason,
         "conflict": list(certificate.conflict),
+        "conflict_minimal": certificate.conflict_minimal,
     }
 
 

@@ -114,7 +114,9 @@ def describe_failure(document):
         return (
             f"no feasible plan for {document['pipeline_name']}: the links do not join the devices its stages can run on"
         )
-    return f"no feasible plan for {document['pipeline_name']}: {', '.join(conflict)} cannot hold together"
+    minimal = document["infeasibility"]["conflict_minimal"]
+    doubt = "" if minimal else "; the limit on effort came before a proof that all of these are needed"
+    return f"no feasible plan for {document['pipeline_name']}: {', '.join(conflict)} cannot hold together{doubt}"
 
 
 def describe_robustness(found):
@@ -151,11 +153,18 @@ def _list_relaxations(document):
         return []
     lines = ["Each limit alone:"]
     for row in document["infeasibility"]["relaxations"]:
-        needed = row["reason"] if row["needed"] is None else f"would need {row['needed']:.6g}"
-        lines.append(f"  {row['limit']} {row['value']:g}: {needed}")
-    if document["infeasibility"]["both_caps_factor"]:
-        lines.append(f"  both caps together: × {document['infeasibility']['both_caps_factor']:.6f}")
+        needed = None if row["needed"] is None else f"would need {row['needed']:.6g}"
+        lines.append(f"  {row['limit']} {row['value']:g}: {_tell_relaxation(needed, row['reason'])}")
+    factor, reason = (document["infeasibility"][key] for key in ("both_caps_factor", "both_caps_reason"))
+    if factor or reason:
+        needed = None if factor is None else f"× {factor:.6f}"
+        lines.append(f"  both caps together: {_tell_relaxation(needed, reason)}")
     return lines
+
+
+def _tell_relaxation(needed, reason):
+    """Return what would be needed, and why that is not known or not proved; one of the two may be None."""
+    return f"{needed} ({reason})" if needed and reason else needed or reason
 
 
 def _list_caps(document, plan):

@@ -10,12 +10,10 @@ def add_schedule(placement):
     placement.start = [model.new_int_var(0, horizon, f"start{i}") for i in range(len(problem.order))]
     placement.end = [model.new_int_var(0, horizon, f"end{i}") for i in range(len(problem.order))]
     placement.makespan = model.new_int_var(0, horizon, "makespan")
-    lanes = {}
+    lanes, placement.runs = {}, []
     for i, options in enumerate(problem.device):
-        for o, device in enumerate(options):
-            interval = model.new_optional_interval_var(
-                placement.start[i], problem.latency[i][o] // grain, placement.end[i], placement.option[i][o], ""
-            )
+        placement.runs.append([_add_run(placement, i, o) for o in range(len(options))])
+        for device, interval in zip(options, placement.runs[i], strict=True):
             lanes.setdefault(("device", device), []).append(interval)
         model.add(placement.end[i] <= placement.makespan)
     placement.copy_start, placement.copy_end = {}, {}
@@ -46,6 +44,20 @@ def add_schedule(placement):
             model.add(placement.end[stage] <= cap // grain)
 
 
+def _add_run(placement, stage, option):
+    """Return the interval in which a stage runs if it has an option.
+
+    Start and end are the interval's own and equal the stage's only where the option is taken. With variables that the
+    options of a stage share, CP-SAT 9 calls makespans optimal that are not.
+    """
+    model, literal = placement.model, placement.option[stage][option]
+    duration = placement.problem.latency[stage][option] // placement.grain["latency"]
+    start, end = (model.new_int_var(0, placement.horizon, "") for _ in range(2))
+    model.add(start == placement.start[stage]).only_enforce_if(literal)
+    model.add(end == placement.end[stage]).only_enforce_if(literal)
+    return model.new_optional_interval_var(start, duration, end, literal, "")
+
+
 def add_live_memory(placement, device, resident):
     """Return terms of a device's peak: resident weights plus the peak of activations and tensors alive over time."""
     model, problem, grain = placement.model, placement.problem, placement.memory_grain
@@ -54,12 +66,7 @@ def add_live_memory(placement, device, resident):
         for o, d in enumerate(options):
             need = problem.activations[i][o] // grain
             if d == device and need:
-                duration = problem.latency[i][o] // placement.grain["latency"]
-                intervals.append(
-                    model.new_optional_interval_var(
-                        placement.start[i], duration, placement.end[i], placement.option[i][o], ""
-                    )
-                )
+                intervals.append(placement.runs[i][o])
                 demands.append(need)
     for k, tensor in enumerate(placement.scenario.tensors):
         size = problem.sizes[k] // grain
@@ -87,6 +94,8 @@ def add_live_memory(placement, device, resident):
 def _hold(placement, start, ends, literal):
     """Return an interval from `start` to the last of `ends` (or of pairs with the literal that makes one count)."""
     model = placement.model
+    since = model.new_int_var(0, placement.horizon, "")  # its own, as in `_add_run`
+    model.add(since == start).only_enforce_if(literal)
     until = model.new_int_var(0, placement.horizon, "")
     length = model.new_int_var(0, placement.horizon, "")
     for end in ends:
@@ -94,4 +103,4 @@ def _hold(placement, start, ends, literal):
             model.add(until >= end[0]).only_enforce_if(literal, end[1])
         else:
             model.add(until >= end)
-    return model.new_optional_interval_var(start, length, until, literal, "")
+    return model.new_optional_interval_var(since, length, until, literal, "")

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, replace
 
+from edgeproof.plans.scenario.costs import Problem
+
 from .chain_search import handles, search_chain
 from .general_search import search_general
 from .narrow_graphs import handles_narrow, search_narrow
 
 PROOF_TOLERANCE = 1e-9
+_SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan tells, it need not be the best
+_SLACK = 1e-9
 _LARGE = 48  # stages of a graph: below, CP-SAT alone is done sooner
 
 
@@ -66,7 +70,21 @@ def find_by_levels(problem, levels, caps, top_k, effort):
     general = search_general(problem, levels, caps, top_k, effort.seconds, effort.gap, hint)
     if result is not None and not general.proven:
         general = _merge(problem, levels[0], general, result)
-    return _judge(problem, levels[0], general)
+    answer = _judge(problem, levels[0], general)
+    if problem.scenario.execution == "scheduled" and answer.status in ("optimal", "infeasible"):
+        _compare_with_serial(problem, levels[0], caps, effort, answer)
+    return answer
+
+
+def _compare_with_serial(problem, level, caps, effort, answer):
+    """Raise AssertionError when a plan executed serially is better than a scheduled optimum: it is a schedule, too."""
+    scenario = replace(problem.scenario, execution="serial")
+    serial = Problem(scenario, "pipelined" if problem.memory_rule == "pipelined" else None)
+    short = replace(effort, seconds=min(effort.seconds, max(_SERIAL_SHARE * effort.seconds, _SERIAL_SECONDS)))
+    found = find_by_levels(serial, (level,), caps, 1, short)
+    if found.placements and (answer.objective is None or found.objective < answer.objective - _SLACK * found.objective):
+        told = "no schedule" if answer.objective is None else f"the optimum {answer.objective:.9g}"
+        raise AssertionError(f"the schedule's model is wrong: {told}, but executed serially {found.objective:.9g}")
 
 
 def _is_close(problem, level, result, gap):

@@ -1,0 +1,213 @@
+"""What the verbs of `edgeproof artifacts` do: each reads, prints for people or as JSON, and returns an exit code."""
+
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, validate_foreign
+from edgeproof.artifacts.records.manifest_lookup import read_entry, read_parity, root_of
+from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest
+from edgeproof.artifacts.records.runtime_summary import summarise_artifact
+from edgeproof.artifacts.records.validation import Check, has_faults, validate_manifest
+from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.command_line import show
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import validate, write_json
+from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.layout import source_folder
+
+from . import candidates, verb_output
+from .artifact_names import MANIFEST, find_manifest, find_several, parse_name, split_name
+from .candidates import ResultReader
+
+
+def show_presets(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """List all presets, or show the one that is named."""
+    if options.preset is not None:
+        preset = read_entry("preset", options.preset, root)
+        return show(options, preset, lambda: verb_output.show_document(preset))
+    presets = read_catalogue("preset", root / "config")
+    return show(options, presets, lambda: verb_output.show_presets(presets))
+
+
+def plan_build(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """Show the dry run of a build; nothing is created."""
+    from . import dry_run  # brings onnx and ONNX Runtime, which other verbs do without
+
+    name = parse_name(options.artifact, root)
+    device = None if name.builder == "host" else name.builder
+    document = dry_run.plan_build(root, name.model, name.preset, name.precision, device)
+    return show(options, document, lambda: verb_output.show_dry_run(document))
+
+
+def list_artifacts(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """List what was built; a manifest that cannot be read is a line of its own and stops nothing."""
+    candidates.check_model(root, options.model)
+    found = sorted((root / "results" / "artifacts").glob(f"*/*/*/*/{MANIFEST}"))
+    entries = [_describe(path) for path in found if options.model in (None, path.parts[-5])]
+    return show(options, entries, lambda: verb_output.show_list(entries))
+
+
+def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
+    """Show one manifest, edgeproof's or InferEdgeForge's, with what there is around it."""
+    path = find_manifest(options.artifact, root)
+    if (foreign := read_foreign(path)) is not None:
+        checks = validate_foreign(path, foreign)
+        document = {"file": str(path), "document": foreign, "checks": _as_json(checks)}
+        return show(
+            options, document, lambda: [*verb_output.show_document(foreign), *verb_output.show_checks([(path, checks)])]
+        )
+    manifest, beside = read_manifest(path), path.with_name("parity.json")
+    parity = read_parity(beside) if beside.is_file() else None
+    build = candidates.read_build(root_of(path), path, read_result)
+    if build.problem:
+        action = f"edgeproof artifacts validate {path}" if manifest["status"] == "ok" else "change the model"
+    elif build.ready:
+        action = f"edgeproof artifacts compare-command --left {build.ready[0].cell}"
+    else:
+        action = candidates.suggest_run(build)
+    document = {"manifest": manifest, "parity": parity, "build": candidates.describe_build(build), "next": action}
+    return show(options, document, lambda: verb_output.show_manifest(manifest, parity, build, action))
+
+
+def validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """Hash the files of one or many manifests again; NOT_GOOD if something differs or is missing."""
+    paths = find_several(options.target, root)
+    checked = [(path, _validate(path, options.lenient)) for path in paths]
+    document = [{"manifest": str(path), "checks": _as_json(checks)} for path, checks in checked]
+    show(options, document, lambda: verb_output.show_checks(checked, options.verbose))
+    return ExitCode.NOT_GOOD if any(has_faults(checks) for _, checks in checked) else ExitCode.GOOD
+
+
+def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """Rebuild one or many artifacts; NOT_GOOD for a different result, MISTAKE if one of many was refused."""
+    from edgeproof.artifacts.records.rebuilding import rebuild_artifact  # other verbs do without
+
+    paths = find_several(options.target, root)
+    if len(paths) == 1:
+        record = rebuild_artifact(paths[0], options.output)
+        show(options, record, lambda: verb_output.show_rebuild(record))
+        return ExitCode.NOT_GOOD if record["verdict"] == "different" else ExitCode.GOOD
+    if options.output:
+        raise UserError(f"--output holds one rebuild, and {options.target} has {len(paths)} manifests")
+    outcomes = [_try_rebuild(rebuild_artifact, path) for path in paths]
+    show(options, outcomes, lambda: [line for outcome in outcomes for line in verb_output.show_outcome(outcome)])
+    verdicts = {outcome["verdict"] for outcome in outcomes}
+    if "refused" in verdicts:
+        return ExitCode.MISTAKE
+    return ExitCode.NOT_GOOD if "different" in verdicts else ExitCode.GOOD
+
+
+def summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """Show or write the summary that a worker needs."""
+    path = find_manifest(options.artifact, root)
+    foreign = read_foreign(path)
+    summary = summarise_artifact(path) if foreign is None else summarise_forge(path, foreign)
+    validate(summary, "runtime-summary", path)
+    if options.output:
+        return _write(options, summary, "runtime-summary")
+    return show(options, summary, lambda: verb_output.show_document(summary))
+
+
+def list_candidates(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
+    """List the builds of every source, and which can be compared."""
+    builds = candidates.collect_builds(root, read_result, candidates.check_model(root, options.model))
+    groups = candidates.describe_groups(builds)
+    problems = [candidates.describe_build(build) for build in builds if build.problem]
+    document = {"sources": groups, "problems": problems}
+    return show(options, document, lambda: verb_output.show_groups(groups, problems))
+
+
+def suggest_comparison(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
+    """Print what the configuration needs for a comparison, and the command that makes it."""
+    builds = candidates.collect_builds(root, read_result, candidates.check_model(root, options.model))
+    left, right = candidates.choose_pair(builds, options.left, options.right)
+    lines, command = candidates.describe_comparison(root, left, right)
+    document = {"left": left._asdict(), "right": right._asdict(), "config": lines, "command": command}
+    text = ["# in config/config.yaml:", *lines] if lines else ["# config/config.yaml has this comparison"]
+    return show(options, document, lambda: [*text, command])
+
+
+def explain(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """Profile an artifact and its source in ONNX Runtime, and show where the time goes."""
+    if len(split_name(options.artifact)) == 4:
+        parse_name(options.artifact, root)  # a wrong name is a mistake in the name, not a missing file
+    path = find_manifest(options.artifact, root)
+    cell = read_manifest(path)["cell"]
+    preset, root = read_entry("preset", cell["preset"], root), root_of(path)
+    if preset["backend"] != "onnxruntime":
+        raise UserError(
+            f"preset {cell['preset']!r} runs in {preset['backend']}; only ONNX Runtime says how long operators take"
+        )
+    source = root / source_folder(cell["model"])
+    manifest = verify_manifest(path, source=source / "model.onnx")
+    if manifest["status"] != "ok":
+        raise UserError(f"{path}: the build failed ({manifest['reason']['message']}); there is nothing to profile")
+    from edgeproof.artifacts.agreement.profiling import explain_speed  # brings ONNX Runtime
+
+    artifact, inputs = path.with_name(manifest["artifact"]["file"]), source / "samples" / "evaluation.npz"
+    document = explain_speed(cell, source / "model.onnx", artifact, preset["runtime"], inputs, options.runs)
+    validate(document, "operators", "the profile")
+    if options.output:
+        return _write(options, document, "operators")
+    return show(options, document, lambda: verb_output.show_operators(document))
+
+
+RUN: dict[str, Callable[[Namespace, Path, ResultReader], ExitCode]] = {
+    "presets": show_presets,
+    "dry-run": plan_build,
+    "list": list_artifacts,
+    "inspect": inspect,
+    "validate": validate_records,
+    "rebuild": rebuild,
+    "summary": summarise,
+    "candidates": list_candidates,
+    "compare-command": suggest_comparison,
+    "explain": explain,
+}
+
+
+def _try_rebuild(rebuild_artifact: Callable[[Path], Json], path: Path) -> Json:
+    """Return the record of a rebuild, or why it was refused: one refusal among many stops no other rebuild."""
+    try:
+        return rebuild_artifact(path)
+    except UserError as error:
+        return {"manifest": str(path), "verdict": "refused", "reason": " ".join(str(error).split())}
+
+
+def _validate(path: Path, lenient: bool) -> list[Check]:
+    try:
+        foreign = read_foreign(path)
+    except UserError:
+        foreign = None  # not JSON: the checks say so
+    return validate_manifest(path, lenient) if foreign is None else validate_foreign(path, foreign)
+
+
+def _describe(path: Path) -> Json:
+    """Return one artifact of the list; one that cannot be read says so in place of its status."""
+    place = "/".join(path.parts[-5:-1])
+    try:
+        manifest, beside = read_manifest(path), path.with_name("parity.json")
+        parity = read_parity(beside)["status"] if beside.is_file() else "not yet"
+    except UserError as error:
+        status = f"unreadable: {' '.join(str(error).split()).removeprefix(f'{path}: ')}"
+        return {"artifact": place, "status": status, "bytes": "", "sha256": "", "share": "", "parity": ""}
+    share = manifest["precision"] and manifest["precision"]["share"]
+    return {
+        "artifact": place,
+        "status": manifest["status"],
+        "bytes": manifest["artifact"]["bytes"],
+        "sha256": (manifest["artifact"]["sha256"] or "none")[:12],
+        "share": "" if share is None else f"{share:.1%}",
+        "parity": parity,
+    }
+
+
+def _as_json(checks: Iterable[Check]) -> list[Json]:
+    return [vars(check) for check in checks]
+
+
+def _write(options: Namespace, document: Json, kind: str) -> ExitCode:
+    write_json(options.output, document, kind)
+    return show(options, {"output": options.output}, lambda: [f"wrote {options.output}"])

@@ -1,0 +1,19 @@
+"""The words of verdicts: constants that only people read, so that changing one makes nothing stale."""
+
+SENTENCES = {
+    "faster": "The right side is **faster** than the left",
+    "slower": "The right side is **slower** than the left",
+    "equivalent": "Both sides are **equivalent** within the margin",
+    "undecided": "**Undecided**: the pairs so far neither show a difference nor exclude one",
+    "not-comparable": "**Not comparable**: no difference is computed",
+    "failed": "**Failed**: one side has no number",
+}
+REASONS = {
+    "budget": "The budget ended before the pairs had decided.",
+    "horizon": "The test is over: this many pairs cannot tell, and more would break its promise.",
+    "interference": "Taking turns changes one arm more than the other, by more than the margin.",
+    "modes": "Starts jump between levels, and not every pair of levels supports the same verdict.",
+    "sessions": "Two devices need at least three sessions each on at least two days.",
+    "days": "Two devices need sessions on at least two days.",
+    "width": "The sessions so far neither show a difference nor exclude one.",
+}

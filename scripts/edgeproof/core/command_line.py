@@ -1,0 +1,99 @@
+"""How verbs of the command line are declared, read and shown: one parser, one `--json`, one line per mistake."""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from .errors import UserError
+from .exit_codes import ExitCode
+
+NameLists = dict[str, Callable[[], list[str]]]  # metavar of an argument: the names that it takes today
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that raises UserError for mistakes and knows its verbs and arguments.
+
+    `verbs`: parsers of the verbs by name. `arguments`: what `add_argument` made, `--help` included. Shell completion
+    reads both: an argument's metavar (`ARTIFACT`, `MODEL`, …) says which names complete it.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.verbs: dict[str, CommandParser] = {}
+        self.arguments: list[argparse.Action] = []
+        super().__init__(*args, **options)
+
+    def add_argument(self, *args: Any, **options: Any) -> argparse.Action:
+        """Declare an argument as argparse does, and remember it."""
+        action = super().add_argument(*args, **options)
+        self.arguments.append(action)
+        return action
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError with the mistake, what was probably meant, and where the help is."""
+        if wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message):
+            from .suggestions import suggest_words  # only for a mistake: difflib takes a while to import
+
+            known = [item.strip(" '") for item in wrong[2].split(",")]
+            choices = f"is not one of {', '.join(known)}{suggest_words(wrong[1], known)}"
+            message = f"{message[: wrong.start()]}{wrong[1]!r} {choices}"
+        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+
+def add_verbs(parser: CommandParser, verbs: dict[str, str]) -> dict[str, CommandParser]:
+    """Declare verbs, given as {name: what it does}, each with `--json`; return their parsers by name."""
+    group = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
+    for name, text in verbs.items():
+        parser.verbs[name] = add_json(group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}."))
+    return parser.verbs
+
+
+def add_json(verb: CommandParser) -> CommandParser:
+    """Declare what every verb has: `--json`. Return the parser."""
+    verb.add_argument("--json", action="store_true", help="print JSON instead of text")
+    verb.set_defaults(parser=verb)
+    return verb
+
+
+def read_options(parser: CommandParser, argv: list[str]) -> argparse.Namespace:
+    """Return the options of one call; UserError for a mistake, with a suggestion for a mistyped option."""
+    options, rest = parser.parse_known_args(argv)
+    if rest:
+        from .suggestions import suggest_words
+
+        verb: CommandParser = options.parser
+        flags = [flag for action in verb.arguments for flag in action.option_strings]
+        verb.error(f"unknown argument {rest[0]!r}{suggest_words(rest[0].split('=')[0], flags)}")
+    return options
+
+
+def show(options: argparse.Namespace, document: object, lines: Callable[[], Iterable[str]]) -> ExitCode:
+    """Print `document` with `--json`, else `lines()`; return GOOD."""
+    if options.json:
+        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n".join(lines()))
+    return ExitCode.GOOD
+
+
+def positive(text: str) -> int:
+    """Return the value of an option that is an integer of at least 1 (argparse `type`)."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be positive")
+    return value
+
+
+def count(text: str) -> int:
+    """Return the value of an option that is an integer of at least 0 (argparse `type`)."""
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} must not be negative")
+    return value
+
+
+def amount(text: str) -> float:
+    """Return the value of an option that is a finite number of at least 0 (argparse `type`)."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} must be a number of at least 0")
+    return value

@@ -1,0 +1,265 @@
+"""The command line as a whole: every verb found by walking the parsers, its JSON, its exit codes, its completion."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from edgeproof.__main__ import build_parser, list_completions, main
+from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
+from edgeproof.core.cli import run
+from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
+from edgeproof.core.layout import REPOSITORY
+from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
+
+from .artifacts.conftest import BUILD, Job, make_classifier
+
+ARTIFACT = "tiny/ort-cpu/host/int8"
+SCENARIO = REPOSITORY / "tests/data/planner/mobile_vision_pipeline.json"
+# What each verb needs to be called, and its exit code: a new verb has to be entered here.
+CALLS = {
+    "artifacts presets": ([], 0),
+    "artifacts dry-run": ([ARTIFACT], 0),
+    "artifacts list": ([], 0),
+    "artifacts inspect": ([ARTIFACT], 0),
+    "artifacts validate": ([ARTIFACT], 0),
+    "artifacts rebuild": ([ARTIFACT, "--output", "OUTPUT"], 0),
+    "artifacts summary": ([ARTIFACT], 0),
+    "artifacts candidates": ([], 0),
+    "artifacts compare-command": ([], 2),  # nothing is measured
+    "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
+    "plans solve": (["vision"], 0),
+    "plans verify": (["vision/balanced"], 0),
+    "completion": (["bash"], 0),
+    "names": (["ARTIFACT"], 0),
+}
+
+
+def walk(parser, place=()):
+    """Yield (words, parser) of every verb of a parser."""
+    for name, verb in parser.verbs.items():
+        if verb.verbs:
+            yield from walk(verb, (*place, name))
+        else:
+            yield " ".join((*place, name)), verb
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A root with the shipped configuration, one artifact of a model `tiny`, and one plan."""
+    root = tmp_path_factory.mktemp("root")
+    for name in ("config", "envs"):
+        shutil.copytree(REPOSITORY / name, root / name)
+    shutil.copy(root / "config/models/digits-cnn.yaml", root / "config/models/tiny.yaml")
+    folder = root / "results/sources/tiny"
+    folder.mkdir(parents=True)
+    job = Job(folder, make_classifier())
+    (folder / "samples").mkdir()
+    shutil.copy(job.evaluation, folder / "samples/evaluation.npz")
+    place = f"results/artifacts/{ARTIFACT}"
+    options = {"cell": dict(zip(("model", "preset", "builder", "precision"), ARTIFACT.split("/"), strict=True))}
+    options |= {"source": job.source, "identity": job.identity, "precision": "int8", "calibration": job.calibration}
+    options |= {"preset": {"backend": "onnxruntime", "artifact": "onnx", "build": BUILD}}
+    options |= {name: f"{place}/{name}" for name in ("artifact", "manifest")}
+    texts = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in options.items()}
+    job.folder = root
+    command = ["scripts/build_onnx.py", *(part for key, text in texts.items() for part in (f"--{key}", text))]
+    job.build("int8", folder=place, script=command[0], argv=command[1:])
+    scenario = root / "results/plans/vision/scenario.json"
+    scenario.parent.mkdir(parents=True)
+    shutil.copy(SCENARIO, scenario)
+    plan = str(root / "results/plans/vision/balanced/plan.json")
+    argv = ["plans", "solve", "vision", "--json", "--draws", "0", "--output", plan]
+    assert run(lambda arguments: main(arguments, root), argv) == 0
+    return root
+
+
+def test_every_verb_has_a_parser_and_a_function():
+    assert {words for words, _ in walk(build_parser())} == set(CALLS)
+    assert {f"artifacts {name}" for name in ARTIFACT_VERBS} | {f"plans {name}" for name in PLAN_VERBS} == {
+        words for words in CALLS if " " in words
+    }
+
+
+@pytest.mark.parametrize("words", CALLS)
+def test_every_verb_prints_json_and_nothing_else(root, words, tmp_path, capsys):
+    arguments, code = CALLS[words]
+    argv = [*words.split(), *(str(tmp_path / "out") if item == "OUTPUT" else item for item in arguments), "--json"]
+    assert run(lambda arguments: main(arguments, root), argv) == code
+    streams = capsys.readouterr()
+    if code == ExitCode.MISTAKE:
+        assert streams.out == "" and streams.err.startswith("error: ") and streams.err.count("\n") == 1
+    else:
+        assert json.loads(streams.out) and streams.err == ""
+
+
+@pytest.mark.parametrize("words", CALLS)
+def test_every_verb_says_so_in_text_too(root, words, tmp_path, capsys):
+    arguments, code = CALLS[words]
+    argv = [*words.split(), *(str(tmp_path / "out") if item == "OUTPUT" else item for item in arguments)]
+    assert run(lambda arguments: main(arguments, root), argv) == code
+    assert (capsys.readouterr().out != "") == (code == 0)
+
+
+@pytest.mark.parametrize(("words", "parser"), [*walk(build_parser())], ids=lambda value: str(value)[:30])
+def test_every_verb_and_option_has_a_help(words, parser, capsys):
+    with pytest.raises(SystemExit) as leave:
+        parser.parse_args(["--help"])
+    assert leave.value.code == 0 and f"usage: edgeproof {words}" in capsys.readouterr().out
+    assert [action.dest for action in parser.arguments if not action.help] == []
+    assert {flag for action in parser.arguments for flag in action.option_strings} >= {"--json", "--help"}
+    assert parser.description
+
+
+def test_the_table_of_exit_codes_is_the_one_of_the_help(capsys):
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 130, 143]
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.endswith("\n".join(["exit codes:", *describe_exit_codes(), ""]))
+
+
+def test_a_verdict_that_is_not_good_is_1(root, tmp_path, capsys):
+    shutil.copytree(root / "results/artifacts" / ARTIFACT, folder := tmp_path / "copy")
+    (folder / "artifact.onnx").write_bytes(b"edited")
+    assert run(main, ["artifacts", "validate", str(folder)]) == ExitCode.NOT_GOOD
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+def test_a_signal_ends_a_verb_with_its_code(tmp_path, number, code):
+    os.mkfifo(tmp_path / "plan.json")
+    program = (
+        f"import signal; signal.signal({number.value}, "
+        + ("signal.default_int_handler" if number == signal.SIGINT else "signal.SIG_DFL")
+        + "); from edgeproof.__main__ import main; from edgeproof.core.cli import run_program; run_program(main)"
+    )
+    command = [sys.executable, "-c", program, "plans", "solve", str(tmp_path / "plan.json")]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE)
+    with open(tmp_path / "plan.json", "w"):  # returns when the verb waits for the other end
+        time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait(timeout=30) == code
+    assert b"Traceback" not in process.stderr.read()
+
+
+def test_help_starts_at_once():
+    """A whole process takes at most 0.3 s of processor time, which other tests do not stretch (0.1 s here)."""
+    for argv in ([], ["artifacts"], ["plans"]):
+        before = os.times()
+        command = [sys.executable, "-m", "edgeproof", *argv, "--help"]
+        subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        assert used < 0.3, argv
+
+
+def test_help_imports_no_heavy_package():
+    names = ("numpy", "onnx", "onnxruntime", "yaml", "jsonschema_rs", "pandas", "ortools")
+    for argv in ([], ["artifacts"], ["plans"], ["plans", "solve"]):
+        program = (
+            "import sys\nfrom edgeproof.__main__ import main\n"
+            f"try: main({[*argv, '--help']})\nexcept SystemExit: pass\n"
+            f"sys.exit(', '.join(set({names}) & set(sys.modules)))"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
+        assert ended.stderr == "\n" or ended.stderr == "", argv
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
+
+
+@pytest.fixture
+def program(tmp_path, root):
+    """A program `edgeproof` that works in the prepared root."""
+    path = tmp_path / "bin" / "edgeproof"
+    path.parent.mkdir()
+    path.write_text(
+        f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''\n"
+        "from pathlib import Path\nfrom edgeproof.__main__ import main\nfrom edgeproof.core.cli import run_program\n"
+        f"run_program(lambda argv: main(argv, Path({str(root)!r})))\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def complete_in_bash(program, *words):
+    """Return what bash offers for the last of `words`, by calling the function that the script defines."""
+    script = """
+        source <("$1" completion bash) || exit 9
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _edgeproof
+        printf '%s\\n' "${COMPREPLY[@]}"
+        complete -p edgeproof >&2
+    """
+    ended = subprocess.run(["bash", "-u", "-c", script, "bash", program, *words], env=environment(), text=True,
+                           capture_output=True, check=True)  # fmt: skip
+    assert ended.stderr == "complete -o default -F _edgeproof edgeproof\n"
+    return ended.stdout.split()
+
+
+def complete_in_zsh(program, *words):
+    """Return what zsh offers: `compadd` is replaced by a function that prints what fits, as zsh's own would."""
+    script = """
+        compadd() { shift; print -l -- ${(M)@:#${words[CURRENT]}*} }
+        _files() { : }
+        source <("$1" completion zsh) || exit 9
+        words=("$@") CURRENT=$#
+        _edgeproof
+    """
+    ended = subprocess.run(["zsh", "-f", "-c", script, "zsh", program, *words], env=environment(), text=True,
+                           capture_output=True, check=True)  # fmt: skip
+    assert ended.stderr == ""
+    return ended.stdout.split()
+
+
+@pytest.fixture(params=["bash", "zsh"])
+def complete(request, program):
+    """Return a function that completes in one shell."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    function = complete_in_bash if request.param == "bash" else complete_in_zsh
+    return lambda *words: function(str(program), *words)
+
+
+def test_rooms_verbs_options_and_choices_are_completed(complete):
+    assert complete("") == ["artifacts", "plans", "completion", "names"]
+    assert complete("artifacts", "") == list(ARTIFACT_VERBS)
+    assert complete("artifacts", "in") == ["inspect"]
+    assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]
+    assert complete("plans", "solve", "x.json", "--format", "") == ["text", "json", "csv", "html", "pareto-csv"]
+    assert complete("artifacts", "list", "--model", "ti") == ["tiny"]
+    assert complete("artifacts", "nothing", "") == list(ARTIFACT_VERBS)
+
+
+def test_names_of_artifacts_and_plans_are_completed(complete):
+    for verb in ("inspect", "validate", "rebuild", "explain", "summary"):
+        assert complete("artifacts", verb, "") == [ARTIFACT]
+    assert complete("artifacts", "inspect", "--json", "tiny/ort") == [ARTIFACT]
+    assert complete("artifacts", "dry-run", "tiny/ort-cpu/host/int8") == [ARTIFACT, f"{ARTIFACT}-dynamic"]
+    assert complete("plans", "solve", "") == ["vision"]
+    assert complete("plans", "verify", "vi") == ["vision/balanced"]
+    assert "throughput" in complete("plans", "solve", "vision", "--goal", "")
+
+
+def test_every_kind_of_name_is_one_that_some_argument_takes():
+    used = {action.metavar for _, verb in walk(build_parser()) for action in verb.arguments}
+    assert set(list_completions(Path("."))) <= used
+
+
+def test_names_that_are_printed_are_names_that_are_taken(root, capsys):
+    main(["artifacts", "list", "--json"], root)
+    names = [item["artifact"] for item in json.loads(capsys.readouterr().out)]
+    assert names == [ARTIFACT]
+    for verb in ("inspect", "validate", "summary", "dry-run"):
+        path = str(root / "results/artifacts" / ARTIFACT / "manifest.json")
+        outputs = []
+        for target in (ARTIFACT, path):
+            assert main(["artifacts", verb, target, "--json"], root) == 0
+            outputs.append(capsys.readouterr().out)
+        assert outputs[0] == outputs[1]
