@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeproof.artifacts.builds.converter_process import ENVIRONMENT
-from edgeproof.artifacts.records.formats import take_snapshot
+from edgeproof.artifacts.records.formats import select_build_options
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
@@ -164,7 +164,7 @@ def _compose_ours(model, preset, document, precision, place):
         options = {
             "cell": json.dumps(cell),
             **common,
-            "preset": json.dumps(take_snapshot(document, precision)),
+            "preset": json.dumps(select_build_options(document, precision)),
             "precision": precision,
             "artifact": place / "artifact",
             "manifest": place / "manifest.json",
