@@ -17,6 +17,7 @@ from edgeproof.comparability.judging import judge_pair
 from edgeproof.comparability.reporting import report_comparison
 from edgeproof.core.campaign import DEFAULT_REGRESSIONS
 from edgeproof.core.layout import Cell, comparison_folder, run_folder
+from edgeproof.core.reader import reading_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
@@ -82,6 +83,7 @@ def write_large_campaign(folder, sizes):
         os.chdir(before)
 
 
+@reading_once()
 def run_part(name):
     """Do one part of the work, in the current folder; `report` and `gate` are scripts of their own."""
     plan = json.loads(Path(_PLAN).read_text())

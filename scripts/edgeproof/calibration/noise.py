@@ -11,6 +11,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell
 from edgeproof.core.paired_test import judge_pairs
+from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.statistical_power import detectable_effect
 from edgeproof.runs import pairing
@@ -136,6 +137,7 @@ def judge_fitness(effect, false_rate, margin, disturbances):
     return ("limited", disturbances) if disturbances else ("fit", [])
 
 
+@read_once
 def read_noise(path):
     """Return the noise document at `path`, recomputed from its pairs; UserError names a value that does not follow."""
     document = read_json(path, "noise")
@@ -155,8 +157,9 @@ def read_ratios(path, document):
 def _split_sessions(table):
     """Return per session the log-ratios of its pairs, and the mean log median of all its processes."""
     ratios, levels = [], []
-    for _, rows in table.groupby("session", sort=True):
+    for session in sorted({row.session for row in table}):
+        rows = [row for row in table if row.session == session]
         medians = pairing.medians_of(rows)
         ratios.append(np.log(medians["right"] / medians["left"]))
-        levels.append(float(np.log(rows["median_ns"]).mean()))
+        levels.append(float(np.log([row.median_ns for row in rows]).mean()))
     return ratios, levels

@@ -5,6 +5,7 @@ edge phases, "Named statistic".
 """
 
 from edgeproof.core.errors import UserError
+from edgeproof.core.reader import read_once
 from edgeproof.core.yaml_files import read_yaml
 
 from .quantities import OFFERED, WITHOUT_CONFIDENCE
@@ -12,6 +13,7 @@ from .quantities import OFFERED, WITHOUT_CONFIDENCE
 VERDICTS = ("pass", "fail", "unknown")
 
 
+@read_once
 def read_criteria(path):
     """Return the criteria of a file of config/criteria/, checked; `regime` is None where a metric has none.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.runs.raw_samples import path_beside, read_samples
 
@@ -25,6 +26,7 @@ _DIRECTIONS = {"faster": "faster", "slower": "slower", "equivalent": "neutral"}
 _OTHER_SYSTEM = ("runtime-comparison", "target-comparison")
 
 
+@reading_once()
 def decide_deployment(report, regression, result, parity, criteria, output):
     """Write `decision.json` of a comparison (schema `decision`); all arguments are paths.
 
@@ -35,6 +37,8 @@ def decide_deployment(report, regression, result, parity, criteria, output):
     write_json(output, document, "decision")
 
 
+@read_once
+@reading_once()
 def read_decision(path):
     """Return the decision at `path`, made again from everything that it rests on; UserError names what differs."""
     path = Path(path)

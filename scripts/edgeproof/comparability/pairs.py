@@ -5,6 +5,7 @@ from pathlib import Path
 from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.reader import read_once
 from edgeproof.runs import pairing
 from edgeproof.runs.sessions import digest_agent
 
@@ -84,6 +85,7 @@ def find_other_state(session, verdict):
     return None
 
 
+@read_once
 def read_pairs(table, record):
     """Return (document, {arm: medians in ns}) in order of pairs, recomputed from the raw samples (see
     `runs.pairing`).

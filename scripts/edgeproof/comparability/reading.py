@@ -10,6 +10,7 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder
+from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
@@ -18,6 +19,8 @@ from .judging import build_verdict
 from .reporting import rebuild_report
 
 
+@read_once
+@reading_once()
 def read_comparison(path):
     """Return the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.yaml_files import read_yaml
 
@@ -37,6 +38,7 @@ _RECOMMENDATIONS = {
 }
 
 
+@reading_once()
 def judge_regression(report_path, results, parities, policy_name, policy, comparability, output):
     """Write `regression.json` of a comparison (schema `regression`).
 
@@ -48,6 +50,8 @@ def judge_regression(report_path, results, parities, policy_name, policy, compar
     write_json(output, document, "regression")
 
 
+@read_once
+@reading_once()
 def read_regression(path):
     """Return the regression at `path`, judged again from everything that it rests on; UserError names what differs."""
     path = Path(path)

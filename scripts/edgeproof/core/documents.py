@@ -13,13 +13,13 @@ import jsonschema_rs
 
 from .errors import UserError
 from .files import atomic_write, sha256_bytes
+from .reader import current_reader, read_once
 
 SEAL = "document_sha256"
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
-# Digests of kinds and texts that this process has found valid: whoever judges a campaign reads most files many times.
-_VALID = set()
 
 
+@read_once
 def read_json(path, kind):
     """Return the JSON document at `path`, validated as `kind`; UserError names file, key, value and the rule broken."""
     text = read_text(path)
@@ -30,7 +30,7 @@ def read_json(path, kind):
         raise UserError(f"{path}: not valid JSON: {error}") from error
     except RecursionError:
         raise UserError(f"{path}: not valid JSON: nested too deep") from None
-    return validate_once(document, kind, path, text)
+    return validate(document, kind, path)
 
 
 def write_json(path, document, kind):
@@ -38,7 +38,6 @@ def write_json(path, document, kind):
     validate(document, kind, path)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     atomic_write(path, text)
-    _VALID.add(_digest_text(kind, text))
 
 
 def write_sealed(path, document, kind):
@@ -46,6 +45,7 @@ def write_sealed(path, document, kind):
     write_json(path, seal(document), kind)
 
 
+@read_once
 def read_sealed(path, kind, remedy):
     """Return the document at `path` as `read_json` does; UserError, with the remedy, where its seal does not hold."""
     document = read_json(path, kind)
@@ -74,24 +74,11 @@ def validate(document, kind, where):
     return document
 
 
-def validate_once(document, kind, where, text):
-    """Return a document read from `text`, validated unless the same text was found valid before."""
-    digest = _digest_text(kind, text)
-    if digest not in _VALID:
-        validate(document, kind, where)
-        _VALID.add(digest)
-    return document
-
-
 def _is_valid(document, kind):
     try:
         return _validator(kind).is_valid(document)
     except ValueError:  # what JSON cannot say, as a key that is no string
         return False
-
-
-def _digest_text(kind, text):
-    return sha256_bytes(f"{kind}\n{text}".encode())
 
 
 def digest_json(value):
@@ -115,9 +102,7 @@ def _validator(kind):
 def read_text(path):
     """Return the text of a file; UserError if it cannot be read or is not UTF-8."""
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        return current_reader().read(path).decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
 

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from .errors import UserError
+from .reader import current_reader
 
 
 def sha256_bytes(data):
@@ -16,11 +16,7 @@ def sha256_bytes(data):
 
 def sha256_file(path):
     """Return the sha256 of a file's bytes as 64 hexadecimal digits; UserError if it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return current_reader().digest(path)
 
 
 def is_file(path):

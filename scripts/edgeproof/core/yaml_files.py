@@ -6,10 +6,12 @@ import re
 
 import yaml
 
-from .documents import read_text, validate_once
+from .documents import read_text, validate
 from .errors import UserError
+from .reader import read_once
 
 
+@read_once
 def read_yaml(path, kind):
     """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are errors."""
     text = read_text(path)
@@ -19,7 +21,7 @@ def read_yaml(path, kind):
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
         raise UserError(f"{path}:{line} {getattr(error, 'problem', None) or error}") from error
-    return validate_once(document, kind, path, text)
+    return validate(document, kind, path)
 
 
 @functools.lru_cache(maxsize=64)

@@ -23,6 +23,7 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.paired_test import PairJudgement, adjust_judgements, judge_pairs
+from edgeproof.core.reader import reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.scenario.loading import load_scenario
@@ -107,6 +108,7 @@ class Evidence(NamedTuple):
     gated: list
 
 
+@reading_once()
 def collect_evidence(snapshot, tolerate=(), noise_paths=(), regressions=None):
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 

@@ -6,6 +6,7 @@ from edgeproof.artifacts.records.manifest_lookup import read_parity
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.core.reader import reading_once
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_tables import describe_failure
 from edgeproof.runs.results import read_result
@@ -46,6 +47,7 @@ def judge_plan(plan, check):
     return {"state": "ok", "status": plan["status"], "reasons": []}
 
 
+@reading_once()
 def check_gate(snapshot, tolerate, output, regressions=None):
     """Write `output` (`edgeproof.gate.v1`) if every cell and every plan passes; return (passed, text to print).
 

@@ -5,24 +5,41 @@ ones, as long as everything that the caller puts into the key (arms, protocol, a
 machine that the sessions met.
 """
 
+import csv
+import io
 import json
 import random
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.reader import current_reader, read_once, reading_once
 
 from .conditions import describe_state, judge_environment
 from .sessions import process_folder, run_session
 
-COLUMNS = ("session", "pair", "position", "arm", "calls_per_sample", "samples", "median_ns", "file", "sha256")
 _RECORD = "pairs-of-session.json"
-# (sha256 of samples, calls per sample, median) that this process has found to belong together.
-_FOLLOWING = set()
+
+
+class PairRow(NamedTuple):
+    """One process of a pair, a row of `pairs.csv`: `median_ns` per inference, `file` and `sha256` of its samples."""
+
+    session: int
+    pair: int
+    position: int
+    arm: str
+    calls_per_sample: int
+    samples: int
+    median_ns: float
+    file: str
+    sha256: str
+
+
+COLUMNS = PairRow._fields
 
 
 def measure_session_of_pairs(folder, label, arms, pairs, inputs, device, protocol, interpreter, key, seed):
@@ -85,33 +102,43 @@ def write_pairs(path, sessions):
     return [{name: value for name, value in session.items() if name != "rows"} for session in sessions]
 
 
+@read_once
+@reading_once()
 def read_pairs(path, expected_sha256):
-    """Return the table (DataFrame, `COLUMNS`), its medians recomputed from the raw samples that it names.
+    """Return the rows of the table, PairRows in its order, their medians recomputed from the samples that they name.
 
     UserError when the table is not the one recorded, when samples are missing or changed, or when a median does not
     follow.
     """
     if sha256_file(path) != expected_sha256:
         raise UserError(f"{path}: its sha256 is not the recorded table_sha256; these are not the pairs measured")
-    table = pd.read_csv(path)
-    for row in table.to_dict("records"):
-        if sha256_file(row["file"]) != row["sha256"]:
-            raise UserError(f"{row['file']}: its sha256 is not the one in {path}; these are not the samples measured")
-        claim = (row["sha256"], row["calls_per_sample"], row["median_ns"])
-        if claim in _FOLLOWING:
-            continue
-        median = _median(np.load(row["file"], allow_pickle=False), row["calls_per_sample"])
-        if abs(median - row["median_ns"]) > 1e-6 * median:
+    rows = _parse_table(path)
+    for row in rows:
+        if sha256_file(row.file) != row.sha256:
+            raise UserError(f"{row.file}: its sha256 is not the one in {path}; these are not the samples measured")
+        samples = np.load(io.BytesIO(current_reader().read(row.file)), allow_pickle=False)
+        median = _median(samples, row.calls_per_sample)
+        if not abs(median - row.median_ns) <= 1e-6 * median:  # NaN is refused, too
             raise UserError(
-                f"{path}: median_ns of pair {row['pair']} {row['arm']} is {row['median_ns']}, the samples give {median}"
+                f"{path}: median_ns of pair {row.pair} {row.arm} is {row.median_ns}, the samples give {median}"
             )
-        _FOLLOWING.add(claim)
-    return table
+    return rows
 
 
-def medians_of(table):
+def medians_of(rows):
     """Return {left, right}: the arms' medians in ns, float64, in order of pairs."""
-    return {arm: table.loc[table["arm"] == arm, "median_ns"].to_numpy(dtype="float64") for arm in ("left", "right")}
+    return {arm: np.array([row.median_ns for row in rows if row.arm == arm]) for arm in ("left", "right")}
+
+
+def _parse_table(path):
+    lines = list(csv.reader(io.StringIO(current_reader().read(path).decode(errors="replace"))))
+    if lines[:1] != [list(COLUMNS)]:
+        raise UserError(f"{path}: the columns are {lines[:1]}; {','.join(COLUMNS)} is needed")
+    kinds = PairRow.__annotations__.values()
+    try:
+        return [PairRow(*(kind(text) for kind, text in zip(kinds, row, strict=True))) for row in lines[1:]]
+    except ValueError as error:
+        raise UserError(f"{path}: not a table of pairs: {error}") from error
 
 
 def _state_of(arm, record):

@@ -3,10 +3,11 @@
 import math
 from pathlib import Path
 
-from edgeproof.core.documents import digest_json, read_json, require_sealed
+from edgeproof.core.documents import read_json, require_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell
+from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.summary import summarise_run
 
@@ -18,8 +19,6 @@ OUTPUT_LIMIT = 0.1
 _UNSUPPORTED = ("provider_unavailable",)
 _MS = 1e6
 _SAMPLES = "the samples"
-# Digests of results that this process has recomputed from samples with the digest that they name.
-_RECOMPUTED = set()
 
 
 def build_result(facts, manifest, session, samples):
@@ -104,6 +103,7 @@ def summarise_samples(samples, calls, protocol, result):
     }
 
 
+@read_once
 def read_result(path):
     """Return the result at `path`, checked against its schema and recomputed from `samples.csv` beside it.
 
@@ -117,11 +117,8 @@ def read_result(path):
         raise UserError(
             f"{samples_path}: its sha256 is not digests.samples of {path}; these are not the samples measured"
         )
-    digest = digest_json(result)
-    if digest not in _RECOMPUTED:
-        _recompute(result, path, samples_path)
-        require_sealed(result, path, "measure the cell again")  # what the samples do not say: memory, environment, …
-        _RECOMPUTED.add(digest)
+    _recompute(result, path, samples_path)
+    require_sealed(result, path, "measure the cell again")  # what the samples do not say: memory, environment, …
     return result
 
 

@@ -57,7 +57,7 @@ def test_sessions_are_kept_by_key_and_their_table_reads_back(tmp_path, measure):
     table = pairing.read_pairs(tmp_path / "pairs.csv", sha256_file(tmp_path / "pairs.csv"))
     medians = pairing.medians_of(table)
     assert len(medians["left"]) == len(medians["right"]) == 3
-    assert list(table["session"]) == [1, 1, 1, 1, 2, 2]
+    assert [row.session for row in table] == [1, 1, 1, 1, 2, 2]
     np.testing.assert_allclose(medians["left"], 2e6, rtol=0.02)
 
 

@@ -12,11 +12,13 @@ from edgeproof.core.documents import digest_json, read_json, require_sealed, val
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_bytes, sha256_file
 from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
+from edgeproof.core.reader import read_once
 
 _BUILDING = ("core", "sources", "artifacts", "converters")
 HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds what needs no other
 
 
+@read_once
 def read_manifest(path):
     """Return the manifest at `path`, checked against its schema, its own digest and that of its preset snapshot.
 
