@@ -1,8 +1,15 @@
 """A document that claims what can be computed is computed again when it is read; the first difference is named."""
 
 import math
+from typing import Any, NamedTuple
 
 from .errors import UserError
+
+
+class _Difference(NamedTuple):
+    key: str
+    claimed: Any
+    computed: Any
 
 
 def must_follow(claimed, computed, key, path, source):
@@ -11,14 +18,31 @@ def must_follow(claimed, computed, key, path, source):
     `key`: where the values are in the file at `path`, empty for the whole document. `source`: what `computed` comes
     from, as the subject of "… give". Floats may differ by the rounding of another numpy, everything else must be equal.
     """
-    if isinstance(computed, dict) and isinstance(claimed, dict) and claimed.keys() == computed.keys():
+    if found := _find_difference(claimed, computed):
+        place = f"{key}{found.key}" if key else found.key.removeprefix(".")
+        raise UserError(f"{path}: {place} is {found.claimed!r}, {source} give {found.computed!r}")
+
+
+def _find_difference(claimed, computed):
+    """Return the first difference, its key relative to the two values (`.name`, `[index]`), None for none."""
+    if isinstance(computed, dict):
+        if not isinstance(claimed, dict) or claimed.keys() != computed.keys():
+            return _Difference("", claimed, computed)
         for name, value in computed.items():
-            must_follow(claimed[name], value, f"{key}.{name}" if key else name, path, source)
-    elif isinstance(computed, (list, tuple)) and isinstance(claimed, list) and len(claimed) == len(computed):
+            if found := _find_difference(claimed[name], value):
+                return found._replace(key=f".{name}{found.key}")
+        return None
+    if isinstance(computed, list | tuple):
+        if not isinstance(claimed, list) or len(claimed) != len(computed):
+            return _Difference("", claimed, computed)
         for index, value in enumerate(computed):
-            must_follow(claimed[index], value, f"{key}[{index}]", path, source)
-    elif isinstance(computed, float) and isinstance(claimed, (int, float)) and not isinstance(claimed, bool):
-        if not math.isclose(claimed, computed, rel_tol=1e-9, abs_tol=1e-12):
-            raise UserError(f"{path}: {key} is {claimed}, {source} give {computed}")
-    elif claimed != computed or isinstance(claimed, bool) != isinstance(computed, bool):
-        raise UserError(f"{path}: {key} is {claimed!r}, {source} give {computed!r}")
+            if found := _find_difference(claimed[index], value):
+                return found._replace(key=f"[{index}]{found.key}")
+        return None
+    if isinstance(claimed, bool) == isinstance(computed, bool):
+        if claimed == computed:
+            return None
+        numbers = isinstance(computed, float) and isinstance(claimed, int | float)
+        if numbers and math.isclose(claimed, computed, rel_tol=1e-9, abs_tol=1e-12):
+            return None
+    return _Difference("", claimed, computed)

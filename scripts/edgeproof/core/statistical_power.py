@@ -54,6 +54,7 @@ def power_of_pairs(log_effect, log_sd, log_margin, pairs, alpha):
     return max(0.0, near + far - 1)
 
 
+@functools.lru_cache(maxsize=1024)
 def pairs_needed(log_effect, log_sd, log_margin, alpha, power=0.8, limit=10_000):
     """Return the smallest number of pairs (>= 2) whose power reaches `power`, or None if more than `limit` are needed.
 
