@@ -7,7 +7,6 @@ A schema lives in `config/schemas/{kind}.schema.json` (JSON Schema 2020-12). Res
 import functools
 import json
 import math
-import re
 from pathlib import Path
 
 import jsonschema_rs
@@ -17,8 +16,6 @@ from .files import atomic_write, sha256_bytes
 from .reader import current_reader, read_once
 
 SEAL = "document_sha256"
-# JSON text without such a number has none that is too large for a float, so that nothing in it can become infinite.
-_LARGE_NUMBER = re.compile(r"[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
 
 
@@ -27,15 +24,15 @@ def read_json(path, kind):
     """Return the JSON document at `path`, validated as `kind`; UserError names file, key, value and the rule broken."""
     text = read_text(path)
     try:
-        document = json.loads(text, object_pairs_hook=_unique_object, parse_constant=_refuse_constant)
+        document = json.loads(
+            text, object_pairs_hook=_unique_object, parse_float=_parse_finite, parse_constant=_refuse_constant
+        )
         _require_characters(text, document)
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON: {error}") from error
     except RecursionError:
         raise UserError(f"{path}: not valid JSON: nested too deep") from None
-    if _LARGE_NUMBER.search(text) or not _is_valid(document, kind):
-        validate(document, kind, path)
-    return document
+    return _require_valid(document, kind, path)
 
 
 def write_json(path, document, kind):
@@ -72,11 +69,22 @@ def require_sealed(document, path, remedy):
 
 def validate(document, kind, where):
     """Return `document` if it satisfies the schema of `kind`; otherwise raise UserError with the first broken rule."""
-    if not (_is_finite(document) and _is_valid(document, kind)):
-        from .broken_rules import describe_broken_rule  # jsonschema is slow to import, and most documents are valid
+    if not _is_finite(document):
+        raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
+    return _require_valid(document, kind, where)
 
-        raise UserError(f"{where}: {describe_broken_rule(document, load_schema(kind))}")
+
+def _require_valid(document, kind, where):
+    """Do as `validate` for a document all of whose numbers are finite, as those are that were read from JSON."""
+    if not _is_valid(document, kind):
+        raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
     return document
+
+
+def _describe_broken_rule(document, kind):
+    from .broken_rules import describe_broken_rule  # jsonschema is slow to import, and most documents are valid
+
+    return describe_broken_rule(document, load_schema(kind))
 
 
 def _is_valid(document, kind):
@@ -128,6 +136,13 @@ def _require_characters(text, document):
             json.dumps(document, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{error.object[error.start]!r} is no character") from error
+
+
+def _parse_finite(text):
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large for a number")
+    return number
 
 
 def _refuse_constant(name):

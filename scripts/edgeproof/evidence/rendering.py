@@ -26,7 +26,9 @@ def write_report(snapshot, tolerate, html, markdown, noise_paths=(), regressions
     evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions)
     view = build_view(evidence, html)
     atomic_write(html, render_html(view))
-    atomic_write(markdown, render_markdown(build_view(evidence, markdown)))
+    if Path(markdown).parent != Path(html).parent:  # links are relative to the page's folder
+        view = build_view(evidence, markdown)
+    atomic_write(markdown, render_markdown(view))
 
 
 def build_view(evidence, page):

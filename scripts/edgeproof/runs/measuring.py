@@ -47,8 +47,10 @@ def measure_run(cell, task, arm, device, protocol, interpreter, paths):
     }
     if path_beside(paths["result"]) != path_beside(paths["samples"]):
         raise UserError(f"{paths['samples']}: must be samples.csv beside the result")
-    session, samples = None, []
-    if manifest["status"] == "ok":
+    if manifest["status"] != "ok":
+        samples = []
+        result = build_result(facts, manifest, None, samples)
+    else:
         if sha256_file(paths["artifact"]) != manifest["artifact"]["sha256"]:
             raise UserError(
                 f"{paths['artifact']}: its sha256 is not the one in {paths['manifest']}; rebuild the artifact"
@@ -70,8 +72,7 @@ def measure_run(cell, task, arm, device, protocol, interpreter, paths):
             facts["unstable_before"].append({"attempt": facts["attempt"], "message": message})
             print(f"{cell}  unstable, measuring again (at most {left} times): {message}", file=sys.stderr, flush=True)
     write_samples(paths["samples"], samples)
-    facts["digests"]["samples"] = sha256_file(paths["samples"])
-    result = build_result(facts, manifest, session and session.record, samples)
+    result["digests"] = facts["digests"] | {"samples": sha256_file(paths["samples"])}
     write_sealed(paths["result"], result, "result")
 
 

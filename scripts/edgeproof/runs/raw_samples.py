@@ -60,7 +60,8 @@ def _parse_rows(body):
     Seven times as fast as `pandas.read_csv`, whose import alone takes longer than all samples of a campaign.
     """
     text = np.frombuffer(body, dtype=np.uint8)
-    ends = np.flatnonzero((text < ord("0")) | (text > ord("9")))
+    digits = text - np.uint8(ord("0"))  # above 9 for every other character
+    ends = np.flatnonzero(digits > 9)
     if len(ends) % 2 or (text[ends[0::2]] != ord(",")).any() or (text[ends[1::2]] != ord("\n")).any():
         return None
     if len(text) != (ends[-1] + 1 if len(ends) else 0):
@@ -68,15 +69,15 @@ def _parse_rows(body):
     widths = np.diff(ends, prepend=-1) - 1
     if len(widths) and not 1 <= widths.min() <= widths.max() <= _DIGITS:
         return None
-    return tuple(_parse_numbers(text, ends[column::2], widths[column::2]) for column in (0, 1))
+    return tuple(_parse_numbers(digits, ends[column::2], widths[column::2]) for column in (0, 1))
 
 
-def _parse_numbers(text, ends, widths):
+def _parse_numbers(digits, ends, widths):
     """Return the numbers whose digits end before the places `ends` and are `widths` long."""
     numbers = np.zeros(len(ends), dtype=np.int64)
     for place in range(widths.max(initial=0)):
         there = slice(None) if place < widths.min() else widths > place
-        numbers[there] += (text[ends[there] - 1 - place] - ord("0")).astype(np.int64) * 10**place
+        numbers[there] += digits[ends[there] - 1 - place] * np.int64(10**place)
     return numbers
 
 
