@@ -14,6 +14,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from .errors import UserError
@@ -21,6 +22,7 @@ from .errors import UserError
 RECENT_FILES = 4  # A file is hashed and parsed, in either order: its bytes are kept until this many others were read.
 LARGE_FILE = 16 * 2**20  # bytes; a larger file, such as an artifact, is hashed in pieces and not kept.
 
+FilePath = str | os.PathLike[str]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -33,7 +35,7 @@ class Reader:
         self._recent: OrderedDict[str, bytes] = OrderedDict()
         self._answers: dict[Hashable, Any] = {}
 
-    def read(self, path: str | os.PathLike[str]) -> bytes:
+    def read(self, path: FilePath) -> bytes:
         """Return the bytes of a file, not opened again if it is one of the last few; UserError if it cannot be read."""
         name = os.fspath(path)
         if name not in self._recent:
@@ -41,7 +43,7 @@ class Reader:
                 self._keep(name, stream.read())
         return self._recent[name]
 
-    def digest(self, path: str | os.PathLike[str]) -> str:
+    def digest(self, path: FilePath) -> str:
         """Return the sha256 of a file as 64 hexadecimal digits, not opened again; UserError if it cannot be read."""
         name = os.fspath(path)
         if name not in self._digests:
@@ -100,11 +102,11 @@ def read_once(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _name_argument(value: Any) -> Hashable:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    return str(value) if isinstance(value, Path) else value
 
 
 @contextlib.contextmanager
-def _naming(path: str | os.PathLike[str]) -> Generator[None]:
+def _naming(path: FilePath) -> Generator[None]:
     try:
         yield
     except OSError as error:

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell
+from edgeproof.core.reader import FilePath
 
 from .charts import draw_sessions, label_of
-from .collecting import link_from
+from .collecting import CalibrationEvidence, link_from
 from .formatting import (
     SPACE,
     first_up,
@@ -27,7 +29,7 @@ _SENTENCES = {
 }
 
 
-def describe_calibrations(calibrations, page):
+def describe_calibrations(calibrations: list[CalibrationEvidence], page: FilePath) -> list[Json]:
     """Return one dict per calibrated device, its drawing included."""
     return [_describe(item, page) for item in calibrations]
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.reader import FilePath
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import anchor_of, label_of
-from .collecting import link_from
+from .collecting import CellEvidence, link_from
 from .formatting import (
     SPACE,
     choose_unit,
@@ -32,7 +34,7 @@ _NAMES = {
 }
 
 
-def list_models(cells):
+def list_models(cells: list[CellEvidence]) -> list[tuple[str, list[CellEvidence], str, float]]:
     """Return [(model, its cells, unit, factor)] in the order of the campaign; the unit suits its latencies."""
     models = []
     for model in dict.fromkeys(item.cell.model for item in cells):
@@ -41,7 +43,7 @@ def list_models(cells):
     return models
 
 
-def describe_cells(cells):
+def describe_cells(cells: list[CellEvidence]) -> list[Json]:
     """Return the table of cells, one group per model: {model, rows}."""
     return [
         {"model": model, "rows": [_describe_cell(item, unit, factor) for item in own]}
@@ -49,7 +51,7 @@ def describe_cells(cells):
     ]
 
 
-def list_reasons(item):
+def list_reasons(item: CellEvidence) -> list[str]:
     """Return why a cell is not ok, one line each, the tests of an unstable run apart; and whether it took repeats."""
     stability, before = item.result["stability"], item.result["unstable_before"]
     if item.result["status"] != "unstable":
@@ -64,7 +66,7 @@ def _name_test(reason):
     return f"{name.replace('_', ' ')}: {detail}"
 
 
-def describe_percentiles(cells):
+def describe_percentiles(cells: list[CellEvidence]) -> Json:
     """Return {names, groups}: `names` with their floors; rows hold one entry per name, or one reason for all."""
     floors = next((item.result["percentiles"] for item in cells if item.result["percentiles"]), {})
     names = [{"name": name, "floor": format_count(floors[name]["floor_samples"])} for name in PERCENTILES if floors]
@@ -76,7 +78,7 @@ def describe_percentiles(cells):
     return {"names": names, "groups": groups}
 
 
-def describe_parities(cells):
+def describe_parities(cells: list[CellEvidence]) -> list[Json]:
     """Return the table of artifacts, each once however many devices run it: how their outputs and answers agree."""
     seen, rows = set(), []
     for item in cells:
@@ -86,7 +88,7 @@ def describe_parities(cells):
     return rows
 
 
-def describe_digests(cells, page):
+def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
     """Return the table of digests, with links relative to the page."""
     return [
         {
@@ -105,14 +107,14 @@ def describe_digests(cells, page):
     ]
 
 
-def describe_quality(parity):
+def describe_quality(parity: Json) -> Json | None:
     """Return {reference, candidate, difference, interval, unit, count} of what a parity found: accuracy or error."""
     if "error" in parity:
         return describe_error(parity["error"])
     return describe_accuracy(parity["accuracy"])
 
 
-def describe_error(error):
+def describe_error(error: Json) -> Json:
     """Return a regression's error as `describe_quality` has it; without an interval, both answered alike."""
     difference, low, high = (error[key] for key in ("difference", "low", "high"))
     known = low is not None
@@ -132,7 +134,7 @@ def describe_error(error):
     }
 
 
-def describe_accuracy(accuracy):
+def describe_accuracy(accuracy: Json | None) -> Json | None:
     """Return an accuracy as `describe_quality` has it, or None."""
     if accuracy is None:
         return None

@@ -4,6 +4,10 @@ import math
 
 import numpy as np
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.layout import Cell
+
+from .collecting import CellEvidence
 from .formatting import DASH, SPACE, choose_unit, format_estimate, format_limit, format_number, plural
 from .scales import fit_ratio_scale, fit_scale, place_ratio_ticks, place_ticks
 
@@ -13,7 +17,7 @@ _PAIRS_REACH = 1.6  # single pairs widen an axis up to so many times what interv
 _DOTS_TOP, _DOTS_HEIGHT = 42.0, 18.0
 
 
-def draw_latencies(cells):
+def draw_latencies(cells: list[CellEvidence]) -> list[Json]:
     """Return one figure per model, in the order of the cells; a figure has one axis for all its cells.
 
     Figure: {model, unit, log, ticks, parts: [{title, rows}], absent: [{cell, reason}]}.
@@ -39,7 +43,7 @@ def draw_latencies(cells):
     return figures
 
 
-def draw_forest(rows):
+def draw_forest(rows: list[Json]) -> Json | None:
     """Return the forest plot of comparisons: {ticks, one, parts}, or None where no comparison has a difference.
 
     `rows`: dicts with `effect` ({ratio, low, high, margin, ratios} or None); each gets a `drawing`.
@@ -56,7 +60,7 @@ def draw_forest(rows):
     return {"ticks": _ticks(place_ratio_ticks(scale)), "one": _round(scale.position(1.0)), "parts": split_rows(rows)}
 
 
-def draw_sessions(sessions, margin):
+def draw_sessions(sessions: list[np.ndarray], margin: float) -> Json:
     """Return the dot plot of A/A ratios: {ticks, one, margin, rows: [{dots, middle}]}, one row per session.
 
     `sessions`: ratios right / left, one array each.
@@ -77,7 +81,7 @@ def draw_sessions(sessions, margin):
     }
 
 
-def split_rows(rows):
+def split_rows(rows: list[Json]) -> list[Json]:
     """Return parts of at most ROWS_PER_DRAWING rows; only the first is shown unfolded."""
     parts = [rows[start : start + ROWS_PER_DRAWING] for start in range(0, len(rows), ROWS_PER_DRAWING)]
     return [
@@ -86,12 +90,12 @@ def split_rows(rows):
     ]
 
 
-def label_of(cell):
+def label_of(cell: Cell) -> str:
     """Return the name of a cell among those of its model."""
     return f"{cell.preset} · {cell.precision} · {cell.device}"
 
 
-def anchor_of(cell):
+def anchor_of(cell: Cell) -> str:
     """Return the fragment that links to a cell's row."""
     return f"cell-{cell.model}-{cell.preset}-{cell.device}-{cell.precision}"
 

@@ -1,6 +1,7 @@
 """Collecting what a campaign has found: every document checked, every chain of digests followed, nothing drawn yet."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.calibration.noise import read_noise, read_ratios
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.pairs import read_pairs
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -23,7 +25,7 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.paired_test import PairJudgement, adjust_judgements, judge_pairs
-from edgeproof.core.reader import reading_once
+from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.scenario.loading import load_scenario
@@ -35,6 +37,7 @@ from edgeproof.runs.results import read_result
 from .gate import judge_cell, judge_plan
 from .latency_shapes import Distribution, describe_distribution
 from .regression_gate import check_regressions
+from .wanted import CampaignSnapshot, GateSettings
 
 
 class CellEvidence(NamedTuple):
@@ -109,7 +112,12 @@ class Evidence(NamedTuple):
 
 
 @reading_once()
-def collect_evidence(snapshot, tolerate=(), noise_paths=(), regressions=None):
+def collect_evidence(
+    snapshot: CampaignSnapshot,
+    tolerate: Sequence[str] = (),
+    noise_paths: Sequence[str] = (),
+    regressions: GateSettings | None = None,
+) -> Evidence:
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 
     `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names], plans:
@@ -131,12 +139,12 @@ def collect_evidence(snapshot, tolerate=(), noise_paths=(), regressions=None):
     )
 
 
-def link_from(page, path):
+def link_from(page: FilePath, path: FilePath) -> str:
     """Return the relative link from one file of the results to another."""
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 
-def _collect_cell(row, artifacts, identities, tolerate):
+def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerate: Sequence[str]) -> CellEvidence:
     cell, builder = Cell(*row[:4]), row[4]
     run, built = run_folder(cell), artifact_folder(cell.model, cell.preset, builder, cell.precision)
     if built not in artifacts:  # several devices may share it
@@ -173,7 +181,7 @@ def _collect_cell(row, artifacts, identities, tolerate):
     )
 
 
-def _read_artifact(folder, identity):
+def _read_artifact(folder: str, identity: Json) -> tuple[Json, Json, dict[str, str]]:
     manifest, parity = read_manifest(f"{folder}/manifest.json"), read_parity(f"{folder}/parity.json")
     digests = {name: sha256_file(f"{folder}/{name}.json") for name in ("manifest", "parity")}
     if manifest["source"]["sha256"] != identity["sha256"]:
@@ -184,7 +192,7 @@ def _read_artifact(folder, identity):
     return manifest, parity, digests
 
 
-def _collect_comparison(name, results):
+def _collect_comparison(name: str, results: dict[Cell, str]) -> ComparisonEvidence:
     folder = comparison_folder(name)
     paths = {
         "report": f"{folder}/report.json",
@@ -208,12 +216,12 @@ def _collect_comparison(name, results):
     return ComparisonEvidence(report, judgement, right / left, regression, decision, paths)
 
 
-def _collect_calibration(path):
+def _collect_calibration(path: str) -> CalibrationEvidence:
     noise = read_noise(path)
     return CalibrationEvidence(noise, read_ratios(path, noise), str(path))
 
 
-def _collect_plan(pipeline, goal):
+def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
     folder = plan_folder(pipeline, goal)
     paths = {
         "plan": f"{folder}/plan.json",
@@ -234,7 +242,7 @@ def _collect_plan(pipeline, goal):
     return PlanEvidence(plan, check, found.optimality, judge_plan(plan, check), paths)
 
 
-def _adjust(comparisons):
+def _adjust(comparisons: list[ComparisonEvidence]) -> list[ComparisonEvidence]:
     """Correct the judgements of one table for their number (Holm)."""
     judged = [item for item in comparisons if item.judgement is not None]
     adjusted = iter(adjust_judgements([item.judgement for item in judged]) if judged else ())

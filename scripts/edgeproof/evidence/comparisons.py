@@ -1,9 +1,11 @@
 """Comparisons as plain data: the verdict in one sentence, the difference where there may be one, and all reasons."""
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell
+from edgeproof.core.reader import FilePath
 
 from .charts import anchor_of
-from .collecting import link_from
+from .collecting import ComparisonEvidence, link_from
 from .formatting import (
     DASH,
     SPACE,
@@ -11,7 +13,6 @@ from .formatting import (
     first_up,
     format_fixed,
     format_limit,
-    format_number,
     format_percent,
     format_range,
     format_signed,
@@ -32,29 +33,30 @@ _NAMED = 4  # names in one sentence
 _COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
 
 
-def describe_comparisons(comparisons, page):
+def describe_comparisons(comparisons: list[ComparisonEvidence], page: FilePath) -> list[Json]:
     """Return one dict per comparison. `effect` is None, and no text names a difference, where none may be given."""
     return [_describe(item, page) for item in comparisons]
 
 
-def describe_correction(comparisons):
+def describe_correction(comparisons: list[ComparisonEvidence]) -> str:
     """Return one sentence on the correction for many comparisons, empty where there is nothing to correct."""
-    judged = [item for item in comparisons if item.judgement is not None]
+    judged = [(item.report, item.judgement) for item in comparisons if item.judgement is not None]
     if len(judged) < 2:
         return ""
-    changed = [item.report["comparison"] for item in judged if item.judgement.verdict != item.report["verdict"]]
+    changed = [report["comparison"] for report, judgement in judged if judgement.verdict != report["verdict"]]
     count = plural(len(changed), "verdict")
     names = ": " + ", ".join(changed) if 0 < len(changed) <= _NAMED else ""
     told = f"which left undecided {count} that stood on their own{names}" if changed else "which changed none"
     return f"The verdicts of the {len(judged)} differences on this page are corrected for their number (Holm), {told}."
 
 
-def name_sides(left, right):
+def name_sides(left: dict[str, str], right: dict[str, str]) -> tuple[str, str]:
     """Return what tells two cells apart: the values of the fields that differ, or the same word twice for one cell."""
     fields = [field for field in ("model", "preset", "precision", "device") if left[field] != right[field]]
     if not fields:
         return "the left side", "the right side"
-    return tuple(" · ".join(side[field] for field in fields) for side in (left, right))
+    left_name, right_name = (" · ".join(side[field] for field in fields) for side in (left, right))
+    return left_name, right_name
 
 
 def _describe(item, page):
@@ -119,8 +121,11 @@ def _describe_effect(item):
     else:
         return None
     decimals = decimals_for(ratio, low, high, digits=4)
-    places, known = max(0, decimals - 2), low is not None
-    delta, low_delta, high_delta = (None if value is None else 100 * (value - 1) for value in (ratio, low, high))
+    places, delta = max(0, decimals - 2), 100 * (ratio - 1)
+    interval_text = delta_interval_text = None
+    if low is not None and high is not None:
+        interval_text = format_range(low, high, decimals)
+        delta_interval_text = f"{format_range(100 * (low - 1), 100 * (high - 1), places, sign=True)}{SPACE}%"
     return {
         "paired": judgement is not None,
         "ratio": ratio,
@@ -129,11 +134,11 @@ def _describe_effect(item):
         "margin": item.report["margin"],
         "ratios": item.ratios.tolist(),
         "ratio_text": format_fixed(ratio, decimals),
-        "interval_text": format_range(low, high, decimals) if known else None,
+        "interval_text": interval_text,
         "delta_text": f"{format_signed(delta, places)}{SPACE}%",
-        "delta_interval_text": f"{format_range(low_delta, high_delta, places, sign=True)}{SPACE}%" if known else None,
+        "delta_interval_text": delta_interval_text,
         "amount_text": f"{format_fixed(abs(delta), min(places, decimals_for(delta)))}{SPACE}%",
-        "confidence": format_number(100 * confidence, 4).rstrip("0").rstrip("."),
+        "confidence": f"{100 * confidence:.4g}",
     }
 
 

@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+from edgeproof.core.configuration import Json
 from edgeproof.runs.conditions import describe_throttling, judge_environment
 
 from .charts import label_of
+from .collecting import CellEvidence
 from .formatting import SPACE, format_bytes, format_fixed, format_number, format_percent, format_time
 
 _FACTS = (
@@ -26,7 +28,7 @@ _FACTS = (
 _LOAD_LIMIT, _FREQUENCY_LIMIT, _TEMPERATURE_LIMIT = 0.5, 0.1, 10.0
 
 
-def describe_environments(cells):
+def describe_environments(cells: list[CellEvidence]) -> list[Json]:
     """Return one dict per device: facts, what is not available, one row per session with what to notice in it."""
     devices = []
     for name in dict.fromkeys(item.cell.device for item in cells):
@@ -53,7 +55,7 @@ def describe_environments(cells):
     return devices
 
 
-def notice_changes(environment, provenance="measured"):
+def notice_changes(environment: Json, provenance: str = "measured") -> list[str]:
     """Return what in a session's environment a reader should know before trusting it, one line each."""
     before, after = environment["before"], environment["after"]
     lines = judge_environment(environment) if provenance == "measured" else []

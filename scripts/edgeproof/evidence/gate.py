@@ -1,22 +1,25 @@
 """The gate: is every wanted cell ok, is there every plan, and no gated comparison worse? One line of reason each."""
 
 import textwrap
+from collections.abc import Sequence
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
-from edgeproof.core.reader import reading_once
+from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_tables import describe_failure
 from edgeproof.runs.results import read_result
 
 from .regression_gate import check_regressions
+from .wanted import CampaignSnapshot, GateSettings
 
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
 
 
-def judge_cell(result, parity, tolerate=()):
+def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json:
     """Return {state, status, parity, reasons} of one cell; `state` is `ok`, `tolerated` or `failing`.
 
     A cell passes when its result is ok, or has a status in `tolerate`, and its artifact computes what its source
@@ -34,7 +37,7 @@ def judge_cell(result, parity, tolerate=()):
     return {"state": state, "status": result["status"], "parity": parity["status"], "reasons": reasons}
 
 
-def judge_plan(plan, check):
+def judge_plan(plan: Json, check: Json) -> Json:
     """Return {state, status, reasons} of one plan: `ok`, or `failing` when nothing can be placed or runs as placed.
 
     A plan that is not proved optimal within the limit on effort is a plan; its report says how far it may be off. That
@@ -48,7 +51,9 @@ def judge_plan(plan, check):
 
 
 @reading_once()
-def check_gate(snapshot, tolerate, output, regressions=None):
+def check_gate(
+    snapshot: CampaignSnapshot, tolerate: Sequence[str], output: FilePath, regressions: GateSettings | None = None
+) -> tuple[bool, str]:
     """Write `output` (`edgeproof.gate.v1`) if every cell and every plan passes; return (passed, text to print).
 
     `snapshot`: as for `collecting.collect_evidence`. `regressions`: as for `regressions.check_regressions`, None when
@@ -93,7 +98,7 @@ def check_gate(snapshot, tolerate, output, regressions=None):
     return passed, "\n\n".join(told)
 
 
-def describe_plans(plans):
+def describe_plans(plans: list[Json]) -> list[str]:
     """Return what the gate says about plans, as paragraphs; none where all are ok."""
     return _describe_states(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:", "")
 
@@ -105,13 +110,13 @@ def _check_plan(pipeline, goal):
     return {"pipeline": pipeline, "goal": goal, **judge_plan(plan, check), **digests}
 
 
-def describe_regressions(compared):
+def describe_regressions(compared: list[Json]) -> list[str]:
     """Return what the gate says about gated comparisons, as paragraphs; none where all are ok."""
     failing = f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"
     return _describe_states(compared, failing, "Tolerated comparisons:")
 
 
-def describe_cells(campaign, cells):
+def describe_cells(campaign: str, cells: list[Json]) -> list[str]:
     """Return what the gate says about cells, as paragraphs; none where all are ok and measured."""
     failing = sum(entry["state"] == "failing" for entry in cells)
     verb = "is" if failing == 1 else "are"

@@ -1,5 +1,7 @@
 """What follows from a comparison as plain data: the regression judgement and the deployment decision, in words."""
 
+from edgeproof.core.configuration import Json
+
 from .formatting import (
     SPACE,
     first_up,
@@ -28,7 +30,7 @@ _IF = {"pass": "if it passed", "fail": "if it failed", "unknown": "if it were un
 _SIGNS = {"at_most": "≤", "at_least": "≥"}
 
 
-def describe_regression(regression, corrected=None):
+def describe_regression(regression: Json, corrected: str | None = None) -> Json:
     """Return the regression judgement of a comparison; nothing in it compares where it was blocked.
 
     `corrected`: the verdict after the correction of the whole table, where it is another than the comparison's own.
@@ -55,7 +57,7 @@ def describe_regression(regression, corrected=None):
     }
 
 
-def describe_decision(decision, corrected=None):
+def describe_decision(decision: Json, corrected: str | None = None) -> Json:
     """Return the deployment decision of a comparison's right side; `corrected` as for `describe_regression`."""
     state, words = _DECISIONS[decision["decision"]]
     verdicts = [line["verdict"] for line in decision["lines"]]
@@ -119,7 +121,7 @@ def _describe_line(line, decision):
         "words": line["verdict"],
         "required": line["required"],
         "value": _with_unit(line["value"], line["unit"]),
-        "interval": _describe_interval(*values, line["unit"]) if known else None,
+        "interval": _describe_interval(line) if known else None,
         "limit": f"{_SIGNS[line['direction']]} {_with_unit(line['limit'], line['unit'], chosen=True)}",
         "provenance": line["provenance"],
         "simulated": line["provenance"] == "simulated",
@@ -129,10 +131,10 @@ def _describe_line(line, decision):
     }
 
 
-def _describe_interval(value, low, high, unit):
-    if unit == "pp":
-        return format_range(low, high, 2, sign=True)
-    return format_estimate(value, low, high)[1]
+def _describe_interval(line):
+    if line["unit"] == "pp":
+        return format_range(line["low"], line["high"], 2, sign=True)
+    return format_estimate(line["value"], line["low"], line["high"])[1]
 
 
 def _with_unit(value, unit, chosen=False):

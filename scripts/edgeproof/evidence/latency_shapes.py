@@ -1,5 +1,6 @@
 """What a drawing needs of a cell's raw samples: quantiles, a histogram, and what lies beyond it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ class Distribution(NamedTuple):
     density: np.ndarray
 
 
-def describe_distribution(processes, calls):
+def describe_distribution(processes: Sequence[np.ndarray], calls: Sequence[int]) -> Distribution:
     """Return the Distribution of int64 nanoseconds, one array per process; `calls`: inferences per sample of each."""
     pooled = np.concatenate([ns / (count * _NS_PER_MS) for ns, count in zip(processes, calls, strict=True)])
     values = np.quantile(pooled, QUANTILES)

@@ -5,12 +5,13 @@ from collections import Counter
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import label_of
+from .collecting import Evidence
 from .formatting import format_count
 
 _SHOWN = 4  # names in one sentence
 
 
-def list_limits(evidence):
+def list_limits(evidence: Evidence) -> list[dict[str, str]]:
     """Return [{title, text}] of everything that the campaign's evidence leaves open, the gravest first."""
     cells, total = evidence.cells, len(evidence.cells)
     found = [

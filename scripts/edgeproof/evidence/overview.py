@@ -1,12 +1,15 @@
 """The head of the page as plain data: what was asked, what came of it, when and where."""
 
+from edgeproof.core.configuration import Json
+
 from .charts import anchor_of, label_of
+from .collecting import Evidence
 from .formatting import DASH, SPACE, format_count, format_limit, format_period, format_quantity, plural
 
 _SQUARES = 400  # cells drawn in the head; beyond, the counts must do
 
 
-def describe_overview(evidence):
+def describe_overview(evidence: Evidence) -> Json:
     """Return the gate's state in words, one square per cell, and the facts of the campaign."""
     cells = evidence.cells
     states = [item.verdict["state"] for item in cells]

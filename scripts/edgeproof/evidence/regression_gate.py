@@ -1,12 +1,17 @@
 """The gate's view of regressions: comparisons with `gate: true`, whose left side is a baseline."""
 
+from collections.abc import Sequence
+
 from edgeproof.comparability.edgeenv import SEVERITIES
 from edgeproof.comparability.regression import read_regression
+from edgeproof.core.configuration import Json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import comparison_folder
 
+from .wanted import GateSettings
 
-def check_regressions(settings):
+
+def check_regressions(settings: GateSettings) -> list[Json]:
     """Return one entry per gated comparison: comparison, state (`ok`, `tolerated`, `failing`), status, severity, …
 
     `settings`: {policy, fail_at, tolerate, gated: [names]}, from the campaign. Every regression is judged again from
@@ -28,7 +33,7 @@ def check_regressions(settings):
     return entries
 
 
-def judge_gated(regression, fail_at, tolerate=()):
+def judge_gated(regression: Json, fail_at: str, tolerate: Sequence[str] = ()) -> Json:
     """Return {state, status, severity, reasons} of a gated comparison.
 
     A regression fails from the severity `fail_at` on and is tolerated below. What could not be judged fails too, as
