@@ -1,9 +1,11 @@
-"""A document that claims what can be computed is computed again when it is read; the first difference is named."""
+"""Values in a document that can be computed are computed again when it is read; the first difference is reported."""
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 from .errors import UserError
+from .reader import FilePath
 
 
 class _Difference(NamedTuple):
@@ -12,30 +14,31 @@ class _Difference(NamedTuple):
     computed: Any
 
 
-def must_follow(claimed, computed, key, path, source):
-    """Raise UserError at the first value of `claimed` that is not the one `computed`.
+def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: str) -> None:
+    """Raise UserError for the first value of `claimed` that differs from `computed`.
 
     `key`: where the values are in the file at `path`, empty for the whole document. `source`: what `computed` comes
-    from, as the subject of "… give". Floats may differ by the rounding of another numpy, everything else must be equal.
+    from, as the subject of "… give". Floats may differ by rounding (relative 1e-9), everything else must be equal.
     """
     if found := _find_difference(claimed, computed):
         place = f"{key}{found.key}" if key else found.key.removeprefix(".")
         raise UserError(f"{path}: {place} is {found.claimed!r}, {source} give {found.computed!r}")
 
 
-def _find_difference(claimed, computed):
+def _find_difference(claimed: Any, computed: Any) -> _Difference | None:
     """Return the first difference, its key relative to the two values (`.name`, `[index]`), None for none."""
     if isinstance(computed, dict):
         if not isinstance(claimed, dict) or claimed.keys() != computed.keys():
             return _Difference("", claimed, computed)
-        for name, value in computed.items():
+        for name, value in cast(dict[str, Any], computed).items():
             if found := _find_difference(claimed[name], value):
                 return found._replace(key=f".{name}{found.key}")
         return None
     if isinstance(computed, list | tuple):
-        if not isinstance(claimed, list) or len(claimed) != len(computed):
-            return _Difference("", claimed, computed)
-        for index, value in enumerate(computed):
+        items = cast(Sequence[Any], computed)
+        if not isinstance(claimed, list) or len(cast(list[Any], claimed)) != len(items):
+            return _Difference("", claimed, items)
+        for index, value in enumerate(items):
             if found := _find_difference(claimed[index], value):
                 return found._replace(key=f"[{index}]{found.key}")
         return None

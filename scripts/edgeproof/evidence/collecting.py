@@ -1,4 +1,4 @@
-"""Collecting what a campaign has found: every document checked, every chain of digests followed, nothing drawn yet."""
+"""Collecting the evidence of a campaign: all documents are read and checked, and their digests must match."""
 
 import os
 from collections.abc import Sequence
@@ -58,10 +58,10 @@ class CellEvidence(NamedTuple):
 
 
 class ComparisonEvidence(NamedTuple):
-    """One comparison. `judgement`: adjusted for all comparisons of the campaign, None where there is no difference.
+    """One comparison. `judgement`: corrected for the number of comparisons; None without a difference.
 
-    `ratios`: right / left of each pair, in order; empty where there is no difference. `regression`, `decision`: their
-    documents, which rest on the comparison alone.
+    `ratios`: right / left of each pair, in order; empty without a difference. `regression`, `decision`: their
+    documents, which do not know the correction.
     """
 
     report: dict
@@ -73,7 +73,7 @@ class ComparisonEvidence(NamedTuple):
 
 
 class CalibrationEvidence(NamedTuple):
-    """What a device can tell apart. `ratios`: right / left of its A/A pairs, one array per session."""
+    """The A/A calibration of a device. `ratios`: right / left of its pairs, one array per session."""
 
     noise: dict
     ratios: list
@@ -81,9 +81,9 @@ class CalibrationEvidence(NamedTuple):
 
 
 class PlanEvidence(NamedTuple):
-    """Where a pipeline's stages run for one goal, and what came of running it so (`check`).
+    """The plan of a pipeline for one goal, and the check that ran it (`check`).
 
-    `optimality`: in the words of the verifier that knows nothing of the solver. `verdict`: the gate's (see
+    `optimality`: what the verifier found without the solver. `verdict`: the gate's (see
     `gate.judge_plan`). `paths`: {plan, page, check, scenario}.
     """
 
@@ -95,9 +95,9 @@ class PlanEvidence(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """All of a campaign. `identities`, `samples`: by model. `calibrations`: of its devices, none if it has none.
+    """The evidence of a campaign. `identities`, `samples`: documents by model.
 
-    `gated`: what the gate says of comparisons with a baseline (see `regressions.check_regressions`).
+    `gated`: the gate's entries on comparisons with a baseline (see `regression_gate.check_regressions`).
     """
 
     campaign: str
@@ -120,9 +120,8 @@ def collect_evidence(
 ) -> Evidence:
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 
-    `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names], plans:
-    [[pipeline, goal]]}. `noise_paths`: noise.json of the devices that the campaign calibrates. `regressions`: as for
-    the gate. UserError names the first document that is missing, invalid, or does not follow from what it was made of.
+    `tolerate`: statuses that pass the gate besides `ok`. `noise_paths`: noise.json of each device that the campaign
+    calibrates. UserError names the first document that is missing, invalid, or does not follow from its inputs.
     """
     models = dict.fromkeys(row[0] for row in snapshot["cells"])
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
@@ -140,7 +139,7 @@ def collect_evidence(
 
 
 def link_from(page: FilePath, path: FilePath) -> str:
-    """Return the relative link from one file of the results to another."""
+    """Return the relative link from the file `page` to the file `path`."""
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 
@@ -243,7 +242,7 @@ def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
 
 
 def _adjust(comparisons: list[ComparisonEvidence]) -> list[ComparisonEvidence]:
-    """Correct the judgements of one table for their number (Holm)."""
+    """Correct the judgements for their number (Holm)."""
     judged = [item for item in comparisons if item.judgement is not None]
     adjusted = iter(adjust_judgements([item.judgement for item in judged]) if judged else ())
     return [item if item.judgement is None else item._replace(judgement=next(adjusted)) for item in comparisons]

@@ -1,4 +1,4 @@
-"""Comparisons as plain data: the verdict in one sentence, the difference where there may be one, and all reasons."""
+"""The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell
@@ -34,12 +34,12 @@ _COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "
 
 
 def describe_comparisons(comparisons: list[ComparisonEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per comparison. `effect` is None, and no text names a difference, where none may be given."""
+    """Return one dict per comparison; links start from the folder of `page`. `effect` is None without a difference."""
     return [_describe(item, page) for item in comparisons]
 
 
 def describe_correction(comparisons: list[ComparisonEvidence]) -> str:
-    """Return one sentence on the correction for many comparisons, empty where there is nothing to correct."""
+    """Return one sentence on the correction for many comparisons, empty with fewer than two."""
     judged = [(item.report, item.judgement) for item in comparisons if item.judgement is not None]
     if len(judged) < 2:
         return ""
@@ -51,7 +51,7 @@ def describe_correction(comparisons: list[ComparisonEvidence]) -> str:
 
 
 def name_sides(left: dict[str, str], right: dict[str, str]) -> tuple[str, str]:
-    """Return what tells two cells apart: the values of the fields that differ, or the same word twice for one cell."""
+    """Return names of both sides: the values of the fields that differ, or "the left side" and "the right side"."""
     fields = [field for field in ("model", "preset", "precision", "device") if left[field] != right[field]]
     if not fields:
         return "the left side", "the right side"
@@ -101,7 +101,7 @@ def _describe(item, page):
 
 
 def _entitle(name, left, right):
-    """Return {title, subtitle} of a row; the names that a table gives its comparisons are long, their sides are not."""
+    """Return {title, subtitle} of a row. The long name that a table of comparisons makes is replaced by its sides."""
     sides = name_sides(left, right)
     if not name.endswith("-{}-vs-{}".format(*sides)):
         return {"title": name, "subtitle": None}
@@ -110,7 +110,7 @@ def _entitle(name, left, right):
 
 
 def _describe_effect(item):
-    """Return the difference of a comparison, from its pairs or from two sessions; None where none may be given."""
+    """Return the difference of a comparison, from its pairs or from two sessions; None if it has none."""
     judgement, sessions = item.judgement, item.report.get("between_sessions")
     if judgement is not None:
         interval = judgement.ratio
@@ -183,8 +183,8 @@ def _describe_noise(noise):
     effect = format_percent(noise["detectable_effect"] - 1, 2)
     device = ("Simulated device " if noise["provenance"] == "simulated" else "Device ") + noise["device"]
     return (
-        f"{device} is {noise['fitness']} for measuring: it sees differences from {effect} on, and "
-        f"calls {format_percent(noise['false_rate'], 2)} of comparisons of a thing with itself different."
+        f"{device} is {noise['fitness']} for measuring: it detects differences from {effect} on, and "
+        f"reports a difference in {format_percent(noise['false_rate'], 2)} of comparisons of an artifact with itself."
     )
 
 
@@ -203,7 +203,7 @@ def _describe_reason(reason):
 
 
 def _show(value):
-    """Return a field's value as {text, full}: digests are shortened, and what is unknown says so."""
+    """Return a field's value as {text, full}: digests are shortened, None becomes "not available"."""
     if value is None:
         return {"text": "not available", "full": None}
     if isinstance(value, bool):
@@ -226,5 +226,5 @@ def _name_cell(cell):
 
 
 def _start(name):
-    """Names of presets and precisions are never capitalised, words are."""
+    """Capitalise "the left side"; leave names of presets and precisions as they are."""
     return first_up(name) if name.startswith("the ") else name

@@ -1,10 +1,10 @@
-"""Numbers as text: as many digits as their interval supports, units with a narrow space, what is missing as None."""
+"""Numbers as text: as many digits as the interval supports, a narrow space before the unit, None for no value."""
 
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-SPACE = "\u202f"  # narrow, and no line break between a number and its unit
+SPACE = "\u202f"  # narrow, no-break: keeps a number and its unit on one line
 MINUS = "\u2212"
 DASH = "\u2013"
 _UNITS = ((1e3, "s", 1e-3), (1.0, "ms", 1.0), (1e-3, "µs", 1e3), (0.0, "ns", 1e6))
@@ -13,7 +13,7 @@ _MOST_DIGITS = 5
 
 
 def choose_unit(values_ms: Sequence[float | None]) -> tuple[str, float]:
-    """Return (unit, factor from ms) that suits values given in ms: that of their geometric mean."""
+    """Return (unit, factor from ms) that suits the geometric mean of values in ms."""
     values = [value for value in values_ms if value]
     typical = math.exp(sum(map(math.log, values)) / len(values)) if values else 1.0
     return next((unit, factor) for least, unit, factor in _UNITS if typical >= least)
@@ -49,7 +49,7 @@ def format_number(value: float | None, digits: int = 3) -> str | None:
 def format_estimate(
     value: float | None, low: float | None, high: float | None, factor: float = 1.0
 ) -> tuple[str | None, str | None]:
-    """Return (value, interval) with digits that the interval supports; the interval is None when unknown."""
+    """Return (value, interval) with as many digits as the interval supports; None for what is unknown."""
     if value is None:
         return None, None
     if low is None or high is None:
@@ -60,7 +60,7 @@ def format_estimate(
 
 
 def format_range(low: float, high: float, decimals: int, sign: bool = False) -> str:
-    """Return "1.2 – 1.4"; with `sign`, words, because a dash between signs confuses."""
+    """Return "1.2 – 1.4", or with `sign` "-1.2 to +1.4"."""
     texts = [format_signed(item, decimals) if sign else format_fixed(item, decimals) for item in (low, high)]
     return f" {'to' if sign else DASH} ".join(texts)
 
@@ -95,7 +95,7 @@ def format_quantity(count: int) -> str:
 
 
 def format_limit(value: float, share: bool = False) -> str:
-    """Return a number that somebody chose, with the digits they gave it; a share as a percentage."""
+    """Return a number from the configuration with the digits given there; a share as a percentage."""
     return f"{100 * value:.6g}{SPACE}%" if share else f"{value:g}"
 
 
@@ -110,7 +110,7 @@ def format_time(unix_s: float | None) -> str | None:
 
 
 def format_period(moments: Sequence[float]) -> str | None:
-    """Return the days and minutes that some moments span, in UTC; None without a moment."""
+    """Return the period from the first to the last of the moments (Unix seconds) in UTC; None without a moment."""
     if not moments:
         return None
     first, last = (datetime.fromtimestamp(moment, UTC) for moment in (min(moments), max(moments)))
@@ -126,12 +126,12 @@ def shorten_digest(digest: str | None) -> str | None:
 
 
 def plural(number: int, noun: str) -> str:
-    """Return "1 cell", "2 cells"; nouns in -s as they are with 2."""
+    """Return "1 cell", "2 cells"; `noun` in the singular."""
     return f"{format_count(number)} {noun if number == 1 else noun + 's'}"
 
 
 def first_up(text: str) -> str:
-    """Return text as the beginning of a sentence."""
+    """Return text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 

@@ -1,4 +1,4 @@
-"""What follows from a comparison as plain data: the regression judgement and the deployment decision, in words."""
+"""The regression judgement and the deployment decision of a comparison as plain data, in words."""
 
 from edgeproof.core.configuration import Json
 
@@ -31,9 +31,9 @@ _SIGNS = {"at_most": "≤", "at_least": "≥"}
 
 
 def describe_regression(regression: Json, corrected: str | None = None) -> Json:
-    """Return the regression judgement of a comparison; nothing in it compares where it was blocked.
+    """Return the regression judgement of a comparison; it has no thresholds if it was blocked.
 
-    `corrected`: the verdict after the correction of the whole table, where it is another than the comparison's own.
+    `corrected`: the verdict after the correction for many comparisons, if that changed it.
     """
     state, words = _REGRESSIONS[regression["status"]]
     blocked = regression["status"] == "blocked"
@@ -104,7 +104,7 @@ def _describe_rule(rule):
 
 
 def _describe_line(line, decision):
-    """Return one criterion: what is asked, what there is, and where its verdict, or the decision, would change."""
+    """Return one criterion: the limit, the value found, and where its verdict or the decision would change."""
     values = [line[name] for name in ("value", "low", "high")]
     known = all(value is not None for value in values) and values[1] < values[2]
     flips = [
@@ -147,6 +147,6 @@ def _with_unit(value, unit, chosen=False):
 
 
 def _signed(value):
-    """Return a number that somebody chose, with its sign."""
+    """Return a number from the configuration with its sign."""
     text = f"{abs(value):g}"
     return format_signed(value, len(text.partition(".")[2])) if value else text

@@ -1,4 +1,4 @@
-"""What a drawing needs of a cell's raw samples: quantiles, a histogram, and what lies beyond it."""
+"""What a drawing needs of the raw samples of a cell: quantiles, a histogram and the extremes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _NS_PER_MS = 1e6
 
 
 class Distribution(NamedTuple):
-    """All samples of a run together, in ms: a description of what was seen, no estimate of percentiles.
+    """All samples of a run pooled, in ms. It describes these samples and does not estimate percentiles.
 
     `quantiles`: {fraction: ms}. `density`: smoothed counts of equal bins between `low` and `high` (the 1st and 99th of
     100 parts), largest 1. `minimum`, `maximum`: of all samples.
@@ -47,7 +47,7 @@ def describe_distribution(processes: Sequence[np.ndarray], calls: Sequence[int])
 
 
 def _widen(low, high):
-    """Equal samples have no width; a timer's step is the least that can be drawn."""
+    """Widen the range of (nearly) equal samples so that it can be drawn."""
     least = 0.002 * high
     if high - low >= least:
         return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Plans as plain data: where the stages run, how that was proved, and what running them so said of the prediction."""
+"""The section on plans as plain data: where the stages run, the proof, and the measured time against the predicted."""
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.reader import FilePath
@@ -11,7 +11,7 @@ _DECIMALS = 1  # of errors in percent
 
 
 def describe_plans(plans: list[PlanEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per plan, its drawing included; links are relative to `page`."""
+    """Return one dict per plan, including its drawing; links are relative to the folder of `page`."""
     return [_describe(item, page) for item in plans]
 
 

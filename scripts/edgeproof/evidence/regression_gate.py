@@ -1,4 +1,4 @@
-"""The gate's view of regressions: comparisons with `gate: true`, whose left side is a baseline."""
+"""Regressions at the gate: comparisons with `gate: true`, whose left side is a baseline."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,7 @@ from .wanted import GateSettings
 def check_regressions(settings: GateSettings) -> list[Json]:
     """Return one entry per gated comparison: comparison, state (`ok`, `tolerated`, `failing`), status, severity, …
 
-    `settings`: {policy, fail_at, tolerate, gated: [names]}, from the campaign. Every regression is judged again from
-    raw data before it is believed.
+    Every regression is judged again from raw data. UserError if the document does not follow.
     """
     entries = []
     for name in settings["gated"]:
@@ -36,8 +35,8 @@ def check_regressions(settings: GateSettings) -> list[Json]:
 def judge_gated(regression: Json, fail_at: str, tolerate: Sequence[str] = ()) -> Json:
     """Return {state, status, severity, reasons} of a gated comparison.
 
-    A regression fails from the severity `fail_at` on and is tolerated below. What could not be judged fails too, as
-    nothing has passed, unless its mode (`unstable`, `undecided`, `incomplete`) is in `tolerate`.
+    A regression fails from the severity `fail_at` on and is tolerated below it. A comparison that could not be judged
+    fails, unless its mode (`unstable`, `undecided`, `incomplete`) is in `tolerate`.
     """
     status, severity, reasons = regression["status"], regression["severity"], []
     state = "ok"

@@ -1,4 +1,4 @@
-"""Rendering: plain data into one HTML page and its Markdown. The templates lay out; nothing is computed in them."""
+"""Rendering plain data into one HTML page and its Markdown. Templates only lay out; they compute nothing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ def write_report(
 
 
 def build_view(evidence: Evidence, page: FilePath) -> Json:
-    """Return everything that the templates show, as plain data; links are relative to `page`."""
+    """Return everything that the templates show, as plain data; links are relative to the folder of `page`."""
     comparisons = describe_comparisons(evidence.comparisons, page)
     return {
         "overview": describe_overview(evidence),
@@ -69,12 +69,12 @@ def render_html(view: Json) -> str:
 
 
 def render_markdown(view: Json) -> str:
-    """Return the Markdown of a view; what could be mistaken for markup is escaped."""
+    """Return the Markdown of a view; every value is escaped."""
     return _environment(autoescape=False).get_template("report.md.j2").render(view)
 
 
 def escape_markdown(value: object) -> str:
-    """Return text for a Markdown table: on one line, markup characters escaped, HTML not possible."""
+    """Return text for a Markdown table: one line, with Markdown and HTML characters escaped."""
     if value is None:
         return "not available"
     text = " ".join(plain(str(value)).split())
@@ -84,9 +84,9 @@ def escape_markdown(value: object) -> str:
 
 
 def mark_code(text: object) -> Markup:
-    """Return text as escaped HTML with what stands between backticks as code."""
+    """Return text as escaped HTML, with the parts between backticks as `<code>`."""
     parts = [escape(part) for part in str(text).split("`")]
-    if len(parts) % 2 == 0:  # a backtick on its own is only that
+    if len(parts) % 2 == 0:  # an odd backtick marks no code
         return escape(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)

@@ -1,8 +1,7 @@
 """Paired measurement: two arms interleaved in sessions of the agent, in random order within each pair.
 
-Pairs are never thrown away: a session's pairs stay under `attempts/`, and whoever wants more measures only the missing
-ones, as long as everything that the caller puts into the key (arms, protocol, agent) is the same, and the state of the
-machine that the sessions met.
+Pairs are never thrown away: the pairs of a session stay under `attempts/`. If you ask for more, only the missing ones
+are measured, as long as the caller's key (arms, protocol, agent) and the state of the machine are the same.
 """
 
 import csv
@@ -86,7 +85,7 @@ def interleave(pairs, seed):
 def find_sessions(folder, key):
     """Return the records of earlier sessions below a result's folder that share `key`, oldest first.
 
-    Failed and disturbed sessions stay where they are and do not count: whoever needs pairs measures them again.
+    Failed and disturbed sessions stay where they are and do not count; their pairs are measured again.
     """
     paths = sorted((Path(folder) / "attempts").glob(f"[0-9]*/{_RECORD}"))
     records = [json.loads(path.read_text()) for path in paths]

@@ -5,19 +5,23 @@ inferences).
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write
-from edgeproof.core.reader import current_reader, read_once
+from edgeproof.core.reader import FilePath, current_reader, read_once
+
+Integers = npt.NDArray[np.int64]
 
 _HEADER = "process,elapsed_ns"
-_DIGITS = 18  # ten of them are half a minute, more than 18 no int64
+_DIGITS = 18  # of nanoseconds are 31 years; an int64 holds every number of so many digits
 
 
-def write_samples(path, samples_by_process):
+def write_samples(path: FilePath, samples_by_process: Iterable[Integers]) -> None:
     """Write int64 arrays of nanoseconds, one per process, to `path`."""
     lines = [_HEADER]
     for process, samples in enumerate(samples_by_process):
@@ -26,7 +30,7 @@ def write_samples(path, samples_by_process):
 
 
 @read_once
-def read_samples(path):
+def read_samples(path: FilePath) -> list[Integers]:
     """Return the int64 arrays of `path`, one per process; UserError for anything but whole positive numbers in
     order.
     """
@@ -49,15 +53,15 @@ def read_samples(path):
     return np.split(elapsed, np.flatnonzero(steps) + 1)
 
 
-def path_beside(result_path):
+def path_beside(result_path: FilePath) -> Path:
     """Return where the samples of a result are."""
     return Path(result_path).with_name("samples.csv")
 
 
-def _parse_rows(body):
+def _parse_rows(body: bytes) -> tuple[Integers, Integers] | None:
     """Return the two int64 columns of lines `<digits>,<digits>`, each ended by a newline; None for any other text.
 
-    Seven times as fast as `pandas.read_csv`, whose import alone takes longer than all samples of a campaign.
+    About three times as fast as `pandas.read_csv`, and pandas would take half a second to import.
     """
     text = np.frombuffer(body, dtype=np.uint8)
     digits = text - np.uint8(ord("0"))  # above 9 for every other character
@@ -69,10 +73,11 @@ def _parse_rows(body):
     widths = np.diff(ends, prepend=-1) - 1
     if len(widths) and not 1 <= widths.min() <= widths.max() <= _DIGITS:
         return None
-    return tuple(_parse_numbers(digits, ends[column::2], widths[column::2]) for column in (0, 1))
+    process, elapsed = (_parse_numbers(digits, ends[column::2], widths[column::2]) for column in (0, 1))
+    return process, elapsed
 
 
-def _parse_numbers(digits, ends, widths):
+def _parse_numbers(digits: npt.NDArray[np.uint8], ends: npt.NDArray[np.intp], widths: npt.NDArray[np.intp]) -> Integers:
     """Return the numbers whose digits end before the places `ends` and are `widths` long."""
     numbers = np.zeros(len(ends), dtype=np.int64)
     for place in range(widths.max(initial=0)):
@@ -81,7 +86,7 @@ def _parse_numbers(digits, ends, widths):
     return numbers
 
 
-def _find_malformed_row(body):
+def _find_malformed_row(body: bytes) -> str:
     """Return words on the first line that `_parse_rows` refuses."""
     lines = body.split(b"\n")
     for number, line in enumerate(lines[:-1], 2):

@@ -74,5 +74,5 @@ def test_two_devices_can_be_judged_by_the_spread_between_sessions(campaign):
     assert row["effect"]["paired"] is False
     assert [line.split(",")[0] for line in row["explanation"]] == [
         "The margin asked for",
-        "Device desk is fit for measuring: it sees differences from 3.0\u202f% on",
+        "Device desk is fit for measuring: it detects differences from 3.0\u202f% on",
     ]
