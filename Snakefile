@@ -10,13 +10,8 @@ from snakemake.utils import min_version
 min_version("9.27.1")
 
 
-configfile: "config/config.yaml"
-
-
 include: "rules/common.smk"
-include: "rules/pipelines.smk"
 include: "rules/sources.smk"
-include: "rules/toolchains.smk"
 include: "rules/artifacts.smk"
 include: "rules/runs.smk"
 include: "rules/calibration.smk"
@@ -39,13 +34,13 @@ wildcard_constraints:
 
 rule sources:
     input:
-        [f"{source_folder(model)}/{name}" for model in MODELS for name in SOURCE_FILES],
+        [f"{source_folder(model)}/{name}" for model in TARGETS.models for name in SOURCE_FILES],
 
 
 rule artifacts:
     input:
-        [artifact_of(cell) for cell in CAMPAIGN.cells],
-        [f"{artifact_folder_of(cell)}/{name}" for cell in CAMPAIGN.cells for name in ARTIFACT_FILES],
+        [CELLS.artifact_of(cell) for cell in CAMPAIGN.cells],
+        [f"{CELLS.artifact_folder_of(cell)}/{name}" for cell in CAMPAIGN.cells for name in ARTIFACT_FILES],
 
 
 rule runs:
@@ -55,7 +50,11 @@ rule runs:
 
 rule calibration:
     input:
-        [f"{calibration_folder(device)}/{name}" for device in CALIBRATED for name in ("noise.json", "pairs.csv")],
+        [
+            f"{calibration_folder(device)}/{name}"
+            for device in TARGETS.calibrated
+            for name in ("noise.json", "pairs.csv")
+        ],
 
 
 rule comparability:
@@ -65,7 +64,7 @@ rule comparability:
 
 rule plans:
     input:
-        plan_targets(),
+        TARGETS.plan_targets(),
 
 
 rule evidence:

@@ -1,20 +1,42 @@
 # Artifacts: what is deployed, the record of how it was built, and how its outputs compare with the source model's.
 
 
+# A toolchain is an environment made from its lock when a job needs it. Nobody who only uses ONNX Runtime makes one.
+
+
+rule make_toolchain:
+    input:
+        lock="envs/{toolchain}.lock",
+        script="scripts/make_toolchain.py",
+        code=list_code("scripts/make_toolchain.py"),
+    output:
+        "results/toolchains/{toolchain}.json",
+    log:
+        "results/logs/make_toolchain/{toolchain}.log",
+    wildcard_constraints:
+        toolchain=one_of(CELLS.list_toolchains()),
+    conda:
+        "../envs/edgeproof.yaml"
+    message:
+        "Making the environment {wildcards.toolchain} from its lock"
+    shell:
+        "python {input.script} --toolchain {wildcards.toolchain} --lock {input.lock:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
 rule build_onnx:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
-        calibration=calibration_of,
+        calibration=CELLS.calibration_set_of,
         script="scripts/build_onnx.py",
-        code=source_closure("scripts/build_onnx.py"),
+        code=list_code("scripts/build_onnx.py"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.onnx",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
         "results/logs/build_onnx/{model}/{preset}/{builder}/{precision}.log",
     wildcard_constraints:
-        preset=one_of(presets_of("onnx")),
+        preset=one_of(CELLS.presets_of("onnx")),
     conda:
         "../envs/edgeproof.yaml"
     params:
@@ -36,14 +58,14 @@ use rule build_onnx as build_fake with:
         identity="results/sources/{model}/identity.json",
         calibration=[],
         script="scripts/build_fake.py",
-        code=source_closure("scripts/build_fake.py"),
+        code=list_code("scripts/build_fake.py"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.json",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
         "results/logs/build_fake/{model}/{preset}/{builder}/{precision}.log",
     wildcard_constraints:
-        preset=one_of(presets_of("json")),
+        preset=one_of(CELLS.presets_of("json")),
     message:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset}"
 
@@ -54,8 +76,8 @@ rule build_saved_model:
         identity="results/sources/{model}/identity.json",
         toolchain="results/toolchains/tensorflow.json",
         script="scripts/build_saved_model.py",
-        code=source_closure("scripts/build_saved_model.py"),
-        converter=converter_code("saved_model"),
+        code=list_code("scripts/build_saved_model.py"),
+        converter=list_converter_code("saved_model"),
     output:
         artifact="results/artifacts/{model}/saved_model/saved_model.zip",
         record="results/artifacts/{model}/saved_model/saved_model.json",
@@ -75,13 +97,13 @@ rule build_tflite:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
-        calibration=calibration_of,
+        calibration=CELLS.calibration_set_of,
         saved_model="results/artifacts/{model}/saved_model/saved_model.json",
         packed="results/artifacts/{model}/saved_model/saved_model.zip",
-        toolchain=toolchain_of,
+        toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
         script="scripts/build_converted.py",
-        code=source_closure("scripts/build_converted.py"),
-        converter=converter_code("tflite"),
+        code=list_code("scripts/build_converted.py"),
+        converter=list_converter_code("tflite"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.tflite",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -89,7 +111,7 @@ rule build_tflite:
         script="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
-        preset=one_of(presets_of("tflite")),
+        preset=one_of(CELLS.presets_of("tflite")),
     conda:
         "../envs/edgeproof.yaml"
     params:
@@ -116,10 +138,10 @@ use rule build_tflite as build_coreml with:
         calibration=[],
         saved_model="results/artifacts/{model}/saved_model/saved_model.json",
         packed="results/artifacts/{model}/saved_model/saved_model.zip",
-        toolchain=toolchain_of,
+        toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
         script="scripts/build_converted.py",
-        code=source_closure("scripts/build_converted.py"),
-        converter=converter_code("coreml"),
+        code=list_code("scripts/build_converted.py"),
+        converter=list_converter_code("coreml"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.mlpackage.zip",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -127,18 +149,18 @@ use rule build_tflite as build_coreml with:
         script="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
-        preset=one_of(presets_of("mlpackage.zip")),
+        preset=one_of(CELLS.presets_of("mlpackage.zip")),
 
 
 use rule build_tflite as build_openvino with:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
-        calibration=calibration_of,
-        toolchain=toolchain_of,
+        calibration=CELLS.calibration_set_of,
+        toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
         script="scripts/build_openvino.py",
-        code=source_closure("scripts/build_openvino.py"),
-        converter=converter_code("openvino"),
+        code=list_code("scripts/build_openvino.py"),
+        converter=list_converter_code("openvino"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.openvino.zip",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -146,7 +168,7 @@ use rule build_tflite as build_openvino with:
         script="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
-        preset=one_of(presets_of("openvino.zip")),
+        preset=one_of(CELLS.presets_of("openvino.zip")),
 
 
 use rule build_tflite as build_torchscript with:
@@ -154,10 +176,10 @@ use rule build_tflite as build_torchscript with:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=[],
-        toolchain=toolchain_of,
+        toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
         script="scripts/build_converted.py",
-        code=source_closure("scripts/build_converted.py"),
-        converter=converter_code("torchscript"),
+        code=list_code("scripts/build_converted.py"),
+        converter=list_converter_code("torchscript"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.pt",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -165,7 +187,7 @@ use rule build_tflite as build_torchscript with:
         script="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
-        preset=one_of(presets_of("pt")),
+        preset=one_of(CELLS.presets_of("pt")),
 
 
 # Built on the device, by what the device has: nothing is installed for that.
@@ -175,10 +197,10 @@ rule build_tensorrt:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
-        calibration=calibration_of,
+        calibration=CELLS.calibration_set_of,
         script="scripts/build_tensorrt.py",
-        code=source_closure("scripts/build_tensorrt.py"),
-        converter=converter_code("tensorrt_calibration"),
+        code=list_code("scripts/build_tensorrt.py"),
+        converter=list_converter_code("tensorrt_calibration"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.engine",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -186,7 +208,7 @@ rule build_tensorrt:
         script="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
-        preset=one_of(presets_of("engine")),
+        preset=one_of(CELLS.presets_of("engine")),
         builder=one_of(CATALOGUES["device"]),
     conda:
         "../envs/edgeproof.yaml"
@@ -197,7 +219,7 @@ rule build_tensorrt:
         preset=lambda wildcards: as_json(build_snapshot(wildcards)),
         calibration=lambda wildcards, input: (f"--calibration {input.calibration}" if input.calibration else ""),
         tools=host_tools_of,
-        device=lambda wildcards: builder_options(wildcards.builder),
+        device=lambda wildcards: CELLS.builder_options(wildcards.builder),
     message:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset} on {wildcards.builder}"
     shell:
@@ -210,10 +232,10 @@ use rule build_tensorrt as build_rknn with:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
-        calibration=calibration_of,
+        calibration=CELLS.calibration_set_of,
         script="scripts/build_rknn.py",
-        code=source_closure("scripts/build_rknn.py"),
-        converter=converter_code("rknn"),
+        code=list_code("scripts/build_rknn.py"),
+        converter=list_converter_code("rknn"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.rknn",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -221,7 +243,7 @@ use rule build_tensorrt as build_rknn with:
         script="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
-        preset=one_of(presets_of("rknn")),
+        preset=one_of(CELLS.presets_of("rknn")),
         builder=one_of(CATALOGUES["device"]),
 
 
@@ -234,9 +256,9 @@ rule check_parity:
         + CATALOGUES["preset"][wildcards.preset]["artifact"],
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
         script="scripts/check_parity.py",
-        code=source_closure("scripts/check_parity.py"),
-        agent=agent_code(),
-        toolchains=lambda wildcards: parity_runtime_of(wildcards.preset),
+        code=list_code("scripts/check_parity.py"),
+        agent=list_agent_code(),
+        toolchains=lambda wildcards: CELLS.parity_runtime_of(wildcards.preset),
     output:
         parity="results/artifacts/{model}/{preset}/{builder}/{precision}/parity.json",
         reference="results/artifacts/{model}/{preset}/{builder}/{precision}/reference.npz",
@@ -246,12 +268,10 @@ rule check_parity:
         "../envs/edgeproof.yaml"
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
-        arm=lambda wildcards: as_json(parity_arm_of(wildcards)),
-        interpreter=lambda wildcards: parity_interpreter_option(wildcards.preset, wildcards.builder),
+        arm=lambda wildcards: as_json(CELLS.parity_arm_of(wildcards)),
+        interpreter=lambda wildcards: CELLS.parity_interpreter_option(wildcards.preset, wildcards.builder),
         reference=lambda wildcards: versions_of("onnxruntime"),
-        thresholds=lambda wildcards: as_json(
-            CATALOGUES["preset"][wildcards.preset]["parity"].get(wildcards.precision, {})
-        ),
+        thresholds=lambda wildcards: as_json(CELLS.parity_limits_of(wildcards.preset, wildcards.precision)),
     message:
         "Checking the outputs of {wildcards.model} {wildcards.precision} ({wildcards.preset}) against the source"
     shell:

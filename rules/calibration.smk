@@ -3,13 +3,13 @@
 
 rule calibrate_device:
     input:
-        artifact=lambda wildcards: artifact_of(calibrating_cell(wildcards)),
-        manifest=lambda wildcards: f"{artifact_folder_of(calibrating_cell(wildcards))}/manifest.json",
-        inputs=lambda wildcards: f"{source_folder(calibrating_cell(wildcards).model)}/samples/evaluation.npz",
+        artifact=lambda wildcards: CELLS.artifact_of(TARGETS.calibrating_cell(wildcards.device)),
+        manifest=lambda wildcards: f"{CELLS.artifact_folder_of(TARGETS.calibrating_cell(wildcards.device))}/manifest.json",
+        inputs=lambda wildcards: f"{source_folder(TARGETS.calibrating_cell(wildcards.device).model)}/samples/evaluation.npz",
         script="scripts/calibrate_device.py",
-        code=source_closure("scripts/calibrate_device.py"),
-        agent=agent_code(),
-        toolchains=lambda wildcards: runtimes_of(calibrating_cell(wildcards)),
+        code=list_code("scripts/calibrate_device.py"),
+        agent=list_agent_code(),
+        toolchains=lambda wildcards: CELLS.runtimes_of(TARGETS.calibrating_cell(wildcards.device)),
     output:
         noise="results/calibration/{device}/noise.json",
         table="results/calibration/{device}/pairs.csv",
@@ -21,11 +21,13 @@ rule calibrate_device:
     resources:
         **device_slots(lambda wildcards: wildcards.device),
     params:
-        cell=lambda wildcards: as_json(calibrating_cell(wildcards)._asdict()),
-        arm=lambda wildcards: as_json(arm_of(calibrating_cell(wildcards))),
-        device=lambda wildcards: as_json(device_snapshot(wildcards.device)),
-        protocol=as_json(run_protocol()),
-        plan=lambda wildcards: as_json(calibration_plan(wildcards)),
+        cell=lambda wildcards: as_json(TARGETS.calibrating_cell(wildcards.device)._asdict()),
+        arm=lambda wildcards: as_json(CELLS.arm_of(TARGETS.calibrating_cell(wildcards.device))),
+        device=lambda wildcards: as_json(CELLS.describe_device(wildcards.device)),
+        protocol=as_json(TARGETS.run_protocol()),
+        plan=lambda wildcards: as_json(
+            TARGETS.calibration_plan(wildcards.device, host_runtime_of(TARGETS.calibrating_cell(wildcards.device)))
+        ),
     message:
         "Calibrating {wildcards.device}: the same artifact against itself"
     shell:

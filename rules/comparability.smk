@@ -3,12 +3,14 @@
 
 rule judge_pair:
     input:
-        left=lambda wildcards: f"{run_folder(comparison_of(wildcards).left)}/result.json",
-        right=lambda wildcards: f"{run_folder(comparison_of(wildcards).right)}/result.json",
-        samples=lambda wildcards: [f"{run_folder(cell)}/samples.csv" for cell in comparison_of(wildcards)[1:3]],
-        policy=lambda wildcards: f"config/policies/{comparison_of(wildcards).policy}.yaml",
+        left=lambda wildcards: f"{run_folder(TARGETS.comparison(wildcards.comparison).left)}/result.json",
+        right=lambda wildcards: f"{run_folder(TARGETS.comparison(wildcards.comparison).right)}/result.json",
+        samples=lambda wildcards: [
+            f"{run_folder(cell)}/samples.csv" for cell in TARGETS.comparison(wildcards.comparison)[1:3]
+        ],
+        policy=lambda wildcards: f"config/policies/{TARGETS.comparison(wildcards.comparison).policy}.yaml",
         script="scripts/judge_pair.py",
-        code=source_closure("scripts/judge_pair.py"),
+        code=list_code("scripts/judge_pair.py"),
     output:
         "results/comparability/{comparison}/verdict.json",
     log:
@@ -16,8 +18,8 @@ rule judge_pair:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        sides=lambda wildcards: as_json(comparison_of(wildcards)[1:3]),  # swapped sides are the same set of inputs
-        varies=lambda wildcards: as_json(comparison_of(wildcards).varies),
+        sides=lambda wildcards: as_json(TARGETS.comparison(wildcards.comparison)[1:3]),  # swapped sides are the same set of inputs
+        varies=lambda wildcards: as_json(TARGETS.comparison(wildcards.comparison).varies),
     message:
         "Judging whether the pair of {wildcards.comparison} may be compared"
     shell:
@@ -28,13 +30,13 @@ rule judge_pair:
 rule measure_pairs:
     input:
         verdict="results/comparability/{comparison}/verdict.json",
-        left=lambda wildcards: artifact_of(comparison_of(wildcards).left),
-        right=lambda wildcards: artifact_of(comparison_of(wildcards).right),
-        inputs=lambda wildcards: f"{source_folder(comparison_of(wildcards).left.model)}/samples/evaluation.npz",
+        left=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).left),
+        right=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).right),
+        inputs=lambda wildcards: f"{source_folder(TARGETS.comparison(wildcards.comparison).left.model)}/samples/evaluation.npz",
         script="scripts/measure_pairs.py",
-        code=source_closure("scripts/measure_pairs.py"),
-        agent=agent_code(),
-        toolchains=lambda wildcards: runtimes_of(*comparison_of(wildcards)[1:3]),
+        code=list_code("scripts/measure_pairs.py"),
+        agent=list_agent_code(),
+        toolchains=lambda wildcards: CELLS.runtimes_of(*TARGETS.comparison(wildcards.comparison)[1:3]),
     output:
         table="results/comparability/{comparison}/pairs.csv",
         record="results/comparability/{comparison}/pairs.json",
@@ -42,19 +44,19 @@ rule measure_pairs:
         "results/logs/measure_pairs/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
-    threads: lambda wildcards: cores_to_measure(comparison_of(wildcards).left.device)
+    threads: lambda wildcards: cores_to_measure(TARGETS.comparison(wildcards.comparison).left.device)
     resources:
-        **device_slots(lambda wildcards: comparison_of(wildcards).left.device),
+        **device_slots(lambda wildcards: TARGETS.comparison(wildcards.comparison).left.device),
     params:
         arms=lambda wildcards: as_json(
             {
-                "left": arm_of(comparison_of(wildcards).left),
-                "right": arm_of(comparison_of(wildcards).right),
+                "left": CELLS.arm_of(TARGETS.comparison(wildcards.comparison).left),
+                "right": CELLS.arm_of(TARGETS.comparison(wildcards.comparison).right),
             }
         ),
-        device=lambda wildcards: as_json(device_snapshot(comparison_of(wildcards).left.device)),
-        protocol=as_json(run_protocol()),
-        pairs=pair_budget,
+        device=lambda wildcards: as_json(CELLS.describe_device(TARGETS.comparison(wildcards.comparison).left.device)),
+        protocol=as_json(TARGETS.run_protocol()),
+        pairs=lambda wildcards: TARGETS.pair_budget(wildcards.comparison),
     message:
         "Measuring the pairs of {wildcards.comparison}"
     shell:
@@ -69,11 +71,11 @@ rule report_comparison:
         verdict="results/comparability/{comparison}/verdict.json",
         table="results/comparability/{comparison}/pairs.csv",
         record="results/comparability/{comparison}/pairs.json",
-        left=side_of("left", "result.json"),
-        right=side_of("right", "result.json"),
-        noise=noise_of,
+        left=TARGETS.side_file("left", "result.json"),
+        right=TARGETS.side_file("right", "result.json"),
+        noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
         script="scripts/report_comparison.py",
-        code=source_closure("scripts/report_comparison.py"),
+        code=list_code("scripts/report_comparison.py"),
     output:
         json="results/comparability/{comparison}/report.json",
         markdown="results/comparability/{comparison}/report.md",
@@ -82,7 +84,7 @@ rule report_comparison:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        margin=lambda wildcards: comparison_of(wildcards).margin or DEFAULT_MARGIN,
+        margin=lambda wildcards: TARGETS.margin_of(wildcards.comparison),
     message:
         "Writing the report of {wildcards.comparison}"
     shell:
@@ -94,17 +96,17 @@ rule judge_regression:
     input:
         report="results/comparability/{comparison}/report.json",
         beside=[f"results/comparability/{{comparison}}/{name}" for name in ("verdict.json", "pairs.csv", "pairs.json")],
-        policy_of_verdict=lambda wildcards: f"config/policies/{comparison_of(wildcards).policy}.yaml",
-        left=side_of("left", "result.json"),
-        right=side_of("right", "result.json"),
-        left_samples=side_of("left", "samples.csv"),
-        right_samples=side_of("right", "samples.csv"),
-        left_parity=side_of("left", "parity.json"),
-        right_parity=side_of("right", "parity.json"),
+        policy_of_verdict=lambda wildcards: f"config/policies/{TARGETS.comparison(wildcards.comparison).policy}.yaml",
+        left=TARGETS.side_file("left", "result.json"),
+        right=TARGETS.side_file("right", "result.json"),
+        left_samples=TARGETS.side_file("left", "samples.csv"),
+        right_samples=TARGETS.side_file("right", "samples.csv"),
+        left_parity=TARGETS.side_file("left", "parity.json"),
+        right_parity=TARGETS.side_file("right", "parity.json"),
         policy=f"config/regressions/{CAMPAIGN.regressions['policy']}.yaml",
-        comparability=comparability_of_regressions(),
+        comparability=TARGETS.regression_comparability(),
         script="scripts/judge_regression.py",
-        code=source_closure("scripts/judge_regression.py"),
+        code=list_code("scripts/judge_regression.py"),
     output:
         "results/comparability/{comparison}/regression.json",
     log:
@@ -125,12 +127,12 @@ rule decide_deployment:
     input:
         report="results/comparability/{comparison}/report.json",
         regression="results/comparability/{comparison}/regression.json",
-        result=side_of("right", "result.json"),
-        samples=side_of("right", "samples.csv"),
-        parity=side_of("right", "parity.json"),
-        criteria=lambda wildcards: f"config/criteria/{comparison_of(wildcards).criteria}.yaml",
+        result=TARGETS.side_file("right", "result.json"),
+        samples=TARGETS.side_file("right", "samples.csv"),
+        parity=TARGETS.side_file("right", "parity.json"),
+        criteria=lambda wildcards: f"config/criteria/{TARGETS.comparison(wildcards.comparison).criteria}.yaml",
         script="scripts/decide_deployment.py",
-        code=source_closure("scripts/decide_deployment.py"),
+        code=list_code("scripts/decide_deployment.py"),
     output:
         "results/comparability/{comparison}/decision.json",
     log:

@@ -1,28 +1,24 @@
 # Evidence: one page per campaign that anyone can read offline, and the gate that turns it into an exit code.
 
-# Comparisons whose left side is a baseline: a regression of the right side shuts the gate.
-GATED = [name for name, comparison in CAMPAIGN.comparisons.items() if comparison.gated]
-GATED_REGRESSIONS = {"gated": GATED, **(CAMPAIGN.regressions if GATED else {})}
-
 
 rule write_report:
     input:
         results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
         samples=[f"{run_folder(cell)}/samples.csv" for cell in CAMPAIGN.cells],
-        manifests=[f"{artifact_folder_of(cell)}/manifest.json" for cell in CAMPAIGN.cells],
-        parities=[f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
-        identities=[f"{source_folder(name)}/identity.json" for name in MODELS],
-        sample_records=[f"{source_folder(name)}/samples/samples.json" for name in MODELS],
+        manifests=[f"{CELLS.artifact_folder_of(cell)}/manifest.json" for cell in CAMPAIGN.cells],
+        parities=[f"{CELLS.artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
+        identities=[f"{source_folder(name)}/identity.json" for name in TARGETS.models],
+        sample_records=[f"{source_folder(name)}/samples/samples.json" for name in TARGETS.models],
         comparisons=[f"results/comparability/{name}/report.json" for name in CAMPAIGN.comparisons],
         verdicts=[f"results/comparability/{name}/verdict.json" for name in CAMPAIGN.comparisons],
         pairs=[f"results/comparability/{name}/pairs.csv" for name in CAMPAIGN.comparisons],
         pair_records=[f"results/comparability/{name}/pairs.json" for name in CAMPAIGN.comparisons],
         regressions=[f"{comparison_folder(name)}/regression.json" for name in CAMPAIGN.comparisons],
         decisions=[f"{comparison_folder(name)}/decision.json" for name in CAMPAIGN.comparisons],
-        plans=planned_files("plan.json", "check.json", "samples.csv", "plan.html"),
+        plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv", "plan.html"),
         scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
-        noise=[f"{calibration_folder(device)}/noise.json" for device in CALIBRATED],
-        noise_pairs=[f"{calibration_folder(device)}/pairs.csv" for device in CALIBRATED],
+        noise=[f"{calibration_folder(device)}/noise.json" for device in TARGETS.calibrated],
+        noise_pairs=[f"{calibration_folder(device)}/pairs.csv" for device in TARGETS.calibrated],
         templates=[
             f"scripts/edgeproof/evidence/{name}"
             for name in (
@@ -34,7 +30,7 @@ rule write_report:
             )
         ],
         script="scripts/write_report.py",
-        code=source_closure("scripts/write_report.py"),
+        code=list_code("scripts/write_report.py"),
     output:
         html="results/evidence/{campaign}/report.html",
         markdown="results/evidence/{campaign}/report.md",
@@ -43,9 +39,9 @@ rule write_report:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        campaign=as_json(campaign_snapshot()),
+        campaign=as_json(TARGETS.describe()),
         tolerate=as_json(CAMPAIGN.tolerate),
-        regressions=as_json(GATED_REGRESSIONS),
+        regressions=as_json(TARGETS.gated_regressions()),
     message:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
@@ -58,11 +54,11 @@ rule check_gate:
     input:
         report="results/evidence/{campaign}/report.html",
         results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
-        parities=[f"{artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
-        regressions=[f"{comparison_folder(name)}/regression.json" for name in GATED],
-        plans=planned_files("plan.json", "check.json", "samples.csv"),
+        parities=[f"{CELLS.artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
+        regressions=[f"{comparison_folder(name)}/regression.json" for name in TARGETS.gated_regressions()["gated"]],
+        plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv"),
         script="scripts/check_gate.py",
-        code=source_closure("scripts/check_gate.py"),
+        code=list_code("scripts/check_gate.py"),
     output:
         "results/evidence/{campaign}/gate.json",
     log:
@@ -70,9 +66,9 @@ rule check_gate:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        campaign=as_json(campaign_snapshot()),
+        campaign=as_json(TARGETS.describe()),
         tolerate=as_json(CAMPAIGN.tolerate),
-        regressions=as_json(GATED_REGRESSIONS),
+        regressions=as_json(TARGETS.gated_regressions()),
     message:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:

@@ -6,12 +6,14 @@
 
 rule prove_cut:
     input:
-        models=lambda wildcards: [f"{folder}/model.onnx" for folder in cut_folders(wildcards)],
-        identities=lambda wildcards: [f"{folder}/identity.json" for folder in cut_folders(wildcards)],
-        evaluations=lambda wildcards: [f"{folder}/samples/evaluation.npz" for folder in cut_folders(wildcards)],
+        models=lambda wildcards: [f"{folder}/model.onnx" for folder in STAGES.cut_folders(wildcards.pipeline)],
+        identities=lambda wildcards: [f"{folder}/identity.json" for folder in STAGES.cut_folders(wildcards.pipeline)],
+        evaluations=lambda wildcards: [
+            f"{folder}/samples/evaluation.npz" for folder in STAGES.cut_folders(wildcards.pipeline)
+        ],
         script="scripts/prove_cut.py",
-        code=source_closure("scripts/prove_cut.py"),
-        agent=agent_code(),
+        code=list_code("scripts/prove_cut.py"),
+        agent=list_agent_code(),
     output:
         "results/plans/{pipeline}/cut.json",
     log:
@@ -32,22 +34,22 @@ rule prove_cut:
 rule measure_links:
     input:
         script="scripts/measure_links.py",
-        code=source_closure("scripts/measure_links.py"),
-        agent=agent_code(),
-        toolchains=lambda wildcards: runtimes_of(*cells_of_pipeline(wildcards)),
+        code=list_code("scripts/measure_links.py"),
+        agent=list_agent_code(),
+        toolchains=lambda wildcards: CELLS.runtimes_of(*STAGES.cells_of(wildcards.pipeline)),
     output:
         "results/plans/{pipeline}/links.json",
     log:
         "results/logs/measure_links/{pipeline}.log",
     conda:
         "../envs/edgeproof.yaml"
-    threads: lambda wildcards: cores_to_measure(device_of_pipeline(wildcards))
+    threads: lambda wildcards: cores_to_measure(STAGES.device_of(wildcards.pipeline))
     resources:
-        **device_slots(lambda wildcards: device_of_pipeline(wildcards)),
+        **device_slots(lambda wildcards: STAGES.device_of(wildcards.pipeline)),
     params:
-        arm=lambda wildcards: as_json(links_arm(wildcards)),
-        device=lambda wildcards: as_json(device_snapshot(device_of_pipeline(wildcards))),
-        protocol=as_json(run_protocol()),
+        arm=lambda wildcards: as_json(STAGES.links_arm(wildcards.pipeline)),
+        device=lambda wildcards: as_json(CELLS.describe_device(STAGES.device_of(wildcards.pipeline))),
+        protocol=as_json(TARGETS.run_protocol()),
     message:
         "Measuring the hand-overs between the executors of {wildcards.pipeline}"
     shell:
@@ -57,14 +59,16 @@ rule measure_links:
 
 rule write_scenario:
     input:
-        identities=lambda wildcards: stage_files(wildcards, "identity.json"),
-        results=lambda wildcards: [f"{run_folder(cell)}/result.json" for cell in cells_of_pipeline(wildcards)],
-        samples=lambda wildcards: [f"{run_folder(cell)}/samples.csv" for cell in cells_of_pipeline(wildcards)],
-        parities=lambda wildcards: [f"{artifact_folder_of(cell)}/parity.json" for cell in cells_of_pipeline(wildcards)],
-        links=lambda wildcards: links_of(wildcards),
-        cut=lambda wildcards: cut_of(wildcards),
+        identities=lambda wildcards: STAGES.stage_files(wildcards.pipeline, "identity.json"),
+        results=lambda wildcards: [f"{run_folder(cell)}/result.json" for cell in STAGES.cells_of(wildcards.pipeline)],
+        samples=lambda wildcards: [f"{run_folder(cell)}/samples.csv" for cell in STAGES.cells_of(wildcards.pipeline)],
+        parities=lambda wildcards: [
+            f"{CELLS.artifact_folder_of(cell)}/parity.json" for cell in STAGES.cells_of(wildcards.pipeline)
+        ],
+        links=lambda wildcards: STAGES.links_of(wildcards.pipeline),
+        cut=lambda wildcards: STAGES.cut_of(wildcards.pipeline),
         script="scripts/write_scenario.py",
-        code=source_closure("scripts/write_scenario.py"),
+        code=list_code("scripts/write_scenario.py"),
     output:
         "results/plans/{pipeline}/scenario.json",
     log:
@@ -72,8 +76,8 @@ rule write_scenario:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        document=lambda wildcards: as_json(scenario_snapshot(wildcards)),
-        cells=lambda wildcards: as_json(describe_cells(wildcards)),
+        document=lambda wildcards: as_json(STAGES.describe_scenario(wildcards.pipeline)),
+        cells=lambda wildcards: as_json(STAGES.describe_cells(wildcards.pipeline)),
         links=lambda wildcards, input: f"--links {input.links}" if input.links else "",
         cut=lambda wildcards, input: f"--cut {input.cut}" if input.cut else "",
     message:
@@ -88,7 +92,7 @@ rule solve_plan:
     input:
         scenario="results/plans/{pipeline}/scenario.json",
         script="scripts/solve_plan.py",
-        code=source_closure("scripts/solve_plan.py"),
+        code=list_code("scripts/solve_plan.py"),
     output:
         plan="results/plans/{pipeline}/{goal}/plan.json",
         csv="results/plans/{pipeline}/{goal}/plan.csv",
@@ -108,14 +112,14 @@ rule solve_plan:
 rule check_plan:
     input:
         plan="results/plans/{pipeline}/{goal}/plan.json",
-        identities=lambda wildcards: stage_files(wildcards, "identity.json"),
-        artifacts=lambda wildcards: [artifact_of(cell) for cell in cells_of_pipeline(wildcards)],
-        references=lambda wildcards: references_of(wildcards),
-        inputs=lambda wildcards: stage_files(wildcards, "samples/evaluation.npz")[0],
+        identities=lambda wildcards: STAGES.stage_files(wildcards.pipeline, "identity.json"),
+        artifacts=lambda wildcards: [CELLS.artifact_of(cell) for cell in STAGES.cells_of(wildcards.pipeline)],
+        references=lambda wildcards: STAGES.references_of(wildcards.pipeline),
+        inputs=lambda wildcards: STAGES.stage_files(wildcards.pipeline, "samples/evaluation.npz")[0],
         script="scripts/check_plan.py",
-        code=source_closure("scripts/check_plan.py"),
-        agent=agent_code(),
-        toolchains=lambda wildcards: runtimes_of(*cells_of_pipeline(wildcards)),
+        code=list_code("scripts/check_plan.py"),
+        agent=list_agent_code(),
+        toolchains=lambda wildcards: CELLS.runtimes_of(*STAGES.cells_of(wildcards.pipeline)),
     output:
         check="results/plans/{pipeline}/{goal}/check.json",
         samples="results/plans/{pipeline}/{goal}/samples.csv",
@@ -123,13 +127,13 @@ rule check_plan:
         "results/logs/check_plan/{pipeline}/{goal}.log",
     conda:
         "../envs/edgeproof.yaml"
-    threads: lambda wildcards: cores_to_measure(device_of_pipeline(wildcards))
+    threads: lambda wildcards: cores_to_measure(STAGES.device_of(wildcards.pipeline))
     resources:
-        **device_slots(lambda wildcards: device_of_pipeline(wildcards)),
+        **device_slots(lambda wildcards: STAGES.device_of(wildcards.pipeline)),
     params:
-        cells=lambda wildcards: as_json(describe_cells(wildcards, arms=True)),
-        device=lambda wildcards: as_json(device_snapshot(device_of_pipeline(wildcards))),
-        protocol=as_json(run_protocol()),
+        cells=lambda wildcards: as_json(STAGES.describe_cells(wildcards.pipeline, arms=True)),
+        device=lambda wildcards: as_json(CELLS.describe_device(STAGES.device_of(wildcards.pipeline))),
+        protocol=as_json(TARGETS.run_protocol()),
     message:
         "Running {wildcards.pipeline} as placed for {wildcards.goal}"
     shell:
@@ -145,8 +149,8 @@ rule write_plan_page:
         check="results/plans/{pipeline}/{goal}/check.json",
         samples="results/plans/{pipeline}/{goal}/samples.csv",
         script="scripts/write_plan_page.py",
-        code=source_closure("scripts/write_plan_page.py"),
-        template="scripts/edgeproof/plans/plan.html.j2",
+        code=list_code("scripts/write_plan_page.py"),
+        template="scripts/edgeproof/plans/outcome/plan.html.j2",
     output:
         "results/plans/{pipeline}/{goal}/plan.html",
     log:

@@ -3,15 +3,15 @@
 
 rule measure_run:
     input:
-        artifact=artifact_of,
-        manifest=lambda wildcards: f"{artifact_folder_of(wildcards)}/manifest.json",
-        reference=lambda wildcards: f"{artifact_folder_of(wildcards)}/reference.npz",
+        artifact=CELLS.artifact_of,
+        manifest=lambda wildcards: f"{CELLS.artifact_folder_of(wildcards)}/manifest.json",
+        reference=lambda wildcards: f"{CELLS.artifact_folder_of(wildcards)}/reference.npz",
         identity="results/sources/{model}/identity.json",
         inputs="results/sources/{model}/samples/evaluation.npz",
         script="scripts/measure_run.py",
-        code=source_closure("scripts/measure_run.py"),
-        agent=agent_code(),
-        toolchains=runtimes_of,
+        code=list_code("scripts/measure_run.py"),
+        agent=list_agent_code(),
+        toolchains=CELLS.runtimes_of,
     output:
         result="results/runs/{model}/{preset}/{device}/{precision}/result.json",
         samples="results/runs/{model}/{preset}/{device}/{precision}/samples.csv",
@@ -24,10 +24,10 @@ rule measure_run:
         **device_slots(lambda wildcards: wildcards.device),
     params:
         cell=lambda wildcards: as_json(dict(wildcards)),
-        task=lambda wildcards: model_of(wildcards.model)["task"],
-        arm=lambda wildcards: as_json(arm_of(wildcards)),
-        device=lambda wildcards: as_json(device_snapshot(wildcards.device)),
-        protocol=as_json(run_protocol()),
+        task=lambda wildcards: CATALOGUES["model"][wildcards.model]["task"],
+        arm=lambda wildcards: as_json(CELLS.arm_of(wildcards)),
+        device=lambda wildcards: as_json(CELLS.describe_device(wildcards.device)),
+        protocol=as_json(TARGETS.run_protocol()),
         runtime=host_runtime_of,
     message:
         "Measuring {wildcards.model}/{wildcards.preset}/{wildcards.device}/{wildcards.precision}"

@@ -3,19 +3,19 @@
 
 rule copy_model:
     input:
-        source=lambda wildcards: model_of(wildcards.model)["source"]["path"],
+        source=lambda wildcards: CATALOGUES["model"][wildcards.model]["source"]["path"],
         script="scripts/copy_model.py",
-        code=source_closure("scripts/copy_model.py"),
+        code=list_code("scripts/copy_model.py"),
     output:
         "results/sources/{model}/model.onnx",
     log:
         "results/logs/copy_model/{model}.log",
     wildcard_constraints:
-        model=one_of(models_of("file")),
+        model=one_of(CELLS.models_of("file")),
     conda:
         "../envs/edgeproof.yaml"
     params:
-        sha256=lambda wildcards: model_of(wildcards.model)["source"].get("sha256", ""),
+        sha256=lambda wildcards: CATALOGUES["model"][wildcards.model]["source"].get("sha256", ""),
     message:
         "Copying the model {wildcards.model}"
     shell:
@@ -25,17 +25,17 @@ rule copy_model:
 rule download_model:
     input:
         script="scripts/download_model.py",
-        code=source_closure("scripts/download_model.py"),
+        code=list_code("scripts/download_model.py"),
     output:
         "results/sources/{model}/model.onnx",
     log:
         "results/logs/download_model/{model}.log",
     wildcard_constraints:
-        model=one_of(models_of("url")),
+        model=one_of(CELLS.models_of("url")),
     conda:
         "../envs/edgeproof.yaml"
     params:
-        source=lambda wildcards: model_of(wildcards.model)["source"],
+        source=lambda wildcards: CATALOGUES["model"][wildcards.model]["source"],
     message:
         "Downloading the model {wildcards.model}"
     shell:
@@ -44,18 +44,18 @@ rule download_model:
 
 rule run_recipe:
     input:
-        script=lambda wildcards: recipe_script(wildcards.model),
-        code=lambda wildcards: source_closure(recipe_script(wildcards.model)),
+        script=lambda wildcards: CELLS.recipe_script(wildcards.model),
+        code=lambda wildcards: list_code(CELLS.recipe_script(wildcards.model)),
     output:
         "results/sources/{model}/model.onnx",
     log:
         "results/logs/run_recipe/{model}.log",
     wildcard_constraints:
-        model=one_of(models_of("recipe")),
+        model=one_of(CELLS.models_of("recipe")),
     conda:
         "../envs/edgeproof.yaml"
     params:
-        options=lambda wildcards: as_json(model_of(wildcards.model)["source"].get("options", {})),
+        options=lambda wildcards: as_json(CATALOGUES["model"][wildcards.model]["source"].get("options", {})),
     message:
         "Making the model {wildcards.model} by its recipe"
     shell:
@@ -66,7 +66,7 @@ rule identify_model:
     input:
         model="results/sources/{model}/model.onnx",
         script="scripts/identify_model.py",
-        code=source_closure("scripts/identify_model.py"),
+        code=list_code("scripts/identify_model.py"),
     output:
         "results/sources/{model}/identity.json",
     log:
@@ -82,9 +82,9 @@ rule identify_model:
 rule make_samples:
     input:
         identity="results/sources/{model}/identity.json",
-        files=lambda wildcards: sample_files(wildcards.model),
+        files=lambda wildcards: CELLS.sample_files(wildcards.model),
         script="scripts/make_samples.py",
-        code=source_closure("scripts/make_samples.py"),
+        code=list_code("scripts/make_samples.py"),
     output:
         calibration="results/sources/{model}/samples/calibration.npz",
         evaluation="results/sources/{model}/samples/evaluation.npz",
@@ -92,12 +92,12 @@ rule make_samples:
     log:
         "results/logs/make_samples/{model}.log",
     wildcard_constraints:
-        model=one_of(models_of("file", "url", "recipe")),
+        model=one_of(CELLS.models_of("file", "url", "recipe")),
     conda:
         "../envs/edgeproof.yaml"
     params:
-        spec=lambda wildcards: as_json(model_of(wildcards.model)["samples"]),
-        task=lambda wildcards: model_of(wildcards.model)["task"],
+        spec=lambda wildcards: as_json(CATALOGUES["model"][wildcards.model]["samples"]),
+        task=lambda wildcards: CATALOGUES["model"][wildcards.model]["task"],
     message:
         "Making calibration and evaluation samples for {wildcards.model}"
     shell:
@@ -111,19 +111,19 @@ rule make_samples:
 
 rule cut_stage:
     input:
-        source=lambda wildcards: f"{source_folder(pipeline_of_stage(wildcards)['model'])}/model.onnx",
+        source=lambda wildcards: f"{source_folder(STAGES.pipeline_of_stage(wildcards.model)['model'])}/model.onnx",
         script="scripts/cut_stage.py",
-        code=source_closure("scripts/cut_stage.py"),
+        code=list_code("scripts/cut_stage.py"),
     output:
         "results/sources/{model}/model.onnx",
     log:
         "results/logs/cut_stage/{model}.log",
     wildcard_constraints:
-        model=one_of(models_of("stage")),
+        model=one_of(CELLS.models_of("stage")),
     conda:
         "../envs/edgeproof.yaml"
     params:
-        points=lambda wildcards: list(map(as_json, cut_points_of(wildcards))),
+        points=lambda wildcards: list(map(as_json, STAGES.cut_points_of(wildcards.model))),
     message:
         "Cutting out {wildcards.model}"
     shell:
@@ -134,11 +134,11 @@ rule cut_stage:
 rule make_stage_samples:
     input:
         identity="results/sources/{model}/identity.json",
-        model=lambda wildcards: model_before(wildcards),
-        calibration=lambda wildcards: f"{samples_before(wildcards)}/calibration.npz",
-        evaluation=lambda wildcards: f"{samples_before(wildcards)}/evaluation.npz",
+        model=lambda wildcards: STAGES.model_before(wildcards.model),
+        calibration=lambda wildcards: f"{STAGES.samples_before(wildcards.model)}/calibration.npz",
+        evaluation=lambda wildcards: f"{STAGES.samples_before(wildcards.model)}/evaluation.npz",
         script="scripts/make_stage_samples.py",
-        code=source_closure("scripts/make_stage_samples.py"),
+        code=list_code("scripts/make_stage_samples.py"),
     output:
         calibration="results/sources/{model}/samples/calibration.npz",
         evaluation="results/sources/{model}/samples/evaluation.npz",
@@ -146,11 +146,11 @@ rule make_stage_samples:
     log:
         "results/logs/make_stage_samples/{model}.log",
     wildcard_constraints:
-        model=one_of(models_of("stage")),
+        model=one_of(CELLS.models_of("stage")),
     conda:
         "../envs/edgeproof.yaml"
     params:
-        counts=lambda wildcards: as_json(count_stage_samples(pipeline_of_stage(wildcards))),
+        counts=lambda wildcards: as_json(count_stage_samples(STAGES.pipeline_of_stage(wildcards.model))),
         model=lambda wildcards, input: f"--model {input.model}" if input.model else "",
         folder=lambda wildcards, output: str(Path(output.record).parent),
         runtime=lambda wildcards: versions_of("onnxruntime"),

@@ -6,7 +6,7 @@ from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.core.cli import run_program
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--report", required=True, help="report.json; verdict and pairs lie beside it")
     parser.add_argument("--regression", required=True, help="regression.json of the comparison")

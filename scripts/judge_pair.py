@@ -8,7 +8,7 @@ from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.yaml_files import read_yaml
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparison", required=True, help="name of the comparison")
     parser.add_argument("--policy", required=True, help="policy file, config/policies/NAME.yaml")

@@ -8,14 +8,14 @@ from edgeproof.core.cli import run_program
 from edgeproof.core.yaml_files import read_yaml
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--report", required=True, help="report.json; verdict and pairs lie beside it")
     for side in ("left", "right"):
         parser.add_argument(f"--{side}", required=True, help="result.json")
         parser.add_argument(f"--{side}-parity", required=True, help="parity.json")
     parser.add_argument("--policy", required=True, help="regression policy, config/regressions/NAME.yaml")
-    parser.add_argument("--comparability", help="config/policies/NAME.yaml, where the regression policy names one")
+    parser.add_argument("--comparability", help="config/policies/NAME.yaml, if the regression policy names one")
     parser.add_argument("--output", required=True, help="regression.json to write")
     args = parser.parse_args(argv)
     policy = read_yaml(args.policy, "regression-policy")

@@ -6,24 +6,27 @@ from pathlib import Path
 
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
-from edgeproof.runs.measuring import measure_run
+from edgeproof.core.layout import Cell
+from edgeproof.runs.measuring import RunPaths, measure_run
+from edgeproof.runs.sessions import SessionSetup
 
-_PATHS = ("artifact", "manifest", "reference", "identity", "inputs", "result", "samples")
+_PATHS = ("artifact", "manifest", "reference", "identity", "result", "samples")
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("cell", "arm", "device", "protocol"):
         parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
     parser.add_argument("--task", required=True, help="the model's task; a field of comparability")
     parser.add_argument("--interpreter", default=sys.executable, help="Python that runs the agent")
-    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
-    for name in _PATHS:
+    parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that it needs")
+    for name in (*_PATHS, "inputs"):
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
-    paths = {name: getattr(args, name) for name in _PATHS}
-    measure_run(args.cell, args.task, args.arm, args.device, args.protocol, args.interpreter, paths)
+    setup = SessionSetup(args.inputs, args.device, args.protocol, args.interpreter)
+    paths = RunPaths(**{name: getattr(args, name) for name in _PATHS})
+    measure_run(Cell(**args.cell), args.task, args.arm, setup, paths)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the report of a comparison: verdict, reasons and, where one may be given, the difference."""
+"""Write the report of a comparison: verdict, reasons, and the difference if it may be given."""
 
 import argparse
 
@@ -6,13 +6,13 @@ from edgeproof.comparability.reporting import report_comparison
 from edgeproof.core.cli import run_program
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--verdict", required=True, help="verdict.json")
     parser.add_argument("--table", required=True, help="pairs.csv")
     parser.add_argument("--record", required=True, help="pairs.json")
     parser.add_argument("--margin", required=True, type=float, help="equivalence margin, as a fraction")
-    parser.add_argument("--noise", nargs="*", default=[], help="noise.json of the devices that are calibrated")
+    parser.add_argument("--noise", nargs="*", default=[], help="noise.json of each calibrated device")
     parser.add_argument("--json", required=True, help="report.json to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
     args = parser.parse_args(argv)

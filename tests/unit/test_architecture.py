@@ -17,12 +17,14 @@ from edgeproof.core.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
-# A room may import the rooms before it, and `core` and `agent.lock` always; so may a sub-room, those before it.
+# A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
 ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation", "evidence")
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
+# What runs on a board and on a host alike.
+SHARED = (("agent", "lock"), ("agent", "machine"))
 ALONE = ("agent", "converters")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 FAMILIES = {"cli", "__main__", "model"}  # basenames that may occur once per folder
@@ -56,7 +58,7 @@ def may_import(importer, imported):
         return room == "bench"
     if room in ALONE:
         return other == room
-    if other == "core" or (room != "core" and imported == ("agent", "lock")):
+    if other == "core" or (room != "core" and imported in SHARED):
         return True
     if room == "core":
         return False
@@ -183,3 +185,9 @@ def test_schemas_are_valid_and_their_markers_match_their_kind():
         jsonschema.Draft202012Validator.check_schema(load_schema(kind))
         marker = load_schema(kind).get("properties", {}).get("schema", {}).get("const")
         assert marker is None or marker.startswith("edgeproof.")
+
+
+def test_rules_are_thin():
+    assert len((ROOT / "rules/common.smk").read_text().splitlines()) <= 150
+    rooms = {path.stem for path in (ROOT / "rules").glob("*.smk")} - {"common"}
+    assert rooms <= set(ROOMS)

@@ -2,23 +2,28 @@
 
     python -m edgeproof.agent VERB SPEC OUT
 
-VERB is `session`, `measure`, `infer`, `links` or `serve` (see docs/architecture.md), SPEC a JSON file, OUT a folder to
-fill.
+A room starts the VERBs `session`, `pairs` and `infer`; these start `measure`, `work`, `links` and `serve` (see
+docs/architecture.md). SPEC is a JSON file, OUT a folder to fill.
 Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
 say why.
 """
+
+from __future__ import annotations
 
 import json
 import os
 import signal
 import sys
+from typing import List
 
 from .failures import NoVerdict
 
+_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve")
 
-def main(argv):
-    if len(argv) != 3 or argv[0] not in ("session", "measure", "infer", "links", "serve"):
-        print("usage: python -m edgeproof.agent session|measure|infer|links|serve SPEC OUT", file=sys.stderr)
+
+def main(argv: List[str]) -> int:
+    if len(argv) != 3 or argv[0] not in _VERBS:
+        print("usage: python -m edgeproof.agent {} SPEC OUT".format("|".join(_VERBS)), file=sys.stderr)
         return 2
     verb, spec_path, out = argv
     with open(spec_path, encoding="utf-8") as stream:
@@ -29,6 +34,14 @@ def main(argv):
             from .session import run_session
 
             run_session(spec, out)
+        elif verb == "pairs":
+            from .pairs import run_pairs
+
+            run_pairs(spec, out)
+        elif verb == "work":
+            from .work import work_for_session
+
+            work_for_session(spec, out)
         elif verb == "measure":
             from .measurement import measure_process
 
@@ -54,8 +67,8 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["session"]:  # it holds the device: what it has started ends first
-        from .session import terminate
+    if sys.argv[1:2] in (["session"], ["pairs"]):  # it holds the device: what it has started ends first
+        from .children import terminate
 
         for end in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(end) is not signal.SIG_IGN:

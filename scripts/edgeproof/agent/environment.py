@@ -3,18 +3,23 @@
 Every path is relative to `root`, so that tests (and a mounted file system) can stand in for a board.
 """
 
+from __future__ import annotations
+
 import glob
 import os
 import platform
 import shutil
 import subprocess
 import time
+from typing import Any, Dict, List, Optional, Tuple
 
+# A snapshot: what `read_environment` returns, JSON.
+Environment = Dict[str, Any]
 # Boards say in these files what they are.
 _BOARD_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
 
 
-def read_environment(root="/"):
+def read_environment(root: str = "/") -> Environment:
     """Return a snapshot: board, CPU, governors, frequencies, temperatures, load, quota, steal, throttling, power
     mode.
     """
@@ -43,12 +48,12 @@ def read_environment(root="/"):
     }
 
 
-def read_board(root="/"):
+def read_board(root: str = "/") -> Optional[str]:
     """Return what the board calls itself, or null."""
     return next(filter(None, (_text(root, path) for path in _BOARD_FILES)), None)
 
 
-def read_oom_kills(root="/"):
+def read_oom_kills(root: str = "/") -> int:
     """Return how many processes the kernel has killed for want of memory since boot (0 where it does not say)."""
     for line in _lines(root, "proc/vmstat"):
         if line.startswith("oom_kill "):
@@ -56,7 +61,7 @@ def read_oom_kills(root="/"):
     return 0
 
 
-def steal_share(before, after):
+def steal_share(before: Environment, after: Environment) -> Optional[float]:
     """Return the share of CPU time that the hypervisor kept from us between two snapshots, or null."""
     if not before["cpu_ticks"] or not after["cpu_ticks"]:
         return None
@@ -65,7 +70,7 @@ def steal_share(before, after):
     return delta["steal"] / total if total > 0 else 0.0
 
 
-def _text(root, path):
+def _text(root: str, path: str) -> Optional[str]:
     try:
         with open(os.path.join(root, path), encoding="utf-8", errors="replace") as stream:
             return " ".join(stream.read().replace("\0", " ").split()) or None
@@ -73,26 +78,26 @@ def _text(root, path):
         return None
 
 
-def _texts(root, pattern):
+def _texts(root: str, pattern: str) -> List[str]:
     return [text for text in (_text("/", path) for path in sorted(glob.glob(os.path.join(root, pattern)))) if text]
 
 
-def _distinct(root, pattern):
+def _distinct(root: str, pattern: str) -> Optional[List[str]]:
     return sorted(set(_texts(root, pattern))) or None
 
 
-def _integers(root, pattern):
+def _integers(root: str, pattern: str) -> Optional[List[int]]:
     return [int(text) for text in _texts(root, pattern) if text.isdigit()] or None
 
 
-def _os_name(root):
+def _os_name(root: str) -> str:
     for line in _lines(root, "etc/os-release"):
         if line.startswith("PRETTY_NAME="):
             return line.split("=", 1)[1].strip().strip('"')
     return platform.system()
 
 
-def _lines(root, path):
+def _lines(root: str, path: str) -> List[str]:
     try:
         with open(os.path.join(root, path), encoding="utf-8", errors="replace") as stream:
             return stream.read().splitlines()
@@ -100,14 +105,14 @@ def _lines(root, path):
         return []
 
 
-def _cpu_model(root):
+def _cpu_model(root: str) -> Optional[str]:
     for line in _lines(root, "proc/cpuinfo"):
         if line.lower().startswith(("model name", "hardware")):
             return line.split(":", 1)[1].strip()
     return platform.processor() or None
 
 
-def _cpu_quota(root):
+def _cpu_quota(root: str) -> Optional[float]:
     """Return CPUs allowed by the control group (a float), or null when there is no limit."""
     version_2 = (_text(root, "sys/fs/cgroup/cpu.max") or "").split()
     if len(version_2) == 2 and version_2[0] != "max":
@@ -117,28 +122,28 @@ def _cpu_quota(root):
     return int(quota) / int(period) if quota and period and int(quota) > 0 else None
 
 
-def _load_average(root):
+def _load_average(root: str) -> Optional[List[float]]:
     text = _text(root, "proc/loadavg")
     return [float(part) for part in text.split()[:3]] if text else None
 
 
-def _memory_available(root):
+def _memory_available(root: str) -> Optional[int]:
     for line in _lines(root, "proc/meminfo"):
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return None
 
 
-def _cpu_ticks(root):
+def _cpu_ticks(root: str) -> Optional[Dict[str, int]]:
     names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
     for line in _lines(root, "proc/stat")[:1]:
         return dict(zip(names, map(int, line.split()[1:9])))
     return None
 
 
-def _temperatures(root):
+def _temperatures(root: str) -> Optional[Dict[str, float]]:
     """Return {zone type: °C}. PMIC zones are left out: on Jetson boards they read a constant 100."""
-    found = {}
+    found: Dict[str, float] = {}
     for zone in sorted(glob.glob(os.path.join(root, "sys/class/thermal/thermal_zone*"))):
         kind, value = _text(zone, "type"), _text(zone, "temp")
         if kind and value and value.lstrip("-").isdigit() and "pmic" not in kind.lower():
@@ -146,7 +151,7 @@ def _temperatures(root):
     return found or None
 
 
-def _throttled(root):
+def _throttled(root: str) -> Optional[Dict[str, Any]]:
     """Return what the board says of throttling: firmware flags of a Raspberry Pi, counters of an x86 CPU, else null."""
     flags = _run("vcgencmd", "get_throttled")
     if flags and "=" in flags:
@@ -155,15 +160,15 @@ def _throttled(root):
     return {"source": "core_throttle_count", "value": sum(counts)} if counts else None
 
 
-def _power_mode():
+def _power_mode() -> Optional[str]:
     text = _run("nvpmodel", "-q")
     return text.replace("\n", " ") if text else None
 
 
-def _clocks_locked():
+def _clocks_locked() -> Optional[bool]:
     """Return True when every CPU line of `jetson_clocks --show` has equal minimum and maximum, or null."""
     text = _run("jetson_clocks", "--show")
-    pairs = []
+    pairs: List[Tuple[str, str]] = []
     for line in (text or "").splitlines():
         values = dict(part.split("=", 1) for part in line.split() if "=" in part)
         if line.startswith("cpu") and "MinFreq" in values and "MaxFreq" in values:
@@ -171,7 +176,7 @@ def _clocks_locked():
     return all(low == high for low, high in pairs) if pairs else None
 
 
-def _run(*command):
+def _run(*command: str) -> Optional[str]:
     if not shutil.which(command[0]):
         return None
     try:

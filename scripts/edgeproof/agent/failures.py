@@ -1,5 +1,7 @@
 """Two ways not to get a number: a verdict about the artifact, and no verdict at all."""
 
+from __future__ import annotations
+
 
 class Verdict(Exception):
     """The artifact cannot be measured here, and trying again will not change that.
@@ -8,7 +10,7 @@ class Verdict(Exception):
     crashed, timed_out.
     """
 
-    def __init__(self, kind, message):
+    def __init__(self, kind: str, message: object) -> None:
         super().__init__(" ".join(str(message).split())[:2000])
         self.kind = kind
 
@@ -16,12 +18,12 @@ class Verdict(Exception):
 class NoVerdict(Exception):
     """Something outside the artifact went wrong (runtime not installed, wrong board, link lost): try again."""
 
-    def __init__(self, kind, message):
+    def __init__(self, kind: str, message: object) -> None:
         super().__init__(" ".join(str(message).split())[:2000])
         self.kind = kind
 
 
-def classify_load_error(message):
+def classify_load_error(message: str) -> str:
     """Return the verdict kind that a runtime's message at load time stands for."""
     text = message.lower()
     if "not_implemented" in text or "is not a registered function" in text or "unsupported" in text:

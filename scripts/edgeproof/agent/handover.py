@@ -4,6 +4,8 @@ One process per executor. Whoever has the turn runs its stages, puts what others
 the turn to the process of the next stage. The caller has the turn before the first stage and after the last.
 """
 
+from __future__ import annotations
+
 import json
 import mmap
 import os
@@ -13,10 +15,12 @@ import struct
 import subprocess
 import sys
 import tempfile
+from typing import IO, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 import numpy
 
 from .failures import NoVerdict, Verdict
+from .specs import Array, Placed, Report, ServeSpec
 
 CALLER = ""
 READY, FAILED = -1, -2
@@ -32,11 +36,12 @@ class Area:
     outputs into place. `tensors`: {name: array}.
     """
 
-    def __init__(self, descriptor, spec):
+    def __init__(self, descriptor: int, spec: Placed) -> None:
         memory = mmap.mmap(descriptor, measure_area(spec))
         steps = len(spec["steps"])
         self.stamps = numpy.frombuffer(memory, "int64", steps * 3).reshape(steps, 3)
-        self.tensors, offset = {}, _align(steps * 24)
+        self.tensors: Dict[str, Array] = {}
+        offset = _align(steps * 24)
         for name, tensor in spec["tensors"].items():
             count = _count(tensor["shape"])
             array = numpy.frombuffer(memory, tensor["dtype"], count, offset)
@@ -52,17 +57,20 @@ class Crew:
     artifact's own name and the pipeline's name of a tensor. `close` ends the processes.
     """
 
-    def __init__(self, spec):
+    def __init__(self, spec: Placed) -> None:
         self._spec, self._last = spec, len(spec["steps"])
         names = list(dict.fromkeys(step["executor"] for step in spec["steps"]))
         self._folder = tempfile.mkdtemp(prefix="edgeproof-placed-")
-        self._workers, self._logs, self._pipes = {}, [], {}
-        self._descriptor = _reserve(measure_area(spec))
+        self._workers: Dict[str, subprocess.Popen[bytes]] = {}
+        self._logs: List[IO[bytes]] = []
+        self._pipes: Dict[str, Tuple[int, int]] = {}
+        self._descriptor: Optional[int] = None
+        descriptor = self._descriptor = _reserve(measure_area(spec))
         try:
-            self.area = Area(self._descriptor, spec)
+            self.area = Area(descriptor, spec)
             self._pipes = {name: os.pipe() for name in [*names, CALLER]}
             for number, name in enumerate(names):
-                self._workers[name] = self._start(number, name)
+                self._workers[name] = self._start(number, name, descriptor)
             for _ in names:
                 self._expect(READY)
         except BaseException:
@@ -71,15 +79,16 @@ class Crew:
         self.reports = {name: self._read_report(number) for number, name in enumerate(names)}
         self._first = self._pipes[spec["steps"][0]["executor"]][1]
 
-    def run(self):
+    def run(self) -> None:
         """Let the whole pipeline run once on what is in the area."""
         os.write(self._first, _TURN.pack(0))
         self._expect(self._last)
 
-    def close(self):
+    def close(self) -> None:
         """End the processes and remove what they left; may be called again."""
         for worker in self._workers.values():
-            worker.stdin.close()  # for a worker, the end of its standard input is the end
+            if worker.stdin:
+                worker.stdin.close()  # for a worker, the end of its standard input is the end
         for worker in self._workers.values():
             try:
                 worker.wait(timeout=10)
@@ -96,10 +105,19 @@ class Crew:
         self._workers, self._pipes, self._logs, self._descriptor = {}, {}, [], None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _start(self, number, name):
-        own = dict(self._spec, executor=name, area=self._descriptor, report=self._report_path(number))
-        own["turn"] = self._pipes[name][0]
-        own["others"] = {other: ends[1] for other, ends in self._pipes.items() if other != name}
+    def _start(self, number: int, name: str, area: int) -> subprocess.Popen[bytes]:
+        turn = self._pipes[name][0]
+        others = {other: ends[1] for other, ends in self._pipes.items() if other != name}
+        own: ServeSpec = {
+            "executors": self._spec["executors"],
+            "tensors": self._spec["tensors"],
+            "steps": self._spec["steps"],
+            "executor": name,
+            "area": area,
+            "report": self._report_path(number),
+            "turn": turn,
+            "others": others,
+        }
         path = os.path.join(self._folder, "spec-{}.json".format(number))
         with open(path, "w", encoding="utf-8") as stream:
             json.dump(own, stream)
@@ -108,18 +126,18 @@ class Crew:
         self._logs.append(log)
         try:
             return subprocess.Popen(
-                [interpreter, "-m", __package__, "serve", path, self._folder],
+                [interpreter, "-m", str(__package__), "serve", path, self._folder],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                pass_fds=[self._descriptor, own["turn"], *own["others"].values()],
+                pass_fds=[area, turn, *others.values()],
             )
         except OSError as error:
             raise NoVerdict(
                 "runtime_missing", "{}: cannot be started ({})".format(interpreter, error.strerror)
             ) from error
 
-    def _expect(self, wanted):
+    def _expect(self, wanted: int) -> None:
         """Wait for the turn to come back; Verdict or NoVerdict when a process says that it failed, or ended."""
         turns = self._pipes[CALLER][0]
         while not select.select([turns], [], [], _PATIENCE_S)[0]:
@@ -134,7 +152,7 @@ class Crew:
         if turn != wanted:
             raise NoVerdict("agent_error", "the pipeline answered {} where {} was due".format(turn, wanted))
 
-    def _raise_failure(self, number, name, code):
+    def _raise_failure(self, number: int, name: str, code: Optional[int]) -> NoReturn:
         report = self._read_report(number)
         if report.get("status") == "failed":
             kind, message = report["reason"]["kind"], "{}: {}".format(name, report["reason"]["message"])
@@ -143,10 +161,10 @@ class Crew:
         said = self._logs[number].read().decode("utf-8", "replace")[-500:]
         raise Verdict("crashed", "the process of {} ended with {}: {}".format(name, code, said))
 
-    def _report_path(self, number):
+    def _report_path(self, number: int) -> str:
         return os.path.join(self._folder, "report-{}.json".format(number))
 
-    def _read_report(self, number):
+    def _read_report(self, number: int) -> Report:
         try:
             with open(self._report_path(number), encoding="utf-8") as stream:
                 return json.load(stream)
@@ -154,35 +172,35 @@ class Crew:
             return {}
 
 
-def read_turn(descriptor):
+def read_turn(descriptor: int) -> Optional[int]:
     """Return the next turn from a pipe, None at its end."""
     data = os.read(descriptor, _TURN.size)
     return _TURN.unpack(data)[0] if len(data) == _TURN.size else None
 
 
-def pass_turn(descriptor, turn):
+def pass_turn(descriptor: int, turn: int) -> None:
     """Put a turn into a pipe."""
     os.write(descriptor, _TURN.pack(turn))
 
 
-def measure_area(spec):
+def measure_area(spec: Placed) -> int:
     """Return the size of the shared memory of a placement, in bytes."""
     sizes = (_count(t["shape"]) * numpy.dtype(t["dtype"]).itemsize for t in spec["tensors"].values())
     return _align(len(spec["steps"]) * 24) + sum(map(_align, sizes))
 
 
-def _count(shape):
+def _count(shape: Sequence[int]) -> int:
     count = 1
     for size in shape:
         count *= size
     return count
 
 
-def _align(size):
+def _align(size: int) -> int:
     return -(-max(size, 1) // _ALIGNMENT) * _ALIGNMENT
 
 
-def _reserve(size):
+def _reserve(size: int) -> int:
     """Return the descriptor of a nameless file of this size: in memory where there is room, else among the others."""
     for folder in ("/dev/shm", None):
         if folder and not os.path.isdir(folder):

@@ -4,20 +4,26 @@ The executors pass a tensor round a ring that uses every ordered pair of them on
 what is left is the hand-over: the copy into shared memory, the turn, and what the reader's runtime has to rearrange.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from typing import Any, Dict, List
 
 import numpy
 
 from .backends.placed import HOP_NS, HOP_NS_PER_MB
 from .failures import Verdict
 from .handover import Crew
+from .specs import Array, LinksArm, LinksSpec, Report, Step, Tensor
 
+# One pair of executors and one size: source, target, size_mb, median_ns.
+Row = Dict[str, Any]
 _CHANNELS = 64
 _WARM_UP = 10
 
 
-def measure_links(spec, out):
+def measure_links(spec: LinksSpec, out: str) -> None:
     """Fill `out` with `process.json` (median of every ordered pair and size) and `samples.npy` (those medians, int64).
 
     `spec`: slot, and an arm with `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples` per size,
@@ -25,7 +31,13 @@ def measure_links(spec, out):
     turn comes.
     """
     arm = spec["arm"]
-    report = {"status": "ok", "reason": None, "pid": os.getpid(), "calls_per_sample": 1, "samples": arm["samples"]}
+    report: Report = {
+        "status": "ok",
+        "reason": None,
+        "pid": os.getpid(),
+        "calls_per_sample": 1,
+        "samples": arm["samples"],
+    }
     report["provenance"] = "simulated" if arm["simulated"] else "measured"
     try:
         pass_round = simulate_ring if arm["simulated"] else time_ring
@@ -38,31 +50,34 @@ def measure_links(spec, out):
         json.dump(report, stream, indent=2)
 
 
-def time_ring(arm, size_mb, slot):
+def time_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
     """Return one row per ordered pair of executors: source, target, size_mb (of the tensor), median_ns."""
     shape = shape_tensor(size_mb)
     ring = plan_ring(list(arm["executors"]))
-    tensors = {name: {"dtype": "float32", "shape": shape} for name in ("even", "odd")}
-    busy = dict(arm.get("between_calls") or {})
-    if busy:
-        busy["busy_ms"] /= len(arm["executors"]) - 1  # so many others have their turn before one's own comes again
-    steps = [
+    tensors: Dict[str, Tensor] = {name: {"dtype": "float32", "shape": shape} for name in ("even", "odd")}
+    busy_ms, sweep_mb = 0.0, 0.0
+    between = arm.get("between_calls")
+    if between:  # so many others have their turn before one's own comes again
+        busy_ms, sweep_mb = between["busy_ms"] / (len(arm["executors"]) - 1), between["sweep_mb"]
+    steps: List[Step] = [
         {
+            "name": str(number),
             "executor": name,
             "arm": {
                 "backend": "echo",
                 "shape": shape,
-                "channels_last": arm["executors"][name]["channels_last"],
-                **busy,
+                "channels_last": arm["executors"][name].get("channels_last", False),
+                "busy_ms": busy_ms,
+                "sweep_mb": sweep_mb,
             },
-            "inputs": [["x", ("even", "odd")[number % 2]]],
-            "outputs": [["y", ("odd", "even")[number % 2]]],
+            "inputs": [("x", ("even", "odd")[number % 2])],
+            "outputs": [("y", ("odd", "even")[number % 2])],
         }
         for number, name in enumerate(ring)
     ]
     crew = Crew({"executors": arm["executors"], "tensors": tensors, "steps": steps})
     try:
-        rounds = []
+        rounds: List[Array] = []
         for _ in range(_WARM_UP + arm["samples"]):
             crew.run()
             rounds.append(crew.area.stamps.copy())
@@ -73,7 +88,7 @@ def time_ring(arm, size_mb, slot):
     return _list_rows(ring, shape, medians)
 
 
-def simulate_ring(arm, size_mb, slot):
+def simulate_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
     """Return rows as `time_ring` does, from a seed."""
     shape, ring = shape_tensor(size_mb), plan_ring(list(arm["executors"]))
     random = numpy.random.RandomState([slot, int(size_mb * 1e6)])
@@ -82,16 +97,17 @@ def simulate_ring(arm, size_mb, slot):
     return _list_rows(ring, shape, medians)
 
 
-def shape_tensor(size_mb):
+def shape_tensor(size_mb: float) -> List[int]:
     """Return the shape of a float32 image with 64 channels of about this size (1 MB is 1,000,000 bytes)."""
     side = max(1, round((size_mb * 1e6 / 4 / _CHANNELS) ** 0.5))
     return [1, _CHANNELS, side, side]
 
 
-def plan_ring(names):
+def plan_ring(names: List[str]) -> List[str]:
     """Return a closed walk over two or more names that goes from each to each other exactly once (Hierholzer)."""
-    left = {name: [other for other in names if other != name] for name in names}
-    walk, trail = [], [names[0]]
+    left: Dict[str, List[str]] = {name: [other for other in names if other != name] for name in names}
+    walk: List[str] = []
+    trail = [names[0]]
     while trail:
         if left[trail[-1]]:
             trail.append(left[trail[-1]].pop())
@@ -100,7 +116,7 @@ def plan_ring(names):
     return walk[::-1]
 
 
-def _list_rows(ring, shape, medians):
+def _list_rows(ring: List[str], shape: List[int], medians: Array) -> List[Row]:
     size_mb = 4e-6 * float(numpy.prod(shape))
     return [
         {"source": source, "target": target, "size_mb": size_mb, "median_ns": int(median)}

@@ -6,54 +6,60 @@ back. Timed after a neighbour's 3 ms, single stages were still off by up to 28 %
 (docs/plans.md).
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 import time
+from typing import Callable
 
 import numpy
 
 from .failures import NoVerdict
+from .specs import BetweenCalls
 
 
 class Neighbour:
     """`between_calls`: {busy_ms: how long it has the machine per turn, sweep_mb: the memory that it goes through}."""
 
-    def __init__(self, between_calls):
+    def __init__(self, between_calls: BetweenCalls) -> None:
         amounts = [str(between_calls["busy_ms"]), str(between_calls["sweep_mb"])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, *amounts], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._give, self._take = self._process.stdin.fileno(), self._process.stdout.fileno()
+        assert self._process.stdin and self._process.stdout
+        self._in, self._out = self._process.stdin, self._process.stdout
+        self._give, self._take = self._in.fileno(), self._out.fileno()
 
-    def take_turn(self):
+    def take_turn(self) -> None:
         """Let it run once, and sleep until it has."""
         os.write(self._give, b"x")
         if not os.read(self._take, 1):
             raise NoVerdict("neighbour_ended", "the process that keeps the machine busy between calls has ended")
 
-    def close(self):
+    def close(self) -> None:
         """End it."""
-        self._process.stdin.close()
+        self._in.close()
         self._process.wait()
-        self._process.stdout.close()
+        self._out.close()
 
 
 class Sweep:
     """Calling it goes through `sweep_mb` MB again and again for `busy_ms`."""
 
-    def __init__(self, busy_ms, sweep_mb):
+    def __init__(self, busy_ms: float, sweep_mb: float) -> None:
         self._memory = numpy.zeros(max(1, int(sweep_mb * 1e6) // 4), "float32")
         self._busy_ns = int(busy_ms * 1e6)
 
-    def __call__(self):
+    def __call__(self) -> None:
         clock = time.perf_counter_ns
         until = clock() + self._busy_ns
         while clock() < until:
             self._memory += 1
 
 
-def take_turns(sweep):
+def take_turns(sweep: Callable[[], None]) -> None:
     """Sweep whenever a byte comes in, and answer with one; end with the input."""
     while os.read(0, 1):
         sweep()

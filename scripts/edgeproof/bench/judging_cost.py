@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgeproof.comparability.judging import judge_pair
 from edgeproof.comparability.reporting import report_comparison
-from edgeproof.core.campaign import DEFAULT_REGRESSIONS
+from edgeproof.core.campaign import DEFAULT_MARGIN, DEFAULT_REGRESSIONS
 from edgeproof.core.layout import Cell, comparison_folder, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.yaml_files import read_yaml
@@ -104,7 +104,7 @@ def _judge_comparison(name, cells, policy):
     results = [f"{run_folder(Cell(*cell))}/result.json" for cell in cells]
     judge_pair(name, *results, "strict", policy, ["precision"], f"{folder}/verdict.json")
     inputs = [f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json")]
-    report_comparison(*inputs, 0.02, f"{folder}/report.json", f"{folder}/report.md")
+    report_comparison(*inputs, DEFAULT_MARGIN, f"{folder}/report.json", f"{folder}/report.md")
 
 
 def _command(name, folder):

@@ -14,7 +14,7 @@ from edgeproof.comparability.judging import judge_pair
 from edgeproof.comparability.pairs import why_not
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.comparability.reporting import build_report
-from edgeproof.core.campaign import DEFAULT_CRITERIA, DEFAULT_REGRESSIONS
+from edgeproof.core.campaign import DEFAULT_CRITERIA, DEFAULT_MARGIN, DEFAULT_REGRESSIONS
 from edgeproof.core.documents import read_json, write_json, write_sealed
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import REPOSITORY, Cell, artifact_folder, calibration_folder, comparison_folder, run_folder
@@ -40,7 +40,9 @@ def make_campaign(root, cells, comparisons=(), name="trial"):
     return {"campaign": name, "cells": rows, "comparisons": [options["name"] for options in comparisons], "plans": []}
 
 
-def write_comparison(name, left, right, varies=(), ratio=1.0, spread=0.002, pairs=10, margin=0.02, sessions=1):
+def write_comparison(
+    name, left, right, varies=(), ratio=1.0, spread=0.002, pairs=10, margin=DEFAULT_MARGIN, sessions=1
+):
     """Write all files of a comparison; `left`, `right`: (model, preset, device, precision)."""
     folder = comparison_folder(name)
     sides = {side: Cell(*cell) for side, cell in (("left", left), ("right", right))}
@@ -82,7 +84,7 @@ def write_calibration(device="desk", sessions=2, pairs=10, spread=0.004, provena
         "provenance": provenance,
         "sessions": records,
         "table_sha256": digest_of_table,
-        **describe_noise(read_table(f"{folder}/pairs.csv", digest_of_table), 0.02, records),
+        **describe_noise(read_table(f"{folder}/pairs.csv", digest_of_table), DEFAULT_MARGIN, records),
     }
     write_sealed(f"{folder}/noise.json", document, "noise")
     return f"{folder}/noise.json"

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeproof.core.campaign import DEFAULT_MARGIN
 from edgeproof.core.distributions import binomial_cdf, student_t_tail
 from edgeproof.core.documents import write_json
 from edgeproof.core.paired_test import judge_pairs
 from edgeproof.runs.pairing import interleave
-from edgeproof.runs.sessions import run_session
+from edgeproof.runs.sessions import SessionSetup, run_session
 
-MARGIN = 0.02
+MARGIN = DEFAULT_MARGIN
 # (name, runs discarded, runs used, statistic): defaults of common tools, from docs/method.md.
 NAIVE_PROTOCOLS = (
     ("10 warm-up, 20 runs, mean", 10, 20, np.mean),
@@ -66,9 +67,8 @@ def run_trial(model, arm, slowdown, number, plan, device, interpreter, folder):
     arms = {"left": both, "right": {**both, "injected_slowdown": slowdown} if slowdown else both}
     order = interleave(plan["pairs"], f"{model}/{slowdown}/{number}")
     begin = time.monotonic()
-    session = run_session(
-        Path(folder) / model, f"{model} {number + 1}", arms, order, arm["inputs"], device, protocol, interpreter
-    )
+    setup = SessionSetup(arm["inputs"], device, protocol, interpreter)
+    session = run_session(Path(folder) / model, f"{model} {number + 1}", arms, order, setup)
     elapsed = time.monotonic() - begin
     series = {side: [session.samples[slot] for slot, name in enumerate(order) if name == side] for side in arms}
     warm = {

@@ -1,23 +1,23 @@
-"""Two results that no session can interleave, such as those of two devices: judged against the spread between
-sessions.
-"""
+"""Compare two results that no session can interleave (two devices) by the spread between sessions."""
 
 import math
+from collections.abc import Mapping
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
 
 _CONFIDENCE = 0.95
 
 
-def compare_between_sessions(left, right, noises, margin):
+def compare_between_sessions(left: Json, right: Json, noises: Mapping[str, Json], margin: float) -> Json:
     """Return {verdict, explanation, between_sessions} for the headline medians of two results.
 
-    `noises`: {device: noise document}. The log-ratio of two sessions has the variance of a session on each side,
-    estimated by the A/A calibrations (`between_session_sd`); the interval is Welch's, with Satterthwaite's degrees of
-    freedom. Without at least two sessions on both devices there is no spread to judge by, and so no number. Never
-    `equivalent`: two sessions are too few.
+    `noises`: {device: noise document}. The variance of the log-ratio is the sum of the session variances of both
+    sides, which the A/A calibrations estimate (`between_session_sd`). The interval is Welch's, with Satterthwaite's
+    degrees of freedom. Without two calibrated sessions on both devices there is no number. The verdict is never
+    `equivalent`, because one session per side is too little for that.
     """
-    spreads = []
+    spreads: list[tuple[float, int]] = []
     for result in (left, right):
         device = result["cell"]["device"]
         noise = noises.get(device)

@@ -1,56 +1,95 @@
-"""Criteria: data that names a statistic and a limit, and the verdict `pass`, `fail` or `unknown` of each.
+"""Criteria: each names a statistic and a limit, and gets the verdict `pass`, `fail` or `unknown`.
 
-A criterion without a named statistic or without a limit is a mistake in the configuration. Source: the contract of the
-edge phases, "Named statistic".
+A criterion without a statistic or a limit is a mistake in the configuration. Source: the contract of the edge phases,
+"Named statistic".
 """
 
+from collections.abc import Callable, Sequence
+from typing import TypedDict, cast
+
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath
 from edgeproof.core.reader import read_once
 from edgeproof.core.yaml_files import read_yaml
 
-from .quantities import OFFERED, WITHOUT_CONFIDENCE
+from .quantities import OFFERED, WITHOUT_CONFIDENCE, Criterion, Quantity
 
 VERDICTS = ("pass", "fail", "unknown")
 
 
+class Criteria(TypedDict):
+    """A file of config/criteria/. `accept`: provenances that a required criterion counts."""
+
+    description: str
+    accept: list[str]
+    accept_trivial_parity: bool
+    accuracy_bands: dict[str, float]
+    criteria: list[Criterion]
+
+
+class CriterionLine(Criterion):
+    """A criterion with its verdict, the figures, and the limits at which the verdict changes.
+
+    `passes_at`, `fails_at`: the limit at which it just passes, and the one beyond which it fails; `flip_point`: the one
+    at which the present verdict ends. None if no limit would change it.
+    """
+
+    verdict: str
+    value: float | None
+    low: float | None
+    high: float | None
+    provenance: str | None
+    source: str
+    reason: str | None
+    passes_at: float | None
+    fails_at: float | None
+    flip_point: float | None
+
+
 @read_once
-def read_criteria(path):
-    """Return the criteria of a file of config/criteria/, checked; `regime` is None where a metric has none.
+def read_criteria(path: FilePath) -> Criteria:
+    """Return the criteria of a file of config/criteria/, checked; `regime` is None if a metric has none.
 
     UserError names the criterion whose metric, regime, statistic, unit or confidence do not belong together.
     """
     document = read_yaml(path, "criteria")
-    criteria = []
+    criteria: list[Criterion] = []
     for number, entry in enumerate(document["criteria"]):
         where = f"{path}: criteria[{number}] ({entry['id']})"
-        criterion = {**entry, "regime": entry.get("regime")}
+        criterion = cast(Criterion, {**entry, "regime": entry.get("regime")})
         if any(criterion["id"] == other["id"] for other in criteria):
             raise UserError(f"{where}: the id is used twice")
         _check(criterion, where)
         criteria.append(criterion)
-    return {**document, "criteria": criteria}
+    return cast(Criteria, {**document, "criteria": criteria})
 
 
-def judge_criteria(criteria, find):
+def judge_criteria(criteria: Criteria, find: Callable[[Criterion], Quantity]) -> list[CriterionLine]:
     """Return one line per criterion of a criteria document; `find`: criterion to Quantity."""
     return [judge_criterion(criterion, find(criterion), criteria["accept"]) for criterion in criteria["criteria"]]
 
 
-def judge_criterion(criterion, quantity, accept=("measured",)):
-    """Return the line of a criterion: itself, its verdict, the figures, and the limits at which the verdict changes.
+def judge_criterion(criterion: Criterion, quantity: Quantity, accept: Sequence[str] = ("measured",)) -> CriterionLine:
+    """Return the CriterionLine of a criterion.
 
-    `pass`: the whole interval is on the good side of the limit, which belongs to it. `fail`: the whole interval is on
-    the bad side. `unknown`: anything else, with the reason. `accept`: provenances that a required criterion counts; an
-    optional one shows what it has. `passes_at`, `fails_at`: the limit at which it just passes, and beyond which it
-    fails; `flip_point`: the one at which the present verdict ends. None where no limit would change it.
+    `pass`: the whole interval is on the good side of the limit or on it. `fail`: the whole interval is on the bad side.
+    `unknown`: anything else, with the reason. `accept`: provenances that a required criterion counts; an optional one
+    counts all.
     """
-    line = {
+    line: CriterionLine = {
         **criterion,
         "verdict": "unknown",
-        **{name: getattr(quantity, name) for name in ("value", "low", "high", "provenance", "source", "reason")},
-        **dict.fromkeys(("passes_at", "fails_at", "flip_point")),
+        "value": quantity.value,
+        "low": quantity.low,
+        "high": quantity.high,
+        "provenance": quantity.provenance,
+        "source": quantity.source,
+        "reason": quantity.reason,
+        "passes_at": None,
+        "fails_at": None,
+        "flip_point": None,
     }
-    if quantity.reason is not None:
+    if quantity.reason is not None or quantity.low is None or quantity.high is None:
         return line
     if criterion["required"] and quantity.provenance not in accept:
         line["reason"] = f"the value is {quantity.provenance}; what is required accepts {', '.join(accept)} only"
@@ -65,13 +104,13 @@ def judge_criterion(criterion, quantity, accept=("measured",)):
     else:
         verdict, flip_point = "unknown", min((passes_at, fails_at), key=lambda point: abs(point - limit))
         line["reason"] = (
-            f"the interval {quantity.low:.6g} to {quantity.high:.6g} {criterion['unit']} straddles the limit "
+            f"the interval {quantity.low:.6g} to {quantity.high:.6g} {criterion['unit']} contains the limit "
             f"{limit:g}; more processes or samples would narrow it"
         )
-    return line | {"verdict": verdict, "passes_at": passes_at, "fails_at": fails_at, "flip_point": flip_point}
+    return {**line, "verdict": verdict, "passes_at": passes_at, "fails_at": fails_at, "flip_point": flip_point}
 
 
-def _check(criterion, where):
+def _check(criterion: Criterion, where: str) -> None:
     metric, regime = criterion["metric"], criterion["regime"]
     regimes = [known for name, known in OFFERED if name == metric]
     if regime not in regimes:

@@ -1,20 +1,25 @@
-"""The deployment decision: may the right side of a comparison replace the left? Criteria, and what the comparison says.
+"""The deployment decision: may the right side of a comparison replace the left?
 
-Every rule that applies names an outcome, and the worst of them is the decision: `blocked`, `insufficient_evidence`,
-`review_required`, `deployable_with_note`, `deployable`. Source: InferEdgeLab's decision policy (forge contract, section
-10), its guard being our statuses of run and parity, its `unknown` our `insufficient_evidence`.
+Every rule that applies names an outcome, and the worst outcome is the decision: `blocked`, `insufficient_evidence`,
+`review_required`, `deployable_with_note`, `deployable`. Rules come from criteria, the candidate's run and parity, and
+the comparison. Source: InferEdgeLab's decision policy (forge contract, section 10); its guard is our status of run and
+parity, its `unknown` our `insufficient_evidence`.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.runs.raw_samples import path_beside, read_samples
+from edgeproof.runs.sessions import Samples
 
-from .criteria import VERDICTS, judge_criteria, read_criteria
+from .criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
 from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
 from .quantities import RunEvidence, find_in_run
 from .reading import folder_of_artifact, folder_of_run, read_parity, read_side
@@ -26,12 +31,39 @@ _DIRECTIONS = {"faster": "faster", "slower": "slower", "equivalent": "neutral"}
 _OTHER_SYSTEM = ("runtime-comparison", "target-comparison")
 
 
+class Rule(TypedDict):
+    """A rule that applies: its name, the outcome that it asks for, and why, in words."""
+
+    rule: str
+    outcome: str
+    message: str
+
+
+class DecisionLine(CriterionLine):
+    """A criterion's line with `decision_if`: the decision for each other verdict of this line alone."""
+
+    decision_if: dict[str, str]
+    flips_decision: bool
+
+
+class AccuracyAgainstSource(TypedDict):
+    """The change of accuracy against the fp32 source, in percentage points, with its paired interval."""
+
+    difference_pp: float
+    low_pp: float
+    high_pp: float
+    confidence: float
+    count: int
+
+
 @reading_once()
-def decide_deployment(report, regression, result, parity, criteria, output):
+def decide_deployment(
+    report: FilePath, regression: FilePath, result: FilePath, parity: FilePath, criteria: FilePath, output: FilePath
+) -> None:
     """Write `decision.json` of a comparison (schema `decision`); all arguments are paths.
 
-    `result`, `parity`: of the right side, the candidate. `criteria`: a file of config/criteria/. UserError when an
-    input does not follow from the raw data, or when a criterion names no statistic or no limit.
+    `result`, `parity`: of the right side, the candidate. `criteria`: a file of config/criteria/. UserError if an input
+    does not follow from the raw data, or if a criterion has no statistic or no limit.
     """
     document = build_decision(report, regression, result, parity, Path(criteria).stem, read_criteria(criteria))
     write_json(output, document, "decision")
@@ -39,28 +71,35 @@ def decide_deployment(report, regression, result, parity, criteria, output):
 
 @read_once
 @reading_once()
-def read_decision(path):
-    """Return the decision at `path`, made again from everything that it rests on; UserError names what differs."""
+def read_decision(path: FilePath) -> Json:
+    """Return the decision at `path` after making it again from all its evidence; UserError names what differs."""
     path = Path(path)
     document = read_json(path, "decision")
     criteria = read_criteria(f"config/criteria/{document['criteria']}.yaml")
     cell = document["candidate"]
     paths = (f"{folder_of_run(cell)}/result.json", f"{folder_of_artifact(cell)}/parity.json")
-    beside = (path.with_name("report.json"), path.with_name("regression.json"))
-    again = build_decision(*beside, *paths, document["criteria"], criteria)
+    report, regression = path.with_name("report.json"), path.with_name("regression.json")
+    again = build_decision(report, regression, *paths, document["criteria"], criteria)
     must_follow(document, again, "", path, "criteria and evidence")
     return document
 
 
-def build_decision(report_path, regression_path, result_path, parity_path, name, criteria):
-    """Return the decision document; `criteria`: as from `read_criteria`, `name`: of its file."""
+def build_decision(
+    report_path: FilePath,
+    regression_path: FilePath,
+    result_path: FilePath,
+    parity_path: FilePath,
+    name: str,
+    criteria: Criteria,
+) -> Json:
+    """Return the decision document; `name`: of the criteria's file."""
     regression = read_regression(regression_path)  # the report and both results are recomputed with it
     report = read_json(report_path, "comparison")
     if regression["digests"]["report"] != sha256_file(report_path):
         raise UserError(f"{regression_path}: is not about {report_path}; run the workflow again")
     result = read_side(report, "right", result_path)
     parity = read_parity(result, parity_path)
-    samples = read_samples(path_beside(result_path)) if result["latency"] is not None else []
+    samples: list[Samples] = read_samples(path_beside(result_path)) if result["latency"] is not None else []
     evidence = RunEvidence(result, samples, parity)
     lines = judge_criteria(
         criteria, lambda criterion: find_in_run(criterion, evidence, criteria["accept_trivial_parity"])
@@ -71,7 +110,7 @@ def build_decision(report_path, regression_path, result_path, parity_path, name,
     direction = _DIRECTIONS.get(report["verdict"])
     known += rules_of_accuracy(difference, criteria["accuracy_bands"], direction, cross)
     rules, decision = conclude(lines, known)
-    point = difference and difference["difference_pp"]
+    point = difference["difference_pp"] if difference else None
     return {
         "schema": "edgeproof.decision.v1",
         "comparison": report["comparison"],
@@ -98,30 +137,31 @@ def build_decision(report_path, regression_path, result_path, parity_path, name,
     }
 
 
-def conclude(lines, known):
-    """Return (rules that apply, decision): the worst outcome of all rules. `known`: rules that no criterion makes."""
+def conclude(lines: Sequence[CriterionLine], known: Sequence[Rule]) -> tuple[list[Rule], str]:
+    """Return (rules that apply, decision), worst first; `known`: rules that do not come from criteria."""
     rules = [*known, *rules_of_lines(lines)]
     decision = min((rule["outcome"] for rule in rules), key=OUTCOMES.index, default="insufficient_evidence")
     return sorted(rules, key=lambda rule: OUTCOMES.index(rule["outcome"])), decision
 
 
-def show_flips(lines, known, decision):
-    """Return the lines with `decision_if`: the decision for each other verdict of that line alone, and `flips`."""
-    shown = []
+def show_flips(lines: Sequence[CriterionLine], known: Sequence[Rule], decision: str) -> list[DecisionLine]:
+    """Return the lines with the decision that each other verdict of that line alone would give."""
+    shown: list[DecisionLine] = []
     for index, line in enumerate(lines):
-        outcomes = {}
+        outcomes: dict[str, str] = {}
         for verdict in VERDICTS:
             if verdict != line["verdict"]:
-                changed = [*lines[:index], {**line, "verdict": verdict}, *lines[index + 1 :]]
+                other: CriterionLine = {**line, "verdict": verdict}
+                changed = [*lines[:index], other, *lines[index + 1 :]]
                 outcomes[verdict] = conclude(changed, known)[1]
         flips = any(outcome != decision for outcome in outcomes.values())
         shown.append({**line, "decision_if": outcomes, "flips_decision": flips})
     return shown
 
 
-def rules_of_lines(lines):
-    """Return the rules that criteria make: what is required blocks when it fails, and leaves open when unknown."""
-    rules = []
+def rules_of_lines(lines: Sequence[CriterionLine]) -> list[Rule]:
+    """Return the rules of criteria: a required one blocks if it fails, and leaves the decision open if unknown."""
+    rules: list[Rule] = []
     for line in lines:
         figure = "" if line["value"] is None else f" ({line['value']:.6g} {line['unit']}, limit {line['limit']:g})"
         kind = "required" if line["required"] else "optional"
@@ -134,9 +174,10 @@ def rules_of_lines(lines):
     return rules
 
 
-def rules_of_candidate(result, parity):
-    """Return what the guard says: does the candidate run, steadily, and does it compute what its source computes?"""
-    rules, status = [], result["status"]
+def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
+    """Return the rules of the guard: the candidate must run steadily and compute what its source computes."""
+    rules: list[Rule] = []
+    status = result["status"]
     if status != "ok":
         outcome = "insufficient_evidence" if status == "unstable" else "blocked"
         message = f"the candidate is {status}: {result['reason']['message']}"
@@ -148,9 +189,10 @@ def rules_of_candidate(result, parity):
     return rules
 
 
-def rules_of_comparison(report, regression, accept=("measured",)):
-    """Return what the comparison says. `accept`: provenances of a difference that counts."""
-    rules, verdict = [], report["verdict"]
+def rules_of_comparison(report: Json, regression: Json, accept: Sequence[str] = ("measured",)) -> list[Rule]:
+    """Return the rules of the comparison; `accept`: provenances of a difference that count."""
+    rules: list[Rule] = []
+    verdict = report["verdict"]
     if regression["status"] == "regression":
         message = f"a {regression['severity']} regression by the policy {regression['policy']}"
         rules.append(_rule("regression", "review_required", message))
@@ -161,7 +203,7 @@ def rules_of_comparison(report, regression, accept=("measured",)):
         message = f"the comparison is {verdict}" + (f": {report['explanation']}" if report["explanation"] else "")
         return [*rules, _rule("no_difference_known", "insufficient_evidence", message)]
     if report["provenance"] not in accept:
-        message = f"the difference is {report['provenance']}; what decides accepts {', '.join(accept)} only"
+        message = f"the difference is {report['provenance']}; the decision accepts {', '.join(accept)} only"
         rules.append(_rule("difference_not_accepted", "insufficient_evidence", message))
     if regression["status"] == "blocked":
         message = f"no regression judgement by {regression['policy']}: {regression['reason']}"
@@ -179,15 +221,21 @@ def rules_of_comparison(report, regression, accept=("measured",)):
     return rules
 
 
-def rules_of_accuracy(difference, bands, direction, cross_precision):
-    """Return what the loss of accuracy against the fp32 source says; `difference`: as from `find_accuracy`.
+def rules_of_accuracy(
+    difference: AccuracyAgainstSource | None,
+    bands: Mapping[str, float],
+    direction: str | None,
+    cross_precision: bool,
+) -> list[Rule]:
+    """Return the rules of the loss of accuracy against the fp32 source.
 
-    The band is the one of the observed difference, as Lab has it; a worse band that its interval reaches is a note.
+    The band is that of the observed difference, as in Lab; if the interval reaches a worse band, a note says so.
     """
     if difference is None:
         return []
-    rules, risk = [], name_tradeoff_risk(direction, cross_precision, difference["difference_pp"], bands)
-    band, possible = (name_accuracy_band(difference[key], bands) for key in ("difference_pp", "low_pp"))
+    rules: list[Rule] = []
+    risk = name_tradeoff_risk(direction, cross_precision, difference["difference_pp"], bands)
+    band, possible = (name_accuracy_band(pp, bands) for pp in (difference["difference_pp"], difference["low_pp"]))
     if band in BANDS:
         outcome = "deployable_with_note" if band == "caution" else "review_required"
         rules.append(_rule(f"accuracy_{band}", outcome, f"accuracy changes by {difference['difference_pp']:+.2f} pp"))
@@ -199,20 +247,25 @@ def rules_of_accuracy(difference, bands, direction, cross_precision):
     return rules
 
 
-def find_accuracy(parity, accept_trivial):
-    """Return {difference_pp, low_pp, high_pp, confidence, count} against the fp32 source, None when it is not known."""
+def find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource | None:
+    """Return the change of accuracy against the fp32 source, None if it is not known."""
     accuracy = parity["accuracy"]
     if accuracy is None or (parity["trivial"] and not accept_trivial):
         return None
-    figures = {f"{key}_pp": 100 * accuracy[key] for key in ("difference", "low", "high")}
-    return figures | {key: accuracy[key] for key in ("confidence", "count")}
+    return {
+        "difference_pp": 100 * accuracy["difference"],
+        "low_pp": 100 * accuracy["low"],
+        "high_pp": 100 * accuracy["high"],
+        "confidence": accuracy["confidence"],
+        "count": accuracy["count"],
+    }
 
 
-def name_guard(rules):
+def name_guard(rules: Sequence[Rule]) -> str:
     """Return Lab's guard for the rules of the candidate: `error`, `skipped` or `ok`."""
     outcomes = {rule["outcome"] for rule in rules if rule["rule"].startswith(("candidate_", "parity_"))}
     return "error" if "blocked" in outcomes else "skipped" if outcomes else "ok"
 
 
-def _rule(rule, outcome, message):
+def _rule(rule: str, outcome: str, message: str) -> Rule:
     return {"rule": rule, "outcome": outcome, "message": message}

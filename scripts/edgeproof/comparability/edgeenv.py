@@ -1,15 +1,58 @@
-"""EdgeEnv's words: its runs as field views, its verdicts, and its regression report, for people who come from it.
+"""EdgeEnv's words: its runs as field views, its verdicts, and its regression report, for people who know EdgeEnv.
 
-Source: InferEdgeEnv v0.1.5 (contract, sections 6, 7 and 12). The judgement itself is ours, under the policy
-`config/policies/edgeenv-v1.yaml`; here are only names and shapes.
+Source: InferEdgeEnv v0.1.5 (contract, sections 6, 7 and 12). We judge ourselves, under the policy
+`config/policies/edgeenv-v1.yaml`; this module only translates names and shapes.
 """
 
+from collections.abc import Sequence
+from typing import TypedDict
+
+from edgeproof.core.configuration import Json
 from edgeproof.core.files import sha256_bytes
+
+from .fields import FieldView
+from .judging import Judgement
 
 VERDICTS = {"no": "No", "conditional": "Conditional", "yes": "Yes"}
 SEVERITIES = ("low", "warning", "medium", "high")  # ascending; low: nothing was triggered
 
-# Our metric: (EdgeEnv's metric, EdgeEnv's delta), in the order of its report; p50 is not in it.
+Metrics = dict[str, float | None]  # {our metric: value}; None if it is not known
+
+
+class ThresholdLine(TypedDict):
+    """A threshold of a regression policy with what was found: `status` triggered, clear, or unknown with a reason.
+
+    Percentages are of the baseline. `interval_*`: of the change, by the pairs; None where two figures are compared.
+    """
+
+    name: str
+    metric: str
+    comparison: str
+    threshold_pct: float | None
+    type: str
+    severity: str
+    optional: bool
+    baseline: float | None
+    candidate: float | None
+    delta_pct: float | None
+    interval_low_pct: float | None
+    interval_high_pct: float | None
+    status: str
+    reason: str | None
+
+
+class Outcome(TypedDict):
+    """What a regression policy concludes: `status` regression, no-regression, or blocked with a reason."""
+
+    status: str
+    severity: str
+    regression_type: str
+    mode: str
+    recommendation: str
+    reason: str | None
+
+
+# Our metric: (EdgeEnv's metric, EdgeEnv's delta), in the order of its report, which has no p50.
 METRICS = {
     "latency_mean_ms": ("latency_mean_ms", "mean_delta_pct"),
     "latency_p95_ms": ("latency_p95_ms", "p95_delta_pct"),
@@ -40,12 +83,12 @@ _SAME = ["Same model hash", "Same input shape", "Same precision", "Same benchmar
 _BYTES_PER_MB = 2**20
 
 
-def view_run(run):
-    """Return {field: value} of an EdgeEnv run, under the names that policies use (see `fields.read_fields`).
+def view_run(run: Json) -> FieldView:
+    """Return the FieldView of an EdgeEnv run (see `fields.read_fields`).
 
-    `run`: the document `result.json` of EdgeEnv, marker `edgeenv.result.v1`. EdgeEnv gives a model that it did not find
-    a hash of its path; `model_bytes` is False for those, so that `strict` refuses them. Fields that EdgeEnv does not
-    record are absent.
+    `run`: EdgeEnv's `result.json`, marker `edgeenv.result.v1`. If EdgeEnv does not find the model, it hashes the path
+    instead; `model_bytes` is then False, so that `strict` refuses the run. Fields that EdgeEnv does not record are
+    absent.
     """
     model = run["model"]
     return {
@@ -57,15 +100,15 @@ def view_run(run):
     }
 
 
-def hash_missing_model(path):
-    """Return the hash by which EdgeEnv identifies a model whose file is not there."""
+def hash_missing_model(path: str) -> str:
+    """Return the hash by which EdgeEnv identifies a model whose file does not exist."""
     return sha256_bytes(f"missing-model-path:{path}".encode())
 
 
-def describe_comparability(judgement):
+def describe_comparability(judgement: Judgement) -> Json:
     """Return EdgeEnv's {comparable, mode, reasons} of a judgement under the policy edgeenv-v1.
 
-    EdgeEnv gives one sentence per differing field, and no values; where nothing refuses, it says what is the same.
+    EdgeEnv gives one sentence per differing field, without values; if nothing refuses, it lists what is the same.
     """
     fields = [reason["field"] for reason in judgement["reasons"]]
     mode = None if judgement["mode"] == "none" else judgement["mode"]
@@ -80,8 +123,8 @@ def describe_comparability(judgement):
     return {"comparable": VERDICTS[judgement["verdict"]], "mode": mode, "reasons": reasons}
 
 
-def name_blocked_mode(judgement):
-    """Return the mode of a regression report that is not evaluated, None when it is (`same-condition`)."""
+def name_blocked_mode(judgement: Judgement) -> str | None:
+    """Return the mode of a regression report that is not evaluated, None if it is (`same-condition`)."""
     if judgement["verdict"] == "yes":
         return None
     if judgement["verdict"] == "conditional":
@@ -90,20 +133,26 @@ def name_blocked_mode(judgement):
     return "not_comparable" if hashes else "protocol_mismatch"
 
 
-def describe_regression(run_ids, judgement, outcome, lines, metrics):
-    """Return EdgeEnv's regression report: its keys, its values.
+def describe_regression(
+    run_ids: Sequence[str],
+    judgement: Judgement,
+    outcome: Outcome,
+    lines: Sequence[ThresholdLine],
+    metrics: tuple[Metrics, Metrics],
+) -> Json:
+    """Return a regression report with EdgeEnv's keys and values.
 
-    `run_ids`: (baseline, candidate). `outcome`: regression_type, severity, recommendation. `lines`: one dict per
-    threshold, as in `regression.json`. `metrics`: (baseline, candidate), each {our metric: value}. Without
-    same-condition comparability there is no evidence but the reasons.
+    `run_ids`, `metrics`: (baseline, candidate). `lines`: one per threshold. Without same-condition comparability the
+    only evidence is the reasons.
     """
     comparability, mode = describe_comparability(judgement), name_blocked_mode(judgement)
     if mode is None:
-        deltas = {name: delta_pct(*(side[key] for side in metrics)) for key, (_, name) in METRICS.items()}
-        evidence = {
+        before, after = metrics
+        deltas = {name: delta_pct(before[key], after[key]) for key, (_, name) in METRICS.items()}
+        evidence: Json = {
             **deltas,
-            "baseline": _rename(metrics[0]),
-            "candidate": _rename(metrics[1]),
+            "baseline": _rename(before),
+            "candidate": _rename(after),
             "triggered_thresholds": [_describe_threshold(line) for line in lines if line["status"] == "triggered"],
         }
     else:
@@ -125,21 +174,20 @@ def describe_regression(run_ids, judgement, outcome, lines, metrics):
     }
 
 
-def delta_pct(baseline, candidate):
-    """Return the change in percent, rounded to 6 decimals; None when a value is, or when the baseline is 0."""
+def delta_pct(baseline: float | None, candidate: float | None) -> float | None:
+    """Return the change in percent, rounded to 6 decimals; None if a value is None or the baseline is 0."""
     if baseline is None or candidate is None or baseline == 0:
         return None
     return round((candidate - baseline) / baseline * 100, 6)
 
 
-def _rename(metrics):
+def _rename(metrics: Metrics) -> Metrics:
     values = {name: metrics[key] for key, (name, _) in METRICS.items()}
-    if values["memory_peak_mb"] is not None:
-        values["memory_peak_mb"] /= _BYTES_PER_MB
-    return values
+    peak = values["memory_peak_mb"]
+    return {**values, "memory_peak_mb": None if peak is None else peak / _BYTES_PER_MB}
 
 
-def _describe_threshold(line):
+def _describe_threshold(line: ThresholdLine) -> Json:
     return {
         "name": line["name"],
         "type": line["type"],

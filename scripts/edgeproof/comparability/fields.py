@@ -1,6 +1,9 @@
-"""The fields by which comparability is judged: one flat view of a result, and what would make a differing field
-equal.
-"""
+"""The fields by which comparability is judged: a flat view of a result, and a remedy for each differing field."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+from edgeproof.core.configuration import Json
 
 _SYNONYMS = {
     "float32": "fp32",
@@ -14,10 +17,22 @@ _SYNONYMS = {
 }
 _NAMES = ("input_dtype", "precision", "task", "runtime", "execution_provider")
 
+FieldView = dict[str, Any]  # {field: value} under the names that policies use
+
+
+class FieldReason(TypedDict):
+    """A field that differs, with both values and what would make them equal; no remedy for what is under study."""
+
+    field: str
+    left: Any
+    right: Any
+    remedy: str | None
+
+
 # What to do about a differing field. {left} and {right} are the two values.
 REMEDIES = {
     "model_hash": "compare two cells of the same model",
-    "model_bytes": "measure a model whose file is there; a path is no identity",
+    "model_bytes": "measure a model whose file exists; a path does not identify a model",
     "input_shape": "export both models for the input shape {left}",
     "input_dtype": "export both models with {left} inputs",
     "task": "set the same `task` in both models' configuration",
@@ -33,19 +48,21 @@ REMEDIES = {
     "clocks_locked": "lock the clocks of both (jetson_clocks), then measure again",
     "governors": "set the CPU governor to {left} on both, then measure again",
 }
-# The value of a field that the tool which made a result does not know; it equals nothing, not even itself.
+# Stands for a field that the tool which made the result does not record; it equals nothing, not even itself.
 UNRECORDED = "not recorded"
 _PROTOCOL_FIELDS = ("warmup_runs", "repeat_runs", "processes", "warmup_seconds", "min_seconds")
 _DEFAULT_REMEDY = "make {field} {left} on both sides, then measure again"
 _PROTOCOL_REMEDY = "measure both under the protocol of the left side ({field} {left})"
 
 
-def read_fields(result):
-    """Return {field: value} of a result, under the names that policies use."""
+def read_fields(result: Json) -> FieldView:
+    """Return the FieldView of a result."""
     cell, workload, requested = result["cell"], result["workload"], result["protocol"]["requested"]
-    carried_out = result["protocol"]["carried_out"] or {}
-    runtime, definition = result["runtime"] or {}, result["latency_definition"] or {}
-    state = (result["environment"] or {}).get("before", {})
+    carried_out: Json = result["protocol"]["carried_out"] or {}
+    runtime: Json = result["runtime"] or {}
+    definition: Json = result["latency_definition"] or {}
+    environment: Json = result["environment"] or {}
+    state: Json = environment.get("before", {})
     return {
         "model_hash": result["digests"]["model"],
         "model_bytes": True,
@@ -82,17 +99,17 @@ def read_fields(result):
     }
 
 
-def normalise(field, value, policy):
-    """Return the form of a value that a policy compares."""
+def normalise(field: str, value: Any, policy: Mapping[str, Any]) -> Any:
+    """Return a value in the form in which a policy compares it."""
     if field == "runtime_tags" and policy["tags_are_a_set"]:
-        return sorted(set(value))
+        return sorted(set(cast("list[str]", value)))
     if field in _NAMES and policy["normalise_names"] and isinstance(value, str):
         return _SYNONYMS.get(value.lower(), value.lower())
     return value
 
 
-def describe_difference(field, left, right):
-    """Return the reason that a differing field is: field, both values, and the change that would make them equal."""
+def describe_difference(field: str, left: Any, right: Any) -> FieldReason:
+    """Return a differing field with both values and the change that would make them equal."""
     if UNRECORDED in (left, right):
         return {"field": field, "left": left, "right": right, "remedy": f"measure with a tool that records {field}"}
     template = REMEDIES.get(field, _PROTOCOL_REMEDY if field in _PROTOCOL_FIELDS else _DEFAULT_REMEDY)

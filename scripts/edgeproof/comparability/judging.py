@@ -1,30 +1,44 @@
-"""May two results be compared at all? The verdict, its mode and its reasons; no measuring and no deltas here."""
+"""May two results be compared at all? The verdict, its mode and its reasons, without measuring anything."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.runs.conditions import state_of
 from edgeproof.runs.results import read_result
+from edgeproof.runs.sessions import Reason
 
-from .fields import UNRECORDED, describe_difference, normalise, read_fields
+from .fields import UNRECORDED, FieldReason, FieldView, describe_difference, normalise, read_fields
 
 _FAILED = ("failed", "unsupported")
 
 
-def judge_comparability(left, right, policy, varies=()):
-    """Return {verdict, mode, reasons} for two field views (`fields.read_fields`, `edgeenv.view_run`).
+class Judgement(TypedDict):
+    """Whether two results may be compared; see `judge_comparability`."""
 
-    `verdict`: `no`, `conditional` or `yes`. `mode`: `none` with `no`; what the comparison is one of with `conditional`
-    (`runtime-comparison` also when the target differs too, `target-comparison`, `<field>-comparison` for a field that
-    `varies` names); `same-condition` with `yes`. Source: EdgeEnv's comparability contract, sections 6 and 12. `varies`
-    is ours: whoever declares what is under study may compare across it, and the verdict says that this is all that may
-    differ. Reasons come in the order in which the policy names its fields; a field that a view does not have was not
-    recorded, and what is not known is not the same.
+    verdict: str
+    mode: str
+    reasons: list[FieldReason]
+
+
+def judge_comparability(
+    left: FieldView, right: FieldView, policy: Mapping[str, Any], varies: Sequence[str] = ()
+) -> Judgement:
+    """Return the Judgement of two field views (`fields.read_fields`, `edgeenv.view_run`).
+
+    `verdict`: `no`, `conditional` or `yes`. `mode`: `none` with `no`; `same-condition` with `yes`; with `conditional`
+    what is compared: `runtime-comparison` (also when the target differs too), `target-comparison`, or
+    `<field>-comparison` for a field that `varies` names. Source: EdgeEnv's comparability contract, sections 6 and 12.
+    `varies` is ours: the fields under study, which may differ. Reasons come in the order of the policy's fields. A
+    field that a view lacks was not recorded, and an unknown value counts as different.
     """
-    nameless = []
+    nameless: list[FieldReason] = []
     if policy["require_model_bytes"] and not (left["model_bytes"] and right["model_bytes"]):
         nameless = [describe_difference("model_bytes", left["model_bytes"], right["model_bytes"])]
 
-    def differing(fields):
+    def differing(fields: Sequence[str]) -> list[FieldReason]:
         pairs = [(field, left.get(field, UNRECORDED), right.get(field, UNRECORDED)) for field in fields]
         return [
             describe_difference(field, one, other)
@@ -32,7 +46,7 @@ def judge_comparability(left, right, policy, varies=()):
             if UNRECORDED in (one, other) or normalise(field, one, policy) != normalise(field, other, policy)
         ]
 
-    # Two runtimes have two numberings of their versions: one more difference that says nothing more.
+    # Versions of two different runtimes cannot be compared, and the runtime itself is listed as different already.
     same_runtime = left.get("runtime") == right.get("runtime")
     environment = [field for field in policy["environment"] if same_runtime or field != "runtime_version"]
     against = [*differing(policy["required"]), *differing(environment)]
@@ -55,17 +69,27 @@ def judge_comparability(left, right, policy, varies=()):
     return {"verdict": "conditional", "mode": mode, "reasons": reasons}
 
 
-def judge_pair(comparison, left_path, right_path, policy_name, policy, varies, output):
-    """Write `verdict.json` for two results: the judgement, and what of the results it rests on."""
+def judge_pair(
+    comparison: str,
+    left_path: FilePath,
+    right_path: FilePath,
+    policy_name: str,
+    policy: Json,
+    varies: Sequence[str],
+    output: FilePath,
+) -> None:
+    """Write `verdict.json` for two results: the judgement, and which results it is about."""
     paths = {"left": left_path, "right": right_path}
     write_json(output, build_verdict(comparison, paths, policy_name, policy, varies), "verdict")
 
 
-def build_verdict(comparison, paths, policy_name, policy, varies):
+def build_verdict(
+    comparison: str, paths: Mapping[str, FilePath], policy_name: str, policy: Json, varies: Sequence[str]
+) -> Json:
     """Return the verdict document; `paths`: {left, right} of two results, which are recomputed from their samples."""
     results = {side: read_result(path) for side, path in paths.items()}
-    judgement = judge_comparability(*read_views(*results.values()), policy, varies)
-    document = {
+    judgement = judge_comparability(*read_views(results["left"], results["right"]), policy, varies)
+    document: Json = {
         "schema": "edgeproof.verdict.v1",
         "comparison": comparison,
         "policy": policy_name,
@@ -85,22 +109,22 @@ def build_verdict(comparison, paths, policy_name, policy, varies):
     return document
 
 
-def read_views(left, right):
-    """Return the field views of two results; what a failed one never came to tell is no difference.
+def read_views(left: Json, right: Json) -> tuple[FieldView, FieldView]:
+    """Return the field views of two results; a value that a failed run did not get to record is no difference.
 
-    Such a pair is blocked by the failure itself, which is the reason that helps (see `find_block`).
+    The failure itself blocks such a pair, and is the more useful reason (see `find_block`).
     """
-    views = [read_fields(left), read_fields(right)]
+    views = read_fields(left), read_fields(right)
     for result, view, other in zip((left, right), views, views[::-1], strict=True):
         if result["status"] in _FAILED and result["latency"] is None:
             view.update({field: other[field] for field, value in view.items() if value is None})
     return views
 
 
-def find_block(results):
-    """Return why no difference may be measured although the pair may be comparable: {kind, message}, or None.
+def find_block(results: Mapping[str, Json]) -> Reason | None:
+    """Return why no difference may be measured although the pair may be comparable, or None.
 
-    `results`: {side: result}. A failed cell has no number to compare, an unstable one none to trust.
+    `results`: {side: result}. A failed cell has no number to compare, an unstable one none to rely on.
     """
     for kind, statuses in (("failed", _FAILED), ("unstable", ("unstable",))):
         for side, result in results.items():

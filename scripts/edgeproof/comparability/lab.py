@@ -1,13 +1,27 @@
 """InferEdgeLab's words for a comparison: overall, trade-off risk, and the bands of accuracy loss.
 
-The words and the limits are Lab's (forge contract, section 10). Where the contract has words but no rule, the rule is
-ours and says so in its docstring.
+Words and limits are Lab's (forge contract, section 10). If the contract has a word but no rule, the rule is ours, and
+the docstring says so.
 """
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from edgeproof.core.configuration import Json
 
 BANDS = ("severe", "risky", "caution")  # worst first
 
 
-def name_accuracy_band(difference_pp, bands):
+class AccuracyChange(TypedDict):
+    """A change of accuracy in percentage points, negative for a loss; the bounds are None if they are not known."""
+
+    difference_pp: float
+    low_pp: float | None
+    high_pp: float | None
+    count: int
+
+
+def name_accuracy_band(difference_pp: float, bands: Mapping[str, float]) -> str:
     """Return `severe`, `risky`, `caution` or `acceptable` for a change of accuracy in percentage points.
 
     `bands`: {noticeable, caution, risky, severe}; a band begins at its limit (-0.30 is caution).
@@ -15,11 +29,11 @@ def name_accuracy_band(difference_pp, bands):
     return next((band for band in BANDS if difference_pp <= bands[band]), "acceptable")
 
 
-def name_direction(changes, limit_pct):
-    """Return `slower`, `faster`, `neutral`, or None when it cannot be told, for changes of latency in percent.
+def name_direction(changes: Sequence[float | None], limit_pct: float) -> str | None:
+    """Return `slower`, `faster`, `neutral`, or None if it is not known, for changes of latency in percent.
 
-    Slower: one of them is at least +limit. Faster: none is, and one is at most -limit. A change that is None is not
-    known; it leaves only `slower` to be told. The rule for several metrics is ours.
+    Slower: one of them is at least +limit. Faster: none is, and one is at most -limit. If a change is None (unknown),
+    only `slower` can be concluded. The rule for several metrics is ours.
     """
     known = [change for change in changes if change is not None]
     if any(change >= limit_pct for change in known):
@@ -29,7 +43,7 @@ def name_direction(changes, limit_pct):
     return "faster" if any(change <= -limit_pct for change in known) else "neutral"
 
 
-def name_overall(direction, cross_precision):
+def name_overall(direction: str | None, cross_precision: bool) -> str | None:
     """Return Lab's overall for a direction; across precisions it is a trade-off, else a regression or improvement."""
     if direction is None:
         return None
@@ -38,12 +52,13 @@ def name_overall(direction, cross_precision):
     return {"slower": "regression", "faster": "improvement", "neutral": "neutral"}[direction]
 
 
-def name_tradeoff_risk(direction, cross_precision, difference_pp, bands):
+def name_tradeoff_risk(
+    direction: str | None, cross_precision: bool, difference_pp: float | None, bands: Mapping[str, float]
+) -> str | None:
     """Return Lab's trade-off risk; None when the direction is not known.
 
-    Ours: a right side that is slower without being noticeably more accurate, or as fast and in a band of loss, is
-    `not_beneficial`; slower and more accurate, or neither faster nor in a band, is `no_clear_tradeoff`; a faster one
-    has the band of its loss.
+    The rule is ours. Faster: the band of the loss. Slower: `no_clear_tradeoff` if noticeably more accurate, else
+    `not_beneficial`. As fast: `no_clear_tradeoff` if the loss is in no band, else `not_beneficial`.
     """
     if direction is None:
         return None
@@ -59,12 +74,12 @@ def name_tradeoff_risk(direction, cross_precision, difference_pp, bands):
     return "no_clear_tradeoff" if band == "acceptable" else "not_beneficial"
 
 
-def compare_accuracy(parities):
+def compare_accuracy(parities: Mapping[str, Json]) -> AccuracyChange | None:
     """Return the change of accuracy from the left to the right artifact, in percentage points, or None.
 
     `parities`: {left, right}: parity documents, each against the same fp32 source on the same evaluation set. The
-    change has an interval only where the left side answers every sample as the source does: then the right side's
-    paired interval against the source is the one against the left side, too.
+    change has an interval only if the left side answers every sample as the source does: then the right side's paired
+    interval against the source is also the one against the left side.
     """
     left, right = parities["left"], parities["right"]
     one, other = left["accuracy"], right["accuracy"]

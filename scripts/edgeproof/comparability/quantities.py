@@ -1,28 +1,32 @@
-"""Named quantities: what a criterion can ask of a measured cell, each with its interval and where it comes from.
+"""Named quantities: what a criterion can ask about a measured cell, each with its interval and its origin.
 
 Cold and warm are different quantities and never pooled. Cold figures are one value per fresh process.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeproof.core.accuracy import paired_score_interval
+from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.percentiles import percentile_floor, pooled_percentiles
 from edgeproof.core.statistics import geometric_mean_interval
 from edgeproof.core.summary import PERCENTILES
+from edgeproof.runs.sessions import Samples
 
-COLD_PROCESSES = 20  # fewer fresh processes say too little about a cold start
-PERCENTILE_CONFIDENCE = 0.99  # of each bound at least: the one that the floors are for
-ENERGY_BUDGET = 0.10  # joules per inference with a larger error are refused when they are measured
+COLD_PROCESSES = 20  # fresh processes that a figure about cold starts needs
+PERCENTILE_CONFIDENCE = 0.99  # at least, of each bound: the floors are made for it
+ENERGY_BUDGET = 0.10  # a measurement of joules per inference with a larger relative error is refused
 
-_TIME = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
-_BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_TIME: dict[str, float] = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
+_BYTES: dict[str, float] = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _COLD = ("mean", *PERCENTILES)
 # (metric, regime): its statistics, and its units as multiples of the unit of documents (ms, bytes, 1/s, pp, J).
-OFFERED = {
+OFFERED: dict[tuple[str, str | None], tuple[tuple[str, ...], dict[str, float]]] = {
     ("latency", "warm"): (("median", "mean", *PERCENTILES), _TIME),
     ("latency", "cold"): (_COLD, _TIME),
     ("cold_start", "cold"): (_COLD, _TIME),
@@ -33,7 +37,7 @@ OFFERED = {
     ("parity", None): (("missed_limits",), {"count": 1}),
     ("energy", "warm"): (("mean",), {"J": 1, "mJ": 1e-3}),
 }
-# What is counted or read off has no confidence; energy carries an error budget instead.
+# Counts and readings have no confidence; energy has an error budget instead.
 WITHOUT_CONFIDENCE = {
     ("memory_peak", "maximum"),
     ("artifact_size", "total"),
@@ -42,11 +46,28 @@ WITHOUT_CONFIDENCE = {
 }
 
 
-class Quantity(NamedTuple):
-    """A value with its interval in the criterion's unit; `reason` says why it is not known, and is None when it is.
+class Criterion(TypedDict):
+    """One criterion of a file of config/criteria/. `regime`: warm, cold, or None if the metric has none.
 
-    A quantity that is not known may still have figures to show. `provenance`: measured, declared, estimated or
-    simulated, None for nothing. `source`: what it was computed from.
+    `confidence`: None for what is counted or read off. `direction`: at_most or at_least. `limit`: in `unit`.
+    """
+
+    id: str
+    metric: str
+    regime: str | None
+    statistic: str
+    confidence: float | None
+    limit: float
+    unit: str
+    direction: str
+    required: bool
+
+
+class Quantity(NamedTuple):
+    """A value with its interval in the criterion's unit. `reason`: why it is not known, None if it is known.
+
+    An unknown quantity may still have figures to show. `provenance`: measured, declared, estimated or simulated, None
+    if there is nothing. `source`: what it was computed from.
     """
 
     value: float | None
@@ -58,17 +79,17 @@ class Quantity(NamedTuple):
 
 
 class RunEvidence(NamedTuple):
-    """A cell as measured: its result, its raw samples (int64 ns, one array per process), its artifact's parity."""
+    """A cell as measured: its result, its raw samples (one array per process), its artifact's parity."""
 
-    result: dict
-    samples: list
-    parity: dict
+    result: Json
+    samples: list[Samples]
+    parity: Json
 
 
-def find_in_run(criterion, evidence, accept_trivial=False):
-    """Return the Quantity that a criterion asks of a RunEvidence.
+def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: bool = False) -> Quantity:
+    """Return the Quantity that a criterion asks about a cell.
 
-    `accept_trivial`: whether agreement of a graph with itself in one runtime counts; by default it says nothing.
+    `accept_trivial`: whether it counts that a graph agrees with itself in the same runtime.
     """
     metric = criterion["metric"]
     if metric in ("parity", "accuracy_difference"):
@@ -88,31 +109,32 @@ def find_in_run(criterion, evidence, accept_trivial=False):
     return in_unit(quantity, criterion)
 
 
-def in_unit(quantity, criterion):
+def in_unit(quantity: Quantity, criterion: Criterion) -> Quantity:
     """Return a quantity in the unit of the criterion instead of the unit of documents."""
     factor = OFFERED[criterion["metric"], criterion["regime"]][1][criterion["unit"]]
-    return quantity._replace(
-        **{name: None if (x := getattr(quantity, name)) is None else x / factor for name in ("value", "low", "high")}
-    )
+    value, low, high = (None if x is None else x / factor for x in (quantity.value, quantity.low, quantity.high))
+    return quantity._replace(value=value, low=low, high=high)
 
 
-def absent(source, reason, provenance=None):
-    """Return the Quantity of what is not there."""
+def absent(source: str, reason: str, provenance: str | None = None) -> Quantity:
+    """Return an unknown Quantity without figures."""
     return Quantity(None, None, None, provenance, source, reason)
 
 
-def mean_interval(values, confidence):
-    """Return (mean, low, high) by the t-interval; bounds None for fewer than two values. `values`: shape (n,)."""
-    values = np.asarray(values, dtype=np.float64)
-    mean = float(values.mean())
-    if len(values) < 2:
+def mean_interval(values: Sequence[float], confidence: float) -> tuple[float, float, float] | tuple[float, None, None]:
+    """Return (mean, low, high) by the t-interval; bounds None for fewer than two values."""
+    array = np.asarray(values, dtype=np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
         return mean, None, None
-    error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    reach = student_t_quantile((1 + confidence) / 2, len(values) - 1) * error
+    error = float(array.std(ddof=1)) / math.sqrt(len(array))
+    reach = student_t_quantile((1 + confidence) / 2, len(array) - 1) * error
     return mean, mean - reach, mean + reach
 
 
-def percentile_interval(processes, q, confidence):
+def percentile_interval(
+    processes: Sequence[npt.NDArray[Any]], q: float, confidence: float
+) -> tuple[float, float, int] | tuple[None, None, int]:
     """Return (low, high, effective count) of the percentile at fraction `q`; bounds None below the floor.
 
     `processes`: arrays of samples, one per process; a single array holds independent values. Each bound errs with
@@ -121,12 +143,19 @@ def percentile_interval(processes, q, confidence):
     """
     level = max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2)
     (high, effective), *_ = pooled_percentiles(processes, (q,), level)
-    (low, _), *_ = pooled_percentiles([-np.asarray(samples) for samples in processes], (1 - q,), level)
-    return (None if low is None or high is None else -low), (None if low is None else high), effective
+    (low, _), *_ = pooled_percentiles([-samples for samples in processes], (1 - q,), level)
+    return (None, None, effective) if low is None or high is None else (-low, high, effective)
 
 
-def _find_warm(criterion, evidence):
-    result, statistic, confidence = evidence.result, criterion["statistic"], criterion["confidence"]
+def _confidence_of(criterion: Criterion) -> float:
+    """Return the confidence of a criterion whose quantity has an interval; `read_criteria` checks that it has one."""
+    if criterion["confidence"] is None:
+        raise ValueError(f"{criterion['id']}: {criterion['statistic']} of {criterion['metric']} needs a confidence")
+    return criterion["confidence"]
+
+
+def _find_warm(criterion: Criterion, evidence: RunEvidence) -> Quantity:
+    result, statistic, confidence = evidence.result, criterion["statistic"], _confidence_of(criterion)
     boundary = result["latency_definition"]["boundary"]
     source = f"warm samples of {len(evidence.samples)} processes, boundary: {boundary}"
     provenance, processes = result["provenance"], result["processes"]
@@ -135,14 +164,14 @@ def _find_warm(criterion, evidence):
         if entry["value_ms"] is None:
             return absent(source, entry["reason"], provenance)
         low, high, effective = percentile_interval(evidence.samples, PERCENTILES[statistic], confidence)
-        if high is None:
+        if low is None or high is None:
             floor = percentile_floor(PERCENTILES[statistic], max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2))
             reason = f"the samples are worth {effective} independent ones, {floor} are needed at this confidence"
             return absent(source, reason, provenance)
         return Quantity(entry["value_ms"], low / 1e6, high / 1e6, provenance, source, None)
     if statistic == "median":
         interval = geometric_mean_interval([process["median_ms"] for process in processes], confidence)
-        figures = (interval.estimate, interval.low, interval.high)
+        figures = interval.estimate, interval.low, interval.high
     elif criterion["metric"] == "throughput":
         rates = [1e3 * result["workload"]["batch_size"] / process["mean_ms"] for process in processes]
         figures = mean_interval(rates, confidence)
@@ -152,7 +181,7 @@ def _find_warm(criterion, evidence):
     return Quantity(*figures, provenance, source, reason)
 
 
-def _find_cold(criterion, result):
+def _find_cold(criterion: Criterion, result: Json) -> Quantity:
     parts = ["cold_first_inference_ms"]
     if criterion["metric"] == "cold_start":
         parts = ["import_ms", "load_ms", *parts]
@@ -162,22 +191,23 @@ def _find_cold(criterion, result):
     return judge_cold(values, criterion, result["provenance"], source)
 
 
-def judge_cold(values, criterion, provenance, source):
+def judge_cold(values: Sequence[float], criterion: Criterion, provenance: str, source: str) -> Quantity:
     """Return the Quantity of cold figures in ms, one per fresh process."""
+    confidence = _confidence_of(criterion)
     if len(values) < COLD_PROCESSES:
         starts = "one cold start" if len(values) == 1 else f"{len(values)} cold starts"
         return absent(source, f"{starts}, {COLD_PROCESSES} fresh processes are needed", provenance)
     if criterion["statistic"] == "mean":
-        return Quantity(*mean_interval(values, criterion["confidence"]), provenance, source, None)
+        return Quantity(*mean_interval(values, confidence), provenance, source, None)
     q = PERCENTILES[criterion["statistic"]]
-    low, high, effective = percentile_interval([np.asarray(values, dtype=np.float64)], q, criterion["confidence"])
+    low, high, effective = percentile_interval([np.asarray(values, dtype=np.float64)], q, confidence)
     if high is None:
-        floor = percentile_floor(q, max(PERCENTILE_CONFIDENCE, (1 + criterion["confidence"]) / 2))
+        floor = percentile_floor(q, max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2))
         return absent(source, f"{effective} cold starts, {floor} are needed for {criterion['statistic']}", provenance)
     return Quantity(high, low, high, provenance, source, None)
 
 
-def _find_resource(criterion, result):
+def _find_resource(criterion: Criterion, result: Json) -> Quantity:
     provenance, metric = result["provenance"], criterion["metric"]
     if metric == "artifact_size":
         size = result["artifact_bytes"]
@@ -192,17 +222,17 @@ def _find_resource(criterion, result):
     source = f"memory_peak_bytes of {len(peaks)} processes"
     if criterion["statistic"] == "maximum":
         return Quantity(max(peaks), max(peaks), max(peaks), provenance, f"{source}, the largest seen", None)
-    figures = mean_interval(peaks, criterion["confidence"])
+    figures = mean_interval(peaks, _confidence_of(criterion))
     return Quantity(*figures, provenance, source, "one process has no interval" if figures[1] is None else None)
 
 
-def _find_agreement(criterion, parity, accept_trivial):
+def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) -> Quantity:
     provenance, source = parity["provenance"], "parity.json"
     if parity["status"] == "not_run":
         return absent(source, f"parity was not run: {parity['reason']['message']}", provenance)
     trivial = None
     if parity["trivial"] and not accept_trivial:
-        trivial = "parity is trivial: the same graph in the same runtime, so that agreement says nothing"
+        trivial = "parity is trivial: the same graph in the same runtime always agrees with itself"
     if criterion["metric"] == "parity":
         lines = parity["thresholds"]
         missed = sum(line["passed"] is False for line in lines)
@@ -216,6 +246,13 @@ def _find_agreement(criterion, parity, accept_trivial):
     if accuracy is None:
         reason = "a regression has an error, not an accuracy" if "error" in parity else "accuracy was not measured"
         return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)
-    bounds = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], criterion["confidence"])
-    figures = [100 * figure for figure in (accuracy["difference"], *bounds)]
-    return Quantity(*figures, provenance, f"{accuracy['count']} paired answers of {source}", trivial)
+    confidence = _confidence_of(criterion)
+    low, high = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], confidence)
+    return Quantity(
+        100 * accuracy["difference"],
+        100 * low,
+        100 * high,
+        provenance,
+        f"{accuracy['count']} paired answers of {source}",
+        trivial,
+    )

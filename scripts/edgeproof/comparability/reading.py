@@ -1,14 +1,16 @@
-"""Reading what the comparability room wrote: nothing is believed that cannot be computed again.
+"""Read what the comparability room wrote; everything is computed again from its evidence.
 
-All paths are those of `core.layout`, relative to the repository, as the raw samples that pairs name are.
+All paths are those of `core.layout`, relative to the repository, like those of the raw samples of pairs.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgeproof.artifacts.records import manifest_lookup
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
@@ -21,12 +23,12 @@ from .reporting import rebuild_report
 
 @read_once
 @reading_once()
-def read_comparison(path):
+def read_comparison(path: FilePath) -> Json:
     """Return the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.
 
     UserError names the file and the first value that does not follow: an effect without its pairs, a verdict or an
     interval that was changed, pairs of another comparison. The samples of every pair are read again. `read_verdict`
-    does the same one step further up.
+    does the same for the verdict.
     """
     path = Path(path)
     report = read_json(path, "comparison")
@@ -46,7 +48,7 @@ def read_comparison(path):
     return report
 
 
-def read_verdict(path, policy=None):
+def read_verdict(path: FilePath, policy: Json | None = None) -> Json:
     """Return the verdict at `path`, judged again from its two results and its policy.
 
     `policy`: the policy document; config/policies/{name}.yaml by default. UserError names what does not follow; the
@@ -60,17 +62,17 @@ def read_verdict(path, policy=None):
     return verdict
 
 
-def read_side(report, side, path):
-    """Return the result of one side of a report; UserError when it is not the one that the report is about."""
+def read_side(report: Json, side: str, path: FilePath) -> Json:
+    """Return the result of one side of a report; UserError if the report is about another one."""
     result = read_result(path)
     if sha256_file(path) != report["digests"][f"{side}_result"]:
         raise UserError(f"{path}: its sha256 is not digests.{side}_result of {report['comparison']}; run it again")
     return result
 
 
-def read_parity(result, path):
-    """Return the parity of a result's artifact; UserError when it is about another artifact."""
-    parity = manifest_lookup.read_parity(path)
+def read_parity(result: Json, path: FilePath) -> Json:
+    """Return the parity of a result's artifact; UserError if it is about another artifact."""
+    parity: Json = manifest_lookup.read_parity(path)
     for name in ("manifest", "artifact"):
         if parity[f"{name}_sha256"] != result["digests"][name]:
             raise UserError(f"{path}: {name}_sha256 is not digests.{name} of the result; run the workflow again")
@@ -79,11 +81,11 @@ def read_parity(result, path):
     return parity
 
 
-def folder_of_run(cell):
+def folder_of_run(cell: Mapping[str, str]) -> str:
     """Return the folder of a run; `cell`: {model, preset, device, precision, builder}, as documents have it."""
     return run_folder(Cell(*(cell[field] for field in Cell._fields)))
 
 
-def folder_of_artifact(cell):
+def folder_of_artifact(cell: Mapping[str, str]) -> str:
     """Return the folder of an artifact; `cell` as for `folder_of_run`."""
     return artifact_folder(cell["model"], cell["preset"], cell["builder"], cell["precision"])

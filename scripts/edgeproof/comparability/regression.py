@@ -1,21 +1,34 @@
 """Regression: is the right side of a comparison (the candidate) worse than the left (the baseline)?
 
-A policy (`config/regressions/`) says from what change on. By `paired` the interval of the interleaved pairs must lie
-wholly beyond a threshold; by `points` two figures are compared that were measured at two times, as EdgeEnv and Lab do.
-What cannot be compared is `blocked`, with a mode and a recommendation: it is neither a regression nor its absence.
+A policy (`config/regressions/`) sets the thresholds. With the method `paired`, the interval of the interleaved pairs
+must lie wholly beyond a threshold; with `points`, two figures from two times are compared, as EdgeEnv and Lab do. If
+the sides cannot be compared, the status is `blocked`, with a mode and a recommendation: neither a regression nor its
+absence.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypedDict
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.yaml_files import read_yaml
 
-from .edgeenv import BLOCKED, SEVERITIES, delta_pct, describe_regression, name_blocked_mode
-from .judging import judge_comparability, read_views
+from .edgeenv import (
+    BLOCKED,
+    SEVERITIES,
+    Metrics,
+    Outcome,
+    ThresholdLine,
+    delta_pct,
+    describe_regression,
+    name_blocked_mode,
+)
+from .judging import Judgement, judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
 from .reading import (
     folder_of_artifact,
@@ -28,7 +41,7 @@ from .reading import (
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
-_AT_TWO_TIMES = "the figures are of two runs at two times; what differs between sessions is not accounted for"
+_AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the spread between sessions of their calibrations"
 _RECOMMENDATIONS = {
     "unstable": "measure_again_undisturbed",
@@ -38,13 +51,30 @@ _RECOMMENDATIONS = {
 }
 
 
+class Block(TypedDict):
+    """Why a comparison is not evaluated, in EdgeEnv's words (mode, severity, recommendation) and in ours (message)."""
+
+    mode: str
+    severity: str
+    recommendation: str
+    message: str
+
+
 @reading_once()
-def judge_regression(report_path, results, parities, policy_name, policy, comparability, output):
+def judge_regression(
+    report_path: FilePath,
+    results: Mapping[str, FilePath],
+    parities: Mapping[str, FilePath],
+    policy_name: str,
+    policy: Json,
+    comparability: Json | None,
+    output: FilePath,
+) -> None:
     """Write `regression.json` of a comparison (schema `regression`).
 
     `results`, `parities`: {left, right}: paths. `policy`: a document of config/regressions/. `comparability`: the
-    document of config/policies/ that `policy` names, else None. UserError when an input does not follow from the raw
-    data.
+    document of config/policies/ that `policy` names, None if it names none. UserError if an input does not follow from
+    the raw data.
     """
     document = build_regression(report_path, results, parities, policy_name, policy, comparability)
     write_json(output, document, "regression")
@@ -52,8 +82,8 @@ def judge_regression(report_path, results, parities, policy_name, policy, compar
 
 @read_once
 @reading_once()
-def read_regression(path):
-    """Return the regression at `path`, judged again from everything that it rests on; UserError names what differs."""
+def read_regression(path: FilePath) -> Json:
+    """Return the regression at `path` after judging it again from all its evidence; UserError names what differs."""
     path = Path(path)
     document = read_json(path, "regression")
     policy = read_yaml(f"config/regressions/{document['policy']}.yaml", "regression-policy")
@@ -67,7 +97,14 @@ def read_regression(path):
     return document
 
 
-def build_regression(report_path, results, parities, policy_name, policy, comparability):
+def build_regression(
+    report_path: FilePath,
+    results: Mapping[str, FilePath],
+    parities: Mapping[str, FilePath],
+    policy_name: str,
+    policy: Json,
+    comparability: Json | None,
+) -> Json:
     """Return the regression document; arguments as for `judge_regression`."""
     if len({entry["name"] for entry in policy["thresholds"]}) < len(policy["thresholds"]):
         raise UserError(f"config/regressions/{policy_name}.yaml: thresholds: a name is used twice")
@@ -93,17 +130,25 @@ def build_regression(report_path, results, parities, policy_name, policy, compar
     }
 
 
-def _judge_pairs(report, results, parities, policy, comparability):
+def _judge_pairs(
+    report: Json, results: Mapping[str, Json], parities: Mapping[str, Json], policy: Json, comparability: Json | None
+) -> Json:
     """Judge by the interval of the pairs; only a comparison that is decided is evaluated."""
-    judgement = {"verdict": report["comparable"], "mode": report["mode"], "reasons": report["reasons"]}
-    blocked = _find_block(judgement, results, policy)
+    judgement: Judgement = {
+        "verdict": report["comparable"],
+        "mode": report["mode"],
+        "reasons": report["reasons"],
+    }
+    blocked: Block | None = _find_block(judgement, results, policy)
     if blocked is None and report["verdict"] not in ("faster", "slower", "equivalent"):
         message = report["explanation"] or "the pairs neither show a difference nor exclude one"
         blocked = _block("undecided" if report["verdict"] == "undecided" else "unstable", message)
         if report["left"]["device"] != report["right"]["device"]:
             severity, recommendation = BLOCKED["target-comparison"]
-            blocked |= {"mode": report["mode"], "severity": severity, "recommendation": recommendation}
-    lines = []
+            blocked = Block(
+                mode=report["mode"], severity=severity, recommendation=recommendation, message=blocked["message"]
+            )
+    lines: list[Any] = []
     for entry in policy["thresholds"]:
         limit = 100 * report["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
         line = {**_line(entry), "threshold_pct": limit}
@@ -127,24 +172,31 @@ def _judge_pairs(report, results, parities, policy, comparability):
     }
 
 
-def _judge_points(report, results, parities, policy, comparability):
+def _judge_points(
+    report: Json, results: Mapping[str, Json], parities: Mapping[str, Json], policy: Json, comparability: Json | None
+) -> Json:
     """Judge by the figures of the two results; an unstable or failed one has none."""
-    judgement = {"verdict": report["comparable"], "mode": report["mode"], "reasons": report["reasons"]}
+    judgement: Judgement = {
+        "verdict": report["comparable"],
+        "mode": report["mode"],
+        "reasons": report["reasons"],
+    }
     if comparability is not None:
-        judgement = judge_comparability(*read_views(*(results[side] for side in _SIDES)), comparability)
+        judgement = judge_comparability(*read_views(results["left"], results["right"]), comparability)
     metrics = {side: read_metrics(results[side]) for side in _SIDES}
-    blocked = _find_block(judgement, results, policy)
-    lines = judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])
+    blocked: Block | None = _find_block(judgement, results, policy)
+    lines: list[Any] = [*judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])]
     if blocked is not None:
         lines = [{**_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
     outcome = _conclude(lines, blocked, judgement["mode"])
-    edgeenv = lab = None
+    edgeenv: Json | None = None
+    lab: Json | None = None
     countable = all(result["status"] == "ok" for result in results.values())
     if policy["vocabulary"] == "edgeenv" and countable:
         runs = [f"{'/'.join(report[side][k] for k in ('model', 'preset', 'device', 'precision'))}"
                 f"@{report['digests'][f'{side}_result'][:12]}" for side in _SIDES]  # fmt: skip
         told = outcome if outcome["mode"] != "incomplete" else _conclude(_only_known(lines), None, judgement["mode"])
-        edgeenv = describe_regression(runs, judgement, told, lines, [metrics[side] for side in _SIDES])
+        edgeenv = describe_regression(runs, judgement, told, lines, (metrics["left"], metrics["right"]))
     if policy["vocabulary"] == "lab":
         lab = describe_in_lab_words(judgement, results, parities, lines, policy)
     return {
@@ -156,11 +208,11 @@ def _judge_points(report, results, parities, policy, comparability):
     }
 
 
-def read_metrics(result):
-    """Return {metric: value or None} of a result: the figures that point policies compare.
+def read_metrics(result: Json) -> Metrics:
+    """Return the figures of a result that point policies compare.
 
     `latency_mean_ms`: the mean over all samples; `latency_p95_ms`, `latency_p99_ms`: None below the floor;
-    `throughput_per_s`; `memory_peak_bytes`. All None unless the result is ok: an unstable run has no figure to trust.
+    `throughput_per_s`; `memory_peak_bytes`. All None unless the result is ok: figures of an unstable run do not count.
     """
     if result["status"] != "ok":
         return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes"))
@@ -174,13 +226,13 @@ def read_metrics(result):
     }
 
 
-def judge_thresholds(thresholds, baseline, candidate):
-    """Return one line per threshold of a point policy; `baseline`, `candidate`: {metric: value or None}.
+def judge_thresholds(thresholds: Sequence[Json], baseline: Metrics, candidate: Metrics) -> list[ThresholdLine]:
+    """Return one line per threshold of a point policy.
 
-    `status`: `triggered`, `clear`, or `unknown` with a reason where a value is absent or the baseline is 0. The delta
-    is rounded to 6 decimals before it is compared, as EdgeEnv does.
+    `status`: `triggered`, `clear`, or `unknown` with a reason if a value is absent or the baseline is 0. The delta is
+    rounded to 6 decimals before it is compared, as EdgeEnv does.
     """
-    lines = []
+    lines: list[Any] = []
     for entry in thresholds:
         before, after = baseline[entry["metric"]], candidate[entry["metric"]]
         delta = delta_pct(before, after)
@@ -196,8 +248,14 @@ def judge_thresholds(thresholds, baseline, candidate):
     return lines
 
 
-def describe_in_lab_words(judgement, results, parities, lines, policy):
-    """Return Lab's {comparison, overall, tradeoff_risk, accuracy}; what the evidence does not allow is None."""
+def describe_in_lab_words(
+    judgement: Judgement,
+    results: Mapping[str, Json],
+    parities: Mapping[str, Json],
+    lines: Sequence[ThresholdLine],
+    policy: Json,
+) -> Json:
+    """Return Lab's {comparison, overall, tradeoff_risk, accuracy}; None for what the evidence does not show."""
     cross = results["left"]["cell"]["precision"] != results["right"]["cell"]["precision"]
     accuracy = compare_accuracy(parities)
     overall, risk = None, None
@@ -208,7 +266,7 @@ def describe_in_lab_words(judgement, results, parities, lines, policy):
         limit = min(abs(entry["threshold_pct"]) for entry in policy["thresholds"])
         direction = name_direction([line["delta_pct"] for line in lines], limit)
         overall = name_overall(direction, cross)
-        difference = accuracy and accuracy["difference_pp"]
+        difference = accuracy["difference_pp"] if accuracy else None
         risk = name_tradeoff_risk(direction, cross, difference, policy["accuracy_bands"])
     return {
         "comparison": "cross_precision" if cross else "same_precision",
@@ -218,10 +276,10 @@ def describe_in_lab_words(judgement, results, parities, lines, policy):
     }
 
 
-def _find_block(judgement, results, policy):
-    """Return {mode, severity, recommendation, message} when there is nothing to evaluate, else None."""
+def _find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) -> Block | None:
+    """Return why there is nothing to evaluate, None if there is."""
     mode = name_blocked_mode(judgement)
-    if mode in ("not_comparable", "protocol_mismatch") or (policy["same_condition_only"] and mode is not None):
+    if mode is not None and (mode in ("not_comparable", "protocol_mismatch") or policy["same_condition_only"]):
         severity, recommendation = BLOCKED.get(mode, ("low", "review_as_declared_comparison"))
         fields = ", ".join(reason["field"] for reason in judgement["reasons"])
         message = f"the two results differ in {fields}"
@@ -233,16 +291,15 @@ def _find_block(judgement, results, policy):
     return None
 
 
-def _block(mode, message):
+def _block(mode: str, message: str) -> Block:
     return {"mode": mode, "severity": "low", "recommendation": _RECOMMENDATIONS[mode], "message": message}
 
 
-def _conclude(lines, blocked, mode):
-    """Return status, severity, regression_type, mode, recommendation and reason of the whole."""
+def _conclude(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:
     triggered = [line for line in lines if line["status"] == "triggered"]
     missing = [line for line in lines if line["status"] == "unknown" and not line["optional"]]
     if blocked is None and missing and not triggered:
-        blocked = _block("incomplete", "; ".join(dict.fromkeys(line["reason"] for line in missing)))
+        blocked = _block("incomplete", "; ".join(dict.fromkeys(line["reason"] or "unknown" for line in missing)))
     if blocked is not None:
         return {
             "status": "blocked",
@@ -264,19 +321,19 @@ def _conclude(lines, blocked, mode):
     }
 
 
-def _line(entry):
-    """Return the line of a threshold of which nothing is known yet."""
-    empty = dict.fromkeys(("baseline", "candidate", "delta_pct", "interval_low_pct", "interval_high_pct"))
+def _line(entry: Json) -> Json:
+    """Return the ThresholdLine of a threshold about which nothing is known yet."""
+    empty: Json = dict.fromkeys(("baseline", "candidate", "delta_pct", "interval_low_pct", "interval_high_pct"))
     return {**entry, **empty, "status": "unknown", "reason": None}
 
 
-def _only_known(lines):
-    """EdgeEnv passes over what it has no number for."""
+def _only_known(lines: Sequence[ThresholdLine]) -> list[ThresholdLine]:
+    """Return the lines that have a number, because EdgeEnv leaves out the others."""
     return [line for line in lines if line["status"] != "unknown"]
 
 
-def _provenance(report, results, policy):
-    """Return `simulated` if anything that was judged is."""
+def _provenance(report: Json, results: Mapping[str, Json], policy: Json) -> str:
+    """Return `simulated` if anything that was judged is simulated, else `measured`."""
     kinds = [result["provenance"] for result in results.values()]
     if policy["method"] == "paired":
         kinds.append(report["provenance"])

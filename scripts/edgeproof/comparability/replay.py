@@ -1,25 +1,28 @@
-"""Replay of a bare summary: what somebody else's figures would decide by a rule without a statistic, and by ours.
+"""Replay of a bare summary: what another tool's figures decide by a plain threshold, and by our criteria.
 
 A summary without raw samples is `declared`: its figures can be shown, but neither checked nor given an interval.
 Source: the contract of the edge phases, part 2 and acceptance.
 """
 
 import itertools
+from collections.abc import Mapping, Sequence
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath
 from edgeproof.core.percentiles import percentile_floor
 from edgeproof.core.summary import PERCENTILES
 
-from .criteria import judge_criteria
-from .quantities import COLD_PROCESSES, Quantity, absent, in_unit
+from .criteria import Criteria, CriterionLine, judge_criteria
+from .quantities import COLD_PROCESSES, Criterion, Quantity, absent, in_unit
 
 BARE_STATISTICS = ("mean", "p50", "p95", "max")
-_NO_SAMPLES = "there are no raw samples, so that it has no interval"
+_NO_SAMPLES = "there are no raw samples, so it has no interval"
 
 
-def read_summary(path):
-    """Return the bare summary at `path`; UserError when p50, p95 and max are out of order or below what is possible."""
+def read_summary(path: FilePath) -> Json:
+    """Return the bare summary at `path`; UserError if its figures contradict each other."""
     summary = read_json(path, "bare-summary")
     figures = summary["latency_ms"]
     for lower, upper in itertools.pairwise(("p50", "p95", "max")):
@@ -30,16 +33,16 @@ def read_summary(path):
     return summary
 
 
-def judge_bare_rule(summary, statistic, limit_ms):
-    """Return `pass` or `fail` of "latency below `limit_ms`" on one declared figure: the rule that we do not use."""
+def judge_bare_rule(summary: Json, statistic: str, limit_ms: float) -> str:
+    """Return `pass` or `fail` of "latency below `limit_ms`" on one declared figure; our criteria do not work so."""
     return "pass" if summary["latency_ms"][statistic] < limit_ms else "fail"
 
 
-def separate_cold(summary):
+def separate_cold(summary: Json) -> Json | None:
     """Return {cold: {count, mean_ms}, warm: {count, mean_ms}, provenance} of a summary with one cold start.
 
-    The slowest request is taken to be the cold one, which is an inference from the figures: `estimated`. None when the
-    summary has another number of cold starts.
+    The slowest request is assumed to be the cold one, so the provenance is `estimated`. None if the summary has another
+    number of cold starts.
     """
     if summary["cold_starts"] != 1 or summary["requests"] < 2:
         return None
@@ -52,10 +55,8 @@ def separate_cold(summary):
     }
 
 
-def find_in_summary(criterion, summary, candidate):
-    """Return the Quantity that a criterion asks of one candidate of a bare summary: figures to show, with the reason
-    why they decide nothing.
-    """
+def find_in_summary(criterion: Criterion, summary: Json, candidate: Json) -> Quantity:
+    """Return the Quantity of a criterion for one candidate: its figures, and the reason why they do not decide."""
     metric, source = criterion["metric"], f"summary of {summary['run']}, boundary: {summary['boundary']}"
     if candidate["status"] != "ok":
         quantity = absent(source, f"{candidate['name']} was {candidate['status']}: {candidate['reason']}")
@@ -75,15 +76,19 @@ def find_in_summary(criterion, summary, candidate):
     return in_unit(quantity, criterion)
 
 
-def replay_summary(summary, criteria, limit_ms):
-    """Return what the summary decides: by bare rules "below `limit_ms`", and by `criteria` (see `read_criteria`).
+def replay_summary(summary: Json, criteria: Criteria, limit_ms: float) -> Json:
+    """Return what the summary decides by bare rules "below `limit_ms`", and by `criteria`.
 
-    {bare_rules: {statistic: verdict}, separated, candidates: {name: {state, lines}}, decision, gaps}. `gaps`: one line
-    per thing that keeps the decision open.
+    {bare_rules: {statistic: verdict}, separated, candidates: {name: {state, lines}}, decision, gaps}. `gaps`: what
+    keeps the decision open, one line each.
     """
-    candidates = {}
+    candidates: dict[str, Json] = {}
     for candidate in summary["candidates"]:
-        lines = judge_criteria(criteria, lambda criterion, of=candidate: find_in_summary(criterion, summary, of))
+
+        def find(criterion: Criterion, candidate: Json = candidate) -> Quantity:
+            return find_in_summary(criterion, summary, candidate)
+
+        lines = judge_criteria(criteria, find)
         candidates[candidate["name"]] = {"state": name_state(lines), "lines": lines}
     first = next(iter(candidates.values()))
     gaps = [f"{line['id']}: {line['reason']}" for line in first["lines"] if line["verdict"] == "unknown"]
@@ -102,17 +107,17 @@ def replay_summary(summary, criteria, limit_ms):
     }
 
 
-def name_state(lines):
+def name_state(lines: Sequence[CriterionLine]) -> str:
     """Return whether a candidate `qualifies` (all required criteria pass), `fails` (one does) or is `open`."""
     verdicts = {line["verdict"] for line in lines if line["required"]}
     return "fails" if "fail" in verdicts else "open" if "unknown" in verdicts else "qualifies"
 
 
-def choose_candidate(states, lighter=()):
+def choose_candidate(states: Mapping[str, str], lighter: Sequence[str] = ()) -> str:
     """Return the choice among `sdk`, converted candidates and `hybrid`: {name: state} as from `name_state`.
 
-    `sdk` where it qualifies; `convert:<name>` where it fails and a converted candidate of `lighter` (best first)
-    qualifies; `hybrid`; `none_qualifies` where all fail; else `insufficient_evidence`.
+    `sdk` if it qualifies. If it fails: `convert:<name>` for the first of `lighter` (best first) that qualifies, then
+    `hybrid` if it qualifies, `none_qualifies` if all fail. Otherwise `insufficient_evidence`.
     """
     converted = [name for name in states if name not in ("sdk", "hybrid")]
     if states.get("sdk") == "qualifies":
@@ -129,14 +134,14 @@ def choose_candidate(states, lighter=()):
     return "insufficient_evidence"
 
 
-def _find_latency(criterion, summary, source):
+def _find_latency(criterion: Criterion, summary: Json, source: str) -> Quantity:
     figures, statistic = summary["latency_ms"], criterion["statistic"]
     if criterion["regime"] == "cold":
         starts = summary["cold_starts"]
         counted = "one cold start" if starts == 1 else f"{starts} cold starts"
         value = figures["max"] if starts == 1 else None
         return Quantity(value, None, None, "declared", source, f"{counted}, {COLD_PROCESSES} fresh ones are needed")
-    reasons = []
+    reasons: list[str] = []
     if statistic in PERCENTILES and summary["requests"] < percentile_floor(PERCENTILES[statistic]):
         floor = percentile_floor(PERCENTILES[statistic])
         reasons.append(f"{statistic} of {summary['requests']} requests is below its floor of {floor}")
@@ -145,7 +150,7 @@ def _find_latency(criterion, summary, source):
     return Quantity(figures.get(statistic), None, None, "declared", source, "; ".join([*reasons, _NO_SAMPLES]))
 
 
-def _find_parity(parity, source):
+def _find_parity(parity: Json | None, source: str) -> Quantity:
     if parity is None:
         return absent(source, "parity was not measured")
     if parity["trivial"]:

@@ -1,9 +1,15 @@
-"""The report of one comparison: verdict first, a difference only where there may be one."""
+"""The report of one comparison: the verdict first, and a difference only if it may be given."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from edgeproof.calibration.noise import read_noise
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.layout import Cell, run_folder
 from edgeproof.core.paired_test import judge_pairs
 from edgeproof.core.statistical_power import detectable_effect
@@ -24,14 +30,28 @@ _SENTENCES = {
 }
 
 
-def report_comparison(verdict_path, table, record, margin, json_path, markdown_path, noise_paths=()):
+def report_comparison(
+    verdict_path: FilePath,
+    table: FilePath,
+    record: FilePath,
+    margin: float,
+    json_path: FilePath,
+    markdown_path: FilePath,
+    noise_paths: Sequence[FilePath] = (),
+) -> None:
     """Write `report.json` and `report.md` of a comparison from its verdict, its pairs and its devices' calibrations."""
     report = build_report(verdict_path, table, record, margin, noise_paths)
     write_json(json_path, report, "comparison")
     atomic_write(markdown_path, render_markdown(report))
 
 
-def build_report(verdict_path, table, record, margin_requested, noise_paths=()):
+def build_report(
+    verdict_path: FilePath,
+    table: FilePath,
+    record: FilePath,
+    margin_requested: float,
+    noise_paths: Sequence[FilePath] = (),
+) -> Json:
     """Return the report document.
 
     `noise_paths`: noise.json of the devices, as far as they are calibrated. The margin is the one requested, but never
@@ -45,7 +65,7 @@ def build_report(verdict_path, table, record, margin_requested, noise_paths=()):
     noises = {noise["device"]: noise | {"file": str(path)} for path in noise_paths for noise in [read_noise(path)]}
     pairs = len(medians["left"])
     margin = max(margin_requested, _smallest_margin(noises.get(verdict["left"]["cell"]["device"]), pairs))
-    report = {
+    report: Json = {
         "schema": "edgeproof.comparison.v1",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
@@ -78,34 +98,33 @@ def build_report(verdict_path, table, record, margin_requested, noise_paths=()):
         },
     }
     if document["reason"] and document["reason"]["kind"] == "two-devices":
-        return report | compare_between_sessions(
-            *(_result_of(verdict[side]) for side in ("left", "right")), noises, margin
-        )
+        left, right = _result_of(verdict["left"]), _result_of(verdict["right"])
+        return report | compare_between_sessions(left, right, noises, margin)
     return report | _judge(document, medians, margin)
 
 
-def rebuild_report(report, verdict_path, table, record):
-    """Return the report built again from what it says it rests on, for comparing with what it claims."""
+def rebuild_report(report: Json, verdict_path: FilePath, table: FilePath, record: FilePath) -> Json:
+    """Return the report built again from the evidence that it names, to compare it with its claims."""
     noise_paths = [noise["file"] for noise in report["noise"]]
     return build_report(verdict_path, table, record, report["margin_requested"], noise_paths)
 
 
-def _smallest_margin(noise, pairs):
+def _smallest_margin(noise: Json | None, pairs: int) -> float:
     """Return the detectable effect of a device for so many pairs, as a margin; 0 where that is not known."""
     if noise is None or pairs < 2 or not noise["log_sd"]:
         return 0.0
     return detectable_effect(noise["log_sd"], pairs) - 1
 
 
-def _result_of(side):
-    """Return the result that a side of a verdict is about; UserError when it has been measured again since."""
+def _result_of(side: Json) -> Json:
+    """Return the result that a side of a verdict is about; UserError if it was measured again since."""
     path = f"{run_folder(Cell(*(side['cell'][field] for field in Cell._fields)))}/result.json"
     if sha256_file(path) != side["result_sha256"]:
         raise UserError(f"{path}: its sha256 is not the one judged; run the workflow again")
     return read_result(path)
 
 
-def _judge(document, medians, margin):
+def _judge(document: Json, medians: Mapping[str, npt.NDArray[np.float64]], margin: float) -> Json:
     reason = document["reason"]
     if document["status"] != "measured":
         verdict = "unstable" if reason["kind"] == "unstable" else "not-comparable"
@@ -137,8 +156,8 @@ def _judge(document, medians, margin):
     }
 
 
-def render_markdown(report):
-    """Return the report as Markdown; a pair without an effect shows no number."""
+def render_markdown(report: Json) -> str:
+    """Return the report as Markdown, without any number if there is no effect."""
     left, right = (
         "/".join(report[side][k] for k in ("model", "preset", "device", "precision")) for side in ("left", "right")
     )
@@ -174,7 +193,7 @@ def render_markdown(report):
     return "\n".join(lines) + "\n"
 
 
-def _describe_noise(noise):
+def _describe_noise(noise: Json) -> str:
     simulated = " (**simulated**)" if noise["provenance"] == "simulated" else ""
     return (
         f"Device `{noise['device']}`{simulated} is {noise['fitness']} for measuring: it sees differences from "
@@ -182,10 +201,10 @@ def _describe_noise(noise):
     )
 
 
-def _bound(value):
+def _bound(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4f}"
 
 
-def _cell(value):
+def _cell(value: object) -> str:
     text = value if isinstance(value, str) else str(value)
     return text.replace("|", "\\|").replace("\n", " ")

@@ -1,12 +1,13 @@
 """The difference in accuracy between two models on the same evaluation samples, with paired intervals.
 
-Only discordant samples speak: `gained` (the candidate right, the reference wrong) and `lost` (the other way round).
+Only discordant samples carry information: `gained` (candidate right, reference wrong) and `lost` (the opposite).
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from .distributions import binomial_cdf, normal_cdf, normal_quantile
 
@@ -15,7 +16,7 @@ from .distributions import binomial_cdf, normal_cdf, normal_quantile
 class AccuracyDifference:
     """Candidate minus reference accuracy, as fractions of `count` samples.
 
-    `low`, `high`: Tango's score interval, the one to decide by. `bootstrap_low`, `bootstrap_high`: the BCa bootstrap,
+    `low`, `high`: Tango's score interval; decisions use this one. `bootstrap_low`, `bootstrap_high`: the BCa bootstrap,
     None when no sample is discordant. `mcnemar_p`: exact two-sided p-value for equal accuracy.
     """
 
@@ -35,17 +36,23 @@ class AccuracyDifference:
     seed: int
 
 
-def bootstrap_accuracy_difference(reference_correct, candidate_correct, seed, confidence=0.95, resamples=10_000):
+def bootstrap_accuracy_difference(
+    reference_correct: npt.ArrayLike,
+    candidate_correct: npt.ArrayLike,
+    seed: int,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+) -> AccuracyDifference:
     """Return the AccuracyDifference of two models judged on the same samples.
 
     `reference_correct`, `candidate_correct`: booleans, shape (n,), in the same sample order. ValueError for other
     shapes.
 
-    The bootstrap resamples samples with both answers attached, that is (gained, lost) from their multinomial. It knows
-    nothing beyond the samples: without a discordant one every resample shows a difference of 0 and its interval has no
-    width, although n samples cannot exclude a difference below about 4/n; with a few it is too narrow. Hence `low` and
-    `high` are the score interval, whose coverage holds there (±z²/(n + z²) without discordant samples). The bootstrap
-    stands beside it as a check that shares none of its formulas; the two agree once discordant samples are plenty.
+    The bootstrap draws samples with both answers attached, that is (gained, lost) from their multinomial. With few
+    discordant samples its interval is too narrow, and without any it has no width, although n samples cannot exclude a
+    difference below about 4/n. `low` and `high` are therefore the score interval, which keeps its coverage there
+    (±z²/(n + z²) without discordant samples). The bootstrap is a check that shares none of its formulas; the two agree
+    when there are many discordant samples.
     Sources: T. Tango, Statist. Med. 17 (1998); B. Efron, J. Amer. Statist. Assoc. 82 (1987) for BCa; Q. McNemar (1947).
     """
     reference, candidate = _answers(reference_correct, "reference"), _answers(candidate_correct, "candidate")
@@ -73,11 +80,11 @@ def bootstrap_accuracy_difference(reference_correct, candidate_correct, seed, co
     )
 
 
-def paired_score_interval(gained, lost, count, confidence=0.95):
+def paired_score_interval(gained: int, lost: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return (low, high) of Tango's score interval for (gained - lost) / count, a difference of paired proportions.
 
     It holds every difference d that the score test, with the nuisance parameter at its maximum likelihood under d,
-    does not reject at 1 - confidence. Never without width, and inside [-1, 1]. Source: T. Tango, Statist. Med. 17
+    does not reject at 1 - confidence. It always has a width and lies inside [-1, 1]. Source: T. Tango, Statist. Med. 17
     (1998), 891-908.
     """
     if min(gained, lost) < 0 or gained + lost > count or count < 1:
@@ -86,7 +93,7 @@ def paired_score_interval(gained, lost, count, confidence=0.95):
     return -_upper_score_bound(lost, gained, count, z), _upper_score_bound(gained, lost, count, z)
 
 
-def _upper_score_bound(gained, lost, count, z):
+def _upper_score_bound(gained: int, lost: int, count: int, z: float) -> float:
     low, high = (gained - lost) / count, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -94,7 +101,7 @@ def _upper_score_bound(gained, lost, count, z):
     return high
 
 
-def _score(gained, lost, count, difference):
+def _score(gained: int, lost: int, count: int, difference: float) -> float:
     """Return Tango's score statistic of `difference`; it falls as the difference grows."""
     room = difference * (1 - difference)
     b = (2 * count - gained + lost) * difference - gained - lost
@@ -105,7 +112,9 @@ def _score(gained, lost, count, difference):
     return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
 
 
-def _bootstrap(gained, lost, count, seed, confidence, resamples):
+def _bootstrap(
+    gained: int, lost: int, count: int, seed: int, confidence: float, resamples: int
+) -> tuple[float, float] | tuple[None, None]:
     if gained + lost == 0:
         return None, None
     generator = np.random.default_rng(seed)
@@ -119,15 +128,15 @@ def _bootstrap(gained, lost, count, seed, confidence, resamples):
         gained * (1 - mean) ** k + lost * (-1 - mean) ** k + (count - gained - lost) * (-mean) ** k for k in (2, 3)
     ]
     acceleration = powers[1] / (6 * powers[0] ** 1.5) if powers[0] > 0 else 0.0
-    bounds = []
+    bounds: list[float] = []
     for z in (normal_quantile((1 - confidence) / 2), normal_quantile((1 + confidence) / 2)):
         level = normal_cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
         index = min(resamples - 1, max(0, math.floor(level * resamples)))
         bounds.append(float(differences[index]) / count)
-    return tuple(bounds)
+    return bounds[0], bounds[1]
 
 
-def _answers(values, name):
+def _answers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.bool_]:
     array = np.asarray(values)
     if array.ndim != 1 or not len(array) or not (array.dtype == bool or np.isin(array, (0, 1)).all()):
         raise ValueError(f"{name} answers must be one boolean per sample, not {array.dtype} of shape {array.shape}")

@@ -1,24 +1,34 @@
-"""What is wrong with a document that its schema refuses, in one line: the key, its value and what would be right."""
+"""Say in one line what is wrong with a document that its schema refuses: the key, its value and what is allowed."""
 
 import json
 import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
 import jsonschema
 import jsonschema_rs
+from jsonschema.exceptions import (
+    ValidationError,
+    best_match,  # pyright: ignore[reportUnknownVariableType]
+)
+
+from .configuration import Json
+
+_SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+Key = tuple[str | int, ...]  # where a value is in a document: names and list indexes from the outside in
 
 
-def describe_broken_rule(document, schema):
-    """Return the first thing that is wrong with a document which is not valid."""
-    for path, number in _list_unordered_numbers(document):
+def describe_broken_rule(document: Mapping[str, Any], schema: Json) -> str:
+    """Return the first thing that is wrong with an invalid document, as one line."""
+    for path, number in _list_non_finite_numbers(document):
         return f"{_name_key(path)} is {number}; a finite number or null is needed"
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
+    errors = cast("Iterable[ValidationError]", jsonschema.Draft202012Validator(schema).iter_errors(document))  # pyright: ignore[reportUnknownMemberType]
+    error = cast("ValidationError | None", best_match(errors))
     return _describe_error(error) if error else _describe_refusal(document, schema)
 
 
-def _describe_refusal(document, schema):
-    """What only the stricter of the two validators minds: a line break after the end of a pattern, a key that is no
-    string.
-    """
+def _describe_refusal(document: Mapping[str, Any], schema: Json) -> str:
+    """Return what only the stricter validator refuses: a line break after a pattern's end, a key that is no string."""
     try:
         jsonschema_rs.Draft202012Validator(schema).validate(document)
     except jsonschema_rs.ValidationError as error:
@@ -28,45 +38,49 @@ def _describe_refusal(document, schema):
     raise RuntimeError("a document that its schema allows was refused")
 
 
-def _list_unordered_numbers(value, path=()):
+def _list_non_finite_numbers(value: Any, path: Key = ()) -> Iterator[tuple[Key, float]]:
     if isinstance(value, float) and not math.isfinite(value):
         yield path, value
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    items: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        items = cast(Json, value).items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(cast("list[Any]", value))
     for key, item in items:
-        yield from _list_unordered_numbers(item, (*path, key))
+        yield from _list_non_finite_numbers(item, (*path, key))
 
 
-def _describe_error(error):
-    value = json.dumps(error.instance, default=str)
+def _describe_error(error: ValidationError) -> str:
+    instance, schema, wanted = cast(Any, error.instance), cast(Json, error.schema), cast(Any, error.validator_value)
+    value = json.dumps(instance, default=str)
     shown = value if len(value) <= 60 else value[:57] + "..."
     rule, key = error.validator, _name_key(error.absolute_path)
     if rule == "additionalProperties":
-        known = ", ".join(sorted(error.schema.get("properties", {})))
-        unknown = sorted(set(error.instance) - set(error.schema.get("properties", {})))
-        return f"{key}: unknown key {unknown[0]!r}; known keys are {known}"
+        known = schema.get("properties", {})
+        unknown = sorted(set(instance) - set(known))
+        return f"{key}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(known))}"
     if rule == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        missing = next(name for name in wanted if name not in instance)
         return f"{key}: key {missing!r} is missing"
     if rule == "enum":
-        return f"{key} is {shown}; allowed{_condition(error)}: {', '.join(map(str, error.validator_value))}"
+        return f"{key} is {shown}; allowed{_condition(schema)}: {', '.join(map(str, wanted))}"
     if rule == "const":
-        return f"{key} is {shown}; it must be {json.dumps(error.validator_value)}{_condition(error)}"
+        return f"{key} is {shown}; it must be {json.dumps(wanted)}{_condition(schema)}"
     if rule == "type":
-        return f"{key} is {shown}; a value of type {error.validator_value} is needed"
+        return f"{key} is {shown}; a value of type {wanted} is needed"
     if rule == "pattern":
-        return f"{key} is {shown}; it must match {error.validator_value}"
-    if rule in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
-        sign = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}[rule]
-        return f"{key} is {shown}; it must be {sign} {error.validator_value}"
+        return f"{key} is {shown}; it must match {wanted}"
+    if rule in _SIGNS:
+        return f"{key} is {shown}; it must be {_SIGNS[str(rule)]} {wanted}"
     return f"{key} is {shown}; {error.message.splitlines()[0][:200]}"
 
 
-def _condition(error):
-    """Return ` with …`, where a branch of a schema says when it demands this."""
-    said = error.schema.get("$comment")
+def _condition(schema: Json) -> str:
+    """Return ` with …` if the branch of the schema says when its rule applies."""
+    said = schema.get("$comment")
     return f" {said}" if said else ""
 
 
-def _name_key(path):
+def _name_key(path: Iterable[str | int]) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.lstrip(".") or "the document"

@@ -1,12 +1,16 @@
 """The campaign: from the lists of `config/config.yaml` to cells and comparisons, with every name checked."""
 
+import difflib
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
+from .configuration import Catalogues, Json
 from .documents import validate
 from .errors import UserError
+from .files import FilePath
 from .layout import Cell
 from .pipelines import check_pipeline
 from .yaml_files import read_yaml
@@ -22,25 +26,45 @@ CATALOGUES = {
     "criteria": "criteria",
     "pipeline": "pipelines",
 }
-DEFAULT_REGRESSIONS = {"policy": "strict", "fail_at": "warning", "tolerate": []}
+DEFAULT_MARGIN = 0.02  # differences within ±2 % count as none, unless a comparison says otherwise
 DEFAULT_CRITERIA = "interactive"
 _NAME = "[a-z0-9][a-z0-9-]*"
 
 
-class Comparison(NamedTuple):
-    """Two cells to compare. `varies`: what is under study and may differ; `pairs`, `margin`: None for the default.
+class Regressions(TypedDict):
+    """How regressions are judged: the policy's name, the severity that closes the gate, the comparisons let pass."""
 
-    `criteria`: name of those that the right side must meet to be deployed; `gated`: whether a regression of the right
-    side against the left shuts the gate.
+    policy: str
+    fail_at: str
+    tolerate: list[str]
+
+
+class Calibration(TypedDict):
+    """What is measured to calibrate: pairs per session, number of sessions, and the calibrating cell of each device."""
+
+    pairs: int
+    sessions: int
+    cells: dict[str, Cell]
+
+
+DEFAULT_REGRESSIONS: Regressions = {"policy": "strict", "fail_at": "warning", "tolerate": []}
+
+
+class Comparison(NamedTuple):
+    """Two cells to compare.
+
+    `varies`: what is under study and may differ. `pairs`: None for the protocol's number. `margin`: a fraction.
+    `criteria`: name of the criteria that the right side must meet to be deployed. `gated`: whether a regression of the
+    right side against the left closes the gate.
     """
 
     name: str
     left: Cell
     right: Cell
-    varies: tuple
+    varies: tuple[str, ...]
     policy: str
     pairs: int | None
-    margin: float | None
+    margin: float
     criteria: str
     gated: bool
 
@@ -48,31 +72,32 @@ class Comparison(NamedTuple):
 class Campaign(NamedTuple):
     """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name.
 
-    `regressions`: {policy, fail_at, tolerate}. `calibration`: {pairs, sessions} and the calibrating cell of each
-    device under `cells`, None when the campaign does not calibrate. `pipelines`: names of those that are planned.
+    `tolerate`: statuses of cells that do not close the gate. `calibration`: None when the campaign does not calibrate.
+    `pipelines`: names of the pipelines to plan. `added`: cells that only a comparison wants, by its name.
     """
 
     name: str
     protocol: str
-    cells: tuple
-    comparisons: dict
-    tolerate: tuple
-    regressions: dict
-    calibration: dict | None
-    pipelines: tuple
+    cells: tuple[Cell, ...]
+    comparisons: dict[str, Comparison]
+    tolerate: tuple[str, ...]
+    regressions: Regressions
+    calibration: Calibration | None
+    pipelines: tuple[str, ...]
+    added: dict[str, list[Cell]]
 
 
-def read_catalogue(kind, root="config"):
+def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
     """Return {name: document} of one configuration folder (kind: a key of CATALOGUES)."""
     folder = Path(root) / CATALOGUES[kind]
     return {path.stem: _read_entry(path, kind) for path in sorted(folder.glob("*.yaml"))}
 
 
-def expand_campaign(config, catalogues, where="config/config.yaml"):
+def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/config.yaml") -> Campaign:
     """Return the Campaign that a configuration describes.
 
     `catalogues`: {kind: {name: document}} of every kind. UserError names the key of an unknown name, of a precision
-    that a preset does not build, and of a comparison that is not complete.
+    that a preset does not build, or of an incomplete comparison.
     """
     validate(config, "campaign", where)
     for kind in ("protocol", "policy"):
@@ -86,7 +111,7 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
     )
     if not cells:
         raise UserError(f"{where}: matrices: the excludes leave no cell")
-    comparisons = {}
+    comparisons: dict[str, Comparison] = {}
     for number, entry in enumerate(config.get("comparisons", [])):
         key = f"{where}: comparisons[{number}] ({entry['name']})"
         if entry["name"] in comparisons:
@@ -98,10 +123,13 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
             if entry["name"] in comparisons:
                 raise UserError(f"{key}: the name {entry['name']!r} is used twice")
             comparisons[entry["name"]] = _expand_comparison(entry, config, catalogues, key)
+    added: dict[str, list[Cell]] = {}
     for comparison in comparisons.values():
-        cells |= dict.fromkeys((comparison.left, comparison.right))
+        beyond = [cell for cell in dict.fromkeys((comparison.left, comparison.right)) if cell not in cells]
+        added |= {comparison.name: beyond} if beyond else {}
+        cells |= dict.fromkeys(beyond)
     tolerate = tuple(config.get("gate", {}).get("tolerate", ()))
-    regressions = DEFAULT_REGRESSIONS | config.get("regressions", {})
+    regressions = cast(Regressions, {**DEFAULT_REGRESSIONS, **config.get("regressions", {})})
     if "policy" in config.get("regressions", {}):
         _known(regressions["policy"], "regression-policy", catalogues, f"{where}: regressions: policy")
     calibration = _expand_calibration(config, catalogues, f"{where}: calibration")
@@ -118,31 +146,37 @@ def expand_campaign(config, catalogues, where="config/config.yaml"):
         regressions=regressions,
         calibration=calibration,
         pipelines=pipelines,
+        added=added,
     )
 
 
-def builder_of(preset, device):
+def one_of(names: Iterable[str]) -> str:
+    """Return a regular expression that matches these names and nothing else; with no name it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def builder_of(preset: Mapping[str, Any], device: str) -> str:
     """Return who builds an artifact: `host`, or the device's name when the preset builds where it runs."""
     return "host" if preset["built"] == "host" else device
 
 
-def _read_entry(path, kind):
+def _read_entry(path: Path, kind: str) -> Json:
     if not re.fullmatch(_NAME, path.stem):
         raise UserError(f"{path}: the name {path.stem!r} must match {_NAME}")
     return read_yaml(path, kind)
 
 
-def _expand_matrix(matrix, config, catalogues, where):
+def _expand_matrix(matrix: Json, config: Json, catalogues: Catalogues, where: str) -> Iterator[Cell]:
     devices = matrix.get("devices", config["devices"])
     for combination in product(matrix["models"], matrix["presets"], devices, matrix["precisions"]):
-        cell = Cell(*combination)
+        cell = Cell(*cast("tuple[str, str, str, str]", combination))
         if not any(all(getattr(cell, k) == v for k, v in entry.items()) for entry in matrix.get("exclude", [])):
             yield _checked(cell, catalogues, where)
 
 
-def _expand_comparison(entry, config, catalogues, where):
-    given = {"left": dict(entry["left"]), "right": {**entry["left"], **entry["right"]}}
-    cells = []
+def _expand_comparison(entry: Json, config: Json, catalogues: Catalogues, where: str) -> Comparison:
+    given: dict[str, dict[str, str]] = {"left": dict(entry["left"]), "right": {**entry["left"], **entry["right"]}}
+    cells: list[Cell] = []
     for side, fields in given.items():
         if "device" not in fields:
             if len(config["devices"]) > 1:
@@ -150,7 +184,7 @@ def _expand_comparison(entry, config, catalogues, where):
             fields["device"] = config["devices"][0]
         missing = [field for field in Cell._fields if field not in fields]
         if missing:
-            raise UserError(f"{where}: left.{missing[0]} is missing (right takes from left what it does not name)")
+            raise UserError(f"{where}: left.{missing[0]} is missing (what right leaves out is taken from left)")
         cells.append(_checked(Cell(**fields), catalogues, f"{where}: {side}"))
     policy = entry.get("policy", config["policy"])
     _known(policy, "policy", catalogues, f"{where}: policy")
@@ -164,21 +198,21 @@ def _expand_comparison(entry, config, catalogues, where):
         varies=tuple(entry.get("varies", ())),
         policy=policy,
         pairs=entry.get("pairs"),
-        margin=entry.get("margin"),
+        margin=entry.get("margin", DEFAULT_MARGIN),
         criteria=criteria or DEFAULT_CRITERIA,
         gated=entry.get("gate", False),
     )
 
 
-def _expand_table(table, cells, where):
-    """Yield the comparison entries of a table: pairs of cells that differ in `across` only, in the order of the
-    matrices.
-    """
+def _expand_table(table: Json, cells: Iterable[Cell], where: str) -> Iterator[Json]:
+    """Yield the comparison entries of a table: pairs of cells that differ only in `across`, in matrix order."""
     across, models = table["across"], table.get("models")
-    groups = {}
+    groups: dict[tuple[str, ...], list[Cell]] = {}
     for cell in cells:
         if models is None or cell.model in models:
-            groups.setdefault(cell._replace(**{across: None}), []).append(cell)
+            groups.setdefault(tuple(value for field, value in cell._asdict().items() if field != across), []).append(
+                cell
+            )
     found = False
     for members in groups.values():
         for left, right in combinations(members, 2):
@@ -197,10 +231,10 @@ def _expand_table(table, cells, where):
                 **({"pairs": table["pairs"]} if "pairs" in table else {}),
             }
     if not found:
-        raise UserError(f"{where}: no two cells of the matrices differ in {across} only")
+        raise UserError(f"{where}: no two cells of the matrices differ only in {across}")
 
 
-def _expand_calibration(config, catalogues, where):
+def _expand_calibration(config: Json, catalogues: Catalogues, where: str) -> Calibration | None:
     calibration = config.get("calibration")
     if calibration is None:
         return None
@@ -209,7 +243,7 @@ def _expand_calibration(config, catalogues, where):
     return {"pairs": calibration["pairs"], "sessions": calibration["sessions"], "cells": cells}
 
 
-def _checked(cell, catalogues, where):
+def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:
     for kind in ("model", "preset", "device"):
         _known(getattr(cell, kind), kind, catalogues, f"{where}: {kind}")
     offered = catalogues["preset"][cell.preset]["precisions"]
@@ -220,8 +254,8 @@ def _checked(cell, catalogues, where):
     return cell
 
 
-def _known(name, kind, catalogues, where):
+def _known(name: str, kind: str, catalogues: Catalogues, where: str) -> None:
     if name not in catalogues[kind]:
-        raise UserError(
-            f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/, which has {', '.join(catalogues[kind])}"
-        )
+        close = difflib.get_close_matches(name, catalogues[kind], 1)
+        known = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(catalogues[kind])}"
+        raise UserError(f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/; {known}")

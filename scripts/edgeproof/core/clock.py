@@ -1,4 +1,4 @@
-"""The time of day, as documents keep it. Nothing is decided by comparing two of them."""
+"""The time of day as documents keep it; no decision compares two of them."""
 
 from datetime import UTC, datetime
 

@@ -1,32 +1,21 @@
-"""The shapes of what the configuration says, as types: each is checked against its schema when it is read.
+"""Types of the configuration files. Each file is checked against its schema when it is read.
 
-The schemas in `config/schemas/` say what values are allowed; these types say which keys there are, so that the type
-checker finds a misspelt key.
+The schemas in `config/schemas/` say which values are allowed; these types list the keys, so that the type checker finds
+a misspelt key.
 """
 
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 Json = dict[str, Any]  # a document whose schema is checked when it is read
-
-
-class Source(TypedDict, total=False):
-    """Where a model comes from; which other keys there are depends on `kind` (file, url, recipe or stage)."""
-
-    kind: str
-    path: str
-    url: str
-    sha256: str
-    recipe: str
-    options: Json
-    pipeline: str
-    number: int
+Catalogues = Mapping[str, Mapping[str, Json]]  # {kind: {name: document}}, as from `campaign.read_catalogue`
 
 
 class Model(TypedDict):
-    """`config/models/{model}.yaml`."""
+    """`config/models/{model}.yaml`; which keys `source` and `samples` have depends on their `kind`."""
 
     description: str
-    source: Source
+    source: Json
     task: str
     samples: Json
 
@@ -50,7 +39,6 @@ class Device(TypedDict):
     """`config/devices/{device}.yaml`. `timeout_s` in seconds."""
 
     description: NotRequired[str]
-    name: NotRequired[str]
     board: str
     transport: str
     board_contains: NotRequired[str | None]
@@ -58,6 +46,12 @@ class Device(TypedDict):
     lock: NotRequired[str | None]
     timeout_s: NotRequired[int]
     tags: NotRequired[list[str]]
+
+
+class NamedDevice(Device):
+    """A device as measuring jobs get it: its configuration with its name."""
+
+    name: str
 
 
 class MeasuringProtocol(TypedDict):

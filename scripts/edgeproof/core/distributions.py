@@ -1,4 +1,11 @@
-"""Distribution functions that the statistics need, in plain Python floats (scipy is the oracle of their tests).
+"""Distribution functions that the statistics need, in plain Python floats; the tests compare them with scipy.
+
+They are not taken from scipy because a job that needs a single quantile would pay for its import. A Python that imports
+numpy takes 0.40 s, with this module 0.66 s, with scipy.special 1.42 s (medians of 15 starts in turn on a busy machine
+with two cores; the fastest were 0.17, 0.19 and 1.08 s). A quantile takes 0.5 ms here and 1.5 µs there, but a job needs
+a handful, and they are cached. The largest relative errors against exact values (900-digit arithmetic, for 2 to 1,000
+degrees of freedom and up to 60,000 trials) are 2.6e-14 for the t tail (scipy: 2.5e-14), 2.7e-14 for t quantiles
+(1.3e-14) and 1.1e-13 for the binomial (4.9e-11). The noncentral t differs from scipy's by less than 2e-13.
 
 Everything rests on the regularised incomplete beta function. Its prefactor is evaluated in the saddle-point form of
 C. Loader, "Fast and accurate computation of binomial probabilities" (2000), which does not cancel for large arguments,
@@ -15,24 +22,26 @@ import numpy as np
 _TINY = 1e-300
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _NORMAL = NormalDist()
-_NODES, _WEIGHTS = (array.tolist() for array in np.polynomial.legendre.leggauss(40))
+_RULE = np.polynomial.legendre.leggauss(40)
+_NODES: list[float] = _RULE[0].tolist()
+_WEIGHTS: list[float] = _RULE[1].tolist()
 
 
-def normal_cdf(x):
+def normal_cdf(x: float) -> float:
     """Return P(Z <= x) of the standard normal, accurate in relative terms in the lower tail."""
     return 0.5 * math.erfc(-x / math.sqrt(2))
 
 
-def normal_quantile(probability):
+def normal_quantile(probability: float) -> float:
     """Return the standard normal quantile (Wichura's AS 241, as in the standard library); ValueError outside (0, 1)."""
     _require(0 < probability < 1, f"probability {probability} is not inside (0, 1)")
     return _NORMAL.inv_cdf(probability)
 
 
-def regularised_incomplete_beta(a, b, x, complement=None):
+def regularised_incomplete_beta(a: float, b: float, x: float, complement: float | None = None) -> float:
     """Return I_x(a, b) for a, b > 0 and 0 <= x <= 1.
 
-    `complement` is 1 - x where the caller knows it more exactly than the subtraction would give it.
+    `complement` is 1 - x if the caller knows it more exactly than the subtraction gives it.
     """
     _require(a > 0 and b > 0, f"shape parameters must be positive, not {a} and {b}")
     y = 1 - x if complement is None else complement
@@ -44,7 +53,7 @@ def regularised_incomplete_beta(a, b, x, complement=None):
     return _beta_tail(a, b, x, y)
 
 
-def binomial_cdf(successes, trials, probability):
+def binomial_cdf(successes: int, trials: int, probability: float) -> float:
     """Return P(X <= successes) for X ~ Binomial(trials, probability); `successes` is an integer and may be negative.
 
     Source: P(X <= k) = I_{1-p}(n - k, k + 1) (DLMF 8.17.5).
@@ -57,14 +66,10 @@ def binomial_cdf(successes, trials, probability):
     return regularised_incomplete_beta(trials - successes, successes + 1, 1 - probability, probability)
 
 
-def student_t_cdf(x, dof):
-    """Return P(T <= x) of Student's t with `dof` > 0 degrees of freedom, not necessarily an integer."""
-    tail = student_t_tail(abs(x), dof)
-    return tail if x < 0 else 1 - tail
+def student_t_tail(x: float, dof: float) -> float:
+    """Return P(T > x) of Student's t with `dof` > 0 degrees of freedom (not necessarily an integer).
 
-
-def student_t_tail(x, dof):
-    """Return P(T > x), accurate in relative terms in the upper tail.
+    Accurate in relative terms in the upper tail.
 
     Source: P(T > x) = I_{v/(v+x²)}(v/2, 1/2) / 2 for x >= 0 (Abramowitz and Stegun 26.7.1).
     """
@@ -78,10 +83,10 @@ def student_t_tail(x, dof):
 
 
 @functools.lru_cache(maxsize=4096)
-def student_t_quantile(probability, dof):
+def student_t_quantile(probability: float, dof: float) -> float:
     """Return the x with P(T <= x) = probability; ValueError outside (0, 1) or for dof <= 0.
 
-    Newton's method on log P against log x, where tail and centre are both nearly straight, inside a bracket.
+    Newton's method on log P against log x, where both tail and centre are nearly straight, inside a bracket.
     """
     _require(0 < probability < 1, f"probability {probability} is not inside (0, 1)")
     _require(dof > 0, f"degrees of freedom must be positive, not {dof}")
@@ -116,7 +121,7 @@ def student_t_quantile(probability, dof):
     return math.copysign(math.exp(u), probability - 0.5)
 
 
-def noncentral_t_tail(x, dof, noncentrality):
+def noncentral_t_tail(x: float, dof: float, noncentrality: float) -> float:
     """Return P(T > x) of the noncentral t: the power of a one-sided t-test with critical value `x` >= 0.
 
     Source: T = (Z + d) / S with S² = χ²_v / v, hence P(T > x) = ∫ Φ(d - x s) f_S(s) ds, by Gauss-Legendre quadrature
@@ -140,13 +145,13 @@ def noncentral_t_tail(x, dof, noncentrality):
     return min(1.0, total)
 
 
-def _require(condition, message):
+def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
 
 
-def _split(x, dof):
-    """Return v/(v+x²) and x²/(v+x²), neither by subtraction, without overflow."""
+def _split(x: float, dof: float) -> tuple[float, float]:
+    """Return v/(v+x²) and x²/(v+x²) without subtraction and without overflow."""
     ratio = x / math.sqrt(dof)
     if ratio > 1:
         inverse = 1 / ratio
@@ -156,7 +161,7 @@ def _split(x, dof):
     return far, ratio * ratio * far
 
 
-def _student_t_density(x, dof):
+def _student_t_density(x: float, dof: float) -> float:
     log_density = (
         math.lgamma((dof + 1) / 2)
         - math.lgamma(dof / 2)
@@ -166,13 +171,13 @@ def _student_t_density(x, dof):
     return math.exp(log_density)
 
 
-def _beta_tail(a, b, x, y):
+def _beta_tail(a: float, b: float, x: float, y: float) -> float:
     """Return I_x(a, b) for x below about its mean: prefactor x^a y^b / (a B(a, b)) times the continued fraction."""
     prefactor = math.exp(_log_binomial_density(a, b, x, y)) * b / (a + b)
     return prefactor * _beta_fraction(a, b, x) if prefactor > 0 else 0.0
 
 
-def _log_binomial_density(a, b, x, y):
+def _log_binomial_density(a: float, b: float, x: float, y: float) -> float:
     """Return log of Γ(a+b+1) / (Γ(a+1) Γ(b+1)) x^a y^b in Loader's form; a and b need not be integers."""
     n = a + b
     return (
@@ -186,7 +191,7 @@ def _log_binomial_density(a, b, x, y):
     )
 
 
-def _stirling_error(n):
+def _stirling_error(n: float) -> float:
     """Return log Γ(n+1) minus Stirling's formula for it (DLMF 5.11.1)."""
     if n < 16:
         return math.lgamma(n + 1) - (n + 0.5) * math.log(n) + n - _HALF_LOG_TWO_PI
@@ -194,7 +199,7 @@ def _stirling_error(n):
     return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / (1188 * m)) / m) / m) / m) / n
 
 
-def _deviance(x, mean):
+def _deviance(x: float, mean: float) -> float:
     """Return x log(x / mean) + mean - x without cancellation when x is near mean (Loader's bd0)."""
     if abs(x - mean) >= 0.1 * (x + mean):
         return x * math.log(x / mean) + mean - x
@@ -208,7 +213,7 @@ def _deviance(x, mean):
         total, k = following, k + 1
 
 
-def _beta_fraction(a, b, x):
+def _beta_fraction(a: float, b: float, x: float) -> float:
     c, d = 1.0, 1 - (a + b) * x / (a + 1)
     d = 1 / (d if abs(d) > _TINY else _TINY)
     value = d

@@ -1,26 +1,31 @@
-"""Strict JSON: every document is checked against the schema of its kind when written and when read.
+"""Strict JSON: every document is checked against the schema of its kind when it is written and when it is read.
 
-A schema lives in `config/schemas/{kind}.schema.json` (JSON Schema 2020-12). Result files carry their kind in
-`"schema": "edgeproof.{kind}.v{n}"`; configuration files have no marker, their folder tells the kind.
+The schemas are `config/schemas/{kind}.schema.json` (JSON Schema 2020-12). Result files carry their kind in
+`"schema": "edgeproof.{kind}.v{n}"`; a configuration file has no such key, its folder gives the kind.
 """
 
 import functools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NoReturn, TypeVar, cast
 
 import jsonschema_rs
 
+from .configuration import Json
 from .errors import UserError
-from .files import atomic_write, sha256_bytes
+from .files import FilePath, atomic_write, sha256_bytes
 from .reader import current_reader, read_once
+
+D = TypeVar("D", bound=Mapping[str, Any])
 
 SEAL = "document_sha256"
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
 
 
 @read_once
-def read_json(path, kind):
+def read_json(path: FilePath, kind: str) -> Json:
     """Return the JSON document at `path`, validated as `kind`; UserError names file, key, value and the rule broken."""
     text = read_text(path)
     try:
@@ -35,84 +40,84 @@ def read_json(path, kind):
     return _require_valid(document, kind, path)
 
 
-def write_json(path, document, kind):
+def write_json(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
     """Validate `document` as `kind`, then write it in one step (two-space indent, keys in the order given)."""
     validate(document, kind, path)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     atomic_write(path, text)
 
 
-def write_sealed(path, document, kind):
-    """Write a document as `write_json` does, with its own digest in it: what a hand changes later is noticed."""
+def write_sealed(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
+    """Write a document as `write_json` does, with its own digest in it, so that a later edit by hand is noticed."""
     write_json(path, seal(document), kind)
 
 
 @read_once
-def read_sealed(path, kind, remedy):
-    """Return the document at `path` as `read_json` does; UserError, with the remedy, where its seal does not hold."""
+def read_sealed(path: FilePath, kind: str, remedy: str) -> Json:
+    """Return the document at `path` as `read_json` does; UserError with the remedy if its seal does not match."""
     document = read_json(path, kind)
     require_sealed(document, path, remedy)
     return document
 
 
-def seal(document):
-    """Return a document with the digest of all that it says (canonical JSON)."""
+def seal(document: Mapping[str, Any]) -> Json:
+    """Return the document with the digest of everything else in it (canonical JSON) under the key SEAL."""
     rest = {key: value for key, value in document.items() if key != SEAL}
     return {**rest, SEAL: digest_json(rest)}
 
 
-def require_sealed(document, path, remedy):
-    """Raise UserError where a document is not what its seal was set on."""
+def require_sealed(document: Mapping[str, Any], path: FilePath, remedy: str) -> None:
+    """Raise UserError if a document has changed since it was sealed."""
     if document.get(SEAL) != seal(document)[SEAL]:
         raise UserError(f"{path}: {SEAL} does not match the rest of it; it was edited, {remedy}")
 
 
-def validate(document, kind, where):
+def validate(document: D, kind: str, where: FilePath) -> D:
     """Return `document` if it satisfies the schema of `kind`; otherwise raise UserError with the first broken rule."""
     if not _is_finite(document):
         raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
     return _require_valid(document, kind, where)
 
 
-def _require_valid(document, kind, where):
-    """Do as `validate` for a document all of whose numbers are finite, as those are that were read from JSON."""
+def _require_valid(document: D, kind: str, where: FilePath) -> D:
+    """Validate a document whose numbers are known to be finite, such as one that was read from JSON."""
     if not _is_valid(document, kind):
         raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
     return document
 
 
-def _describe_broken_rule(document, kind):
-    from .broken_rules import describe_broken_rule  # jsonschema is slow to import, and most documents are valid
+def _describe_broken_rule(document: Mapping[str, Any], kind: str) -> str:
+    from .broken_rules import describe_broken_rule  # slow to import, and most documents are valid
 
     return describe_broken_rule(document, load_schema(kind))
 
 
-def _is_valid(document, kind):
+def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
     try:
         return _validator(kind).is_valid(document)
-    except ValueError:  # what JSON cannot say, as a key that is no string
+    except ValueError:  # not JSON at all, for instance a key that is not a string
         return False
 
 
-def digest_json(value):
+def digest_json(value: Any) -> str:
     """Return the sha256 of the canonical form of a JSON value: keys sorted, no spaces, UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return sha256_bytes(text.encode())
 
 
 @functools.cache
-def load_schema(kind):
+def load_schema(kind: str) -> Json:
     """Return the JSON Schema of one kind of document."""
     return json.loads((SCHEMAS / f"{kind}.schema.json").read_text())
 
 
 @functools.cache
-def _validator(kind):
-    """The schemas are ours, and a test checks them: no job need do that."""
+def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
+    """Return the validator of a kind; a test checks that the schemas themselves are valid, so no job has to."""
     return jsonschema_rs.Draft202012Validator(load_schema(kind))
 
 
-def read_text(path):
+def read_text(path: FilePath) -> str:
     """Return the text of a file; UserError if it cannot be read or is not UTF-8."""
     try:
         return current_reader().read(path).decode()
@@ -120,7 +125,7 @@ def read_text(path):
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
 
 
-def _unique_object(pairs):
+def _unique_object(pairs: list[tuple[str, Any]]) -> Json:
     document = dict(pairs)
     if len(document) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -129,28 +134,28 @@ def _unique_object(pairs):
     return document
 
 
-def _require_characters(text, document):
-    """Raise ValueError for half of a surrogate pair, which JSON can escape and UTF-8 cannot write."""
+def _require_characters(text: str, document: Json) -> None:
+    """Raise ValueError for half of a surrogate pair: JSON can escape it, but UTF-8 cannot hold it."""
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(document, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"{error.object[error.start]!r} is no character") from error
+            raise ValueError(f"{error.object[error.start]!r} is not a character") from error
 
 
-def _parse_finite(text):
+def _parse_finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is too large for a number")
     return number
 
 
-def _refuse_constant(name):
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _is_finite(value):
-    """Tell whether all numbers are: NaN satisfies every `minimum`, and infinity is no measurement."""
+def _is_finite(value: Any) -> bool:
+    """Return whether all numbers are finite; a schema cannot check it, since NaN passes every `minimum`."""
     rest = [value]
     while rest:
         item = rest.pop()
@@ -158,7 +163,7 @@ def _is_finite(value):
             if not math.isfinite(item):
                 return False
         elif isinstance(item, dict):
-            rest.extend(item.values())
+            rest.extend(cast(Json, item).values())
         elif isinstance(item, list | tuple):
-            rest.extend(item)
+            rest.extend(cast("list[Any]", item))
     return True

@@ -1,9 +1,9 @@
-"""The one exception that means: the user can fix this, and this line says how."""
+"""The exception for a user's mistake."""
 
 
 class UserError(Exception):
-    """A mistake in input that the user can mend.
+    """A mistake in the input that the user can fix.
 
     The message is one line: which file (or option), which key, which value, what would be right.
-    Scripts print it without a traceback and exit with 2 (see `core.cli`).
+    Commands print it without a traceback and exit with 2 (see `core.cli`).
     """

@@ -1,26 +1,27 @@
-"""Digests, and writes that are either whole or not there."""
+"""Digests of files, and writes that either happen whole or not at all."""
 
 import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
-from .reader import current_reader
+from .reader import FilePath, current_reader
 
 
-def sha256_bytes(data):
+def sha256_bytes(data: bytes) -> str:
     """Return the sha256 of bytes as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_file(path):
+def sha256_file(path: FilePath) -> str:
     """Return the sha256 of a file's bytes as 64 hexadecimal digits; UserError if it cannot be read."""
     return current_reader().digest(path)
 
 
-def is_file(path):
-    """Tell whether `path` is a regular file that can be looked at. A name that no file can have (too long) is none."""
+def is_file(path: FilePath) -> bool:
+    """Return whether `path` is a regular file; False also for a name that no file can have (too long, a zero byte)."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -28,7 +29,7 @@ def is_file(path):
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: FilePath) -> Generator[Path]:
     """Yield a temporary path beside `path`; on a clean exit flush it to disk and rename it to `path`.
 
     On an error the temporary file is removed and an older `path` stays as it was. Parent folders are made.
@@ -48,13 +49,13 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def atomic_write(path, data):
+def atomic_write(path: FilePath, data: str | bytes) -> None:
     """Write text (UTF-8, newlines as given) or bytes to `path` in one step."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
-def _read_umask():
+def _read_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -4,7 +4,30 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from .files import FilePath
+
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+# What each room makes for one model, cell, comparison or plan (an artifact's own name depends on its preset).
+SOURCE_FILES = (
+    "model.onnx",
+    "identity.json",
+    "samples/calibration.npz",
+    "samples/evaluation.npz",
+    "samples/samples.json",
+)
+ARTIFACT_FILES = ("manifest.json", "parity.json", "reference.npz")
+RUN_FILES = ("result.json", "samples.csv")
+COMPARISON_FILES = (
+    "verdict.json",
+    "pairs.csv",
+    "pairs.json",
+    "report.json",
+    "report.md",
+    "regression.json",
+    "decision.json",
+)
+PLAN_FILES = ("plan.json", "plan.csv", "pareto.csv", "plan.txt", "plan.html", "check.json", "samples.csv")
 
 
 class Cell(NamedTuple):
@@ -15,58 +38,60 @@ class Cell(NamedTuple):
     device: str
     precision: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "/".join(self)
 
 
-def toolchain_record(name):
-    """Return the record of an environment that builds or runs artifacts."""
+def toolchain_record(name: str) -> str:
+    """Return the path of the record of an environment that builds or runs artifacts."""
     return f"results/toolchains/{name}.json"
 
 
-def toolchain_interpreter(name):
-    """Return the interpreter of such an environment. It is no result: the environment is outside results/."""
+def toolchain_interpreter(name: str) -> str:
+    """Return the path of such an environment's Python; environments are not results, so they are outside results/."""
     return f".toolchains/{name}/bin/python"
 
 
-def source_folder(model):
+def source_folder(model: str) -> str:
     """Return the folder of a model's sources, relative to the repository."""
     return f"results/sources/{model}"
 
 
-def artifact_folder(model, preset, builder, precision):
+def artifact_folder(model: str, preset: str, builder: str, precision: str) -> str:
     """Return the folder of one artifact; `builder` is `host` or the device that built it."""
     return f"results/artifacts/{model}/{preset}/{builder}/{precision}"
 
 
-def run_folder(cell):
+def run_folder(cell: Cell) -> str:
     """Return the folder of a cell's measurement."""
     return f"results/runs/{cell}"
 
 
-def calibration_folder(device):
+def calibration_folder(device: str) -> str:
     """Return the folder of a device's calibration."""
     return f"results/calibration/{device}"
 
 
-def comparison_folder(name):
+def comparison_folder(name: str) -> str:
     """Return the folder of a comparison."""
     return f"results/comparability/{name}"
 
 
-def plan_folder(pipeline, goal=None):
+def plan_folder(pipeline: str, goal: str | None = None) -> str:
     """Return the folder of a pipeline's plans, or of the plan for one goal."""
     return f"results/plans/{pipeline}" + (f"/{goal}" if goal else "")
 
 
-def evidence_folder(campaign):
+def evidence_folder(campaign: str) -> str:
     """Return the folder of a campaign's evidence."""
     return f"results/evidence/{campaign}"
 
 
-def relative_to_repository(path, root="."):
-    """Return `path` as text relative to the repository where it lies inside, else as it is: records carry no host's
-    paths. A link inside that points outside (the Python of a virtual environment) lies inside.
+def relative_to_repository(path: FilePath, root: FilePath = ".") -> str:
+    """Return `path` as text relative to the repository if it lies inside, else unchanged.
+
+    Records hold such paths, so that they do not depend on where the repository is. A link inside the repository that
+    points outside (the Python of a virtual environment) counts as inside.
     """
     for follow in (os.path.abspath, os.path.realpath):
         place, base = Path(follow(path)), Path(follow(root))
@@ -75,6 +100,6 @@ def relative_to_repository(path, root="."):
     return str(path)
 
 
-def locate(path):
-    """Return `path` as text relative to this repository where it lies inside, else as it is."""
+def locate(path: FilePath) -> str:
+    """Return `path` as text relative to this repository if it lies inside, else unchanged."""
     return relative_to_repository(path, REPOSITORY)

@@ -8,7 +8,7 @@ nothing else.
 the truth, only one of the two claims can be false, so the level alpha = 1 - confidence bounds the probability of any
 false verdict.
 
-**Looks.** Whoever adds pairs to an undecided comparison and judges again has more chances to err. Look k (1, 2, …)
+**Looks.** Adding pairs to an undecided comparison and judging again gives more chances to err. Look k (1, 2, …)
 therefore spends three quarters of the error not yet spent: 3/4, 3/16, 3/64, … of alpha. These add up to alpha however
 many looks there will be. Where the numbers of pairs at the looks are fixed beforehand (say, doubling), Bonferroni's
 inequality bounds the probability of a false verdict at any look by alpha, whatever the dependence between looks and
@@ -20,24 +20,16 @@ chosen from the data.) A comparison that will never be continued has no look: `l
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy.typing as npt
 
 from .distributions import student_t_tail
 from .statistical_power import pairs_needed
-from .statistics import Interval, holm, interval_of_logs, paired_logs
+from .statistics import Interval, LogSample, holm, interval_of_logs, paired_logs
 
 _SPENT_PER_LOOK = 0.75
-
-
-@dataclass(frozen=True)
-class EquivalenceTest:
-    """Two one-sided tests: `p_value` is the larger of the two, `interval` the one that lies inside the margin iff
-    equivalent."""
-
-    equivalent: bool
-    p_value: float
-    interval: Interval
-    margin: float
 
 
 @dataclass(frozen=True)
@@ -65,25 +57,20 @@ class PairJudgement:
     reason: str | None
 
 
-def alpha_of_look(alpha, look):
+def alpha_of_look(alpha: float, look: int | None) -> float:
     """Return what look 1, 2, … may spend of `alpha`; all of it for `look=None` (see the module's docstring)."""
     return alpha * _spent_by_look(look)
 
 
-def equivalence_test(left, right, margin, alpha=0.05):
-    """Test whether the true ratio right / left lies within 1/(1 + margin) … 1 + margin, by two one-sided t-tests.
-
-    `left`, `right`: shape (n,), process medians in pair order. Outside ±margin means a ratio below 1/(1 + margin) or
-    above 1 + margin, symmetric on the log scale (for 2 %: 0.9804 and 1.02). The interval has confidence 1 - 2 alpha
-    (90 %).
-    Source: D. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987).
-    """
-    sample, log_margin = paired_logs(left, right), _log_margin(margin)
-    p_value = _equivalence_p(sample, log_margin)
-    return EquivalenceTest(p_value <= alpha, p_value, interval_of_logs(sample, round(1 - 2 * alpha, 12)), margin)
-
-
-def judge_pairs(left, right, margin, confidence=0.95, look=None, power=0.8, pair_limit=10_000):
+def judge_pairs(
+    left: npt.ArrayLike,
+    right: npt.ArrayLike,
+    margin: float,
+    confidence: float = 0.95,
+    look: int | None = None,
+    power: float = 0.8,
+    pair_limit: int = 10_000,
+) -> PairJudgement:
     """Return the PairJudgement of the right arm relative to the left (ratio right / left; faster is below 1).
 
     `left`, `right`: shape (n,), process medians of each pair in pair order, same unit, positive. `margin` > 0, as a
@@ -120,7 +107,7 @@ def judge_pairs(left, right, margin, confidence=0.95, look=None, power=0.8, pair
     )
 
 
-def adjust_judgements(judgements):
+def adjust_judgements(judgements: Sequence[PairJudgement]) -> list[PairJudgement]:
     """Return the judgements of one table with p-values adjusted by Holm's method and verdicts to match, in input order.
 
     The claims faster and slower are one family, the claims equivalent another; in each, the probability of any false
@@ -133,7 +120,7 @@ def adjust_judgements(judgements):
         raise ValueError("judgements of one table need one confidence")
     differences = holm([judgement.difference_p for judgement in judgements])
     equivalences = holm([judgement.equivalence_p for judgement in judgements])
-    adjusted = []
+    adjusted: list[PairJudgement] = []
     for judgement, difference_p, equivalence_p in zip(judgements, differences, equivalences, strict=True):
         verdict = _verdict(difference_p, equivalence_p, math.log(judgement.ratio.estimate), judgement.alpha)
         reason = judgement.reason
@@ -151,7 +138,7 @@ def adjust_judgements(judgements):
     return adjusted
 
 
-def _spent_by_look(look):
+def _spent_by_look(look: int | None) -> float:
     if look is None:
         return 1.0
     if look != int(look) or look < 1:
@@ -159,36 +146,39 @@ def _spent_by_look(look):
     return _SPENT_PER_LOOK * (1 - _SPENT_PER_LOOK) ** (look - 1)
 
 
-def _log_margin(margin):
+def _log_margin(margin: float) -> float:
     if not 0 < margin < math.inf:
         raise ValueError(f"margin {margin} is not a positive fraction")
     return math.log1p(margin)
 
 
-def _verdict(difference_p, equivalence_p, log_ratio, alpha):
+def _verdict(difference_p: float, equivalence_p: float, log_ratio: float, alpha: float) -> str:
     if difference_p <= alpha:
         return "faster" if log_ratio < 0 else "slower"
     return "equivalent" if equivalence_p <= alpha else "undecided"
 
 
-def _difference_p(sample, log_margin):
+def _difference_p(sample: LogSample, log_margin: float) -> float:
     return min(1.0, 2 * _tail(abs(sample.mean) - log_margin, sample))
 
 
-def _equivalence_p(sample, log_margin):
+def _equivalence_p(sample: LogSample, log_margin: float) -> float:
     return _tail(log_margin - abs(sample.mean), sample)
 
 
-def _tail(distance, sample):
+def _tail(distance: float, sample: LogSample) -> float:
     """Return the one-sided p-value of a mean that lies `distance` inside the region claimed (log scale)."""
-    if sample.sd is None:
+    error = sample.standard_error
+    if error is None:
         return 1.0
-    if sample.sd == 0:
+    if error == 0:
         return 0.0 if distance > 0 else 1.0
-    return student_t_tail(distance / sample.standard_error, sample.count - 1)
+    return student_t_tail(distance / error, sample.count - 1)
 
 
-def _further_pairs(sample, margin, alpha, power, limit):
+def _further_pairs(
+    sample: LogSample, margin: float, alpha: float, power: float, limit: int
+) -> tuple[int | None, str | None]:
     if sample.sd is None:
         return None, "one pair has no spread; at least two are needed"
     needed = pairs_needed(sample.mean, sample.sd, _log_margin(margin), alpha, power, limit)

@@ -1,18 +1,21 @@
 """Pipelines: from `config/pipelines/{pipeline}.yaml` to the models of its stages, the cells to measure, and its links.
 
-A pipeline either cuts one model (`model`, and every stage but the last says `until` which tensors it goes), or chains
-models (every stage names its own).
+A pipeline either cuts one model (`model`; every stage but the last names with `until` the tensors where it ends), or
+chains models (every stage names its own).
 """
 
+from collections.abc import Mapping
+
+from .configuration import Catalogues, Json
 from .errors import UserError
 from .layout import Cell
 
-HOST = "host"  # the caller: where the input comes from and the output has to be
+HOST = "host"  # the caller: it has the input and needs the output
 LEAST_CALIBRATION = 200  # as for any model
 _EVALUATION = 64
 
 
-def list_stage_models(pipelines):
+def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
     """Return {model name: entry of the model catalogue} of all stages that are cut from a model.
 
     `pipelines`: {name: document}.
@@ -30,25 +33,22 @@ def list_stage_models(pipelines):
     }
 
 
-def name_stage_model(pipeline, document, number):
+def name_stage_model(pipeline: str, document: Json, number: int) -> str:
     """Return the name of the model that stage `number` (from 0) runs."""
     stage = document["stages"][number]
     return stage.get("model") or f"{pipeline}-{number + 1:02d}-{stage['name']}"
 
 
-def list_cut_points(document, number):
+def list_cut_points(document: Json, number: int) -> tuple[list[str] | None, list[str] | None]:
     """Return (inputs, outputs) of a stage as names of tensors; None for those of the whole model."""
     stages = document["stages"]
-    return tuple(
-        None if "until" not in stage else [stage["until"]] if isinstance(stage["until"], str) else stage["until"]
-        for stage in (stages[number - 1] if number else {}, stages[number])
-    )
+    return _list_ends(stages[number - 1] if number else {}), _list_ends(stages[number])
 
 
-def count_stage_samples(document):
+def count_stage_samples(document: Json) -> dict[str, int]:
     """Return {evaluation, calibration}: how many samples of the whole model become samples of its stages.
 
-    Activations are large, so that only int8 gets a whole calibration set; otherwise one sample stands for it.
+    Activations are large, so only int8 gets a whole calibration set; the other precisions get one sample.
     """
     wanted = document.get("samples", {})
     calibrated = any("int8" in executor["precisions"] for executor in document["executors"])
@@ -58,8 +58,8 @@ def count_stage_samples(document):
     }
 
 
-def list_cells(pipeline, document):
-    """Return [(stage number, executor's name, Cell)]: what must be measured, in the order of stages and executors."""
+def list_cells(pipeline: str, document: Json) -> list[tuple[int, str, Cell]]:
+    """Return [(stage number, executor's name, Cell)] to be measured, in the order of stages and executors."""
     return [
         (
             number,
@@ -77,8 +77,8 @@ def list_cells(pipeline, document):
     ]
 
 
-def check_pipeline(document, catalogues, where):
-    """Raise UserError unless all that a pipeline names is there and fits together."""
+def check_pipeline(document: Json, catalogues: Catalogues, where: str) -> None:
+    """Raise UserError unless everything that a pipeline names exists and fits together."""
     _check_stages(document, catalogues, where)
     _check_unique([executor["name"] for executor in document["executors"]], f"{where}: executors")
     for number, executor in enumerate(document["executors"]):
@@ -97,7 +97,13 @@ def check_pipeline(document, catalogues, where):
     _check_links(document, where)
 
 
-def _check_stages(document, catalogues, where):
+def _list_ends(stage: Json) -> list[str] | None:
+    """Return the tensors where a stage ends, None for the outputs of the whole model."""
+    until = stage.get("until")
+    return [until] if isinstance(until, str) else until
+
+
+def _check_stages(document: Json, catalogues: Catalogues, where: str) -> None:
     stages = document["stages"]
     _check_unique([stage["name"] for stage in stages], f"{where}: stages")
     for number, stage in enumerate(stages):
@@ -106,27 +112,29 @@ def _check_stages(document, catalogues, where):
             if "model" in stage:
                 raise UserError(f"{key}: names a model, but the pipeline cuts {document['model']!r}; use `until`")
             if ("until" in stage) == (number == len(stages) - 1):
-                raise UserError(f"{key}: every stage but the last says `until` which tensors it goes")
+                raise UserError(f"{key}: every stage but the last needs `until`: the tensors where it ends")
         elif "until" in stage or "model" not in stage:
-            raise UserError(f"{key}: the pipeline cuts no model, so every stage names its `model` and nothing else")
+            raise UserError(f"{key}: the pipeline cuts no model, so every stage needs its own `model` and no `until`")
     for name in [document["model"]] if "model" in document else [stage["model"] for stage in stages]:
         if name not in catalogues["model"]:
             raise UserError(f"{where}: model {name!r} is not in config/models/")
 
 
-def _check_links(document, where):
+def _check_links(document: Json, where: str) -> None:
     names = [HOST, *(executor["name"] for executor in document["executors"])]
     links = document["links"]
     declared = [(link["source"], link["target"]) for link in links.get("declare", [])]
     for pair in declared:
         for name in pair:
             if name not in names:
-                raise UserError(f"{where}: links.declare: {name!r} is no executor; known: {', '.join(names)}")
+                raise UserError(f"{where}: links.declare: {name!r} is not an executor; known: {', '.join(names)}")
         if pair[0] == pair[1]:
-            raise UserError(f"{where}: links.declare joins {pair[0]!r} to itself; staying there is free")
+            raise UserError(
+                f"{where}: links.declare joins {pair[0]!r} to itself; staying on one executor costs nothing"
+            )
     _check_unique([" → ".join(pair) for pair in declared], f"{where}: links.declare")
     if "measure" not in links and not declared:
-        raise UserError(f"{where}: links: `measure` or `declare` says what a hand-over takes")
+        raise UserError(f"{where}: links: add `measure` or `declare`, so that the cost of a hand-over is known")
     devices = sorted({executor["device"] for executor in document["executors"]})
     if len(devices) > 1:
         raise UserError(
@@ -135,7 +143,7 @@ def _check_links(document, where):
         )
 
 
-def _check_unique(names, where):
+def _check_unique(names: list[str], where: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{where}: {name!r} occurs twice")

@@ -1,11 +1,12 @@
-"""Values in a document that can be computed are computed again when it is read; the first difference is reported."""
+"""Recompute what a document claims when it is read, and name the first difference."""
 
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
+from .configuration import Json
 from .errors import UserError
-from .reader import FilePath
+from .files import FilePath
 
 
 class _Difference(NamedTuple):
@@ -15,10 +16,10 @@ class _Difference(NamedTuple):
 
 
 def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: str) -> None:
-    """Raise UserError for the first value of `claimed` that differs from `computed`.
+    """Raise UserError at the first value of `claimed` that is not the one `computed`.
 
     `key`: where the values are in the file at `path`, empty for the whole document. `source`: what `computed` comes
-    from, as the subject of "… give". Floats may differ by rounding (relative 1e-9), everything else must be equal.
+    from, as the subject of "… give". Floats may differ by rounding (another numpy); everything else must be equal.
     """
     if found := _find_difference(claimed, computed):
         place = f"{key}{found.key}" if key else found.key.removeprefix(".")
@@ -30,13 +31,13 @@ def _find_difference(claimed: Any, computed: Any) -> _Difference | None:
     if isinstance(computed, dict):
         if not isinstance(claimed, dict) or claimed.keys() != computed.keys():
             return _Difference("", claimed, computed)
-        for name, value in cast(dict[str, Any], computed).items():
+        for name, value in cast(Json, computed).items():
             if found := _find_difference(claimed[name], value):
                 return found._replace(key=f".{name}{found.key}")
         return None
     if isinstance(computed, list | tuple):
         items = cast(Sequence[Any], computed)
-        if not isinstance(claimed, list) or len(cast(list[Any], claimed)) != len(items):
+        if not isinstance(claimed, list) or len(cast("list[Any]", claimed)) != len(items):
             return _Difference("", claimed, items)
         for index, value in enumerate(items):
             if found := _find_difference(claimed[index], value):

@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .distributions import normal_cdf, normal_quantile
 
@@ -15,8 +17,8 @@ class ErrorDifference:
     """Root mean square error (RMSE) of the candidate less that of the reference, in the unit of the targets.
 
     Positive is worse. `low`, `high`: BCa bootstrap over samples, None when both models make the same error on every
-    sample: a bootstrap would then claim certainty. `*_r2`: share of the targets' variance that is explained, None when
-    all are equal.
+    sample, because the bootstrap interval would then have no width. `*_r2`: share of the targets' variance that is
+    explained, None when all targets are equal.
     """
 
     difference: float
@@ -32,10 +34,17 @@ class ErrorDifference:
     seed: int
 
 
-def bootstrap_error_difference(targets, reference, candidate, seed, confidence=0.95, resamples=10_000):
+def bootstrap_error_difference(
+    targets: npt.NDArray[Any],
+    reference: npt.NDArray[Any],
+    candidate: npt.NDArray[Any],
+    seed: int,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+) -> ErrorDifference:
     """Return the ErrorDifference of two models' answers, all three of shape `(n, …)` in the same sample order.
 
-    A sample is drawn with both answers attached, so that what makes a sample hard for both cancels out. With several
+    A sample is drawn with both answers attached, so that samples that are hard for both models cancel out. With several
     values per sample, their squared errors are averaged first. ValueError for other shapes, or fewer than two samples.
     Source: B. Efron, J. Amer. Statist. Assoc. 82 (1987) for BCa; the acceleration is from the jackknife.
     """
@@ -50,7 +59,7 @@ def bootstrap_error_difference(targets, reference, candidate, seed, confidence=0
     )
     errors = np.sqrt(squares.mean(axis=1))
     difference = float(errors[1] - errors[0])
-    low, high = (None, None)
+    low, high = None, None
     if not np.array_equal(squares[0], squares[1]):
         low, high = _interval(squares, difference, seed, confidence, resamples)
     variance = float(((truth - truth.mean(axis=0)) ** 2).mean())
@@ -70,15 +79,17 @@ def bootstrap_error_difference(targets, reference, candidate, seed, confidence=0
     )
 
 
-def _interval(squares, difference, seed, confidence, resamples):
+def _interval(
+    squares: npt.NDArray[np.float64], difference: float, seed: int, confidence: float, resamples: int
+) -> tuple[float, float]:
     """Return the BCa interval of the difference of root means; `squares`: `(2, n)`, reference and candidate."""
     generator, count = np.random.default_rng(seed), squares.shape[1]
-    drawn = []
+    parts: list[npt.NDArray[np.float64]] = []
     for start in range(0, resamples, _CHUNK):
         index = generator.integers(0, count, (min(_CHUNK, resamples - start), count))
         roots = np.sqrt(squares[:, index].mean(axis=2))
-        drawn.append(roots[1] - roots[0])
-    drawn = np.sort(np.concatenate(drawn))
+        parts.append(roots[1] - roots[0])
+    drawn = np.sort(np.concatenate(parts))
     below = (np.count_nonzero(drawn < difference) + np.count_nonzero(drawn <= difference)) / (2 * resamples)
     bias = normal_quantile(min(max(below, 0.5 / resamples), 1 - 0.5 / resamples))
     left_out = np.sqrt((squares.sum(axis=1, keepdims=True) - squares).clip(0) / (count - 1))
@@ -86,8 +97,8 @@ def _interval(squares, difference, seed, confidence, resamples):
     influence = influence.mean() - influence
     spread = float((influence**2).sum())
     acceleration = float((influence**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
-    bounds = []
+    bounds: list[float] = []
     for z in (normal_quantile((1 - confidence) / 2), normal_quantile((1 + confidence) / 2)):
         level = normal_cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
         bounds.append(float(drawn[min(resamples - 1, max(0, math.floor(level * resamples)))]))
-    return tuple(bounds)
+    return bounds[0], bounds[1]

@@ -1,7 +1,9 @@
-"""Tables of configuration keys, rendered from the schemas so that documentation and checks say the same."""
+"""Tables of configuration keys, rendered from the schemas, so that the documentation says what is checked."""
 
 import json
+from collections.abc import Iterator
 
+from .configuration import Json
 from .documents import load_schema
 
 _PAGES = {
@@ -19,13 +21,13 @@ _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
 _MARK = "<!-- From here on generated from schemas/ by `make docs`. -->"
 
 
-def render_page(text):
-    """Return the page with everything below the mark made anew."""
+def render_page(text: str) -> str:
+    """Return the page with everything below the mark rendered again."""
     head = text.split(_MARK)[0]
     return head + _MARK + "\n" + "".join(f"\n## {title}\n\n{render_table(kind)}" for kind, title in _PAGES.items())
 
 
-def render_table(kind):
+def render_table(kind: str) -> str:
     """Return the Markdown table of a schema's keys: name, type or values, whether required, meaning."""
     schema = load_schema(kind)
     rows = ["| key | value | required | meaning |", "|---|---|---|---|"]
@@ -35,7 +37,7 @@ def render_table(kind):
     return "\n".join(rows) + "\n"
 
 
-def _rows(node, schema, prefix):
+def _rows(node: Json, schema: Json, prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for key, entry in node.get("properties", {}).items():
         entry = _resolve(entry, schema)
         needed = "yes" if key in node.get("required", ()) else ""
@@ -46,7 +48,7 @@ def _rows(node, schema, prefix):
             yield from _rows(items, schema, f"{prefix}{key}[].")
 
 
-def _resolve(entry, schema):
+def _resolve(entry: Json, schema: Json) -> Json:
     if "$ref" in entry:
         target = schema
         for part in entry["$ref"].removeprefix("#/").split("/"):
@@ -55,13 +57,13 @@ def _resolve(entry, schema):
     return entry
 
 
-def _type(entry, schema):
+def _type(entry: Json, schema: Json) -> str:
     if "enum" in entry:
         return ", ".join(f"`{value}`" for value in entry["enum"])
     if "const" in entry:
         return f"`{json.dumps(entry['const'])}`"
-    kind = entry.get("type", "")
-    kind = " or ".join(kind) if isinstance(kind, list) else kind
+    names = entry.get("type", "")
+    kind: str = names if isinstance(names, str) else " or ".join(names)
     if kind == "array":
         items = _resolve(entry.get("items", {}), schema)
         return f"list of {_type(items, schema) or 'values'}"

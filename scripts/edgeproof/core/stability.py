@@ -1,12 +1,15 @@
 """Whether a run is stable: its processes agree, each has settled, and each is one piece.
 
-Three tests, all of which must pass; an unstable run is recorded and shown, and no delta is computed from it.
+All three tests must pass. An unstable run is recorded and shown, but no difference is computed from it.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 VARIATION_LIMIT = 0.02
 SETTLED_LIMIT = 0.05
@@ -40,7 +43,7 @@ class Stability:
     change_points: StabilityTest
 
 
-def window_medians(samples_ns, windows=DEFAULT_WINDOWS):
+def window_medians(samples_ns: npt.ArrayLike, windows: int = DEFAULT_WINDOWS) -> npt.NDArray[np.float64]:
     """Return the medians of `windows` equal consecutive windows of one process, float64, shape (windows,), in ns.
 
     `samples_ns`: shape (n,), in the order measured. The n mod windows samples that are too many are left out at the
@@ -55,7 +58,7 @@ def window_medians(samples_ns, windows=DEFAULT_WINDOWS):
     return middle_of_rows(samples[len(samples) % windows :].reshape(windows, -1))
 
 
-def middle_of_rows(array):
+def middle_of_rows(array: npt.NDArray[np.integer | np.floating]) -> npt.NDArray[np.float64]:
     """Return the median of each row of a 2-D array as float64 (np.median without its overhead; no NaN)."""
     half = array.shape[1] // 2
     if array.shape[1] % 2:
@@ -64,7 +67,7 @@ def middle_of_rows(array):
     return (ordered[:, half - 1].astype(np.float64) + ordered[:, half]) / 2
 
 
-def judge_stability(process_medians, process_windows):
+def judge_stability(process_medians: npt.ArrayLike, process_windows: Sequence[npt.ArrayLike]) -> Stability:
     """Return the Stability of a run.
 
     `process_medians`: shape (p,), the median latency of each process, any unit; `process_windows`: p arrays of
@@ -86,7 +89,7 @@ def judge_stability(process_medians, process_windows):
     return Stability(all(test.passed for test in tests), *tests)
 
 
-def find_segments(log_windows):
+def find_segments(log_windows: npt.NDArray[np.float64]) -> list[list[int]]:
     """Return for each process the starts of its segments, a list of p lists that begin with 0.
 
     `log_windows`: shape (p, w), logarithms of window medians. Lone spikes are removed by running medians of three
@@ -109,7 +112,7 @@ def find_segments(log_windows):
     best = np.full((count, width + 1), np.inf)
     best[:, 0] = 0
     origins = np.zeros((count, width + 1), dtype=np.intp)
-    rows = np.arange(count)
+    rows = cast("npt.NDArray[np.intp]", np.arange(count))
     for end in range(_SHORTEST_SEGMENT, width + 1):
         starts = np.arange(0, end - _SHORTEST_SEGMENT + 1)
         total = sums[:, end, None] - sums[:, starts]
@@ -120,7 +123,7 @@ def find_segments(log_windows):
     return [_trace(chain) for chain in origins.tolist()]
 
 
-def _judge_variation(medians):
+def _judge_variation(medians: npt.NDArray[np.float64]) -> StabilityTest:
     if len(medians) < 2:
         return StabilityTest(False, None, VARIATION_LIMIT, None, "one process says nothing about the next")
     mean = medians.mean()
@@ -133,7 +136,7 @@ def _judge_variation(medians):
     return StabilityTest(value <= VARIATION_LIMIT, value, VARIATION_LIMIT, process, detail)
 
 
-def _judge_settled(windows):
+def _judge_settled(windows: list[npt.NDArray[np.float64]]) -> StabilityTest:
     short = _too_short(windows, SETTLED_LIMIT)
     if short:
         return short
@@ -147,7 +150,7 @@ def _judge_settled(windows):
     return StabilityTest(value <= SETTLED_LIMIT, value, SETTLED_LIMIT, process, detail)
 
 
-def _judge_change_points(windows):
+def _judge_change_points(windows: list[npt.NDArray[np.float64]]) -> StabilityTest:
     short = _too_short(windows, LEVEL_LIMIT)
     if short:
         return short
@@ -169,7 +172,7 @@ def _judge_change_points(windows):
     return StabilityTest(value <= LEVEL_LIMIT, value, LEVEL_LIMIT, process, detail)
 
 
-def _too_short(windows, limit):
+def _too_short(windows: list[npt.NDArray[np.float64]], limit: float) -> StabilityTest | None:
     process = min(range(len(windows)), key=lambda index: len(windows[index]))
     if len(windows[process]) >= SETTLED_WINDOWS:
         return None
@@ -177,14 +180,14 @@ def _too_short(windows, limit):
     return StabilityTest(False, None, limit, process, detail)
 
 
-def _groups_of_equal_length(windows):
-    groups = {}
+def _groups_of_equal_length(windows: list[npt.NDArray[np.float64]]) -> Iterable[list[int]]:
+    groups: dict[int, list[int]] = {}
     for index, series in enumerate(windows):
         groups.setdefault(len(series), []).append(index)
     return groups.values()
 
 
-def _remove_spikes(series):
+def _remove_spikes(series: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return running medians of three along axis 1, with Tukey's rule at both ends."""
     smooth = series.copy()
     smooth[:, 1:-1] = _median_of_three(series[:, :-2], series[:, 1:-1], series[:, 2:])
@@ -194,11 +197,13 @@ def _remove_spikes(series):
     return smooth
 
 
-def _median_of_three(a, b, c):
+def _median_of_three(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], c: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
 
 
-def _window_scale(series):
+def _window_scale(series: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the standard deviation of one window, shape (p,): 1.4826 MAD of first differences / sqrt(2),
     normal-consistent."""
     differences = np.abs(np.diff(series, axis=1))
@@ -206,8 +211,9 @@ def _window_scale(series):
     return np.maximum(np.maximum(own, np.median(own)), _SCALE_FLOOR)
 
 
-def _trace(origins):
-    starts, end = [], len(origins) - 1
+def _trace(origins: list[int]) -> list[int]:
+    starts: list[int] = []
+    end = len(origins) - 1
     while end:
         end = origins[end]
         starts.append(end)

@@ -10,7 +10,9 @@ import math
 from .distributions import noncentral_t_tail, normal_quantile, student_t_quantile
 
 
-def detectable_effect(aa_log_ratio_sd, pairs, power=0.8, confidence=0.95, margin=0.0):
+def detectable_effect(
+    aa_log_ratio_sd: float, pairs: int, power: float = 0.8, confidence: float = 0.95, margin: float = 0.0
+) -> float:
     """Return the smallest true ratio above 1 that a paired comparison reports as a difference with the given power.
 
     `aa_log_ratio_sd`: standard deviation of log(right / left) over pairs of identical arms; `pairs` >= 2. The test is
@@ -24,7 +26,7 @@ def detectable_effect(aa_log_ratio_sd, pairs, power=0.8, confidence=0.95, margin
 
 
 @functools.lru_cache(maxsize=1024)
-def noncentrality_needed(pairs, power, alpha):
+def noncentrality_needed(pairs: int, power: float, alpha: float) -> float:
     """Return the distance from the bound, in standard errors, at which one tail of a two-sided t-test has `power`."""
     critical = student_t_quantile(1 - alpha / 2, pairs - 1)
     low, high = 0.0, critical + 10
@@ -36,7 +38,7 @@ def noncentrality_needed(pairs, power, alpha):
     return high
 
 
-def power_of_pairs(log_effect, log_sd, log_margin, pairs, alpha):
+def power_of_pairs(log_effect: float, log_sd: float, log_margin: float, pairs: int, alpha: float) -> float:
     """Return the probability that `pairs` pairs reach the verdict that is true of `log_effect`.
 
     Beyond the margin: that the 1 - alpha interval lies wholly beyond it. Within: that the 1 - 2 alpha interval lies
@@ -55,7 +57,9 @@ def power_of_pairs(log_effect, log_sd, log_margin, pairs, alpha):
 
 
 @functools.lru_cache(maxsize=1024)
-def pairs_needed(log_effect, log_sd, log_margin, alpha, power=0.8, limit=10_000):
+def pairs_needed(
+    log_effect: float, log_sd: float, log_margin: float, alpha: float, power: float = 0.8, limit: int = 10_000
+) -> int | None:
     """Return the smallest number of pairs (>= 2) whose power reaches `power`, or None if more than `limit` are needed.
 
     The search starts from the normal approximation and grows and halves a bracket around it.
@@ -67,7 +71,7 @@ def pairs_needed(log_effect, log_sd, log_margin, alpha, power=0.8, limit=10_000)
     if not (reach * log_sd / distance) ** 2 < 4 * limit:
         return None
 
-    def reached(pairs):
+    def reached(pairs: int) -> bool:
         return power_of_pairs(log_effect, log_sd, log_margin, pairs, alpha) >= power
 
     low = high = min(limit, max(2, math.ceil((reach * log_sd / distance) ** 2)))

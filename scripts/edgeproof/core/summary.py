@@ -1,9 +1,13 @@
-"""What a result says about latency: one summary per process, and one per run, as plain dicts for `result.json`."""
+"""What a result says about latency: one summary per process and one per run, as plain dicts for `result.json`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
+from .configuration import Json
 from .percentiles import percentile_floor, pooled_percentiles
 from .stability import DEFAULT_WINDOWS, judge_stability, middle_of_rows, window_medians
 from .statistics import geometric_mean_interval
@@ -14,8 +18,18 @@ _NS_PER_MS = 1e6
 _NS_PER_S = 1e9
 
 
-def summarise_process(samples_ns):
-    """Return count, median, minimum, mean and standard deviation (ddof 1, None for one sample) of one process, in ns.
+class ProcessSummary(TypedDict):
+    """Times of one process in ns; `sd_ns` has ddof 1 and is None for one sample."""
+
+    sample_count: int
+    median_ns: float
+    minimum_ns: float
+    mean_ns: float
+    sd_ns: float | None
+
+
+def summarise_process(samples_ns: npt.ArrayLike) -> ProcessSummary:
+    """Return the ProcessSummary of one process.
 
     `samples_ns`: integers, shape (n,), n >= 1, all positive; ValueError otherwise.
     """
@@ -29,15 +43,20 @@ def summarise_process(samples_ns):
     }
 
 
-def summarise_run(processes_ns, inferences_per_sample=1, windows=DEFAULT_WINDOWS, confidence=0.95):
+def summarise_run(
+    processes_ns: Sequence[npt.ArrayLike],
+    inferences_per_sample: int = 1,
+    windows: int = DEFAULT_WINDOWS,
+    confidence: float = 0.95,
+) -> Json:
     """Return the summary of a run as a dict of JSON values.
 
     `processes_ns`: one array of samples per fresh process, in ns and in the order measured; lengths may differ.
     - `latency`: geometric mean of process medians in ms with its interval (bounds None for one process),
-    - `percentiles`: for p50 to p99.9 `value_ms`, or None with a `reason`, the `floor_samples` it needs, and how many
-      independent samples the pooled ones are worth (`effective_sample_count`, see core.percentiles). The value is not
-      below the true percentile with confidence 0.99; it is withheld below its floor, and withdrawn when the run is not
-      stable,
+    - `percentiles`: for p50 to p99.9 the `value_ms`, or None with a `reason`; the `floor_samples` it needs; and how
+      many independent samples the pooled ones are worth (`effective_sample_count`, see core.percentiles). With
+      confidence 0.99 the value is not below the true percentile. It is withheld below its floor and when the run is
+      not stable,
     - `throughput_per_s`: inferences per second of time inside samples, at concurrency 1 (`inferences_per_sample` is
       the batch),
     - `stability`: `stable` and its three tests, `processes`: `summarise_process` of each.
@@ -66,9 +85,9 @@ def summarise_run(processes_ns, inferences_per_sample=1, windows=DEFAULT_WINDOWS
     }
 
 
-def _summarise_percentiles(processes, stable):
+def _summarise_percentiles(processes: Sequence[npt.NDArray[np.float64]], stable: bool) -> Json:
     count = sum(map(len, processes))
-    summary = {}
+    summary: Json = {}
     pooled = pooled_percentiles(processes, tuple(PERCENTILES.values()))
     for (name, q), (value, effective) in zip(PERCENTILES.items(), pooled, strict=True):
         floor = percentile_floor(q)
@@ -78,7 +97,7 @@ def _summarise_percentiles(processes, stable):
         if count < floor:
             reason = f"{count} samples, {floor} are needed"
         summary[name] = {
-            "value_ms": None if reason else value / _NS_PER_MS,
+            "value_ms": None if reason or value is None else value / _NS_PER_MS,
             "floor_samples": floor,
             "effective_sample_count": effective,
             "reason": reason,
@@ -86,8 +105,8 @@ def _summarise_percentiles(processes, stable):
     return summary
 
 
-def _check(samples_ns):
-    samples = np.asarray(samples_ns)
+def _check(samples_ns: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    samples: npt.NDArray[np.float64] = np.asarray(samples_ns)
     if samples.ndim != 1 or not len(samples) or not samples.min() > 0:
         raise ValueError(
             f"samples of a process must be positive, one dimension, at least one; shape is {samples.shape}"

@@ -1,31 +1,39 @@
-"""Strict YAML, for what people write: checked against the schema of its kind, as JSON is in `documents`."""
+"""Strict YAML for the files that people write, checked against the schema of its kind like the JSON of `documents`."""
 
 import copy
 import functools
 import re
+from collections.abc import Hashable
+from typing import Any, cast
 
 import yaml
 
+from .configuration import Json
 from .documents import read_text, validate
 from .errors import UserError
+from .files import FilePath
 from .reader import read_once
 
 
 @read_once
-def read_yaml(path, kind):
-    """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are errors."""
+def read_yaml(path: FilePath, kind: str) -> Json:
+    """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are UserErrors."""
     text = read_text(path)
+    return validate(parse_yaml(text, path), kind, path)
+
+
+def parse_yaml(text: str, where: FilePath) -> Any:
+    """Return the value of a YAML text, not yet validated; UserError with file and line if it is not YAML."""
     try:
-        document = copy.deepcopy(_parse_yaml(text))
+        return copy.deepcopy(_parse_yaml(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        raise UserError(f"{path}:{line} {getattr(error, 'problem', None) or error}") from error
-    return validate(document, kind, path)
+        line = f"{mark.line + 1}:" if mark else ""
+        raise UserError(f"{where}:{line} {getattr(error, 'problem', None) or error}") from error
 
 
 @functools.lru_cache(maxsize=64)
-def _parse_yaml(text):
+def _parse_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_StrictLoader)
 
 
@@ -33,10 +41,10 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML without surprises: duplicate keys are errors, and 1e-3 is a number as in YAML 1.2 and JSON."""
 
 
-def _construct_unique_mapping(loader, node, deep=False):
-    seen = set()
+def _construct_unique_mapping(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    seen: set[str] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
+        key = cast(object, loader.construct_object(key_node, deep=True))  # pyright: ignore[reportUnknownMemberType]
         if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(
                 None, None, f"key {key!r} is not a string; quote it", key_node.start_mark
@@ -52,7 +60,7 @@ _StrictLoader.yaml_implicit_resolvers = {
     first: [pair for pair in pairs if pair[0] not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float")]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_StrictLoader.add_implicit_resolver(
+_StrictLoader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$", re.IGNORECASE),
     list("-+0123456789."),

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath
 from edgeproof.core.layout import Cell
-from edgeproof.core.reader import FilePath
 
 from .charts import draw_sessions, label_of
 from .collecting import CalibrationEvidence, link_from

@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.reader import FilePath
+from edgeproof.core.files import FilePath
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import anchor_of, label_of

@@ -243,6 +243,6 @@ def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
 
 def _adjust(comparisons: list[ComparisonEvidence]) -> list[ComparisonEvidence]:
     """Correct the judgements for their number (Holm)."""
-    judged = [item for item in comparisons if item.judgement is not None]
-    adjusted = iter(adjust_judgements([item.judgement for item in judged]) if judged else ())
+    judged = [item.judgement for item in comparisons if item.judgement is not None]
+    adjusted = iter(adjust_judgements(judged) if judged else ())
     return [item if item.judgement is None else item._replace(judgement=next(adjusted)) for item in comparisons]

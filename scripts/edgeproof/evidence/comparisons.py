@@ -1,8 +1,8 @@
 """The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
 from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath
 from edgeproof.core.layout import Cell
-from edgeproof.core.reader import FilePath
 
 from .charts import anchor_of
 from .collecting import ComparisonEvidence, link_from

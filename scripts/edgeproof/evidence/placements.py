@@ -1,7 +1,7 @@
 """The section on plans as plain data: where the stages run, the proof, and the measured time against the predicted."""
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.reader import FilePath
+from edgeproof.core.files import FilePath
 from edgeproof.plans.outcome.plan_tables import describe_failure, describe_proof, describe_robustness
 
 from .collecting import PlanEvidence, link_from

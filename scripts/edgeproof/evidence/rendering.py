@@ -7,8 +7,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import atomic_write
-from edgeproof.core.reader import FilePath
+from edgeproof.core.files import FilePath, atomic_write
 
 from .calibrations import describe_calibrations
 from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles

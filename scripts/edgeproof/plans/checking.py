@@ -12,7 +12,7 @@ from edgeproof.core.tensors import read_tensors
 from edgeproof.runs.measuring import worst_output_difference
 from edgeproof.runs.raw_samples import path_beside, read_samples, write_samples
 from edgeproof.runs.results import OUTPUT_LIMIT
-from edgeproof.runs.sessions import digest_agent, run_session
+from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
 
 _MS = 1e6
 _SAMPLES = "the samples"
@@ -60,10 +60,7 @@ def check_plan(plan_path, identities, cells, inputs, device, protocol, interpret
             label,
             {"placed": arm},
             ["placed"] * protocol["processes"],
-            inputs,
-            device,
-            protocol,
-            interpreter,
+            SessionSetup(inputs, device, protocol, interpreter),
         )
         _fill(document, plan_document, session, chosen, stages)
     ordered = [session.samples[slot] for slot in sorted(session.samples)] if session else []

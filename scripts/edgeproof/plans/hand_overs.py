@@ -9,7 +9,7 @@ from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import relative_to_repository
-from edgeproof.runs.sessions import digest_agent, run_session
+from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
 
 CONFIDENCE = 0.95
 _MS = 1e6
@@ -27,10 +27,7 @@ def measure_hand_overs(pipeline, arm, device, protocol, interpreter, output):
         label,
         {"links": {**arm, "verb": "links"}},
         ["links"] * protocol["processes"],
-        "",
-        device,
-        protocol,
-        interpreter,
+        SessionSetup("", device, protocol, interpreter),
     )
     processes = session.record["processes"]
     broken = next((process for process in processes if process["status"] != "ok"), None)

@@ -1,96 +1,122 @@
-"""Measuring one cell: a session of fresh processes on its device, and the result that follows from it."""
+"""Measure one cell: a session of fresh processes on its device, and the result that follows from it."""
 
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.tensors import read_tensors
 
-from .raw_samples import path_beside, write_samples
-from .results import build_result
-from .sessions import digest_agent, process_folder, run_session
+from .raw_samples import path_beside, render_samples
+from .results import CellFacts, build_result
+from .sessions import Samples, Session, SessionSetup, digest_agent, process_folder, run_session
 
 
-def measure_run(cell, task, arm, device, protocol, interpreter, paths):
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of a run: everything up to `identity` is read, `result` and `samples` are written beside each other."""
+
+    artifact: Path
+    manifest: Path
+    reference: Path
+    identity: Path
+    result: Path
+    samples: Path
+
+
+def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: RunPaths) -> None:
     """Measure one cell and write `result.json` and `samples.csv`.
 
-    `cell`: {model, preset, device, precision}. `arm`: backend, precision, runtime options. `paths`: artifact, manifest,
-    reference, identity, inputs, result, samples. A verdict about the artifact (it does not load, its output is wrong,
-    …) is a result with a status; UserError when no verdict was reached, and then neither file is written. A session
-    that is unstable is measured again, as often as the protocol allows; the result is of the last one and names those
-    before it. Whether a session is stable does not depend on how fast it was, so that this selects no favourable
-    number.
+    `task`: the model's. `arm`: backend, precision, runtime options. A verdict about the artifact (it does not load, its
+    output is wrong, …) is a result with a status. UserError if no verdict was reached; then neither file is written.
+
+    An unstable session is measured again, as often as the protocol allows. The result is of the last session and names
+    those before it. Stability does not depend on speed, so this does not select a favourable number.
     """
-    cell = Cell(**cell)
-    manifest = read_manifest(paths["manifest"])
-    identity = read_json(paths["identity"], "identity")
-    facts = {
-        "cell": {**cell._asdict(), "builder": manifest["cell"]["builder"]},
-        "task": task,
-        "arm": arm,
-        "device": device,
-        "protocol": protocol,
-        "identity": identity,
-        "artifact_bytes": manifest["artifact"]["bytes"],
-        "digests": {
-            "model": identity["sha256"],
-            "artifact": manifest["artifact"]["sha256"],
-            "manifest": sha256_file(paths["manifest"]),
-            "inputs": sha256_file(paths["inputs"]),
-            "agent": digest_agent(),
-        },
-    }
-    if path_beside(paths["result"]) != path_beside(paths["samples"]):
-        raise UserError(f"{paths['samples']}: must be samples.csv beside the result")
+    manifest = read_manifest(paths.manifest)
+    if path_beside(paths.result) != path_beside(paths.samples):
+        raise UserError(f"{paths.samples}: must be samples.csv beside the result")
+    facts = _collect_facts(cell, task, arm, manifest, setup, paths)
     if manifest["status"] != "ok":
-        samples = []
-        result = build_result(facts, manifest, None, samples)
+        samples = render_samples([])
+        facts["digests"]["samples"] = sha256_bytes(samples.encode())
+        result = build_result(facts, manifest, None, [])
     else:
-        if sha256_file(paths["artifact"]) != manifest["artifact"]["sha256"]:
-            raise UserError(
-                f"{paths['artifact']}: its sha256 is not the one in {paths['manifest']}; rebuild the artifact"
-            )
-        reference = read_tensors(paths["reference"])
-        arms = {"candidate": {**arm, "artifact": str(paths["artifact"])}}
-        order = ["candidate"] * protocol["processes"]
-        facts["unstable_before"] = []
-        for left in range(protocol.get("repeats_when_unstable", 0), -1, -1):
-            place = (paths["inputs"], device, protocol, interpreter)
-            session = run_session(paths["result"].parent, str(cell), arms, order, *place)
-            samples = [session.samples[slot] for slot in sorted(session.samples)]
-            facts["output_difference"] = worst_output_difference(session, reference)
-            facts["attempt"] = relative_to_repository(session.attempt)
-            result = build_result(facts, manifest, session.record, samples)
-            if result["status"] != "unstable" or not left:
-                break
-            message = result["reason"]["message"]
-            facts["unstable_before"].append({"attempt": facts["attempt"], "message": message})
-            print(f"{cell}  unstable, measuring again (at most {left} times): {message}", file=sys.stderr, flush=True)
-    write_samples(paths["samples"], samples)
-    result["digests"] = facts["digests"] | {"samples": sha256_file(paths["samples"])}
-    write_sealed(paths["result"], result, "result")
+        if sha256_file(paths.artifact) != manifest["artifact"]["sha256"]:
+            raise UserError(f"{paths.artifact}: its sha256 is not the one in {paths.manifest}; rebuild the artifact")
+        result, samples = _measure_until_stable(facts, manifest, setup, paths)
+    atomic_write(paths.samples, samples)
+    write_sealed(paths.result, result, "result")
 
 
-def worst_output_difference(session, reference):
-    """Return the largest relative L2 difference between what the processes computed and what the builder did, or None.
+def worst_output_difference(session: Session, reference: dict[str, npt.NDArray[Any]]) -> float | None:
+    """Return the largest relative L2 difference between the outputs of the processes and those of the builder.
 
-    Both ran the same artifact on the same input, so only the kernels of the two machines may differ. Infinite when an
-    output is missing, has another shape, or is not finite.
+    Both ran the same artifact on the same input, so only the kernels of the two machines may differ. Infinite if an
+    output is missing, has another shape, or is not finite; None if there is nothing to compare.
     """
-    differences = []
+    differences: list[float] = []
     for slot in session.samples:
         outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
         differences.extend(_relative_l2(outputs.get(name), expected) for name, expected in reference.items())
     return max(differences, default=None)
 
 
-def _relative_l2(actual, expected):
+def _collect_facts(cell: Cell, task: str, arm: Arm, manifest: Json, setup: SessionSetup, paths: RunPaths) -> CellFacts:
+    identity = read_json(paths.identity, "identity")
+    return {
+        "cell": {**cell._asdict(), "builder": manifest["cell"]["builder"]},
+        "task": task,
+        "arm": arm,
+        "device": setup.device,
+        "protocol": setup.protocol,
+        "identity": identity,
+        "artifact_bytes": manifest["artifact"]["bytes"],
+        "digests": {
+            "model": identity["sha256"],
+            "artifact": manifest["artifact"]["sha256"],
+            "manifest": sha256_file(paths.manifest),
+            "inputs": sha256_file(setup.inputs),
+            "agent": digest_agent(),
+        },
+    }
+
+
+def _measure_until_stable(facts: CellFacts, manifest: Json, setup: SessionSetup, paths: RunPaths) -> tuple[Json, str]:
+    """Return the result of the last session and the text of its samples; `facts` gets what the sessions add."""
+    label = "/".join(facts["cell"][field] for field in Cell._fields)
+    reference = read_tensors(paths.reference)
+    arms = {"candidate": {**facts["arm"], "artifact": str(paths.artifact)}}
+    order = ["candidate"] * setup.protocol["processes"]
+    unstable: list[dict[str, str]] = []
+    for left in range(setup.protocol.get("repeats_when_unstable", 0), -1, -1):
+        session = run_session(paths.result.parent, label, arms, order, setup)
+        samples: list[Samples] = [session.samples[slot] for slot in sorted(session.samples)]
+        text = render_samples(samples)
+        facts["digests"]["samples"] = sha256_bytes(text.encode())
+        attempt = relative_to_repository(session.attempt)
+        facts["output_difference"] = worst_output_difference(session, reference)
+        facts["attempt"], facts["unstable_before"] = attempt, unstable
+        result = build_result(facts, manifest, session.record, samples)
+        if result["status"] != "unstable" or not left:
+            return result, text
+        message = result["reason"]["message"]
+        unstable = [*unstable, {"attempt": attempt, "message": message}]
+        print(f"{label}  unstable, measuring again (at most {left} times): {message}", file=sys.stderr, flush=True)
+    raise AssertionError("a protocol has at least one session")
+
+
+def _relative_l2(actual: npt.NDArray[Any] | None, expected: npt.NDArray[Any]) -> float:
     if actual is None or actual.shape != expected.shape or not np.isfinite(actual).all():
         return float("inf")
-    expected = expected.astype("float64")
-    return float(np.linalg.norm(actual.astype("float64") - expected) / max(np.linalg.norm(expected), 1e-12))
+    wanted = expected.astype("float64")
+    return float(np.linalg.norm(actual.astype("float64") - wanted) / max(float(np.linalg.norm(wanted)), 1e-12))

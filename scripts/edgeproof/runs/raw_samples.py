@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_write
-from edgeproof.core.reader import FilePath, current_reader, read_once
+from edgeproof.core.files import FilePath, atomic_write
+from edgeproof.core.reader import current_reader, read_once
 
 Integers = npt.NDArray[np.int64]
 
@@ -21,25 +21,28 @@ _HEADER = "process,elapsed_ns"
 _DIGITS = 18  # of nanoseconds are 31 years; an int64 holds every number of so many digits
 
 
-def write_samples(path: FilePath, samples_by_process: Iterable[Integers]) -> None:
-    """Write int64 arrays of nanoseconds, one per process, to `path`."""
+def render_samples(samples_by_process: Iterable[npt.NDArray[np.int64]]) -> str:
+    """Return the text of `samples.csv` for int64 arrays of nanoseconds, one per process."""
     lines = [_HEADER]
     for process, samples in enumerate(samples_by_process):
         lines.extend(f"{process},{elapsed}" for elapsed in samples.tolist())
-    atomic_write(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def write_samples(path: FilePath, samples_by_process: Iterable[npt.NDArray[np.int64]]) -> None:
+    """Write int64 arrays of nanoseconds, one per process, to `path`."""
+    atomic_write(path, render_samples(samples_by_process))
 
 
 @read_once
-def read_samples(path: FilePath) -> list[Integers]:
-    """Return the int64 arrays of `path`, one per process; UserError for anything but whole positive numbers in
-    order.
-    """
+def read_samples(path: FilePath) -> list[npt.NDArray[np.int64]]:
+    """Return the int64 arrays of `path`, one per process; UserError unless all are positive integers in order."""
     header, _, body = current_reader().read(path).partition(b"\n")
     if header.decode(errors="replace") != _HEADER:
-        raise UserError(f"{path}: the columns are {header.decode(errors='replace')!r}; {_HEADER} is needed")
+        raise UserError(f"{path}: the columns are {header[:60].decode(errors='replace')}; {_HEADER} is needed")
     rows = _parse_rows(body)
     if rows is None:
-        raise UserError(f"{path}: {_find_malformed_row(body)}; two whole numbers are needed: process, nanoseconds")
+        raise UserError(f"{path}: {_find_malformed_row(body)}; two integers are needed: process, nanoseconds")
     process, elapsed = rows
     if not len(process):
         return []
@@ -54,14 +57,14 @@ def read_samples(path: FilePath) -> list[Integers]:
 
 
 def path_beside(result_path: FilePath) -> Path:
-    """Return where the samples of a result are."""
+    """Return the path of the samples of a result."""
     return Path(result_path).with_name("samples.csv")
 
 
 def _parse_rows(body: bytes) -> tuple[Integers, Integers] | None:
     """Return the two int64 columns of lines `<digits>,<digits>`, each ended by a newline; None for any other text.
 
-    About three times as fast as `pandas.read_csv`, and pandas would take half a second to import.
+    Several times as fast as `numpy.loadtxt`, where a campaign has a million rows and more.
     """
     text = np.frombuffer(body, dtype=np.uint8)
     digits = text - np.uint8(ord("0"))  # above 9 for every other character

@@ -1,37 +1,64 @@
-"""`result.json`: what a cell's measurement says, and the check that it still follows from the raw samples beside it."""
+"""`result.json`: the outcome of measuring a cell, and the check that it follows from the raw samples beside it."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
+import numpy.typing as npt
+
+from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.documents import read_json, require_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import Cell
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
-from edgeproof.core.summary import summarise_run
+from edgeproof.core.summary import ProcessSummary, summarise_run
 
 from .conditions import judge_conditions
 from .raw_samples import path_beside, read_samples
+from .sessions import ProcessRecord, Samples, SessionRecord
 
-# The same artifact on the same input: two machines' kernels may round differently, more is another function.
+# On the same artifact and input, two machines may round differently; a larger difference is another function.
 OUTPUT_LIMIT = 0.1
 _UNSUPPORTED = ("provider_unavailable",)
 _MS = 1e6
 _SAMPLES = "the samples"
 
 
-def build_result(facts, manifest, session, samples):
+class CellFacts(TypedDict):
+    """What is known of a cell besides the agent's record; the last three keys only once it was measured.
+
+    `cell`: the fields of the cell and its builder. `digests`: sha256 of model, artifact (None: not built), manifest,
+    inputs, agent and samples. `output_difference`: largest relative L2 distance from the builder's outputs, None if
+    there was none to compare. `unstable_before`: {attempt, message} of each session that was repeated.
+    """
+
+    cell: dict[str, str]
+    task: str
+    arm: Arm
+    device: NamedDevice
+    protocol: MeasuringProtocol
+    identity: Json
+    artifact_bytes: int
+    digests: dict[str, str | None]
+    output_difference: NotRequired[float | None]
+    attempt: NotRequired[str]
+    unstable_before: NotRequired[list[dict[str, str]]]
+
+
+def build_result(
+    facts: CellFacts, manifest: Mapping[str, Any], session: SessionRecord | None, samples: Sequence[Samples]
+) -> Json:
     """Return the result document of a cell.
 
-    `facts`: cell, task, arm, device, protocol, identity, digests, artifact_bytes and, when measured, output_difference
-    and attempt (see `measuring`). `session`: the agent's record, None when there was no artifact to run. `samples`:
-    int64 nanoseconds per sample, one array per process that is ok.
+    `session`: None if there was no artifact to run. `samples`: one array per process that is ok.
     """
     processes = [p for p in session["processes"] if p["status"] == "ok"] if session else []
     broken = next((p for p in session["processes"] if p["status"] != "ok"), None) if session else None
     first = processes[0] if processes else None
-    result = {
+    result: Json = {
         "schema": "edgeproof.result.v1",
         "cell": facts["cell"],
         "status": "ok",
@@ -63,7 +90,7 @@ def build_result(facts, manifest, session, samples):
     if broken:
         kind, message = broken["reason"]["kind"], broken["reason"]["message"]
         return result | _verdict("unsupported" if kind in _UNSUPPORTED else "failed", kind, message)
-    result |= summarise_samples(samples, [p["calls_per_sample"] for p in processes], facts["protocol"], result)
+    result |= summarise_samples(samples, [p["calls_per_sample"] for p in processes], result)
     result["processes"] = [_describe_process(p, s) for p, s in zip(processes, result["processes"], strict=True)]
     if not result["output_check"]["passed"]:
         return result | _verdict(
@@ -74,18 +101,15 @@ def build_result(facts, manifest, session, samples):
     return result
 
 
-def summarise_samples(samples, calls, protocol, result):
-    """Return the part of a result that follows from raw samples: latency, percentiles, throughput, stability,
-    processes.
+def summarise_samples(samples: Sequence[Samples], calls: Sequence[int], result: Json) -> Json:
+    """Return what follows from the raw samples of a result: latency, percentiles, throughput, stability, processes.
 
-    `calls`: inferences per sample of each process. `result` gives workload, environment and provenance. Percentiles of
-    samples that span several inferences are no percentiles of one inference, so they are withheld; those of a run that
-    something disturbed are, too.
+    `calls`: inferences per sample of each process. `result` gives workload, environment and provenance. Percentiles
+    are withheld if a sample spans several inferences, because they are not percentiles of one inference, and if the run
+    was disturbed.
     """
-    summary = summarise_run(
-        [ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)],
-        inferences_per_sample=result["workload"]["batch_size"],
-    )
+    times: list[npt.NDArray[Any]] = [ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)]
+    summary = summarise_run(times, inferences_per_sample=result["workload"]["batch_size"])
     percentiles, stability = summary["percentiles"], judge_conditions(summary["stability"], result)
     reason = None
     if not stability["stable"]:
@@ -104,11 +128,11 @@ def summarise_samples(samples, calls, protocol, result):
 
 
 @read_once
-def read_result(path):
+def read_result(path: FilePath) -> Json:
     """Return the result at `path`, checked against its schema and recomputed from `samples.csv` beside it.
 
-    UserError names what does not follow from the raw data: other samples than those measured, a number or a status
-    that was changed, fewer samples than claimed, or a result that lies where another cell's belongs.
+    UserError names what does not follow from the raw data: samples other than those measured, a number or a status
+    that was changed, fewer samples than claimed, or a result in the folder of another cell.
     """
     result = read_json(path, "result")
     samples_path = path_beside(path)
@@ -118,12 +142,13 @@ def read_result(path):
             f"{samples_path}: its sha256 is not digests.samples of {path}; these are not the samples measured"
         )
     _recompute(result, path, samples_path)
-    require_sealed(result, path, "measure the cell again")  # what the samples do not say: memory, environment, …
+    # The seal covers what the samples do not contain: memory, environment, …
+    require_sealed(result, path, "measure the cell again")
     return result
 
 
-def _recompute(result, path, samples_path):
-    """Raise UserError where a result does not follow from its samples, or contradicts itself."""
+def _recompute(result: Json, path: FilePath, samples_path: Path) -> None:
+    """Raise UserError if a result does not follow from its samples, or contradicts itself."""
     if result["latency"] is None:
         if result["status"] in ("ok", "unstable"):
             raise UserError(f"{path}: status is {result['status']!r}, but latency is null")
@@ -132,9 +157,7 @@ def _recompute(result, path, samples_path):
     samples = read_samples(samples_path)
     if len(samples) != len(result["processes"]):
         raise UserError(f"{path}: processes has {len(result['processes'])} entries, {samples_path.name} {len(samples)}")
-    again = summarise_samples(
-        samples, [p["calls_per_sample"] for p in result["processes"]], result["protocol"]["requested"], result
-    )
+    again = summarise_samples(samples, [p["calls_per_sample"] for p in result["processes"]], result)
     for key in ("latency", "percentiles", "throughput_per_s", "stability"):
         must_follow(result[key], again[key], key, path, _SAMPLES)
     for number, (claimed, process) in enumerate(zip(result["processes"], again["processes"], strict=True)):
@@ -147,20 +170,21 @@ def _recompute(result, path, samples_path):
     _check_verdict(result, path)
 
 
-def _check_place(result, path):
-    """Raise UserError for the result of another cell: `runs/{model}/{preset}/{device}/{precision}` says which it is."""
+def _check_place(result: Json, path: Path) -> None:
+    """Raise UserError if the folder `runs/{model}/{preset}/{device}/{precision}` is that of another cell."""
     place, cell = path.absolute().parts[-6:-1], result["cell"]
     if len(place) == 5 and place[0] == "runs" and place[1:] != tuple(cell[field] for field in Cell._fields):
-        raise UserError(f"{path}: cell is {'/'.join(cell[field] for field in Cell._fields)}, not the one it lies under")
+        raise UserError(f"{path}: cell is {'/'.join(cell[field] for field in Cell._fields)}, not the one of its folder")
 
 
-def _check_counts(result, samples, path):
-    """Raise UserError where the protocol claims more than there is, or less was done than it requests."""
-    carried_out, requested = result["protocol"]["carried_out"], result["protocol"]["requested"]
+def _check_counts(result: Json, samples: Sequence[Samples], path: FilePath) -> None:
+    """Raise UserError if the protocol claims more than the samples show, or if less was done than requested."""
+    carried_out: Json = result["protocol"]["carried_out"] or {}
+    requested = result["protocol"]["requested"]
     counts = [len(times) for times in samples]
-    computed = {"processes": len(counts), "samples": sum(counts), "samples_per_process": min(counts)}
+    computed: Json = {"processes": len(counts), "samples": sum(counts), "samples_per_process": min(counts)}
     computed["calls_per_sample"] = max(process["calls_per_sample"] for process in result["processes"])
-    claimed = {key: (carried_out or {}).get(key) for key in computed}
+    claimed = {key: carried_out.get(key) for key in computed}
     must_follow(claimed, computed, "protocol.carried_out", path, _SAMPLES)
     if len(counts) != requested["processes"]:
         raise UserError(f"{path}: protocol.requested.processes is {requested['processes']}, there are {len(counts)}")
@@ -170,8 +194,8 @@ def _check_counts(result, samples, path):
         )
 
 
-def _check_verdict(result, path):
-    """Raise UserError for a reason, an output check, a peak or an origin that contradicts the rest of the result."""
+def _check_verdict(result: Json, path: FilePath) -> None:
+    """Raise UserError if reason, output check, memory peak or provenance contradict the rest of the result."""
     check, processes = result["output_check"], result["processes"]
     must_follow(check, _check_output(check["relative_l2"]), "output_check", path, "its figure and the limit")
     if result["latency"] is not None:
@@ -187,17 +211,17 @@ def _check_verdict(result, path):
         raise UserError(f"{path}: provenance is {result['provenance']!r}, but runtime.name is {runtime['name']!r}")
 
 
-def _status_of(result):
+def _status_of(result: Json) -> str:
     if not result["output_check"]["passed"]:
         return "failed"
     return "ok" if result["stability"]["stable"] else "unstable"
 
 
-def _verdict(status, kind, message):
+def _verdict(status: str, kind: str, message: str) -> Json:
     return {"status": status, "reason": {"kind": kind, "message": message}}
 
 
-def _describe_device(device):
+def _describe_device(device: NamedDevice) -> Json:
     return {
         "name": device["name"],
         "board": device["board"],
@@ -206,8 +230,8 @@ def _describe_device(device):
     }
 
 
-def _describe_workload(facts):
-    """Return what was asked of the model: the fields that two comparable results must share."""
+def _describe_workload(facts: CellFacts) -> Json:
+    """Return what the model had to do: the fields that two comparable results must share."""
     value = facts["identity"]["inputs"][0]
     shape = [1 if isinstance(size, str) or size is None else size for size in value["shape"]]
     return {
@@ -220,7 +244,7 @@ def _describe_workload(facts):
     }
 
 
-def _carried_out(processes):
+def _carried_out(processes: Sequence[ProcessRecord]) -> Json | None:
     if not processes:
         return None
     return {
@@ -236,16 +260,15 @@ def _carried_out(processes):
     }
 
 
-def _check_output(difference):
-    known = difference is not None
+def _check_output(difference: float | None) -> Json:
     return {
-        "relative_l2": difference if known and math.isfinite(difference) else None,
+        "relative_l2": difference if difference is not None and math.isfinite(difference) else None,
         "limit": OUTPUT_LIMIT,
-        "passed": known and difference <= OUTPUT_LIMIT,
+        "passed": difference is not None and difference <= OUTPUT_LIMIT,
     }
 
 
-def _process_figures(summary):
+def _process_figures(summary: ProcessSummary) -> Json:
     return {
         "samples": summary["sample_count"],
         "median_ms": summary["median_ns"] / _MS,
@@ -255,7 +278,7 @@ def _process_figures(summary):
     }
 
 
-def _describe_process(process, summary):
+def _describe_process(process: ProcessRecord, summary: ProcessSummary) -> Json:
     return {
         "import_ms": process["import_ns"] / _MS,
         "load_ms": process["load_ns"] / _MS,
@@ -270,7 +293,7 @@ def _describe_process(process, summary):
     }
 
 
-# Where each number comes from, for whoever reads the result without this code.
+# Where each number comes from, for people who read the result without this code.
 _ORIGINS = {
     "processes[].median_ms, minimum_ms, mean_ms, standard_deviation_ms": "computed: samples.csv / calls_per_sample",
     "processes[].import_ms, load_ms, cold_first_inference_ms": "the agent's clock, one value each",

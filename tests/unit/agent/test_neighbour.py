@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from edgeproof.agent.failures import NoVerdict
 from edgeproof.agent.links import time_ring
-from edgeproof.agent.measurement import define_boundary, measure_process, time_calls
+from edgeproof.agent.measurement import define_boundary, measure_process
 from edgeproof.agent.neighbour import Neighbour, Sweep
+from edgeproof.agent.timing import time_calls
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 BETWEEN = {"busy_ms": 0.01, "sweep_mb": 0.1}
@@ -46,8 +47,8 @@ def test_what_happens_before_a_sample_is_not_in_its_time(monkeypatch):
     def before_each():
         now[0] += 1_000_000
 
-    monkeypatch.setattr("edgeproof.agent.measurement.time.perf_counter_ns", clock)
-    assert set(time_calls(lambda: None, 5, 0, 1, before_each)) == {10}
+    monkeypatch.setattr("edgeproof.agent.timing.time.perf_counter_ns", clock)
+    assert set(time_calls([lambda: None], 5, 0, 1, before_each)) == {10}
 
 
 def test_a_sweep_goes_on_until_its_time_is_up(monkeypatch):

@@ -1,4 +1,3 @@
-import fcntl
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from edgeproof.agent import session
 from edgeproof.agent.failures import NoVerdict
+from edgeproof.agent.lock import hold_device
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROTOCOL = {"warmup_runs": 3, "warmup_seconds": 0.0, "min_samples": 20, "min_seconds": 0.0, "max_timer_share": 0.01}
@@ -49,7 +49,18 @@ def test_session_runs_every_slot_in_order_and_shows_progress(tmp_path, spec):
     assert len({process["pid"] for process in record["processes"]}) == 4
     assert record["lock"]["holder"]["label"] == spec["label"]
     assert set(record["environment"]) == {"before", "after", "steal_share"}
+    assert record["drift"] is None  # nothing drifts in a simulation
     assert "process 3 of 4 (right)" in done.stderr and "s left" in done.stderr
+
+
+def test_a_session_of_real_arms_times_the_drift_control(tmp_path, spec, tiny_model):
+    real = {"backend": "onnxruntime", "precision": "fp32", "artifact": tiny_model, "runtime": {"intra_op_threads": 1}}
+    assert run_agent(tmp_path, "session", {**spec, "arms": {"left": real}, "order": ["left"] * 3}).returncode == 0
+    record = json.loads((tmp_path / "out/session.json").read_text())
+    places = [point["place"] for point in record["drift"]["points"]]
+    assert places[0] == "start" and places[-1] == "end"
+    rows = np.load(tmp_path / "out/drift.npy")
+    assert sorted(set(rows[:, 0].tolist())) == list(range(len(places)))
 
 
 def test_failed_arm_is_not_tried_again(tmp_path, spec):
@@ -81,18 +92,6 @@ def test_usage_is_one_line():
         capture_output=True,
     )
     assert done.returncode == 2 and done.stderr.startswith("usage:")
-
-
-def test_lock_is_exclusive_and_names_its_holder(tmp_path):
-    path = str(tmp_path / "lock")
-    with session.device_lock(path, "first") as lock:
-        assert lock["holder"]["pid"] == os.getpid()
-        with open(path) as stream:
-            assert json.load(stream)["label"] == "first"
-            with pytest.raises(BlockingIOError):
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with open(path) as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -128,7 +127,7 @@ def test_second_session_waits_for_the_first(tmp_path, spec):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec))
     command = [sys.executable, "-m", "edgeproof.agent", "session", str(path), str(tmp_path / "out")]
-    with session.device_lock(spec["lock"], "somebody else"):
+    with hold_device(spec["lock"], "somebody else"):
         waiting = subprocess.Popen(
             command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, text=True, stderr=subprocess.PIPE
         )
@@ -142,9 +141,9 @@ def test_second_session_waits_for_the_first(tmp_path, spec):
 def processes_that_end_by(monkeypatch, tmp_path, number, kills=(0, 0)):
     counts = iter(kills)
     monkeypatch.setattr(session, "read_oom_kills", lambda: next(counts))
-    monkeypatch.setattr(session, "_run_child", lambda *a: -number)
+    monkeypatch.setattr(session, "run_child", lambda *a: -number)
     spec = {"arms": {"a": {}}, "inputs": "", "protocol": {}, "timeout_s": 1}
-    return session._run_process(spec, 0, "a", str(tmp_path))
+    return session.run_process(spec, 0, "a", str(tmp_path))
 
 
 def test_crash_is_a_verdict(monkeypatch, tmp_path):
@@ -165,4 +164,4 @@ def test_process_that_hangs_is_timed_out(tmp_path):
     stuck.write_text("#!/bin/sh\nexec sleep 600\n")
     stuck.chmod(0o755)
     spec = {"arms": {"a": {"interpreter": str(stuck)}}, "inputs": "", "protocol": {}, "timeout_s": 0.01}
-    assert session._run_process(spec, 0, "a", str(tmp_path))["reason"]["kind"] == "timed_out"
+    assert session.run_process(spec, 0, "a", str(tmp_path))["reason"]["kind"] == "timed_out"

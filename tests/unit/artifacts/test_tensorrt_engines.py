@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from edgeproof.agent.session import device_lock
+from edgeproof.agent.lock import hold_device
 from edgeproof.artifacts.builds import boards, tensorrt_engines
 from edgeproof.artifacts.builds.tensorrt_engines import build_tensorrt
 from edgeproof.artifacts.builds.trtexec import compose_command, count_layers, name_type, read_version
@@ -156,7 +156,7 @@ def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
         with boards.hold_device(path, "build of b"):
             order.append("build")
 
-    with device_lock(path, "run of a"):  # the agent's
+    with hold_device(path, "run of a"):  # the agent's
         other = threading.Thread(target=build_meanwhile)
         other.start()
         while "\n" not in said:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from edgeproof.calibration.noise import describe_noise, estimate_false_rate, judge_fitness, pooled_sd
 from edgeproof.core.statistical_power import detectable_effect
-from edgeproof.runs.pairing import PairRow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,8 +21,7 @@ def make_table(sessions=2, pairs=20, log_sd=0.01, session_shift=0.0, seed=0):
         for pair in range(1, pairs + 1):
             for arm in ("left", "right"):
                 noise = log_sd / math.sqrt(2) * random.standard_normal()
-                median = level * math.exp(noise)
-                rows.append(PairRow(session, pair, 1, arm, 1, 50, median, "samples.npy", "0" * 64))
+                rows.append({"session": session, "pair": pair, "arm": arm, "median_ns": level * math.exp(noise)})
     return rows
 
 

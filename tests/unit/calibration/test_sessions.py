@@ -4,8 +4,10 @@ import json
 import sys
 
 import pytest
-from edgeproof.calibration.noise import calibrate_device, read_noise
+from edgeproof.calibration.noise import CalibrationPaths, CalibrationPlan, calibrate_device, read_noise
 from edgeproof.core.errors import UserError
+from edgeproof.core.layout import Cell
+from edgeproof.runs.sessions import SessionSetup
 
 from ..artifacts.conftest import Job, make_classifier
 
@@ -18,20 +20,19 @@ def calibrate(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     job = Job(tmp_path, make_classifier())
     job.build_fake()
-    paths = {
-        "artifact": tmp_path / "fake/artifact.json",
-        "manifest": tmp_path / "fake/manifest.json",
-        "inputs": job.evaluation,
-        "noise": tmp_path / "c/noise.json",
-        "table": tmp_path / "c/pairs.csv",
-    }
-    cell = {"model": "tiny", "preset": "fake", "device": "d", "precision": "fp32"}
+    paths = CalibrationPaths(
+        artifact=tmp_path / "fake/artifact.json",
+        manifest=tmp_path / "fake/manifest.json",
+        noise=tmp_path / "c/noise.json",
+        table=tmp_path / "c/pairs.csv",
+    )
+    cell = Cell("tiny", "fake", "d", "fp32")
     arm, device = {"backend": "fake", "precision": "fp32", "runtime": {}}, {"name": "d", "lock": str(tmp_path / "lock")}
 
     def run(sessions=1, pairs=2, runtime=""):
-        plan = {"sessions": sessions, "pairs": pairs, "margin": 0.02, "runtime": runtime}
-        calibrate_device(cell, arm, device, PROTOCOL, sys.executable, plan, paths)
-        return [session["attempt"][-4:] for session in read_noise(paths["noise"])["sessions"]]
+        plan = CalibrationPlan(pairs=pairs, sessions=sessions, margin=0.02, runtime=runtime)
+        calibrate_device(cell, arm, SessionSetup(job.evaluation, device, PROTOCOL, sys.executable), plan, paths)
+        return [session["attempt"][-4:] for session in read_noise(paths.noise)["sessions"]]
 
     return run
 

@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from edgeproof.comparability.pairs import measure_pairs
+from edgeproof.comparability.pairs import PairsPaths, measure_pairs
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
+from edgeproof.runs.sessions import SessionSetup
 
 PROTOCOL = {"warmup_runs": 3, "warmup_seconds": 0.0, "min_samples": 20, "min_seconds": 0.0, "max_timer_share": 0.01}
 
@@ -22,12 +23,12 @@ def measure(room):
     artifact.write_text(json.dumps({"seed": "s", "latency_ms": 2.0, "outputs": [["y", [1, 3]]]}))
     np.savez(inputs, **{"inputs/x": np.zeros((2, 4), "float32")})
     arm, device = {"backend": "fake", "precision": "fp32", "runtime": {}}, {"name": "desk", "lock": "lock"}
-    sides = ("left", "right")
 
     def run(pairs):
-        arms, artifacts = dict.fromkeys(sides, arm), dict.fromkeys(sides, artifact)
-        place = (room.folder / "verdict.json", arms, artifacts, inputs, device, PROTOCOL, pairs, sys.executable)
-        measure_pairs("pair", *place, room.folder / "pairs.csv", room.folder / "pairs.json")
+        setup = SessionSetup(inputs, device, PROTOCOL, sys.executable)
+        table, record = room.folder / "pairs.csv", room.folder / "pairs.json"
+        paths = PairsPaths(room.folder / "verdict.json", artifact, artifact, table, record)
+        measure_pairs("pair", dict.fromkeys(("left", "right"), arm), setup, pairs, paths)
         return read_json(room.folder / "pairs.json", "pairs")
 
     return run

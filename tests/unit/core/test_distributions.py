@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 from edgeproof.core import distributions
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import special, stats
 
@@ -15,11 +15,10 @@ def close(ours, theirs):
 
 
 @pytest.mark.parametrize("dof", DOFS)
-def test_student_t_cdf_equals_scipy(dof):
+def test_student_t_tail_equals_scipy(dof):
     for x in [0, 1e-6, 0.01, 0.5, 1, 1.7, 2, 3, 5, 10, 30, 1e6]:
         assert close(distributions.student_t_tail(x, dof), stats.t.sf(x, dof))
-        assert close(distributions.student_t_cdf(-x, dof), stats.t.cdf(-x, dof))
-        assert close(distributions.student_t_cdf(x, dof), stats.t.cdf(x, dof))
+        assert close(distributions.student_t_tail(-x, dof), stats.t.sf(-x, dof))
 
 
 @pytest.mark.parametrize("dof", DOFS)
@@ -30,8 +29,8 @@ def test_student_t_quantile_equals_scipy(dof):
 
 
 @given(st.floats(1e-9, 1 - 1e-9), st.floats(1, 1000))
-def test_student_t_quantile_inverts_its_cdf(p, dof):
-    assert distributions.student_t_cdf(distributions.student_t_quantile(p, dof), dof) == pytest.approx(p, rel=1e-9)
+def test_student_t_quantile_inverts_the_tail(p, dof):
+    assert distributions.student_t_tail(-distributions.student_t_quantile(p, dof), dof) == pytest.approx(p, rel=1e-9)
 
 
 def test_normal_equals_scipy():
@@ -45,8 +44,8 @@ def test_normal_equals_scipy():
 def test_incomplete_beta_equals_scipy(log_a, log_b, level):
     a, b = math.exp(log_a), math.exp(log_b)
     x = float(special.betaincinv(a, b, level))
-    if 1e-290 < x < 1 - 1e-9:  # nearer to 1, x itself no longer says what 1 - x is
-        assert close(distributions.regularised_incomplete_beta(a, b, x), special.betainc(a, b, x))
+    assume(1e-290 < x < 1 - 1e-9)  # nearer to 1, x itself no longer says what 1 - x is
+    assert close(distributions.regularised_incomplete_beta(a, b, x), special.betainc(a, b, x))
 
 
 @given(st.floats(0.1, 500), st.floats(0.1, 500), st.floats(1e-6, 1 - 1e-6))

@@ -75,7 +75,7 @@ def test_a_preset_without_an_artifact_is_told_so():
 def test_half_a_character_is_refused_where_it_is_read(tmp_path, escaped):
     path = tmp_path / "a.json"
     path.write_text(f'{{"a": "{escaped}"}}')
-    with pytest.raises(UserError, match=r"a\.json: not valid JSON: .* is no character"):
+    with pytest.raises(UserError, match=r"a\.json: not valid JSON: .* is not a character"):
         read_json(path, "protocol")
     path.write_text('{"a": "\\ud83d\\ude00"}')  # both halves
     with pytest.raises(UserError, match="unknown key 'a'"):
@@ -103,9 +103,9 @@ def test_round_trip_and_no_half_written_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\na: 2\n", "line 2: key 'a' occurs twice"),
+        ("a: 1\na: 2\n", r"a\.yaml:2: key 'a' occurs twice"),
         ("1: x\n", "not a string"),
-        ("a: [1\n", "line"),
+        ("a: [1\n", r"a\.yaml:2: expected"),
         ("a: !!python/object:os.system {}\n", "constructor"),
     ],
 )
@@ -142,8 +142,8 @@ def test_digest_survives_a_round_trip_and_the_order_of_keys(value):
 
 @given(json_values, json_values)
 def test_different_values_have_different_digests(left, right):
-    if json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True):
-        assert digest_json(left) != digest_json(right)
+    assume(json.dumps(left, sort_keys=True) != json.dumps(right, sort_keys=True))
+    assert digest_json(left) != digest_json(right)
 
 
 CONFIGURED = [(kind, document) for kind in CATALOGUES for document in read_catalogue(kind, SCHEMAS.parent).values()]

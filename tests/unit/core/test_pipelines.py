@@ -69,8 +69,8 @@ def test_models_may_be_chained_instead():
     ("change", "message"),
     [
         ({"model": "x"}, "model 'x' is not in config/models/"),
-        ({"stages": [{"name": "a"}, {"name": "b"}]}, r"stages\[0\] \(a\): every stage but the last says `until`"),
-        ({"stages": [{"name": "a", "until": "t"}]}, "every stage but the last says `until`"),
+        ({"stages": [{"name": "a"}, {"name": "b"}]}, r"stages\[0\] \(a\): every stage but the last needs `until`"),
+        ({"stages": [{"name": "a", "until": "t"}]}, "every stage but the last needs `until`"),
         ({"stages": [{"name": "a", "until": "t"}, {"name": "a"}]}, "'a' occurs twice"),
         ({"stages": [{"name": "a", "model": "m"}]}, "names a model, but the pipeline cuts 'm'"),
         ({"executors": [{**EXECUTOR, "name": "host"}]}, "is the caller's"),
@@ -82,7 +82,7 @@ def test_models_may_be_chained_instead():
             "a pipeline is measured and run on one device",
         ),
         ({"links": {}}, "`measure` or `declare`"),
-        ({"links": {"declare": [{"source": "e", "target": "x"}]}}, "'x' is no executor; known: host, e, f"),
+        ({"links": {"declare": [{"source": "e", "target": "x"}]}}, "'x' is not an executor; known: host, e, f"),
         ({"links": {"declare": [{"source": "e", "target": "e"}]}}, "to itself"),
     ],
 )

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from edgeproof.core.paired_test import judge_pairs
-from edgeproof.core.percentiles import percentile_upper_estimate, pooled_percentiles
+from edgeproof.core.percentiles import pooled_percentiles
 from edgeproof.core.stability import judge_stability, window_medians
-from edgeproof.core.statistics import geometric_mean_interval, paired_ratio_interval
+from edgeproof.core.statistics import geometric_mean_interval, interval_of_logs, paired_logs
 
 from .simulation import SCENARIOS, simulate_levels, simulate_medians, simulate_pairs, simulate_samples
 
@@ -33,6 +33,10 @@ def verdicts(left, right, margin=MARGIN, **options):
     return [judge_pairs(a, b, margin, pair_limit=0, **options).verdict for a, b in zip(left, right, strict=True)]
 
 
+def ratio_interval(left, right):
+    return interval_of_logs(paired_logs(left, right), 0.95)
+
+
 def covers(interval, truth):
     return interval.low <= truth <= interval.high
 
@@ -49,7 +53,7 @@ def test_the_interval_of_a_run_covers_the_geometric_mean_of_process_medians(name
 @EVERY
 def test_pairs_cover_the_ratio_and_their_verdicts_err_no_more_than_they_say(name):
     left, right = simulate_pairs(np.random.default_rng(12), SCENARIOS[name], TRIALS, PAIRS)
-    ratios = [paired_ratio_interval(a, b * 1.04) for a, b in zip(left, right, strict=True)]
+    ratios = [ratio_interval(a, b * 1.04) for a, b in zip(left, right, strict=True)]
     assert 0.93 <= rate(covers(ratio, 1.04) for ratio in ratios) <= 0.975
     assert rate(verdict in WRONG for verdict in verdicts(left, right)) <= 0.05
     assert rate(verdict in WRONG for verdict in verdicts(left, right, margin=1e-9)) <= 0.06
@@ -67,19 +71,19 @@ def test_verdicts_are_right_where_ten_pairs_suffice(name):
 
 
 def test_a_drifting_session_spoils_the_interval_of_one_arm_but_not_of_the_ratio():
-    """Why arms are interleaved: processes that share a drift are not independent, their ratios nearly are."""
+    """This is why arms are interleaved: processes that share a drift depend on each other, their ratios hardly do."""
     left, right = simulate_pairs(np.random.default_rng(14), SCENARIOS["drifting session"], TRIALS, PAIRS)
     truth = np.exp(np.log(left).mean())
     assert rate(covers(geometric_mean_interval(run), truth) for run in left) < 0.6
-    assert rate(covers(paired_ratio_interval(a, b), 1) for a, b in zip(left, right, strict=True)) > 0.93
+    assert rate(covers(ratio_interval(a, b), 1) for a, b in zip(left, right, strict=True)) > 0.93
 
 
 def test_iterations_as_the_unit_would_call_identical_arms_different():
-    """Why the process is the unit: the t-interval over raw samples of two identical arms almost never covers 1."""
+    """Raw samples as the unit fail: their t-interval for two identical arms almost never covers 1."""
     generator = np.random.default_rng(15)
     scenario = SCENARIOS["autocorrelated samples"]
     samples = simulate_samples(generator, scenario, simulate_levels(generator, scenario, (500, 2)), 200)
-    assert rate(covers(paired_ratio_interval(a, b), 1) for a, b in samples) < 0.4
+    assert rate(covers(ratio_interval(a, b), 1) for a, b in samples) < 0.4
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1 + MARGIN, 1.0200001, 1.03])
@@ -122,7 +126,7 @@ def test_percentiles_of_one_process_know_only_its_level():
     scenario = SCENARIOS["between-process shifts"]
     truth = np.quantile(simulate_samples(generator, scenario, simulate_levels(generator, scenario, (20_000,)), 50), 0.9)
     runs = simulate_samples(generator, scenario, simulate_levels(generator, scenario, (500,)), 662)
-    assert rate(percentile_upper_estimate(run, 0.9) < truth for run in runs) > 0.2
+    assert rate(pooled_percentiles([run], (0.9,))[0][0] < truth for run in runs) > 0.2
 
 
 @pytest.mark.parametrize("changes", [{}, {"level_sd": 0.0}, {"level_sd": 0.015}, {"autocorrelation": 0.8}])
@@ -136,7 +140,7 @@ def test_pooled_percentiles_are_seldom_too_low(changes):
     assert rate(value is None for value in values) < 0.15
     assert rate(value < truth for value in values if value is not None) <= 0.06
     if scenario.level_sd == 0.015:
-        assert rate(percentile_upper_estimate(run.ravel(), 0.9) < truth for run in runs) > 0.25
+        assert rate(pooled_percentiles([run.ravel()], (0.9,))[0][0] < truth for run in runs) > 0.25
 
 
 def stable_rate(name, trials=300, processes=10, count=400, seed=19, **changes):

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from edgeproof.core.statistics import geometric_mean_interval, holm, paired_ratio_interval
+from edgeproof.core.statistics import geometric_mean_interval, holm, interval_of_logs, paired_logs
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -10,6 +10,10 @@ from scipy import stats
 latencies = st.lists(st.floats(0.01, 1000), min_size=2, max_size=20)
 pairs = st.lists(st.tuples(st.floats(0.01, 1000), st.floats(0.01, 1000)), min_size=2, max_size=20)
 scales = st.floats(0.001, 1000)
+
+
+def ratio_interval(left, right):
+    return interval_of_logs(paired_logs(left, right), 0.95)
 
 
 def bounds(interval):
@@ -27,10 +31,10 @@ def test_geometric_mean_interval_equals_scipy():
         assert (interval.confidence, interval.count) == (confidence, 9)
 
 
-def test_paired_ratio_interval_equals_scipy():
+def test_the_interval_of_paired_logs_equals_scipy():
     generator = np.random.default_rng(2)
     left, right = generator.lognormal(0, 0.1, (2, 12))
-    interval = paired_ratio_interval(left, right, 0.9)
+    interval = interval_of_logs(paired_logs(left, right), 0.9)
     expected = stats.ttest_rel(np.log(right), np.log(left)).confidence_interval(0.9)
     assert [interval.low, interval.high] == pytest.approx(np.exp([expected.low, expected.high]), rel=1e-12)
 
@@ -44,10 +48,10 @@ def test_the_unit_does_not_matter(values, scale):
 @given(pairs, scales)
 def test_a_ratio_ignores_the_unit_and_the_order_of_pairs_and_inverts_when_arms_are_swapped(values, scale):
     left, right = zip(*values, strict=True)
-    ratio = bounds(paired_ratio_interval(left, right))
-    scaled = paired_ratio_interval([value * scale for value in left], [value * scale for value in right])
-    turned = paired_ratio_interval(left[::-1], right[::-1])
-    swapped = bounds(paired_ratio_interval(right, left))
+    ratio = bounds(ratio_interval(left, right))
+    scaled = ratio_interval([value * scale for value in left], [value * scale for value in right])
+    turned = ratio_interval(left[::-1], right[::-1])
+    swapped = bounds(ratio_interval(right, left))
     assert bounds(scaled) == pytest.approx(ratio, rel=1e-6)
     assert bounds(turned) == pytest.approx(ratio, rel=1e-6)
     assert [1 / bound for bound in swapped[::-1]] == pytest.approx(ratio, rel=1e-6)
@@ -80,7 +84,7 @@ def test_what_has_no_geometric_mean_is_refused(values):
 
 def test_arms_of_unequal_length_and_impossible_confidences_are_refused():
     with pytest.raises(ValueError, match="3 left values cannot be paired with 2"):
-        paired_ratio_interval([1, 2, 3], [1, 2])
+        paired_logs([1, 2, 3], [1, 2])
     with pytest.raises(ValueError, match="confidence"):
         geometric_mean_interval([1, 2], 1.0)
 

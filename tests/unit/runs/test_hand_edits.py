@@ -25,7 +25,7 @@ def test_result_and_samples_swapped_together_are_refused(tmp_path):
     assert read_result(path)["cell"]["precision"] == "fp32"
     for name in ("result.json", "samples.csv"):
         shutil.copy(here / name, there / name)
-    with pytest.raises(UserError, match="cell is m/p/d/fp32, not the one it lies under"):
+    with pytest.raises(UserError, match="cell is m/p/d/fp32, not the one of its folder"):
         read_result(there / "result.json")
 
 
@@ -33,7 +33,7 @@ def test_result_under_a_relative_path_is_placed_too(tmp_path, monkeypatch):
     folder = place(tmp_path, "int8")
     store(folder)
     monkeypatch.chdir(folder)
-    with pytest.raises(UserError, match="not the one it lies under"):
+    with pytest.raises(UserError, match="not the one of its folder"):
         read_result("result.json")
 
 

@@ -1,12 +1,14 @@
 """Sessions of interleaved pairs, on the fake backend: what is kept, what counts, and what is refused when read."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.runs import pairing
+from edgeproof.runs.sessions import SessionSetup
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,12 +38,10 @@ def measure(tmp_path, monkeypatch):
     arm = {"backend": "fake", "precision": "fp32", "artifact": str(artifact), "runtime": {}}
 
     def run(pairs, key="k", **runtime):
-        import sys
-
         arms = {"left": arm, "right": {**arm, "runtime": runtime}}
         device = {"name": "d", "lock": str(tmp_path / "lock")}
-        place = (tmp_path / "inputs.npz", device, PROTOCOL, sys.executable)
-        return pairing.measure_session_of_pairs(tmp_path / "c", "c", arms, pairs, *place, key, "seed")
+        setup = SessionSetup(tmp_path / "inputs.npz", device, PROTOCOL, sys.executable)
+        return pairing.measure_session_of_pairs(tmp_path / "c", "c", arms, pairs, setup, key, "seed")
 
     return run
 
@@ -57,7 +57,7 @@ def test_sessions_are_kept_by_key_and_their_table_reads_back(tmp_path, measure):
     table = pairing.read_pairs(tmp_path / "pairs.csv", sha256_file(tmp_path / "pairs.csv"))
     medians = pairing.medians_of(table)
     assert len(medians["left"]) == len(medians["right"]) == 3
-    assert [row.session for row in table] == [1, 1, 1, 1, 2, 2]
+    assert [row["session"] for row in table] == [1, 1, 1, 1, 2, 2]
     np.testing.assert_allclose(medians["left"], 2e6, rtol=0.02)
 
 
@@ -96,4 +96,21 @@ def test_edited_pairs_are_refused_by_name(tmp_path, measure):
         pairing.read_pairs(table, sha256_file(table))
     samples.unlink()
     with pytest.raises(UserError, match="cannot be read"):
+        pairing.read_pairs(table, sha256_file(table))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("median_ns", "median", 1), "the columns are"),
+        (lambda text: text.replace(",20,", ",many,", 1), "line 2: not a row of a table of pairs"),
+        (lambda text: text.rsplit(",", 5)[0] + "\n", "line 3: not a row of a table of pairs"),
+    ],
+)
+def test_a_table_that_is_none_is_named(tmp_path, measure, change, message):
+    measure(1)
+    table = tmp_path / "pairs.csv"
+    pairing.write_pairs(table, pairing.find_sessions(tmp_path / "c", "k"))
+    table.write_text(change(table.read_text()))
+    with pytest.raises(UserError, match=message):
         pairing.read_pairs(table, sha256_file(table))

@@ -1,9 +1,13 @@
 """As much of CUDA's runtime as moving arrays needs, through ctypes: every machine with TensorRT has that library."""
 
+from __future__ import annotations
+
 import ctypes
 import ctypes.util
+from typing import Optional
 
 from ..failures import NoVerdict, Verdict
+from ..specs import Array
 
 _LIBRARIES = (
     "libcudart.so",
@@ -20,7 +24,7 @@ _NO_DEVICE = (35, 100)  # the driver is too old for this library; there is no GP
 class Cuda:
     """One stream on the first GPU. `spinning`: the thread that waits for the GPU spins instead of sleeping."""
 
-    def __init__(self, spinning):
+    def __init__(self, spinning: bool) -> None:
         self._library = load_library()
         code = self._library.cudaSetDeviceFlags(ctypes.c_uint(_SPIN if spinning else _BLOCK))
         if code in _NO_DEVICE:
@@ -31,7 +35,7 @@ class Cuda:
         self._stream = stream
         self.stream = stream.value or 0
 
-    def allocate(self, size):
+    def allocate(self, size: int) -> Optional[int]:
         """Return the address of `size` bytes on the GPU; they are freed with the process."""
         place = ctypes.c_void_p()
         code = self._library.cudaMalloc(ctypes.byref(place), ctypes.c_size_t(max(1, size)))
@@ -40,32 +44,32 @@ class Cuda:
         check("cudaMalloc", code)
         return place.value
 
-    def copy_in(self, place, array):
+    def copy_in(self, place: Optional[int], array: Array) -> None:
         """Begin to copy a contiguous array to the GPU."""
         self._copy(ctypes.c_void_p(place), ctypes.c_void_p(array.ctypes.data), array.nbytes, _TO_DEVICE)
 
-    def copy_out(self, array, place):
+    def copy_out(self, array: Array, place: Optional[int]) -> None:
         """Begin to copy from the GPU into a contiguous array."""
         self._copy(ctypes.c_void_p(array.ctypes.data), ctypes.c_void_p(place), array.nbytes, _TO_HOST)
 
-    def synchronise(self):
+    def synchronise(self) -> None:
         """Wait until everything that was begun is done."""
         check("cudaStreamSynchronize", self._library.cudaStreamSynchronize(self._stream))
 
-    def _copy(self, target, source, size, direction):
+    def _copy(self, target: ctypes.c_void_p, source: ctypes.c_void_p, size: int, direction: int) -> None:
         code = self._library.cudaMemcpyAsync(
             target, source, ctypes.c_size_t(size), ctypes.c_int(direction), self._stream
         )
         check("cudaMemcpyAsync", code)
 
 
-def check(call, code):
+def check(call: str, code: int) -> None:
     """Raise RuntimeError unless a call of CUDA returned 0."""
     if code:
         raise RuntimeError("{} returned CUDA error {}".format(call, code))
 
 
-def load_library():
+def load_library() -> ctypes.CDLL:
     """Return CUDA's runtime library; NoVerdict where this machine has none."""
     for name in filter(None, (ctypes.util.find_library("cudart"), *_LIBRARIES)):
         try:

@@ -1,12 +1,16 @@
 """What the backends mean by "latency". Results with other boundaries are not comparable, so the words are shared."""
 
+from __future__ import annotations
+
 import os
+
+from ..specs import Definition
 
 # What is timed. Layouts and quantised inputs are made before, and undone after: `bind` and `restore` of a backend.
 HOST_ARRAYS = "one inference called from Python: host arrays in, host arrays out"
 
 
-def define_latency(boundary, threads, spin_wait, transfers="none"):
+def define_latency(boundary: str, threads: int, spin_wait: bool, transfers: str = "none") -> Definition:
     """Return what a backend's latency includes. `threads`: as given to the runtime, 0 where it takes all."""
     return {
         "boundary": boundary,
@@ -17,7 +21,7 @@ def define_latency(boundary, threads, spin_wait, transfers="none"):
     }
 
 
-def count_threads(wanted):
+def count_threads(wanted: int) -> int:
     """Return the number of threads for a runtime that must be told: `wanted`, for 0 one per core we may use."""
     if wanted:
         return wanted

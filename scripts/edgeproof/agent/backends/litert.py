@@ -6,33 +6,42 @@ Integer inputs and outputs are quantised and dequantised there too, and then the
 work that others include.
 """
 
+from __future__ import annotations
+
 import json
 import time
 import zipfile
+from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
 
 import numpy
 
 from ..failures import NoVerdict, Verdict, classify_load_error
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
+from .backend import Backend
 from .definitions import HOST_ARRAYS, count_threads, define_latency
 
+# Name in the source model, axes (the source's in the order of the file), tensor of the file.
+_Matched = Tuple[str, List[int], Dict[str, Any]]
 _INTEGER = HOST_ARRAYS + ", inputs quantised before and outputs dequantised after"
 
 
-class LiteRt:
+class LiteRt(Backend):
     """Options: intra_op_threads (0: one per core), delegate (xnnpack, or none: the reference kernels)."""
 
     name = "litert"
 
-    def __init__(self, arm):
+    def __init__(self, arm: Arm) -> None:
         start = time.perf_counter_ns()
         try:
-            import ai_edge_litert
-            from ai_edge_litert import interpreter as litert
+            import ai_edge_litert as library  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
+            from ai_edge_litert import interpreter  # pyright: ignore
         except ImportError as error:
             raise NoVerdict("runtime_missing", "ai_edge_litert cannot be imported: {}".format(error)) from error
         self.import_ns = time.perf_counter_ns() - start
         options = arm["runtime"]
-        self.version = ai_edge_litert.__version__
+        package = cast(Any, library)
+        litert = cast(Any, interpreter)
+        self.version = package.__version__
         self._threads = count_threads(options.get("intra_op_threads", 0))
         wanted = options.get("delegate", "xnnpack")
         self.provider_requested = "XNNPACK" if wanted == "xnnpack" else "CPU"
@@ -57,7 +66,7 @@ class LiteRt:
         self.inputs = [_describe(*item) for item in self._inputs]
         self.outputs = [_describe(*item) for item in self._outputs]
 
-    def bind(self, feed):
+    def bind(self, feed: Feed) -> Call:
         ready = [
             (tensor["index"], quantise(numpy.ascontiguousarray(numpy.transpose(feed[source], axes)), tensor))
             for source, axes, tensor in self._inputs
@@ -65,7 +74,7 @@ class LiteRt:
         wanted = [tensor["index"] for _, _, tensor in self._outputs]
         give, invoke, take = self._interpreter.set_tensor, self._interpreter.invoke, self._interpreter.get_tensor
 
-        def call():
+        def call() -> List[Array]:
             for index, value in ready:
                 give(index, value)
             invoke()
@@ -73,17 +82,17 @@ class LiteRt:
 
         return call
 
-    def restore(self, outputs):
+    def restore(self, outputs: Outputs) -> Outputs:
         return [
             numpy.transpose(dequantise(value, tensor), numpy.argsort(axes).tolist())
             for value, (_, axes, tensor) in zip(outputs, self._outputs)
         ]
 
-    def definition(self):
+    def definition(self) -> Definition:
         integer = any(_is_quantised(tensor) for _, _, tensor in self._inputs + self._outputs)
         return define_latency(_INTEGER if integer else HOST_ARRAYS, self._threads, self._threads > 1)
 
-    def _tensors(self, side):
+    def _tensors(self, side: str) -> Dict[str, Any]:
         """Return {name: tensor} of the file's inputs or outputs: by the signature's names, where it has one."""
         if self._interpreter.get_signature_list():
             runner = self._interpreter.get_signature_runner()
@@ -92,7 +101,7 @@ class LiteRt:
         return {item["name"]: item for item in details()}
 
 
-def read_interface(path):
+def read_interface(path: str) -> Optional[Dict[str, Any]]:
     """Return the `interface.json` at the end of a TFLite file, None where it has none."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -101,7 +110,7 @@ def read_interface(path):
         return None
 
 
-def quantise(value, tensor):
+def quantise(value: Array, tensor: Dict[str, Any]) -> Array:
     """Return an array as the tensor takes it: in its integer type where it is quantised, else unchanged."""
     if not _is_quantised(tensor) or value.dtype == tensor["dtype"]:
         return value
@@ -110,7 +119,7 @@ def quantise(value, tensor):
     return numpy.clip(numpy.rint(value / scale) + zero, limits.min, limits.max).astype(tensor["dtype"])
 
 
-def dequantise(value, tensor):
+def dequantise(value: Array, tensor: Dict[str, Any]) -> Array:
     """Return an output as float32 where its tensor is quantised, else unchanged."""
     if not _is_quantised(tensor):
         return value
@@ -118,18 +127,20 @@ def dequantise(value, tensor):
     return ((value.astype("float32") - zero) * scale).astype("float32")
 
 
-def _is_quantised(tensor):
+def _is_quantised(tensor: Dict[str, Any]) -> bool:
     return numpy.dtype(tensor["dtype"]).kind in "iu" and tensor["quantization"][0] != 0
 
 
-def _match(interface, side, tensors):
+def _match(interface: Optional[Dict[str, Any]], side: str, tensors: Dict[str, Any]) -> Iterator[_Matched]:
     """Yield (name in the source model, axes, tensor); axes: the source's in the order of the file."""
-    entries = interface[side] if interface else [{"source": name, "name": name, "axes": None} for name in tensors]
+    entries: List[Dict[str, Any]] = [{"source": name, "name": name, "axes": None} for name in tensors]
+    if interface:
+        entries = interface[side]
     for entry in entries:
         tensor = tensors[entry["name"]]
         yield entry["source"], entry["axes"] or list(range(len(tensor["shape"]))), tensor
 
 
-def _describe(source, axes, tensor):
+def _describe(source: str, axes: List[int], tensor: Dict[str, Any]) -> TensorInfo:
     dtype = "float32" if _is_quantised(tensor) else numpy.dtype(tensor["dtype"]).name
     return source, dtype, [int(tensor["shape"][axes.index(axis)]) for axis in range(len(axes))]

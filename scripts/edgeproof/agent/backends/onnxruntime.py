@@ -1,8 +1,13 @@
 """ONNX Runtime: runs `artifact.onnx`."""
 
+from __future__ import annotations
+
 import time
+from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
 from ..failures import NoVerdict, Verdict, classify_load_error
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
+from .backend import Backend
 from .definitions import HOST_ARRAYS, define_latency
 
 _ONNX_DTYPES = {
@@ -16,6 +21,8 @@ _ONNX_DTYPES = {
     "tensor(bool)": "bool",
 }
 
+# The name of an execution provider, with its options where it has some.
+Provider = Union[str, Tuple[str, Dict[str, str]]]
 _GRAPH_LEVELS = {
     "none": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -24,20 +31,21 @@ _GRAPH_LEVELS = {
 }
 
 
-class OnnxRuntime:
+class OnnxRuntime(Backend):
     """ONNX Runtime. Options: execution_provider, intra_op_threads (0: all), inter_op_threads, graph_optimization,
     spinning, cpu_fallback (false: an operator that only the CPU has is a verdict, and not a slow run).
     """
 
     name = "onnxruntime"
 
-    def __init__(self, arm):
+    def __init__(self, arm: Arm) -> None:
         start = time.perf_counter_ns()
         try:
-            import onnxruntime
+            import onnxruntime as library  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
         except ImportError as error:
             raise NoVerdict("runtime_missing", "onnxruntime cannot be imported: {}".format(error)) from error
         self.import_ns = time.perf_counter_ns() - start
+        onnxruntime = cast(Any, library)
         options = arm["runtime"]
         self.version = onnxruntime.__version__
         self.provider_requested = options.get("execution_provider", "CPUExecutionProvider")
@@ -60,7 +68,7 @@ class OnnxRuntime:
         settings.log_severity_level = 3
         self.threads = settings.intra_op_num_threads
         try:
-            self._session = onnxruntime.InferenceSession(
+            self._session: Any = onnxruntime.InferenceSession(
                 arm["artifact"], settings, list_providers(self.provider_requested, arm.get("precision"))
             )
         except MemoryError as error:
@@ -77,23 +85,28 @@ class OnnxRuntime:
         self.outputs = [_describe(value) for value in self._session.get_outputs()]
         self._output_names = [name for name, _, _ in self.outputs]
 
-    def bind(self, feed):
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        provider = arm["runtime"].get("execution_provider", "CPUExecutionProvider")
+        return None if provider == "CPUExecutionProvider" else "{} runs on an accelerator".format(provider)
+
+    def bind(self, feed: Feed) -> Call:
         run, names = self._session.run, self._output_names
 
-        def call():
+        def call() -> List[Array]:
             return run(names, feed)
 
         return call
 
-    def restore(self, outputs):
+    def restore(self, outputs: Outputs) -> Outputs:
         return outputs
 
-    def definition(self):
+    def definition(self) -> Definition:
         on_host = self.provider_requested == "CPUExecutionProvider"
         return define_latency(HOST_ARRAYS, self.threads, self.spinning, "none" if on_host else "included")
 
 
-def list_providers(requested, precision):
+def list_providers(requested: str, precision: Optional[str]) -> List[Provider]:
     """Return the providers of a session with their options; what TensorRT cannot run is CUDA's.
 
     fp32 is fp32: CUDA would round to TF32 (19 bits) by default. TensorRT computes in float16 only where it is told to.
@@ -106,5 +119,5 @@ def list_providers(requested, precision):
     return [requested]
 
 
-def _describe(value):
+def _describe(value: Any) -> TensorInfo:
     return value.name, _ONNX_DTYPES.get(value.type, value.type), list(value.shape)

@@ -1,33 +1,53 @@
-"""The runtimes that the agent can drive, one module each: the only place that knows how to execute an artifact.
+"""The runtimes that the agent can drive, one module each: the only place that knows how to execute an artifact."""
 
-A backend has a `name`, a `version`, `import_ns` (time to import the runtime), the execution providers asked for and
-used, the `inputs` and `outputs` of the artifact as `[(name, dtype, shape)]` with the source model's names, and three
-methods: `bind(feed)` returns a function without arguments that runs one inference and is what is timed; `restore`
-brings what that returned into the source model's layout and types; `definition()` says what its "latency" includes.
-A backend imports its runtime when it is made, so that the agent runs wherever one of them is.
-"""
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Optional
 
 from ..failures import NoVerdict
+from ..specs import AnyArm, RunnableArm
+from .backend import Backend
 from .coreml import CoreMl
 from .fake import Fake
 from .litert import LiteRt
 from .onnxruntime import OnnxRuntime
 from .openvino import OpenVino
-from .placed import open_placed
+from .placed import Placement, open_placed
 from .rknn import Rknn
 from .tensorrt import TensorRt
 from .torchscript import TorchScript
 
-_BACKENDS = {
-    backend.name: backend for backend in (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Fake)
-}
+_CLASSES = (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Fake)
+_BACKENDS: Dict[str, Callable[[Any], Backend]] = {backend.name: backend for backend in _CLASSES}
 _BACKENDS["placed"] = open_placed
+_OBSTACLES: Dict[str, Callable[[Any], Optional[str]]] = {
+    backend.name: backend.find_obstacle for backend in (*_CLASSES, Placement)
+}
 
 
-def open_backend(arm):
+def open_backend(arm: RunnableArm) -> Backend:
     """Return the backend of an arm with its artifact loaded; Verdict or NoVerdict when that cannot be."""
     try:
         backend = _BACKENDS[arm["backend"]]
     except KeyError:
         raise NoVerdict("unknown_backend", "this agent has no backend {!r}".format(arm["backend"])) from None
     return backend(arm)
+
+
+def find_obstacle(arm: AnyArm) -> Optional[str]:
+    """Return why a process of this arm cannot be stopped while another one runs, None if it can.
+
+    Only what computes on the CPU can: an accelerator goes on with what it was given, and may hold one model only.
+    """
+    if arm.get("between_calls"):
+        return "another process has the machine between its calls"
+    find = _OBSTACLES.get(str(arm.get("backend")))
+    return find(arm) if find else "this agent does not know its backend"
+
+
+def is_simulated(arm: AnyArm) -> bool:
+    """Return whether the times of an arm are simulated."""
+    known: Any = arm
+    if "steps" in known:
+        return all(is_simulated(step["arm"]) for step in known["steps"])
+    return known.get("backend") == Fake.name or bool(known.get("simulated"))

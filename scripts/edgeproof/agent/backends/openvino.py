@@ -1,14 +1,19 @@
 """OpenVINO: runs `artifact.openvino.zip`, which holds model.xml and model.bin uncompressed and is read from memory."""
 
+from __future__ import annotations
+
 import sys
 import time
 import zipfile
+from typing import Any, Dict, Optional, Tuple, cast
 
 from ..failures import NoVerdict, Verdict, classify_load_error
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
+from .backend import Backend
 from .definitions import HOST_ARRAYS, define_latency
 
 
-class OpenVino:
+class OpenVino(Backend):
     """Options: device (CPU), intra_op_threads (0: OpenVINO's choice), inference_precision (default f32).
 
     Left alone, OpenVINO computes in bfloat16 on a CPU that has AMX: an fp32 model then deviates by 4 % (measured). So
@@ -17,16 +22,17 @@ class OpenVino:
 
     name = "openvino"
 
-    def __init__(self, arm):
+    def __init__(self, arm: Arm) -> None:
         # What converts other frameworks' models is not needed to run one: with it the import takes twice as long, and
         # where openvino-telemetry is installed it tells a web analytics service, from a process that measures.
-        sys.modules.setdefault("openvino.tools.ovc", None)
+        cast(Dict[str, Any], sys.modules).setdefault("openvino.tools.ovc", None)
         start = time.perf_counter_ns()
         try:
-            import openvino
+            import openvino as library  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
         except ImportError as error:
             raise NoVerdict("runtime_missing", "openvino cannot be imported: {}".format(error)) from error
         self.import_ns = time.perf_counter_ns() - start
+        openvino = cast(Any, library)
         options = arm["runtime"]
         self.version = openvino.__version__.split("-")[0]
         self.provider_requested = options.get("device", "CPU")
@@ -45,7 +51,7 @@ class OpenVino:
         try:
             with zipfile.ZipFile(arm["artifact"]) as archive:
                 model = core.read_model(archive.read("model.xml"), archive.read("model.bin"))
-            self._compiled = core.compile_model(model, self.provider_requested, settings)
+            self._compiled: Any = core.compile_model(model, self.provider_requested, settings)
         except MemoryError as error:
             raise Verdict("out_of_memory", error) from error
         except Exception as error:
@@ -58,24 +64,29 @@ class OpenVino:
         self.inputs = [_describe(port) for port in self._compiled.inputs]
         self.outputs = [_describe(port) for port in self._compiled.outputs]
 
-    def bind(self, feed):
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        device = arm["runtime"].get("device", "CPU")
+        return None if device == "CPU" else "OpenVINO's {} is an accelerator".format(device)
+
+    def bind(self, feed: Feed) -> Call:
         infer = self._request.infer
 
-        def call():
+        def call() -> Tuple[Array, ...]:
             # Inputs in place, outputs as copies: as ONNX Runtime has it.
             return infer(feed, share_inputs=True, share_outputs=False).to_tuple()
 
         return call
 
-    def restore(self, outputs):
+    def restore(self, outputs: Outputs) -> Outputs:
         return outputs
 
-    def definition(self):
+    def definition(self) -> Definition:
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS")) if self.provider_requested == "CPU" else 0
         transfers = "none" if self.provider_requested == "CPU" else "included"
         return define_latency(HOST_ARRAYS, threads, False, transfers)
 
 
-def _describe(port):
+def _describe(port: Any) -> TensorInfo:
     shape = [dim.get_length() if dim.is_static else "?" for dim in port.get_partial_shape()]
     return port.get_any_name(), port.get_element_type().to_dtype().name, shape

@@ -3,12 +3,18 @@
 To whoever measures it is a backend like any other: one call is one input through all stages.
 """
 
+from __future__ import annotations
+
 import atexit
 import time
+from typing import Iterable, List, Optional, Tuple
 
 import numpy
 
 from ..handover import Crew
+from ..specs import Array, Call, Definition, Feed, Outputs, PlacedArm, StepTimes, Tensor
+from ..specs import Protocol as TimingProtocol
+from .backend import Backend, Simulation
 from .definitions import define_latency
 from .fake import Fake
 
@@ -17,13 +23,13 @@ _BOUNDARY = "one input through all stages, one process per executor: host arrays
 HOP_NS, HOP_NS_PER_MB = 40000, 250000
 
 
-def open_placed(arm):
+def open_placed(arm: PlacedArm) -> Backend:
     """Return the backend of a placement, simulated where all its stages are."""
     simulated = all(step["arm"]["backend"] == "fake" for step in arm["steps"])
     return (SimulatedPlacement if simulated else Placement)(arm)
 
 
-class Placement:
+class Placement(Backend):
     """The arm has `executors`, `tensors` and `steps` (see `handover.Crew`), `inputs` and `outputs` as pairs of the
     caller's name and the pipeline's name of a tensor.
     """
@@ -33,27 +39,30 @@ class Placement:
     import_ns = 0
     provider_requested = "placed"
 
-    def __init__(self, arm):
+    def __init__(self, arm: PlacedArm) -> None:
         self._arm = arm
         self._crew = Crew(arm)
         atexit.register(self._crew.close)
-        self._trail = []
+        self._trail: List[Tuple[int, bytes, int]] = []
+        self.step_clock = self
         tensors = arm["tensors"]
-        self.inputs, self.outputs = (
-            [(name, tensors[key]["dtype"], tensors[key]["shape"]) for name, key in arm[side]]
-            for side in ("inputs", "outputs")
-        )
+        self.inputs = [(name, tensors[key]["dtype"], tensors[key]["shape"]) for name, key in arm["inputs"]]
+        self.outputs = [(name, tensors[key]["dtype"], tensors[key]["shape"]) for name, key in arm["outputs"]]
         self.providers_used = tuple(
             "{}: {} {}".format(name, report["runtimes"][0]["name"], report["runtimes"][0]["version"])
             for name, report in self._crew.reports.items()
         )
 
-    def bind(self, feed):
+    @classmethod
+    def find_obstacle(cls, arm: PlacedArm) -> Optional[str]:
+        return "its stages run in processes of their own"
+
+    def bind(self, feed: Feed) -> Call:
         area, crew, trail, clock = self._crew.area, self._crew, self._trail, time.perf_counter_ns
         given = [(area.tensors[key], numpy.ascontiguousarray(feed[name])) for name, key in self._arm["inputs"]]
         taken = [area.tensors[key] for _, key in self._arm["outputs"]]
 
-        def call():
+        def call() -> List[Array]:
             start = clock()
             for place, value in given:
                 numpy.copyto(place, value)
@@ -64,13 +73,13 @@ class Placement:
 
         return call
 
-    def restore(self, outputs):
+    def restore(self, outputs: Outputs) -> Outputs:
         return outputs
 
-    def definition(self):
+    def definition(self) -> Definition:
         return define_latency(_BOUNDARY, 0, False)
 
-    def describe_steps(self, count):
+    def describe_steps(self, count: int) -> StepTimes:
         """Return where the time of the last `count` inferences went: medians in nanoseconds.
 
         `handover_ns` of a step: from the end of the one before (of the caller's, for the first) to having its inputs;
@@ -86,7 +95,7 @@ class Placement:
             numpy.median(after - stamps[:, -1, 1]),
         )
 
-    def _describe(self, handovers, executions, back):
+    def _describe(self, handovers: Iterable[float], executions: Iterable[float], back: float) -> StepTimes:
         steps = [
             {
                 "name": step["name"],
@@ -102,22 +111,31 @@ class Placement:
 class SimulatedPlacement(Placement):
     """A placement of simulated stages: they really hand over, but their times follow from seeds."""
 
-    def simulate(self, slot, protocol):
-        """Return times in nanoseconds: (load, cold, samples)."""
+    def __init__(self, arm: PlacedArm) -> None:
+        super().__init__(arm)
+        self.simulator = self
+
+    def simulate(self, slot: int, protocol: TimingProtocol) -> Simulation:
+        """Return the sums over the stages, hand-overs included."""
         runs = [Fake(step["arm"]).simulate(slot, protocol) for step in self._arm["steps"]]
         hops = self._list_hops()
-        samples = sum(samples for _, _, samples in runs) + sum(hops)
-        self._simulated = (hops[:-1], [int(numpy.median(samples)) for _, _, samples in runs], hops[-1])
-        return sum(load for load, _, _ in runs), sum(cold for _, cold, _ in runs), samples
+        samples = numpy.sum([run.samples for run in runs], axis=0) + sum(hops)
+        self._simulated = (hops[:-1], [int(numpy.median(run.samples)) for run in runs], hops[-1])
+        return Simulation(sum(run.load_ns for run in runs), sum(run.cold_ns for run in runs), samples)
 
-    def describe_steps(self, count):
+    def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
+        """Return the sums over the stages, hand-overs included."""
+        stages = [Fake(step["arm"]).simulate_block(slot, block, inputs, alternated) for step in self._arm["steps"]]
+        return numpy.sum(stages, axis=0) + sum(self._list_hops())
+
+    def describe_steps(self, count: int) -> StepTimes:
         return self._describe(*self._simulated)
 
-    def _list_hops(self):
+    def _list_hops(self) -> List[int]:
         steps, tensors = self._arm["steps"], self._arm["tensors"]
         readers = [[key for _, key in step["inputs"]] for step in steps] + [[key for _, key in self._arm["outputs"]]]
         places = [""] + [step["executor"] for step in steps] + [""]
-        hops = []
+        hops: List[int] = []
         for number, keys in enumerate(readers):
             if places[number] == places[number + 1]:
                 hops.append(0)
@@ -127,5 +145,5 @@ class SimulatedPlacement(Placement):
         return hops
 
 
-def _megabytes(tensor):
+def _megabytes(tensor: Tensor) -> float:
     return float(numpy.prod(tensor["shape"])) * numpy.dtype(tensor["dtype"]).itemsize / 1e6

@@ -7,11 +7,16 @@ copied to the GPU and back within the time, no graph is captured, and spinning i
 Nobody has run this on a Jetson yet.
 """
 
+from __future__ import annotations
+
 import time
+from typing import Any, Dict, List, Optional, Tuple, cast
 
 import numpy
 
 from ..failures import NoVerdict, Verdict, classify_load_error
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs
+from .backend import Backend
 from .cuda import Cuda
 from .definitions import HOST_ARRAYS, define_latency
 
@@ -26,20 +31,21 @@ _DTYPES = {
 }
 
 
-class TensorRt:
+class TensorRt(Backend):
     """Options: spinning (the waiting thread spins; default true)."""
 
     name = "tensorrt"
     provider_requested = "TensorRT"
     providers_used = ("TensorRT",)
 
-    def __init__(self, arm):
+    def __init__(self, arm: Arm) -> None:
         start = time.perf_counter_ns()
         try:
-            import tensorrt
+            import tensorrt as library  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
         except ImportError as error:
             raise NoVerdict("runtime_missing", "tensorrt cannot be imported: {}".format(error)) from error
         self.import_ns = time.perf_counter_ns() - start
+        tensorrt = cast(Any, library)
         self.version = tensorrt.__version__
         self.spinning = bool(arm["runtime"].get("spinning", True))
         self._cuda = Cuda(self.spinning)
@@ -55,29 +61,34 @@ class TensorRt:
         if not self._context:
             message = "TensorRT {} cannot read this engine; one runs with the version and the kind of GPU that built it"
             raise Verdict("load_failed", message.format(self.version))
+        self._places: Dict[Tuple[str, int], Optional[int]] = {}
         self.inputs, self.outputs = [], []
         for index in range(self._engine.num_io_tensors):
             name = self._engine.get_tensor_name(index)
             side = self.inputs if self._engine.get_tensor_mode(name) == tensorrt.TensorIOMode.INPUT else self.outputs
             side.append((name, self._dtype(name), list(self._engine.get_tensor_shape(name))))
 
-    def bind(self, feed):
+    @classmethod
+    def find_obstacle(cls, arm: Arm) -> Optional[str]:
+        return "TensorRT runs on an accelerator"
+
+    def bind(self, feed: Feed) -> Call:
         cuda, context = self._cuda, self._context
-        given = []
+        given: List[Tuple[Optional[int], Array]] = []
         for name, dtype, _ in self.inputs:
             array = numpy.ascontiguousarray(feed[name], dtype)
             if not context.set_input_shape(name, tuple(array.shape)):
                 raise Verdict("inference_failed", "input {!r} cannot have shape {}".format(name, array.shape))
-            given.append((cuda.allocate(array.nbytes), array))
+            given.append((self._place(name, array.nbytes), array))
             context.set_tensor_address(name, given[-1][0])
-        made = []
+        made: List[Tuple[Optional[int], Array]] = []
         for name, dtype, _ in self.outputs:
             array = numpy.empty(tuple(context.get_tensor_shape(name)), dtype)
-            made.append((cuda.allocate(array.nbytes), array))
+            made.append((self._place(name, array.nbytes), array))
             context.set_tensor_address(name, made[-1][0])
         arrays = [array for _, array in made]
 
-        def call():
+        def call() -> List[Array]:
             for place, array in given:
                 cuda.copy_in(place, array)
             if not context.execute_async_v3(cuda.stream):
@@ -89,13 +100,19 @@ class TensorRt:
 
         return call
 
-    def restore(self, outputs):
+    def restore(self, outputs: Outputs) -> Outputs:
         return [numpy.array(value) for value in outputs]  # the next call writes into the same arrays
 
-    def definition(self):
+    def definition(self) -> Definition:
         return define_latency(HOST_ARRAYS, 0, self.spinning, "included")
 
-    def _dtype(self, name):
+    def _place(self, name: str, size: int) -> Optional[int]:
+        """Return the tensor's address on the GPU: one for all feeds, which have the same shapes and take turns."""
+        if (name, size) not in self._places:
+            self._places[name, size] = self._cuda.allocate(size)
+        return self._places[name, size]
+
+    def _dtype(self, name: str) -> str:
         kind = self._engine.get_tensor_dtype(name).name
         if kind not in _DTYPES:
             raise Verdict("load_failed", "tensor {!r} is {}, which numpy does not have".format(name, kind))

@@ -4,18 +4,16 @@ Every path is relative to `root`, so that tests can stand in for a board.
 """
 
 import contextlib
-import fcntl
-import getpass
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
+from edgeproof.agent import lock
 from edgeproof.core.errors import UserError
 
 _NAMES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
@@ -35,38 +33,13 @@ def require_board(expected, root="/"):
 def hold_device(path, label):
     """Hold the device's lock (None: the usual one), the same that a measurement holds: a build would disturb it.
 
-    `label`: what is being built, for whoever waits. As the agent does it, which stands alone (`agent/session.py`).
+    `label`: what is being built, for the session that has to wait. UserError if the lock cannot be opened.
     """
-    path = path or os.path.join(tempfile.gettempdir(), "edgeproof-device.lock")
     try:
-        descriptor = os.open(path, os.O_RDWR)  # without O_CREAT, which the kernel may refuse on another user's file
-    except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o666)  # whatever the umask: the next user holds it, too
-    except OSError as error:
-        raise UserError(f"{path}: the device's lock cannot be opened ({error.strerror})") from error
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = stream.read().strip() or "?"
-            print(f"{label}: the device is busy, waiting for {holder}", file=sys.stderr, flush=True)
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.seek(0)
-        stream.truncate()
-        json.dump({"pid": os.getpid(), "user": _user(), "label": label}, stream)
-        stream.flush()
-        yield
-        stream.seek(0)
-        stream.truncate()
-
-
-def _user():
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # nobody has this number: a container's user
-        return str(os.getuid())
+        with lock.hold_device(path, label):
+            yield
+    except lock.LockUnavailable as error:
+        raise UserError(str(error)) from error
 
 
 def find_tool(name, places, remedy):

@@ -9,6 +9,8 @@ _CALIBRATED = {"calibration_method", "calibration_samples"}
 _TENSORRT = {"workspace_mb", "timeout_s"}
 _RKNN = {"target_platform", "optimization_level", "timeout_s"}
 _SIMULATED = {"latency_ms"}
+# Backends that keep images with their channels last: they rearrange what crosses to others.
+CHANNELS_LAST = ("litert",)
 # Per precision, the packages of the workflow's own environment that make an ONNX artifact.
 HOST_TOOLS = {
     "fp32": ("onnx",),

@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 from edgeproof.core.campaign import CATALOGUES
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath
 from edgeproof.core.layout import REPOSITORY, artifact_folder
 from edgeproof.core.yaml_files import read_yaml
 
@@ -48,7 +50,7 @@ def find_manifests(where):
     return found
 
 
-def read_parity(path):
+def read_parity(path: FilePath) -> Json:
     """Return the parity document at `path`; UserError when it is missing, invalid or was edited."""
     return read_sealed(path, "parity", "check the parity again")
 

@@ -1,0 +1,78 @@
+"""What every backend is: the interface that the rest of the agent knows."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Optional, Protocol, Sequence
+
+from ..specs import Array, Call, Definition, Feed, Outputs, StepTimes, TensorInfo
+from ..specs import Protocol as TimingProtocol
+
+
+class Simulation(NamedTuple):
+    """Times of one process in nanoseconds. `samples`: int64 array."""
+
+    load_ns: int
+    cold_ns: int
+    samples: Array
+
+
+class Simulator(Protocol):
+    """A backend whose times follow from a seed."""
+
+    def simulate(self, slot: int, protocol: TimingProtocol) -> Simulation:
+        """Return the times of the process with this number, as a quiet machine would give them."""
+        ...
+
+    def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
+        """Return the nanoseconds of one sample per entry of `inputs`, int64.
+
+        `slot`: the number of the process; `block`: of the block in it, any number; `alternated`: another arm takes
+        turns.
+        """
+        ...
+
+
+class StepClock(Protocol):
+    """A backend that knows where the time of an inference went."""
+
+    def describe_steps(self, count: int) -> StepTimes:
+        """Return the times of the steps over the last `count` inferences."""
+        ...
+
+
+class Backend(Protocol):
+    """One runtime with one artifact loaded. A backend imports its runtime when it is made, and inherits from this.
+
+    `import_ns`: time to import the runtime. `inputs`, `outputs`: name, dtype and shape with the source model's names.
+    `simulator`: the backend itself where its times are simulated; `step_clock`: where it knows its steps.
+    """
+
+    name: str
+    version: str
+    import_ns: int
+    provider_requested: str
+    providers_used: Sequence[str]
+    inputs: List[TensorInfo]
+    outputs: List[TensorInfo]
+    simulator: Optional[Simulator] = None
+    step_clock: Optional[StepClock] = None
+
+    @classmethod
+    def find_obstacle(cls, arm: Any) -> Optional[str]:
+        """Return why a process of this arm cannot be stopped while another one runs, None if it can."""
+        return None
+
+    def bind(self, feed: Feed) -> Call:
+        """Return a function without arguments that runs one inference on `feed`: what is timed.
+
+        Several feeds of the same shapes may be bound at a time; calling one does not unbind another.
+        """
+        ...
+
+    def restore(self, outputs: Outputs) -> Outputs:
+        """Return what a bound call returned in the source model's layout and types."""
+        ...
+
+    def definition(self) -> Definition:
+        """Return what this backend's "latency" includes."""
+        ...

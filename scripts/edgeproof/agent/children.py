@@ -1,0 +1,53 @@
+"""The processes that a session starts: none of them outlives it."""
+
+from __future__ import annotations
+
+import subprocess
+from types import FrameType
+from typing import IO, Optional, Sequence
+
+
+class _Ending:
+    """A signal that tells us to end waits while a child is being started: without a handle on it we cannot end it."""
+
+    starting = False
+    number: Optional[int] = None
+
+
+def terminate(number: int, _: Optional[FrameType]) -> None:
+    """End this process, and with it what it has started (signal handler)."""
+    _Ending.number = number
+    if not _Ending.starting:
+        raise SystemExit(128 + number)
+
+
+def start_child(command: Sequence[str], log: IO[bytes], pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start a command with its output in `log`; a signal that tells us to end waits until it can be ended, too."""
+    process, _Ending.starting = None, True
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds)
+        _Ending.starting = False
+        if _Ending.number:
+            raise SystemExit(128 + _Ending.number)
+        return process
+    except BaseException:
+        end_child(process)
+        raise
+    finally:
+        _Ending.starting = False
+
+
+def run_child(command: Sequence[str], log: IO[bytes], timeout_s: float) -> int:
+    """Run a command and return its exit code; it is killed when it takes too long, and when we are told to end."""
+    process = start_child(command, log)
+    try:
+        return process.wait(timeout_s)
+    finally:
+        end_child(process)
+
+
+def end_child(process: Optional[subprocess.Popen[bytes]]) -> None:
+    """Kill a process that still runs, stopped or not, and wait for its end."""
+    if process is not None and process.poll() is None:
+        process.kill()
+        process.wait()

@@ -1,0 +1,274 @@
+"""What comes in as JSON (specs) and what goes out (reports): the shapes of the agent's documents.
+
+Every document crosses the boundary of a process; who writes one is named beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, TypedDict, Union
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+else:
+    Array = Any
+
+# The arrays of one inference, by the name of the input.
+Feed = Dict[str, Array]
+# One bound inference: no arguments, returns the outputs as the runtime has them.
+Call = Callable[[], Any]
+# Name, dtype and shape of a tensor; what the file does not say is None.
+TensorInfo = Tuple[str, Optional[str], Optional[List[Any]]]
+
+
+class BetweenCalls(TypedDict):
+    """What another process does between two timed calls: milliseconds at work, megabytes that it goes through."""
+
+    busy_ms: float
+    sweep_mb: float
+
+
+class ProcessOptions(TypedDict, total=False):
+    """What any arm may say about the process that runs it.
+
+    `interpreter`: the Python that has its runtime (else ours). `verb`: what the process does (else `measure`).
+    `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects. `alone`: why this
+    arm's process cannot be alive together with another's, if its preset knows.
+    """
+
+    interpreter: Optional[str]
+    verb: str
+    between_calls: Optional[BetweenCalls]
+    injected_slowdown: float
+    alone: str
+
+
+class Arm(ProcessOptions):
+    """One artifact in one runtime. `runtime`: the preset's options; `artifact`: a path."""
+
+    backend: str
+    artifact: str
+    precision: str
+    runtime: Dict[str, Any]
+
+
+class Executor(TypedDict, total=False):
+    """One executor of a pipeline. `interpreter`: None for ours."""
+
+    interpreter: Optional[str]
+    channels_last: bool
+
+
+class Tensor(TypedDict):
+    """A tensor in the memory that the processes of a placement share."""
+
+    dtype: str
+    shape: List[int]
+
+
+class EchoArm(TypedDict):
+    """The arm of a stage that computes nothing (`serving.Echo`); `busy_ms` 0: it does nothing meanwhile, either."""
+
+    backend: str
+    shape: List[int]
+    channels_last: bool
+    busy_ms: float
+    sweep_mb: float
+
+
+class Step(TypedDict):
+    """One stage of a placement. `inputs`, `outputs`: pairs of the artifact's and the pipeline's name of a tensor."""
+
+    name: str
+    executor: str
+    arm: Any  # Arm or EchoArm
+    inputs: List[Tuple[str, str]]
+    outputs: List[Tuple[str, str]]
+
+
+class Placed(TypedDict):
+    """What a crew of processes needs to know. `tensors`: those that cross between processes."""
+
+    executors: Dict[str, Executor]
+    tensors: Dict[str, Tensor]
+    steps: List[Step]
+
+
+class PlacedArm(Placed, ProcessOptions):
+    """A pipeline as one arm. `inputs`, `outputs`: pairs of the caller's and the pipeline's name of a tensor."""
+
+    backend: str
+    inputs: List[Tuple[str, str]]
+    outputs: List[Tuple[str, str]]
+
+
+class LinksArm(ProcessOptions):
+    """The executors of a machine whose hand-overs are to be timed."""
+
+    executors: Dict[str, Executor]
+    sizes_mb: List[float]
+    samples: int
+    simulated: bool
+
+
+AnyArm = Union[Arm, PlacedArm, LinksArm]
+RunnableArm = Union[Arm, PlacedArm]
+
+
+class ServeSpec(Placed):
+    """One process of a placement (written by `handover.Crew`). The numbers are file descriptors."""
+
+    executor: str
+    area: int
+    report: str
+    turn: int
+    others: Dict[str, int]
+
+
+class _BlockProtocol(TypedDict, total=False):
+    inputs: int
+    block_pairs: int
+    block_seconds: float
+    pair_seconds: float
+
+
+class Protocol(_BlockProtocol):
+    """How long a process warms up and is timed. `max_timer_share`: of a sample's time.
+
+    `inputs`: the timed loop goes through so many samples of the inputs file (16 if left out, all when there are fewer).
+    `min_samples` and `min_seconds` are for whole processes. Pairs of blocks have at most `block_pairs` (40) block
+    pairs, blocks of `block_seconds` (0.01) in the faster arm, and fewer block pairs if a pair would otherwise take
+    longer than `pair_seconds` (5).
+    """
+
+    warmup_runs: int
+    warmup_seconds: float
+    min_samples: int
+    min_seconds: float
+    max_timer_share: float
+
+
+class _InferLimit(TypedDict, total=False):
+    limit: Optional[int]
+
+
+class InferSpec(_InferLimit):
+    """`infer` (written by the room that asks for outputs). `limit`: of samples; None or left out for all."""
+
+    arm: RunnableArm
+    inputs: str
+
+
+class ProcessSpec(TypedDict):
+    """`measure` (written by a session). `slot`: the number of the process in its session."""
+
+    arm: RunnableArm
+    inputs: str
+    protocol: Protocol
+    slot: int
+
+
+class LinksSpec(TypedDict):
+    """`links` (written by a session)."""
+
+    arm: LinksArm
+    slot: int
+
+
+class DeviceSpec(TypedDict):
+    """What every session knows of its device.
+
+    `lock`: path, None for the machine's own. `board`: text that the board's name must contain, None for any.
+    """
+
+    label: str
+    lock: Optional[str]
+    board: Optional[str]
+    timeout_s: float
+
+
+class ArmsSpec(DeviceSpec):
+    """What a session needs to start processes. `timeout_s`: per process, and per answer of a process in a pair."""
+
+    arms: Dict[str, AnyArm]
+    inputs: str
+    protocol: Protocol
+
+
+class SessionSpec(ArmsSpec):
+    """`session` (written by a room). `order`: arm names, one per process."""
+
+    order: List[str]
+
+
+class Budget(TypedDict):
+    """When a session of pairs stops at the latest. `seconds`: None for no limit; a pair begun is finished."""
+
+    pairs: int
+    seconds: Optional[float]
+
+
+class _PairsOptions(TypedDict, total=False):
+    first_pair: int
+    ask: bool
+    seed: int
+    interleaving: Optional[str]
+    inputs_count: Optional[int]
+
+
+class PairsSpec(ArmsSpec, _PairsOptions):
+    """`pairs` (written by a room); see `pairs.run_pairs`. The arms are called `left` and `right`."""
+
+    budget: Budget
+
+
+class WorkSpec(TypedDict):
+    """`work` (written by a session of pairs). The numbers are file descriptors; `parent`: the session's process id."""
+
+    arm: RunnableArm
+    inputs: str
+    protocol: Protocol
+    slot: int
+    parent: int
+    commands: int
+    answers: int
+
+
+class Reason(TypedDict):
+    """Why there is no number. `kind`: see `failures`."""
+
+    kind: str
+    message: str
+
+
+class Runtime(TypedDict):
+    """What ran an artifact."""
+
+    name: str
+    version: str
+    execution_provider_requested: str
+    execution_providers_used: List[str]
+
+
+class Definition(TypedDict):
+    """What a backend's "latency" includes. `threads`: as given to the runtime, 0 where it takes all."""
+
+    boundary: str
+    host_device_transfers: str
+    graph_capture: bool
+    spin_wait: bool
+    threads: int
+
+
+class StepTimes(TypedDict):
+    """Where the time of a placed pipeline went, medians in nanoseconds: per step, and back to the caller."""
+
+    steps: List[Dict[str, Any]]
+    return_ns: int
+
+
+# The outputs of one inference, in the order of the artifact's.
+Outputs = Sequence[Array]
+# What a process or a session has to say; written as JSON.
+Report = Dict[str, Any]

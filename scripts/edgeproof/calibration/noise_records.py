@@ -1,0 +1,167 @@
+"""A/A calibration of a cell: both arms are the same artifact, so what its pairs show is the noise of cell and machine.
+
+It tells how long a comparison will take, and how much neighbouring pairs depend on each other. It never changes a
+margin.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.core.configuration import Arm, Json
+from edgeproof.core.dependence import Dependence, estimate_dependence
+from edgeproof.core.documents import read_sealed, write_sealed
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.keys import compose_key
+from edgeproof.core.layout import Cell, relative_to_repository
+from edgeproof.core.recomputing import must_follow
+from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
+from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
+from edgeproof.runs.paired_sessions import PairPlace, PairsSession, list_sessions, measure_session, timing_of
+
+EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
+_RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class CalibrationJob:
+    """What is measured. `plan`: {pairs per session, sessions, margin asked about}; `agent`: digest of its code."""
+
+    cell: Cell
+    arm: Arm
+    artifact: Path
+    manifest: Path
+    place: PairPlace
+    plan: Json
+    agent: str
+    noise: Path
+    table: Path
+
+
+def calibrate_cell(job: CalibrationJob) -> None:
+    """Measure the A/A sessions that are missing and write `noise.json` and `pairs.csv`.
+
+    Raising `sessions` or `pairs` later adds to what is there. UserError when the artifact was not built or fails.
+    """
+    manifest = read_manifest(job.manifest)
+    label = f"calibration of {job.cell}"
+    if manifest["status"] != "ok":
+        raise UserError(
+            f"{job.manifest}: the artifact was not built ({manifest['reason']['message']}); choose another cell"
+        )
+    key = compose_key(
+        {
+            "arm": job.arm,
+            "artifact": manifest["artifact"]["sha256"],
+            "inputs": sha256_file(job.place.inputs),
+            "device": {k: v for k, v in job.place.device.items() if k not in ("lock", "timeout_s")},
+            "timing": timing_of(job.place.protocol),
+            "agent": job.agent,
+        }
+    )
+    folder = job.noise.parent
+    sessions = list_sessions([folder], key)
+    both: Arm = {**job.arm, "artifact": str(job.artifact)}
+    while (missing := _find_missing(sessions, job.plan)) > 0:
+        plan: Json = {"budget": {"pairs": missing, "seconds": None}, "first_pair": 0}
+        arms = {"left": both, "right": both}
+        session = measure_session(folder, label, key, arms, job.place, plan, lambda pairs: True)
+        if failure := session.attempt.record["facts"]["failure"]:
+            raise UserError(f"{label}: {failure['kind']}: {failure['message']}; choose another cell")
+        sessions.append(session)
+    write_table(job.table, sessions)
+    write_sealed(job.noise, build_noise(job.cell, sessions, key, job.plan["margin"], job.table), "noise")
+
+
+def build_noise(cell: Cell, sessions: Sequence[PairsSession], key: Json, margin: float, table: Path) -> Json:
+    """Return the noise document of a cell: what its A/A pairs show. `margin`: that of the verdicts it predicts."""
+    return {
+        "schema": "edgeproof.noise.v2",
+        "cell": cell._asdict(),
+        "provenance": sessions[0].provenance,
+        "key": key,
+        "margin": margin,
+        "sessions": [describe_session(session) for session in sessions],
+        "table_sha256": sha256_file(table),
+        **describe_noise(sessions, margin),
+    }
+
+
+def describe_noise(sessions: Sequence[PairsSession], margin: float) -> Json:
+    """Return what A/A sessions say: spread of a pair, bias, correlation, false verdicts, and what a verdict costs.
+
+    `log_sd`: of a pair, within sessions; `ratio`: geometric mean over all pairs, which is 1 but for chance; `seconds`:
+    per pair; `expected`: for each true difference the pairs and seconds that half of all comparisons need at most;
+    `false_rate`: share of resampled A/A comparisons that are called different.
+    """
+    sequences = [np.array([pair.log_ratio for pair in session.pairs]) for session in sessions]
+    pairs = [pair for session in sessions for pair in session.pairs]
+    logs = np.concatenate(sequences)
+    freedom = sum(len(sequence) - 1 for sequence in sequences)
+    squares = sum(float(((sequence - sequence.mean()) ** 2).sum()) for sequence in sequences)
+    log_sd = math.sqrt(squares / freedom) if freedom else None
+    floor = max(pair.floor_sd for pair in pairs)
+    dependence = estimate_dependence(sequences)
+    design = Design(margin=margin, correlation=dependence.correlation)
+    seconds = float(np.median([pair.seconds for pair in pairs]))
+    return {
+        "pairs": len(pairs),
+        "log_sd": log_sd,
+        "floor_sd": floor,
+        "ratio": math.exp(float(logs.mean())),
+        "dependence": asdict(dependence),
+        "seconds_per_pair": seconds,
+        "expected": [] if log_sd is None else [_expect(effect, log_sd, design, floor, seconds) for effect in EFFECTS],
+        "false_rate": None if log_sd is None else _resample(logs, design, floor),
+    }
+
+
+def pool_dependence(paths: Sequence[Path | str]) -> Dependence:
+    """Return the dependence of a device, pooled over the A/A pairs of its calibrated cells."""
+    sessions = [session for path in paths for session in read_noise(path)[1]]
+    return estimate_dependence([[pair.log_ratio for pair in session.pairs] for session in sessions])
+
+
+def read_noise(path: Path | str) -> tuple[Json, list[PairsSession]]:
+    """Return (document, sessions) of a calibration, computed again from raw times; UserError names what differs."""
+    path = Path(path)
+    document = read_sealed(path, "noise", "calibrate again")
+    table = path.with_name("pairs.csv")
+    if not table.is_file() or sha256_file(table) != document["table_sha256"]:
+        raise UserError(f"{path}: {table.name} beside it is not the table that it names; calibrate again")
+    sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
+    if render_table(sessions) != table.read_text():
+        raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
+    cell = Cell(**document["cell"])
+    again = build_noise(cell, sessions, document["key"], document["margin"], table)
+    must_follow(document, again, "", relative_to_repository(path), "its pairs")
+    return document, sessions
+
+
+def _find_missing(sessions: Sequence[PairsSession], plan: Json) -> int:
+    """Return how many pairs the next session has to measure; 0 when all sessions are whole."""
+    whole = sum(len(session.pairs) >= plan["pairs"] for session in sessions)
+    return plan["pairs"] if whole < plan["sessions"] else 0
+
+
+def _expect(effect: float, log_sd: float, design: Design, floor: float, seconds: float) -> Json:
+    """Return {effect, pairs, seconds, decided}: what half of the comparisons with this true difference need at most."""
+    needed = predict_pairs(math.log1p(effect), log_sd, design, floor)
+    cost = None if needed.median is None else needed.median * seconds
+    return {"effect": effect, "pairs": needed.median, "seconds": cost, "decided": needed.decided}
+
+
+def _resample(logs: np.ndarray, design: Design, floor: float) -> float:
+    """Return the share of comparisons, resampled from A/A pairs about 0, that are called faster or slower."""
+    generator = np.random.default_rng(7)
+    drawn = generator.choice(logs - logs.mean(), (_RESAMPLES, design.horizon))
+    claims = look_at_sequences(drawn, design, floor).claims
+    stops = find_stops(claims)
+    ended = stops <= design.horizon
+    last = claims[np.arange(len(claims)), np.minimum(stops, design.horizon) - 1]
+    return float((ended & (np.abs(last) == 1)).mean())

@@ -1,0 +1,205 @@
+"""The pairs of a comparison: measured where the verdict allows it, until they decide or a budget ends.
+
+The sessions are attempts of the store; all with one key are one sequence, whichever campaign measured them. What was
+measured on another machine is used as it is and never continued: new pairs begin a sequence of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeproof.agent.machine import describe_machine
+from edgeproof.core.configuration import Arm, Json
+from edgeproof.core.dependence import Dependence
+from edgeproof.core.documents import read_json, read_sealed, write_sealed
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+from edgeproof.core.keys import compose_key
+from edgeproof.runs.pair_records import Pair
+from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
+from edgeproof.runs.paired_sessions import (
+    PairPlace,
+    PairsSession,
+    list_sessions,
+    measure_session,
+    timing_of,
+)
+
+from .sequences import describe_design, judge, make_design
+
+
+@dataclass(frozen=True)
+class PairsJob:
+    """What is to be measured for one comparison.
+
+    `arms`, `artifacts`: {left, right}. `budget`: {pairs, seconds or None}: it only stops on the way, and continuing
+    goes on along the same boundary. `comparisons`: how many the campaign declares. `elsewhere`: folders of other
+    campaigns in which sessions with the same key may lie. `agent`: digest of the agent's code.
+    """
+
+    comparison: str
+    verdict: Path
+    arms: dict[str, Arm]
+    artifacts: dict[str, Path]
+    place: PairPlace
+    margin: float
+    comparisons: int
+    dependence: Dependence
+    budget: Json
+    agent: str
+    elsewhere: Sequence[Path]
+    table: Path
+    record: Path
+
+
+def measure_pairs(job: PairsJob) -> None:
+    """Measure a comparison's pairs until they decide or the budget ends; write `pairs.csv` and `pairs.json`.
+
+    A pair that may not be compared is not measured: the table is then empty and the record says why.
+    """
+    verdict = read_json(job.verdict, "verdict")
+    document: Json = {
+        "schema": "edgeproof.pairs.v2",
+        "comparison": job.comparison,
+        "status": "measured",
+        "reason": None,
+    }
+    sessions: list[PairsSession] = []
+    key = compose_key(_decide_raw_data(job, verdict))
+    if skip := why_not(verdict):
+        document |= {"status": "skipped", "reason": skip}
+    else:
+        sessions = _collect(job, key, verdict)
+        failed = next((session for session in sessions if session.attempt.record["facts"]["failure"]), None)
+        if failed is not None and not _pairs_of(sessions):
+            document |= {"status": "failed", "reason": failed.attempt.record["facts"]["failure"]}
+    design = make_design(job.margin, job.comparisons, job.dependence)
+    write_table(job.table, sessions)
+    document |= {
+        "key": key,
+        "budget": job.budget,
+        "design": describe_design(design, job.dependence),
+        "sessions": [describe_session(session) for session in sessions],
+        "table_sha256": sha256_file(job.table),
+    }
+    write_sealed(job.record, document, "pairs")
+
+
+def why_not(verdict: Json) -> Json | None:
+    """Return why a pair is not measured, as {kind, message}; None when it may be."""
+    if verdict["verdict"] == "no":
+        fields = ", ".join(reason["field"] for reason in verdict["reasons"])
+        return {"kind": "not-comparable", "message": f"the two results differ in {fields}"}
+    if verdict["blocked"]:
+        return verdict["blocked"]
+    if verdict["left"]["cell"]["device"] != verdict["right"]["cell"]["device"]:
+        return {"kind": "two-devices", "message": "the arms are on two devices, which no session can interleave"}
+    return None
+
+
+def read_sessions(record: Path | str, table: Path | str) -> tuple[Json, list[PairsSession]]:
+    """Return (document, sessions) of a comparison's pairs, each pair computed again from its raw times.
+
+    UserError when the record was edited, when the table is not the one that it names, or when raw times were changed.
+    """
+    document = read_sealed(record, "pairs", "measure the pairs again")
+    if sha256_file(table) != document["table_sha256"]:
+        raise UserError(
+            f"{table}: its sha256 is not table_sha256 of {Path(record).name}; these are not the pairs measured"
+        )
+    sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
+    if render_table(sessions) != Path(table).read_text():
+        raise UserError(f"{table}: does not follow from the raw times of its sessions; measure the pairs again")
+    return document, sessions
+
+
+def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, object, object] | None:
+    """Return (side, field, value in the session, value in the verdict) of the first that differs, else None.
+
+    Where a policy lets two cells meet that were measured in two states of the machine, a session can be in one only.
+    """
+    both = [verdict[side]["state"] for side in ("left", "right")]
+    for side, found in session.state.items():
+        for field, wanted in verdict[side]["state"].items():
+            if field != "runtime_version" and both[0].get(field) != both[1].get(field):
+                continue
+            if found.get(field) != wanted:
+                return side, field, found.get(field), wanted
+    return None
+
+
+def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
+    """Return the sessions of the sequence, after measuring what it lacks."""
+    folder, here = job.table.parent, describe_machine()["id"]
+    known = [item for item in list_sessions([folder, *job.elsewhere], key) if not find_other_state(item, verdict)]
+    foreign = [item for item in known if item.attempt.record["machine"]["id"] != here]
+    sessions = [item for item in known if item.attempt.record["machine"]["id"] == here]
+    if foreign and not sessions and not _goes_on(job, _pairs_of(foreign), 0):
+        return foreign  # measured elsewhere, and decided: nothing is measured again
+    spent = sum(session.record["seconds"] for session in sessions)
+    while _goes_on(job, _pairs_of(sessions), spent) and not _has_failed(sessions):
+        before = _pairs_of(sessions)
+        session = measure_session(
+            folder,
+            job.comparison,
+            key,
+            {side: {**job.arms[side], "artifact": str(job.artifacts[side])} for side in ("left", "right")},
+            job.place,
+            _plan_session(job, sessions, spent),
+            lambda pairs, before=before: _goes_on(job, [*before, *pairs], 0),
+        )
+        _require_state(session, verdict, job.comparison)
+        sessions.append(session)
+        spent += session.record["seconds"]
+    return sessions
+
+
+def _goes_on(job: PairsJob, pairs: Sequence[Pair], spent: float) -> bool:
+    """Tell whether another pair is to be measured: the sequence is open, and the budget is not spent."""
+    if len(pairs) >= job.budget["pairs"] or (job.budget["seconds"] is not None and spent >= job.budget["seconds"]):
+        return False
+    if not pairs:
+        return True
+    verdict = judge(pairs, make_design(job.margin, job.comparisons, job.dependence)).verdict
+    return verdict.verdict == "undecided" and verdict.can_continue
+
+
+def _plan_session(job: PairsJob, sessions: Sequence[PairsSession], spent: float) -> Json:
+    """Return what the agent is told of the next session: it goes on as the sequence began."""
+    done, seconds = len(_pairs_of(sessions)), job.budget["seconds"]
+    budget = {"pairs": job.budget["pairs"] - done, "seconds": None if seconds is None else max(0.0, seconds - spent)}
+    begun = sessions[-1].record if sessions else {}
+    mode = begun.get("interleaving", {}).get("mode")
+    plan: Json = {"budget": budget, "first_pair": done}
+    return plan | ({"interleaving": mode, "inputs_count": begun["inputs"]} if mode else {})
+
+
+def _has_failed(sessions: Sequence[PairsSession]) -> bool:
+    return any(session.attempt.record["facts"]["failure"] for session in sessions)
+
+
+def _pairs_of(sessions: Sequence[PairsSession]) -> list[Pair]:
+    return [pair for session in sessions for pair in session.pairs]
+
+
+def _require_state(session: PairsSession, verdict: Json, where: str) -> None:
+    """Raise UserError where a session met another machine than the results did which say that it may be measured."""
+    if session.pairs and (other := find_other_state(session, verdict)):
+        side, field, found, wanted = other
+        raise UserError(
+            f"{where}: {field} of {side} is {found!r}, and was {wanted!r} when its result was measured; set it back,"
+            " or measure both cells again (edgeproof runs again)"
+        )
+
+
+def _decide_raw_data(job: PairsJob, verdict: Json) -> Json:
+    """Return the parts of the sessions' key: what decides the raw data, and no budget."""
+    device = {name: value for name, value in job.place.device.items() if name not in ("lock", "timeout_s")}
+    return {
+        "arms": {side: job.arms[side] for side in ("left", "right")},
+        "artifacts": {side: verdict[side]["artifact_sha256"] for side in ("left", "right")},
+        "inputs": sha256_file(job.place.inputs),
+        "device": device,
+        "timing": timing_of(job.place.protocol),
+        "agent": job.agent,
+    }

@@ -1,0 +1,233 @@
+"""The store: every try at a measurement, a check or a build stays beside its target, and is found by its key.
+
+    results/runs/{cell}/attempts/0001-1f0c93ab/attempt.json    what it is: key, machine, when, how it ended
+                                                …               its files
+
+The second part of the name is the beginning of the key, so that attempts of a key are found by looking at names.
+
+An attempt is written into a folder of its own (`.0002-….part`) and renamed when it is over, so that one with a number
+is whole. It is never overwritten. One that ended without a verdict has `failure.json` and counts for nothing; what a
+killed process left behind becomes such an attempt when the next one is opened.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .clock import now
+from .configuration import Json
+from .documents import read_json, seal, validate
+from .errors import UserError
+from .files import atomic_write
+
+FOLDER = "attempts"
+RECORD = "attempt.json"
+FAILURE = "failure.json"
+_PART = ".part"
+_KEY_DIGITS = 8
+_NAME = re.compile(rf"\.?(\d{{4,}})-([0-9a-f]{{{_KEY_DIGITS}}})(\.part)?")
+
+# What of the files in a folder counts although the process that wrote them was killed: facts for the record, or None.
+Rescue = Callable[[Path], Json | None]
+
+
+class Attempt(NamedTuple):
+    """One attempt of the store: `folder` and its record (see attempt.schema.json)."""
+
+    folder: Path
+    record: Json
+
+    @property
+    def number(self) -> int:
+        """Its place in the order of start."""
+        return _number_of(self.folder)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it ended with raw data that count."""
+        return self.record["status"] == "complete"
+
+
+class OpenAttempt:
+    """An attempt that is being made: files go into `folder`; `complete` or `fail` ends it. Ends as failed otherwise."""
+
+    def __init__(self, target: Path, kind: str, key: Json, machine: Json) -> None:
+        self.store = target / FOLDER
+        self.store.mkdir(parents=True, exist_ok=True)
+        self.folder = _claim(self.store, key["sha256"][:_KEY_DIGITS])
+        self.record: Json = {
+            "schema": "edgeproof.attempt.v1",
+            "kind": kind,
+            "status": "open",
+            "key": key,
+            "machine": machine,
+            "pid": os.getpid(),
+            "started_at": now(),
+            "ended_at": None,
+            "facts": {},
+        }
+        self._write()
+
+    def complete(self, **facts: Any) -> Attempt:
+        """End the attempt as whole and return it as the store has it. `facts`: what else its record says."""
+        return self._end("complete", facts)
+
+    def fail(self, kind: str, message: str, **facts: Any) -> Attempt:
+        """End the attempt without a verdict and say why in `failure.json`."""
+        failure = {"kind": kind, "message": message}
+        with contextlib.suppress(OSError):  # a full disk must not hide the reason that the caller tells
+            atomic_write(self.folder / FAILURE, json.dumps(failure, indent=2, ensure_ascii=False) + "\n")
+        return self._end("failed", facts)
+
+    def _end(self, status: str, facts: Json) -> Attempt:
+        self.record |= {"status": status, "ended_at": now(), "facts": facts}
+        with contextlib.suppress(OSError) if status == "failed" else contextlib.nullcontext():
+            self._write()
+        return Attempt(_publish(self.folder), seal(self.record))
+
+    def _write(self) -> None:
+        document = validate(seal(self.record), "attempt", str(self.folder / RECORD))
+        atomic_write(self.folder / RECORD, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def open_attempt(
+    target: Path | str, kind: str, key: Json, machine: Json, rescue: Rescue | None = None
+) -> Generator[OpenAttempt]:
+    """Open the next attempt of a target and yield it; whoever leaves without ending it has failed.
+
+    `target`: the folder of the result. `kind`: see the schema. `key`: of `keys.compose_key`. `machine`: who works.
+    """
+    target = Path(target)
+    sweep(target, rescue)
+    attempt = OpenAttempt(target, kind, key, machine)
+    try:
+        yield attempt
+    except BaseException as error:
+        if attempt.record["status"] == "open":
+            interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+            attempt.fail(
+                "interrupted" if interrupted else "error", " ".join(str(error).split()) or type(error).__name__
+            )
+        raise
+    if attempt.record["status"] == "open":
+        attempt.fail("error", "it was left without a result")
+
+
+def list_attempts(target: Path | str) -> list[Attempt]:
+    """Return all attempts of a target, complete or not, in order of start; UserError where a record was edited."""
+    store = Path(target) / FOLDER
+    found = sorted((path for path in _entries(store) if _is_published(path)), key=_number_of)
+    return [Attempt(path, read_record(path)) for path in found]
+
+
+def find_attempts(target: Path | str, key: Json) -> list[Attempt]:
+    """Return the complete attempts with this key, in order of start."""
+    wanted, store = key["sha256"], Path(target) / FOLDER
+    named = [path for path in _entries(store) if _is_published(path) and path.name.endswith(wanted[:_KEY_DIGITS])]
+    found = [Attempt(path, read_record(path)) for path in sorted(named, key=_number_of)]
+    return [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
+
+
+def read_record(folder: Path | str) -> Json:
+    """Return the record of an attempt, checked against its schema and its seal."""
+    path = Path(folder) / RECORD
+    record = read_json(path, "attempt")
+    if record != seal(record):
+        raise UserError(f"{path}: document_sha256 does not match the rest; it was edited, remove this attempt's folder")
+    return record
+
+
+def keep_file(source: Path | str, destination: Path | str) -> None:
+    """Put a file into the store, or from it into its place: as a hard link where there are such, else as a copy."""
+    source, destination = Path(source), Path(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    beside = destination.with_name(f".{destination.name}.{os.getpid()}.part")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    os.replace(beside, destination)
+    beside.unlink(missing_ok=True)  # to rename a link onto another link of the same file does nothing and leaves it
+
+
+def sweep(target: Path | str, rescue: Rescue | None = None) -> list[Attempt]:
+    """Turn what killed processes left behind into attempts, failed unless `rescue` finds what counts; return those."""
+    store, swept = Path(target) / FOLDER, list[Attempt]()
+    for part in sorted(path for path in _entries(store) if path.name.endswith(_PART)):
+        try:
+            record = read_record(part)
+        except UserError:
+            record = None
+        if record is not None and _is_alive(record["pid"]):
+            continue
+        if record is None:
+            shutil.rmtree(part, ignore_errors=True)  # killed before it said what it was
+            continue
+        facts = rescue(part) if rescue else None
+        record |= {"status": "failed" if facts is None else "complete", "ended_at": now(), "facts": facts or {}}
+        if facts is None:
+            failure = {"kind": "interrupted", "message": "the process that worked on it was killed"}
+            atomic_write(part / FAILURE, json.dumps(failure, indent=2) + "\n")
+        atomic_write(part / RECORD, json.dumps(seal(record), indent=2, ensure_ascii=False) + "\n")
+        swept.append(Attempt(_publish(part), seal(record)))
+    return swept
+
+
+def _claim(store: Path, key: str) -> Path:
+    """Make and return the folder of the next attempt, `.NNNN-KEY.part`."""
+    while True:
+        number = max(map(_number_of, _entries(store)), default=0) + 1
+        folder = store / f".{number:04d}-{key}{_PART}"
+        try:
+            folder.mkdir()
+        except FileExistsError:  # somebody else was faster
+            continue
+        return folder
+
+
+def _publish(part: Path) -> Path:
+    """Give a finished attempt its number, flushed to disk first."""
+    number, key = _number_of(part), part.name.removesuffix(_PART).split("-")[1]
+    while True:
+        final = part.parent / f"{number:04d}-{key}"
+        try:
+            os.rename(part, final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            number += 1
+            continue
+        return final
+
+
+def _number_of(path: Path) -> int:
+    """Return the number in an attempt's name, 0 for what is none."""
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match else 0
+
+
+def _is_published(path: Path) -> bool:
+    match = _NAME.fullmatch(path.name)
+    return match is not None and not path.name.startswith(".") and (path / RECORD).is_file()
+
+
+def _entries(store: Path) -> list[Path]:
+    return list(store.iterdir()) if store.is_dir() else []
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,154 @@
+"""What the rules ask of one cell: where its files are, how it is built, what the agent runs, and which tools it needs.
+
+A cell here is anything with `model`, `preset`, `device` and `precision`: a `Cell`, or the wildcards of a rule. A target
+that has an artifact but no device (wildcards with `builder`) is asked by preset and precision.
+"""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from .campaign import builder_of
+from .configuration import Device, Json, Model, Preset
+from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
+
+
+class CellLike(Protocol):
+    """A cell, or wildcards that name one."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def preset(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+
+
+class Cells:
+    """The catalogues of models, presets and devices, and what they say of a cell."""
+
+    def __init__(self, catalogues: Mapping[str, Mapping[str, Any]]) -> None:
+        self.models: Mapping[str, Model] = catalogues["model"]
+        self.presets: Mapping[str, Preset] = catalogues["preset"]
+        self.devices: Mapping[str, Device] = catalogues["device"]
+        self.pipelines: Mapping[str, Json] = catalogues["pipeline"]
+
+    # Models
+
+    def models_of(self, *source_kinds: str) -> list[str]:
+        """Return the names of the models that come from a file, a url, a recipe, or are stages of another model."""
+        return [name for name, model in self.models.items() if model["source"]["kind"] in source_kinds]
+
+    def recipe_script(self, model: str) -> str:
+        """Return the script that makes a model of kind recipe."""
+        return "scripts/recipe_{}.py".format(self.models[model]["source"]["recipe"].replace("-", "_"))
+
+    def sample_files(self, model: str) -> list[str]:
+        """Return the sample files that a model's configuration names; none unless its samples are of kind file."""
+        samples = self.models[model]["samples"]
+        return [samples["calibration"], samples["evaluation"]] if samples["kind"] == "file" else []
+
+    # Artifacts
+
+    def presets_of(self, artifact: str) -> list[str]:
+        """Return the names of the presets whose artifact is such a file."""
+        return [name for name, preset in self.presets.items() if preset["artifact"] == artifact]
+
+    def builder_of(self, cell: CellLike) -> str:
+        """Return who builds the artifact of a cell: `host`, or its device."""
+        return builder_of(self.presets[cell.preset], cell.device)
+
+    def artifact_folder_of(self, cell: CellLike) -> str:
+        """Return where the artifact of a cell is."""
+        return artifact_folder(cell.model, cell.preset, self.builder_of(cell), cell.precision)
+
+    def artifact_of(self, cell: CellLike) -> str:
+        """Return the path of a cell's artifact."""
+        return f"{self.artifact_folder_of(cell)}/artifact.{self.presets[cell.preset]['artifact']}"
+
+    def calibration_set_of(self, cell: Any) -> list[str]:
+        """Return the samples that choose int8 ranges, for a precision that needs them: they rebuild int8 only."""
+        return [f"{source_folder(cell.model)}/samples/calibration.npz"] if cell.precision == "int8" else []
+
+    def toolchain_of(self, preset: str) -> str:
+        """Return the record of the toolchain that builds a preset's artifacts."""
+        return toolchain_record(self.presets[preset].get("toolchain", ""))
+
+    def list_toolchains(self) -> list[str]:
+        """Return the names of all toolchains that presets build or run with, sorted."""
+        names = [preset.get(key) for preset in self.presets.values() for key in ("toolchain", "runtime_toolchain")]
+        return sorted({name for name in names if isinstance(name, str)})
+
+    def parity_limits_of(self, preset: str, precision: str) -> dict[str, float]:
+        """Return the limits that the outputs of an artifact are held to; {} where the preset names none."""
+        return self.presets[preset]["parity"].get(precision, {})
+
+    # What the agent runs
+
+    def parity_arm_of(self, cell: Any) -> Json:
+        """Return what of a cell decides what its artifact computes: the agent's arm, less the artifact's path."""
+        preset = self.presets[cell.preset]
+        return {"backend": preset["backend"], "precision": cell.precision, "runtime": preset["runtime"]}
+
+    def arm_of(self, cell: CellLike) -> Json:
+        """Return what of a cell decides how its artifact is measured.
+
+        That is the arm of `parity_arm_of`, the interpreter that has its runtime, and for a stage of a pipeline what
+        happens between two calls.
+        """
+        name, source = self.runtime_toolchain_of(cell), self.models[cell.model]["source"]
+        arm = self.parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
+        between = self.pipelines[source["pipeline"]].get("between_calls") if source["kind"] == "stage" else None
+        return arm | ({"between_calls": between} if between else {})
+
+    def runtime_toolchain_of(self, cell: CellLike) -> str | None:
+        """Return the toolchain in which a cell is measured; None where ours will do, or the device has a Python."""
+        device = self.devices[cell.device]
+        if device["transport"] != "local" or device.get("interpreter"):
+            return None
+        return self.presets[cell.preset].get("runtime_toolchain")
+
+    def runtimes_of(self, *cells: CellLike) -> list[str]:
+        """Return the records of the toolchains that measuring these cells needs."""
+        names = dict.fromkeys(map(self.runtime_toolchain_of, cells))
+        return [toolchain_record(name) for name in names if name]
+
+    def runs_in_our_python(self, cell: CellLike) -> bool:
+        """Tell whether a cell is measured by the ONNX Runtime that is installed beside the workflow."""
+        elsewhere = self.runtime_toolchain_of(cell) or self.devices[cell.device].get("interpreter")
+        return self.presets[cell.preset]["backend"] == "onnxruntime" and not elsewhere
+
+    def parity_runtime_of(self, preset: str) -> list[str]:
+        """Return the record of the toolchain in which this machine runs a preset's artifacts, if it is not ours."""
+        name = self.presets[preset].get("runtime_toolchain")
+        return [toolchain_record(name)] if name else []
+
+    def parity_interpreter_option(self, preset: str, builder: str) -> str:
+        """Return the option that names the interpreter that has a preset's runtime, empty where ours will do.
+
+        What a device has built runs in the Python that its configuration names: nobody else may have the runtime.
+        """
+        if builder in self.devices:
+            return self.interpreter_option(builder)
+        name = self.presets[preset].get("runtime_toolchain")
+        return f"--interpreter {toolchain_interpreter(name)}" if name else ""
+
+    # Devices
+
+    def interpreter_option(self, device: str) -> str:
+        """Return the option that names a device's own Python, empty where it has none."""
+        interpreter = self.devices[device].get("interpreter")
+        return f"--interpreter {shlex.quote(interpreter)}" if interpreter else ""
+
+    def builder_options(self, device: str) -> str:
+        """Return the options of a build on a device: which board it must be, its lock, and which Python is its own."""
+        document = self.devices[device]
+        options = {"--board": document.get("board_contains"), "--lock": document.get("lock")}
+        given = [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
+        return " ".join(filter(None, (*given, self.interpreter_option(device))))
+
+    def describe_device(self, device: str) -> Json:
+        """Return what of a device decides how it is measured and what it is called in a comparison."""
+        return {"name": device} | {key: value for key, value in self.devices[device].items() if key != "description"}

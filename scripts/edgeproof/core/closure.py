@@ -1,0 +1,134 @@
+"""The code of a job: the files of this repository that a script executes, found by reading its imports.
+
+Imports are read from the syntax tree and followed inside `scripts/`, so they must be static. The agent and the
+converters are started as programs, so no import leads to them; their files are listed here.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .code_digest import digest_code
+from .digest_cache import DigestCache
+from .files import sha256_bytes
+
+ROOT = Path("scripts")
+AGENT = ROOT / "edgeproof" / "agent"
+CONVERTERS = ROOT / "edgeproof" / "converters"
+WORDING = "_texts.py"  # modules of constants that only people read
+
+
+def list_module_files(module: str, root: Path = ROOT) -> Iterator[Path]:
+    """Yield the files below `root` that importing the dotted `module` executes, packages first."""
+    stem = root
+    for part in module.split("."):
+        stem /= part
+        for path in (stem / "__init__.py", stem.with_suffix(".py")):
+            if path.is_file():
+                yield path
+
+
+def list_imports(path: Path, root: Path = ROOT) -> Iterator[str]:
+    """Yield the absolute dotted names that one source file imports, also inside functions."""
+    yield from _imports_of(ast.parse(path.read_bytes()), path.parent.relative_to(root).parts)
+
+
+def _imports_of(tree: ast.Module, package: tuple[str, ...]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            anchor = package[: len(package) + 1 - node.level] if node.level else ()
+            prefix = [*anchor, *filter(None, [node.module])]
+            yield from (".".join([*prefix, alias.name]) for alias in node.names)
+
+
+@cache
+def list_code(script: str) -> list[str]:
+    """Return the project files that a script imports, sorted, without the script itself."""
+    found: set[Path] = set()
+    pending = {Path(script)}
+    while pending:
+        path = pending.pop()
+        found.add(path)
+        pending.update(_files_imported(path) - found)
+    return sorted(str(path) for path in found - {Path(script)})
+
+
+@cache
+def list_agent_code() -> list[str]:
+    """Return the files of the agent, sorted."""
+    return sorted(str(path) for path in AGENT.rglob("*.py"))
+
+
+def list_converter_code(name: str) -> list[str]:
+    """Return the files that run when the converter `name` is started in its toolchain."""
+    module = f"{CONVERTERS}/to_{name}.py"
+    return [f"{CONVERTERS}/__main__.py", module, *list_code(module)]
+
+
+def digest_files(paths: Iterable[str]) -> str:
+    """Return one sha256 over code files: the name and the digest of the code of each, in order of name.
+
+    Comments, docstrings and layout are left out (see `code_digest`), and so are modules of wording.
+    """
+    known = {path: _read_facts(Path(path))["digest"] for path in paths if not path.endswith(WORDING)}
+    return sha256_bytes("".join(f"{path} {digest}\n" for path, digest in sorted(known.items())).encode())
+
+
+@cache
+def digest_script(script: str) -> str:
+    """Return the digest of a script and of all that it imports."""
+    return digest_files([script, *list_code(script)])
+
+
+@cache
+def digest_agent_code() -> str:
+    """Return the digest of the agent, which decides what a measurement is."""
+    return digest_files(list_agent_code())
+
+
+@cache
+def digest_converter(name: str) -> str:
+    """Return the digest of a converter."""
+    return digest_files(list_converter_code(name))
+
+
+@cache
+def digest_text(path: str) -> str:
+    """Return the sha256 of a file that is no code, such as a template."""
+    return sha256_bytes(Path(path).read_bytes())
+
+
+def save_facts() -> None:
+    """Remember what was read of the code for the next start: parsing a hundred files takes half a second."""
+    _facts().save()
+
+
+@cache
+def _files_imported(path: Path) -> frozenset[Path]:
+    return frozenset(file for module in _read_facts(path)["imports"] for file in _module_files(module))
+
+
+@cache
+def _module_files(module: str) -> tuple[Path, ...]:
+    return tuple(list_module_files(module))
+
+
+@cache
+def _facts() -> DigestCache:
+    return DigestCache("code")
+
+
+@cache
+def _read_facts(path: Path) -> Any:
+    """Return {digest, imports} of a code file."""
+    return _facts().ask(path, _describe_code)
+
+
+def _describe_code(path: Path) -> dict[str, Any]:
+    source = path.read_bytes()
+    package = path.parent.relative_to(ROOT).parts
+    return {"digest": digest_code(source), "imports": list(_imports_of(ast.parse(source), package))}

@@ -1,0 +1,57 @@
+"""Facts about files that were computed before and still hold: kept by path, size, inode and times in nanoseconds.
+
+The cache is a convenience: it can be deleted at any time, and nothing in it is evidence.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .files import atomic_write
+
+CACHE = Path(".edgeproof")
+# A file that changed this recently may change again without a new time of change.
+_SETTLED_NS = 2_000_000_000
+
+
+class DigestCache:
+    """Facts about files, remembered in `.edgeproof/{name}.json` until a file changes."""
+
+    def __init__(self, name: str, folder: Path = CACHE) -> None:
+        self.path = folder / f"{name}.json"
+        self.known: dict[str, list[Any]] = self._read()
+        self.changed = False
+
+    def ask(self, path: Path | str, compute: Callable[[Path], Any]) -> Any:
+        """Return `compute(path)`, from memory where the file is the one it was computed for; OSError if it is gone."""
+        path = Path(path)
+        status = os.stat(path)
+        stamp = [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+        entry = self.known.get(str(path))
+        if entry is not None and entry[0] == stamp:
+            return entry[1]
+        value = compute(path)
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
+            self.known[str(path)] = [stamp, value]
+            self.changed = True
+        return value
+
+    def save(self) -> None:
+        """Write what was learnt, in one step. A folder that cannot be written costs time and nothing else."""
+        if not self.changed:
+            return
+        try:
+            atomic_write(self.path, json.dumps(self.known, separators=(",", ":")))
+        except OSError:
+            return
+        self.changed = False
+
+    def _read(self) -> dict[str, list[Any]]:
+        try:
+            known = json.loads(self.path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}  # pyright: ignore[reportUnknownVariableType]

@@ -1,0 +1,86 @@
+"""`pairs.csv` and the entries of sessions in documents: views of what the raw times of pairs say."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeproof.core.attempts import Attempt, read_record
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import atomic_write
+from edgeproof.core.layout import relative_to_repository
+
+from .pair_records import Pair
+from .paired_sessions import PairsSession, read_session
+
+COLUMNS = (
+    "pair",
+    "session",
+    "mode",
+    "log_ratio",
+    "left_ns",
+    "right_ns",
+    "left_log_error",
+    "right_log_error",
+    "floor_sd",
+    "alone_left",
+    "alone_right",
+    "seconds",
+    "folder",
+    "sha256",
+)
+
+
+def read_session_at(folder: str) -> PairsSession:
+    """Return the session of the attempt in a folder."""
+    return read_session(Attempt(Path(folder), read_record(folder)))
+
+
+def write_table(path: Path, sessions: Sequence[PairsSession]) -> None:
+    """Write `pairs.csv`: one row per pair in order of the sequence, a view of what the raw times say."""
+    atomic_write(path, render_table(sessions))
+
+
+def render_table(sessions: Sequence[PairsSession]) -> str:
+    """Return the text of `pairs.csv`."""
+    lines, number = [",".join(COLUMNS)], 0
+    for order, session in enumerate(sessions, 1):
+        for pair in session.pairs:
+            number += 1
+            cells = (number, order, *_cells_of(pair))
+            lines.append(",".join("" if cell is None else str(cell) for cell in cells))
+    return "\n".join(lines) + "\n"
+
+
+def describe_session(session: PairsSession) -> Json:
+    """Return the entry of a session in the documents that use its pairs."""
+    record, attempt = session.record, session.attempt
+    return {
+        "attempt": relative_to_repository(attempt.folder),
+        "started_at": attempt.record["started_at"],
+        "machine": attempt.record["machine"]["id"],
+        "pairs": len(session.pairs),
+        "seconds": record["seconds"],
+        "ended_by": record["ended_by"],
+        "interleaving": record["interleaving"],
+        "inputs": record["inputs"],
+        "state": session.state,
+        "steal_share": record["environment"]["steal_share"],
+        "throttled": session.throttled,
+        "provenance": session.provenance,
+    }
+
+
+def _cells_of(pair: Pair) -> tuple[object, ...]:
+    return (
+        pair.mode,
+        pair.log_ratio,
+        pair.left.value_ns,
+        pair.right.value_ns,
+        pair.left.log_error,
+        pair.right.log_error,
+        pair.floor_sd,
+        pair.alone.get("left"),
+        pair.alone.get("right"),
+        pair.seconds,
+        relative_to_repository(pair.folder),
+        pair.sha256,
+    )

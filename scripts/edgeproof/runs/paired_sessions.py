@@ -1,0 +1,240 @@
+"""Sessions of interleaved pairs: one live session of the agent whose caller says after every pair whether it goes on.
+
+A session is an attempt of the store (kind `pairs`). All complete attempts with one key are one sequence of pairs, in
+order of start: whoever needs more pairs continues it. What decides the raw data is in the key; how many pairs or
+seconds may be spent is not.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from edgeproof.agent.machine import describe_machine
+from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt
+from edgeproof.core.configuration import Arm, Device, Json, MeasuringProtocol
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_write, sha256_bytes
+from edgeproof.core.layout import REPOSITORY, relative_to_repository
+
+from .conditions import describe_state, describe_throttling
+from .pair_records import ARMS, Pair, read_pair
+
+SESSION = "session"
+_TIMEOUT_S = 600
+# What of a protocol decides how a pair is timed; how many there are does not.
+_TIMING = (
+    "warmup_runs",
+    "warmup_seconds",
+    "min_samples",
+    "min_seconds",
+    "max_timer_share",
+    "inputs",
+    "block_pairs",
+    "block_seconds",
+    "pair_seconds",
+)
+
+
+@dataclass(frozen=True)
+class PairPlace:
+    """Where and how pairs are measured. `inputs`: samples file; `interpreter`: the Python that runs the agent."""
+
+    inputs: Path
+    device: Device
+    protocol: MeasuringProtocol
+    interpreter: str
+
+
+@dataclass(frozen=True)
+class PairsSession:
+    """One finished session: its attempt, the agent's record, and its pairs in order."""
+
+    attempt: Attempt
+    record: Json
+    pairs: tuple[Pair, ...]
+
+    @property
+    def state(self) -> dict[str, Json]:
+        """The state of machine and runtime that the arms met."""
+        return self.attempt.record["facts"]["state"]
+
+    @property
+    def provenance(self) -> str:
+        """`measured`, or `simulated` where the arms only pretend to run."""
+        return self.attempt.record["facts"]["provenance"]
+
+    @property
+    def throttled(self) -> str | None:
+        """What throttled the board during the session, in words; None when nothing did or nobody can tell."""
+        environment = self.record["environment"]
+        if environment["after"] is None:
+            return None
+        return describe_throttling(environment["before"]["throttled"], environment["after"]["throttled"])
+
+
+def timing_of(protocol: MeasuringProtocol) -> Json:
+    """Return what of a protocol decides how the processes of a pair are timed."""
+    return {key: value for key, value in protocol.items() if key in _TIMING}
+
+
+def list_sessions(folders: Sequence[Path | str], key: Json) -> list[PairsSession]:
+    """Return the complete sessions with this key below any of the folders, in order of start."""
+    attempts = [attempt for folder in dict.fromkeys(map(str, folders)) for attempt in find_attempts(folder, key)]
+    attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
+    return [read_session(attempt) for attempt in attempts]
+
+
+def read_session(attempt: Attempt) -> PairsSession:
+    """Return a session of the store with its pairs computed from raw times; UserError where a file was changed."""
+    record = json.loads((attempt.folder / SESSION / "session.json").read_text())
+    names = [entry["folder"] for entry in record["pairs"] if entry["status"] == "ok"]
+    pairs = tuple(read_pair(attempt.folder / SESSION / name) for name in names)
+    for pair, sha256 in zip(pairs, attempt.record["facts"]["pairs"], strict=True):
+        if pair.sha256 != sha256:
+            raise UserError(f"{pair.folder}/pair.json: was changed since it was measured; remove its attempt")
+    return PairsSession(attempt, record, pairs)
+
+
+def measure_session(
+    target: Path | str,
+    label: str,
+    key: Json,
+    arms: dict[str, Arm],
+    place: PairPlace,
+    plan: Json,
+    goes_on: Callable[[list[Pair]], bool],
+) -> PairsSession:
+    """Measure pairs in one session until the budget ends or `goes_on` says no; keep the attempt and return it.
+
+    `arms`: {left, right} with the paths of their artifacts. `plan`: what the agent is told of this session: budget
+    {pairs, seconds}, first_pair, interleaving, inputs_count. `goes_on`: asked after every pair, with all pairs of this
+    session. UserError when no pair could be measured for a reason that another try may mend; then the attempt says why.
+    A pair that an artifact's own fault ended is in the record (`failure` of the attempt's facts).
+    """
+    spec = {
+        "label": label,
+        "arms": arms,
+        "inputs": str(place.inputs),
+        "protocol": place.protocol,
+        "lock": place.device.get("lock"),
+        "board": place.device.get("board_contains"),
+        "timeout_s": place.device.get("timeout_s", _TIMEOUT_S),
+        "ask": True,
+        **plan,
+    }
+    interpreter = place.device.get("interpreter") or place.interpreter
+    with open_attempt(target, "pairs", key, describe_machine(), rescue_pairs) as attempt:
+        atomic_write(attempt.folder / "spec.json", json.dumps(spec, indent=2) + "\n")
+        pairs: list[Pair] = []
+        try:
+            code = _drive(attempt, interpreter, pairs, goes_on)
+        except KeyboardInterrupt:
+            if pairs:  # what was measured counts
+                attempt.complete(**_describe_end(attempt.folder))
+            raise
+        if code != 0 and not pairs:
+            failure = _read_failure(attempt.folder, code)
+            attempt.fail(failure["kind"], failure["message"])
+            raise UserError(
+                f"{label}: no verdict ({failure['kind']}): {failure['message']}; the attempt is in "
+                f"{relative_to_repository(attempt.store)}"
+            )
+        closed = attempt.complete(**_describe_end(attempt.folder))
+    return read_session(closed)
+
+
+def rescue_pairs(folder: Path) -> Json | None:
+    """Return the facts of a session whose process was killed, if it has whole pairs: those count."""
+    try:
+        facts = _describe_end(folder)
+    except (OSError, ValueError, KeyError):
+        return None
+    return facts if facts["pairs"] else None
+
+
+def _describe_end(folder: Path) -> Json:
+    """Return what an attempt's record says of a session: digests of its whole pairs, state of the arms, failure."""
+    record = json.loads((folder / SESSION / "session.json").read_text())
+    digests: list[str] = []
+    failure = None
+    for entry in record["pairs"]:
+        text = (folder / SESSION / entry["folder"] / "pair.json").read_bytes()
+        if entry["status"] == "ok":
+            digests.append(sha256_bytes(text))
+        else:
+            failure = json.loads(text)["reason"]
+    backends = {arm["backend"] for arm in json.loads((folder / "spec.json").read_text())["arms"].values()}
+    provenance = "simulated" if "fake" in backends else "measured"
+    return {"pairs": digests, "failure": failure, "state": _read_state(record, folder), "provenance": provenance}
+
+
+def _read_state(record: Json, folder: Path) -> dict[str, Json]:
+    """Return the state that each arm met, from the first pair that is whole."""
+    before = record["environment"]["before"]
+    versions: dict[str, Any] = dict.fromkeys(ARMS)
+    for entry in record["pairs"]:
+        if entry["status"] == "ok":
+            arms = json.loads((folder / SESSION / entry["folder"] / "pair.json").read_text())["arms"]
+            versions = {arm: arms[arm]["runtime"]["version"] for arm in ARMS}
+            break
+    return {arm: describe_state(before, versions[arm]) for arm in ARMS}
+
+
+def _drive(attempt: OpenAttempt, interpreter: str, pairs: list[Pair], goes_on: Callable[[list[Pair]], bool]) -> int:
+    """Run the agent's session, answer it after every pair, and return its exit code."""
+    out = attempt.folder / SESSION
+    command = [interpreter, "-m", "edgeproof.agent", "pairs", str(attempt.folder / "spec.json"), str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONUNBUFFERED": "1"}
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    try:
+        process = subprocess.Popen(command, env=environment, text=True, **pipes)
+    except OSError as error:
+        raise UserError(f"{interpreter}: cannot be started ({error.strerror}); name another interpreter") from error
+    assert process.stdin and process.stdout and process.stderr
+    with process, (attempt.folder / "agent.log").open("w") as log:
+        echo = threading.Thread(target=_echo, args=(process.stderr, log))
+        echo.start()
+        try:
+            for line in process.stdout:
+                event = json.loads(line)
+                if event["event"] == "pair" and event["status"] == "ok":
+                    pairs.append(read_pair(out / event["folder"]))
+                    _answer(process.stdin, goes_on(pairs))
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            process.wait()
+            echo.join()
+    return process.returncode
+
+
+def _answer(stream: IO[str], yes: bool) -> None:
+    try:
+        stream.write(json.dumps({"continue": yes}) + "\n")
+        stream.flush()
+    except BrokenPipeError:  # it stopped by itself: its budget is over
+        pass
+
+
+def _echo(source: IO[str], log: IO[str]) -> None:
+    """Show the agent's messages as they come, and keep them."""
+    for line in source:
+        log.write(line)
+        log.flush()
+        print(line, end="", file=sys.stderr, flush=True)
+
+
+def _read_failure(folder: Path, code: int) -> Json:
+    path = folder / SESSION / "failure.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    log = folder / "agent.log"
+    tail = " ".join(log.read_text(errors="replace").split()[-40:]) if log.exists() else ""
+    return {"kind": "agent_error", "message": f"the agent exited with {code}: {tail}"}

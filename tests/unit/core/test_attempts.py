@@ -1,0 +1,105 @@
+"""The store: attempts are whole or not there, found by key, never overwritten; what was killed is no result."""
+
+import json
+import multiprocessing
+import os
+
+import pytest
+from edgeproof.core.attempts import find_attempts, keep_file, list_attempts, open_attempt, sweep
+from edgeproof.core.errors import UserError
+from edgeproof.core.keys import compose_key
+
+KEY, OTHER = compose_key({"threads": 1}), compose_key({"threads": 2})
+HERE = {"id": "0" * 16, "board": "desk", "cpu": "a cpu"}
+
+
+def make(folder, key=KEY, text="raw"):
+    with open_attempt(folder, "session", key, HERE) as attempt:
+        (attempt.folder / "samples").write_text(text)
+        return attempt.complete(samples=1)
+
+
+def test_attempts_are_found_by_key_in_order_of_start(tmp_path):
+    first, _, third = make(tmp_path), make(tmp_path, OTHER), make(tmp_path, text="more")
+    assert [item.folder for item in find_attempts(tmp_path, KEY)] == [first.folder, third.folder]
+    assert (first.number, third.number) == (1, 3) and first.record["facts"] == {"samples": 1}
+
+
+def test_until_it_ends_there_is_no_attempt(tmp_path):
+    with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
+        assert list_attempts(tmp_path) == []
+        attempt.complete()
+    assert len(list_attempts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("no disk"), KeyboardInterrupt()])
+def test_an_error_leaves_a_failed_attempt_that_says_why(tmp_path, error):
+    with pytest.raises(type(error)), open_attempt(tmp_path, "session", KEY, HERE):
+        raise error
+    (failed,) = list_attempts(tmp_path)
+    reason = json.loads((failed.folder / "failure.json").read_text())
+    assert not failed.complete and find_attempts(tmp_path, KEY) == []
+    assert reason["kind"] == ("interrupted" if isinstance(error, KeyboardInterrupt) else "error")
+
+
+def test_an_attempt_left_open_failed(tmp_path):
+    with open_attempt(tmp_path, "session", KEY, HERE):
+        pass
+    assert not list_attempts(tmp_path)[0].complete
+
+
+def test_what_a_killed_process_left_becomes_a_failed_attempt(tmp_path):
+    def work():
+        with open_attempt(tmp_path, "session", KEY, HERE):
+            os._exit(9)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    assert list_attempts(tmp_path) == []
+    (swept,) = sweep(tmp_path)
+    assert not swept.complete and (swept.folder / "failure.json").is_file() and find_attempts(tmp_path, KEY) == []
+    assert make(tmp_path).number == 2
+
+
+def test_what_counts_of_a_killed_process_is_rescued(tmp_path):
+    def work():
+        with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
+            (attempt.folder / "pair").write_text("whole")
+            os._exit(9)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    (swept,) = sweep(tmp_path, lambda folder: {"pairs": 1} if (folder / "pair").exists() else None)
+    assert [item.folder for item in find_attempts(tmp_path, KEY)] == [swept.folder]
+    assert swept.record["facts"] == {"pairs": 1} and not (swept.folder / "failure.json").exists()
+
+
+def test_a_folder_of_a_living_process_is_left_alone(tmp_path):
+    with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
+        assert sweep(tmp_path) == [] and attempt.folder.is_dir()
+        make(tmp_path, OTHER)
+        attempt.complete()
+    assert [item.number for item in list_attempts(tmp_path)] == [1, 2]
+
+
+def test_an_edited_record_is_named(tmp_path):
+    path = make(tmp_path).folder / "attempt.json"
+    document = json.loads(path.read_text())
+    document["machine"]["board"] = "another desk"
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match=r"attempt\.json: document_sha256 does not match"):
+        find_attempts(tmp_path, KEY)
+
+
+def test_a_kept_file_is_a_link_or_a_copy_and_replaces_in_one_step(tmp_path, monkeypatch):
+    source, place = tmp_path / "source", tmp_path / "folder" / "place"
+    source.write_text("artifact")
+    keep_file(source, place)
+    keep_file(source, place)
+    assert place.samefile(source) and [path.name for path in place.parent.iterdir()] == ["place"]
+    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    place.unlink()
+    keep_file(source, place)
+    assert place.read_text() == "artifact" and not place.samefile(source)

@@ -1,0 +1,92 @@
+"""What the rules ask of a campaign: sides, calibrations, budgets, plans."""
+
+from types import SimpleNamespace
+
+import pytest
+from edgeproof.artifacts.records.formats import CHANNELS_LAST
+from edgeproof.core.campaign import CATALOGUES, DEFAULT_MARGIN, expand_campaign, read_catalogue
+from edgeproof.core.cells import Cells
+from edgeproof.core.errors import UserError
+from edgeproof.core.pipelines import list_stage_models
+from edgeproof.core.stages import Stages
+from edgeproof.core.targets import Targets
+from edgeproof.core.yaml_files import read_yaml
+
+
+@pytest.fixture(scope="module")
+def catalogues():
+    read = {kind: read_catalogue(kind) for kind in CATALOGUES}
+    read["model"] |= list_stage_models(read["pipeline"])
+    return read
+
+
+def make_targets(catalogues, **changes):
+    config = read_yaml("config/config.yaml", "campaign") | changes
+    return Targets(expand_campaign(config, catalogues), Stages(Cells(catalogues), CHANNELS_LAST), catalogues)
+
+
+def test_the_protocol_of_runs_leaves_out_what_only_pairs_use(catalogues):
+    protocol = make_targets(catalogues).run_protocol()
+    assert protocol["name"] == "quick" and not {"pairs", "description"} & set(protocol)
+
+
+def test_sides_lead_to_runs_and_artifacts(catalogues):
+    targets, wildcards = make_targets(catalogues), SimpleNamespace(comparison="digits-fp32-vs-int8")
+    assert (
+        targets.side_file("right", "result.json")(wildcards) == "results/runs/digits-cnn/ort-cpu/local/int8/result.json"
+    )
+    parity = targets.side_file("left", "parity.json")(wildcards)
+    assert parity == "results/artifacts/digits-cnn/ort-cpu/host/fp32/parity.json"
+
+
+def test_a_comparison_uses_the_calibration_of_its_device_if_there_is_one(catalogues):
+    assert make_targets(catalogues).noise_of("digits-aa") == ["results/calibration/local/noise.json"]
+    config = {key: value for key, value in read_yaml("config/config.yaml", "campaign").items() if key != "calibration"}
+    stages = Stages(Cells(catalogues), CHANNELS_LAST)
+    without = Targets(expand_campaign(config, catalogues), stages, catalogues)
+    assert without.noise_of("digits-aa") == [] and without.calibrated == []
+    with pytest.raises(UserError, match="does not calibrate local: add `calibration`"):
+        without.calibrating_cell("local")
+
+
+def test_margin_and_pairs_are_the_comparisons_own_or_the_defaults(catalogues):
+    targets = make_targets(catalogues)
+    assert targets.margin_of("digits-aa") == DEFAULT_MARGIN
+    assert targets.pair_budget("digits-aa") == catalogues["protocol"]["quick"]["pairs"]
+    comparisons = [dict(entry) for entry in read_yaml("config/config.yaml", "campaign")["comparisons"]]
+    comparisons[0] |= {"margin": 0.05, "pairs": 7}
+    own = make_targets(catalogues, comparisons=comparisons)
+    assert own.margin_of(comparisons[0]["name"]) == 0.05 and own.pair_budget(comparisons[0]["name"]) == 7
+
+
+def test_rules_for_regressions_stand_only_where_something_is_gated(catalogues):
+    assert make_targets(catalogues).gated_regressions() == {"gated": []}
+    comparisons = [dict(entry) for entry in read_yaml("config/config.yaml", "campaign")["comparisons"]]
+    comparisons[0]["gate"] = True
+    gated = make_targets(catalogues, comparisons=comparisons).gated_regressions()
+    assert gated["gated"] == [comparisons[0]["name"]] and gated["policy"] == "strict"
+
+
+def test_plans_want_every_file_of_every_stage(catalogues):
+    assert make_targets(catalogues).plan_targets() == []
+    targets = make_targets(catalogues, pipelines=["fake-three"])
+    wanted = targets.plan_targets()
+    goals = catalogues["pipeline"]["fake-three"]["goals"]
+    assert [["fake-three", goal] for goal in goals] == targets.list_plans()
+    assert (
+        f"results/plans/fake-three/{goals[0]}/plan.json" in wanted
+        and "results/plans/fake-three/scenario.json" in wanted
+    )
+    for cell in targets.stages.cells_of("fake-three"):
+        assert f"results/runs/{cell}/result.json" in wanted
+
+
+def test_links_within_one_device_only(catalogues):
+    pipelines = {"two": {**catalogues["pipeline"]["fake-three"]}}
+    pipelines["two"]["executors"] = [
+        {**executor, "device": device}
+        for executor, device in zip(pipelines["two"]["executors"], ("local", "rpi"), strict=False)
+    ]
+    stages = Stages(Cells({**catalogues, "pipeline": pipelines}), CHANNELS_LAST)
+    with pytest.raises(UserError, match="two: its executors are on local, rpi"):
+        stages.device_of("two")
