@@ -23,6 +23,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.reader import current_reader, read_once, reading_once
+from edgeproof.core.stability import middle_of_rows
 
 from .conditions import describe_state, judge_environment
 from .sessions import ProcessRecord, Reason, Samples, Session, SessionRecord, SessionSetup, process_folder, run_session
@@ -234,4 +235,4 @@ def _row_of(process: ProcessRecord, session: Session) -> Json:
 
 
 def _median(samples: Samples, calls_per_sample: int) -> float:
-    return float(np.median(samples)) / calls_per_sample
+    return float(middle_of_rows(samples[None, :])[0]) / calls_per_sample
