@@ -9,6 +9,7 @@ from edgeproof.core.campaign import CATALOGUES
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath
 from edgeproof.core.layout import REPOSITORY, artifact_folder
 from edgeproof.core.suggestions import suggest_words
 from edgeproof.core.yaml_files import read_yaml
@@ -54,8 +55,8 @@ def find_manifests(where: str | Path) -> list[Path]:
     return found
 
 
-def read_parity(path: str | Path) -> Json:
-    """Return the parity document at `path`; UserError if it is missing, invalid or was edited."""
+def read_parity(path: FilePath) -> Json:
+    """Return the parity document at `path`; UserError when it is missing, invalid or was edited."""
     return read_sealed(path, "parity", "check the parity again")
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json, read_json, require_sealed, validate, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import is_file, sha256_bytes, sha256_file
+from edgeproof.core.files import FilePath, is_file, sha256_bytes, sha256_file
 from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
+from edgeproof.core.reader import read_once
 
 _BUILDING = ("core", "sources", "artifacts", "converters")
 HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds where no toolchain is needed
 
 
-def read_manifest(path: str | Path) -> Json:
+@read_once
+def read_manifest(path: FilePath) -> Json:
     """Return the manifest at `path`, checked against its schema, its own digest and that of its preset snapshot.
 
     `status` is `ok` or `failed`. If it is `failed`, `reason` says why, `artifact.sha256` is None and the artifact file
