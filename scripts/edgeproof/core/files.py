@@ -7,9 +7,7 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
-from .errors import UserError
-
-FilePath = str | os.PathLike[str]
+from .reader import FilePath, current_reader
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -19,11 +17,7 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: FilePath) -> str:
     """Return the sha256 of a file's bytes as 64 hexadecimal digits; UserError if it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return current_reader().digest(path)
 
 
 def is_file(path: FilePath) -> bool:
