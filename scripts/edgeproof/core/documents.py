@@ -107,8 +107,10 @@ def digest_json(value: Any) -> str:
 
 @functools.cache
 def load_schema(kind: str) -> Json:
-    """Return the JSON Schema of one kind of document."""
-    return json.loads((SCHEMAS / f"{kind}.schema.json").read_text())
+    """Return the JSON Schema of one kind of document; `preset#snapshot`: the part `snapshot` of its `$defs`."""
+    name, _, part = kind.partition("#")
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    return {**schema["$defs"][part], "$defs": schema["$defs"]} if part else schema
 
 
 @functools.cache

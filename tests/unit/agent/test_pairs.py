@@ -304,6 +304,7 @@ def test_pairs_so_far_are_kept_when_a_session_is_ended(tmp_path, spec):
     record = json.loads((tmp_path / "out/session.json").read_text())
     assert record["ended_by"] == "interrupted" and record["pairs"][0]["status"] == "ok"
     assert load(tmp_path, 0, "blocks").shape[0] == 2
+    assert not list((tmp_path / "out").glob(".*"))  # nothing of a pair that was not finished
 
 
 def check_processes(tmp_path, spec, reason):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import onnx
 import pytest
-from edgeproof.artifacts.dry_run import RULES, plan_build
+from edgeproof.artifacts.dry_run import plan_build
+from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -139,7 +140,11 @@ def test_the_table_of_rules_is_that_of_the_workflow():
             name = re.match(r"rule (\w+):|use rule \w+ as (\w+)", block)
             log = 'converter="results/logs' in block
             found[suffix[1]] = (name[1] or name[2], log, "saved_model.json" in block)
-    assert {suffix: tuple(rule) for suffix, rule in RULES.items()} == found
+    table = {
+        suffix: (kind.rule, kind.converter is not None, kind.origin == "saved_model")
+        for suffix, kind in FORMATS.items()
+    }
+    assert table == found
 
 
 def test_every_shipped_preset_can_be_planned(root):
