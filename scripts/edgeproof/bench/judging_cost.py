@@ -16,15 +16,16 @@ from pathlib import Path
 
 from edgeproof.comparability.judging import judge_pair
 from edgeproof.comparability.reporting import report_comparison
-from edgeproof.core.campaign import DEFAULT_MARGIN, DEFAULT_REGRESSIONS
+from edgeproof.core.campaign import DEFAULT_REGRESSIONS
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell, comparison_folder, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
-from .made_up_campaigns import REPOSITORY, make_campaign, write_judgements, write_pairs
+from .made_up_campaigns import CAMPAIGN, REPOSITORY, make_campaign, write_judgements, write_pairs
 from .made_up_cells import name_cell
+from .made_up_pairs import PairsNoise
 
 PARTS = ("results", "comparisons", "decisions", "report", "gate")
 TARGET_SECONDS = 20.0
@@ -78,12 +79,12 @@ def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
         cells = [(f"model-{number:04d}", "ort-cpu", "desk", kind) for number in range(models) for kind in _PRECISIONS]
         options = {"processes": sizes["processes"], "count": sizes["samples"]}
         named = [dict(zip(Cell._fields, cell, strict=True)) for cell in cells[: sizes["cells"]]]
-        snapshot = make_campaign(folder, [cell | options for cell in named], name="large")
+        snapshot = make_campaign(folder, [cell | options for cell in named], name=CAMPAIGN)
         sides = [(left, right) for left, right in pairwise(cells) if left[0] == right[0]]
         plan = {f"pair-{number:04d}": pair for number, pair in enumerate(sides[: sizes["comparisons"]])}
         for number, (name, pair) in enumerate(plan.items()):
             cells = {side: name_cell(cell) for side, cell in zip(("left", "right"), pair, strict=True)}
-            write_pairs(name, cells, ratio=_RATIOS[number % len(_RATIOS)], spread=0.01, pairs=sizes["pairs"])
+            write_pairs(name, cells, pairs=sizes["pairs"], noise=PairsNoise(_RATIOS[number % len(_RATIOS)], 0.01))
         snapshot["comparisons"] = list(plan)
         Path(_PLAN).write_text(json.dumps({"snapshot": snapshot, "comparisons": plan}))
     finally:
@@ -107,23 +108,23 @@ def run_part(name: str) -> None:
 
 
 def _judge_comparison(name, cells, policy):
-    folder = comparison_folder(name)
+    folder = comparison_folder(CAMPAIGN, name)
     left, right = (f"{run_folder(name_cell(cell))}/result.json" for cell in cells)
     judge_pair(name, left, right, "strict", policy, ["precision"], f"{folder}/verdict.json")
     verdict, table, record = (f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json"))
-    report_comparison(verdict, table, record, DEFAULT_MARGIN, f"{folder}/report.json", f"{folder}/report.md")
+    report_comparison(verdict, table, record, (), f"{folder}/report.json", f"{folder}/report.md")
 
 
 def _command(name, folder):
     """Return the command of a part; the scripts are started as the rules start them."""
     snapshot = json.dumps(json.loads((folder / _PLAN).read_text())["snapshot"])
     if name == "report":
-        page = "results/evidence/large/report"
+        page = "results/evidence/trial/report"
         arguments = ["--campaign", snapshot, "--tolerate", "[]", "--html", f"{page}.html", "--markdown", f"{page}.md"]
         return ["scripts/write_report.py", *arguments]
     if name == "gate":
         gated = json.loads(snapshot)["comparisons"][:: len(_RATIOS)]
-        arguments = ["--campaign", snapshot, "--tolerate", "[]", "--output", "results/evidence/large/gate.json"]
+        arguments = ["--campaign", snapshot, "--tolerate", "[]", "--output", "results/evidence/trial/gate.json"]
         regressions = json.dumps(DEFAULT_REGRESSIONS | {"gated": gated})
         return ["scripts/check_gate.py", *arguments, "--regressions", regressions]
     return [_SCRIPT, "--part", name]

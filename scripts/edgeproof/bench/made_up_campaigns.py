@@ -8,29 +8,32 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgeproof.calibration.noise import describe_noise
+from edgeproof.calibration.noise import build_noise
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.judging import judge_pair
-from edgeproof.comparability.pairs import why_not
+from edgeproof.comparability.measured_pairs import why_not
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.comparability.reporting import build_report
+from edgeproof.comparability.sequences import describe_design, make_design
 from edgeproof.core.campaign import DEFAULT_CRITERIA, DEFAULT_MARGIN, DEFAULT_REGRESSIONS
 from edgeproof.core.configuration import Json
+from edgeproof.core.dependence import estimate_dependence
 from edgeproof.core.documents import read_json, write_json, write_sealed
-from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.files import sha256_file
+from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import REPOSITORY, Cell, artifact_folder, calibration_folder, comparison_folder, run_folder
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.conditions import state_of
-from edgeproof.runs.pairing import COLUMNS
-from edgeproof.runs.pairing import read_pairs as read_table
+from edgeproof.runs.pair_tables import describe_session, write_table
 
 from .made_up_cells import name_cell, write_cell
+from .made_up_pairs import PairsNoise, write_session
+
+CAMPAIGN, PROTOCOL = "trial", "quick"
 
 
 def make_campaign(
-    root: str | Path, cells: Sequence[Json], comparisons: Sequence[Json] = (), name: str = "trial"
+    root: str | Path, cells: Sequence[Json], comparisons: Sequence[Json] = (), name: str = CAMPAIGN
 ) -> Json:
     """Write the results of a campaign below `root`, which must be the current folder, and return its snapshot.
 
@@ -55,22 +58,25 @@ def write_comparison(
 ) -> None:
     """Write all files of a comparison.
 
-    `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread, pairs, sessions as in `write_pairs`.
+    `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread of `PairsNoise`; pairs, sessions as in
+    `write_pairs`.
     """
-    folder = comparison_folder(name)
+    folder = comparison_folder(CAMPAIGN, name)
     sides = {side: name_cell(cell) for side, cell in (("left", left), ("right", right))}
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
     paths = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
     judge_pair(name, paths["left"], paths["right"], "strict", policy, list(varies), f"{folder}/verdict.json")
-    write_pairs(name, sides, why_not(read_json(f"{folder}/verdict.json", "verdict")), **pairs)
-    report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json", margin)
+    noise = PairsNoise(**{key: pairs.pop(key) for key in ("ratio", "spread") if key in pairs})
+    skip = why_not(read_json(f"{folder}/verdict.json", "verdict"))
+    write_pairs(name, sides, skip, {"margin": margin, "comparisons": 1}, noise=noise, **pairs)
+    report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json")
     write_json(f"{folder}/report.json", report, "comparison")
     write_judgements(name, sides)
 
 
 def write_judgements(name: str, sides: dict[str, Cell]) -> None:
     """Write regression and decision of a comparison by the default policies; `sides`: {left, right}."""
-    folder = comparison_folder(name)
+    folder = comparison_folder(CAMPAIGN, name)
     results = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
     built = {side: artifact_folder(cell.model, cell.preset, "host", cell.precision) for side, cell in sides.items()}
     parities = {side: f"{built[side]}/parity.json" for side in sides}
@@ -90,91 +96,51 @@ def write_calibration(
     provenance: str = "measured",
     **cell: str,
 ) -> str:
-    """Write the A/A calibration of a device and return the path of its noise.json; `cell`: parts of the calibrating
-    cell.
-    """
-    folder, rows, records = calibration_folder(device), [], []
-    for number in range(1, sessions + 1):
-        attempt = f"{folder}/attempts/{number:04d}"
-        rows += _write_session(attempt, number, pairs, 1.0, spread)
-        records.append(_describe_session(attempt, number, pairs, {"left": {}, "right": {}}, provenance))
-    digest_of_table = _write_table(f"{folder}/pairs.csv", rows)
-    document = {
-        "schema": "edgeproof.noise.v1",
-        "device": device,
-        "cell": {"model": "digits-cnn", "preset": "ort-cpu", "precision": "fp32"} | cell | {"device": device},
-        "provenance": provenance,
-        "sessions": records,
-        "table_sha256": digest_of_table,
-        **describe_noise(read_table(f"{folder}/pairs.csv", digest_of_table), DEFAULT_MARGIN, records),
-    }
-    write_sealed(f"{folder}/noise.json", document, "noise")
-    return f"{folder}/noise.json"
+    """Write the A/A calibration of a cell and return the path of its noise.json; `cell`: parts of the cell's name."""
+    named = {"model": "digits-cnn", "preset": "ort-cpu", "precision": "fp32"} | cell | {"device": device}
+    place = Cell(**{field: named[field] for field in Cell._fields})
+    folder = Path(calibration_folder(place, PROTOCOL))
+    noise, backend = PairsNoise(1.0, spread), "fake" if provenance == "simulated" else "onnxruntime"
+    made = [write_session(str(folder), pairs, noise, {"left": {}, "right": {}}, backend) for _ in range(sessions)]
+    table = folder / "pairs.csv"
+    write_table(table, made)
+    key = made[0].attempt.record["key"]
+    write_sealed(folder / "noise.json", build_noise(place, made, key, DEFAULT_MARGIN, table), "noise")
+    return str(folder / "noise.json")
 
 
 def write_pairs(
     name: str,
     sides: dict[str, Cell],
     skip: Json | None = None,
-    ratio: float = 1.0,
-    spread: float = 0.002,
+    design: Json | None = None,
     pairs: int = 10,
     sessions: int = 1,
+    noise: PairsNoise = PairsNoise(),
 ) -> None:
-    """Write raw samples, table and record of a comparison's pairs.
+    """Write sessions, table and record of a comparison's pairs.
 
     `sides`: {left, right}, cells whose results exist. `skip`: the reason why nothing was measured, None if it was.
-    `ratio`: right / left; `spread`: standard deviation of the logarithm between processes.
+    `design`: {margin, comparisons}.
     """
-    folder, rows, records = comparison_folder(name), [], []
+    folder = Path(comparison_folder(CAMPAIGN, name))
     results = {side: json.loads(Path(f"{run_folder(cell)}/result.json").read_text()) for side, cell in sides.items()}
     state = {side: state_of(result) for side, result in results.items()}
-    for number in range(1, 1 if skip else sessions + 1):
-        attempt = f"{folder}/attempts/{number:04d}"
-        rows += _write_session(attempt, number, pairs, ratio, spread)
-        records.append(_describe_session(attempt, number, pairs, state))
-    digest_of_table = _write_table(f"{folder}/pairs.csv", rows)
+    backend = "fake" if any(result["provenance"] == "simulated" for result in results.values()) else "onnxruntime"
+    counts = [] if skip else [pairs] * sessions
+    made = [write_session(str(folder), count, noise, state, backend) for count in counts]
+    write_table(folder / "pairs.csv", made)
+    dependence = estimate_dependence([])
+    asked = design or {"margin": DEFAULT_MARGIN, "comparisons": 1}
     document = {
-        "schema": "edgeproof.pairs.v1",
+        "schema": "edgeproof.pairs.v2",
         "comparison": name,
         "status": "skipped" if skip else "measured",
         "reason": skip,
-        "budget": pairs * sessions,
-        "sessions": records,
-        "table_sha256": digest_of_table,
+        "key": compose_key({"made up": str(folder)}),
+        "budget": {"pairs": max(1, sum(counts)), "seconds": None},
+        "design": describe_design(make_design(asked["margin"], asked["comparisons"], dependence), dependence),
+        "sessions": [describe_session(session) for session in made],
+        "table_sha256": sha256_file(folder / "pairs.csv"),
     }
-    write_sealed(f"{folder}/pairs.json", document, "pairs")
-
-
-def _describe_session(attempt, number, pairs, state, provenance="measured"):
-    return {
-        "attempt": attempt,
-        "started_at_unix_s": 1.8e9 + number,
-        "pairs": pairs,
-        "provenance": provenance,
-        "state": state,
-        "disturbances": [],
-        "steal_share": 0.0,
-        "failure": None,
-    }
-
-
-def _write_table(path, rows):
-    """Write a table of pairs and return its digest."""
-    lines = [",".join(COLUMNS), *(",".join(str(row[column]) for column in COLUMNS) for row in rows)]
-    atomic_write(path, "\n".join(lines) + "\n")
-    return sha256_file(path)
-
-
-def _write_session(attempt, session, pairs, ratio, spread):
-    random, rows = np.random.default_rng(session), []
-    for pair in range(pairs):
-        for position, arm in enumerate(("left", "right")):
-            level = 1e6 * (ratio if arm == "right" else 1.0) * np.exp(spread * random.standard_normal())
-            samples = (level * np.exp(0.01 * random.standard_normal(50))).astype("int64")
-            path = Path(attempt) / "session" / f"process-{2 * pair + position:03d}" / "samples.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, samples)
-            values = (session, pair + 1, position + 1, arm, 1, len(samples), float(np.median(samples)), path)
-            rows.append(dict(zip(COLUMNS, (*values, sha256_file(path)), strict=True)))
-    return rows
+    write_sealed(folder / "pairs.json", document, "pairs")

@@ -66,6 +66,11 @@ class MeasuringProtocol(TypedDict):
     min_seconds: float
     max_timer_share: float
     pairs: NotRequired[int]
+    seconds: NotRequired[float]
+    inputs: NotRequired[int]
+    block_pairs: NotRequired[int]
+    block_seconds: NotRequired[float]
+    pair_seconds: NotRequired[float]
     repeats_when_unstable: NotRequired[int]
 
 

@@ -119,7 +119,7 @@ def measure_session(
             code = _drive(attempt, interpreter, pairs, goes_on)
         except KeyboardInterrupt:
             if pairs:  # what was measured counts
-                attempt.complete(**_describe_end(attempt.folder))
+                attempt.complete(**describe_end(attempt.folder))
             raise
         if code != 0 and not pairs:
             failure = _read_failure(attempt.folder, code)
@@ -128,20 +128,20 @@ def measure_session(
                 f"{label}: no verdict ({failure['kind']}): {failure['message']}; the attempt is in "
                 f"{relative_to_repository(attempt.store)}"
             )
-        closed = attempt.complete(**_describe_end(attempt.folder))
+        closed = attempt.complete(**describe_end(attempt.folder))
     return read_session(closed)
 
 
 def rescue_pairs(folder: Path) -> Json | None:
     """Return the facts of a session whose process was killed, if it has whole pairs: those count."""
     try:
-        facts = _describe_end(folder)
+        facts = describe_end(folder)
     except (OSError, ValueError, KeyError):
         return None
     return facts if facts["pairs"] else None
 
 
-def _describe_end(folder: Path) -> Json:
+def describe_end(folder: Path) -> Json:
     """Return what an attempt's record says of a session: digests of its whole pairs, state of the arms, failure."""
     record = json.loads((folder / SESSION / "session.json").read_text())
     digests: list[str] = []

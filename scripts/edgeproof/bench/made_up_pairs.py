@@ -1,0 +1,80 @@
+"""Made-up sessions of pairs: attempts of the store with raw times, as the agent would have left them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeproof.core.attempts import open_attempt
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.keys import compose_key
+from edgeproof.runs.paired_sessions import PairsSession, describe_end, read_session
+
+MACHINE = {"id": "0" * 16, "board": "desk", "cpu": "a cpu"}
+_BLOCKS, _SAMPLES = 10, 4
+
+
+@dataclass(frozen=True)
+class PairsNoise:
+    """`ratio`: right / left; `spread`: standard deviation of the logarithm between pairs; `seconds`: of a pair."""
+
+    ratio: float = 1.0
+    spread: float = 0.002
+    seconds: float = 2.0
+
+
+def write_session(
+    folder: str, pairs: int, noise: PairsNoise, state: Json, backend: str = "onnxruntime"
+) -> PairsSession:
+    """Write one session of pairs below a result's folder and return it.
+
+    `state`: {left, right}, as results have it; `backend`: `fake` makes the session simulated.
+    """
+    key = compose_key({"made up": folder})
+    with open_attempt(folder, "pairs", key, MACHINE) as attempt:
+        out = attempt.folder / "session"
+        random = np.random.default_rng(attempt.folder.name.encode())
+        arms = {arm: {"backend": backend} for arm in ("left", "right")}
+        atomic_write(attempt.folder / "spec.json", json.dumps({"arms": arms}))
+        entries = [_write_pair(out, number, noise, random, state) for number in range(pairs)]
+        before = {"throttled": None, **{k: v for k, v in state["left"].items() if k != "runtime_version"}}
+        record = {
+            "seconds": noise.seconds * pairs,
+            "interleaving": {"mode": "blocks", "reason": None},
+            "inputs": 1,
+            "pairs": entries,
+            "ended_by": "budget",
+            "environment": {"before": before, "after": {"throttled": None}, "steal_share": 0.0},
+            "drift": None,
+        }
+        atomic_write(out / "session.json", json.dumps(record))
+        return read_session(attempt.complete(**describe_end(attempt.folder)))
+
+
+def _write_pair(out: Path, number: int, noise: PairsNoise, random: np.random.Generator, state: Json) -> Json:
+    folder = out / f"pair-{number:03d}"
+    folder.mkdir(parents=True)
+    levels = 1e6 * np.array([1.0, noise.ratio * np.exp(noise.spread * random.standard_normal())])
+    times = levels[:, None, None] * np.exp(0.002 * random.standard_normal((2, _BLOCKS, _SAMPLES)))
+    arrays = {
+        "blocks.npy": times.astype("int64"),
+        "inputs.npy": np.zeros((_BLOCKS, _SAMPLES), "uint16"),
+        "order.npy": (np.arange(_BLOCKS) % 2).astype("uint8"),
+        "alone.npy": np.zeros((0, 10, _SAMPLES), "int64"),
+        "alone_inputs.npy": np.zeros((0, 10, _SAMPLES), "uint16"),
+    }
+    for name, array in arrays.items():
+        np.save(folder / name, array)
+    report = {
+        "pair": number,
+        "status": "ok",
+        "seconds": noise.seconds,
+        "interleaving": {"mode": "blocks", "reason": None},
+        "blocks": {"calls_per_sample": 1, "alone": []},
+        "arms": {arm: {"quantum_ns": 1, "runtime": {"version": state[arm].get("runtime_version")}} for arm in state},
+        "files": {name: {"sha256": sha256_file(folder / name)} for name in arrays},
+    }
+    atomic_write(folder / "pair.json", json.dumps(report))
+    return {"pair": number, "status": "ok", "folder": folder.name}
