@@ -183,7 +183,7 @@ def parse_cell(text: str) -> Cell:
 
 def describe_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[str], str]:
     """Return `(lines for config/config.yaml, command)`; no lines if the campaign has this comparison already."""
-    name = _find_comparison(root, left, right)
+    campaign, name = _find_comparison(root, left, right)
     lines: list[str] = []
     if name is None:
         name = name_comparison(left, right)
@@ -197,7 +197,7 @@ def describe_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[str],
         ]
         if left.precision != right.precision:
             lines.append("    varies: [precision]")
-    return lines, f"snakemake --profile local {comparison_folder(name)}/report.md"
+    return lines, f"snakemake --profile local {comparison_folder(campaign, name)}/report.md"
 
 
 def name_comparison(left: Cell, right: Cell) -> str:

@@ -30,6 +30,7 @@ from .made_up_cells import name_cell, write_cell
 from .made_up_pairs import PairsNoise, write_session
 
 CAMPAIGN, PROTOCOL = "trial", "quick"
+_QUIET = PairsNoise()
 
 
 def make_campaign(
@@ -116,7 +117,7 @@ def write_pairs(
     design: Json | None = None,
     pairs: int = 10,
     sessions: int = 1,
-    noise: PairsNoise = PairsNoise(),
+    noise: PairsNoise = _QUIET,
 ) -> None:
     """Write sessions, table and record of a comparison's pairs.
 

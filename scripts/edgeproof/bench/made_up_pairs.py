@@ -35,7 +35,7 @@ def write_session(
     key = compose_key({"made up": folder})
     with open_attempt(folder, "pairs", key, MACHINE) as attempt:
         out = attempt.folder / "session"
-        random = np.random.default_rng(attempt.folder.name.encode())
+        random = np.random.default_rng(list(attempt.folder.name.encode()))
         arms = {arm: {"backend": backend} for arm in ("left", "right")}
         atomic_write(attempt.folder / "spec.json", json.dumps({"arms": arms}))
         entries = [_write_pair(out, number, noise, random, state) for number in range(pairs)]

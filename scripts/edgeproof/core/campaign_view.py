@@ -46,7 +46,7 @@ def describe_campaign(files: CampaignFiles) -> Json:
             {"name": name, "left": str(item.left), "right": str(item.right), "varies": list(item.varies)}
             for name, item in campaign.comparisons.items()
         ],
-        "calibrates": {device: str(cell) for device, cell in (campaign.calibration or {}).get("cells", {}).items()},
+        "calibrates": [str(cell) for cell in (campaign.calibration["cells"] if campaign.calibration else [])],
         "pipelines": list(campaign.pipelines),
         "notes": list_added_cells(campaign, files),
         "places": {key: str(place) for key, place in sorted(files.places.items()) if "[" not in key},
@@ -65,8 +65,8 @@ def render_campaign(document: Json) -> list[str]:
         lines.append(f"  {cell['cell']}{needs}")
     lines += ["", f"{len(document['comparisons'])} comparisons"]
     lines += [f"  {item['name']}: {item['left']} with {item['right']}" for item in document["comparisons"]]
-    for device, cell in document["calibrates"].items():
-        lines += ["", f"Calibration of {device} with {cell}"]
+    if document["calibrates"]:
+        lines += ["", f"Calibration of {', '.join(document['calibrates'])}"]
     lines += ["", *document["notes"]] if document["notes"] else []
     lines += ["", "Where each value was written"]
     lines += [f"  {key:<24} {place}" for key, place in document["places"].items()]
