@@ -207,8 +207,8 @@ def name_comparison(left: Cell, right: Cell) -> str:
     return "-".join([*shared, *(a for a, b in pairs if a != b), "vs", *(b for a, b in pairs if a != b)])
 
 
-def _find_comparison(root: Path, left: Cell, right: Cell) -> str | None:
-    """Return the name under which the campaign compares two cells; None if it does not, or cannot be read."""
+def _find_comparison(root: Path, left: Cell, right: Cell) -> tuple[str, str | None]:
+    """Return (campaign, name of its comparison of two cells); None for the name if there is none to be read."""
     path = Path(root) / "config" / "config.yaml"
     try:
         catalogues = {
@@ -217,8 +217,9 @@ def _find_comparison(root: Path, left: Cell, right: Cell) -> str | None:
         }
         campaign = expand_campaign(read_yaml(path, "campaign"), catalogues, str(path))
     except UserError:
-        return None
-    return next((name for name, item in campaign.comparisons.items() if (item.left, item.right) == (left, right)), None)
+        return "demo", None
+    same = (name for name, item in campaign.comparisons.items() if (item.left, item.right) == (left, right))
+    return campaign.name, next(same, None)
 
 
 def read_build(root: Path, path: Path, read_result: ResultReader) -> Build:
