@@ -7,8 +7,6 @@
 rule make_toolchain:
     input:
         lock="envs/{toolchain}.lock",
-        script="scripts/make_toolchain.py",
-        code=list_code("scripts/make_toolchain.py"),
     output:
         "results/toolchains/{toolchain}.json",
     log:
@@ -17,10 +15,13 @@ rule make_toolchain:
         toolchain=one_of(CELLS.list_toolchains()),
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.make_toolchain(wildcards)),
     message:
         "Making the environment {wildcards.toolchain} from its lock"
     shell:
-        "python {input.script} --toolchain {wildcards.toolchain} --lock {input.lock:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/make_toolchain.py --key {params.key:q} --made {output:q}"
+        " --lock {input.lock:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule build_onnx:
@@ -28,8 +29,6 @@ rule build_onnx:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=CELLS.calibration_set_of,
-        script="scripts/build_onnx.py",
-        code=list_code("scripts/build_onnx.py"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.onnx",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -40,25 +39,19 @@ rule build_onnx:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        cell=lambda wildcards: as_json(dict(wildcards)),
-        preset=lambda wildcards: as_json(build_snapshot(wildcards)),
-        calibration=lambda wildcards, input: give_option("--calibration", input.calibration),
-        tools=host_tools_of,
+        key=lambda wildcards: as_json(KEYS.build(wildcards)),
     message:
         "Building {wildcards.model} as {wildcards.precision} ONNX for {wildcards.preset}"
     shell:
-        "python {input.script} --cell {params.cell:q} --source {input.source:q} --identity {input.identity:q}"
-        " --preset {params.preset:q} --precision {wildcards.precision} {params.calibration}"
+        "python scripts/build_onnx.py --key {params.key:q} --made {output.manifest:q}"
+        " --source {input.source:q} --identity {input.identity:q} --calibration {input.calibration:q}"
         " --artifact {output.artifact:q} --manifest {output.manifest:q} 2>&1 | tee {log:q}"
 
 
-use rule build_onnx as build_fake with:
+rule build_fake:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
-        calibration=[],
-        script="scripts/build_fake.py",
-        code=list_code("scripts/build_fake.py"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.json",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
@@ -66,8 +59,16 @@ use rule build_onnx as build_fake with:
         "results/logs/build_fake/{model}/{preset}/{builder}/{precision}.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("json")),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.build(wildcards)),
     message:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset}"
+    shell:
+        "python scripts/build_fake.py --key {params.key:q} --made {output.manifest:q}"
+        " --source {input.source:q} --identity {input.identity:q}"
+        " --artifact {output.artifact:q} --manifest {output.manifest:q} 2>&1 | tee {log:q}"
 
 
 rule build_saved_model:
@@ -75,21 +76,20 @@ rule build_saved_model:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         toolchain="results/toolchains/tensorflow.json",
-        script="scripts/build_saved_model.py",
-        code=list_code("scripts/build_saved_model.py"),
-        converter=list_converter_code("saved_model"),
     output:
         artifact="results/artifacts/{model}/saved_model/saved_model.zip",
         record="results/artifacts/{model}/saved_model/saved_model.json",
     log:
-        script="results/logs/build_saved_model/{model}.log",
         converter="results/logs/build_saved_model/{model}.converter.log",
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.build_saved_model(wildcards)),
     message:
         "Converting {wildcards.model} to a SavedModel"
     shell:
-        "python {input.script} --source {input.source:q} --identity {input.identity:q} --toolchain {input.toolchain:q}"
+        "python scripts/build_saved_model.py --key {params.key:q} --made {output.record:q}"
+        " --source {input.source:q} --identity {input.identity:q} --toolchain {input.toolchain:q}"
         " --artifact {output.artifact:q} --record {output.record:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
 
 
@@ -101,32 +101,24 @@ rule build_tflite:
         saved_model="results/artifacts/{model}/saved_model/saved_model.json",
         packed="results/artifacts/{model}/saved_model/saved_model.zip",
         toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
-        script="scripts/build_converted.py",
-        code=list_code("scripts/build_converted.py"),
-        converter=list_converter_code("tflite"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.tflite",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
-        script="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("tflite")),
     conda:
         "../envs/edgeproof.yaml"
     params:
-        cell=lambda wildcards: as_json(dict(wildcards)),
-        preset=lambda wildcards: as_json(build_snapshot(wildcards)),
-        calibration=lambda wildcards, input: give_option("--calibration", input.calibration),
-        tools=host_tools_of,
-        saved_model=lambda wildcards, input: give_option("--saved-model", input.get("saved_model")),
+        key=lambda wildcards: as_json(KEYS.build(wildcards)),
     message:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset}"
     shell:
-        "python {input.script} --cell {params.cell:q} --source {input.source:q} --identity {input.identity:q}"
-        " --preset {params.preset:q} --precision {wildcards.precision} {params.calibration} {params.saved_model}"
-        " --toolchain {input.toolchain:q} --artifact {output.artifact:q} --manifest {output.manifest:q}"
-        " --log {log.converter:q} 2>&1 | tee {log.script:q}"
+        "python scripts/build_converted.py --key {params.key:q} --made {output.manifest:q}"
+        " --source {input.source:q} --identity {input.identity:q} --calibration {input.calibration:q}"
+        " --saved-model {input.saved_model:q} --toolchain {input.toolchain:q}"
+        " --artifact {output.artifact:q} --manifest {output.manifest:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
 
 
 use rule build_tflite as build_coreml with:
@@ -137,36 +129,39 @@ use rule build_tflite as build_coreml with:
         saved_model="results/artifacts/{model}/saved_model/saved_model.json",
         packed="results/artifacts/{model}/saved_model/saved_model.zip",
         toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
-        script="scripts/build_converted.py",
-        code=list_code("scripts/build_converted.py"),
-        converter=list_converter_code("coreml"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.mlpackage.zip",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
-        script="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("mlpackage.zip")),
 
 
-use rule build_tflite as build_openvino with:
+rule build_openvino:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=CELLS.calibration_set_of,
         toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
-        script="scripts/build_openvino.py",
-        code=list_code("scripts/build_openvino.py"),
-        converter=list_converter_code("openvino"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.openvino.zip",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
-        script="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("openvino.zip")),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.build(wildcards)),
+    message:
+        "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset}"
+    shell:
+        "python scripts/build_openvino.py --key {params.key:q} --made {output.manifest:q}"
+        " --source {input.source:q} --identity {input.identity:q} --calibration {input.calibration:q}"
+        " --toolchain {input.toolchain:q}"
+        " --artifact {output.artifact:q} --manifest {output.manifest:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
 
 
 use rule build_tflite as build_torchscript with:
@@ -174,15 +169,12 @@ use rule build_tflite as build_torchscript with:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=[],
+        saved_model=[],
         toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
-        script="scripts/build_converted.py",
-        code=list_code("scripts/build_converted.py"),
-        converter=list_converter_code("torchscript"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.pt",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
-        script="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("pt")),
@@ -196,14 +188,10 @@ rule build_tensorrt:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=CELLS.calibration_set_of,
-        script="scripts/build_tensorrt.py",
-        code=list_code("scripts/build_tensorrt.py"),
-        converter=list_converter_code("tensorrt_calibration"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.engine",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
-        script="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("engine")),
@@ -213,36 +201,40 @@ rule build_tensorrt:
     resources:
         **device_slots(lambda wildcards: wildcards.builder),
     params:
-        cell=lambda wildcards: as_json(dict(wildcards)),
-        preset=lambda wildcards: as_json(build_snapshot(wildcards)),
-        calibration=lambda wildcards, input: give_option("--calibration", input.calibration),
-        tools=host_tools_of,
-        device=lambda wildcards: CELLS.builder_options(wildcards.builder),
+        key=lambda wildcards: as_json(KEYS.build(wildcards)),
     message:
         "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset} on {wildcards.builder}"
     shell:
-        "python {input.script} --cell {params.cell:q} --source {input.source:q} --identity {input.identity:q}"
-        " --preset {params.preset:q} --precision {wildcards.precision} {params.calibration} {params.device}"
+        "python scripts/build_tensorrt.py --key {params.key:q} --made {output.manifest:q}"
+        " --source {input.source:q} --identity {input.identity:q} --calibration {input.calibration:q}"
         " --artifact {output.artifact:q} --manifest {output.manifest:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
 
 
-use rule build_tensorrt as build_rknn with:
+rule build_rknn:
     input:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=CELLS.calibration_set_of,
-        script="scripts/build_rknn.py",
-        code=list_code("scripts/build_rknn.py"),
-        converter=list_converter_code("rknn"),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.rknn",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
-        script="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("rknn")),
         builder=one_of(CATALOGUES["device"]),
+    conda:
+        "../envs/edgeproof.yaml"
+    resources:
+        **device_slots(lambda wildcards: wildcards.builder),
+    params:
+        key=lambda wildcards: as_json(KEYS.build(wildcards)),
+    message:
+        "Building {wildcards.model} as {wildcards.precision} for {wildcards.preset} on {wildcards.builder}"
+    shell:
+        "python scripts/build_rknn.py --key {params.key:q} --made {output.manifest:q}"
+        " --source {input.source:q} --identity {input.identity:q} --calibration {input.calibration:q}"
+        " --artifact {output.artifact:q} --manifest {output.manifest:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
 
 
 rule check_parity:
@@ -253,9 +245,6 @@ rule check_parity:
         artifact=lambda wildcards: "results/artifacts/{model}/{preset}/{builder}/{precision}/artifact."
         + CATALOGUES["preset"][wildcards.preset]["artifact"],
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
-        script="scripts/check_parity.py",
-        code=list_code("scripts/check_parity.py"),
-        agent=list_agent_code(),
         toolchains=lambda wildcards: CELLS.parity_runtime_of(wildcards.preset),
     output:
         parity="results/artifacts/{model}/{preset}/{builder}/{precision}/parity.json",
@@ -265,15 +254,11 @@ rule check_parity:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        cell=lambda wildcards: as_json(dict(wildcards)),
-        arm=lambda wildcards: as_json(CELLS.parity_arm_of(wildcards)),
-        interpreter=lambda wildcards: CELLS.parity_interpreter_option(wildcards.preset, wildcards.builder),
-        reference=lambda wildcards: versions_of("onnxruntime"),
-        thresholds=lambda wildcards: as_json(CELLS.parity_limits_of(wildcards.preset, wildcards.precision)),
+        key=lambda wildcards: as_json(KEYS.check_parity(wildcards)),
     message:
         "Checking the outputs of {wildcards.model} {wildcards.precision} ({wildcards.preset}) against the source"
     shell:
-        "python {input.script} --cell {params.cell:q} --source {input.source:q} --artifact {input.artifact:q}"
-        " --manifest {input.manifest:q} --inputs {input.inputs:q} --samples {input.samples:q} --arm {params.arm:q}"
-        " --thresholds {params.thresholds:q} {params.interpreter} --toolchains {input.toolchains:q}"
+        "python scripts/check_parity.py --key {params.key:q} --made {output.parity:q}"
+        " --source {input.source:q} --artifact {input.artifact:q} --manifest {input.manifest:q}"
+        " --inputs {input.inputs:q} --samples {input.samples:q} --toolchains {input.toolchains:q}"
         " --parity {output.parity:q} --reference {output.reference:q} 2>&1 | tee {log:q}"

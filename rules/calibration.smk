@@ -6,8 +6,6 @@ rule calibrate_cell:
         artifact=CELLS.artifact_of,
         manifest=lambda wildcards: f"{CELLS.artifact_folder_of(wildcards)}/manifest.json",
         inputs="results/sources/{model}/samples/evaluation.npz",
-        script="scripts/calibrate_cell.py",
-        code=list_code("scripts/calibrate_cell.py"),
         toolchains=CELLS.runtimes_of,
     output:
         noise="results/calibration/{model}/{preset}/{device}/{precision}/{protocol}/noise.json",
@@ -22,17 +20,10 @@ rule calibrate_cell:
     resources:
         **device_slots(lambda wildcards: wildcards.device),
     params:
-        cell=lambda wildcards: as_json([wildcards.model, wildcards.preset, wildcards.device, wildcards.precision]),
-        arm=lambda wildcards: as_json(CELLS.arm_of(wildcards)),
-        device=lambda wildcards: as_json(CELLS.describe_device(wildcards.device)),
-        protocol=as_json(TARGETS.run_protocol()),
-        plan=as_json(TARGETS.calibration_plan()),
-        runtime=host_runtime_of,
-        agent=digest_agent_code(),
+        key=lambda wildcards: as_json(KEYS.calibrate_cell(wildcards)),
     message:
         "Calibrating {wildcards.model}/{wildcards.preset}/{wildcards.device}/{wildcards.precision}: the same artifact against itself"
     shell:
-        "python {input.script} --cell {params.cell:q} --arm {params.arm:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --plan {params.plan:q} --agent {params.agent}"
+        "python scripts/calibrate_cell.py --key {params.key:q} --made {output.noise:q}"
         " --artifact {input.artifact:q} --manifest {input.manifest:q} --inputs {input.inputs:q}"
         " --toolchains {input.toolchains:q} --noise {output.noise:q} --table {output.table:q} 2>&1 | tee {log:q}"

@@ -12,13 +12,13 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from edgeproof.artifacts.records.formats import list_channels_last_backends, list_host_tools, select_build_options
+from edgeproof.artifacts.records.formats import list_channels_last_backends
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import one_of, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
-from edgeproof.core.cells import Cells, give_option
-from edgeproof.core.closure import digest_agent_code, list_agent_code, list_code, list_converter_code
+from edgeproof.core.cells import Cells
+from edgeproof.core.closure import list_code, save_facts
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
     ARTIFACT_FILES,
@@ -31,9 +31,11 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
-from edgeproof.core.pipelines import count_stage_samples, list_stage_models
+from edgeproof.core.pipelines import list_stage_models
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
+from edgeproof.workflow.job_keys import JobKeys
+from edgeproof.workflow.wanted import write_wanted
 
 STARTED = time.time()
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
@@ -83,27 +85,11 @@ def device_slots(device_of):
 
 @cache
 def versions_of(*packages):
-    """Return the versions of packages beside Snakemake, for a rule's `params:`: a new `.venv` makes again what they made.
+    """Return {package: version} of the workflow's own environment: a new `.venv` makes again what they made.
 
-    With --sdm conda a rule has an environment of its own, and Snakemake itself looks whether that has changed.
+    None with --sdm conda, where a rule has an environment of its own: Snakemake itself looks whether that has changed.
     """
-    return "" if IN_CONDA else as_json({name: version_of(name) for name in packages})
-
-
-def host_tools_of(wildcards):
-    """Return the versions of what builds an artifact in the workflow's own environment; empty where nothing does."""
-    tools = list_host_tools(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
-    return versions_of(*tools) if tools else ""
-
-
-def host_runtime_of(cell):
-    """Return the version of what measures a cell in the workflow's own environment; other runtimes have records."""
-    return versions_of("onnxruntime") if CELLS.runs_in_our_python(cell) else ""
-
-
-def build_snapshot(wildcards):
-    """Return what of a preset decides how an artifact of this precision is built."""
-    return select_build_options(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
+    return None if IN_CONDA else {name: version_of(name) for name in packages}
 
 
 def show_gate():
@@ -111,3 +97,10 @@ def show_gate():
     said = Path(f"results/logs/check_gate/{CAMPAIGN.name}.log")
     if said.is_file() and said.stat().st_mtime >= STARTED:
         print("", said.read_text().strip(), sep="\n", file=sys.stderr)
+
+
+KEYS = JobKeys(TARGETS, versions_of)
+
+# What today's configuration and code want, for report and gate; the keys have read the code by then.
+WANTED = str(write_wanted(KEYS))
+save_facts()

@@ -8,9 +8,6 @@ rule judge_pair:
         samples=lambda wildcards: [
             f"{run_folder(cell)}/samples.csv" for cell in TARGETS.comparison(wildcards.comparison)[1:3]
         ],
-        policy=lambda wildcards: f"config/policies/{TARGETS.comparison(wildcards.comparison).policy}.yaml",
-        script="scripts/judge_pair.py",
-        code=list_code("scripts/judge_pair.py"),
     output:
         "results/comparability/{campaign}/{comparison}/verdict.json",
     log:
@@ -18,13 +15,12 @@ rule judge_pair:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        sides=lambda wildcards: as_json(TARGETS.comparison(wildcards.comparison)[1:3]),  # swapped sides are the same set of inputs
-        varies=lambda wildcards: as_json(TARGETS.comparison(wildcards.comparison).varies),
+        key=lambda wildcards: as_json(KEYS.judge_pair(wildcards)),
     message:
         "Judging whether the pair of {wildcards.comparison} may be compared"
     shell:
-        "python {input.script} --comparison {wildcards.comparison} --policy {input.policy:q}"
-        " --varies {params.varies:q} --left {input.left:q} --right {input.right:q} --verdict {output:q} 2>&1 | tee {log:q}"
+        "python scripts/judge_pair.py --key {params.key:q} --made {output:q}"
+        " --left {input.left:q} --right {input.right:q} --verdict {output:q} 2>&1 | tee {log:q}"
 
 
 rule measure_pairs:
@@ -33,8 +29,6 @@ rule measure_pairs:
         left=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).left),
         right=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).right),
         inputs=lambda wildcards: f"{source_folder(TARGETS.comparison(wildcards.comparison).left.model)}/samples/evaluation.npz",
-        script="scripts/measure_pairs.py",
-        code=list_code("scripts/measure_pairs.py"),
         toolchains=lambda wildcards: CELLS.runtimes_of(*TARGETS.comparison(wildcards.comparison)[1:3]),
         noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
     output:
@@ -48,25 +42,13 @@ rule measure_pairs:
     resources:
         **device_slots(lambda wildcards: TARGETS.comparison(wildcards.comparison).left.device),
     params:
-        arms=lambda wildcards: as_json(
-            {
-                "left": CELLS.arm_of(TARGETS.comparison(wildcards.comparison).left),
-                "right": CELLS.arm_of(TARGETS.comparison(wildcards.comparison).right),
-            }
-        ),
-        device=lambda wildcards: as_json(CELLS.describe_device(TARGETS.comparison(wildcards.comparison).left.device)),
-        protocol=as_json(TARGETS.run_protocol()),
-        budget=lambda wildcards: as_json(TARGETS.pair_budget(wildcards.comparison)),
-        design=lambda wildcards: as_json(TARGETS.design_of(wildcards.comparison)),
-        agent=digest_agent_code(),
+        key=lambda wildcards: as_json(KEYS.measure_pairs(wildcards)),
     message:
         "Measuring the pairs of {wildcards.comparison}"
     shell:
-        "python {input.script} --comparison {wildcards.comparison} --verdict {input.verdict:q} --arms {params.arms:q}"
-        " --left {input.left:q} --right {input.right:q} --inputs {input.inputs:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --budget {params.budget:q} --design {params.design:q} --agent {params.agent}"
-        " --noise {input.noise:q} --toolchains {input.toolchains:q}"
-        " --table {output.table:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        "python scripts/measure_pairs.py --key {params.key:q} --made {output.record:q}"
+        " --verdict {input.verdict:q} --left {input.left:q} --right {input.right:q} --inputs {input.inputs:q}"
+        " --noise {input.noise:q} --toolchains {input.toolchains:q} --table {output.table:q} --record {output.record:q} 2>&1 | tee {log:q}"
 
 
 rule report_comparison:
@@ -77,8 +59,6 @@ rule report_comparison:
         left=TARGETS.side_file("left", "result.json"),
         right=TARGETS.side_file("right", "result.json"),
         noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
-        script="scripts/report_comparison.py",
-        code=list_code("scripts/report_comparison.py"),
     output:
         json="results/comparability/{campaign}/{comparison}/report.json",
         markdown="results/comparability/{campaign}/{comparison}/report.md",
@@ -86,10 +66,13 @@ rule report_comparison:
         "results/logs/report_comparison/{campaign}/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.report_comparison(wildcards)),
     message:
         "Writing the report of {wildcards.comparison}"
     shell:
-        "python {input.script} --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
+        "python scripts/report_comparison.py --key {params.key:q} --made {output.json:q}"
+        " --verdict {input.verdict:q} --table {input.table:q} --record {input.record:q}"
         " --noise {input.noise:q} --json {output.json:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
@@ -100,17 +83,12 @@ rule judge_regression:
             f"results/comparability/{{campaign}}/{{comparison}}/{name}"
             for name in ("verdict.json", "pairs.csv", "pairs.json")
         ],
-        policy_of_verdict=lambda wildcards: f"config/policies/{TARGETS.comparison(wildcards.comparison).policy}.yaml",
         left=TARGETS.side_file("left", "result.json"),
         right=TARGETS.side_file("right", "result.json"),
         left_samples=TARGETS.side_file("left", "samples.csv"),
         right_samples=TARGETS.side_file("right", "samples.csv"),
         left_parity=TARGETS.side_file("left", "parity.json"),
         right_parity=TARGETS.side_file("right", "parity.json"),
-        policy=f"config/regressions/{CAMPAIGN.regressions['policy']}.yaml",
-        comparability=TARGETS.regression_comparability(),
-        script="scripts/judge_regression.py",
-        code=list_code("scripts/judge_regression.py"),
     output:
         "results/comparability/{campaign}/{comparison}/regression.json",
     log:
@@ -118,13 +96,13 @@ rule judge_regression:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        comparability=lambda wildcards, input: give_option("--comparability", input.comparability),
+        key=lambda wildcards: as_json(KEYS.judge_regression(wildcards)),
     message:
         "Judging whether the right side of {wildcards.comparison} is worse than the left"
     shell:
-        "python {input.script} --report {input.report:q} --left {input.left:q} --right {input.right:q}"
-        " --left-parity {input.left_parity:q} --right-parity {input.right_parity:q}"
-        " --policy {input.policy:q} {params.comparability} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/judge_regression.py --key {params.key:q} --made {output:q}"
+        " --report {input.report:q} --left {input.left:q} --right {input.right:q}"
+        " --left-parity {input.left_parity:q} --right-parity {input.right_parity:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule decide_deployment:
@@ -134,18 +112,17 @@ rule decide_deployment:
         result=TARGETS.side_file("right", "result.json"),
         samples=TARGETS.side_file("right", "samples.csv"),
         parity=TARGETS.side_file("right", "parity.json"),
-        criteria=lambda wildcards: f"config/criteria/{TARGETS.comparison(wildcards.comparison).criteria}.yaml",
-        script="scripts/decide_deployment.py",
-        code=list_code("scripts/decide_deployment.py"),
     output:
         "results/comparability/{campaign}/{comparison}/decision.json",
     log:
         "results/logs/decide_deployment/{campaign}/{comparison}.log",
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.decide_deployment(wildcards)),
     message:
         "Deciding whether the right side of {wildcards.comparison} may be deployed"
     shell:
-        "python {input.script} --report {input.report:q} --regression {input.regression:q}"
-        " --result {input.result:q} --parity {input.parity:q} --criteria {input.criteria:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/decide_deployment.py --key {params.key:q} --made {output:q}"
+        " --report {input.report:q} --regression {input.regression:q} --result {input.result:q}"
+        " --parity {input.parity:q} --output {output:q} 2>&1 | tee {log:q}"

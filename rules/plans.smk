@@ -11,9 +11,6 @@ rule prove_cut:
         evaluations=lambda wildcards: [
             f"{folder}/samples/evaluation.npz" for folder in STAGES.cut_folders(wildcards.pipeline)
         ],
-        script="scripts/prove_cut.py",
-        code=list_code("scripts/prove_cut.py"),
-        agent=list_agent_code(),
     output:
         "results/plans/{pipeline}/cut.json",
     log:
@@ -23,19 +20,17 @@ rule prove_cut:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        runtime=lambda wildcards: versions_of("onnxruntime"),
+        key=lambda wildcards: as_json(KEYS.prove_cut(wildcards)),
     message:
         "Comparing the stages of {wildcards.pipeline} with the whole model"
     shell:
-        "python {input.script} --pipeline {wildcards.pipeline} --models {input.models:q} --identities {input.identities:q}"
-        " --evaluations {input.evaluations:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/prove_cut.py --key {params.key:q} --made {output:q}"
+        " --models {input.models:q} --identities {input.identities:q} --evaluations {input.evaluations:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule measure_links:
     input:
-        script="scripts/measure_links.py",
-        code=list_code("scripts/measure_links.py"),
-        agent=list_agent_code(),
         toolchains=lambda wildcards: CELLS.runtimes_of(*STAGES.cells_of(wildcards.pipeline)),
     output:
         "results/plans/{pipeline}/links.json",
@@ -47,14 +42,12 @@ rule measure_links:
     resources:
         **device_slots(lambda wildcards: STAGES.device_of(wildcards.pipeline)),
     params:
-        arm=lambda wildcards: as_json(STAGES.links_arm(wildcards.pipeline)),
-        device=lambda wildcards: as_json(CELLS.describe_device(STAGES.device_of(wildcards.pipeline))),
-        protocol=as_json(TARGETS.run_protocol()),
+        key=lambda wildcards: as_json(KEYS.measure_links(wildcards)),
     message:
         "Measuring the hand-overs between the executors of {wildcards.pipeline}"
     shell:
-        "python {input.script} --pipeline {wildcards.pipeline} --arm {params.arm:q} --device {params.device:q}"
-        " --protocol {params.protocol:q} --toolchains {input.toolchains:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/measure_links.py --key {params.key:q} --made {output:q}"
+        " --toolchains {input.toolchains:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule write_scenario:
@@ -67,8 +60,6 @@ rule write_scenario:
         ],
         links=lambda wildcards: STAGES.links_of(wildcards.pipeline),
         cut=lambda wildcards: STAGES.cut_of(wildcards.pipeline),
-        script="scripts/write_scenario.py",
-        code=list_code("scripts/write_scenario.py"),
     output:
         "results/plans/{pipeline}/scenario.json",
     log:
@@ -76,23 +67,18 @@ rule write_scenario:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        document=lambda wildcards: as_json(STAGES.describe_scenario(wildcards.pipeline)),
-        cells=lambda wildcards: as_json(STAGES.describe_cells(wildcards.pipeline)),
-        links=lambda wildcards, input: give_option("--links", input.links),
-        cut=lambda wildcards, input: give_option("--cut", input.cut),
+        key=lambda wildcards: as_json(KEYS.write_scenario(wildcards)),
     message:
         "Writing the scenario of {wildcards.pipeline} from what was measured"
     shell:
-        "python {input.script} --pipeline {wildcards.pipeline} --document {params.document:q}"
-        " --identities {input.identities:q} --cells {params.cells:q} --results {input.results:q}"
-        " --parities {input.parities:q} {params.links} {params.cut} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/write_scenario.py --key {params.key:q} --made {output:q}"
+        " --identities {input.identities:q} --results {input.results:q} --parities {input.parities:q}"
+        " --links {input.links:q} --cut {input.cut:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule solve_plan:
     input:
         scenario="results/plans/{pipeline}/scenario.json",
-        script="scripts/solve_plan.py",
-        code=list_code("scripts/solve_plan.py"),
     output:
         plan="results/plans/{pipeline}/{goal}/plan.json",
         csv="results/plans/{pipeline}/{goal}/plan.csv",
@@ -102,11 +88,14 @@ rule solve_plan:
         "results/logs/solve_plan/{pipeline}/{goal}.log",
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.solve_plan(wildcards)),
     message:
         "Planning {wildcards.pipeline} for {wildcards.goal}"
     shell:
-        "python {input.script} --scenario {input.scenario:q} --goal {wildcards.goal} --plan {output.plan:q}"
-        " --csv {output.csv:q} --pareto {output.pareto:q} --text {output.text:q} 2>&1 | tee {log:q}"
+        "python scripts/solve_plan.py --key {params.key:q} --made {output.plan:q}"
+        " --scenario {input.scenario:q} --plan {output.plan:q} --csv {output.csv:q}"
+        " --pareto {output.pareto:q} --text {output.text:q} 2>&1 | tee {log:q}"
 
 
 rule check_plan:
@@ -116,9 +105,6 @@ rule check_plan:
         artifacts=lambda wildcards: [CELLS.artifact_of(cell) for cell in STAGES.cells_of(wildcards.pipeline)],
         references=lambda wildcards: STAGES.references_of(wildcards.pipeline),
         inputs=lambda wildcards: STAGES.stage_files(wildcards.pipeline, "samples/evaluation.npz")[0],
-        script="scripts/check_plan.py",
-        code=list_code("scripts/check_plan.py"),
-        agent=list_agent_code(),
         toolchains=lambda wildcards: CELLS.runtimes_of(*STAGES.cells_of(wildcards.pipeline)),
     output:
         check="results/plans/{pipeline}/{goal}/check.json",
@@ -131,14 +117,12 @@ rule check_plan:
     resources:
         **device_slots(lambda wildcards: STAGES.device_of(wildcards.pipeline)),
     params:
-        cells=lambda wildcards: as_json(STAGES.describe_cells(wildcards.pipeline, arms=True)),
-        device=lambda wildcards: as_json(CELLS.describe_device(STAGES.device_of(wildcards.pipeline))),
-        protocol=as_json(TARGETS.run_protocol()),
+        key=lambda wildcards: as_json(KEYS.check_plan(wildcards)),
     message:
         "Running {wildcards.pipeline} as placed for {wildcards.goal}"
     shell:
-        "python {input.script} --plan {input.plan:q} --identities {input.identities:q} --cells {params.cells:q}"
-        " --device {params.device:q} --protocol {params.protocol:q} --artifacts {input.artifacts:q}"
+        "python scripts/check_plan.py --key {params.key:q} --made {output.check:q}"
+        " --plan {input.plan:q} --identities {input.identities:q} --artifacts {input.artifacts:q}"
         " --references {input.references:q} --inputs {input.inputs:q} --toolchains {input.toolchains:q}"
         " --check {output.check:q} --samples {output.samples:q} 2>&1 | tee {log:q}"
 
@@ -148,16 +132,16 @@ rule write_plan_page:
         plan="results/plans/{pipeline}/{goal}/plan.json",
         check="results/plans/{pipeline}/{goal}/check.json",
         samples="results/plans/{pipeline}/{goal}/samples.csv",
-        script="scripts/write_plan_page.py",
-        code=list_code("scripts/write_plan_page.py"),
-        template="scripts/edgeproof/plans/outcome/plan.html.j2",
     output:
         "results/plans/{pipeline}/{goal}/plan.html",
     log:
         "results/logs/write_plan_page/{pipeline}/{goal}.log",
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.write_plan_page(wildcards)),
     message:
         "Writing the page of {wildcards.pipeline} for {wildcards.goal}"
     shell:
-        "python {input.script} --plan {input.plan:q} --check {input.check:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/write_plan_page.py --key {params.key:q} --made {output:q}"
+        " --plan {input.plan:q} --check {input.check:q} --output {output:q} 2>&1 | tee {log:q}"

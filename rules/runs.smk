@@ -8,9 +8,6 @@ rule measure_run:
         reference=lambda wildcards: f"{CELLS.artifact_folder_of(wildcards)}/reference.npz",
         identity="results/sources/{model}/identity.json",
         inputs="results/sources/{model}/samples/evaluation.npz",
-        script="scripts/measure_run.py",
-        code=list_code("scripts/measure_run.py"),
-        agent=list_agent_code(),
         toolchains=CELLS.runtimes_of,
     output:
         result="results/runs/{model}/{preset}/{device}/{precision}/result.json",
@@ -23,17 +20,11 @@ rule measure_run:
     resources:
         **device_slots(lambda wildcards: wildcards.device),
     params:
-        cell=lambda wildcards: as_json(dict(wildcards)),
-        task=lambda wildcards: CATALOGUES["model"][wildcards.model]["task"],
-        arm=lambda wildcards: as_json(CELLS.arm_of(wildcards)),
-        device=lambda wildcards: as_json(CELLS.describe_device(wildcards.device)),
-        protocol=as_json(TARGETS.run_protocol()),
-        runtime=host_runtime_of,
+        key=lambda wildcards: as_json(KEYS.measure_run(wildcards)),
     message:
         "Measuring {wildcards.model}/{wildcards.preset}/{wildcards.device}/{wildcards.precision}"
     shell:
-        "python {input.script} --cell {params.cell:q} --task {params.task} --arm {params.arm:q}"
-        " --device {params.device:q} --protocol {params.protocol:q}"
+        "python scripts/measure_run.py --key {params.key:q} --made {output.result:q}"
         " --artifact {input.artifact:q} --manifest {input.manifest:q} --reference {input.reference:q}"
         " --identity {input.identity:q} --inputs {input.inputs:q} --toolchains {input.toolchains:q}"
         " --result {output.result:q} --samples {output.samples:q} 2>&1 | tee {log:q}"

@@ -2,10 +2,6 @@
 
 
 rule copy_model:
-    input:
-        source=lambda wildcards: CATALOGUES["model"][wildcards.model]["source"]["path"],
-        script="scripts/copy_model.py",
-        code=list_code("scripts/copy_model.py"),
     output:
         "results/sources/{model}/model.onnx",
     log:
@@ -15,17 +11,14 @@ rule copy_model:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        sha256=lambda wildcards: give_option("--sha256", CATALOGUES["model"][wildcards.model]["source"].get("sha256")),
+        key=lambda wildcards: as_json(KEYS.copy_model(wildcards)),
     message:
         "Copying the model {wildcards.model}"
     shell:
-        "python {input.script} --source {input.source:q} {params.sha256} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/copy_model.py --key {params.key:q} --made {output:q}" " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule download_model:
-    input:
-        script="scripts/download_model.py",
-        code=list_code("scripts/download_model.py"),
     output:
         "results/sources/{model}/model.onnx",
     log:
@@ -35,17 +28,15 @@ rule download_model:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        source=lambda wildcards: CATALOGUES["model"][wildcards.model]["source"],
+        key=lambda wildcards: as_json(KEYS.download_model(wildcards)),
     message:
         "Downloading the model {wildcards.model}"
     shell:
-        "python {input.script} --url {params.source[url]:q} --sha256 {params.source[sha256]:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/download_model.py --key {params.key:q} --made {output:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule run_recipe:
-    input:
-        script=lambda wildcards: CELLS.recipe_script(wildcards.model),
-        code=lambda wildcards: list_code(CELLS.recipe_script(wildcards.model)),
     output:
         "results/sources/{model}/model.onnx",
     log:
@@ -55,36 +46,35 @@ rule run_recipe:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        options=lambda wildcards: as_json(CATALOGUES["model"][wildcards.model]["source"].get("options", {})),
+        key=lambda wildcards: as_json(KEYS.run_recipe(wildcards)),
+        script=lambda wildcards: CELLS.recipe_script(wildcards.model),
     message:
         "Making the model {wildcards.model} by its recipe"
     shell:
-        "python {input.script} --options {params.options:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python {params.script} --key {params.key:q} --made {output:q}" " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule identify_model:
     input:
         model="results/sources/{model}/model.onnx",
-        script="scripts/identify_model.py",
-        code=list_code("scripts/identify_model.py"),
     output:
         "results/sources/{model}/identity.json",
     log:
         "results/logs/identify_model/{model}.log",
     conda:
         "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.identify_model(wildcards)),
     message:
         "Reading what {wildcards.model} is"
     shell:
-        "python {input.script} --model {wildcards.model:q} --input {input.model:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/identify_model.py --key {params.key:q} --made {output:q}"
+        " --input {input.model:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule make_samples:
     input:
         identity="results/sources/{model}/identity.json",
-        files=lambda wildcards: CELLS.sample_files(wildcards.model),
-        script="scripts/make_samples.py",
-        code=list_code("scripts/make_samples.py"),
     output:
         calibration="results/sources/{model}/samples/calibration.npz",
         evaluation="results/sources/{model}/samples/evaluation.npz",
@@ -96,14 +86,13 @@ rule make_samples:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        spec=lambda wildcards: as_json(CATALOGUES["model"][wildcards.model]["samples"]),
-        task=lambda wildcards: CATALOGUES["model"][wildcards.model]["task"],
+        key=lambda wildcards: as_json(KEYS.make_samples(wildcards)),
     message:
         "Making calibration and evaluation samples for {wildcards.model}"
     shell:
-        "python {input.script} --identity {input.identity:q} --spec {params.spec:q} --task {params.task}"
-        " --calibration {output.calibration:q} --evaluation {output.evaluation:q} --output {output.record:q}"
-        " 2>&1 | tee {log:q}"
+        "python scripts/make_samples.py --key {params.key:q} --made {output.record:q}"
+        " --identity {input.identity:q} --calibration {output.calibration:q}"
+        " --evaluation {output.evaluation:q} --output {output.record:q} 2>&1 | tee {log:q}"
 
 
 # A stage of a pipeline, once it is cut out, is a model like any other; its samples are activations.
@@ -112,8 +101,6 @@ rule make_samples:
 rule cut_stage:
     input:
         source=lambda wildcards: f"{source_folder(STAGES.pipeline_of_stage(wildcards.model)['model'])}/model.onnx",
-        script="scripts/cut_stage.py",
-        code=list_code("scripts/cut_stage.py"),
     output:
         "results/sources/{model}/model.onnx",
     log:
@@ -123,12 +110,12 @@ rule cut_stage:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        points=lambda wildcards: list(map(as_json, STAGES.cut_points_of(wildcards.model))),
+        key=lambda wildcards: as_json(KEYS.cut_stage(wildcards)),
     message:
         "Cutting out {wildcards.model}"
     shell:
-        "python {input.script} --source {input.source:q} --inputs {params.points[0]:q} --outputs {params.points[1]:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/cut_stage.py --key {params.key:q} --made {output:q}"
+        " --source {input.source:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule make_stage_samples:
@@ -137,8 +124,6 @@ rule make_stage_samples:
         model=lambda wildcards: STAGES.model_before(wildcards.model),
         calibration=lambda wildcards: f"{STAGES.samples_before(wildcards.model)}/calibration.npz",
         evaluation=lambda wildcards: f"{STAGES.samples_before(wildcards.model)}/evaluation.npz",
-        script="scripts/make_stage_samples.py",
-        code=list_code("scripts/make_stage_samples.py"),
     output:
         calibration="results/sources/{model}/samples/calibration.npz",
         evaluation="results/sources/{model}/samples/evaluation.npz",
@@ -150,12 +135,10 @@ rule make_stage_samples:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        counts=lambda wildcards: as_json(count_stage_samples(STAGES.pipeline_of_stage(wildcards.model))),
-        model=lambda wildcards, input: give_option("--model", input.model),
-        folder=lambda wildcards, output: str(Path(output.record).parent),
-        runtime=lambda wildcards: versions_of("onnxruntime"),
+        key=lambda wildcards: as_json(KEYS.make_stage_samples(wildcards)),
     message:
         "Making the samples of {wildcards.model} from what comes before it"
     shell:
-        "python {input.script} --identity {input.identity:q} {params.model} --calibration {input.calibration:q}"
-        " --evaluation {input.evaluation:q} --counts {params.counts:q} --folder {params.folder:q} 2>&1 | tee {log:q}"
+        "python scripts/make_stage_samples.py --key {params.key:q} --made {output.record:q}"
+        " --identity {input.identity:q} --model {input.model:q} --calibration {input.calibration:q}"
+        " --evaluation {input.evaluation:q} --record {output.record:q} 2>&1 | tee {log:q}"

@@ -16,8 +16,8 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--cells", required=True, type=json_argument, help="JSON: stage, executor, precision per cell")
     parser.add_argument("--results", required=True, nargs="+", help="result.json of every cell")
     parser.add_argument("--parities", required=True, nargs="+", help="parity.json of every cell")
-    parser.add_argument("--links", help="links.json, where links are measured")
-    parser.add_argument("--cut", help="cut.json, where a model is cut")
+    parser.add_argument("--links", nargs="?", help="links.json, where links are measured")
+    parser.add_argument("--cut", nargs="?", help="cut.json, where a model is cut")
     parser.add_argument("--output", required=True, help="scenario.json to write")
     args = parser.parse_args(argv)
     cells: list[Any] = [

@@ -4,23 +4,12 @@ A cell here is anything with `model`, `preset`, `device` and `precision`: a `Cel
 that has an artifact but no device (wildcards with `builder`) is asked by preset and precision.
 """
 
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .campaign import builder_of
 from .configuration import Device, Json, Model, Preset
 from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
-
-
-def give_option(name: str, values: str | Iterable[str] | None) -> str:
-    """Return an option with its quoted values as shell text, whole, for a rule's params; empty where there is no value.
-
-    `values`: None, a text, or the files of an input. Snakemake's own quoting (`:q`) makes no word of an empty value,
-    and the option would take the next one for its value.
-    """
-    words = [values] if isinstance(values, str) else list(values or ())
-    return shlex.join([name, *words]) if any(words) else ""
 
 
 class CellLike(Protocol):
@@ -135,28 +124,17 @@ class Cells:
         name = self.presets[preset].get("runtime_toolchain")
         return [toolchain_record(name)] if name else []
 
-    def parity_interpreter_option(self, preset: str, builder: str) -> str:
-        """Return the option that names the interpreter that has a preset's runtime, empty where ours will do.
+    def parity_interpreter(self, preset: str, builder: str) -> str | None:
+        """Return the interpreter that has a preset's runtime, None where ours will do.
 
         What a device has built runs in the Python that its configuration names: nobody else may have the runtime.
         """
         if builder in self.devices:
-            return self.interpreter_option(builder)
+            return self.devices[builder].get("interpreter")
         name = self.presets[preset].get("runtime_toolchain")
-        return give_option("--interpreter", name and toolchain_interpreter(name))
+        return toolchain_interpreter(name) if name else None
 
     # Devices
-
-    def interpreter_option(self, device: str) -> str:
-        """Return the option that names a device's own Python, empty where it has none."""
-        return give_option("--interpreter", self.devices[device].get("interpreter"))
-
-    def builder_options(self, device: str) -> str:
-        """Return the options of a build on a device: which board it must be, its lock, and which Python is its own."""
-        document = self.devices[device]
-        options = {"--board": document.get("board_contains"), "--lock": document.get("lock")}
-        given = (give_option(name, value) for name, value in options.items())
-        return " ".join(filter(None, (*given, self.interpreter_option(device))))
 
     def describe_device(self, device: str) -> Json:
         """Return what of a device decides how it is measured and what it is called in a comparison."""

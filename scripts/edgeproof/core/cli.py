@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from .errors import UserError
 from .exit_codes import ExitCode
+from .job_options import take_key
 
 # What a command's `main` looks like: it takes the arguments and returns an exit code, or None for GOOD.
 Main = Callable[[list[str]], int | None]
@@ -51,8 +52,13 @@ def run_program(main: Main) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end_by_signal)
+    argv, key = take_key(sys.argv[1:])
     try:
-        code = run(main)
+        code = run(main, argv)
+        if key is not None and code == 0:
+            from .job_key import record_key  # slow to import: a converter is to start first
+
+            record_key(key)
     except BrokenPipeError:
         if not _is_unread():
             raise

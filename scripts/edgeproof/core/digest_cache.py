@@ -7,14 +7,31 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .files import atomic_write
+from .errors import UserError
+from .files import atomic_write, sha256_file
 
 CACHE = Path(".edgeproof")
 # A file that changed this recently may change again without a new time of change.
 _SETTLED_NS = 2_000_000_000
+
+
+@cache
+def _files() -> "DigestCache":
+    return DigestCache("files")
+
+
+def digest_user_file(path: Path | str) -> str | None:
+    """Return the sha256 of a file that a user named, remembered while it stays as it is; None if it is not there."""
+    try:
+        digest: str = _files().ask(path, sha256_file)
+    except (OSError, UserError):
+        return None
+    _files().save()
+    return digest
 
 
 class DigestCache:

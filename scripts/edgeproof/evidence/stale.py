@@ -1,0 +1,42 @@
+"""Stale evidence, seen without Snakemake: a document whose key is not the one that today's configuration and code
+give.
+"""
+
+from typing import NamedTuple
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.job_key import read_key
+from edgeproof.core.keys import list_differences
+
+_SHOWN = 3  # differences of one document that are named; the rest are counted
+
+
+class Stale(NamedTuple):
+    """A document that is not today's: its path, and why in words."""
+
+    path: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {'; '.join(self.reasons)}"
+
+
+def find_stale(wanted: Json) -> list[Stale]:
+    """Return the documents of a campaign that are stale, in the order wanted. `wanted`: of wanted.json."""
+    found = [(path, _compare(path, parts)) for path, parts in wanted["keys"].items()]
+    return [Stale(path, reasons) for path, reasons in found if reasons]
+
+
+def name_remedy(stale: list[Stale]) -> str:
+    """Return the command that makes stale documents again."""
+    return "snakemake --profile local --forcerun " + " ".join(item.path for item in stale)
+
+
+def _compare(path: str, today: Json) -> tuple[str, ...]:
+    made = read_key(path)
+    if made is None:
+        return ("nothing says what it was made from: it is missing, or was changed since",)
+    differences = list_differences(made, today)
+    told = [str(item) for item in differences[:_SHOWN]]
+    rest = len(differences) - _SHOWN
+    return (*told, *([f"and {rest} more"] if rest > 0 else []))

@@ -1,0 +1,276 @@
+"""The key of every rule: named parts that decide what its job makes, from configuration and code alone.
+
+A rule has one `params:` value, `key=lambda wildcards: as_json(KEYS.rule(wildcards))`, and Snakemake runs a job again
+when that text changes. `core.job_options` turns it into the script's options. The part `watch` holds what is no option:
+digests of code (comments change nothing) and versions of tools. What a job reads from files is Snakemake's input, and
+in the attempt's key.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from edgeproof.artifacts.records.formats import FORMATS, list_host_tools, select_build_options
+from edgeproof.core.closure import digest_agent_code, digest_converter, digest_script, digest_text
+from edgeproof.core.configuration import Json
+from edgeproof.core.digest_cache import digest_user_file
+from edgeproof.core.layout import Cell
+from edgeproof.core.pipelines import count_stage_samples
+from edgeproof.core.targets import Targets
+from edgeproof.core.yaml_files import read_yaml
+
+Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
+_PAGES = "scripts/edgeproof/evidence"
+_TEMPLATES = ("report.html.j2", "report_parts.html.j2", "report_figures.html.j2", "report.css", "report.md.j2")
+
+
+class JobKeys:
+    """The keys of one campaign's jobs. Every method takes the wildcards of its rule (or a cell) and returns the
+    parts.
+    """
+
+    def __init__(self, targets: Targets, versions: Versions) -> None:
+        self.targets, self.cells, self.stages, self.versions = targets, targets.cells, targets.stages, versions
+
+    # Sources
+
+    def copy_model(self, w: Any) -> Json:
+        """The path and digest that the model's file must have, and its bytes: an older file is another one."""
+        source = self.cells.models[w.model]["source"]
+        watch = {"bytes": digest_user_file(source["path"])}
+        return {"source": source["path"], "sha256": source.get("sha256"), **_watch("copy_model", **watch)}
+
+    def download_model(self, w: Any) -> Json:
+        """The address of a model and its digest."""
+        source = self.cells.models[w.model]["source"]
+        return {"url": source["url"], "sha256": source["sha256"], **_watch("download_model")}
+
+    def run_recipe(self, w: Any) -> Json:
+        """The options of a recipe, and the recipe itself."""
+        options = self.cells.models[w.model]["source"].get("options", {})
+        return {"options": options, "watch": {"code": digest_script(self.cells.recipe_script(w.model))}}
+
+    def identify_model(self, w: Any) -> Json:
+        """The name of the model."""
+        return {"model": w.model, **_watch("identify_model")}
+
+    def make_samples(self, w: Any) -> Json:
+        """What the samples are, and what for; files of the user's enter by their bytes."""
+        model = self.cells.models[w.model]
+        files = {path: digest_user_file(path) for path in self.cells.sample_files(w.model)}
+        return {"spec": model["samples"], "task": model["task"], **_watch("make_samples", files=files)}
+
+    def cut_stage(self, w: Any) -> Json:
+        """Between which tensors a stage lies."""
+        inputs, outputs = self.stages.cut_points_of(w.model)
+        return {"inputs": inputs or "null", "outputs": outputs or "null", **_watch("cut_stage")}
+
+    def make_stage_samples(self, w: Any) -> Json:
+        """How many samples of the whole model become a stage's."""
+        counts = count_stage_samples(self.stages.pipeline_of_stage(w.model))
+        return {"counts": counts, **_watch("make_stage_samples", runtime=self.versions("onnxruntime"))}
+
+    # Artifacts
+
+    def make_toolchain(self, w: Any) -> Json:
+        """The name of the toolchain; its lock is an input."""
+        return {"toolchain": w.toolchain, **_watch("make_toolchain")}
+
+    def build(self, w: Any) -> Json:
+        """What of a preset decides an artifact of this precision, and the board that builds it where one does."""
+        preset: Json = dict(self.cells.presets[w.preset])
+        kind = FORMATS[preset["artifact"]]
+        tools = list_host_tools(preset, w.precision)
+        watch = {
+            "tools": self.versions(*tools) if tools else None,
+            "converter": digest_converter(_CONVERTERS.get(kind.converter, kind.converter)) if kind.converter else None,
+        }
+        device: Json = dict(self.cells.devices[w.builder]) if w.builder in self.cells.devices else {}
+        on_device = {"board": device.get("board_contains")} | {key: device.get(key) for key in ("lock", "interpreter")}
+        return {
+            "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
+            "preset": select_build_options(preset, w.precision),
+            "precision": w.precision,
+            **(on_device if preset["built"] == "device" else {}),
+            **_watch(_BUILDERS[kind.rule], **watch),
+        }
+
+    def build_saved_model(self, w: Any) -> Json:
+        """Nothing but code: a SavedModel follows from its source."""
+        return _watch("build_saved_model", model=w.model, converter=digest_converter("saved_model"))
+
+    def check_parity(self, w: Any) -> Json:
+        """What runs the artifact, and the limits that its outputs are held to."""
+        watch = {"reference": self.versions("onnxruntime"), "agent": digest_agent_code()}
+        return {
+            "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
+            "arm": self.cells.parity_arm_of(w),
+            "thresholds": self.cells.parity_limits_of(w.preset, w.precision),
+            "interpreter": self.cells.parity_interpreter(w.preset, w.builder),
+            **_watch("check_parity", **watch),
+        }
+
+    # Measurements
+
+    def measure_run(self, w: Any) -> Json:
+        """The arm, the device, the protocol and the agent."""
+        return {
+            "cell": {"model": w.model, "preset": w.preset, "device": w.device, "precision": w.precision},
+            "task": self.cells.models[w.model]["task"],
+            "arm": self.cells.arm_of(w),
+            "device": self.cells.describe_device(w.device),
+            "protocol": self.targets.run_protocol(),
+            **_watch("measure_run", runtime=self._runtime_of(w), agent=digest_agent_code()),
+        }
+
+    def calibrate_cell(self, w: Any) -> Json:
+        """As for a run, and how many pairs are measured."""
+        return {
+            "cell": [w.model, w.preset, w.device, w.precision],
+            "arm": self.cells.arm_of(w),
+            "device": self.cells.describe_device(w.device),
+            "protocol": self.targets.run_protocol(),
+            "plan": self.targets.calibration_plan(),
+            "agent": digest_agent_code(),
+            **_watch("calibrate_cell", runtime=self._runtime_of(w)),
+        }
+
+    def measure_pairs(self, w: Any) -> Json:
+        """The two arms, the design of the test and the budget."""
+        comparison = self.targets.comparison(w.comparison)
+        return {
+            "comparison": w.comparison,
+            "arms": {"left": self.cells.arm_of(comparison.left), "right": self.cells.arm_of(comparison.right)},
+            "device": self.cells.describe_device(comparison.left.device),
+            "protocol": self.targets.run_protocol(),
+            "budget": self.targets.pair_budget(w.comparison),
+            "design": self.targets.design_of(w.comparison),
+            "agent": digest_agent_code(),
+            **_watch("measure_pairs"),
+        }
+
+    # Judgements
+
+    def judge_pair(self, w: Any) -> Json:
+        """Which cells are judged, by which policy, and what may differ."""
+        comparison = self.targets.comparison(w.comparison)
+        sides = [list(comparison.left), list(comparison.right)]
+        return {
+            "comparison": w.comparison,
+            "policy": f"config/policies/{comparison.policy}.yaml",
+            "varies": list(comparison.varies),
+            **_watch("judge_pair", sides=sides, policy=_read("policies", comparison.policy, "policy")),
+        }
+
+    def report_comparison(self, w: Any) -> Json:
+        """Nothing but code: what is reported stands in the files."""
+        return _watch("report_comparison", comparison=w.comparison)
+
+    def judge_regression(self, w: Any) -> Json:
+        """The policy by which a regression is judged, and that by which two results may meet."""
+        name = self.targets.campaign.regressions["policy"]
+        policy = _read("regressions", name, "regression-policy")
+        comparability = policy["comparability"]
+        watch = {
+            "comparison": w.comparison,
+            "policy": policy,
+            "comparability": comparability and _read("policies", comparability, "policy"),
+        }
+        return {
+            "policy": f"config/regressions/{name}.yaml",
+            "comparability": comparability and f"config/policies/{comparability}.yaml",
+            **_watch("judge_regression", **watch),
+        }
+
+    def decide_deployment(self, w: Any) -> Json:
+        """The criteria that the right side must meet."""
+        name = self.targets.comparison(w.comparison).criteria
+        criteria = _read("criteria", name, "criteria")
+        return {
+            "criteria": f"config/criteria/{name}.yaml",
+            **_watch("decide_deployment", comparison=w.comparison, criteria=criteria),
+        }
+
+    # Plans
+
+    def prove_cut(self, w: Any) -> Json:
+        """The name of the pipeline."""
+        watch = {"runtime": self.versions("onnxruntime"), "agent": digest_agent_code()}
+        return {"pipeline": w.pipeline, **_watch("prove_cut", **watch)}
+
+    def measure_links(self, w: Any) -> Json:
+        """Between which executors tensors are handed over, and on which device."""
+        return {
+            "pipeline": w.pipeline,
+            "arm": self.stages.links_arm(w.pipeline),
+            **self._placing(w.pipeline),
+            **_watch("measure_links", agent=digest_agent_code()),
+        }
+
+    def write_scenario(self, w: Any) -> Json:
+        """What of a pipeline decides its scenario."""
+        return {
+            "pipeline": w.pipeline,
+            "document": self.stages.describe_scenario(w.pipeline),
+            "cells": self.stages.describe_cells(w.pipeline),
+            **_watch("write_scenario"),
+        }
+
+    def solve_plan(self, w: Any) -> Json:
+        """The goal."""
+        return {"goal": w.goal, **_watch("solve_plan", tools=self.versions("ortools", "numpy"))}
+
+    def check_plan(self, w: Any) -> Json:
+        """What runs a plan as placed."""
+        return {
+            "cells": self.stages.describe_cells(w.pipeline, arms=True),
+            **self._placing(w.pipeline),
+            **_watch("check_plan", agent=digest_agent_code()),
+        }
+
+    def write_plan_page(self, w: Any) -> Json:
+        """The template of the page."""
+        return _watch("write_plan_page", template=digest_text("scripts/edgeproof/plans/outcome/plan.html.j2"))
+
+    # Evidence
+
+    def write_report(self, w: Any) -> Json:
+        """The templates; the campaign is an input."""
+        return _watch("write_report", templates=[digest_text(f"{_PAGES}/{name}") for name in _TEMPLATES])
+
+    def check_gate(self, w: Any) -> Json:
+        """Nothing but code; the campaign is an input."""
+        return _watch("check_gate")
+
+    def _placing(self, pipeline: str) -> Json:
+        device = self.cells.describe_device(self.stages.device_of(pipeline))
+        return {"device": device, "protocol": self.targets.run_protocol()}
+
+    def _runtime_of(self, cell: Cell) -> Json | None:
+        """Return the version of what measures a cell in the workflow's own environment; other runtimes have records."""
+        return self.versions("onnxruntime") if self.cells.runs_in_our_python(cell) else None
+
+
+# The script of a build rule, and the converter that a vendor's Python runs.
+_BUILDERS = {
+    "build_onnx": "build_onnx",
+    "build_fake": "build_fake",
+    "build_tflite": "build_converted",
+    "build_coreml": "build_converted",
+    "build_torchscript": "build_converted",
+    "build_openvino": "build_openvino",
+    "build_tensorrt": "build_tensorrt",
+    "build_rknn": "build_rknn",
+}
+_CONVERTERS = {"tensorrt": "tensorrt_calibration"}
+
+
+def _watch(script: str, **parts: Any) -> Json:
+    """Return the part of a key that is no option: the digest of the script's code, and what else is watched."""
+    return {"watch": {"code": digest_script(f"scripts/{script}.py"), **parts}}
+
+
+@cache
+def _read(folder: str, name: str, kind: str) -> Json:
+    """Return the values of a configuration file: its comments change nothing."""
+    return read_yaml(f"config/{folder}/{name}.yaml", kind)

@@ -1,0 +1,65 @@
+"""`results/evidence/{campaign}/wanted.json`: what the campaign wants, and today's key of every document that it rests
+on.
+
+The workflow writes it while it reads the configuration, and only when its content differs. Report and gate read the
+campaign from it, and hold each document's own key against today's: Snakemake's book-keeping may be lost, and is not
+asked.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import atomic_write
+from edgeproof.core.layout import calibration_folder, comparison_folder, evidence_folder, plan_folder, run_folder
+
+from .job_keys import JobKeys
+
+
+def write_wanted(keys: JobKeys) -> Path:
+    """Write wanted.json of the campaign unless it is as it was, and return its path."""
+    path = Path(evidence_folder(keys.targets.campaign.name)) / "wanted.json"
+    text = json.dumps(describe_wanted(keys), separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    if not path.is_file() or path.read_text() != text:
+        atomic_write(path, text)
+    return path
+
+
+def describe_wanted(keys: JobKeys) -> Json:
+    """Return the document: campaign, what its gate tolerates, and {path: parts of the key} of its documents."""
+    targets = keys.targets
+    return {
+        "schema": "edgeproof.wanted.v1",
+        "campaign": targets.describe(),
+        "tolerate": list(targets.campaign.tolerate),
+        "regressions": targets.gated_regressions(),
+        "noise": targets.noise_files("noise.json"),
+        "keys": dict(list_keys(keys)),
+    }
+
+
+def list_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
+    """Yield (path of a document, parts of its key) for every document that the evidence of a campaign rests on."""
+    targets, cells = keys.targets, keys.cells
+    campaign = targets.campaign
+    for cell in campaign.cells:
+        built = SimpleNamespace(**cell._asdict(), builder=cells.builder_of(cell))
+        folder = cells.artifact_folder_of(cell)
+        yield f"{folder}/manifest.json", keys.build(built)
+        yield f"{folder}/parity.json", keys.check_parity(built)
+        yield f"{run_folder(cell)}/result.json", keys.measure_run(cell)
+    for cell in targets.calibrated:
+        yield f"{calibration_folder(cell, campaign.protocol)}/noise.json", keys.calibrate_cell(cell)
+    for name in campaign.comparisons:
+        folder, wildcards = comparison_folder(campaign.name, name), SimpleNamespace(comparison=name)
+        yield f"{folder}/verdict.json", keys.judge_pair(wildcards)
+        yield f"{folder}/pairs.json", keys.measure_pairs(wildcards)
+        yield f"{folder}/report.json", keys.report_comparison(wildcards)
+        yield f"{folder}/regression.json", keys.judge_regression(wildcards)
+        yield f"{folder}/decision.json", keys.decide_deployment(wildcards)
+    for pipeline, goal in targets.list_plans():
+        wildcards = SimpleNamespace(pipeline=pipeline, goal=goal)
+        yield f"{plan_folder(pipeline, goal)}/plan.json", keys.solve_plan(wildcards)
+        yield f"{plan_folder(pipeline, goal)}/check.json", keys.check_plan(wildcards)
