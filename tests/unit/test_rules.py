@@ -1,4 +1,7 @@
-"""No rule loses the value of an option: Snakemake's `:q` makes no word of an empty value."""
+"""Rules: one key per job and nothing else in params, and no option loses its value to an empty input.
+
+Snakemake's `:q` makes no word of an empty value, so that an option would take the next one for its own.
+"""
 
 import argparse
 import ast
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from edgeproof.core import layout
+from edgeproof.workflow.job_keys import JobKeys
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(ROOT.glob("rules/*.smk"))
@@ -15,7 +19,7 @@ FILES = sorted(ROOT.glob("rules/*.smk"))
 QUESTIONS = [ROOT / f"scripts/edgeproof/core/{name}.py" for name in ("campaign", "cells", "stages", "targets")]
 # How many words a value gives, and how often its option may be given so many (`nargs` of argparse).
 ONE, MANY, PERHAPS_NONE = 0, 1, 2
-ACCEPTS = {None: ONE, "+": MANY, "*": PERHAPS_NONE}
+ACCEPTS = {None: ONE, "+": MANY, "*": PERHAPS_NONE, "?": PERHAPS_NONE}
 # What is never empty: the margin of a comparison is a number, and calls of `core.layout` make paths.
 NEVER_EMPTY = {"str", "dumps", "dict", "margin", *(name for name in vars(layout) if not name.startswith("_"))}
 OPTION = re.compile(r"(--[a-z0-9-]+)[ =]\{(\w+)(?:\.(\w+))?([^}]*)\}")
@@ -106,15 +110,14 @@ def find_lost_options(text, functions, nargs_of=read_nargs):
     for rule, sections in read_rules(text).items():
         if "shell" not in sections:
             continue
-        inputs = {item.arg: item.value for item in sections["input"].keywords}
-        script = inputs["script"]
-        known = nargs_of(script.value) if isinstance(script, ast.Constant) else {}
-        for option, section, name, rest in OPTION.findall(ast.literal_eval(sections["shell"].args[0])):
+        command = ast.literal_eval(sections["shell"].args[0])
+        script = re.match(r"python (scripts/\w+\.py) ", command)
+        known = nargs_of(script[1]) if script else {}
+        for option, section, name, _ in OPTION.findall(command):
             seen += 1
-            if section in ("input", "params"):
+            if section == "input":
                 values = {item.arg: item.value for item in sections[section].keywords}
-                indexed = rest.startswith("[")
-                words = ONE if indexed else count_words(values[name], functions)
+                words = count_words(values[name], functions)
                 if words > ACCEPTS[known.get(option)]:
                     lost.append(f"{rule}: {option} {section}.{name}")
     return seen, lost
@@ -140,35 +143,44 @@ def test_an_option_whose_value_may_be_empty_is_composed_whole(path, functions):
     assert seen >= text.count("\nrule ")
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_params_hold_the_key_of_the_job_and_nothing_else(path):
+    """Snakemake compares params as a set without names, and records none that asks for input or output."""
+    for rule, sections in read_rules(path.read_text()).items():
+        params = {item.arg: ast.unparse(item.value) for item in sections["params"].keywords}
+        script = params.pop("script", None)  # of a recipe, whose code is in its key
+        assert script is None or rule == "run_recipe"
+        assert list(params) == ["key"], rule
+        call = re.fullmatch(r"lambda wildcards: as_json\(KEYS\.(\w+)\(wildcards\)\)", params["key"])
+        assert call and hasattr(JobKeys, call[1]), f"{rule}: {params['key']}"
+        command = ast.literal_eval(sections["shell"].args[0])
+        assert "--key {params.key:q} --made {output" in command and "{wildcards" not in command, rule
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_file_of_the_repository_is_an_input(path):
+    """Their times would decide; digests of their bytes or values are in the keys."""
+    for rule, sections in read_rules(path.read_text()).items():
+        inputs = ast.unparse(sections["input"]) if "input" in sections else ""
+        assert not re.search(r"\b(scripts|config)/|list_code|list_agent", inputs), rule
+
+
 RULE = """
 rule copy:
     input:
         source="here",
-        script="scripts/copy_model.py",
         files=lambda wildcards: some(wildcards),
-    params:
-        value={value},
     shell:
-        "python {{input.script}} --source {{input.source:q}}"
+        "python scripts/copy_model.py --source {{input.source:q}}"
         " {option}"
 """
 
 
 @pytest.mark.parametrize(
-    ("value", "option", "lost"),
-    [
-        ('lambda wildcards: source.get("sha256", "")', "--sha256 {params.value:q}", True),
-        ('lambda wildcards: source.get("sha256", "")', "--sha256={params.value:q}", True),
-        ('lambda wildcards: as_json(source.get("options", {}))', "--options {params.value:q}", False),
-        ('lambda wildcards: "x" if wildcards else ""', "--sha256 {params.value}", True),
-        ('lambda wildcards: source["path"]', "--sha256 {params.value:q}", False),
-        ('lambda wildcards: give_option("--sha256", source.get("sha256"))', "{params.value}", False),
-        ("1", "--output {input.files:q}", True),
-        ("1", "--many {input.files:q}", False),
-    ],
+    ("option", "lost"),
+    [("--output {input.files:q}", True), ("--many {input.files:q}", False), ("--output {input.source:q}", False)],
 )
-def test_the_reader_of_rules_sees_what_may_be_empty(value, option, lost, functions):
+def test_the_reader_of_rules_sees_what_may_be_empty(option, lost, functions):
     functions = functions | {"some": [ast.parse("[a for a in b if a]").body[0].value]}
-    text = RULE.format(value=value, option=option)
-    _, found = find_lost_options(text, functions, lambda script: {"--many": "*"})
+    _, found = find_lost_options(RULE.format(option=option), functions, lambda script: {"--many": "*"})
     assert bool(found) == lost

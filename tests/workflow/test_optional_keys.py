@@ -24,6 +24,7 @@ import yaml
 from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
 from edgeproof.core.documents import load_schema, validate
 from edgeproof.core.errors import UserError
+from edgeproof.core.job_options import take_key
 from edgeproof.sources import diabetes_mlp, digits_cnn
 
 from .conftest import REPOSITORY, copy_repository
@@ -243,7 +244,8 @@ def load_main(script, known={}):  # noqa: B006, one module per script
 
 def read_command(command):
     """Raise AssertionError unless the script's own parser can read its command line."""
-    script, *argv = shlex.split(command)
+    script, *words = shlex.split(command)
+    argv, _ = take_key(words)
     parse = argparse.ArgumentParser.parse_args
 
     def stop(parser, *arguments):
@@ -330,7 +332,7 @@ def test_what_runs_here_runs_without_the_key(variants, commands, monkeypatch, tm
         for path in re.findall(r"results/\S+", command):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
-            assert load_main(f"scripts/{script}.py")(shlex.split(command)[1:]) in (None, 0), command
+            assert load_main(f"scripts/{script}.py")(take_key(shlex.split(command)[1:])[0]) in (None, 0), command
         except UserError as error:  # a key that this combination needs is named, in one line
             missing = [name for name in named if str(variants.left_out[name][-1]) in str(error)]
             assert missing, f"{command}\n{error}"

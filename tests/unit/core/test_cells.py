@@ -57,9 +57,9 @@ def test_a_device_with_its_own_python_uses_that(cells):
     other = Cells({"model": cells.models, "preset": cells.presets, "device": devices, "pipeline": cells.pipelines})
     cell = Cell("digits-cnn", "litert-cpu", "board", "fp32")
     assert other.runtime_toolchain_of(cell) is None
-    assert other.interpreter_option("board") == "--interpreter '/usr/bin/my python'"
-    assert other.parity_interpreter_option("litert-cpu", "board") == "--interpreter '/usr/bin/my python'"
-    assert other.parity_interpreter_option("litert-cpu", "host") == "--interpreter .toolchains/litert/bin/python"
+    assert other.parity_interpreter("litert-cpu", "board") == "/usr/bin/my python"
+    assert other.parity_interpreter("litert-cpu", "host") == ".toolchains/litert/bin/python"
+    assert other.parity_interpreter("ort-cpu", "host") is None
 
 
 def test_a_description_changes_no_measurement(cells):
