@@ -35,7 +35,6 @@ class Measurer:
         self.inputs = self.root / "inputs.npz"
         np.savez(self.inputs, **{"inputs/x": np.zeros((2, 4), "float32")})
         self.ratio, self.noise, self.agent = 1.0, 0.01, "a" * 64
-        self.state = None
 
     def artifact(self, ratio):
         path = self.root / f"artifact-{ratio}.json"
@@ -77,25 +76,43 @@ class Measurer:
             self.room.edit(path, lambda record: record.update(seal(record | {"machine": record["machine"] | machine})))
 
 
+@pytest.fixture(scope="session")
+def state():
+    """What a session on this machine meets, once it has been found out."""
+    return {}
+
+
 @pytest.fixture
-def measurer(room):
-    """A Measurer whose comparison may be measured on this machine."""
+def stranger(room):
+    """A Measurer whose results were measured on a made-up machine."""
     room.make(ratio=0.6)
     for path in (room.folder / "attempts", room.folder / "pairs.csv", room.folder / "pairs.json"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    measurer = Measurer(room)
-    with pytest.raises(UserError, match=r"pair: \w+ of left is .*, and was .* when its result was measured"):
-        measurer.measure(pairs=1)  # the made-up results were measured on a made-up machine
-    assert not (room.folder / "pairs.json").exists()
-    (attempt,) = list_attempts(room.folder)
-    state = attempt.record["facts"]["state"]
+    return Measurer(room)
+
+
+@pytest.fixture
+def measurer(stranger, state):
+    """A Measurer whose comparison may be measured on this machine."""
+    room = stranger.room
+    if not state:
+        with pytest.raises(UserError):
+            stranger.measure(pairs=1)
+        (attempt,) = list_attempts(room.folder)
+        state.update(attempt.record["facts"]["state"])
+        shutil.rmtree(room.folder / "attempts")
     room.edit(room.folder / "verdict.json", lambda verdict: [verdict[side].update(state=state[side]) for side in state])
-    shutil.rmtree(room.folder / "attempts")
-    return measurer
+    return stranger
 
 
 def pairs_of(document):
     return [session["pairs"] for session in document["sessions"]]
+
+
+def test_a_machine_that_is_not_the_verdict_s_is_refused_and_nothing_is_written(stranger):
+    with pytest.raises(UserError, match=r"pair: \w+ of left is .*, and was .* when its result was measured"):
+        stranger.measure(pairs=1)
+    assert not (stranger.room.folder / "pairs.json").exists() and stranger.count_attempts() == 1
 
 
 def test_pairs_that_decide_end_the_session(measurer):

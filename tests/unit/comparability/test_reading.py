@@ -119,7 +119,9 @@ def test_a_state_of_the_machine_that_no_session_met_is_refused(room):
         document.update(seal(document))
 
     room.edit(room.folder / "pairs.json", change)
-    with pytest.raises(UserError, match=r"pairs\.json: sessions\[0\]\.state\.right\.power_mode is '15W', their attempts"):
+    with pytest.raises(
+        UserError, match=r"pairs\.json: sessions\[0\]\.state\.right\.power_mode is '15W', their attempts"
+    ):
         read_comparison(room.folder / "report.json")
 
 
