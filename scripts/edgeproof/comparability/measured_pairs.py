@@ -11,10 +11,11 @@ from pathlib import Path
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
-from edgeproof.core.documents import read_json, read_sealed, write_sealed
+from edgeproof.core.documents import read_json, read_sealed, read_text, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
+from edgeproof.core.reader import read_once
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
@@ -95,6 +96,7 @@ def why_not(verdict: Json) -> Json | None:
     return None
 
 
+@read_once
 def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a comparison's pairs, each pair computed again from its raw times.
 
@@ -106,7 +108,7 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
             f"{table}: its sha256 is not table_sha256 of {Path(record).name}; these are not the pairs measured"
         )
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
-    if render_table(sessions) != Path(table).read_text():
+    if render_table(sessions) != read_text(table):
         raise UserError(f"{table}: does not follow from the raw times of its sessions; measure the pairs again")
     return document, sessions
 

@@ -10,7 +10,7 @@ from edgeproof.core.layout import Cell
 
 from .charts import draw_sessions, label_of
 from .collecting import CalibrationEvidence, link_from
-from .formatting import (
+from edgeproof.core.formatting import (
     SPACE,
     first_up,
     format_count,

@@ -8,7 +8,7 @@ from edgeproof.core.summary import PERCENTILES
 
 from .charts import anchor_of, label_of
 from .collecting import CellEvidence, link_from
-from .formatting import (
+from edgeproof.core.formatting import (
     SPACE,
     choose_unit,
     decimals_for,

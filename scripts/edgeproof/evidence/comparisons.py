@@ -6,7 +6,7 @@ from edgeproof.core.layout import Cell
 
 from .charts import anchor_of
 from .collecting import ComparisonEvidence, link_from
-from .formatting import (
+from edgeproof.core.formatting import (
     DASH,
     SPACE,
     decimals_for,

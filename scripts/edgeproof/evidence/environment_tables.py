@@ -7,7 +7,7 @@ from edgeproof.runs.conditions import describe_throttling, judge_environment
 
 from .charts import label_of
 from .collecting import CellEvidence
-from .formatting import SPACE, format_bytes, format_fixed, format_number, format_percent, format_time
+from edgeproof.core.formatting import SPACE, format_bytes, format_fixed, format_number, format_percent, format_time
 
 _FACTS = (
     ("board", "board"),

@@ -2,7 +2,7 @@
 
 from edgeproof.core.configuration import Json
 
-from .formatting import (
+from edgeproof.core.formatting import (
     SPACE,
     first_up,
     format_estimate,

@@ -6,7 +6,7 @@ from edgeproof.core.summary import PERCENTILES
 
 from .charts import label_of
 from .collecting import Evidence
-from .formatting import format_count
+from edgeproof.core.formatting import format_count
 
 _SHOWN = 4  # names in one sentence
 

@@ -4,7 +4,7 @@ from edgeproof.core.configuration import Json
 
 from .charts import anchor_of, label_of
 from .collecting import Evidence
-from .formatting import DASH, SPACE, format_count, format_limit, format_period, format_quantity, plural
+from edgeproof.core.formatting import DASH, SPACE, format_count, format_limit, format_period, format_quantity, plural
 
 _SQUARES = 400  # with more cells the head shows counts only
 

@@ -5,7 +5,7 @@ from edgeproof.core.files import FilePath
 from edgeproof.plans.outcome.plan_tables import describe_failure, describe_proof, describe_robustness
 
 from .collecting import PlanEvidence, link_from
-from .formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
+from edgeproof.core.formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
 
 _DECIMALS = 1  # of errors in percent
 

@@ -15,7 +15,7 @@ from .charts import draw_forest, draw_latencies
 from .collecting import Evidence, collect_evidence
 from .comparisons import describe_comparisons, describe_correction
 from .environment_tables import describe_environments
-from .formatting import plain
+from edgeproof.core.formatting import plain
 from .limits import list_limits
 from .overview import describe_overview
 from .placements import describe_plans
