@@ -15,11 +15,12 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
-from edgeproof.core.documents import SEAL, read_sealed, write_sealed
+from edgeproof.core.documents import SEAL, read_sealed, read_text, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, relative_to_repository
+from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
@@ -136,6 +137,7 @@ def pool_dependence(paths: Sequence[FilePath]) -> Dependence:
     return estimate_dependence([[pair.log_ratio for pair in session.pairs] for session in sessions])
 
 
+@read_once
 def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a calibration, computed again from raw times; UserError names what differs."""
     path = Path(path)
@@ -144,7 +146,7 @@ def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     if not table.is_file() or sha256_file(table) != document["table_sha256"]:
         raise UserError(f"{path}: {table.name} beside it is not the table that it names; calibrate again")
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
-    if render_table(sessions) != table.read_text():
+    if render_table(sessions) != read_text(table):
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
     cell = Cell(**document["cell"])
     again = build_noise(cell, sessions, document["key"], document["margin"], table)

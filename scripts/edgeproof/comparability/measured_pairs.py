@@ -11,10 +11,11 @@ from pathlib import Path
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
-from edgeproof.core.documents import read_json, read_sealed, write_sealed
+from edgeproof.core.documents import read_json, read_sealed, read_text, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
+from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
@@ -97,6 +98,7 @@ def why_not(verdict: Json) -> Json | None:
     return None
 
 
+@read_once
 def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a comparison's pairs, each pair computed again from its raw times.
 
@@ -112,7 +114,7 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
         if session.attempt.record["key"]["sha256"] != document["key"]["sha256"]:
             raise UserError(f"{record}: {session.attempt.folder} has another key; these are not its pairs")
     must_follow(document["sessions"], list(map(describe_session, sessions)), "sessions", record, "their attempts")
-    if render_table(sessions) != Path(table).read_text():
+    if render_table(sessions) != read_text(table):
         raise UserError(f"{table}: does not follow from the raw times of its sessions; measure the pairs again")
     return document, sessions
 

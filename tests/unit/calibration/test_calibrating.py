@@ -92,6 +92,6 @@ def test_a_whole_calibration_of_another_machine_is_adopted_and_a_part_of_one_is_
 
 
 def test_an_artifact_that_fails_cannot_be_calibrated(calibrator):
-    with pytest.raises(UserError, match="calibration of .*out_of_memory.*choose another cell") as caught:
+    with pytest.raises(UserError, match=r"calibration of .*out_of_memory.*choose another cell") as caught:
         calibrator.calibrate(runtime={"fail": "out_of_memory"})
     assert "\n" not in str(caught.value) and not (calibrator.folder / "noise.json").exists()
