@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgeproof.agent import driving, interleaving
-from edgeproof.agent.pairs import run_pairs
+from edgeproof.agent.pair_session import run_pairs
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROTOCOL = {
