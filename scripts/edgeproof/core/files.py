@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
-from .reader import FilePath, current_reader
+from .layout import FilePath
+from .reader import current_reader
 
 
 def sha256_bytes(data: bytes) -> str:
