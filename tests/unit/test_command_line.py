@@ -35,6 +35,7 @@ CALLS = {
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
+    "campaign": (["config/fake.yaml"], 0),
     "completion": (["bash"], 0),
     "names": (["ARTIFACT"], 0),
 }
