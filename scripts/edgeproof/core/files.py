@@ -10,6 +10,7 @@ from pathlib import Path
 from .errors import UserError
 
 FilePath = str | os.PathLike[str]
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -24,6 +25,17 @@ def sha256_file(path: FilePath) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def require_no_pointer(path: FilePath) -> None:
+    """Raise UserError if a file is a Git LFS pointer: git left the text that names the content instead of it."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(len(_POINTER))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if start == _POINTER:
+        raise UserError(f"{path}: a Git LFS pointer instead of the file; fetch it: git lfs pull --include {path}")
 
 
 def is_file(path: FilePath) -> bool:

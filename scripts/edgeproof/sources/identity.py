@@ -20,9 +20,14 @@ def identify_model(name, path, output):
 
     The model must pass `onnx.checker` and hold its weights in the one file; otherwise UserError.
     """
+    write_json(output, describe_model(name, path), "identity")
+
+
+def describe_model(name, path):
+    """Return the identity document of the ONNX file `path`; UserError as for `identify_model`."""
     model = load_model(path)
     macs, unknown = count_macs(model)
-    document = {
+    return {
         "schema": "edgeproof.identity.v1",
         "model": name,
         "sha256": sha256_file(path),
@@ -37,7 +42,6 @@ def identify_model(name, path, output):
         "macs": macs,
         "macs_unknown": unknown,
     }
-    write_json(output, document, "identity")
 
 
 def describe_tensor(value, path):

@@ -6,6 +6,7 @@ import os
 import onnx
 
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import require_no_pointer
 
 from .onnx_graphs import iterate_tensors
 
@@ -32,6 +33,7 @@ def load_known_model(path):
 
     For a file whose digest is that of its identity, since that was made of a model which had been checked.
     """
+    require_no_pointer(path)
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:

@@ -15,6 +15,7 @@ MINIMUM_CALIBRATION = 200  # fewer leave the ranges of activations to chance
 DIGITS_CALIBRATION = 320
 _MOST_RANDOM_BYTES = 8e9  # of one set, all of which is in memory
 ANSWERS = ("labels", "targets")  # of an evaluation set: class numbers, or what a regression should have said
+_OPTIONAL_KEYS = {"random": {"shapes"}}
 _SPEC_KEYS = {
     "digits": set(),
     "diabetes": set(),
@@ -83,14 +84,35 @@ def make_random(identity, spec):
     Floating-point inputs: uniform with mean 0 and deviation about 1. Images (two spatial dimensions) get a coarse
     pattern of 7x7 cells and finer noise, because white noise looks alike to a network that pools: its outputs would
     hardly depend on the sample. 8-bit integers: uniform over their range. Other types are refused, because only the
-    model's author knows which of their values mean something.
+    model's author knows which of their values mean something. `shapes` of the spec sizes the axes that the model leaves
+    open.
     """
+    inputs = [item | {"shape": size_axes(item, spec.get("shapes", {}))} for item in identity["inputs"]]
+    _require_inputs(identity, spec.get("shapes", {}))
     generator = np.random.Generator(np.random.PCG64(spec["seed"]))
     sets = []
     for count in (spec["calibration"], spec["evaluation"]):
-        sets.append({f"inputs/{item['name']}": _draw_input(generator, count, item) for item in identity["inputs"]})
+        sets.append({f"inputs/{item['name']}": _draw_input(generator, count, item) for item in inputs})
     origin = f"seeded uniform random values, numpy PCG64({spec['seed']}), numpy {np.__version__}; no real data"
     return sets[0], sets[1], origin
+
+
+def size_axes(item, shapes):
+    """Return the shape of one call of an input: the model's own, with open axes as in `shapes` ({name: shape}).
+
+    Axes may stay open where `shapes` does not name the input; UserError where it contradicts the model.
+    """
+    own = item["shape"]
+    if item["name"] not in shapes:
+        return own
+    given = shapes[item["name"]]
+    if len(given) != len(own) or any(type(size) is int and size != new for size, new in zip(own, given, strict=True)):
+        raise UserError(
+            f"shapes: {item['name']} is {list(given)}, but the model has {own}; only open axes can be sized"
+        )
+    if given[0] != 1:
+        raise UserError(f"shapes: {item['name']} is {list(given)}; its first axis is the batch, which is 1")
+    return list(given)
 
 
 def read_sample_files(identity, spec):
@@ -149,7 +171,7 @@ def _check_spec(spec):
     if kind not in _SPEC_KEYS:
         raise UserError(f"samples.kind is {kind!r}; allowed: {', '.join(_SPEC_KEYS)}")
     keys = set(spec) - {"kind"}
-    if unknown := sorted(keys - _SPEC_KEYS[kind]):
+    if unknown := sorted(keys - _SPEC_KEYS[kind] - _OPTIONAL_KEYS.get(kind, set())):
         raise UserError(f"samples: unknown key {unknown[0]!r} for kind {kind}")
     if missing := sorted(_SPEC_KEYS[kind] - keys):
         raise UserError(f"samples: key {missing[0]!r} is missing for kind {kind}")
@@ -157,6 +179,13 @@ def _check_spec(spec):
         for key, least in (("seed", 0), ("calibration", MINIMUM_CALIBRATION), ("evaluation", 1)):
             if type(spec[key]) is not int or spec[key] < least:
                 raise UserError(f"samples.{key} is {spec[key]!r}; a whole number from {least} on is needed")
+
+
+def _require_inputs(identity, shapes):
+    names = [item["name"] for item in identity["inputs"]]
+    for name in shapes:
+        if name not in names:
+            raise UserError(f"shapes: {name!r} is not an input of the model; it has {', '.join(names)}")
 
 
 def _check_set(identity, where, arrays):
@@ -224,7 +253,8 @@ def _draw_input(generator, count, item):
     where = f"random samples for input {item['name']!r}"
     shape = item["shape"]
     if not shape or any(isinstance(size, str) for size in shape[1:]):
-        raise UserError(f"{where}: its shape is {shape}; every dimension after the batch must be known (use kind file)")
+        raise UserError(f"{where}: its shape is {shape}; every dimension after the batch must be known (size it "
+                        "with samples.shapes, or use kind file)")  # fmt: skip
     shape, dtype = (count, *shape[1:]), item["dtype"]
     size = math.prod(shape) * (1 if dtype in ("uint8", "int8") else 4)
     if size > _MOST_RANDOM_BYTES:
