@@ -33,6 +33,7 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.pipelines import count_stage_samples, list_stage_models
+from edgeproof.core.processes import shell_prefix
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 
@@ -40,8 +41,8 @@ STARTED = time.time()
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 # Our prefix replaces Snakemake's, so it must ask for strict mode again.
-if not IN_CONDA:
-    shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+FIRST = "" if IN_CONDA else f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+shell.prefix(f"set -euo pipefail; {shell_prefix()}{FIRST}")
 
 # The campaign is read here and not by `configfile:`, which keeps the last of two equal keys and names no line.
 BASE = [] if workflow.config_settings.replace_workflow_config else ["config/config.yaml"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from .campaign import CATALOGUES, read_catalogue
+from .campaign import CATALOGUES, list_entries, read_catalogue
 from .campaign_files import CampaignFiles, expand_campaign_files, list_added_cells, read_campaign_files
 from .cells import Cells
 from .command_line import CommandParser, add_json, read_options, show
@@ -37,7 +37,7 @@ def build_parser() -> CommandParser:
 
 def list_campaign_files(root: Path) -> list[str]:
     """Return the campaign files of a repository, for completion."""
-    return sorted(str(path.relative_to(root)) for path in (root / "config").glob("[!._]*.yaml"))
+    return [str(path.relative_to(root)) for path in list_entries(root / "config")]
 
 
 def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:

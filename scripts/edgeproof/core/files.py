@@ -50,7 +50,8 @@ def is_file(path: FilePath) -> bool:
 def atomic_path(path: FilePath) -> Generator[Path]:
     """Yield a temporary path beside `path`; on a clean exit flush it to disk and rename it to `path`.
 
-    On an error the temporary file is removed and an older `path` stays as it was. Parent folders are made.
+    On an error the temporary file is removed and an older `path` stays as it was; an OSError without a file's name, as
+    of a full disk, gets that of `path`. Parent folders are made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +64,9 @@ def atomic_path(path: FilePath) -> Generator[Path]:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

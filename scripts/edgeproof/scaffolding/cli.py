@@ -125,4 +125,6 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def _list_names(root: Path, folder: str) -> list[str]:
-    return sorted(path.stem for path in (root / "config" / folder).glob("[!._]*.yaml"))
+    from edgeproof.core.campaign import list_entries
+
+    return [path.stem for path in list_entries(root / "config" / folder)]

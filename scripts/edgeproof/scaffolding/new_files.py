@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
-from edgeproof.core.campaign import CATALOGUES
+from edgeproof.core.campaign import CATALOGUES, list_entries
 from edgeproof.core.command_line import show
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
@@ -35,7 +35,7 @@ def require_entry(kind: str, name: str, root: Path) -> None:
     """Raise UserError unless the configuration has an entry of this kind and name."""
     folder = root / "config" / CATALOGUES[kind]
     if not (folder / f"{name}.yaml").is_file():
-        known = ", ".join(sorted(path.stem for path in folder.glob("[!._]*.yaml")))
+        known = ", ".join(path.stem for path in list_entries(folder))
         raise UserError(f"{name!r} is not a {kind} in config/{CATALOGUES[kind]}/; it has {known}")
 
 

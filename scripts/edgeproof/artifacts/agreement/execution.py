@@ -1,7 +1,6 @@
 """Running an artifact on samples: the agent's `infer`, as a process, in the interpreter that has the runtime."""
 
 import json
-import os
 import signal
 import subprocess
 import tempfile
@@ -11,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeproof.core.errors import UserError
+from edgeproof.core.processes import child_environment
 from edgeproof.core.tensors import read_tensors
 
-SCRIPTS = Path(__file__).resolve().parents[3]
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 _PREFIX = "outputs/"
 
@@ -45,7 +44,7 @@ def infer_outputs(interpreter, arm, artifact, inputs, limit=None):
         try:
             process = subprocess.run(
                 command,
-                env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+                env=child_environment(interpreter),
                 capture_output=True,
                 text=True,
                 errors="replace",

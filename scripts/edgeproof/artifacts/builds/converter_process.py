@@ -15,10 +15,10 @@ from pathlib import Path
 from edgeproof.artifacts.toolchains.environments import open_toolchain
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.processes import child_environment
 
 from .build_failures import explain_failure
 
-SCRIPTS = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # names inside the artifacts follow the order of sets
     "CUDA_VISIBLE_DEVICES": "-1",  # what a GPU would compute is not what another machine would
@@ -36,7 +36,7 @@ def start_converter(name, toolchain):
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-build-")))
         for folder in ("out", "tmp"):
             (scratch / folder).mkdir()
-        environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(scratch / "tmp")}
+        environment = child_environment(interpreter, {**ENVIRONMENT, "TMPDIR": str(scratch / "tmp")})
         # Tools call each other by name: onnx2tf finds onnxsim on the PATH, or goes without.
         environment["PATH"] = os.pathsep.join([str(Path(interpreter).parent), environment.get("PATH", os.defpath)])
         process = subprocess.Popen(

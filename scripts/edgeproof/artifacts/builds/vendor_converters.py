@@ -4,18 +4,17 @@ They are started as the others are (`converters.protocol`), less the toolchain.
 """
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.processes import child_environment
 
 from .boards import run_tool
 from .build_failures import BuildError, explain_failure
 
-SCRIPTS = Path(__file__).resolve().parents[3]
 _NEEDS = {
     "tensorrt_calibration": (
         "tensorrt",
@@ -43,8 +42,7 @@ def run_program(name, interpreter, spec, scratch, log, timeout_s, model, facts):
     out.mkdir()
     spec_path = Path(scratch) / "spec.json"
     spec_path.write_text(json.dumps(spec))
-    environment = {**os.environ, "TMPDIR": str(scratch)}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SCRIPTS), environment.get("PYTHONPATH")]))
+    environment = child_environment(python, {"TMPDIR": str(scratch)})
     argv = [python, "-m", "edgeproof.converters", name, str(spec_path), str(out)]
     code, text = run_tool(argv, out, environment, timeout_s)
     atomic_write(log, text.replace(str(scratch), "SCRATCH"))

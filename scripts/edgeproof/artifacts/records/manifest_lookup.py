@@ -4,7 +4,7 @@ import itertools
 import re
 from pathlib import Path
 
-from edgeproof.core.campaign import CATALOGUES
+from edgeproof.core.campaign import CATALOGUES, list_entries
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY, artifact_folder
@@ -17,7 +17,7 @@ _LEVELS = 4  # model, preset, builder, precision
 
 def list_names(kind, root=REPOSITORY):
     """Return the names that the configuration has of a kind (model, preset, device, …), sorted."""
-    return sorted(path.stem for path in (Path(root) / "config" / CATALOGUES[kind]).glob("*.yaml"))
+    return [path.stem for path in list_entries(Path(root) / "config" / CATALOGUES[kind])]
 
 
 def check_name(kind, value, root=REPOSITORY):
