@@ -12,12 +12,17 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from edgeproof.core.processes import drop_foreign_paths, shell_prefix
+
+drop_foreign_paths()
+
 from edgeproof.artifacts.records.formats import CHANNELS_LAST, HOST_TOOLS, take_snapshot
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import one_of, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
 from edgeproof.core.cells import Cells, give_option
+from edgeproof.core.checkout import require_own_environment
 from edgeproof.core.closure import list_agent_code, list_code, list_converter_code
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
@@ -33,7 +38,6 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.pipelines import count_stage_samples, list_stage_models
-from edgeproof.core.processes import shell_prefix
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 
@@ -47,6 +51,7 @@ shell.prefix(f"set -euo pipefail; {shell_prefix()}{FIRST}")
 # The campaign is read here and not by `configfile:`, which keeps the last of two equal keys and names no line.
 BASE = [] if workflow.config_settings.replace_workflow_config else ["config/config.yaml"]
 try:
+    require_own_environment(Path(workflow.basedir))
     CATALOGUES = {kind: read_catalogue(kind) for kind in KINDS}
     CATALOGUES["model"] |= list_stage_models(CATALOGUES["pipeline"])
     FILES = read_campaign_files([*BASE, *workflow.config_settings.configfiles], dict(workflow.config_settings.config))
