@@ -28,6 +28,7 @@ SUB_ROOMS = {
 }
 # What runs on a board and on a host alike.
 SHARED = (("agent", "lock"), ("agent", "machine"))
+ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
 ALONE = ("agent", "converters")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
@@ -62,8 +63,8 @@ def imported_modules(path):
 def may_import(importer, imported):
     """Tell whether a module may import another, both as tuples of names below `edgeproof`."""
     room, other = importer[0], imported[0]
-    if other == "bench":
-        return room == "bench"
+    if other in ABOVE:
+        return room == other or (other == "scaffolding" and room == "__main__")
     if room in ALONE:
         return other == room
     if other == "core" or (room != "core" and imported in SHARED):
