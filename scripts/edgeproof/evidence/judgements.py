@@ -51,7 +51,9 @@ def describe_regression(regression: Json, said: Sequence[str | None] = ()) -> Js
         "words": words,
         "policy": regression["policy"],
         "recommendation": regression["recommendation"].replace("_", " "),
-        "reason": None if told or regression["reason"] is None else first_up(regression["reason"].replace("_", " ").rstrip(".")),
+        "reason": None
+        if told or regression["reason"] is None
+        else first_up(regression["reason"].replace("_", " ").rstrip(".")),
         "summary": None if blocked else f"{len(triggered)} of {count} triggered",
         "thresholds": [] if blocked else [_describe_threshold(line) for line in regression["thresholds"]],
         "notes": notes,
