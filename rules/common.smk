@@ -23,7 +23,7 @@ from edgeproof.core.campaign import one_of, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
 from edgeproof.core.cells import Cells
 from edgeproof.core.checkout import require_own_environment
-from edgeproof.core.closure import list_code, save_facts
+from edgeproof.core.closure import save_facts
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
     ARTIFACT_FILES,

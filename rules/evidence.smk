@@ -19,18 +19,7 @@ rule write_report:
         scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
         noise=TARGETS.noise_files("noise.json"),
         noise_pairs=TARGETS.noise_files("pairs.csv"),
-        templates=[
-            f"scripts/edgeproof/evidence/{name}"
-            for name in (
-                "report.html.j2",
-                "report_parts.html.j2",
-                "report_figures.html.j2",
-                "report.css",
-                "report.md.j2",
-            )
-        ],
-        script="scripts/write_report.py",
-        code=list_code("scripts/write_report.py"),
+        wanted=WANTED,
     output:
         html="results/evidence/{campaign}/report.html",
         markdown="results/evidence/{campaign}/report.md",
@@ -39,15 +28,12 @@ rule write_report:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        campaign=as_json(TARGETS.describe()),
-        tolerate=as_json(CAMPAIGN.tolerate),
-        regressions=as_json(TARGETS.gated_regressions()),
+        key=lambda wildcards: as_json(KEYS.write_report(wildcards)),
     message:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
-        "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
-        " --regressions {params.regressions:q}"
-        " --noise {input.noise:q} --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+        "python scripts/write_report.py --key {params.key:q} --made {output.markdown:q}"
+        " --wanted {input.wanted:q} --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
 rule check_gate:
@@ -60,8 +46,7 @@ rule check_gate:
             for name in TARGETS.gated_regressions()["gated"]
         ],
         plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv"),
-        script="scripts/check_gate.py",
-        code=list_code("scripts/check_gate.py"),
+        wanted=WANTED,
     output:
         "results/evidence/{campaign}/gate.json",
     log:
@@ -69,11 +54,9 @@ rule check_gate:
     conda:
         "../envs/edgeproof.yaml"
     params:
-        campaign=as_json(TARGETS.describe()),
-        tolerate=as_json(CAMPAIGN.tolerate),
-        regressions=as_json(TARGETS.gated_regressions()),
+        key=lambda wildcards: as_json(KEYS.check_gate(wildcards)),
     message:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:
-        "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
-        " --regressions {params.regressions:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/check_gate.py --key {params.key:q} --made {output:q}"
+        " --wanted {input.wanted:q} --output {output:q} 2>&1 | tee {log:q}"
