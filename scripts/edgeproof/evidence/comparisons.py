@@ -1,6 +1,7 @@
 """The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
 from edgeproof.comparability.sentences import (
+    choose_effect,
     describe_cost,
     describe_grounds,
     describe_interleaving,
@@ -140,13 +141,13 @@ def _describe_effect(item):
 
 
 def _describe_noise(noise, report):
-    """Return what the calibration of the left cell expects of a difference as large as the margin."""
+    """Return what the calibration of the left cell expects of a difference beyond the margin."""
     words = "Its simulated calibration" if noise["provenance"] == "simulated" else "Its calibration"
-    known = [entry["effect"] for entry in noise["expected"]]
-    if not known:
-        return f"{words} has too few pairs to say what a verdict costs."
-    asked = min(known, key=lambda effect: abs(effect - report["design"]["margin"]))
-    cost = describe_cost(noise, asked)
+    margin = report["design"]["margin"]
+    asked = choose_effect(noise, margin)
+    if asked is None:
+        return f"{words} does not say what a verdict costs."
+    cost = describe_cost(noise, asked, margin)
     return f"{words} expects that a true difference of {format_limit(asked, share=True)} takes {cost}."
 
 

@@ -4,10 +4,13 @@ import textwrap
 from collections.abc import Sequence
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.comparability.reading import read_comparison
+from edgeproof.comparability.sentences import describe_remedy, describe_verdict
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
-from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.core.formatting import plain
+from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, evidence_folder, plan_folder, run_folder
 from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_tables import describe_failure
@@ -16,6 +19,8 @@ from edgeproof.runs.results import read_result
 from .regression_gate import check_regressions
 from .wanted import CampaignSnapshot, GateSettings
 
+_TOLERABLE = ("unstable", "unsupported", "elsewhere")
+_TOLD = 8  # comparisons whose verdicts are printed
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
 
 
@@ -74,12 +79,13 @@ def check_gate(
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. If anything fails no
     file is written, so that Snakemake runs the gate again next time.
     """
-    cells = []
+    cells, kinds = [], set()
     for *names, builder in snapshot["cells"]:
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
         result, parity = read_result(result_path), read_parity(parity_path)
+        kinds |= {result["status"], *(["elsewhere"] if result["elsewhere"] else [])} & {*_TOLERABLE} - {*tolerate}
         cells.append(
             {
                 "cell": {**cell._asdict(), "builder": builder},
@@ -103,14 +109,28 @@ def check_gate(
             "plans": plans,
         }
         write_json(output, document, "gate")
-    told = [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
+    told = explain_comparisons(snapshot["campaign"], snapshot["comparisons"])
     if passed:
-        told.insert(0, f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
+        told.append(f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
+    told += [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
     told.append(f"Every number and reason: {evidence_folder(snapshot['campaign'])}/report.html")
-    kinds = {entry["status"] for entry in cells if entry["state"] == "failing"} & {"unstable", "unsupported"}
     if kinds:
         told[-1] += f"\nTo accept such cells, add {' or '.join(sorted(kinds))} to gate.tolerate of the campaign."
     return passed, "\n\n".join(told)
+
+
+def explain_comparisons(campaign: str, names: Sequence[str]) -> list[str]:
+    """Return a paragraph with the verdicts of the first comparisons, one sentence each; none without comparisons."""
+    lines = []
+    for name in names[:_TOLD]:
+        report = read_comparison(f"{comparison_folder(campaign, name)}/report.json")
+        mark = " (simulated)" if report["provenance"] == "simulated" else ""
+        parts = [describe_verdict(report) + mark, describe_remedy(report)]
+        text = f"{name}: {plain(' '.join(filter(None, parts)))}"
+        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    if len(names) > _TOLD:
+        lines.append(f"… and {len(names) - _TOLD} more comparisons")
+    return ["\n".join(lines)] if lines else []
 
 
 def explain_plans(plans: list[Json]) -> list[str]:
