@@ -22,6 +22,7 @@ from edgeproof.core.formatting import (
 
 from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
+_NEAR = 0.1  # log of the ratio
 _SIDE_FIELDS = ("model", "preset", "precision", "device")
 
 
@@ -186,7 +187,8 @@ def _name_ratio(low: float, ratio: float, high: float, unit: str) -> str:
 
 def _join(low: float, ratio: float, high: float) -> tuple[str, str]:
     """Return (ratio, interval) as texts with the digits that the interval supports."""
-    decimals = max(2 if ratio < 10 else 0, decimals_for(ratio, low, high) - 1)
+    near = abs(math.log(ratio)) < _NEAR  # two digits would hide on which side of the margin an end lies
+    decimals = max(3 if near else 2 if ratio < 10 else 0, decimals_for(ratio, low, high) - 1)
     low_text, middle, high_text = (format_fixed(value, decimals) for value in (low, ratio, high))
     return middle, f"{low_text}{DASH}{high_text}"
 

@@ -78,13 +78,14 @@ def _describe(item, page):
         "sentence": describe_verdict(report),
         "reason": describe_reason(report),
         "remedy": describe_remedy(report),
-        "grounds": [*describe_grounds(report), *(_describe_noise(noise, report) for noise in report["noise"])],
+        "grounds": _list_grounds(report),
         "effect": _describe_effect(item),
         "drawing": None,
         "regression": describe_regression(item.regression, (report["explanation"], describe_reason(report))),
         "decision": describe_decision(item.decision),
         "simulated": report["provenance"] == "simulated",
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
+        "declared": all(reason["remedy"] is None for reason in report["reasons"]),
         "margin": format_limit(design["margin"], share=True),
         "pairs": report["pairs"],
         "sessions": len(report["sessions"]),
@@ -138,6 +139,12 @@ def _describe_effect(item):
         "delta_interval_text": delta_interval_text,
         "confidence": f"{100 * effect['confidence']:.4g}",
     }
+
+
+def _list_grounds(report):
+    """Return what a difference rests on, and what the calibration expects; nothing where there is no difference."""
+    told = describe_grounds(report)
+    return told + [_describe_noise(noise, report) for noise in report["noise"] if report["effect"]]
 
 
 def _describe_noise(noise, report):

@@ -135,7 +135,7 @@ def explain_comparisons(campaign: str, names: Sequence[str]) -> list[str]:
 
 def explain_plans(plans: list[Json]) -> list[str]:
     """Return paragraphs on the plans that fail; none if all are ok."""
-    return _describe_states(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:", "")
+    return _describe_failing(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:")
 
 
 def _check_plan(pipeline, goal):
@@ -148,7 +148,7 @@ def _check_plan(pipeline, goal):
 def explain_regressions(compared: list[Json]) -> list[str]:
     """Return paragraphs on the gated comparisons that fail or are tolerated; none if all are ok."""
     failing = f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"
-    return _describe_states(compared, failing, "Tolerated comparisons:")
+    return _describe_failing(compared, failing) + _list_tolerated(compared)
 
 
 def explain_cells(campaign: str, cells: list[Json]) -> list[str]:
@@ -156,25 +156,33 @@ def explain_cells(campaign: str, cells: list[Json]) -> list[str]:
     failing = sum(entry["state"] == "failing" for entry in cells)
     verb = "is" if failing == 1 else "are"
     sentence = f"GATE NOT PASSED: {failing} of {len(cells)} cells of campaign {campaign} {verb} not ok."
-    told = _describe_states(cells, sentence, "Tolerated:")
+    told = _describe_failing(cells, sentence) + _list_tolerated(cells)
     simulated = sum(entry["provenance"] == "simulated" for entry in cells)
     if simulated:
         told.append(f"Simulated, so they say nothing about a device: {simulated} of {len(cells)} cells.")
     return told
 
 
-def _describe_states(entries, failing, tolerated):
-    """Return a paragraph on those that fail and one on those that are tolerated: a sentence and a table."""
-    told = []
-    for state, sentence in (("failing", failing), ("tolerated", tolerated)):
-        found = [entry for entry in entries if entry["state"] == state]
-        told += ["\n".join([sentence, *_table(found)])] if found else []
-    return told
+def _describe_failing(entries, sentence):
+    """Return a paragraph on those that fail: a sentence, and a table with their reasons."""
+    found = [entry for entry in entries if entry["state"] == "failing"]
+    return ["\n".join([sentence, *_table(found)])] if found else []
+
+
+def _list_tolerated(entries):
+    """Return a paragraph that names what is tolerated; why it is not ok, says the page."""
+    found = [entry for entry in entries if entry["state"] == "tolerated"]
+    if not found:
+        return []
+    names = ", ".join(_name_entry(entry) for entry in found)
+    return [textwrap.fill(f"Tolerated: {names}.", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
 
 
 def _count_passing(cells):
-    tolerated = sum(entry["state"] == "tolerated" for entry in cells)
-    return f"{len(cells) - tolerated} ok" + (f", {tolerated} tolerated" if tolerated else "")
+    """Return "1 ok, 5 unstable"; a tolerated cell whose status is ok was measured elsewhere."""
+    words = [entry["status"] if entry["status"] != "ok" else "elsewhere" for entry in cells if entry["reasons"]]
+    told = [f"{len(cells) - len(words)} ok", *(f"{words.count(word)} {word}" for word in dict.fromkeys(words))]
+    return ", ".join(told)
 
 
 def _describe_verdict(result):

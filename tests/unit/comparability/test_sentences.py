@@ -69,16 +69,16 @@ def moved(ratio, low, high):
         ),
         (
             make_report("equivalent", effect=moved(1.0002, 0.98, 1.02)),
-            "int8 is equivalent to fp32 within ±2 %: it takes 1.00 times as long (0.99–1.01), 19 s, 6 pairs.",
+            "int8 is equivalent to fp32 within ±2 %: it takes 1.000 times as long (0.990–1.010), 19 s, 6 pairs.",
         ),
         (
             make_report("equivalent", effect=moved(1.0002, 0.98, 1.02), right=CELL),
-            "The same artifact is equivalent to itself within ±2 %: it takes 1.00 times as long (0.99–1.01), "
+            "The same artifact is equivalent to itself within ±2 %: it takes 1.000 times as long (0.990–1.010), "
             "19 s, 6 pairs.",
         ),
         (
             make_report("undecided", reason="budget", effect=moved(1.01, 0.97, 1.05)),
-            "Undecided: int8 takes 1.01 times as long as fp32 (0.97–1.05), margin ±2 %, 19 s, 6 pairs.",
+            "Undecided: int8 takes 1.010 times as long as fp32 (0.970–1.050), margin ±2 %, 19 s, 6 pairs.",
         ),
         (
             make_report("undecided", reason="budget", effect=moved(1.01, None, None), pairs=2),

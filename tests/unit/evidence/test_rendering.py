@@ -1,5 +1,6 @@
 """The page and its Markdown: whole, escaped, self-contained, and the same facts in both."""
 
+import contextlib
 import re
 from html.parser import HTMLParser
 
@@ -50,9 +51,12 @@ class Page(HTMLParser):
                 self.articles[name] = self.articles.get(name, "") + data
 
 
-@pytest.fixture
-def view(campaign):
-    return build_view(collect_evidence(campaign, ["unstable"], NOISE), PAGE)
+@pytest.fixture(scope="module")
+def view(everything):
+    """What the page of the campaign shows; read it, do not change it."""
+    folder, snapshot = everything
+    with contextlib.chdir(folder):
+        return build_view(collect_evidence(snapshot, ["unstable"], NOISE), PAGE)
 
 
 def test_page_is_well_formed(view):
