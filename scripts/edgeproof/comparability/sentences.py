@@ -57,8 +57,8 @@ def describe_verdict(report: Json) -> str:
     if verdict == "equivalent":
         if report["effect"]:
             low, high = effect["equivalence_low"], effect["equivalence_high"]
-        takes = _name_ratio(low, ratio, high, "as long")
-        return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: it takes {takes}, {cost}")
+        takes = _name_ratio(low, ratio, high, "the time")
+        return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: {takes}, {cost}")
     takes = _name_ratio(low, ratio, high, "as long as " + left)
     return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
 

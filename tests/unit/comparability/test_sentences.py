@@ -69,12 +69,11 @@ def moved(ratio, low, high):
         ),
         (
             make_report("equivalent", effect=moved(1.0002, 0.98, 1.02)),
-            "int8 is equivalent to fp32 within ±2 %: it takes 1.000 times as long (0.990–1.010), 19 s, 6 pairs.",
+            "int8 is equivalent to fp32 within ±2 %: 1.000 times the time (0.990–1.010), 19 s, 6 pairs.",
         ),
         (
             make_report("equivalent", effect=moved(1.0002, 0.98, 1.02), right=CELL),
-            "The same artifact is equivalent to itself within ±2 %: it takes 1.000 times as long (0.990–1.010), "
-            "19 s, 6 pairs.",
+            "The same artifact is equivalent to itself within ±2 %: 1.000 times the time (0.990–1.010), 19 s, 6 pairs.",
         ),
         (
             make_report("undecided", reason="budget", effect=moved(1.01, 0.97, 1.05)),

@@ -24,7 +24,7 @@ def test_sentences_have_ratio_interval_and_cost(rows):
     number, cost = r"[\d.]+", r"20 s, 10 pairs\."
     patterns = {
         "faster": rf"int8 is 1\.67 times as fast as fp32 \(1\.6{number}–1\.6{number}\), {cost}",
-        "same": rf"The same artifact is equivalent to itself within ±2 %: it takes {number} times as long "
+        "same": rf"The same artifact is equivalent to itself within ±2 %: {number} times the time "
         rf"\({number}–{number}\), {cost}",
         "undecided": rf"Undecided: the same artifact takes {number} times as long as itself "
         rf"\({number}–{number}\), margin ±2 %, {cost}",

@@ -37,6 +37,7 @@ def test_facts(campaign):
     overview = describe_overview(collect_evidence(campaign, noise_paths=NOISE))
     assert [item["name"].rsplit(" ")[-1] for item in overview["calibrations"]] == ["desk", "board"]
     assert overview["calibrations"][0]["words"].startswith("A pair varies by ")
+    assert [item["words"].endswith(" (simulated)") for item in overview["calibrations"]] == [False, True]
     assert overview["period"] == "2027-01-15 08:00 UTC"
     assert [device["name"] for device in overview["devices"]] == ["desk", "board"]
     assert overview["devices"][0]["words"] == "Made-up CPU, x86_64"
