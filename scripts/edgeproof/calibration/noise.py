@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
@@ -23,7 +24,7 @@ from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
-from edgeproof.runs.paired_sessions import PairPlace, PairsSession, list_sessions, measure_session
+from edgeproof.runs.paired_sessions import PairPlace, PairsSession, group_by_machine, list_sessions, measure_session
 from edgeproof.runs.timing_keys import timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
@@ -69,7 +70,10 @@ def calibrate_cell(job: CalibrationJob) -> None:
         }
     )
     folder = job.noise.parent
-    sessions = list_sessions([folder], key)
+    by_machine = group_by_machine(list_sessions([folder], key))
+    sessions = by_machine.pop(describe_machine()["id"], [])
+    if not sessions:  # calibrated elsewhere, and whole: nothing is measured again
+        sessions = next((item for item in by_machine.values() if not _find_missing(item, job.plan)), [])
     both: Arm = {**job.arm, "artifact": str(job.artifact)}
     while (missing := _find_missing(sessions, job.plan)) > 0:
         plan: Json = {"budget": {"pairs": missing, "seconds": None}, "first_pair": 0}
@@ -77,6 +81,8 @@ def calibrate_cell(job: CalibrationJob) -> None:
         session = measure_session(folder, label, key, arms, job.place, plan, lambda pairs: True)
         if failure := session.attempt.record["facts"]["failure"]:
             raise UserError(f"{label}: {failure['kind']}: {failure['message']}; choose another cell")
+        if len(session.pairs) < missing:
+            raise UserError(f"{label}: ended after {len(session.pairs)} of {missing} pairs; calibrate again")
         sessions.append(session)
     write_table(job.table, sessions)
     write_sealed(job.noise, build_noise(job.cell, sessions, key, job.plan["margin"], job.table), "noise")
