@@ -7,6 +7,8 @@ from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.evidence.gate import check_gate
+from edgeproof.evidence.stale import find_stale
+from edgeproof.evidence.wanted import settings_of
 
 
 def main(argv: list[str]) -> ExitCode:
@@ -14,7 +16,9 @@ def main(argv: list[str]) -> ExitCode:
     parser.add_argument("--wanted", required=True, help="wanted.json of the campaign")
     parser.add_argument("--output", required=True, help="gate.json to write")
     args = parser.parse_args(argv)
-    passed, text = check_gate(read_json(args.wanted, "wanted"), args.output)
+    wanted = read_json(args.wanted, "wanted")
+    campaign, tolerate, stale = wanted["campaign"], wanted["tolerate"], find_stale(wanted)
+    passed, text = check_gate(campaign, tolerate, args.output, settings_of(wanted), stale)
     print(text, file=sys.stderr)
     return ExitCode.GOOD if passed else ExitCode.NOT_GOOD
 

@@ -5,6 +5,8 @@ import argparse
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
 from edgeproof.evidence.rendering import write_report
+from edgeproof.evidence.stale import find_stale
+from edgeproof.evidence.wanted import settings_of
 
 
 def main(argv: list[str]) -> None:
@@ -13,7 +15,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--html", required=True, help="report.html to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
     args = parser.parse_args(argv)
-    write_report(read_json(args.wanted, "wanted"), args.html, args.markdown)
+    wanted = read_json(args.wanted, "wanted")
+    campaign, tolerate, stale = wanted["campaign"], wanted["tolerate"], find_stale(wanted)
+    write_report(campaign, tolerate, args.html, args.markdown, wanted["noise"], settings_of(wanted), stale)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,13 @@ from pathlib import Path
 
 from edgeproof.comparability.judging import judge_pair
 from edgeproof.comparability.reporting import report_comparison
-from edgeproof.core.campaign import DEFAULT_REGRESSIONS
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell, comparison_folder, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
-from .made_up_campaigns import CAMPAIGN, REPOSITORY, make_campaign, write_judgements, write_pairs
+from .made_up_campaigns import CAMPAIGN, REPOSITORY, make_campaign, write_judgements, write_pairs, write_wanted
 from .made_up_cells import name_cell
 from .made_up_pairs import PairsNoise
 
@@ -117,17 +116,15 @@ def _judge_comparison(name, cells, policy):
 
 def _command(name, folder):
     """Return the command of a part; the scripts are started as the rules start them."""
-    snapshot = json.dumps(json.loads((folder / _PLAN).read_text())["snapshot"])
+    if name not in ("report", "gate"):
+        return [_SCRIPT, "--part", name]
+    snapshot = json.loads((folder / _PLAN).read_text())["snapshot"]
     if name == "report":
         page = "results/evidence/trial/report"
-        arguments = ["--campaign", snapshot, "--tolerate", "[]", "--html", f"{page}.html", "--markdown", f"{page}.md"]
-        return ["scripts/write_report.py", *arguments]
-    if name == "gate":
-        gated = json.loads(snapshot)["comparisons"][:: len(_RATIOS)]
-        arguments = ["--campaign", snapshot, "--tolerate", "[]", "--output", "results/evidence/trial/gate.json"]
-        regressions = json.dumps(DEFAULT_REGRESSIONS | {"gated": gated})
-        return ["scripts/check_gate.py", *arguments, "--regressions", regressions]
-    return [_SCRIPT, "--part", name]
+        arguments = ["--html", f"{page}.html", "--markdown", f"{page}.md"]
+        return ["scripts/write_report.py", "--wanted", write_wanted(folder, snapshot), *arguments]
+    wanted = write_wanted(folder, snapshot, gated=snapshot["comparisons"][:: len(_RATIOS)])
+    return ["scripts/check_gate.py", "--wanted", wanted, "--output", "results/evidence/trial/gate.json"]
 
 
 def _measure(command, folder):

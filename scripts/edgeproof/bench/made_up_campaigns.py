@@ -33,6 +33,27 @@ CAMPAIGN, PROTOCOL = "trial", "quick"
 _QUIET = PairsNoise()
 
 
+def write_wanted(
+    folder: str | Path,
+    snapshot: Json,
+    tolerate: Sequence[str] = (),
+    keys: Json | None = None,
+    gated: Sequence[str] = (),
+) -> str:
+    """Write wanted.json of a made-up campaign into a folder and return its path; see workflow/wanted.py."""
+    wanted = {
+        "schema": "edgeproof.wanted.v1",
+        "campaign": snapshot,
+        "tolerate": list(tolerate),
+        "regressions": DEFAULT_REGRESSIONS | {"gated": list(gated)},
+        "noise": [],
+        "keys": keys or {},
+    }
+    path = Path(folder) / "wanted.json"
+    write_json(path, wanted, "wanted")
+    return str(path)
+
+
 def make_campaign(
     root: str | Path, cells: Sequence[Json], comparisons: Sequence[Json] = (), name: str = CAMPAIGN
 ) -> Json:

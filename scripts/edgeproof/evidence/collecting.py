@@ -37,6 +37,7 @@ from edgeproof.runs.results import read_result
 from .gate import judge_cell, judge_plan
 from .latency_shapes import Distribution, describe_distribution
 from .regression_gate import check_regressions
+from .stale import Stale
 from .wanted import CampaignSnapshot, GateSettings
 
 
@@ -95,7 +96,8 @@ class PlanEvidence(NamedTuple):
 class Evidence(NamedTuple):
     """The evidence of a campaign. `identities`, `samples`: documents by model.
 
-    `gated`: the gate's entries on comparisons with a baseline (see `regression_gate.check_regressions`).
+    `gated`: the gate's entries on comparisons with a baseline (see `regression_gate.check_regressions`). `stale`: the
+    documents that are not today's.
     """
 
     campaign: str
@@ -107,6 +109,7 @@ class Evidence(NamedTuple):
     samples: dict
     plans: list
     gated: list
+    stale: tuple[Stale, ...]
 
 
 @reading_once()
@@ -115,11 +118,13 @@ def collect_evidence(
     tolerate: Sequence[str] = (),
     noise_paths: Sequence[str] = (),
     regressions: GateSettings | None = None,
+    stale: Sequence[Stale] = (),
 ) -> Evidence:
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 
     `tolerate`: statuses that pass the gate besides `ok`. `noise_paths`: noise.json of each cell that the campaign
-    calibrates. UserError names the first document that is missing, invalid, or does not follow from its inputs.
+    calibrates. `stale`: documents that are not today's. UserError names the first document that is missing, invalid, or
+    does not follow from its inputs.
     """
     models = dict.fromkeys(row[0] for row in snapshot["cells"])
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
@@ -132,7 +137,16 @@ def collect_evidence(
     plans = [_collect_plan(*row) for row in snapshot["plans"]]
     gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
     return Evidence(
-        snapshot["campaign"], tuple(tolerate), cells, comparisons, calibrations, identities, samples, plans, gated
+        campaign=snapshot["campaign"],
+        tolerate=tuple(tolerate),
+        cells=cells,
+        comparisons=comparisons,
+        calibrations=calibrations,
+        identities=identities,
+        samples=samples,
+        plans=plans,
+        gated=gated,
+        stale=tuple(stale),
     )
 
 

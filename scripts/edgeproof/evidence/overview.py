@@ -19,6 +19,7 @@ from .calibrations import summarise_calibration
 from .charts import anchor_of, label_of
 from .collecting import Evidence
 from .gate import name_state
+from .stale import name_remedy
 
 _CALIBRATIONS = 3  # in the head; the section on calibrations has all
 _SQUARES = 400  # with more cells the head shows counts only
@@ -32,7 +33,7 @@ def describe_overview(evidence: Evidence) -> Json:
     tolerated = Counter(name_state(item.result, item.verdict) for item in cells if item.verdict["state"] == "tolerated")
     unplaced = sum(item.verdict["state"] == "failing" for item in evidence.plans)
     worse = [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
-    shut = failing or unplaced or worse
+    shut = failing or unplaced or worse or evidence.stale
     moments = [item.result["started_at_unix_s"] for item in cells if item.result["started_at_unix_s"] is not None]
     simulated = sum(item.result["provenance"] == "simulated" for item in cells)
     return {
@@ -41,7 +42,10 @@ def describe_overview(evidence: Evidence) -> Json:
         "headline": "Gate not passed" if shut else "Gate passed",
         "sentence": _say_gate(len(cells), failing, tolerated)
         + _say_plans(len(evidence.plans), unplaced)
-        + _say_gated(worse),
+        + _say_gated(worse)
+        + _say_stale(len(evidence.stale)),
+        "stale": [str(item) for item in evidence.stale],
+        "stale_remedy": name_remedy(evidence.stale) if evidence.stale else None,
         "simulated": simulated,
         "all_simulated": simulated == len(cells),
         "simulated_words": "Every number on this page is simulated"
@@ -76,6 +80,13 @@ def _say_gated(worse):
     return f" Against its baseline {', '.join(worse)} {verb}, or could not be judged." if worse else ""
 
 
+def _say_stale(total):
+    if not total:
+        return ""
+    verb = "was" if total == 1 else "were"
+    return f" {plural(total, 'document')} {verb} made with another configuration or other code than today's."
+
+
 def _square(item):
     words = "; ".join(item.verdict["reasons"]) or "ok"
     return {
@@ -102,8 +113,12 @@ def _describe_calibrations(calibrations):
     return [
         {"name": f"{item.noise['cell']['model']} · {label_of(Cell(**item.noise['cell']))}", "words": words}
         for item in calibrations[:_CALIBRATIONS]
-        for words in [first_up(summarise_calibration(item.noise))]
+        for words in [first_up(summarise_calibration(item.noise)) + _mark(item.noise)]
     ]
+
+
+def _mark(noise):
+    return " (simulated)" if noise["provenance"] == "simulated" else ""
 
 
 def _describe_protocol(cells):

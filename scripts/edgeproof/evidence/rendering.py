@@ -19,6 +19,7 @@ from .environment_tables import describe_environments
 from .limits import list_limits
 from .overview import describe_overview
 from .placements import describe_plans
+from .stale import Stale
 from .wanted import CampaignSnapshot, GateSettings
 
 TEMPLATES = Path(__file__).parent
@@ -31,9 +32,10 @@ def write_report(
     markdown: FilePath,
     noise_paths: Sequence[str] = (),
     regressions: GateSettings | None = None,
+    stale: Sequence[Stale] = (),
 ) -> None:
     """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`."""
-    evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions)
+    evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions, stale)
     view = build_view(evidence, html)
     atomic_write(html, render_html(view))
     if Path(markdown).parent != Path(html).parent:  # links are relative to the page's folder

@@ -2,6 +2,7 @@
 give.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgeproof.core.configuration import Json
@@ -27,7 +28,7 @@ def find_stale(wanted: Json) -> list[Stale]:
     return [Stale(path, reasons) for path, reasons in found if reasons]
 
 
-def name_remedy(stale: list[Stale]) -> str:
+def name_remedy(stale: Sequence[Stale]) -> str:
     """Return the command that makes stale documents again."""
     return "snakemake --profile local --forcerun " + " ".join(item.path for item in stale)
 

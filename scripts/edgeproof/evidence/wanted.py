@@ -1,6 +1,8 @@
 """What the rules ask of this room: the cells, comparisons and plans of a campaign, and how its gate judges."""
 
-from typing import TypedDict
+from typing import TypedDict, cast
+
+from edgeproof.core.configuration import Json
 
 
 class CampaignSnapshot(TypedDict):
@@ -26,3 +28,8 @@ class GateSettings(TypedDict):
     fail_at: str
     tolerate: list[str]
     gated: list[str]
+
+
+def settings_of(wanted: Json) -> GateSettings | None:
+    """Return how the gate judges comparisons, of wanted.json; None if none is gated."""
+    return cast(GateSettings, wanted["regressions"]) if wanted["regressions"]["gated"] else None
