@@ -24,6 +24,7 @@ from edgeproof.core.documents import digest_json, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
+from edgeproof.sources.input_faults import InputFault
 
 from .build_failures import BuildError
 from .build_job import BuildJob
@@ -37,8 +38,15 @@ def check_job(job: BuildJob, *formats: str) -> tuple[Json, dict[str, Any]]:
     """Return (identity of the model, build options of the precision); UserError unless the job is consistent.
 
     `formats`: those that the caller builds. This is where the options that a build script was given are checked; the
-    code after it relies on them.
+    code after it relies on them. InputFault if the identity says that the model cannot be used.
     """
+    known, options = _check_consistency(job, formats)
+    if known.get("status") == "failed":
+        raise InputFault(**known["reason"])
+    return known, options
+
+
+def _check_consistency(job: BuildJob, formats: tuple[str, ...]) -> tuple[Json, dict[str, Any]]:
     cell, preset = job.cell, job.preset
     if set(cell) != {"model", "preset", "builder", "precision"}:
         raise UserError(f"--cell has keys {sorted(cell)}; model, preset, builder and precision are needed")
@@ -117,7 +125,7 @@ def carry_out(job: BuildJob, known: Json, convert: Convert, facts: Json, device_
 
 def record_failure(job: BuildJob, kind: str, message: str) -> None:
     """Write an empty artifact and a manifest with a reason, without using any tool."""
-    known, _ = check_job(job, job.preset["artifact"])
+    known, _ = _check_consistency(job, (job.preset["artifact"],))
 
     def refuse(target: Path, scratch: Path) -> Json:
         raise BuildError(kind, message)
