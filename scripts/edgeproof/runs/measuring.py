@@ -43,7 +43,7 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
     An unstable session is measured again, as often as the protocol allows. The result is of the last session and names
     those before it. Stability does not depend on speed, so this does not select a favourable number.
     """
-    manifest = read_manifest(paths.manifest)
+    manifest: Json = read_manifest(paths.manifest)
     if manifest["status"] == "ok" and (fault := find_samples_fault(setup.inputs)):
         manifest = {**manifest, "status": "failed", "reason": fault}  # an artifact that there is nothing to run with
     if path_beside(paths.result) != path_beside(paths.samples):

@@ -235,8 +235,8 @@ def _describe_device(device: NamedDevice) -> Json:
 
 def _describe_workload(facts: CellFacts) -> Json:
     """Return what the model had to do: the fields that two comparable results must share."""
-    # A model that cannot be used has no inputs.
-    value = next(iter(facts["identity"]["inputs"]), {"shape": [], "dtype": "unknown"})
+    inputs: list[Json] = facts["identity"]["inputs"]  # none if the model cannot be used
+    value: Json = inputs[0] if inputs else {"shape": [], "dtype": "unknown"}
     shape = [1 if isinstance(size, str) or size is None else size for size in value["shape"]]
     return {
         "task": facts["task"],

@@ -87,14 +87,11 @@ def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(job, monkeypatc
     job.build("fp16")
     folder = job.folder / "fp16"
     (built,) = (folder / "attempts").iterdir()
-    keep = publishing.keep_file
 
-    def fail_at_the_manifest(source, destination):
-        if source.name == "manifest.json":
-            raise OSError(28, "No space left on device")
-        keep(source, destination)
+    def fail(path, data):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "keep_file", fail_at_the_manifest)
+    monkeypatch.setattr(publishing, "atomic_write", fail)
     with pytest.raises(OSError, match="No space left"):
         place_build(built, folder / "artifact.onnx", folder / "manifest.json")
     assert not (folder / "manifest.json").exists()

@@ -1,6 +1,7 @@
 """Putting an artifact and its manifest into place: two builds into one folder at once never leave a mixture.
 
-Both are in the store first (see `core.attempts`), and their places get hard links to them, or copies.
+Both are in the store first (see `core.attempts`). Their places get a hard link to the artifact, which may be large, and
+copies of the small files, so that editing those leaves the store as it is.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.attempts import find_attempts, keep_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, is_file, sha256_file
+from edgeproof.core.files import atomic_path, atomic_write, is_file, sha256_file
 
 _LARGE_BYTES = 1 << 25  # bytes
 _LOG = "build.log"  # what the store calls the log of a converter
@@ -34,7 +35,7 @@ def publish_artifact(made: Path | None, target: Path) -> Json:
 def keep_log(log: str | Path, folder: Path) -> None:
     """Put the log of a converter, if there is one, into the folder of an attempt."""
     if log and is_file(log):
-        keep_file(log, folder / _LOG)
+        atomic_write(folder / _LOG, Path(log).read_bytes())
 
 
 def find_build(manifest: str | Path, key: Json, verify: Callable[[Path], object] = verify_manifest) -> Path | None:
@@ -62,9 +63,9 @@ def place_build(built: Path, artifact: str | Path, manifest: str | Path, log: st
     with exclusive_folder(Path(artifact).parent):
         Path(manifest).unlink(missing_ok=True)
         if log and is_file(built / _LOG):
-            keep_file(built / _LOG, log)
+            atomic_write(log, (built / _LOG).read_bytes())
         keep_file(built / Path(artifact).name, artifact)
-        keep_file(built / Path(manifest).name, manifest)
+        atomic_write(manifest, (built / Path(manifest).name).read_bytes())
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import contextlib
 import re
 from functools import cache
 
-from edgeproof.core.closure import digest_converter, digest_files, list_code, save_facts
+from edgeproof.core.closure import digest_agent_code, digest_converter, digest_files, list_code, save_facts
 from edgeproof.core.layout import REPOSITORY
 
 # What only files. Numbers come from nothing in here.
@@ -20,7 +20,7 @@ _FILING = re.compile(
     r"|exit_codes|files|keys|layout|reader|yaml_files)\.py"
     r"|edgeproof/artifacts/(?:records|toolchains)/.*"
     r"|edgeproof/artifacts/builds/(?:boards|build_attempts|build_job|build_keys|converter_scripts|publishing)\.py"
-    r"|edgeproof/artifacts/agreement/parity_attempts\.py)"
+    r"|edgeproof/artifacts/agreement/parity_(?:attempts|limits)\.py)"
 )
 
 
@@ -38,6 +38,15 @@ def digest_converter_code(name: str) -> str:
     """Return the digest of the converter `name`, wherever the caller's current folder is."""
     with contextlib.chdir(REPOSITORY):
         digest = digest_converter(name)
+        save_facts()
+    return digest
+
+
+@cache
+def digest_agent() -> str:
+    """Return the digest of the agent, which runs artifacts."""
+    with contextlib.chdir(REPOSITORY):
+        digest = digest_agent_code()
         save_facts()
     return digest
 
