@@ -1,12 +1,15 @@
 """Write the artifact of the fake backend, which simulates a model, and its manifest."""
 
+from edgeproof.artifacts.builds.build_attempts import settle_build
 from edgeproof.artifacts.builds.build_job import parse_job
 from edgeproof.artifacts.builds.onnx_artifacts import build_fake
 from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    build_fake(parse_job("scripts/build_fake.py", __doc__, argv))
+    job = parse_job("scripts/build_fake.py", __doc__, argv)
+    if not settle_build(job):
+        build_fake(job)
 
 
 if __name__ == "__main__":

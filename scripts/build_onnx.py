@@ -1,11 +1,14 @@
 """Build an ONNX artifact of one precision from the fp32 source model, and its manifest."""
 
+from edgeproof.artifacts.builds.build_attempts import settle_build
 from edgeproof.artifacts.builds.build_job import parse_job
 from edgeproof.core.cli import importing, run_program
 
 
 def main(argv):
     job = parse_job("scripts/build_onnx.py", __doc__, argv)
+    if settle_build(job):
+        return
     with importing():
         from edgeproof.artifacts.builds.onnx_artifacts import build_onnx
     build_onnx(job)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from edgeproof.artifacts.builds.build_attempts import find_model_fault, has_attempts
 from edgeproof.artifacts.builds.build_job import add_options
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.core.cli import run_program
@@ -11,11 +12,26 @@ def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     add_options(parser, ("source", "identity", "toolchain", "artifact", "record", "log"))
     args = vars(parser.parse_args(argv))
+    if (has_attempts(args["record"]) or find_model_fault(args["identity"])) and settle(args, argv):
+        return
     with start_converter("saved_model", args.pop("toolchain")) as converter:
         from edgeproof.artifacts.builds.saved_models import build_saved_model
-        from edgeproof.artifacts.records.manifests import record_command
 
-        build_saved_model(**args, converter=converter, command=record_command("scripts/build_saved_model.py", argv))
+        build_saved_model(**args, converter=converter, command=describe(argv))
+
+
+def settle(args, argv):
+    """Use an earlier conversion if there is one: `settle_saved_model`, imported when it is needed."""
+    from edgeproof.artifacts.builds.saved_models import settle_saved_model  # slower than starting the converter
+
+    return settle_saved_model(args, describe(argv))
+
+
+def describe(argv):
+    """Return the command for the record."""
+    from edgeproof.artifacts.records.manifests import record_command
+
+    return record_command("scripts/build_saved_model.py", argv)
 
 
 if __name__ == "__main__":

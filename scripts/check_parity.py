@@ -24,7 +24,7 @@ def main(argv):
     parser.add_argument("--parity", required=True, help="parity.json to write")
     parser.add_argument("--reference", required=True, help="npz to write: the artifact's outputs on the first sample")
     args = vars(parser.parse_args(argv))
-    require_toolchains(args.pop("toolchains"))
+    require_toolchains(args["toolchains"])
     check_parity(ParityJob(**args, command=record_command("scripts/check_parity.py", argv)))
 
 

@@ -1,6 +1,7 @@
 """Copy a model file into the workflow, checking its sha256 when one is given."""
 
 import argparse
+import sys
 
 from edgeproof.core.cli import run_program
 from edgeproof.sources.copying import copy_model
@@ -10,9 +11,10 @@ def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", required=True, help="ONNX file")
     parser.add_argument("--sha256", help="what the file's bytes must hash to")
-    parser.add_argument("--output", required=True, help="ONNX file to write")
+    parser.add_argument("--output", required=True, help="ONNX file to write; a note if there is no model")
     args = parser.parse_args(argv)
-    copy_model(args.source, args.sha256, args.output)
+    if fault := copy_model(args.source, args.sha256, args.output):
+        print(f"no model: {fault}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Write the calibration and the evaluation samples of a model, and what they are to samples.json."""
 
 import argparse
+import sys
 
 from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.samples import make_samples
@@ -20,7 +21,9 @@ def main(argv):
     parser.add_argument("--evaluation", required=True, help="npz to write")
     parser.add_argument("--output", required=True, help="samples.json to write")
     args = parser.parse_args(argv)
-    make_samples(args.identity, args.spec, args.task, args.calibration, args.evaluation, args.output)
+    fault = make_samples(args.identity, args.spec, args.task, args.calibration, args.evaluation, args.output)
+    if fault:
+        print(f"no samples: {fault}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -25,14 +25,19 @@ def sha256_file(path: FilePath) -> str:
 
 
 def require_no_pointer(path: FilePath) -> None:
-    """Raise UserError if a file is a Git LFS pointer: git left the text that names the content instead of it."""
+    """Raise UserError if a file is a Git LFS pointer, or cannot be read."""
     try:
-        with open(path, "rb") as stream:
-            start = stream.read(len(_POINTER))
+        pointer = is_lfs_pointer(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    if start == _POINTER:
+    if pointer:
         raise UserError(f"{path}: a Git LFS pointer instead of the file; fetch it: git lfs pull --include {path}")
+
+
+def is_lfs_pointer(path: FilePath) -> bool:
+    """Return whether a file is the text that Git LFS leaves in place of a large file; OSError if it cannot be read."""
+    with open(path, "rb") as stream:
+        return stream.read(len(_POINTER)) == _POINTER
 
 
 def is_file(path: FilePath) -> bool:

@@ -16,6 +16,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.tensors import read_tensors
+from edgeproof.sources.input_faults import find_samples_fault
 
 from .raw_samples import path_beside, render_samples
 from .results import CellFacts, build_result
@@ -43,7 +44,9 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
     An unstable session is measured again, as often as the protocol allows. The result is of the last session and names
     those before it. Stability does not depend on speed, so this does not select a favourable number.
     """
-    manifest = read_manifest(paths.manifest)
+    manifest: Json = read_manifest(paths.manifest)
+    if manifest["status"] == "ok" and (fault := find_samples_fault(setup.inputs)):
+        manifest = {**manifest, "status": "failed", "reason": fault}  # an artifact that there is nothing to run with
     if path_beside(paths.result) != path_beside(paths.samples):
         raise UserError(f"{paths.samples}: must be samples.csv beside the result")
     facts = _collect_facts(cell, task, arm, manifest, setup, paths)

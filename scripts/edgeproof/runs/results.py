@@ -90,7 +90,8 @@ def build_result(
         "origins": _ORIGINS,
     }
     if manifest["status"] != "ok":
-        return result | _verdict("failed", "no_artifact", manifest["reason"]["message"])
+        kind = "no_samples" if facts["digests"]["artifact"] else "no_artifact"
+        return result | _verdict("failed", kind, manifest["reason"]["message"])
     if broken:
         kind, message = broken["reason"]["kind"], broken["reason"]["message"]
         return result | _verdict("unsupported" if kind in _UNSUPPORTED else "failed", kind, message)
@@ -238,7 +239,8 @@ def _describe_device(device: NamedDevice) -> Json:
 
 def _describe_workload(facts: CellFacts) -> Json:
     """Return what the model had to do: the fields that two comparable results must share."""
-    value = facts["identity"]["inputs"][0]
+    inputs: list[Json] = facts["identity"]["inputs"]  # none if the model cannot be used
+    value: Json = inputs[0] if inputs else {"shape": [], "dtype": "unknown"}
     shape = [1 if isinstance(size, str) or size is None else size for size in value["shape"]]
     return {
         "task": facts["task"],

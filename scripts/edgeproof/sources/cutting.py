@@ -9,6 +9,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_path
 
 from .arithmetic import infer_shapes
+from .input_faults import InputFault, write_note
 from .onnx_files import load_model
 from .onnx_graphs import iterate_nodes, list_inputs
 
@@ -17,9 +18,14 @@ def cut_stage(source: str | Path, inputs: list[str] | None, outputs: list[str] |
     """Write the part of the model `source` that computes `outputs` from `inputs`, with every shape fixed.
 
     `inputs`, `outputs`: names of tensors; None for those of the model. A symbolic batch becomes 1. UserError if there
-    is no tensor of that name, a shape is not known, or the outputs depend on more than the inputs.
+    is no tensor of that name, a shape is not known, or the outputs depend on more than the inputs. If the model itself
+    cannot be used, a note about it takes the place of the stage.
     """
-    model = load_model(source)
+    try:
+        model = load_model(source)
+    except InputFault as fault:
+        write_note(output, fault)
+        return
     stage = extract_stage(model, inputs, outputs, source)
     try:
         onnx.checker.check_model(stage, full_check=True)

@@ -8,31 +8,47 @@ from onnx import helper
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
-from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
 from .arithmetic import count_macs
+from .input_faults import InputFault
 from .onnx_files import load_model
 from .onnx_graphs import iterate_nodes, iterate_tensors, list_inputs
 
 
-def identify_model(name: str, path: str | Path, output: str | Path) -> None:
+def identify_model(name: str, path: str | Path, output: str | Path) -> InputFault | None:
     """Write the identity (`edgeproof.identity.v1`) of the ONNX file `path`, which is model `name`, to `output`.
 
-    UserError if `onnx.checker` refuses the model, or its weights are in other files.
+    If the model cannot be used (it is not an ONNX file, `onnx.checker` refuses it, its weights are in other files, …),
+    the identity has `status: failed` and a reason, and the fault is returned. UserError if the file cannot be read.
     """
-    write_json(output, describe_model(name, path), "identity")
+    try:
+        document, fault = describe_model(name, path), None
+    except InputFault as found:
+        document = _describe_file(name, path) | _UNKNOWN | {"status": "failed", "reason": found.describe()}
+        fault = found
+    write_json(output, document, "identity")
+    return fault
 
 
-def describe_model(name, path):
-    """Return the identity document of the ONNX file `path`; UserError as for `identify_model`."""
+_UNKNOWN: Json = {  # what an identity says of a model that cannot be used
+    "ir_version": None,
+    "opset": {},
+    "producer": {"name": None, "version": None},
+    "inputs": [],
+    "outputs": [],
+    "operators": {},
+    "parameters": 0,
+    "macs": 0,
+    "macs_unknown": [],
+}
+
+
+def describe_model(name: str, path: str | Path) -> Json:
+    """Return the identity of an ONNX file that can be used; InputFault if it cannot."""
     model = load_model(path)
     macs, unknown = count_macs(model)
-    return {
-        "schema": "edgeproof.identity.v1",
-        "model": name,
-        "sha256": sha256_file(path),
-        "bytes": Path(path).stat().st_size,
+    return _describe_file(name, path) | {
         "ir_version": model.ir_version,
         "opset": {item.domain or "ai.onnx": item.version for item in model.opset_import},
         "producer": {"name": model.producer_name or None, "version": model.producer_version or None},
@@ -45,6 +61,17 @@ def describe_model(name, path):
     }
 
 
+def _describe_file(name: str, path: str | Path) -> Json:
+    return {
+        "schema": "edgeproof.identity.v1",
+        "model": name,
+        "status": "ok",
+        "reason": None,
+        "sha256": sha256_file(path),
+        "bytes": Path(path).stat().st_size,
+    }
+
+
 def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
     """Return name, dtype (numpy's name) and shape of a graph input or output.
 
@@ -52,8 +79,9 @@ def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
     """
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        raise UserError(f"{path}: {value.name!r} is a {(kind or 'value without type').replace('_type', '')}; "
-                        "only models whose inputs and outputs are tensors can be measured")  # fmt: skip
+        raise InputFault("unmeasurable",
+                         f"{path}: {value.name!r} is a {(kind or 'value without type').replace('_type', '')}; "
+                         "only models whose inputs and outputs are tensors can be measured")  # fmt: skip
     tensor = value.type.tensor_type
     shape = [
         dim.dim_value if dim.WhichOneof("value") == "dim_value" else dim.dim_param or "?" for dim in tensor.shape.dim

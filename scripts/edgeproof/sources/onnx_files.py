@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import require_no_pointer
 
+from .input_faults import InputFault, is_pointer, read_note
 from .onnx_graphs import iterate_tensors
 
 _READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; a larger tensor is a weight
@@ -17,15 +17,15 @@ _READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; a larger tenso
 def load_model(path: str | Path) -> onnx.ModelProto:
     """Return the checked model in the file `path`.
 
-    UserError in one line if the file cannot be read, is not an ONNX model, breaks the ONNX specification, or keeps
-    weights in other files. The workflow keeps a model in one file, so that one digest covers all of it. The limit of
-    protobuf is 2 GB; larger models need external data and are refused.
+    InputFault in one line if the file is not an ONNX model, breaks the ONNX specification, or keeps weights in other
+    files; UserError if it cannot be read. The workflow keeps a model in one file, so that one digest covers all of it.
+    The limit of protobuf is 2 GB; larger models need external data and are refused.
     """
     model = load_known_model(path)
     try:
         onnx.checker.check_model(os.fspath(path))  # the file, not the model: that would be written out first
     except Exception as error:
-        raise UserError(f"{path}: onnx.checker refuses the model: {_first_line(error)}") from error
+        raise InputFault("refused", f"{path}: onnx.checker refuses the model: {_first_line(error)}") from error
     return model
 
 
@@ -34,20 +34,24 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
 
     For a file whose digest is in an identity: the model was checked when that was made.
     """
-    require_no_pointer(path)
+    if fault := read_note(path):
+        raise fault
+    if is_pointer(path):
+        raise InputFault("lfs_pointer", f"{path}: is a Git LFS pointer and not the model; run `git lfs pull`")
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # the protobuf implementation decides the class
-        raise UserError(f"{path}: not an ONNX model ({_first_line(error)})") from error
+        raise InputFault("unreadable", f"{path}: not an ONNX model ({_first_line(error)})") from error
     if not model.ir_version or not model.graph.node:
-        raise UserError(f"{path}: not an ONNX model (no IR version, or a graph without nodes)")
+        raise InputFault("unreadable", f"{path}: not an ONNX model (no IR version, or a graph without nodes)")
     external = list_external_files(model)
     if external:
-        raise UserError(
+        raise InputFault(
+            "external_weights",
             f"{path}: weights are kept in {external[0]!r} beside it; save the model as one file (below 2 GB): "
-            "onnx.save(model, path, save_as_external_data=False)"
+            "onnx.save(model, path, save_as_external_data=False)",
         )
     return model
 

@@ -9,10 +9,11 @@ import numpy as np
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, validate, write_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_bytes, sha256_file
+from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 
 from . import diabetes, digits
+from .input_faults import InputFault, require_file
 
 Samples = dict[str, np.ndarray]  # a set: `inputs/{name}` (n, …), and `labels` or `targets`
 MINIMUM_CALIBRATION = 200  # with fewer, the ranges of activations depend on chance
@@ -28,38 +29,94 @@ def make_samples(
     calibration_path: str | Path,
     evaluation_path: str | Path,
     output: str | Path,
-) -> None:
+) -> InputFault | None:
     """Write both sets as npz files, and what they are as `samples.json` (`edgeproof.samples.v1`).
 
     `spec`: the `samples` entry of the model's YAML, kind `digits`, `diabetes`, `random` or `file`. `task`: with
-    `classification` the evaluation set needs labels, with `regression` targets. Equal specs give equal bytes. UserError
-    if the samples do not fit the model's inputs, fewer than 200 calibrate, or a sample is in both sets.
+    `classification` the evaluation set needs labels, with `regression` targets. Equal specs give equal bytes. If the
+    model cannot be used, the samples do not fit its inputs, fewer than 200 calibrate, or a sample is in both sets, both
+    sets are empty, `samples.json` has `status: failed` and a reason, and the fault is returned. UserError if the spec
+    is wrong or a file may not be read.
     """
     identity = read_json(identity_path, "identity")
     validate(spec, "model#samples", "--spec")
-    make = {"digits": make_digits, "diabetes": make_diabetes, "random": make_random, "file": read_sample_files}[
-        spec["kind"]
-    ]
-    calibration, evaluation, origin = make(identity, spec)
-    calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
-    calibration, evaluation = (order_inputs(identity, arrays) for arrays in (calibration, evaluation))
-    check_samples(identity, calibration, evaluation, task)
-    write_tensors(calibration_path, calibration)
-    write_tensors(evaluation_path, evaluation)
+    paths = (calibration_path, evaluation_path, output)
+    try:
+        sets, origin = draw_samples(identity, spec, task)
+    except InputFault as fault:
+        write_no_samples(identity, spec["kind"], fault, paths)
+        return fault
+    write_sets(identity, {"kind": spec["kind"], "origin": origin, "seed": spec.get("seed")}, sets, paths)
+    return None
+
+
+def draw_samples(identity: Json, spec: Json, task: str) -> tuple[tuple[Samples, Samples], str]:
+    """Return ((calibration set, evaluation set), origin); InputFault if they do not fit the model."""
+    require_model(identity)
+    make = {"digits": make_digits, "diabetes": make_diabetes, "random": make_random, "file": read_sample_files}
+    try:
+        calibration, evaluation, origin = make[spec["kind"]](identity, spec)
+        calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
+        calibration, evaluation = (order_inputs(identity, arrays) for arrays in (calibration, evaluation))
+        check_samples(identity, calibration, evaluation, task)
+    except InputFault:
+        raise
+    except UserError as error:
+        if isinstance(error.__cause__, OSError):  # the machine's fault, such as a file that may not be read
+            raise
+        raise InputFault("unfit_samples", error) from error
+    return (calibration, evaluation), origin
+
+
+def require_model(identity: Json) -> None:
+    """Raise InputFault if an identity says that its model cannot be used."""
+    if identity.get("status") == "failed":
+        raise InputFault("no_model", identity["reason"]["message"])
+
+
+def write_sets(
+    identity: Json, facts: Json, sets: tuple[Samples, Samples], paths: tuple[str | Path, str | Path, str | Path]
+) -> None:
+    """Write the sets of a model and what they are. `facts`: kind, origin and seed. `paths`: two npz, samples.json."""
+    for path, arrays in zip(paths, sets, strict=False):
+        write_tensors(path, arrays)
     document = {
+        **_describe_samples(identity, facts, paths, [count_samples(arrays) for arrays in sets]),
+        "labels": "labels" in sets[1],
+        "targets": "targets" in sets[1],
+        "disjoint": True,
+    }
+    write_json(paths[2], document, "samples")
+
+
+def write_no_samples(
+    identity: Json, kind: str, fault: InputFault, paths: tuple[str | Path, str | Path, str | Path]
+) -> None:
+    """Write empty sets and a samples.json that says why. `kind`: of the samples; `paths`: as in `write_sets`."""
+    for path in paths[:2]:
+        atomic_write(path, b"")
+    document = {
+        **_describe_samples(identity, {"kind": kind, "origin": "", "seed": None}, paths, [0, 0]),
+        "status": "failed",
+        "reason": fault.describe(),
+        "labels": False,
+        "targets": False,
+        "disjoint": False,
+    }
+    write_json(paths[2], document, "samples")
+
+
+def _describe_samples(identity, facts, paths, counts):
+    sets = zip(("calibration", "evaluation"), counts, paths, strict=False)
+    return {
         "schema": "edgeproof.samples.v1",
         "model": identity["model"],
+        "status": "ok",
+        "reason": None,
         "model_sha256": identity["sha256"],
-        "kind": spec["kind"],
-        "origin": origin,
-        "seed": spec.get("seed"),
-        "labels": "labels" in evaluation,
-        "targets": "targets" in evaluation,
-        "disjoint": True,
-        "calibration": {"count": count_samples(calibration), "sha256": sha256_file(calibration_path)},
-        "evaluation": {"count": count_samples(evaluation), "sha256": sha256_file(evaluation_path)},
+        **facts,
+        **{name: {"count": count, "sha256": sha256_file(path)} for name, count, path in sets},
     }
-    write_json(output, document, "samples")
 
 
 def make_digits(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
@@ -120,9 +177,10 @@ def size_axes(item: Json, shapes: Json) -> list[Any]:
 
 
 def read_sample_files(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
-    """Return `(calibration, evaluation, origin)` from two npz files; UserError if a sha256 is not the spec's."""
+    """Return `(calibration, evaluation, origin)` from two npz files; UserError if one is missing or not the spec's."""
     sets, names = [], []
     for key in ("calibration", "evaluation"):
+        require_file(spec[key], f"config/models/{identity['model']}.yaml: samples.{key}")
         actual = sha256_file(spec[key])
         if actual != spec[f"{key}_sha256"]:
             raise UserError(f"{spec[key]}: sha256 is {actual}, but samples.{key}_sha256 says {spec[f'{key}_sha256']}")

@@ -7,12 +7,12 @@ import numpy as np
 import onnxruntime
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
-from edgeproof.core.tensors import read_tensors, write_tensors
+from edgeproof.core.tensors import read_tensors
 
-from .samples import Samples, count_samples, digest_samples, order_inputs
+from .input_faults import InputFault, find_samples_fault
+from .samples import Samples, count_samples, digest_samples, order_inputs, write_no_samples, write_sets
 
 _SETS = ("calibration", "evaluation")
 
@@ -22,10 +22,15 @@ def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int
 
     `identity`: of the stage. `before`: {model, calibration, evaluation} of the stage before, whose model ONNX Runtime
     runs; for the first stage the samples of the whole model, and no `model`. `counts`: {evaluation, calibration}, how
-    many samples to take, from the first on. UserError if a set has fewer, a value is not finite, or two different
-    samples have become equal.
+    many samples to take, from the first on. If there is no such stage or there are no samples before it, both sets are
+    empty and `samples.json` says why. UserError if a set has fewer, a value is not finite, or two different samples
+    have become equal.
     """
     known, sets = read_json(identity, "identity"), {}
+    paths = (folder / "calibration.npz", folder / "evaluation.npz", folder / "samples.json")
+    if fault := _find_fault(known, before):
+        write_no_samples(known, "stage", fault, paths)
+        return
     for name in _SETS:
         arrays = {key: value for key, value in read_tensors(before[name]).items() if key.startswith("inputs/")}
         have, wanted = count_samples(arrays), counts[name]
@@ -38,21 +43,16 @@ def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int
         raise UserError(
             f"{known['model']}: a calibration sample and an evaluation sample have become equal; cut elsewhere"
         )
-    paths = {name: folder / f"{name}.npz" for name in _SETS}
-    for name in _SETS:
-        write_tensors(paths[name], sets[name])
-    document = {
-        "schema": "edgeproof.samples.v1",
-        "model": known["model"],
-        "model_sha256": known["sha256"],
-        "kind": "stage",
-        "origin": _describe_origin(before, counts),
-        "seed": None,
-        "labels": False,
-        "disjoint": True,
-        **{name: {"count": count_samples(sets[name]), "sha256": sha256_file(paths[name])} for name in _SETS},
-    }
-    write_json(folder / "samples.json", document, "samples")
+    facts = {"kind": "stage", "origin": _describe_origin(before, counts), "seed": None}
+    write_sets(known, facts, (sets["calibration"], sets["evaluation"]), paths)
+
+
+def _find_fault(known: Json, before: Json) -> InputFault | None:
+    """Return what is permanently wrong with a stage or with the samples before it."""
+    if known.get("status") == "failed":
+        return InputFault("no_model", known["reason"]["message"])
+    reason = find_samples_fault(before["evaluation"])
+    return InputFault(**reason) if reason else None
 
 
 def run_samples(model: str | Path, arrays: Samples) -> Samples:

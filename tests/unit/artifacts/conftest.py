@@ -10,6 +10,7 @@ from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.onnx_artifacts import build_fake, build_onnx
 from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.core.attempts import list_attempts
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import write_tensors
@@ -62,6 +63,15 @@ def draw_samples(model, count, seed):
         drawn = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 5, shape)
         samples[f"inputs/{value.name}"] = drawn.astype(dtype)
     return samples
+
+
+def assert_nothing_built(folder):
+    """Check that a build without a verdict left at most failed attempts, and nothing that anybody would use."""
+    left = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    assert left in ([], ["attempts"])
+    for attempt in list_attempts(folder):
+        assert not attempt.complete and not (attempt.folder / "manifest.json").exists()
+        assert read_json(attempt.folder / "attempt.json", "attempt") and (attempt.folder / "failure.json").is_file()
 
 
 class Job:

@@ -3,7 +3,8 @@
 import pytest
 from edgeproof.artifacts.agreement import parity
 from edgeproof.artifacts.agreement.execution import Inference
-from edgeproof.artifacts.agreement.parity import DEFAULT_EQUAL_SHARE, summarise_outputs
+from edgeproof.artifacts.agreement.parity import summarise_outputs
+from edgeproof.artifacts.agreement.parity_limits import DEFAULT_EQUAL_SHARE
 from onnx import TensorProto, helper
 
 from .conftest import make_model

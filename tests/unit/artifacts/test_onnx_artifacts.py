@@ -17,7 +17,7 @@ from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 from onnx import TensorProto, helper
 
-from .conftest import BUILD, make_classifier, make_model
+from .conftest import BUILD, assert_nothing_built, make_classifier, make_model
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
@@ -218,7 +218,8 @@ def refuse(job, expected, precision="int8", build=None, **changes):
     with pytest.raises(UserError) as error:
         (build or job.build)(precision, **changes)
     assert expected in str(error.value)
-    assert not (job.folder / precision).exists() and not (job.folder / "fake").exists()
+    assert_nothing_built(job.folder / precision)
+    assert not (job.folder / "fake").exists()
 
 
 def test_too_few_calibration_samples_are_refused(job):
@@ -291,7 +292,7 @@ def test_a_converter_that_writes_to_the_source_is_caught(job, monkeypatch):
     monkeypatch.setattr(onnx_artifacts, "convert_onnx", vandal)
     with pytest.raises(RuntimeError, match=r"model\.onnx was changed by its own build"):
         job.build("fp16")
-    assert not (job.folder / "fp16").exists()
+    assert_nothing_built(job.folder / "fp16")
 
 
 def test_the_manifest_says_how_it_was_built(job):

@@ -5,7 +5,8 @@ import onnxruntime
 import pytest
 from edgeproof.artifacts.agreement import parity
 from edgeproof.artifacts.agreement.execution import Inference
-from edgeproof.artifacts.agreement.parity import judge_thresholds, pair_outputs, summarise_outputs
+from edgeproof.artifacts.agreement.parity import pair_outputs, summarise_outputs
+from edgeproof.artifacts.agreement.parity_limits import judge_thresholds
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
 from onnx import TensorProto, helper

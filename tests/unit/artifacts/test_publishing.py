@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from edgeproof.artifacts.builds import publishing
-from edgeproof.artifacts.builds.publishing import exclusive_folder, publish_build
+from edgeproof.artifacts.builds.publishing import exclusive_folder, place_build
 from edgeproof.artifacts.records.manifests import verify_manifest
-from edgeproof.core.errors import UserError
+from edgeproof.core.attempts import read_record
 from edgeproof.core.files import sha256_file
 
 from .conftest import BUILD
@@ -63,7 +63,8 @@ def test_two_processes_that_build_into_one_folder_leave_no_mixture(job):
     manifest = verify_manifest(folder / "manifest.json", source=job.source)
     alone = job.build("int8", folder="alone", options={"per_channel": manifest["preset"]["build"]["per_channel"]})
     assert manifest["artifact"] == alone["artifact"]
-    assert sorted(path.name for path in folder.iterdir()) == ["artifact.onnx", "manifest.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["artifact.onnx", "attempts", "manifest.json"]
+    assert len(list((folder / "attempts").iterdir())) == 3
 
 
 def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
@@ -82,13 +83,17 @@ def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(tmp_path, job):
+def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(job, monkeypatch):
     job.build("fp16")
     folder = job.folder / "fp16"
-    with pytest.raises(UserError, match="'cell' is missing"):
-        publish_build(
-            folder / "artifact.onnx", job.source, folder / "manifest.json", {"status": "nonsense", "artifact": {}}
-        )
+    (built,) = (folder / "attempts").iterdir()
+
+    def fail(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publishing, "atomic_write", fail)
+    with pytest.raises(OSError, match="No space left"):
+        place_build(built, folder / "artifact.onnx", folder / "manifest.json")
     assert not (folder / "manifest.json").exists()
 
 
@@ -105,15 +110,17 @@ def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, j
 def test_what_cannot_be_flushed_is_not_published(job, monkeypatch):
     monkeypatch.setattr(publishing, "_LARGE_BYTES", 1)
 
-    calls, flush = [], os.fsync
+    calls, flush, size = [], os.fsync, job.source.stat().st_size
 
     def fail_once(handle):  # as the kernel does: who flushes the file again is told nothing
-        calls.append(handle)
-        if len(calls) == 1:
+        calls.append(os.fstat(handle).st_size)
+        if calls.count(size) == 1 and calls[-1] == size:
             raise OSError(5, "Input/output error")
         flush(handle)
 
     monkeypatch.setattr(os, "fsync", fail_once)
     with pytest.raises(OSError, match="Input/output error"):
         job.build("fp32")
-    assert [path.name for path in (job.folder / "fp32").iterdir()] == []
+    assert [path.name for path in (job.folder / "fp32").iterdir()] == ["attempts"]
+    (failed,) = (job.folder / "fp32" / "attempts").iterdir()
+    assert read_record(failed)["status"] == "failed" and not (failed / "artifact.onnx").exists()

@@ -65,6 +65,7 @@ def test_a_rebuild_is_identical_and_overwrites_nothing(tmp_path, precision):
     assert read_json(folder / "rebuild.json", "rebuild") == record
     assert sorted(path.name for path in folder.iterdir()) == [
         "artifact.onnx",
+        "attempts",
         "build.log",
         "manifest.json",
         "rebuild.json",

@@ -9,7 +9,7 @@ from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
-from .conftest import make_classifier
+from .conftest import assert_nothing_built, make_classifier
 from .stand_ins import DATA, read_log, write_interpreter
 
 OPTIONS = {
@@ -96,7 +96,7 @@ def test_without_the_toolkit_there_is_no_verdict_and_nothing_is_written(job):
         build(job, "rknn-built-fp16", interpreter=sys.executable)
     with pytest.raises(UserError, match="is not a program"):
         build(job, "rknn-built-fp16", interpreter="/nowhere/python")
-    assert not (job.folder / "fp16").exists()
+    assert_nothing_built(job.folder / "fp16")
 
 
 def test_a_build_without_a_table_of_operators_proves_nothing():

@@ -17,7 +17,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from onnx import TensorProto, helper
 
-from .conftest import Job, make_classifier, make_model
+from .conftest import Job, assert_nothing_built, make_classifier, make_model
 from .stand_ins import ENGINE, describe_layers, write_interpreter, write_trtexec
 
 OPTIONS = {"workspace_mb": 64, "timeout_s": 60, "calibration_method": "entropy", "calibration_samples": 200}
@@ -130,7 +130,7 @@ def test_what_is_about_the_machine_is_no_verdict_and_writes_nothing(job, tools, 
         write_trtexec(tools, **replay)
     with pytest.raises(UserError, match=words.replace("(", r"\(")):
         build(job)
-    assert not (job.folder / "fp16").exists()
+    assert_nothing_built(job.folder / "fp16")
 
 
 def test_a_trtexec_that_says_no_version_is_refused(job, tools):

@@ -2,6 +2,8 @@ import copy_model
 import pytest
 from edgeproof.core.cli import run
 from edgeproof.core.files import sha256_bytes
+from edgeproof.sources import copying
+from edgeproof.sources.input_faults import read_note
 
 CONTENT = b"\x08\x08model"
 
@@ -16,15 +18,58 @@ def test_a_file_is_copied_whole(tmp_path, digest):
     assert [item.name for item in output.parent.iterdir()] == ["model.onnx"]
 
 
-def test_another_digest_names_both_and_writes_nothing(tmp_path, capsys):
+def copy(folder, source, *options):
+    """Copy as model `mine` and return the fault that the note in its place tells of, or None."""
+    output = folder / "sources" / "mine" / "model.onnx"
+    assert run(copy_model.main, ["--source", str(source), "--output", str(output), *options]) == 0
+    assert [item.name for item in output.parent.iterdir()] == ["model.onnx"]
+    return read_note(output)
+
+
+def test_another_digest_leaves_a_note_that_names_both(tmp_path, capsys):
     (tmp_path / "a.onnx").write_bytes(CONTENT)
-    arguments = ["--source", str(tmp_path / "a.onnx"), "--output", str(tmp_path / "m.onnx"), "--sha256", "0" * 64]
+    fault = copy(tmp_path, tmp_path / "a.onnx", "--sha256", "0" * 64)
+    assert fault is not None and fault.kind == "wrong_digest"
+    assert f"source.sha256 is {'0' * 64}, but {tmp_path / 'a.onnx'} has {sha256_bytes(CONTENT)}" in str(fault)
+    assert capsys.readouterr().err == f"no model: {fault}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("missing.onnx", "no such file; put it there or correct the path"),
+        (".", "is a folder; name a file"),
+        ("x" * 300, "no such file"),
+        ("a\0b", "no such file"),
+    ],
+)
+def test_what_is_no_file_leaves_a_note_that_names_the_yaml_and_its_key(tmp_path, name, said):
+    fault = copy_model_of(tmp_path, f"{tmp_path}/{name}")
+    assert fault.kind == "missing_file"
+    assert str(fault).startswith(f"config/models/mine.yaml: source.path {tmp_path}/{name}: {said}")
+
+
+def copy_model_of(folder, source):
+    fault = copying.copy_model(source, None, folder / "sources" / "mine" / "model.onnx")
+    assert fault is not None
+    return fault
+
+
+def test_a_git_lfs_pointer_is_named_with_the_remedy(tmp_path):
+    (tmp_path / "a.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 9\n")
+    fault = copy(tmp_path, tmp_path / "a.onnx", "--sha256", "0" * 64)
+    assert fault is not None and fault.kind == "lfs_pointer"
+    assert f'git lfs pull --include "{tmp_path / "a.onnx"}"' in str(fault)
+
+
+def test_a_file_that_may_not_be_read_is_no_fault_of_the_model(tmp_path, monkeypatch, capsys):
+    (tmp_path / "a.onnx").write_bytes(CONTENT)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(copying.shutil, "copyfile", refuse)
+    arguments = ["--source", str(tmp_path / "a.onnx"), "--output", str(tmp_path / "m" / "model.onnx")]
     assert run(copy_model.main, arguments) == 2
-    assert f"sha256 is {sha256_bytes(CONTENT)}, but {'0' * 64} is expected" in capsys.readouterr().err
-    assert not (tmp_path / "m.onnx").exists()
-
-
-@pytest.mark.parametrize("name", ["missing.onnx", "."])
-def test_what_is_no_file_is_one_line(tmp_path, capsys, name):
-    assert run(copy_model.main, ["--source", str(tmp_path / name), "--output", str(tmp_path / "m.onnx")]) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"error: {tmp_path / 'a.onnx'}: cannot be read (Permission denied)\n"
+    assert list((tmp_path / "m").iterdir()) == []

@@ -2,10 +2,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors, write_tensors
 from edgeproof.sources.cutting import cut_stage, extract_stage
 from edgeproof.sources.identity import identify_model
+from edgeproof.sources.input_faults import read_note
 from edgeproof.sources.stage_samples import make_stage_samples
 from onnx import TensorProto, helper, numpy_helper
 
@@ -117,3 +119,18 @@ def test_too_few_samples_and_merged_samples_are_refused(second, tmp_path):
     write_tensors(second["calibration"], {"inputs/x": read_tensors(second["evaluation"])["inputs/x"][:1]})
     with pytest.raises(UserError, match="a calibration sample and an evaluation sample have become equal"):
         make_stage_samples(tmp_path / "identity.json", second, COUNTS, tmp_path / "out")
+
+
+def test_stages_of_a_model_that_cannot_be_used_say_so(second, tmp_path):
+    (tmp_path / "whole.onnx").write_bytes(b"no model")
+    cut_stage(tmp_path / "whole.onnx", None, ["b"], tmp_path / "stage.onnx")
+    assert read_note(tmp_path / "stage.onnx").kind == "unreadable"
+    identify_model("p-01-first", tmp_path / "stage.onnx", tmp_path / "stage.json")
+    make_stage_samples(tmp_path / "stage.json", second, COUNTS, tmp_path / "out")
+    document = read_json(tmp_path / "out" / "samples.json", "samples")
+    assert document["reason"]["kind"] == "no_model" and "whole.onnx: not an ONNX model" in document["reason"]["message"]
+    after = {"model": second["model"]} | {
+        name: tmp_path / "out" / f"{name}.npz" for name in ("calibration", "evaluation")
+    }
+    make_stage_samples(tmp_path / "identity.json", after, COUNTS, tmp_path / "next")
+    assert read_json(tmp_path / "next" / "samples.json", "samples")["reason"] == document["reason"]

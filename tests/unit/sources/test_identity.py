@@ -3,9 +3,10 @@ import numpy as np
 import onnx
 import pytest
 from edgeproof.core.cli import run
-from edgeproof.core.documents import SCHEMAS, read_json
+from edgeproof.core.documents import SCHEMAS, read_json, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.sources.input_faults import InputFault, write_note
 from edgeproof.sources.onnx_files import enter_types, infer_types
 from onnx import TensorProto, helper, numpy_helper
 
@@ -70,8 +71,10 @@ def test_initializers_that_old_files_list_as_inputs_are_no_inputs(tmp_path):
 def test_weights_in_other_files_are_refused_by_name(tmp_path):
     weights = [numpy_helper.from_array(np.ones((4, 3), np.float32), "w")]
     path = save_model(tmp_path / "m.onnx", weights, save_as_external_data=True, location="w.bin", size_threshold=0)
-    with pytest.raises(UserError, match=r"weights are kept in 'w\.bin' beside it; save the model as one file"):
-        identify_model.main(["--model", "m", "--input", str(path), "--output", str(tmp_path / "i.json")])
+    identify_model.main(["--model", "m", "--input", str(path), "--output", str(tmp_path / "i.json")])
+    reason = read_json(tmp_path / "i.json", "identity")["reason"]
+    assert reason["kind"] == "external_weights"
+    assert "weights are kept in 'w.bin' beside it; save the model as one file" in reason["message"]
 
 
 def _sequence_input(path):
@@ -92,28 +95,47 @@ def _unknown_operator(path):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "kind", "message"),
     [
-        (lambda path: None, "cannot be read"),
-        (lambda path: path.mkdir(), "cannot be read"),
-        (lambda path: path.write_bytes(b""), "not an ONNX model"),
-        (lambda path: path.write_text("<html>404</html>"), "not an ONNX model"),
-        (lambda path: path.write_bytes(SHIPPED.read_bytes()[:5000]), "not an ONNX model"),
-        (_unknown_operator, "onnx.checker refuses the model: No Op registered for Nonsense"),
-        (_sequence_input, "'x' is a sequence; only models whose inputs and outputs are tensors"),
+        (lambda path: path.write_bytes(b""), "unreadable", "not an ONNX model"),
+        (lambda path: path.write_text("<html>404</html>"), "unreadable", "not an ONNX model"),
+        (lambda path: path.write_bytes(SHIPPED.read_bytes()[:5000]), "unreadable", "not an ONNX model"),
+        (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "lfs_pointer", "git lfs pull"),
+        (lambda path: write_note(path, InputFault("missing_file", "a: b: gone")), "missing_file", "a: b: gone"),
+        (_unknown_operator, "refused", "onnx.checker refuses the model: No Op registered for Nonsense"),
+        (_sequence_input, "unmeasurable", "'x' is a sequence; only models whose inputs and outputs are tensors"),
     ],
 )
-def test_what_cannot_be_measured_is_one_line_and_exit_code_2(tmp_path, capsys, make, message):
+def test_a_model_that_cannot_be_used_has_an_identity_that_says_why(tmp_path, capsys, make, kind, message):
     path = tmp_path / "m.onnx"
     make(path)
     output = tmp_path / "i.json"
-    code = run(identify_model.main, ["--model", "m", "--input", str(path), "--output", str(output)])
+    assert run(identify_model.main, ["--model", "m", "--input", str(path), "--output", str(output)]) == 0
+    identity = read_json(output, "identity")
+    assert (identity["status"], identity["reason"]["kind"]) == ("failed", kind)
+    assert message in identity["reason"]["message"] and "\n" not in identity["reason"]["message"]
+    assert identity["sha256"] == sha256_file(path) and identity["inputs"] == []
+    assert capsys.readouterr().err == f"m cannot be used: {identity['reason']['message']}\n"
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
+def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(tmp_path, capsys, make):
+    path, output = tmp_path / "m.onnx", tmp_path / "i.json"
+    make(path)
+    assert run(identify_model.main, ["--model", "m", "--input", str(path), "--output", str(output)]) == 2
     error = capsys.readouterr().err
-    assert code == 2
-    assert error.count("\n") == 1
-    assert message in error
-    assert str(path) in error
+    assert error.count("\n") == 1 and f"{path}: cannot be read" in error
     assert not output.exists()
+
+
+def test_an_identity_that_claims_success_has_an_interface(tmp_path):
+    identify_model.main(["--model", "m", "--input", str(SHIPPED), "--output", str(tmp_path / "i.json")])
+    identity = read_json(tmp_path / "i.json", "identity")
+    without = {key: value for key, value in identity.items() if key not in ("status", "reason")}
+    assert validate(without, "identity", "here") == without  # as documents of earlier releases
+    for change in ({"inputs": []}, {"status": "failed"}, {"reason": {"kind": "refused", "message": "no"}}):
+        with pytest.raises(UserError):
+            validate({**identity, **change}, "identity", "here")
 
 
 def test_operators_of_other_domains_carry_their_domain(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from edgeproof.core.documents import SCHEMAS, read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
+from edgeproof.sources import samples
 from edgeproof.sources.digits import load_heldout_digits, load_training_digits
 from edgeproof.sources.identity import identify_model
+from edgeproof.sources.input_faults import find_samples_fault
 from edgeproof.sources.samples import check_samples, digest_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +52,18 @@ def make(folder, spec, task="none", identity=None):
         ]
     )
     return read_json(folder / "samples.json", "samples"), *(read_tensors(folder / f"{name}.npz") for name in "ce")
+
+
+def refuse(folder, spec, message, task="none", identity=None, kind="unfit_samples"):
+    """Run the script in `folder`; its samples.json must say `message` (a pattern), beside two empty sets."""
+    with pytest.raises(UserError, match="not an npz archive"):
+        make(folder, spec, task, identity)
+    document = read_json(folder / "samples.json", "samples")
+    assert (document["status"], document["reason"]["kind"]) == ("failed", kind)
+    assert re.search(message, document["reason"]["message"])
+    for name, path in (("calibration", folder / "c.npz"), ("evaluation", folder / "e.npz")):
+        assert path.read_bytes() == b"" and document[name] == {"count": 0, "sha256": sha256_file(path)}
+        assert find_samples_fault(path) == document["reason"]
 
 
 def test_digits_are_the_first_training_samples_and_all_held_out_ones(tmp_path):
@@ -102,17 +117,14 @@ def test_random_samples_fit_every_input_of_the_model(tmp_path):
 
 @pytest.mark.parametrize("item", [("ids", "int64", [1, 7]), ("x", "float32", [1, "tokens"]), ("x", "float32", [])])
 def test_random_samples_are_refused_where_they_mean_nothing(tmp_path, item):
-    with pytest.raises(UserError, match="use kind file"):
-        make(tmp_path, RANDOM, identity=make_identity([item]))
+    refuse(tmp_path, RANDOM, "use kind file", identity=make_identity([item]))
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [("float32", 9), ("uint8", 36)])
 def test_more_random_samples_than_fit_into_memory_are_refused(tmp_path, dtype, limit):
     identity = make_identity([("x", dtype, [1, limit, 1000, 1000])])
-    with pytest.raises(
-        UserError, match=r"input 'x': 300 of \[\d+, 1000, 1000\] take 11 GB of memory; the limit is 8 GB"
-    ):
-        make(tmp_path, {**RANDOM, "calibration": 300}, identity=identity)
+    message = r"input 'x': 300 of \[\d+, 1000, 1000\] take 11 GB of memory; the limit is 8 GB"
+    refuse(tmp_path, {**RANDOM, "calibration": 300}, message, identity=identity)
 
 
 def make_files(folder, calibration, evaluation):
@@ -155,8 +167,38 @@ def test_inputs_stand_in_the_models_order(tmp_path):
 def test_a_file_with_another_digest_is_refused_naming_both(tmp_path):
     spec = make_files(tmp_path, make_arrays(), make_arrays(5, 0.5))
     actual, spec["evaluation_sha256"] = spec["evaluation_sha256"], "f" * 64
-    with pytest.raises(UserError, match=f"sha256 is {actual}, but samples.evaluation_sha256 says {'f' * 64}"):
+    refuse(tmp_path, spec, f"sha256 is {actual}, but samples.evaluation_sha256 says {'f' * 64}")
+
+
+def test_a_missing_file_names_the_yaml_and_its_key(tmp_path):
+    spec = make_files(tmp_path, make_arrays(), make_arrays(5, 0.5))
+    Path(spec["evaluation"]).unlink()
+    message = r"^config/models/m\.yaml: samples\.evaluation .*mine-e\.npz: no such file"
+    refuse(tmp_path, spec, message, kind="missing_file")
+    Path(spec["evaluation"]).write_text("version https://git-lfs.github.com/spec/v1\n")
+    refuse(tmp_path, spec, "is a Git LFS pointer", kind="lfs_pointer")
+
+
+def test_a_file_that_may_not_be_read_is_no_fault_of_the_samples(tmp_path, monkeypatch):
+    spec = make_files(tmp_path, make_arrays(), make_arrays(5, 0.5))
+
+    def fail(_):
+        try:
+            raise PermissionError(13, "Permission denied")
+        except PermissionError as error:
+            raise UserError("c.npz: cannot be read") from error
+
+    monkeypatch.setattr(samples, "sha256_file", fail)
+    with pytest.raises(UserError, match="cannot be read"):
         make(tmp_path, spec)
+    assert not (tmp_path / "samples.json").exists()
+
+
+def test_a_model_that_cannot_be_used_has_no_samples(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    identify_model("m", tmp_path / "m.onnx", tmp_path / "identity.json")
+    identity = read_json(tmp_path / "identity.json", "identity")
+    refuse(tmp_path, RANDOM, "not an ONNX model", identity=identity, kind="no_model")
 
 
 def _not_finite():
@@ -189,9 +231,7 @@ def _not_finite():
     ],
 )
 def test_samples_that_would_mislead_are_refused(tmp_path, calibration, evaluation, task, message):
-    with pytest.raises(UserError, match=message):
-        make(tmp_path, make_files(tmp_path, calibration, evaluation), task)
-    assert not (tmp_path / "samples.json").exists()
+    refuse(tmp_path, make_files(tmp_path, calibration, evaluation), message, task)
 
 
 @given(shared=st.integers(0, 199), place=st.integers(0, 4), sign=st.sampled_from([1.0, -1.0]))
@@ -228,10 +268,9 @@ def test_a_wrong_spec_is_one_line_and_exit_code_2(tmp_path, capsys, spec, messag
 
 
 def test_digits_need_a_model_that_takes_digits(tmp_path):
-    with pytest.raises(UserError, match="the model takes"):
-        make(tmp_path, {"kind": "digits"}, identity=make_identity([("x", "float32", [1, 3, 224, 224])]))
-    with pytest.raises(UserError, match="has 2 inputs"):
-        make(tmp_path, {"kind": "digits"}, identity=make_identity([("a", "float32", [1]), ("b", "float32", [1])]))
+    images, two = [("x", "float32", [1, 3, 224, 224])], [("a", "float32", [1]), ("b", "float32", [1])]
+    refuse(tmp_path, {"kind": "digits"}, "the model takes", identity=make_identity(images))
+    refuse(tmp_path, {"kind": "digits"}, "has 2 inputs", identity=make_identity(two))
 
 
 def test_a_regression_needs_targets_that_fit_its_first_output(tmp_path):

@@ -42,10 +42,9 @@ def locate_divergence(
     `interpreters`: of the reference and the candidate. `lines`: the judged thresholds, which decide the limit.
     UserError as in `infer_outputs`.
     """
-    limit, basis = choose_limit(lines)
-    record = {"sample": sample, "limit": limit, "limit_basis": basis, "first": None, "largest_step": None, "layers": []}
+    record = leave_layers(sample, lines, "only ONNX Runtime can show the outputs of layers")
     if any(arm["backend"] != "onnxruntime" for arm in arms):
-        return {**record, "status": "not_possible", "reason": "only ONNX Runtime can show the outputs of layers"}
+        return record
     left, right = onnx.load(source), onnx.load(artifact)
     layers = match_layers(left, right)
     outputs = []
@@ -80,6 +79,20 @@ def choose_limit(lines: list[Json]) -> tuple[float, str]:
     if "min_cosine" in limits:  # the distance of two vectors of equal length at that angle
         return math.sqrt(2 * (1 - limits["min_cosine"])), "min_cosine, as the distance of vectors of equal length"
     return DEFAULT_LIMIT, "default"
+
+
+def leave_layers(sample: int, lines: list[Json], reason: str) -> Json:
+    """Return a `divergence` without layers and why they were not compared; arguments as in `locate_divergence`."""
+    limit, basis = choose_limit(lines)
+    record = {"sample": sample, "limit": limit, "limit_basis": basis, "first": None, "largest_step": None, "layers": []}
+    return {**record, "status": "not_possible", "reason": reason}
+
+
+def judge_layers(record: Json, lines: list[Json]) -> Json:
+    """Return a `divergence` with the limit of today's threshold lines, from the layers that were compared before."""
+    limit, basis = choose_limit(lines)
+    moved = {**record, "limit": limit, "limit_basis": basis}
+    return moved if record["status"] == "not_possible" else _name_first(moved)
 
 
 def list_layers(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str]]:
@@ -138,21 +151,25 @@ def compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
 
 def conclude(record: Json, source: onnx.ModelProto) -> Json:
     """Return the record with its status, the first layer beyond the limit, and the layer that adds most."""
+    return _name_first({**record, "largest_step": find_largest_step(record["layers"], source)})
+
+
+def _name_first(record: Json) -> Json:
     layers, limit = record["layers"], record["limit"]
     broken = [layer["not_finite"]["candidate"] > 0 == layer["not_finite"]["reference"] for layer in layers]
     beyond = [
         bad or (layer["relative_l2"] is not None and layer["relative_l2"] > limit)
         for layer, bad in zip(layers, broken, strict=True)
     ]
-    record["first"] = next((layer for layer, yes in zip(layers, beyond, strict=True) if yes), None)
-    record["largest_step"] = find_largest_step(layers, source)
-    if record["first"]:
-        return {**record, "status": "found", "reason": None}
+    first = next((layer for layer, yes in zip(layers, beyond, strict=True) if yes), None)
+    if first:
+        return {**record, "first": first, "status": "found", "reason": None}
     reason = (
         "with graph optimisation off, no layer of this sample is beyond the limit; the fault is in the optimised "
         "graph, or comes from many small differences"
     )
-    return {**record, "status": "not_found", "reason": reason if layers else "no tensor has the same name in both"}
+    reason = reason if layers else "no tensor has the same name in both"
+    return {**record, "first": None, "status": "not_found", "reason": reason}
 
 
 def find_largest_step(layers: list[Json], source: onnx.ModelProto) -> Json | None:

@@ -7,17 +7,18 @@ verdict is `passed` or `failed`, or `not_run` if one of the two has no outputs t
 import dataclasses
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.accuracy import bootstrap_accuracy_difference
+from edgeproof.core.attempts import keep_file, open_attempt
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
 from edgeproof.core.rmse import bootstrap_error_difference
 from edgeproof.core.tensors import write_tensors
@@ -32,6 +33,8 @@ from .output_agreement import (
     judge_answers,
     measure_agreement,
 )
+from .parity_attempts import PARITY, REFERENCE, compose_parity_key, find_comparison, reuse_comparison
+from .parity_limits import THRESHOLDS, judge_document, name_divergence
 
 REFERENCE_ARM = {
     "backend": "onnxruntime",
@@ -44,14 +47,6 @@ REFERENCE_ARM = {
     },
 }
 SEED = 0  # of the bootstrap interval
-THRESHOLDS = {  # key of a preset: metric, and whether the limit is the largest or the smallest value that passes
-    "max_relative_l2": ("relative_l2", "largest"),
-    "min_cosine": ("cosine_min", "smallest"),
-    "min_top1_agreement": ("top1_agreement", "smallest"),
-    "min_relative_accuracy": ("relative_accuracy", "smallest"),
-    "min_equal_share": ("equal_share", "smallest"),
-}
-DEFAULT_EQUAL_SHARE = 0.99  # where a preset says nothing of integers and booleans: no other limit judges them
 _WORST = {
     "max_abs": max,
     "absolute_l2": max,
@@ -74,7 +69,8 @@ class ParityJob:
     `inputs`: the evaluation set, `samples` its samples.json. `arm`: backend, precision and runtime options of the
     candidate. `thresholds`: the preset's parity entry of this precision, keys of THRESHOLDS; integer and boolean
     outputs are judged by DEFAULT_EQUAL_SHARE unless it has a limit for them. `interpreter`: the Python that has the
-    candidate's runtime. `parity`: JSON to write. `reference`: npz to write. `command`: for the record.
+    candidate's runtime, `toolchains` the records of environments that it belongs to. `parity`: JSON to write.
+    `reference`: npz to write. `command`: for the record.
     """
 
     cell: dict[str, str]
@@ -89,6 +85,7 @@ class ParityJob:
     parity: str | Path
     reference: str | Path
     command: list[str]
+    toolchains: list[str] = dataclasses.field(default_factory=list)
 
 
 def check_parity(job: ParityJob) -> None:
@@ -98,74 +95,73 @@ def check_parity(job: ParityJob) -> None:
     first sample; runs compare the outputs of a device with them. It is empty if the candidate has no outputs. UserError
     if the files do not belong together or were changed, or there is no verdict (see `infer_outputs`).
     """
-    begin, arm = time.monotonic(), job.arm
-    described = _check_job(job)
-    built, evaluation = described["built"], described["evaluation"]
+    begin = time.monotonic()
+    built, samples, evaluation = _check_job(job)
     document = {
         "schema": "edgeproof.parity.v2",
         "cell": job.cell,
         "status": "not_run",
         "reason": None,
         "trivial": False,
-        "provenance": "simulated" if arm["backend"] == "fake" else "measured",
+        "provenance": "simulated" if job.arm["backend"] == "fake" else "measured",
         "source_sha256": built["source"]["sha256"],
         "artifact_sha256": built["artifact"]["sha256"],
         "manifest_sha256": sha256_file(job.manifest),
         "evaluation": {"file": locate(job.inputs), **evaluation},
-        "arm": arm,
+        "arm": job.arm,
         "runtimes": {"reference": None, "candidate": None},
         "metrics": dict.fromkeys(_METRICS),
         "absent": dict.fromkeys(_METRICS, "the outputs were not compared"),
         "accuracy": None,
         "outputs": [],
+        "command": job.command,
     }
-    first, worst = {}, None
     if built["status"] == "failed":
         document["reason"] = {"kind": "build_failed", "message": built["reason"]["message"]}
-    else:
+    elif samples.get("status") == "failed":
+        document["reason"] = {"kind": "samples_failed", "message": samples["reason"]["message"]}
+    if document["reason"]:
+        judge_document(document, job.thresholds)
+        _write_reference(document, {}, Path(job.reference))
+        write_sealed(job.parity, {**document, "duration_s": round(time.monotonic() - begin, 3)}, "parity")
+        return
+    key = compose_parity_key(document, built, job.interpreter, job.toolchains)
+    if kept := find_comparison(job.parity, key):
+        today = {name: document[name] for name in ("cell", "manifest_sha256", "evaluation", "command")}
+        reuse_comparison(kept, today, job.thresholds, job.parity, job.reference)
+        return
+    with open_attempt(Path(job.parity).parent, "parity", key, describe_machine()) as attempt:
         first, worst = _compare(document, job)
-    thresholds = job.thresholds
-    if document["metrics"]["equal_share"] is not None:
-        thresholds = {"min_equal_share": DEFAULT_EQUAL_SHARE} | thresholds
-    document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])
-    _conclude(document)
-    if worst is not None and document["status"] == "failed":
-        arms, interpreters = (REFERENCE_ARM, arm), (sys.executable, job.interpreter)
-        lines = document["thresholds"]
-        found = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
-        document["divergence"] = found
-        if found["first"]:
-            document["reason"]["message"] += f"; first diverging layer: {found['first']['node']}"
-    write_tensors(job.reference, {f"outputs/{name}": array for name, array in first.items()})
-    document["reference"] = {
-        "file": locate(job.reference),
-        "sha256": sha256_file(job.reference),
-        "outputs": sorted(first),
-    }
-    document["command"] = job.command
-    document["duration_s"] = round(time.monotonic() - begin, 3)
-    write_sealed(job.parity, document, "parity")
-
-
-def judge_thresholds(
-    thresholds: dict[str, float], metrics: dict[str, float | None], absent: dict[str, str]
-) -> list[Json]:
-    """Return a line for each threshold: name, metric, value, limit, passed, reason.
-
-    If the metric is not known, `passed` is None and there is a reason: what was not measured has not passed.
-    """
-    lines = []
-    for name, limit in sorted(thresholds.items()):
-        metric, bound = THRESHOLDS[name]
-        value, passed, reason = metrics[metric], None, None
-        if value is None:
-            reason = absent[metric]
+        judge_document(document, job.thresholds)
+        if worst is not None and document["status"] == "failed":
+            _enter_divergence(document, job, worst)
+        _write_reference(document, first, attempt.folder / REFERENCE)
+        document["reference"]["file"] = locate(job.reference)
+        document["duration_s"] = round(time.monotonic() - begin, 3)
+        write_sealed(attempt.folder / PARITY, document, "parity")
+        keep_file(attempt.folder / REFERENCE, job.reference)
+        atomic_write(job.parity, (attempt.folder / PARITY).read_bytes())
+        if _lacks_runtime(document):  # the runtime may be installed tomorrow: the same key then has another answer
+            attempt.fail("no_runtime", document["reason"]["message"])
         else:
-            passed = value <= limit if bound == "largest" else value >= limit
-        lines.append(
-            {"name": name, "metric": metric, "value": value, "limit": limit, "passed": passed, "reason": reason}
-        )
-    return lines
+            attempt.complete(status=document["status"], worst_sample=worst)
+
+
+def _enter_divergence(document: Json, job: ParityJob, worst: int) -> None:
+    """Find the layer where a failed artifact begins to differ. `worst`: the sample that agrees least."""
+    arms, interpreters = (REFERENCE_ARM, job.arm), (sys.executable, job.interpreter)
+    lines = document["thresholds"]
+    document["divergence"] = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
+    name_divergence(document)
+
+
+def _write_reference(document: Json, first: dict[str, np.ndarray], path: Path) -> None:
+    write_tensors(path, {f"outputs/{name}": array for name, array in first.items()})
+    document["reference"] = {"file": locate(path), "sha256": sha256_file(path), "outputs": sorted(first)}
+
+
+def _lacks_runtime(document: Json) -> bool:
+    return document["status"] == "not_run" and document["reason"]["kind"] == "provider_unavailable"
 
 
 def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int | None]:
@@ -324,25 +320,8 @@ def _fill_error(document, targets, name, left, right):
         document["absent"]["relative_accuracy"] = "the source explains nothing of the targets' variance"
 
 
-def _conclude(document):
-    """Set the status from the threshold lines, unless the comparison has set one."""
-    if document["reason"] is not None:
-        return
-    lines = document["thresholds"]
-    missed = [
-        f"{line['metric']} is {line['value']:.6g}, limit {line['limit']:g}" for line in lines if line["passed"] is False
-    ]
-    if missed:
-        document.update(status="failed", reason={"kind": "threshold_missed", "message": "; ".join(missed)})
-    elif lines and all(line["passed"] is None for line in lines):
-        message = "; ".join(f"{line['metric']} is unknown: {line['reason']}" for line in lines)
-        document["reason"] = {"kind": "metrics_unknown", "message": message}
-    else:
-        document["status"] = "passed"
-
-
-def _check_job(job: ParityJob) -> dict[str, Json]:
-    """Return the manifest (`built`) and a description of the evaluation set; UserError unless the job is consistent."""
+def _check_job(job: ParityJob) -> tuple[Json, Json, Json]:
+    """Return the manifest, samples.json and a description of the evaluation set; UserError if they don't fit."""
     cell, arm, manifest, inputs, samples = job.cell, job.arm, job.manifest, job.inputs, job.samples
     if unknown := sorted(set(job.thresholds) - set(THRESHOLDS)):
         raise UserError(f"--thresholds: unknown key {unknown[0]!r}; known keys are {', '.join(THRESHOLDS)}")
@@ -360,6 +339,4 @@ def _check_job(job: ParityJob) -> dict[str, Json]:
     if known["model_sha256"] != built["source"]["sha256"]:
         raise UserError(f"{samples}: was made for a model with sha256 {known['model_sha256']}, "
                         f"{manifest} is about {built['source']['sha256']}")  # fmt: skip
-    with zipfile.ZipFile(inputs) as archive:
-        labelled = "labels.npy" in archive.namelist()
-    return {"built": built, "evaluation": {"sha256": actual, "count": known["evaluation"]["count"], "labels": labelled}}
+    return built, known, {"sha256": actual, "count": known["evaluation"]["count"], "labels": known["labels"]}

@@ -26,7 +26,7 @@ _LONGEST_MESSAGE = 500
 class BuildError(Exception):
     """These tools cannot build this artifact from this model, and trying again will not change that.
 
-    `kind`: unsupported_operator, conversion_failed, precision_not_held, out_of_memory or timed_out.
+    `kind`: unsupported_operator, conversion_failed, precision_not_held, out_of_memory, timed_out or unusable_input.
     """
 
     def __init__(self, kind: str, message: object) -> None:

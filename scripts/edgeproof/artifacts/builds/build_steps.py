@@ -6,24 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.formats import check_build_options
 from edgeproof.artifacts.records.manifests import (
     describe_code,
     describe_host,
     describe_lock,
     describe_preset_file,
+    describe_toolchain,
     record_command,
+    write_manifest,
 )
+from edgeproof.core.attempts import open_attempt
 from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json, read_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
+from edgeproof.sources.input_faults import InputFault
 
 from .build_failures import BuildError
 from .build_job import BuildJob
-from .publishing import publish_build
+from .build_keys import compose_build_key
+from .publishing import keep_log, place_build, publish_artifact
 
 Convert = Callable[[Path, Path], Json]  # see carry_out
 
@@ -32,8 +38,15 @@ def check_job(job: BuildJob, *formats: str) -> tuple[Json, dict[str, Any]]:
     """Return (identity of the model, build options of the precision); UserError unless the job is consistent.
 
     `formats`: those that the caller builds. This is where the options that a build script was given are checked; the
-    code after it relies on them.
+    code after it relies on them. InputFault if the identity says that the model cannot be used.
     """
+    known, options = _check_consistency(job, formats)
+    if known.get("status") == "failed":
+        raise InputFault(**known["reason"])
+    return known, options
+
+
+def _check_consistency(job: BuildJob, formats: tuple[str, ...]) -> tuple[Json, dict[str, Any]]:
     cell, preset = job.cell, job.preset
     if set(cell) != {"model", "preset", "builder", "precision"}:
         raise UserError(f"--cell has keys {sorted(cell)}; model, preset, builder and precision are needed")
@@ -93,13 +106,37 @@ def fix_shapes(inputs: list[Json]) -> dict[str, list[int]]:
     return fixed
 
 
-def carry_out(job: BuildJob, known: Json, convert: Convert, facts: Json) -> None:
-    """Run `convert(target, scratch)`, then write the artifact and its manifest, whatever the verdict.
+def carry_out(job: BuildJob, known: Json, convert: Convert, facts: Json, device_tools: Json | None = None) -> None:
+    """Run `convert(target, scratch)`, keep the artifact and its manifest as an attempt, and put both into place.
 
     `known`: the model's identity. `convert` writes `target` and returns opset, inputs, outputs, precision and
-    warnings; it raises BuildError if the artifact cannot be built. `facts`: what else the manifest says (`toolchain`,
-    `calibration`, …), read after `convert`, which may add to it.
+    warnings; it raises BuildError if the artifact cannot be built, which is a verdict. `facts`: what else the manifest
+    says (`toolchain`, `calibration`, …), read after `convert`, which may add to it. `device_tools`: see
+    `compose_build_key`.
     """
+    key = compose_build_key(job, device_tools)
+    with open_attempt(Path(job.manifest).parent, "build", key, describe_machine()) as attempt:
+        document = _convert_source(job, known, convert, facts, attempt.folder / Path(job.artifact).name)
+        write_manifest(attempt.folder / Path(job.manifest).name, document)
+        keep_log(job.log, attempt.folder)
+        built = attempt.complete(status=document["status"]).folder
+    place_build(built, job.artifact, job.manifest)
+
+
+def record_failure(job: BuildJob, kind: str, message: str) -> None:
+    """Write an empty artifact and a manifest with a reason, without using any tool."""
+    known, _ = _check_consistency(job, (job.preset["artifact"],))
+
+    def refuse(target: Path, scratch: Path) -> Json:
+        raise BuildError(kind, message)
+
+    if job.log:
+        atomic_write(job.log, b"")
+    carry_out(job, known, refuse, {"toolchain": describe_toolchain(()), "calibration": None, "exit_code": None})
+
+
+def _convert_source(job: BuildJob, known: Json, convert: Convert, facts: Json, target: Path) -> Json:
+    """Convert the source of a job to `target` (empty if that fails) and return the manifest."""
     begin, before = time.monotonic(), _read_file_state(job.source)
     document = {
         "cell": job.cell,
@@ -135,13 +172,9 @@ def carry_out(job: BuildJob, known: Json, convert: Convert, facts: Json) -> None
             made = None
         if _read_file_state(job.source) != before and sha256_file(job.source) != known["sha256"]:
             raise RuntimeError(f"{job.source} was changed by its own build; a converter wrote to it")
-        document["artifact"] = {
-            "file": Path(job.artifact).name,
-            "format": job.preset["artifact"],
-            "opset": document.pop("opset"),
-        }
-        document |= {**facts, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}
-        publish_build(job.artifact, made, job.manifest, document)
+        file = {"file": Path(job.artifact).name, "format": job.preset["artifact"], "opset": document.pop("opset")}
+        document["artifact"] = {**file, **publish_artifact(made, target)}
+    return {**document, **facts, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}
 
 
 def _read_file_state(path: str | Path) -> tuple[int, ...]:

@@ -1,35 +1,71 @@
-"""Publishing an artifact together with its manifest: two builds into one folder at once never leave a mixture."""
+"""Putting an artifact and its manifest into place: two builds into one folder at once never leave a mixture.
+
+Both are in the store first (see `core.attempts`). Their places get a hard link to the artifact, which may be large, and
+copies of the small files, so that editing those leaves the store as it is.
+"""
 
 import contextlib
 import fcntl
 import os
 import shutil
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edgeproof.artifacts.records.manifests import write_manifest
+from edgeproof.artifacts.records.manifests import verify_manifest
+from edgeproof.core.attempts import find_attempts, keep_file
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import atomic_path, sha256_file
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import atomic_path, atomic_write, is_file, sha256_file
 
 _LARGE_BYTES = 1 << 25  # bytes
+_LOG = "build.log"  # what the store calls the log of a converter
 
 
-def publish_build(artifact: str | Path, made: Path | None, manifest: str | Path, document: Json) -> None:
-    """Move the file `made` to `artifact` and write `document` to `manifest`, in one step as other builds see it.
+def publish_artifact(made: Path | None, target: Path) -> Json:
+    """Move the file `made` to `target`, flushed to disk; return its sha256 and bytes. None makes an empty file."""
+    with atomic_path(target) as temporary:
+        if made:
+            shutil.move(made, temporary)
+        size = temporary.stat().st_size
+        return {"sha256": _digest_while_flushing(temporary) if made else None, "bytes": size}
 
-    The digest and size of the file go into the document's `artifact`. `made`: None if the build failed; then the file
-    is empty. The old manifest is removed first. If the process dies in between, the folder has an artifact without a
-    manifest, which nobody uses, and never an artifact beside the manifest of another build.
+
+def keep_log(log: str | Path, folder: Path) -> None:
+    """Put the log of a converter, if there is one, into the folder of an attempt."""
+    if log and is_file(log):
+        atomic_write(folder / _LOG, Path(log).read_bytes())
+
+
+def find_build(manifest: str | Path, key: Json, verify: Callable[[Path], object] = verify_manifest) -> Path | None:
+    """Return the folder of the first build with this key whose files are as its manifest says; None without one.
+
+    `manifest`: where the manifest of the build belongs. `verify`: raises UserError if a manifest or its artifact was
+    changed; such a build is named on stderr.
+    """
+    for attempt in find_attempts(Path(manifest).parent, key):
+        try:
+            verify(attempt.folder / Path(manifest).name)
+        except UserError as error:
+            print(f"{attempt.folder} is not used: {error}", file=sys.stderr)
+            continue
+        return attempt.folder
+    return None
+
+
+def place_build(built: Path, artifact: str | Path, manifest: str | Path, log: str | Path = "") -> None:
+    """Put the files of a kept build into their places, in one step as other builds see it. `log`: its place, if any.
+
+    The old manifest is removed first. If the process dies in between, the folder has an artifact without a manifest,
+    which nobody uses, and never an artifact beside the manifest of another build.
     """
     with exclusive_folder(Path(artifact).parent):
         Path(manifest).unlink(missing_ok=True)
-        with atomic_path(artifact) as temporary:
-            if made:
-                shutil.move(made, temporary)
-            size = temporary.stat().st_size
-            document["artifact"] |= {"sha256": _digest_while_flushing(temporary) if made else None, "bytes": size}
-        write_manifest(manifest, document)
+        if log and is_file(built / _LOG):
+            atomic_write(log, (built / _LOG).read_bytes())
+        keep_file(built / Path(artifact).name, artifact)
+        atomic_write(manifest, (built / Path(manifest).name).read_bytes())
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ This has not run with the toolkit or on a board yet. The tests use a stand-in th
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
 from .boards import describe_drivers, hold_device, require_board
+from .build_attempts import adopt_build
 from .build_failures import BuildError, locate_failure
 from .build_job import BuildJob
 from .build_steps import carry_out, check_job, fix_shapes, require_calibration_file, require_interface
@@ -45,12 +48,16 @@ def build_rknn(job: BuildJob) -> None:
     if job.precision == "int8":
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
     require_board(job.board)
+    drivers = describe_drivers()
+    tools = {"rknn-toolkit2": ask_version(job.interpreter), **drivers}
+    if adopt_build(job, tools):
+        return
     model = load_known_model(job.source)
     atomic_write(job.log, b"")
     facts = {
         "calibration": used,
         "toolchain": describe_toolchain(()),
-        "drivers": describe_drivers(),
+        "drivers": drivers,
         "exit_code": None,
         "log_sha256": sha256_file(job.log),
     }
@@ -77,7 +84,7 @@ def build_rknn(job: BuildJob) -> None:
         }
 
     with hold_device(job.lock, f"build of {job}"):
-        carry_out(job, known, convert, facts)
+        carry_out(job, known, convert, facts, tools)
 
 
 def _compose_spec(job: BuildJob, known: Json, options: dict[str, Any], used: Json | None, scratch: Path) -> Json:
@@ -98,6 +105,17 @@ def _compose_spec(job: BuildJob, known: Json, options: dict[str, Any], used: Jso
             "samples": used["samples"],
         }
     return spec
+
+
+def ask_version(interpreter: str | None) -> str | None:
+    """Return the version of rknn-toolkit2 that a Python has; None if it does not say."""
+    program = "from importlib.metadata import version; print(version('rknn-toolkit2'))"
+    try:
+        command = [interpreter or sys.executable, "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def note_version(text: str, facts: Json) -> None:

@@ -17,6 +17,7 @@ from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
 from .boards import describe_drivers, find_tool, hold_device, require_board, run_tool
+from .build_attempts import adopt_build
 from .build_failures import BuildError
 from .build_job import BuildJob
 from .build_steps import carry_out, check_job, fix_shapes, require_calibration_file, require_interface
@@ -63,12 +64,15 @@ def build_tensorrt(job: BuildJob) -> None:
             f"TensorRT {_format_version(version)} can no longer calibrate, and edgeproof cannot yet write the "
             "quantised model that it needs instead; build int8 with TensorRT 8.5 to 10"
         )
+    drivers = {"tensorrt": _format_version(version), **describe_drivers()}
+    if adopt_build(job, drivers):
+        return
     model = load_known_model(job.source)
     atomic_write(job.log, b"")
     facts = {
         "calibration": used,
         "toolchain": describe_toolchain(("onnx",)) | {"tensorrt": _format_version(version)},
-        "drivers": {"tensorrt": _format_version(version), **describe_drivers()},
+        "drivers": drivers,
         "exit_code": None,
         "log_sha256": sha256_file(job.log),
     }
@@ -114,7 +118,7 @@ def build_tensorrt(job: BuildJob) -> None:
         }
 
     with hold_device(job.lock, f"build of {job}"):
-        carry_out(job, known, convert, facts)
+        carry_out(job, known, convert, facts, drivers)
 
 
 def ask_version(trtexec: str) -> tuple[int, int, int]:

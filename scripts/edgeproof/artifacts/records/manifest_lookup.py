@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeproof.core.attempts import FOLDER as ATTEMPTS
 from edgeproof.core.campaign import CATALOGUES, list_entries
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed
@@ -49,7 +50,7 @@ def find_manifests(where: str | Path) -> list[Path]:
         return [where]
     if not where.is_dir():
         raise UserError(f"{where}: is missing; a manifest.json, a folder with some, or `all` is needed")
-    found = sorted(where.rglob("manifest.json"))
+    found = sorted(path for path in where.rglob("manifest.json") if ATTEMPTS not in path.relative_to(where).parts)
     if not found:
         raise UserError(f"{where}: no manifest.json below this folder")
     return found

@@ -3,6 +3,8 @@
 A failed build has a manifest too, beside an empty artifact file. Read the manifest before you use an artifact.
 """
 
+import functools
+import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
@@ -54,7 +56,21 @@ def write_manifest(path: str | Path, document: Json) -> None:
 
 def describe_file(path: str | Path) -> Json:
     """Return path (relative to the repository if inside), sha256 and bytes of a file."""
-    return {"file": locate(path), "sha256": sha256_file(path), "bytes": Path(path).stat().st_size}
+    return {"file": locate(path), "sha256": digest_once(path), "bytes": Path(path).stat().st_size}
+
+
+def digest_once(path: str | Path) -> str:
+    """Return the sha256 of a file, which this process does not read again until it changes."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return sha256_file(path)  # which says why it cannot be read
+    return _digest_state(str(path), state.st_size, state.st_ino, state.st_mtime_ns, state.st_ctime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _digest_state(path: str, *_state: int) -> str:
+    return sha256_file(path)
 
 
 def describe_toolchain(tools: Iterable[str]) -> dict[str, str]:

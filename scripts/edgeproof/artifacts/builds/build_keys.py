@@ -1,0 +1,87 @@
+"""The key of a build: what decides the bytes of its artifact. A build with an equal key need not be done again."""
+
+import json
+from pathlib import Path
+
+from edgeproof.agent.machine import describe_machine
+from edgeproof.artifacts.records.deciding_code import digest_converter_code, digest_deciding_code
+from edgeproof.artifacts.records.formats import FORMATS, list_host_tools
+from edgeproof.artifacts.records.manifests import digest_once, version_of
+from edgeproof.core.configuration import Json
+from edgeproof.core.keys import compose_key
+
+from .build_job import BuildJob
+
+_FOLDER = "scripts/edgeproof/artifacts/builds"
+_CODE = {  # format: the module that builds it; the others come from a converter
+    "onnx": f"{_FOLDER}/onnx_artifacts.py",
+    "json": f"{_FOLDER}/onnx_artifacts.py",
+    "engine": f"{_FOLDER}/tensorrt_engines.py",
+    "rknn": f"{_FOLDER}/rknn_artifacts.py",
+}
+_CONVERTED_CODE = f"{_FOLDER}/converted_artifacts.py"
+_QUANTISING_CODE = f"{_FOLDER}/onnx_precisions.py"
+_SAVED_MODEL_CODE = f"{_FOLDER}/saved_models.py"
+_CALIBRATES_ONLY = {"tensorrt": "tensorrt_calibration"}  # trtexec builds, and a converter calibrates int8
+
+
+def compose_build_key(job: BuildJob, device_tools: Json | None = None) -> Json:
+    """Return the key of a build, {sha256, parts}.
+
+    `device_tools`: versions of the tools and drivers of the device that builds; then its identity is a part too.
+    """
+    kind, int8 = FORMATS[job.preset["artifact"]], job.precision == "int8"
+    host_tools = {name: version_of(name) for name in list_host_tools(job.preset, job.precision)}
+    parts = {
+        "cell": job.cell,
+        "source": read_plain(job.identity)["sha256"],
+        "preset": job.preset,
+        "calibration": digest_once(job.calibration) if int8 and job.calibration else None,
+        "toolchain": {"lock": _read_lock(job.toolchain), "host": host_tools, "device": device_tools},
+        "code": {
+            "building": digest_deciding_code(_CODE.get(job.preset["artifact"], _CONVERTED_CODE)),
+            "quantising": digest_deciding_code(_QUANTISING_CODE) if kind.packages and host_tools else None,
+            "converter": _digest_converter(kind.converter, int8),
+        },
+        "saved_model": _describe_saved_model(job.saved_model),
+        "machine": describe_machine()["id"] if device_tools is not None else None,
+    }
+    return compose_key(parts)
+
+
+def compose_saved_model_key(identity: str | Path, toolchain: Json) -> Json:
+    """Return the key of a conversion to a SavedModel. `toolchain`: the record of the one that converts."""
+    known = read_plain(identity)
+    parts = {
+        "model": known["model"],
+        "source": known["sha256"],
+        "toolchain": {"lock": toolchain["lock"]["sha256"]},
+        "code": {
+            "building": digest_deciding_code(_SAVED_MODEL_CODE),
+            "converter": digest_converter_code("saved_model"),
+        },
+    }
+    return compose_key(parts)
+
+
+def read_plain(path: str | Path) -> Json:
+    """Return a JSON document that was checked when it was made, without importing what checks it."""
+    return json.loads(Path(path).read_bytes())
+
+
+def _digest_converter(name: str | None, int8: bool) -> str | None:
+    if name in _CALIBRATES_ONLY:
+        return digest_converter_code(_CALIBRATES_ONLY[name]) if int8 else None
+    return digest_converter_code(name) if name else None
+
+
+def _read_lock(toolchain: str | Path | None) -> str | None:
+    return read_plain(toolchain)["lock"]["sha256"] if toolchain else None
+
+
+def _describe_saved_model(record: str | Path | None) -> Json | None:
+    """Return what of a SavedModel decides what is made from it; its times do not."""
+    if record is None:
+        return None
+    made = read_plain(record)
+    return {"status": made["status"], "artifact": made["artifact"]["sha256"], "interface": made["interface"]}

@@ -1,0 +1,95 @@
+"""Permanent faults of an input: trying again will not help, so they are results of the model and not failed jobs.
+
+A model that cannot be had or used still has all its documents: a note in place of `model.onnx`, an `identity.json` and
+a `samples.json` with `status: failed` and a reason, empty sample sets, and failed manifests. So the other models of a
+campaign go on, and the report says what is wrong with this one.
+"""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath, atomic_write, is_lfs_pointer
+
+_NOTE = "edgeproof: no model"
+_LONGEST_NOTE = 4096  # bytes
+
+
+class InputFault(UserError):
+    """What is permanently wrong with an input.
+
+    `kind`: missing_file, lfs_pointer, wrong_digest, unreadable, external_weights, refused, unmeasurable, no_model or
+    unfit_samples.
+    """
+
+    def __init__(self, kind: str, message: object) -> None:
+        super().__init__(" ".join(str(message).split()))
+        self.kind = kind
+
+    def describe(self) -> dict[str, str]:
+        """Return {kind, message}, the `reason` of a document."""
+        return {"kind": self.kind, "message": str(self)}
+
+
+def require_file(path: FilePath, key: str) -> None:
+    """Raise InputFault if there is no file at `path`, or a Git LFS pointer. `key`: where the path was written.
+
+    A file that may not be read is the machine's fault and not the input's; it passes here.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except PermissionError:
+        return
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        raise InputFault("missing_file", f"{key} {path}: no such file; put it there or correct the path") from None
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise InputFault("missing_file", f"{key} {path}: is {kind}; name a file")
+    if is_pointer(path):
+        remedy = f'run `git lfs pull --include "{path}"` where it comes from'
+        raise InputFault("lfs_pointer", f"{key} {path}: is a Git LFS pointer and not the file itself; {remedy}")
+
+
+def write_note(path: FilePath, fault: InputFault) -> None:
+    """Write a note about a fault in place of a model file."""
+    atomic_write(path, f"{_NOTE}: {fault.kind}: {fault}\n")
+
+
+def read_note(path: FilePath) -> InputFault | None:
+    """Return the fault that the file in place of a model tells of; None for any other file."""
+    head = _read_head(path, _LONGEST_NOTE).decode(errors="replace")
+    if not head.startswith(f"{_NOTE}: "):
+        return None
+    _, _, kind, message = head.rstrip("\n").split(": ", 3)
+    return InputFault(kind, message)
+
+
+def find_samples_fault(path: FilePath) -> Json | None:
+    """Return {kind, message} of an empty sample set, from `samples.json` beside it; None for any other file."""
+    place = Path(path)
+    try:
+        if place.stat().st_size:
+            return None
+        reason = json.loads(place.with_name("samples.json").read_bytes()).get("reason")
+    except (OSError, ValueError):
+        return None
+    return reason
+
+
+def is_pointer(path: FilePath) -> bool:
+    """Return whether a file is a Git LFS pointer; False if it cannot be read."""
+    try:
+        return is_lfs_pointer(path)
+    except OSError:
+        return False
+
+
+def _read_head(path: FilePath, size: int) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(size)
+    except OSError:
+        return b""

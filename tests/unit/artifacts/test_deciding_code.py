@@ -1,0 +1,56 @@
+"""What decides the bytes of a build is told from what only files them."""
+
+import ast
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+from edgeproof.artifacts.records.deciding_code import (
+    digest_agent,
+    digest_converter_code,
+    digest_deciding_code,
+    list_deciding_code,
+)
+from edgeproof.core.closure import list_code
+from edgeproof.core.layout import REPOSITORY
+
+BUILDS = "scripts/edgeproof/artifacts/builds"
+ENTRIES = ("onnx_artifacts", "converted_artifacts", "saved_models", "tensorrt_engines", "rknn_artifacts")
+
+
+def test_quantisation_decides_and_the_store_does_not():
+    files = list_deciding_code(f"{BUILDS}/onnx_artifacts.py")
+    names = {Path(path).name for path in files}
+    assert {
+        "onnx_artifacts.py",
+        "quantisation.py",
+        "half_precision.py",
+        "range_calibration.py",
+        "preflight.py",
+    } <= names
+    assert {"onnx_graphs.py", "precision_proof.py", "build_steps.py"} <= names
+    assert not names & {"attempts.py", "keys.py", "documents.py", "manifests.py", "publishing.py", "build_keys.py"}
+
+
+@pytest.mark.parametrize("entry", [*(f"{BUILDS}/{name}.py" for name in ENTRIES), f"{BUILDS}/onnx_precisions.py"])
+def test_what_is_left_out_imports_no_tool(entry):
+    """What computes uses numpy, onnx or a runtime; a module that is left out of the key imports none of them."""
+    with contextlib.chdir(REPOSITORY):
+        left_out = {entry, *list_code(entry)} - set(list_deciding_code(entry))
+    assert entry not in left_out and "scripts/edgeproof/core/files.py" in left_out
+    for path in left_out:
+        nodes = list(ast.walk(ast.parse((REPOSITORY / path).read_text())))
+        imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+        assert not imported & {"numpy", "onnx", "onnxruntime", "onnxconverter_common"}, path
+
+
+def test_digests_do_not_depend_on_the_current_folder(tmp_path, monkeypatch):
+    code = digest_deciding_code(f"{BUILDS}/onnx_artifacts.py"), digest_converter_code("tflite"), digest_agent()
+    for function in (digest_deciding_code, digest_converter_code, digest_agent):
+        function.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    again = digest_deciding_code(f"{BUILDS}/onnx_artifacts.py"), digest_converter_code("tflite"), digest_agent()
+    assert again == code and len(set(code)) == 3
+    assert os.getcwd() == str(tmp_path) and list(tmp_path.iterdir()) == []
