@@ -4,10 +4,10 @@
 import json
 import shlex
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -23,6 +23,7 @@ from edgeproof.core.campaign import one_of, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
 from edgeproof.core.cells import Cells, give_option
 from edgeproof.core.checkout import require_own_environment
+from edgeproof.core.closing import compose_closing, mark_file, read_if_new
 from edgeproof.core.closure import list_agent_code, list_code, list_converter_code
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
@@ -38,10 +39,10 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.pipelines import count_stage_samples, list_stage_models
+from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 
-STARTED = time.time()
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 # Our prefix replaces Snakemake's, so it must ask for strict mode again.
@@ -60,9 +61,21 @@ except UserError as error:  # one line, without Snakemake's own words about the 
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
+PROGRESS = ProgressHandler()
 if workflow.is_main_process:
     for sentence in list_added_cells(CAMPAIGN, FILES):
         print(sentence, file=sys.stderr)
+
+    logger.addHandler(PROGRESS)
+    if not workflow.output_settings.verbose:
+        for handler in logger.handlers:
+            if handler.name == "DefaultStreamHandler":
+                handler.addFilter(ShortErrors())
+
+# What the gate says in this run is shown at its end, and never what it said in an earlier one.
+GATE_LOG = f"results/logs/check_gate/{CAMPAIGN.name}.log"
+GATE_BEFORE = mark_file(GATE_LOG)
+VERDICTS = f"{evidence_folder(CAMPAIGN.name)}/verdicts.txt"
 
 CELLS = Cells(CATALOGUES)
 STAGES = Stages(CELLS, CHANNELS_LAST)
@@ -114,8 +127,11 @@ def build_snapshot(wildcards):
     return take_snapshot(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
 
 
-def show_gate():
-    """Print what the gate said, if it has spoken in this run: Snakemake's own last words list every file of a campaign."""
-    said = Path(f"results/logs/check_gate/{CAMPAIGN.name}.log")
-    if said.is_file() and said.stat().st_mtime >= STARTED:
-        print("", said.read_text().strip(), sep="\n", file=sys.stderr)
+def show_end():
+    """Print verdicts, what failed and where the page is: Snakemake's own last words list every file of a campaign."""
+    gate = read_if_new(GATE_LOG, GATE_BEFORE)
+    # The gate follows the report, so that once it has spoken the verdicts are today's.
+    verdicts = Path(VERDICTS).read_text().splitlines() if gate and Path(VERDICTS).is_file() else []
+    failed = [job for job in PROGRESS.failed if not gate or job[0] != "check_gate"]
+    told = compose_closing(verdicts, gate, describe_failures(failed))
+    print("", *told, sep="\n", file=sys.stderr)

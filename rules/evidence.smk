@@ -34,6 +34,7 @@ rule write_report:
     output:
         html="results/evidence/{campaign}/report.html",
         markdown="results/evidence/{campaign}/report.md",
+        verdicts="results/evidence/{campaign}/verdicts.txt",
     log:
         "results/logs/write_report/{campaign}.log",
     conda:
@@ -47,7 +48,8 @@ rule write_report:
     shell:
         "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
         " --regressions {params.regressions:q}"
-        " --noise {input.noise:q} --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+        " --noise {input.noise:q} --html {output.html:q} --markdown {output.markdown:q}"
+        " --verdicts {output.verdicts:q} 2>&1 | tee {log:q}"
 
 
 rule check_gate:
@@ -73,4 +75,4 @@ rule check_gate:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:
         "python {input.script} --campaign {params.campaign:q} --tolerate {params.tolerate:q}"
-        " --regressions {params.regressions:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --regressions {params.regressions:q} --output {output:q} > {log:q} 2>&1"

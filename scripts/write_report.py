@@ -3,6 +3,7 @@
 import argparse
 
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.files import atomic_write
 from edgeproof.evidence.rendering import write_report
 
 
@@ -14,8 +15,11 @@ def main(argv):
     parser.add_argument("--noise", nargs="*", default=[], help="noise.json of the devices that are calibrated")
     parser.add_argument("--html", required=True, help="report.html to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
+    parser.add_argument("--verdicts", help="verdicts.txt to write: a line per comparison")
     args = parser.parse_args(argv)
-    write_report(args.campaign, args.tolerate, args.html, args.markdown, args.noise, args.regressions)
+    verdicts = write_report(args.campaign, args.tolerate, args.html, args.markdown, args.noise, args.regressions)
+    if args.verdicts:
+        atomic_write(args.verdicts, "".join(f"{line}\n" for line in verdicts))
 
 
 if __name__ == "__main__":

@@ -22,11 +22,15 @@ TEMPLATES = Path(__file__).parent
 
 
 def write_report(snapshot, tolerate, html, markdown, noise_paths=(), regressions=None):
-    """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`."""
+    """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`.
+
+    Return a line per comparison: its name and the sentence on the page.
+    """
     evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions)
     view = build_view(evidence, html)
     atomic_write(html, render_html(view))
     atomic_write(markdown, render_markdown(build_view(evidence, markdown)))
+    return [f"{item['name']}: {item['sentence']}" for item in view["comparisons"]]
 
 
 def build_view(evidence, page):
