@@ -1,7 +1,7 @@
 # Artifacts: what is deployed, the record of how it was built, and how its outputs compare with the source model's.
 
 
-# A toolchain is an environment made from its lock when a job needs it. Nobody who only uses ONNX Runtime makes one.
+# A toolchain is an environment that is made from its lock when a job needs it. Runs in ONNX Runtime alone need none.
 
 
 rule make_toolchain:
@@ -188,7 +188,7 @@ use rule build_tflite as build_torchscript with:
         preset=one_of(CELLS.presets_of("pt")),
 
 
-# Built on the device, by what the device has: nothing is installed for that.
+# Built on the device, with the tools that it has; nothing is installed.
 
 
 rule build_tensorrt:

@@ -16,7 +16,7 @@ from edgeproof.core.processes import drop_foreign_paths, shell_prefix
 
 drop_foreign_paths()
 
-from edgeproof.artifacts.records.formats import CHANNELS_LAST, HOST_TOOLS, take_snapshot
+from edgeproof.artifacts.records.formats import list_channels_last_backends, list_host_tools, select_build_options
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import one_of, read_catalogue
@@ -78,7 +78,7 @@ GATE_BEFORE = mark_file(GATE_LOG)
 VERDICTS = f"{evidence_folder(CAMPAIGN.name)}/verdicts.txt"
 
 CELLS = Cells(CATALOGUES)
-STAGES = Stages(CELLS, CHANNELS_LAST)
+STAGES = Stages(CELLS, list_channels_last_backends())
 TARGETS = Targets(CAMPAIGN, STAGES, CATALOGUES)
 # One slot per device, of which there is one.
 SLOTS = {name: "slot_{}".format(name.replace("-", "_")) for name in CATALOGUES["device"]}
@@ -111,10 +111,9 @@ def versions_of(*packages):
 
 
 def host_tools_of(wildcards):
-    """Return the versions of what builds an artifact in the workflow's own environment; int8 for OpenVINO is quantised there."""
-    artifact, precision = CATALOGUES["preset"][wildcards.preset]["artifact"], wildcards.precision
-    ours = artifact == "onnx" or (artifact, precision) in (("openvino.zip", "int8"), ("engine", "fp16"))
-    return versions_of(*HOST_TOOLS[precision]) if ours else ""
+    """Return the versions of what builds an artifact in the workflow's own environment; empty where nothing does."""
+    tools = list_host_tools(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
+    return versions_of(*tools) if tools else ""
 
 
 def host_runtime_of(cell):
@@ -124,7 +123,7 @@ def host_runtime_of(cell):
 
 def build_snapshot(wildcards):
     """Return what of a preset decides how an artifact of this precision is built."""
-    return take_snapshot(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
+    return select_build_options(CATALOGUES["preset"][wildcards.preset], wildcards.precision)
 
 
 def show_end():

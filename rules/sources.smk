@@ -1,4 +1,4 @@
-# Sources: the model's ONNX file, what it is, and the samples it is calibrated and evaluated on.
+# Sources: a model's ONNX file, its identity, and the samples that calibrate and evaluate it.
 
 
 rule copy_model:
@@ -106,7 +106,7 @@ rule make_samples:
         " 2>&1 | tee {log:q}"
 
 
-# A stage of a pipeline is a model like any other once it has been cut out, with activations for samples.
+# A stage of a pipeline, once it is cut out, is a model like any other; its samples are activations.
 
 
 rule cut_stage:

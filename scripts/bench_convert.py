@@ -1,4 +1,4 @@
-"""Measure what conversions cost, ours against the same ones by hand, and write `results/bench/convert.json`."""
+"""Measure the cost of our conversions and of the same ones by hand, and write `results/bench/convert.json`."""
 
 import argparse
 
@@ -13,8 +13,8 @@ WANTED = {
 }
 
 
-def main(argv=None):
-    """Convert with every preset whose toolchain is there; the document says which ratios meet the target."""
+def main(argv: list[str] | None = None) -> None:
+    """Convert with every preset whose toolchain exists; the document says which ratios meet the target."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="only this model; its sources must be there")
     parser.add_argument("--presets", nargs="+", default=WANTED["squeezenet"], help="of that model")

@@ -5,10 +5,12 @@ import tempfile
 
 from edgeproof.bench.judging_cost import PARTS, measure_judging, run_part
 from edgeproof.core.cli import run_program
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
 
 
-def main(argv):
+def main(argv: list[str] | None) -> int:
+    """Measure all parts, or do one; return 1 when the target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=10, help="processes per cell")
@@ -30,8 +32,8 @@ def main(argv):
     return 0 if report["met"] else 1
 
 
-def describe(part):
-    """Return one line on a part."""
+def describe(part: Json) -> str:
+    """Return one line about a part."""
     seconds = f"{part['seconds']:.1f} s, {part['cpu_seconds']:.1f} s of it computing"
     return f"{part['name']}: {seconds}, {part['peak_bytes'] / 1e6:.0f} MB at most"
 

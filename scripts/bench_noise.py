@@ -1,12 +1,10 @@
-"""Try the method on this machine: A/A comparisons, a known slow-down, and naive protocols on the same data (`make
-bench-noise`).
-"""
+"""Try the method on this machine: A/A comparisons, a known slow-down, naive protocols (`make bench-noise`)."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from edgeproof.bench.noise_trials import run_trials
+from edgeproof.bench.noise_trials import Setting, run_trials
 from edgeproof.core.cli import run_program
 
 # A window far below a second is enough for a model far below a millisecond.
@@ -16,7 +14,8 @@ _PROTOCOLS = {
 }
 
 
-def main(argv):
+def main(argv: list[str] | None) -> None:
+    """Run all trials; their rates are in the document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparisons", type=int, default=40, help="A/A comparisons per model, and of the slow-down")
     parser.add_argument("--pairs", type=int, default=10, help="pairs per comparison")
@@ -35,9 +34,10 @@ def main(argv):
     }
     plan = {"comparisons": args.comparisons, "pairs": args.pairs, "slowdown": args.slowdown}
     plan |= {"slowed": "digits-cnn", "protocols": _PROTOCOLS}
-    run_trials(
-        arms, plan, {"name": "local"}, sys.executable, args.folder, args.output, lambda line: print(line, flush=True)
+    setting = Setting(
+        arms, plan, {"name": "local", "board": "this machine", "transport": "local"}, sys.executable, args.folder
     )
+    run_trials(setting, args.output, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import argparse
 
 from edgeproof.bench.planner import measure_planner
 from edgeproof.core.cli import run_program
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run every case once on this machine; return 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", default="results/bench/plans.json")
@@ -17,8 +18,8 @@ def main(argv=None):
     return 0 if all(case["met"] for case in report["cases"]) else 1
 
 
-def describe(case):
-    """Return one line on a case."""
+def describe(case: Json) -> str:
+    """Return one line about a case."""
     verdict = "met" if case["met"] else "MISSED"
     ratio = f", {case['ratio_median']:.0f} × {case['baseline']}" if "ratio_median" in case else ""
     return (

@@ -1,14 +1,15 @@
-"""Build an OpenVINO artifact in the toolchain that has OpenVINO, int8 from what ONNX Runtime quantises here."""
+"""Build an OpenVINO artifact in the toolchain that has OpenVINO; int8 is first quantised here, by ONNX Runtime."""
 
-from edgeproof.artifacts.builds.converter_scripts import build
+from edgeproof.artifacts.builds.converter_scripts import build_with_converter
 from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    build("scripts/build_openvino.py", __doc__, argv, quantise)
+    build_with_converter("scripts/build_openvino.py", __doc__, argv, quantise)
 
 
 def quantise(*arguments):
+    """Quantise a model for the converter: `quantise_ahead`, imported when it is needed."""
     from edgeproof.artifacts.builds.onnx_precisions import (
         quantise_ahead,  # onnx takes longer to import than OpenVINO to convert
     )

@@ -2,18 +2,14 @@
 
 import argparse
 
+from edgeproof.artifacts.builds.build_job import add_options
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.core.cli import run_program
 
 
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", required=True, help="model.onnx of the sources room")
-    parser.add_argument("--identity", required=True, help="identity.json of the model")
-    parser.add_argument("--toolchain", required=True, help="record of the toolchain that converts")
-    parser.add_argument("--artifact", required=True, help="zip to write; empty when the conversion fails")
-    parser.add_argument("--record", required=True, help="JSON to write beside it")
-    parser.add_argument("--log", required=True, help="what the converter said")
+    add_options(parser, ("source", "identity", "toolchain", "artifact", "record", "log"))
     args = vars(parser.parse_args(argv))
     with start_converter("saved_model", args.pop("toolchain")) as converter:
         from edgeproof.artifacts.builds.saved_models import build_saved_model

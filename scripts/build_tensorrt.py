@@ -1,28 +1,12 @@
 """Build a TensorRT engine with trtexec, on the machine that will run it, and its manifest."""
 
-import argparse
-
+from edgeproof.artifacts.builds.build_job import ON_DEVICE, parse_job
 from edgeproof.artifacts.builds.tensorrt_engines import build_tensorrt
-from edgeproof.artifacts.records.manifests import record_command
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cell", required=True, type=json_argument, help="JSON: model, preset, builder, precision")
-    parser.add_argument("--source", required=True, help="model.onnx of the sources room")
-    parser.add_argument("--identity", required=True, help="identity.json of the model")
-    parser.add_argument("--preset", required=True, type=json_argument, help="JSON: backend, artifact, build options")
-    parser.add_argument("--precision", required=True, help="fp32, fp16 or int8")
-    parser.add_argument("--calibration", help="npz of calibration samples; int8 needs it")
-    parser.add_argument("--board", default="", help="text that this machine's own name must contain")
-    parser.add_argument("--interpreter", help="Python that has the module tensorrt; only int8 needs it")
-    parser.add_argument("--lock", help="lock file of the device; the usual one if it is not given")
-    parser.add_argument("--artifact", required=True, help="file to write; empty when the build fails")
-    parser.add_argument("--manifest", required=True, help="manifest.json to write beside it")
-    parser.add_argument("--log", required=True, help="what the tools said")
-    args = vars(parser.parse_args(argv))
-    build_tensorrt(**args, command=record_command("scripts/build_tensorrt.py", argv))
+    build_tensorrt(parse_job("scripts/build_tensorrt.py", __doc__, argv, ON_DEVICE))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from edgeproof.artifacts.agreement.parity import check_parity
+from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.records.manifests import record_command
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
@@ -25,7 +25,7 @@ def main(argv):
     parser.add_argument("--reference", required=True, help="npz to write: the artifact's outputs on the first sample")
     args = vars(parser.parse_args(argv))
     require_toolchains(args.pop("toolchains"))
-    check_parity(**args, command=record_command("scripts/check_parity.py", argv))
+    check_parity(ParityJob(**args, command=record_command("scripts/check_parity.py", argv)))
 
 
 if __name__ == "__main__":

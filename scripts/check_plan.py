@@ -1,16 +1,18 @@
-"""Run a planned pipeline end to end as placed, and hold the prediction against it: check.json and samples.csv."""
+"""Run a planned pipeline end to end as placed, and compare it with the prediction: check.json and samples.csv."""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.clock import require_order
-from edgeproof.plans.checking import check_plan
+from edgeproof.plans.checking import PlanRun, check_plan
 
 
-def main(argv):
+def main(argv: list[str] | None) -> None:
+    """Run the plan and write the check; a stage that fails is a verdict, not an error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", required=True, help="plan.json")
     parser.add_argument("--identities", required=True, nargs="+", help="identity.json of every stage")
@@ -29,14 +31,12 @@ def main(argv):
         [__file__, args.plan, args.inputs, *args.identities, *args.artifacts, *args.references, *args.toolchains]
     )
     references = args.references or [None] * len(args.cells)
-    cells = [
+    cells: list[Any] = [
         {**cell, "artifact": artifact, "reference": reference}
         for cell, artifact, reference in zip(args.cells, args.artifacts, references, strict=True)
     ]
-    check_plan(
-        *(args.plan, args.identities, cells, args.inputs, args.device, args.protocol, args.interpreter),
-        *(args.check, args.samples),
-    )
+    run = PlanRun(args.plan, args.identities, cells, args.inputs, args.device, args.protocol, args.interpreter)
+    check_plan(run, args.check, args.samples)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure what it takes to hand a tensor from one executor of a pipeline to another, and write links.json."""
+"""Measure the time to hand a tensor from one executor of a pipeline to another, and write links.json."""
 
 import argparse
 import sys
@@ -10,7 +10,8 @@ from edgeproof.core.clock import require_order
 from edgeproof.plans.hand_overs import measure_hand_overs
 
 
-def main(argv):
+def main(argv: list[str] | None) -> None:
+    """Measure the links of a pipeline and write links.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pipeline", required=True)
     for name in ("arm", "device", "protocol"):

@@ -12,17 +12,17 @@ from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.loading import load_scenario
 
 
-def main(argv=None):
-    """Write every form of the plan; that a scenario is infeasible is a verdict, not an error."""
+def main(argv: list[str] | None = None) -> None:
+    """Write every form of the plan. An infeasible scenario is a verdict, not an error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--goal", required=True)
-    parser.add_argument("--top-k", type=int, default=3)
-    parser.add_argument("--draws", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--top-k", type=int, default=Request.top_k)
+    parser.add_argument("--draws", type=int, default=Request.draws)
+    parser.add_argument("--seed", type=int, default=Request.seed)
     for name in ("plan", "csv", "pareto", "text"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--html", help="page without a check; the workflow writes one with it")
+    parser.add_argument("--html", help="page to write; the workflow writes one that also shows the check")
     options = parser.parse_args(argv)
     request = Request(goal=options.goal, top_k=options.top_k, draws=options.draws, seed=options.seed)
     document = build_plan_document(plan_scenario(load_scenario(options.scenario), request), options.scenario)

@@ -9,7 +9,8 @@ from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_page import render_page
 
 
-def main(argv):
+def main(argv: list[str] | None) -> None:
+    """Render the page of one plan."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", required=True, help="plan.json")
     parser.add_argument("--check", required=True, help="check.json")

@@ -1,12 +1,14 @@
-"""Write the scenario of a measured pipeline, in which every number names the result it comes from."""
+"""Write the scenario of a measured pipeline; every number in it names the result that it comes from."""
 
 import argparse
+from typing import Any
 
 from edgeproof.core.cli import json_argument, run_program
 from edgeproof.plans.scenario.assembling import write_scenario
 
 
-def main(argv):
+def main(argv: list[str] | None) -> None:
+    """Write the scenario of one pipeline."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pipeline", required=True)
     parser.add_argument("--document", required=True, type=json_argument, help="JSON: the pipeline")
@@ -18,7 +20,7 @@ def main(argv):
     parser.add_argument("--cut", help="cut.json, where a model is cut")
     parser.add_argument("--output", required=True, help="scenario.json to write")
     args = parser.parse_args(argv)
-    cells = [
+    cells: list[Any] = [
         {**cell, "result": result, "parity": parity}
         for cell, result, parity in zip(args.cells, args.results, args.parities, strict=True)
     ]

@@ -5,8 +5,9 @@ import zipfile
 
 import onnx
 import pytest
-from edgeproof.artifacts import converted as building
 from edgeproof.artifacts.builds import saved_models
+from edgeproof.artifacts.builds.build_job import BuildJob
+from edgeproof.artifacts.builds.converted_artifacts import build_converted
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.sources.identity import identify_model
@@ -43,21 +44,20 @@ def build(tmp_path, precision):
     cell = {"model": "tiny", "preset": "coreml", "builder": "host", "precision": precision}
     preset = {"backend": "coreml", "artifact": "mlpackage.zip", "build": {}}
     with start_converter("coreml", "results/toolchains/coreml.json") as converter:
-        building.build_converted(
-            *(
-                cell,
-                source,
-                identity,
-                preset,
-                precision,
-                None,
-                converter,
-                artifact,
-                manifest,
-                tmp_path / "converter.log",
-            ),
-            *(["test"], record),
+        job = BuildJob(
+            script="test",
+            argv=[],
+            cell=cell,
+            source=source,
+            identity=identity,
+            preset=preset,
+            precision=precision,
+            artifact=artifact,
+            manifest=manifest,
+            log=tmp_path / "converter.log",
+            saved_model=record,
         )
+        build_converted(job, converter)
     with zipfile.ZipFile(artifact) as package:
         (name,) = [name for name in package.namelist() if name.endswith(".mlmodel")]
         text = package.read(name).decode("utf-8", "ignore")

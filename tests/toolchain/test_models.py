@@ -8,8 +8,9 @@ import onnx
 import onnxruntime
 import pytest
 from edgeproof.artifacts.agreement.execution import infer_outputs
-from edgeproof.artifacts.builds import converted_artifacts as building
 from edgeproof.artifacts.builds import saved_models
+from edgeproof.artifacts.builds.build_job import BuildJob
+from edgeproof.artifacts.builds.converted_artifacts import build_converted
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.artifacts.records import formats
 from edgeproof.artifacts.records.manifests import read_manifest
@@ -131,20 +132,21 @@ def build(converted, tmp_path, monkeypatch):
             write_tensors(calibration, {name: array.astype("float32") for name, array in arrays.items()})
         options = read_catalogue("preset")["litert-cpu"]["build"] if precision == "int8" else {}
         with start_converter(formats.FORMATS[suffix].converter, record) as converter:
-            building.build_converted(
-                {"model": "tiny", "preset": backend, "builder": "host", "precision": precision},
-                source,
-                identity,
-                {"backend": backend, "artifact": suffix, "build": options},
-                precision,
-                calibration,
-                converter,
-                artifact,
-                tmp_path / "manifest.json",
-                tmp_path / "converter.log",
-                ["test"],
+            job = BuildJob(
+                script="test",
+                argv=[],
+                cell={"model": "tiny", "preset": backend, "builder": "host", "precision": precision},
+                source=source,
+                identity=identity,
+                preset={"backend": backend, "artifact": suffix, "build": options},
+                precision=precision,
+                calibration=calibration,
+                artifact=artifact,
+                manifest=tmp_path / "manifest.json",
+                log=tmp_path / "converter.log",
                 saved_model=saved_model,
             )
+            build_converted(job, converter)
         return read_manifest(tmp_path / "manifest.json"), artifact
 
     return call

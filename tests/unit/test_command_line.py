@@ -81,7 +81,7 @@ def root(tmp_path_factory):
     texts = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in options.items()}
     job.folder = root
     command = ["scripts/build_onnx.py", *(part for key, text in texts.items() for part in (f"--{key}", text))]
-    job.build("int8", folder=place, command=command)
+    job.build("int8", folder=place, script=command[0], argv=command[1:])
     scenario = root / "results/plans/vision/scenario.json"
     scenario.parent.mkdir(parents=True)
     shutil.copy(SCENARIO, scenario)

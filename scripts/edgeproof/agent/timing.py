@@ -104,12 +104,13 @@ def clock_quantum_ns(repeats: int = 2001) -> int:
     It is the clock's resolution where that is coarse, and the time of one reading where that takes longer.
     """
     clock = time.perf_counter_ns
-    smallest, last = 10**9, clock()
+    smallest = 10**9
     for _ in range(repeats):
-        now = clock()
-        while now == last:
-            now = clock()
-        smallest, last = min(smallest, now - last), now
+        start = clock()
+        stop = clock()
+        while stop == start:
+            stop = clock()
+        smallest = min(smallest, stop - start)
     return smallest
 
 

@@ -4,10 +4,9 @@ Nothing is created, not even a folder.
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 from edgeproof.artifacts.builds.preflight import TABLES, check_operators
-from edgeproof.artifacts.records.formats import take_snapshot
+from edgeproof.artifacts.records.formats import FORMATS, Format, select_build_options
 from edgeproof.artifacts.records.manifest_lookup import check_name, read_entry
 from edgeproof.artifacts.records.manifests import HOST_LOCK
 from edgeproof.core.campaign import builder_of
@@ -16,31 +15,6 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import artifact_folder, source_folder, toolchain_record
 from edgeproof.sources.onnx_files import load_model
-
-
-class Rule(NamedTuple):
-    """The rule that builds artifacts of one suffix.
-
-    `converter`: a separate program converts and has its own log. `saved_model`: the model is converted to a SavedModel
-    first.
-    """
-
-    name: str
-    converter: bool = True
-    saved_model: bool = False
-
-
-# As in rules/artifacts.smk; a test holds the two together.
-RULES = {
-    "onnx": Rule("build_onnx", converter=False),
-    "json": Rule("build_fake", converter=False),
-    "tflite": Rule("build_tflite", saved_model=True),
-    "mlpackage.zip": Rule("build_coreml", saved_model=True),
-    "openvino.zip": Rule("build_openvino"),
-    "pt": Rule("build_torchscript"),
-    "engine": Rule("build_tensorrt"),
-    "rknn": Rule("build_rknn"),
-}
 
 
 def plan_build(root: Path, model: str, preset: str, precision: str, device: str | None = None) -> Json:
@@ -59,7 +33,7 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
         raise UserError(f"preset {preset!r} builds on the device: write the device's name in place of 'host'")
     builder = builder_of(document, device or "host")
     folder, source = artifact_folder(model, preset, builder, precision), source_folder(model)
-    rule = RULES[document["artifact"]]
+    kind = FORMATS[document["artifact"]]
     toolchain = document.get("toolchain")
     lock = f"envs/{toolchain}.lock" if toolchain else HOST_LOCK
     inputs = {
@@ -73,10 +47,10 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
     artifact = f"{folder}/artifact.{document['artifact']}"
     place = f"{model}/{preset}/{builder}/{precision}"
     outputs = [artifact, *(f"{folder}/{name}" for name in ("manifest.json", "parity.json", "reference.npz"))]
-    logs = [f"results/logs/{name}/{place}.log" for name in (rule.name, "check_parity")]
-    if rule.converter:
-        logs.append(f"results/logs/{rule.name}/{place}.converter.log")
-    first = [describe_input(root, file) for file in _list_prerequisites(rule, toolchain, model)]
+    logs = [f"results/logs/{name}/{place}.log" for name in (kind.rule, "check_parity")]
+    if kind.converter:
+        logs.append(f"results/logs/{kind.rule}/{place}.converter.log")
+    first = [describe_input(root, file) for file in _list_prerequisites(kind, toolchain, model)]
     for file in (item["file"] for item in first if item["sha256"] is None):
         if file.endswith("/saved_model.json"):
             logs += [f"results/logs/build_saved_model/{model}{suffix}.log" for suffix in ("", ".converter")]
@@ -89,7 +63,7 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
         "builder": builder,
         "precision": precision,
         "artifact_format": document["artifact"],
-        "options": take_snapshot(document, precision)["build"],
+        "options": select_build_options(document, precision)["build"],
         "parity": document["parity"].get(precision, {}),
         "inputs": {name: describe_input(root, file) for name, file in inputs.items()},
         "first": first,
@@ -117,10 +91,10 @@ def describe_preflight(source: Path, backend: str) -> Json:
     return {"checked": True, "reason": None, "blockers": blockers}
 
 
-def _list_prerequisites(rule: Rule, toolchain: str | None, model: str) -> list[str]:
+def _list_prerequisites(kind: Format, toolchain: str | None, model: str) -> list[str]:
     """Return what is made first if it is missing: the records of toolchains, the model's SavedModel."""
-    toolchains = dict.fromkeys(filter(None, ["tensorflow" if rule.saved_model else None, toolchain]))
+    toolchains = dict.fromkeys(filter(None, ["tensorflow" if kind.origin == "saved_model" else None, toolchain]))
     files = [toolchain_record(name) for name in toolchains]
-    if rule.saved_model:
+    if kind.origin == "saved_model":
         files += [f"results/artifacts/{model}/saved_model/saved_model.{suffix}" for suffix in ("json", "zip")]
     return files

@@ -1,7 +1,7 @@
-"""What a conversion costs: seconds and peak memory of our builds, and of the same conversion written by hand.
+"""The cost of a conversion: seconds and peak memory of our builds, and of the same conversions written by hand.
 
-Both run as fresh processes, in turns, so that a busy minute of the machine meets both. Ours is the script that the rule
-runs, with its checks and its manifest; by hand is `by_hand`.
+Both run as fresh processes, in turns, so that a busy minute of the machine affects both. Ours is the script that the
+rule runs, with its checks and its manifest; the other side is `conversions_by_hand`.
 """
 
 import json
@@ -14,11 +14,13 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeproof.artifacts.builds.converter_process import ENVIRONMENT
-from edgeproof.artifacts.records.formats import take_snapshot
+from edgeproof.artifacts.records.formats import select_build_options
 from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import source_folder, toolchain_interpreter, toolchain_record
 
@@ -29,11 +31,13 @@ _LEAST_SECONDS, _MOST_REPEATS = 8, 15
 SCRIPTS = {"onnx": "build_onnx", "openvino.zip": "build_openvino"}  # all others: build_converted
 
 
-def measure_conversions(wanted, repeats, tell=lambda line: None):
+def measure_conversions(
+    wanted: dict[str, Sequence[str]], repeats: int, tell: Callable[[str], object] = lambda line: None
+) -> Json:
     """Return the `bench-convert` document; `wanted`: {model: presets}. `tell` is called with a line per case.
 
-    `repeats`: of each case at least; short ones are repeated more often. Presets whose toolchain is not there, or that
-    convert nothing, are listed under `left_out` with the reason.
+    `repeats`: the least number per case; short ones are repeated more often. Presets whose toolchain is missing, or
+    that convert nothing, are listed under `left_out` with the reason.
     """
     cases, left_out = [], []
     for model, presets in wanted.items():
@@ -78,8 +82,8 @@ def _measure_model(model, presets, repeats, tell):
     return cases, left_out
 
 
-def describe_case(case):
-    """Return one line on a case."""
+def describe_case(case: Json) -> str:
+    """Return one line about a case."""
     verdict = "met" if case["met"] else "MISSED"
     return (
         f"{case['model']} {case['preset']} {case['precision']}: {case['seconds']:.2f} s,"
@@ -91,7 +95,7 @@ def describe_case(case):
 
 def _find_obstacle(model, document, precision):
     if list_steps(document["artifact"], precision) is None:
-        return "nothing is converted" if document["artifact"] == "onnx" else "nobody has written it by hand"
+        return "nothing is converted" if document["artifact"] == "onnx" else "it is not written by hand yet"
     toolchain = document.get("toolchain")
     if toolchain and not (Path(toolchain_record(toolchain)).is_file() and _interpreter(toolchain).is_file()):
         return f"the toolchain {toolchain} is not there"
@@ -118,7 +122,7 @@ def _measure_case(model, preset, document, precision, repeats, scratch):
         (place / "hand").mkdir()
         taken, calibration = origin, source / "samples/calibration.npz"
         seconds, memory = 0.0, 0
-        for index, (where, program) in enumerate(list_steps(kind, precision)):
+        for index, (where, program) in enumerate(list_steps(kind, precision) or ()):
             python = sys.executable if where == "host" else str(_interpreter(document["toolchain"]).absolute())
             if index == 0 and kind == "saved_model":  # onnx2tf rewrites the file that it reads
                 taken = shutil.copyfile(origin, place / "hand" / "copy.onnx")
@@ -128,7 +132,7 @@ def _measure_case(model, preset, document, precision, repeats, scratch):
         hand.append((seconds, memory))
         shutil.rmtree(place)
         number += 1
-        if number == 1:  # what is over in a moment is repeated more often: a median of three is at the machine's mercy
+        if number == 1:  # short cases are repeated more often: the median of three would be mostly noise
             repeats = max(repeats, min(_MOST_REPEATS, int(_LEAST_SECONDS / (ours[0][0] + hand[0][0]))))
     middle = [statistics.median(seconds for seconds, _ in runs) for runs in (ours, hand)]
     ratio = middle[0] / middle[1]
@@ -160,7 +164,7 @@ def _compose_ours(model, preset, document, precision, place):
         options = {
             "cell": json.dumps(cell),
             **common,
-            "preset": json.dumps(take_snapshot(document, precision)),
+            "preset": json.dumps(select_build_options(document, precision)),
             "precision": precision,
             "artifact": place / "artifact",
             "manifest": place / "manifest.json",
@@ -186,10 +190,10 @@ def _require_built(place, preset, precision):
 
 def _run(command, folder):
     """Run a command and return (seconds, peak resident bytes of its largest process); UserError when it fails."""
-    environment = {**os.environ, **ENVIRONMENT}  # or tools choose kernels by the processor, or look for a GPU
+    environment = {**os.environ, **ENVIRONMENT}  # otherwise tools choose kernels by the processor, or look for a GPU
     environment.pop(
         "PYTHONDONTWRITEBYTECODE", None
-    )  # or every start compiles our modules, and nothing of what is by hand
+    )  # otherwise every start compiles our modules, which would count against us
     environment["PATH"] = os.pathsep.join([str(Path(command[0]).parent), environment.get("PATH", os.defpath)])
     with tempfile.TemporaryFile() as log:
         begin = time.perf_counter()

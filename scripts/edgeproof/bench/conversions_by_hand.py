@@ -1,6 +1,6 @@
-"""Conversions as somebody would write them from the tools' own pages: what the benchmark holds ours against.
+"""Conversions as you would write them from the tools' own pages; the benchmark compares ours with them.
 
-Each is run by `python -c` in the same environment as ours, with three arguments: what is converted (an ONNX file or the
+Each is run by `python -c` in the same environment as ours, with three arguments: the file to convert (ONNX, or the
 folder of a SavedModel), the calibration set, and the file or folder to write.
 """
 
@@ -131,7 +131,7 @@ STEPS = {
 }
 
 
-def list_steps(artifact, precision):
-    """Return `[(environment, program)]` of a conversion by hand, None where there is nothing to convert."""
+def list_steps(artifact: str, precision: str) -> list[tuple[str, str]] | None:
+    """Return `[(environment, program)]` of a conversion by hand; None where nothing is converted."""
     steps = STEPS.get((artifact, precision))
     return steps and [(where, _ARGUMENTS + program) for where, program in steps]

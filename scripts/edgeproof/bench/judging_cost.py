@@ -1,7 +1,7 @@
-"""What judging costs: a large made-up campaign, read, recomputed and judged by the product's own functions.
+"""The cost of judging: a large made-up campaign is read, recomputed and judged by the product's own functions.
 
-Snakemake and the start of one process per rule are not in it: they are the same for every workflow, and so is the
-time of measuring.
+The time of Snakemake, of starting one process per rule, and of measuring is not included: it is the same for every
+workflow.
 """
 
 import json
@@ -10,33 +10,39 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 from edgeproof.comparability.judging import judge_pair
 from edgeproof.comparability.reporting import report_comparison
 from edgeproof.core.campaign import DEFAULT_MARGIN, DEFAULT_REGRESSIONS
+from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell, comparison_folder, run_folder
+from edgeproof.core.reader import reading_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
 from .made_up_campaigns import REPOSITORY, make_campaign, write_judgements, write_pairs
+from .made_up_cells import name_cell
 
 PARTS = ("results", "comparisons", "decisions", "report", "gate")
-TARGET_SECONDS = 60.0
+TARGET_SECONDS = 20.0
 _SCRIPT = "scripts/bench_judge.py"
 _PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 _SIDES = ("left", "right")
 _PLAN = "campaign.json"
-_RATIOS = (0.6, 1.0, 0.97, 1.05)  # of the comparisons, in turn; the first ones' regressions are asked for by the gate
+_RATIOS = (0.6, 1.0, 0.97, 1.05)  # right / left of the comparisons, in turn; the gate asks about every fourth
 
 
-def measure_judging(folder, sizes, tell=lambda part: None):
-    """Return the `bench-judge` document, measured in `folder`, which is filled; `tell` is called with each part.
+def measure_judging(
+    folder: str | Path, sizes: dict[str, int], tell: Callable[[Json], object] = lambda part: None
+) -> Json:
+    """Return the `bench-judge` document, measured in the empty folder `folder`; `tell` is called with each part.
 
-    `sizes`: {cells, processes, samples, comparisons, pairs}. Each part is a process of its own; `peak_bytes` is what it
-    held at most.
+    `sizes`: {cells, processes, samples, comparisons, pairs}. Each part is a process of its own; `peak_bytes` is its
+    peak memory.
     """
     folder = Path(folder)
     write_large_campaign(folder, sizes)
@@ -61,8 +67,10 @@ def measure_judging(folder, sizes, tell=lambda part: None):
     }
 
 
-def write_large_campaign(folder, sizes):
-    """Write results and pairs, not yet judged, into an empty folder, and the plan that the parts read."""
+def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
+    """Write results and pairs that are not judged yet into an empty folder, and the list of work that the
+    parts read.
+    """
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -74,7 +82,7 @@ def write_large_campaign(folder, sizes):
         sides = [(left, right) for left, right in pairwise(cells) if left[0] == right[0]]
         plan = {f"pair-{number:04d}": pair for number, pair in enumerate(sides[: sizes["comparisons"]])}
         for number, (name, pair) in enumerate(plan.items()):
-            cells = {side: Cell(*cell) for side, cell in zip(("left", "right"), pair, strict=True)}
+            cells = {side: name_cell(cell) for side, cell in zip(("left", "right"), pair, strict=True)}
             write_pairs(name, cells, ratio=_RATIOS[number % len(_RATIOS)], spread=0.01, pairs=sizes["pairs"])
         snapshot["comparisons"] = list(plan)
         Path(_PLAN).write_text(json.dumps({"snapshot": snapshot, "comparisons": plan}))
@@ -82,27 +90,28 @@ def write_large_campaign(folder, sizes):
         os.chdir(before)
 
 
-def run_part(name):
-    """Do one part of the work, in the current folder; `report` and `gate` are scripts of their own."""
+@reading_once()
+def run_part(name: str) -> None:
+    """Do one part of the work in the current folder; `report` and `gate` are scripts of their own."""
     plan = json.loads(Path(_PLAN).read_text())
     if name == "results":
         for cell in plan["snapshot"]["cells"]:
-            read_result(f"{run_folder(Cell(*cell[:4]))}/result.json")
+            read_result(f"{run_folder(name_cell(cell))}/result.json")
     elif name == "comparisons":
         policy = read_yaml("config/policies/strict.yaml", "policy")
         for comparison, cells in plan["comparisons"].items():
             _judge_comparison(comparison, cells, policy)
     elif name == "decisions":
         for comparison, cells in plan["comparisons"].items():
-            write_judgements(comparison, {side: Cell(*cell) for side, cell in zip(_SIDES, cells, strict=True)})
+            write_judgements(comparison, {side: name_cell(cell) for side, cell in zip(_SIDES, cells, strict=True)})
 
 
 def _judge_comparison(name, cells, policy):
     folder = comparison_folder(name)
-    results = [f"{run_folder(Cell(*cell))}/result.json" for cell in cells]
-    judge_pair(name, *results, "strict", policy, ["precision"], f"{folder}/verdict.json")
-    inputs = [f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json")]
-    report_comparison(*inputs, DEFAULT_MARGIN, f"{folder}/report.json", f"{folder}/report.md")
+    left, right = (f"{run_folder(name_cell(cell))}/result.json" for cell in cells)
+    judge_pair(name, left, right, "strict", policy, ["precision"], f"{folder}/verdict.json")
+    verdict, table, record = (f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json"))
+    report_comparison(verdict, table, record, DEFAULT_MARGIN, f"{folder}/report.json", f"{folder}/report.md")
 
 
 def _command(name, folder):

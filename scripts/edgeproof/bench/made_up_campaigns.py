@@ -1,10 +1,12 @@
-"""Made-up campaigns, for tests and benchmarks: a tree of results as the rooms before would have written it.
+"""Made-up campaigns, for tests and benchmarks: a tree of results as the other rooms would have written it.
 
-Every digest is in order, so that whatever reads the results finds nothing to object to.
+All digests fit, so that code that reads the results accepts them.
 """
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from edgeproof.comparability.pairs import why_not
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.comparability.reporting import build_report
 from edgeproof.core.campaign import DEFAULT_CRITERIA, DEFAULT_MARGIN, DEFAULT_REGRESSIONS
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json, write_sealed
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import REPOSITORY, Cell, artifact_folder, calibration_folder, comparison_folder, run_folder
@@ -23,13 +26,15 @@ from edgeproof.runs.conditions import state_of
 from edgeproof.runs.pairing import COLUMNS
 from edgeproof.runs.pairing import read_pairs as read_table
 
-from .made_up_cells import write_cell
+from .made_up_cells import name_cell, write_cell
 
 
-def make_campaign(root, cells, comparisons=(), name="trial"):
-    """Write the results of a campaign below `root` and return its snapshot.
+def make_campaign(
+    root: str | Path, cells: Sequence[Json], comparisons: Sequence[Json] = (), name: str = "trial"
+) -> Json:
+    """Write the results of a campaign below `root`, which must be the current folder, and return its snapshot.
 
-    `cells`: options of `write_cell`. `comparisons`: options of `write_comparison`. The caller must be in `root`.
+    `cells`: fields of `MadeUpCell`. `comparisons`: arguments of `write_comparison`.
     """
     if not Path("config").exists():  # policies and criteria are read from there
         Path("config").symlink_to(REPOSITORY / "config")
@@ -41,36 +46,53 @@ def make_campaign(root, cells, comparisons=(), name="trial"):
 
 
 def write_comparison(
-    name, left, right, varies=(), ratio=1.0, spread=0.002, pairs=10, margin=DEFAULT_MARGIN, sessions=1
-):
-    """Write all files of a comparison; `left`, `right`: (model, preset, device, precision)."""
+    name: str,
+    left: Sequence[str],
+    right: Sequence[str],
+    varies: Iterable[str] = (),
+    margin: float = DEFAULT_MARGIN,
+    **pairs: Any,
+) -> None:
+    """Write all files of a comparison.
+
+    `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread, pairs, sessions as in `write_pairs`.
+    """
     folder = comparison_folder(name)
-    sides = {side: Cell(*cell) for side, cell in (("left", left), ("right", right))}
+    sides = {side: name_cell(cell) for side, cell in (("left", left), ("right", right))}
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
-    paths = [f"{run_folder(cell)}/result.json" for cell in sides.values()]
-    judge_pair(name, *paths, "strict", policy, list(varies), f"{folder}/verdict.json")
-    write_pairs(name, sides, why_not(read_json(f"{folder}/verdict.json", "verdict")), ratio, spread, pairs, sessions)
+    paths = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
+    judge_pair(name, paths["left"], paths["right"], "strict", policy, list(varies), f"{folder}/verdict.json")
+    write_pairs(name, sides, why_not(read_json(f"{folder}/verdict.json", "verdict")), **pairs)
     report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json", margin)
     write_json(f"{folder}/report.json", report, "comparison")
     write_judgements(name, sides)
 
 
-def write_judgements(name, sides):
-    """Write regression and decision of a comparison, by the policies that are the default; `sides`: {left, right}."""
+def write_judgements(name: str, sides: dict[str, Cell]) -> None:
+    """Write regression and decision of a comparison by the default policies; `sides`: {left, right}."""
     folder = comparison_folder(name)
     results = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
     built = {side: artifact_folder(cell.model, cell.preset, "host", cell.precision) for side, cell in sides.items()}
     parities = {side: f"{built[side]}/parity.json" for side in sides}
     report, regression = f"{folder}/report.json", f"{folder}/regression.json"
-    name = DEFAULT_REGRESSIONS["policy"]
-    policy = read_yaml(f"config/regressions/{name}.yaml", "regression-policy")
-    judge_regression(report, results, parities, name, policy, None, regression)
+    default = str(DEFAULT_REGRESSIONS["policy"])
+    policy = read_yaml(f"config/regressions/{default}.yaml", "regression-policy")
+    judge_regression(report, results, parities, default, policy, None, regression)
     criteria = f"config/criteria/{DEFAULT_CRITERIA}.yaml"
     decide_deployment(report, regression, results["right"], parities["right"], criteria, f"{folder}/decision.json")
 
 
-def write_calibration(device="desk", sessions=2, pairs=10, spread=0.004, provenance="measured", **cell):
-    """Write the A/A calibration of a device and return the path of its noise.json; `cell`: of the calibrating cell."""
+def write_calibration(
+    device: str = "desk",
+    sessions: int = 2,
+    pairs: int = 10,
+    spread: float = 0.004,
+    provenance: str = "measured",
+    **cell: str,
+) -> str:
+    """Write the A/A calibration of a device and return the path of its noise.json; `cell`: parts of the calibrating
+    cell.
+    """
     folder, rows, records = calibration_folder(device), [], []
     for number in range(1, sessions + 1):
         attempt = f"{folder}/attempts/{number:04d}"
@@ -90,10 +112,19 @@ def write_calibration(device="desk", sessions=2, pairs=10, spread=0.004, provena
     return f"{folder}/noise.json"
 
 
-def write_pairs(name, sides, skip=None, ratio=1.0, spread=0.002, pairs=10, sessions=1):
+def write_pairs(
+    name: str,
+    sides: dict[str, Cell],
+    skip: Mapping[str, Any] | None = None,
+    ratio: float = 1.0,
+    spread: float = 0.002,
+    pairs: int = 10,
+    sessions: int = 1,
+) -> None:
     """Write raw samples, table and record of a comparison's pairs.
 
-    `sides`: {left, right}, cells whose results are there. `skip`: why none are measured, None if they are.
+    `sides`: {left, right}, cells whose results exist. `skip`: the reason why nothing was measured, None if it was.
+    `ratio`: right / left; `spread`: standard deviation of the logarithm between processes.
     """
     folder, rows, records = comparison_folder(name), [], []
     results = {side: json.loads(Path(f"{run_folder(cell)}/result.json").read_text()) for side, cell in sides.items()}

@@ -1,14 +1,19 @@
-"""Made-up cells, for tests and benchmarks: a model's sources, its artifact and a result, every digest in order."""
+"""Made-up cells, for tests and benchmarks: sources, artifact and result of a model, with digests that fit."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 
+from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import digest_json, write_json, write_sealed
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.runs.raw_samples import write_samples
-from edgeproof.runs.results import build_result
+from edgeproof.runs.results import CellFacts, build_result
+from edgeproof.runs.sessions import SessionRecord
 
 MODEL_SHAPE = [1, 1, 8, 8]
 RUNTIME = {
@@ -24,7 +29,7 @@ DEFINITION = {
     "spin_wait": True,
     "threads": 1,
 }
-PROTOCOL = {
+PROTOCOL: MeasuringProtocol = {
     "name": "quick",
     "processes": 5,
     "warmup_runs": 10,
@@ -35,43 +40,57 @@ PROTOCOL = {
 }
 
 
-def write_cell(
-    model="digits-cnn",
-    preset="ort-cpu",
-    device="desk",
-    precision="fp32",
-    kind="ok",
-    median_ms=1.0,
-    processes=5,
-    count=300,
-    message="made up",
-    accuracy=True,
-    snapshot=(),
-):
+@dataclass(frozen=True)
+class MadeUpCell:
+    """What a made-up cell looks like.
+
+    `kind`: ok, unstable, simulated, no_artifact, crashed, unsupported, wrong (parity fails), trivial. `processes` of
+    `count` samples each. `message`: of the failure, where there is one. `accuracy`: the evaluation set has labels.
+    `snapshot`: where the machine differs from a quiet desk.
+    """
+
+    model: str = "digits-cnn"
+    preset: str = "ort-cpu"
+    device: str = "desk"
+    precision: str = "fp32"
+    kind: str = "ok"
+    median_ms: float = 1.0
+    processes: int = 5
+    count: int = 300
+    message: str = "made up"
+    accuracy: bool = True
+    snapshot: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def cell(self) -> Cell:
+        """The cell's place in the campaign."""
+        return Cell(self.model, self.preset, self.device, self.precision)
+
+
+def write_cell(**options: Any) -> list[str]:
     """Write one cell with its sources and artifact, and return its row of the snapshot.
 
-    `kind`: ok, unstable, simulated, no_artifact, crashed, unsupported, wrong (parity fails), trivial. `snapshot`: what
-    differs from a quiet desk.
+    `options`: fields of `MadeUpCell`.
     """
-    cell, simulated = Cell(model, preset, device, precision), kind == "simulated"
-    identity = write_sources(model)
-    built = artifact_folder(model, preset, "host", precision)
-    manifest = write_manifest(cell, built, identity, None if kind != "no_artifact" else message)
-    parity = write_parity(cell, built, kind, message, accuracy)
-    samples = (
-        []
-        if kind in ("no_artifact", "crashed", "unsupported")
-        else make_samples(cell, kind, median_ms, processes, count)
-    )
-    session = None if kind == "no_artifact" else make_session(samples, kind, message, dict(snapshot), simulated)
+    wanted = MadeUpCell(**options)
+    cell, kind = wanted.cell, wanted.kind
+    identity = write_sources(cell.model)
+    built = artifact_folder(cell.model, cell.preset, "host", cell.precision)
+    manifest = write_manifest(cell, built, identity, wanted.message if kind == "no_artifact" else None)
+    parity = write_parity(cell, built, kind, wanted.message, wanted.accuracy)
+    samples, session = [], None
+    if kind not in ("no_artifact", "crashed", "unsupported"):
+        samples = make_samples(cell, kind, wanted.median_ms, wanted.processes, wanted.count)
+    if kind != "no_artifact":
+        session = make_session(samples, kind, wanted.message, wanted.snapshot, kind == "simulated")
     folder = run_folder(cell)
     write_samples(f"{folder}/samples.csv", samples)
-    facts = {
+    facts: CellFacts = {
         "cell": {**cell._asdict(), "builder": "host"},
         "task": "classification",
-        "arm": {"runtime": {"intra_op_threads": 1}},
-        "device": {"name": device, "board": "A desk", "transport": "local", "tags": ["host"]},
-        "protocol": PROTOCOL | {"processes": processes, "min_samples": min(200, count)},
+        "arm": {"backend": "onnxruntime", "precision": cell.precision, "runtime": {"intra_op_threads": 1}},
+        "device": {"name": cell.device, "board": "A desk", "transport": "local", "tags": ["host"]},
+        "protocol": {**PROTOCOL, "processes": wanted.processes, "min_samples": min(200, wanted.count)},
         "identity": identity,
         "artifact_bytes": manifest["artifact"]["bytes"],
         "digests": {
@@ -89,8 +108,14 @@ def write_cell(
     return [*cell, "host"]
 
 
-def write_sources(model):
-    """Write identity and samples of a model once, and return the identity."""
+def name_cell(row: Sequence[str]) -> Cell:
+    """Return the cell of a row: (model, preset, device, precision, …)."""
+    model, preset, device, precision = row[:4]
+    return Cell(model, preset, device, precision)
+
+
+def write_sources(model: str) -> Json:
+    """Write identity and samples of a model, and return the identity."""
     folder = source_folder(model)
     tensor = {"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}
     identity = {
@@ -125,8 +150,8 @@ def write_sources(model):
     return identity
 
 
-def write_manifest(cell, folder, identity, failure):
-    """Write the manifest of an artifact and return it; `failure`: why there is none, or None."""
+def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None) -> Json:
+    """Write the manifest of an artifact and return it; `failure`: why the build failed, None if it did not."""
     preset = {"backend": "onnxruntime", "artifact": "onnx", "build": {}}
     tensors = [{"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}]
     precision = {
@@ -167,8 +192,8 @@ def write_manifest(cell, folder, identity, failure):
     return manifest
 
 
-def write_parity(cell, folder, kind, message, accuracy):
-    """Write the parity of an artifact and return it."""
+def write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bool) -> Json:
+    """Write the parity of an artifact and return it; `kind` as in `MadeUpCell`."""
     names = (
         "max_abs",
         "absolute_l2",
@@ -179,7 +204,8 @@ def write_parity(cell, folder, kind, message, accuracy):
         "equal_share",
         "relative_accuracy",
     )
-    metrics, absent = dict.fromkeys(names), dict.fromkeys(names, "the outputs were not compared")
+    metrics: Json = dict.fromkeys(names)
+    absent = dict.fromkeys(names, "the outputs were not compared")
     status, reason, thresholds, judged = "passed", None, [], None
     if kind == "no_artifact":
         status, reason = "not_run", {"kind": "build_failed", "message": message}
@@ -222,16 +248,18 @@ def write_parity(cell, folder, kind, message, accuracy):
     return parity
 
 
-def make_samples(cell, kind, median_ms, processes, count):
-    """Return int64 nanoseconds per process: 0.2 % between processes (15 % when unstable), 1 % within."""
+def make_samples(cell: Cell, kind: str, median_ms: float, processes: int, count: int) -> list[np.ndarray]:
+    """Return int64 nanoseconds per process: 0.2 % apart between processes (15 % when unstable), 1 % within."""
     random = np.random.default_rng(int(digest(str(cell))[:8], 16))
     between = 0.15 if kind == "unstable" else 0.002
     levels = median_ms * 1e6 * np.exp(between * random.standard_normal(processes))
     return [(level * np.exp(0.01 * random.standard_normal(count))).astype("int64") for level in levels]
 
 
-def make_session(samples, kind, message, snapshot, simulated=False):
-    """Return what the agent would have recorded."""
+def make_session(
+    samples: Sequence[np.ndarray], kind: str, message: str, snapshot: Mapping[str, Any], simulated: bool = False
+) -> SessionRecord:
+    """Return what the agent would have recorded; `snapshot`: where the machine differs from a quiet desk."""
     processes = [
         {
             "slot": slot,
@@ -262,7 +290,7 @@ def make_session(samples, kind, message, snapshot, simulated=False):
         failure = "provider_unavailable" if kind == "unsupported" else "crashed"
         reason = {"kind": failure, "message": message}
         processes = [{"slot": 0, "arm": "candidate", "status": "failed", "reason": reason}]
-    quiet = {
+    quiet: Json = {
         "taken_at_unix_s": 1.8e9,
         "board": None,
         "machine": "x86_64",
@@ -285,17 +313,18 @@ def make_session(samples, kind, message, snapshot, simulated=False):
         "jetpack": None,
         "gpu_driver": None,
     }
-    before, after = quiet | snapshot, quiet | snapshot | {"taken_at_unix_s": 1.8e9 + 12}
-    return {
+    before, after = {**quiet, **snapshot}, {**quiet, **snapshot, "taken_at_unix_s": 1.8e9 + 12}
+    session = {
         "label": "made up",
         "processes": processes,
         "environment": {"before": before, "after": after, "steal_share": None},
         "started_at_unix_s": 1.8e9,
     }
+    return cast(SessionRecord, session)  # without the lock, which no result needs
 
 
-def digest(text):
-    """Return a digest that belongs to a word."""
+def digest(text: str) -> str:
+    """Return the sha256 of a word, for use as the digest of a made-up file."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,17 +1,19 @@
-"""Trials of the method on this machine: many A/A comparisons, a known slow-down, and what naive protocols make of the
-same data.
+"""Trials of the method on this machine: A/A comparisons, a known slow-down, and naive protocols on the same data.
 
-Every process records its times from its second inference on. Our protocol then discards the warm-up itself, and the
-naive ones take what they would have measured: so many runs after so few.
+Every process records its times from its second inference on. Our protocol then discards the warm-up; the naive ones
+take the runs that they would have measured.
 """
 
 import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgeproof.core.campaign import DEFAULT_MARGIN
+from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.distributions import binomial_cdf, student_t_tail
 from edgeproof.core.documents import write_json
 from edgeproof.core.paired_test import judge_pairs
@@ -31,44 +33,65 @@ NAIVE_PROTOCOLS = (
 NAIVE_LIMIT = 0.05
 
 
-def run_trials(arms, plan, device, interpreter, folder, output, show):
-    """Run all trials and write `noise.json` of the benchmark.
+@dataclass(frozen=True)
+class Setting:
+    """Where and how trials run.
 
-    `arms`: {model: {arm, artifact, inputs}}. `plan`: {comparisons, pairs, slowdown, slowed (a model), protocols
-    {model: {warmup_s, window_s, min_samples}}}. `show`: function that is given one line of progress.
+    `arms`: {model: {arm, artifact, inputs}}. `plan`: {comparisons, pairs, slowdown, slowed (a model), protocols {model:
+    {warmup_s, window_s, min_samples}}}. `folder`: where the raw times go.
     """
-    trials = {model: [] for model in arms}
-    jobs = [(model, 0.0) for model in arms] + [(plan["slowed"], plan["slowdown"])]
+
+    arms: dict[str, Json]
+    plan: Json
+    device: NamedDevice
+    interpreter: str
+    folder: str | Path
+
+
+def run_trials(setting: Setting, output: str | Path, show: Callable[[str], object]) -> None:
+    """Run all trials and write `noise.json` of the benchmark; `show` is given one line of progress per trial."""
+    plan, trials = setting.plan, {model: [] for model in setting.arms}
+    jobs = [(model, 0.0) for model in setting.arms] + [(plan["slowed"], plan["slowdown"])]
     slowed = []
     for model, slowdown in jobs:
         kept = slowed if slowdown else trials[model]
         for number in range(plan["comparisons"]):
             label = f"{model} {'A/A' if not slowdown else f'+{slowdown:.0%}'} {number + 1} of {plan['comparisons']}"
-            trial = run_trial(model, arms[model], slowdown, number, plan, device, interpreter, folder)
+            trial = run_trial(setting, model, slowdown, number)
             kept.append(trial)
             show(f"{label}: {trial['verdict']}, ratio {trial['ratio']:.4f}, {trial['seconds']:.1f} s")
     write_json(output, summarise_trials(trials, slowed, plan), "bench-noise")
 
 
-def run_trial(model, arm, slowdown, number, plan, device, interpreter, folder):
-    """Run one comparison of an artifact with itself (the right arm slowed down by a share of its latency) and judge
-    it.
+def run_trial(setting: Setting, model: str, slowdown: float, number: int) -> Json:
+    """Compare an artifact with itself and return the judgement.
+
+    The right arm is slowed down by the share `slowdown` of its latency. `number`: of the comparison, from 0.
     """
+    plan, arm = setting.plan, setting.arms[model]
     timing = plan["protocols"][model]
-    # All times are kept but those of an arm that is to be slowed down: how long to spin is measured in its warm-up.
-    warmup = (
-        {"warmup_runs": 10, "warmup_seconds": timing["warmup_s"]}
-        if slowdown
-        else {"warmup_runs": 1, "warmup_seconds": 0}
-    )
+    # Warm-up is recorded too, except where an arm is slowed down: the agent measures in it how long to spin.
+    runs, warmup_s = (10, timing["warmup_s"]) if slowdown else (1, 0)
     seconds = timing["window_s"] + (0 if slowdown else timing["warmup_s"])
-    protocol = {**warmup, "min_samples": timing["min_samples"], "min_seconds": seconds, "max_timer_share": 0.01}
+    protocol: MeasuringProtocol = {
+        "processes": 2 * plan["pairs"],
+        "warmup_runs": runs,
+        "warmup_seconds": warmup_s,
+        "min_samples": timing["min_samples"],
+        "min_seconds": seconds,
+        "max_timer_share": 0.01,
+    }
     both = {**arm["arm"], "artifact": str(arm["artifact"])}
     arms = {"left": both, "right": {**both, "injected_slowdown": slowdown} if slowdown else both}
     order = interleave(plan["pairs"], f"{model}/{slowdown}/{number}")
     begin = time.monotonic()
-    setup = SessionSetup(arm["inputs"], device, protocol, interpreter)
-    session = run_session(Path(folder) / model, f"{model} {number + 1}", arms, order, setup)
+    session = run_session(
+        Path(setting.folder) / model,
+        f"{model} {number + 1}",
+        arms,
+        order,
+        SessionSetup(arm["inputs"], setting.device, protocol, setting.interpreter),
+    )
     elapsed = time.monotonic() - begin
     series = {side: [session.samples[slot] for slot, name in enumerate(order) if name == side] for side in arms}
     warm = {
@@ -89,15 +112,15 @@ def run_trial(model, arm, slowdown, number, plan, device, interpreter, folder):
     }
 
 
-def discard_warmup(samples, seconds):
-    """Return what is left of a process's times after at least ten runs and `seconds` of them."""
+def discard_warmup(samples: np.ndarray, seconds: float) -> np.ndarray:
+    """Return a process's times after at least ten runs and `seconds` of runs; the last one is always kept."""
     warm = int(np.searchsorted(np.cumsum(samples), seconds * 1e9)) + 1
     return samples[min(max(10, warm), len(samples) - 1) :]
 
 
-def judge_naively(series):
-    """Return per naive protocol the share of adjacent pairs that it would report as more than 5 % apart, None if too
-    short.
+def judge_naively(series: dict[str, list[np.ndarray]]) -> list[float | None]:
+    """Return per naive protocol the share of adjacent pairs that it reports as more than 5 % apart; None where runs are
+    too few.
     """
     shares = []
     for _, skipped, runs, statistic in NAIVE_PROTOCOLS:
@@ -111,7 +134,7 @@ def judge_naively(series):
     return shares
 
 
-def welch_p(left, right):
+def welch_p(left: np.ndarray, right: np.ndarray) -> float:
     """Return the two-sided p-value of Welch's t-test over raw iterations, which wrongly takes them for independent."""
     errors = [sample.var(ddof=1) / len(sample) for sample in (left, right)]
     error = sum(errors)
@@ -119,9 +142,9 @@ def welch_p(left, right):
     return 2 * student_t_tail(abs(left.mean() - right.mean()) / math.sqrt(error), freedom)
 
 
-def summarise_trials(trials, slowed, plan):
-    """Return the benchmark's document: rates with their 95 % upper or lower bound, and the naive table, over all
-    models.
+def summarise_trials(trials: dict[str, list[Json]], slowed: list[Json], plan: Json) -> Json:
+    """Return the benchmark's document: rates with their 95 % bounds, and the table of naive protocols, over
+    all models.
     """
     every = [trial for model in trials.values() for trial in model]
     false = sum(trial["verdict"] in ("faster", "slower") for trial in every)

@@ -1,15 +1,19 @@
-"""What the planner is measured against: the branch and bound and the beam of a planner that ignores later crossings.
+"""What the planner is compared with: branch and bound and a beam that both ignore later crossings.
 
-Both follow the rules of version 1, in plain Python: bounds add the smallest execution costs of the stages to
-come, limits are checked
-on running totals only. They exist for `make bench` and decide nothing.
+Both follow the rules of version 1, in plain Python: their bounds add the smallest execution costs of the stages to
+come, and limits are checked on running totals only. Only the benchmark uses them.
 """
+
+from typing import Any
+
+from edgeproof.plans.scenario.costs import Problem
+from edgeproof.plans.scenario.goals import Goal
 
 
 class PlainChain:
     """A version 1 chain as nested lists: options of each stage, crossing costs, suffix minima of the score."""
 
-    def __init__(self, problem, goal):
+    def __init__(self, problem: Problem, goal: Goal) -> None:
         weights = goal.levels[0].weights
         self.latency_rate, self.energy_rate = float(weights["latency"]), float(weights["energy"])
         self.switch_rate = float(weights["switches"])
@@ -28,7 +32,7 @@ class PlainChain:
         self.latency_cap = float("inf") if self.caps.latency is None else self.caps.latency
         self.energy_cap = float("inf") if self.caps.energy is None else self.caps.energy
 
-    def extend(self, stage, state, option):
+    def extend(self, stage: int, state: tuple[Any, ...], option: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Return the state after one more stage, or None; a state is (score, latency, energy, device, memory)."""
         score, latency, energy, last, memory = state
         device, run_ms, run_mj, need = option
@@ -50,8 +54,8 @@ class PlainChain:
         return score, latency, energy, device, (*memory[:device], used, *memory[device + 1 :])
 
 
-def branch_and_bound(problem, goal):
-    """Return the best score by depth-first search with transfer-blind bounds, or None."""
+def branch_and_bound(problem: Problem, goal: Goal) -> float | None:
+    """Return the best score by depth-first search with bounds that ignore crossings; None when nothing is feasible."""
     chain = PlainChain(problem, goal)
     best = [float("inf")]
 
@@ -70,8 +74,8 @@ def branch_and_bound(problem, goal):
     return None if best[0] == float("inf") else best[0]
 
 
-def search_beam(problem, goal, width=128):
-    """Return the best score a beam of `width` finds, or None: no answer, and no proof that there is none."""
+def search_beam(problem: Problem, goal: Goal, width: int = 128) -> float | None:
+    """Return the best score that a beam of `width` finds; None: nothing found, which proves nothing."""
     chain = PlainChain(problem, goal)
     states = [(0.0, 0, 0, -1, (0,) * chain.devices)]
     for stage, options in enumerate(chain.stages):

@@ -1,20 +1,26 @@
 """Seeded families of synthetic scenarios, for benchmarks and for tests against brute force.
 
 All numbers are decimals with few digits, so that totals are exact. Every family is a function of a seed and returns a
-scenario document (not a `Scenario`): what is tested includes reading it.
+scenario document, not a `Scenario`: what is tested includes reading it.
 """
 
 import itertools
 import random
 
+from edgeproof.core.configuration import Json
 from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.goals import compile_goal
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.solver.chain_search import search_chain
 
 
-def draw_chain(seed, stages, devices, *, missing=0.0, holes=0.0, zero_mb=0.0):
-    """Return a version 1 chain: devices trade speed against energy and memory; shares of missing links and profiles."""
+def draw_chain(
+    seed: int, stages: int, devices: int, *, missing: float = 0.0, holes: float = 0.0, zero_mb: float = 0.0
+) -> Json:
+    """Return a version 1 chain whose devices trade speed against energy and memory.
+
+    `missing`: share of missing links; `holes`: share of missing profiles; `zero_mb`: share of outputs of 0 MB.
+    """
     rng = random.Random(seed)
     names = [f"d{i}" for i in range(devices)]
     speed = [round(rng.uniform(1, 4), 2) for _ in names]
@@ -58,11 +64,11 @@ def draw_chain(seed, stages, devices, *, missing=0.0, holes=0.0, zero_mb=0.0):
     }
 
 
-def draw_alternating_chain(seed):
+def draw_alternating_chain(seed: int) -> Json:
     """Return a chain of 10 stages and 104,976 placements that has to cross after every stage.
 
-    Stages alternate between two groups of devices, as when every other operator runs on accelerators only, and all
-    crossings pass through the same bus at one rate. Bounds that ignore crossings see a fraction of what it costs.
+    Stages alternate between two groups of devices, as when every other operator runs on accelerators only; all
+    crossings use the same bus at one rate. Bounds that ignore crossings see a fraction of the cost.
     """
     document = draw_chain(seed, 10, 8)
     for index, stage in enumerate(document["stages"]):
@@ -76,8 +82,8 @@ def draw_alternating_chain(seed):
     return document
 
 
-def tighten_memory(document, seed, share=0.5):
-    """Give every device a budget near `share` of the average demand, between its largest stage and the whole."""
+def tighten_memory(document: Json, seed: int, share: float = 0.5) -> Json:
+    """Give every device a budget near `share` of the average demand, between its largest stage and all stages."""
     rng = random.Random(seed)
     count = len(document["devices"])
     for device in document["devices"]:
@@ -89,8 +95,8 @@ def tighten_memory(document, seed, share=0.5):
     return document
 
 
-# Of one unit of work on a CPU: what accelerators take, as (latency, energy, memory) ranges. Read off the version 1
-# scenarios with known answers (tests/data/planner/random_*.json).
+# Ranges of (latency, energy, memory) on each device, relative to a CPU; read off the version 1 scenarios with known
+# answers (tests/data/planner/random_*.json).
 _BOARD = {
     "cpu": ((1.0, 1.0), (0.55, 1.05), (1.0, 1.0)),
     "gpu": ((0.22, 0.42), (0.55, 0.95), (1.8, 3.0)),
@@ -98,7 +104,7 @@ _BOARD = {
 }
 
 
-def draw_board_chain(seed, stages, share):
+def draw_board_chain(seed: int, stages: int, share: float) -> Json:
     """Return a version 1 chain on CPU, GPU and NPU; every device holds about `share` of what all stages need on it."""
     rng = random.Random(seed)
     rows = []
@@ -131,10 +137,10 @@ def draw_board_chain(seed, stages, share):
     return {"name": f"board_{seed}", "devices": devices, "links": links, "stages": rows}
 
 
-def draw_tight_chain(seed, stages, slack=0.02):
-    """Return a 3-device chain with finite memory and a latency cap `slack` above the optimum without memory limits.
+def draw_tight_chain(seed: int, stages: int, slack: float = 0.02) -> Json:
+    """Return a chain on 3 devices with finite memory and a latency cap `slack` above the optimum without memory limits.
 
-    The family on which a beam of width 128 reports feasible instances as infeasible.
+    On this family a beam of width 128 calls feasible instances infeasible.
     """
     document = draw_board_chain(seed, stages, share=0.9)
     roomy = {**document, "devices": [{**device, "memory_mb": 10**6} for device in document["devices"]]}
@@ -145,17 +151,17 @@ def draw_tight_chain(seed, stages, slack=0.02):
     return document
 
 
-def draw_capped_chain(seed, stages, devices):
+def draw_capped_chain(seed: int, stages: int, devices: int) -> Json:
     """Return a chain on which memory, latency and energy caps all matter.
 
-    Budgets are finite; the latency cap is 2 % below and the energy cap 6 % above what the best balanced plan takes
-    without caps, so that plan is not allowed.
+    Budgets are finite. The best balanced plan without caps is not allowed: the latency cap is 2 % below it and the
+    energy cap 6 % above it.
     """
     document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.8)
     problem = Problem(parse_scenario(document))
     goal = compile_goal("balanced", problem)
     found = search_chain(problem, goal.levels[0], width_limit=512)
-    totals = problem.evaluate(found.placements[0])
+    totals = problem.require_totals(found.placements[0])
     document["constraints"] = {
         "max_total_latency_ms": round(totals.latency / UNIT * 0.98, 4),
         "max_total_energy_mj": round(totals.energy / UNIT * 1.06, 4),
@@ -163,8 +169,21 @@ def draw_capped_chain(seed, stages, devices):
     return document
 
 
-def draw_graph(seed, stages, devices, *, variants=1, activations=False, shared=False, ends=False):
-    """Return a version 2 graph: mostly a chain, with skips and joins, set-up costs and links between all devices."""
+def draw_graph(
+    seed: int,
+    stages: int,
+    devices: int,
+    *,
+    variants: int = 1,
+    activations: bool = False,
+    shared: bool = False,
+    ends: bool = False,
+) -> Json:
+    """Return a version 2 graph: mostly a chain, with skips and joins, set-up costs and links between all devices.
+
+    `variants` per profile; `activations`, `shared` weights and `ends` (ingest and egress) are left out unless asked
+    for.
+    """
     rng = random.Random(seed)
     document = draw_chain(seed, stages, devices)
     document = {"schema": "edgeproof.scenario.v2", **document}

@@ -112,7 +112,7 @@ def simulate_interference(seed: int, portion: float = 1.0) -> list[Line]:
     lines: list[Line] = []
     for planted in (0.0, 0.03):
         found = [
-            estimate_interference(*(effect + 0.01 * generator.standard_normal(10) for effect in (0.0, planted)))
+            estimate_interference(0.01 * generator.standard_normal(10), planted + 0.01 * generator.standard_normal(10))
             for _ in range(trials)
         ]
         name = f"interference of {planted:.0%}, 10 pairs"
@@ -172,11 +172,11 @@ def _first_claim(left: Floats, right: Floats, alternate: bool) -> str | None:
     both = [(count, count) for count in range(3, SESSIONS_HORIZON + 1)]
     first = [(count, 3) for count in range(3, SESSIONS_HORIZON)]
     for on_left, on_right in both if alternate else [*first, *((SESSIONS_HORIZON, right) for _, right in both)]:
-        devices = (
+        one, other = (
             DeviceSessions(tuple(map(float, values[:count])), _DAYS[:count])
             for values, count in ((left, on_left), (right, on_right))
         )
-        verdict = compare_devices(*devices, MARGIN).verdict
+        verdict = compare_devices(one, other, MARGIN).verdict
         if verdict != "undecided":
             return verdict
     return None

@@ -154,8 +154,8 @@ def _forbid(claims: Codes, logs: Floats, left: Floats, right: Floats, design: De
         for place in np.flatnonzero(claims[row]):
             used = slice(0, int(place) + 1)
             errors = np.full(int(place) + 1, PROCESS_ERROR)
-            arms = (ProcessLevels(arm[row, used], errors) for arm in (left, right))
-            modes = find_modes(*arms, logs[row, used], design.margin)
+            one, other = (ProcessLevels(arm[row, used], errors) for arm in (left, right))
+            modes = find_modes(one, other, logs[row, used], design.margin)
             if not modes.seen or modes.support(claim_of(int(claims[row, place])), design.margin):
                 break
             claims[row, place] = 0

@@ -15,6 +15,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import Cell
 from edgeproof.core.paired_test import judge_pairs
+from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.statistical_power import detectable_effect
 from edgeproof.runs import pairing
@@ -170,6 +171,7 @@ def judge_fitness(effect: float, false_rate: float, margin: float, disturbances:
     return ("limited", disturbances) if disturbances else ("fit", [])
 
 
+@read_once
 def read_noise(path: FilePath) -> Json:
     """Return the noise document at `path`, recomputed from its pairs; UserError names a value that does not follow."""
     document = read_json(path, "noise")

@@ -30,9 +30,7 @@ _RESAMPLES = 2_000
 
 @dataclass(frozen=True)
 class CalibrationJob:
-    """What is measured. `plan`: {pairs per session, sessions, margin asked about}; `agent`: digest of the agent's
-    code.
-    """
+    """What is measured. `plan`: {pairs per session, sessions, margin asked about}; `agent`: digest of its code."""
 
     cell: Cell
     arm: Arm

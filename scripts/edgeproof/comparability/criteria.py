@@ -9,6 +9,7 @@ from typing import TypedDict, cast
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
+from edgeproof.core.reader import read_once
 from edgeproof.core.yaml_files import read_yaml
 
 from .quantities import OFFERED, WITHOUT_CONFIDENCE, Criterion, Quantity
@@ -45,6 +46,7 @@ class CriterionLine(Criterion):
     flip_point: float | None
 
 
+@read_once
 def read_criteria(path: FilePath) -> Criteria:
     """Return the criteria of a file of config/criteria/, checked; `regime` is None if a metric has none.
 

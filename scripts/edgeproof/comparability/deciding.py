@@ -14,6 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.runs.raw_samples import path_beside, read_samples
 from edgeproof.runs.sessions import Samples
@@ -55,6 +56,7 @@ class AccuracyAgainstSource(TypedDict):
     count: int
 
 
+@reading_once()
 def decide_deployment(
     report: FilePath, regression: FilePath, result: FilePath, parity: FilePath, criteria: FilePath, output: FilePath
 ) -> None:
@@ -67,6 +69,8 @@ def decide_deployment(
     write_json(output, document, "decision")
 
 
+@read_once
+@reading_once()
 def read_decision(path: FilePath) -> Json:
     """Return the decision at `path` after making it again from all its evidence; UserError names what differs."""
     path = Path(path)

@@ -12,6 +12,7 @@ from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.reader import read_once
 from edgeproof.runs import pairing
 from edgeproof.runs.sessions import Reason, SessionSetup, digest_agent
 
@@ -87,6 +88,7 @@ def find_other_state(session: pairing.PairsOfSession, verdict: Json) -> tuple[st
     return None
 
 
+@read_once
 def read_pairs(table: FilePath, record: FilePath) -> tuple[Json, dict[str, npt.NDArray[np.float64]]]:
     """Return (document, {arm: medians in ns, in order of pairs}), after recomputing them from the raw samples."""
     document = read_json(record, "pairs")

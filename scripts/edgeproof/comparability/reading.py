@@ -12,6 +12,7 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder
+from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
@@ -20,6 +21,8 @@ from .judging import build_verdict
 from .reporting import rebuild_report
 
 
+@read_once
+@reading_once()
 def read_comparison(path: FilePath) -> Json:
     """Return the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.
 

@@ -14,6 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.yaml_files import read_yaml
 
@@ -59,6 +60,7 @@ class Block(TypedDict):
     message: str
 
 
+@reading_once()
 def judge_regression(
     report_path: FilePath,
     results: Mapping[str, FilePath],
@@ -78,6 +80,8 @@ def judge_regression(
     write_json(output, document, "regression")
 
 
+@read_once
+@reading_once()
 def read_regression(path: FilePath) -> Json:
     """Return the regression at `path` after judging it again from all its evidence; UserError names what differs."""
     path = Path(path)

@@ -4,5 +4,5 @@ import gc
 import runpy
 import sys
 
-gc.disable()  # until its packages are imported: to look for garbage among them takes 0.4 s with TensorFlow
+gc.disable()  # until its packages are imported: looking for garbage meanwhile takes 0.4 s with TensorFlow
 runpy.run_module(f"edgeproof.converters.to_{sys.argv.pop(1)}", run_name="__main__")

@@ -1,22 +1,23 @@
-"""Folders as one file: zip archives whose bytes follow from their members alone; uncompressed, so reading is free."""
+"""Folders in one file: uncompressed zip archives, the same bytes for the same members."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # what a zip archive can say at the least
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
 _CHUNK = 1 << 20
 
 
-def pack_folder(folder, target, leave_out=()):
-    """Write the files below `folder` to the archive `target`, in order of name; `leave_out`: relative paths."""
+def pack_folder(folder: "str | Path", target: "str | Path", leave_out: "Sequence[str]" = ()) -> None:
+    """Write the files below `folder` to the archive `target` in order of name, without `leave_out` (relative paths)."""
     folder = Path(folder)
     members = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     pack_files(target, {name: folder / name for name in members if name not in set(leave_out)})
 
 
-def pack_files(target, members):
-    """Write `{name: path of a file}` to the archive `target`; no file is held in memory."""
-    buffer = memoryview(bytearray(_CHUNK))  # one for all: fresh memory for each part takes as long as the copying
+def pack_files(target: "str | Path", members: "dict[str, Path]") -> None:
+    """Write `{name: path of a file}` to the archive `target`, without holding a file in memory."""
+    buffer = memoryview(bytearray(_CHUNK))  # one for all: to allocate memory for each part takes as long as to copy it
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, path in members.items():
             member = _describe_member(name)
@@ -26,14 +27,14 @@ def pack_files(target, members):
                     packed.write(buffer[:size])
 
 
-def append_members(target, members):
-    """Append an archive of `{name: bytes}` to whatever the file `target` holds."""
+def append_members(target: "str | Path", members: "dict[str, bytes]") -> None:
+    """Append an archive of `{name: bytes}` to the file `target`, after its present content."""
     with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():
             archive.writestr(_describe_member(name), data)
 
 
-def unpack(archive, folder):
+def unpack(archive: "str | Path", folder: "str | Path") -> Path:
     """Unpack an archive into `folder` and return it as a Path."""
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(folder)

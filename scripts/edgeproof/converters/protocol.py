@@ -2,12 +2,13 @@
 
     python -m edgeproof.converters NAME SPEC OUT
 
-SPEC is a JSON file, or `-` where the JSON comes on stdin, once the packages are loaded and the model is checked; OUT is
-an empty folder, which is also the working directory. A converter leaves its artifact there and what it knows of it in
-`facts.json`; where the model cannot be converted, `failure.json` says why. Both are verdicts and exit with 0. Anything
-else (a package missing, a bug of ours) is none: a traceback and another exit code.
+SPEC is a JSON file, or `-` if the JSON comes on stdin after the packages are loaded. OUT is an empty folder and the
+working directory. A converter writes its artifact there, and `facts.json` about it; if the model cannot be converted,
+it writes `failure.json` with the reason. Both are verdicts, with exit code 0. Anything else (a missing package, a bug)
+is not a verdict: a traceback and another exit code.
 
-Nothing here or in a converter imports the rest of edgeproof: a toolchain has its own packages and no others.
+Converters import nothing else of edgeproof, because a toolchain has its own packages and no others. This module must
+work in Python 3.8, which vendors' packages may need; so annotations that 3.8 cannot evaluate are in quotes.
 """
 
 import gc
@@ -17,49 +18,53 @@ import re
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-_LONGEST = 2000
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_TEXT = 2000
+_COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ConversionError(Exception):
-    """This model cannot become this artifact with this toolchain.
+    """This toolchain cannot convert this model.
 
-    `kind`: unsupported_operator, unsupported_model, conversion_failed or out_of_memory. `output`: name of the first
-    output of the node that is to blame, where one is; whoever has the ONNX file can say the rest of it.
+    `kind`: unsupported_operator, unsupported_model, conversion_failed or out_of_memory. `output`: the first output of
+    the node at fault, if there is one; the caller, which has the ONNX file, describes the node.
     """
 
-    def __init__(self, kind, message, output=None):
+    def __init__(self, kind: str, message: str, output: "str | None" = None) -> None:
         super().__init__(message)
         self.kind, self.output = kind, output
 
 
-def run_converter(convert, argv):
-    """Call `convert(spec, out)` and write what it returns to `facts.json`; its ConversionError to `failure.json`."""
+def run_converter(convert: "Callable[[Any, Path], Any]", argv: "list[str]") -> int:
+    """Call `convert(spec, out)` and write what it returns to `facts.json`, or its ConversionError to `failure.json`."""
     spec, out = json.loads(sys.stdin.read() if argv[0] == "-" else Path(argv[0]).read_text()), Path(argv[1])
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
             facts = convert(spec, out)
-        facts["warnings"] = sorted({_tidy(item.message) for item in caught if issubclass(item.category, UserWarning)})
+        facts["warnings"] = sorted(
+            {_clean_text(item.message) for item in caught if issubclass(item.category, UserWarning)}
+        )
         (out / "facts.json").write_text(json.dumps(facts))
     except ConversionError as error:
         traceback.print_exc()
-        failure = {"kind": error.kind, "message": _tidy(error), "output": error.output}
+        failure = {"kind": error.kind, "message": _clean_text(error), "output": error.output}
         (out / "failure.json").write_text(json.dumps(failure))
     return 0
 
 
-def refuse_nodes(nodes, why):
-    """Raise ConversionError that blames the first of these nodes, if there is one; `why`: what it lacks, in words."""
+def refuse_nodes(nodes: "Sequence[Any]", why: str) -> None:
+    """Raise ConversionError that names the first of these ONNX nodes, if there is one. `why`: what it lacks."""
     if nodes:
         rest = f"; {len(nodes) - 1} more nodes cannot be converted either" if len(nodes) > 1 else ""
         raise ConversionError("unsupported_operator", f"{why}{rest}", nodes[0].output[0])
 
 
-def call_tool(tool, call):
-    """Return `call()`; what the tool raises (also SystemExit, which some use) becomes a ConversionError."""
+def call_tool(tool: str, call: "Callable[[], Any]") -> Any:
+    """Return `call()`. If the tool raises, also SystemExit, which some use, raise ConversionError."""
     try:
         return call()
     except ConversionError:
@@ -69,11 +74,11 @@ def call_tool(tool, call):
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        text = str(error) if not isinstance(error, SystemExit) else "it gave up; its log says why"
+        text = str(error) if not isinstance(error, SystemExit) else "it gave up; see its log"
         raise ConversionError("conversion_failed", f"{tool}: {text or type(error).__name__}") from error
 
 
-def count_elements(shape):
+def count_elements(shape: "Iterable[Any]") -> int:
     """Return the number of elements of a shape."""
     elements = 1
     for size in shape:
@@ -81,23 +86,23 @@ def count_elements(shape):
     return elements
 
 
-def count_tensor(counted, dtype, elements):
+def count_tensor(counted: "dict[str, dict[str, int]]", dtype: str, elements: int) -> None:
     """Add one stored tensor to `{dtype: {"tensors", "elements"}}`."""
     item = counted.setdefault(dtype, {"tensors": 0, "elements": 0})
     item["tensors"] += 1
     item["elements"] += int(elements)
 
 
-def _tidy(text):
-    return " ".join(_COLOURS.sub("", str(text)).split())[:_LONGEST]
+def _clean_text(text):
+    return " ".join(_COLOUR_CODES.sub("", str(text)).split())[:_LONGEST_TEXT]
 
 
-def main(convert):
-    """Run a converter as a program, and end it without taking its packages down: TensorFlow needs 0.7 s for that.
+def main(convert: "Callable[[Any, Path], Any]") -> None:
+    """Run a converter as a program, and end it without unloading its packages, which takes TensorFlow 0.7 s.
 
-    What they would remove then lies in the temporary folder, which belongs to whoever started this.
+    What they would remove is in the temporary folder, which belongs to the caller.
     """
-    gc.freeze()  # what packages have made is there to stay
+    gc.freeze()  # what the packages have made stays
     gc.enable()
     code = run_converter(convert, sys.argv[1:])
     sys.stdout.flush()

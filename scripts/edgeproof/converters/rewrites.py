@@ -1,4 +1,4 @@
-"""The same function in operators that convert well: what is changed in an ONNX graph before onnx2tf sees it.
+"""Changes to an ONNX graph before onnx2tf gets it: the same function in operators that convert well.
 
 Every rewrite is exact for all inputs. None needs TensorFlow, so each is tested against ONNX Runtime.
 """
@@ -6,15 +6,15 @@ Every rewrite is exact for all inputs. None needs TensorFlow, so each is tested 
 import onnx
 from onnx import helper, numpy_helper
 
-# What these make is never negative; Clip is looked at on its own.
+# The outputs of these are never negative; for Clip it depends.
 _NOT_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softplus", "Softmax", "Exp", "Abs"}
 
 
-def split_sums(model):
+def split_sums(model: onnx.ModelProto) -> None:
     """Replace every Sum of several tensors by Add nodes in the same order, in place.
 
-    onnx2tf makes AddN of a Sum, for which TFLite has no integer kernel: an int8 ResNet-50 would leave the integers
-    around each of its 16 joins.
+    onnx2tf turns a Sum into AddN, for which TFLite has no integer kernel: an int8 ResNet-50 would compute each of its
+    16 joins in floats.
     """
     nodes = []
     for node in model.graph.node:
@@ -24,17 +24,18 @@ def split_sums(model):
         total, last = node.input[0], len(node.input) - 1
         for number, name in enumerate(node.input[1:], 1):
             suffix = "" if number == last else f"/sum-{number}"
-            nodes.append(helper.make_node("Add", [total, name], [node.output[0] + suffix], _name(node) + suffix))
+            nodes.append(helper.make_node("Add", [total, name], [node.output[0] + suffix], _name_node(node) + suffix))
             total = nodes[-1].output[0]
     _replace_nodes(model, nodes)
 
 
-def pad_before_pools(model):
+def pad_before_pools(model: onnx.ModelProto) -> None:
     """Give MaxPool nodes with explicit padding a Pad node with values from the data, in place.
 
-    onnx2tf pads with the lowest float32. TFLite's int8 calibration takes that for data: the scale becomes 1e36, all
-    that follows is lost, and LiteRT 2.3 refuses the file. Zeros do the same where nothing is negative. Elsewhere the
-    edge is repeated: a window of neighbours that reaches over the edge contains it, so its maximum stays.
+    onnx2tf pads with the lowest float32. TFLite's int8 calibration takes it for data: the scale becomes 1e36,
+    everything after it is lost, and LiteRT 2.3 refuses the file. Where nothing is negative, zeros do the same.
+    Elsewhere the edge is repeated: a window of neighbours that reaches over the edge contains it, so its maximum does
+    not change.
     """
     sizes = _spatial_sizes(model)
     makers = {name: node for node in model.graph.node for name in node.output}
@@ -51,10 +52,10 @@ def pad_before_pools(model):
 
 
 def _needs_padding(node, sizes):
-    """Return whether a node is a MaxPool that TensorFlow would have to pad first, and whose windows have no gaps."""
+    """Tell whether a node is a MaxPool that TensorFlow must pad first, and whose windows have no gaps."""
     if node.op_type != "MaxPool" or node.domain not in ("", "ai.onnx") or len(node.output) > 1:
         return False
-    options = _attributes(node)
+    options = _read_attributes(node)
     kernel = options["kernel_shape"]
     rank = len(kernel)
     pads, strides = options.get("pads", [0] * 2 * rank), options.get("strides", [1] * rank)
@@ -68,26 +69,26 @@ def _needs_padding(node, sizes):
 
 
 def _same_padding(sizes, kernel, strides):
-    """Return the pads of TensorFlow's SAME, begins then ends; what is padded so needs no node of its own."""
+    """Return the pads of TensorFlow's SAME, begins then ends; a pool with these needs no Pad node."""
     needs = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(sizes, kernel, strides, strict=True)]
     return [need // 2 for need in needs] + [need - need // 2 for need in needs]
 
 
 def _split_padding(model, node, mode):
-    """Return a Pad node and the MaxPool without padding that together are `node`."""
-    options = _attributes(node)
+    """Return a Pad node and a MaxPool without padding, which together do what `node` does."""
+    options = _read_attributes(node)
     pads = options.pop("pads")
     half = len(pads) // 2
     pads = [0, 0, *pads[:half], 0, 0, *pads[half:]]
     padded = f"{node.output[0]}/padded"
     version = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
     if version < 11:
-        pad = helper.make_node("Pad", [node.input[0]], [padded], f"{_name(node)}/pad", mode=mode, pads=pads)
+        pad = helper.make_node("Pad", [node.input[0]], [padded], f"{_name_node(node)}/pad", mode=mode, pads=pads)
     else:
         amounts = helper.make_tensor(f"{padded}/amounts", onnx.TensorProto.INT64, [len(pads)], pads)
         model.graph.initializer.append(amounts)
-        pad = helper.make_node("Pad", [node.input[0], amounts.name], [padded], f"{_name(node)}/pad", mode=mode)
-    return pad, helper.make_node("MaxPool", [padded], list(node.output), _name(node), **options)
+        pad = helper.make_node("Pad", [node.input[0], amounts.name], [padded], f"{_name_node(node)}/pad", mode=mode)
+    return pad, helper.make_node("MaxPool", [padded], list(node.output), _name_node(node), **options)
 
 
 def _is_never_negative(node, makers, constants):
@@ -95,17 +96,17 @@ def _is_never_negative(node, makers, constants):
         return True
     if node.op_type != "Clip":
         return False
-    least = _attributes(node).get("min")
+    least = _read_attributes(node).get("min")
     if least is None and len(node.input) > 1 and node.input[1]:
         source = constants.get(node.input[1])
         if source is None and (maker := makers.get(node.input[1])) is not None and maker.op_type == "Constant":
-            source = _attributes(maker).get("value")
+            source = _read_attributes(maker).get("value")
         least = None if source is None else numpy_helper.to_array(source).min()
     return least is not None and least >= 0
 
 
 def _spatial_sizes(model):
-    """Return the sizes after batch and channels of every tensor whose shape is known in full."""
+    """Return `{tensor: sizes after batch and channels}` of every tensor whose shape is fully known."""
     inferred = onnx.shape_inference.infer_shapes(model)
     sizes = {}
     for value in (*inferred.graph.value_info, *inferred.graph.input):
@@ -115,11 +116,11 @@ def _spatial_sizes(model):
     return sizes
 
 
-def _name(node):
+def _name_node(node):
     return node.name or node.output[0]
 
 
-def _attributes(node):
+def _read_attributes(node):
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
 
 

@@ -1,11 +1,14 @@
-"""SavedModel to a Core ML package, one precision. Nothing here runs it: prediction needs macOS.
+"""SavedModel to a Core ML package, one precision. It is not run here: prediction needs macOS.
 
-The package is a folder; the archive holds its files, with the random identifiers of Manifest.json replaced by ones that
-follow from the names of the items, so that equal conversions give equal bytes.
+The package is a folder, and the archive holds its files. The random identifiers in Manifest.json are replaced by ones
+made from the paths of the items, so that equal conversions give equal bytes.
 """
 
 import json
 import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import coremltools as ct
 import numpy as np
@@ -24,7 +27,7 @@ _ELEMENT_TYPES = {
 _ARRAY_TYPES = {"FLOAT32": "float32", "FLOAT16": "float16", "DOUBLE": "float64", "INT32": "int32"}
 
 
-def convert(spec, out):
+def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Write `artifact.zip` from a packed SavedModel. `spec`: saved_model, interface, precision, weight_threshold."""
     folder = unpack(spec["saved_model"], out / "saved_model")
     full, interface = spec["precision"] == "fp32", spec["interface"]
@@ -54,11 +57,11 @@ def convert(spec, out):
     return {"artifact": "artifact.zip", "opset": None, **describe_package(package)}
 
 
-def name_outputs(outputs, load_signature):
+def name_outputs(outputs: list[dict[str, Any]], load_signature: Callable[[], Any]) -> None:
     """Give the outputs of an interface the names of the graph's nodes, by which coremltools finds and calls them.
 
-    A signature calls them `output_0`, …; its function returns them in the order of these names as texts. A single one
-    is named None: coremltools finds it. `load_signature`: returns the SavedModel's signature.
+    In a signature they are `output_0`, …, and its function returns them in the alphabetical order of these names. A
+    single output gets the name None; coremltools finds it itself. `load_signature`: returns the SavedModel's signature.
     """
     if len(outputs) == 1:
         outputs[0]["name"] = None
@@ -71,7 +74,7 @@ def name_outputs(outputs, load_signature):
         item["name"] = nodes[item["name"]]
 
 
-def require_outputs(outputs, found):
+def require_outputs(outputs: list[dict[str, Any]], found: list[str]) -> None:
     """Name a single output as the package does; RuntimeError unless the package has all outputs by their names."""
     if len(outputs) == len(found) == 1:
         outputs[0]["name"] = found[0]
@@ -79,12 +82,12 @@ def require_outputs(outputs, found):
         raise RuntimeError(f"the package has outputs {found}, the interface {[item['name'] for item in outputs]}")
 
 
-def settle_type(item):
-    """Return the type of an input or output: the source's. Left alone, an fp16 model would take and give float16."""
+def settle_type(item: dict[str, Any]) -> type:
+    """Return the type of an input or output: the source's. By default an fp16 model would take and return float16."""
     return np.float32 if item["dtype"].startswith("float") else np.int32
 
 
-def settle_identifiers(path):
+def settle_identifiers(path: Path) -> None:
     """Replace the random identifiers in a package's manifest by ones that follow from the items' paths."""
     document = json.loads(path.read_text())
     items = document["itemInfoEntries"]
@@ -94,8 +97,8 @@ def settle_identifiers(path):
     path.write_text(json.dumps(document, indent=4, sort_keys=True))
 
 
-def describe_package(package):
-    """Return inputs, outputs, and what of which type a package holds: weights, activations and operators."""
+def describe_package(package: Path) -> dict[str, Any]:
+    """Return inputs and outputs of a package, counts of the types of its weights and activations, and of operators."""
     spec = ct.models.MLModel(str(package), skip_model_load=True).get_spec()
     weights, values, operators = {}, {}, {}
     for function in spec.mlProgram.functions.values():
@@ -109,8 +112,8 @@ def describe_package(package):
     return {**sides, "weights": weights, "values": values, "operators": operators}
 
 
-def count_operation(operation, weights, values, operators):
-    """Add one operation of an ML program; constants, also those unpacked on loading, are weights."""
+def count_operation(operation: Any, weights: dict[str, Any], values: dict[str, int], operators: dict[str, int]) -> None:
+    """Count one operation of an ML program; constants, also those unpacked on loading, are weights."""
     for value in operation.attributes.values():
         if operation.type == "const" or operation.type.startswith("constexpr"):
             count_value(value, weights)
@@ -128,15 +131,16 @@ def count_operation(operation, weights, values, operators):
         values[dtype] = values.get(dtype, 0) + 1
 
 
-def count_value(value, weights):
-    """Add a stored tensor; scalars and texts are options of an operation and no weights."""
+def count_value(value: Any, weights: dict[str, Any]) -> None:
+    """Count a stored tensor; scalars and texts are options of an operation, not weights."""
     kind = value.type.tensorType
     if kind.rank == 0 or _ELEMENT_TYPES.get(kind.dataType) in ("string", "bool"):
         return
     count_tensor(weights, _ELEMENT_TYPES[kind.dataType], count_elements(d.constant.size for d in kind.dimensions))
 
 
-def describe_feature(feature):
+def describe_feature(feature: Any) -> dict[str, Any]:
+    """Return name, dtype and shape of an input or output."""
     array = feature.type.multiArrayType
     kind = ct.proto.FeatureTypes_pb2.ArrayFeatureType.ArrayDataType.Name(array.dataType)
     return {"name": feature.name, "dtype": _ARRAY_TYPES[kind], "shape": list(array.shape)}

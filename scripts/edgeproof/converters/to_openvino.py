@@ -1,13 +1,14 @@
-"""ONNX to OpenVINO's intermediate representation, one file: the archive holds model.xml and model.bin."""
+"""ONNX to OpenVINO's intermediate representation, in one archive with model.xml and model.bin."""
 
 import contextlib
 import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-# Without its converter of other frameworks openvino imports in half the time, and all that it needs here is there.
-sys.modules["openvino.tools.ovc"] = None
+# Without its converter for other frameworks, which is not used here, openvino imports in half the time.
+sys.modules["openvino.tools.ovc"] = None  # pyright: ignore[reportArgumentType]
 import openvino  # noqa: E402
 
 from .archives import pack_files  # noqa: E402
@@ -19,10 +20,11 @@ _ELEMENT_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64":
 }
 
 
-def convert(spec, out):
-    """Write `artifact.zip` from the ONNX file `spec["model"]`, for `int8` one that is quantised already (QDQ).
+def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Write `artifact.zip` from the ONNX file `spec["model"]`; for `int8` that is a quantised one (QDQ).
 
-    `spec["precision"]`: fp16 stores weights as float16; what a device computes in is its runtime's affair.
+    With `spec["precision"]` fp16 the weights are stored as float16. The runtime decides in which type a device
+    computes.
     """
     source = Path(spec["model"])
     graph = call_tool("ONNX", lambda: refer_to_weights(source))
@@ -39,13 +41,13 @@ def convert(spec, out):
     return {"artifact": "artifact.zip", "opset": None, **described}
 
 
-def describe_model(model):
-    """Return inputs, outputs, and what of which type a model holds: weights, activations and operators.
+def describe_model(model: Any) -> dict[str, Any]:
+    """Return inputs and outputs of a model, counts of the types of its weights and activations, and of operators.
 
-    What only unpacks stored weights, as everything that it takes comes from constants, makes no activations.
+    A node that only unpacks stored weights, because all its inputs come from constants, has no activations.
     """
     weights, values, operators = {}, {}, {}
-    stored = set()  # names of constants and of what unpacks them; nodes come after what they read
+    stored = set()  # names of constants and of nodes that unpack them; a node comes after its inputs
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
         if kind == "Constant":
@@ -69,13 +71,15 @@ def describe_model(model):
     }
 
 
-def describe_tensor(port):
+def describe_tensor(port: Any) -> dict[str, Any]:
+    """Return name, dtype and shape of an input or output; an open size is `?`."""
     shape = [item.get_length() if item.is_static else "?" for item in port.get_partial_shape()]
     return {"name": port.get_any_name(), "dtype": dtype_of(port), "shape": shape}
 
 
-def dtype_of(port):
-    name = port.get_element_type().get_type_name()
+def dtype_of(port: Any) -> str:
+    """Return numpy's name of the element type of a port."""
+    name = port.get_element_type().get_type_name() or "unknown"
     return _ELEMENT_TYPES.get(name, name)
 
 

@@ -1,11 +1,13 @@
-"""ONNX to RKNN with rknn-toolkit2, in a Python where the user has installed it; Python 3.8 or newer.
+"""ONNX to RKNN with rknn-toolkit2, in a Python where you have installed it; Python 3.8 or newer.
 
-The table of operators that a verbose build prints is the only account the toolkit gives of what runs where in which
-type, so it is read from the log by whoever started this.
+Only the table of operators that a verbose build prints says what runs where in which type, so the caller reads it from
+the log.
 """
 
 import contextlib
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy
 from rknn.api import RKNN
@@ -15,11 +17,11 @@ from .protocol import ConversionError, call_tool, main
 _ALGORITHMS = {"minmax": "normal", "entropy": "kl_divergence"}
 
 
-def convert(spec, out):
+def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
     """Write `model.rknn` from the ONNX file `spec["model"]`.
 
     `spec`: precision (fp16, int8), target_platform, optimization_level; for int8 also method and calibration (npz, and
-    how many samples of it); for a model with an open batch `inputs` and `input_size_list`, all of them.
+    how many of its samples to use); for a model with an open batch `inputs` and `input_size_list` of all inputs.
     """
     quantised = spec["precision"] == "int8"
     toolkit = RKNN(verbose=True)
@@ -37,21 +39,21 @@ def convert(spec, out):
         with contextlib.suppress(Exception):
             toolkit.release()
     if not (out / "model.rknn").is_file():
-        raise ConversionError("conversion_failed", "rknn-toolkit2: says that it has exported, but there is no file")
+        raise ConversionError("conversion_failed", "rknn-toolkit2: reports an export, but there is no file")
     return {"artifact": "model.rknn"}
 
 
-def require(toolkit, step, *arguments, **options):
-    """Call a step of the toolkit; ConversionError unless it returns 0 (its own words are in the log)."""
+def require(toolkit: Any, step: str, *arguments: Any, **options: Any) -> None:
+    """Call a step of the toolkit; ConversionError unless it returns 0. Its messages are in the log."""
     code = call_tool("rknn-toolkit2 " + step, lambda: getattr(toolkit, step)(*arguments, **options))
     if code not in (0, None):
         raise ConversionError("conversion_failed", f"rknn-toolkit2 {step} returned {code}")
 
 
-def write_dataset(calibration, out):
-    """Write the first samples of a calibration set as .npy files and return the list of them that the toolkit reads.
+def write_dataset(calibration: "dict[str, Any]", out: Path) -> str:
+    """Write the first samples of a calibration set as .npy files; return the path of the list that the toolkit reads.
 
-    One line per sample; the files of several inputs stand side by side, in the order of the set, which is the model's.
+    The list has a line per sample with the files of all inputs, in the order of the set, which is the model's.
     """
     folder = out / "samples"
     folder.mkdir()

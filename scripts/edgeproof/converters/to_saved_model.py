@@ -1,7 +1,7 @@
 """ONNX to TensorFlow SavedModel with onnx2tf: the common first step of TFLite and Core ML.
 
-What the traps of onnx2tf are is written where each is avoided. The Python API stops at the Keras model; its command
-would go on and write TFLite files of all kinds, slowly (ResNet-50: 209 s and 6.5 GB instead of 22 s and 1.6 GB).
+Each trap of onnx2tf is explained where it is avoided. We use the Python API, which stops at the Keras model. The
+command would also write TFLite files of all kinds, slowly (ResNet-50: 209 s and 6.5 GB instead of 22 s and 1.6 GB).
 """
 
 import contextlib
@@ -10,6 +10,9 @@ import io
 import itertools
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,18 +27,18 @@ from .protocol import ConversionError, call_tool, main, refuse_nodes
 from .rewrites import pad_before_pools, split_sums
 
 _IMAGES = "calibration_image_sample_data_20x128x128x3_float32.npy"
-_TOLERANCE = 0.05  # relative L2; parity is judged later, here it is only to tell one layout from another
+_TOLERANCE = 0.05  # relative L2; only to tell one layout from another, parity is judged later
 
 
-def convert(spec, out):
-    """Write `model.zip` (the SavedModel, packed) from the ONNX file `spec["model"]`; return interface and versions.
+def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Write `model.zip` (the SavedModel, packed) from the ONNX file `spec["model"]`; return its interface.
 
-    The file is read, then given to onnx2tf, which rewrites it in place: it must be a copy.
+    onnx2tf rewrites the file in place, so it must be a copy.
     """
     model = onnx.load(spec["model"])
     refuse_unsupported(model)
     reference = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    # With one 3-channel image as input, onnx2tf downloads this file unless it lies in the working directory.
+    # With one 3-channel image as input, onnx2tf downloads this file unless it is in the working directory.
     np.save(out / _IMAGES, np.random.RandomState(0).rand(20, 128, 128, 3).astype("float32"))
     prepared = simplify(model)
     split_sums(prepared)
@@ -45,32 +48,33 @@ def convert(spec, out):
     folder = out / "saved_model"
     call_tool("TensorFlow", lambda: write_saved_model(keras, folder))
     interface = match_interface(reference, model, tf.saved_model.load(str(folder)).signatures["serving_default"])
-    pack_folder(folder, out / "model.zip", leave_out=["fingerprint.pb"])  # differs in every run, serves nothing
+    pack_folder(folder, out / "model.zip", leave_out=["fingerprint.pb"])  # differs in every run and has no use
     return {"artifact": "model.zip", "interface": interface}
 
 
-def refuse_unsupported(model):
-    """Raise ConversionError for nodes whose operators onnx2tf has no module for."""
+def refuse_unsupported(model: onnx.ModelProto) -> None:
+    """Raise ConversionError if onnx2tf has no module for the operator of a node."""
     known = {node.op_type: importlib.util.find_spec(f"onnx2tf.ops.{node.op_type}") for node in model.graph.node}
     missing = [node for node in model.graph.node if node.domain not in ("", "ai.onnx") or known[node.op_type] is None]
     refuse_nodes(missing, "onnx2tf has no converter for it")
 
 
-def simplify(model):
-    """Return a model with its constants folded, by onnxsim as onnx2tf would call it, but for one of its passes.
+def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model with its constants folded, by onnxsim as onnx2tf would call it, without one of its passes.
 
-    `fuse_pad_into_pool` takes zeros before a MaxPool for padding of its own, which is lower than any value: it would
-    undo our rewriting, and it changes what a model with negative values computes. What onnxsim cannot do stays as is.
+    `fuse_pad_into_pool` replaces zeros before a MaxPool by the pool's own padding, which is lower than any value. That
+    would undo our rewriting, and it changes the result of a model with negative values. If onnxsim fails, the model is
+    returned as it is.
     """
     try:
         return onnxsim.simplify(model, skipped_optimizers=["fuse_pad_into_pool"])[0]
-    except Exception as error:  # its kinds are its own; onnx2tf goes on without it too
+    except Exception as error:  # it has exceptions of its own; onnx2tf also goes on without it
         print(f"onnxsim: {error}; the model is converted as it is", flush=True)
         return model
 
 
-def run_onnx2tf(path, out, model):
-    """Return the Keras model that onnx2tf makes of the file at `path`."""
+def run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
+    """Return the Keras model that onnx2tf makes from the file `path`, which holds `model`."""
     dynamic = any(
         not dim.HasField("dim_value") for value in list_inputs(model) for dim in value.type.tensor_type.shape.dim[:1]
     )
@@ -86,7 +90,7 @@ def run_onnx2tf(path, out, model):
                     disable_model_save=True,
                     non_verbose=True,
                     not_use_onnxsim=True,  # `simplify` has done that
-                    batch_size=1 if dynamic else None,  # with a dynamic batch, Flatten and Gemm only work for batch 1
+                    batch_size=1 if dynamic else None,  # with a dynamic batch, Flatten and Gemm work for batch 1 only
                 ),
             )
     except ConversionError as error:
@@ -96,26 +100,26 @@ def run_onnx2tf(path, out, model):
         raise
 
 
-def write_saved_model(keras, folder):
-    """Write a Keras model with one endpoint, `serving_default`: with two, coremltools refuses the SavedModel."""
+def write_saved_model(keras: Any, folder: Path) -> None:
+    """Write a Keras model with one endpoint, `serving_default`; coremltools refuses a SavedModel with two."""
     signature = [tf.TensorSpec(item.shape, item.dtype, f"input_{n}") for n, item in enumerate(keras.inputs)]
 
     def call(*tensors):
-        return keras.call(list(tensors) if len(tensors) > 1 else tensors[0])
+        return keras.call(tensors[0] if len(tensors) == 1 else list(tensors))
 
-    archive = tf_keras.export.ExportArchive()
+    archive: Any = tf_keras.export.ExportArchive()
     archive.track(keras)
     archive.add_endpoint("serving_default", call, signature)
     with contextlib.redirect_stdout(sys.stderr):
         archive.write_out(str(folder))
 
 
-def match_interface(reference, model, signature):
-    """Return how the tensors of a SavedModel correspond to those of the ONNX model: `{"inputs", "outputs"}`.
+def match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> dict[str, Any]:
+    """Return which tensors of a SavedModel correspond to those of the ONNX model: `{"inputs", "outputs"}`.
 
     Each entry: `source` (name in the ONNX model), `name` (in the signature), `axes` (the source's axes in the order of
-    the SavedModel), `shape` (with axes in that order) and `dtype`. onnx2tf moves channels last, of outputs not always;
-    which it was is decided by running both models.
+    the SavedModel), `shape` (in that order) and `dtype`. onnx2tf moves channels last, but not in every output; running
+    both models shows in which.
     """
     wanted = {value.name: value for value in list_inputs(model)}
     random, feed, given, inputs = np.random.RandomState(0), {}, {}, []
@@ -145,14 +149,15 @@ def match_interface(reference, model, signature):
     return {"inputs": inputs, "outputs": outputs}
 
 
-def describe(array, axes):
+def describe(array: np.ndarray, axes: Sequence[int]) -> dict[str, Any]:
+    """Return shape, in the order of `axes`, and dtype of an array."""
     return {"shape": [array.shape[axis] for axis in axes], "dtype": array.dtype.name}
 
 
-def find_axes(name, expected, actual):
-    """Return the order of axes in which `actual` holds what `expected` does; the shapes alone may leave a choice."""
+def find_axes(name: str, expected: np.ndarray, actual: np.ndarray) -> list[int]:
+    """Return the order of axes that turns `expected` into `actual`; where several shapes fit, the values decide."""
     best = None
-    for axes in itertools.permutations(range(expected.ndim)) if expected.ndim <= 5 else [range(expected.ndim)]:
+    for axes in itertools.permutations(range(expected.ndim)) if expected.ndim <= 5 else [tuple(range(expected.ndim))]:
         moved = np.transpose(expected, axes)
         if moved.shape != actual.shape:
             continue
@@ -168,34 +173,36 @@ def find_axes(name, expected, actual):
     return best[1]
 
 
-def sort_numbered(tensors):
+def sort_numbered(tensors: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return the items of `{name_0: …, name_1: …}` in order of their numbers."""
     return sorted(tensors.items(), key=lambda item: int(item[0].rsplit("_", 1)[-1]))
 
 
-def channels_last(rank):
+def channels_last(rank: int) -> list[int]:
     """Return the axes of an NCHW tensor in NHWC order (likewise for one or three spatial dimensions)."""
     return [0, *range(2, rank), 1] if rank in (3, 4, 5) else list(range(rank))
 
 
-def list_inputs(model):
-    """Return the inputs of a model that are no weights."""
+def list_inputs(model: onnx.ModelProto) -> list[Any]:
+    """Return the inputs of a model that are not weights."""
     weights = {item.name for item in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in weights]
 
 
 class Tee(io.TextIOBase):
-    """Text that goes to several streams."""
+    """A stream that writes to several others."""
 
-    def __init__(self, *streams):
+    def __init__(self, *streams: Any) -> None:
         self._streams = streams
 
-    def write(self, text):
+    def write(self, text: str) -> int:
+        """Write a text to all streams."""
         for stream in self._streams:
             stream.write(text)
         return len(text)
 
-    def flush(self):
+    def flush(self) -> None:
+        """Flush all streams."""
         for stream in self._streams:
             stream.flush()
 

@@ -1,13 +1,16 @@
 """Calibration cache for an int8 engine, made by TensorRT (8.5 to 10) from our calibration set; Python 3.8 or newer.
 
-trtexec can read such a cache, but would calibrate with random numbers itself. CUDA is called through ctypes: a Jetson
-has its library, and seldom a Python package for it.
+trtexec can read such a cache, but would calibrate with random numbers itself. CUDA is called through ctypes, since a
+Jetson has its library but seldom a Python package for it.
 """
 
 import contextlib
 import ctypes
 import ctypes.util
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy
 import tensorrt
@@ -18,11 +21,11 @@ _LIBRARIES = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.s
 _TO_DEVICE = 1  # cudaMemcpyHostToDevice
 
 
-def convert(spec, out):
+def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
     """Write `calibration.cache` for the ONNX file `spec["model"]`.
 
-    `spec`: calibration (npz, and how many samples of it), method (entropy or minmax), workspace_mb, and shapes of
-    inputs whose batch is open.
+    `spec`: calibration (npz, and how many of its samples to use), method (entropy or minmax), workspace_mb, and shapes
+    of inputs whose batch is open.
     """
     logger = tensorrt.Logger(tensorrt.Logger.INFO)
     builder = tensorrt.Builder(logger)
@@ -44,13 +47,13 @@ def convert(spec, out):
         config.int8_calibrator = calibrator
         made = call_tool("TensorRT", lambda: builder.build_serialized_network(network, config))
     if made is None or not calibrator.cache:
-        raise ConversionError("conversion_failed", "TensorRT: calibrated nothing; its log says why")
+        raise ConversionError("conversion_failed", "TensorRT: calibrated nothing; see its log")
     (out / "calibration.cache").write_bytes(calibrator.cache)
     return {"artifact": "calibration.cache", "version": tensorrt.__version__, "samples": calibrator.count}
 
 
-def parse_model(network, logger, path):
-    """Fill a network from an ONNX file; ConversionError with the parser's words where it cannot."""
+def parse_model(network: Any, logger: Any, path: "str | Path") -> None:
+    """Read an ONNX file into a network; ConversionError with the parser's messages if it cannot."""
     parser = tensorrt.OnnxParser(network, logger)
     with open(path, "rb") as stream:
         if not parser.parse(stream.read()):
@@ -59,7 +62,7 @@ def parse_model(network, logger, path):
 
 
 @contextlib.contextmanager
-def open_samples(path, count):
+def open_samples(path: "str | Path", count: int) -> "Iterator[Iterator[dict[str, Any]]]":
     """Yield an iterator over the first `count` samples of a calibration set, as `{input: array (1, ...)}`."""
     with zipfile.ZipFile(path) as archive, contextlib.ExitStack() as stack:
         columns = {}
@@ -82,8 +85,8 @@ def open_samples(path, count):
         yield draw()
 
 
-def make_calibrator(method, samples, memory):
-    """Return TensorRT's calibrator over the samples; it counts them, and keeps the cache that TensorRT makes."""
+def make_calibrator(method: str, samples: "Iterator[dict[str, Any]]", memory: Any) -> Any:
+    """Return TensorRT's calibrator over the samples. It counts them and keeps the cache that TensorRT makes."""
     base = tensorrt.IInt8EntropyCalibrator2 if method == "entropy" else tensorrt.IInt8MinMaxCalibrator
 
     class Calibrator(base):
@@ -111,12 +114,12 @@ def make_calibrator(method, samples, memory):
 
 
 class Memory:
-    """Arrays on the GPU, one place per name."""
+    """Arrays on the GPU, one buffer per name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._library, self._places = load_cudart(), {}
 
-    def put(self, name, array):
+    def put(self, name: str, array: Any) -> int:
         """Copy an array to the GPU and return its address there."""
         array = numpy.ascontiguousarray(array)
         if name not in self._places:
@@ -133,8 +136,8 @@ class Memory:
             raise RuntimeError(f"{call} returned {code}")
 
 
-def load_cudart():
-    """Return CUDA's runtime library; OSError where there is none."""
+def load_cudart() -> Any:
+    """Return CUDA's runtime library; OSError if there is none."""
     for name in filter(None, (ctypes.util.find_library("cudart"), *_LIBRARIES)):
         with contextlib.suppress(OSError):
             return ctypes.CDLL(name)

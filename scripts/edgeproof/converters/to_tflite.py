@@ -1,10 +1,13 @@
-"""SavedModel to TFLite, one precision. The file says itself how its tensors correspond to those of the source.
+"""SavedModel to TFLite, one precision. The file itself says which of its tensors correspond to those of the source.
 
-`interface.json` is appended to the file as a zip archive, which is how TFLite carries associated files: a runtime reads
-the front of the file, `zipfile` its end.
+`interface.json` is appended to the file as a zip archive, TFLite's way to carry associated files: a runtime reads the
+front of the file, `zipfile` its end.
 """
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,13 +17,13 @@ from .archives import append_members, unpack
 from .protocol import call_tool, count_elements, count_tensor, main
 
 _ELEMENT_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
-# The step of a quantised Softmax is fixed at 1/256, above most probabilities of a model with 1000 classes: with it,
-# SqueezeNet's worst sample of 64 has a cosine of 0.60 to the fp32 outputs, without it 0.97 (measured).
+# The step of a quantised Softmax is fixed at 1/256, above most probabilities of a model with 1000 classes. Measured on
+# SqueezeNet, the worst sample of 64 has a cosine of 0.60 to the fp32 outputs with it, and 0.97 without it.
 KEPT_FLOAT = {"SOFTMAX"}
 _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 
 
-def convert(spec, out):
+def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Write `artifact.tflite` from a packed SavedModel.
 
     `spec`: saved_model, interface, precision and, for int8, calibration {path, samples} and options {quantised_io}.
@@ -40,8 +43,11 @@ def convert(spec, out):
     return {"artifact": path.name, "opset": None, **describe_model(data)}
 
 
-def set_precision(converter, spec):
-    """Set a TFLiteConverter's options for a precision; `int8` has integer activations only, or does not convert."""
+def set_precision(converter: Any, spec: dict[str, Any]) -> None:
+    """Set a TFLiteConverter's options for a precision.
+
+    With `int8` a model converts only if all activations are integers.
+    """
     precision = spec["precision"]
     if precision == "fp32":
         return
@@ -55,8 +61,8 @@ def set_precision(converter, spec):
             converter.inference_input_type = converter.inference_output_type = tf.int8
 
 
-def convert_selectively(converter, floats):
-    """Return an int8 model in which the operators `floats` stay float, which the converter alone cannot do."""
+def convert_selectively(converter: Any, floats: set[str]) -> bytes:
+    """Return an int8 model in which the operators `floats` stay float; the converter alone cannot do this."""
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=sorted(floats))
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
@@ -64,14 +70,14 @@ def convert_selectively(converter, floats):
     return debugger.get_nondebug_quantized_model()
 
 
-def list_operators(folder):
-    """Return the names of all operators in a SavedModel, in capitals as TFLite has them."""
+def list_operators(folder: Path) -> set[str]:
+    """Return the names of all operators in a SavedModel, in capitals as in TFLite."""
     graph = tf.saved_model.load(str(folder)).signatures["serving_default"].graph.as_graph_def()
     functions = [node for function in graph.library.function for node in function.node_def]
     return {node.op.upper() for node in (*graph.node, *functions)}
 
 
-def read_samples(calibration, inputs):
+def read_samples(calibration: dict[str, Any], inputs: list[dict[str, Any]]) -> Iterator[dict[str, np.ndarray]]:
     """Yield the calibration samples as `{input of the signature: array (1, …)}`, axes in the SavedModel's order."""
     with np.load(calibration["path"], allow_pickle=False) as archive:
         columns = [(item, archive[f"inputs/{item['source']}"]) for item in inputs]
@@ -79,8 +85,8 @@ def read_samples(calibration, inputs):
         yield {item["name"]: np.transpose(array[index : index + 1], item["axes"]) for item, array in columns}
 
 
-def describe_model(data):
-    """Return inputs, outputs, and what of which type a TFLite file holds: weights, activations and operators."""
+def describe_model(data: bytes) -> dict[str, Any]:
+    """Return inputs and outputs of a file, counts of the types of its weights and activations, and of operators."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
     weights, values, operators = {}, {}, {}
     names = [find_operator(code) for code in model.operatorCodes]
@@ -105,18 +111,20 @@ def describe_model(data):
     return {**sides, "weights": weights, "values": values, "operators": operators}
 
 
-def find_operator(code):
-    """Return the name of an operator code; files made before 2020 have small codes in a field of one byte."""
+def find_operator(code: Any) -> str:
+    """Return the name of an operator code; files from before 2020 have small codes in a field of one byte."""
     if code.customCode:
         return code.customCode.decode()
     return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def describe_tensor(tensor):
+def describe_tensor(tensor: Any) -> dict[str, Any]:
+    """Return name, dtype and shape of a tensor."""
     return {"name": tensor.name.decode(), "dtype": _ELEMENT_TYPES[tensor.type], "shape": shape_of(tensor)}
 
 
-def shape_of(tensor):
+def shape_of(tensor: Any) -> list[int]:
+    """Return the shape of a tensor."""
     return [int(size) for size in tensor.shape] if tensor.shape is not None else []
 
 

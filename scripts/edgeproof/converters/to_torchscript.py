@@ -1,9 +1,11 @@
-"""ONNX to TorchScript with onnx2torch, by tracing. The file says itself what its inputs and outputs are called."""
+"""ONNX to TorchScript with onnx2torch, by tracing. The file itself says what its inputs and outputs are called."""
 
 import io
 import json
 import logging
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +16,7 @@ from onnx2torch.node_converters.registry import get_converter
 from .protocol import call_tool, count_tensor, main, refuse_nodes
 
 
-def convert(spec, out):
+def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Write `artifact.pt` from the ONNX file `spec["model"]`."""
     model = onnx.load(spec["model"])
     refuse_unsupported(model)
@@ -29,13 +31,13 @@ def convert(spec, out):
     path = out / "artifact.pt"
     extra = {"interface.json": json.dumps(interface, sort_keys=True)}
     torch.jit.save(forget_sources(traced), str(path), _extra_files=extra)
-    return {"artifact": path.name, "opset": None, "inputs": inputs, "outputs": outputs, **count_parts(traced, inputs)}
+    return {"artifact": path.name, "opset": None, "inputs": inputs, "outputs": outputs, **count_parts(traced)}
 
 
-def forget_sources(traced):
-    """Return a traced module without what it remembers of its operators' origin: lines of this machine's Python files.
+def forget_sources(traced: Any) -> Any:
+    """Return a traced module without the source lines of its operators, which refer to this machine's Python files.
 
-    They are stored in files that a module is loaded without as well, and whose bytes follow from where things lie here.
+    They are in files of the archive that a module loads without, and their bytes depend on paths of this machine.
     """
     remembering, forgetting = io.BytesIO(), io.BytesIO()
     torch.jit.save(traced, remembering)
@@ -47,8 +49,8 @@ def forget_sources(traced):
     return torch.jit.load(forgetting)
 
 
-def refuse_unsupported(model):
-    """Raise ConversionError for nodes that onnx2torch has no converter for."""
+def refuse_unsupported(model: onnx.ModelProto) -> None:
+    """Raise ConversionError if onnx2torch has no converter for a node."""
     versions = {item.domain: item.version for item in model.opset_import}
     missing = []
     for node in model.graph.node:
@@ -60,20 +62,21 @@ def refuse_unsupported(model):
     refuse_nodes(missing, "onnx2torch has no converter for it")
 
 
-def describe_value(value):
+def describe_value(value: Any) -> dict[str, Any]:
+    """Return name, dtype and shape of an input or output."""
     kind = value.type.tensor_type
     shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in kind.shape.dim]
     return {"name": value.name, "dtype": onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, "shape": shape}
 
 
-def make_example(item):
+def make_example(item: dict[str, Any]) -> Any:
     """Return a seeded tensor for tracing; symbolic sizes are 1, as in a run."""
     shape = [size if isinstance(size, int) else 1 for size in item["shape"]]
     return torch.from_numpy(np.random.RandomState(0).rand(*shape).astype(item["dtype"]))
 
 
-def count_parts(traced, inputs):
-    """Return what of which type a traced module holds: weights, activations (types as traced) and operators."""
+def count_parts(traced: Any) -> dict[str, Any]:
+    """Return counts of the types of a module's weights and activations (as traced), and of its operators."""
     weights, values, operators = {}, {}, {}
     for tensor in (*traced.parameters(), *traced.buffers()):
         count_tensor(weights, name_of(tensor.dtype), tensor.numel())
@@ -89,7 +92,8 @@ def count_parts(traced, inputs):
     return {"weights": weights, "values": values, "operators": operators}
 
 
-def name_of(dtype):
+def name_of(dtype: Any) -> str:
+    """Return numpy's name of a torch dtype."""
     return str(dtype).removeprefix("torch.")
 
 

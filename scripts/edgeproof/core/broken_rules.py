@@ -61,7 +61,7 @@ def _describe_error(error: ValidationError) -> str:
         return f"{key}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(known))}"
     if rule == "required":
         missing = next(name for name in wanted if name not in instance)
-        return f"{key}: key {missing!r} is missing"
+        return f"{key}: key {missing!r} is missing{_condition(schema)}"
     if rule == "enum":
         return f"{key} is {shown}; allowed{_condition(schema)}: {', '.join(map(str, wanted))}"
     if rule == "const":

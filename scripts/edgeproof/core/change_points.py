@@ -93,20 +93,20 @@ def split_series(logs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[n
     """
     count = logs.shape[1]
     centred = logs - logs.mean(axis=1, keepdims=True)
-    sizes = np.arange(_FEWEST_SIDE, count - _FEWEST_SIDE + 1)
+    sizes = np.arange(_FEWEST_SIDE, count - _FEWEST_SIDE + 1, dtype=np.intp)
     sums = np.cumsum(centred, axis=1)[:, sizes - 1]
     steps = -sums * (1 / sizes + 1 / (count - sizes))
     squares = (centred**2).sum(axis=1, keepdims=True) - sums**2 * (1 / sizes + 1 / (count - sizes))
     sd = np.maximum(np.sqrt(np.maximum(squares, 0.0) / (count - 2)), _LEAST_SD)
     t = np.abs(steps) / (sd * np.sqrt(1 / sizes + 1 / (count - sizes)))
     best = t.argmax(axis=1)
-    rows = np.arange(len(logs))
+    rows = np.arange(len(logs), dtype=np.intp)
     step, place = steps[rows, best], sizes[best]
     local = np.diff(centred, axis=1)
     local[rows, place - 1] = 0.0  # the step itself
     local_sd = np.maximum(np.sqrt((local**2).sum(axis=1) / (count - 2) / 2), _LEAST_SD)
     local_t = np.abs(step) / (local_sd * np.sqrt(1 / place + 1 / (count - place)))
-    later = np.arange(count) >= place[:, None]
+    later = np.arange(count, dtype=np.intp) >= place[:, None]
     rest = centred - np.where(later, 1.0, 0.0) * step[:, None]
     rest -= rest.mean(axis=1, keepdims=True)
     power = (rest**2).sum(axis=1)

@@ -16,26 +16,28 @@ import jsonschema_rs
 from .configuration import Json
 from .errors import UserError
 from .files import FilePath, atomic_write, sha256_bytes
+from .reader import current_reader, read_once
 
 D = TypeVar("D", bound=Mapping[str, Any])
 
 SEAL = "document_sha256"
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
-# Digests of kind and text that this process has found valid: judging a campaign reads most files many times.
-_VALID: set[str] = set()
 
 
+@read_once
 def read_json(path: FilePath, kind: str) -> Json:
     """Return the JSON document at `path`, validated as `kind`; UserError names file, key, value and the rule broken."""
     text = read_text(path)
     try:
-        document = json.loads(text, object_pairs_hook=_unique_object, parse_constant=_refuse_constant)
+        document = json.loads(
+            text, object_pairs_hook=_unique_object, parse_float=_parse_finite, parse_constant=_refuse_constant
+        )
         _require_characters(text, document)
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON: {error}") from error
     except RecursionError:
         raise UserError(f"{path}: not valid JSON: nested too deep") from None
-    return validate_once(document, kind, path, text)
+    return _require_valid(document, kind, path)
 
 
 def write_json(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
@@ -43,7 +45,6 @@ def write_json(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
     validate(document, kind, path)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     atomic_write(path, text)
-    _VALID.add(_digest_text(kind, text))
 
 
 def write_sealed(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
@@ -51,6 +52,7 @@ def write_sealed(path: FilePath, document: Mapping[str, Any], kind: str) -> None
     write_json(path, seal(document), kind)
 
 
+@read_once
 def read_sealed(path: FilePath, kind: str, remedy: str) -> Json:
     """Return the document at `path` as `read_json` does; UserError with the remedy if its seal does not match."""
     document = read_json(path, kind)
@@ -72,20 +74,22 @@ def require_sealed(document: Mapping[str, Any], path: FilePath, remedy: str) -> 
 
 def validate(document: D, kind: str, where: FilePath) -> D:
     """Return `document` if it satisfies the schema of `kind`; otherwise raise UserError with the first broken rule."""
-    if not (_is_finite(document) and _is_valid(document, kind)):
-        from .broken_rules import describe_broken_rule  # slow to import, and most documents are valid
+    if not _is_finite(document):
+        raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
+    return _require_valid(document, kind, where)
 
-        raise UserError(f"{where}: {describe_broken_rule(document, load_schema(kind))}")
+
+def _require_valid(document: D, kind: str, where: FilePath) -> D:
+    """Validate a document whose numbers are known to be finite, such as one that was read from JSON."""
+    if not _is_valid(document, kind):
+        raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
     return document
 
 
-def validate_once(document: Json, kind: str, where: FilePath, text: str) -> Json:
-    """Return a document read from `text`; it is validated unless this process has found the same text valid."""
-    digest = _digest_text(kind, text)
-    if digest not in _VALID:
-        validate(document, kind, where)
-        _VALID.add(digest)
-    return document
+def _describe_broken_rule(document: Mapping[str, Any], kind: str) -> str:
+    from .broken_rules import describe_broken_rule  # slow to import, and most documents are valid
+
+    return describe_broken_rule(document, load_schema(kind))
 
 
 def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
@@ -93,10 +97,6 @@ def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
         return _validator(kind).is_valid(document)
     except ValueError:  # not JSON at all, for instance a key that is not a string
         return False
-
-
-def _digest_text(kind: str, text: str) -> str:
-    return sha256_bytes(f"{kind}\n{text}".encode())
 
 
 def digest_json(value: Any) -> str:
@@ -107,8 +107,10 @@ def digest_json(value: Any) -> str:
 
 @functools.cache
 def load_schema(kind: str) -> Json:
-    """Return the JSON Schema of one kind of document."""
-    return json.loads((SCHEMAS / f"{kind}.schema.json").read_text())
+    """Return the JSON Schema of one kind of document; `preset#snapshot`: the part `snapshot` of its `$defs`."""
+    name, _, part = kind.partition("#")
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    return {**schema["$defs"][part], "$defs": schema["$defs"]} if part else schema
 
 
 @functools.cache
@@ -120,19 +122,17 @@ def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
 def read_text(path: FilePath) -> str:
     """Return the text of a file; UserError if it cannot be read or is not UTF-8."""
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        return current_reader().read(path).decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
 
 
 def _unique_object(pairs: list[tuple[str, Any]]) -> Json:
-    document: Json = {}
-    for key, value in pairs:
-        if key in document:
-            raise ValueError(f"key {key!r} occurs twice in one object")
-        document[key] = value
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} occurs twice in one object")
     return document
 
 
@@ -143,6 +143,13 @@ def _require_characters(text: str, document: Json) -> None:
             json.dumps(document, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{error.object[error.start]!r} is not a character") from error
+
+
+def _parse_finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large for a number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

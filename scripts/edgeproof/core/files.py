@@ -8,8 +8,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 from .errors import UserError
+from .layout import FilePath
+from .reader import current_reader
 
-FilePath = str | os.PathLike[str]
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -20,11 +21,7 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: FilePath) -> str:
     """Return the sha256 of a file's bytes as 64 hexadecimal digits; UserError if it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return current_reader().digest(path)
 
 
 def require_no_pointer(path: FilePath) -> None:

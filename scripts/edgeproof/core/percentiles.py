@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .distributions import binomial_cdf
+from .distributions import binomial_cdf, normal_quantile
 
 
 @functools.lru_cache(maxsize=256)
@@ -83,10 +83,18 @@ def _rank_from_top(count: int, q: float, confidence: float) -> int | None:
     if count < percentile_floor(q, confidence):
         return None
     low, high = 1, max(2, math.ceil(count * (1 - q)) + 1)
+    middle = min(max(low, _guess_rank(count, q, confidence)), high - 1)
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _is_rare(middle, count, q, confidence) else (low, middle)
+        rare = _is_rare(middle, count, q, confidence)
+        low, high = (middle, high) if rare else (low, middle)
+        middle = min(high - 1, low + 1) if rare else max(low + 1, high - 1)
     return low
+
+
+def _guess_rank(count: int, q: float, confidence: float) -> int:
+    """Return about the rank, by the normal approximation with its correction for skewness (Cornish and Fisher)."""
+    spread, z = math.sqrt(count * q * (1 - q)), normal_quantile(1 - confidence)
+    return math.floor(count * (1 - q) + z * spread + (z * z - 1) * (2 * q - 1) / 6 - 0.5)
 
 
 def _is_rare(exceedances: int, count: int, q: float, confidence: float) -> bool:

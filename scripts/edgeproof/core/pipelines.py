@@ -30,6 +30,7 @@ def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
         for pipeline, document in pipelines.items()
         if "model" in document
         for number, stage in enumerate(document["stages"])
+        if "model" not in stage  # a mistake that `check_pipeline` names; here it would take the place of that model
     }
 
 

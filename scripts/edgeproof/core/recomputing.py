@@ -1,11 +1,18 @@
 """Recompute what a document claims when it is read, and name the first difference."""
 
 import math
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 from .configuration import Json
 from .errors import UserError
 from .files import FilePath
+
+
+class _Difference(NamedTuple):
+    key: str
+    claimed: Any
+    computed: Any
 
 
 def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: str) -> None:
@@ -14,24 +21,32 @@ def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: s
     `key`: where the values are in the file at `path`, empty for the whole document. `source`: what `computed` comes
     from, as the subject of "… give". Floats may differ by rounding (another numpy); everything else must be equal.
     """
-    if _have_same_keys(claimed, computed):
-        for name, value in computed.items():
-            must_follow(claimed[name], value, f"{key}.{name}" if key else name, path, source)
-    elif _have_same_length(claimed, computed):
-        for index, value in enumerate(computed):
-            must_follow(claimed[index], value, f"{key}[{index}]", path, source)
-    elif isinstance(computed, float) and isinstance(claimed, (int, float)) and not isinstance(claimed, bool):
-        if not math.isclose(claimed, computed, rel_tol=1e-9, abs_tol=1e-12):
-            raise UserError(f"{path}: {key} is {claimed}, {source} give {computed}")
-    elif claimed != computed or isinstance(claimed, bool) != isinstance(computed, bool):
-        raise UserError(f"{path}: {key} is {claimed!r}, {source} give {computed!r}")
+    if found := _find_difference(claimed, computed):
+        place = f"{key}{found.key}" if key else found.key.removeprefix(".")
+        raise UserError(f"{path}: {place} is {found.claimed!r}, {source} give {found.computed!r}")
 
 
-def _have_same_keys(claimed: Any, computed: Any) -> bool:
-    both = isinstance(claimed, dict) and isinstance(computed, dict)
-    return both and cast(Json, claimed).keys() == cast(Json, computed).keys()
-
-
-def _have_same_length(claimed: Any, computed: Any) -> bool:
-    both = isinstance(claimed, list) and isinstance(computed, list | tuple)
-    return both and len(cast("list[Any]", claimed)) == len(cast("list[Any]", computed))
+def _find_difference(claimed: Any, computed: Any) -> _Difference | None:
+    """Return the first difference, its key relative to the two values (`.name`, `[index]`), None for none."""
+    if isinstance(computed, dict):
+        if not isinstance(claimed, dict) or claimed.keys() != computed.keys():
+            return _Difference("", claimed, computed)
+        for name, value in cast(Json, computed).items():
+            if found := _find_difference(claimed[name], value):
+                return found._replace(key=f".{name}{found.key}")
+        return None
+    if isinstance(computed, list | tuple):
+        items = cast(Sequence[Any], computed)
+        if not isinstance(claimed, list) or len(cast("list[Any]", claimed)) != len(items):
+            return _Difference("", claimed, items)
+        for index, value in enumerate(items):
+            if found := _find_difference(claimed[index], value):
+                return found._replace(key=f"[{index}]{found.key}")
+        return None
+    if isinstance(claimed, bool) == isinstance(computed, bool):
+        if claimed == computed:
+            return None
+        numbers = isinstance(computed, float) and isinstance(claimed, int | float)
+        if numbers and math.isclose(claimed, computed, rel_tol=1e-9, abs_tol=1e-12):
+            return None
+    return _Difference("", claimed, computed)

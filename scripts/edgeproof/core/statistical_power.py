@@ -56,6 +56,7 @@ def power_of_pairs(log_effect: float, log_sd: float, log_margin: float, pairs: i
     return max(0.0, near + far - 1)
 
 
+@functools.lru_cache(maxsize=1024)
 def pairs_needed(
     log_effect: float, log_sd: float, log_margin: float, alpha: float, power: float = 0.8, limit: int = 10_000
 ) -> int | None:

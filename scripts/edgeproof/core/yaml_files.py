@@ -9,15 +9,17 @@ from typing import Any, cast
 import yaml
 
 from .configuration import Json
-from .documents import read_text, validate_once
+from .documents import read_text, validate
 from .errors import UserError
 from .files import FilePath
+from .reader import read_once
 
 
+@read_once
 def read_yaml(path: FilePath, kind: str) -> Json:
     """Return the YAML document at `path`, validated as `kind`; duplicate keys, NaN and unknown keys are UserErrors."""
     text = read_text(path)
-    return validate_once(parse_yaml(text, path), kind, path, text)
+    return validate(parse_yaml(text, path), kind, path)
 
 
 def parse_yaml(text: str, where: FilePath) -> Any:

@@ -1,13 +1,15 @@
-"""What a device can tell apart as plain data: its A/A calibration in words, and its pairs drawn session by session."""
+"""The section on calibrations as plain data: the A/A calibration of each device, its pairs drawn by session."""
 
 import math
 
 import numpy as np
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath
 from edgeproof.core.layout import Cell
 
 from .charts import draw_sessions, label_of
-from .collecting import link_from
+from .collecting import CalibrationEvidence, link_from
 from .formatting import (
     SPACE,
     first_up,
@@ -21,14 +23,14 @@ from .formatting import (
 
 _STATES = {"fit": "ok", "limited": "tolerated", "unfit": "failing"}
 _SENTENCES = {
-    "fit": "Fit: it sees differences as small as the margin",
-    "limited": "Limited: what it finds holds, but not all that it is asked",
-    "unfit": "Unfit: no comparison on it is worth much",
+    "fit": "Fit: it detects differences as small as the margin",
+    "limited": "Limited: the differences it reports hold, but it may miss some that are larger than the margin",
+    "unfit": "Unfit: do not rely on comparisons measured on it",
 }
 
 
-def describe_calibrations(calibrations, page):
-    """Return one dict per calibrated device, its drawing included."""
+def describe_calibrations(calibrations: list[CalibrationEvidence], page: FilePath) -> list[Json]:
+    """Return one dict per calibrated device, including its drawing; links are relative to the folder of `page`."""
     return [_describe(item, page) for item in calibrations]
 
 
@@ -48,7 +50,7 @@ def _describe(item, page):
         "simulated": noise["provenance"] == "simulated",
         "facts": [
             {
-                "name": "Smallest difference it sees",
+                "name": "Smallest difference it detects",
                 "text": format_percent(noise["detectable_effect"] - 1, 2),
                 "more": f"with {noise['pairs_per_comparison']} pairs, four times in five",
             },

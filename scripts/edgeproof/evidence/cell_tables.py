@@ -1,11 +1,13 @@
-"""The tables of cells, percentiles, outputs and digests as plain data: text, and None for what was not had."""
+"""The tables of cells, percentiles, outputs and digests as plain data: texts, and None where there is no value."""
 
 import numpy as np
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import anchor_of, label_of
-from .collecting import link_from
+from .collecting import CellEvidence, link_from
 from .formatting import (
     SPACE,
     choose_unit,
@@ -34,8 +36,8 @@ _NAMES = {
 }
 
 
-def list_models(cells):
-    """Return [(model, its cells, unit, factor)] in the order of the campaign; the unit suits its latencies."""
+def list_models(cells: list[CellEvidence]) -> list[tuple[str, list[CellEvidence], str, float]]:
+    """Return [(model, its cells, unit, factor from ms)] in the order of the campaign; the unit suits the latencies."""
     models = []
     for model in dict.fromkeys(item.cell.model for item in cells):
         own = [item for item in cells if item.cell.model == model]
@@ -43,7 +45,7 @@ def list_models(cells):
     return models
 
 
-def describe_cells(cells):
+def describe_cells(cells: list[CellEvidence]) -> list[Json]:
     """Return the table of cells, one group per model: {model, rows}."""
     return [
         {"model": model, "rows": [_describe_cell(item, unit, factor) for item in own]}
@@ -51,8 +53,8 @@ def describe_cells(cells):
     ]
 
 
-def list_reasons(item):
-    """Return why a cell is not ok, one line each, the tests of an unstable run apart; and whether it took repeats."""
+def list_reasons(item: CellEvidence) -> list[str]:
+    """Return why a cell is not ok, one line per reason and per failed stability test, and how often it was measured."""
     stability, before = item.result["stability"], item.result["unstable_before"]
     if item.result["status"] != "unstable":
         repeats = [f"measured {len(before) + 1} times, unstable before the last"] if before else []
@@ -66,8 +68,8 @@ def _name_test(reason):
     return f"{name.replace('_', ' ')}: {detail}"
 
 
-def describe_percentiles(cells):
-    """Return {names, groups}: `names` with their floors; rows hold one entry per name, or one reason for all."""
+def describe_percentiles(cells: list[CellEvidence]) -> Json:
+    """Return {names, groups}. `names`: percentiles with their floors. A row has one entry each, or one reason."""
     floors = next((item.result["percentiles"] for item in cells if item.result["percentiles"]), {})
     names = [{"name": name, "floor": format_count(floors[name]["floor_samples"])} for name in PERCENTILES if floors]
     groups = []
@@ -78,8 +80,8 @@ def describe_percentiles(cells):
     return {"names": names, "groups": groups}
 
 
-def describe_parities(cells):
-    """Return the table of artifacts, each once however many devices run it: how their outputs and answers agree."""
+def describe_parities(cells: list[CellEvidence]) -> list[Json]:
+    """Return the table of outputs, one row per artifact even if several devices run it."""
     seen, rows = set(), []
     for item in cells:
         if item.paths["parity"] not in seen:
@@ -88,8 +90,8 @@ def describe_parities(cells):
     return rows
 
 
-def describe_digests(cells, page):
-    """Return the table of digests, with links relative to the page."""
+def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
+    """Return the table of digests; links are relative to the folder of `page`."""
     return [
         {
             "label": f"{item.cell.model} · {label_of(item.cell)}",
@@ -107,15 +109,15 @@ def describe_digests(cells, page):
     ]
 
 
-def describe_quality(parity):
-    """Return {reference, candidate, difference, interval, unit, count} of what a parity found: accuracy or error."""
+def describe_quality(parity: Json) -> Json | None:
+    """Return {reference, candidate, difference, interval, unit, count} of the accuracy or the error in a parity."""
     if "error" in parity:
         return describe_error(parity["error"])
     return describe_accuracy(parity["accuracy"])
 
 
-def describe_error(error):
-    """Return a regression's error as `describe_quality` has it; without an interval, both answered alike."""
+def describe_error(error: Json) -> Json:
+    """Return the RMSE of a model that predicts numbers, as `describe_quality` does."""
     difference, low, high = (error[key] for key in ("difference", "low", "high"))
     known = low is not None
     decimals = min(4, decimals_for(difference, low, high)) if difference else 0
@@ -134,8 +136,8 @@ def describe_error(error):
     }
 
 
-def describe_accuracy(accuracy):
-    """Return an accuracy as `describe_quality` has it, or None."""
+def describe_accuracy(accuracy: Json | None) -> Json | None:
+    """Return an accuracy as `describe_quality` does, or None."""
     if accuracy is None:
         return None
     difference, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
@@ -212,7 +214,7 @@ def _percentile_row(item, unit, factor):
         "common": None,
         "entries": [],
     }
-    # An unstable run has many words for one thing: processes disagree, so samples are worth little.
+    # All percentiles of an unstable run are withheld for the same reason, so it is given once.
     if all(entry["value_ms"] is None for entry in entries.values()):
         row["common"] = entries["p50"]["reason"]
         return row
@@ -248,7 +250,7 @@ def _describe_metric(name, value, absent):
 def _format_metric(name, value):
     if name in _SHARES:
         return format_percent(value)
-    if name == "cosine_min" and value is not None and value > 0.9:  # what is missing to 1 is what counts
+    if name == "cosine_min" and value is not None and value > 0.9:  # the distance to 1 is what matters
         return format_fixed(value, min(9, decimals_for(1 - value, digits=2))) if value < 1 - 1e-12 else "1"
     return format_number(value)
 

@@ -1,20 +1,24 @@
-"""Drawings as plain data: positions in percent, paths, and the words that stand beside and inside them."""
+"""Drawings as plain data: positions in percent of the width, SVG paths, and texts."""
 
 import math
 
 import numpy as np
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.layout import Cell
+
+from .collecting import CellEvidence
 from .formatting import DASH, SPACE, choose_unit, format_estimate, format_limit, format_number, plural
 from .scales import fit_ratio_scale, fit_scale, place_ratio_ticks, place_ticks
 
 ROWS_PER_DRAWING = 60
 _CLOUD_HEIGHT = 26.0
-_PAIRS_REACH = 1.6  # single pairs widen an axis up to so many times what intervals and margins need (log scale)
+_PAIRS_REACH = 1.6  # single pairs widen an axis to at most this multiple of what intervals and margins need (log scale)
 _DOTS_TOP, _DOTS_HEIGHT = 42.0, 18.0
 
 
-def draw_latencies(cells):
-    """Return one figure per model, in the order of the cells; a figure has one axis for all its cells.
+def draw_latencies(cells: list[CellEvidence]) -> list[Json]:
+    """Return one figure per model, in the order of the cells; all cells of a model share one axis.
 
     Figure: {model, unit, log, ticks, parts: [{title, rows}], absent: [{cell, reason}]}.
     """
@@ -39,10 +43,10 @@ def draw_latencies(cells):
     return figures
 
 
-def draw_forest(rows):
-    """Return the forest plot of comparisons: {ticks, one, parts}, or None where no comparison has a difference.
+def draw_forest(rows: list[Json]) -> Json | None:
+    """Return the forest plot of comparisons: {ticks, one, parts}, or None if no comparison has a difference.
 
-    `rows`: dicts with `effect` ({ratio, low, high, margin, ratios} or None); each gets a `drawing`.
+    `rows`: dicts with `effect` ({ratio, low, high, margin, ratios} or None); a `drawing` is added to each.
     """
     effects = [row["effect"] for row in rows if row["effect"]]
     if not effects:
@@ -56,7 +60,7 @@ def draw_forest(rows):
     return {"ticks": _ticks(place_ratio_ticks(scale)), "one": _round(scale.position(1.0)), "parts": split_rows(rows)}
 
 
-def draw_sessions(sessions, margin):
+def draw_sessions(sessions: list[np.ndarray], margin: float) -> Json:
     """Return the dot plot of A/A ratios: {ticks, one, margin, rows: [{dots, middle}]}, one row per session.
 
     `sessions`: ratios right / left, one array each.
@@ -77,8 +81,8 @@ def draw_sessions(sessions, margin):
     }
 
 
-def split_rows(rows):
-    """Return parts of at most ROWS_PER_DRAWING rows; only the first is shown unfolded."""
+def split_rows(rows: list[Json]) -> list[Json]:
+    """Return parts of at most ROWS_PER_DRAWING rows; the page shows the first and folds the others."""
     parts = [rows[start : start + ROWS_PER_DRAWING] for start in range(0, len(rows), ROWS_PER_DRAWING)]
     return [
         {"title": f"Rows {number * ROWS_PER_DRAWING + 1} {DASH} {number * ROWS_PER_DRAWING + len(part)}", "rows": part}
@@ -86,18 +90,18 @@ def split_rows(rows):
     ]
 
 
-def label_of(cell):
-    """Return the name of a cell among those of its model."""
+def label_of(cell: Cell) -> str:
+    """Return the name of a cell within its model: preset, precision, device."""
     return f"{cell.preset} · {cell.precision} · {cell.device}"
 
 
-def anchor_of(cell):
-    """Return the fragment that links to a cell's row."""
+def anchor_of(cell: Cell) -> str:
+    """Return the HTML id of a cell's row."""
     return f"cell-{cell.model}-{cell.preset}-{cell.device}-{cell.precision}"
 
 
 def _shared_scale(items):
-    """Return an axis that holds every headline, every process and 5 to 95 % of the samples; long tails may leave it."""
+    """Return an axis that holds every median and 5 to 95 % of the samples; long tails may reach beyond it."""
     lows, highs = [], []
     for item in items:
         quantiles, latency = item.distribution.quantiles, item.result["latency"]
@@ -149,7 +153,7 @@ def _latency_row(item, scale, unit, factor):
 
 
 def _draw_cloud(distribution, scale):
-    """Return the path of the density in a box 1,000 wide and as high as the cloud; highest point at the top."""
+    """Return the SVG path of the density in a box 1,000 wide and _CLOUD_HEIGHT high."""
     edges = np.linspace(distribution.low, distribution.high, len(distribution.density) + 1)
     centres = (edges[:-1] + edges[1:]) / 2
     heights = distribution.density * (centres if scale.log else 1.0)  # per unit of the axis
@@ -180,7 +184,7 @@ def _extent(effect):
 
 
 def _segment(scale, low, high):
-    """Return {x, width} of a span in percent, or None where a bound is unknown."""
+    """Return {x, end, width} of a span in percent, or None if a bound is unknown."""
     if low is None or high is None:
         return None
     start, end = scale.position(low), scale.position(high)

@@ -1,6 +1,7 @@
-"""Collecting what a campaign has found: every document checked, every chain of digests followed, nothing drawn yet."""
+"""Collecting the evidence of a campaign: all documents are read and checked, and their digests must match."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.calibration.noise import read_noise, read_ratios
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.pairs import read_pairs
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -23,6 +25,7 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.paired_test import PairJudgement, adjust_judgements, judge_pairs
+from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.scenario.loading import load_scenario
@@ -34,6 +37,7 @@ from edgeproof.runs.results import read_result
 from .gate import judge_cell, judge_plan
 from .latency_shapes import Distribution, describe_distribution
 from .regression_gate import check_regressions
+from .wanted import CampaignSnapshot, GateSettings
 
 
 class CellEvidence(NamedTuple):
@@ -54,10 +58,10 @@ class CellEvidence(NamedTuple):
 
 
 class ComparisonEvidence(NamedTuple):
-    """One comparison. `judgement`: adjusted for all comparisons of the campaign, None where there is no difference.
+    """One comparison. `judgement`: corrected for the number of comparisons; None without a difference.
 
-    `ratios`: right / left of each pair, in order; empty where there is no difference. `regression`, `decision`: their
-    documents, which rest on the comparison alone.
+    `ratios`: right / left of each pair, in order; empty without a difference. `regression`, `decision`: their
+    documents, which do not know the correction.
     """
 
     report: dict
@@ -69,7 +73,7 @@ class ComparisonEvidence(NamedTuple):
 
 
 class CalibrationEvidence(NamedTuple):
-    """What a device can tell apart. `ratios`: right / left of its A/A pairs, one array per session."""
+    """The A/A calibration of a device. `ratios`: right / left of its pairs, one array per session."""
 
     noise: dict
     ratios: list
@@ -77,9 +81,9 @@ class CalibrationEvidence(NamedTuple):
 
 
 class PlanEvidence(NamedTuple):
-    """Where a pipeline's stages run for one goal, and what came of running it so (`check`).
+    """The plan of a pipeline for one goal, and the check that ran it (`check`).
 
-    `optimality`: in the words of the verifier that knows nothing of the solver. `verdict`: the gate's (see
+    `optimality`: what the verifier found without the solver. `verdict`: the gate's (see
     `gate.judge_plan`). `paths`: {plan, page, check, scenario}.
     """
 
@@ -91,9 +95,9 @@ class PlanEvidence(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """All of a campaign. `identities`, `samples`: by model. `calibrations`: of its devices, none if it has none.
+    """The evidence of a campaign. `identities`, `samples`: documents by model.
 
-    `gated`: what the gate says of comparisons with a baseline (see `regressions.check_regressions`).
+    `gated`: the gate's entries on comparisons with a baseline (see `regression_gate.check_regressions`).
     """
 
     campaign: str
@@ -107,12 +111,17 @@ class Evidence(NamedTuple):
     gated: list
 
 
-def collect_evidence(snapshot, tolerate=(), noise_paths=(), regressions=None):
+@reading_once()
+def collect_evidence(
+    snapshot: CampaignSnapshot,
+    tolerate: Sequence[str] = (),
+    noise_paths: Sequence[str] = (),
+    regressions: GateSettings | None = None,
+) -> Evidence:
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 
-    `snapshot`: {campaign, cells: [[model, preset, device, precision, builder]], comparisons: [names], plans:
-    [[pipeline, goal]]}. `noise_paths`: noise.json of the devices that the campaign calibrates. `regressions`: as for
-    the gate. UserError names the first document that is missing, invalid, or does not follow from what it was made of.
+    `tolerate`: statuses that pass the gate besides `ok`. `noise_paths`: noise.json of each device that the campaign
+    calibrates. UserError names the first document that is missing, invalid, or does not follow from its inputs.
     """
     models = dict.fromkeys(row[0] for row in snapshot["cells"])
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
@@ -129,12 +138,12 @@ def collect_evidence(snapshot, tolerate=(), noise_paths=(), regressions=None):
     )
 
 
-def link_from(page, path):
-    """Return the relative link from one file of the results to another."""
+def link_from(page: FilePath, path: FilePath) -> str:
+    """Return the relative link from the file `page` to the file `path`."""
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 
-def _collect_cell(row, artifacts, identities, tolerate):
+def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerate: Sequence[str]) -> CellEvidence:
     cell, builder = Cell(*row[:4]), row[4]
     run, built = run_folder(cell), artifact_folder(cell.model, cell.preset, builder, cell.precision)
     if built not in artifacts:  # several devices may share it
@@ -171,7 +180,7 @@ def _collect_cell(row, artifacts, identities, tolerate):
     )
 
 
-def _read_artifact(folder, identity):
+def _read_artifact(folder: str, identity: Json) -> tuple[Json, Json, dict[str, str]]:
     manifest, parity = read_manifest(f"{folder}/manifest.json"), read_parity(f"{folder}/parity.json")
     digests = {name: sha256_file(f"{folder}/{name}.json") for name in ("manifest", "parity")}
     if manifest["source"]["sha256"] != identity["sha256"]:
@@ -182,7 +191,7 @@ def _read_artifact(folder, identity):
     return manifest, parity, digests
 
 
-def _collect_comparison(name, results):
+def _collect_comparison(name: str, results: dict[Cell, str]) -> ComparisonEvidence:
     folder = comparison_folder(name)
     paths = {
         "report": f"{folder}/report.json",
@@ -206,12 +215,12 @@ def _collect_comparison(name, results):
     return ComparisonEvidence(report, judgement, right / left, regression, decision, paths)
 
 
-def _collect_calibration(path):
+def _collect_calibration(path: str) -> CalibrationEvidence:
     noise = read_noise(path)
     return CalibrationEvidence(noise, read_ratios(path, noise), str(path))
 
 
-def _collect_plan(pipeline, goal):
+def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
     folder = plan_folder(pipeline, goal)
     paths = {
         "plan": f"{folder}/plan.json",
@@ -232,8 +241,8 @@ def _collect_plan(pipeline, goal):
     return PlanEvidence(plan, check, found.optimality, judge_plan(plan, check), paths)
 
 
-def _adjust(comparisons):
-    """Correct the judgements of one table for their number (Holm)."""
-    judged = [item for item in comparisons if item.judgement is not None]
-    adjusted = iter(adjust_judgements([item.judgement for item in judged]) if judged else ())
+def _adjust(comparisons: list[ComparisonEvidence]) -> list[ComparisonEvidence]:
+    """Correct the judgements for their number (Holm)."""
+    judged = [item.judgement for item in comparisons if item.judgement is not None]
+    adjusted = iter(adjust_judgements(judged) if judged else ())
     return [item if item.judgement is None else item._replace(judgement=next(adjusted)) for item in comparisons]

@@ -1,9 +1,11 @@
-"""Comparisons as plain data: the verdict in one sentence, the difference where there may be one, and all reasons."""
+"""The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath
 from edgeproof.core.layout import Cell
 
 from .charts import anchor_of
-from .collecting import link_from
+from .collecting import ComparisonEvidence, link_from
 from .formatting import (
     DASH,
     SPACE,
@@ -11,7 +13,6 @@ from .formatting import (
     first_up,
     format_fixed,
     format_limit,
-    format_number,
     format_percent,
     format_range,
     format_signed,
@@ -32,29 +33,30 @@ _NAMED = 4  # names in one sentence
 _COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
 
 
-def describe_comparisons(comparisons, page):
-    """Return one dict per comparison. `effect` is None, and no text names a difference, where none may be given."""
+def describe_comparisons(comparisons: list[ComparisonEvidence], page: FilePath) -> list[Json]:
+    """Return one dict per comparison; links start from the folder of `page`. `effect` is None without a difference."""
     return [_describe(item, page) for item in comparisons]
 
 
-def describe_correction(comparisons):
-    """Return one sentence on the correction for many comparisons, empty where there is nothing to correct."""
-    judged = [item for item in comparisons if item.judgement is not None]
+def describe_correction(comparisons: list[ComparisonEvidence]) -> str:
+    """Return one sentence on the correction for many comparisons, empty with fewer than two."""
+    judged = [(item.report, item.judgement) for item in comparisons if item.judgement is not None]
     if len(judged) < 2:
         return ""
-    changed = [item.report["comparison"] for item in judged if item.judgement.verdict != item.report["verdict"]]
+    changed = [report["comparison"] for report, judgement in judged if judgement.verdict != report["verdict"]]
     count = plural(len(changed), "verdict")
     names = ": " + ", ".join(changed) if 0 < len(changed) <= _NAMED else ""
     told = f"which left undecided {count} that stood on their own{names}" if changed else "which changed none"
     return f"The verdicts of the {len(judged)} differences on this page are corrected for their number (Holm), {told}."
 
 
-def name_sides(left, right):
-    """Return what tells two cells apart: the values of the fields that differ, or the same word twice for one cell."""
+def name_sides(left: dict[str, str], right: dict[str, str]) -> tuple[str, str]:
+    """Return names of both sides: the values of the fields that differ, or "the left side" and "the right side"."""
     fields = [field for field in ("model", "preset", "precision", "device") if left[field] != right[field]]
     if not fields:
         return "the left side", "the right side"
-    return tuple(" · ".join(side[field] for field in fields) for side in (left, right))
+    left_name, right_name = (" · ".join(side[field] for field in fields) for side in (left, right))
+    return left_name, right_name
 
 
 def _describe(item, page):
@@ -99,7 +101,7 @@ def _describe(item, page):
 
 
 def _entitle(name, left, right):
-    """Return {title, subtitle} of a row; the names that a table gives its comparisons are long, their sides are not."""
+    """Return {title, subtitle} of a row. The long name that a table of comparisons makes is replaced by its sides."""
     sides = name_sides(left, right)
     if not name.endswith("-{}-vs-{}".format(*sides)):
         return {"title": name, "subtitle": None}
@@ -108,7 +110,7 @@ def _entitle(name, left, right):
 
 
 def _describe_effect(item):
-    """Return the difference of a comparison, from its pairs or from two sessions; None where none may be given."""
+    """Return the difference of a comparison, from its pairs or from two sessions; None if it has none."""
     judgement, sessions = item.judgement, item.report.get("between_sessions")
     if judgement is not None:
         interval = judgement.ratio
@@ -119,8 +121,11 @@ def _describe_effect(item):
     else:
         return None
     decimals = decimals_for(ratio, low, high, digits=4)
-    places, known = max(0, decimals - 2), low is not None
-    delta, low_delta, high_delta = (None if value is None else 100 * (value - 1) for value in (ratio, low, high))
+    places, delta = max(0, decimals - 2), 100 * (ratio - 1)
+    interval_text = delta_interval_text = None
+    if low is not None and high is not None:
+        interval_text = format_range(low, high, decimals)
+        delta_interval_text = f"{format_range(100 * (low - 1), 100 * (high - 1), places, sign=True)}{SPACE}%"
     return {
         "paired": judgement is not None,
         "ratio": ratio,
@@ -129,11 +134,11 @@ def _describe_effect(item):
         "margin": item.report["margin"],
         "ratios": item.ratios.tolist(),
         "ratio_text": format_fixed(ratio, decimals),
-        "interval_text": format_range(low, high, decimals) if known else None,
+        "interval_text": interval_text,
         "delta_text": f"{format_signed(delta, places)}{SPACE}%",
-        "delta_interval_text": f"{format_range(low_delta, high_delta, places, sign=True)}{SPACE}%" if known else None,
+        "delta_interval_text": delta_interval_text,
         "amount_text": f"{format_fixed(abs(delta), min(places, decimals_for(delta)))}{SPACE}%",
-        "confidence": format_number(100 * confidence, 4).rstrip("0").rstrip("."),
+        "confidence": f"{100 * confidence:.4g}",
     }
 
 
@@ -174,8 +179,8 @@ def _describe_noise(noise):
     effect = format_percent(noise["detectable_effect"] - 1, 2)
     device = ("Simulated device " if noise["provenance"] == "simulated" else "Device ") + noise["device"]
     return (
-        f"{device} is {noise['fitness']} for measuring: it sees differences from {effect} on, and "
-        f"calls {format_percent(noise['false_rate'], 2)} of comparisons of a thing with itself different."
+        f"{device} is {noise['fitness']} for measuring: it detects differences from {effect} on, and "
+        f"reports a difference in {format_percent(noise['false_rate'], 2)} of comparisons of an artifact with itself."
     )
 
 
@@ -193,7 +198,7 @@ def _describe_reason(reason):
 
 
 def _show(value):
-    """Return a field's value as {text, full}: digests are shortened, and what is unknown says so."""
+    """Return a field's value as {text, full}: digests are shortened, None becomes "not available"."""
     if value is None:
         return {"text": "not available", "full": None}
     if isinstance(value, bool):
@@ -216,5 +221,5 @@ def _name_cell(cell):
 
 
 def _start(name):
-    """Names of presets and precisions are never capitalised, words are."""
+    """Capitalise "the left side"; leave names of presets and precisions as they are."""
     return first_up(name) if name.startswith("the ") else name

@@ -1,10 +1,12 @@
-"""The environment as plain data: what was the same in all sessions of a device, and what moved during each."""
+"""The section on environments as plain data: facts of each device, and what changed during each of its sessions."""
 
 from collections import Counter
 
+from edgeproof.core.configuration import Json
 from edgeproof.runs.conditions import describe_throttling, judge_environment
 
 from .charts import label_of
+from .collecting import CellEvidence
 from .formatting import SPACE, format_bytes, format_fixed, format_number, format_percent, format_time
 
 _FACTS = (
@@ -26,8 +28,8 @@ _FACTS = (
 _LOAD_LIMIT, _FREQUENCY_LIMIT, _TEMPERATURE_LIMIT = 0.5, 0.1, 10.0
 
 
-def describe_environments(cells):
-    """Return one dict per device: facts, what is not available, one row per session with what to notice in it."""
+def describe_environments(cells: list[CellEvidence]) -> list[Json]:
+    """Return one dict per device: its facts, what is not available, and one row per session with its notices."""
     devices = []
     for name in dict.fromkeys(item.cell.device for item in cells):
         own = [item for item in cells if item.cell.device == name]
@@ -53,8 +55,8 @@ def describe_environments(cells):
     return devices
 
 
-def notice_changes(environment, provenance="measured"):
-    """Return what in a session's environment a reader should know before trusting it, one line each."""
+def notice_changes(environment: Json, provenance: str = "measured") -> list[str]:
+    """Return one line for each change in a session's environment that may have affected its times."""
     before, after = environment["before"], environment["after"]
     lines = judge_environment(environment) if provenance == "measured" else []
     cpus, load = before["cpu_count"], before["load_average"]
@@ -93,7 +95,7 @@ def _describe_facts(items):
 
 
 def _counted(values, total):
-    """Return [{text, count}], most frequent first, the count only where sessions differ; None when nobody knows any."""
+    """Return [{text, count}], most frequent first; a count if sessions differ. None if no session has a value."""
     if not [value for value in values if value is not None]:
         return None
     differ = len(values) > 1
@@ -167,7 +169,7 @@ _COLUMNS = tuple(
 
 
 def _change(before, after):
-    """Return "before → after", one value where both are equal, None where neither is known."""
+    """Return "before → after", one value if both are equal, None if neither is known."""
     if before is None and after is None:
         return None
     if before == after:

@@ -1,9 +1,10 @@
-"""Numbers as text: as many digits as their interval supports, units with a narrow space, what is missing as None."""
+"""Numbers as text: as many digits as the interval supports, a narrow space before the unit, None for no value."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-SPACE = "\u202f"  # narrow, and no line break between a number and its unit
+SPACE = "\u202f"  # narrow, no-break: keeps a number and its unit on one line
 MINUS = "\u2212"
 DASH = "\u2013"
 _UNITS = ((1e3, "s", 1e-3), (1.0, "ms", 1.0), (1e-3, "µs", 1e3), (0.0, "ns", 1e6))
@@ -11,14 +12,14 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_DIGITS = 5
 
 
-def choose_unit(values_ms):
-    """Return (unit, factor from ms) that suits values given in ms: that of their geometric mean."""
+def choose_unit(values_ms: Sequence[float | None]) -> tuple[str, float]:
+    """Return (unit, factor from ms) that suits the geometric mean of values in ms."""
     values = [value for value in values_ms if value]
     typical = math.exp(sum(map(math.log, values)) / len(values)) if values else 1.0
     return next((unit, factor) for least, unit, factor in _UNITS if typical >= least)
 
 
-def decimals_for(value, low=None, high=None, digits=3):
+def decimals_for(value: float, low: float | None = None, high: float | None = None, digits: int = 3) -> int:
     """Return how many decimals to show: two digits of the interval's half width, or `digits` of the value."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
     if low is None or high is None or high <= low:
@@ -27,13 +28,13 @@ def decimals_for(value, low=None, high=None, digits=3):
     return max(0, min(supported, _MOST_DIGITS - 1 - magnitude))
 
 
-def format_fixed(value, decimals):
+def format_fixed(value: float, decimals: int) -> str:
     """Return a number with a fixed number of decimals, a true minus and thin spaces between thousands."""
     text = f"{abs(value):,.{decimals}f}".replace(",", SPACE)
     return (MINUS if value < 0 and any(digit in "123456789" for digit in text) else "") + text
 
 
-def format_number(value, digits=3):
+def format_number(value: float | None, digits: int = 3) -> str | None:
     """Return a number with so many significant digits; very small and very large ones with a power of ten."""
     if value is None:
         return None
@@ -45,8 +46,10 @@ def format_number(value, digits=3):
     return format_fixed(value, decimals_for(value, digits=digits))
 
 
-def format_estimate(value, low, high, factor=1.0):
-    """Return (value, interval) with digits that the interval supports; the interval is None when unknown."""
+def format_estimate(
+    value: float | None, low: float | None, high: float | None, factor: float = 1.0
+) -> tuple[str | None, str | None]:
+    """Return (value, interval) with as many digits as the interval supports; None for what is unknown."""
     if value is None:
         return None, None
     if low is None or high is None:
@@ -56,24 +59,24 @@ def format_estimate(value, low, high, factor=1.0):
     return format_fixed(value, decimals), format_range(low, high, decimals)
 
 
-def format_range(low, high, decimals, sign=False):
-    """Return "1.2 – 1.4"; with `sign`, words, because a dash between signs confuses."""
+def format_range(low: float, high: float, decimals: int, sign: bool = False) -> str:
+    """Return "1.2 – 1.4", or with `sign` "-1.2 to +1.4"."""
     texts = [format_signed(item, decimals) if sign else format_fixed(item, decimals) for item in (low, high)]
     return f" {'to' if sign else DASH} ".join(texts)
 
 
-def format_signed(value, decimals):
+def format_signed(value: float, decimals: int) -> str:
     """Return a number with its sign, + included."""
     text = format_fixed(value, decimals)
     return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
 
 
-def format_percent(share, digits=3):
+def format_percent(share: float | None, digits: int = 3) -> str | None:
     """Return a share as a percentage."""
     return None if share is None else f"{format_number(100 * share, digits)}{SPACE}%"
 
 
-def format_bytes(count):
+def format_bytes(count: int | None) -> str | None:
     """Return a number of bytes with a decimal unit (kB = 1,000 bytes)."""
     if count is None:
         return None
@@ -83,7 +86,7 @@ def format_bytes(count):
     return f"{count}{SPACE}B"
 
 
-def format_quantity(count):
+def format_quantity(count: int) -> str:
     """Return a large count with three digits and k, M or G."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= size:
@@ -91,23 +94,23 @@ def format_quantity(count):
     return str(count)
 
 
-def format_limit(value, share=False):
-    """Return a number that somebody chose, with the digits they gave it; a share as a percentage."""
+def format_limit(value: float, share: bool = False) -> str:
+    """Return a number from the configuration with the digits given there; a share as a percentage."""
     return f"{100 * value:.6g}{SPACE}%" if share else f"{value:g}"
 
 
-def format_count(count):
+def format_count(count: int | None) -> str | None:
     """Return a whole number with thin spaces between thousands."""
     return None if count is None else format_fixed(count, 0)
 
 
-def format_time(unix_s):
+def format_time(unix_s: float | None) -> str | None:
     """Return a moment in UTC, to the minute."""
     return None if unix_s is None else datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def format_period(moments):
-    """Return the days and minutes that some moments span, in UTC; None without a moment."""
+def format_period(moments: Sequence[float]) -> str | None:
+    """Return the period from the first to the last of the moments (Unix seconds) in UTC; None without a moment."""
     if not moments:
         return None
     first, last = (datetime.fromtimestamp(moment, UTC) for moment in (min(moments), max(moments)))
@@ -117,21 +120,21 @@ def format_period(moments):
     return f"{first:%Y-%m-%d %H:%M} {DASH} {last.strftime('%H:%M' if same_day else '%Y-%m-%d %H:%M')} UTC"
 
 
-def shorten_digest(digest):
+def shorten_digest(digest: str | None) -> str | None:
     """Return the first twelve digits of a digest, enough to recognise it."""
     return None if digest is None else digest[:12]
 
 
-def plural(number, noun):
-    """Return "1 cell", "2 cells"; nouns in -s as they are with 2."""
+def plural(number: int, noun: str) -> str:
+    """Return "1 cell", "2 cells"; `noun` in the singular."""
     return f"{format_count(number)} {noun if number == 1 else noun + 's'}"
 
 
-def first_up(text):
-    """Return text as the beginning of a sentence."""
+def first_up(text: str) -> str:
+    """Return text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
-def plain(text):
+def plain(text: str) -> str:
     """Return text with ordinary spaces and signs, for Markdown and terminals."""
     return text.replace(SPACE, " ").replace(MINUS, "-") if isinstance(text, str) else text

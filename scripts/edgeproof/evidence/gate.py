@@ -1,25 +1,29 @@
-"""The gate: is every wanted cell ok, is there every plan, and no gated comparison worse? One line of reason each."""
+"""The gate: it passes if every cell is ok, every plan exists and runs, and no gated comparison has regressed."""
 
 import textwrap
+from collections.abc import Sequence
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_tables import describe_failure
 from edgeproof.runs.results import read_result
 
 from .regression_gate import check_regressions
+from .wanted import CampaignSnapshot, GateSettings
 
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
 
 
-def judge_cell(result, parity, tolerate=()):
+def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json:
     """Return {state, status, parity, reasons} of one cell; `state` is `ok`, `tolerated` or `failing`.
 
-    A cell passes when its result is ok, or has a status in `tolerate`, and its artifact computes what its source
-    computes. `reasons`: one line each, also for what is tolerated.
+    A cell passes if its result is ok, or has a status in `tolerate`, and the outputs of its artifact agree with those
+    of the source model (parity). `reasons`: one line each, also for what is tolerated.
     """
     reasons, failing = [], False
     if result["status"] != "ok":
@@ -33,11 +37,11 @@ def judge_cell(result, parity, tolerate=()):
     return {"state": state, "status": result["status"], "parity": parity["status"], "reasons": reasons}
 
 
-def judge_plan(plan, check):
-    """Return {state, status, reasons} of one plan: `ok`, or `failing` when nothing can be placed or runs as placed.
+def judge_plan(plan: Json, check: Json) -> Json:
+    """Return {state, status, reasons} of one plan: `failing` if the stages cannot be placed or do not run as placed.
 
-    A plan that is not proved optimal within the limit on effort is a plan; its report says how far it may be off. That
-    the pipeline took another time than predicted is a finding, and no reason to fail.
+    A plan that is not proved optimal passes; its report says how far it may be off. A prediction that misses the
+    measured time passes, too: it is a finding.
     """
     if not plan["plans"]:
         return {"state": "failing", "status": plan["status"], "reasons": [describe_failure(plan)]}
@@ -46,11 +50,14 @@ def judge_plan(plan, check):
     return {"state": "ok", "status": plan["status"], "reasons": []}
 
 
-def check_gate(snapshot, tolerate, output, regressions=None):
+@reading_once()
+def check_gate(
+    snapshot: CampaignSnapshot, tolerate: Sequence[str], output: FilePath, regressions: GateSettings | None = None
+) -> tuple[bool, str]:
     """Write `output` (`edgeproof.gate.v1`) if every cell and every plan passes; return (passed, text to print).
 
-    `snapshot`: as for `collecting.collect_evidence`. `regressions`: as for `regressions.check_regressions`, None when
-    no comparison is gated. No file is written when a cell or a gated comparison fails, so that the target stays unmade.
+    `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. If anything fails no
+    file is written, so that Snakemake runs the gate again next time.
     """
     cells = []
     for *names, builder in snapshot["cells"]:
@@ -81,7 +88,7 @@ def check_gate(snapshot, tolerate, output, regressions=None):
             "plans": plans,
         }
         write_json(output, document, "gate")
-    told = [*describe_cells(snapshot["campaign"], cells), *describe_regressions(compared), *describe_plans(plans)]
+    told = [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
     if passed:
         told.insert(0, f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
     told.append(f"Every number and reason: {evidence_folder(snapshot['campaign'])}/report.html")
@@ -91,8 +98,8 @@ def check_gate(snapshot, tolerate, output, regressions=None):
     return passed, "\n\n".join(told)
 
 
-def describe_plans(plans):
-    """Return what the gate says about plans, as paragraphs; none where all are ok."""
+def explain_plans(plans: list[Json]) -> list[str]:
+    """Return paragraphs on the plans that fail; none if all are ok."""
     return _describe_states(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:", "")
 
 
@@ -103,14 +110,14 @@ def _check_plan(pipeline, goal):
     return {"pipeline": pipeline, "goal": goal, **judge_plan(plan, check), **digests}
 
 
-def describe_regressions(compared):
-    """Return what the gate says about gated comparisons, as paragraphs; none where all are ok."""
+def explain_regressions(compared: list[Json]) -> list[str]:
+    """Return paragraphs on the gated comparisons that fail or are tolerated; none if all are ok."""
     failing = f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"
     return _describe_states(compared, failing, "Tolerated comparisons:")
 
 
-def describe_cells(campaign, cells):
-    """Return what the gate says about cells, as paragraphs; none where all are ok and measured."""
+def explain_cells(campaign: str, cells: list[Json]) -> list[str]:
+    """Return paragraphs on the cells that fail, are tolerated or are simulated; none if there are none."""
     failing = sum(entry["state"] == "failing" for entry in cells)
     verb = "is" if failing == 1 else "are"
     sentence = f"GATE NOT PASSED: {failing} of {len(cells)} cells of campaign {campaign} {verb} not ok."
@@ -144,8 +151,8 @@ def _is_parity_fine(result, parity, tolerate):
     if parity["status"] == "passed":
         return True
     if parity["status"] == "not_run" and parity["provenance"] == "simulated":
-        return True  # there is nothing that could agree
-    # Where the runtime lacks the provider, parity cannot be known, and saying so twice helps nobody.
+        return True  # simulated outputs have nothing to agree with
+    # Without the provider neither the run nor the parity is possible; it is reported once, for the run.
     tolerated = result["status"] == "unsupported" and "unsupported" in tolerate
     return tolerated and parity["reason"]["kind"] == "provider_unavailable"
 

@@ -1,4 +1,6 @@
-"""What follows from a comparison as plain data: the regression judgement and the deployment decision, in words."""
+"""The regression judgement and the deployment decision of a comparison as plain data, in words."""
+
+from edgeproof.core.configuration import Json
 
 from .formatting import (
     SPACE,
@@ -28,10 +30,10 @@ _IF = {"pass": "if it passed", "fail": "if it failed", "unknown": "if it were un
 _SIGNS = {"at_most": "≤", "at_least": "≥"}
 
 
-def describe_regression(regression, corrected=None):
-    """Return the regression judgement of a comparison; nothing in it compares where it was blocked.
+def describe_regression(regression: Json, corrected: str | None = None) -> Json:
+    """Return the regression judgement of a comparison; it has no thresholds if it was blocked.
 
-    `corrected`: the verdict after the correction of the whole table, where it is another than the comparison's own.
+    `corrected`: the verdict after the correction for many comparisons, if that changed it.
     """
     state, words = _REGRESSIONS[regression["status"]]
     blocked = regression["status"] == "blocked"
@@ -55,7 +57,7 @@ def describe_regression(regression, corrected=None):
     }
 
 
-def describe_decision(decision, corrected=None):
+def describe_decision(decision: Json, corrected: str | None = None) -> Json:
     """Return the deployment decision of a comparison's right side; `corrected` as for `describe_regression`."""
     state, words = _DECISIONS[decision["decision"]]
     verdicts = [line["verdict"] for line in decision["lines"]]
@@ -102,7 +104,7 @@ def _describe_rule(rule):
 
 
 def _describe_line(line, decision):
-    """Return one criterion: what is asked, what there is, and where its verdict, or the decision, would change."""
+    """Return one criterion: the limit, the value found, and where its verdict or the decision would change."""
     values = [line[name] for name in ("value", "low", "high")]
     known = all(value is not None for value in values) and values[1] < values[2]
     flips = [
@@ -119,7 +121,7 @@ def _describe_line(line, decision):
         "words": line["verdict"],
         "required": line["required"],
         "value": _with_unit(line["value"], line["unit"]),
-        "interval": _describe_interval(*values, line["unit"]) if known else None,
+        "interval": _describe_interval(line) if known else None,
         "limit": f"{_SIGNS[line['direction']]} {_with_unit(line['limit'], line['unit'], chosen=True)}",
         "provenance": line["provenance"],
         "simulated": line["provenance"] == "simulated",
@@ -129,10 +131,10 @@ def _describe_line(line, decision):
     }
 
 
-def _describe_interval(value, low, high, unit):
-    if unit == "pp":
-        return format_range(low, high, 2, sign=True)
-    return format_estimate(value, low, high)[1]
+def _describe_interval(line):
+    if line["unit"] == "pp":
+        return format_range(line["low"], line["high"], 2, sign=True)
+    return format_estimate(line["value"], line["low"], line["high"])[1]
 
 
 def _with_unit(value, unit, chosen=False):
@@ -145,6 +147,6 @@ def _with_unit(value, unit, chosen=False):
 
 
 def _signed(value):
-    """Return a number that somebody chose, with its sign."""
+    """Return a number from the configuration with its sign."""
     text = f"{abs(value):g}"
     return format_signed(value, len(text.partition(".")[2])) if value else text

@@ -1,5 +1,6 @@
-"""What a drawing needs of a cell's raw samples: quantiles, a histogram, and what lies beyond it."""
+"""What a drawing needs of the raw samples of a cell: quantiles, a histogram and the extremes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ _NS_PER_MS = 1e6
 
 
 class Distribution(NamedTuple):
-    """All samples of a run together, in ms: a description of what was seen, no estimate of percentiles.
+    """All samples of a run pooled, in ms. It describes these samples and does not estimate percentiles.
 
     `quantiles`: {fraction: ms}. `density`: smoothed counts of equal bins between `low` and `high` (the 1st and 99th of
     100 parts), largest 1. `minimum`, `maximum`: of all samples.
@@ -25,7 +26,7 @@ class Distribution(NamedTuple):
     density: np.ndarray
 
 
-def describe_distribution(processes, calls):
+def describe_distribution(processes: Sequence[np.ndarray], calls: Sequence[int]) -> Distribution:
     """Return the Distribution of int64 nanoseconds, one array per process; `calls`: inferences per sample of each."""
     pooled = np.concatenate([ns / (count * _NS_PER_MS) for ns, count in zip(processes, calls, strict=True)])
     values = np.quantile(pooled, QUANTILES)
@@ -46,7 +47,7 @@ def describe_distribution(processes, calls):
 
 
 def _widen(low, high):
-    """Equal samples have no width; a timer's step is the least that can be drawn."""
+    """Widen the range of (nearly) equal samples so that it can be drawn."""
     least = 0.002 * high
     if high - low >= least:
         return float(low), float(high)

@@ -1,17 +1,18 @@
-"""What a report cannot say, in sentences: whoever quotes it should read these first."""
+"""The limits of a report in sentences: what its numbers do not say. Read them before you quote it."""
 
 from collections import Counter
 
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import label_of
+from .collecting import Evidence
 from .formatting import format_count
 
 _SHOWN = 4  # names in one sentence
 
 
-def list_limits(evidence):
-    """Return [{title, text}] of everything that the campaign's evidence leaves open, the gravest first."""
+def list_limits(evidence: Evidence) -> list[dict[str, str]]:
+    """Return [{title, text}] of the limits that apply to a campaign, the gravest first."""
     cells, total = evidence.cells, len(evidence.cells)
     found = [
         _say_simulated(cells, total),
@@ -20,9 +21,8 @@ def list_limits(evidence):
         _say_wrong(cells),
         {
             "title": "Rows are not differences",
-            "text": "Each cell was measured in a session of its own. Subtracting two rows mixes the difference of the "
-            "models with the difference of the moments; only the comparisons, measured in interleaved pairs, say what "
-            "differs.",
+            "text": "Each cell was measured in its own session. If you subtract two rows, you also subtract what "
+            "changed between the sessions. Only the comparisons, measured in interleaved pairs, tell you what differs.",
         },
         _say_refused(evidence.comparisons),
         _say_margin(evidence.comparisons),
@@ -66,7 +66,7 @@ def _say_wrong(cells):
     names = _names(item for item in cells if item.parity["status"] == "failed")
     verb = "does" if len(names) == 1 else "do"
     text = f"{_list(names)} {verb} not compute what the source model computes, within the limits set; "
-    return names and _limit("Outputs differ", text + "how fast another function runs may be of no use.")
+    return names and _limit("Outputs differ", text + "their speed may be of no use to you.")
 
 
 def _say_refused(comparisons):
@@ -83,7 +83,7 @@ def _say_margin(comparisons):
     if not [item for item in comparisons if item.judgement is not None and not item.report.get("noise")]:
         return None
     text = "Differences hold for the sessions in which the pairs were measured, and for the margin chosen; whether the "
-    return _limit("Margin", text + "device can tell so small a difference from chance was not calibrated here.")
+    return _limit("Margin", text + "device can tell such a small difference from chance was not calibrated here.")
 
 
 def _say_accuracy(cells):

@@ -1,13 +1,16 @@
-"""The head of the page as plain data: what was asked, what came of it, when and where."""
+"""The head of the page as plain data: the state of the gate, and when, where and on which models it was measured."""
+
+from edgeproof.core.configuration import Json
 
 from .charts import anchor_of, label_of
+from .collecting import Evidence
 from .formatting import DASH, SPACE, format_count, format_limit, format_period, format_quantity, plural
 
-_SQUARES = 400  # cells drawn in the head; beyond, the counts must do
+_SQUARES = 400  # with more cells the head shows counts only
 
 
-def describe_overview(evidence):
-    """Return the gate's state in words, one square per cell, and the facts of the campaign."""
+def describe_overview(evidence: Evidence) -> Json:
+    """Return the state of the gate in words, one square per cell, and the facts of the campaign."""
     cells = evidence.cells
     states = [item.verdict["state"] for item in cells]
     failing, tolerated = states.count("failing"), states.count("tolerated")

@@ -1,15 +1,17 @@
-"""Plans as plain data: where the stages run, how that was proved, and what running them so said of the prediction."""
+"""The section on plans as plain data: where the stages run, the proof, and the measured time against the predicted."""
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath
 from edgeproof.plans.outcome.plan_tables import describe_failure, describe_proof, describe_robustness
 
-from .collecting import link_from
+from .collecting import PlanEvidence, link_from
 from .formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
 
 _DECIMALS = 1  # of errors in percent
 
 
-def describe_plans(plans, page):
-    """Return one dict per plan, its drawing included; links are relative to `page`."""
+def describe_plans(plans: list[PlanEvidence], page: FilePath) -> list[Json]:
+    """Return one dict per plan, including its drawing; links are relative to the folder of `page`."""
     return [_describe(item, page) for item in plans]
 
 

@@ -1,16 +1,20 @@
-"""The gate's view of regressions: comparisons with `gate: true`, whose left side is a baseline."""
+"""Regressions at the gate: comparisons with `gate: true`, whose left side is a baseline."""
+
+from collections.abc import Sequence
 
 from edgeproof.comparability.edgeenv import SEVERITIES
 from edgeproof.comparability.regression import read_regression
+from edgeproof.core.configuration import Json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import comparison_folder
 
+from .wanted import GateSettings
 
-def check_regressions(settings):
+
+def check_regressions(settings: GateSettings) -> list[Json]:
     """Return one entry per gated comparison: comparison, state (`ok`, `tolerated`, `failing`), status, severity, …
 
-    `settings`: {policy, fail_at, tolerate, gated: [names]}, from the campaign. Every regression is judged again from
-    raw data before it is believed.
+    Every regression is judged again from raw data. UserError if the document does not follow.
     """
     entries = []
     for name in settings["gated"]:
@@ -28,11 +32,11 @@ def check_regressions(settings):
     return entries
 
 
-def judge_gated(regression, fail_at, tolerate=()):
+def judge_gated(regression: Json, fail_at: str, tolerate: Sequence[str] = ()) -> Json:
     """Return {state, status, severity, reasons} of a gated comparison.
 
-    A regression fails from the severity `fail_at` on and is tolerated below. What could not be judged fails too, as
-    nothing has passed, unless its mode (`unstable`, `undecided`, `incomplete`) is in `tolerate`.
+    A regression fails from the severity `fail_at` on and is tolerated below it. A comparison that could not be judged
+    fails, unless its mode (`unstable`, `undecided`, `incomplete`) is in `tolerate`.
     """
     status, severity, reasons = regression["status"], regression["severity"], []
     state = "ok"

@@ -1,27 +1,37 @@
-"""Rendering: plain data into one HTML page and its Markdown. The templates lay out; nothing is computed in them."""
+"""Rendering plain data into one HTML page and its Markdown. Templates only lay out; they compute nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup, escape
 
-from edgeproof.core.files import atomic_write
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath, atomic_write
 
 from .calibrations import describe_calibrations
 from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles
 from .charts import draw_forest, draw_latencies
-from .collecting import collect_evidence
+from .collecting import Evidence, collect_evidence
 from .comparisons import describe_comparisons, describe_correction
 from .environment_tables import describe_environments
 from .formatting import plain
 from .limits import list_limits
 from .overview import describe_overview
 from .placements import describe_plans
+from .wanted import CampaignSnapshot, GateSettings
 
 TEMPLATES = Path(__file__).parent
 
 
-def write_report(snapshot, tolerate, html, markdown, noise_paths=(), regressions=None):
+def write_report(
+    snapshot: CampaignSnapshot,
+    tolerate: Sequence[str],
+    html: FilePath,
+    markdown: FilePath,
+    noise_paths: Sequence[str] = (),
+    regressions: GateSettings | None = None,
+) -> list[str]:
     """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`.
 
     Return a line per comparison: its name and the sentence on the page.
@@ -29,12 +39,14 @@ def write_report(snapshot, tolerate, html, markdown, noise_paths=(), regressions
     evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions)
     view = build_view(evidence, html)
     atomic_write(html, render_html(view))
-    atomic_write(markdown, render_markdown(build_view(evidence, markdown)))
+    if Path(markdown).parent != Path(html).parent:  # links are relative to the page's folder
+        view = build_view(evidence, markdown)
+    atomic_write(markdown, render_markdown(view))
     return [f"{item['name']}: {item['sentence']}" for item in view["comparisons"]]
 
 
-def build_view(evidence, page):
-    """Return everything that the templates show, as plain data; links are relative to `page`."""
+def build_view(evidence: Evidence, page: FilePath) -> Json:
+    """Return everything that the templates show, as plain data; links are relative to the folder of `page`."""
     comparisons = describe_comparisons(evidence.comparisons, page)
     return {
         "overview": describe_overview(evidence),
@@ -53,19 +65,19 @@ def build_view(evidence, page):
     }
 
 
-def render_html(view):
+def render_html(view: Json) -> str:
     """Return the page of a view; every value is escaped."""
     style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     return _environment(autoescape=True).get_template("report.html.j2").render(view, style=style)
 
 
-def render_markdown(view):
-    """Return the Markdown of a view; what could be mistaken for markup is escaped."""
+def render_markdown(view: Json) -> str:
+    """Return the Markdown of a view; every value is escaped."""
     return _environment(autoescape=False).get_template("report.md.j2").render(view)
 
 
-def escape_markdown(value):
-    """Return text for a Markdown table: on one line, markup characters escaped, HTML not possible."""
+def escape_markdown(value: object) -> str:
+    """Return text for a Markdown table: one line, with Markdown and HTML characters escaped."""
     if value is None:
         return "not available"
     text = " ".join(plain(str(value)).split())
@@ -74,10 +86,10 @@ def escape_markdown(value):
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def mark_code(text):
-    """Return text as escaped HTML with what stands between backticks as code."""
+def mark_code(text: object) -> Markup:
+    """Return text as escaped HTML, with the parts between backticks as `<code>`."""
     parts = [escape(part) for part in str(text).split("`")]
-    if len(parts) % 2 == 0:  # a backtick on its own is only that
+    if len(parts) % 2 == 0:  # an odd backtick marks no code
         return escape(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)

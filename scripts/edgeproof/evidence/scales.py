@@ -1,6 +1,7 @@
-"""Axes: from values to positions in percent of the width, and the ticks between."""
+"""Axes: positions of values in percent of the width, and ticks."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,19 +22,19 @@ class Scale(NamedTuple):
     high: float
     log: bool
 
-    def position(self, value):
-        """Return where a value is, 0 to 100; what lies outside is put at the edge."""
+    def position(self, value: float) -> float:
+        """Return the position of a value, 0 to 100; a value outside the axis is put at the edge."""
         return min(100.0, max(0.0, self.locate(value)))
 
-    def locate(self, value):
-        """Return where a value is; below 0 or above 100 outside the axis."""
+    def locate(self, value: float) -> float:
+        """Return the position of a value, below 0 or above 100 if it lies outside the axis."""
         if self.log:
             return 100 * math.log(value / self.low) / math.log(self.high / self.low)
         return 100 * (value - self.low) / (self.high - self.low)
 
 
-def fit_scale(low, high):
-    """Return a Scale that holds positive values from `low` to `high` with some air; logarithmic for a wide range."""
+def fit_scale(low: float, high: float) -> Scale:
+    """Return a Scale from a little below `low` to a little above `high`, both positive; logarithmic if it is wide."""
     log = high / low > _LOG_FROM
     if log:
         air = (high / low) ** 0.03
@@ -42,7 +43,7 @@ def fit_scale(low, high):
     return Scale(max(low - air, low * 0.5), high + air, False)
 
 
-def place_ticks(scale, factor=1.0):
+def place_ticks(scale: Scale, factor: float = 1.0) -> list[tuple[float, str]]:
     """Return [(position, label)] of a scale; labels are values times `factor` (the unit)."""
     low, high = scale.low * factor, scale.high * factor
     values = _log_values(low, high) if scale.log else _linear_values(low, high)
@@ -59,16 +60,16 @@ def place_ticks(scale, factor=1.0):
     ]
 
 
-def fit_ratio_scale(ratios):
-    """Return a logarithmic Scale around 1 that holds all ratios with some air."""
+def fit_ratio_scale(ratios: Sequence[float]) -> Scale:
+    """Return a logarithmic Scale that holds 1 and all ratios, with some room on both sides."""
     logs = [math.log(ratio) for ratio in ratios]
     furthest = max(0.02, *map(abs, logs))
     least = furthest * 0.25  # so that "faster" and "slower" both have room
     return Scale(math.exp(min(*logs, -least) - 0.06 * furthest), math.exp(max(*logs, least) + 0.06 * furthest), True)
 
 
-def place_ratio_ticks(scale):
-    """Return [(position, label)] of a ratio scale, 1 always among them."""
+def place_ratio_ticks(scale: Scale) -> list[tuple[float, str]]:
+    """Return [(position, label)] of a ratio scale, with 1 always among them."""
     chosen = [1.0]
     for value in _RATIOS:
         near = min(abs(scale.locate(value) - scale.locate(other)) for other in chosen)

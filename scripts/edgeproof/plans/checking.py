@@ -1,7 +1,12 @@
-"""Closing the loop: the planned pipeline runs end to end as placed, and what was predicted is held against it."""
+"""Runs a planned pipeline end to end as placed, and compares what was predicted with what is measured."""
 
 import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
 
+from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -18,25 +23,55 @@ _MS = 1e6
 _SAMPLES = "the samples"
 
 
-def check_plan(plan_path, identities, cells, inputs, device, protocol, interpreter, output, samples_path):
+class PlacedCell(TypedDict):
+    """A variant of a stage on an executor, ready to run: `stage` counts from 0, `artifact` and `reference` are paths.
+
+    `arm` is as in a run. `reference` holds what the artifact computed when its parity was checked; None: not known.
+    """
+
+    stage: int
+    name: str
+    executor: str
+    precision: str
+    arm: Arm
+    artifact: str
+    reference: str | None
+
+
+@dataclass(frozen=True)
+class PlanRun:
+    """What is needed to run a plan as placed.
+
+    `plan`: path of plan.json. `identities`: path of the identity of each stage. `cells`: those of the whole pipeline,
+    of which the plan chooses one per stage. `inputs`: evaluation samples of the first stage; the first is the input.
+    """
+
+    plan: str
+    identities: list[str]
+    cells: list[PlacedCell]
+    inputs: str
+    device: NamedDevice
+    protocol: MeasuringProtocol
+    interpreter: str
+
+
+def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
     """Run the best plan as placed and write `check.json` (`edgeproof.plan-check.v1`) and `samples.csv` beside it.
 
-    `identities`: path of the identity of each stage. `cells`: [{stage, executor, precision, arm, artifact, reference}]
-    of the whole pipeline, of which the plan chooses one per stage; `arm` as in a run. `inputs`: evaluation samples of
-    the first stage; the first is the input. Without a plan nothing runs, and the status says so. A stage that does not
-    run is a verdict; UserError when there is none.
+    Without a plan nothing runs, and the status says so. A stage that does not run is a verdict; UserError when the
+    session reached none.
     """
-    plan_document = read_json(plan_path, "plan")
-    document = {
+    plan_document = read_json(run.plan, "plan")
+    document: Json = {
         "schema": "edgeproof.plan-check.v1",
         "pipeline": plan_document["pipeline_name"],
         "goal": plan_document["goal"]["name"],
         "status": "no-plan",
         "reason": "there is no plan to run",
         "provenance": None,
-        "plan": {"file": str(plan_path), "digest": digest_json(plan_document)},
+        "plan": {"file": run.plan, "digest": digest_json(plan_document)},
         "scenario_digest": plan_document["scenario"]["digest"],
-        "protocol": protocol,
+        "protocol": run.protocol,
         "predicted": None,
         "measured": None,
         "error": None,
@@ -51,16 +86,16 @@ def check_plan(plan_path, identities, cells, inputs, device, protocol, interpret
     session = None
     if plan_document["plans"]:
         plan = plan_document["plans"][0]
-        chosen = choose_cells(plan, cells)
-        stages = [read_json(path, "identity") for path in identities]
-        arm = place_arms(plan, chosen, stages, device.get("interpreter") or interpreter)
+        chosen = choose_cells(plan, run.cells)
+        stages = [read_json(path, "identity") for path in run.identities]
+        arm = place_arms(plan, chosen, stages, run.device.get("interpreter") or run.interpreter)
         label = f"{document['pipeline']}/{document['goal']}"
         session = run_session(
             output.parent,
             label,
             {"placed": arm},
-            ["placed"] * protocol["processes"],
-            SessionSetup(inputs, device, protocol, interpreter),
+            ["placed"] * run.protocol["processes"],
+            SessionSetup(run.inputs, run.device, run.protocol, run.interpreter),
         )
         _fill(document, plan_document, session, chosen, stages)
     ordered = [session.samples[slot] for slot in sorted(session.samples)] if session else []
@@ -69,10 +104,10 @@ def check_plan(plan_path, identities, cells, inputs, device, protocol, interpret
     write_sealed(output, document, "plan-check")
 
 
-def read_check(path):
-    """Return the check at `path`, its measured latency and error recomputed from `samples.csv` beside it.
+def read_check(path: str | Path) -> Json:
+    """Return the check at `path`, with its measured latency and error recomputed from `samples.csv` beside it.
 
-    UserError names what does not follow.
+    UserError names what does not follow from the samples.
     """
     check, samples_path = read_json(path, "plan-check"), path_beside(path)
     if sha256_file(samples_path) != check["samples_sha256"]:
@@ -82,13 +117,17 @@ def read_check(path):
         must_follow(check["measured"], again, "measured", path, _SAMPLES)
         error = compare_latency(check["predicted"]["latency_ms"], again)
         must_follow(check["error"], error, "error", path, _SAMPLES)
-    require_sealed(check, path, "run the plan again")  # what the samples do not say: the stages' times, the prediction
+    require_sealed(
+        check, path, "run the plan again"
+    )  # covers the stages' times and the prediction, which the samples do not show
     return check
 
 
-def summarise_samples(samples, calls):
-    """Return what a check says of the measured latency: from ns per sample, and inferences per sample, per process."""
-    summary = summarise_run([ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)])
+def summarise_samples(samples: Sequence[Any], calls: Sequence[int]) -> Json:
+    """Return the measured latency of a check; `samples`: ns per sample, `calls`: inferences per sample, both per
+    process.
+    """
+    summary: Json = summarise_run([ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)])
     return {
         **summary["latency"],
         "process_medians_ms": [row["median_ns"] / _MS for row in summary["processes"]],
@@ -98,8 +137,8 @@ def summarise_samples(samples, calls):
     }
 
 
-def choose_cells(plan, cells):
-    """Return the cell of every stage that a plan (as in `plan.json`) chooses, in the order of the stages."""
+def choose_cells(plan: Json, cells: list[PlacedCell]) -> list[PlacedCell]:
+    """Return the cell that a plan chooses for each stage, in order; UserError when the pipeline has no such cell."""
     known = {(cell["name"], cell["executor"], cell["precision"]): cell for cell in cells}
     chosen = []
     for row in plan["assignments"]:
@@ -110,10 +149,11 @@ def choose_cells(plan, cells):
     return chosen
 
 
-def place_arms(plan, chosen, identities, interpreter):
+def place_arms(plan: Json, chosen: list[PlacedCell], identities: list[Json], interpreter: str) -> Json:
     """Return the agent's arm (backend `placed`) of a chain of stages, each on its executor.
 
-    Tensors are named after the stage that reads them: `2/0` is the first input of the stage 2, from 0.
+    Tensors are named after the stage that reads them: `2/0` is the first input of stage 2, counted from 0. UserError
+    when a stage does not read what the one before writes.
     """
     steps, executors, tensors = [], {}, {}
     places = [None, *(cell["executor"] for cell in chosen), None]
@@ -147,8 +187,8 @@ def place_arms(plan, chosen, identities, interpreter):
     }
 
 
-def compare_latency(predicted_ms, latency):
-    """Return the prediction error: measured / predicted - 1, with the interval of what was measured."""
+def compare_latency(predicted_ms: float, latency: Json) -> Json:
+    """Return the prediction error, measured / predicted − 1, with the interval of the measured latency."""
     bounds = (latency["median_ms"], latency["interval_low_ms"], latency["interval_high_ms"])
     error, low, high = (None if bound is None else bound / predicted_ms - 1 for bound in bounds)
     return {"relative": error, "interval_low": low, "interval_high": high, "confidence": latency["confidence"]}
@@ -180,7 +220,10 @@ def _fill(document, plan_document, session, chosen, stages):
     }
     document["output_check"] = check = _check_output(session, chosen[-1], stages[-1], document["provenance"])
     passed = check["passed"] is not False
-    document.update(status="ok" if passed else "failed", reason=None if passed else "the outputs are others")
+    document.update(
+        status="ok" if passed else "failed",
+        reason=None if passed else "the outputs differ from those of the parity check",
+    )
 
 
 def _compare_stage(plan, number, processes):
@@ -202,11 +245,12 @@ def _predict_hop(plan, stage):
 
 
 def _check_output(session, last, identity, provenance):
-    """Compare with what the artifact of the last stage made of the same sample when its parity was checked."""
+    """Compare with what the artifact of the last stage computed from the same sample when its parity was checked."""
     if provenance == "simulated":
-        return {"relative_l2": None, "limit": OUTPUT_LIMIT, "passed": None, "reason": "simulated outputs mean nothing"}
+        reason = "outputs of a simulated run are not compared"
+        return {"relative_l2": None, "limit": OUTPUT_LIMIT, "passed": None, "reason": reason}
     if not last["reference"]:
-        reason = "the stages are models with samples of their own"
+        reason = "the stages are models with their own samples"
         return {"relative_l2": None, "limit": OUTPUT_LIMIT, "passed": None, "reason": reason}
     known = read_tensors(last["reference"]).values()  # converters rename outputs, and keep their order
     reference = {f"outputs/{item['name']}": value for item, value in zip(identity["outputs"], known, strict=True)}

@@ -1,29 +1,41 @@
-"""Proof that a cut model is the whole: the stages, one after another, compute what the whole computes."""
+"""Proves that the stages of a cut model, run one after another, compute what the whole model computes."""
 
 import dataclasses
 import sys
+from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from edgeproof.artifacts.agreement.execution import infer_outputs
 from edgeproof.artifacts.agreement.output_agreement import measure_agreement
 from edgeproof.artifacts.agreement.parity import REFERENCE_ARM, pair_outputs
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
-LIMIT = (
-    1e-5  # relative L2, or share of unequal integers; what another order of the same float32 sums may make, and no more
-)
+# Relative L2, or share of unequal integers: the largest effect of adding the same float32 numbers in another order.
+LIMIT = 1e-5
+
+
+class Part(TypedDict):
+    """Paths of a model: model.onnx, its identity and its evaluation set."""
+
+    model: str
+    identity: str
+    evaluation: str
+
+
 _KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share")
 
 
-def prove_cut(pipeline, whole, stages, output):
-    """Compare the composed stages with the whole on the evaluation set and write `cut.json` (`edgeproof.cut.v2`).
+def prove_cut(pipeline: str, whole: Part, stages: list[Part], output: str | Path) -> None:
+    """Compare the composed stages with the whole model on the evaluation set and write `cut.json` (`edgeproof.cut.v2`).
 
-    `whole`, and each of `stages` in order: {model, identity, evaluation}, paths. A stage's evaluation set is what the
-    stages before made of the whole's, so the last stage on its own set is the composition. Different outputs are a
-    verdict, `failed`. UserError when the files do not belong together or a model does not run.
+    A stage's evaluation set is what the stages before it computed from the whole model's set, so the last stage on its
+    own set is the composition. Different outputs are a verdict, `failed`. UserError when the files do not belong
+    together or a model does not run.
     """
     count, chain = _check_chain(stages)
     expected = _infer(whole, count)
@@ -61,16 +73,16 @@ def prove_cut(pipeline, whole, stages, output):
     write_json(output, document, "cut")
 
 
-def _difference(row):
+def _difference(row: Json) -> tuple[float, str]:
     """Return (how far an output differs, as what): integers and booleans are equal or not."""
     if row["equal_share"] is not None:
         return 1 - row["equal_share"], "share of values"
     return row["relative_l2"], "relative L2"
 
 
-def _check_chain(stages):
-    """Return (samples, rows of the document); UserError unless every stage reads what the one before makes."""
-    rows, before, count = [], None, None
+def _check_chain(stages: list[Part]) -> tuple[int, list[Json]]:
+    """Return (samples, rows of the document); UserError when a stage does not read what the one before writes."""
+    rows, before, count = [], None, 0
     for stage in stages:
         identity = read_json(stage["identity"], "identity")
         with np.load(stage["evaluation"], allow_pickle=False) as archive:
@@ -91,8 +103,8 @@ def _check_chain(stages):
     return count, rows
 
 
-def _infer(part, count):
+def _infer(part: Part, count: int) -> dict[str, np.ndarray]:
     found = infer_outputs(sys.executable, REFERENCE_ARM, part["model"], part["evaluation"], limit=count)
-    if found.reason:
-        raise UserError(f"{part['model']}: does not run: {found.reason['message']}")
+    if found.outputs is None:
+        raise UserError(f"{part['model']}: does not run: {(found.reason or {}).get('message', 'no outputs')}")
     return found.outputs

@@ -1,10 +1,13 @@
-"""`links.json`: what it takes to hand a tensor from one executor to another, as set-up and time per megabyte."""
+"""`links.json`: the time to hand a tensor from one executor to another, as set-up and time per MB."""
 
 import math
 import statistics
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
@@ -15,11 +18,13 @@ CONFIDENCE = 0.95
 _MS = 1e6
 
 
-def measure_hand_overs(pipeline, arm, device, protocol, interpreter, output):
+def measure_hand_overs(
+    pipeline: str, arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str, output: Path
+) -> None:
     """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v1`).
 
-    `arm`: `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples`, `simulated`. UserError when no
-    verdict was reached.
+    `arm`: `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples`, `simulated`. UserError when a
+    process failed.
     """
     label = f"{pipeline}/links"
     session = run_session(
@@ -37,7 +42,7 @@ def measure_hand_overs(pipeline, arm, device, protocol, interpreter, output):
         "schema": "edgeproof.links.v1",
         "pipeline": pipeline,
         "provenance": processes[0]["provenance"],
-        "device": device["name"],
+        "device": device.get("name"),
         "method": "a ring of processes passes a tensor on; per process the median of each pair and size, then a line"
         " through the sizes with the least squares of relative residuals, neither part below zero",
         "arm": arm,
@@ -50,10 +55,10 @@ def measure_hand_overs(pipeline, arm, device, protocol, interpreter, output):
     write_json(output, document, "links")
 
 
-def fit_links(processes):
+def fit_links(processes: list[list[Json]]) -> list[Json]:
     """Return one row per ordered pair from the hand-overs of every process.
 
-    A hand-over is {source, target, size_mb, median_ns}; processes have the same pairs and sizes.
+    A hand-over is {source, target, size_mb, median_ns}; all processes have the same pairs and sizes.
     """
     groups = {}
     for number, handovers in enumerate(processes):
@@ -82,15 +87,16 @@ def fit_links(processes):
     return links
 
 
-def fit_line(sizes, times):
-    """Return (set-up, rate) >= 0 that minimise the squares of relative residuals of time = set-up + rate · size.
+def fit_line(sizes: Sequence[float], times: Sequence[float]) -> tuple[float, float]:
+    """Return the (set-up, rate) >= 0 that minimise the squares of the relative residuals of time = set-up + rate ·
+    size.
 
-    `times` positive, two or more distinct sizes. Where the free line has a negative part, that part is 0 and the
-    other is fitted alone.
+    `times` are positive; `sizes` has two or more distinct values. Where the free fit has a negative part, that part is
+    0 and the other is fitted alone.
     """
-    sizes, times = np.asarray(sizes, "float64"), np.asarray(times, "float64")
-    design = np.column_stack([1 / times, sizes / times])
-    target = np.ones(len(times))
+    durations = np.asarray(times, "float64")
+    design = np.column_stack([1 / durations, np.asarray(sizes, "float64") / durations])
+    target = np.ones(len(durations))
     setup, rate = np.linalg.lstsq(design, target, rcond=None)[0]
     if setup < 0:
         setup, rate = 0.0, design[:, 1].sum() / (design[:, 1] @ design[:, 1])
@@ -99,8 +105,10 @@ def fit_line(sizes, times):
     return float(setup), float(rate)
 
 
-def summarise_parts(values):
-    """Return the median of one number per process, its t-interval (not below 0; null for one process), the numbers."""
+def summarise_parts(values: list[float]) -> Json:
+    """Return median and t-interval of one number per process (lower end at least 0; null for one process), and the
+    numbers.
+    """
     interval = None
     if len(values) > 1:
         mean, spread = statistics.fmean(values), statistics.stdev(values)

@@ -4,18 +4,21 @@ Columns: `process` (0, 1, …) and `elapsed_ns` (integer nanoseconds of one samp
 inferences).
 """
 
-import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.core.documents import read_text
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write
+from edgeproof.core.reader import current_reader, read_once
+
+Integers = npt.NDArray[np.int64]
 
 _HEADER = "process,elapsed_ns"
+_DIGITS = 18  # of nanoseconds are 31 years; an int64 holds every number of so many digits
 
 
 def render_samples(samples_by_process: Iterable[npt.NDArray[np.int64]]) -> str:
@@ -31,22 +34,20 @@ def write_samples(path: FilePath, samples_by_process: Iterable[npt.NDArray[np.in
     atomic_write(path, render_samples(samples_by_process))
 
 
+@read_once
 def read_samples(path: FilePath) -> list[npt.NDArray[np.int64]]:
     """Return the int64 arrays of `path`, one per process; UserError unless all are positive integers in order."""
-    header, _, rows = read_text(path).partition("\n")
-    if header != _HEADER:
-        raise UserError(f"{path}: the columns are {header[:60]}; {_HEADER} is needed")
-    if not rows:
+    header, _, body = current_reader().read(path).partition(b"\n")
+    if header.decode(errors="replace") != _HEADER:
+        raise UserError(f"{path}: the columns are {header[:60].decode(errors='replace')}; {_HEADER} is needed")
+    rows = _parse_rows(body)
+    if rows is None:
+        raise UserError(f"{path}: {_find_malformed_row(body)}; two integers are needed: process, nanoseconds")
+    process, elapsed = rows
+    if not len(process):
         return []
-    try:
-        table = np.loadtxt(io.StringIO(rows), dtype=np.int64, delimiter=",", comments=None, ndmin=2)
-    except ValueError as error:
-        raise UserError(f"{path}: not a table of integers: {error}") from error
-    if table.shape[1] != 2:
-        raise UserError(f"{path}: {table.shape[1]} columns; {_HEADER} is needed")
-    process, elapsed = table[:, 0], np.ascontiguousarray(table[:, 1])
     steps = np.diff(process)
-    if process[0] != 0 or not np.isin(steps, (0, 1)).all():
+    if process[0] != 0 or steps.min(initial=0) < 0 or steps.max(initial=0) > 1:
         raise UserError(f"{path}: processes must be numbered 0, 1, … in order")
     if elapsed.min() <= 0:
         raise UserError(
@@ -58,3 +59,40 @@ def read_samples(path: FilePath) -> list[npt.NDArray[np.int64]]:
 def path_beside(result_path: FilePath) -> Path:
     """Return the path of the samples of a result."""
     return Path(result_path).with_name("samples.csv")
+
+
+def _parse_rows(body: bytes) -> tuple[Integers, Integers] | None:
+    """Return the two int64 columns of lines `<digits>,<digits>`, each ended by a newline; None for any other text.
+
+    Several times as fast as `numpy.loadtxt`, where a campaign has a million rows and more.
+    """
+    text = np.frombuffer(body, dtype=np.uint8)
+    digits = text - np.uint8(ord("0"))  # above 9 for every other character
+    ends = np.flatnonzero(digits > 9)
+    if len(ends) % 2 or (text[ends[0::2]] != ord(",")).any() or (text[ends[1::2]] != ord("\n")).any():
+        return None
+    if len(text) != (ends[-1] + 1 if len(ends) else 0):
+        return None
+    widths = np.diff(ends, prepend=-1) - 1
+    if len(widths) and not 1 <= widths.min() <= widths.max() <= _DIGITS:
+        return None
+    process, elapsed = (_parse_numbers(digits, ends[column::2], widths[column::2]) for column in (0, 1))
+    return process, elapsed
+
+
+def _parse_numbers(digits: npt.NDArray[np.uint8], ends: npt.NDArray[np.intp], widths: npt.NDArray[np.intp]) -> Integers:
+    """Return the numbers whose digits end before the places `ends` and are `widths` long."""
+    numbers = np.zeros(len(ends), dtype=np.int64)
+    for place in range(widths.max(initial=0)):
+        there = slice(None) if place < widths.min() else widths > place
+        numbers[there] += digits[ends[there] - 1 - place] * np.int64(10**place)
+    return numbers
+
+
+def _find_malformed_row(body: bytes) -> str:
+    """Return words on the first line that `_parse_rows` refuses."""
+    lines = body.split(b"\n")
+    for number, line in enumerate(lines[:-1], 2):
+        if not re.fullmatch(rb"[0-9]{1,18},[0-9]{1,18}", line):
+            return f"row {number} is {line.decode(errors='replace')!r}"
+    return f"the last row, {lines[-1].decode(errors='replace')!r}, has no end"

@@ -8,10 +8,11 @@ from typing import Any, NotRequired, TypedDict
 import numpy.typing as npt
 
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
-from edgeproof.core.documents import digest_json, read_json, require_sealed
+from edgeproof.core.documents import read_json, require_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import Cell
+from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.summary import ProcessSummary, summarise_run
 
@@ -24,8 +25,6 @@ OUTPUT_LIMIT = 0.1
 _UNSUPPORTED = ("provider_unavailable",)
 _MS = 1e6
 _SAMPLES = "the samples"
-# Digests of results that this process has recomputed from samples with the digest that they name.
-_RECOMPUTED: set[str] = set()
 
 
 class CellFacts(TypedDict):
@@ -130,6 +129,7 @@ def summarise_samples(samples: Sequence[Samples], calls: Sequence[int], result: 
     }
 
 
+@read_once
 def read_result(path: FilePath) -> Json:
     """Return the result at `path`, checked against its schema and recomputed from `samples.csv` beside it.
 
@@ -143,13 +143,9 @@ def read_result(path: FilePath) -> Json:
         raise UserError(
             f"{samples_path}: its sha256 is not digests.samples of {path}; these are not the samples measured"
         )
-    digest = digest_json(result)
-    if digest not in _RECOMPUTED:
-        _recompute(result, path, samples_path)
-        require_sealed(
-            result, path, "measure the cell again"
-        )  # for what the samples do not contain: memory, environment, …
-        _RECOMPUTED.add(digest)
+    _recompute(result, path, samples_path)
+    # The seal covers what the samples do not contain: memory, environment, …
+    require_sealed(result, path, "measure the cell again")
     return result
 
 

@@ -15,7 +15,7 @@ from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.files import FilePath, sha256_bytes, sha256_file
 from edgeproof.core.processes import child_environment
 
-from .attempts import close_failed, open_attempt
+from .numbered_attempts import close_failed, open_attempt
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600

@@ -8,19 +8,19 @@ from onnx import helper, shape_inference
 
 from .onnx_graphs import iterate_nodes
 
-# Operators that multiply matrices or convolve, whose count needs more than shapes or a formula that we don't hold.
+# Operators that multiply matrices or convolve, but whose count needs more than shapes, or a formula we don't have.
 UNCOUNTED = {"LSTM", "GRU", "RNN", "Einsum", "Attention", "DeformConv", "DFT", "STFT"}
-# Quantising is element-wise also where it comes from ONNX Runtime's own domain.
+# Quantising is element-wise, also the operators in ONNX Runtime's own domain.
 ELEMENTWISE = {("com.microsoft", "QuantizeLinear"), ("com.microsoft", "DequantizeLinear")}
 
 
-def count_macs(model):
+def count_macs(model: onnx.ModelProto) -> tuple[int, list[dict[str, str]]]:
     """Return `(macs, unknown)` of one inference with batch size 1.
 
-    `macs` sums convolutions (grouped and transposed too), Gemm and MatMul and their integer forms; element-wise work is
-    left out, as is usual. A symbolic first dimension of an input counts as 1. `unknown` lists `{"node", "op"}` of the
-    operators that would add to the sum but whose shapes the model does not tell, whose bodies run an unknown number of
-    times, or that are no standard operators: when it is not empty, `macs` is a lower bound.
+    `macs` is the sum over convolutions (grouped and transposed too), Gemm and MatMul, and their integer forms. As
+    usual, element-wise work is left out. A symbolic first dimension of an input counts as 1. `unknown` lists `{"node",
+    "op"}` of operators that belong in the sum but cannot be counted: their shapes are not known, their bodies run an
+    unknown number of times, or they are not standard operators. If it is not empty, `macs` is a lower bound.
     """
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
@@ -37,8 +37,8 @@ def count_macs(model):
     return total, unknown
 
 
-def infer_shapes(model):
-    """Return `{tensor name: tuple}` for all shapes that are known whole once symbolic batch dimensions are 1."""
+def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Return `{tensor name: shape}` of all shapes that are fully known once symbolic batch dimensions are 1."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     initializers = {item.name for item in copy.graph.initializer}
@@ -48,7 +48,7 @@ def infer_shapes(model):
         if value.name not in initializers and dims and dims[0].WhichOneof("value") != "dim_value":
             batches.add(dims[0].dim_param)
             dims[0].dim_value = 1
-    # The same symbol stands elsewhere too, as in outputs; a contradiction there would stop the inference.
+    # The same symbol is used elsewhere too, as in outputs; a contradiction there would stop the inference.
     for value in (*copy.graph.input, *copy.graph.output, *copy.graph.value_info):
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param and dim.dim_param in batches:
@@ -66,13 +66,13 @@ def infer_shapes(model):
 
 
 def _count_conv(node, shapes, weight=1):
-    """Each output value is one sum over the filter: (input channels / group) x kernel."""
+    """Count a convolution: each output value is one sum over the filter, (input channels / group) x kernel."""
     filters, output = shapes.get(node.input[weight]), shapes.get(node.output[0])
     return None if filters is None or output is None else math.prod(output) * math.prod(filters[1:])
 
 
 def _count_conv_transpose(node, shapes):
-    """Each input value is spread over the filter: (output channels / group) x kernel."""
+    """Count a transposed convolution: each input value is multiplied by (output channels / group) x kernel."""
     filters, values = shapes.get(node.input[1]), shapes.get(node.input[0])
     return None if filters is None or values is None else math.prod(values) * math.prod(filters[1:])
 

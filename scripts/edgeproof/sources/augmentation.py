@@ -1,18 +1,19 @@
-"""Seeded distortions of small grey images: what another hand, another pen and another frame would do to a digit."""
+"""Seeded distortions of small grey images, as another hand, pen and frame would distort a digit."""
 
 import numpy as np
 
 ROTATION = np.deg2rad(10.0)
 SHEAR = 0.1
-SCALE = 0.1  # relative, each axis for itself
+SCALE = 0.1  # relative, drawn for each axis
 SHIFT = 0.5  # pixels
-ELASTIC = 0.3  # pixels, at the nodes of a 3x3 grid that is interpolated in between
+ELASTIC = 0.3  # pixels, at the nodes of a 3x3 grid; interpolated between them
 
 
-def distort_images(generator, images):
-    """Return `images` (float32, `(n, size, size)`, background 0), each rotated, sheared, scaled, shifted and bent anew.
+def distort_images(generator: np.random.Generator, images: np.ndarray) -> np.ndarray:
+    """Return distorted copies of `images` (float32, `(n, size, size)`, background 0).
 
-    Every pixel is fetched from where the inverse map points to, interpolated bilinearly; outside of the image is 0.
+    Each is rotated, sheared, scaled, shifted and bent at random. Every pixel is read from where the inverse map points,
+    with bilinear interpolation; outside the image it is 0.
     """
     count, size = len(images), images.shape[1]
     rows, columns = _map_pixels(generator, count, size)
@@ -28,7 +29,7 @@ def distort_images(generator, images):
 
 
 def _map_pixels(generator, count, size):
-    """Return the rows and columns, `(count, size, size)`, from which each pixel of the distorted images is fetched."""
+    """Return rows and columns, `(count, size, size)`: where each pixel of the distorted images is read from."""
     angle = generator.uniform(-ROTATION, ROTATION, count)
     shear = generator.uniform(-SHEAR, SHEAR, count)
     stretch = 1 + generator.uniform(-SCALE, SCALE, (2, count))

@@ -1,15 +1,16 @@
-"""Models from a file of the user's."""
+"""Copying a model from a file of yours into the results."""
 
 import shutil
+from pathlib import Path
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_path, sha256_file
 
 
-def copy_model(source, sha256, output):
-    """Copy the file `source` to `output` in one step; UserError when it is missing or its sha256 is another.
+def copy_model(source: str | Path, sha256: str | None, output: str | Path) -> None:
+    """Copy the file `source` to `output` in one step; UserError if it cannot be read or its `sha256` differs.
 
-    The digest is taken of the copy, so that a file changed meanwhile cannot slip through.
+    The digest is taken from the copy, so a change of the file in the meantime is detected.
     """
     with atomic_path(output) as temporary:
         try:

@@ -1,5 +1,7 @@
 """Cutting a model into stages: the part of the graph between two sets of tensors, as a model of its own."""
 
+from pathlib import Path
+
 import onnx
 from onnx import helper
 
@@ -11,24 +13,28 @@ from .onnx_files import load_model
 from .onnx_graphs import iterate_nodes, list_inputs
 
 
-def cut_stage(source, inputs, outputs, output):
+def cut_stage(source: str | Path, inputs: list[str] | None, outputs: list[str] | None, output: str | Path) -> None:
     """Write the part of the model `source` that computes `outputs` from `inputs`, with every shape fixed.
 
-    `inputs`, `outputs`: names of tensors; None for those of the model. A symbolic batch becomes 1. UserError when a
-    name is not there, a shape is not known, or the outputs need more than the inputs.
+    `inputs`, `outputs`: names of tensors; None for those of the model. A symbolic batch becomes 1. UserError if there
+    is no tensor of that name, a shape is not known, or the outputs depend on more than the inputs.
     """
     model = load_model(source)
     stage = extract_stage(model, inputs, outputs, source)
     try:
         onnx.checker.check_model(stage, full_check=True)
     except Exception as error:
-        raise UserError(f"{source}: the part cut out is no valid model: {str(error).splitlines()[0][:200]}") from error
+        raise UserError(
+            f"{source}: the part that was cut out is not a valid model: {str(error).splitlines()[0][:200]}"
+        ) from error
     with atomic_path(output) as temporary:
         temporary.write_bytes(stage.SerializeToString(deterministic=True))
 
 
-def extract_stage(model, inputs, outputs, where):
-    """Return the ModelProto between two sets of tensors; arguments as in `cut_stage`, `where` names the model."""
+def extract_stage(
+    model: onnx.ModelProto, inputs: list[str] | None, outputs: list[str] | None, where: str | Path
+) -> onnx.ModelProto:
+    """Return the part of a model between two sets of tensors; arguments as in `cut_stage`, `where` names the model."""
     graph = model.graph
     first, last = [value.name for value in list_inputs(graph)], [value.name for value in graph.output]
     inputs, outputs = inputs or first, outputs or last
@@ -41,8 +47,8 @@ def extract_stage(model, inputs, outputs, where):
     lacking = [name for name in needed if name not in makers and name not in stored and name not in inputs]
     if lacking:
         raise UserError(
-            f"{where}: {', '.join(outputs)} also needs {lacking[0]!r}, which {', '.join(inputs)} does not give;"
-            " cut where everything passes"
+            f"{where}: {', '.join(outputs)} also needs {lacking[0]!r}, which does not follow from {', '.join(inputs)};"
+            " cut where all data pass"
         )
     unused = [name for name in inputs if name not in needed]
     if unused:
@@ -58,7 +64,8 @@ def extract_stage(model, inputs, outputs, where):
         helper.make_graph(
             [node for node in graph.node if id(node) in nodes],
             f"{graph.name or 'graph'} {', '.join(inputs)} to {', '.join(outputs)}",
-            *ends,
+            ends[0],
+            ends[1],
             [item for item in graph.initializer if item.name in needed],
         ),
         producer_name="edgeproof",
@@ -69,7 +76,7 @@ def extract_stage(model, inputs, outputs, where):
 
 
 def _trace_back(makers, inputs, outputs):
-    """Return the names that computing `outputs` reads, and the ids of the nodes that run; `inputs` are not traced."""
+    """Return the tensors that `outputs` depend on, back to `inputs`, and the ids of the nodes that compute them."""
     needed, nodes, pending = set(), set(), list(outputs)
     while pending:
         name = pending.pop()
@@ -88,7 +95,7 @@ def _trace_back(makers, inputs, outputs):
 
 
 def _list_nested_values(node):
-    """Yield what the subgraphs of a node declare themselves: their inputs and initializers."""
+    """Yield the inputs and initializers that the subgraphs of a node declare themselves."""
     for inner in iterate_nodes([node]):
         for attribute in inner.attribute:
             for graph in (attribute.g, *attribute.graphs):
@@ -97,7 +104,7 @@ def _list_nested_values(node):
 
 
 def _list_types(model):
-    """Return {tensor name: element type} as far as the model tells."""
+    """Return `{tensor name: element type}` as far as ONNX can infer them."""
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     values = (*graph.input, *graph.output, *graph.value_info)
     return {value.name: value.type.tensor_type.elem_type for value in values if value.type.tensor_type.elem_type}

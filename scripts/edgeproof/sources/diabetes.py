@@ -1,8 +1,10 @@
-"""The diabetes data that scikit-learn carries: 442 patients, ten measurements, the disease's progression a year later.
+"""The diabetes data in scikit-learn: 442 patients, ten measurements, the progression of the disease a year later.
 
-Efron, Hastie, Johnstone and Tibshirani, "Least Angle Regression", Annals of Statistics 32 (2004). We take the numbers
-as they were measured, not scikit-learn's scaled ones, whose mean and deviation know the held-out patients too.
+Efron, Hastie, Johnstone and Tibshirani, "Least Angle Regression", Annals of Statistics 32 (2004). We use
+the measured numbers. scikit-learn's scaled ones use a mean and a deviation over the held-out patients too.
 """
+
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -13,20 +15,20 @@ TRAINING = 300  # patients that train; the other 142 are held out
 SPLIT_SEED = 20_041  # of the permutation that splits; the file's order is not documented
 
 
-def load_training_patients():
+def load_training_patients() -> tuple[np.ndarray, np.ndarray]:
     """Return `(inputs, targets)` of the training patients: float32 `(300, 10)`, standardised, and `(300, 1)`."""
     inputs, targets = _load_patients()
     return inputs[:TRAINING], targets[:TRAINING]
 
 
-def load_heldout_patients():
+def load_heldout_patients() -> tuple[np.ndarray, np.ndarray]:
     """Return `(inputs, targets)` of the 142 held-out patients, in the form of `load_training_patients`."""
     inputs, targets = _load_patients()
     return inputs[TRAINING:], targets[TRAINING:]
 
 
-def describe_diabetes():
-    """Return one line that says where the data come from."""
+def describe_diabetes() -> str:
+    """Return one line about where the data come from."""
     return (
         f"diabetes data of Efron et al. 2004 as in scikit-learn {sklearn.__version__} (load_diabetes, unscaled), "
         f"permuted by PCG64({SPLIT_SEED}); each measurement less the mean and divided by the deviation of the first "
@@ -35,7 +37,7 @@ def describe_diabetes():
 
 
 def _load_patients():
-    data = load_diabetes(scaled=False)
+    data: Any = load_diabetes(scaled=False)
     order = np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(len(data.data))
     inputs, targets = data.data[order].astype(np.float64), data.target[order]
     known = inputs[:TRAINING]

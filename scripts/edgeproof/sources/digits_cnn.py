@@ -1,21 +1,24 @@
-"""Recipe `digits-cnn`: a small convolutional network, trained on the UCI digits by our own seeded code, as ONNX.
+"""Recipe `digits-cnn`: a small convolutional network in ONNX, trained on the UCI digits by our own seeded code.
 
 The same seed gives the same bytes on the same machine with the same libraries: training runs on one thread, and all
-randomness comes from one seeded generator. Another BLAS or another processor rounds sums differently, which training
-amplifies: the weights then differ, the accuracy hardly (0.992 both ways when tried with two kernels of OpenBLAS). That
-is why the repository carries the trained file.
+randomness comes from one seeded generator. Another BLAS or processor rounds sums differently, and training amplifies
+that: the weights differ, but the accuracy hardly does (0.992 with each of two kernels of OpenBLAS). This is why the
+trained file is in the repository.
 
-The settings below were chosen by training on samples 0-896 and validating on 897-1296; the held-out samples had no say.
+The settings below were chosen by training on samples 0-896 and validating on 897-1296. The held-out samples were not
+used for the choice.
 """
 
 import math
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from threadpoolctl import threadpool_limits
 
-from edgeproof.core.errors import UserError
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import validate
 from edgeproof.core.files import atomic_write
 
 from . import digits, network
@@ -32,31 +35,24 @@ OPSET = 13
 IR_VERSION = 8
 
 
-def make_digits_cnn(options, output):
-    """Train on samples 0-1296 as `options` (`seed`, `epochs`) say and write the ONNX model to `output`.
+def make_digits_cnn(options: Json, output: str | Path) -> None:
+    """Train on samples 0-1296 with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
 
-    UserError names an unknown option. The held-out samples are not looked at.
+    UserError for an unknown option or a wrong value. The held-out samples are not used.
     """
-    if not isinstance(options, dict):
-        raise UserError(f"recipe digits-cnn: options are {options!r}; a JSON object is needed")
-    unknown = sorted(set(options) - {"seed", "epochs"})
-    if unknown:
-        raise UserError(f"recipe digits-cnn: unknown option {unknown[0]!r}; known options are epochs, seed")
-    seed, epochs = options.get("seed", 0), options.get("epochs", EPOCHS)
-    for name, value, least in (("seed", seed, 0), ("epochs", epochs, 1)):
-        if type(value) is not int or value < least:
-            raise UserError(f"recipe digits-cnn: {name} is {value!r}; a whole number from {least} on is needed")
+    validate(options, "model#options-digits-cnn", "recipe digits-cnn")
+    seed, epochs = int(options.get("seed", 0)), int(options.get("epochs", EPOCHS))
     inputs, labels = digits.load_training_digits()
     parameters = train_network(inputs, labels, seed, epochs)
     atomic_write(output, build_model(parameters).SerializeToString(deterministic=True))
 
 
-def train_network(inputs, labels, seed, epochs):
+def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int) -> dict[str, np.ndarray]:
     """Return the parameters trained on `inputs` `(n, 1, 8, 8)` and `labels` `(n,)`.
 
-    Every epoch shows each image once, distorted anew; the step size follows half a cosine. The mean of the parameters
-    over the last epochs generalises better than the last ones (Izmailov et al. 2018, "Averaging weights leads to wider
-    optima and better generalization").
+    Every epoch shows each image once, with a new distortion. The step size follows half a cosine. The mean of the
+    parameters over the last epochs generalises better than the last ones (Izmailov et al. 2018, "Averaging weights
+    leads to wider optima and better generalization").
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     parameters = network.make_parameters(generator, *digits.SHAPE[:2], digits.CLASSES)
@@ -76,10 +72,10 @@ def train_network(inputs, labels, seed, epochs):
     return {name: (value / (epochs - averaged_from)).astype(np.float32) for name, value in total.items()}
 
 
-def build_model(parameters):
+def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
     """Return the ONNX model: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`.
 
-    Batch size one, channels first, Flatten and Gemm: the form that every converter we know of understands.
+    It has batch size one, channels first, Flatten and Gemm: all converters that we know accept this form.
     """
     nodes, weights, current = [], [], "input"
 

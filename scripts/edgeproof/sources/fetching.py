@@ -1,8 +1,8 @@
-"""Models from the network: resumed after a cut, retried when it may help, and used only when the digest is right.
+"""Downloading models: resumed after a broken connection, retried when that may help, used only if the digest is right.
 
 What has arrived is kept beside the output in `.{sha256}.partial`, with the server's validator in `.{sha256}.validator`.
-Named by the digest that is wanted, a partial file is never continued for another model, and a second server may well
-complete what a first one began: the digest of the whole decides, whoever sent the parts.
+The names contain the expected digest, so a partial file is never continued for another model. Another server may
+complete it, because the digest of the whole file decides.
 """
 
 import errno
@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.core.errors import UserError
@@ -23,28 +24,35 @@ TIMEOUT_S = 60.0
 ATTEMPTS = 5
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-SIZE_LIMIT_BYTES = 2 << 30  # an ONNX file without external data cannot be larger: protobuf ends at 2 GiB
+SIZE_LIMIT_BYTES = 2 << 30  # an ONNX file without external data cannot be larger: the limit of protobuf is 2 GiB
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _CHUNK = 1 << 16
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 
 class TransientError(Exception):
-    """A failure that may be gone on the next attempt; `pause_s` is what the server asked for, or None."""
+    """A failure that may not occur on the next attempt. `pause_s`: what the server asked for, or None."""
 
-    def __init__(self, message, pause_s=None):
+    def __init__(self, message: str, pause_s: float | None = None) -> None:
         super().__init__(message)
         self.pause_s = pause_s
 
 
-def download_model(url, sha256, output, size_limit=SIZE_LIMIT_BYTES, attempts=ATTEMPTS, pause=time.sleep):
+def download_model(
+    url: str,
+    sha256: str,
+    output: str | Path,
+    size_limit: int = SIZE_LIMIT_BYTES,
+    attempts: int = ATTEMPTS,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
     """Download `url` to `output`, in one step at the end, if its sha256 is `sha256`.
 
-    A cut connection is continued where it broke (`Range` with `If-Range`), from the start if the server cannot or the
-    file there has changed. Cuts, refused connections and the statuses of `TRANSIENT_STATUS` are retried, `attempts`
-    times in a row without a byte of progress, after pauses that double or that the server names. Anything else is a
-    UserError at once: another scheme than http or https, 404, more than `size_limit` bytes, a wrong digest.
-    `pause` is called with seconds.
+    If the connection breaks, the download continues where it stopped (`Range` with `If-Range`), or starts over if the
+    server cannot do that or its file has changed. Broken and refused connections and the statuses in `TRANSIENT_STATUS`
+    are retried, up to `attempts` times in a row without a byte of progress. The pauses between them double, or are what
+    the server asks for; `pause` is called with the seconds. Anything else is a UserError at once: a scheme other than
+    http or https, 404, more than `size_limit` bytes, a wrong digest.
     """
     _check_url(url)
     sha256 = sha256.lower()
@@ -73,49 +81,52 @@ def download_model(url, sha256, output, size_limit=SIZE_LIMIT_BYTES, attempts=AT
         partial.remove()
         if restarted or not resumed:
             raise UserError(f"{url}: sha256 is {actual}, but {sha256} is expected; nothing was kept")
-        # Two versions of the file may have been pieced together: once, a whole one is fetched.
+        # The parts may come from two versions of the file. Fetch the whole file, once.
         restarted, furthest = True, 0
 
 
 class Partial:
-    """What has arrived of the file with digest `sha256`, in `folder`."""
+    """The part of the file with digest `sha256` that has arrived so far, in `folder`."""
 
-    def __init__(self, folder, sha256):
+    def __init__(self, folder: Path, sha256: str) -> None:
         self.path = folder / f".{sha256}.partial"
         self._validator = folder / f".{sha256}.validator"
 
-    def size(self):
+    def size(self) -> int:
+        """Return how many bytes have arrived."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def read_validator(self):
-        """Return the server's validator of the bytes at hand, or None (also if the note is damaged)."""
+    def read_validator(self) -> str | None:
+        """Return the server's validator of the bytes that have arrived; None if there is none or it is damaged."""
         try:
             value = json.loads(self._validator.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return value if isinstance(value, str) and value.isprintable() else None
 
-    def begin(self, validator):
-        """Drop what there is, and note the validator of what comes next."""
+    def begin(self, validator: str | None) -> None:
+        """Remove what has arrived, and note the validator of what comes next."""
         self.remove()
         if validator:
             atomic_write(self._validator, json.dumps(validator))
         self.path.touch()
 
-    def move_to(self, output):
+    def move_to(self, output: Path) -> None:
+        """Move the complete file to `output`."""
         with open(self.path, "rb") as stream:
             os.fsync(stream.fileno())
         os.replace(self.path, output)
         self._validator.unlink(missing_ok=True)
 
-    def remove(self):
-        # The validator goes first: bytes without one are continued with care, a validator without bytes misleads.
+    def remove(self) -> None:
+        """Remove what has arrived."""
+        # The validator goes first: bytes without one are still checked by the digest, one without bytes would mislead.
         self._validator.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 
 def _fetch_once(url, partial, size_limit):
-    """Bring `partial` up to the whole file in one request; TransientError keeps what has come, UserError is final."""
+    """Fetch the rest of the file in one request. TransientError keeps what has arrived; UserError is final."""
     start = partial.size()
     request = urllib.request.Request(url, headers={"User-Agent": "edgeproof", "Accept-Encoding": "identity"})
     if start:
@@ -129,7 +140,7 @@ def _fetch_once(url, partial, size_limit):
     except urllib.error.HTTPError as error:
         with error:
             if error.code == 416 and start:
-                # There is nothing after our bytes: they are the whole file, or of another one. The digest tells.
+                # Nothing follows our bytes: they are the whole file, or another one. The digest decides.
                 return
             message = f"the server answers {error.code} {error.reason}"
             if error.code in TRANSIENT_STATUS:
@@ -137,12 +148,12 @@ def _fetch_once(url, partial, size_limit):
             raise UserError(f"{url}: {message}") from error
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
-        # A certificate that is not trusted now will not be trusted in a second. ssl.SSLError is not imported, because
-        # Python can be built without it.
+        # Retrying does not help if a certificate is not trusted. ssl.SSLError is not imported, because Python can be
+        # built without ssl.
         if type(reason).__name__ == "SSLCertVerificationError" or isinstance(error, http.client.InvalidURL):
             raise UserError(f"{url}: {reason}") from error
         if getattr(error, "errno", None) in _DISK_ERRORS:
-            raise UserError(f"{partial.path}: cannot be written ({error.strerror})") from error
+            raise UserError(f"{partial.path}: cannot be written ({getattr(error, 'strerror', error)})") from error
         raise TransientError(f"{type(reason).__name__}: {reason}") from error
 
 
@@ -151,11 +162,11 @@ def _receive(url, response, partial, start, size_limit):
         expected = _read_content_range(response.headers.get("Content-Range"), start)
         if expected is None:
             partial.remove()
-            raise TransientError(f"the server sent another range than asked for (bytes from {start} on)")
+            raise TransientError(f"the server sent another range than requested (bytes from {start} on)")
     elif response.status == 200:
         length = response.headers.get("Content-Length")
         expected = int(length) if length is not None and length.isdecimal() else None
-        _check_size(url, expected, size_limit)  # before what we have is dropped
+        _check_size(url, expected, size_limit)  # before what we have is removed
         partial.begin(_read_validator(response.headers))
     else:
         raise UserError(f"{url}: the server answers {response.status} {response.reason} instead of the file")
@@ -178,9 +189,9 @@ def _check_size(url, size, size_limit):
 
 
 def _read_content_range(text, start):
-    """Return the size of the whole file of a `bytes start-end/size` header; None unless it begins at `start`.
+    """Return the size of the whole file from a `bytes start-end/size` header; None unless it begins at `start`.
 
-    A size that the server does not know (`*`) is taken to be the end of this range.
+    If the server does not know the size (`*`), the end of this range is taken for it.
     """
     try:
         unit, value = text.split(None, 1)
@@ -193,7 +204,7 @@ def _read_content_range(text, start):
 
 
 def _read_validator(headers):
-    """Return what `If-Range` may carry: a strong ETag, else the date of the last change, else None."""
+    """Return the value for `If-Range`: a strong ETag, else the date of the last change, else None."""
     tag = headers.get("ETag")
     if tag and tag.startswith('"'):
         return tag
@@ -201,29 +212,31 @@ def _read_validator(headers):
 
 
 def _read_retry_after(headers):
-    """Return the seconds of a `Retry-After` header; None for a date, which would need the server's clock."""
+    """Return the seconds of a `Retry-After` header; None for a date, because the server's clock is not ours."""
     text = (headers.get("Retry-After") or "").strip()
     return float(text) if text.isdecimal() else None
 
 
 def _check_url(url):
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise UserError(f"{url!r}: only ASCII characters without spaces stand in a URL; percent-encode the others")
+        raise UserError(f"{url!r}: a URL has only ASCII characters and no spaces; percent-encode the others")
     try:
         parts = urllib.parse.urlsplit(url)
-        _ = parts.port  # read for the ValueError of a port that is no number
+        _ = parts.port  # raises ValueError if the port is not a number
     except ValueError as error:
         raise UserError(f"{url}: {error}") from error
     if parts.scheme not in ("http", "https"):
-        raise UserError(f"{url}: scheme {parts.scheme!r}; http and https are fetched, a local file is source kind file")
+        raise UserError(
+            f"{url}: scheme {parts.scheme!r}; only http and https are downloaded; for a local file use source kind file"
+        )
     if not parts.hostname:
         raise UserError(f"{url}: no host in this URL")
     if parts.username or parts.password:
-        raise UserError(f"URL of host {parts.hostname}: credentials in a URL end up in records; leave them out")
+        raise UserError(f"URL of host {parts.hostname}: a URL with credentials would end up in records; leave them out")
 
 
 class _RedirectHandler(urllib.request.HTTPRedirectHandler):
-    """Redirects lead to http and https only; urllib's own follows them to ftp, too."""
+    """Follows redirects to http and https only; the handler of urllib follows them to ftp too."""
 
     def redirect_request(self, request, response, code, message, headers, url):
         _check_url(url)

@@ -1,4 +1,4 @@
-"""What a model is: digest, interface, operators, parameters and arithmetic, read from the ONNX file alone."""
+"""The identity of a model: digest, interface, operators, parameters and arithmetic, read from the ONNX file."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -15,10 +16,10 @@ from .onnx_files import load_model
 from .onnx_graphs import iterate_nodes, iterate_tensors, list_inputs
 
 
-def identify_model(name, path, output):
-    """Write the identity (`edgeproof.identity.v1`) of the ONNX file `path`, known as model `name`, to `output`.
+def identify_model(name: str, path: str | Path, output: str | Path) -> None:
+    """Write the identity (`edgeproof.identity.v1`) of the ONNX file `path`, which is model `name`, to `output`.
 
-    The model must pass `onnx.checker` and hold its weights in the one file; otherwise UserError.
+    UserError if `onnx.checker` refuses the model, or its weights are in other files.
     """
     write_json(output, describe_model(name, path), "identity")
 
@@ -44,10 +45,10 @@ def describe_model(name, path):
     }
 
 
-def describe_tensor(value, path):
-    """Return name, dtype (numpy's name) and shape of a graph input or output; symbolic dimensions are strings.
+def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
+    """Return name, dtype (numpy's name) and shape of a graph input or output.
 
-    A dimension that has neither a size nor a name is `"?"`.
+    A symbolic dimension is a string, and `"?"` if it has no name.
     """
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
@@ -60,8 +61,8 @@ def describe_tensor(value, path):
     return {"name": value.name, "dtype": name_dtype(tensor.elem_type), "shape": shape}
 
 
-def name_dtype(element_type):
-    """Return numpy's name of an ONNX element type (`float32`), or ONNX's own in lower case where numpy has none."""
+def name_dtype(element_type: int) -> str:
+    """Return numpy's name of an ONNX element type (`float32`), or ONNX's own in lower case if numpy has none."""
     if element_type == onnx.TensorProto.STRING:
         return "string"
     try:
@@ -70,10 +71,10 @@ def name_dtype(element_type):
         return onnx.TensorProto.DataType.Name(element_type).lower()
 
 
-def count_operators(model):
+def count_operators(model: onnx.ModelProto) -> Counter[str]:
     """Return a Counter of operators in the graph, its subgraphs and the model's functions.
 
-    Operators outside the ONNX standard carry their domain: `com.microsoft.FusedConv`.
+    Operators outside the ONNX standard are counted with their domain: `com.microsoft.FusedConv`.
     """
     nodes = [*iterate_nodes(model.graph.node)]
     for function in model.functions:
@@ -81,10 +82,10 @@ def count_operators(model):
     return Counter(f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes)
 
 
-def count_parameters(model):
+def count_parameters(model: onnx.ModelProto) -> int:
     """Return the number of stored elements: initializers and constants, dense or sparse, except int64 tensors.
 
-    The int64 ones are shapes, axes and indices of the graph, not learned values.
+    int64 tensors are shapes, axes and indices of the graph, not learned values.
     """
     total = 0
     for tensor in iterate_tensors(model):

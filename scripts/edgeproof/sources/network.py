@@ -1,11 +1,12 @@
-"""A small convolutional network in numpy: forward, backward, Adam. Enough to train a digit classifier, and no more.
+"""A small convolutional network in numpy: forward, backward, Adam. It is enough to train a digit classifier.
 
-Activations are `(n, rows, columns, channels)`, because a 3x3 convolution then is nine slices side by side and one
+Activations are `(n, rows, columns, channels)`, because then a 3x3 convolution is nine slices side by side and one
 matrix product. Parameters are float32 arrays by name: `conv1/filter` `(3, 3, in, out)`, `dense1/matrix` `(in, out)`,
 and a `bias` `(out,)` for each.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ WIDTHS = (16, 32, 48)
 HIDDEN = 64
 
 
-def make_parameters(generator, channels, size, classes):
+def make_parameters(generator: np.random.Generator, channels: int, size: int, classes: int) -> dict[str, np.ndarray]:
     """Return seeded parameters (He initialisation) for square images of `size` pixels with `channels` channels."""
     parameters = {}
     for (name, pooled), width in zip(CONVOLUTIONS, WIDTHS, strict=True):
@@ -29,10 +30,12 @@ def make_parameters(generator, channels, size, classes):
     return {name: value.astype(np.float32) for name, value in parameters.items()}
 
 
-def compute_logits(parameters, images, dropout=None):
-    """Return `(logits, trace)` for images `(n, rows, columns, channels)`; `trace` is what `compute_gradients` needs.
+def compute_logits(
+    parameters: dict[str, np.ndarray], images: np.ndarray, dropout: np.ndarray | None = None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return `(logits, trace)` for images `(n, rows, columns, channels)`; `compute_gradients` needs the trace.
 
-    `dropout` is None, or a float32 `(n, HIDDEN)` of factors on the hidden layer.
+    `dropout`: float32 factors `(n, HIDDEN)` on the hidden layer, or None.
     """
     trace, values = {}, images
     for name, pooled in CONVOLUTIONS:
@@ -53,8 +56,10 @@ def compute_logits(parameters, images, dropout=None):
     return hidden @ parameters["dense2/matrix"] + parameters["dense2/bias"], trace
 
 
-def compute_gradients(parameters, trace, slope):
-    """Return the gradient of the loss for every parameter, given its gradient `slope` `(n, classes)` for the logits."""
+def compute_gradients(
+    parameters: dict[str, np.ndarray], trace: dict[str, Any], slope: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the gradient of the loss for every parameter. `slope`: its gradient for the logits, `(n, classes)`."""
     gradients = {}
     hidden, features = trace["hidden"], trace["features"]
     gradients["dense2/matrix"], gradients["dense2/bias"] = hidden.T @ slope, slope.sum(axis=0)
@@ -76,7 +81,13 @@ def compute_gradients(parameters, trace, slope):
     return gradients
 
 
-def update_adam(parameters, gradients, state, rate, decay):
+def update_adam(
+    parameters: dict[str, np.ndarray],
+    gradients: dict[str, np.ndarray],
+    state: dict[str, Any],
+    rate: float,
+    decay: float,
+) -> None:
     """Change `parameters` in place by one step of AdamW (Loshchilov and Hutter 2019); `state` starts empty."""
     state["step"] = step = state.get("step", 0) + 1
     size = rate * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
@@ -89,7 +100,7 @@ def update_adam(parameters, gradients, state, rate, decay):
         parameters[name] -= size * mean / (np.sqrt(square) + 1e-8)
 
 
-def compute_loss(logits, labels, smoothing):
+def compute_loss(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> tuple[float, np.ndarray]:
     """Return `(loss, slope)`: mean cross-entropy against smoothed labels, and its gradient for the logits."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -113,7 +124,7 @@ def _gather_patches(values):
 
 
 def _scatter_patches(patches):
-    """The adjoint of `_gather_patches`: sum each neighbourhood's values back to the pixels that they came from."""
+    """Add each neighbourhood's values back to the pixels that they came from: the adjoint of `_gather_patches`."""
     count, rows, columns, width = patches.shape
     channels = width // 9
     padded = np.zeros((count, rows + 2, columns + 2, channels), patches.dtype)

@@ -1,7 +1,8 @@
-"""Reading ONNX files: with checks, without them where they were made, and what ONNX infers of a model."""
+"""Reading ONNX files, with checks or (if they were made before) without, and inferring types and shapes."""
 
 import math
 import os
+from pathlib import Path
 
 import onnx
 
@@ -10,15 +11,15 @@ from edgeproof.core.files import require_no_pointer
 
 from .onnx_graphs import iterate_tensors
 
-_READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; what is larger is a weight
+_READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; a larger tensor is a weight
 
 
-def load_model(path):
-    """Return the checked ModelProto at `path`.
+def load_model(path: str | Path) -> onnx.ModelProto:
+    """Return the checked model in the file `path`.
 
-    UserError in one line when the file is missing, is no ONNX model, breaks the ONNX specification, or keeps weights in
-    other files. The workflow carries a model as one file, so that one digest says all; protobuf ends at 2 GB, and
-    beyond that ONNX has external data only.
+    UserError in one line if the file cannot be read, is not an ONNX model, breaks the ONNX specification, or keeps
+    weights in other files. The workflow keeps a model in one file, so that one digest covers all of it. The limit of
+    protobuf is 2 GB; larger models need external data and are refused.
     """
     model = load_known_model(path)
     try:
@@ -28,10 +29,10 @@ def load_model(path):
     return model
 
 
-def load_known_model(path):
-    """Return the ModelProto at `path` as `load_model` does, but for what onnx.checker finds.
+def load_known_model(path: str | Path) -> onnx.ModelProto:
+    """Return the model in the file `path` as `load_model` does, but without running onnx.checker.
 
-    For a file whose digest is that of its identity, since that was made of a model which had been checked.
+    For a file whose digest is in an identity: the model was checked when that was made.
     """
     require_no_pointer(path)
     try:
@@ -51,7 +52,7 @@ def load_known_model(path):
     return model
 
 
-def list_external_files(model):
+def list_external_files(model: onnx.ModelProto) -> list[str]:
     """Return the names of the files that hold tensors of `model` outside the model file, each once, sorted."""
     return sorted(
         {
@@ -62,10 +63,10 @@ def list_external_files(model):
     )
 
 
-def infer_types(model):
-    """Return a model's main graph with what ONNX can infer of its tensors, without the values of its weights.
+def infer_types(model: onnx.ModelProto) -> onnx.GraphProto:
+    """Return a model's main graph with the types and shapes that ONNX can infer, without the values of its weights.
 
-    Inference reads the values of small tensors and no others, but would copy all of them twice.
+    Inference only reads the values of small tensors, but would copy all of them twice.
     """
     light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
     graph = model.graph
@@ -81,8 +82,8 @@ def infer_types(model):
     return onnx.shape_inference.infer_shapes(light).graph
 
 
-def enter_types(model):
-    """Write into a model what ONNX can infer of its tensors, subgraphs included, as `onnx.shape_inference` would."""
+def enter_types(model: onnx.ModelProto) -> None:
+    """Write the types and shapes that ONNX can infer into a model, as `onnx.shape_inference` would."""
     graph = infer_types(model)
     for field in ("node", "value_info", "output"):
         del getattr(model.graph, field)[:]

@@ -1,19 +1,25 @@
-"""Walking over ONNX models: their inputs, nodes and stored tensors, wherever they are nested.
+"""Walking over ONNX models: their inputs, nodes and stored tensors, nested ones included.
 
-Nothing here imports onnx, which takes a tenth of a second: whoever has a model has done that.
+onnx is imported for type checking only: that takes a tenth of a second, and a caller with a model has done it.
 """
 
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-def list_inputs(graph):
-    """Return the inputs that a caller must feed: up to IR version 3 initializers are listed as inputs too."""
+if TYPE_CHECKING:
+    import onnx
+
+
+def list_inputs(graph: "onnx.GraphProto") -> "list[onnx.ValueInfoProto]":
+    """Return the inputs that must be fed: those that are not initializers, which old IR versions list as inputs too."""
     initializers = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
     return [value for value in graph.input if value.name not in initializers]
 
 
-def hide_initializers(model):
-    """Take the initializers out of a model's inputs, where a caller might replace them; tools take that for an input.
+def hide_initializers(model: "onnx.ModelProto") -> None:
+    """Remove the initializers from a model's inputs, where tools would take them for inputs that must be fed.
 
-    IR versions up to 3 list all of them there, later ones may.
+    IR versions up to 3 list all initializers there; later ones may, so that a caller can replace them.
     """
     wanted = list_inputs(model.graph)
     del model.graph.input[:]
@@ -21,7 +27,7 @@ def hide_initializers(model):
     model.ir_version = max(model.ir_version, 4)
 
 
-def iterate_nodes(nodes):
+def iterate_nodes(nodes: "Iterable[onnx.NodeProto]") -> "Iterator[onnx.NodeProto]":
     """Yield every node of a list and of the subgraphs in its attributes (If, Loop, Scan), outermost first."""
     for node in nodes:
         yield node
@@ -30,7 +36,7 @@ def iterate_nodes(nodes):
                 yield from iterate_nodes(graph.node)
 
 
-def iterate_tensors(model):
+def iterate_tensors(model: "onnx.ModelProto") -> "Iterator[onnx.TensorProto]":
     """Yield every tensor that the model stores: initializers and constant attributes, subgraphs and functions too."""
     yield from _iterate_graph_tensors(model.graph)
     for function in model.functions:

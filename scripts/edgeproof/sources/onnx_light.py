@@ -1,30 +1,34 @@
-"""Recipe `onnx-light`: real architectures whose topology the `onnx` package carries, with seeded weights put in.
+"""Recipe `onnx-light`: real architectures from the `onnx` package, which has their topology, with seeded weights.
 
 The package ships the graphs of well-known networks for its backend tests (`onnx/backend/test/data/light/`): IR version
-3, opset 9, large weights left out. We put weights in and bring the graph to opset 13, and keep what it computes:
+3, opset 9, large weights left out. We fill in weights and bring the graph to opset 13 without changing what it
+computes:
 
-- Every floating-point weight is drawn anew. The few that the files do carry are trained ones, and batch statistics of a
-  trained network (variances down to 1e-14) blow up the activations of a network with other weights.
-- Dropout, which does nothing at inference, is removed; a Reshape to two dimensions becomes Flatten (a Reshape with a
-  stored shape stops some converters); the classifier ends in Softmax over a `(1, classes)` tensor.
-- The prefix `gpu_0/` of some names is dropped: it says where the network was once trained.
+- Every floating-point weight is drawn anew. The few in the files are trained ones, and the batch statistics of a
+  trained network (variances down to 1e-14) make the activations of a network with other weights explode.
+- Dropout, which does nothing at inference, is removed. A Reshape to two dimensions becomes Flatten, since some
+  converters refuse a Reshape with a stored shape. The classifier ends in Softmax over a `(1, classes)` tensor.
+- The prefix `gpu_0/` of some names is dropped; it only says where the network was trained.
 
-The values are uniform, not normal, because uniform ones are made by exact arithmetic: the file is the same on every
-machine that has the same versions of numpy and onnx. Filters have zero mean and the deviation that keeps the variance
+The values are uniform and not normal, because uniform ones come from exact arithmetic: the file is the same on every
+machine with the same versions of numpy and onnx. Filters have zero mean and the deviation that keeps the variance
 of ReLU activations (Brock et al. 2021, "Characterizing signal propagation to close the performance gap in unnormalized
-ResNets"), and what is added to a shortcut is scaled down, so activations stay of order one and outputs do depend on
-the input, but not so much that rounding decides them. Random weights classify nothing: these models serve size, latency
-and conversion, never accuracy.
+ResNets"), and what is added to a shortcut is scaled down. So activations stay of order one, and outputs depend on
+the input, but not so much that rounding decides them. Random weights classify nothing: use these models for size,
+latency and conversion, never for accuracy.
 """
 
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write
 
@@ -32,27 +36,19 @@ ARCHITECTURES = {"squeezenet": "light_squeezenet", "shufflenet": "light_shufflen
 OPSET = 13
 IR_VERSION = 8
 RELU_GAIN = math.sqrt(2 / (1 - 1 / math.pi))  # 1 / deviation of max(0, x) for a standard normal x
-# Deviation of ResNet-50's logits between samples, and deviation that int8 adds (ONNX Runtime 1.31, 32 samples): 0.03
-# and 0.01 with 0.25, 0.15 and 0.07 with 0.35, 1.08 and 0.99 with 0.5, where a rounding error grows with every block.
+# ResNet-50: deviation of the logits between samples, and the deviation that int8 adds (ONNX Runtime 1.31, 32 samples).
+# 0.03 and 0.01 with gain 0.25, 0.15 and 0.07 with 0.35, 1.08 and 0.99 with 0.5: there rounding grows with every block.
 BRANCH_GAIN = 0.35
-LOGIT_GAIN = 10.0  # pooled features differ little between inputs; with this, logits do by about one unit
+LOGIT_GAIN = 10.0  # pooled features differ little between inputs; with this, logits differ by about one unit
 
 
-def make_onnx_light(options, output):
-    """Write the model that `options` (`architecture`, and optionally `seed`, 0 by default) ask for to `output`.
+def make_onnx_light(options: Json, output: str | Path) -> None:
+    """Write the model that `options` (`architecture`, and optionally `seed`, default 0) describe to `output`.
 
-    UserError names an unknown option or architecture. Equal options give equal bytes.
+    UserError for an unknown option or architecture. Equal options give equal bytes.
     """
-    if not isinstance(options, dict):
-        raise UserError(f"recipe onnx-light: options are {options!r}; a JSON object is needed")
-    unknown = sorted(set(options) - {"architecture", "seed"})
-    if unknown:
-        raise UserError(f"recipe onnx-light: unknown option {unknown[0]!r}; known options are architecture, seed")
-    architecture, seed = options.get("architecture"), options.get("seed", 0)
-    if architecture not in ARCHITECTURES:
-        raise UserError(f"recipe onnx-light: architecture is {architecture!r}; known: {', '.join(ARCHITECTURES)}")
-    if type(seed) is not int or seed < 0:
-        raise UserError(f"recipe onnx-light: seed is {seed!r}; a whole number from 0 on is needed")
+    validate(options, "model#options-onnx-light", "recipe onnx-light")
+    architecture, seed = options["architecture"], int(options.get("seed", 0))
     model = load_topology(architecture)
     fill_weights(model.graph, seed)
     modernise_graph(model)
@@ -60,16 +56,16 @@ def make_onnx_light(options, output):
     atomic_write(output, model.SerializeToString(deterministic=True))
 
 
-def load_topology(architecture):
-    """Return the network as the onnx package carries it (opset 9, weights missing)."""
+def load_topology(architecture: str) -> onnx.ModelProto:
+    """Return the network as it is in the onnx package (opset 9, weights missing); UserError if it is not there."""
     path = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"{ARCHITECTURES[architecture]}.onnx"
     if not path.is_file():
-        raise UserError(f"recipe onnx-light: onnx {onnx.__version__} carries no {path.name}; use another onnx version")
+        raise UserError(f"recipe onnx-light: onnx {onnx.__version__} has no {path.name}; use another onnx version")
     return onnx.load(path)
 
 
-def fill_weights(graph, seed):
-    """Give every weight of `graph` a seeded value, in place: initializers, and what ConstantOfShape nodes stand for."""
+def fill_weights(graph: onnx.GraphProto, seed: int) -> None:
+    """Give every weight of `graph` a seeded value, in place: initializers, and the outputs of ConstantOfShape nodes."""
     shapes = {}
     stored = {item.name: item for item in graph.initializer}
     for node in graph.node:
@@ -88,12 +84,12 @@ def fill_weights(graph, seed):
     used = {name for node in nodes for name in node.input}
     others = [item for item in graph.initializer if item.name not in shapes and item.name in used]
     inputs = [item for item in graph.input if item.name in used and item.name not in stored and item.name not in shapes]
-    _replace(graph.node, nodes)
-    _replace(graph.initializer, others + list(weights.values()))
-    _replace(graph.input, inputs)
+    _replace_items(graph.node, nodes)
+    _replace_items(graph.initializer, others + list(weights.values()))
+    _replace_items(graph.input, inputs)
 
 
-def draw_weight(role, gain, shape, seed, name):
+def draw_weight(role: str, gain: float, shape: Sequence[int], seed: int, name: str) -> np.ndarray:
     """Return one float32 tensor for a role: `filter`, `scale`, `bias`, `mean` or `variance`.
 
     The generator is seeded with the seed and the tensor's name, so a value does not depend on the order of the graph.
@@ -112,8 +108,8 @@ def draw_weight(role, gain, shape, seed, name):
     return values.astype(np.float32)
 
 
-def modernise_graph(model):
-    """Bring `model` to opset 13 and IR version 8, in place, by the edits that the module's head lists."""
+def modernise_graph(model: onnx.ModelProto) -> None:
+    """Bring `model` to opset 13 and IR version 8, in place, by the edits listed at the head of this module."""
     graph = model.graph
     shapes = {item.name: numpy_helper.to_array(item) for item in graph.initializer if item.data_type != 1}
     renamed, nodes = {}, []
@@ -126,7 +122,7 @@ def modernise_graph(model):
         if node.op_type == "Reshape" and shapes[node.input[1]].size == 2:
             node = helper.make_node("Flatten", [node.input[0]], list(node.output), name=node.name, axis=1)
         if node.op_type == "Softmax":
-            # Up to opset 12 Softmax flattened its input; from 13 on the graph has to say so.
+            # Up to opset 12 Softmax flattened its input; from 13 on the graph must do that.
             if nodes[-1].op_type != "Gemm":
                 nodes.append(helper.make_node("Flatten", [node.input[0]], ["logits"], axis=1))
             node = helper.make_node("Softmax", [nodes[-1].output[0]], list(node.output), name=node.name, axis=1)
@@ -135,17 +131,17 @@ def modernise_graph(model):
     output = graph.output[0]
     classes = output.type.tensor_type.shape.dim[1].dim_value
     output.CopyFrom(helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, [1, classes]))
-    _replace(graph.node, nodes)
-    _replace(graph.initializer, [item for item in graph.initializer if item.name in used])
+    _replace_items(graph.node, nodes)
+    _replace_items(graph.initializer, [item for item in graph.initializer if item.name in used])
     _drop_prefix(graph, "gpu_0/")
     for index, node in enumerate(graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     model.ir_version = IR_VERSION
-    _replace(model.opset_import, [helper.make_opsetid("", OPSET)])
+    _replace_items(model.opset_import, [helper.make_opsetid("", OPSET)])
 
 
-def _find_roles(graph):
-    """Return `{weight name: (role, gain)}`, from the node that reads the weight."""
+def _find_roles(graph: onnx.GraphProto) -> dict[str, tuple[str, float]]:
+    """Return `{weight name: (role, gain)}`; the node that reads a weight decides."""
     added = {name for node in graph.node if node.op_type == "Sum" for name in node.input}
     producers = {name: node for node in graph.node for name in node.output}
     last = next(node for node in reversed(graph.node) if node.op_type in ("Conv", "Gemm"))
@@ -166,14 +162,14 @@ def _find_roles(graph):
 
 
 def _follows_relu(node, producers):
-    """True when the activations that `node` reads come out of a ReLU, perhaps rearranged or pooled on the way."""
+    """Tell whether `node` reads the output of a ReLU, perhaps rearranged or pooled on the way."""
     producer = producers.get(node.input[0])
     while producer is not None and producer.op_type in ("Reshape", "Transpose", "Concat", "MaxPool", "AveragePool"):
         producer = producers.get(producer.input[0])
     return producer is not None and producer.op_type == "Relu"
 
 
-def _replace(field, items):
+def _replace_items(field, items):
     items = list(items)
     del field[:]
     field.extend(items)

@@ -1,38 +1,42 @@
-"""The samples of a model: one set that calibrates, one that evaluates, with no sample in common."""
+"""The samples of a model: a calibration set and an evaluation set with no sample in common."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import read_json, validate, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_bytes, sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 
 from . import diabetes, digits
 
-MINIMUM_CALIBRATION = 200  # fewer leave the ranges of activations to chance
+Samples = dict[str, np.ndarray]  # a set: `inputs/{name}` (n, …), and `labels` or `targets`
+MINIMUM_CALIBRATION = 200  # with fewer, the ranges of activations depend on chance
 DIGITS_CALIBRATION = 320
-_MOST_RANDOM_BYTES = 8e9  # of one set, all of which is in memory
-ANSWERS = ("labels", "targets")  # of an evaluation set: class numbers, or what a regression should have said
-_OPTIONAL_KEYS = {"random": {"shapes"}}
-_SPEC_KEYS = {
-    "digits": set(),
-    "diabetes": set(),
-    "random": {"seed", "calibration", "evaluation"},
-    "file": {"calibration", "calibration_sha256", "evaluation", "evaluation_sha256"},
-}
+_MOST_RANDOM_BYTES = 8e9  # of one set, which is in memory as a whole
+ANSWERS = ("labels", "targets")  # of an evaluation set: class numbers, or the right values of a regression
 
 
-def make_samples(identity_path, spec, task, calibration_path, evaluation_path, output):
-    """Write both sets as npz files and what they are as `samples.json` (`edgeproof.samples.v1`).
+def make_samples(
+    identity_path: str | Path,
+    spec: Json,
+    task: str,
+    calibration_path: str | Path,
+    evaluation_path: str | Path,
+    output: str | Path,
+) -> None:
+    """Write both sets as npz files, and what they are as `samples.json` (`edgeproof.samples.v1`).
 
-    `spec` is the `samples` entry of the model's YAML: kind `digits`, `diabetes`, `random` or `file`. Equal specs give
-    equal bytes. UserError when the samples do not fit the model's inputs, fewer than 200 calibrate, a sample occurs in
-    both sets, or `task` is `classification` and labels are missing, `regression` and targets are.
+    `spec`: the `samples` entry of the model's YAML, kind `digits`, `diabetes`, `random` or `file`. `task`: with
+    `classification` the evaluation set needs labels, with `regression` targets. Equal specs give equal bytes. UserError
+    if the samples do not fit the model's inputs, fewer than 200 calibrate, or a sample is in both sets.
     """
     identity = read_json(identity_path, "identity")
-    _check_spec(spec)
+    validate(spec, "model#samples", "--spec")
     make = {"digits": make_digits, "diabetes": make_diabetes, "random": make_random, "file": read_sample_files}[
         spec["kind"]
     ]
@@ -58,7 +62,7 @@ def make_samples(identity_path, spec, task, calibration_path, evaluation_path, o
     write_json(output, document, "samples")
 
 
-def make_digits(identity, spec):
+def make_digits(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)`: the first 320 training digits, and all 500 held-out ones."""
     if len(identity["inputs"]) != 1:
         raise UserError(f"samples.kind is digits, but model {identity['model']!r} has {len(identity['inputs'])} inputs")
@@ -68,7 +72,7 @@ def make_digits(identity, spec):
     return calibration, {key: inputs, "labels": labels}, digits.describe_digits()
 
 
-def make_diabetes(identity, spec):
+def make_diabetes(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)`: the patients that trained diabetes-mlp, and all held-out ones."""
     names = [item["name"] for item in identity["inputs"]]
     if len(names) != 1:
@@ -78,26 +82,26 @@ def make_diabetes(identity, spec):
     return calibration, {f"inputs/{names[0]}": inputs, "targets": targets}, diabetes.describe_diabetes()
 
 
-def make_random(identity, spec):
+def make_random(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)` of seeded random samples for every input of the model.
 
-    Floating-point inputs: uniform with mean 0 and deviation about 1. Images (two spatial dimensions) get a coarse
-    pattern of 7x7 cells and finer noise, because white noise looks alike to a network that pools: its outputs would
-    hardly depend on the sample. 8-bit integers: uniform over their range. Other types are refused, because only the
-    model's author knows which of their values mean something. `shapes` of the spec sizes the axes that the model leaves
-    open.
+    Floating-point inputs are uniform with mean 0 and deviation about 1. Images (two spatial dimensions) get a coarse
+    pattern of 7x7 cells and finer noise: a network that pools cannot tell one white noise from another, and its outputs
+    would hardly depend on the sample. 8-bit integers are uniform over their range. Other types are refused, because
+    only the author of the model knows which values have a meaning. `shapes` of the spec sizes the axes that the model
+    leaves open.
     """
     inputs = [item | {"shape": size_axes(item, spec.get("shapes", {}))} for item in identity["inputs"]]
     _require_inputs(identity, spec.get("shapes", {}))
-    generator = np.random.Generator(np.random.PCG64(spec["seed"]))
+    generator = np.random.Generator(np.random.PCG64(int(spec["seed"])))
     sets = []
-    for count in (spec["calibration"], spec["evaluation"]):
+    for count in (int(spec["calibration"]), int(spec["evaluation"])):
         sets.append({f"inputs/{item['name']}": _draw_input(generator, count, item) for item in inputs})
-    origin = f"seeded uniform random values, numpy PCG64({spec['seed']}), numpy {np.__version__}; no real data"
+    origin = f"seeded uniform random values, numpy PCG64({int(spec['seed'])}), numpy {np.__version__}; no real data"
     return sets[0], sets[1], origin
 
 
-def size_axes(item, shapes):
+def size_axes(item: Json, shapes: Json) -> list[Any]:
     """Return the shape of one call of an input: the model's own, with open axes as in `shapes` ({name: shape}).
 
     Axes may stay open where `shapes` does not name the input; UserError where it contradicts the model.
@@ -115,8 +119,8 @@ def size_axes(item, shapes):
     return list(given)
 
 
-def read_sample_files(identity, spec):
-    """Return `(calibration, evaluation, origin)` from two npz files whose sha256 the spec names."""
+def read_sample_files(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
+    """Return `(calibration, evaluation, origin)` from two npz files; UserError if a sha256 is not the spec's."""
     sets, names = [], []
     for key in ("calibration", "evaluation"):
         actual = sha256_file(spec[key])
@@ -127,8 +131,8 @@ def read_sample_files(identity, spec):
     return sets[0], sets[1], f"files {names[0]} and {names[1]}"
 
 
-def check_samples(identity, calibration, evaluation, task):
-    """Raise UserError unless both sets fit the model's inputs, are large enough and disjoint, and carry due labels."""
+def check_samples(identity: Json, calibration: Samples, evaluation: Samples, task: str) -> None:
+    """Raise UserError unless both sets fit the model's inputs, are large and disjoint, and have the answers needed."""
     for where, arrays in (("calibration", calibration), ("evaluation", evaluation)):
         _check_set(identity, where, arrays)
     count = count_samples(calibration)
@@ -145,43 +149,27 @@ def check_samples(identity, calibration, evaluation, task):
         )
 
 
-def order_inputs(identity, arrays):
-    """Return a set with the inputs in the model's order, which is all that a runtime without names has to go by."""
+def order_inputs(identity: Json, arrays: Samples) -> Samples:
+    """Return a set with the inputs in the model's order; a runtime without names relies on it."""
     wanted = [f"inputs/{item['name']}" for item in identity["inputs"]]
     ordered = sorted(arrays, key=lambda name: wanted.index(name) if name in wanted else len(wanted))
     return {name: arrays[name] for name in ordered}
 
 
-def count_samples(arrays):
-    """Return the number of samples in a set, which its arrays share as their first dimension."""
+def count_samples(arrays: Samples) -> int:
+    """Return the number of samples in a set: the first dimension of all its arrays."""
     return int(next(iter(arrays.values())).shape[0])
 
 
-def digest_samples(arrays):
-    """Return the sha256 of each sample: the bytes of all its inputs in the order of their names, without the label."""
+def digest_samples(arrays: Samples) -> list[str]:
+    """Return the sha256 of each sample: of all its inputs in the order of their names, without the answer."""
     names = sorted(name for name in arrays if name.startswith("inputs/"))
     columns = [np.ascontiguousarray(arrays[name]) for name in names]
-    # + 0 makes -0.0 and 0.0 the same bytes: they are the same sample to a model.
+    # + 0 turns -0.0 into 0.0, which is the same sample to a model.
     return [sha256_bytes(b"".join((c[i] + c.dtype.type(0)).tobytes() for c in columns)) for i in range(len(columns[0]))]
 
 
-def _check_spec(spec):
-    """The model schema holds this already; the script may be called by hand, too."""
-    kind = spec.get("kind") if isinstance(spec, dict) else None
-    if kind not in _SPEC_KEYS:
-        raise UserError(f"samples.kind is {kind!r}; allowed: {', '.join(_SPEC_KEYS)}")
-    keys = set(spec) - {"kind"}
-    if unknown := sorted(keys - _SPEC_KEYS[kind] - _OPTIONAL_KEYS.get(kind, set())):
-        raise UserError(f"samples: unknown key {unknown[0]!r} for kind {kind}")
-    if missing := sorted(_SPEC_KEYS[kind] - keys):
-        raise UserError(f"samples: key {missing[0]!r} is missing for kind {kind}")
-    if kind == "random":
-        for key, least in (("seed", 0), ("calibration", MINIMUM_CALIBRATION), ("evaluation", 1)):
-            if type(spec[key]) is not int or spec[key] < least:
-                raise UserError(f"samples.{key} is {spec[key]!r}; a whole number from {least} on is needed")
-
-
-def _require_inputs(identity, shapes):
+def _require_inputs(identity: Json, shapes: Json) -> None:
     names = [item["name"] for item in identity["inputs"]]
     for name in shapes:
         if name not in names:
@@ -200,7 +188,7 @@ def _check_set(identity, where, arrays):
         array = arrays[name]
         if array.dtype.name != item["dtype"]:
             raise UserError(f"{where} set: {name} is {array.dtype.name}; the model takes {item['dtype']}")
-        if not _fits(array.shape[1:], item["shape"]):
+        if not _fits_shape(array.shape[1:], item["shape"]):
             raise UserError(
                 f"{where} set: {name} has samples of shape {array.shape[1:]}; the model takes {item['shape']}"
             )
@@ -221,9 +209,9 @@ def _check_labels(identity, evaluation, task):
     shape = identity["outputs"][0]["shape"]
     classes = shape[-1] if task == "classification" and shape and isinstance(shape[-1], int) else None
     if labels.min() < 0:
-        raise UserError(f"labels go down to {labels.min()}; they are class numbers from 0 on")
+        raise UserError(f"the smallest label is {labels.min()}; labels are class numbers from 0 on")
     if classes is not None and labels.max() >= classes:
-        raise UserError(f"labels go up to {labels.max()}; the model's last class is {classes - 1}")
+        raise UserError(f"the largest label is {labels.max()}; the model's last class is {classes - 1}")
 
 
 def _check_targets(identity, evaluation, task):
@@ -236,13 +224,13 @@ def _check_targets(identity, evaluation, task):
         return
     if targets.dtype != np.float32 or not np.isfinite(targets).all():
         raise UserError(f"targets are {targets.dtype.name}; finite float32 of the shape of the first output is needed")
-    if not _fits(targets.shape[1:], identity["outputs"][0]["shape"]):
+    if not _fits_shape(targets.shape[1:], identity["outputs"][0]["shape"]):
         raise UserError(
             f"targets have shape {targets.shape[1:]} per sample; the first output has {identity['outputs'][0]['shape']}"
         )
 
 
-def _fits(sample_shape, input_shape):
+def _fits_shape(sample_shape, input_shape):
     wanted = input_shape[1:]
     return len(wanted) == len(sample_shape) and all(
         isinstance(size, str) or size == actual for size, actual in zip(wanted, sample_shape, strict=True)
@@ -259,14 +247,14 @@ def _draw_input(generator, count, item):
     size = math.prod(shape) * (1 if dtype in ("uint8", "int8") else 4)
     if size > _MOST_RANDOM_BYTES:
         raise UserError(
-            f"{where}: {count} of {list(shape[1:])} take {size / 1e9:.0f} GB of memory; at most "
-            f"{_MOST_RANDOM_BYTES / 1e9:.0f} GB are drawn (lower samples.calibration or evaluation, or use kind file)"
+            f"{where}: {count} of {list(shape[1:])} take {size / 1e9:.0f} GB of memory; the limit "
+            f"is {_MOST_RANDOM_BYTES / 1e9:.0f} GB (lower samples.calibration or evaluation, or use kind file)"
         )
     if dtype in ("uint8", "int8"):
         limits = np.iinfo(dtype)
         return generator.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
     if dtype not in ("float16", "float32", "float64"):
-        raise UserError(f"{where}: its dtype is {dtype}; random values would mean nothing to it (use kind file)")
+        raise UserError(f"{where}: its dtype is {dtype}; random values of it would have no meaning (use kind file)")
     values = generator.random(shape, dtype=np.float32)
     values -= np.float32(0.5)
     values *= np.float32(2 * np.sqrt(3))  # deviation 1
@@ -276,6 +264,6 @@ def _draw_input(generator, count, item):
         coarse *= np.float32(2 * np.sqrt(3))
         rows, columns = (np.arange(size) * 7 // size for size in shape[-2:])
         values *= np.float32(0.5)
-        for index in range(count):  # one at a time: the whole pattern would double the memory
+        for index in range(count):  # one by one: the whole pattern would double the memory
             values[index] += coarse[index][:, rows[:, None], columns]
     return values.astype(dtype, copy=False)

@@ -1,25 +1,29 @@
-"""The samples of a stage: what the stages before it make of the whole model's samples, so real activations."""
+"""The samples of a stage: the outputs of the stages before it on the whole model's samples."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 
-from .samples import count_samples, digest_samples, order_inputs
+from .samples import Samples, count_samples, digest_samples, order_inputs
 
 _SETS = ("calibration", "evaluation")
 
 
-def make_stage_samples(identity, before, counts, folder):
+def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int], folder: Path) -> None:
     """Write `calibration.npz`, `evaluation.npz` and `samples.json` (`edgeproof.samples.v1`) of a stage into `folder`.
 
-    `identity`: of the stage. `before`: {model, calibration, evaluation}: for the first stage, samples of the whole
-    model and no `model`; else the model and samples of the stage before, which is run by ONNX Runtime. `counts`:
-    {evaluation, calibration}: how many of them, from the first on. UserError when a set has fewer, a value is not
-    finite, or the stages before make one of two different samples.
+    `identity`: of the stage. `before`: {model, calibration, evaluation} of the stage before, whose model ONNX Runtime
+    runs; for the first stage the samples of the whole model, and no `model`. `counts`: {evaluation, calibration}, how
+    many samples to take, from the first on. UserError if a set has fewer, a value is not finite, or two different
+    samples have become equal.
     """
     known, sets = read_json(identity, "identity"), {}
     for name in _SETS:
@@ -32,7 +36,7 @@ def make_stage_samples(identity, before, counts, folder):
         _check_set(known, name, sets[name])
     if set(digest_samples(sets["calibration"])) & set(digest_samples(sets["evaluation"])):
         raise UserError(
-            f"{known['model']}: a calibration sample has become equal to an evaluation sample; cut elsewhere"
+            f"{known['model']}: a calibration sample and an evaluation sample have become equal; cut elsewhere"
         )
     paths = {name: folder / f"{name}.npz" for name in _SETS}
     for name in _SETS:
@@ -51,17 +55,17 @@ def make_stage_samples(identity, before, counts, folder):
     write_json(folder / "samples.json", document, "samples")
 
 
-def run_samples(model, arrays):
-    """Return `{inputs/{output name}: (n, …)}`: what a model makes of a set of samples, one at a time."""
+def run_samples(model: str | Path, arrays: Samples) -> Samples:
+    """Return the outputs of a model, which gets one sample at a time, as `{inputs/{output name}: (n, …)}`."""
     try:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class
         text = " ".join(str(error).split())[:300]
         raise UserError(
-            f"{model}: ONNX Runtime cannot load it, and runs it for the next stage's samples: {text}"
+            f"{model}: ONNX Runtime cannot load this stage, so there are no samples for the next: {text}"
         ) from error
     names = [value.name for value in session.get_outputs()]
-    rows = [
+    rows: list[Any] = [
         session.run(names, {key.removeprefix("inputs/"): value[i : i + 1] for key, value in arrays.items()})
         for i in range(count_samples(arrays))
     ]
@@ -71,7 +75,7 @@ def run_samples(model, arrays):
 def _check_set(identity, where, arrays):
     expected = {f"inputs/{item['name']}": item for item in identity["inputs"]}
     if set(arrays) != set(expected):
-        raise UserError(f"{identity['model']}: needs {sorted(expected)}, the stage before makes {sorted(arrays)}")
+        raise UserError(f"{identity['model']}: needs {sorted(expected)}, but the stage before has {sorted(arrays)}")
     for name, item in expected.items():
         array = arrays[name]
         if array.dtype.name != item["dtype"] or list(array.shape[1:]) != item["shape"][1:]:
@@ -84,6 +88,6 @@ def _check_set(identity, where, arrays):
 
 
 def _describe_origin(before, counts):
-    origin = "what the stages before, run by ONNX Runtime, make of" if before.get("model") else "the first of"
-    used = "" if counts["calibration"] > 1 else "; nothing is calibrated, so that one sample stands for that set"
+    origin = "outputs of the stages before, run by ONNX Runtime, on" if before.get("model") else "the first of"
+    used = "" if counts["calibration"] > 1 else "; nothing is calibrated, so one sample stands for the calibration set"
     return f"{origin} the whole model's samples{used}"

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgeproof.artifacts.agreement.parity import check_parity
+from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
+from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.onnx_artifacts import build_fake, build_onnx
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.documents import read_json, write_json
@@ -104,9 +105,10 @@ class Job:
             "calibration": self.calibration,
             "artifact": folder / "artifact.onnx",
             "manifest": folder / "manifest.json",
-            "command": ["test"],
+            "script": "test",
+            "argv": [],
         }
-        build_onnx(**{**arguments, **changes})
+        build_onnx(BuildJob(**{**arguments, **changes}))
         return read_manifest(folder / "manifest.json")
 
     def build_fake(self, precision="fp32", **changes):
@@ -119,9 +121,10 @@ class Job:
             "precision": precision,
             "artifact": folder / "artifact.json",
             "manifest": folder / "manifest.json",
-            "command": ["test"],
+            "script": "test",
+            "argv": [],
         }
-        build_fake(**{**arguments, **changes})
+        build_fake(BuildJob(**{**arguments, **changes}))
         return read_manifest(folder / "manifest.json")
 
     def check(self, precision="fp32", folder=None, thresholds=None, **changes):
@@ -143,7 +146,7 @@ class Job:
             "reference": folder / "reference.npz",
             "command": ["test"],
         }
-        check_parity(**{**arguments, **changes})
+        check_parity(ParityJob(**{**arguments, **changes}))
         return read_json(folder / "parity.json", "parity")
 
 

@@ -122,7 +122,7 @@ def test_what_stands_before_an_archive_is_compared_too(tmp_path):
     before = pack(tmp_path / "a.tflite", {"interface.json": "{}"}, front=b"TFL3" + bytes(60))
     after = pack(tmp_path / "b.tflite", {"interface.json": "{}"}, front=b"TFL3" + bytes(59) + b"!")
     verdict, (item,) = compare_artifacts(before, after, "tflite")
-    assert (verdict, item.member) == ("different", "what stands before the archive")
+    assert (verdict, item.member) == ("different", "the bytes before the archive")
     assert item.detail == "1 of 64 bytes differ, the first at 63"
 
 

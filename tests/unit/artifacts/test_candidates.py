@@ -94,7 +94,7 @@ def test_a_result_of_another_build_is_stale(root, name):
 def test_a_rebuild_makes_results_stale(root):
     """The same artifact under a new manifest is another build: what was measured then is not evidence of it."""
     job = Job(root, make_classifier())
-    job.build("fp16", folder=f"{PLACE}/fp16", command=["another", "command"])
+    job.build("fp16", folder=f"{PLACE}/fp16", script="another", argv=["command"])
     assert states(root) == {"fp16": ["stale"], "fp32": ["ready"]}
 
 

@@ -42,7 +42,7 @@ def prepared(tmp_path_factory):
         texts = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in options.items()}
         command = ["scripts/build_onnx.py", *(part for key, text in texts.items() for part in (f"--{key}", text))]
         job.folder = root
-        job.build(precision, folder=f"{PLACE}/{precision}", command=command)
+        job.build(precision, folder=f"{PLACE}/{precision}", script=command[0], argv=command[1:])
         job.check(precision, folder=f"{PLACE}/{precision}", thresholds={"min_cosine": 0.9})
     for precision in ("fp32", "fp16"):
         put_result(root, precision)
@@ -254,6 +254,6 @@ def test_the_command_knows_its_rooms(capsys):
 def test_the_command_runs_as_a_program():
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     command = [sys.executable, "-m", "edgeproof", "artifacts", "presets", "../x"]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert process.returncode == 2
-    assert process.stderr == "error: preset is '../x': a name matches [a-z0-9][a-z0-9-]*; a path is none\n"
+    assert process.stderr == "error: preset is '../x': a name matches [a-z0-9][a-z0-9-]*; a path is not a name\n"

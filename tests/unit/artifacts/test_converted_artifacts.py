@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from edgeproof.artifacts.builds import converted_artifacts, saved_models
+from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.artifacts.builds.onnx_precisions import quantise_ahead
 from edgeproof.artifacts.records import manifests
@@ -23,6 +24,7 @@ from .toolchain_stand_ins import install_toolchain
 PACKAGES = dict.fromkeys(
     ("onnx2tf", "tensorflow", "onnx", "numpy", "ai_edge_litert", "coremltools", "openvino", "torch", "torchvision",
      "onnx2torch"), "1.2.3")  # fmt: skip
+BACKENDS = {"tflite": "litert", "openvino.zip": "openvino", "pt": "torchscript"}
 BUILD = {"calibration_method": "minmax", "calibration_samples": 200, "quantised_io": False}
 WEIGHTS = {
     "fp32": {"float32": {"tensors": 4, "elements": 100}},
@@ -77,23 +79,24 @@ def make_saved_model(job, script=None):
     return record
 
 
-def build(job, toolchain, precision="fp32", suffix="tflite", saved_model=None, options=None, **changes):
+def build(job, toolchain, precision="fp32", suffix="tflite", saved_model=None, options=None, quantise=None, **changes):
     folder = job.folder / suffix / precision
     arguments = {
         "cell": {"model": "tiny", "preset": "litert-cpu", "builder": "host", "precision": precision},
         "source": job.source,
         "identity": job.identity,
-        "preset": {"backend": "litert", "artifact": suffix, "build": BUILD if options is None else options},
+        "preset": {"backend": BACKENDS[suffix], "artifact": suffix, "build": BUILD if options is None else options},
         "precision": precision,
         "calibration": job.calibration if precision == "int8" else None,
         "artifact": folder / f"artifact.{suffix}",
         "manifest": folder / "manifest.json",
         "log": job.folder / "converter.log",
-        "command": ["test"],
+        "script": "test",
+        "argv": [],
         "saved_model": saved_model,
     }
     with start_converter(FORMATS[suffix].converter, toolchain) as converter:
-        converted_artifacts.build_converted(**{**arguments, "converter": converter, **changes})
+        converted_artifacts.build_converted(BuildJob(**{**arguments, **changes}), converter, quantise)
     return read_manifest(folder / "manifest.json")
 
 
@@ -211,7 +214,7 @@ def test_one_that_ends_before_it_is_told_what_to_do_says_why_in_its_log(place):
     toolchain = use(place, "torch", facts())
     interpreter = place.folder / ".toolchains/torch/bin/python"
     interpreter.write_text("#!/bin/sh\necho 'no torch here' >&2\nexit 1\n")
-    with pytest.raises(UserError, match=r"converter torchscript: exited with 1 and no verdict; .*converter\.log"):
+    with pytest.raises(UserError, match=r"converter torchscript: exited with 1 and no verdict; see .*converter\.log"):
         build(place, toolchain, suffix="pt", options={})
     assert (place.folder / "converter.log").read_text() == "no torch here\n"
 
@@ -226,7 +229,7 @@ def test_what_a_tool_leaves_in_the_temporary_folder_is_gone_with_the_converter(p
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("sys.exit(1)", "exited with 1 and no verdict; .*converter.log says why"),
+        ("sys.exit(1)", "exited with 1 and no verdict; see .*converter.log"),
         ("os.kill(os.getpid(), 9)", "ended by signal 9; free memory"),
     ],
 )
@@ -239,12 +242,12 @@ def test_a_converter_without_a_verdict_writes_no_manifest(place, script, message
 @pytest.mark.parametrize(
     ("precision", "options", "message"),
     [
-        ("int8", {**BUILD, "calibration_samples": 20}, "at least 200 are needed"),
+        ("int8", {**BUILD, "calibration_samples": 20}, "calibration_samples is 20; it must be ≥ 200"),
         ("int8", {**BUILD, "calibration_samples": 202}, "has 201 samples"),
-        ("int8", {**BUILD, "calibration_method": "entropy"}, "calibration_method must be minmax"),
-        ("int8", {}, "build.calibration_method is missing; int8 needs it"),
-        ("fp32", {"per_chanel": True}, "unknown key build.per_chanel"),
-        ("int8-weights", BUILD, "litert is built as fp32, fp16, int8, int8-dynamic"),
+        ("int8", {**BUILD, "calibration_method": "entropy"}, "allowed with artifact tflite: minmax"),
+        ("int8", {}, "build: key 'calibration_method' is missing with precision int8"),
+        ("fp32", {"per_chanel": True}, "build: unknown key 'per_chanel'"),
+        ("int8-weights", BUILD, "allowed with artifact tflite: fp32, fp16, int8, int8-dynamic"),
     ],
 )
 def test_wrong_options_are_found_before_anything_is_written(place, precision, options, message):

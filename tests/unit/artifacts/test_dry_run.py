@@ -2,11 +2,11 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import onnx
 import pytest
-from edgeproof.artifacts.dry_run import RULES, plan_build
+from edgeproof.artifacts.dry_run import plan_build
+from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -14,6 +14,8 @@ from edgeproof.core.layout import REPOSITORY
 from onnx import helper
 
 from .conftest import make_classifier, make_model
+
+PRESETS = read_catalogue("preset", REPOSITORY / "config")
 
 
 @pytest.fixture
@@ -139,15 +141,20 @@ def test_the_table_of_rules_is_that_of_the_workflow():
             name = re.match(r"rule (\w+):|use rule \w+ as (\w+)", block)
             log = 'converter="results/logs' in block
             found[suffix[1]] = (name[1] or name[2], log, "saved_model.json" in block)
-    assert {suffix: tuple(rule) for suffix, rule in RULES.items()} == found
+    table = {
+        suffix: (kind.rule, kind.converter is not None, kind.origin == "saved_model")
+        for suffix, kind in FORMATS.items()
+    }
+    assert table == found
 
 
-def test_every_shipped_preset_can_be_planned(root):
-    for name, preset in read_catalogue("preset", Path(root) / "config").items():
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_shipped_preset_can_be_planned(root, name):
+    preset = PRESETS[name]
+    assert preset["precisions"]
+    for precision in preset["precisions"]:
         device = None if preset["built"] == "host" else "local"
-        for precision in preset["precisions"]:
-            plan = plan_build(root, "digits-cnn", name, precision, device)
-            assert plan["outputs"][0].endswith(f"artifact.{preset['artifact']}")
-            assert all(
-                (root / item["file"]).is_file() == (item["sha256"] is not None) for item in plan["inputs"].values()
-            )
+        plan = plan_build(root, "digits-cnn", name, precision, device)
+        assert plan["outputs"][0].endswith(f"artifact.{preset['artifact']}")
+        for item in plan["inputs"].values():
+            assert (root / item["file"]).is_file() == (item["sha256"] is not None)

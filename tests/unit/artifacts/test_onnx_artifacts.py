@@ -91,6 +91,7 @@ def test_bytes_do_not_depend_on_the_hash_seed(job, precision):
         [sys.executable, REPOSITORY / "scripts" / "build_onnx.py", *arguments],
         env={**os.environ, "PYTHONHASHSEED": "4711"},
         check=True,
+        timeout=120,
     )
     assert sha256_file(folder / "artifact.onnx") == expected
 
@@ -221,7 +222,7 @@ def refuse(job, expected, precision="int8", build=None, **changes):
 
 
 def test_too_few_calibration_samples_are_refused(job):
-    refuse(job, "build.calibration_samples is 199; at least 200", options={"calibration_samples": 199})
+    refuse(job, "build.calibration_samples is 199; it must be ≥ 200", options={"calibration_samples": 199})
     refuse(job, "has 201 samples; build.calibration_samples asks for 250", options={"calibration_samples": 250})
 
 
@@ -245,10 +246,13 @@ def test_a_wrong_calibration_set_is_refused(job):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"calibration_method": "guess"}, "build.calibration_method is 'guess'; allowed: minmax, entropy, percentile"),
+        ({"calibration_method": "guess"}, 'build.calibration_method is "guess"; allowed: minmax, entropy, percentile'),
         ({"per_channel": 1}, "build.per_channel is 1"),
-        ({"samples": 1}, "unknown key build.samples"),
-        ({"calibration_samples": 200.0}, "build.calibration_samples is 200.0"),
+        (
+            {"samples": 1},
+            "build: unknown key 'samples'; known keys are calibration_method, calibration_samples, per_channel",
+        ),
+        ({"calibration_samples": 200.5}, "build.calibration_samples is 200.5"),
     ],
 )
 def test_wrong_options_are_refused(job, options, expected):
@@ -258,7 +262,9 @@ def test_wrong_options_are_refused(job, options, expected):
 def test_missing_options_are_refused_only_where_they_are_used(job):
     preset = {"backend": "onnxruntime", "artifact": "onnx", "build": {}}
     assert job.build("fp32", preset=preset)["status"] == "ok"
-    refuse(job, "build.per_channel is missing; int8-dynamic needs it", precision="int8-dynamic", preset=preset)
+    refuse(
+        job, "build: key 'per_channel' is missing with precision int8-dynamic", precision="int8-dynamic", preset=preset
+    )
 
 
 def test_files_that_do_not_belong_together_are_refused(job):
@@ -266,9 +272,9 @@ def test_files_that_do_not_belong_together_are_refused(job):
     refuse(job, "--cell says precision 'fp16'", cell={**cell, "precision": "fp16"})
     refuse(job, "model is 'tiny', but --cell says 'other'", cell={**cell, "model": "other"})
     refuse(job, "--cell has keys", cell={"model": "tiny"})
-    refuse(job, "--preset has keys", preset={"backend": "onnxruntime"})
-    refuse(job, "belong into one folder", manifest=job.folder / "elsewhere.json")
-    refuse(job, "precision is 'int4'", precision="int4")
+    refuse(job, "--preset as int8: the document: key 'artifact' is missing", preset={"backend": "onnxruntime"})
+    refuse(job, "must be in one folder", manifest=job.folder / "elsewhere.json")
+    refuse(job, 'precisions[0] is "int4"', precision="int4")
     refuse(job, "cannot be read", source=job.folder / "missing.onnx")
     onnx.save(make_classifier(seed=1), job.source)
     refuse(job, "identify it again")
@@ -320,3 +326,12 @@ def test_the_fake_artifact_is_what_the_agent_reads(make_job, precision, latency_
 def test_a_fake_latency_must_be_positive(job, latency_ms):
     preset = {"backend": "fake", "artifact": "json", "build": {"latency_ms": latency_ms}}
     refuse(job, "build.latency_ms is", build=job.build_fake, preset=preset)
+
+
+def test_a_script_builds_its_own_formats_only(job):
+    fake = {"backend": "fake", "artifact": "json", "build": {"latency_ms": 5.0}}
+    refuse(job, "artifact is 'json'; test builds onnx", precision="fp32", preset=fake)
+
+
+def test_a_count_that_yaml_writes_as_a_float_is_the_same_count(job):
+    assert job.build("int8", options={"calibration_samples": 200.0})["calibration"]["samples"] == 200

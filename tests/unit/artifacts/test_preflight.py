@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from edgeproof.artifacts.builds import preflight
 from edgeproof.artifacts.builds.build_failures import BuildError
-from edgeproof.artifacts.builds.build_job import require_interface
+from edgeproof.artifacts.builds.build_steps import require_interface
 from edgeproof.artifacts.builds.preflight import (
     OnnxRuntimeTable,
     OperatorTable,

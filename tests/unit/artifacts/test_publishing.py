@@ -1,9 +1,11 @@
 """Two builds of one target at once: both end well, and what is left is one of them, whole."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,18 @@ def start_build(job, folder, per_channel):
     return subprocess.Popen([sys.executable, REPOSITORY / "scripts" / "build_onnx.py", *arguments])
 
 
+@contextlib.contextmanager
+def ended(process, seconds=30):
+    """Yield a process that is killed after some seconds, so that a test that waits for it ends."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        with process:
+            yield process
+    finally:
+        timer.cancel()
+
+
 def test_two_processes_that_build_into_one_folder_leave_no_mixture(job):
     folder = job.folder / "both"
     builds = [start_build(job, folder, per_channel) for per_channel in (True, False, True)]
@@ -56,9 +70,9 @@ def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
     """The second gets it when the first is gone, also when that was killed; nothing is left in the folder."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment, "text": True}
-    with subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes) as first:
+    with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as first:
         assert first.stdout.readline() == "held\n"
-        with subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes) as second:
+        with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as second:
             with pytest.raises(subprocess.TimeoutExpired):
                 second.wait(timeout=0.5)
             first.kill()
@@ -79,7 +93,7 @@ def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(tmp_path, job):
 
 
 def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, job, monkeypatch):
-    monkeypatch.setattr(publishing, "_LARGE", 1)
+    monkeypatch.setattr(publishing, "_LARGE_BYTES", 1)
     flushed = []
     flush = os.fsync
     monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_size) or flush(handle))
@@ -89,7 +103,7 @@ def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, j
 
 
 def test_what_cannot_be_flushed_is_not_published(job, monkeypatch):
-    monkeypatch.setattr(publishing, "_LARGE", 1)
+    monkeypatch.setattr(publishing, "_LARGE_BYTES", 1)
 
     calls, flush = [], os.fsync
 

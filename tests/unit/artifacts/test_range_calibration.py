@@ -76,7 +76,7 @@ def test_damage_is_named(tmp_path, arrays):
     data = bytearray(path.read_bytes())
     data[data.index(b"\x93NUMPY") + 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(UserError, match="inputs/a is no plain array"), CalibrationStream(path, INPUTS, 200):
+    with pytest.raises(UserError, match="inputs/a is not a plain array"), CalibrationStream(path, INPUTS, 200):
         pass
     write_tensors(path, {**arrays, "inputs/b": arrays["inputs/b"][:230]})
     data = bytearray(path.read_bytes())

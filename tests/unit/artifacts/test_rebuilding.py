@@ -46,7 +46,7 @@ def build(root, precision, batch=1):
         "scripts/build_onnx.py",
         *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
     ]
-    job.build(precision, folder=folder, command=command)
+    job.build(precision, folder=folder, script=command[0], argv=command[1:])
     return root / folder / "manifest.json"
 
 
@@ -203,11 +203,11 @@ def test_whoever_wrote_a_manifest_chooses_neither_what_runs_nor_what_is_written(
 @pytest.mark.parametrize(
     ("options", "builder", "expected"),
     [
-        ({"toolchain": "/tmp/evil/no-such.json"}, "host", "toolchain 'no-such', which is not there; make it with"),
-        ({"toolchain": "/tmp/evil/../.json"}, "host", "which is not there"),
+        ({"toolchain": "/tmp/evil/no-such.json"}, "host", "toolchain 'no-such', which is missing; make it with"),
+        ({"toolchain": "/tmp/evil/../.json"}, "host", "which is missing"),
         ({"board": "x"}, "no-such", "device is 'no-such', which is not in config/devices/"),
-        ({"lock": "x", "preload": "evil.so"}, "host", "option --preload, which its build cannot have"),
-        ({"calibration": "x"}, "host", "option --calibration, which its build cannot have"),
+        ({"lock": "x", "preload": "evil.so"}, "host", "option --preload, which this build does not have"),
+        ({"calibration": "x"}, "host", "option --calibration, which this build does not have"),
     ],
 )
 def test_what_a_command_may_not_have_is_refused(tmp_path, options, builder, expected):

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.rknn_artifacts import build_rknn, prove_operators
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.errors import UserError
@@ -32,12 +33,13 @@ def build(job, log, precision="fp16", result="ok", options=None, **changes):
         "artifact": folder / "artifact.rknn",
         "manifest": folder / "manifest.json",
         "log": job.folder / "rknn.log",
-        "command": ["scripts/build_rknn.py"],
+        "script": "scripts/build_rknn.py",
+        "argv": [],
         "calibration": job.calibration if precision == "int8" else None,
         "lock": job.folder / "device.lock",
         "interpreter": write_interpreter(job.folder / "python", RKNN_REPLAY=replay, RKNN_RESULT=result),
     }
-    build_rknn(**{**arguments, **changes})
+    build_rknn(BuildJob(**{**arguments, **changes}))
     return read_manifest(folder / "manifest.json")
 
 
@@ -92,7 +94,7 @@ def test_an_int8_file_that_computes_in_float16_is_called_so(job):
 def test_without_the_toolkit_there_is_no_verdict_and_nothing_is_written(job):
     with pytest.raises(UserError, match="has no module 'rknn'; get rknn-toolkit2 from Rockchip and accept its licence"):
         build(job, "rknn-built-fp16", interpreter=sys.executable)
-    with pytest.raises(UserError, match="is no program"):
+    with pytest.raises(UserError, match="is not a program"):
         build(job, "rknn-built-fp16", interpreter="/nowhere/python")
     assert not (job.folder / "fp16").exists()
 
@@ -103,7 +105,7 @@ def test_a_build_without_a_table_of_operators_proves_nothing():
 
 
 def test_wrong_options_are_a_mistake(job):
-    with pytest.raises(UserError, match="rknn-toolkit2 has entropy and minmax"):
+    with pytest.raises(UserError, match="allowed with artifact rknn: entropy, minmax"):
         build(job, "rknn-built-int8", "int8", options={"calibration_method": "percentile"})
-    with pytest.raises(UserError, match="precision is 'fp32'; rknn is built as fp16, int8"):
+    with pytest.raises(UserError, match=r'precisions\[0\] is "fp32"; allowed with artifact rknn: fp16, int8'):
         build(job, "rknn-built-int8", "fp32")

@@ -9,6 +9,7 @@ import time
 import pytest
 from edgeproof.agent.lock import hold_device
 from edgeproof.artifacts.builds import boards, tensorrt_engines
+from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.tensorrt_engines import build_tensorrt
 from edgeproof.artifacts.builds.trtexec import compose_command, count_layers, name_type, read_version
 from edgeproof.artifacts.records.manifests import read_manifest
@@ -42,11 +43,12 @@ def build(job, precision="fp16", options=None, **changes):
         "artifact": folder / "artifact.engine",
         "manifest": folder / "manifest.json",
         "log": job.folder / "trtexec.log",
-        "command": ["scripts/build_tensorrt.py"],
+        "script": "scripts/build_tensorrt.py",
+        "argv": [],
         "calibration": job.calibration if precision == "int8" else None,
         "lock": job.folder / "device.lock",
     }
-    build_tensorrt(**{**arguments, **changes})
+    build_tensorrt(BuildJob(**{**arguments, **changes}))
     return read_manifest(folder / "manifest.json")
 
 
@@ -117,10 +119,10 @@ def test_a_build_that_takes_too_long_is_ended_and_is_a_verdict(job, tools):
     [
         (None, "trtexec: is not on the PATH; it comes with TensorRT"),
         ({"version": "8205"}, "belongs to TensorRT 8.2.5; 8.5.0 or newer"),
-        ({"log": "trtexec-no-gpu", "code": 1, "engine": None}, "this is no verdict on the model"),
+        ({"log": "trtexec-no-gpu", "code": 1, "engine": None}, "this says nothing about the model"),
         ({"code": -9}, "ended by signal 9"),
-        ({"layers": {"Layers": ["conv1", "conv2"]}}, "precision of the engine is unproved"),
-        ({"layers": [1]}, "precision of the engine is unproved"),
+        ({"layers": {"Layers": ["conv1", "conv2"]}}, "precision of the engine is not proved"),
+        ({"layers": [1]}, "precision of the engine is not proved"),
     ],
 )
 def test_what_is_about_the_machine_is_no_verdict_and_writes_nothing(job, tools, replay, words):
@@ -143,9 +145,11 @@ def test_the_wrong_board_builds_nothing(job, tools, tmp_path):
     (root / "proc/device-tree").mkdir(parents=True)
     (root / "proc/device-tree/model").write_text("NVIDIA Jetson Orin Nano\0")
     boards.require_board("jetson", root)
-    with pytest.raises(UserError, match="called 'NVIDIA Jetson Orin Nano', the device wants a board named 'raspberry'"):
+    with pytest.raises(
+        UserError, match="called 'NVIDIA Jetson Orin Nano', the device must be a board named 'raspberry'"
+    ):
         boards.require_board("raspberry", root)
-    with pytest.raises(UserError, match="wants a board named 'no such board'"):
+    with pytest.raises(UserError, match="must be a board named 'no such board'"):
         build(job, board="no such board")
 
 
@@ -157,13 +161,14 @@ def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
             order.append("build")
 
     with hold_device(path, "run of a"):  # the agent's
-        other = threading.Thread(target=build_meanwhile)
+        other = threading.Thread(target=build_meanwhile, daemon=True)
         other.start()
-        while "\n" not in said:
+        end = time.monotonic() + 30
+        while "\n" not in said and time.monotonic() < end:
             said += capsys.readouterr().err
             time.sleep(0.01)
         order.append("measurement")
-    other.join()
+    other.join(timeout=30)
     assert order == ["measurement", "build"]
     assert said.startswith("build of b: the device is busy, waiting for {") and '"label": "run of a"' in said
 
@@ -230,7 +235,7 @@ def test_int8_without_the_module_or_with_tensorrt_11_is_no_verdict(job, tools):
     with pytest.raises(UserError, match="has no module 'tensorrt'; calibrating needs"):
         build(job, "int8", interpreter=sys.executable)
     write_trtexec(tools, version="110100", layers="Int8")
-    with pytest.raises(UserError, match=r"TensorRT 11\.1\.0 has no calibration any more"):
+    with pytest.raises(UserError, match=r"TensorRT 11\.1\.0 can no longer calibrate"):
         build(job, "int8", interpreter=sys.executable)
 
 
@@ -260,9 +265,9 @@ def test_an_open_batch_is_one_and_another_open_size_is_refused(tmp_path, tools):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"calibration_method": "percentile"}, "TensorRT has entropy and minmax"),
-        ({"calibration_samples": 199}, "at least 200"),
-        ({"sauce": 1}, "unknown key build.sauce"),
+        ({"calibration_method": "percentile"}, "allowed with artifact engine: entropy, minmax"),
+        ({"calibration_samples": 199}, "calibration_samples is 199; it must be ≥ 200"),
+        ({"sauce": 1}, "unknown key 'sauce'"),
     ],
 )
 def test_wrong_options_are_a_mistake(job, tools, options, words):

@@ -1,10 +1,13 @@
 """What a converter leaves behind: facts, a failure, or nothing and a traceback."""
 
+import ast
 import json
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from edgeproof.converters import protocol
 from edgeproof.converters.protocol import ConversionError, call_tool, count_tensor, refuse_nodes, run_converter
 
 
@@ -89,3 +92,17 @@ def test_tensors_are_counted_by_type():
     for dtype, elements in (("int8", 3), ("int8", 4), ("float32", 0)):
         count_tensor(counted, dtype, elements)
     assert counted == {"int8": {"tensors": 2, "elements": 7}, "float32": {"tensors": 1, "elements": 0}}
+
+
+@pytest.mark.parametrize("name", ["protocol", "to_rknn", "to_tensorrt_calibration"])
+def test_what_vendors_pythons_run_is_python_3_8(name):
+    """Python 3.8 evaluates annotations and knows neither `X | Y` nor `list[X]` in them; quoted they are texts."""
+    path = Path(protocol.__file__).with_name(f"{name}.py")
+    tree = ast.parse(path.read_text(), feature_version=(3, 8))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert functions
+    for node in functions:
+        arguments = [*node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        annotations = [node.returns, *(item.annotation for item in arguments if item)]
+        new = [item for item in annotations if isinstance(item, ast.BinOp | ast.Subscript)]
+        assert [ast.unparse(item) for item in new] == [], node.name

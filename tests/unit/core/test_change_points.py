@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from edgeproof.core import drift
+from edgeproof.core import change_points
 from edgeproof.core.change_points import find_changes, simulate_critical, split_series
 
 
@@ -65,7 +65,9 @@ def test_the_statistic_is_the_largest_t_of_scipy():
 
 @pytest.mark.parametrize("points", [5, 10, 30])
 def test_critical_values_are_those_of_the_simulation(points):
-    assert dict(drift._CRITICAL)[points] == pytest.approx(simulate_critical(points, series=8_000, seed=77), rel=0.08)
+    assert dict(change_points._CRITICAL)[points] == pytest.approx(
+        simulate_critical(points, series=8_000, seed=77), rel=0.08
+    )
 
 
 def test_points_must_be_ordered_and_positive():

@@ -99,3 +99,10 @@ def test_shipped_pipelines_fit_what_is_shipped():
     six = catalogues["pipeline"]["squeezenet-six"]
     assert len(six["stages"]) >= 6 and len(six["executors"]) == 4
     validate(six, "pipeline", "squeezenet-six")
+
+
+def test_a_stage_of_a_cut_that_names_a_model_does_not_take_its_place():
+    """Both keys at once are a mistake, named when a campaign uses the pipeline; until then the model stays itself."""
+    document = changed(stages=[{"name": "whole", "model": "digits-cnn"}])
+    assert "digits-cnn" not in list_stage_models({"mixed": document})
+    assert "mixed-02-rest" in list_stage_models({"mixed": changed(stages=[*document["stages"], {"name": "rest"}])})

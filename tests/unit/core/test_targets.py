@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from edgeproof.artifacts.records.formats import CHANNELS_LAST
+from edgeproof.artifacts.records.formats import list_channels_last_backends
 from edgeproof.core.campaign import CATALOGUES, DEFAULT_MARGIN, expand_campaign, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.errors import UserError
@@ -22,7 +22,9 @@ def catalogues():
 
 def make_targets(catalogues, **changes):
     config = read_yaml("config/config.yaml", "campaign") | changes
-    return Targets(expand_campaign(config, catalogues), Stages(Cells(catalogues), CHANNELS_LAST), catalogues)
+    return Targets(
+        expand_campaign(config, catalogues), Stages(Cells(catalogues), list_channels_last_backends()), catalogues
+    )
 
 
 def test_the_protocol_of_runs_leaves_out_what_only_pairs_use(catalogues):
@@ -42,7 +44,7 @@ def test_sides_lead_to_runs_and_artifacts(catalogues):
 def test_a_comparison_uses_the_calibration_of_its_device_if_there_is_one(catalogues):
     assert make_targets(catalogues).noise_of("digits-aa") == ["results/calibration/local/noise.json"]
     config = {key: value for key, value in read_yaml("config/config.yaml", "campaign").items() if key != "calibration"}
-    stages = Stages(Cells(catalogues), CHANNELS_LAST)
+    stages = Stages(Cells(catalogues), list_channels_last_backends())
     without = Targets(expand_campaign(config, catalogues), stages, catalogues)
     assert without.noise_of("digits-aa") == [] and without.calibrated == []
     with pytest.raises(UserError, match="does not calibrate local: add `calibration`"):
@@ -87,6 +89,6 @@ def test_links_within_one_device_only(catalogues):
         {**executor, "device": device}
         for executor, device in zip(pipelines["two"]["executors"], ("local", "rpi"), strict=False)
     ]
-    stages = Stages(Cells({**catalogues, "pipeline": pipelines}), CHANNELS_LAST)
+    stages = Stages(Cells({**catalogues, "pipeline": pipelines}), list_channels_last_backends())
     with pytest.raises(UserError, match="two: its executors are on local, rpi"):
         stages.device_of("two")

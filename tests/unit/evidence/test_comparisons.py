@@ -73,5 +73,5 @@ def test_two_devices_can_be_judged_by_the_spread_between_sessions(campaign):
     assert row["sentence"].replace("\u202f", " ") == "board is slower than desk: it takes 800 % more time."
     assert row["effect"]["paired"] is False
     assert [line.split(",")[0] for line in row["explanation"]] == [
-        "Device desk is fit for measuring: it sees differences from 3.0\u202f% on",
+        "Device desk is fit for measuring: it detects differences from 3.0\u202f% on",
     ]

@@ -51,7 +51,7 @@ def test_bars_are_to_one_scale_and_leave_nothing_out(snapshot):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"cap_ms": 1.0}, "no feasible plan for pipe: max_total_latency_ms cannot hold together"),
+        ({"cap_ms": 1.0}, "no feasible plan for pipe: no placement keeps max_total_latency_ms"),
         ({"status": "failed"}, "run as placed: load_failed: stage head: made up"),
     ],
 )

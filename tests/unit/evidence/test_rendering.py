@@ -116,7 +116,7 @@ def test_each_comparison_shows_its_regression_and_its_decision(view):
 
 def test_what_a_device_can_tell_apart(view):
     page = Page(render_html(view))
-    assert "Fit: it sees differences as small as the margin." in page.articles["calibration-desk"]
+    assert "Fit: it detects differences as small as the margin." in page.articles["calibration-desk"]
     assert "simulated" not in page.articles["calibration-desk"]
     assert "simulated" in page.articles["calibration-board"]
     assert "not available" in page.articles["calibration-board"]  # the spread between sessions, of one session

@@ -70,7 +70,7 @@ def test_what_failed_or_computes_something_else_is_left_out_with_its_reason(desc
     assert set(stage["profiles"]) == {"e0"}
     assert "e1 fp32: failed: it crashed" in stage["description"]
     assert "e2 fp32: parity failed: cosine is 0.1" in stage["description"]
-    with pytest.raises(UserError, match="stage 'a' runs nowhere: e0 fp32: failed: it crashed"):
+    with pytest.raises(UserError, match="stage 'a' has no executor that can run it: e0 fp32: failed: it crashed"):
         describe((failed, PASSED))
 
 

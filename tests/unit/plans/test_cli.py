@@ -14,7 +14,7 @@ from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.plans import cli
-from edgeproof.plans.cli import main
+from edgeproof.plans.cli import build_parser, main
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import render_csv, render_text
@@ -22,7 +22,7 @@ from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.plan_verbs import RENDERERS, judge_verdict
 from edgeproof.plans.scenario.goals import BLENDS, METRICS, SEQUENCES
 from edgeproof.plans.scenario.loading import parse_scenario
-from edgeproof.plans.verifier.verification import Verdict
+from edgeproof.plans.verifier.verification import ENUMERATED, Verdict
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -100,7 +100,7 @@ def test_effort_that_ends_first_is_not_proved(planner_data, tmp_path, capsys, mo
         assert run(main, ["solve", str(planner_data / "random_06.json"), "--json"]) == ExitCode.NOT_PROVED
         assert json.loads(capsys.readouterr().out)["status"] == status
     document["status"] = "infeasible"
-    document["infeasibility"] = {"conflict": ["latency"]}
+    document["infeasibility"] = {"conflict": ["latency"], "conflict_minimal": True}
     assert run(main, ["solve", str(planner_data / "random_06.json"), "--json"]) == ExitCode.NOT_GOOD
 
 
@@ -135,7 +135,7 @@ def test_no_plan_is_one_line_and_exit_1(hopeless, tmp_path, capsys, form):
     assert run(main, ["solve", hopeless, "--format", form, "--output", str(path)]) == 1
     streams = capsys.readouterr()
     assert streams.out == "" and not path.exists()
-    assert len(streams.err.splitlines()) == 1 and "cannot hold together" in streams.err
+    assert len(streams.err.splitlines()) == 1 and "no placement keeps " in streams.err
 
 
 def test_no_plan_in_json_is_the_certificate(hopeless, capsys):
@@ -152,7 +152,7 @@ def test_no_plan_in_json_is_the_certificate(hopeless, capsys):
         (["solve", "SAMPLE", "--goal", "fast"], "--goal is 'fast'"),
         (["solve", "SAMPLE", "--json", "--format", "csv"], "--json and --format csv"),
         (["solve", "SAMPLE", "--gaol", "latency"], "did you mean '--goal'?"),
-        (["solve", "SAMPLE", "--goal", "lex:latency,speed"], "'speed' is no metric"),
+        (["solve", "SAMPLE", "--goal", "lex:latency,speed"], "'speed' is not a metric"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(sample, capsys, arguments, words):
@@ -303,3 +303,17 @@ def test_what_cannot_be_written_is_one_line(sample, tmp_path, capsys):
 def test_fewer_draws_than_none_are_refused(sample, capsys):
     assert run(main, ["solve", sample, "--draws", "-1"]) == 2
     assert "--draws: -1 must not be negative" in capsys.readouterr().err
+
+
+def test_defaults_are_those_of_a_request():
+    """They stand twice, because `--help` must not import the solver."""
+    options = build_parser().parse_args(["solve", "scenario.json"])
+    request = Request()
+    assert (options.goal, options.top_k, options.draws, options.seed) == (
+        request.goal,
+        request.top_k,
+        request.draws,
+        request.seed,
+    )
+    assert (options.max_labels, options.effort) == (request.effort.labels, request.effort.seconds)
+    assert build_parser().parse_args(["verify", "plan.json"]).limit == ENUMERATED

@@ -1,4 +1,4 @@
-"""How sure a plan is: resampling of measured numbers, regret, feasibility, and the measurement to repeat."""
+"""How robust a plan is: resampling of measured numbers, regret, feasibility, and the measurement to repeat."""
 
 import random
 

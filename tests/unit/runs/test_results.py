@@ -165,7 +165,7 @@ def test_samples_swapped_between_cells_are_refused(tmp_path):
     left_text, right_text = left.read_text(), right.read_text()
     left.write_text(right_text)
     right.write_text(left_text)
-    for path in paths:
+    for path in (paths[0], paths[1]):
         with pytest.raises(UserError, match="not the samples measured"):
             read_result(path)
 
@@ -181,14 +181,20 @@ def test_samples_edited_together_with_their_digest_do_not_give_the_claimed_numbe
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("process,elapsed_ns\n0,1.5\n", "table of integers"),
-        ("process,elapsed_ns\n0,\n", "table of integers"),
-        ("process,elapsed_ns\n0,-5\n", "elapsed_ns is -5 in row 2"),
+        ("process,elapsed_ns\n0,1.5\n", "two integers are needed"),
+        ("process,elapsed_ns\n0,\n", "two integers are needed"),
+        ("process,elapsed_ns\n0,-5\n", "row 2 is '0,-5'; two integers"),
+        ("process,elapsed_ns\n0,5\n0,0\n", "elapsed_ns is 0 in row 3"),
+        ("process,elapsed_ns\n0,5\n0,5", "last row, '0,5', has no end"),
+        ("process,elapsed_ns\n0 5\n0,5\n", "row 2 is '0 5'"),
+        ("process,elapsed_ns\n0,5,5\n0,5\n", "row 2 is '0,5,5'"),
+        ("process,elapsed_ns\n0,5\n\n0,5\n", "row 3 is ''"),
+        ("process,elapsed_ns\n0,5\n1,5\n0,5\n", "numbered 0, 1"),
         ("process,elapsed_ns\n1,5\n", "numbered 0, 1"),
         ("process,elapsed_ns\n0,5\n2,5\n", "numbered 0, 1"),
         ("process,time\n0,5\n", "columns"),
         ("", "columns"),
-        ("process,elapsed_ns\n0,99999999999999999999\n", "table of integers"),
+        ("process,elapsed_ns\n0,99999999999999999999\n", "two integers are needed"),
     ],
 )
 def test_malformed_samples_are_refused(tmp_path, text, message):

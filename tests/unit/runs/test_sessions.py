@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from edgeproof.core.errors import UserError
-from edgeproof.runs.attempts import close_failed, open_attempt
+from edgeproof.runs.numbered_attempts import close_failed, open_attempt
 from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
 
 

@@ -83,7 +83,7 @@ def test_a_path_around_the_cut_is_named(model):
     whole = onnx.load(model)
     whole.graph.node.append(helper.make_node("Add", ["y", "a"], ["skip"]))
     whole.graph.output.append(helper.make_tensor_value_info("skip", TensorProto.FLOAT, ["n", 4]))
-    with pytest.raises(UserError, match="cut where everything passes"):
+    with pytest.raises(UserError, match="cut where all data pass"):
         extract_stage(whole, ["c"], ["skip"], "model.onnx")
 
 
@@ -115,5 +115,5 @@ def test_too_few_samples_and_merged_samples_are_refused(second, tmp_path):
     with pytest.raises(UserError, match="has 5 samples; the pipeline wants 6"):
         make_stage_samples(tmp_path / "identity.json", second, {**COUNTS, "evaluation": 6}, tmp_path / "out")
     write_tensors(second["calibration"], {"inputs/x": read_tensors(second["evaluation"])["inputs/x"][:1]})
-    with pytest.raises(UserError, match="has become equal to an evaluation sample"):
+    with pytest.raises(UserError, match="a calibration sample and an evaluation sample have become equal"):
         make_stage_samples(tmp_path / "identity.json", second, COUNTS, tmp_path / "out")

@@ -71,6 +71,7 @@ def test_gradients_are_those_of_the_loss(monkeypatch):
         return float(((diabetes_mlp.predict(parameters, inputs) - targets) ** 2).mean()) / 2
 
     gradients = diabetes_mlp.compute_gradients(parameters, inputs, targets, generator)
+    assert set(gradients) == set(parameters)
     for name, gradient in gradients.items():
         flat, step = parameters[name].reshape(-1), 1e-6
         flat[0] += step
@@ -84,10 +85,10 @@ def test_gradients_are_those_of_the_loss(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([1], "options are [1]; a JSON object is needed"),
-        ({"sead": 1}, "unknown option 'sead'; known options are epochs, seed"),
-        ({"seed": -1}, "seed is -1; a whole number from 0 on"),
-        ({"epochs": True}, "epochs is True"),
+        ([1], "the document is [1]; a value of type object"),
+        ({"sead": 1}, "unknown key 'sead'; known keys are epochs, seed"),
+        ({"seed": -1}, "recipe diabetes-mlp: seed is -1; it must be ≥ 0"),
+        ({"epochs": True}, "epochs is true"),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path, capsys, options, message):

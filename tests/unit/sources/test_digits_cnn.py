@@ -77,11 +77,11 @@ def test_the_recipe_makes_a_model_as_good_as_the_shipped_one(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([1], "options are [1]; a JSON object is needed"),
-        ({"sead": 1}, "unknown option 'sead'; known options are epochs, seed"),
-        ({"seed": -1}, "seed is -1; a whole number from 0 on"),
-        ({"seed": True}, "seed is True"),
-        ({"epochs": 0}, "epochs is 0; a whole number from 1 on"),
+        ([1], "the document is [1]; a value of type object"),
+        ({"sead": 1}, "unknown key 'sead'; known keys are epochs, seed"),
+        ({"seed": -1}, "recipe digits-cnn: seed is -1; it must be ≥ 0"),
+        ({"seed": True}, "seed is true"),
+        ({"epochs": 0}, "epochs is 0; it must be ≥ 1"),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path, capsys, options, message):

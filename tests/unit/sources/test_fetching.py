@@ -267,11 +267,11 @@ def test_redirects_in_a_circle_end(serve, tmp_path):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("file:///tmp/model.onnx", "scheme 'file'; http and https are fetched"),
+        ("file:///tmp/model.onnx", "scheme 'file'; only http and https are downloaded"),
         ("ftp://127.0.0.1/model.onnx", "scheme 'ftp'"),
         ("model.onnx", "scheme ''"),
         ("http:///model.onnx", "no host"),
-        ("http://me:secret@127.0.0.1/model.onnx", "URL of host 127.0.0.1: credentials"),
+        ("http://me:secret@127.0.0.1/model.onnx", "URL of host 127.0.0.1: a URL with credentials"),
         ("http://127.0.0.1:door/model.onnx", "Port"),
         ("http://127.0.0.1/a model.onnx", "percent-encode"),
         ("http://127.0.0.1/modèle.onnx", "percent-encode"),

@@ -113,11 +113,11 @@ def test_filters_have_zero_mean_and_the_deviation_asked_for():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "options are []; a JSON object is needed"),
-        ({}, "architecture is None; known: squeezenet, shufflenet, resnet50"),
-        ({"architecture": "alexnet"}, "architecture is 'alexnet'"),
-        ({"architecture": "squeezenet", "seed": "0"}, "seed is '0'; a whole number"),
-        ({"architecture": "squeezenet", "size": 1}, "unknown option 'size'; known options are architecture, seed"),
+        ([], "the document is []; a value of type object"),
+        ({}, "key 'architecture' is missing"),
+        ({"architecture": "alexnet"}, 'architecture is "alexnet"; allowed: squeezenet, shufflenet, resnet50'),
+        ({"architecture": "squeezenet", "seed": "0"}, 'seed is "0"; a value of type integer'),
+        ({"architecture": "squeezenet", "size": 1}, "unknown key 'size'; known keys are architecture, seed"),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path, capsys, options, message):

@@ -109,7 +109,9 @@ def test_random_samples_are_refused_where_they_mean_nothing(tmp_path, item):
 @pytest.mark.parametrize(("dtype", "limit"), [("float32", 9), ("uint8", 36)])
 def test_more_random_samples_than_fit_into_memory_are_refused(tmp_path, dtype, limit):
     identity = make_identity([("x", dtype, [1, limit, 1000, 1000])])
-    with pytest.raises(UserError, match=r"input 'x': 300 of \[\d+, 1000, 1000\] take 11 GB of memory; at most 8 GB"):
+    with pytest.raises(
+        UserError, match=r"input 'x': 300 of \[\d+, 1000, 1000\] take 11 GB of memory; the limit is 8 GB"
+    ):
         make(tmp_path, {**RANDOM, "calibration": 300}, identity=identity)
 
 
@@ -176,9 +178,9 @@ def _not_finite():
             make_arrays(),
             make_arrays(5, 0.5, labels=np.full(5, 10)),
             "classification",
-            "up to 10; the model's last class is 9",
+            "the largest label is 10; the model's last class is 9",
         ),
-        (make_arrays(), make_arrays(5, 0.5, labels=np.full(5, -1)), "none", "labels go down to -1"),
+        (make_arrays(), make_arrays(5, 0.5, labels=np.full(5, -1)), "none", "the smallest label is -1"),
         (make_arrays(), {"x": np.zeros((5, 1, 8, 8), np.float32)}, "none", r"needs \['inputs/x'\]"),
         (make_arrays(), {"inputs/x": np.zeros((5, 1, 8, 8))}, "none", "is float64; the model takes float32"),
         (make_arrays(), {"inputs/x": np.zeros((5, 8, 8), np.float32)}, "none", r"shape \(8, 8\); the model takes"),
@@ -206,12 +208,12 @@ def test_one_shared_sample_is_found_wherever_it_is(shared, place, sign):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"kind": "magic"}, "samples.kind is 'magic'; allowed: digits, diabetes, random, file"),
+        ({"kind": "magic"}, '--spec: kind is "magic"; allowed: digits, diabetes, random, file'),
         ({"kind": "digits", "seed": 1}, "unknown key 'seed'"),
         ({"kind": "random", "seed": 1, "calibration": 256}, "key 'evaluation' is missing"),
-        ({**RANDOM, "calibration": 100}, "samples.calibration is 100; a whole number from 200 on"),
-        ({**RANDOM, "seed": True}, "samples.seed is True"),
-        ([], "samples.kind is None"),
+        ({**RANDOM, "calibration": 100}, "--spec: calibration is 100; it must be ≥ 200"),
+        ({**RANDOM, "seed": True}, "--spec: seed is true"),
+        ([], "--spec: the document is []"),
     ],
 )
 def test_a_wrong_spec_is_one_line_and_exit_code_2(tmp_path, capsys, spec, message):

@@ -25,5 +25,5 @@ def test_each_sample_is_run_by_itself_and_named_after_what_it_feeds(tmp_path):
 
 def test_a_model_that_onnx_runtime_lacks_an_operator_for_is_named(tmp_path):
     save_model(tmp_path / "model.onnx", "Frobnicate", "com.acme")
-    with pytest.raises(UserError, match=r"model\.onnx: ONNX Runtime cannot load it, .*Frobnicate"):
+    with pytest.raises(UserError, match=r"model\.onnx: ONNX Runtime cannot load this stage, .*Frobnicate"):
         run_samples(tmp_path / "model.onnx", {"inputs/x": np.zeros((2, 3), np.float32)})

@@ -1,12 +1,13 @@
-"""Where an artifact begins to compute something else than its source: both with all layers' outputs shown, one sample.
+"""The layer where an artifact begins to differ from its source, found by running both on one sample with all outputs.
 
 Layers are matched by the names of their tensors, which the converters to float16 and int8 keep. Graph optimisation is
-off in both arms, because it merges layers and their tensors with them. So what is found lies in the artifact; what only
-the optimised graph does is not found, and then the record says so.
+off in both arms, because it merges layers and their tensors. So a layer that is found is at fault in the artifact. A
+fault that only the optimised graph has is not found, and the record says so.
 """
 
 import math
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,28 +15,37 @@ import onnx
 
 from edgeproof.artifacts.builds.build_failures import describe_node
 from edgeproof.artifacts.builds.preflight import read_versions
+from edgeproof.core.configuration import Json
 from edgeproof.core.tensors import write_tensors
 from edgeproof.sources.onnx_files import infer_types
 
 from .execution import infer_outputs
 from .output_agreement import measure_agreement
 
-DEFAULT_LIMIT = 0.1  # relative L2, where the preset's limits say nothing of distances
+DEFAULT_LIMIT = 0.1  # relative L2, if the preset has no limit on a distance
 _FLOATS = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
-_DEQUANTISED = "_DequantizeLinear_Output"  # what ONNX Runtime's quantiser appends to a tensor that it took over
+_DEQUANTISED = "_DequantizeLinear_Output"  # ONNX Runtime's quantiser appends this to a tensor that it quantises
 
 
-def locate_divergence(source, artifact, inputs, sample, arms, interpreters, lines):
-    """Return the `divergence` entry of a parity document: the first layer beyond the limit, and every layer's distance.
+def locate_divergence(
+    source: str | Path,
+    artifact: str | Path,
+    inputs: str | Path,
+    sample: int,
+    arms: tuple[Json, Json],
+    interpreters: tuple[str, str],
+    lines: list[Json],
+) -> Json:
+    """Return a parity document's `divergence`: the first layer beyond the limit, and the distance of every layer.
 
-    `source`, `artifact`: ONNX files. `inputs`: npz of samples, of which the one with index `sample` is taken. `arms`,
-    `interpreters`: of the reference and the candidate. `lines`: the judged thresholds, which give the limit. UserError
-    as in `infer_outputs`.
+    `source`, `artifact`: ONNX files. `inputs`: npz of samples; the one with index `sample` is used. `arms`,
+    `interpreters`: of the reference and the candidate. `lines`: the judged thresholds, which decide the limit.
+    UserError as in `infer_outputs`.
     """
     limit, basis = choose_limit(lines)
     record = {"sample": sample, "limit": limit, "limit_basis": basis, "first": None, "largest_step": None, "layers": []}
     if any(arm["backend"] != "onnxruntime" for arm in arms):
-        return {**record, "status": "not_possible", "reason": "layers can be shown in ONNX Runtime only"}
+        return {**record, "status": "not_possible", "reason": "only ONNX Runtime can show the outputs of layers"}
     left, right = onnx.load(source), onnx.load(artifact)
     layers = match_layers(left, right)
     outputs = []
@@ -44,12 +54,13 @@ def locate_divergence(source, artifact, inputs, sample, arms, interpreters, line
         write_sample(inputs, sample, one)
         for side, model in enumerate((left, right)):
             path = Path(folder, f"{side}.onnx")
-            onnx.save(expose_tensors(model, [layer[side + 1] for layer in layers]), path)
+            onnx.save(expose_tensors(model, [layer[2] if side else layer[1] for layer in layers]), path)
             arm = {**arms[side], "runtime": {**arms[side]["runtime"], "graph_optimization": "none"}}
             inference = infer_outputs(interpreters[side], arm, path, one)
             if inference.reason:
                 message = f"{('the source', 'the artifact')[side]} does not run with all outputs shown: "
                 return {**record, "status": "not_possible", "reason": message + inference.reason["message"]}
+            assert inference.outputs is not None, "an inference without a reason has outputs"
             outputs.append(inference.outputs)
     versions = read_versions(left.opset_import)
     for node, reference, candidate in layers:
@@ -61,18 +72,18 @@ def locate_divergence(source, artifact, inputs, sample, arms, interpreters, line
     return conclude(record, left)
 
 
-def choose_limit(lines):
+def choose_limit(lines: list[Json]) -> tuple[float, str]:
     """Return (relative L2 beyond which a layer diverges, where that comes from) for judged threshold lines."""
     limits = {line["name"]: line["limit"] for line in lines}
     if "max_relative_l2" in limits:
         return limits["max_relative_l2"], "max_relative_l2"
-    if "min_cosine" in limits:  # two vectors of one length at that angle are so far apart
+    if "min_cosine" in limits:  # the distance of two vectors of equal length at that angle
         return math.sqrt(2 * (1 - limits["min_cosine"])), "min_cosine, as the distance of vectors of equal length"
     return DEFAULT_LIMIT, "default"
 
 
-def list_layers(model):
-    """Yield `(node, tensor name)` for each float tensor of known rank, at least 1, that the main graph makes."""
+def list_layers(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str]]:
+    """Yield (node, tensor) for each float tensor of the main graph whose rank is known and at least 1."""
     graph = infer_types(model)
     kinds = {item.name: item.type.tensor_type for item in (*graph.value_info, *graph.output)}
     for node in graph.node:
@@ -82,11 +93,11 @@ def list_layers(model):
                 yield node, name
 
 
-def match_layers(source, artifact):
+def match_layers(source: onnx.ModelProto, artifact: onnx.ModelProto) -> list[tuple[onnx.NodeProto, str, str]]:
     """Return `[(node of the source, its tensor, that tensor in the artifact)]` in the order of the source's graph.
 
-    Where the artifact quantises a tensor, the one that was dequantised again is taken: it is what the next layers see,
-    and the quantiser removes a Relu that its range of integers makes superfluous.
+    If the artifact quantises a tensor, the dequantised one is used: the next layers read it, and the quantiser removes
+    a Relu that the range of its integers makes superfluous.
     """
     made = {name for node in artifact.graph.node for name in node.output}
     pairs = []
@@ -97,8 +108,8 @@ def match_layers(source, artifact):
     return pairs
 
 
-def expose_tensors(model, names):
-    """Return a copy of the model in which the named tensors are outputs too; the runtime infers their types."""
+def expose_tensors(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
+    """Return a copy of the model with the named tensors as further outputs; the runtime infers their types."""
     exposed = onnx.ModelProto()
     exposed.CopyFrom(model)
     known = {item.name for item in exposed.graph.output}
@@ -106,17 +117,17 @@ def expose_tensors(model, names):
     return exposed
 
 
-def write_sample(inputs, index, path):
-    """Write one sample of a set to `path` as a set of its own."""
+def write_sample(inputs: str | Path, index: int, path: str | Path) -> None:
+    """Write one sample of a set to `path`, as a set of its own."""
     with np.load(inputs, allow_pickle=False) as archive:
         names = [name for name in archive.files if name.startswith("inputs/")]
         write_tensors(path, {name: archive[name][index : index + 1] for name in names})
 
 
-def compare_layer(reference, candidate):
-    """Return relative L2 distance and counts of values that are not finite; None where the shapes differ.
+def compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
+    """Return relative L2 distance and counts of values that are not finite; None if the shapes differ.
 
-    The distance is None where it has no meaning: values that are not finite, or a reference of nothing but zeros.
+    The distance is None if it has no meaning: values are not finite, or the reference is all zeros.
     """
     if reference.shape != candidate.shape:
         return None
@@ -125,7 +136,7 @@ def compare_layer(reference, candidate):
     return {"relative_l2": measure_agreement(reference, candidate, 1).relative_l2, "not_finite": broken}
 
 
-def conclude(record, source):
+def conclude(record: Json, source: onnx.ModelProto) -> Json:
     """Return the record with its status, the first layer beyond the limit, and the layer that adds most."""
     layers, limit = record["layers"], record["limit"]
     broken = [layer["not_finite"]["candidate"] > 0 == layer["not_finite"]["reference"] for layer in layers]
@@ -138,19 +149,19 @@ def conclude(record, source):
     if record["first"]:
         return {**record, "status": "found", "reason": None}
     reason = (
-        "with graph optimisation off no layer of this sample is beyond the limit; what fails comes from the optimised "
-        "graph, or from many small differences"
+        "with graph optimisation off, no layer of this sample is beyond the limit; the fault is in the optimised "
+        "graph, or comes from many small differences"
     )
     return {**record, "status": "not_found", "reason": reason if layers else "no tensor has the same name in both"}
 
 
-def find_largest_step(layers, source):
-    """Return the layer whose distance grew most over that of what it computes from, with the growth as `step`.
+def find_largest_step(layers: list[Json], source: onnx.ModelProto) -> Json | None:
+    """Return the layer whose distance grew most over that of its inputs, with the growth as `step`.
 
-    Where nothing before it was compared, its whole distance counts. None without a finite distance.
+    If none of its inputs was compared, its whole distance counts. None without a finite distance.
     """
     known = {layer["tensor"]: layer["relative_l2"] for layer in layers if layer["relative_l2"] is not None}
-    inherited, best = {}, None  # distance that each tensor hands on, compared or not
+    inherited, best = {}, None  # the distance that each tensor passes on, compared or not
 
     for node in source.graph.node:  # in topological order
         before = max((inherited.get(name, 0.0) for name in node.input), default=0.0)

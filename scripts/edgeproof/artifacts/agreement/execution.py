@@ -1,4 +1,4 @@
-"""Running an artifact on samples: the agent's `infer`, as a process, in the interpreter that has the runtime."""
+"""Running an artifact on samples with the agent's `infer`, in a process of the interpreter that has the runtime."""
 
 import json
 import signal
@@ -9,20 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.processes import child_environment
 from edgeproof.core.tensors import read_tensors
 
-_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
-_PREFIX = "outputs/"
+_CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+_OUTPUT_PREFIX = "outputs/"
 
 
 @dataclass(frozen=True)
 class Inference:
-    """What one arm made of a set of samples.
+    """The outputs of one arm on a set of samples.
 
-    `outputs`: `{output name: array (n, …)}`, None with a `reason` {kind, message}. `runtime`: name, version and
-    execution providers as the agent reports them, None where the artifact did not load.
+    `outputs`: `{output name: array (n, …)}`; None if there is a `reason` {kind, message}. `runtime`: name, version and
+    execution providers as the agent reports them; None if the artifact did not load.
     """
 
     outputs: dict[str, np.ndarray] | None
@@ -30,11 +31,14 @@ class Inference:
     reason: dict | None
 
 
-def infer_outputs(interpreter, arm, artifact, inputs, limit=None):
-    """Return the Inference of `artifact` on the samples of the npz `inputs` (the first `limit`, or all), one at a time.
+def infer_outputs(
+    interpreter: str, arm: Json, artifact: str | Path, inputs: str | Path, limit: int | None = None
+) -> Inference:
+    """Return the Inference of `artifact` on samples of the npz `inputs` (the first `limit`, or all), one at a time.
 
-    `arm`: backend, precision and runtime options. An artifact that cannot run, or crashes its process, has a reason;
-    UserError when there is no verdict: the interpreter or its runtime is missing, or the process was killed.
+    `interpreter`: the Python that has the runtime. `arm`: backend, precision and runtime options. If the artifact
+    cannot run, or crashes its process, the Inference has a reason. UserError if there is no verdict: the interpreter or
+    its runtime is missing, or the process was killed.
     """
     spec = {"arm": {**arm, "artifact": str(artifact)}, "inputs": str(inputs), "limit": limit}
     with tempfile.TemporaryDirectory(prefix="edgeproof-infer-") as folder:
@@ -58,7 +62,7 @@ def _read_inference(interpreter, process, out):
     code, last = process.returncode, (process.stderr.strip().splitlines() or ["no message"])[-1]
     if code < 0:
         message = f"the process was ended by {signal.Signals(-code).name}"
-        if -code in _CRASHES:
+        if -code in _CRASH_SIGNALS:
             return Inference(None, None, {"kind": "crashed", "message": message})
         raise UserError(f"{interpreter}: {message}; free memory if it ran out, and run again")
     if code == 3:
@@ -69,4 +73,6 @@ def _read_inference(interpreter, process, out):
     if report["status"] != "ok":
         return Inference(None, report["runtime"], report["reason"])
     outputs = read_tensors(out / "outputs.npz")
-    return Inference({name.removeprefix(_PREFIX): array for name, array in outputs.items()}, report["runtime"], None)
+    return Inference(
+        {name.removeprefix(_OUTPUT_PREFIX): array for name, array in outputs.items()}, report["runtime"], None
+    )

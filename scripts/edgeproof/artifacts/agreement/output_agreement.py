@@ -6,6 +6,7 @@ share of values that are equal is counted.
 Everything is computed in float64 from the outputs as they are. What is undefined is None, and whoever asks is told why.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ class Agreement:
     equal_share: float | None
 
 
-def measure_agreement(reference, candidate, count):
+def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) -> Agreement:
     """Return the Agreement of two arrays of one shape `(rows, …)` that hold the outputs of `count` samples.
 
     Where rows are no multiple of `count` (as many rows per sample as it has objects), the whole is taken as one sample.
@@ -56,12 +57,12 @@ def measure_agreement(reference, candidate, count):
     )
 
 
-def is_discrete(array):
+def is_discrete(array: np.ndarray) -> bool:
     """Tell whether values are integers or booleans, which are equal or not."""
     return array.dtype.kind in "iub"
 
 
-def is_class_scores(array, count):
+def is_class_scores(array: np.ndarray, count: int) -> bool:
     """Tell whether an output looks like one floating-point score per class: one vector of at least two per sample."""
     if array.dtype.kind != "f" or array.ndim < 2 or array.shape[0] != count:
         return False
@@ -69,18 +70,18 @@ def is_class_scores(array, count):
     return len(wide) == 1 and wide[0] >= 2
 
 
-def judge_answers(array, labels):
+def judge_answers(array: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return booleans `(n,)`: where the largest of the class scores `(n, …)` is the label, int64 `(n,)`."""
     return array.reshape(len(labels), -1).argmax(1) == labels
 
 
-def count_not_finite(array, count):
+def count_not_finite(array: np.ndarray, count: int) -> tuple[int, int | None]:
     """Return `(number of values that are not finite, first sample that has one)`; (0, None) when all are finite."""
     broken = ~np.isfinite(split_samples(array, count))
     return (int(broken.sum()), int(broken.any(1).argmax())) if broken.any() else (0, None)
 
 
-def find_worst_sample(pairs, count):
+def find_worst_sample(pairs: Iterable[tuple[np.ndarray, np.ndarray]], count: int) -> int:
     """Return the index of the sample that agrees least, over all outputs: `pairs` is `[(reference, candidate)]`.
 
     A sample with values that are not finite in the candidate only is worst; then the largest L2 distance relative to
@@ -100,7 +101,7 @@ def find_worst_sample(pairs, count):
     return int(worst.argmax())
 
 
-def split_samples(array, count):
+def split_samples(array: np.ndarray, count: int) -> np.ndarray:
     """Return an array of numbers as float64 `(count, values per sample)`, `(1, values)` where rows do not fit."""
     rows = count if array.ndim and len(array) and len(array) % count == 0 else 1
     return array.astype(np.float64).reshape(rows, -1)

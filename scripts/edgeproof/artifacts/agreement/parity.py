@@ -1,18 +1,20 @@
 """Parity: whether an artifact still computes what its fp32 source computes, on the evaluation samples.
 
-The candidate runs with the runtime options of its preset, the source in plain ONNX Runtime on the CPU of this machine.
-Parity is a verdict, `passed` or `failed`; `not_run` where there is nothing to compare, or nothing to compare with.
+The candidate runs with the runtime options of its preset, the source in plain ONNX Runtime on this machine's CPU. The
+verdict is `passed` or `failed`, or `not_run` if one of the two has no outputs to compare.
 """
 
 import dataclasses
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.accuracy import bootstrap_accuracy_difference
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -61,33 +63,55 @@ _WORST = {
 }
 _METRICS = (*_WORST, "relative_accuracy")
 
+OutputPair = tuple[str, np.ndarray, str, np.ndarray]  # name and array of the source, name and array of the artifact
 
-def check_parity(
-    cell, source, artifact, manifest, inputs, samples, arm, thresholds, interpreter, parity, reference, command
-):
-    """Compare `artifact` with `source` on the evaluation set `inputs`, and write `parity` (`edgeproof.parity.v2`).
 
-    `arm`: backend, precision and runtime options of the candidate. `thresholds`: the preset's parity entry of this
-    precision, keys of THRESHOLDS; where outputs are integers or booleans, DEFAULT_EQUAL_SHARE holds unless it says
-    otherwise. `interpreter`: the Python that has the candidate's runtime; the reference runs in the
-    one that runs this. `reference`: npz that gets `outputs/{name}`, the candidate's outputs on the first sample, with
-    which runs compare what a device computes; it holds nothing when the candidate made none.
-    UserError when the files do not belong together or were changed, or when there is no verdict (see `infer_outputs`).
+@dataclasses.dataclass(frozen=True)
+class ParityJob:
+    """One check of parity. Every path may be a string or a Path.
+
+    `cell`: model, preset, builder, precision. `source`: the fp32 ONNX file. `artifact`, `manifest`: what was built.
+    `inputs`: the evaluation set, `samples` its samples.json. `arm`: backend, precision and runtime options of the
+    candidate. `thresholds`: the preset's parity entry of this precision, keys of THRESHOLDS; integer and boolean
+    outputs are judged by DEFAULT_EQUAL_SHARE unless it has a limit for them. `interpreter`: the Python that has the
+    candidate's runtime. `parity`: JSON to write. `reference`: npz to write. `command`: for the record.
     """
-    begin = time.monotonic()
-    described = _check_job(cell, source, artifact, manifest, inputs, samples, arm, thresholds)
+
+    cell: dict[str, str]
+    source: str | Path
+    artifact: str | Path
+    manifest: str | Path
+    inputs: str | Path
+    samples: str | Path
+    arm: Json
+    thresholds: dict[str, float]
+    interpreter: str
+    parity: str | Path
+    reference: str | Path
+    command: list[str]
+
+
+def check_parity(job: ParityJob) -> None:
+    """Compare an artifact with its source on the evaluation set, and write `job.parity` (`edgeproof.parity.v2`).
+
+    The source runs in the Python that runs this. `job.reference` gets `outputs/{name}`, the candidate's outputs on the
+    first sample; runs compare the outputs of a device with them. It is empty if the candidate has no outputs. UserError
+    if the files do not belong together or were changed, or there is no verdict (see `infer_outputs`).
+    """
+    begin, arm = time.monotonic(), job.arm
+    described = _check_job(job)
     built, evaluation = described["built"], described["evaluation"]
     document = {
         "schema": "edgeproof.parity.v2",
-        "cell": cell,
+        "cell": job.cell,
         "status": "not_run",
         "reason": None,
         "trivial": False,
         "provenance": "simulated" if arm["backend"] == "fake" else "measured",
         "source_sha256": built["source"]["sha256"],
         "artifact_sha256": built["artifact"]["sha256"],
-        "manifest_sha256": sha256_file(manifest),
-        "evaluation": {"file": locate(inputs), **evaluation},
+        "manifest_sha256": sha256_file(job.manifest),
+        "evaluation": {"file": locate(job.inputs), **evaluation},
         "arm": arm,
         "runtimes": {"reference": None, "candidate": None},
         "metrics": dict.fromkeys(_METRICS),
@@ -99,29 +123,36 @@ def check_parity(
     if built["status"] == "failed":
         document["reason"] = {"kind": "build_failed", "message": built["reason"]["message"]}
     else:
-        first, worst = _compare(document, source, artifact, inputs, arm, interpreter)
+        first, worst = _compare(document, job)
+    thresholds = job.thresholds
     if document["metrics"]["equal_share"] is not None:
         thresholds = {"min_equal_share": DEFAULT_EQUAL_SHARE} | thresholds
     document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])
     _conclude(document)
     if worst is not None and document["status"] == "failed":
-        arms, interpreters = (REFERENCE_ARM, arm), (sys.executable, interpreter)
+        arms, interpreters = (REFERENCE_ARM, arm), (sys.executable, job.interpreter)
         lines = document["thresholds"]
-        found = locate_divergence(source, artifact, inputs, worst, arms, interpreters, lines)
+        found = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
         document["divergence"] = found
         if found["first"]:
             document["reason"]["message"] += f"; first diverging layer: {found['first']['node']}"
-    write_tensors(reference, {f"outputs/{name}": array for name, array in first.items()})
-    document["reference"] = {"file": locate(reference), "sha256": sha256_file(reference), "outputs": sorted(first)}
-    document["command"] = command
+    write_tensors(job.reference, {f"outputs/{name}": array for name, array in first.items()})
+    document["reference"] = {
+        "file": locate(job.reference),
+        "sha256": sha256_file(job.reference),
+        "outputs": sorted(first),
+    }
+    document["command"] = job.command
     document["duration_s"] = round(time.monotonic() - begin, 3)
-    write_sealed(parity, document, "parity")
+    write_sealed(job.parity, document, "parity")
 
 
-def judge_thresholds(thresholds, metrics, absent):
-    """Return one line per threshold: name, metric, value, limit, passed, reason.
+def judge_thresholds(
+    thresholds: dict[str, float], metrics: dict[str, float | None], absent: dict[str, str]
+) -> list[Json]:
+    """Return a line for each threshold: name, metric, value, limit, passed, reason.
 
-    `passed` is None beside a reason when the metric is not known: what was not measured has not passed.
+    If the metric is not known, `passed` is None and there is a reason: what was not measured has not passed.
     """
     lines = []
     for name, limit in sorted(thresholds.items()):
@@ -137,26 +168,29 @@ def judge_thresholds(thresholds, metrics, absent):
     return lines
 
 
-def _compare(document, source, artifact, inputs, arm, interpreter):
-    """Run both arms and fill in what was found.
+def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int | None]:
+    """Run both arms and enter the results into the document.
 
-    Returns the candidate's outputs on the first sample, and the index of the sample that agrees least (None where the
-    outputs have no distance to compare).
+    Returns the candidate's outputs on the first sample, and the index of the sample that agrees least (None if the
+    outputs have no distance).
     """
-    candidate = infer_outputs(interpreter, arm, artifact, inputs)
-    fake = arm["backend"] == "fake"  # it simulates no model in particular, so it is compared with itself
+    arm, artifact, inputs = job.arm, job.artifact, job.inputs
+    candidate = infer_outputs(job.interpreter, arm, artifact, inputs)
+    fake = arm["backend"] == "fake"  # it simulates no particular model, so it is compared with itself
     if candidate.reason is None and not fake:
-        expected = infer_outputs(sys.executable, REFERENCE_ARM, source, inputs)
+        expected = infer_outputs(sys.executable, REFERENCE_ARM, job.source, inputs)
     else:
         expected = candidate
     document["runtimes"] = {"reference": expected.runtime, "candidate": candidate.runtime}
-    if candidate.reason:
-        # A runtime that is not to be had on this machine says nothing about the artifact.
+    if candidate.reason or candidate.outputs is None:
+        # A runtime that this machine does not have says nothing about the artifact.
+        assert candidate.reason is not None, "an inference without outputs has a reason"
         absent = candidate.reason["kind"] == "provider_unavailable"
         document.update(status="not_run" if absent else "failed", reason=candidate.reason)
         return {}, None
     count, worst = document["evaluation"]["count"], None
-    if expected.reason:
+    if expected.reason or expected.outputs is None:
+        assert expected.reason is not None, "an inference without outputs has a reason"
         message = f"the source model does not run: {expected.reason['message']}"
         document["reason"] = {"kind": "reference_failed", "message": message}
     else:
@@ -164,18 +198,19 @@ def _compare(document, source, artifact, inputs, arm, interpreter):
         document["trivial"] = fake or (same_graph and expected.runtime == candidate.runtime)
         _fill_agreement(document, expected.outputs, candidate.outputs, count)
         if document["outputs"]:
-            worst = find_worst_sample([pair[1::2] for pair in pair_outputs(expected.outputs, candidate.outputs)], count)
+            pairs = pair_outputs(expected.outputs, candidate.outputs)
+            worst = find_worst_sample([(pair[1], pair[3]) for pair in pairs if not isinstance(pair, str)], count)
         if document["status"] != "failed":
             _fill_accuracy(document, expected.outputs, candidate.outputs, read_answers(inputs))
     if all(array.ndim and len(array) == count for array in candidate.outputs.values()):
         return {name: array[:1] for name, array in candidate.outputs.items()}, worst
-    return infer_outputs(interpreter, arm, artifact, inputs, limit=1).outputs or {}, worst  # rows per sample vary
+    return infer_outputs(job.interpreter, arm, artifact, inputs, limit=1).outputs or {}, worst  # rows per sample vary
 
 
-def pair_outputs(expected, actual):
-    """Return `[(name, reference, candidate name, candidate)]`, or as text why the outputs do not correspond.
+def pair_outputs(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> list[OutputPair] | str:
+    """Return `[(name, reference, candidate name, candidate)]`, or a text that says why the outputs do not correspond.
 
-    By name where the names are the same, else by position: converters rename outputs.
+    They are paired by name if the names are the same, else by position, since converters rename outputs.
     """
     if len(expected) != len(actual):
         return f"the source has {len(expected)} outputs ({', '.join(expected)}), the artifact {len(actual)}"
@@ -190,8 +225,8 @@ def pair_outputs(expected, actual):
     return pairs
 
 
-def read_answers(inputs):
-    """Return what an evaluation set holds of `labels`, int64 `(n,)`, and `targets`, float32 `(n, …)`, by name."""
+def read_answers(inputs: str | Path) -> dict[str, np.ndarray]:
+    """Return `labels`, int64 `(n,)`, and `targets`, float32 `(n, …)`, of an evaluation set, as far as it has them."""
     with np.load(inputs, allow_pickle=False) as archive:
         return {name: archive[name] for name in ("labels", "targets") if name in archive.files}
 
@@ -228,7 +263,7 @@ def _fill_agreement(document, expected, actual, count):
     document["metrics"], document["absent"] = summarise_outputs(document["outputs"])
 
 
-def summarise_outputs(outputs):
+def summarise_outputs(outputs: list[Json]) -> tuple[dict[str, float | None], dict[str, str]]:
     """Return `(metrics, absent)`: the worst of each metric over all outputs, and why a metric is None."""
     metrics, absent = dict.fromkeys(_METRICS), {"relative_accuracy": "accuracy was not measured"}
     fields = [field.name for field in dataclasses.fields(Agreement)]
@@ -250,9 +285,11 @@ def summarise_outputs(outputs):
 
 
 def _fill_accuracy(document, expected, actual, answers):
-    """Judge the first output against labels or targets; accuracy stays None beside a reason where that cannot be."""
+    """Judge the first output against labels or targets; if that is not possible, accuracy is None with a reason."""
     count, absent, labels = document["evaluation"]["count"], document["absent"], answers.get("labels")
-    name, left, _, right = pair_outputs(expected, actual)[0]
+    pairs = pair_outputs(expected, actual)
+    assert not isinstance(pairs, str), "outputs that do not correspond have failed before"
+    name, left, _, right = pairs[0]
     if labels is None and "targets" in answers:
         _fill_error(document, answers["targets"], name, left, right)
         return
@@ -273,7 +310,7 @@ def _fill_accuracy(document, expected, actual, answers):
 
 
 def _fill_error(document, targets, name, left, right):
-    """Judge a regression: its error with a paired interval, and R² as what `relative_accuracy` is a share of."""
+    """Judge a regression: its error with a paired interval, and `relative_accuracy` as a share of the source's R²."""
     if not targets.shape == left.shape == right.shape:
         reason = f"output {name!r} of shape {list(left.shape)} does not fit targets of {list(targets.shape)}"
         document["absent"]["relative_accuracy"] = reason
@@ -288,7 +325,7 @@ def _fill_error(document, targets, name, left, right):
 
 
 def _conclude(document):
-    """Set the status from the threshold lines, unless the comparison itself has ended with one."""
+    """Set the status from the threshold lines, unless the comparison has set one."""
     if document["reason"] is not None:
         return
     lines = document["thresholds"]
@@ -304,13 +341,14 @@ def _conclude(document):
         document["status"] = "passed"
 
 
-def _check_job(cell, source, artifact, manifest, inputs, samples, arm, thresholds):
-    """Return the manifest (`built`) and what the evaluation set is; UserError unless all belong to one job."""
-    if unknown := sorted(set(thresholds) - set(THRESHOLDS)):
+def _check_job(job: ParityJob) -> dict[str, Json]:
+    """Return the manifest (`built`) and a description of the evaluation set; UserError unless the job is consistent."""
+    cell, arm, manifest, inputs, samples = job.cell, job.arm, job.manifest, job.inputs, job.samples
+    if unknown := sorted(set(job.thresholds) - set(THRESHOLDS)):
         raise UserError(f"--thresholds: unknown key {unknown[0]!r}; known keys are {', '.join(THRESHOLDS)}")
     if set(arm) != {"backend", "precision", "runtime"}:
         raise UserError(f"--arm has keys {sorted(arm)}; backend, precision and runtime are needed")
-    built = verify_manifest(manifest, artifact, source)
+    built = verify_manifest(manifest, job.artifact, job.source)
     if built["cell"] != cell:
         raise UserError(f"{manifest}: is about cell {built['cell']}, but --cell says {cell}")
     if (arm["backend"], arm["precision"]) != (built["preset"]["backend"], cell["precision"]):

@@ -1,7 +1,7 @@
 """Why an artifact is not faster than its source: the time of each operator in both, from ONNX Runtime's profiler.
 
-This explains; it does not measure. A profiler costs time, which is recorded beside what it found, and one process on a
-machine in whatever state is no run (those are in `results/runs/`).
+This explains and does not measure. The profiler costs time, which is recorded too, and one process on a machine in an
+unknown state is not a run; runs are in `results/runs/`.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import locate
@@ -43,12 +44,14 @@ _LEVELS = {
 }
 
 
-def explain_speed(cell, baseline, candidate, runtime, inputs, runs=DEFAULT_RUNS):
-    """Return the document (`edgeproof.operators.v1`) that says where two ONNX files spend their time.
+def explain_speed(
+    cell: Json, baseline: str | Path, candidate: str | Path, runtime: Json, inputs: str | Path, runs: int = DEFAULT_RUNS
+) -> Json:
+    """Return the document (`edgeproof.operators.v1`) about where two ONNX files spend their time.
 
     `cell`: model, preset, builder, precision of the candidate. `baseline`, `candidate`: paths. `runtime`: the preset's
-    options, for both. `inputs`: npz, whose first sample is run. `runs`: timed runs per arm, with and again without the
-    profiler. UserError when a file does not load or does not run.
+    options, for both. `inputs`: npz; its first sample is run. `runs`: timed runs per arm, once without and once with
+    the profiler. UserError if a file does not load or run.
     """
     feed = read_feed(inputs)
     paths = {"baseline": baseline, "candidate": candidate}
@@ -89,14 +92,14 @@ def explain_speed(cell, baseline, candidate, runtime, inputs, runs=DEFAULT_RUNS)
     }
 
 
-def read_feed(inputs):
+def read_feed(inputs: str | Path) -> dict[str, np.ndarray]:
     """Return the first sample of an npz as `{input name: array (1, …)}`."""
     with np.load(inputs, allow_pickle=False) as archive:
         return {name.removeprefix("inputs/"): archive[name][:1] for name in archive.files if name.startswith("inputs/")}
 
 
-def open_session(path, runtime, profile=None):
-    """Return a session with the preset's runtime options; `profile`: prefix of the profiler's file, None for none."""
+def open_session(path: str | Path, runtime: Json, profile: Path | None = None) -> onnxruntime.InferenceSession:
+    """Return a session with the preset's runtime options. `profile`: prefix of the profiler's file, None for none."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = runtime.get("intra_op_threads", 0)
     options.inter_op_num_threads = runtime.get("inter_op_threads", 1)
@@ -108,15 +111,19 @@ def open_session(path, runtime, profile=None):
         options.enable_profiling, options.profile_file_prefix = True, str(profile)
     provider = runtime.get("execution_provider", "CPUExecutionProvider")
     if provider not in onnxruntime.get_available_providers():
-        raise UserError(f"{provider} is not in the onnxruntime of this machine; profile where the preset runs")
+        raise UserError(
+            f"{provider} is not in the onnxruntime of this machine; profile on a machine where the preset runs"
+        )
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:  # the runtime decides the class
         raise UserError(f"{path}: does not load in ONNX Runtime: {' '.join(str(error).split())[:300]}") from error
 
 
-def time_alternately(sessions, feed, runs):
-    """Return `{side: [milliseconds]}` of `runs` runs each, sides in turn, after WARMUP_RUNS that are not counted."""
+def time_alternately(
+    sessions: dict[str, onnxruntime.InferenceSession], feed: dict[str, np.ndarray], runs: int
+) -> dict[str, list[float]]:
+    """Return `{side: [milliseconds]}` of `runs` runs each, sides in turn, after WARMUP_RUNS untimed ones."""
     elapsed = {side: [] for side in sessions}
     for number in range(WARMUP_RUNS + runs):
         for side, session in sessions.items():
@@ -127,7 +134,7 @@ def time_alternately(sessions, feed, runs):
     return elapsed
 
 
-def read_events(path):
+def read_events(path: str | Path) -> list[list[tuple[str, str, float]]]:
     """Return the runs in a profile of ONNX Runtime: per run a list of (node, operator, milliseconds)."""
     events = [event for event in json.loads(Path(path).read_text()) if event.get("ph") == "X"]
     ends = sorted(event["ts"] + event["dur"] for event in events if event["name"] == "model_run")
@@ -141,8 +148,8 @@ def read_events(path):
     return runs
 
 
-def sum_operators(runs, skip):
-    """Return per operator its nodes and the median over runs (less the first `skip`) of their time, slowest first."""
+def sum_operators(runs: list[list[tuple[str, str, float]]], skip: int) -> list[Json]:
+    """Return per operator its nodes and its median time over the runs after the first `skip`, slowest first."""
     counted = runs[skip:]
     totals, nodes = {}, {}
     for number, run in enumerate(counted):
@@ -156,13 +163,13 @@ def sum_operators(runs, skip):
     return sorted(items, key=lambda item: (-item["median_ms"], item["operator"]))
 
 
-def name_family(operator):
-    """Return the kind of work that an operator does, whatever it computes in."""
+def name_family(operator: str) -> str:
+    """Return the kind of work that an operator does, in whatever type it computes."""
     plain = operator.removeprefix("QLinear").removeprefix("Nhwc")
     return _FAMILY.get(operator) or _FAMILY.get(plain) or plain
 
 
-def compare_families(baseline, candidate):
+def compare_families(baseline: list[Json], candidate: list[Json]) -> list[Json]:
     """Return per kind of work both times, both sets of operators and the difference, largest increase first."""
     merged = {}
     for side, items in (("baseline", baseline), ("candidate", candidate)):
@@ -185,7 +192,7 @@ def compare_families(baseline, candidate):
     return sorted(lines, key=lambda line: (-line["difference_ms"], line["family"]))
 
 
-def describe_findings(precision, arms, ratio, families):
+def describe_findings(precision: str, arms: Json, ratio: float, families: list[Json]) -> list[str]:
     """Return the sentences that a person reads first."""
     base, other = arms["baseline"]["median_ms"], arms["candidate"]["median_ms"]
     how = f"{ratio:.2f} times as long" if ratio >= 1 else f"{1 / ratio:.2f} times as fast"
@@ -200,7 +207,7 @@ def describe_findings(precision, arms, ratio, families):
 
 
 def _find_floats(families):
-    """Yield a sentence per kind of work that an int8 artifact still does in floats."""
+    """Yield a sentence for each kind of work that an int8 artifact still does in floats."""
     for line in families:
         floats, integers = _FAMILIES.get(line["family"], (set(), set()))
         counts = Counter(line["candidate_operators"])

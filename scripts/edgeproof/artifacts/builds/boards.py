@@ -1,6 +1,6 @@
-"""The machine that builds what only runs where it was built: whether it is the right one, and what is installed there.
+"""The device that builds an artifact: whether it is the right one, its lock, and what is installed there.
 
-Every path is relative to `root`, so that tests can stand in for a board.
+Paths of the system are relative to `root`, so that tests can stand in for a board.
 """
 
 import contextlib
@@ -11,27 +11,28 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.agent import lock
 from edgeproof.core.errors import UserError
 
-_NAMES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
+_BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
 
 
-def require_board(expected, root="/"):
-    """Raise UserError unless this machine's own name contains `expected` (empty: any machine will do)."""
-    found = next(filter(None, (_text(root, name) for name in _NAMES)), None)
+def require_board(expected: str | None, root: str | Path = "/") -> None:
+    """Raise UserError unless this machine's own name contains `expected`; None or "" allows any machine."""
+    found = next(filter(None, (_read_words(root, name) for name in _BOARD_NAME_FILES)), None)
     if expected and expected.lower() not in (found or "").lower():
         raise UserError(
-            f"this machine is called {found!r}, the device wants a board named {expected!r}; build there, or correct "
+            f"this machine is called {found!r}, the device must be a board named {expected!r}; build there, or correct "
             "the device's `board_contains`"
         )
 
 
 @contextlib.contextmanager
-def hold_device(path, label):
-    """Hold the device's lock (None: the usual one), the same that a measurement holds: a build would disturb it.
+def hold_device(path: str | Path | None, label: str) -> Iterator[None]:
+    """Hold the device's lock (None: the usual one) in the context, as a measurement does: a build would disturb it.
 
     `label`: what is being built, for the session that has to wait. UserError if the lock cannot be opened.
     """
@@ -42,34 +43,36 @@ def hold_device(path, label):
         raise UserError(str(error)) from error
 
 
-def find_tool(name, places, remedy):
-    """Return the path of a program on the PATH, or else in one of `places`; UserError with the remedy if it is nowhere.
+def find_tool(name: str, places: Sequence[str], remedy: str) -> str:
+    """Return the path of a program on the PATH or in one of `places`; UserError with the remedy if it is in neither.
 
-    Nothing is said about the artifact then: the tool may be there tomorrow.
+    That is not a verdict on the artifact: the tool may be installed later.
     """
     found = shutil.which(name) or next((path for path in places if os.access(path, os.X_OK)), None)
     if found is None:
-        raise UserError(f"{name}: is not on the PATH{''.join(f', nor is {path} there' for path in places)}; {remedy}")
+        raise UserError(f"{name}: is not on the PATH{''.join(f', nor at {path}' for path in places)}; {remedy}")
     return found
 
 
-def describe_drivers(root="/"):
-    """Return the manifest's `drivers` as far as this machine tells: JetPack's Linux, GPU, CUDA and their drivers."""
+def describe_drivers(root: str | Path = "/") -> dict[str, str]:
+    """Return the manifest's `drivers`, as far as this machine says: JetPack, GPU driver, CUDA, NPU driver."""
     drivers = {
-        "jetpack": _text(root, "etc/nv_tegra_release"),
-        "gpu_driver": _text(root, "proc/driver/nvidia/version"),
+        "jetpack": _read_words(root, "etc/nv_tegra_release"),
+        "gpu_driver": _read_words(root, "proc/driver/nvidia/version"),
         "cuda": _cuda_version(root),
-        "rknpu_driver": _text(root, "sys/kernel/debug/rknpu/version") or _text(root, "proc/rknpu/version"),
+        "rknpu_driver": _read_words(root, "sys/kernel/debug/rknpu/version") or _read_words(root, "proc/rknpu/version"),
     }
     if root == "/" and shutil.which("nvidia-smi"):
-        drivers["nvidia_smi"] = _ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+        drivers["nvidia_smi"] = _ask_program("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     return {name: text for name, text in drivers.items() if text}
 
 
-def run_tool(command, folder, environment, timeout_s):
-    """Run a command (a list, no shell) in `folder`; return `(exit code, output)`, code None when it took too long.
+def run_tool(
+    command: Sequence[str], folder: str | Path | None, environment: dict[str, str], timeout_s: float
+) -> tuple[int | None, str]:
+    """Run a command (a list, no shell) in `folder`; return (exit code, output), with code None after `timeout_s`.
 
-    Its output appears on stderr as it comes. What it started is ended with it.
+    Its output also appears on stderr as it comes. Processes that it started are ended with it.
     """
     lines, expired = [], threading.Event()
     try:
@@ -96,11 +99,11 @@ def run_tool(command, folder, environment, timeout_s):
     try:
         with process:
             try:
-                for line in process.stdout:
+                for line in process.stdout or ():
                     lines.append(line)
                     sys.stderr.write(line)
                 process.wait()
-            except BaseException:  # Ctrl-C reaches us alone: the tool has a session of its own
+            except BaseException:  # Ctrl-C only reaches us: the tool has a session of its own
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
@@ -114,17 +117,17 @@ def _cuda_version(root):
         known = json.loads((Path(root) / "usr/local/cuda/version.json").read_text())
         return known["cuda"]["version"]
     except (OSError, ValueError, KeyError, TypeError):
-        return _text(root, "usr/local/cuda/version.txt")
+        return _read_words(root, "usr/local/cuda/version.txt")
 
 
-def _text(root, path):
+def _read_words(root, path):
     try:
         return " ".join((Path(root) / path).read_text(errors="replace").replace("\0", " ").split()) or None
     except OSError:
         return None
 
 
-def _ask(*command):
+def _ask_program(*command):
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):

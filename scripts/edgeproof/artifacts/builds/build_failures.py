@@ -1,38 +1,44 @@
-"""Builds that end in a verdict: what a converter refused, in one line that names the node where that is known."""
+"""Failures of builds that are a verdict: what a converter refused, in one line, with the node if it is known."""
 
 import contextlib
 import re
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.sources.onnx_graphs import iterate_nodes
 
-_UNSUPPORTED = (
+if TYPE_CHECKING:  # onnx takes long to import, and scripts start their converter first
+    import onnx
+
+_UNSUPPORTED_PHRASES = (
     "not_implemented",
     "no op registered for",
     "is not a registered function",
     "could not find an implementation",
     "unsupported operator",
 )
-_LONGEST = 500
+_LONGEST_MESSAGE = 500
 
 
 class BuildError(Exception):
-    """This model cannot become this artifact with these tools, and trying again will not change that.
+    """These tools cannot build this artifact from this model, and trying again will not change that.
 
     `kind`: unsupported_operator, conversion_failed, precision_not_held, out_of_memory or timed_out.
     """
 
-    def __init__(self, kind, message):
-        super().__init__(" ".join(str(message).split())[:_LONGEST])
+    def __init__(self, kind: str, message: object) -> None:
+        super().__init__(" ".join(str(message).split())[:_LONGEST_MESSAGE])
         self.kind = kind
 
 
 @contextlib.contextmanager
-def tool_failures(tool, model):
-    """Turn what a conversion tool raises inside into BuildError; mistakes of the user and of the disk pass through.
+def tool_failures(tool: str, model: "onnx.ModelProto") -> Iterator[None]:
+    """Turn what a conversion tool raises in the context into BuildError; UserError and OSError pass through.
 
-    `model` (ModelProto) is searched for the node that the message speaks of. Temporary folders are cut out of it.
+    `model`: is searched for the node that the message names. Temporary folders are removed from the message.
     """
     try:
         yield
@@ -40,25 +46,25 @@ def tool_failures(tool, model):
         raise
     except MemoryError as error:
         raise BuildError("out_of_memory", f"{tool}: {error or 'out of memory'}") from error
-    except Exception as error:  # tools raise whatever they like, down to plain Exception
+    except Exception as error:  # tools raise anything, down to plain Exception
         text = re.sub(rf"{re.escape(tempfile.gettempdir())}/[^/\s]+/", "", str(error)) or type(error).__name__
         raise BuildError(classify_failure(text), f"{tool}: {text}{locate_failure(text, model)}") from error
 
 
-def classify_failure(text):
-    """Return the kind that a tool's message stands for."""
+def classify_failure(text: str) -> str:
+    """Return the kind of failure that a tool's message describes."""
     lowered = text.lower()
-    if any(phrase in lowered for phrase in _UNSUPPORTED):
+    if any(phrase in lowered for phrase in _UNSUPPORTED_PHRASES):
         return "unsupported_operator"
     if "bad_alloc" in lowered or "failed to allocate" in lowered:
         return "out_of_memory"
     return "conversion_failed"
 
 
-def locate_failure(text, model):
-    """Return ` (node …, operator …, opset …)` of the node that a message names, or as much of that as it says.
+def locate_failure(text: str, model: "onnx.ModelProto") -> str:
+    """Return ` (node …, operator …, opset …)` of the node that a message names, or as much as it says.
 
-    A message that speaks of an operator of which the model has several does not say which of them it means.
+    If a message names an operator of which the model has several nodes, it does not say which one it means.
     """
     versions = {item.domain or "ai.onnx": item.version for item in model.opset_import}
     nodes = list(iterate_nodes(model.graph.node))
@@ -75,22 +81,22 @@ def locate_failure(text, model):
 
 
 def _names_node(text, name):
-    """Tell whether a message speaks of a node by its name.
+    """Tell whether a message contains the name of a node.
 
-    Exporters call nodes `1` or `Add`, and messages are full of those: such a name must be quoted, or called one. What
-    stands in no message by chance (`/block/Relu`, `Conv_12`) may stand anywhere.
+    Exporters name nodes `1` or `Add`, which are in many messages: such a name must be in quotes, or come after "name".
+    A name that is in no message by chance (`/block/Relu`, `Conv_12`) may be anywhere.
     """
     word = rf"{re.escape(name)}(?!\w)"
     told = [rf"""['"`]{re.escape(name)}['"`]""", rf"\b(?i:name):? *{word}"]
-    if not name.isdigit():  # after "node" a number is a position
+    if not name.isdigit():  # a number after "node" is a position
         told.append(rf"\b(?i:node):? *\(?{word}")
     if not name.isalnum():
         told.append(rf"(?<!\w){word}")
     return any(re.search(pattern, text) for pattern in told)
 
 
-def explain_failure(failure, model):
-    """Return the BuildError of a converter's `failure.json`, with the node to blame in words where one is known."""
+def explain_failure(failure: Json, model: "onnx.ModelProto") -> BuildError:
+    """Return the BuildError of a converter's `failure.json`, with the node at fault in words if it is known."""
     message = failure["message"]
     kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
     node = next((node for node in iterate_nodes(model.graph.node) if failure["output"] in [*node.output[:1]]), None)
@@ -100,8 +106,8 @@ def explain_failure(failure, model):
     return BuildError(kind, f"{describe_node(node, versions)}: {message}")
 
 
-def describe_node(node, versions):
-    """Return what a node is in words; an unnamed node is known by its first output. `versions`: opset by domain."""
+def describe_node(node: "onnx.NodeProto", versions: dict[str, int]) -> str:
+    """Return a node in words; an unnamed node is described by its first output. `versions`: opset by domain."""
     domain = node.domain or "ai.onnx"
     named = f"node {node.name!r}" if node.name else f"node that makes {node.output[0] if node.output else '?'!r}"
     return f"{named}, operator {node.op_type}, opset {domain} {versions.get(domain, '?')}"

@@ -1,128 +1,85 @@
-"""What every build of an artifact shares: the check that its arguments belong together, and the record of what came."""
+"""The job of a build script: what to build, from what, and where to put it, as its command line says.
 
-import tempfile
-import time
+Scripts that use a converter start it before they import anything slow, so this module imports little: a `NamedTuple`
+and not a dataclass, for instance, which would take 8 ms more.
+"""
+
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from edgeproof.artifacts.records.manifests import describe_code, describe_host, describe_lock, describe_preset_file
-from edgeproof.core.clock import now
-from edgeproof.core.documents import digest_json, read_json
-from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
-from edgeproof.core.layout import locate
+from edgeproof.core.cli import json_argument
+from edgeproof.core.configuration import Json
 
-from .build_failures import BuildError
-from .publishing import publish_build
+COMMON = ("cell", "source", "identity", "preset", "precision", "calibration", "artifact", "manifest")
+CONVERTED = ("toolchain", "saved-model", "log")  # further options of a build in a toolchain
+ON_DEVICE = ("board", "interpreter", "lock", "log")  # further options of a build on the device
+
+_REQUIRED: dict[str, Any] = {"required": True}
+_JSON: dict[str, Any] = {"required": True, "type": json_argument}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "cell": {**_JSON, "help": "JSON: model, preset, builder, precision"},
+    "source": {**_REQUIRED, "help": "model.onnx of the sources room"},
+    "identity": {**_REQUIRED, "help": "identity.json of the model"},
+    "preset": {**_JSON, "help": "JSON: backend, artifact, build options"},
+    "precision": {**_REQUIRED, "help": "a precision that the preset builds, such as fp32 or int8"},
+    "calibration": {"help": "npz of calibration samples; only int8 needs it"},
+    "artifact": {**_REQUIRED, "help": "file to write; empty if the build fails"},
+    "manifest": {**_REQUIRED, "help": "manifest.json to write beside it"},
+    "toolchain": {**_REQUIRED, "help": "record of the toolchain that converts"},
+    "saved-model": {"help": "record of the model's SavedModel, for formats that are made from it"},
+    "board": {"help": "text that this machine's name must contain"},
+    "interpreter": {"help": "Python that has the vendor's package"},
+    "lock": {"help": "lock file of the device (default: the agent's)"},
+    "log": {**_REQUIRED, "help": "file for the output of the converter"},
+    "record": {**_REQUIRED, "help": "JSON to write beside it"},
+}
 
 
-def check_job(cell, source, identity, preset, precision, artifact, manifest, precisions):
-    """Return the identity of the model; UserError unless all arguments speak of the same job.
+class BuildJob(NamedTuple):
+    """One build. Every path may be a string or a Path.
 
-    `cell`: model, preset, builder, precision. `preset`: backend, artifact, build options. `precisions`: those that can
-    be built.
+    `script`, `argv`: the command line, for the manifest. `cell`: model, preset, builder, precision. `source`: the fp32
+    ONNX file, `identity` its identity.json. `preset`: the preset's snapshot (see `select_build_options`).
+    `calibration`: npz that int8 needs. `artifact`, `manifest`: files to write, in one folder. `log`: file for the
+    output of a converter. `toolchain`: record of the toolchain that converts. `saved_model`: record of the model's
+    SavedModel, for formats that are made from it. `board`, `interpreter`, `lock`: for a build on a device, the text
+    that its name must contain, the Python with the vendor's package, and its lock file.
     """
-    if set(cell) != {"model", "preset", "builder", "precision"}:
-        raise UserError(f"--cell has keys {sorted(cell)}; model, preset, builder and precision are needed")
-    if set(preset) != {"backend", "artifact", "build"}:
-        raise UserError(f"--preset has keys {sorted(preset)}; backend, artifact and build are needed")
-    if precision not in precisions:
-        raise UserError(f"precision is {precision!r}; {preset['backend']} is built as {', '.join(precisions)}")
-    if cell["precision"] != precision:
-        raise UserError(f"--cell says precision {cell['precision']!r}, --precision says {precision!r}")
-    if Path(artifact).resolve().parent != Path(manifest).resolve().parent:
-        raise UserError(f"{artifact} and {manifest} belong into one folder, so that they can be moved together")
-    known, actual = read_json(identity, "identity"), sha256_file(source)
-    if known["sha256"] != actual:
-        raise UserError(f"{source}: sha256 is {actual}, but {identity} says {known['sha256']}; identify it again")
-    if known["model"] != cell["model"]:
-        raise UserError(f"{identity}: model is {known['model']!r}, but --cell says {cell['model']!r}")
-    return known
+
+    script: str
+    argv: Sequence[str]
+    cell: dict[str, str]
+    source: str | Path
+    identity: str | Path
+    preset: Json
+    precision: str
+    artifact: str | Path
+    manifest: str | Path
+    calibration: str | Path | None = None
+    log: str | Path = ""
+    toolchain: str | Path | None = None
+    saved_model: str | Path | None = None
+    board: str | None = None
+    interpreter: str | None = None
+    lock: str | Path | None = None
+
+    def __str__(self) -> str:
+        return "/".join(self.cell.values())
 
 
-def require_interface(known, calibrated):
-    """Raise BuildError for inputs that samples cannot feed: other than numbers or, in calibration, a batch of several.
+def parse_job(script: str, description: str | None, argv: Sequence[str], further: Sequence[str] = ()) -> BuildJob:
+    """Return the job that the command line `argv` of `script` describes.
 
-    `known`: the model's identity. A batch dimension may be 1 or have a name; samples come one at a time.
+    `further`: names of options beside COMMON, such as CONVERTED or ON_DEVICE.
     """
-    opset = known["opset"].get("ai.onnx", "?")
-    for item in known["inputs"]:
-        if not item["dtype"].startswith(("float", "int", "uint", "bool", "bfloat")):
-            raise BuildError("conversion_failed", f"input {item['name']!r} is {item['dtype']}; samples are numbers")
-        batch = item["shape"][0] if item["shape"] else 1
-        if calibrated and isinstance(batch, int) and batch != 1:
-            raise BuildError(
-                "conversion_failed",
-                f"input {item['name']!r} has a fixed batch of {batch}, and calibration feeds one sample at a time; "
-                f"export the model with batch 1 or a named batch dimension (opset {opset})",
-            )
+    parser = argparse.ArgumentParser(description=description)
+    add_options(parser, (*COMMON, *further))
+    return BuildJob(script=script, argv=argv, **vars(parser.parse_args(argv)))
 
 
-def fix_shapes(inputs):
-    """Return `{name: sizes}` of the inputs whose batch is open, as 1; BuildError where another size is."""
-    fixed = {}
-    for item in inputs:
-        if any(isinstance(size, str) for size in item["shape"][1:]):
-            raise BuildError(
-                "conversion_failed",
-                f"input {item['name']!r} is {item['shape']}; only its batch may be open, export it with fixed sizes",
-            )
-        if item["shape"] and isinstance(item["shape"][0], str):
-            fixed[item["name"]] = [1, *item["shape"][1:]]
-    return fixed
-
-
-def carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts):
-    """Run `convert(target, scratch)` and write the artifact and its manifest, whatever the verdict.
-
-    `known`: the model's identity. `convert` writes `target` and returns opset, inputs, outputs, precision and warnings;
-    BuildError is the verdict that this cannot be built. `facts`: what else the manifest says (`toolchain`,
-    `calibration`, …), in place of the defaults here; `convert` may add to it.
-    """
-    begin, before = time.monotonic(), _fingerprint(source)
-    document = {
-        "cell": cell,
-        "status": "ok",
-        "reason": None,
-        "source": {
-            "file": locate(source),
-            "sha256": known["sha256"],
-            "bytes": known["bytes"],
-            "opset": known["opset"],
-        },
-        "preset": preset,
-        "preset_sha256": digest_json(preset),
-        **describe_preset_file(cell["preset"]),
-        "opset": None,
-        "inputs": None,
-        "outputs": None,
-        "precision": None,
-        "warnings": [],
-        "calibration": None,
-        **describe_lock(),
-        **describe_code(),
-        "command": command,
-        "exit_code": 0,
-        "host": describe_host(),
-    }
-    with tempfile.TemporaryDirectory(prefix="edgeproof-build-") as scratch:
-        made = Path(scratch) / "converted"
-        try:
-            document |= convert(made, scratch)
-        except BuildError as failure:
-            document |= {"status": "failed", "reason": {"kind": failure.kind, "message": str(failure)}}
-            made = None
-        if _fingerprint(source) != before and sha256_file(source) != known["sha256"]:
-            raise RuntimeError(f"{source} was changed by its own build; a converter wrote to it")
-        document["artifact"] = {
-            "file": Path(artifact).name,
-            "format": preset["artifact"],
-            "opset": document.pop("opset"),
-        }
-        document |= {**facts, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}
-        publish_build(artifact, made, manifest, document)
-
-
-def _fingerprint(path):
-    """What a write to a file changes, whoever wrote it."""
-    status = Path(path).stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def add_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add options of build scripts to a parser, by name and without the dashes."""
+    for name in names:
+        parser.add_argument(f"--{name}", **_OPTIONS[name])

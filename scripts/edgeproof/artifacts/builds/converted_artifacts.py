@@ -1,80 +1,73 @@
-"""Artifacts that a converter makes in its toolchain. All but the converting is as in a build for ONNX Runtime."""
+"""Artifacts that a converter makes in its toolchain. Everything but the conversion is as for ONNX Runtime."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from edgeproof.artifacts.records.formats import FORMATS, check_options
+from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
 from edgeproof.artifacts.records.manifests import describe_record
+from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write, sha256_file
 
 from .build_failures import BuildError
-from .build_job import carry_out, check_job, require_interface
+from .build_job import BuildJob
+from .build_steps import carry_out, check_job, require_calibration_file, require_interface
+from .converter_process import Converter
 from .precision_proof import judge_counts, require_precision
 from .saved_models import take_saved_model
 
 
 def build_converted(
-    cell,
-    source,
-    identity,
-    preset,
-    precision,
-    calibration,
-    converter,
-    artifact,
-    manifest,
-    log,
-    command,
-    saved_model=None,
-    quantise=None,
-):
-    """Build the artifact of `cell` with the converter of its format, a `converting.Converter` that has been started.
+    job: BuildJob, converter: Converter, quantise: Callable[..., tuple[Path, dict]] | None = None
+) -> None:
+    """Build the artifact of a job with the converter of its format, which has been started; write it and its manifest.
 
-    `log`: file for what the converter said. `saved_model`: record of the model's SavedModel, for formats made from it.
-    `quantise`: for formats made from an ONNX model that is quantised already; `quantise(source, options, feed,
-    scratch)` returns its path and the versions of the tools used. All else is as in `building.build_onnx`.
+    `quantise`: for formats that are made from an ONNX model in int8; `quantise(source, options, feed, scratch)` returns
+    its path and the versions of the tools used. UserError, before anything is written, if options or files are wrong.
     """
-    kind = FORMATS[preset["artifact"]]
-    known = check_job(cell, source, identity, preset, precision, artifact, manifest, kind.options)
-    options = check_options(preset["build"], precision, kind)
+    kind = FORMATS[job.preset["artifact"]]
+    known, options = check_job(job, *CONVERTED_FORMATS)
     used = None
-    if precision == "int8":
+    if job.precision == "int8":
         from .range_calibration import check_calibration  # numpy takes longer to import than OpenVINO to convert
 
-        used = check_calibration(calibration, known["inputs"], precision, options)
-    atomic_write(log, b"")  # a build that ends before its converter runs has said nothing
+        used = check_calibration(require_calibration_file(job), known["inputs"], options)
+    atomic_write(job.log, b"")  # stays empty if the build ends before its converter runs
     facts = {
         "calibration": used,
         **describe_record(converter.record, kind.packages),
         "exit_code": None,
-        "log_sha256": sha256_file(log),
+        "log_sha256": sha256_file(job.log),
     }
 
-    def convert(target, scratch):
+    def convert(target: Path, scratch: Path) -> Json:
         require_interface(known, used is not None)
-        spec, tools = {"precision": precision, "options": options}, {}
+        spec, tools = {"precision": job.precision, "options": options}, {}
         if kind.origin == "saved_model":
-            spec |= take_saved_model(saved_model, known, facts)
-            spec["calibration"] = used and {"path": str(Path(calibration).resolve()), "samples": used["samples"]}
-        elif used:
-            spec["model"], tools = quantise(source, options, (calibration, known["inputs"]), scratch)
+            spec |= take_saved_model(job.saved_model, known, facts)
+            spec["calibration"] = used and {
+                "path": str(Path(require_calibration_file(job)).resolve()),
+                "samples": used["samples"],
+            }
+        elif used and quantise:
+            spec["model"], tools = quantise(job.source, options, (job.calibration, known["inputs"]), scratch)
         else:
-            spec["model"] = Path(source).resolve()
-        converted = converter.convert(spec, source, log, facts)
+            spec["model"] = Path(job.source).resolve()
+        converted = converter.convert(spec, job.source, job.log, facts)
         facts["toolchain"] |= tools
-        proof = judge_counts(precision, converted["weights"], converted["values"], converted["operators"])
+        proof = judge_counts(job.precision, converted["weights"], converted["values"], converted["operators"])
         require_precision(proof, kind.quantisers)
-        if preset["artifact"] == "tflite" and precision == "int8":
+        if job.preset["artifact"] == "tflite" and job.precision == "int8":
             require_integer_activations(proof)
         shutil.move(converted["path"], target)
         described = {key: converted[key] for key in ("inputs", "outputs", "warnings")}
         return {**described, "opset": None, "precision": proof}
 
-    carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
+    carry_out(job, known, convert, facts)
 
 
-def require_integer_activations(proof):
-    """Raise BuildError unless most activations of an int8 TFLite file are int8: float kernels may hide in between."""
+def require_integer_activations(proof: Json) -> None:
+    """Raise BuildError unless most activations of an int8 TFLite file are int8; the others run in float kernels."""
     numbers = {dtype: number for dtype, number in proof["values"].items() if dtype != "int32"}
     if numbers.get("int8", 0) < sum(numbers.values()) / 2:
         found = ", ".join(f"{number} {dtype}" for dtype, number in numbers.items())

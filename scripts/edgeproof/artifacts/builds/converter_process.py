@@ -1,7 +1,7 @@
-"""Running a converter in its toolchain: a process that gets a JSON of options and leaves an artifact, or says why not.
+"""Running a converter in its toolchain: a process that gets a JSON of options and leaves an artifact or a reason.
 
-It is started first and told what to do later, so that it loads its packages (two seconds of TensorFlow) while the model
-is being checked. What converters are told and what they answer is in `edgeproof.converters.protocol`.
+It is started first and gets its job later, so that it loads its packages (two seconds for TensorFlow) while the model
+is checked. `edgeproof.converters.protocol` describes what converters are told and what they answer.
 """
 
 import contextlib
@@ -10,9 +10,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgeproof.artifacts.toolchains.environments import open_toolchain
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.processes import child_environment
@@ -20,17 +22,17 @@ from edgeproof.core.processes import child_environment
 from .build_failures import explain_failure
 
 ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",  # names inside the artifacts follow the order of sets
-    "CUDA_VISIBLE_DEVICES": "-1",  # what a GPU would compute is not what another machine would
-    "TF_ENABLE_ONEDNN_OPTS": "0",  # likewise for kernels chosen by the kind of processor
+    "PYTHONHASHSEED": "0",  # names inside artifacts depend on the order of sets
+    "CUDA_VISIBLE_DEVICES": "-1",  # a GPU would compute other values than other machines
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # so would kernels that are chosen by the kind of processor
     "TF_CPP_MIN_LOG_LEVEL": "1",
     "TF_USE_LEGACY_KERAS": "1",
 }
 
 
 @contextlib.contextmanager
-def start_converter(name, toolchain):
-    """Yield a Converter in the toolchain whose record is `toolchain`. Without a job it is ended on the way out."""
+def start_converter(name: str, toolchain: str | Path) -> Iterator["Converter"]:
+    """Yield a Converter in the toolchain whose record is `toolchain`; it ends with the context."""
     with contextlib.ExitStack() as stack:
         interpreter, record = stack.enter_context(open_toolchain(toolchain))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-build-")))
@@ -55,17 +57,20 @@ def start_converter(name, toolchain):
 
 
 class Converter:
-    """A converter that has been started. `record`: of its toolchain; `scratch`: a folder, gone with the converter."""
+    """A converter that has been started.
 
-    def __init__(self, name, process, scratch, record):
+    `record`: of its toolchain; `scratch`: a folder, removed with the converter.
+    """
+
+    def __init__(self, name: str, process: subprocess.Popen, scratch: Path, record: Json) -> None:
         self._name, self._process = name, process
         self.scratch, self.record = scratch, record
 
-    def convert(self, spec, source, log, facts):
-        """Have it carry out `spec` and return its facts, with `path` of the artifact; BuildError is its verdict.
+    def convert(self, spec: Json, source: str | Path, log: str | Path, facts: Json) -> Json:
+        """Have `spec` carried out; return the converter's facts with the artifact's `path`. BuildError is its verdict.
 
-        What a manifest says of it (exit code, digest of the log) goes into `facts`. `source`: the model, whose nodes a
-        failure may name. `log`: file for what it said.
+        The exit code and the digest of the log are added to `facts`. `source`: the model, whose nodes a failure may
+        name. `log`: file for its output. UserError if there is no verdict.
         """
         out = self.scratch / "out"
         code, text = self._run(json.dumps(spec, default=str))
@@ -80,19 +85,20 @@ class Converter:
         if code == 0:
             converted = json.loads((out / "facts.json").read_text())
             return {**converted, "path": out / converted["artifact"]}
-        if code < 0:  # killed, as a rule for want of memory: trying again on a larger machine may help, so no verdict
+        if code < 0:  # killed, usually for lack of memory; a larger machine may help, so no verdict
             raise UserError(
                 f"converter {self._name}: ended by signal {-code}; free memory if it ran out, and run again"
             )
-        raise UserError(f"converter {self._name}: exited with {code} and no verdict; {log} says why")
+        raise UserError(f"converter {self._name}: exited with {code} and no verdict; see {log}")
 
     def _run(self, spec):
         """Return (exit code, output as text), which is shown on stderr as it comes."""
-        with contextlib.suppress(BrokenPipeError):  # it is gone already; its output says why
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; its output says why
+            assert self._process.stdin is not None
             self._process.stdin.write(spec)
             self._process.stdin.close()
         lines = []
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             lines.append(line)
             sys.stderr.write(line)
         return self._process.wait(), "".join(lines)

@@ -1,7 +1,10 @@
-"""Counting the element types of an ONNX model: what its weights are stored as, and what its operators make."""
+"""Counting the element types of an ONNX model: of its stored weights, and of the outputs of its operators."""
 
 from collections import Counter
 
+import onnx
+
+from edgeproof.core.configuration import Json
 from edgeproof.sources.identity import count_operators, name_dtype
 from edgeproof.sources.onnx_files import infer_types
 from edgeproof.sources.onnx_graphs import iterate_tensors
@@ -9,20 +12,20 @@ from edgeproof.sources.onnx_graphs import iterate_tensors
 from .precision_proof import judge_counts
 
 
-def prove_precision(model, claimed):
-    """Return the `precision` entry of a manifest: the element types of an ONNX model, and how far they are as claimed.
+def prove_precision(model: onnx.ModelProto, claimed: str) -> Json:
+    """Return a manifest's `precision`: the element types of an ONNX model, and how far they are the claimed ones.
 
     `weights`: per dtype, the number of stored tensors (initializers and constants, subgraphs included) and their
-    elements. `values`: per dtype, the number of node outputs in the main graph whose type ONNX infers. `share`:
-    elements of the claimed type among stored elements of all types that weights have (all but int64, int32, bool,
-    string); where nothing is stored, the same share of `values`; None where there is nothing to count. `operators`: how
-    often each occurs.
+    elements. `values`: per dtype, the number of node outputs in the main graph, as far as ONNX infers types. `share`:
+    the share of stored elements that have the claimed type, without int64, int32, bool and string, which weights do not
+    have; if nothing is stored, the same share of `values`; None if there is nothing to count. `operators`: how often
+    each occurs.
     """
     return judge_counts(claimed, count_weights(model), count_values(model), dict(count_operators(model)))
 
 
-def count_weights(model):
-    """Return `{dtype: {"tensors", "elements"}}` of everything a model stores."""
+def count_weights(model: onnx.ModelProto) -> dict[str, dict[str, int]]:
+    """Return `{dtype: {"tensors", "elements"}}` of everything that a model stores."""
     counted = {}
     for tensor in iterate_tensors(model):
         elements = 1
@@ -34,7 +37,7 @@ def count_weights(model):
     return dict(sorted(counted.items()))
 
 
-def count_values(model):
+def count_values(model: onnx.ModelProto) -> dict[str, int]:
     """Return `{dtype: number}` of the node outputs of the main graph, as far as ONNX can infer their types."""
     graph = infer_types(model)
     made = {name for node in graph.node for name in node.output}

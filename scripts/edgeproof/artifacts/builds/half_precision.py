@@ -1,8 +1,10 @@
 """From an ONNX model to one in float16, with onnxconverter-common.
 
-onnxruntime's own converter is not used: with `keep_io_types` its nodes are not in topological order, and the checker
+onnxruntime's own converter is not used: with `keep_io_types` its nodes are not in topological order, so the checker
 refuses them.
 """
+
+from pathlib import Path
 
 import onnx
 import onnxconverter_common.float16
@@ -15,15 +17,16 @@ from .build_failures import tool_failures
 FP16_MAX = 65504.0  # the largest float16; the converter's own default clips at 10000
 
 
-def convert_fp16(model, target):
-    """Write `model` to `target` with weights and activations in float16, inputs and outputs as they were; return it.
+def convert_fp16(model: onnx.ModelProto, target: str | Path) -> onnx.ModelProto:
+    """Write `model` to `target` with weights and activations in float16, and return it; its interface keeps its types.
 
-    Operators that the converter knows to lack a float16 kernel stay float32 between casts. `model` itself is changed.
+    Operators that have no float16 kernel, as far as the converter knows, stay float32 between casts. `model` is
+    changed.
     """
     name_nodes(model)
-    hide_initializers(model)  # or the converter gives an "input" a cast and its initializer another type
+    hide_initializers(model)  # or the converter casts the "input" and gives its initializer another type
     with tool_failures("onnxconverter-common", model):
-        enter_types(model)  # the converter would infer them with all weights: a quarter of a second per 100 MB
+        enter_types(model)  # the converter would infer them with all weights, which takes 0.25 s per 100 MB
         converted = onnxconverter_common.float16.convert_float_to_float16(
             model,
             keep_io_types=True,
@@ -35,8 +38,8 @@ def convert_fp16(model, target):
     return converted
 
 
-def name_nodes(model):
-    """Give every node of a model a name of its own: the float16 converter names casts after the nodes they feed."""
+def name_nodes(model: onnx.ModelProto) -> None:
+    """Give every node of a model a unique name: the float16 converter names casts after the nodes that they feed."""
     taken = set()
     for index, node in enumerate(iterate_nodes(model.graph.node)):
         name = node.name or f"{node.op_type}_{index}"
@@ -47,7 +50,7 @@ def name_nodes(model):
 
 
 def _list_casts(model):
-    """Return the names of nodes that cast to float32: the converter would change their type, not their attribute."""
+    """Return the names of nodes that cast to float32: the converter would change their type, but no attribute."""
     return [
         node.name
         for node in iterate_nodes(model.graph.node)

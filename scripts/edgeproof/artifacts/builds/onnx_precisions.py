@@ -1,7 +1,7 @@
 """From the fp32 source to the ONNX artifact of another precision. The source file is read, never written.
 
-Each precision's tools are imported when it is asked for: the quantiser takes as long to import as a small model takes
-to become float16.
+The tools of a precision are imported only when it is built: the quantiser takes as long to import as a small model
+takes to convert to float16.
 """
 
 import contextlib
@@ -10,25 +10,32 @@ import os
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import onnx
 
-from edgeproof.artifacts.records.formats import HOST_TOOLS
+from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.artifacts.records.manifests import describe_toolchain
 from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import tool_failures
+from .range_calibration import Feed
 
-CALIBRATION_METHODS = ("minmax", "entropy", "percentile")
 
+def convert_onnx(
+    source: str | Path,
+    model: onnx.ModelProto,
+    target: str | Path,
+    precision: str,
+    options: dict[str, Any],
+    calibration: Feed | None,
+    scratch: Path,
+) -> tuple[onnx.ModelProto, list[str]]:
+    """Write the ONNX file `source` as `precision` to `target`; return the artifact and the warnings of the tools.
 
-def convert_onnx(source, model, target, precision, options, calibration, scratch):
-    """Write the ONNX file `source` (loaded as `model`, which this changes) as `precision` to `target`.
-
-    `options`: the preset's build options. `calibration`: `(path, inputs)` for int8, see CalibrationStream. `scratch`:
-    an empty folder for intermediate files. Returns the artifact as ModelProto and what the tools warned of, a list of
-    lines. BuildError when the model cannot be converted. Equal inputs give equal bytes with equal versions of the
-    tools, on the same kind of processor (calibration runs the model).
+    `model`: `source` as loaded; it is changed. `options`: the preset's build options. `calibration`: for int8.
+    `scratch`: an empty folder for intermediate files. BuildError if the model cannot be converted. Equal inputs give
+    equal bytes with equal versions of the tools, on the same kind of processor (calibration runs the model).
     """
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("always")
@@ -42,6 +49,7 @@ def convert_onnx(source, model, target, precision, options, calibration, scratch
         elif precision == "int8":
             from .quantisation import quantise_static
 
+            assert calibration is not None, "int8 is calibrated"
             converted = quantise_static(source, model, target, options, calibration, scratch)
         else:
             from .quantisation import quantise_dynamic
@@ -53,12 +61,15 @@ def convert_onnx(source, model, target, precision, options, calibration, scratch
     return converted, sorted({str(item.message) for item in caught if issubclass(item.category, UserWarning)})
 
 
-def quantise_ahead(source, options, feed, scratch):
-    """Return the path of `source` in int8 (QDQ), for a converter that takes that over, and the versions of the tools.
+def quantise_ahead(
+    source: str | Path, options: dict[str, Any], feed: Feed, scratch: Path
+) -> tuple[Path, dict[str, str]]:
+    """Quantise `source` to int8 (QDQ) for a converter; return the path and the versions of the tools.
 
-    Arguments as in `convert_onnx`; `feed`: (calibration set, inputs).
+    Arguments as in `convert_onnx`; `feed` is its `calibration`.
     """
     quantised, workspace = Path(scratch) / "quantised.onnx", Path(scratch) / "quantisation"
     workspace.mkdir()
     convert_onnx(source, load_known_model(source), quantised, "int8", options, feed, workspace)
-    return quantised, {f"host-{name}": version for name, version in describe_toolchain(HOST_TOOLS["int8"]).items()}
+    tools = describe_toolchain(FORMATS["onnx"].host_tools["int8"])
+    return quantised, {f"host-{name}": version for name, version in tools.items()}

@@ -1,16 +1,19 @@
-"""Pre-flight: what of a model a target cannot run, named node by node, before anything is built for it.
+"""Pre-flight: the nodes of a model that a target cannot run, found before anything is built.
 
-A target is judged by its operator table: an object with `explain(node, opset, dtypes)` that returns None, or why it
-cannot run the node. ONNX Runtime is asked for its own registry of kernels; a target whose registry is not at hand has
-an `OperatorTable`, a list that somebody wrote down. TABLES is where a further backend is entered.
+A target is judged by its operator table, which says for a node why the target cannot run it. ONNX Runtime's table asks
+its registry of kernels. For a target without a registry, write an `OperatorTable`. To add a backend, enter it in
+TABLES.
 """
 
 import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import onnx
 import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as registry
+from onnxruntime.capi import onnxruntime_pybind11_state as registry  # pyright: ignore[reportAttributeAccessIssue]
 
 from edgeproof.sources.identity import name_dtype
 from edgeproof.sources.onnx_files import infer_types
@@ -18,9 +21,17 @@ from edgeproof.sources.onnx_graphs import iterate_nodes
 
 from .build_failures import BuildError, describe_node
 
-_OPEN_END = 2**31 - 1  # last version of a kernel that names none
+_OPEN_END = 2**31 - 1  # the last version of a kernel without an end
 _ONNX_TYPES = {"float32": "float", "float64": "double"}  # numpy's name to ONNX's, where they differ
 _CAST_BY_RUNTIME = {"float16"}  # on a CPU, ONNX Runtime computes in float32 what has no float16 kernel
+
+
+class Table(Protocol):
+    """The operator table of a target."""
+
+    def explain(self, node: onnx.NodeProto, opset: int, dtypes: dict[str, str]) -> str | None:
+        """Return why the target cannot run a node, None if it can."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,22 +44,23 @@ class Blocker:
     opset: int | None
     why: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.node}: {self.why}"
 
 
 @dataclass(frozen=True)
 class OperatorTable:
-    """Operators that a target takes, as its documentation lists them.
+    """The operators that a target can run, as its documentation lists them.
 
-    `operators`: `{operator: None}`, or instead of None a function `(node, opset, dtypes)` that returns why this one is
-    not taken, or None. Names outside the ONNX standard carry their domain (`com.acme.Frobnicate`).
+    `operators`: `{operator: condition}`, where the condition is None or a function `(node, opset, dtypes)` that returns
+    why this node cannot run, or None. Names outside the ONNX standard include the domain (`com.acme.Frobnicate`).
     """
 
     target: str
-    operators: dict
+    operators: dict[str, Callable[[onnx.NodeProto, int, dict[str, str]], str | None] | None]
 
-    def explain(self, node, opset, dtypes):
+    def explain(self, node: onnx.NodeProto, opset: int, dtypes: dict[str, str]) -> str | None:
+        """Return why the target cannot run a node, None if it can. `dtypes`: numpy's names by tensor."""
         name = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
         if name not in self.operators:
             return f"{self.target} has no such operator"
@@ -57,9 +69,9 @@ class OperatorTable:
 
 
 class OnnxRuntimeTable:
-    """What the ONNX Runtime of this interpreter can run on one execution provider, from its own registry."""
+    """What the ONNX Runtime of this interpreter can run on one execution provider, according to its registry."""
 
-    def __init__(self, provider="CPUExecutionProvider"):
+    def __init__(self, provider: str = "CPUExecutionProvider") -> None:
         self.target = f"ONNX Runtime {onnxruntime.__version__}"
         self.provider = provider
         self._kernels = {}
@@ -67,7 +79,8 @@ class OnnxRuntimeTable:
             if kernel.provider == provider:
                 self._kernels.setdefault((kernel.domain, kernel.op_name), []).append(kernel)
 
-    def explain(self, node, opset, dtypes):
+    def explain(self, node: onnx.NodeProto, opset: int, dtypes: dict[str, str]) -> str | None:
+        """Return why ONNX Runtime cannot run a node, None if it can. `dtypes`: numpy's names by tensor."""
         domain = "" if node.domain == "ai.onnx" else node.domain
         schema = _find_schema(domain, node.op_type, opset)
         versions = [schema.since_version] if schema else self._versions.get((domain, node.op_type))
@@ -76,10 +89,12 @@ class OnnxRuntimeTable:
         if min(versions) > opset:
             return f"{self.target} has this operator from opset {min(versions)} on"
         since = max(version for version in versions if version <= opset)
-        kernels = [item for item in self._kernels.get((domain, node.op_type), ()) if _covers(item.version_range, since)]
+        kernels = [
+            item for item in self._kernels.get((domain, node.op_type), ()) if _covers_version(item.version_range, since)
+        ]
         if not kernels:
             if (domain, node.op_type) == ("", "Constant"):
-                return None  # becomes an initializer on loading
+                return None  # becomes an initializer when it is loaded
             if schema and (schema.has_function or schema.has_context_dependent_function):
                 return None  # expanded into operators that have kernels
             return f"{self.provider} of {self.target} has no kernel for it"
@@ -87,7 +102,7 @@ class OnnxRuntimeTable:
 
     @functools.cached_property
     def _versions(self):
-        """`{(domain, operator): versions}` of all that ONNX Runtime knows; to list them takes longer than to judge."""
+        """`{(domain, operator): versions}` of all operators of ONNX Runtime; listing them takes longer than judging."""
         versions = {}
         for schema in registry.get_all_operator_schema():
             versions.setdefault((schema.domain, schema.name), []).append(schema.since_version)
@@ -108,19 +123,19 @@ class OnnxRuntimeTable:
 
 
 @functools.cache
-def onnxruntime_table():
-    """Return the OnnxRuntimeTable of the CPU, once per process."""
+def onnxruntime_table() -> OnnxRuntimeTable:
+    """Return the OnnxRuntimeTable of the CPU; it is made once per process."""
     return OnnxRuntimeTable()
 
 
-# Backend: how to get its table. A backend that is not here is not judged before it builds.
-TABLES = {"onnxruntime": onnxruntime_table}
+# Backend: how to get its table. A backend without one is not judged before a build.
+TABLES: dict[str, Callable[[], Table]] = {"onnxruntime": onnxruntime_table}
 
 
-def list_blockers(model, table):
-    """Return a Blocker for every node of a ModelProto, subgraphs and functions included, that `table` cannot explain.
+def list_blockers(model: onnx.ModelProto, table: Table) -> list[Blocker]:
+    """Return a Blocker for every node that `table` cannot run, in subgraphs and functions too.
 
-    Calls of the model's own functions are judged by what the functions hold.
+    A call of one of the model's own functions is judged by the nodes of the function.
     """
     dtypes = infer_dtypes(model)
     local = {(function.domain, function.name) for function in model.functions}
@@ -133,33 +148,35 @@ def list_blockers(model, table):
             opset = versions.get(domain)
             if (node.domain, node.op_type) in local:
                 continue
-            why = "the model imports no operator set of its domain" if opset is None else None
-            why = why or table.explain(node, opset, dtypes)
+            if opset is None:
+                why = "the model imports no operator set of its domain"
+            else:
+                why = table.explain(node, opset, dtypes)
             if why:
                 blockers.append(Blocker(describe_node(node, versions), node.op_type, domain, opset, why))
     return blockers
 
 
-def check_operators(source, model, backend):
-    """Return the Blockers of the ONNX file `source` (loaded as `model`) for a backend; [] where none or not known.
+def check_operators(source: str | Path, model: onnx.ModelProto, backend: str) -> list[Blocker]:
+    """Return the Blockers of the ONNX file `source` (loaded as `model`) for a backend; [] for none, or without a table.
 
-    ONNX Runtime has the last word on itself: what it loads has no blocker, whatever its registry seems to say.
+    ONNX Runtime decides about itself: a model that it loads has no blocker, whatever its registry seems to say.
     """
     if backend not in TABLES:
         return []
     blockers = list_blockers(model, TABLES[backend]())
-    return [] if blockers and backend == "onnxruntime" and _loads(source) else blockers
+    return [] if blockers and backend == "onnxruntime" and _loads_in_runtime(source) else blockers
 
 
-def require_operators(source, model, backend):
+def require_operators(source: str | Path, model: onnx.ModelProto, backend: str) -> None:
     """Raise BuildError (unsupported_operator) that names the first node which `backend` cannot run."""
     if blockers := check_operators(source, model, backend):
         rest = f"; {len(blockers) - 1} more nodes cannot be run either" if len(blockers) > 1 else ""
         raise BuildError("unsupported_operator", f"{blockers[0]}{rest}")
 
 
-def infer_dtypes(model):
-    """Return `{tensor name: dtype}` of the main graph, numpy's names, as far as ONNX can infer them."""
+def infer_dtypes(model: onnx.ModelProto) -> dict[str, str]:
+    """Return `{tensor: dtype}` of the main graph, in numpy's names, as far as ONNX can infer them."""
     graph = infer_types(model)
     types = {item.name: item.data_type for item in model.graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
@@ -168,34 +185,34 @@ def infer_dtypes(model):
     return {name: name_dtype(kind) for name, kind in types.items()}
 
 
-def read_versions(imports):
-    """Return the operator set versions of a model or function by domain; the standard one is `ai.onnx`."""
+def read_versions(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
+    """Return the operator set versions of a model or function by domain; the standard domain is `ai.onnx`."""
     return {item.domain or "ai.onnx": item.version for item in imports}
 
 
-def _find_schema(domain, operator, opset):
-    """Return ONNX's own schema of an operator as of `opset`, None where the standard has none."""
+def _find_schema(domain: str, operator: str, opset: int) -> Any:
+    """Return the standard's schema of an operator as of `opset`, None if it has none."""
     try:
         return onnx.defs.get_schema(operator, max_inclusive_version=opset, domain=domain)
     except onnx.defs.SchemaError:
         return None
 
 
-def _covers(versions, since):
+def _covers_version(versions, since):
     """Tell whether a kernel of versions (first, last) runs an operator that was last changed in version `since`.
 
-    As ONNX Runtime decides it: a kernel without an end runs the version that it was written for, and no later one.
+    ONNX Runtime decides like this: a kernel without an end runs only the version that it was written for.
     """
     first, last = versions
     return first == since or (last != _OPEN_END and first <= since <= last)
 
 
-def _loads(source):
+def _loads_in_runtime(source):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
         onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    except Exception:  # whatever the runtime raises, it does not load
+    except Exception:  # whatever the runtime raises, it cannot load the model
         return False
     return True

@@ -1,25 +1,26 @@
-"""An artifact and its manifest appear together: two builds into one folder at once never leave a mixture."""
+"""Publishing an artifact together with its manifest: two builds into one folder at once never leave a mixture."""
 
 import contextlib
 import fcntl
 import os
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgeproof.artifacts.records.manifests import write_manifest
+from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_path, sha256_file
 
-_LARGE = 1 << 25  # bytes
+_LARGE_BYTES = 1 << 25  # bytes
 
 
-def publish_build(artifact, made, manifest, document):
-    """Move the file `made` to `artifact` and write `document` to `manifest`, as one step for every other build.
+def publish_build(artifact: str | Path, made: Path | None, manifest: str | Path, document: Json) -> None:
+    """Move the file `made` to `artifact` and write `document` to `manifest`, in one step as other builds see it.
 
-    Its digest and size go into the document's `artifact`. Without `made`, for a build that failed, the file is empty.
-
-    The old manifest goes first: while the new files arrive, and for good if the process dies in between, the folder
-    holds an artifact without a manifest, which nobody uses, and never one build's artifact under another's manifest.
+    The digest and size of the file go into the document's `artifact`. `made`: None if the build failed; then the file
+    is empty. The old manifest is removed first. If the process dies in between, the folder has an artifact without a
+    manifest, which nobody uses, and never an artifact beside the manifest of another build.
     """
     with exclusive_folder(Path(artifact).parent):
         Path(manifest).unlink(missing_ok=True)
@@ -32,10 +33,10 @@ def publish_build(artifact, made, manifest, document):
 
 
 @contextlib.contextmanager
-def exclusive_folder(folder):
-    """Hold a folder against other processes (flock on the folder itself, so that no lock file stays behind).
+def exclusive_folder(folder: str | Path) -> Iterator[None]:
+    """Hold a folder against other processes (flock on the folder itself, so no lock file is left behind).
 
-    Waits for whoever holds it; the kernel releases it with the process. The folder is made if it is missing.
+    Waits for another holder; the kernel releases it with the process. The folder is made if it is missing.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -48,7 +49,7 @@ def exclusive_folder(folder):
 
 def _digest_while_flushing(path):
     """Return the sha256 of a file that is complete; a large one is flushed to disk in the meantime."""
-    if path.stat().st_size < _LARGE:
+    if path.stat().st_size < _LARGE_BYTES:
         return sha256_file(path)
     failures = []
 

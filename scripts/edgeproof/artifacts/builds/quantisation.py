@@ -1,29 +1,31 @@
-"""From an ONNX model to one in int8 with ONNX Runtime's quantiser: ranges from calibration, or found while it runs."""
+"""From an ONNX model to one in int8 with ONNX Runtime's quantiser: ranges from calibration, or found at run time."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import onnx
 import onnx.version_converter
 import onnxruntime
 from onnxruntime import quantization
+from onnxruntime.quantization.calibrate import CalibrationDataReader
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgeproof.sources.onnx_graphs import hide_initializers, iterate_nodes, list_inputs
 
 from .build_failures import tool_failures
-from .range_calibration import CHUNK, CalibrationStream
+from .range_calibration import CHUNK, CalibrationStream, Feed
 
 METHODS = {
     "minmax": quantization.CalibrationMethod.MinMax,
     "entropy": quantization.CalibrationMethod.Entropy,
     "percentile": quantization.CalibrationMethod.Percentile,
 }
-QDQ_OPSET = 13  # since then QuantizeLinear has one scale per channel
-LEAST_OPSET = 11  # the quantiser takes no older ones
-LEAST_IR_VERSION = 8  # the version converter writes graphs that older ones do not allow
-# ONNX Runtime fixes the step of a quantised Softmax near 1/256, above most probabilities of a model with 1000 classes:
-# with it, SqueezeNet's worst sample of 64 has a cosine of 0.60 to the fp32 outputs, without it 0.97 (measured).
+QDQ_OPSET = 13  # from here on QuantizeLinear has one scale per channel
+LEAST_OPSET = 11  # the quantiser accepts no older ones
+LEAST_IR_VERSION = 8  # the version converter writes graphs that older versions do not allow
+# ONNX Runtime fixes the step of a quantised Softmax near 1/256, above most probabilities of a model with 1000 classes.
+# Measured on SqueezeNet, the worst sample of 64 has a cosine of 0.60 to the fp32 outputs with it, and 0.97 without it.
 KEPT_FLOAT = {"Softmax"}
 # Activations unsigned, weights signed: with both signed (the quantiser's default) ONNX Runtime 1.31 leaves 24 of
 # SqueezeNet's 26 convolutions in float32 on x86-64, between DequantizeLinear and QuantizeLinear. Measured there, one
@@ -31,21 +33,29 @@ KEPT_FLOAT = {"Softmax"}
 ACTIVATIONS, WEIGHTS = quantization.QuantType.QUInt8, quantization.QuantType.QInt8
 
 
-def quantise_static(source, model, target, options, calibration, scratch):
-    """Write weights and activations in int8 between QuantizeLinear and DequantizeLinear (QDQ) to `target`; return it.
+def quantise_static(
+    source: str | Path,
+    model: onnx.ModelProto,
+    target: str | Path,
+    options: dict[str, Any],
+    calibration: Feed,
+    scratch: Path,
+) -> onnx.ModelProto:
+    """Write `model` with weights and activations in int8 to `target`, as QDQ, and return it.
 
-    What ONNX Runtime can quantise is quantised, but for KEPT_FLOAT. `calibration`: (path, inputs) of the samples.
+    QDQ: between QuantizeLinear and DequantizeLinear. Everything that ONNX Runtime can quantise is quantised, except
+    KEPT_FLOAT. `calibration`: the samples and the model's inputs. Other arguments as in `convert_onnx`.
     """
     path, inputs = calibration
     method = options["calibration_method"]
-    extra = {} if method == "minmax" else {"CalibStridedMinMax": CHUNK}  # minmax holds no activations
+    extra = {} if method == "minmax" else {"CalibStridedMinMax": CHUNK}  # minmax keeps no activations in memory
     with CalibrationStream(path, inputs, options["calibration_samples"]) as stream:
-        prepared = _prepare(source, model, scratch, QDQ_OPSET)
+        prepared = _prepare_model(source, model, scratch, QDQ_OPSET)
         with tool_failures("onnxruntime quantize_static", model):
             quantization.quantize_static(
                 prepared,
                 target,
-                stream,
+                cast(CalibrationDataReader, stream),
                 op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - KEPT_FLOAT),
                 quant_format=quantization.QuantFormat.QDQ,
                 calibrate_method=METHODS[method],
@@ -57,13 +67,15 @@ def quantise_static(source, model, target, options, calibration, scratch):
     return _drop_unused_domains(target)
 
 
-def quantise_dynamic(source, model, target, options, scratch):
-    """Write weights in uint8 to `target`, activations to be quantised while running; return the model.
+def quantise_dynamic(
+    source: str | Path, model: onnx.ModelProto, target: str | Path, options: dict[str, Any], scratch: Path
+) -> onnx.ModelProto:
+    """Write `model` with weights in uint8 to `target` and return it; activations are quantised while it runs.
 
     uint8 and not int8: current releases run both, but onnxruntime 1.23 has no ConvInteger for int8 weights (measured),
-    and a device may well carry an older runtime than the host.
+    and a device may have an older runtime than the host.
     """
-    prepared = _prepare(source, model, scratch, LEAST_OPSET)
+    prepared = _prepare_model(source, model, scratch, LEAST_OPSET)
     with tool_failures("onnxruntime quantize_dynamic", model):
         quantization.quantize_dynamic(
             prepared, target, per_channel=options["per_channel"], weight_type=quantization.QuantType.QUInt8
@@ -71,13 +83,13 @@ def quantise_dynamic(source, model, target, options, scratch):
     return _drop_unused_domains(target)
 
 
-def _prepare(source, model, scratch, opset):
+def _prepare_model(source, model, scratch, opset):
     """Return the model with constants and batch normalisation folded, as a file in the scratch folder.
 
-    `opset` is the least version of the standard operators that it will have. This is what onnxruntime's
-    `quant_pre_process` does, less the shapes, which the quantiser infers once more in any case; and a model that does
-    not load is an error here, there a line in the log. The quantisers write beside the file they read, so they never
-    see the source's folder.
+    `opset`: the lowest version of the standard operators that it may have. This does what onnxruntime's
+    `quant_pre_process` does, without inferring shapes, which the quantiser does again in any case. A model that does
+    not load is an error here; there it is a line in the log. The quantisers write beside the file that they read, so
+    they must not read from the source's folder.
     """
     prepared = Path(scratch) / "prepared.onnx"
     version = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), opset)
@@ -94,18 +106,20 @@ def _prepare(source, model, scratch, opset):
     settings = onnxruntime.SessionOptions()
     settings.optimized_model_filepath = str(prepared)
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    settings.log_severity_level = 3  # it would warn that such a file is for this machine, which basic ones are not
+    settings.log_severity_level = (
+        3  # it would warn that the file is for this machine only, which is wrong at the basic level
+    )
     with tool_failures("onnxruntime", model):
         onnxruntime.InferenceSession(str(source), settings, providers=["CPUExecutionProvider"])
     note = onnx.ModelProto()
     add_pre_process_metadata(note)
-    with prepared.open("ab") as stream:  # protobuf merges what is appended; without the note the quantiser would warn
+    with prepared.open("ab") as stream:  # protobuf merges appended data; without the note the quantiser would warn
         stream.write(note.SerializeToString())
     return prepared
 
 
 def _drop_unused_domains(path):
-    """Remove the operator sets that no node uses: ONNX Runtime's optimiser lists all it knows, and other tools mind."""
+    """Remove the operator sets that no node uses: ONNX Runtime's optimiser lists all, and some tools refuse that."""
     model = onnx.load(path)
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
     used = {node.domain or "ai.onnx" for node in iterate_nodes(nodes)} | {"ai.onnx"}

@@ -1,36 +1,39 @@
-"""Calibration samples, read from their npz one by one: a set of large images need not fit into memory."""
+"""Calibration samples, read from their npz one by one, so that a set of large images need not fit into memory."""
 
 import contextlib
 import math
 import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
 
 import numpy as np
 
 from edgeproof.artifacts.records.manifests import describe_file
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 
-LEAST_SAMPLES = 200  # fewer leave the ranges of activations to chance
-CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime hold at once
+Feed = tuple[str | Path, list[Json]]  # a calibration set and the inputs of its model
+CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime keep at once
 
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class CalibrationStream:
-    """The first `count` samples of a calibration set, as ONNX Runtime's CalibrationDataReader wants them.
+    """The first `count` samples of a calibration set, in the shape of ONNX Runtime's CalibrationDataReader.
 
     `inputs`: `[{"name", "dtype", "shape"}]` of the model; the file has `inputs/{name}` of shape `(n, *shape[1:])`. Use
-    as a context manager. UserError when file, names, dtypes or shapes do not fit, or fewer than `count` samples are
-    there.
+    it as a context manager. UserError if the file, its names, dtypes or shapes do not fit, or it has fewer than `count`
+    samples.
     """
 
-    def __init__(self, path, inputs, count):
+    def __init__(self, path: str | Path, inputs: list[Json], count: int) -> None:
         self._path, self._inputs, self._count = path, inputs, count
-        if count < LEAST_SAMPLES:
-            raise UserError(f"preset: build.calibration_samples is {count}; at least {LEAST_SAMPLES} are needed")
         self._stack = contextlib.ExitStack()
-        self._columns, self._next, self._end = {}, 0, count
+        self._columns: dict[str, tuple[IO[bytes], tuple[int, ...], np.dtype]] = {}
+        self._next, self._end = 0, count
 
-    def __enter__(self):
+    def __enter__(self) -> "CalibrationStream":
         with contextlib.ExitStack() as stack:
             try:
                 archive = stack.enter_context(zipfile.ZipFile(self._path))
@@ -47,20 +50,20 @@ class CalibrationStream:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._stack.close()
 
-    def __len__(self):
-        """Rounded up to whole chunks, as ONNX Runtime demands; `get_next` ends at the last sample all the same."""
+    def __len__(self) -> int:
+        """Return the count, rounded up to whole chunks as ONNX Runtime demands; `get_next` ends at the last sample."""
         return math.ceil(self._count / CHUNK) * CHUNK
 
-    def set_range(self, start_index, end_index):
-        """Continue up to `end_index`; ranges come one after the other, so that the file is read once."""
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Continue up to `end_index`. Ranges must follow one another, so that the file is read once."""
         if start_index != self._next:
             raise ValueError(f"samples are read in order; {self._next} is next, not {start_index}")
         self._end = min(end_index, self._count)
 
-    def get_next(self):
+    def get_next(self) -> dict[str, np.ndarray] | None:
         """Return the next sample as `{input name: array (1, …)}`, None at the end of the range."""
         if self._next >= self._end:
             return None
@@ -72,15 +75,15 @@ class CalibrationStream:
         where = f"{self._path}: inputs/{item['name']}"
         stream = stack.enter_context(archive.open(f"inputs/{item['name']}.npy"))
         try:
-            shape, fortran, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
+            shape, fortran, dtype = _HEADER_READERS[np.lib.format.read_magic(stream)](stream)
         except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{where} is no plain array ({error})") from error
+            raise UserError(f"{where} is not a plain array ({error})") from error
         if dtype.hasobject or fortran:
             raise UserError(f"{where} must hold plain numbers in C order")
         if dtype.name != item["dtype"]:
             raise UserError(f"{where} is {dtype.name}; the model takes {item['dtype']}")
         wanted = item["shape"]
-        if not shape or not _fits(shape[1:], wanted[1:]):
+        if not shape or not _fits_shape(shape[1:], wanted[1:]):
             raise UserError(f"{where} has samples of shape {list(shape[1:])}; the model takes {wanted}")
         if shape[0] < self._count:
             raise UserError(f"{where} has {shape[0]} samples; build.calibration_samples asks for {self._count}")
@@ -100,22 +103,19 @@ class CalibrationStream:
         return sample
 
 
-def check_calibration(path, inputs, precision, options):
-    """Return the manifest's entry about the calibration set, None where none is used; UserError if it does not fit."""
-    if precision != "int8":
-        return None
-    if path is None:
-        raise UserError("int8 needs a calibration set; give one with --calibration")
+def check_calibration(path: str | Path, inputs: list[Json], options: dict[str, Any]) -> Json:
+    """Return the manifest's entry about a calibration set; UserError if it does not fit the model's `inputs`.
+
+    `options`: `calibration_samples` and `calibration_method` of the preset.
+    """
     samples = options["calibration_samples"]
-    if type(samples) is not int or samples < LEAST_SAMPLES:
-        raise UserError(f"preset: build.calibration_samples is {samples!r}; at least {LEAST_SAMPLES} are needed")
     with CalibrationStream(path, inputs, samples) as stream:
         while stream.get_next() is not None:
             pass
     return {**describe_file(path), "samples": samples, "method": options["calibration_method"]}
 
 
-def _fits(shape, wanted):
+def _fits_shape(shape, wanted):
     return len(shape) == len(wanted) and all(
         isinstance(size, str) or size == actual for size, actual in zip(wanted, shape, strict=True)
     )

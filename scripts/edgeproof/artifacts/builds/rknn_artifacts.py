@@ -1,96 +1,71 @@
-"""RKNN artifacts for Rockchip's NPUs, made by the vendor's toolkit, which the user installs (its licence is theirs).
+"""RKNN artifacts for Rockchip's NPUs, made by the vendor's toolkit. You install it and accept its licence yourself.
 
-Nobody has run this with the toolkit or on a board yet; the tests drive it with a stand-in that replays what the toolkit
-is known to say.
+This has not run with the toolkit or on a board yet. The tests use a stand-in that replays known output of the toolkit.
 """
 
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
-from edgeproof.artifacts.records.formats import FORMATS, check_options
+import onnx
+
 from edgeproof.artifacts.records.manifests import describe_toolchain
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
 from .boards import describe_drivers, hold_device, require_board
 from .build_failures import BuildError, locate_failure
-from .build_job import carry_out, check_job, fix_shapes, require_interface
+from .build_job import BuildJob
+from .build_steps import carry_out, check_job, fix_shapes, require_calibration_file, require_interface
 from .precision_proof import judge_counts, require_precision
 from .range_calibration import check_calibration
-from .vendor_converters import run_program
+from .vendor_converters import run_converter
 
-FORMAT = FORMATS["rknn"]
-_METHODS = ("entropy", "minmax")
 _VERSION = re.compile(r"rknn-toolkit2 version: ([\w.+-]+)")
 _TROUBLE = re.compile(r"^(?:E|W) [\w ]+: .*", re.MULTILINE)
 _REFUSED = re.compile(
     r"unsupport(?:ed)? op\w*:? *'?(\w+)|unsupport (\w+) op\b|The follow op is not support *: *\['(\w+)'", re.IGNORECASE
 )
-# A row of the table of a verbose build: number, operator, type, where it runs.
+# A row of the table that a verbose build prints: number, operator, type, where it runs.
 _ROW = re.compile(r"^D RKNN: \[[\d:.]+\] +\d+ +(\w+) +(\S+) +(NPU|CPU|GPU) ", re.MULTILINE)
 _DTYPES = {"FLOAT16": "float16", "FLOAT": "float32", "FLOAT32": "float32", "BFLOAT16": "bfloat16"}
-_EDGES = {"InputOperator", "OutputOperator"}  # what comes in and goes out, not what is computed
+_EDGES = {"InputOperator", "OutputOperator"}  # inputs and outputs: nothing is computed there
 
 
-def build_rknn(
-    cell,
-    source,
-    identity,
-    preset,
-    precision,
-    artifact,
-    manifest,
-    log,
-    command,
-    calibration=None,
-    board="",
-    interpreter=None,
-    lock=None,
-):
-    """Build the RKNN artifact of `cell`; arguments and errors as in `tensorrt.build_tensorrt`.
+def build_rknn(job: BuildJob) -> None:
+    """Build the RKNN artifact of a job, and write it and its manifest; errors as in `build_onnx`.
 
-    `interpreter`: Python that has rknn-toolkit2. UserError without a verdict where it has not.
+    The job's `interpreter` is the Python that has rknn-toolkit2. UserError, and no verdict, if it has not.
     """
-    known = check_job(cell, source, identity, preset, precision, artifact, manifest, FORMAT.options)
-    options = check_options(preset["build"], precision, FORMAT)
-    used = check_calibration(calibration, known["inputs"], precision, options)
-    if used and options["calibration_method"] not in _METHODS:
-        raise UserError(f"preset: build.calibration_method: rknn-toolkit2 has {' and '.join(_METHODS)}")
-    require_board(board)
-    model = load_known_model(source)
-    atomic_write(log, b"")
+    known, options = check_job(job, "rknn")
+    used = None
+    if job.precision == "int8":
+        used = check_calibration(require_calibration_file(job), known["inputs"], options)
+    require_board(job.board)
+    model = load_known_model(job.source)
+    atomic_write(job.log, b"")
     facts = {
         "calibration": used,
         "toolchain": describe_toolchain(()),
         "drivers": describe_drivers(),
         "exit_code": None,
-        "log_sha256": sha256_file(log),
+        "log_sha256": sha256_file(job.log),
     }
 
-    def convert(target, scratch):
+    def convert(target: Path, scratch: Path) -> Json:
         require_interface(known, used is not None)
-        spec = {
-            "model": str(shutil.copyfile(source, Path(scratch) / "model.onnx")),
-            "precision": precision,
-            "target_platform": options["target_platform"],
-            "optimization_level": options["optimization_level"],
-        }
-        if fixed := fix_shapes(known["inputs"]):  # the toolkit takes none that is open, and if told one, wants all
-            spec["inputs"] = [item["name"] for item in known["inputs"]]
-            spec["input_size_list"] = [fixed.get(item["name"], item["shape"]) for item in known["inputs"]]
-        if used:
-            spec["method"] = used["method"]
-            spec["calibration"] = {"path": str(Path(calibration).resolve()), "samples": used["samples"]}
+        spec = _compose_spec(job, known, options, used, scratch)
         try:
-            made, text = run_program("rknn", interpreter, spec, scratch, log, options["timeout_s"], model, facts)
+            made, text = run_converter("rknn", job, spec, scratch, options["timeout_s"], model, facts)
         except BuildError as failure:
-            text = Path(log).read_text(errors="replace")
+            text = Path(job.log).read_text(errors="replace")
             note_version(text, facts)
             raise explain_log(text, failure, model) from failure
         note_version(text, facts)
-        proof, elsewhere = prove_operators(text, precision)
+        proof, elsewhere = prove_operators(text, job.precision)
         require_precision(proof, {})
         shutil.move(made["path"], target)
         return {
@@ -101,18 +76,38 @@ def build_rknn(
             "warnings": [f"runs on the CPU, not on the NPU: {name}" for name in elsewhere],
         }
 
-    with hold_device(lock, f"build of {'/'.join(cell.values())}"):
-        carry_out(cell, source, known, preset, artifact, manifest, command, convert, facts)
+    with hold_device(job.lock, f"build of {job}"):
+        carry_out(job, known, convert, facts)
 
 
-def note_version(text, facts):
-    """Enter the toolkit's version, which it says in its log, into what a manifest says of the toolchain."""
+def _compose_spec(job: BuildJob, known: Json, options: dict[str, Any], used: Json | None, scratch: Path) -> Json:
+    """Return what the converter is told; the model is copied, since the toolkit writes beside it."""
+    spec = {
+        "model": str(shutil.copyfile(job.source, scratch / "model.onnx")),
+        "precision": job.precision,
+        "target_platform": options["target_platform"],
+        "optimization_level": options["optimization_level"],
+    }
+    if fixed := fix_shapes(known["inputs"]):  # the toolkit takes no open sizes; told one input's, it wants all
+        spec["inputs"] = [item["name"] for item in known["inputs"]]
+        spec["input_size_list"] = [fixed.get(item["name"], item["shape"]) for item in known["inputs"]]
+    if used:
+        spec["method"] = used["method"]
+        spec["calibration"] = {
+            "path": str(Path(require_calibration_file(job)).resolve()),
+            "samples": used["samples"],
+        }
+    return spec
+
+
+def note_version(text: str, facts: Json) -> None:
+    """Add the toolkit's version, which it prints to its log, to the `toolchain` of a manifest's facts."""
     if found := _VERSION.search(text):
         facts["toolchain"]["rknn-toolkit2"] = found[1]
 
 
-def explain_log(text, failure, model):
-    """Return the BuildError of a failed conversion with the toolkit's own words, and the node they are about."""
+def explain_log(text: str, failure: BuildError, model: onnx.ModelProto) -> BuildError:
+    """Return the BuildError of a failed conversion with the toolkit's own words and the node that they name."""
     said = [line for line in _TROUBLE.findall(text) if "version:" not in line and "=====" not in line]
     refused = _REFUSED.search(text)
     if refused:
@@ -124,11 +119,11 @@ def explain_log(text, failure, model):
     return BuildError(failure.kind, f"{failure}: {why}" if why else str(failure))
 
 
-def prove_operators(text, precision):
-    """Return `(the manifest's precision, operators that run on the CPU)` from the table of a verbose build."""
+def prove_operators(text: str, precision: str) -> tuple[Json, list[str]]:
+    """Return (the manifest's precision, operators that run on the CPU) from the table that a verbose build prints."""
     rows = [row for row in _ROW.findall(text) if row[0] not in _EDGES]
     if not rows:
-        raise UserError("rknn-toolkit2: printed no table of operators, so that the precision is unproved")
+        raise UserError("rknn-toolkit2: printed no table of operators, so the precision is not proved")
     values, operators = {}, {}
     for operator, dtype, _ in rows:
         name = _DTYPES.get(dtype, dtype.lower())

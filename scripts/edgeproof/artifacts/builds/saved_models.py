@@ -1,4 +1,4 @@
-"""SavedModels: what TFLite and Core ML artifacts of one model are made from, converted once for all of them."""
+"""SavedModels: the TFLite and Core ML artifacts of a model are made from one, which is converted once for all."""
 
 import shutil
 import time
@@ -6,21 +6,31 @@ from pathlib import Path
 
 from edgeproof.artifacts.records.manifests import describe_file, describe_record
 from edgeproof.core.clock import now
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_path, sha256_file
 from edgeproof.core.layout import locate
 
 from .build_failures import BuildError
+from .converter_process import Converter
 
 _PACKAGES = ("onnx2tf", "tensorflow", "onnx", "numpy")
 
 
-def build_saved_model(source, identity, converter, artifact, record, log, command):
+def build_saved_model(
+    source: str | Path,
+    identity: str | Path,
+    converter: Converter,
+    artifact: str | Path,
+    record: str | Path,
+    log: str | Path,
+    command: list[str],
+) -> None:
     """Convert the ONNX file `source` to a SavedModel, packed as `artifact`, and write its `record`.
 
-    `converter`: a `converting.Converter` that has been started. `log`: what it said. A model that cannot be converted
-    has an empty artifact and a record with a reason; whoever builds on it passes that reason on.
+    `converter`: has been started. `log`: file for its output. `command`: for the record. If the model cannot be
+    converted, the artifact is empty and the record has a reason, which also becomes the reason of what is built on it.
     """
     begin = time.monotonic()
     known, digest = read_json(identity, "identity"), sha256_file(source)
@@ -37,7 +47,7 @@ def build_saved_model(source, identity, converter, artifact, record, log, comman
         "interface": None,
         "warnings": [],
     }
-    # onnx2tf rewrites the file it reads, and must not touch the source.
+    # A copy: onnx2tf rewrites the file it reads.
     spec = {"model": shutil.copyfile(source, converter.scratch / "model.onnx")}
     with atomic_path(artifact) as temporary:
         try:
@@ -50,8 +60,13 @@ def build_saved_model(source, identity, converter, artifact, record, log, comman
     write_json(record, {**document, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}, "saved-model")
 
 
-def take_saved_model(path, known, facts):
-    """Return what a converter is told of the SavedModel whose record is at `path`; BuildError when there is none."""
+def take_saved_model(path: str | Path | None, known: Json, facts: Json) -> Json:
+    """Return what a converter is told about the SavedModel whose record is at `path`, and describe it in `facts`.
+
+    `known`: the identity of the model that it must be made from. BuildError if that could not be converted.
+    """
+    if path is None:
+        raise UserError("this format is made from a SavedModel; give its record with --saved-model")
     record = read_json(path, "saved-model")
     packed = Path(path).with_suffix(".zip")
     if record["source"]["sha256"] != known["sha256"]:

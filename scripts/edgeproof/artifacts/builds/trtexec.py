@@ -1,19 +1,26 @@
-"""`trtexec`, TensorRT's own builder: its command line for the versions in use, and what its output says.
+"""`trtexec`, TensorRT's own builder: its command line for the versions in use, and the meaning of its output.
 
-The lines that are recognised here are those of TensorRT 8.5 to 11, as people have posted them; the tests replay them.
+The lines recognised here are those of TensorRT 8.5 to 11, as published by users; the tests replay them.
 """
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edgeproof.core.configuration import Json
 
 from .build_failures import BuildError, describe_node, locate_failure
 
-PLACES = ("/usr/src/tensorrt/bin/trtexec",)  # where JetPack puts it, beside the PATH
-OLDEST = (8, 5, 0)  # older ones cannot say which type every layer computes in
-TYPED = (11, 0, 0)  # from here on the types are the model's own: no --fp16, no --int8, no calibration
+PLACES = ("/usr/src/tensorrt/bin/trtexec",)  # where JetPack installs it, outside the PATH
+OLDEST = (8, 5, 0)  # older versions cannot export the types of the layers
+TYPED = (11, 0, 0)  # from here on the types are the model's: no --fp16, no --int8, no calibration
 
 _BANNER = re.compile(r"\[TensorRT v(\d+)\]")
 _NODE = re.compile(r"While parsing node number \d+ \[(?P<operator>[^\s\]]+)(?: -> \"(?P<output>[^\"]*)\")?\]")
-_PREFIX = re.compile(r"^\[[\d/:-]+\] \[[EWIV]\] (?:\[TRT\] )?")
+_LOG_PREFIX = re.compile(r"^\[[\d/:-]+\] \[[EWIV]\] (?:\[TRT\] )?")
 _UNSUPPORTED = (
     "plugin not found",
     "no importer registered",
@@ -23,7 +30,7 @@ _UNSUPPORTED = (
     "getplugincreator could not find",
 )
 _NO_MEMORY = ("outofmemory", "out of memory", "could not be allocated", "insufficient memory")
-# The machine's trouble, not the model's: no GPU, a driver that is too old.
+# The fault is the machine's, not the model's: no GPU, or a driver that is too old.
 _NO_DEVICE = (
     "no cuda-capable device",
     "cuda driver version is insufficient",
@@ -48,13 +55,13 @@ _DTYPES = {
     "bool": "bool",
 }
 _DTYPE = re.compile(rf"\b({'|'.join(_DTYPES)})\b", re.IGNORECASE)
-_PASSING_ON = {"Reformat", "NoOp", "Constant"}  # layers that compute nothing
+_COPYING_LAYERS = {"Reformat", "NoOp", "Constant"}  # layers that compute nothing
 
 
-def read_version(text):
-    """Return TensorRT's version (major, minor, patch) from the banner that trtexec opens with, None without one.
+def read_version(text: str) -> tuple[int, int, int] | None:
+    """Return TensorRT's version (major, minor, patch) from the banner that trtexec prints first, None without one.
 
-    It writes 8.6.1 as v8601, and from 10 on 10.3.0 as v100300.
+    The banner has 8.6.1 as v8601, and from version 10 on 10.3.0 as v100300.
     """
     found = _BANNER.search(text)
     if not found:
@@ -65,10 +72,17 @@ def read_version(text):
     return number // 1000, number // 100 % 10, number % 100
 
 
-def compose_command(trtexec, version, precision, options, shapes, paths):
-    """Return the command as a list. `options`: workspace_mb. `shapes`: `{input: [sizes]}` of inputs with open sizes.
+def compose_command(
+    trtexec: str,
+    version: tuple[int, ...],
+    precision: str,
+    options: dict[str, Any],
+    shapes: dict[str, list[int]],
+    paths: Mapping[str, str | Path],
+) -> list[str]:
+    """Return the command as a list. `options`: workspace_mb. `shapes`: `{input: sizes}` of inputs with open sizes.
 
-    `paths`: model, engine, layers (what every layer computes in) and, for int8, cache (the calibration's).
+    `paths`: model, engine, layers (for the types of the layers) and, with int8, cache (of the calibration).
     """
     command = [
         trtexec,
@@ -78,7 +92,7 @@ def compose_command(trtexec, version, precision, options, shapes, paths):
         f"--exportLayerInfo={paths['layers']}",
         "--profilingVerbosity=detailed",
         "--skipInference" if version >= (8, 6, 0) else "--buildOnly",
-        "--noTF32",  # fp32 that was rounded to 19 bits is none
+        "--noTF32",  # TF32 is rounded to 19 bits, so it is not fp32
     ]
     if version < TYPED and precision == "fp16":
         command.append("--fp16")
@@ -90,14 +104,14 @@ def compose_command(trtexec, version, precision, options, shapes, paths):
     return command
 
 
-def is_about_machine(text):
-    """Tell whether a failure is the machine's, so that it says nothing of the model."""
+def is_about_machine(text: str) -> bool:
+    """Tell whether a failure is the machine's and says nothing about the model."""
     lowered = _keep_errors(text).lower()
     return any(phrase in lowered for phrase in _NO_DEVICE)
 
 
-def explain_log(text, code, model):
-    """Return the BuildError for a trtexec that ended with `code`; `model` (ModelProto) gives the node its full name."""
+def explain_log(text: str, code: int, model: onnx.ModelProto) -> BuildError:
+    """Return the BuildError of a trtexec that ended with `code`. `model` has the full names of its nodes."""
     blamed = _keep_errors(text)
     lowered = blamed.lower()
     if any(phrase in lowered for phrase in _UNSUPPORTED):
@@ -108,18 +122,18 @@ def explain_log(text, code, model):
     node = _NODE.search(blamed)
     named = node and _find_node(model, node["output"], node["operator"])
     if named is not None:
-        return BuildError(kind, f"{describe_node(named, _versions(model))}: trtexec: {why}")
+        return BuildError(kind, f"{describe_node(named, _read_opsets(model))}: trtexec: {why}")
     if node:
         why = f"operator {node['operator']}: {why}"
     return BuildError(kind, f"trtexec: {why}{locate_failure(why, model)}")
 
 
-def count_layers(document):
-    """Return `(weights, values, operators)` of an engine from what trtexec exported about its layers.
+def count_layers(document: Any) -> tuple[Json, dict[str, int], dict[str, int]] | None:
+    """Return `(weights, values, operators)` of an engine from the layers that trtexec exported.
 
-    `weights`: tensors and elements per type; `values`: outputs of layers that compute, per type; `operators`: layers by
-    kind. What has no type there ("N/A due to dynamic shapes") is not counted. None when nothing is left: the layers are
-    only names in a terse engine.
+    `weights`: tensors and elements per type. `values`: outputs of layers that compute, per type. `operators`: layers by
+    kind. An output without a type ("N/A due to dynamic shapes") is not counted. None if nothing is left: in a terse
+    engine layers are only names.
     """
     layers = document.get("Layers", []) if isinstance(document, dict) else []
     layers = [layer for layer in layers if isinstance(layer, dict)]
@@ -134,7 +148,7 @@ def count_layers(document):
             item = weights.setdefault(name_type(stored.get("Type", "")), {"tensors": 0, "elements": 0})
             item["tensors"] += 1
             item["elements"] += int(stored["Count"])
-        if kind not in _PASSING_ON:
+        if kind not in _COPYING_LAYERS:
             for output in layer.get("Outputs", []):
                 dtype = name_type(output.get("Format/Datatype") or output.get("DataType") or output.get("Format"))
                 values[dtype] = values.get(dtype, 0) + 1
@@ -142,25 +156,25 @@ def count_layers(document):
     return (weights, values, operators) if weights or values else None
 
 
-def name_type(text):
-    """Return numpy's name of the type that trtexec's description of a tensor speaks of, `unknown` for none."""
+def name_type(text: object) -> str:
+    """Return numpy's name of the type in trtexec's description of a tensor, `unknown` if it has none."""
     found = _DTYPE.search(str(text))
     return _DTYPES[found[1].lower()] if found else "unknown"
 
 
 def _keep_errors(text):
-    """Return the lines that are errors or belong to one (they have no time); what went well says nothing."""
-    lines = [line for line in text.splitlines() if "[E]" in line or not _PREFIX.match(line)]
+    """Return the lines that are errors or belong to one; those have no time in front."""
+    lines = [line for line in text.splitlines() if "[E]" in line or not _LOG_PREFIX.match(line)]
     return "\n".join(line for line in lines if not line.startswith("&&&& "))
 
 
-def choose_error(text):
-    """Return the error that says most: the line after `ERROR:` (an assertion), else the first with an error code."""
+def choose_error(text: str) -> str | None:
+    """Return the most useful error: the line after `ERROR:` (an assertion), else the first with an error code."""
     lines = [line for line in _keep_errors(text).splitlines() if line.strip()]
     for index, line in enumerate(lines):
         if "ERROR:" in line and "In function" in line and index + 1 < len(lines):
-            return f"{_PREFIX.sub('', lines[index + 1]).strip()}"
-    errors = [_PREFIX.sub("", line).strip() for line in lines]
+            return f"{_LOG_PREFIX.sub('', lines[index + 1]).strip()}"
+    errors = [_LOG_PREFIX.sub("", line).strip() for line in lines]
     return next((line for line in errors if "Error Code" in line), errors[0] if errors else None)
 
 
@@ -170,5 +184,5 @@ def _find_node(model, output, operator):
     return by_output or next((node for node in nodes if node.op_type == operator), None)
 
 
-def _versions(model):
+def _read_opsets(model):
     return {item.domain or "ai.onnx": item.version for item in model.opset_import}

@@ -1,6 +1,6 @@
-"""Converters that run in a Python which the user has set up: vendors' packages that we never install.
+"""Converters that run in a Python which the user has set up, with vendors' packages that we never install.
 
-They are started as the others are (`converters.protocol`), less the toolchain.
+They are started like the others (see `converters.protocol`), but without a toolchain.
 """
 
 import json
@@ -8,14 +8,18 @@ import shutil
 import sys
 from pathlib import Path
 
+import onnx
+
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.processes import child_environment
 
 from .boards import run_tool
 from .build_failures import BuildError, explain_failure
+from .build_job import BuildJob
 
-_NEEDS = {
+_PACKAGES = {  # converter: the module that it needs, and how to get it
     "tensorrt_calibration": (
         "tensorrt",
         "calibrating needs TensorRT's Python module; on a Jetson it belongs to the system's Python: name that as the "
@@ -29,24 +33,27 @@ _NEEDS = {
 }
 
 
-def run_program(name, interpreter, spec, scratch, log, timeout_s, model, facts):
-    """Run a converter and return `(its facts with the path of what it made, its output)`; BuildError is its verdict.
+def run_converter(
+    name: str, job: BuildJob, spec: Json, scratch: Path, timeout_s: float, model: onnx.ModelProto, facts: Json
+) -> tuple[Json, str]:
+    """Run a converter in the job's interpreter; return (its facts, with the `path` of what it made; its output).
 
-    `interpreter`: Python to run it with (None: ours). `model`: ModelProto, whose nodes a failure may name. Exit code
-    and digest of the log go into `facts`. UserError when there is no verdict, above all without the vendor's package.
+    `spec`: what it is told. `model`: the source, whose nodes a failure may name. The exit code and the digest of the
+    log are added to `facts`. BuildError if the converter refuses the model; UserError if there is no verdict, for
+    instance because the vendor's package is missing.
     """
-    python = shutil.which(interpreter or sys.executable)
+    python = shutil.which(job.interpreter or sys.executable)
     if python is None:
-        raise UserError(f"{interpreter}: is no program; correct the device's `interpreter`")
-    out = Path(scratch) / "out"
+        raise UserError(f"{job.interpreter}: is not a program; correct the device's `interpreter`")
+    out = scratch / "out"
     out.mkdir()
-    spec_path = Path(scratch) / "spec.json"
+    spec_path = scratch / "spec.json"
     spec_path.write_text(json.dumps(spec))
     environment = child_environment(python, {"TMPDIR": str(scratch)})
     argv = [python, "-m", "edgeproof.converters", name, str(spec_path), str(out)]
     code, text = run_tool(argv, out, environment, timeout_s)
-    atomic_write(log, text.replace(str(scratch), "SCRATCH"))
-    facts.update(exit_code=code, log_sha256=sha256_file(log))
+    atomic_write(job.log, text.replace(str(scratch), "SCRATCH"))
+    facts.update(exit_code=code, log_sha256=sha256_file(job.log))
     if code is None:
         raise BuildError("timed_out", f"converter {name}: nothing within {timeout_s} s (build.timeout_s)")
     if (out / "failure.json").is_file():
@@ -54,7 +61,7 @@ def run_program(name, interpreter, spec, scratch, log, timeout_s, model, facts):
     if code == 0:
         made = json.loads((out / "facts.json").read_text())
         return {**made, "path": out / made["artifact"]}, text
-    package, remedy = _NEEDS[name]
+    package, remedy = _PACKAGES[name]
     if f"No module named '{package}" in text:
         raise UserError(f"{python}: has no module {package!r}; {remedy}")
     if code < 0:

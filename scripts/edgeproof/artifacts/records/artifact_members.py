@@ -1,13 +1,15 @@
-"""What differs between two artifacts of one kind, member by member, and whether it decides what they compute.
+"""The differences between two artifacts of one format, member by member, and whether they change the computation.
 
-Members of an ONNX file are its initializers, nodes and attributes; of an archive (OpenVINO, Core ML, TorchScript, the
-files that TFLite carries) the files inside.
+The members of an ONNX file are its initializers, nodes and attributes. Those of an archive (OpenVINO, Core ML,
+TorchScript, the end of a TFLite file) are the files in it.
 """
 
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,25 +18,25 @@ from onnx import numpy_helper
 from edgeproof.core.files import sha256_bytes
 
 MOST_NAMED = 20  # differences that a record lists one by one
-_TEXT = (".json", ".xml", ".txt", ".py", ".md")
-_NO_CONTENT = ("fingerprint.pb",)  # TensorFlow writes another one each time; it is read by nobody
-_ABOUT = ("ir_version", "producer_name", "producer_version", "domain", "model_version", "doc_string")
+_TEXT_SUFFIXES = (".json", ".xml", ".txt", ".py", ".md")
+_MEMBERS_WITHOUT_CONTENT = ("fingerprint.pb",)  # TensorFlow writes a different one each time, and nothing reads it
+_DESCRIPTIVE_FIELDS = ("ir_version", "producer_name", "producer_version", "domain", "model_version", "doc_string")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One member that differs. `decisive`: it takes part in what is computed; if not, it only describes."""
+    """One member that differs. `decisive`: it takes part in the computation; otherwise it only describes."""
 
     member: str
     detail: str
     decisive: bool = True
 
 
-def compare_artifacts(before, after, kind):
-    """Return `(verdict, [Difference])` of two files. `kind`: the format as in a manifest.
+def compare_artifacts(before: str | Path, after: str | Path, kind: str) -> tuple[str, list[Difference]]:
+    """Return (verdict, differences) of two files. `kind`: the format, as in a manifest.
 
-    `identical`: the same bytes. `equivalent`: what differs takes no part in what is computed. `different`: it does, or
-    nobody can tell.
+    `identical`: the same bytes. `equivalent`: what differs takes no part in the computation. `different`: it does, or
+    that cannot be told.
     """
     left, right = Path(before).read_bytes(), Path(after).read_bytes()
     if left == right:
@@ -50,8 +52,8 @@ def compare_artifacts(before, after, kind):
     return ("different" if any(item.decisive for item in found) else "equivalent"), found
 
 
-def compare_onnx(left, right):
-    """Return the Differences of two ModelProtos: opset, interface, initializers, nodes, functions, then text."""
+def compare_onnx(left: onnx.ModelProto, right: onnx.ModelProto) -> list[Difference]:
+    """Return the Differences of two models: opset, interface, initializers, nodes, functions, then texts."""
     found = []
     opsets = [{item.domain or "ai.onnx": item.version for item in model.opset_import} for model in (left, right)]
     if opsets[0] != opsets[1]:
@@ -69,7 +71,7 @@ def compare_onnx(left, right):
     ):
         if _serialise(items[0]) != _serialise(items[1]):
             found.append(Difference(what, "they differ"))
-    for field in _ABOUT:
+    for field in _DESCRIPTIVE_FIELDS:
         values = [getattr(model, field) for model in (left, right)]
         if values[0] != values[1]:
             found.append(Difference(field, f"{values[0]!r} became {values[1]!r}", decisive=False))
@@ -81,18 +83,18 @@ def _serialise(items):
     return [item.SerializeToString(deterministic=True) for item in items]
 
 
-def compare_json(left, right, key=""):
+def compare_json(left: Any, right: Any, key: str = "") -> list[Difference]:
     """Return the Differences of two JSON values, by key."""
     if isinstance(left, dict) and isinstance(right, dict):
         pairs = [(name, left.get(name), right.get(name)) for name in sorted({*left, *right})]
         return [item for name, a, b in pairs for item in compare_json(a, b, f"{key}.{name}" if key else name)]
     if left == right:
         return []
-    return [Difference(key or "the document", f"{_short(left)} became {_short(right)}")]
+    return [Difference(key or "the document", f"{_shorten(left)} became {_shorten(right)}")]
 
 
-def compare_archives(before, after):
-    """Return the Differences of two zip archives: members, and what stands in front of the archive."""
+def compare_archives(before: str | Path, after: str | Path) -> list[Difference]:
+    """Return the Differences of two zip archives: in their members, and in what comes before the archive."""
     sides, fronts = [], []
     for path in (before, after):
         with zipfile.ZipFile(path) as archive:
@@ -103,19 +105,19 @@ def compare_archives(before, after):
     left, right = sides
     found = []
     if fronts[0] != fronts[1]:
-        found.append(Difference("what stands before the archive", describe_bytes(*fronts)))
+        found.append(Difference("the bytes before the archive", describe_bytes(*fronts)))
     for name in sorted({*left, *right}):
-        decisive = Path(name).name not in _NO_CONTENT
+        decisive = Path(name).name not in _MEMBERS_WITHOUT_CONTENT
         if name not in left or name not in right:
             found.append(Difference(name, "was added" if name in right else "is gone", decisive))
         elif left[name] != right[name]:
             found.append(Difference(name, _describe_member(name, left[name], right[name]), decisive))
-    note = "equal members, packed otherwise (times, order or compression)"
+    note = "equal members, packed differently (times, order or compression)"
     return found or [Difference("the archive", note, decisive=False)]
 
 
-def describe_bytes(left, right):
-    """Return in words how far two byte strings differ: lengths, the first place, and how many bytes."""
+def describe_bytes(left: bytes, right: bytes) -> str:
+    """Return in words how two byte strings differ: their lengths, the first place, and the number of bytes."""
     common = min(len(left), len(right))
     unequal = np.frombuffer(left[:common], "uint8") != np.frombuffer(right[:common], "uint8")
     first = int(unequal.argmax()) if unequal.any() else common
@@ -124,11 +126,11 @@ def describe_bytes(left, right):
 
 
 def _describe_member(name, left, right):
-    if name.endswith(_TEXT):
+    if name.endswith(_TEXT_SUFFIXES):
         lines = [data.decode(errors="replace").splitlines() for data in (left, right)]
         for number, (a, b) in enumerate(zip(*lines, strict=False), 1):
             if a != b:
-                return f"line {number}: {_short(a.strip())} became {_short(b.strip())}"
+                return f"line {number}: {_shorten(a.strip())} became {_shorten(b.strip())}"
     return describe_bytes(left, right)
 
 
@@ -155,20 +157,24 @@ def _describe_values(before, after):
     return f"{int(unequal.sum())} of {before.size} values differ, by up to {gap:.6g}"
 
 
-def _compare_nodes(left, right):
-    """Yield what differs between the nodes of two graphs; a node is known by the tensors it makes."""
+def _compare_nodes(left: onnx.GraphProto, right: onnx.GraphProto) -> Iterator[Difference]:
+    """Yield the differences between the nodes of two graphs; a node is identified by its outputs."""
     sides = [{tuple(node.output): node for node in graph.node} for graph in (left, right)]
     for outputs in dict.fromkeys([*sides[0], *sides[1]]):
         a, b = (side.get(outputs) for side in sides)
-        node = a or b
-        label = f"node {node.name or ', '.join(outputs)!r} ({node.op_type})"
-        if a is None or b is None:
-            yield Difference(label, "was added" if a is None else "is gone")
-        else:
-            yield from _compare_node(label, a, b)
+        if a is not None and b is not None:
+            yield from _compare_node(_name_node(a), a, b)
+        elif b is not None:
+            yield Difference(_name_node(b), "was added")
+        elif a is not None:
+            yield Difference(_name_node(a), "is gone")
 
 
-def _compare_node(label, a, b):
+def _name_node(node: onnx.NodeProto) -> str:
+    return f"node {node.name or ', '.join(node.output)!r} ({node.op_type})"
+
+
+def _compare_node(label: str, a: onnx.NodeProto, b: onnx.NodeProto) -> Iterator[Difference]:
     for what, before, after in (
         ("operator", f"{a.domain}.{a.op_type}", f"{b.domain}.{b.op_type}"),
         ("inputs", list(a.input), list(b.input)),
@@ -191,9 +197,9 @@ def _show_attribute(attribute):
         return f"a tensor ({sha256_bytes(value.SerializeToString(deterministic=True))[:12]})"
     if isinstance(value, onnx.GraphProto):
         return f"a graph of {len(value.node)} nodes"
-    return _short(value)
+    return _shorten(value)
 
 
-def _short(value):
+def _shorten(value):
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

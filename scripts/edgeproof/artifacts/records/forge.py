@@ -1,13 +1,16 @@
 """InferEdgeForge's own records: manifests (`inferedgeforge-manifest-v1`) and metadata (`0.1.0`), read and validated.
 
-Forge's checks are all here, with the same split into errors and warnings, and those it lacks: that the files exist and
-have the recorded digests, that digests are digests, and that schema and precision are what they claim to be.
+All of Forge's checks are here, with the same split into errors and warnings. We also check what Forge does not: that
+the files exist and have the recorded digests, that digests are well-formed, and that schema and precision are right.
 """
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 
@@ -15,31 +18,35 @@ from .validation import Check
 
 MANIFEST_SCHEMA = "inferedgeforge-manifest-v1"
 METADATA_SCHEMA = "0.1.0"
-_REQUIRED = {
+_REQUIRED_TEXTS = {
     "build": ("build_id", "timestamp", "preset_name", "backend", "target"),
     "source_model": ("path", "format"),
     "artifact": ("path", "format", "role"),
     "runtime": ("engine", "device", "precision", "model_path", "artifact_path"),
 }
-_EQUAL = (
+_EQUAL_FIELDS = (
     (("build", "backend"), ("runtime", "engine")),
     (("build", "target"), ("runtime", "device")),
     (("artifact", "path"), ("runtime", "artifact_path")),
 )
 _SIZES = ("batch", "height", "width")
-# What Forge compares builds by is not in its documents; its manifests have these fields for it.
-_CONTEXT = (("artifact", "model_name"), ("artifact", "precision"), ("runtime", "engine"), ("runtime", "device"))
+# The fields of its manifests by which Forge compares builds; its documentation does not list them.
+_COMPARE_CONTEXT = (("artifact", "model_name"), ("artifact", "precision"), ("runtime", "engine"), ("runtime", "device"))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def read_foreign(path):
-    """Return the JSON object at `path` if it is one of Forge's documents, None if it is ours or none at all.
+def read_foreign(path: str | Path) -> Json | None:
+    """Return the JSON object at `path` if it is one of Forge's documents, None if it is ours or not JSON.
 
-    UserError when the file cannot be read. Unknown keys are allowed, as Forge allows them; a key that occurs twice or a
-    number that is none is an error as everywhere here.
+    UserError if the file cannot be read. Unknown keys are allowed, as in Forge. A key that occurs twice, or a number
+    such as NaN, is an error as everywhere in edgeproof.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        document = json.loads(
+            Path(path).read_text(encoding="utf-8"),
+            object_pairs_hook=_require_unique_keys,
+            parse_constant=_refuse_constant,
+        )
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -51,27 +58,27 @@ def read_foreign(path):
     return document if "schema_version" in document or "build" in document else None
 
 
-def validate_foreign(path, document):
-    """Return the Checks of one of Forge's documents; `differs` and `missing` are its errors, `note` its warnings."""
+def validate_foreign(path: str | Path, document: Json) -> list[Check]:
+    """Return the Checks of one of Forge's documents; its errors are `differs` or `missing`, its warnings `note`."""
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
         return validate_metadata(path, document)
     return validate_manifest(path, document)
 
 
-def validate_manifest(path, document):
+def validate_manifest(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of a Forge manifest: those of Forge itself, then existence, digests and precision."""
     errors, warnings = list_errors(document), list_warnings(document)
     checks = [Check("manifest", "differs", str(path), text) for text in errors]
     checks += [Check("manifest", "note", str(path), text) for text in warnings]
     checks = checks or [Check("manifest", "ok", str(path))]
-    checks.append(_check_file("source", path, _section(document, "source_model")))
-    checks.append(_check_file("artifact", path, _section(document, "artifact")))
+    checks.append(_check_file("source", path, _get_section(document, "source_model")))
+    checks.append(_check_file("artifact", path, _get_section(document, "artifact")))
     return checks + _check_precision(path, document)
 
 
-def validate_metadata(path, document):
-    """Return the Checks of a Forge metadata file: its required strings, and its files."""
-    required = {"build": _REQUIRED["build"], "source_model": _REQUIRED["source_model"]}
+def validate_metadata(path: str | Path, document: Json) -> list[Check]:
+    """Return the Checks of a Forge metadata file: its required texts, and its files."""
+    required = {"build": _REQUIRED_TEXTS["build"], "source_model": _REQUIRED_TEXTS["source_model"]}
     errors = list_empty(document, required)
     if document.get("schema_version") != METADATA_SCHEMA:
         errors.append(f"schema_version is {document.get('schema_version')!r}; {METADATA_SCHEMA!r} is known")
@@ -80,46 +87,48 @@ def validate_metadata(path, document):
         errors.append("artifacts is not a list of objects")
         artifacts = []
     checks = [Check("metadata", "differs", str(path), text) for text in errors] or [Check("metadata", "ok", str(path))]
-    checks.append(_check_file("source", path, _section(document, "source_model")))
+    checks.append(_check_file("source", path, _get_section(document, "source_model")))
     return checks + [_check_file("artifact", path, item) for item in artifacts]
 
 
-def list_errors(document):
-    """Return Forge's errors: sections and strings that are missing, and fields that contradict each other."""
-    errors = list_empty(document, _REQUIRED)
-    for one, other in _EQUAL:
-        values = [_section(document, section).get(key) for section, key in (one, other)]
+def list_errors(document: Json) -> list[str]:
+    """Return Forge's errors: sections and texts that are missing, and fields that contradict each other."""
+    errors = list_empty(document, _REQUIRED_TEXTS)
+    for one, other in _EQUAL_FIELDS:
+        values = [_get_section(document, section).get(key) for section, key in (one, other)]
         if all(values) and values[0] != values[1]:
             errors.append(f"{'.'.join(one)} is {values[0]!r}, {'.'.join(other)} is {values[1]!r}")
     if document.get("schema_version") not in (None, MANIFEST_SCHEMA):
         errors.append(f"schema_version is {document['schema_version']!r}; {MANIFEST_SCHEMA!r} is known")
     for section in ("source_model", "artifact"):
-        digest = _section(document, section).get("sha256")
+        digest = _get_section(document, section).get("sha256")
         if digest is not None and not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
             errors.append(f"{section}.sha256 is {digest!r}; 64 hexadecimal digits are needed")
     return errors
 
 
-def list_warnings(document):
-    """Return Forge's warnings: what a manifest may lack, and what makes it harder to compare or to trust."""
+def list_warnings(document: Json) -> list[str]:
+    """Return Forge's warnings: optional fields that are missing, and what makes builds hard to compare or trust."""
     warnings = [f"no {key}" for key in ("schema_version", "tool") if not document.get(key)]
     warnings += [
-        f"no {section}.sha256" for section in ("source_model", "artifact") if not _has(document, section, "sha256")
+        f"no {section}.sha256"
+        for section in ("source_model", "artifact")
+        if not _has_field(document, section, "sha256")
     ]
-    if not _has(document, "artifact", "model_name"):
+    if not _has_field(document, "artifact", "model_name"):
         warnings.append("no artifact.model_name")
-    runtime = _section(document, "runtime")
+    runtime = _get_section(document, "runtime")
     for name in _SIZES:
         if not (type(runtime.get(name)) is int and runtime[name] > 0):
             warnings.append(f"runtime.{name} is not a positive integer")
-    missing = [".".join(item) for item in _CONTEXT if not _has(document, *item)]
+    missing = [".".join(item) for item in _COMPARE_CONTEXT if not _has_field(document, *item)]
     if missing:
         warnings.append(f"incomplete compare context: {', '.join(missing)}")
     return warnings
 
 
-def list_empty(document, required):
-    """Return one sentence per section or non-empty string that is not there. `required`: `{section: (key, …)}`."""
+def list_empty(document: Json, required: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a sentence for each section or text that is missing or empty. `required`: `{section: (key, …)}`."""
     errors = []
     for section, keys in required.items():
         if not isinstance(document.get(section), dict):
@@ -132,17 +141,17 @@ def list_empty(document, required):
     return errors
 
 
-def summarise_forge(path, document):
-    """Return the fifteen worker fields of a Forge manifest, in Forge's precedence; UserError where one is missing.
+def summarise_forge(path: str | Path, document: Json) -> Json:
+    """Return the fifteen worker fields of a Forge manifest, with Forge's precedence; UserError if one is missing.
 
-    A field is taken from the manifest's `runtime`, else from its `build` or `artifact`, else from the `lab_compat` of
-    the metadata.json beside it, else from that metadata.
+    A field comes from the manifest's `runtime`, else from its `build` or `artifact`, else from the `lab_compat` of the
+    metadata.json beside it, else from the rest of that file.
     """
     beside = Path(path).with_name("metadata.json")
     metadata = (read_foreign(beside) or {}) if beside.is_file() else {}
-    runtime, build, artifact = (_section(document, name) for name in ("runtime", "build", "artifact"))
-    source = {**_section(metadata, "source_model"), **_section(document, "source_model")}
-    lab = _section(_section(metadata, "lab_compat"), "runtime")
+    runtime, build, artifact = (_get_section(document, name) for name in ("runtime", "build", "artifact"))
+    source = {**_get_section(metadata, "source_model"), **_get_section(document, "source_model")}
+    lab = _get_section(_get_section(metadata, "lab_compat"), "runtime")
     artifacts = metadata.get("artifacts")
     first = artifacts[0] if isinstance(artifacts, list) and artifacts and isinstance(artifacts[0], dict) else {}
     chains = {
@@ -152,13 +161,13 @@ def summarise_forge(path, document):
             runtime.get("engine"),
             build.get("backend"),
             lab.get("engine"),
-            _section(metadata, "build").get("backend"),
+            _get_section(metadata, "build").get("backend"),
         ],
         "target": [
             runtime.get("device"),
             build.get("target"),
             lab.get("device"),
-            _section(metadata, "build").get("target"),
+            _get_section(metadata, "build").get("target"),
         ],
         "precision": [runtime.get("precision"), artifact.get("precision"), lab.get("precision")],
         **{name: [runtime.get(name), lab.get(f"requested_{name}")] for name in _SIZES},
@@ -172,8 +181,8 @@ def summarise_forge(path, document):
         "artifact_type": [artifact.get("format"), first.get("format")],
         "metadata_path": [str(beside) if metadata else None],
         "manifest_path": [str(path)],
-        "preset_name": [build.get("preset_name"), _section(metadata, "build").get("preset_name")],
-        "build_id": [build.get("build_id"), _section(metadata, "build").get("build_id")],
+        "preset_name": [build.get("preset_name"), _get_section(metadata, "build").get("preset_name")],
+        "build_id": [build.get("build_id"), _get_section(metadata, "build").get("build_id")],
     }
     summary = {name: next((value for value in values if value), None) for name, values in chains.items()}
     for name, value in summary.items():
@@ -184,10 +193,10 @@ def summarise_forge(path, document):
     return {"schema": "edgeproof.runtime-summary.v1", **summary}
 
 
-def locate_recorded(path, recorded):
-    """Return where a path in a Forge record leads, or None: Forge stores them as typed, so builds cannot be moved.
+def locate_recorded(path: str | Path, recorded: str) -> Path | None:
+    """Return the file that a path in a Forge record means, or None: Forge stores paths as they were typed.
 
-    Tried in turn: as it is, from the folder of the record or one above it, and by its name beside the record.
+    Tried in turn: the path as it is, from the folder of the record or one above it, and its name beside the record.
     """
     here = Path(path).resolve().parent
     candidates = [Path(recorded), *(folder / recorded for folder in (here, *here.parents)), here / Path(recorded).name]
@@ -202,7 +211,7 @@ def _check_file(subject, path, section):
     if found is None:
         return Check(subject, "missing", recorded)
     if not digest:
-        return Check(subject, "note", recorded, "is there; no sha256 is recorded to hold it against")
+        return Check(subject, "note", recorded, "exists; no sha256 is recorded to compare it with")
     actual = sha256_file(found)
     if actual != digest:
         return Check(subject, "differs", recorded, f"sha256 is {actual}, the record says {digest}")
@@ -210,31 +219,31 @@ def _check_file(subject, path, section):
 
 
 def _check_precision(path, document):
-    """Return a Check where the precision claimed is not the one that the preset's snapshot asked for."""
-    asked = _section(_section(document, "preset_snapshot"), "build_options").get("precision")
+    """Return a Check if the claimed precision is not the one that the preset's snapshot asked for."""
+    asked = _get_section(_get_section(document, "preset_snapshot"), "build_options").get("precision")
     for section in ("runtime", "artifact"):
-        claimed = _section(document, section).get("precision")
+        claimed = _get_section(document, section).get("precision")
         if asked and claimed and asked != claimed:
             message = f"{section}.precision is {claimed!r}, the preset's build_options.precision is {asked!r}"
             return [Check("precision", "differs", str(path), message)]
     return []
 
 
-def _section(document, name):
+def _get_section(document, name):
     value = document.get(name)
     return value if isinstance(value, dict) else {}
 
 
-def _has(document, section, key):
-    return bool(_section(document, section).get(key))
+def _has_field(document, section, key):
+    return bool(_get_section(document, section).get(key))
 
 
-def _unique(pairs):
+def _require_unique_keys(pairs):
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("a key occurs twice in one object")
     return document
 
 
-def _refuse(name):
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")

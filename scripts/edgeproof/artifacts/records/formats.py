@@ -1,18 +1,17 @@
-"""The kinds of artifact: what makes them, of what, and what must hold of those that a toolchain builds."""
+"""The formats of artifacts: what builds one, from what, and what must hold for it.
 
-from typing import NamedTuple
+Which precisions and build options a format has stands in `config/schemas/preset.schema.json`, under `$defs`, and is
+read from there.
+"""
 
-from edgeproof.core.errors import UserError
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-SNAPSHOT = ("backend", "artifact", "build")  # what of a preset decides a build
-_CALIBRATED = {"calibration_method", "calibration_samples"}
-_TENSORRT = {"workspace_mb", "timeout_s"}
-_RKNN = {"target_platform", "optimization_level", "timeout_s"}
-_SIMULATED = {"latency_ms"}
-# Backends that keep images with their channels last: they rearrange what crosses to others.
-CHANNELS_LAST = ("litert",)
-# Per precision, the packages of the workflow's own environment that make an ONNX artifact.
-HOST_TOOLS = {
+from edgeproof.core.configuration import Json
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+_ONNX_TOOLS = {
     "fp32": ("onnx",),
     "fp16": ("onnx", "onnxconverter-common", "numpy"),
     "int8": ("onnx", "onnxruntime", "numpy"),
@@ -21,86 +20,101 @@ HOST_TOOLS = {
 
 
 class Format(NamedTuple):
-    """A kind of artifact: its converter, what it is made of (`saved_model` or `onnx`), and what must be true of it.
+    """How artifacts of one format are built.
 
-    `converter`: None where the workflow's own environment builds. `options`: per precision, the build options it uses.
-    `quantisers`: per precision, the operator that only quantised activations need. `packages`: those of the toolchain
-    that a manifest names.
+    `rule`: the Snakemake rule. `converter`: the program in `edgeproof.converters` that builds it in another
+    environment; None if the workflow's own environment does. `origin`: what it is made from, `saved_model` or `onnx`.
+    `host_tools`: per precision, the packages of the workflow's own environment that take part. `packages`: those of
+    the toolchain that a manifest lists. `quantisers`: per precision, the operator that must occur where activations
+    are quantised. `channels_last`: its runtime keeps images with their channels last, so data must be rearranged on
+    the way to other runtimes.
     """
 
-    converter: str | None
-    origin: str
-    options: dict
-    quantisers: dict
-    packages: tuple
+    rule: str
+    converter: str | None = None
+    origin: str = "onnx"
+    host_tools: Mapping[str, tuple[str, ...]] = _NONE
+    packages: tuple[str, ...] = ()
+    quantisers: Mapping[str, str] = _NONE
+    channels_last: bool = False
 
 
 FORMATS = {
-    "onnx": Format(
-        None,
-        "onnx",
-        {"fp32": set(), "fp16": set(), "int8": _CALIBRATED | {"per_channel"}, "int8-dynamic": {"per_channel"}},
-        {},
-        (),
-    ),
-    "json": Format(None, "onnx", dict.fromkeys(("fp32", "fp16", "int8", "int8-dynamic"), _SIMULATED), {}, ()),
+    "onnx": Format("build_onnx", host_tools=_ONNX_TOOLS),
+    "json": Format("build_fake"),
     "tflite": Format(
+        "build_tflite",
         "tflite",
         "saved_model",
-        {
-            "fp32": set(),
-            "fp16": set(),
-            "int8": _CALIBRATED | {"quantised_io"},
-            "int8-dynamic": set(),
-        },
-        {},
-        ("tensorflow", "numpy", "ai-edge-litert"),
+        packages=("tensorflow", "numpy", "ai-edge-litert"),
+        channels_last=True,
     ),
-    "mlpackage.zip": Format(
-        "coreml",
-        "saved_model",
-        {"fp32": set(), "fp16": set(), "int8-weights": set()},
-        {},
-        ("coremltools", "tensorflow", "numpy"),
-    ),
+    "mlpackage.zip": Format("build_coreml", "coreml", "saved_model", packages=("coremltools", "tensorflow", "numpy")),
     "openvino.zip": Format(
+        "build_openvino",
         "openvino",
-        "onnx",
-        {"fp32": set(), "fp16": set(), "int8": _CALIBRATED | {"per_channel"}},
-        {"int8": "FakeQuantize"},
-        ("openvino", "numpy"),
+        host_tools={"int8": _ONNX_TOOLS["int8"]},  # quantised here, converted there
+        packages=("openvino", "numpy"),
+        quantisers={"int8": "FakeQuantize"},
     ),
-    "pt": Format("torchscript", "onnx", {"fp32": set()}, {}, ("torch", "onnx2torch", "torchvision", "onnx", "numpy")),
-    "engine": Format(
-        "tensorrt",
-        "onnx",
-        {"fp32": _TENSORRT, "fp16": _TENSORRT, "int8": _TENSORRT | _CALIBRATED},
-        {},
-        (),
-    ),
-    "rknn": Format("rknn", "onnx", {"fp16": _RKNN, "int8": _RKNN | _CALIBRATED}, {}, ()),
+    "pt": Format("build_torchscript", "torchscript", packages=("torch", "onnx2torch", "torchvision", "onnx", "numpy")),
+    "engine": Format("build_tensorrt", "tensorrt", host_tools={"fp16": _ONNX_TOOLS["fp16"]}),  # from TensorRT 11 on
+    "rknn": Format("build_rknn", "rknn"),
 }
+CONVERTED_FORMATS = tuple(name for name, kind in FORMATS.items() if kind.packages)  # by a converter in a toolchain
 
 
-def take_snapshot(preset, precision):
-    """Return what of a preset's document decides a build as `precision`, as manifests keep it.
+def list_host_tools(preset: Json, precision: str) -> tuple[str, ...]:
+    """Return the packages of the workflow's own environment that build this precision of a preset; often none."""
+    return FORMATS[preset["artifact"]].host_tools.get(precision, ())
 
-    Options that other precisions use are left out: int8 is calibrated with other samples, and fp32 stays as it is.
+
+def list_channels_last_backends() -> set[str]:
+    """Return the backends that keep images with their channels last."""
+    artifacts = [name for name, kind in FORMATS.items() if kind.channels_last]
+    return {_read_definition(name)["properties"]["backend"]["const"] for name in artifacts}
+
+
+def list_build_options(artifact: str, precision: str) -> set[str]:
+    """Return the build options that a format uses for one precision, as the preset's schema requires them."""
+    branches = _read_definition(artifact).get("allOf", [])
+    return {
+        option
+        for branch in branches
+        if precision in branch["if"]["properties"]["precisions"]["contains"]["enum"]
+        for option in branch["then"]["properties"]["build"]["required"]
+    }
+
+
+def select_build_options(preset: Json, precision: str) -> Json:
+    """Return the part of a preset that decides a build as `precision`: backend, artifact and build options.
+
+    Options that only other precisions use are left out, so that a change of the calibration rebuilds int8 and nothing
+    else. Options that the format does not know are kept, and the check refuses them.
     """
-    options = FORMATS[preset["artifact"]].options if preset["artifact"] in FORMATS else {}
-    others = set().union(*options.values()) - options.get(precision, set())
-    build = {key: value for key, value in preset["build"].items() if key not in others}
-    return {**{key: preset[key] for key in SNAPSHOT}, "build": build}
+    build, artifact = preset["build"], preset["artifact"]
+    if artifact in FORMATS:
+        others = set(_read_definition(artifact)["properties"]["build"]["properties"])
+        others -= list_build_options(artifact, precision)
+        build = {key: value for key, value in build.items() if key not in others}
+    return {"backend": preset["backend"], "artifact": artifact, "build": dict(build)}
 
 
-def check_options(build, precision, kind):
-    """Return the build options that this precision uses; options of the preset's other precisions may stand beside."""
-    known = set().union(*kind.options.values())
-    if unknown := sorted(set(build) - known):
-        raise UserError(f"preset: unknown key build.{unknown[0]}; known keys are {', '.join(sorted(known)) or 'none'}")
-    if missing := sorted(kind.options[precision] - set(build)):
-        raise UserError(f"preset: build.{missing[0]} is missing; {precision} needs it")
-    options = {key: build[key] for key in sorted(kind.options[precision])}
-    if kind.converter == "tflite" and options.get("calibration_method", "minmax") != "minmax":
-        raise UserError("preset: build.calibration_method must be minmax; TFLite's calibrator has no other")
-    return options
+def check_build_options(snapshot: Json, precision: str) -> dict[str, Any]:
+    """Return the build options of a preset's snapshot; UserError unless the preset's schema allows it for `precision`.
+
+    `snapshot`: as `select_build_options` returns it; options of the preset's other precisions may be in it.
+    """
+    from edgeproof.core.documents import validate  # slow to import: a script starts its converter first
+
+    validate({**snapshot, "precisions": [precision]}, "preset#snapshot", f"--preset as {precision}")
+    kinds = _read_definition("build")["properties"]
+    used = select_build_options(snapshot, precision)["build"]
+    # A JSON Schema takes 200.0 for an integer, tools do not.
+    return {key: int(used[key]) if kinds[key].get("type") == "integer" else used[key] for key in sorted(used)}
+
+
+def _read_definition(name: str) -> Json:
+    from edgeproof.core.documents import load_schema  # as above
+
+    return load_schema("preset")["$defs"][name]

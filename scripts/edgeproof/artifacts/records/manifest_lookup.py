@@ -1,12 +1,15 @@
-"""Where manifests and what they speak of are found: names are checked, and paths survive a move of the results."""
+"""Finding manifests and the files that they name. Names are checked, and results can be moved."""
 
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeproof.core.campaign import CATALOGUES, list_entries
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath
 from edgeproof.core.layout import REPOSITORY, artifact_folder
 from edgeproof.core.suggestions import suggest_words
 from edgeproof.core.yaml_files import read_yaml
@@ -15,15 +18,15 @@ NAME = "[a-z0-9][a-z0-9-]*"
 _LEVELS = 4  # model, preset, builder, precision
 
 
-def list_names(kind, root=REPOSITORY):
-    """Return the names that the configuration has of a kind (model, preset, device, …), sorted."""
+def list_names(kind: str, root: str | Path = REPOSITORY) -> list[str]:
+    """Return the names of all models, presets, devices, … in the configuration, sorted. `kind`: which of these."""
     return [path.stem for path in list_entries(Path(root) / "config" / CATALOGUES[kind])]
 
 
-def check_name(kind, value, root=REPOSITORY):
-    """Return `value` if the configuration has a model, preset, … of that name; UserError for paths and unknown ones."""
+def check_name(kind: str, value: str, root: str | Path = REPOSITORY) -> str:
+    """Return `value` if the configuration has a model, preset, … of that name; UserError if not, and for a path."""
     if not re.fullmatch(NAME, value):
-        raise UserError(f"{kind} is {value!r}: a name matches {NAME}; a path is none")
+        raise UserError(f"{kind} is {value!r}: a name matches {NAME}; a path is not a name")
     known = list_names(kind, root)
     if value not in known:
         raise UserError(
@@ -33,35 +36,35 @@ def check_name(kind, value, root=REPOSITORY):
     return value
 
 
-def read_entry(kind, name, root=REPOSITORY):
-    """Return one document of the configuration, by a name that is checked first."""
+def read_entry(kind: str, name: str, root: str | Path = REPOSITORY) -> Json:
+    """Return one document of the configuration; UserError if there is none of that name."""
     check_name(kind, name, root)
     return read_yaml(Path(root) / "config" / CATALOGUES[kind] / f"{name}.yaml", kind)
 
 
-def find_manifests(where):
-    """Return the manifests below a folder, sorted; `where` itself when it is a file. UserError for none."""
+def find_manifests(where: str | Path) -> list[Path]:
+    """Return the manifests below a folder, sorted; `where` itself if it is a file. UserError if there are none."""
     where = Path(where)
     if where.is_file():
         return [where]
     if not where.is_dir():
-        raise UserError(f"{where}: is missing; a manifest.json, a folder that holds some, or `all` is needed")
+        raise UserError(f"{where}: is missing; a manifest.json, a folder with some, or `all` is needed")
     found = sorted(where.rglob("manifest.json"))
     if not found:
         raise UserError(f"{where}: no manifest.json below this folder")
     return found
 
 
-def read_parity(path):
+def read_parity(path: FilePath) -> Json:
     """Return the parity document at `path`; UserError when it is missing, invalid or was edited."""
     return read_sealed(path, "parity", "check the parity again")
 
 
-def root_of(manifest_path):
+def root_of(manifest_path: str | Path) -> Path:
     """Return the folder that relative paths in a manifest start from.
 
-    That is the one that holds `results/artifacts/…`, so that a results folder can be moved or copied; for a manifest
-    that lies elsewhere it is this repository.
+    This is the folder that holds `results/artifacts/…`, so that results can be moved or copied; for a manifest that is
+    elsewhere it is this repository.
     """
     parents = Path(manifest_path).resolve().parents
     if len(parents) > _LEVELS + 2 and [parents[_LEVELS].name, parents[_LEVELS + 1].name] == ["artifacts", "results"]:
@@ -69,18 +72,18 @@ def root_of(manifest_path):
     return REPOSITORY
 
 
-def config_root_of(manifest_path):
-    """Return the folder whose `config/` and `envs/` a manifest is compared with: `root_of` if that has a config."""
+def config_root_of(manifest_path: str | Path) -> Path:
+    """Return the folder whose `config/` and `envs/` a manifest is compared with: `root_of`, if that has a config."""
     root = root_of(manifest_path)
     return root if (root / "config" / "presets").is_dir() else REPOSITORY
 
 
-def folder_of(cell):
+def folder_of(cell: Json) -> str:
     """Return where the artifact of a manifest's cell belongs, relative to the root."""
     return artifact_folder(cell["model"], cell["preset"], cell["builder"], cell["precision"])
 
 
-def find_option(command, name):
-    """Return the value of `--name` in a recorded command, None where it has none."""
+def find_option(command: Sequence[str], name: str) -> str | None:
+    """Return the value of `--name` in a recorded command, None if it has none."""
     flag = f"--{name}"
     return next((value for option, value in itertools.pairwise(command) if option == flag), None)

@@ -1,27 +1,30 @@
-"""Manifests: what an artifact was made from, how, with what, and that it still is what it was.
+"""Manifests: what an artifact was made from, how and with what, and whether it is unchanged.
 
-A build that failed has a manifest too, beside an empty artifact file. Whoever uses an artifact reads its manifest
-first.
+A failed build has a manifest too, beside an empty artifact file. Read the manifest before you use an artifact.
 """
 
 import platform
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json, read_json, require_sealed, validate, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import is_file, sha256_bytes, sha256_file
+from edgeproof.core.files import FilePath, is_file, sha256_bytes, sha256_file
 from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
+from edgeproof.core.reader import read_once
 
 _BUILDING = ("core", "sources", "artifacts", "converters")
-HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds what needs no other
+HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds where no toolchain is needed
 
 
-def read_manifest(path):
+@read_once
+def read_manifest(path: FilePath) -> Json:
     """Return the manifest at `path`, checked against its schema, its own digest and that of its preset snapshot.
 
-    `status` is `ok` or `failed`; with `failed`, `reason` says why, `artifact.sha256` is None and the artifact file is
-    empty. UserError when it is missing or invalid.
+    `status` is `ok` or `failed`. If it is `failed`, `reason` says why, `artifact.sha256` is None and the artifact file
+    is empty. UserError if the manifest is missing or invalid.
     """
     manifest = read_json(path, "manifest")
     if manifest["preset_sha256"] != digest_json(manifest["preset"]):
@@ -30,11 +33,11 @@ def read_manifest(path):
     return manifest
 
 
-def verify_manifest(path, artifact=None, source=None):
-    """Return the manifest at `path` after hashing the files it speaks of; UserError names the first that differs.
+def verify_manifest(path: str | Path, artifact: str | Path | None = None, source: str | Path | None = None) -> Json:
+    """Return the manifest at `path` after hashing the files that it names; UserError for the first that differs.
 
-    `artifact`: where the file is, by default beside the manifest. `source`: the model file, hashed when given. A failed
-    build must have an empty artifact file.
+    `artifact`: its path, by default beside the manifest. `source`: the model file, hashed if given. A failed build must
+    have an empty artifact file.
     """
     manifest = read_manifest(path)
     artifact = Path(path).parent / manifest["artifact"]["file"] if artifact is None else Path(artifact)
@@ -44,27 +47,27 @@ def verify_manifest(path, artifact=None, source=None):
     return manifest
 
 
-def write_manifest(path, document):
-    """Write a manifest and seal it with its own digest; keys that a build has nothing to say about are None."""
+def write_manifest(path: str | Path, document: Json) -> None:
+    """Write a manifest and seal it with its own digest; keys that do not apply to a build are None."""
     write_sealed(path, {"schema": "edgeproof.manifest.v1", **document}, "manifest")
 
 
-def describe_file(path):
-    """Return file (relative to the repository where possible), sha256 and bytes of a file."""
+def describe_file(path: str | Path) -> Json:
+    """Return path (relative to the repository if inside), sha256 and bytes of a file."""
     return {"file": locate(path), "sha256": sha256_file(path), "bytes": Path(path).stat().st_size}
 
 
-def describe_toolchain(tools):
+def describe_toolchain(tools: Iterable[str]) -> dict[str, str]:
     """Return the versions of Python and of the named distributions in this interpreter."""
     return {"python": platform.python_version(), **{name: version_of(name) for name in sorted(tools)}}
 
 
-def version_of(package):
-    """Return the version of a distribution in this interpreter; ONNX Runtime goes by another name with CUDA.
+def version_of(package: str) -> str:
+    """Return the version of a distribution in this interpreter; ONNX Runtime has another name with CUDA.
 
-    importlib.metadata.PackageNotFoundError where there is neither.
+    importlib.metadata.PackageNotFoundError if there is neither.
     """
-    from importlib import metadata  # slow to import, and most records name tools of another interpreter
+    from importlib import metadata  # slow to import, and most records list packages of another interpreter
 
     try:
         return metadata.version(package)
@@ -72,10 +75,10 @@ def version_of(package):
         return metadata.version(f"{package}-gpu")
 
 
-def describe_lock():
-    """Return the manifest's entries about the lock of our own environment; {} without one.
+def describe_lock() -> Json:
+    """Return the manifest's entries about the lock of the workflow's environment; {} without one.
 
-    It is the one that the environment was made from, as `make setup` noted there: the file may have changed since.
+    It is the lock that the environment was made from, as `make setup` noted; the file may have changed since.
     """
     path, noted = REPOSITORY / HOST_LOCK, Path(sys.prefix) / "edgeproof.stamp"
     if not path.is_file():
@@ -84,16 +87,16 @@ def describe_lock():
     return {"toolchain_lock_file": HOST_LOCK, "toolchain_lock_sha256": digest or sha256_file(path)}
 
 
-def describe_record(record, packages):
-    """Return the manifest's entries about a toolchain: versions of Python and the packages named, and its lock.
+def describe_record(record: Json, packages: Sequence[str]) -> Json:
+    """Return the manifest's entries about a toolchain: versions of Python and of `packages`, and its lock.
 
-    UserError unless `record` is the record of a toolchain, and of one that has these packages.
+    UserError unless `record` is the record of a toolchain that has these packages.
     """
     validate(record, "toolchain", toolchain_record(record["toolchain"]))
     versions = {name.replace("_", "-"): version for name, version in record["packages"].items()}
     if missing := sorted(set(packages) - set(versions)):
         raise UserError(
-            f"toolchain {record['toolchain']!r} has no {missing[0]}, which makes this kind of artifact; correct the "
+            f"toolchain {record['toolchain']!r} has no {missing[0]}, which this format needs; correct the "
             "preset's `toolchain`"
         )
     tools = {"python": record["interpreter"]["version"], **{name: versions[name] for name in sorted(packages)}}
@@ -101,16 +104,16 @@ def describe_record(record, packages):
     return {"toolchain": tools, **lock}
 
 
-def describe_preset_file(name):
-    """Return the manifest's entry about the file of the preset `name`; none where there is no such file."""
+def describe_preset_file(name: str) -> Json:
+    """Return the manifest's entry about the file of the preset `name`; {} if there is no such file."""
     path = REPOSITORY / "config" / "presets" / f"{name}.yaml"
     return {"preset_file": {"file": locate(path), "sha256": sha256_file(path)}} if path.is_file() else {}
 
 
-def describe_code():
-    """Return the manifest's entry about our own code: one digest of all packages that take part in a build.
+def describe_code() -> Json:
+    """Return the manifest's entry about edgeproof's own code: one digest of all packages that take part in a build.
 
-    Another one does not mean that the build is another, but where a rebuild differs it is one thing to look at.
+    Another digest does not mean another build, but if a rebuild differs, it is one thing to look at.
     """
     package = Path(__file__).resolve().parents[2]
     files = sorted(path for name in _BUILDING for path in (package / name).rglob("*.py"))
@@ -119,15 +122,15 @@ def describe_code():
     }
 
 
-def describe_host():
+def describe_host() -> dict[str, str]:
     """Return machine (instruction set) and os of the computer that builds."""
     return {"machine": platform.machine(), "os": f"{platform.system()} {platform.release()}"}
 
 
-def record_command(script, argv=None):
-    """Return a command as a list, with the paths inside the repository relative to it.
+def record_command(script: str, argv: Sequence[str] | None = None) -> list[str]:
+    """Return a command as a list, with paths inside the repository relative to it.
 
-    An interpreter that is elsewhere is told by its name: where a machine keeps its Python is nobody's concern.
+    An interpreter outside is recorded by its name only: where a machine keeps its Python does not belong in a record.
     """
     arguments = sys.argv[1:] if argv is None else argv
     command = [script]

@@ -1,11 +1,11 @@
-"""Building an artifact again from its manifest, and what that proves: identical, equivalent or different.
+"""Building an artifact again from its manifest, and comparing the two: identical, equivalent or different.
 
-The command of the manifest is carried out again, with the preset as it was (the snapshot, whatever the preset's file
-says today) and with every output in a new folder: what was built first is read and never written.
+The command of the manifest is run again with the preset as it was then (the snapshot, not today's file), and with all
+outputs in a new folder. The first build is read and never written.
 
-Manifests travel, and whoever wrote one must not choose what runs here or what is written: of the command only the
-script and the names of its options count. Data is read where the manifest and the layout have it; toolchains, and what
-a device has, are this repository's.
+A manifest may come from somebody else, who must not decide what runs here or what is written. So only the script and
+the names of its options are taken from the command. Data are read from where the manifest and the layout say;
+toolchains and the options of devices are this repository's.
 """
 
 import json
@@ -13,9 +13,11 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgeproof.core.clock import now
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, is_file, sha256_file
@@ -26,17 +28,21 @@ from .artifact_members import MOST_NAMED, Difference, compare_artifacts
 from .manifest_lookup import NAME, read_entry, root_of
 from .manifests import read_manifest, verify_manifest
 
-_SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
-_OUTPUTS = ("artifact", "manifest", "log")
-_DEVICE = {"board": "board_contains", "interpreter": "interpreter", "lock": "lock"}  # options, and keys of a device
+_BUILD_SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
+_OUTPUT_OPTIONS = ("artifact", "manifest", "log")
+_DEVICE_OPTIONS = {
+    "board": "board_contains",
+    "interpreter": "interpreter",
+    "lock": "lock",
+}  # options, and the keys of a device that give their values
 
 
-def rebuild_artifact(manifest_path, output=None):
-    """Rebuild what a manifest describes and return the record (`edgeproof.rebuild.v1`), which lies in the new folder.
+def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None) -> Json:
+    """Rebuild what a manifest describes; return the record (`edgeproof.rebuild.v1`), which is in the new folder.
 
-    `output`: a folder that is empty or not there yet; by default the next number in `results/rebuilds/{cell}/`.
-    UserError when the source, the calibration set or what else was built from is not what it was, when the artifact
-    itself was changed, when the folder is in use, or when the build does not end in a verdict.
+    `output`: a new or empty folder; by default the next number in `results/rebuilds/{cell}/`. UserError if the source,
+    the calibration set or another input has changed, if the artifact itself was changed, if the folder is not empty, or
+    if the build ends without a verdict.
     """
     begin = time.monotonic()
     built, root = verify_manifest(manifest_path), root_of(manifest_path)
@@ -45,7 +51,7 @@ def rebuild_artifact(manifest_path, output=None):
     script, options = read_command(built["command"], manifest_path)
     options = choose_values(options, built, root, manifest_path)
     folder = claim_folder(output, root, built["cell"])
-    options |= {name: str(folder / options[name]) for name in _OUTPUTS if name in options}
+    options |= {name: str(folder / options[name]) for name in _OUTPUT_OPTIONS if name in options}
     command = [str(REPOSITORY / script), *(part for pair in options.items() for part in (f"--{pair[0]}", pair[1]))]
     run_build([sys.executable, *command], folder / "build.log")
     again = read_manifest(folder / "manifest.json")
@@ -67,21 +73,22 @@ def rebuild_artifact(manifest_path, output=None):
     return record
 
 
-def read_command(command, where):
+def read_command(command: list[str], where: str | Path) -> tuple[str, dict[str, str]]:
     """Return (script, `{option: value}`) of a recorded command; UserError unless it is one of our build scripts."""
     script, arguments = command[0], command[1:]
     pairs = list(zip(arguments[::2], arguments[1::2], strict=False))
-    if not _SCRIPT.fullmatch(script) or not (REPOSITORY / script).is_file():
-        raise UserError(f"{where}: command starts with {script!r}; only scripts/build_….py is carried out again")
+    if not _BUILD_SCRIPT.fullmatch(script) or not (REPOSITORY / script).is_file():
+        raise UserError(f"{where}: command starts with {script!r}; only scripts/build_….py is run again")
     if len(arguments) % 2 or any(not name.startswith("--") for name, _ in pairs):
         raise UserError(f"{where}: command is not a list of options with one value each")
     return script, {name.removeprefix("--"): value for name, value in pairs}
 
 
-def choose_values(options, built, root, where):
-    """Return the options of the second build, outputs as names of files in its folder. `options`: of the first.
+def choose_values(options: dict[str, str], built: Json, root: Path, where: str | Path) -> dict[str, str]:
+    """Return the options of the second build, with outputs as names of files in its folder.
 
-    UserError for an option that no build has, a toolchain that is not there, a device that is not configured.
+    `options`: of the first build. UserError for an option that no build has, a toolchain that is missing, or a device
+    that is not configured.
     """
     cell, source = built["cell"], root / built["source"]["file"]
     known = {
@@ -100,8 +107,8 @@ def choose_values(options, built, root, where):
     if "toolchain" in options:
         known["toolchain"] = _find_toolchain(options["toolchain"], where)
     device = {} if cell["builder"] == "host" else _describe_device(cell["builder"])
-    if unknown := sorted(options.keys() - known.keys() - _DEVICE.keys()):
-        raise UserError(f"{where}: command has the option --{unknown[0]}, which its build cannot have")
+    if unknown := sorted(options.keys() - known.keys() - _DEVICE_OPTIONS.keys()):
+        raise UserError(f"{where}: command has the option --{unknown[0]}, which this build does not have")
     return {name: known[name] for name in options if name in known} | device
 
 
@@ -110,7 +117,7 @@ def _find_toolchain(recorded, where):
     record = REPOSITORY / toolchain_record(name)
     if not re.fullmatch(NAME, name) or not record.is_file():
         raise UserError(
-            f"{where}: was built with the toolchain {name!r}, which is not there; make it with "
+            f"{where}: was built with the toolchain {name!r}, which is missing; make it with "
             f"`snakemake --profile local {toolchain_record(name)}`"
         )
     return str(record)
@@ -118,15 +125,15 @@ def _find_toolchain(recorded, where):
 
 def _describe_device(name):
     document = read_entry("device", name)
-    return {option: document[key] for option, key in _DEVICE.items() if document.get(key)}
+    return {option: document[key] for option, key in _DEVICE_OPTIONS.items() if document.get(key)}
 
 
-def claim_folder(output, root, cell):
-    """Return a new folder for a rebuild; UserError when `output` holds something already."""
+def claim_folder(output: str | Path | None, root: Path, cell: Json) -> Path:
+    """Return a new folder for a rebuild; UserError if `output` is not empty."""
     if output is not None:
         folder = Path(output).resolve()
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{output}: is not an empty folder; a rebuild never overwrites, name a new one")
+            raise UserError(f"{output}: is not an empty folder; a rebuild never overwrites, choose a new one")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     base = root / "results" / "rebuilds" / cell["model"] / cell["preset"] / cell["builder"] / cell["precision"]
@@ -141,8 +148,8 @@ def claim_folder(output, root, cell):
             return base / f"{number:04}"
 
 
-def run_build(command, log):
-    """Run a build script and keep what it said; UserError with its last line unless it reached a verdict."""
+def run_build(command: list[str], log: str | Path) -> None:
+    """Run a build script and write its output to `log`; UserError with its last line unless it reached a verdict."""
     process = subprocess.run(
         command,
         cwd=REPOSITORY,
@@ -158,7 +165,7 @@ def run_build(command, log):
         raise UserError(f"{Path(command[1]).name}: exited with {process.returncode}: {last.removeprefix('error: ')}")
 
 
-def judge_rebuild(built, again, first, second):
+def judge_rebuild(built: Json, again: Json, first: Path, second: Path) -> tuple[str, list[Difference]]:
     """Return `(verdict, differences)` of two builds in the folders `first` and `second`."""
     if built["status"] != again["status"]:
         reason = (built["reason"] or again["reason"])["message"]
@@ -170,8 +177,8 @@ def judge_rebuild(built, again, first, second):
     return compare_artifacts(first / name, second / name, built["artifact"]["format"])
 
 
-def compare_environments(built, again):
-    """Return one sentence per thing around the build that is not what it was: versions, lock, machine."""
+def compare_environments(built: Json, again: Json) -> list[str]:
+    """Return a sentence for each difference around the build: versions, lock, machine."""
     found = []
     for what in ("toolchain", "host"):
         for name in sorted({*built[what], *again[what]}):
@@ -185,12 +192,12 @@ def compare_environments(built, again):
     return found
 
 
-def locate_argument(value):
+def locate_argument(value: str) -> str:
     """Return an argument with a path inside the repository relative to it."""
     return locate(value) if value.startswith("/") else value
 
 
-def _list_inputs(built):
+def _list_inputs(built: Json) -> Iterator[tuple[str, Json]]:
     yield "source", built["source"]
     if built["calibration"]:
         yield "calibration set", built["calibration"]
@@ -203,7 +210,9 @@ def _require_unchanged(what, path, digest):
         raise UserError(f"{path}: is missing; the {what} of the first build is needed")
     actual = sha256_file(path)
     if actual != digest:
-        raise UserError(f"{path}: sha256 is {actual}, the first build's {what} had {digest}; a rebuild needs that one")
+        raise UserError(
+            f"{path}: sha256 is {actual}, the first build's {what} had {digest}; a rebuild needs the same file"
+        )
 
 
 def _describe_build(manifest, path):

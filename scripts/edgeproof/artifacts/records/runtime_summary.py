@@ -1,24 +1,25 @@
-"""`runtime-summary.json`: the fifteen fields that a worker needs of an artifact, named as InferEdgeForge names them.
+"""`runtime-summary.json`: the fifteen fields about an artifact that a worker needs, with InferEdgeForge's names.
 
-Forge's own summary fails for every build of its shipped presets, which say nothing of shapes; here they are read from
+Forge's own summary fails for every build of its shipped presets, because they have no shapes. Here the shapes come from
 the artifact's interface.
 """
 
 from pathlib import Path
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import locate
 
 from .manifests import verify_manifest
 
-_CHANNELS = (1, 2, 3, 4)  # what an axis of an image is taken for channels by
+_CHANNEL_COUNTS = (1, 2, 3, 4)  # the sizes of an axis that may be channels
 
 
-def summarise_artifact(manifest_path):
-    """Return the summary (`edgeproof.runtime-summary.v1`) of the artifact beside a manifest, which is hashed first.
+def summarise_artifact(manifest_path: str | Path) -> Json:
+    """Return the summary (`edgeproof.runtime-summary.v1`) of the artifact beside a manifest, after hashing it.
 
-    UserError for a failed build, which has no artifact to hand on, and for an input whose size is open.
+    UserError for a failed build, which has no artifact, and for an input with an open size.
     """
     manifest = verify_manifest(manifest_path)
     if manifest["status"] != "ok":
@@ -46,21 +47,22 @@ def summarise_artifact(manifest_path):
     }
 
 
-def read_sizes(tensor, where):
+def read_sizes(tensor: Json, where: str | Path) -> tuple[int, int, int]:
     """Return (batch, height, width) of an input, positive integers, from its shape.
 
-    A batch with a name is run as 1. Four dimensions are an image: channels last when only the last could be channels,
-    else channels first. What is no image has height 1 and the product of its dimensions as width. UserError when
-    another dimension than the batch is open.
+    A batch with a name runs as 1. Four dimensions are an image, with channels last if only the last dimension can be
+    channels, and channels first otherwise. Other inputs have height 1 and the product of their dimensions as width.
+    UserError if a dimension other than the batch is open.
     """
     shape = tensor["shape"]
     batch = shape[0] if shape and isinstance(shape[0], int) else 1
     rest = shape[1:]
     if any(not isinstance(size, int) or size < 1 for size in rest) or batch < 1:
-        raise UserError(f"{where}: input {tensor['name']!r} has shape {shape}; a summary needs sizes")
+        raise UserError(f"{where}: input {tensor['name']!r} has shape {shape}; a summary needs fixed sizes")
     if len(rest) == 3:
-        last = rest[2] in _CHANNELS and rest[0] not in _CHANNELS
-        return (batch, *(rest[:2] if last else rest[1:]))
+        last = rest[2] in _CHANNEL_COUNTS and rest[0] not in _CHANNEL_COUNTS
+        height, width = rest[:2] if last else rest[1:]
+        return batch, height, width
     width = 1
     for size in rest:
         width *= size

@@ -1,18 +1,21 @@
-"""Whether an artifact's record still holds: every file that a manifest names is opened and hashed again.
+"""Checking whether an artifact's record still holds: every file that a manifest names is hashed again.
 
-One Check per thing looked at. `differs` and `missing` are faults; `note` says what was found and decides nothing.
+There is one Check per subject. `differs` and `missing` are faults; `note` is for information.
 """
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.yaml_files import read_yaml
 
-from .formats import take_snapshot
+from .formats import select_build_options
 from .manifest_lookup import config_root_of, find_option, folder_of, read_parity, root_of
 from .manifests import read_manifest
 
@@ -22,26 +25,26 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. `status`: ok, note, differs or missing. `file`: as the manifest names it."""
+    """The check of one subject. `status`: ok, note, differs or missing. `file`: its path in the manifest."""
 
     subject: str
     status: str
     file: str
     message: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.status:8}{self.subject}: {self.file}" + (f": {self.message}" if self.message else "")
 
 
-def validate_manifest(path, lenient=False):
-    """Return the Checks of the manifest at `path` and of every file it speaks of; an unreadable one is the only Check.
+def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
+    """Return the Checks of the manifest at `path` and of every file that it names; one Check if it cannot be read.
 
-    `lenient`: a preset file or a lock that changed in nothing that decided the build is a note.
+    `lenient`: a preset file or lock that changed only where it did not decide the build is a note.
     """
     try:
         manifest = read_manifest(path)
     except UserError as error:
-        return [Check("manifest", "differs", str(path), _without(path, error))]
+        return [Check("manifest", "differs", str(path), _strip_path(path, error))]
     root, config = root_of(path), config_root_of(path)
     checks = [_check_place(path, manifest, root), _check_artifact(path, manifest)]
     checks.append(_check_file("source", root, manifest["source"]["file"], manifest["source"]["sha256"]))
@@ -55,38 +58,40 @@ def validate_manifest(path, lenient=False):
     return checks + _check_parity(path, root)
 
 
-def has_faults(checks):
+def has_faults(checks: Iterable[Check]) -> bool:
     """Tell whether something differs or is missing."""
     return any(check.status in FAULTS for check in checks)
 
 
-def check_preset(manifest, root, lenient=False):
-    """Return the Checks of a preset's file against the snapshot in a manifest, and against its text at the time."""
+def check_preset(manifest: Json, root: Path, lenient: bool = False) -> list[Check]:
+    """Return the Checks of a preset's file: its options against the snapshot in a manifest, and its digest."""
     recorded = manifest.get(
         "preset_file", {"file": f"config/presets/{manifest['cell']['preset']}.yaml", "sha256": None}
     )
-    file, path = recorded["file"], _resolve(root, recorded["file"])
+    file, path = recorded["file"], _join_root(root, recorded["file"])
     if not is_file(path):
         return [Check("preset file", "missing", file)]
     try:
         actual = sha256_file(path)
         today, then = read_yaml(path, "preset"), manifest["preset"]
-        pair = [take_snapshot(item, manifest["cell"]["precision"]) for item in (today, then)]
-        differences = _compare(*pair)
+        precision = manifest["cell"]["precision"]
+        differences = _compare_values(select_build_options(today, precision), select_build_options(then, precision))
     except UserError as error:
-        return [Check("preset file", "differs", file, _without(path, error))]
+        return [Check("preset file", "differs", file, _strip_path(path, error))]
     if differences:
         return [Check("preset file", "differs", file, f"{text}; rebuild it") for text in differences]
     if recorded["sha256"] in (None, actual):
         return [Check("preset file", "ok", file)]
-    message = f"sha256 is {actual}, was {recorded['sha256']} at the build; what decides the build is the same"
+    message = (
+        f"sha256 is {actual}, was {recorded['sha256']} at the build; the options that decide the build are the same"
+    )
     return [Check("preset file", "note" if lenient else "differs", file, message)]
 
 
-def check_lock(manifest, root, lenient=False):
-    """Return the Checks of the toolchain's lock: that it is the recorded one, and has the versions that took part."""
+def check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check]:
+    """Return the Checks of the toolchain's lock: whether it is the recorded one and has the versions that took part."""
     if (digest := manifest.get("toolchain_lock_sha256")) is None:
-        return [Check("toolchain lock", "note", "-", "the manifest names none")]
+        return [Check("toolchain lock", "note", "-", "the manifest has none")]
     file = manifest.get("toolchain_lock_file")
     if file is None:
         found = next((item for item in sorted((root / "envs").glob("*.lock")) if sha256_file(item) == digest), None)
@@ -96,35 +101,35 @@ def check_lock(manifest, root, lenient=False):
     check = _check_file("toolchain lock", root, file, digest)
     if check.status == "missing":
         return [check]
-    others = list_other_versions(manifest["toolchain"], read_pins(_resolve(root, file)))
+    others = list_other_versions(manifest["toolchain"], read_pins(_join_root(root, file)))
     if others:
         return [Check("toolchain lock", "differs", file, "; ".join(others))]
     if check.status == "differs":
-        message = f"{check.message}; the versions that took part are still in it"
+        message = f"{check.message}; it still has the versions that took part"
         return [Check("toolchain lock", "note" if lenient else "differs", file, message)]
     return [check]
 
 
-def list_other_versions(toolchain, pins):
-    """Return one sentence per package that took part in a build in another version than a lock has now.
+def list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -> list[str]:
+    """Return a sentence for each package that took part in a build in another version than the lock has now.
 
-    `toolchain`: `{distribution: version}`, `pins`: as `read_pins` gives them. What the lock does not have is passed
-    over (Python itself, and a second environment's packages); local versions (`+cpu`) are not told apart.
+    `toolchain`: `{distribution: version}`. `pins`: from `read_pins`. Packages that are not in the lock (Python itself,
+    those of a second environment) are skipped, and local versions (`+cpu`) are ignored.
     """
     sentences = []
     for name, version in toolchain.items():
-        wanted = {item.split("+")[0] for item in pins.get(_normalise(name), ())}
+        wanted = {item.split("+")[0] for item in pins.get(_normalise_name(name), ())}
         if wanted and version.split("+")[0] not in wanted:
             sentences.append(f"{name} {version} took part in the build, the lock has {', '.join(sorted(wanted))}")
     return sentences
 
 
-def read_pins(path):
-    """Return `{distribution: {version}}` of a lock file (several versions where markers choose between them)."""
+def read_pins(path: str | Path) -> dict[str, set[str]]:
+    """Return `{distribution: {version}}` of a lock file; several versions if markers choose between them."""
     pins = {}
     for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         if match := _PIN.match(line):
-            pins.setdefault(_normalise(match[1]), set()).add(match[2])
+            pins.setdefault(_normalise_name(match[1]), set()).add(match[2])
     return pins
 
 
@@ -150,20 +155,20 @@ def _check_log(manifest, root):
     digest, file = manifest.get("log_sha256"), find_option(manifest["command"], "log")
     if digest is None or file is None:
         return []
-    if not is_file(_resolve(root, file)):
-        return [Check("build log", "note", file, "is not there any more")]
+    if not is_file(_join_root(root, file)):
+        return [Check("build log", "note", file, "is gone")]
     return [_check_file("build log", root, file, digest)]
 
 
 def _check_parity(path, root):
-    """Return the Checks of the parity document beside a manifest, and of what it names."""
+    """Return the Checks of the parity document beside a manifest, and of the files that it names."""
     beside = Path(path).with_name("parity.json")
     if not is_file(beside):
-        return [Check("parity", "note", beside.name, "is not there yet")]
+        return [Check("parity", "note", beside.name, "does not exist yet")]
     try:
         parity, manifest = read_parity(beside), json.loads(Path(path).read_text())
     except UserError as error:
-        return [Check("parity", "differs", beside.name, _without(beside, error))]
+        return [Check("parity", "differs", beside.name, _strip_path(beside, error))]
     checks = []
     for what, claimed, actual in (
         ("source_sha256", parity["source_sha256"], manifest["source"]["sha256"]),
@@ -171,7 +176,7 @@ def _check_parity(path, root):
         ("manifest_sha256", parity["manifest_sha256"], sha256_file(path)),
     ):
         if claimed != actual:
-            message = f"{what} is {claimed}, the manifest beside it gives {actual}; one of the two was changed"
+            message = f"{what} is {claimed}, the manifest beside it has {actual}; one of the two was changed"
             checks.append(Check("parity", "differs", beside.name, message))
     checks = checks or [Check("parity", "ok", beside.name, parity["status"])]
     evaluation, reference = parity["evaluation"], parity["reference"]
@@ -182,7 +187,7 @@ def _check_parity(path, root):
 
 
 def _check_file(subject, root, file, digest):
-    path = _resolve(root, file)
+    path = _join_root(root, file)
     if not is_file(path):
         return Check(subject, "missing", file)
     actual = sha256_file(path)
@@ -191,21 +196,21 @@ def _check_file(subject, root, file, digest):
     return Check(subject, "ok", file)
 
 
-def _compare(now, then, key=""):
-    """Return one sentence per value of the preset that is not what the manifest says; both are JSON objects."""
+def _compare_values(now: Any, then: Any, key: str = "") -> list[str]:
+    """Return a sentence for each value of the preset that differs from the manifest; both are JSON objects."""
     if isinstance(now, dict) and isinstance(then, dict):
         pairs = [(name, now.get(name), then.get(name)) for name in sorted({*now, *then})]
-        return [text for name, a, b in pairs for text in _compare(a, b, f"{key}.{name}" if key else name)]
+        return [text for name, a, b in pairs for text in _compare_values(a, b, f"{key}.{name}" if key else name)]
     return [] if now == then else [f"{key} is {now!r}, was {then!r} at the build"]
 
 
-def _resolve(root, file):
+def _join_root(root, file):
     return Path(root) / file  # an absolute path stays what it is
 
 
-def _normalise(name):
+def _normalise_name(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _without(path, error):
+def _strip_path(path, error):
     return " ".join(str(error).split()).removeprefix(f"{path}: ")

@@ -1,33 +1,35 @@
-"""The environments of toolchains, as whoever uses one sees them: held while in use, and made again where they are gone.
+"""Using the environment of a toolchain: it is held while in use, and made again if it is gone.
 
-An environment is `.toolchains/{name}/` (ignored by git, shared by all results), its record is
-`results/toolchains/{name}.json`. Snakemake knows the record; that the environment still is the one of the record is
-checked whenever it is used.
+An environment is `.toolchains/{name}/` (ignored by git, shared by all results); its record is
+`results/toolchains/{name}.json`. Snakemake knows the record only, so every use checks whether the environment still is
+the recorded one.
 """
 
 import contextlib
 import fcntl
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 
 from .stamps import interpreter_path, is_current, locked, read_stamp
 
 
 @contextlib.contextmanager
-def open_toolchain(record_path):
-    """Yield (absolute path of the interpreter, record) of a toolchain that is there and as recorded, held while in use.
+def open_toolchain(record_path: str | Path) -> Iterator[tuple[str, Json]]:
+    """Yield (absolute path of the interpreter, record) of a toolchain, and hold it while in the context.
 
-    An environment that was deleted, or in which somebody has installed something, is made again from its lock;
-    UserError if that lock has changed since, or what was made is not what the record says (another Python).
+    If the environment was deleted or something was installed into it, it is made again from its lock. UserError if that
+    lock has changed since, or the new environment is not as recorded (another Python).
     """
     record = _read_record(record_path)
     name, lock = record["toolchain"], record["lock"]
     with locked(name, fcntl.LOCK_SH):
         current = is_current(name, lock["sha256"])
     if not current:
-        from .making import restore_toolchain  # rare, and what installs takes long to import
+        from .making import restore_toolchain  # rare, and uv takes long to import
 
         restore_toolchain(record_path, record)
     with locked(name, fcntl.LOCK_SH):
@@ -35,15 +37,15 @@ def open_toolchain(record_path):
         yield str(interpreter_path(name).absolute()), record
 
 
-def require_toolchains(record_paths):
-    """Make sure that the environments of these records are there, as `open_toolchain` does."""
+def require_toolchains(record_paths: Iterable[str | Path]) -> None:
+    """Make sure that the environments of these records exist, as `open_toolchain` does."""
     for path in record_paths:
         with open_toolchain(path):
             pass
 
 
 def _require_recorded(path, record):
-    """Raise UserError unless the environment that is there is the one that the record at `path` describes."""
+    """Raise UserError unless the environment is the one that the record at `path` describes."""
     stamp = read_stamp(record["toolchain"])
     for what in ("interpreter", "packages"):
         there, said = stamp[what], record[what]
@@ -55,10 +57,11 @@ def _require_recorded(path, record):
 
 
 def _read_record(path):
-    """Return the record of a toolchain; UserError if it is none.
+    """Return the record of a toolchain; UserError if it is not valid.
 
-    What checks a schema takes as long to import as a Python to start, so whoever describes the toolchain asks it later.
-    Here only what is used must be right: a name that is the file's own cannot lead to another folder.
+    Importing the schema checker takes as long as starting a Python, so the schema is checked later, by
+    `describe_record`. Here only the fields used must be right; since the name must be the file's, it cannot lead to
+    another folder.
     """
     try:
         record = json.loads(Path(path).read_text())

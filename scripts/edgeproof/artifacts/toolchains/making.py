@@ -1,6 +1,6 @@
-"""Making toolchains: environments with what builds or runs one kind of artifact, each from its lock when it is needed.
+"""Making toolchains: environments that build or run one kind of artifact, each made from its lock when needed.
 
-How one is used is in `environments`.
+To use one, see `environments`.
 """
 
 import fcntl
@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import uv
 
 from edgeproof.core.clock import now
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
@@ -28,8 +30,8 @@ from .stamps import (
     read_stamp,
 )
 
-SUPPORTED = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
-_DESCRIBE = """
+SUPPORTED_PYTHONS = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
+_DESCRIBING_PROGRAM = """
 import importlib.metadata, json, platform
 packages = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
 print(json.dumps({"packages": dict(sorted(packages.items())), "interpreter": {
@@ -38,8 +40,8 @@ print(json.dumps({"packages": dict(sorted(packages.items())), "interpreter": {
 """
 
 
-def make_toolchain(name, lock, output, command):
-    """Make the environment of a toolchain from its lock file unless it is there, and write its record `output`."""
+def make_toolchain(name: str, lock: str | Path, output: str | Path, command: list[str]) -> None:
+    """Make the environment of a toolchain from its lock file unless it exists, and write its record to `output`."""
     digest = sha256_file(lock)
     with locked(name, fcntl.LOCK_EX):
         if not is_current(name, digest):
@@ -59,8 +61,8 @@ def make_toolchain(name, lock, output, command):
     write_json(output, document, "toolchain")
 
 
-def restore_toolchain(record_path, record):
-    """Make an environment again that somebody deleted or altered, from the same lock."""
+def restore_toolchain(record_path: str | Path, record: Json) -> None:
+    """Make an environment that was deleted or altered again, from the same lock; UserError if the lock has changed."""
     name, lock = record["toolchain"], record["lock"]
     if sha256_file(lock["file"]) != lock["sha256"]:
         raise UserError(
@@ -73,15 +75,17 @@ def restore_toolchain(record_path, record):
             install_toolchain(name, lock["file"], lock["sha256"])
 
 
-def install_toolchain(name, lock, digest):
-    """Put an environment into place: what the lock lists, by hash, and nothing else. Needs the exclusive lock."""
+def install_toolchain(name: str, lock: str | Path, digest: str) -> None:
+    """Install an environment: exactly what the lock lists, by hash. The caller must hold the exclusive lock."""
     begin, folder, interpreter = time.monotonic(), ROOT / name, interpreter_path(name)
-    if not folder.is_symlink():  # as when somebody has moved 4 GB to another disk
-        shutil.rmtree(folder, ignore_errors=True)  # uv itself clears no folder that has stopped being an environment
+    if not folder.is_symlink():  # a link: somebody has moved 4 GB to another disk
+        shutil.rmtree(folder, ignore_errors=True)  # uv does not clear a folder that is no longer an environment
     run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
-    # Compiled now: what starts a converter may be told to write no bytecode, and would then compile at every start.
+    # Compiled now: a Python that may not write bytecode would compile at every start of a converter.
     run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
-    described = subprocess.run([interpreter, "-I", "-c", _DESCRIBE], check=True, stdout=subprocess.PIPE).stdout
+    described = subprocess.run(
+        [interpreter, "-I", "-c", _DESCRIBING_PROGRAM], check=True, stdout=subprocess.PIPE
+    ).stdout
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     stamp = {
         "lock_sha256": digest,
@@ -94,8 +98,8 @@ def install_toolchain(name, lock, digest):
     atomic_write(folder / STAMP, json.dumps(stamp, indent=2) + "\n")
 
 
-def run_uv(*arguments):
-    """Run uv, its messages on stderr; UserError with its last words when it fails."""
+def run_uv(*arguments: str) -> None:
+    """Run uv, with its messages on stderr; UserError with the last ones if it fails."""
     process = subprocess.run([uv.find_uv_bin(), *arguments], stderr=subprocess.PIPE, text=True, errors="replace")
     sys.stderr.write(process.stderr)
     if process.returncode:
@@ -103,7 +107,7 @@ def run_uv(*arguments):
         raise UserError(f"uv {arguments[0]} {arguments[1]}: exited with {process.returncode}: {said}")
 
 
-def choose_python():
-    """Return which Python a toolchain gets: ours where the packages have wheels for it, else one that uv finds."""
-    low, high = SUPPORTED
+def choose_python() -> str:
+    """Return the Python for a toolchain: ours if the packages have wheels for it, else one that uv finds."""
+    low, high = SUPPORTED_PYTHONS
     return sys.executable if low <= sys.version_info[:2] < high else f">={low[0]}.{low[1]},<{high[0]}.{high[1]}"

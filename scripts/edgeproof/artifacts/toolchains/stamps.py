@@ -1,19 +1,21 @@
-"""What a toolchain's environment says of itself: its stamp, its interpreter, and the lock that holds it."""
+"""The stamp of a toolchain's environment, its interpreter, and the lock that holds it."""
 
 import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.layout import toolchain_interpreter
 
 ROOT = Path(".toolchains")
-STAMP = "edgeproof.json"  # written last: an environment without it is not finished
+STAMP = "edgeproof.json"  # written last: an environment without it is not complete
 
 
-def is_current(name, digest):
-    """Tell whether the environment of a toolchain is finished, made from the lock with this sha256, and as it was."""
+def is_current(name: str, digest: str) -> bool:
+    """Tell whether the environment of a toolchain is complete, made from the lock with this sha256, and unchanged."""
     try:
         stamp = read_stamp(name)
     except (OSError, ValueError):
@@ -22,23 +24,23 @@ def is_current(name, digest):
     return made == (digest, list_distributions(name)) and os.access(interpreter_path(name), os.X_OK)
 
 
-def read_stamp(name):
-    """Return what an environment says of itself; OSError or ValueError where it is not finished."""
+def read_stamp(name: str) -> Json:
+    """Return the stamp of an environment; OSError or ValueError if it is not complete."""
     return json.loads((ROOT / name / STAMP).read_text())
 
 
-def list_distributions(name):
-    """Return the names of the folders that say what is installed, and in which version, sorted."""
+def list_distributions(name: str) -> list[str]:
+    """Return the names of the folders that describe installed packages, with their versions, sorted."""
     return sorted(path.name for path in (ROOT / name).glob("lib/python*/site-packages/*.dist-info"))
 
 
-def interpreter_path(name):
+def interpreter_path(name: str) -> Path:
     """Return the interpreter of a toolchain, relative to the repository."""
     return Path(toolchain_interpreter(name))
 
 
 @contextlib.contextmanager
-def locked(name, mode):
+def locked(name: str, mode: int) -> Iterator[None]:
     """Hold a toolchain: LOCK_EX to change it, LOCK_SH to use it. The kernel releases it with the process."""
     ROOT.mkdir(exist_ok=True)
     with open(ROOT / f"{name}.lock", "w") as stream:

@@ -1,25 +1,17 @@
-"""Why there is no plan: the least relaxation of each limit alone, of both caps together, and the limits in
-conflict.
+"""Why there is no plan: the least relaxation of each limit alone, of both caps together, and the limits in conflict.
 
-A relaxation is the smallest value of one limit, all others kept, that admits a placement; None when that limit
-alone cannot help. With all limits of the conflict no placement exists; without any one of them one does. Where the
-limit on effort comes before a proof, the answer is "unknown" and nothing is concluded from it.
+A relaxation is the smallest value of one limit that admits a placement while all others are kept; None when relaxing
+that limit alone does not help. With all limits of the conflict no placement exists; without any one of them one does.
+When the limit on effort is reached before a proof, the answer is "unknown", and nothing is concluded from it.
 """
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from edgeproof.plans.scenario.costs import UNIT
+from edgeproof.plans.scenario.costs import UNIT, Caps, Problem
 from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.scenario.model import LIMIT_KEYS
 from edgeproof.plans.solver.search import Effort, find_by_levels, measure_totals
-
-_CAPS = {
-    "latency": "max_total_latency_ms",
-    "energy": "max_total_energy_mj",
-    "accuracy": "max_accuracy_drop",
-    "period": "max_period_ms",
-}
-
 
 _CANNOT = "this limit alone cannot help"
 _BOTH_CANNOT = "these two limits cannot help"
@@ -29,7 +21,7 @@ _ENOUGH = "enough, but not proved to be the least"
 
 @dataclass(frozen=True)
 class Relaxation:
-    """One limit, what it is and what it would have to be (readers' units), or None and the reason why not."""
+    """One limit, its value, and the value it would need (readers' units); None: `reason` says why there is none."""
 
     limit: str
     value: float
@@ -45,19 +37,19 @@ class Infeasibility:
     `conflict_minimal`: each limit of the conflict is proved to be needed for it.
     """
 
-    relaxations: tuple
+    relaxations: tuple[Relaxation, ...]
     both_caps_factor: float | None
     both_caps_reason: str | None
-    conflict: tuple
+    conflict: tuple[str, ...]
     conflict_minimal: bool
 
 
-def explain_infeasibility(problem, effort=None):
+def explain_infeasibility(problem: Problem, effort: Effort | None = None) -> Infeasibility:
     """Return the `Infeasibility` of a problem that has no feasible placement."""
     effort = effort or Effort()
     caps = problem.caps
     relaxations = []
-    for metric, name in _CAPS.items():
+    for metric, name in LIMIT_KEYS.items():
         if getattr(caps, metric) is not None:
             best = _least(problem, metric, drop_limit(caps, metric), effort)
             relaxations.append(Relaxation(name, (getattr(caps, metric) - 1) / UNIT, *best))
@@ -72,7 +64,7 @@ def explain_infeasibility(problem, effort=None):
     return Infeasibility(tuple(relaxations), *both, *_find_conflict(problem, effort))
 
 
-def drop_limit(caps, metric):
+def drop_limit(caps: Caps, metric: str | tuple[str, int]) -> Caps:
     """Return `Caps` without one limit: a metric, `("memory", device)` or `("deadline", stage)`."""
     if not isinstance(metric, tuple):
         return replace(caps, **{metric: None})
@@ -92,7 +84,7 @@ def _least(problem, metric, caps, effort):
 
 
 def _least_deadline(problem, stage, effort):
-    """As `_least`: a deadline is met or not by where its stage ends, so bisect on it, one question per step."""
+    """As `_least`, for a deadline: bisect on it, since only the end of its stage says whether it is met."""
 
     def find_end(deadline):
         deadlines = list(problem.caps.deadlines)
@@ -127,13 +119,13 @@ def _find_any(problem, caps, effort):
     return find_by_levels(problem, (level,), caps, 1, effort)
 
 
-def is_satisfiable(problem, caps, effort):
+def is_satisfiable(problem: Problem, caps: Caps, effort: Effort) -> bool | None:
     """Return whether any placement keeps `caps`; None when the effort ran out before that was known."""
     answer = _find_any(problem, caps, effort)
     return True if answer.placements else False if answer.status == "infeasible" else None
 
 
-def scale_both_caps(problem, effort=None):
+def scale_both_caps(problem: Problem, effort: Effort | None = None) -> tuple[float | None, str | None]:
     """Return (least factor on latency cap and energy cap together that admits a placement, what is not proved of it).
 
     The factor is None where the two caps do not both bind, where they cannot help, or where the effort ran out; the
@@ -188,7 +180,7 @@ def _find_conflict(problem, effort):
         for i, s in enumerate(problem.scenario.stages)
         if s.deadline_ms is not None
     }
-    names |= {metric: name for metric, name in _CAPS.items() if getattr(problem.caps, metric) is not None}
+    names |= {metric: name for metric, name in LIMIT_KEYS.items() if getattr(problem.caps, metric) is not None}
     caps, kept, minimal = problem.caps, [], True
     for limit, name in names.items():
         without = drop_limit(caps, limit)

@@ -1,9 +1,11 @@
-"""The three facts that explain a plan: slowest stage, fullest device, dearest crossing."""
+"""Three facts that explain a plan: its slowest stage, its fullest device and its most expensive crossing."""
+
+from edgeproof.core.configuration import Json
 
 
-def explain_plan(plan):
-    """Return three sentences about a plan (a dict as in `plan.json`)."""
-    return [_name_slowest(plan), _name_fullest(plan), _name_dearest(plan)]
+def explain_plan(plan: Json) -> list[str]:
+    """Return three sentences about a plan (an entry of `plans` in `plan.json`)."""
+    return [_name_slowest(plan), _name_fullest(plan), _name_most_expensive(plan)]
 
 
 def _name_slowest(plan):
@@ -23,16 +25,16 @@ def _name_fullest(plan):
     )
 
 
-def _name_dearest(plan):
+def _name_most_expensive(plan):
     if not plan["transfers"]:
         return "No crossing: everything stays on one device."
-    dearest = max(plan["transfers"], key=lambda row: row["latency_ms"])
+    costliest = max(plan["transfers"], key=lambda row: row["latency_ms"])
     count = len(plan["transfers"])
-    if dearest["latency_ms"] == 0:
+    if costliest["latency_ms"] == 0:
         return f"Crossings: {count}, none of them takes time."
-    source = dearest["source_stage"] or "the input"
-    target = dearest["target_stage"] or "the output"
+    source = costliest["source_stage"] or "the input"
+    target = costliest["target_stage"] or "the output"
     return (
-        f"Dearest crossing: {source} to {target}, {dearest['source_device']} → {dearest['target_device']},"
-        f" {dearest['latency_ms']:.2f} ms of {count} crossing{'s' * (count > 1)}."
+        f"Most expensive crossing: {source} to {target}, {costliest['source_device']} → {costliest['target_device']},"
+        f" {costliest['latency_ms']:.2f} ms of {count} crossing{'s' * (count > 1)}."
     )

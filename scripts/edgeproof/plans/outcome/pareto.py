@@ -1,17 +1,17 @@
 """The Pareto front: every point of (latency, energy, and accuracy or period where asked) that no placement beats.
 
-Each point is the end of one exact search: minimize the first axis (ties: the next ones) under a bound on the last
-axis, then tighten that bound below the point found. Exact integers tell points apart, so the front is complete
-unless the limit on points or effort ends it, and then it says so. A small space that is no plain chain is tried out
-instead.
+Each point is found by an exact search: it minimises the first axis (ties: the next ones) under a bound on the last
+axis; then the bound is tightened below the point found. The front is complete unless the limit on points or effort is
+reached; then it says so. A small space that is not a plain chain is enumerated instead.
 """
 
 import itertools
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from edgeproof.plans.scenario.costs import UNIT
+from edgeproof.plans.scenario.costs import UNIT, Caps, Problem, Totals
 from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.scenario.model import Placement
 from edgeproof.plans.solver.chain_search import is_chain
 from edgeproof.plans.solver.search import Effort, find_by_levels, measure_totals
 
@@ -22,32 +22,40 @@ _TRIED_OUT = 20_000
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """One point: values per axis in readers' units and the placements that attain it (at most `_PATHS`)."""
+    """One point: values per axis in readers' units, and placements that attain it (at most `_PATHS`) with
+    their totals.
+    """
 
-    values: tuple
-    placements: tuple
-    totals: tuple
+    values: tuple[float, ...]
+    placements: tuple[Placement, ...]
+    totals: tuple[Totals, ...]
 
 
 @dataclass(frozen=True)
 class Front:
-    """Points sorted by the first axis; `complete` says that no other non-dominated point exists."""
+    """Points sorted by the first axis; `complete`: no other point belongs to the front."""
 
-    axes: tuple
-    points: tuple
+    axes: tuple[str, ...]
+    points: tuple[FrontPoint, ...]
     complete: bool
 
 
-def choose_axes(problem, period=False):
-    """Return the axes worth drawing: latency, energy if known, accuracy where it varies, period if asked."""
+def choose_axes(problem: Problem, period: bool = False) -> tuple[str, ...]:
+    """Return the axes to draw: latency, energy if it is known, accuracy where it varies, period if asked for."""
     axes = ["latency"] if problem.scenario.energy_missing else ["latency", "energy"]
     if len({drop for row in problem.accuracy for drop in row}) > 1:
         axes.append("accuracy")
     return tuple(axes + ["period"] * period)
 
 
-def trace_front(problem, axes, caps=None, effort=None, limit=POINT_LIMIT):
-    """Return the `Front` of a problem under `caps` (default: the problem's)."""
+def trace_front(
+    problem: Problem,
+    axes: tuple[str, ...],
+    caps: Caps | None = None,
+    effort: Effort | None = None,
+    limit: int = POINT_LIMIT,
+) -> Front:
+    """Return the `Front` of a problem under `caps` (default: its own), with at most `limit` points."""
     caps = caps or problem.caps
     plain = is_chain(problem) and "period" not in axes and caps.period is None
     if not plain and problem.scenario.placements <= _TRIED_OUT and problem.scenario.execution != "scheduled":
@@ -58,8 +66,8 @@ def trace_front(problem, axes, caps=None, effort=None, limit=POINT_LIMIT):
     return Front(tuple(axes), tuple(walk.found[values] for values in sorted(points)), walk.complete)
 
 
-def _try_out(problem, axes, caps):
-    """Return the front of a small space by looking at every placement."""
+def _try_out(problem: Problem, axes: tuple[str, ...], caps: Caps) -> Front:
+    """Return the front of a small space by enumeration."""
     members = {}
     for placement in itertools.product(*(range(len(options)) for options in problem.device)):
         if problem.is_feasible(placement, caps):
@@ -81,12 +89,14 @@ def _beats(a, b):
 
 
 class _Walk:
-    def __init__(self, problem, axes, effort, limit, paths):
+    """The search for the points of one front; `found` maps the values of a point to it."""
+
+    def __init__(self, problem: Problem, axes: tuple[str, ...], effort: Effort, limit: int, paths: int) -> None:
         self.problem, self.axes, self.effort, self.limit, self.paths = problem, axes, effort, limit, paths
         self.found, self.complete = {}, True
 
-    def descend(self, caps, axis):
-        """Visit all points under `caps`, tightening `axes[axis]` step by step; return the points seen (values)."""
+    def descend(self, caps: Caps, axis: int) -> list[tuple[int, ...]]:
+        """Visit all points under `caps`, tightening `axes[axis]` step by step; return the values of the points seen."""
         seen = []
         while self.complete:
             if axis == 0:
@@ -100,8 +110,8 @@ class _Walk:
             caps = replace(caps, **{self.axes[axis]: top - 1})
         return seen
 
-    def _visit(self, caps):
-        """Return the lexicographically least point under `caps` as units, or None."""
+    def _visit(self, caps: Caps) -> tuple[int, ...] | None:
+        """Return the lexicographically smallest point under `caps` in units; None when there is none."""
         levels = tuple(Level(axis, {axis: Fraction(1)}, Fraction(1, UNIT)) for axis in self.axes)
         short = levels[:1] if self.axes[1:] in ((), ("energy",)) else levels
         answer = find_by_levels(self.problem, short, caps, 1, self.effort)

@@ -1,34 +1,23 @@
-"""`plan.json`: one document per request, with its certificate. Numbers are in the units of their names."""
+"""`plan.json`: one document per request, with its certificate. Numbers have the units in their names."""
 
 import math
+from pathlib import Path
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.plans.scenario.costs import UNIT
 from edgeproof.plans.scenario.goals import BLENDS
+from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS
 from edgeproof.plans.scenario.timeline import trace_plan
 from edgeproof.plans.solver.search import measure_totals
 
 from .explanation import explain_plan
+from .planning import Outcome
 from .robustness import name_place
 
-_LIMITS = {
-    "latency_ms": "max_total_latency_ms",
-    "energy_mj": "max_total_energy_mj",
-    "accuracy_drop": "max_accuracy_drop",
-    "period_ms": "max_period_ms",
-}
-_METRIC_KEYS = {
-    "latency": "latency_ms",
-    "energy": "energy_mj",
-    "accuracy": "accuracy_drop",
-    "period": "period_ms",
-    "switches": "switches",
-    "score": "score",
-}
 
-
-def build_plan_document(outcome, source=None):
-    """Return the validated plan document of an `Outcome`; `source`: the scenario's path as readers should see it."""
+def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> Json:
+    """Return the validated plan document of an `Outcome`; `source`: the scenario's path as it should be shown."""
     problem, scenario, answer = outcome.problem, outcome.problem.scenario, outcome.answer
     plans = [
         _describe_plan(outcome, rank, placement, schedule)
@@ -50,7 +39,7 @@ def build_plan_document(outcome, source=None):
             "placements_log10": round(sum(math.log10(len(stage.options)) for stage in scenario.stages), 6),
         },
         "goal": _describe_goal(outcome),
-        "limits": {key: getattr(scenario.limits, name) for name, key in _LIMITS.items()},
+        "limits": {key: scenario.limits.of(metric) for metric, key in LIMIT_KEYS.items()},
         "status": answer.status,
         "certificate": {
             "objective": answer.objective,
@@ -77,7 +66,7 @@ def _describe_goal(outcome):
     known = problem.scenario.energy_missing is None
     return {
         "name": name,
-        "levels": [_METRIC_KEYS[level.name] for level in outcome.goal.levels],
+        "levels": [METRIC_KEYS[level.name] for level in outcome.goal.levels],
         "weights": weights and dict(zip(("latency", "energy", "switches"), map(float, weights), strict=True)),
         "latency_ref_ms": problem.latency_ref / UNIT,
         "energy_ref_mj": problem.energy_ref / UNIT if known else None,
@@ -147,9 +136,9 @@ def _describe_assignment(problem, placement, stage, event, transfers):
     known = scenario.energy_missing is None
     mine = [t for t in transfers if t["target_stage"] == spec.name]
     moved_ms = sum((t["latency_ms"] for t in mine), 0.0)
-    moved_mj = sum((t["energy_mj"] for t in mine), 0.0) if known else None
+    moved_mj = sum((t["energy_mj"] for t in mine), 0.0) if known else 0.0
     quantity = scenario.quantities.get(("option", stage, o, "latency_ms"))
-    latency, energy = problem.latency[stage][o] / UNIT, problem.energy[stage][o] / UNIT if known else None
+    latency, energy = problem.latency[stage][o] / UNIT, problem.energy[stage][o] / UNIT
     return {
         "stage_name": spec.name,
         "device_name": scenario.devices[option.device].name,
@@ -157,8 +146,8 @@ def _describe_assignment(problem, placement, stage, event, transfers):
         "execution_latency_ms": latency,
         "transfer_latency_ms": moved_ms,
         "total_latency_ms": latency + moved_ms,
-        "execution_energy_mj": energy,
-        "transfer_energy_mj": moved_mj,
+        "execution_energy_mj": energy if known else None,
+        "transfer_energy_mj": moved_mj if known else None,
         "total_energy_mj": energy + moved_mj if known else None,
         "memory_mb": option.weights_mb + option.activations_mb,
         "accuracy_drop": option.accuracy_drop,
@@ -170,11 +159,10 @@ def _describe_assignment(problem, placement, stage, event, transfers):
 
 
 def _measure_slack(scenario, totals, stages):
-    amounts = (totals.latency, totals.energy, totals.accuracy, totals.period)
-    slack = {
-        key: None if getattr(scenario.limits, name) is None else getattr(scenario.limits, name) - amount / UNIT
-        for (name, key), amount in zip(_LIMITS.items(), amounts, strict=True)
-    }
+    slack: Json = {}
+    for metric, key in LIMIT_KEYS.items():
+        limit = scenario.limits.of(metric)
+        slack[key] = None if limit is None else limit - getattr(totals, metric) / UNIT
     slack["deadline_ms"] = {
         stage.name: stage.deadline_ms - stages[i].end / UNIT
         for i, stage in enumerate(scenario.stages)
@@ -215,7 +203,7 @@ def _describe_front(outcome, front):
         }
         for point in front.points
     ]
-    return {"axes": [_METRIC_KEYS[axis] for axis in front.axes], "complete": front.complete, "points": points}
+    return {"axes": [METRIC_KEYS[axis] for axis in front.axes], "complete": front.complete, "points": points}
 
 
 def _describe_robustness(outcome):
@@ -269,7 +257,7 @@ def _list_notes(outcome):
         else:
             notes.append("no robustness: not asked for")
     elif outcome.robustness.fixed:
-        notes.append(f"{outcome.robustness.fixed} numbers are declared, have no interval and did not move")
+        notes.append(f"{outcome.robustness.fixed} numbers have no interval (they are declared) and were held fixed")
     if scenario.energy_missing:
         notes.append(f"energy is unknown: {scenario.energy_missing} has none")
     if outcome.problem.memory_rule == "pipelined":

@@ -1,16 +1,17 @@
-"""Inline SVG for the plan page: a timeline per device, and the Pareto front. Dark on light, no scripts, no fonts of
-its own."""
+"""Inline SVG for the plan page: a timeline per device, and the Pareto front. Without scripts or fonts of its own."""
 
 import math
 from html import escape
+
+from edgeproof.core.configuration import Json
 
 _FILLS = ("#cfe3f7", "#fde2b8", "#d5ecd0", "#ecd6ef", "#f8d3d0", "#d9dbf5", "#e6e2c8", "#cdeaea")
 _STROKES = ("#2c6aa0", "#a86a00", "#3a7d34", "#7b3f86", "#a83a32", "#4449a0", "#75692a", "#1f7a7a")
 _WIDTH = 760
 
 
-def draw_timeline(plan):
-    """Return an SVG with one lane per device: stages as numbered bars, transfers as arrows from lane to lane."""
+def draw_timeline(plan: Json) -> str:
+    """Return an SVG with one lane per device: stages are numbered bars, transfers are arrows between lanes."""
     devices = [row["device_name"] for row in plan["memory"]]
     left, top, lane = 100, 14, 46
     end = max([row["end_ms"] for row in (*plan["assignments"], *plan["transfers"])] + [1e-9])
@@ -72,8 +73,8 @@ def _draw_transfer(row, x, y, lane):
     )
 
 
-def draw_front(document):
-    """Return an SVG of latency against energy (fronts, ranked plans, caps); "" where energy is unknown."""
+def draw_front(document: Json) -> str:
+    """Return an SVG of latency against energy with fronts, ranked plans and limits; "" where energy is unknown."""
     fronts = document["pareto"]
     if not fronts or "energy_mj" not in fronts["with_caps"]["axes"]:
         return ""

@@ -1,10 +1,11 @@
-"""`plan.html`: one self-contained page with the placement drawn over time, the front, the alternatives and the
-proof."""
+"""`plan.html`: one self-contained page with the placement over time, the front, the alternatives and the proof."""
 
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
+
+from edgeproof.core.configuration import Json
 
 from .plan_drawings import draw_front, draw_timeline
 from .plan_tables import describe_failure, describe_proof, describe_robustness
@@ -12,8 +13,8 @@ from .plan_tables import describe_failure, describe_proof, describe_robustness
 _FOLDER = Path(__file__).parent
 
 
-def render_page(document, check=None):
-    """Return `plan.html` for a plan document: everything inline, nothing fetched.
+def render_page(document: Json, check: Json | None = None) -> str:
+    """Return `plan.html` for a plan document; the page needs nothing from elsewhere.
 
     `check`: the plan-check document of the pipeline run as placed, None where it was not run.
     """

@@ -3,6 +3,8 @@
 import csv
 import io
 
+from edgeproof.core.configuration import Json
+
 _PLAN_COLUMNS = (
     "rank",
     "pipeline_name",
@@ -34,8 +36,8 @@ _STAGE_COLUMNS = (
 )
 
 
-def render_csv(document):
-    """Return `plan.csv`: a row per rank and stage, 4 decimals, columns of stages prefixed with `stage_`."""
+def render_csv(document: Json) -> str:
+    """Return `plan.csv`: a row per rank and stage, 4 decimals; the columns of stages start with `stage_`."""
     header = [*_PLAN_COLUMNS, *(name if name.startswith("stage_") else f"stage_{name}" for name in _STAGE_COLUMNS)]
     rows = []
     for plan in document["plans"]:
@@ -44,10 +46,9 @@ def render_csv(document):
     return _write_rows(header, rows)
 
 
-def render_pareto_csv(document):
-    """Return `pareto.csv`: the points of both fronts with a path that attains each.
-
-    Empty but for the header without fronts.
+def render_pareto_csv(document: Json) -> str:
+    """Return `pareto.csv`: the points of both fronts with the paths that attain them; only the header without
+    fronts.
     """
     fronts = document["pareto"] or {}
     axes = next(iter(fronts.values()))["axes"] if fronts else ["latency_ms", "energy_mj"]
@@ -69,8 +70,8 @@ def _write_rows(header, rows, decimals=4):
     return buffer.getvalue()
 
 
-def render_text(document):
-    """Return the plan for a terminal: header, memory, stages, rationale, alternatives, certificate."""
+def render_text(document: Json) -> str:
+    """Return the plan as text for a terminal: header, memory, stages, explanation, alternatives, robustness, notes."""
     if not document["plans"]:
         return "\n".join([describe_failure(document), *_list_relaxations(document)]) + "\n"
     plan = document["plans"][0]
@@ -91,36 +92,37 @@ def render_text(document):
     if len(document["plans"]) > 1:
         lines += ["", "Alternatives", *(f"  {_summarize(other)}" for other in document["plans"][1:])]
     if document["robustness"]:
-        lines += ["", "How sure", *(f"  {line}" for line in describe_robustness(document["robustness"]))]
+        lines += ["", "Robustness", *(f"  {line}" for line in describe_robustness(document["robustness"]))]
     if document["notes"]:
         lines += ["", *(f"Note: {note}" for note in document["notes"])]
     return "\n".join(lines) + "\n"
 
 
-def describe_proof(document):
-    """Return one phrase on what is proved about the first plan."""
+def describe_proof(document: Json) -> str:
+    """Return one phrase that says what is proved about the first plan."""
     certificate, status = document["certificate"], document["status"]
     if status == "optimal":
         return f"optimal, proved ({certificate['engine']}, {certificate['nodes']} nodes)"
     return f"feasible, at most {certificate['gap']:.6g} above the optimum (bound {certificate['bound']:.6f})"
 
 
-def describe_failure(document):
+def describe_failure(document: Json) -> str:
     """Return the one line for a scenario without a plan."""
     if document["status"] == "unknown":
-        return f"no plan found for {document['pipeline_name']} within the limit on effort; not proved infeasible"
+        name = document["pipeline_name"]
+        return f"no plan found for {name} within the limit on effort; it is not proved that there is none"
     conflict = document["infeasibility"]["conflict"]
     if conflict == ["links"]:
         return (
-            f"no feasible plan for {document['pipeline_name']}: the links do not join the devices its stages can run on"
+            f"no feasible plan for {document['pipeline_name']}: no links connect the devices that its stages can run on"
         )
     minimal = document["infeasibility"]["conflict_minimal"]
-    doubt = "" if minimal else "; the limit on effort came before a proof that all of these are needed"
-    return f"no feasible plan for {document['pipeline_name']}: {', '.join(conflict)} cannot hold together{doubt}"
+    doubt = "" if minimal else "; the limit on effort was reached before it was proved that all of these are needed"
+    return f"no feasible plan for {document['pipeline_name']}: no placement keeps {' and '.join(conflict)}{doubt}"
 
 
-def describe_robustness(found):
-    """Return sentences on how sure the plan is."""
+def describe_robustness(found: Json) -> list[str]:
+    """Return sentences that say how robust the plan is (`robustness` of a plan document)."""
     plan, unit = found["plan"], found["regret_unit"]
     lines = [
         f"Best in {plan['probability_best']:.0%} and feasible in {plan['probability_feasible']:.0%}"
@@ -142,8 +144,8 @@ def describe_robustness(found):
     if found["repeat_next"]:
         again = found["repeat_next"]
         lines.append(
-            f"Repeat next: {again['result']} ({', '.join(again['numbers'])}); without its doubt the expected regret is"
-            f" {again['expected_regret_after']:.6f}."
+            f"Measure {again['result']} again first ({', '.join(again['numbers'])}): with its value certain,"
+            f" the expected regret would be {again['expected_regret_after']:.6f}."
         )
     return lines
 

@@ -1,19 +1,22 @@
-"""From a scenario to everything a plan file says: search, proof or certificate, front, robustness."""
+"""Everything that a plan file says: search, proof or certificate, fronts, robustness."""
 
 from dataclasses import dataclass, field, replace
 
 from edgeproof.plans.scenario.costs import Problem
-from edgeproof.plans.scenario.goals import compile_goal, needs_pipelining
-from edgeproof.plans.solver.search import Effort, find_plans
+from edgeproof.plans.scenario.goals import Goal, compile_goal, needs_pipelining
+from edgeproof.plans.scenario.model import Scenario
+from edgeproof.plans.solver.search import Answer, Effort, find_plans
 
-from .certificate import explain_infeasibility
-from .pareto import choose_axes, trace_front
-from .robustness import assess_robustness
+from .certificate import Infeasibility, explain_infeasibility
+from .pareto import Front, choose_axes, trace_front
+from .robustness import Robustness, assess_robustness
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a scenario. `draws` 0: no robustness; `front`: trace the Pareto fronts."""
+    """What is asked of a scenario. `draws`: resamplings for robustness, 0 for none; `front`: trace the Pareto
+    fronts.
+    """
 
     goal: str = "balanced"
     top_k: int = 3
@@ -27,17 +30,17 @@ class Request:
 class Outcome:
     """A request and all that was found; what does not apply is None."""
 
-    problem: object
-    goal: object
+    problem: Problem
+    goal: Goal
     request: Request
-    answer: object
-    infeasibility: object | None
-    fronts: dict | None
-    robustness: object | None
+    answer: Answer
+    infeasibility: Infeasibility | None
+    fronts: dict[str, Front] | None
+    robustness: Robustness | None
 
 
-def plan_scenario(scenario, request):
-    """Return the `Outcome` of one `Request`; UserError where the goal cannot be asked of the scenario."""
+def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
+    """Return the `Outcome` of one `Request`; UserError when the goal needs a number that the scenario lacks."""
     pipelined = needs_pipelining(request.goal, scenario.limits)
     problem = Problem(scenario, "pipelined" if pipelined else None)
     goal = compile_goal(request.goal, problem)
@@ -57,11 +60,11 @@ def plan_scenario(scenario, request):
     return Outcome(problem, goal, request, answer, infeasibility, fronts, robustness)
 
 
-def tighten_limits(scenario, **limits):
-    """Return the scenario under additional limits, named as in `scenario.Limits`; None leaves one as it is.
+def tighten_limits(scenario: Scenario, **limits: float | None) -> Scenario:
+    """Return the scenario under additional limits, named as in `scenario.Limits`; None adds no limit.
 
-    A limit of the scenario is never loosened: the smaller of the two holds. This is the epsilon-constraint form of a
-    goal.
+    The smaller of two limits holds, so a limit of the scenario is never loosened. With them any goal can be planned
+    under an epsilon constraint.
     """
     merged = {}
     for name, value in limits.items():

@@ -1,9 +1,8 @@
-"""How sure a plan is: resample the measured numbers, solve again, and see whether the plan stays the best.
+"""How robust a plan is: resample the measured numbers, solve again, and count how often the plan stays the best.
 
-One draw resamples the processes behind every measured number with replacement and takes the median of their
-medians; numbers of one result are resampled together. A number with only an interval is drawn from the normal
-distribution with that interval. Declared numbers have no interval and do not move. The references of the score stay
-at their point values.
+One draw resamples the processes behind every measured number with replacement and takes the median of their medians;
+numbers of one result are resampled together. A number with only an interval is drawn from the normal distribution with
+that interval. Declared numbers have no interval and stay as they are, and so do the references of the score.
 """
 
 import random
@@ -11,20 +10,22 @@ import statistics
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from edgeproof.plans.scenario.costs import Problem
-from edgeproof.plans.scenario.goals import compile_goal
+from edgeproof.plans.scenario.costs import UNIT, Problem
+from edgeproof.plans.scenario.goals import Goal, compile_goal
+from edgeproof.plans.scenario.model import Place, Placement, Scenario, Schedule
 from edgeproof.plans.scenario.timeline import replay_schedule, trace_schedule
-from edgeproof.plans.solver.search import Effort, find_plans, measure_level
+from edgeproof.plans.solver.search import Answer, Effort, find_plans, measure_level
 
+Candidate = tuple[Placement, Schedule | None]
 _POOL = 8
 _FREEZE_DRAWS = 100
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A placement that was best in some draw, or is the plan. Regrets are in units of the goal's first level."""
+    """A placement that was best in some draw, or is the plan. Regrets have the unit of the goal's first level."""
 
-    placement: tuple
+    placement: Placement
     probability_best: float
     probability_feasible: float
     expected_regret: float | None
@@ -33,29 +34,31 @@ class Contender:
 
 @dataclass(frozen=True)
 class Repeat:
-    """The measurement whose certainty would lower the plan's expected regret most."""
+    """The measurement to repeat first: if its value were certain, the plan's expected regret would fall most."""
 
     result: str
-    places: tuple
+    places: tuple[str, ...]
     expected_regret_after: float
     probability_best_after: float
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """What `draws` resamplings say about a plan; `contenders[0]` is the plan, the rest by probability of being best."""
+    """What `draws` resamplings say about a plan. `contenders[0]` is the plan, the others follow by wins."""
 
     draws: int
     seed: int
     uncertain: int
     fixed: int
-    contenders: tuple
-    latency_quantiles_ms: tuple | None
+    contenders: tuple[Contender, ...]
+    latency_quantiles_ms: tuple[float, ...]
     infeasible_draws: int
     repeat: Repeat | None
 
 
-def assess_robustness(problem, goal_name, answer, draws=200, seed=0, effort=None):
+def assess_robustness(
+    problem: Problem, goal_name: str, answer: Answer, draws: int = 200, seed: int = 0, effort: Effort | None = None
+) -> Robustness | None:
     """Return the `Robustness` of the first plan of `answer`; None when no number of the scenario is uncertain."""
     scenario = problem.scenario
     sampler = Sampler(scenario)
@@ -100,22 +103,22 @@ def assess_robustness(problem, goal_name, answer, draws=200, seed=0, effort=None
 
 
 class Sampler:
-    """Draws values for the uncertain numbers of a scenario; `groups` maps a result (or a place) to its places."""
+    """Draws values for the uncertain numbers of a scenario; `groups` maps a result file (or a place) to its places."""
 
-    def __init__(self, scenario):
+    def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.groups = {}
         for place, quantity in scenario.quantities.items():
             if quantity.uncertain:
                 self.groups.setdefault(quantity.result or name_place(scenario, place), []).append(place)
 
-    def count_fixed(self):
-        """Return how many numbers (costs of options and links) have no interval."""
+    def count_fixed(self) -> int:
+        """Return how many numbers (latency and energy of options and links) have no interval."""
         numbers = sum(2 * len(stage.options) for stage in self.scenario.stages) + 2 * len(self.scenario.links)
         return max(0, numbers - sum(len(places) for places in self.groups.values()))
 
-    def draw(self, rng):
-        """Return `{place: value}` for one resampling."""
+    def draw(self, rng: random.Random) -> dict[Place, float]:
+        """Return `{place: value}` of one resampling."""
         values = {}
         for places in self.groups.values():
             picks = {}
@@ -126,14 +129,14 @@ class Sampler:
                     if count not in picks:
                         picks[count] = [rng.randrange(count) for _ in range(count)]
                     values[place] = statistics.median(quantity.process_medians[i] for i in picks[count])
-                else:
+                elif quantity.interval is not None:
                     low, high = quantity.interval
                     spread = (high - low) / 2 / NormalDist().inv_cdf(0.5 + quantity.confidence / 2)
                     values[place] = max(0.0, rng.gauss(quantity.value, spread))
         return values
 
 
-def name_place(scenario, place):
+def name_place(scenario: Scenario, place: Place) -> str:
     """Return a place as readers know it: `stage on device (variant): key`."""
     if place[0] == "link":
         link = scenario.links[place[1]]
@@ -144,15 +147,15 @@ def name_place(scenario, place):
     return f"{stage.name} on {scenario.devices[option.device].name}{variant}: {place[3]}"
 
 
-def _value(problem, goal, placement, schedule):
-    """Return the first level's value of a fixed plan under a draw's costs; None when it breaks a limit there."""
+def _value(problem: Problem, goal: Goal, placement: Placement, schedule: Schedule | None) -> float | None:
+    """Return the first level's value of a fixed plan under a draw's costs; None when it breaks a limit under them."""
     if schedule is None:
         if not problem.is_feasible(placement):
             return None
         return measure_level(problem, goal.levels[0], placement, None)
     moved = replay_schedule(problem, placement, schedule)
     timeline = trace_schedule(problem, placement, moved)
-    totals = problem.evaluate(placement)._replace(latency=timeline.end, memory=timeline.memory)
+    totals = problem.require_totals(placement)._replace(latency=timeline.end, memory=timeline.memory)
     if not problem.caps.allow(totals):
         return None
     for stage, cap in enumerate(problem.caps.deadlines):
@@ -163,8 +166,8 @@ def _value(problem, goal, placement, schedule):
 
 def _latency(problem, placement, schedule):
     if schedule is None:
-        return problem.evaluate(placement).latency / 1e9
-    return trace_schedule(problem, placement, replay_schedule(problem, placement, schedule)).end / 1e9
+        return problem.require_totals(placement).latency / UNIT
+    return trace_schedule(problem, placement, replay_schedule(problem, placement, schedule)).end / UNIT
 
 
 def _summarize(placement, rows, best_values, wins, draws):
@@ -178,12 +181,17 @@ def _summarize(placement, rows, best_values, wins, draws):
     )
 
 
-def _choose_repeat(problem, sampler, candidates, trials):
-    """Hold one measurement at its point value at a time.
+def _choose_repeat(
+    problem: Problem,
+    sampler: Sampler,
+    candidates: list[Candidate],
+    trials: list[tuple[dict[Place, float], Problem, Goal]],
+) -> Repeat | None:
+    """Return the measurement to repeat first, None when no measurement lowers the expected regret.
 
-    The one that leaves the least expected regret is to be repeated.
-
-    A draw in which the plan breaks a limit counts the spread of the candidates' values as its regret.
+    Each measurement in turn is held at its point value in all trials; the one that leaves the least expected regret is
+    returned. In a draw in which the plan breaks a limit, its regret is the spread of the candidates' values above the
+    worst of them.
     """
     before = _score_pool(candidates, [(trial, goal) for _, trial, goal in trials])
     used = _places_in_use(problem, candidates)
@@ -207,8 +215,8 @@ def _choose_repeat(problem, sampler, candidates, trials):
     return Repeat(result, tuple(name_place(problem.scenario, p) for p in places), regret, -probability)
 
 
-def _score_pool(candidates, trials):
-    """Return (expected regret, probability of being best) of the first candidate within the pool."""
+def _score_pool(candidates: list[Candidate], trials: list[tuple[Problem, Goal]]) -> tuple[float, float]:
+    """Return (expected regret, probability of being best) of the first candidate among the candidates."""
     regrets, best = [], 0
     for trial, goal in trials:
         values = [_value(trial, goal, placement, schedule) for placement, schedule in candidates]
@@ -221,7 +229,7 @@ def _score_pool(candidates, trials):
     return (statistics.fmean(regrets), best / len(trials)) if regrets else (0.0, 0.0)
 
 
-def _places_in_use(problem, candidates):
+def _places_in_use(problem: Problem, candidates: list[Candidate]) -> set[Place]:
     """Return the places whose numbers enter the cost of at least one candidate."""
     used = set()
     for placement, _ in candidates:
@@ -230,7 +238,7 @@ def _places_in_use(problem, candidates):
                 ("option", stage, option, key)
                 for key in ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
             }
-        for crossing in problem.list_crossings(placement):
+        for crossing in problem.require_crossings(placement):
             link = problem.channel.get((crossing.source, crossing.target))
             used |= {("link", link, key) for key in ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")}
     return used

@@ -1,10 +1,13 @@
-"""`scenario.json` from measurements: every number names the result it comes from."""
+"""Writes `scenario.json` from measurements; every number names the result file it comes from."""
 
 import math
+from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -14,16 +17,33 @@ from edgeproof.runs.results import read_result
 from .loading import parse_scenario
 
 _MB = 1e6
-_HOST_MEMORY_MB = 1024  # nothing is placed on the caller; what it gives and gets is its own
+_HOST_MEMORY_MB = 1024  # no stage runs on the caller, and its input and output do not count
 
 
-def write_scenario(pipeline, document, identities, cells, links_path, cut_path, output):
+class MeasuredCell(TypedDict):
+    """A variant of a stage on an executor; `stage` counts from 0, `result` and `parity` are paths."""
+
+    stage: int
+    executor: str
+    precision: str
+    result: str
+    parity: str
+
+
+def write_scenario(
+    pipeline: str,
+    document: Json,
+    identities: list[str],
+    cells: list[MeasuredCell],
+    links_path: str | None,
+    cut_path: str | None,
+    output: str | Path,
+) -> None:
     """Write the scenario (version 2) of a measured pipeline.
 
-    `document`: the pipeline's configuration. `identities`: path of the identity of each stage. `cells`: [{stage,
-    executor, precision, result, parity}], stage a number, result and parity paths. `links_path`: links.json or None
-    where all links are declared. `cut_path`: cut.json, None where nothing is cut. UserError when the cut is not equal
-    to the whole, or a stage has no executor that computes it right.
+    `document`: the pipeline's configuration. `identities`: path of the identity of each stage. `links_path`:
+    links.json, None where all links are declared. `cut_path`: cut.json, None where nothing is cut. UserError when the
+    cut stages do not compute what the whole model does, or no executor runs a stage correctly.
     """
     if cut_path:
         cut = read_json(cut_path, "cut")
@@ -59,8 +79,8 @@ def write_scenario(pipeline, document, identities, cells, links_path, cut_path, 
     write_json(output, scenario, "scenario-v2")
 
 
-def describe_stage(name, identity, cells, pipeline):
-    """Return the scenario's entry of a stage; its description says which variants are left out, and why."""
+def describe_stage(name: str, identity: Json, cells: list[MeasuredCell], pipeline: str) -> Json:
+    """Return the scenario's entry of a stage; its description names the variants that are left out, and why."""
     profiles, absent = {}, []
     for cell in cells:
         variant = _describe_variant(cell)
@@ -69,7 +89,7 @@ def describe_stage(name, identity, cells, pipeline):
         else:
             profiles.setdefault(cell["executor"], []).append(variant)
     if not profiles:
-        raise UserError(f"{pipeline}: stage {name!r} runs nowhere: {'; '.join(absent)}")
+        raise UserError(f"{pipeline}: stage {name!r} has no executor that can run it: {'; '.join(absent)}")
     described = f"{identity['model']}, sha256 {identity['sha256']}; energy is not measured"
     if absent:
         described += f"; left out: {'; '.join(absent)}"
@@ -81,8 +101,8 @@ def describe_stage(name, identity, cells, pipeline):
     }
 
 
-def measure_tensors(items):
-    """Return the size of inputs or outputs of an identity in MB (1,000,000 bytes)."""
+def measure_tensors(items: list[Json]) -> float:
+    """Return the size of inputs or outputs of an identity in MB (1,000,000 bytes); UserError for an open shape."""
     sizes = []
     for item in items:
         if any(isinstance(size, str) for size in item["shape"]):
@@ -91,8 +111,8 @@ def measure_tensors(items):
     return sum(sizes) / _MB
 
 
-def list_links(wanted, links_path):
-    """Return the scenario's links: the measured ones, those that are declared in their place as plain numbers."""
+def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
+    """Return the scenario's links: the measured ones, except those that the pipeline declares as plain numbers."""
     declared = {(link["source"], link["target"]): link for link in wanted.get("declare", [])}
     links = []
     if links_path:
@@ -124,10 +144,10 @@ def list_links(wanted, links_path):
     return links
 
 
-def _describe_variant(cell):
-    """Return the variant that a measured cell is, or as text why it is none."""
+def _describe_variant(cell: MeasuredCell) -> Json | str:
+    """Return the variant that a measured cell stands for, or why it is left out."""
     result, parity = read_result(cell["result"]), read_parity(cell["parity"])
-    if result["status"] not in ("ok", "unstable"):  # what computes something else has a latency, too
+    if result["status"] not in ("ok", "unstable"):  # a variant with wrong outputs has a latency, too
         return f"{result['status']}: {result['reason']['message']}"
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"
@@ -135,8 +155,8 @@ def _describe_variant(cell):
     return {"precision": cell["precision"], "energy_mj": None, **describe_numbers(result, cell["result"])}
 
 
-def describe_numbers(result, path):
-    """Return what a stage on an executor takes, from the result at `path`: latency_ms, weights_mb, activations_mb."""
+def describe_numbers(result: Json, path: str | Path) -> Json:
+    """Return the costs of a stage on an executor from the result at `path`: latency_ms, weights_mb, activations_mb."""
     latency, origin = result["latency"], {"result": str(path), "digest": sha256_file(path)}
     value = {"value": latency["median_ms"], "provenance": result["provenance"], **origin}
     value["process_medians"] = [process["median_ms"] for process in result["processes"]]

@@ -1,11 +1,8 @@
-"""Costs of a placement in whole units, so that sums have no last bit to argue about.
+"""Costs of a placement in whole units, so that sums are exact.
 
-One unit is 1e-9 of the unit in the name (ms, mJ, MB, points of accuracy). Each item (a stage on a device, a
-crossing) is rounded once; totals are exact integers. A placement is a tuple with one option index per stage, in the
-stages' order.
-
-Execution order is `scenario.order`. A stage first fetches what it reads and does not have, then runs: a crossing
-belongs to the first stage on the target device that reads the tensor.
+A unit is 1e-9 of the unit in a name (ms, mJ, MB, points of accuracy). Each item (a stage on a device, a crossing) is
+rounded once; totals are integers. In execution order (`scenario.order`), a stage first fetches the inputs that its
+device lacks, then runs: a crossing belongs to the first stage on the target device that reads the tensor.
 """
 
 import math
@@ -16,8 +13,11 @@ import numpy as np
 
 from edgeproof.core.errors import UserError
 
+from .model import LIMIT_KEYS, Placement, Scenario
+
 UNIT = 10**9
-LARGEST = 4e6  # of one step, in ms, mJ or MB: a thousand of them still are a sum of 64 bits
+TOLERANCE = 1e-9  # of objectives in readers' units: below it two values count as equal
+LARGEST = 4e6  # of one step, in ms, mJ or MB: the sum of a thousand of them fits into 64 bits
 _LIMITLESS = 1000 * LARGEST
 _COLUMNS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
 FORBIDDEN = -1
@@ -32,11 +32,11 @@ class Totals(NamedTuple):
     switches: int
     accuracy: int
     period: int
-    memory: tuple
+    memory: tuple[int, ...]
 
 
 class Crossing(NamedTuple):
-    """A copy of one tensor to one device; `reader` is the stage that waits for it (-1: the pipeline's output)."""
+    """A copy of one tensor to one device. `reader` is the stage that waits for it (-1: the pipeline's output)."""
 
     tensor: int
     source: int
@@ -48,17 +48,20 @@ class Crossing(NamedTuple):
 
 @dataclass(frozen=True)
 class Caps:
-    """Limits in units, tolerance included; None: no limit. `memory` has one entry per device, `deadlines` per stage."""
+    """The largest totals allowed, in units; None: no limit. `memory` is per device, `deadlines` per stage.
+
+    Each is one unit above the limit itself, for what rounding adds.
+    """
 
     latency: int | None
     energy: int | None
     accuracy: int | None
     period: int | None
-    memory: tuple
-    deadlines: tuple
+    memory: tuple[int | None, ...]
+    deadlines: tuple[int | None, ...]
 
-    def allow(self, totals):
-        """Return whether totals keep every limit (deadlines are the schedule's business)."""
+    def allow(self, totals: Totals) -> bool:
+        """Return whether totals keep every limit; deadlines are not looked at, they need the times of the stages."""
         pairs = [
             (totals.latency, self.latency),
             (totals.energy, self.energy),
@@ -72,14 +75,22 @@ class Caps:
 class Problem:
     """A scenario in units: costs per option, crossings per tensor and pair of devices, references and limits.
 
-    `memory_rule` is `serial` (peak of what lives at one time), `scheduled` (peak over the schedule) or `pipelined`
-    (everything at once, tensors twice).
+    `memory_rule` says how memory is counted: `serial` (peak of what is alive at one time), `scheduled` (the same over
+    the schedule) or `pipelined` (everything at once, tensors twice).
     """
 
-    def __init__(self, scenario, memory_rule=None, references=None):
+    def __init__(
+        self, scenario: Scenario, memory_rule: str | None = None, references: tuple[int, int] | None = None
+    ) -> None:
+        """Compile a scenario. `references`: (latency, energy) in units that scores divide by; default: the scenario's
+        own.
+
+        UserError for a cost too large to count.
+        """
         self.scenario = scenario
         self.memory_rule = memory_rule or scenario.execution
         self.order = scenario.order
+        self.ingest, self.egress = (-1 if end is None else end for end in (scenario.ingest, scenario.egress))
         self.position = {stage: i for i, stage in enumerate(self.order)}
         self._compile_options()
         self._compile_crossings()
@@ -91,10 +102,9 @@ class Problem:
             max(REFERENCE_FLOOR, sum(min(costs) for costs in self.latency)),
             max(REFERENCE_FLOOR, sum(min(costs) for costs in self.energy)),
         )
-        limits = scenario.limits
+        limits = {metric: scenario.limits.of(metric) for metric in LIMIT_KEYS}
         self.caps = Caps(
-            *(None if cap is None else _cap(cap) for cap in (limits.latency_ms, limits.energy_mj)),
-            *(None if cap is None else _cap(cap) for cap in (limits.accuracy_drop, limits.period_ms)),
+            **{metric: None if limit is None else _cap(limit) for metric, limit in limits.items()},
             memory=tuple(_cap(device.memory_mb) for device in scenario.devices),
             deadlines=tuple(None if s.deadline_ms is None else _cap(s.deadline_ms) for s in scenario.stages),
         )
@@ -126,11 +136,8 @@ class Problem:
         self.latency, self.energy, self.weights, self.activations, self.accuracy = split
         self.device = [[option.device for option in stage.options] for stage in scenario.stages]
 
-    def _compile_crossings(self):
-        """Fill `cross_latency[tensor][source][target]` and `cross_energy`.
-
-        FORBIDDEN where no link may carry the tensor.
-        """
+    def _compile_crossings(self) -> None:
+        """Fill `cross_latency[tensor][source][target]` and `cross_energy`; FORBIDDEN where there is no link."""
         scenario, count = self.scenario, len(self.scenario.devices)
         rates = np.full((4, count, count), np.nan)
         self.channel = {}
@@ -145,7 +152,9 @@ class Problem:
             units = np.rint((sizes * rate + setup) * UNIT)
             if not scenario.charges_empty_crossings:
                 units = np.where(sizes == 0, 0, units)
-            for _, source, target in np.argwhere(np.abs(units) >= LARGEST * UNIT)[:1]:  # NaN, where no link is, is not
+            for _, source, target in np.argwhere(np.abs(units) >= LARGEST * UNIT)[
+                :1
+            ]:  # NaN (no link) compares as false
                 where = " → ".join(scenario.devices[device].name for device in (source, target))
                 worst = np.nanmax(np.abs(units[:, source, target])) / UNIT
                 raise UserError(
@@ -157,19 +166,19 @@ class Problem:
         self.cross_latency_array, self.cross_energy_array = tables
         self.cross_latency, self.cross_energy = tables[0].tolist(), tables[1].tolist()
 
-    def devices_of(self, placement):
-        """Return the device index of every stage."""
+    def devices_of(self, placement: Placement) -> list[int]:
+        """Return the device (index) of every stage."""
         return [self.device[i][option] for i, option in enumerate(placement)]
 
-    def list_crossings(self, placement):
-        """Return the `Crossing`s of a placement in the order they happen, or None when one has no link."""
+    def list_crossings(self, placement: Placement) -> list[Crossing] | None:
+        """Return the crossings of a placement in the order they happen; None when one has no link."""
         devices = self.devices_of(placement)
         crossings = []
         for index, tensor in enumerate(self.scenario.tensors):
-            source = self.scenario.ingest if tensor.producer is None else devices[tensor.producer]
+            source = self.ingest if tensor.producer is None else devices[tensor.producer]
             reached = {source}
             for reader in sorted(tensor.consumers, key=self._reading_position):
-                target = self.scenario.egress if reader == -1 else devices[reader]
+                target = self.egress if reader == -1 else devices[reader]
                 if target in reached:
                     continue
                 reached.add(target)
@@ -184,8 +193,22 @@ class Problem:
     def _reading_position(self, stage):
         return math.inf if stage == -1 else self.position[stage]
 
-    def evaluate(self, placement):
-        """Return the serial `Totals` of a placement, or None when a crossing has no link."""
+    def require_crossings(self, placement: Placement) -> list[Crossing]:
+        """Return the crossings of a placement that has a link for each of them; ValueError for another one."""
+        crossings = self.list_crossings(placement)
+        if crossings is None:
+            raise ValueError(f"the placement {placement} crosses where there is no link")
+        return crossings
+
+    def require_totals(self, placement: Placement) -> Totals:
+        """Return the `Totals` of a placement that has a link for every crossing; ValueError for another one."""
+        totals = self.evaluate(placement)
+        if totals is None:
+            raise ValueError(f"the placement {placement} crosses where there is no link")
+        return totals
+
+    def evaluate(self, placement: Placement) -> Totals | None:
+        """Return the `Totals` of a placement executed serially; None when a crossing has no link."""
         crossings = self.list_crossings(placement)
         if crossings is None:
             return None
@@ -207,13 +230,13 @@ class Problem:
             memory=self.measure_memory(placement, devices, crossings),
         )
 
-    def count_switches(self, crossings):
-        """Return the number of copies between stages; ingest and egress are no choice and do not count."""
+    def count_switches(self, crossings: list[Crossing]) -> int:
+        """Return the number of copies between stages; those from ingest and to egress do not count."""
         tensors = self.scenario.tensors
         return sum(1 for c in crossings if c.reader != -1 and tensors[c.tensor].producer is not None)
 
-    def measure_memory(self, placement, devices, crossings):
-        """Return the memory of each device in units: resident weights, and what lives beside them by `memory_rule`."""
+    def measure_memory(self, placement: Placement, devices: list[int], crossings: list[Crossing]) -> tuple[int, ...]:
+        """Return the memory of each device in units: resident weights, and tensors and activations by `memory_rule`."""
         memory = self.resident_memory(placement, devices)
         if self.scenario.version == 1:
             return tuple(memory)
@@ -223,7 +246,7 @@ class Problem:
             transient = self._peak_transient(placement, devices)
         return tuple(a + b for a, b in zip(memory, transient, strict=True))
 
-    def resident_memory(self, placement, devices):
+    def resident_memory(self, placement: Placement, devices: list[int]) -> list[int]:
         """Return the weights on each device in units; a group of shared weights counts once."""
         memory = [0] * len(self.scenario.devices)
         counted = set()
@@ -259,11 +282,11 @@ class Problem:
             peaks = [max(pair) for pair in zip(peaks, live, strict=True)]
         return peaks
 
-    def list_spans(self, devices):
-        """Return `(device, size, first step, last step)` of every tensor and copy alive in serial execution.
+    def list_spans(self, devices: list[int]) -> list[tuple[int, int, int, int]]:
+        """Return `(device, size, first step, last step)` of every tensor and copy that is alive in serial execution.
 
-        A tensor stays where it was made until its last reader anywhere has run; a copy lives from the first to the last
-        reader on its device. Input and output of the whole pipeline belong to the caller and are not counted.
+        A tensor stays where it was made until its last reader on any device has run; a copy lives from the first to the
+        last reader on its device. The pipeline's own input and output are the caller's and do not count.
         """
         spans = []
         for size, tensor in zip(self.sizes, self.scenario.tensors, strict=True):
@@ -279,10 +302,10 @@ class Problem:
                 spans.append((device, size, min(steps), max(steps)))
         return spans
 
-    def stage_ends(self, placement):
-        """Return the end of every stage in units when all runs one after another."""
+    def stage_ends(self, placement: Placement) -> list[int]:
+        """Return the end of every stage in units, executed serially; ValueError when a crossing has no link."""
         waits = {}
-        for crossing in self.list_crossings(placement):
+        for crossing in self.require_crossings(placement):
             waits[crossing.reader] = waits.get(crossing.reader, 0) + crossing.latency
         ends, clock = [0] * len(placement), 0
         for stage in self.order:
@@ -290,8 +313,10 @@ class Problem:
             ends[stage] = clock
         return ends
 
-    def is_feasible(self, placement, caps=None):
-        """Return whether a placement executed serially keeps links, limits and deadlines."""
+    def is_feasible(self, placement: Placement, caps: Caps | None = None) -> bool:
+        """Return whether a placement, executed serially, keeps links, limits and deadlines (default: the problem's
+        own).
+        """
         caps = caps or self.caps
         totals = self.evaluate(placement)
         if totals is None or not caps.allow(totals):
@@ -307,7 +332,7 @@ def _units(value):
 
 
 def _cap(limit):
-    """Return the first value in units that a limit does not allow; one beyond all sums allows everything."""
+    """Return a limit in units, plus one for rounding. A limit beyond all sums allows everything."""
     return round(min(limit, _LIMITLESS) * UNIT) + 1
 
 

@@ -1,17 +1,19 @@
-"""What "best" means: a goal is a list of levels, each a linear blend of totals, compared one after another.
+"""What "best" means: a goal is a list of levels, each a weighted sum of totals, compared one after another.
 
-The blends `latency`, `efficiency` and `balanced` are those of version 1: weight · latency / reference latency +
-weight · energy / reference energy + weight · switches, lower is better. After the levels of any goal, ties are
-broken by latency, energy, switches, then the path: the options' indices (devices in declared order, then variants)
-in execution order.
+The blends `latency`, `efficiency` and `balanced` are those of version 1: weight · latency / reference latency + weight
+· energy / reference energy + weight · switches; lower is better. After the levels of any goal, ties are broken by
+latency, energy, switches, and then the path: the options' indices (devices in declared order, then variants) in
+execution order.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from edgeproof.core.errors import UserError
 
-from .costs import UNIT
+from .costs import UNIT, Problem, Totals
+from .model import Limits, Placement
 
 BLENDS = {
     "latency": (Fraction(1), Fraction(1, 5), Fraction(2, 25)),
@@ -24,6 +26,7 @@ SEQUENCES = {
     "throughput": ("period",),
     "accuracy-first": ("accuracy", "latency", "energy"),
 }
+Metric = str | tuple[str, int]  # a name of METRICS, or ("memory", device)
 METRICS = ("latency", "energy", "switches", "accuracy", "period")
 GOALS = (*BLENDS, *SEQUENCES, "lex:METRIC,METRIC,…")
 _TIE_BREAKERS = ("latency", "energy", "switches")
@@ -31,46 +34,51 @@ _TIE_BREAKERS = ("latency", "energy", "switches")
 
 @dataclass(frozen=True)
 class Level:
-    """One blend: `weights` maps a metric (or `("memory", device)`) to its weight per unit.
+    """One weighted sum of totals.
 
-    `scale` turns it to readers' units.
+    `weights` maps a metric (a name, or `("memory", device)`) to its weight per unit. `value · scale` is in readers'
+    units.
     """
 
     name: str
-    weights: dict
+    weights: dict[Metric, Fraction]
     scale: Fraction = Fraction(1)
 
-    def value(self, totals):
-        """Return the exact value of the blend for `Totals` (a Fraction)."""
+    def value(self, totals: Totals) -> Fraction:
+        """Return the exact value of the sum for `Totals`."""
         return sum((weight * pick_metric(totals, metric) for metric, weight in self.weights.items()), Fraction(0))
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A named goal compiled for one problem; `scores` tells a blend from a plain metric."""
+    """A named goal, compiled for one problem. `scores`: it is a blend; otherwise its levels are plain metrics."""
 
     name: str
-    levels: tuple
+    levels: tuple[Level, ...]
     scores: bool
 
-    def key(self, problem, totals, placement):
+    def key(self, problem: Problem, totals: Totals, placement: Placement) -> tuple[Any, ...]:
         """Return what plans are sorted by: levels, latency, energy, switches, path."""
         path = tuple(placement[stage] for stage in problem.order)
         return (*(level.value(totals) for level in self.levels), *totals[:3], path)
 
 
-def pick_metric(totals, metric):
+def pick_metric(totals: Totals, metric: Metric) -> int:
     """Return one total; `metric` is a name or `("memory", device)`."""
     return totals.memory[metric[1]] if isinstance(metric, tuple) else getattr(totals, metric)
 
 
-def needs_pipelining(name, limits):
-    """Return whether inputs overlap under a goal or `Limits`, so that memory counts for all stages at once."""
+def needs_pipelining(name: str, limits: Limits) -> bool:
+    """Return whether a goal or limit concerns the period: then inputs overlap, and memory counts for all stages at
+    once.
+    """
     return "period" in _metrics_of(name) or limits.period_ms is not None
 
 
-def compile_goal(name, problem):
-    """Return the `Goal` called `name` for a `Problem`; UserError for an unknown name or an energy nobody knows."""
+def compile_goal(name: str, problem: Problem) -> Goal:
+    """Return the `Goal` called `name`; UserError for an unknown name, and when it needs an energy that the scenario
+    lacks.
+    """
     metrics = _metrics_of(name)
     if "energy" in metrics and problem.scenario.energy_missing:
         if name != "accuracy-first":
@@ -91,10 +99,10 @@ def compile_goal(name, problem):
     return Goal(name, tuple(levels), False)
 
 
-def blend_level(name, problem):
-    """Return the version 1 score called `name` as a level; its value is the score itself."""
+def blend_level(name: str, problem: Problem) -> Level:
+    """Return the version 1 score called `name` as a level."""
     latency, energy, switches = BLENDS[name]
-    weights = {
+    weights: dict[Metric, Fraction] = {
         "latency": latency / problem.latency_ref,
         "energy": energy / problem.energy_ref,
         "switches": switches,
@@ -112,7 +120,7 @@ def _metrics_of(name):
     metrics = name[4:].split(",")
     for metric in metrics:
         if metric not in METRICS:
-            raise UserError(f"--goal {name!r}: {metric!r} is no metric; known: {', '.join(METRICS)}")
+            raise UserError(f"--goal {name!r}: {metric!r} is not a metric; known: {', '.join(METRICS)}")
     if len(set(metrics)) < len(metrics):
         raise UserError(f"--goal {name!r}: a metric occurs twice")
     return metrics

@@ -1,40 +1,61 @@
-"""A scenario: stages, devices, links and limits.
+"""A scenario: stages, devices, links and limits, as one set of classes for both versions of the document.
 
-Both versions become one `Scenario`. What differs is kept as rules of it: `charges_empty_crossings` (version 2: a
-crossing pays the set-up cost and needs a link even at 0 MB) and `counts_tensors` (version 2: what stages hand over
-takes memory).
+Where the versions differ, `Scenario` has a property for it: `charges_empty_crossings` and `counts_tensors`.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-PROVENANCES = ("measured", "declared", "estimated", "simulated")
+Placement = tuple[int, ...]  # the index of an option per stage, in the order of `Scenario.stages`
+# Start of every stage, and of every copy by (tensor, source device, target device), in units of `costs.py`.
+Schedule = tuple[tuple[int, ...], dict[tuple[int, int, int], int]]
+Place = tuple[Any, ...]  # where a number stands: ("option", stage, option, field) or ("link", link, field)
+
+# Metric: the key of its limit in documents; `Limits` names it as METRIC_KEYS does.
+LIMIT_KEYS = {
+    "latency": "max_total_latency_ms",
+    "energy": "max_total_energy_mj",
+    "accuracy": "max_accuracy_drop",
+    "period": "max_period_ms",
+}
+# Metric: its name with the unit, as documents have it.
+METRIC_KEYS = {
+    "latency": "latency_ms",
+    "energy": "energy_mj",
+    "accuracy": "accuracy_drop",
+    "period": "period_ms",
+    "switches": "switches",
+    "score": "score",
+}
 
 
 @dataclass(frozen=True)
 class Quantity:
     """One number and where it comes from.
 
-    `value` is in the unit of its key; `process_medians` (one per process) or `interval` at `confidence` say how far it
-    can be trusted; `result` and `digest` name the result it was taken from.
+    `value` has the unit of its key. `process_medians` (one per process) or `interval` (at `confidence`) say how
+    uncertain it is. `result` and `digest` name the result file that it was taken from.
     """
 
     value: float
     provenance: str = "declared"
     result: str | None = None
     digest: str | None = None
-    process_medians: tuple = ()
-    interval: tuple | None = None
+    process_medians: tuple[float, ...] = ()
+    interval: tuple[float, float] | None = None
     confidence: float = 0.95
 
     @property
-    def uncertain(self):
-        """Whether resampling can move this number."""
+    def uncertain(self) -> bool:
+        """Whether resampling can change this number."""
         return len(self.process_medians) > 1 or self.interval is not None
 
 
 @dataclass(frozen=True)
 class Device:
-    """A place to run; `memory_mb` is an inclusive budget, the factors derate execution there (1 = burst)."""
+    """A place to run. `memory_mb` is the budget (inclusive); the factors slow execution down under sustained load (1:
+    burst).
+    """
 
     name: str
     label: str
@@ -45,7 +66,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Link:
-    """One channel from device `source` to `target` (indices), both ways when `bidirectional`."""
+    """One channel from device `source` to device `target` (indices); it serves both directions when `bidirectional`."""
 
     source: int
     target: int
@@ -58,7 +79,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Option:
-    """One way to run a stage: a device (index) and a variant, with its costs before derating."""
+    """One way to run a stage: a device (index) and a variant; costs are those before the device's factors."""
 
     device: int
     variant: str
@@ -74,44 +95,50 @@ class Option:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage and its options, ordered by device, then as written."""
+    """A stage and its options, sorted by device; options of one device keep the order of the document."""
 
     name: str
-    options: tuple
+    options: tuple[Option, ...]
     description: str = ""
     deadline_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """What stage `producer` (index; None: the pipeline's input) hands to `consumers`; -1 is the pipeline's output."""
+    """The output of stage `producer` (index; None: the pipeline's input), read by `consumers` (-1: the pipeline's
+    output).
+    """
 
     producer: int | None
-    consumers: tuple
+    consumers: tuple[int, ...]
     size_mb: float
     name: str = ""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Inclusive limits of the whole plan; None: no limit. Budgets stand with devices, deadlines with stages."""
+    """Inclusive limits of the whole plan; None: no limit. Memory budgets are in `Device`, deadlines in `Stage`."""
 
     latency_ms: float | None = None
     energy_mj: float | None = None
     accuracy_drop: float | None = None
     period_ms: float | None = None
 
+    def of(self, metric: str) -> float | None:
+        """Return the limit on a metric of `LIMIT_KEYS`."""
+        return getattr(self, METRIC_KEYS[metric])
+
 
 @dataclass(frozen=True)
 class Scenario:
-    """Everything a plan depends on. `order` lists the stages (indices) as they execute one after another."""
+    """Everything a plan depends on. `order` lists the stages (indices) in the order of serial execution."""
 
     name: str
-    devices: tuple
-    links: tuple
-    stages: tuple
-    tensors: tuple
-    order: tuple
+    devices: tuple[Device, ...]
+    links: tuple[Link, ...]
+    stages: tuple[Stage, ...]
+    tensors: tuple[Tensor, ...]
+    order: tuple[int, ...]
     limits: Limits = Limits()
     version: int = 1
     description: str = ""
@@ -120,31 +147,31 @@ class Scenario:
     ingest: int | None = None
     egress: int | None = None
     energy_missing: str | None = None
-    quantities: dict = field(default_factory=dict)
+    quantities: dict[Place, Quantity] = field(default_factory=dict)
     digest: str = ""
 
     @property
-    def charges_empty_crossings(self):
-        """Version 2: a crossing of 0 MB needs a link and pays its set-up cost."""
+    def charges_empty_crossings(self) -> bool:
+        """Whether a crossing of 0 MB needs a link and pays its set-up cost (version 2)."""
         return self.version >= 2
 
     @property
-    def counts_tensors(self):
-        """Version 2: tensors between stages take memory on both sides while they live."""
+    def counts_tensors(self) -> bool:
+        """Whether tensors between stages take memory on both sides while they live (version 2)."""
         return self.version >= 2
 
     @property
-    def placements(self):
-        """The number of assignments of an option to every stage."""
+    def placements(self) -> int:
+        """The number of placements: the product of the numbers of options."""
         count = 1
         for stage in self.stages:
             count *= len(stage.options)
         return count
 
-    def with_values(self, values):
-        """Return a copy with numbers replaced.
+    def with_values(self, values: dict[Place, float]) -> "Scenario":
+        """Return a copy with other numbers.
 
-        Keys are places `("option", stage, option, field)` or `("link", i, field)`.
+        Keys are places: `("option", stage, option, field)` or `("link", link, field)`.
         """
         links, changed = list(self.links), {}
         for place, value in values.items():

@@ -1,5 +1,8 @@
-"""Whether the measured numbers of a scenario still are what the results say that they name."""
+"""Checks that the measured numbers of a scenario are still those in the result files that they name."""
 
+from typing import Any
+
+from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.runs.results import read_result
@@ -7,11 +10,11 @@ from edgeproof.runs.results import read_result
 from .assembling import describe_numbers, list_links
 
 
-def check_origins(scenario, where):
-    """Raise UserError unless every measured number of a scenario document follows from the result that it names.
+def check_origins(scenario: Json, where: str) -> None:
+    """Raise UserError unless every measured number of a scenario document follows from the result file that it names.
 
-    Declared numbers follow from nothing and are left alone. Results are recomputed from their samples (`read_result`).
-    `where`: the scenario's path, for the message.
+    Declared numbers name no file and are not checked. Results are recomputed from their samples. `where`: the
+    scenario's path, for the message.
     """
     known = {}
     for stage in scenario["stages"]:
@@ -33,7 +36,7 @@ def check_origins(scenario, where):
                 _require(link[key], found, f"{where}: link {' to '.join(ends)}, {key}", path)
 
 
-def _origin(number):
+def _origin(number: Any) -> str | None:
     return number.get("result") if isinstance(number, dict) else None
 
 

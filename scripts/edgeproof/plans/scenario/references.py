@@ -1,9 +1,14 @@
-"""Names inside a scenario document: each is unique, and what refers to one finds it."""
+"""Names in a scenario document: checked for being unique, and looked up where another part refers to them."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from edgeproof.core.errors import UserError
 
+from .model import Device, Link
 
-def index_names(names, key, where):
+
+def index_names(names: list[str], key: str, where: str | Path) -> dict[str, int]:
     """Return `{name: index}`; UserError when a name occurs twice."""
     index = {}
     for i, name in enumerate(names):
@@ -13,20 +18,24 @@ def index_names(names, key, where):
     return index
 
 
-def find_name(index, name, key, noun, where):
-    """Return the index of `name`; UserError lists what is declared."""
+def find_name(index: dict[str, int], name: str, key: str, noun: str, where: str | Path) -> int:
+    """Return the index of `name`; UserError lists the names that are declared. `key`: who refers to it; `noun`: what it
+    is.
+    """
     if name not in index:
         raise UserError(f"{where}: {key} names {noun} {name!r}, which is not declared; known: {', '.join(index)}")
     return index[name]
 
 
-def check_links(links, devices, where):
-    """Refuse a link from a device to itself and a second link for an ordered pair of devices."""
+def check_links(links: Sequence[Link], devices: Sequence[Device], where: str | Path) -> None:
+    """Raise UserError for a link from a device to itself, and for a second link in one direction."""
     seen = {}
     for i, link in enumerate(links):
         if link.source == link.target:
             name = devices[link.source].name
-            raise UserError(f"{where}: links[{i}] joins {name!r} to itself; staying on a device is free")
+            raise UserError(
+                f"{where}: links[{i}] joins {name!r} to itself; remove it, staying on a device costs nothing"
+            )
         pairs = [(link.source, link.target)] + ([(link.target, link.source)] if link.bidirectional else [])
         for pair in pairs:
             if pair in seen:

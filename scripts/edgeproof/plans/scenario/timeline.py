@@ -1,32 +1,35 @@
-"""When what runs where: stages and transfers of a plan with start and end, and the memory alive at each moment."""
+"""When a plan does what: start and end of its stages and transfers, and the memory in use at each moment."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .costs import Crossing, Problem
+from .model import Placement, Schedule
+
 
 class Event(NamedTuple):
-    """A stage (`stage` set) or a transfer (`crossing` set) from `start` to `end`, in units of `costs.py`."""
+    """A stage (`stage` is set) or a transfer (`crossing` is set) from `start` to `end`, in units of `costs.py`."""
 
     start: int
     end: int
     stage: int | None
-    crossing: object | None
+    crossing: Crossing | None
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Events in order of start; `end` is the makespan; `memory` the peak per device."""
+    """Events in order of start; `end` is the makespan, `memory` the peak per device, in units."""
 
-    events: tuple
+    events: tuple[Event, ...]
     end: int
-    memory: tuple
+    memory: tuple[int, ...]
 
 
-def trace_plan(problem, placement, schedule=None):
-    """Return the `Timeline` of a plan: scheduled with its start times, otherwise one thing after another."""
+def trace_plan(problem: Problem, placement: Placement, schedule: Schedule | None = None) -> Timeline:
+    """Return the `Timeline` of a plan; without a schedule its events follow one another (serial execution)."""
     if schedule is not None:
         return trace_schedule(problem, placement, schedule)
-    crossings = problem.list_crossings(placement)
+    crossings = problem.require_crossings(placement)
     waiting = {}
     for crossing in crossings:
         waiting.setdefault(crossing.reader, []).append(crossing)
@@ -43,14 +46,14 @@ def trace_plan(problem, placement, schedule=None):
     return Timeline(tuple(events), clock, memory)
 
 
-def trace_schedule(problem, placement, schedule):
-    """Return the `Timeline` of a scheduled plan: `schedule` is `(stage starts, {(tensor, from, to): start})`."""
+def trace_schedule(problem: Problem, placement: Placement, schedule: Schedule) -> Timeline:
+    """Return the `Timeline` of a scheduled plan."""
     starts, copies = schedule
     events = [
         Event(start, start + problem.latency[stage][placement[stage]], stage, None)
         for stage, start in enumerate(starts)
     ]
-    for crossing in problem.list_crossings(placement):
+    for crossing in problem.require_crossings(placement):
         start = copies[crossing.tensor, crossing.source, crossing.target]
         events.append(Event(start, start + crossing.latency, None, crossing))
     events.sort(key=lambda event: (event.start, event.end, event.stage is None))
@@ -58,15 +61,18 @@ def trace_schedule(problem, placement, schedule):
     return Timeline(tuple(events), end, _peak_memory(problem, placement, starts, copies))
 
 
-def _peak_memory(problem, placement, starts, copies):
-    """Resident weights plus the peak of what is alive.
+def _peak_memory(
+    problem: Problem, placement: Placement, starts: tuple[int, ...], copies: dict[tuple[int, int, int], int]
+) -> tuple[int, ...]:
+    """Return the peak memory per device: resident weights, plus the largest sum of what is alive at one time.
 
-    Activations while a stage runs, tensors from start to last reader.
+    Activations are alive while their stage runs; tensors from the start of their producer (or copy) to the end of their
+    last reader.
     """
     devices = problem.devices_of(placement)
     ends = [start + problem.latency[i][placement[i]] for i, start in enumerate(starts)]
     if problem.scenario.version == 1 or problem.memory_rule == "pipelined":
-        return problem.measure_memory(placement, devices, problem.list_crossings(placement))
+        return problem.measure_memory(placement, devices, problem.require_crossings(placement))
     spans = [(devices[i], problem.activations[i][o], starts[i], ends[i]) for i, o in enumerate(placement)]
     for k, tensor in enumerate(problem.scenario.tensors):
         readers = [c for c in tensor.consumers if c != -1]
@@ -87,14 +93,14 @@ def _peak_memory(problem, placement, starts, copies):
     return tuple(a + b for a, b in zip(resident, peaks, strict=True))
 
 
-def replay_schedule(problem, placement, schedule):
-    """Return the schedule with the same order of events under other costs: each starts as early as that order allows.
+def replay_schedule(problem: Problem, placement: Placement, schedule: Schedule) -> Schedule:
+    """Return a schedule with the same order of events under the costs of `problem`; each event starts as early as it
+    can.
 
-    `problem` has the new costs; `schedule` is as in `trace_schedule`. Used to ask how a fixed plan fares when numbers
-    move.
+    With it one asks how a fixed plan fares when costs change.
     """
     starts, copies = schedule
-    crossings = problem.list_crossings(placement)
+    crossings = problem.require_crossings(placement)
     devices = problem.devices_of(placement)
     queue = [(start, 1, stage, None) for stage, start in enumerate(starts)]
     queue += [(copies[c.tensor, c.source, c.target], 0, i, c) for i, c in enumerate(crossings)]

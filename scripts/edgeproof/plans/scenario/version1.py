@@ -1,13 +1,16 @@
-"""Version 1 of the scenario document: a chain of stages, one profile per stage and device, links by megabyte."""
+"""Version 1 of the scenario document: a chain of stages, one profile per stage and device, links priced per MB."""
 
+from pathlib import Path
+
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json
 
-from .model import Device, Limits, Link, Option, Scenario, Stage, Tensor
+from .model import LIMIT_KEYS, Device, Limits, Link, Option, Scenario, Stage, Tensor
 from .references import check_links, find_name, index_names
 
 
-def parse_v1(document, where):
-    """Return the `Scenario` of a validated version 1 document; UserError names the place of what cannot be."""
+def parse_v1(document: Json, where: str | Path) -> Scenario:
+    """Return the `Scenario` of a validated version 1 document; UserError names a key that refers to nothing."""
     devices = tuple(Device(d["name"], d.get("label", d["name"]), d["memory_mb"]) for d in document["devices"])
     device_index = index_names([d.name for d in devices], "devices", where)
     links = tuple(
@@ -41,7 +44,7 @@ def parse_v1(document, where):
         stages=tuple(stages),
         tensors=tensors,
         order=tuple(range(len(stages))),
-        limits=Limits(caps.get("max_total_latency_ms"), caps.get("max_total_energy_mj")),
+        limits=Limits(caps.get(LIMIT_KEYS["latency"]), caps.get(LIMIT_KEYS["energy"])),
         description=document.get("description", ""),
         digest=digest_json(document),
     )

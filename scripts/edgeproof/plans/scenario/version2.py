@@ -1,19 +1,22 @@
 """Version 2 of the scenario document: graph, variants, set-up costs, provenance, derating, ingest and egress."""
 
 import itertools
+from pathlib import Path
+from typing import Any
 
+from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json
 from edgeproof.core.errors import UserError
 
-from .model import Device, Limits, Link, Option, Quantity, Scenario, Stage, Tensor
+from .model import LIMIT_KEYS, METRIC_KEYS, Device, Limits, Link, Option, Quantity, Scenario, Stage, Tensor
 from .references import check_links, find_name, index_names
 
 _LINK_NUMBERS = ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")
 _OPTION_NUMBERS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
 
 
-def parse_v2(document, where):
-    """Return the `Scenario` of a validated version 2 document; UserError names the place of what cannot be."""
+def parse_v2(document: Json, where: str | Path) -> Scenario:
+    """Return the `Scenario` of a validated version 2 document; UserError names the key that contradicts another."""
     reader = _Reader(document, where)
     devices, device_index = reader.read_devices()
     links = reader.read_links(device_index, devices)
@@ -31,12 +34,7 @@ def parse_v2(document, where):
         stages=stages,
         tensors=tuple(tensors),
         order=order,
-        limits=Limits(
-            caps.get("max_total_latency_ms"),
-            caps.get("max_total_energy_mj"),
-            caps.get("max_accuracy_drop"),
-            caps.get("max_period_ms"),
-        ),
+        limits=Limits(**{METRIC_KEYS[metric]: caps.get(key) for metric, key in LIMIT_KEYS.items()}),
         version=2,
         description=document.get("description", ""),
         execution=document.get("execution", "serial"),
@@ -55,14 +53,15 @@ def parse_v2(document, where):
 
 
 class _Reader:
-    """Turns the parts of one document into objects and keeps what carries a provenance."""
+    """Turns the parts of one document into objects, and collects the numbers that carry a provenance."""
 
-    def __init__(self, document, where):
+    def __init__(self, document: Json, where: str | Path) -> None:
         self.document, self.where = document, where
         self.quantities = {}
         self.energy_missing = None
 
-    def read_devices(self):
+    def read_devices(self) -> tuple[tuple[Device, ...], dict[str, int]]:
+        """Return (devices, {name: index}), with the factors of sustained load where the scenario asks for them."""
         names = [d["name"] for d in self.document["devices"]]
         sustained = self.document.get("thermal", "burst") == "sustained"
         devices = []
@@ -73,8 +72,11 @@ class _Reader:
             devices.append(Device(device["name"], device.get("label", device["name"]), device["memory_mb"], *factors))
         return tuple(devices), index_names(names, "devices", self.where)
 
-    def _read_factors(self, sustained, key):
-        """Interpolate a curve at `sustained_s`: linear between its points, flat before and after them."""
+    def _read_factors(self, sustained: Any, key: str) -> tuple[float, float]:
+        """Return the (latency, energy) factors of a curve at `sustained_s`.
+
+        Linear between the points of the curve, constant before the first and after the last.
+        """
         if isinstance(sustained, dict):
             return sustained["latency_factor"], sustained.get("energy_factor", 1.0)
         times = [point["after_s"] for point in sustained]
@@ -88,7 +90,8 @@ class _Reader:
         pairs = [(p["latency_factor"], p.get("energy_factor", 1.0)) for p in (sustained[left], sustained[right])]
         return tuple(a + share * (b - a) for a, b in zip(*pairs, strict=True))
 
-    def read_links(self, device_index, devices):
+    def read_links(self, device_index: dict[str, int], devices: tuple[Device, ...]) -> tuple[Link, ...]:
+        """Return the links of the document; UserError for an unknown device or a second link."""
         links = []
         for i, link in enumerate(self.document.get("links", [])):
             ends = [
@@ -106,7 +109,8 @@ class _Reader:
         check_links(links, devices, self.where)
         return tuple(links)
 
-    def read_stage(self, i, stage, device_index):
+    def read_stage(self, i: int, stage: Json, device_index: dict[str, int]) -> Stage:
+        """Return stage `i` with its options; UserError when two variants of a device have one name."""
         rows = []
         for device, profile in stage["profiles"].items():
             place = f"stages[{i}].profiles.{device}"
@@ -136,7 +140,8 @@ class _Reader:
             options.append(Option(device, name, **numbers, **labels))
         return Stage(stage["name"], tuple(options), stage.get("description", ""), stage.get("deadline_ms"))
 
-    def read_tensors(self, stage_index):
+    def read_tensors(self, stage_index: dict[str, int]) -> tuple[list[Tensor], list[tuple[int, int]]]:
+        """Return (tensors, edges as pairs of stages); without `edges` the stages form a chain."""
         stages = self.document["stages"]
         if "edges" not in self.document:
             chain = [(i, i + 1) for i in range(len(stages) - 1)]
@@ -162,7 +167,8 @@ class _Reader:
         tensors = [Tensor(source, tuple(targets), size, name) for (source, name), (size, _, targets) in groups.items()]
         return tensors, edges
 
-    def read_ends(self, device_index):
+    def read_ends(self, device_index: dict[str, int]) -> list[int | None]:
+        """Return the devices (indices) of ingest and egress, None where the document has none."""
         ends = []
         for key in ("ingest", "egress"):
             end = self.document.get(key)
@@ -215,23 +221,24 @@ def _add_ends(tensors, edges, document, ingest, egress):
     return tensors
 
 
-def _sort_stages(edges, stages, where):
-    """Return the stages in the order they run: the first in the file among those whose inputs are there."""
+def _sort_stages(edges: list[tuple[int, int]], stages: list[Json], where: str | Path) -> tuple[int, ...]:
+    """Return the stages in the order of serial execution.
+
+    The next stage is always the first one in the document whose inputs are there.
+    """
     waiting = {i: {a for a, b in edges if b == i} for i in range(len(stages))}
     order = []
     while waiting:
         ready = next((i for i, sources in waiting.items() if not sources & waiting.keys()), None)
         if ready is None:
-            raise UserError(
-                f"{where}: edges form a cycle: {_trace_cycle(waiting, stages)}; a pipeline runs forward only"
-            )
+            raise UserError(f"{where}: edges form a cycle: {_trace_cycle(waiting, stages)}; remove one of these edges")
         order.append(ready)
         del waiting[ready]
     return tuple(order)
 
 
-def _trace_cycle(waiting, stages):
-    """Walk backwards among stages that wait for each other until one comes up again."""
+def _trace_cycle(waiting: dict[int, set[int]], stages: list[Json]) -> str:
+    """Return a cycle among stages that wait for each other, as text: `a → b → a`."""
     trail, stage = [], next(iter(waiting))
     while stage not in trail:
         trail.append(stage)
@@ -240,8 +247,8 @@ def _trace_cycle(waiting, stages):
     return " → ".join(stages[i]["name"] for i in reversed(cycle))
 
 
-def _check_crossings(scenario, where):
-    """Every hand-over must be possible somehow: a shared device, or a link from a device of one to one of the other."""
+def _check_crossings(scenario: Scenario, where: str | Path) -> None:
+    """Raise UserError for a hand-over that no placement can make: no common device, and no link between the devices."""
     joined = {(link.source, link.target) for link in scenario.links}
     joined |= {(link.target, link.source) for link in scenario.links if link.bidirectional}
     for tensor in scenario.tensors:
@@ -261,8 +268,10 @@ def _check_crossings(scenario, where):
             )
 
 
-def _devices_of(scenario, stage, end):
-    return {end} if stage is None else {option.device for option in scenario.stages[stage].options}
+def _devices_of(scenario: Scenario, stage: int | None, end: int | None) -> set[int]:
+    return (
+        {-1 if end is None else end} if stage is None else {option.device for option in scenario.stages[stage].options}
+    )
 
 
 def _check_shared_weights(scenario, where):

@@ -1,21 +1,29 @@
 """Lagrangian bounds of a chain: limits become prices, and one backward pass gives the best completion of every label.
 
 For prices λ ≥ 0 per limit, min over paths of objective + Σ λ (use − limit) never exceeds the best feasible objective.
-Rows with weight 1 on the objective are *blends* (bounds on it); rows with weight 0 are *proofs*: a positive value means
-that no completion keeps the limits. Uses and limits are scaled so that a limit is 1.
+Rows with weight 1 on the objective are *blends* and bound it; rows with weight 0 are *proofs*: a positive value means
+that no completion keeps the limits. Uses and limits are scaled so that each limit is 1.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 _KEPT = 4
 
 
+class PricedChain(Protocol):
+    """What a search must have: costs per option and move, and (use, move, limit, …) of every limit that can bind."""
+
+    objective: tuple[np.ndarray, np.ndarray]
+    resources: list[tuple[Any, ...]]
+
+
 @dataclass
 class Bounds:
-    """Tables of several price rows: costs per option and move, best cost ahead (−Σ λ · limit included)."""
+    """Tables of several price rows: costs per option and per move, and the least cost ahead (−Σ λ · limit included)."""
 
     use: np.ndarray
     move: np.ndarray
@@ -32,12 +40,12 @@ class Multipliers:
     prices: np.ndarray
 
     @classmethod
-    def plain(cls, limits):
-        """The objective alone, and every limit alone."""
+    def plain(cls, limits: int) -> Self:
+        """Return the first rows to try: the objective alone, and every limit alone."""
         prices = np.concatenate([np.zeros((1, limits)), np.eye(limits)])
         return cls(np.array([1.0] + [0.0] * limits), prices)
 
-    def tabulate(self, search):
+    def tabulate(self, search: PricedChain) -> Bounds:
         """Return the `Bounds` of these rows for a search."""
         rows = [_price(search, w, p) for w, p in zip(self.weight, self.prices, strict=True)]
         ahead = [look_ahead(use, move) for use, move in rows]
@@ -54,10 +62,10 @@ class Multipliers:
         )
 
 
-def seek_multipliers(search, start, best_value, rounds):
+def seek_multipliers(search: PricedChain, start: Multipliers, best_value: float, rounds: int) -> Multipliers:
     """Return `start` with better price rows, found by `rounds` of subgradient steps towards `best_value`.
 
-    Without a known plan the same steps look for prices that prove the limits unattainable.
+    Without a known plan (`best_value` infinite), the steps also look for prices that prove the limits unattainable.
     """
     count = len(search.resources)
     blends = [(p, _dual(search, 1.0, p)[0]) for p in start.prices[start.weight > 0]]
@@ -77,8 +85,10 @@ def seek_multipliers(search, start, best_value, rounds):
     return Multipliers(np.array([1.0] * len(blends) + [0.0] * len(proofs)), prices)
 
 
-def _climb(search, weight, prices, target, rounds, normalize=False):
-    """Subgradient ascent with Polyak steps; return the best few `(prices, value)`, worst first."""
+def _climb(
+    search: PricedChain, weight: float, prices: np.ndarray, target: float, rounds: int, normalize: bool = False
+) -> list[tuple[np.ndarray, float]]:
+    """Return the best few `(prices, value)` of subgradient ascent with Polyak steps, worst first."""
     factor, best, idle, trail = 1.0, -math.inf, 0, []
     for _ in range(rounds):
         value, excess = _dual(search, weight, prices)
@@ -101,10 +111,10 @@ def _climb(search, weight, prices, target, rounds, normalize=False):
     return trail[-3:]
 
 
-def _dual(search, weight, prices):
-    """Return the Lagrangian value and its subgradient, the use beyond each limit of the path that attains it."""
+def _dual(search: PricedChain, weight: float, prices: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the Lagrangian value and its subgradient: by how much the path that attains it exceeds each limit."""
     use, move = _price(search, weight, prices)
-    ahead, following = look_ahead(use, move, trace=True)
+    ahead, following = trace_ahead(use, move)
     first = use[0] + ahead[0]
     option = int(first.argmin())
     value = float(first[option])
@@ -123,8 +133,8 @@ def _dual(search, weight, prices):
     return value, np.array(excess)
 
 
-def _price(search, weight, prices):
-    """Return option and move costs with the limits priced in; what is forbidden stays infinite."""
+def _price(search: PricedChain, weight: float, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return option and move costs with the limits priced in; forbidden ones stay infinite."""
     use, move = search.objective
     if weight == 0:
         use, move = np.where(np.isinf(use), np.inf, 0.0), np.where(np.isinf(move), np.inf, 0.0)
@@ -135,18 +145,19 @@ def _price(search, weight, prices):
     return use, move
 
 
-def look_ahead(use, move, trace=False):
-    """Return the cheapest cost after each option (stages × options), and with `trace` the option that follows."""
-    length, width = use.shape
-    ahead = np.zeros((length, width))
-    following = []
-    index = np.arange(width)
-    for i in range(length - 1, 0, -1):
+def look_ahead(use: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """Return the least cost after each option (stages × options)."""
+    ahead = np.zeros(use.shape)
+    for i in range(len(use) - 1, 0, -1):
+        (move[i] + (use[i] + ahead[i])).min(axis=1, out=ahead[i - 1])
+    return ahead
+
+
+def trace_ahead(use: np.ndarray, move: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the least cost after each option, and per stage but the last the best option that follows each option."""
+    ahead, following = np.zeros(use.shape), []
+    for i in range(len(use) - 1, 0, -1):
         table = move[i] + (use[i] + ahead[i])
-        if trace:
-            best = table.argmin(axis=1)
-            following.append(best)
-            ahead[i - 1] = table[index, best]
-        else:
-            table.min(axis=1, out=ahead[i - 1])
-    return (ahead, following[::-1]) if trace else ahead
+        following.append(table.argmin(axis=1))
+        ahead[i - 1] = table[np.arange(use.shape[1]), following[-1]]
+    return ahead, following[::-1]

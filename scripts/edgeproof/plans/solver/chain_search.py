@@ -1,26 +1,28 @@
-"""Exact placement of a chain: forward labels, pruned by bounds that know every later crossing.
+"""Exact placement of a chain by labels, pruned by bounds that know every later crossing.
 
-A label is a placement of the first stages. It is dropped when a limit is out of reach, when even its most
-optimistic completion is worse than the k-th best plan known, or when k other labels on the same option are at least
-as good in every respect. The optimistic completion is Lagrangian: limits are priced into the costs (`bounds.py`),
-so the bound sees crossings and limits at once. The search starts narrow and widens until nothing had to be cut off
-for width; then the result is proved.
+A label is a placement of the first stages. It is dropped when a limit is out of reach, when even its most optimistic
+completion is worse than the k-th best plan known, or when k other labels on the same option are at least as good in
+every respect. The optimistic completion is Lagrangian: limits are priced into the costs (`bounds.py`), so the bound
+sees crossings and limits at once. The search starts with few labels per stage and is repeated with more, until none was
+dropped for lack of room; then the result is proved.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from edgeproof.plans.scenario.costs import FORBIDDEN
-from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.scenario.costs import FORBIDDEN, TOLERANCE, Caps, Problem
+from edgeproof.plans.scenario.goals import Level, Metric
+from edgeproof.plans.scenario.model import Placement, Schedule
 
 from .bounds import Multipliers, seek_multipliers
 from .depth_first import search_depth_first
 from .viterbi import search_uncoupled
 
-_WIDTHS = (48, 512, 4_096, 32_768, 400_000)
-_TOLERANCE = 1e-9
+LABEL_LIMIT = 400_000  # labels per stage by default
+_WIDTHS = (48, 512, 4_096, 32_768, LABEL_LIMIT)
 _RIVALS = 96
 _SHORT = 64
 
@@ -29,21 +31,21 @@ _SHORT = 64
 class SearchResult:
     """What a search found: placements, best first; `bound` on the first level's value; `proven`: the ranking is exact.
 
-    `schedules` has, for scheduled execution, one `(stage starts, {(tensor, from, to): start})` in units per placement.
+    `schedules` has one schedule per placement for scheduled execution, and is empty otherwise.
     """
 
-    placements: list
+    placements: list[Placement]
     bound: float
     proven: bool
     nodes: int
     engine: str
-    schedules: tuple = ()
+    schedules: tuple[Schedule | None, ...] = ()
 
 
 class Chain:
-    """A problem as dense arrays, stage by stage: `use[r]` of resource r per option, `move[r]` per pair of options."""
+    """A problem as dense arrays, stage by stage: use of each resource per option, and per move between options."""
 
-    def __init__(self, problem):
+    def __init__(self, problem: Problem) -> None:
         self.problem = problem
         order = problem.order
         self.length, self.width = len(order), max(len(problem.device[stage]) for stage in order)
@@ -67,8 +69,11 @@ class Chain:
             array[row, : len(table[stage])] = table[stage]
         return array
 
-    def _fill_moves(self, problem):
-        """`move[i]` is the crossing from stage i-1 to stage i; ingest and egress join the costs of their stage."""
+    def _fill_moves(self, problem: Problem) -> None:
+        """Fill the crossings: `move[i]` is that from stage i − 1 to stage i.
+
+        Ingest and egress are added to the costs of their stage.
+        """
         between = [
             (problem.position[tensor.consumers[0]], index)
             for index, tensor in enumerate(problem.scenario.tensors)
@@ -96,8 +101,8 @@ class Chain:
         self.latency[row] += np.where(latency == FORBIDDEN, 0, latency)
         self.energy[row] += np.where(latency == FORBIDDEN, 0, problem.cross_energy_array[tensor][pair])
 
-    def resource(self, metric):
-        """Return `(use, move)` of a metric: integer arrays per option and per move (move may be None)."""
+    def resource(self, metric: Metric) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return `(use, move)` of a metric: integers per option and per move (move may be None)."""
         if isinstance(metric, tuple):
             return np.where(self.device == metric[1], self.weights, 0), None
         return {
@@ -108,11 +113,11 @@ class Chain:
         }[metric]
 
 
-def is_chain(problem):
-    """Return whether the stages form one chain whose memory adds up (or can never matter)."""
+def is_chain(problem: Problem) -> bool:
+    """Return whether the stages form one chain whose memory adds up, or never matters."""
     scenario = problem.scenario
-    inner = [t for t in scenario.tensors if t.producer is not None and t.consumers != (-1,)]
-    pairs = [(problem.position[t.producer], problem.position[c]) for t in inner for c in t.consumers]
+    inner = [(t.producer, t.consumers) for t in scenario.tensors if t.producer is not None and t.consumers != (-1,)]
+    pairs = [(problem.position[producer], problem.position[c]) for producer, consumers in inner for c in consumers]
     if sorted(pairs) != [(i, i + 1) for i in range(len(problem.order) - 1)]:
         return False
     if any(option.shared_weights for stage in scenario.stages for option in stage.options):
@@ -120,8 +125,8 @@ def is_chain(problem):
     return _memory_adds_up(problem) or memory_never_binds(problem, problem.caps)
 
 
-def handles(problem, level, caps):
-    """Return whether `search_chain` can minimize this level under these caps."""
+def handles_chain(problem: Problem, level: Level, caps: Caps) -> bool:
+    """Return whether `search_chain` can minimise this level under these caps."""
     if not is_chain(problem) or caps.period is not None or "period" in level.weights:
         return False
     return _memory_adds_up(problem) or not any(isinstance(metric, tuple) for metric in level.weights)
@@ -131,8 +136,8 @@ def _memory_adds_up(problem):
     return problem.scenario.version == 1 or not (any(problem.sizes) or any(any(row) for row in problem.activations))
 
 
-def memory_never_binds(problem, caps):
-    """Return whether every budget exceeds what all stages together could take there."""
+def memory_never_binds(problem: Problem, caps: Caps) -> bool:
+    """Return whether every budget exceeds what all stages together could take on the device."""
     for device, cap in enumerate(caps.memory):
         need = 2 * sum(problem.sizes)
         for i, options in enumerate(problem.device):
@@ -145,23 +150,30 @@ def memory_never_binds(problem, caps):
     return True
 
 
-def search_chain(problem, level, caps=None, top_k=1, chain=None, width_limit=_WIDTHS[-1]):
+def search_chain(
+    problem: Problem,
+    level: Level,
+    caps: Caps | None = None,
+    top_k: int = 1,
+    chain: Chain | None = None,
+    width_limit: int = LABEL_LIMIT,
+) -> SearchResult:
     """Return the `SearchResult` of the `top_k` best placements by `level` and the tie-breakers, under `caps`."""
     caps = caps or problem.caps
     nodes = 0
     if len(problem.order) <= _SHORT:
         placements, nodes = search_depth_first(problem, level, caps, top_k, _memory_adds_up(problem))
         if placements is not None:
-            best = level.value(problem.evaluate(placements[0])) * level.scale if placements else math.inf
+            best = level.value(problem.require_totals(placements[0])) * level.scale if placements else math.inf
             return SearchResult(placements, float(best), True, nodes, "depth-first")
     search = _Search(problem, level, caps, top_k, chain or Chain(problem), nodes)
     if search.hopeless:
         return SearchResult([], math.inf, True, nodes, "labels")
     if not search.resources and not any(cap is not None for cap in search.caps.deadlines):
         placements = search_uncoupled(search)
-        best = level.value(problem.evaluate(placements[0])) * level.scale if placements else math.inf
+        best = level.value(problem.require_totals(placements[0])) * level.scale if placements else math.inf
         return SearchResult(placements, float(best), True, search.nodes, "labels")
-    multipliers = search.multipliers
+    multipliers, cut = search.multipliers, math.inf
     for attempt, width in enumerate(_WIDTHS):
         width = min(width, width_limit)
         if attempt and search.resources:
@@ -176,19 +188,20 @@ def search_chain(problem, level, caps=None, top_k=1, chain=None, width_limit=_WI
 
 
 class _Search:
-    """One minimization: objective and limits that can bind, as floats for bounds and integers for facts."""
+    """One minimisation: objective and limits that can bind, as floats for bounds and integers for totals."""
 
-    def __init__(self, problem, level, caps, top_k, chain, nodes=0):
+    def __init__(self, problem: Problem, level: Level, caps: Caps, top_k: int, chain: Chain, nodes: int = 0) -> None:
         self.problem, self.level, self.caps, self.top_k, self.chain = problem, level, caps, top_k, chain
         self.nodes, self.ranked, self.keys = nodes, [], []
         self.scale = float(level.scale)
         use, move = self._blend(level)
         self.objective = np.where(chain.entry, use, np.inf), np.where(chain.open, move, np.inf)
-        self.resources, self.tracked, self.hopeless = [], [], False
+        self.resources: list[tuple[Any, ...]] = []
+        self.tracked, self.hopeless = [], False
         self._select_resources()
         self.multipliers = Multipliers.plain(len(self.resources))
 
-    def _blend(self, level: Level):
+    def _blend(self, level: Level) -> tuple[np.ndarray, np.ndarray]:
         use = np.zeros(self.chain.latency.shape)
         move = np.zeros(self.chain.move_latency.shape)
         for metric, weight in level.weights.items():
@@ -199,13 +212,17 @@ class _Search:
                 move += rate * transition
         return use, move
 
-    def _select_resources(self):
-        """Keep the limits that some placement could break; `tracked` also has what breaks ties or is dominated by."""
+    def _select_resources(self) -> None:
+        """Keep the limits that some placement could break; `tracked` also has what ties and dominance need."""
         caps = self.caps
-        limited = [("latency", caps.latency), ("energy", caps.energy), ("accuracy", caps.accuracy)]
+        limited: list[tuple[Metric, int | None]] = [
+            ("latency", caps.latency),
+            ("energy", caps.energy),
+            ("accuracy", caps.accuracy),
+        ]
         if _memory_adds_up(self.problem):
             limited += [(("memory", device), cap) for device, cap in enumerate(caps.memory)]
-        names = ["latency", "energy", "switches"]
+        names: list[Metric] = ["latency", "energy", "switches"]
         for metric, cap in limited:
             if cap is None:
                 continue
@@ -231,20 +248,22 @@ class _Search:
         return int(top)
 
     @property
-    def best_value(self):
+    def best_value(self) -> float:
         """The first level's value of the best plan so far, in readers' units; infinity without one."""
         return float(self.keys[0][0] * self.level.scale) if self.keys else math.inf
 
     @property
-    def cutoff(self):
-        """What a label must not exceed to matter: the value of the k-th best plan so far, plus the tolerance."""
+    def cutoff(self) -> float:
+        """The largest value that still matters: that of the k-th best plan so far, plus the tolerance."""
         if len(self.keys) < self.top_k:
             return math.inf
         value = float(self.keys[self.top_k - 1][0] * self.level.scale)
-        return value + _TOLERANCE * max(1.0, abs(value))
+        return value + TOLERANCE * max(1.0, abs(value))
 
-    def sweep(self, multipliers, width):
-        """Label all stages, at most `width` labels per stage; return the least bound cut off (inf: none)."""
+    def sweep(self, multipliers: Multipliers, width: int) -> float:
+        """Label all stages with at most `width` labels each; return the least bound among those dropped for room (inf:
+        none).
+        """
         chain, bounds = self.chain, multipliers.tabulate(self)
         self.dominance_pays = True
         rows = bounds.use.shape[-1]
@@ -303,15 +322,15 @@ class _Search:
 
     def _is_hopeful(self, optimistic, bounds):
         """Return which labels may still keep every limit and reach the k-th best plan known."""
-        ceiling = np.full(optimistic.shape[1], _TOLERANCE)
+        ceiling = np.full(optimistic.shape[1], TOLERANCE)
         ceiling[bounds.blends] = self.cutoff
         return (optimistic <= ceiling).all(axis=1)
 
-    def _drop_dominated(self, keep, option, labels, best):
+    def _drop_dominated(self, keep: np.ndarray, option: np.ndarray, labels: np.ndarray, best: np.ndarray) -> np.ndarray:
         """Drop labels that `top_k` others on the same option match or beat in every tracked total.
 
-        Equal totals count as beaten only by an earlier label: labels are in the order of their paths, so this is the
-        last tie-breaker.
+        A label with equal totals counts only when it comes earlier: labels are in the order of their paths, and the
+        path is the last tie-breaker.
         """
         for o in range(self.chain.width):
             group = np.flatnonzero(keep & (option == o))
@@ -334,15 +353,15 @@ class _Search:
             keep[group[beaten >= self.top_k]] = False
         return keep
 
-    def _collect(self, history, labels):
-        """Rank complete labels exactly, together with the plans known from narrower sweeps."""
+    def _collect(self, history: list[Any], labels: np.ndarray) -> None:
+        """Rank complete labels exactly, together with the plans known from earlier sweeps."""
         if not len(labels):
             return
         found = dict(zip(self.ranked, self.keys, strict=True))
         value = np.zeros(len(labels))
         for metric, weight in self.level.weights.items():
             value += float(weight * self.level.scale) * labels[:, self.tracked.index(metric)]
-        margin = _TOLERANCE * max(1.0, abs(float(value.min())))
+        margin = TOLERANCE * max(1.0, abs(float(value.min())))
         kth = np.sort(value)[min(self.top_k, len(value)) - 1]
         for index in np.flatnonzero(value <= kth + margin):
             placement, row = [], int(index)

@@ -1,24 +1,28 @@
 """The best prices of a Lagrangian bound by cutting planes in a box (Marsten, Hogan and Blankenship 1975, "Boxstep").
 
 Every evaluation gives a plane above the bound. The next prices are where the lowest of all planes is highest, near the
-best prices known. For the few prices of a placement this needs tens of evaluations, where subgradient steps zigzag.
+best prices known. For the few prices of a placement this needs tens of evaluations; subgradient steps zigzag.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from ortools.linear_solver import pywraplp
 
-_CONVERGED = 1e-7  # of the bound: what the planes still promise
-_SMALLEST = 1e-9  # box, as a share of the first one
+_CONVERGED = 1e-7  # gain that the planes still promise, relative to the bound
+_SMALLEST = 1e-9  # size of the box, relative to the first one
 
 
-def ascend(dual, prices, box, rounds):
+def ascend(
+    dual: Callable[[np.ndarray], tuple[float, np.ndarray]], prices: np.ndarray, box: float, rounds: int
+) -> tuple[np.ndarray, float]:
     """Return `(prices, value)` of the best of at most `rounds` evaluations.
 
-    `dual(prices)`: the bound and a subgradient. `box`: how far prices may move at first.
+    `dual(prices)` returns the bound and a subgradient. `box`: how far prices may move at first.
     """
     center, size = np.array(prices, float), float(box)
     best, slope = dual(center)
-    planes = [(best - slope @ center, slope)]
+    planes = [(float(best - slope @ center), slope)]
     for _ in range(rounds - 1):
         promised, point = _maximize(planes, center, size)
         if promised - best <= _CONVERGED * abs(best):
@@ -27,7 +31,7 @@ def ascend(dual, prices, box, rounds):
             size *= 4
             continue
         value, slope = dual(point)
-        planes.append((value - slope @ point, slope))
+        planes.append((float(value - slope @ point), slope))
         if value > best:
             if value - best > 0.5 * (promised - best):
                 size *= 2
@@ -39,8 +43,10 @@ def ascend(dual, prices, box, rounds):
     return center, best
 
 
-def _maximize(planes, center, size):
-    """Return the highest value below all planes within the box around `center`, and where: at no negative price."""
+def _maximize(planes: list[tuple[float, np.ndarray]], center: np.ndarray, size: float) -> tuple[float, np.ndarray]:
+    """Return the highest value below all planes within the box around `center`, and the prices there (none
+    negative).
+    """
     solver = pywraplp.Solver.CreateSolver("GLOP")
     prices = [solver.NumVar(max(0.0, c - size), c + size, "") for c in center]
     top = solver.NumVar(-solver.infinity(), solver.infinity(), "")

@@ -1,29 +1,37 @@
 """A first try at a chain: depth-first search with bounds that know every later crossing, in plain Python.
 
-Many chains are settled by a few hundred nodes, before arrays are even set up. The search gives up at a budget of nodes
-and says so; then labels and Lagrangian bounds take over (`chain.py`).
+A few hundred nodes settle many chains, before arrays are even set up. When the search reaches its budget of nodes, it
+gives up and says so; `chain_search.py` then goes on with labels and Lagrangian bounds.
 """
 
 import math
+from typing import Any
 
-from edgeproof.plans.scenario.costs import FORBIDDEN
+from edgeproof.plans.scenario.costs import FORBIDDEN, TOLERANCE, Caps, Problem
+from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.scenario.model import Placement
 
 BUDGET = 1_500
-_TOLERANCE = 1e-9
 _INFINITE = 1 << 62
 
 
-def search_depth_first(problem, level, caps, top_k, limits_memory, budget=BUDGET):
-    """Return `(placements, nodes)`: the `top_k` best, best first, or None when the budget of nodes ran out.
+def search_depth_first(
+    problem: Problem, level: Level, caps: Caps, top_k: int, limits_memory: bool, budget: int = BUDGET
+) -> tuple[list[Placement] | None, int]:
+    """Return `(placements, nodes)`: the `top_k` best, best first; None when the budget of nodes was reached.
 
-    `limits_memory` says whether budgets are to be kept (else they are known never to bind).
+    `limits_memory`: keep the memory budgets; otherwise they are known never to bind.
     """
     search = _DepthFirst(problem, level, caps, top_k, limits_memory, budget)
     return (search.rank() if search.run() else None), search.nodes
 
 
 class _DepthFirst:
-    def __init__(self, problem, level, caps, top_k, limits_memory, budget):
+    """One search; `cutoff` is the largest value that can still be among the `top_k` best."""
+
+    def __init__(
+        self, problem: Problem, level: Level, caps: Caps, top_k: int, limits_memory: bool, budget: int
+    ) -> None:
         self.problem, self.level, self.caps, self.top_k, self.budget = problem, level, caps, top_k, budget
         self.nodes, self.found, self.cutoff = 0, [], math.inf
         self.latency_cap = _INFINITE if caps.latency is None else caps.latency
@@ -37,8 +45,10 @@ class _DepthFirst:
         self.moves = self._list_moves(rates)
         self._look_ahead()
 
-    def _list_options(self, stage, rates):
-        """Return `[(value, latency, energy, accuracy, weights, device)]`; where no link leads the value is infinite."""
+    def _list_options(self, stage: int, rates: dict[Any, float]) -> list[Any]:
+        """Return `[(value, latency, energy, accuracy, weights, device)]`; the value is infinite where there is
+        no link.
+        """
         problem, rows = self.problem, []
         for o, device in enumerate(problem.device[stage]):
             latency, energy, value = problem.latency[stage][o], problem.energy[stage][o], 0.0
@@ -60,7 +70,8 @@ class _DepthFirst:
 
     def _list_moves(self, rates):
         """Return, for every stage but the first, `table[from device][to device] = (value, latency, energy)` or None."""
-        problem, moves = self.problem, [None] * len(self.stages)
+        problem = self.problem
+        moves: list[Any] = [None] * len(self.stages)
         latency_rate, energy_rate = rates.get("latency", 0.0), rates.get("energy", 0.0)
         for k, tensor in enumerate(problem.scenario.tensors):
             if tensor.producer is None or tensor.consumers == (-1,):
@@ -95,15 +106,16 @@ class _DepthFirst:
             self.ahead.append(rows)
         self.ahead.reverse()
 
-    def run(self):
+    def run(self) -> bool:
         """Return whether the whole space was searched within the budget of nodes."""
-        return self._descend(0, None, 0.0, 0, 0, 0, [0] * len(self.budgets), [])
+        return self._descend(0, None, (0.0, 0, 0, 0), [0] * len(self.budgets), [])
 
-    def _descend(self, i, last, value, latency, energy, accuracy, memory, path):
+    def _descend(self, i, last, sums, memory, path):
+        """Search the stages from `i` on; return whether the budget sufficed. `sums`: value, latency, energy, drop."""
         if i == len(self.stages):
             self._note(tuple(path))
             return True
-        table, children = self.moves[i], []
+        table, children, (value, latency, energy, accuracy) = self.moves[i], [], sums
         for o, (cost, run_ms, run_mj, drop, need, device) in enumerate(self.stages[i]):
             self.nodes += 1
             rest, move = self.ahead[i][o], (0.0, 0, 0)
@@ -130,7 +142,7 @@ class _DepthFirst:
                 break
             memory[device] += need
             path.append(o)
-            finished = self._descend(i + 1, device, total, ms, mj, drop, memory, path)
+            finished = self._descend(i + 1, device, (total, ms, mj, drop), memory, path)
             path.pop()
             memory[device] -= need
             if not finished:
@@ -139,14 +151,14 @@ class _DepthFirst:
 
     def _note(self, path):
         placement = tuple(path[self.problem.position[stage]] for stage in range(len(path)))
-        totals = self.problem.evaluate(placement)
+        totals = self.problem.require_totals(placement)
         self.found.append((self.level.value(totals), *totals[:3], path, placement))
         self.found.sort()
         del self.found[self.top_k :]
         if len(self.found) == self.top_k:
             value = float(self.found[-1][0] * self.level.scale)
-            self.cutoff = value + _TOLERANCE * max(1.0, abs(value))
+            self.cutoff = value + TOLERANCE * max(1.0, abs(value))
 
-    def rank(self):
+    def rank(self) -> list[Placement]:
         """Return the placements found, best first."""
         return [entry[-1] for entry in self.found]

@@ -1,23 +1,27 @@
-"""Placements in blocks: stages in execution order, cut into runs that each stay on a device of their own.
+"""Placements in blocks: the stages in execution order, cut into runs that each stay on one device.
 
-Where crossings are dear and no device holds everything, good plans look like this, and moving one stage at a time does
-not find them. For every sequence of devices the cuts are found by dynamic programming over the place of the cut, with
-memory kept block by block.
+Where crossings are expensive and no device holds everything, good plans look like this, and a search that moves one
+stage at a time does not find them. For every sequence of devices the cuts are found by dynamic programming, with memory
+kept block by block.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
+from edgeproof.plans.scenario.costs import Caps, Problem
+from edgeproof.plans.scenario.model import Placement
+
 from .elimination import price_copies
 
-_SEQUENCES = 400  # of devices, at most; with five devices there are 325
+_SEQUENCES = 400  # sequences of devices at most; five devices have 325
 
 
-def list_blocks(problem, weights, caps, count):
+def list_blocks(problem: Problem, weights: dict[str, float], caps: Caps, count: int) -> list[Placement]:
     """Return up to `count` placements, the cheapest first by weights per unit of latency, energy and switches.
 
-    Activations, tensors and what a copy saves where it has been before are left to whoever evaluates them.
+    Activations, tensors and copies that are already there are not counted; the caller evaluates the placements.
     """
     layout = _Layout(problem, weights, caps)
     devices = range(len(caps.memory))
@@ -30,7 +34,7 @@ def list_blocks(problem, weights, caps, count):
 class _Layout:
     """Costs by place in the execution order. `cost[d, i]`, `need[d, i]`: of the first i stages on device d."""
 
-    def __init__(self, problem, weights, caps):
+    def __init__(self, problem: Problem, weights: dict[str, float], caps: Caps) -> None:
         self.problem, self.order, self.caps = problem, problem.order, caps
         count, length = len(caps.memory), len(problem.order)
         self.option = np.full((count, length), -1)
@@ -46,13 +50,13 @@ class _Layout:
                     cost[device, place], need[device, place] = value, problem.weights[stage][option]
                     self.option[device, place] = option
         start = np.zeros((count, 1))
-        with np.errstate(invalid="ignore"):  # ∞ − ∞ is no block either
+        with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN: no block
             self.cost = np.concatenate([start, cost.cumsum(axis=1)], axis=1)
         self.need = np.concatenate([start, need.cumsum(axis=1)], axis=1)
         self.crossing = self._price_cuts(weights)
 
-    def _price_cuts(self, weights):
-        """Return `[from, to, place]`: what all tensors that cross a cut before a place cost."""
+    def _price_cuts(self, weights: dict[str, float]) -> np.ndarray:
+        """Return `[from, to, place]`: the cost of all tensors that cross a cut before a place."""
         problem = self.problem
         count, length = len(self.caps.memory), len(self.order)
         prices = np.zeros((count, count, length + 1))
@@ -63,10 +67,12 @@ class _Layout:
                 prices[:, :, problem.position[tensor.producer] + 1 : max(readers) + 1] += table[:, :, None]
         return prices
 
-    def cut(self, sequence):
-        """Return `(cost, sequence, cuts)` of the cheapest blocks on a sequence of devices; None: they do not fit."""
+    def cut(self, sequence: Sequence[int]) -> tuple[float, Sequence[int], list[int]] | None:
+        """Return `(cost, sequence, cuts)` of the cheapest blocks on a sequence of devices; None when they do
+        not fit.
+        """
         length = len(self.order)
-        best, trail = None, []
+        best, trail = np.zeros(length + 1), []
         for number, device in enumerate(sequence):
             block = self.cost[device][None, :] - self.cost[device][:, None]  # [from, until]
             size = self.need[device][None, :] - self.need[device][:, None]
@@ -86,8 +92,8 @@ class _Layout:
             cuts.append(int(choice[cuts[-1]]))
         return float(best[length]), sequence, cuts[:0:-1]
 
-    def place(self, sequence, cuts):
-        """Return the placement of blocks: a tuple with one option per stage, in the stages' order."""
+    def place(self, sequence: Sequence[int], cuts: list[int]) -> Placement:
+        """Return the placement of blocks."""
         placement = [0] * len(self.order)
         ends = [*cuts, len(self.order)]
         for device, begin, end in zip(sequence, [0, *cuts], ends, strict=True):

@@ -1,34 +1,35 @@
 """The cheapest placement of a graph by variable elimination, where costs add up and nothing is limited.
 
 Stages are taken in execution order. A table holds the least cost for every choice of devices of those stages that a
-later one still depends on: who made a tensor that is yet to be read, and who has read it already (a copy is paid once
-per target device). Choices that no later stage depends on are minimized away. The work is the product of the devices
-of the stages that are open at one time (Bertelè and Brioschi 1972, "Nonserial dynamic programming"): little for graphs
-that are long and narrow, as pipelines and networks are.
+later one still depends on: producers of tensors that are still to be read, and their earlier readers (a copy is paid
+once per target device). Choices that no later stage depends on are minimised away. The work is the product of the
+numbers of devices of the stages that are open at one time (Bertelè and Brioschi 1972, "Nonserial dynamic programming"):
+little for graphs that are long and thin, as pipelines and networks are.
 """
 
 import math
 
 import numpy as np
 
-from edgeproof.plans.scenario.costs import FORBIDDEN
+from edgeproof.plans.scenario.costs import FORBIDDEN, Problem
+from edgeproof.plans.scenario.model import Placement
 
-WIDEST = 50_000  # entries of one table; beyond, another engine is asked
+WIDEST = 50_000  # entries of one table; larger ones are left to other engines
 
 
 class Elimination:
-    """The order in which choices are made and minimized away, for a problem; `widest` is None where it is too wide."""
+    """The order in which choices are made and minimised away; `widest` is None for a graph that is too wide."""
 
-    def __init__(self, problem):
+    def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.devices = [sorted(set(row)) for row in problem.device]
-        self.readers = [sorted((c for c in t.consumers if c != -1), key=problem.position.get)
+        self.readers = [sorted((c for c in t.consumers if c != -1), key=problem.position.__getitem__)
                         for t in problem.scenario.tensors]  # fmt: skip
         self._list_readings()
         self.widest = self._plan()
 
-    def _list_readings(self):
-        """For every stage: the tensors that it reads, and those of which it is the last that can cause a copy."""
+    def _list_readings(self) -> None:
+        """List for every stage the tensors that it reads, and those of which it is the last that can cause a copy."""
         count = len(self.problem.order)
         self.reads, self.closes = [[] for _ in range(count)], [[] for _ in range(count)]
         for k, tensor in enumerate(self.problem.scenario.tensors):
@@ -38,8 +39,10 @@ class Elimination:
             if -1 in tensor.consumers and last is not None:
                 self.closes[last].append(k)
 
-    def _plan(self):
-        """Fill `dropped`: after each step the stages that nothing depends on any more. Return the largest table."""
+    def _plan(self) -> int | None:
+        """Fill `dropped`: after each step, the stages that nothing depends on any more. Return the size of the largest
+        table.
+        """
         problem, until = self.problem, list(range(len(self.problem.order)))
         for k, tensor in enumerate(problem.scenario.tensors):
             if not self.readers[k]:
@@ -60,12 +63,14 @@ class Elimination:
             front = [s for s in front if s not in gone]
         return widest
 
-    def minimize(self, option_costs, copy_costs, output_costs):
+    def minimize(
+        self, option_costs: list[np.ndarray], copy_costs: list[np.ndarray], output_costs: list[np.ndarray]
+    ) -> tuple[float, Placement]:
         """Return `(least cost, placement)`.
 
         `option_costs[stage]`: array over its options. `copy_costs[tensor]`: devices × devices, from and to, 0 on the
-        diagonal and infinite where no link is; `output_costs` likewise, for what leaves the pipeline. The cost is
-        infinite when no placement avoids a crossing without a link.
+        diagonal and infinite where there is no link; `output_costs`: the same for the pipeline's output. The cost is
+        infinite when every placement needs a link that is missing.
         """
         table, front, trail = np.zeros(()), [], []
         best = [self._best_options(stage, costs) for stage, costs in enumerate(option_costs)]
@@ -86,20 +91,22 @@ class Elimination:
             chosen[stage] = int(choice[tuple(chosen[other] for other in others)])
         return float(table), tuple(int(best[stage][1][chosen[stage]]) for stage in range(len(best)))
 
-    def _best_options(self, stage, costs):
-        """Return per device the least cost of a stage and the option that has it: variants concern nobody else."""
+    def _best_options(self, stage: int, costs: np.ndarray) -> tuple[np.ndarray, list[int]]:
+        """Return per device the least cost of a stage and its option; which variant it is does not matter to other
+        stages.
+        """
         options = self.problem.device[stage]
         own = [[o for o, d in enumerate(options) if d == device] for device in self.devices[stage]]
         picks = [min(group, key=lambda o: (costs[o], o)) for group in own]
         return np.array([costs[o] for o in picks]), picks
 
-    def _price_copy(self, front, k, stage, costs):
-        """Return what a stage pays to have a tensor on its device: nothing where a reader before it has it."""
+    def _price_copy(self, front: list[int], k: int, stage: int, costs: np.ndarray) -> np.ndarray:
+        """Return what a stage pays to get a tensor on its device: nothing where an earlier reader has it."""
         producer, index = self.problem.scenario.tensors[k].producer, np.array(self.devices[stage])
         if producer is None:
             price = self._spread(front, (stage,), costs[self.problem.scenario.ingest][index])
         else:
-            price = self._spread(front, (producer, stage), costs[np.ix_(self.devices[producer], index)])
+            price = self._spread(front, (producer, stage), costs[np.array(self.devices[producer])[:, None], index])
         for earlier in self.readers[k]:
             if earlier == stage:
                 break
@@ -107,7 +114,7 @@ class Elimination:
             price = np.where(self._spread(front, (earlier, stage), same), 0.0, price)
         return price
 
-    def _price_output(self, front, k, costs):
+    def _price_output(self, front: list[int], k: int, costs: np.ndarray) -> np.ndarray:
         """Return what the pipeline's output pays to reach the egress device, once all other readers are placed."""
         tensor, egress = self.problem.scenario.tensors[k], self.problem.scenario.egress
         if tensor.producer is None:
@@ -119,18 +126,18 @@ class Elimination:
             price = np.where(self._spread(front, (reader,), there), 0.0, price)
         return price
 
-    def _spread(self, front, stages, values):
-        """Return values over some stages' devices with an axis for every open stage."""
+    def _spread(self, front: list[int], stages: tuple[int, ...], values: np.ndarray) -> np.ndarray:
+        """Return values over the devices of some stages, with one axis for every open stage."""
         order = sorted(range(len(stages)), key=lambda n: front.index(stages[n]))
         values = np.transpose(values, order)
         taken = {front.index(stage): values.shape[n] for n, stage in enumerate(stages[i] for i in order)}
         return values.reshape([taken.get(axis, 1) for axis in range(len(front))])
 
 
-def price_copies(problem, weights):
+def price_copies(problem: Problem, weights: dict[str, float]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return `(copy_costs, output_costs)` for weights per unit of latency, energy and switches.
 
-    What enters or leaves the pipeline crosses, but is no switch.
+    Crossings from ingest and to egress are no switches.
     """
     apart = 1.0 - np.eye(len(problem.scenario.devices))
     copies, outputs = [], []

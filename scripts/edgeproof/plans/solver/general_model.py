@@ -1,28 +1,46 @@
-"""The general placement problem as a CP-SAT model: graphs, variants, schedules, memory that comes and goes,
-periods.
+"""The general placement problem as a CP-SAT model: graphs, variants, schedules, memory over time, periods.
 
-Costs stay in the integer units of `costs.py`, divided by their greatest common divisor. A tensor flows from the
-device of its producer to the device of each reader; a copy exists when a flow between two devices does, once per
-target device.
+Costs stay in the integer units of `costs.py`, divided by their greatest common divisor. A tensor flows from the device
+of its producer to the device of each reader. A copy exists when some flow between two devices does, once per target
+device.
 """
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 from ortools.sat.python import cp_model
 
-from edgeproof.plans.scenario.costs import FORBIDDEN
+from edgeproof.plans.scenario.costs import FORBIDDEN, Caps, Problem
+from edgeproof.plans.scenario.goals import Level, Metric
 
 from .chain_search import memory_never_binds
+from .schedule_model import add_live_memory, add_schedule
 
 _LARGEST = 2**58
 
 
 class PlacementModel:
-    """Variables and totals of one problem; `option[i][o]` says that stage i uses option o."""
+    """Variables and totals of one problem.
 
-    def __init__(self, problem, caps, metrics):
-        """Build for `caps` and for every metric in `metrics` (names or `("memory", device)`) a level may ask for."""
+    `option[i][o]`: stage i uses option o. `on[i][d]`: stage i runs on device d. `copies[tensor, from, to]`: that copy
+    is made. `terms[metric]`: (literal, units) whose sum is the metric. `grain[metric]`: the greatest common divisor of
+    its units. For scheduled execution `add_schedule` adds times.
+    """
+
+    # Set by `add_schedule`.
+    horizon: int
+    start: list[cp_model.IntVar]
+    end: list[cp_model.IntVar]
+    makespan: cp_model.IntVar
+    copy_start: dict[tuple[int, int, int], cp_model.IntVar]
+    copy_end: dict[tuple[int, int, int], cp_model.IntVar]
+
+    def __init__(self, problem: Problem, caps: Caps, metrics: Iterable[Metric]) -> None:
+        """Build the model for `caps` and for every metric in `metrics` (names or `("memory", device)`) that a level may
+        use.
+        """
         self.problem, self.caps, self.scenario = problem, caps, problem.scenario
         self.model = cp_model.CpModel()
         self.scheduled = self.scenario.execution == "scheduled"
@@ -31,10 +49,8 @@ class PlacementModel:
         self.copies = {}
         self._add_options()
         self._add_flows()
-        self.grain = {metric: self._grain(metric) for metric in self.terms}
+        self.grain = {metric: self._find_common_divisor(metric) for metric in self.terms}
         if self.scheduled:
-            from .schedule_model import add_schedule
-
             add_schedule(self)
         self.memory = {}
         asked = {metric[1] for metric in metrics if isinstance(metric, tuple)}
@@ -92,13 +108,18 @@ class PlacementModel:
                 if tensor.producer is not None and tensor.consumers != (-1,):
                     self.terms["switches"].append((copy, 1))
 
-    def _add_flow(self, k, source, target):
-        """Return `{(from, to): literal}`, row and column sums equal to where both ends are (None: ingest or egress)."""
+    def _add_flow(
+        self, k: int, source: dict[int, Any] | None, target: dict[int, Any] | None
+    ) -> dict[tuple[int, int], Any]:
+        """Return `{(from, to): literal}` of a tensor's way to one reader, by where both ends are.
+
+        `source`, `target`: {device: literal} of producer and reader; None: ingest or egress.
+        """
         model, table = self.model, self.problem.cross_latency[k]
         if source is None or target is None:
             fixed = self.scenario.ingest if source is None else self.scenario.egress
             flow = {}
-            for device, literal in (target if source is None else source).items():
+            for device, literal in ((target if source is None else source) or {}).items():
                 a, b = (fixed, device) if source is None else (device, fixed)
                 if table[a][b] == FORBIDDEN:
                     model.add(literal == 0)
@@ -112,10 +133,11 @@ class PlacementModel:
             model.add(sum(f for (_, t), f in flow.items() if t == b) == literal)
         return flow
 
-    def _grain(self, metric):
+    def _find_common_divisor(self, metric: str) -> int:
+        """Return the greatest common divisor of a metric's units, 1 where all are 0."""
         return math.gcd(*(coefficient for _, coefficient in self.terms[metric])) or 1
 
-    def total(self, metric):
+    def total(self, metric: Metric) -> tuple[list[Any], int]:
         """Return `(terms, grain)` of a metric: its value in units is grain · Σ coefficient · variable."""
         if isinstance(metric, tuple):
             return self.memory[metric[1]], self.memory_grain
@@ -126,15 +148,15 @@ class PlacementModel:
         grain = self.grain[metric]
         return [(variable, coefficient // grain) for variable, coefficient in self.terms[metric]], grain
 
-    def cap(self, metric, units):
+    def cap(self, metric: Metric, units: int) -> None:
         """Keep a metric at or below `units`."""
         terms, grain = self.total(metric)
         self.model.add(weighted_sum(terms) <= units // grain)
 
-    def blend(self, level):
-        """Return `(terms, scale, rounding)`.
+    def blend(self, level: Level) -> tuple[list[Any], Fraction, float]:
+        """Return `(terms, scale, rounding)` of a level.
 
-        Integer coefficients whose sum / scale is the level's exact value ± rounding.
+        The terms have integer coefficients; their sum / scale is the level's exact value ± rounding.
         """
         exact = {}
         for metric, weight in level.weights.items():
@@ -182,8 +204,8 @@ class PlacementModel:
         if any(cap is not None for cap in caps.deadlines) and not self.scheduled:
             self._add_deadlines()
 
-    def _add_deadlines(self):
-        """Serial execution: what has run and crossed by the end of a stage must fit before its deadline."""
+    def _add_deadlines(self) -> None:
+        """Serial execution: what has run and crossed by the end of a stage must fit before the stage's deadline."""
         problem, grain = self.problem, self.grain["latency"]
         for stage, cap in enumerate(self.caps.deadlines):
             if cap is None:
@@ -217,8 +239,6 @@ class PlacementModel:
                 if problem.memory_rule == "pipelined":
                     terms += self._pipelined_terms(device)
                 elif self.scheduled:
-                    from .schedule_model import add_live_memory
-
                     terms = add_live_memory(self, device, terms)
                 else:
                     terms = self._add_peak(device, terms)
@@ -261,8 +281,8 @@ class PlacementModel:
                 terms.append((copy, 2 * self.problem.sizes[k] // grain))
         return terms
 
-    def _add_peak(self, device, resident):
-        """Serial execution: an integer variable at least as large as what lives on the device in any step."""
+    def _add_peak(self, device: int, resident: list[Any]) -> list[Any]:
+        """Serial execution: return a variable that is at least what is alive on the device at any step."""
         problem, model, grain = self.problem, self.model, self.memory_grain
         live = [[] for _ in problem.order]
         for step, stage in enumerate(problem.order):
@@ -294,8 +314,8 @@ class PlacementModel:
         return [(peak, 1)]
 
 
-def weighted_sum(terms):
-    """Return Σ coefficient · variable."""
+def weighted_sum(terms: list[Any]) -> Any:
+    """Return Σ coefficient · variable as a linear expression."""
     variables = [variable for variable, coefficient in terms if coefficient]
     coefficients = [coefficient for _, coefficient in terms if coefficient]
     return cp_model.LinearExpr.weighted_sum(variables, coefficients)

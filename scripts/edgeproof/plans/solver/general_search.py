@@ -1,29 +1,41 @@
 """Exact search for the general problem with OR-Tools CP-SAT: level after level, plan after plan.
 
-The first plan minimizes the first level, then the second at the best value of the first, and so on; ties that
-remain go to latency, energy, switches and path in the same way. The next plan excludes the placements already
-found. One worker, a fixed seed and a limit in deterministic time: the same answer on every run.
+The first plan minimises the first level, then the second at the best value of the first, and so on; remaining ties go
+to latency, energy, switches and path in the same way. The next plan excludes the placements already found. One worker,
+a fixed seed and a limit in deterministic time give the same answer on every run.
 """
 
 import math
 from fractions import Fraction
+from typing import Any
 
 from ortools.sat.python import cp_model
 
+from edgeproof.plans.scenario.costs import TOLERANCE, Caps, Problem
 from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.scenario.model import Placement, Schedule
 
 from .chain_search import SearchResult
 from .general_model import PlacementModel, weighted_sum
 
 _PATH_DIGITS = 2**50
-_TOLERANCE = 1e-9
 
 
 class GeneralSearch:
-    """One model, solved again and again under growing knowledge."""
+    """One model, solved repeatedly; what one solution proves constrains the next."""
 
-    def __init__(self, problem, levels, caps, effort=60.0, gap=0.0, hint=None):
-        """`effort` is the limit in CP-SAT's deterministic seconds, for everything this search does."""
+    def __init__(
+        self,
+        problem: Problem,
+        levels: tuple[Level, ...],
+        caps: Caps,
+        effort: float = 60.0,
+        gap: float = 0.0,
+        hint: Placement | None = None,
+    ) -> None:
+        """Build the model. `effort`: the limit in CP-SAT's deterministic seconds for the whole search; `hint`: a
+        placement to start from.
+        """
         self.problem, self.levels, self.effort = problem, levels, effort
         wanted = [metric for level in levels for metric in level.weights]
         self.placement = PlacementModel(problem, caps, wanted)
@@ -31,7 +43,7 @@ class GeneralSearch:
         self.gap, self.branches, self.spent = gap, 0, 0.0
         self.hint = hint
 
-    def search(self, top_k):
+    def search(self, top_k: int) -> SearchResult:
         """Return the `SearchResult` of the `top_k` best placements."""
         placements, schedules, bound, proven = [], [], math.inf, True
         for rank in range(top_k):
@@ -65,7 +77,7 @@ class GeneralSearch:
                 bound = float(least / scale * level.scale) - rounding
                 if status == cp_model.INFEASIBLE:
                     return None
-                exact = status == cp_model.OPTIMAL and rounding <= _TOLERANCE
+                exact = status == cp_model.OPTIMAL and rounding <= TOLERANCE
             if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
                 best = self._read()
             if status != cp_model.OPTIMAL or (number == 0 and value > least):
@@ -73,7 +85,7 @@ class GeneralSearch:
                 break
             if terms:
                 self.model.add(weighted_sum(terms) <= value)
-            if number == 0 and self._is_only(best[0]):
+            if number == 0 and best is not None and self._is_only(best[0]):
                 break
         else:
             best, exact = self._settle_path(best, exact)
@@ -93,8 +105,8 @@ class GeneralSearch:
         self._forget(count)
         return status == cp_model.INFEASIBLE
 
-    def _settle_path(self, best, exact):
-        """Break the last ties by path: minimize the options' indices in execution order, some stages at a time."""
+    def _settle_path(self, best: Any, exact: bool) -> tuple[Any, bool]:
+        """Break the last ties by path: minimise the options' indices in execution order, some stages at a time."""
         terms, weight, digits = [], 1, []
         for stage in self.problem.order:
             options = len(self.problem.device[stage])
@@ -117,8 +129,10 @@ class GeneralSearch:
             self.model.add(weighted_sum(terms) <= value)
         return best, exact
 
-    def _tighten_schedule(self, placement):
-        """Fix a placement and let everything start as early as its makespan allows; None when effort ran out."""
+    def _tighten_schedule(self, placement: Placement) -> Schedule | None:
+        """Return a placement's schedule in which everything starts as early as the makespan allows; None when the
+        effort ended.
+        """
         for i, option in enumerate(placement):
             self.model.add(self.placement.option[i][option] == 1)
         status, value, _ = self._minimize([(self.placement.makespan, 1)])
@@ -129,10 +143,12 @@ class GeneralSearch:
         status, _, _ = self._minimize(terms)
         return self._read()[1] if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
 
-    def _minimize_first(self, terms):
-        """Minimize the first level: a short full search, then large neighbourhoods from what is known, then the rest.
+    def _minimize_first(self, terms: list[Any]) -> tuple[Any, Any, Any]:
+        """Minimise the first level: a short full search, then large neighbourhoods of what is known, then a full
+        search.
 
-        A full search alone can leave a large graph with a poor plan; the neighbourhoods find a good one and no bound.
+        A full search alone can leave a large graph with a poor plan; large neighbourhoods find a good plan but no
+        bound.
         """
         left = self.effort - self.spent
         status, value, least = self._minimize(terms, 0.15 * left)
@@ -153,8 +169,12 @@ class GeneralSearch:
                 value = found
         return status, value, least
 
-    def _minimize(self, terms, effort=math.inf, neighbourhoods=False):
-        """Solve for `terms` within `effort` and what is left; return (status, value or None, lower bound)."""
+    def _minimize(
+        self, terms: list[Any], effort: float = math.inf, neighbourhoods: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Solve for `terms` within `effort` and what is left of the whole; return (status, value or None,
+        lower bound).
+        """
         self.model.clear_objective()
         if terms:
             self.model.minimize(weighted_sum(terms))
@@ -208,14 +228,22 @@ class GeneralSearch:
         chosen = [self.placement.option[i][option] for i, option in enumerate(placement)]
         self.model.add_bool_or([literal.negated() for literal in chosen])
 
-    def _forget(self, count):
-        """Empty the constraints added since there were `count` of them (the model keeps their places)."""
+    def _forget(self, count: int) -> None:
+        """Empty the constraints added since there were `count` of them; CP-SAT cannot remove them."""
         constraints = self.model.proto.constraints
         for index in range(count, len(constraints)):
             constraints[index].clear_linear()
             constraints[index].clear_bool_or()
 
 
-def search_general(problem, levels, caps=None, top_k=1, effort=60.0, gap=0.0, hint=None):
+def search_general(
+    problem: Problem,
+    levels: tuple[Level, ...],
+    caps: Caps | None = None,
+    top_k: int = 1,
+    effort: float = 60.0,
+    gap: float = 0.0,
+    hint: Placement | None = None,
+) -> SearchResult:
     """Return the `SearchResult` of the `top_k` best placements by `levels` and the tie-breakers, under `caps`."""
     return GeneralSearch(problem, levels, caps or problem.caps, effort, gap, hint).search(top_k)

@@ -1,17 +1,22 @@
-"""From a placement that breaks limits to one that keeps them, and from there downhill: by moves and exchanges."""
+"""From a placement that breaks limits to one that keeps them, and from there to cheaper ones: by moves and
+exchanges.
+"""
 
 import numpy as np
 
+from edgeproof.plans.scenario.costs import Caps, Problem
+from edgeproof.plans.scenario.model import Placement
+
 _STEPS = 600  # moves and exchanges at most; each is an improvement
-_CANDIDATES = 16  # exchanges per pair of devices that are looked at for being neighbours
+_CANDIDATES = 16  # exchanges per pair of devices that are checked for shared tensors
 _ADDED = ("latency", "energy", "accuracy")
-_LEAST = 1e-12  # what a step must gain, as a share of the objective
+_LEAST = 1e-12  # least gain of a step, relative to the objective
 
 
 class LocalSearch:
     """Steps of one problem, judged by weights per unit of latency, energy, switches and accuracy, under `caps`."""
 
-    def __init__(self, problem, weights, caps):
+    def __init__(self, problem: Problem, weights: dict[str, float], caps: Caps) -> None:
         self.problem, self.weights, self.caps = problem, weights, caps
         self.touching = [set() for _ in problem.order]
         self.neighbours = [set() for _ in problem.order]
@@ -23,10 +28,10 @@ class LocalSearch:
         limits = [getattr(caps, name) for name in _ADDED]
         self.limits = np.array([np.inf if cap is None else cap for cap in limits], float)
 
-    def repair(self, placement):
-        """Return `(objective, placement)` that keeps every limit, or None where none was found from here.
+    def repair(self, placement: Placement) -> tuple[float, Placement] | None:
+        """Return `(objective, placement)` that keeps every limit, or None when none was found from here.
 
-        `placement` has a link for every crossing.
+        `placement` must have a link for every crossing.
         """
         self._start(placement)
         for _ in range(_STEPS):
@@ -44,10 +49,10 @@ class LocalSearch:
 
     def _start(self, placement):
         problem, self.placement = self.problem, list(placement)
-        totals = problem.evaluate(placement)
+        totals = problem.require_totals(placement)
         resident = np.array(problem.resident_memory(placement, problem.devices_of(placement)), float)
-        # What else lives on a device (activations, tensors) changes little from step to step: set it apart. Shared
-        # weights are taken as if each stage had its own; the last word is `evaluate`'s.
+        # Activations and tensors change little from step to step, so they are taken as constant here, and shared
+        # weights as if each stage had its own; `evaluate` decides in the end.
         budgets = [np.inf if cap is None else cap for cap in self.caps.memory]
         self.room = np.array(budgets, float) - (np.array(totals.memory, float) - resident)
         self.used = resident
@@ -55,15 +60,16 @@ class LocalSearch:
         self.rows = [self._list_moves(stage) for stage in range(len(self.placement))]
         self.least = _LEAST * abs(sum(self.weights.get(name, 0.0) * getattr(totals, name) for name in _ADDED))
 
-    def _list_moves(self, stage):
+    def _list_moves(self, stage: int) -> np.ndarray:
         """Return one row per other option of a stage.
 
-        Columns: stage, option, device now and then, weights now and then, and the changes of objective, latency, energy
-        and accuracy.
+        Columns: stage, option, device before and after, weights before and after, and the changes of objective,
+        latency, energy and accuracy.
         """
         problem, here = self.problem, self.placement[stage]
-        before = self._price_copies(stage)
-        rows = []
+        rows, before = [], self._price_copies(stage)
+        if before is None:
+            raise ValueError(f"stage {stage} crosses where there is no link")
         for option, device in enumerate(problem.device[stage]):
             if option == here:
                 continue
@@ -82,8 +88,10 @@ class LocalSearch:
         self.placement[stage] = here
         return np.array(rows, float).reshape(-1, 10)
 
-    def _price_copies(self, stage):
-        """Return (latency, energy, switches) of all copies of tensors that a stage makes or reads; None: no link."""
+    def _price_copies(self, stage: int) -> tuple[int, int, int] | None:
+        """Return (latency, energy, switches) of all copies of tensors that a stage writes or reads; None when a link is
+        missing.
+        """
         problem, latency, energy, switches = self.problem, 0, 0, 0
         scenario, placement = problem.scenario, self.placement
         for k in self.touching[stage]:
@@ -100,10 +108,12 @@ class LocalSearch:
             switches += len(inner) if made is not None else 0
         return latency, energy, switches
 
-    def _choose(self):
-        """Return the best next step as `[(stage, option)]`: one move, or two that exchange places. None: none helps.
+    def _choose(self) -> list[tuple[int, int]] | None:
+        """Return the best next step as `[(stage, option)]`: one move, or two that exchange places; None when none
+        helps.
 
-        Beyond the limits, what lowers the excess at the least cost; within them, what lowers the objective.
+        While limits are broken, it is the step that lowers the excess at the least cost; otherwise the one that lowers
+        the objective most.
         """
         table = np.concatenate(self.rows)
         over = self._exceed_memory(self.used).sum() + self._exceed_totals(self.totals).sum()
@@ -127,8 +137,8 @@ class LocalSearch:
     def _read(self, *rows):
         return [(int(row[0]), int(row[1])) for row in rows]
 
-    def _change_excess(self, table):
-        """Return by how much each move changes what is beyond the limits, each limit counted as a share of itself."""
+    def _change_excess(self, table: np.ndarray) -> np.ndarray:
+        """Return by how much each move changes the sum of relative excesses over the limits."""
         here, there = table[:, 2].astype(int), table[:, 3].astype(int)
         gone, come = table[:, 4], table[:, 5]
         apart = here != there
@@ -138,7 +148,7 @@ class LocalSearch:
         totals = self._exceed_totals(self.totals + table[:, 7:10]).sum(axis=1) - self._exceed_totals(self.totals).sum()
         return freed + filled + totals
 
-    def _exceed_memory(self, used, device=slice(None)):
+    def _exceed_memory(self, used: np.ndarray, device: np.ndarray | slice = slice(None)) -> np.ndarray:
         room = self.room[device]
         return np.where(np.isinf(room), 0.0, np.maximum(used - room, 0.0) / np.maximum(np.abs(room), 1.0))
 
@@ -147,10 +157,10 @@ class LocalSearch:
         beyond = np.maximum(totals - np.where(finite, self.limits, 0.0), 0.0)
         return np.where(finite, beyond / np.maximum(np.where(finite, self.limits, 1.0), 1.0), 0.0)
 
-    def _exchange(self, table, beat):
+    def _exchange(self, table: np.ndarray, beat: float) -> list[tuple[int, int]] | None:
         """Return the best exchange of two stages between two devices that lowers the objective by more than `beat`.
 
-        Only of stages that share no tensor: their changes add up.
+        Only stages that share no tensor are exchanged: their changes add up.
         """
         best, count = None, len(self.room)
         pair = table[:, 2].astype(int) * count + table[:, 3].astype(int)
@@ -170,7 +180,7 @@ class LocalSearch:
             places = np.argwhere(fits)
             for i, j in places[value[fits].argsort()[:_CANDIDATES]]:
                 if value[i, j] < beat and int(coming[j, 0]) not in self.neighbours[int(leaving[i, 0])]:
-                    best, beat = self._read(leaving[i], coming[j]), value[i, j]
+                    best, beat = self._read(leaving[i], coming[j]), float(value[i, j])
                     break
         return best
 

@@ -1,7 +1,9 @@
 """Scheduled execution inside the CP-SAT model: one stage at a time per device, one transfer at a time per link."""
 
+from typing import Any
 
-def add_schedule(placement):
+
+def add_schedule(placement: Any) -> None:
     """Add start and end times, no-overlap per device and channel, the makespan and the deadlines (latency grain)."""
     model, problem, grain = placement.model, placement.problem, placement.grain["latency"]
     horizon = sum(max(row) for row in problem.latency) // grain
@@ -58,7 +60,7 @@ def _add_run(placement, stage, option):
     return model.new_optional_interval_var(start, duration, end, literal, "")
 
 
-def add_live_memory(placement, device, resident):
+def add_live_memory(placement: Any, device: int, resident: list[Any]) -> list[Any]:
     """Return terms of a device's peak: resident weights plus the peak of activations and tensors alive over time."""
     model, problem, grain = placement.model, placement.problem, placement.memory_grain
     intervals, demands = [], []

@@ -1,27 +1,28 @@
-"""One door to both exact engines: which one applies, what its answer proves, and which plan comes first."""
+"""The one entrance to all exact engines: which engine applies, what its answer proves, and which plan comes first."""
 
 from dataclasses import dataclass, replace
 
-from edgeproof.plans.scenario.costs import Problem
+from edgeproof.plans.scenario.costs import TOLERANCE, Caps, Problem, Totals
+from edgeproof.plans.scenario.goals import Goal, Level
+from edgeproof.plans.scenario.model import Placement, Schedule
+from edgeproof.plans.scenario.timeline import trace_schedule
 
-from .chain_search import handles, search_chain
+from .chain_search import LABEL_LIMIT, SearchResult, handles_chain, search_chain
 from .general_search import search_general
-from .narrow_graphs import handles_narrow, search_narrow
+from .lagrangian_search import costs_add_up, search_lagrangian
 
-PROOF_TOLERANCE = 1e-9
-_SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan tells, it need not be the best
-_SLACK = 1e-9
-_LARGE = 48  # stages of a graph: below, CP-SAT alone is done sooner
+_SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan will do
+_LARGE = 48  # stages of a graph; CP-SAT alone is faster below
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How far a search may go: labels per stage of the chain engine, deterministic seconds of CP-SAT.
+    """How far a search may go: labels per stage of a chain, and deterministic seconds of CP-SAT.
 
-    With a `gap` above 0 CP-SAT may stop once (objective − bound) / objective is below it; ties are then left alone.
+    With a `gap` above 0, a search may stop when (objective − bound) / objective is below it; ties are then not broken.
     """
 
-    labels: int = 400_000
+    labels: int = LABEL_LIMIT
     seconds: float = 60.0
     gap: float = 0.0
 
@@ -30,14 +31,14 @@ class Effort:
 class Answer:
     """Ranked placements with their proof.
 
-    `status`: `optimal` (objective = bound within 1e-9), `gap` (limits reached), `infeasible` (proved) or `unknown`
-    (limits reached with no plan). `ranking_proven` also covers tie-breaks and all further ranks. `objective` and
-    `bound` are values of the goal's first level in readers' units.
+    `status`: `optimal` (objective = bound within 1e-9), `gap` (the effort ended first), `infeasible` (proved) or
+    `unknown` (the effort ended without a plan). `ranking_proven` also covers tie-breaks and all further ranks.
+    `objective` and `bound` are values of the goal's first level in readers' units.
     """
 
     status: str
-    placements: tuple
-    schedules: tuple
+    placements: tuple[Placement, ...]
+    schedules: tuple[Schedule | None, ...]
     objective: float | None
     bound: float | None
     ranking_proven: bool
@@ -45,25 +46,29 @@ class Answer:
     nodes: int
 
     @property
-    def gap(self):
+    def gap(self) -> float | None:
         """objective − bound, never below 0; None without a plan."""
-        return None if self.objective is None else max(0.0, self.objective - self.bound)
+        if self.objective is None or self.bound is None:
+            return None
+        return max(0.0, self.objective - self.bound)
 
 
-def find_plans(problem, goal, caps=None, top_k=1, effort=None):
+def find_plans(
+    problem: Problem, goal: Goal, caps: Caps | None = None, top_k: int = 1, effort: Effort | None = None
+) -> Answer:
     """Return the `Answer` with the `top_k` best placements for a `Goal` under `caps` (default: the problem's)."""
     return find_by_levels(problem, goal.levels, caps or problem.caps, top_k, effort or Effort())
 
 
-def find_by_levels(problem, levels, caps, top_k, effort):
-    """As `find_plans`, for bare levels."""
+def find_by_levels(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort) -> Answer:
+    """Return the `Answer` for levels that belong to no named goal; otherwise as `find_plans`."""
     result = None
-    if len(levels) == 1 and handles(problem, levels[0], caps):
+    if len(levels) == 1 and handles_chain(problem, levels[0], caps):
         result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
         if result.proven:
             return _judge(problem, levels[0], result)
-    elif (effort.gap or len(problem.order) >= _LARGE) and handles_narrow(problem, levels, caps):
-        result = search_narrow(problem, levels[0], caps, effort.gap)
+    elif (effort.gap or len(problem.order) >= _LARGE) and costs_add_up(problem, levels, caps):
+        result = search_lagrangian(problem, levels[0], caps, effort.gap)
         if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
             return _judge(problem, levels[0], result)
     hint = result.placements[0] if result and result.placements else None
@@ -76,25 +81,27 @@ def find_by_levels(problem, levels, caps, top_k, effort):
     return answer
 
 
-def _compare_with_serial(problem, level, caps, effort, answer):
-    """Raise AssertionError when a plan executed serially is better than a scheduled optimum: it is a schedule, too."""
+def _compare_with_serial(problem: Problem, level: Level, caps: Caps, effort: Effort, answer: Answer) -> None:
+    """Raise AssertionError when a plan executed serially is better than a scheduled optimum; it is a schedule, too."""
     scenario = replace(problem.scenario, execution="serial")
     serial = Problem(scenario, "pipelined" if problem.memory_rule == "pipelined" else None)
     short = replace(effort, seconds=min(effort.seconds, max(_SERIAL_SHARE * effort.seconds, _SERIAL_SECONDS)))
     found = find_by_levels(serial, (level,), caps, 1, short)
-    if found.placements and (answer.objective is None or found.objective < answer.objective - _SLACK * found.objective):
+    if found.objective is not None and (
+        answer.objective is None or found.objective < answer.objective - TOLERANCE * found.objective
+    ):
         told = "no schedule" if answer.objective is None else f"the optimum {answer.objective:.9g}"
         raise AssertionError(f"the schedule's model is wrong: {told}, but executed serially {found.objective:.9g}")
 
 
-def _is_close(problem, level, result, gap):
-    """Return whether a plan is within a gap of its bound, relative to itself."""
+def _is_close(problem: Problem, level: Level, result: SearchResult, gap: float) -> bool:
+    """Return whether a plan is within a relative gap of its bound."""
     value = _value(problem, level, result)
     return bool(result.placements) and value - result.bound <= gap * abs(value)
 
 
-def _merge(problem, level, first, second):
-    """Neither engine finished: keep the better plans and the better bound."""
+def _merge(problem: Problem, level: Level, first: SearchResult, second: SearchResult) -> SearchResult:
+    """Return the better plans and the better bound of two engines that both ended without a proof."""
     kept = max((first, second), key=lambda r: (bool(r.placements), -_value(problem, level, r)))
     return replace(
         kept,
@@ -117,7 +124,7 @@ def _judge(problem, level, result):
         bound = None if result.proven else result.bound
         return Answer(status, (), (), None, bound, result.proven, result.engine, result.nodes)
     objective = measure_level(problem, level, result.placements[0], schedules[0])
-    closed = result.proven or objective - result.bound <= PROOF_TOLERANCE
+    closed = result.proven or objective - result.bound <= TOLERANCE
     return Answer(
         status="optimal" if closed else "gap",
         placements=tuple(result.placements),
@@ -130,17 +137,15 @@ def _judge(problem, level, result):
     )
 
 
-def measure_level(problem, level, placement, schedule):
+def measure_level(problem: Problem, level: Level, placement: Placement, schedule: Schedule | None) -> float:
     """Return a level's value of one plan in readers' units."""
     return float(level.value(measure_totals(problem, placement, schedule)) * level.scale)
 
 
-def measure_totals(problem, placement, schedule=None):
-    """Return the `Totals` of a plan: those of serial execution, or with a schedule its makespan and memory."""
-    totals = problem.evaluate(placement)
+def measure_totals(problem: Problem, placement: Placement, schedule: Schedule | None = None) -> Totals:
+    """Return the `Totals` of a plan; with a schedule, latency and memory are those of the schedule."""
+    totals = problem.require_totals(placement)
     if schedule is None:
         return totals
-    from edgeproof.plans.scenario.timeline import trace_schedule
-
     timeline = trace_schedule(problem, placement, schedule)
     return totals._replace(latency=timeline.end, memory=timeline.memory)

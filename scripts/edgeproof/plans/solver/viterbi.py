@@ -1,19 +1,23 @@
 """The k best placements of a chain that no limit couples: dynamic programming over stages, exact to the last tie.
 
-Bounds from both ends drop every move that no plan among the k best can use; what is left is walked with exact integers.
+Bounds from both ends drop every move that no plan among the k best can use; the rest is walked with exact integers.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
+from edgeproof.plans.scenario.costs import TOLERANCE
+from edgeproof.plans.scenario.model import Placement
+
 from .bounds import look_ahead
 
-_TOLERANCE = 1e-9
 
-
-def search_uncoupled(search):
-    """Return the `search.top_k` best placements in the problem's stage order; [] when links allow none."""
+def search_uncoupled(search: Any) -> list[Placement]:
+    """Return the `search.top_k` best placements of a `chain_search` search; [] when every placement needs a missing
+    link.
+    """
     chain, top_k = search.chain, search.top_k
     use, move = search.objective
     ahead = look_ahead(use, move)
@@ -24,7 +28,7 @@ def search_uncoupled(search):
         return []
     # Plans through different options of one stage differ, so the k-th smallest bounds the k-th best plan from above.
     kth = float(np.sort(through, axis=1)[:, top_k - 1].min()) if top_k <= chain.width else math.inf
-    cutoff = kth + _TOLERANCE * max(1.0, abs(kth))
+    cutoff = kth + TOLERANCE * max(1.0, abs(kth))
     arcs = behind[:-1, :, None] + move[1:] + use[1:, None, :] + ahead[1:, None, :] <= cutoff
     arcs &= np.isfinite(move[1:])
     metrics = ["latency", "energy", "switches", *(m for m in search.level.weights if m not in search.tracked[:3])]
@@ -86,7 +90,7 @@ def _weigh(rates, amounts):
 def _rank(groups):
     """Return `{option: [(rank, label)]}`, ranks in the order of the labels' paths."""
     order = sorted((label[-3], label[-2], n, o) for o, rows in groups.items() for n, label in enumerate(rows))
-    ranked = {o: [None] * len(rows) for o, rows in groups.items()}
+    ranked: dict[int, list[Any]] = {o: [None] * len(rows) for o, rows in groups.items()}
     for rank, (_, _, n, o) in enumerate(order):
         ranked[o][n] = (rank, groups[o][n])
     return ranked

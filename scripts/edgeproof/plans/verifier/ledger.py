@@ -1,10 +1,14 @@
-"""The verifier's own books: what a placement costs, written from the rules and not from the solver.
+"""The verifier's own accounts: what a placement costs, written from the rules and independent of the solver.
 
 `Ledger` computes with exact fractions, or with floats where a whole space is enumerated.
 """
 
 import itertools
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any, NamedTuple
+
+from edgeproof.plans.scenario.model import Option, Placement, Scenario, Tensor
 
 TOLERANCE = 1e-9
 _BLENDS = {
@@ -13,12 +17,42 @@ _BLENDS = {
     "balanced": (0.75, 0.75, 0.08),
 }
 
+Number = Any  # a Fraction or a float, as the ledger was made
+
+
+class Row(NamedTuple):
+    """What an option costs in ms, mJ, MB and points; `group`: the name of its shared weights, or None."""
+
+    device: int
+    latency: Number
+    energy: Number
+    weights: Number
+    activations: Number
+    accuracy: Number
+    group: str | None
+
+
+class Copy(NamedTuple):
+    """A tensor on its way, in ms and mJ; `rank`: of its first reader there; `link`: None where none is needed."""
+
+    rank: int
+    tensor: int
+    source: int
+    target: int
+    latency: Number
+    energy: Number
+    link: int | None
+
 
 class Ledger:
-    """The costs of a scenario as written; `number` is Fraction (exact) or float (fast)."""
+    """The costs of a scenario as written in its document.
 
-    def __init__(self, scenario, memory_rule, number=Fraction):
+    `number` is Fraction (exact) or float (fast). `memory_rule` is `serial`, `scheduled` or `pipelined`.
+    """
+
+    def __init__(self, scenario: Scenario, memory_rule: str, number: type = Fraction) -> None:
         self.scenario, self.rule, self.number = scenario, memory_rule, number
+        self.ingest, self.egress = (-1 if end is None else end for end in (scenario.ingest, scenario.egress))
         self.rank = {stage: i for i, stage in enumerate(scenario.order)}
         self.options = [[self._read_option(option) for option in stage.options] for stage in scenario.stages]
         self.links = {}
@@ -29,19 +63,21 @@ class Ledger:
             self.links[link.source, link.target] = (index, rates)
             if link.bidirectional:
                 self.links[link.target, link.source] = (index, rates)
+        self.has_deadlines = any(stage.deadline_ms is not None for stage in scenario.stages)
         self.sizes = [self.exact(tensor.size_mb) for tensor in scenario.tensors]
-        self.routes = [self._tabulate_routes(k) for k in range(len(scenario.tensors))]
+        self.known_copies = [self._tabulate_copies(k) for k in range(len(scenario.tensors))]
         floor = self.exact(1e-6)
-        self.latency_ref = max(floor, sum(min(o[1] for o in options) for options in self.options))
-        self.energy_ref = max(floor, sum(min(o[2] for o in options) for options in self.options))
+        self.latency_ref = max(floor, sum(min(o.latency for o in options) for options in self.options))
+        self.energy_ref = max(floor, sum(min(o.energy for o in options) for options in self.options))
 
-    def exact(self, value):
-        """Return a number of the document as `number`: its decimal digits, not their nearest binary fraction."""
+    def exact(self, value: float) -> Number:
+        """Return a number of the document as `number`: a Fraction of its decimal digits, not of the nearest float."""
         return self.number(repr(value) if self.number is Fraction else value)
 
-    def _read_option(self, option):
+    def _read_option(self, option: Option) -> Row:
+        """Return a `Row` of an option's costs, the device's factors applied."""
         device = self.scenario.devices[option.device]
-        return (
+        return Row(
             option.device,
             self.exact(option.latency_ms) * self.exact(device.latency_factor),
             self.exact(option.energy_mj) * self.exact(device.energy_factor),
@@ -51,38 +87,49 @@ class Ledger:
             option.shared_weights,
         )
 
-    def _tabulate_routes(self, k):
-        """Return `{(from, to): (latency, energy, link)}` for one tensor; a missing key is a crossing that cannot be."""
-        size, routes = self.sizes[k], {}
-        for pair in itertools.permutations(range(len(self.scenario.devices)), 2):
-            if size == 0 and self.scenario.version == 1:
-                routes[pair] = (0, 0, None)
-            elif pair in self.links:
-                index, (latency, setup, energy, setup_mj) = self.links[pair]
-                routes[pair] = (size * latency + setup, size * energy + setup_mj, index)
-        return routes
+    def _tabulate_copies(self, k: int) -> dict[tuple[int, int, int], Copy]:
+        """Return `{(reader's rank, from, to): copy}` of one tensor; pairs that no link serves are missing."""
+        size, copies = self.sizes[k], {}
+        ranks = {self.rank.get(reader, len(self.rank)) for reader in self.scenario.tensors[k].consumers}
+        for source, target in itertools.permutations(range(len(self.scenario.devices)), 2):
+            latency, energy, link = 0, 0, None
+            if size != 0 or self.scenario.version != 1:
+                if (source, target) not in self.links:
+                    continue
+                link, (rate, setup, energy_rate, setup_mj) = self.links[source, target]
+                latency, energy = size * rate + setup, size * energy_rate + setup_mj
+            for rank in ranks:
+                copies[rank, source, target] = Copy(rank, k, source, target, latency, energy, link)
+        return copies
 
-    def copies(self, placement):
-        """Return `[(first reader's rank, tensor, from, to, latency, energy, link)]`, or None when a link is missing."""
-        where = [self.options[i][o][0] for i, o in enumerate(placement)]
+    def copies(self, placement: Placement) -> list[Copy] | None:
+        """Return the copies that a placement needs; None when a link is missing."""
+        where = [self.options[i][o].device for i, o in enumerate(placement)]
         found = []
         for k, tensor in enumerate(self.scenario.tensors):
-            home = self.scenario.ingest if tensor.producer is None else where[tensor.producer]
+            home = self.ingest if tensor.producer is None else where[tensor.producer]
             first = {}
             for reader in tensor.consumers:
-                target = self.scenario.egress if reader == -1 else where[reader]
+                target = self.egress if reader == -1 else where[reader]
                 rank = len(self.rank) if reader == -1 else self.rank[reader]
                 if target != home:
                     first[target] = min(rank, first.get(target, rank))
             for target, rank in first.items():
-                route = self.routes[k].get((home, target))
-                if route is None:
+                copy = self.known_copies[k].get((rank, home, target))
+                if copy is None:
                     return None
-                found.append((rank, k, home, target, *route))
+                found.append(copy)
         return found
 
-    def account(self, placement):
-        """Return a dict of totals in the scenario's units (serial execution), or None when a link is missing."""
+    def require_copies(self, placement: Placement) -> list[Copy]:
+        """Return the copies of a placement that has all of its links; ValueError for another one."""
+        copies = self.copies(placement)
+        if copies is None:
+            raise ValueError(f"the placement {placement} crosses where there is no link")
+        return copies
+
+    def account(self, placement: Placement) -> dict[str, Any] | None:
+        """Return the totals of a placement executed serially, in the scenario's units; None when a link is missing."""
         copies = self.copies(placement)
         if copies is None:
             return None
@@ -90,57 +137,61 @@ class Ledger:
         tensors = self.scenario.tensors
         busy, carried = {}, {}
         for option in chosen:
-            busy[option[0]] = busy.get(option[0], 0) + option[1]
+            busy[option.device] = busy.get(option.device, 0) + option.latency
         for copy in copies:
-            carried[copy[6]] = carried.get(copy[6], 0) + copy[4]
+            carried[copy.link] = carried.get(copy.link, 0) + copy.latency
         return {
-            "latency": sum(o[1] for o in chosen) + sum(c[4] for c in copies),
-            "energy": sum(o[2] for o in chosen) + sum(c[5] for c in copies),
-            "switches": sum(1 for c in copies if c[0] < len(self.rank) and tensors[c[1]].producer is not None),
-            "accuracy": sum(o[5] for o in chosen),
+            "latency": sum(o.latency for o in chosen) + sum(c.latency for c in copies),
+            "energy": sum(o.energy for o in chosen) + sum(c.energy for c in copies),
+            "switches": sum(1 for c in copies if c.rank < len(self.rank) and tensors[c.tensor].producer is not None),
+            "accuracy": sum(o.accuracy for o in chosen),
             "period": max([*busy.values(), *carried.values()]),
             "memory": self.memory(chosen, copies),
         }
 
-    def resident(self, chosen):
+    def resident(self, chosen: list[Row]) -> list[Number]:
         """Return the weights on each device in MB; a shared group counts once."""
         used, groups = [self.number(0)] * len(self.scenario.devices), set()
         for option in chosen:
-            if option[6] is None or (option[0], option[6]) not in groups:
-                used[option[0]] += option[3]
-                groups.add((option[0], option[6]))
+            if option.group is None or (option.device, option.group) not in groups:
+                used[option.device] += option.weights
+                groups.add((option.device, option.group))
         return used
 
-    def memory(self, chosen, copies):
-        """Return the memory of each device in MB: resident weights, and tensors and activations as the rule has it."""
+    def memory(self, chosen: list[Row], copies: list[Copy]) -> list[Number]:
+        """Return the memory of each device in MB: resident weights, and tensors and activations by the memory rule."""
         used = self.resident(chosen)
         if self.scenario.version == 1:
             return used
         if self.rule == "pipelined":
             for option in chosen:
-                used[option[0]] += option[4]
+                used[option.device] += option.activations
             for k, tensor in enumerate(self.scenario.tensors):
                 if tensor.producer is None:
                     continue
-                used[chosen[tensor.producer][0]] += 2 * self.sizes[k]
-                for target in {c[3] for c in copies if c[1] == k and c[0] < len(self.rank)}:
+                used[chosen[tensor.producer].device] += 2 * self.sizes[k]
+                for target in {c.target for c in copies if c.tensor == k and c.rank < len(self.rank)}:
                     used[target] += 2 * self.sizes[k]
             return used
         peaks = [self.number(0)] * len(used)
         for step, running in enumerate(self.scenario.order):
             live = [self.number(0)] * len(used)
-            live[chosen[running][0]] += chosen[running][4]
+            live[chosen[running].device] += chosen[running].activations
             for k, tensor in enumerate(self.scenario.tensors):
                 self._add_live(live, k, tensor, step, chosen)
             peaks = [max(pair) for pair in zip(peaks, live, strict=True)]
         return [a + b for a, b in zip(used, peaks, strict=True)]
 
-    def _add_live(self, live, k, tensor, step, chosen):
-        """A tensor lives at home until its last reader anywhere has run, a copy from its first to its last reader."""
+    def _add_live(self, live: list[Number], k: int, tensor: Tensor, step: int, chosen: list[Row]) -> None:
+        """Add one tensor to the memory in use at a step, per device.
+
+        A tensor is alive at home until its last reader on any device has run, a copy from the first to the last reader
+        on its device.
+        """
         if tensor.producer is None:
             return
-        ranks = {self.rank[c]: chosen[c][0] for c in tensor.consumers if c != -1}
-        made, home = self.rank[tensor.producer], chosen[tensor.producer][0]
+        ranks = {self.rank[c]: chosen[c].device for c in tensor.consumers if c != -1}
+        made, home = self.rank[tensor.producer], chosen[tensor.producer].device
         if made <= step <= max([made, *ranks]):
             live[home] += self.sizes[k]
         for device in set(ranks.values()) - {home}:
@@ -148,34 +199,36 @@ class Ledger:
             if min(mine) <= step <= max(mine):
                 live[device] += self.sizes[k]
 
-    def stage_ends(self, placement, copies):
-        """Return the end of each stage in ms when all runs one after another."""
+    def stage_ends(self, placement: Placement, copies: list[Copy]) -> dict[int, Number]:
+        """Return the end of each stage in ms when the stages run one after another."""
         clock, ends = self.number(0), {}
         for rank, stage in enumerate(self.scenario.order):
-            clock += sum(copy[4] for copy in copies if copy[0] == rank)
-            clock += self.options[stage][placement[stage]][1]
+            clock += sum(copy.latency for copy in copies if copy.rank == rank)
+            clock += self.options[stage][placement[stage]].latency
             ends[stage] = clock
         return ends
 
-    def violations(self, placement, totals, limits, ends=None):
-        """Return the names of limits that totals break; a limit of None does not bind."""
-        broken = [
-            name
-            for name in ("latency", "energy", "accuracy", "period")
-            if limits[name] is not None and totals[name] > limits[name] + TOLERANCE
-        ]
+    def violations(
+        self,
+        placement: Placement,
+        totals: dict[str, Any],
+        limits: dict[str, float | None],
+        ends: dict[int, Number] | None = None,
+    ) -> list[str]:
+        """Return the names of the limits that the totals break; `limits` maps a metric to its limit, None: no limit."""
+        broken = [name for name, limit in limits.items() if limit is not None and totals[name] > limit + TOLERANCE]
         for device, used in zip(self.scenario.devices, totals["memory"], strict=True):
             if used > device.memory_mb + TOLERANCE:
                 broken.append(f"memory of {device.name}")
-        if any(stage.deadline_ms is not None for stage in self.scenario.stages):
-            ends = ends or self.stage_ends(placement, self.copies(placement))
+        if self.has_deadlines:
+            ends = ends or self.stage_ends(placement, self.require_copies(placement))
             for i, stage in enumerate(self.scenario.stages):
                 if stage.deadline_ms is not None and ends[i] > stage.deadline_ms + TOLERANCE:
                     broken.append(f"deadline of {stage.name}")
         return broken
 
-    def levels(self, goal, totals):
-        """Return the values a goal compares, first level first."""
+    def levels(self, goal: str, totals: dict[str, Any]) -> list[Number]:
+        """Return the values that a goal compares, first level first."""
         if goal in _BLENDS:
             latency, energy, switches = (self.exact(weight) for weight in _BLENDS[goal])
             return [
@@ -191,24 +244,26 @@ class Ledger:
         }
         return [totals[metric] for metric in named.get(goal) or goal.removeprefix("lex:").split(",")]
 
-    def key(self, goal, placement, totals):
+    def key(self, goal: str, placement: Placement, totals: dict[str, Any]) -> tuple[Any, ...]:
         """Return what plans are ranked by: the goal's levels, latency, energy, switches, path in execution order."""
         path = tuple(placement[stage] for stage in self.scenario.order)
         return (*self.levels(goal, totals), totals["latency"], totals["energy"], totals["switches"], path)
 
-    def enumerate(self, limits):
-        """Yield `(placement, totals, broken limits)` of every placement whose crossings have links."""
+    def enumerate(self, limits: dict[str, float | None]) -> Iterator[tuple[Placement, dict[str, Any], list[str]]]:
+        """Yield `(placement, totals, broken limits)` of every placement that has a link for each of its crossings."""
         for placement in itertools.product(*(range(len(options)) for options in self.options)):
             totals = self.account(placement)
             if totals is not None:
                 yield placement, totals, self.violations(placement, totals, limits)
 
 
-def relax_schedule(ledger, placement, totals):
-    """Return a lower bound of a placement's makespan in ms: its longest path, and its busiest device or link."""
-    copies = ledger.copies(placement)
-    where = [ledger.options[i][o][0] for i, o in enumerate(placement)]
-    carried = {(copy[1], copy[3]): copy[4] for copy in copies}
+def relax_schedule(ledger: Ledger, placement: Placement, totals: dict[str, Any]) -> Number:
+    """Return a lower bound on a placement's makespan in ms: the larger of its longest path and its busiest device or
+    link.
+    """
+    copies = ledger.require_copies(placement)
+    where = [ledger.options[i][o].device for i, o in enumerate(placement)]
+    carried = {(copy.tensor, copy.target): copy.latency for copy in copies}
     ends, last = {}, 0
     for stage in ledger.scenario.order:
         ready = ledger.number(0)
@@ -216,8 +271,8 @@ def relax_schedule(ledger, placement, totals):
             if stage in tensor.consumers:
                 made = ends[tensor.producer] if tensor.producer is not None else 0
                 ready = max(ready, made + carried.get((k, where[stage]), 0))
-        ends[stage] = ready + ledger.options[stage][placement[stage]][1]
+        ends[stage] = ready + ledger.options[stage][placement[stage]].latency
     for k, tensor in enumerate(ledger.scenario.tensors):
-        if -1 in tensor.consumers:
-            last = max(last, ends[tensor.producer] + carried.get((k, ledger.scenario.egress), 0))
+        if -1 in tensor.consumers and tensor.producer is not None:
+            last = max(last, ends[tensor.producer] + carried.get((k, ledger.egress), 0))
     return max(last, totals["period"], *ends.values())

@@ -1,31 +1,35 @@
-"""Trying every placement: what the ranking, the front and the certificate of infeasibility must look like."""
+"""Tries every placement, to find what ranking, fronts and certificate of infeasibility must say."""
 
 import math
 from bisect import insort
+from collections.abc import Callable
+from typing import Any
 
-_TOLERANCE = 1e-9
-_CAPS = {
-    "latency": "max_total_latency_ms",
-    "energy": "max_total_energy_mj",
-    "accuracy": "max_accuracy_drop",
-    "period": "max_period_ms",
-}
-_AXES = {"latency_ms": "latency", "energy_mj": "energy", "accuracy_drop": "accuracy", "period_ms": "period"}
+from edgeproof.core.configuration import Json
+from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS, Placement
+
+from .ledger import Ledger
+from .verdict import Verdict, is_close
 
 
 class Survey:
-    """One pass over a space; `ledger` computes in floats, `limits` maps latency, energy, accuracy, period to caps."""
+    """One pass over all placements.
 
-    def __init__(self, ledger, goal, limits, top_k):
+    `ledger` computes in floats. `limits` maps latency, energy, accuracy and period to their limits. `top_k`: how many
+    values of the goal's first level to keep.
+    """
+
+    def __init__(self, ledger: Ledger, goal: str, limits: dict[str, float | None], top_k: int) -> None:
         self.ledger, self.goal, self.limits, self.top_k = ledger, goal, limits, top_k
         self.count, self.feasible = 0, 0
         self.best, self.front, self.free_front = [], set(), set()
         self.least, self.factor, self.broken_sets = {}, math.inf, set()
 
-    def run(self, relax):
+    def run(self, relax: Callable[[Ledger, Placement, dict[str, Any]], Any] | None) -> None:
         """Look at every placement.
 
-        `relax(ledger, placement, totals)` replaces the latency by a bound (scheduled plans).
+        `relax(ledger, placement, totals)` returns a bound that replaces the latency (scheduled plans); None: the
+        latency as it is.
         """
         for placement, totals, broken in self.ledger.enumerate(self.limits):
             self.count += 1
@@ -56,8 +60,10 @@ class Survey:
         names = [device.name for device in self.ledger.scenario.devices]
         return totals["memory"][names.index(name.removeprefix("memory of "))]
 
-    def _note_front(self, front, totals):
-        """Keep the point unless another is at least as good in all of latency, energy, accuracy and period."""
+    def _note_front(self, front: set[tuple[float, ...]] | None, totals: dict[str, Any]) -> None:
+        """Keep a point unless another is at least as good in latency, energy, accuracy and period; drop those
+        it beats.
+        """
         if front is None:
             return
         point = (totals["latency"], totals["energy"], totals["accuracy"], totals["period"])
@@ -66,8 +72,8 @@ class Survey:
         front -= {other for other in front if all(a <= b for a, b in zip(point, other, strict=True))}
         front.add(point)
 
-    def judge(self, verdict, document):
-        """Add to `verdict` what the plan file says against what was found, and say what is now known."""
+    def judge(self, verdict: Verdict, document: Json) -> None:
+        """Note in `verdict` where the plan file contradicts what was found, and what is known about its optimality."""
         scheduled = self.ledger.scenario.execution == "scheduled"
         if document["status"] in ("infeasible", "unknown"):
             if scheduled and self.feasible:
@@ -85,7 +91,7 @@ class Survey:
             return
         said = [plan["total_score"] for plan in document["plans"]]
         if scheduled:
-            met = abs(said[0] - self.best[0]) <= 20 * _TOLERANCE * max(1.0, abs(said[0]))
+            met = is_close(self.best[0], said[0])
             verdict.expect(said[0] >= self.best[0] - 1e-6, "the objective is below a bound that needs no schedule")
             verdict.optimality = (
                 "confirmed: the objective meets a bound over all placements"
@@ -95,7 +101,7 @@ class Survey:
             return
         complete = len(said) == len(self.best)
         verdict.expect(complete, f"{len(said)} plans of at least {len(self.best)} feasible placements")
-        agree = [abs(a - b) <= 20 * _TOLERANCE * max(1.0, abs(b)) for a, b in zip(said, self.best, strict=False)]
+        agree = [is_close(a, b) for a, b in zip(said, self.best, strict=False)]
         if document["status"] == "optimal":
             verdict.expect(agree[0], f"called optimal at {said[0]}, but {self.best[0]} is possible")
         if document["certificate"]["ranking_proven"]:
@@ -107,7 +113,7 @@ class Survey:
 
     def _judge_front(self, verdict, name, said, found):
         order = ("latency", "energy", "accuracy", "period")
-        columns = [order.index(_AXES[axis]) for axis in said["axes"]]
+        columns = [[METRIC_KEYS[name] for name in order].index(axis) for axis in said["axes"]]
         points = {tuple(point[c] for c in columns) for point in found}
         points = [
             p
@@ -121,7 +127,7 @@ class Survey:
         verdict.expect(matched, f"the front {name} has {len(told)} points, enumeration finds {len(points)}")
 
     def _judge_infeasibility(self, verdict, said):
-        readable = {key: name for name, key in _CAPS.items()}
+        readable = {key: name for name, key in LIMIT_KEYS.items()}
         readable |= {f"memory_mb of {d.name}": f"memory of {d.name}" for d in self.ledger.scenario.devices}
         readable |= {f"deadline_ms of {s.name}": f"deadline of {s.name}" for s in self.ledger.scenario.stages}
         for row in said["relaxations"]:
@@ -144,7 +150,7 @@ class Survey:
         remaining = {frozenset(broken & conflict) for broken in self.broken_sets}
         verdict.expect(frozenset() not in remaining, "the limits in conflict can be kept together")
         for name in conflict if said["conflict_minimal"] else ():
-            verdict.expect(frozenset({name}) in remaining, f"the conflict does not need {name}")
+            verdict.expect(frozenset({name}) in remaining, f"without {name} the limits are still in conflict")
 
 
 def _is_no_claim(needed, reason):

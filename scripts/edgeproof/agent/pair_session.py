@@ -36,6 +36,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import sys
 import time
 from typing import Any, Dict, List, Optional, cast
@@ -60,7 +61,7 @@ def run_pairs(spec: PairsSpec, out: str) -> None:
         try:
             session.run()
         except BaseException as error:
-            session.end("failed" if isinstance(error, NoVerdict) else "interrupted")
+            session.end("failed" if isinstance(error, Exception) else "interrupted")
             raise
 
 
@@ -121,6 +122,9 @@ class PairSession:
             report.update(self._measure_either_way(number, part))
         except ArmFailed as failure:
             report.update(status="failed", reason=failure.reason, failed_arm=failure.arm)
+        except (KeyboardInterrupt, SystemExit):
+            shutil.rmtree(part, ignore_errors=True)
+            raise
         report["seconds"] = round(time.monotonic() - begin, 3)
         report["interleaving"] = {"mode": self._mode, "reason": self._reason}
         report["files"] = _digest_files(part)

@@ -1,17 +1,22 @@
-"""Placing a long, narrow graph: limits become prices, elimination gives the bound, and a local search the plan.
+"""Places a long graph of few open tensors: limits become prices, elimination gives the bound, a local search the plan.
 
-For prices λ ≥ 0 per limit, the least of objective + Σ λ (use − limit) never exceeds the best feasible objective; it is
-found by `elimination.py`, and λ by `cutting_planes.py`. What the cheapest placements at these prices use
-too much of, the local search moves elsewhere. Without limits that bind, the first elimination is the optimum.
+For prices λ ≥ 0 per limit, the least of objective + Σ λ (use − limit) never exceeds the best feasible objective;
+`elimination.py` finds it, and `cutting_planes.py` finds λ. The local search then repairs the placements that are
+cheapest at these prices. When no limit binds, the first elimination is the optimum.
 
-One more limit follows from memory: what needs m devices, and hangs together, crosses m − 1 times at least. Without it
-the prices mix placements of one device each, and the bound knows of no crossing.
+One more limit follows from memory: a connected graph that needs m devices crosses at least m − 1 times. Without it, the
+prices mix placements of one device each, and the bound contains no crossing.
 """
 
 import itertools
 import math
+from collections.abc import Iterable
 
 import numpy as np
+
+from edgeproof.plans.scenario.costs import Caps, Problem
+from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.scenario.model import Placement
 
 from .chain_search import SearchResult
 from .cutting_planes import ascend
@@ -20,23 +25,23 @@ from .elimination import Elimination, price_copies
 from .local_search import LocalSearch
 
 _METRICS = {"latency", "energy", "switches", "accuracy"}
-_WORK = 4e8  # entries of tables in all: some 10 s
-_ROUNDS = (30, 60, 120)  # evaluations of prices, with a local search after each turn
-_STARTS = 8  # placements that the local search begins with, per turn
-_SUBSETS = 10  # devices at most of which all subsets are tried
-_SLACK = 1e-11  # of the bound: what summing floats may have lost
+_WORK = 4e8  # table entries in all: about 10 s
+_ROUNDS = (30, 60, 120)  # evaluations of prices; a local search follows each round
+_STARTS = 8  # placements that a local search starts from
+_SUBSETS = 10  # devices; all subsets are tried up to this many
+_SLACK = 1e-11  # relative to the bound: the rounding error of float sums
 
 
-def handles_narrow(problem, levels, caps):
-    """Return whether the costs of a goal of one level simply add up, so that a bound by elimination means something."""
+def costs_add_up(problem: Problem, levels: tuple[Level, ...], caps: Caps) -> bool:
+    """Return whether the costs of a goal are plain sums over stages and copies, so that elimination bounds them."""
     adds_up = len(levels) == 1 and set(levels[0].weights) <= _METRICS and problem.scenario.execution != "scheduled"
     return adds_up and caps.period is None and all(cap is None for cap in caps.deadlines)
 
 
-def search_narrow(problem, level, caps, gap=0.0):
-    """Return a `SearchResult` of at most one placement with a bound, never `proven`: ties are not looked at.
+def search_lagrangian(problem: Problem, level: Level, caps: Caps, gap: float = 0.0) -> SearchResult | None:
+    """Return a `SearchResult` of at most one placement with a bound; it is never `proven`, because ties are not broken.
 
-    None when the graph is too wide, or no placement avoids crossings without a link. With `gap`, the search ends once
+    None when the graph is too wide, or every placement needs a link that is missing. With `gap`, the search ends once
     (objective − bound) / objective is below it.
     """
     search = _Priced(problem, level, caps)
@@ -63,12 +68,14 @@ def search_narrow(problem, level, caps, gap=0.0):
     return SearchResult(placements, float(bound - _SLACK * abs(bound)), False, search.evaluations, "elimination")
 
 
-def count_crossings(problem, caps):
-    """Return how many crossings between stages no placement can do without, because of memory; 0 if that is not known.
+def count_crossings(problem: Problem, caps: Caps) -> int:
+    """Return how many crossings between stages every placement needs because of memory; 0 if that is not known.
 
-    Copies join the devices that hold something, and so are one less than these at least, if the stages hang together.
+    Copies connect the devices in use, so there are at least as many as devices in use less one, if the graph is
+    connected.
     """
-    if any(cap is None for cap in caps.memory):
+    budgets = [cap for cap in caps.memory if cap is not None]
+    if len(budgets) < len(caps.memory):
         return 0
     group = list(range(len(problem.order)))
     for tensor in problem.scenario.tensors:
@@ -84,15 +91,15 @@ def count_crossings(problem, caps):
         return 0
     for count in devices:
         for chosen in itertools.combinations(devices, count + 1):
-            if needs[:, chosen].min(axis=1).sum() <= sum(caps.memory[device] for device in chosen):
+            if needs[:, chosen].min(axis=1).sum() <= sum(budgets[device] for device in chosen):
                 return count
     return 0
 
 
-def _list_needs(problem):
+def _list_needs(problem: Problem) -> np.ndarray:
     """Return stages × devices: the least weights of a stage on a device, infinite where it cannot run.
 
-    Shared weights count as nothing: who shares them with whom is not known.
+    Shared weights count as 0, because it is not known here which stages share them.
     """
     needs = np.full((len(problem.device), len(problem.scenario.devices)), np.inf)
     for stage, spec in enumerate(problem.scenario.stages):
@@ -103,12 +110,12 @@ def _list_needs(problem):
 
 
 class _Priced:
-    """A level's costs with limits priced in, each limit as a share of itself, in the units that people read."""
+    """A level's costs with limits priced in, each limit as a share of itself, in readers' units."""
 
-    def __init__(self, problem, level, caps):
+    def __init__(self, problem: Problem, level: Level, caps: Caps) -> None:
         self.problem = problem
         self.elimination = Elimination(problem)
-        self.weights = {metric: float(weight * level.scale) for metric, weight in level.weights.items()}
+        self.weights = {str(metric): float(weight * level.scale) for metric, weight in level.weights.items()}
         self.local = LocalSearch(problem, self.weights, caps)
         limits = [
             *((metric, getattr(caps, metric)) for metric in ("latency", "energy", "accuracy")),
@@ -117,11 +124,13 @@ class _Priced:
         self.limits = [(what, max(cap, 1)) for what, cap in limits if cap is not None]
         self.uses = [self._list_uses(what) for what, _ in self.limits]
         self.crossings = count_crossings(problem, caps)
-        self.count = len(self.limits) + bool(self.crossings)  # of prices: the last is that of crossing often enough
+        self.count = len(self.limits) + bool(
+            self.crossings
+        )  # prices; the last is that of the least number of crossings
         self.seen, self.best, self.placement, self.evaluations = [], None, None, 0
 
-    def _list_uses(self, what):
-        """Return what every option uses of a limit; of a device's memory the weights that nobody shares: no more."""
+    def _list_uses(self, what: str | int) -> list[np.ndarray]:
+        """Return what every option uses of a limit; of a device's memory only weights that are not shared."""
         problem = self.problem
         if isinstance(what, str):
             return [np.array(row, float) for row in getattr(problem, what)]
@@ -129,7 +138,7 @@ class _Priced:
         rows = zip(problem.weights, problem.device, own, strict=True)
         return [np.array([w * (d == what and o) for w, d, o in zip(*row, strict=True)], float) for row in rows]
 
-    def dual(self, prices):
+    def dual(self, prices: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the Lagrangian value at prices per limit (limits scaled to 1), and its subgradient."""
         weights, rates = dict(self.weights), prices[: len(self.limits)] / np.array([cap for _, cap in self.limits])
         fixed = -float(prices[: len(self.limits)].sum())
@@ -150,7 +159,7 @@ class _Priced:
         self.evaluations += 1
         if math.isinf(value):
             return value, np.zeros(self.count)
-        totals = self.problem.evaluate(placement)
+        totals = self.problem.require_totals(placement)
         used = [
             getattr(totals, what)
             if isinstance(what, str)
@@ -163,15 +172,17 @@ class _Priced:
             excess.append(1 - totals.switches / self.crossings)
         return value + fixed, np.array(excess)
 
-    def begin(self, placements):
-        """Take placements of another origin as starts of the local search."""
+    def begin(self, placements: Iterable[Placement]) -> None:
+        """Use placements from elsewhere as starts of the local search."""
         for placement in placements:
             if self.problem.evaluate(placement) is not None:
                 self.seen.append((0.0, len(self.seen), placement))
         self.improve()
 
-    def improve(self):
-        """Search from what was seen since the last time, that which breaks limits least first; keep the best plan."""
+    def improve(self) -> None:
+        """Search locally from the placements seen since the last call, those that break limits least first; keep the
+        best plan.
+        """
         starts = list(dict.fromkeys(placement for _, _, placement in sorted(self.seen)))[:_STARTS]
         for placement in starts if self.placement is None else [*starts, self.placement]:
             found = self.local.repair(placement)
@@ -179,6 +190,6 @@ class _Priced:
                 self.best, self.placement = found
         self.seen = []
 
-    def closes(self, bound, gap):
-        """Return whether a bound is as near to the best plan as is asked."""
+    def closes(self, bound: float, gap: float) -> bool:
+        """Return whether a bound is within a relative gap of the best plan."""
         return self.best is not None and self.best - bound <= max(gap, 1e-12) * abs(self.best)

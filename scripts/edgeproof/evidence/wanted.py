@@ -1,0 +1,28 @@
+"""What the rules ask of this room: the cells, comparisons and plans of a campaign, and how its gate judges."""
+
+from typing import TypedDict
+
+
+class CampaignSnapshot(TypedDict):
+    """What a report shows and a gate checks.
+
+    `cells`: [model, preset, device, precision, builder] each. `comparisons`: names. `plans`: [pipeline, goal] each.
+    """
+
+    campaign: str
+    cells: list[list[str]]
+    comparisons: list[str]
+    plans: list[list[str]]
+
+
+class GateSettings(TypedDict):
+    """How the gate judges comparisons with a baseline.
+
+    `policy`: file name in config/regressions/. `fail_at`: the severity from which a regression fails. `tolerate`: modes
+    that pass although nothing could be judged (`unstable`, `undecided`, `incomplete`). `gated`: names of comparisons.
+    """
+
+    policy: str
+    fail_at: str
+    tolerate: list[str]
+    gated: list[str]
