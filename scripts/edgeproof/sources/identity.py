@@ -24,7 +24,7 @@ def identify_model(name: str, path: str | Path, output: str | Path) -> None:
     write_json(output, describe_model(name, path), "identity")
 
 
-def describe_model(name, path):
+def describe_model(name: str, path: str | Path) -> Json:
     """Return the identity document of the ONNX file `path`; UserError as for `identify_model`."""
     model = load_model(path)
     macs, unknown = count_macs(model)
