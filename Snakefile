@@ -65,7 +65,7 @@ rule plans:
 
 rule evidence:
     input:
-        [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
+        [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md", "verdicts.txt")],
 
 
 rule gate:
@@ -78,11 +78,11 @@ rule gate:
 
 
 onsuccess:
-    show_gate()
+    show_end()
 
 
 onerror:
-    show_gate()
+    show_end()
 
 
 rule all:

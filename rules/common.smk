@@ -4,10 +4,10 @@
 import json
 import shlex
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -23,6 +23,7 @@ from edgeproof.core.campaign import one_of, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
 from edgeproof.core.cells import Cells
 from edgeproof.core.checkout import require_own_environment
+from edgeproof.core.closing import compose_closing, mark_file, read_if_new
 from edgeproof.core.closure import save_facts
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
@@ -37,12 +38,12 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.pipelines import list_stage_models
+from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 from edgeproof.workflow.job_keys import JobKeys
 from edgeproof.workflow.wanted import write_wanted
 
-STARTED = time.time()
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 # Our prefix replaces Snakemake's, so it must ask for strict mode again.
@@ -61,9 +62,20 @@ except UserError as error:  # one line, without Snakemake's own words about the 
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
+PROGRESS = ProgressHandler()
 if workflow.is_main_process:
     for sentence in list_added_cells(CAMPAIGN, FILES):
         print(sentence, file=sys.stderr)
+
+    logger.addHandler(PROGRESS)
+    if not workflow.output_settings.verbose:
+        for handler in logger.handlers:
+            if handler.name == "DefaultStreamHandler":
+                handler.addFilter(ShortErrors())
+
+# What the gate says in this run is shown at its end, and never what it said in an earlier one.
+GATE_LOG = f"results/logs/check_gate/{CAMPAIGN.name}.log"
+GATE_BEFORE = mark_file(GATE_LOG)
 
 CELLS = Cells(CATALOGUES)
 STAGES = Stages(CELLS, list_channels_last_backends())
@@ -98,15 +110,16 @@ def versions_of(*packages):
     return None if IN_CONDA else {name: version_of(name) for name in packages}
 
 
-def show_gate():
-    """Print what the gate said, if it has spoken in this run: Snakemake's own last words list every file of a campaign."""
-    said = Path(f"results/logs/check_gate/{CAMPAIGN.name}.log")
-    if said.is_file() and said.stat().st_mtime >= STARTED:
-        print("", said.read_text().strip(), sep="\n", file=sys.stderr)
-
-
 KEYS = JobKeys(TARGETS, versions_of)
 
 # What today's configuration and code want, for report and gate; the keys have read the code by then.
 WANTED = str(write_wanted(KEYS))
 save_facts()
+
+
+def show_end():
+    """Print verdicts, what failed and where the page is: Snakemake's own last words list every file of a campaign."""
+    gate = read_if_new(GATE_LOG, GATE_BEFORE)
+    failed = [job for job in PROGRESS.failed if not gate or job[0] != "check_gate"]
+    told = compose_closing(gate, describe_failures(failed))
+    print("", *told, sep="\n", file=sys.stderr)

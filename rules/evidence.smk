@@ -60,4 +60,4 @@ rule check_gate:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:
         "python scripts/check_gate.py --key {params.key:q} --made {output:q}"
-        " --wanted {input.wanted:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --wanted {input.wanted:q} --output {output:q} > {log:q} 2>&1"

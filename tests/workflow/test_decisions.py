@@ -6,7 +6,11 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 
-EVIDENCE = {"evidence/fake/report.html", "evidence/fake/report.md", "evidence/fake/gate.json"}
+EVIDENCE = {
+    "evidence/fake/report.html",
+    "evidence/fake/report.md",
+    "evidence/fake/gate.json",
+}
 NAMES = ("fake-fp32-vs-int8", "fake-aa", "fake-refused")
 
 

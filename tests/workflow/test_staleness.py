@@ -6,7 +6,11 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 
-REPORT = {"evidence/fake/report.html", "evidence/fake/report.md", "evidence/fake/gate.json"}
+REPORT = {
+    "evidence/fake/report.html",
+    "evidence/fake/report.md",
+    "evidence/fake/gate.json",
+}
 
 
 def rooms(paths):

@@ -65,7 +65,7 @@ def test_script_that_fails_fails_its_job_although_its_output_goes_through_a_pipe
     workspace.edit("scripts/identify_model.py", "def main(argv):\n", "def main(argv):\n    return 7\n")
     done = workspace.snakemake()
     assert done.returncode != 0
-    assert "Error in rule identify_model" in done.stdout
+    assert "Failed: identify_model" in done.stdout
     assert "non-zero exit status 7" in done.stdout
 
 

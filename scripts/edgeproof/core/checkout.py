@@ -34,9 +34,7 @@ def require_own_environment(root: Path, prefix: Path | str = sys.prefix) -> None
     if running.name != ".venv" or not (venv / "pyvenv.cfg").exists() or venv.resolve() == running.resolve():
         return
     if (running.parent / "Snakefile").exists():
-        raise UserError(
-            f"this Python is that of another checkout, {running.parent}; run `make setup`, use .venv/bin/snakemake"
-        )
+        raise UserError(f"this Python is that of another checkout, {running.parent}; run `make setup` here")
 
 
 def _require_own_python(venv: Path) -> None:

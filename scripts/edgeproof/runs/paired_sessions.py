@@ -24,6 +24,7 @@ from edgeproof.core.processes import child_environment
 
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair
+from .sessions import VERDICT
 
 SESSION = "session"  # where the agent's files are, in an attempt
 RECORD = "session.json"
@@ -242,7 +243,8 @@ def _echo(source: IO[str], log: IO[str]) -> None:
     for line in source:
         log.write(line)
         log.flush()
-        print(line, end="", file=sys.stderr, flush=True)
+        if not line.startswith(VERDICT):
+            print(line, end="", file=sys.stderr, flush=True)
 
 
 def _read_failure(folder: Path, code: int) -> Json:

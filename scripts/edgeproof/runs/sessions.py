@@ -26,6 +26,7 @@ from .timing_keys import timing_of
 SCRIPTS = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
 _SESSION = "session"  # where the agent's files are, in an attempt
+VERDICT = "no verdict: "  # the agent's last line when it fails; the caller says the same as its own error
 
 Samples = npt.NDArray[np.int64]  # nanoseconds of each sample of one process, in the order measured
 
@@ -235,7 +236,8 @@ def _start_agent(interpreter: str, spec_path: Path, out: Path, log_path: Path) -
         try:
             for line in process.stderr or ():
                 log.write(line)
-                print(line, end="", file=sys.stderr, flush=True)
+                if not line.startswith(VERDICT):
+                    print(line, end="", file=sys.stderr, flush=True)
         except BaseException:
             process.terminate()
             raise

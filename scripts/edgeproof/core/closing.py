@@ -1,0 +1,46 @@
+"""The last words of a run, in ten lines at most: verdicts, what failed, where the page is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+MOST = 10
+
+Mark = tuple[int, int, int] | None  # of a file: inode, time of change in ns, size; None where there is none
+
+
+def mark_file(path: str | Path) -> Mark:
+    """Return what tells whether a file is written again: compared for being equal, never for being later."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def read_if_new(path: str | Path, before: Mark) -> str:
+    """Return the text of a file that was written since `before` was taken of it, else an empty text."""
+    return "" if mark_file(path) in (None, before) else Path(path).read_text(errors="replace").strip()
+
+
+def compose_closing(gate: str, failures: Sequence[str]) -> list[str]:
+    """Return the lines. `gate`: paragraphs of `check_gate`, verdicts first; empty if it did not speak.
+
+    `failures`: from `describe_failures`. Each paragraph keeps its first line, the last one (where the page is) all of
+    them; rows of tables fill what is left.
+    """
+    paragraphs = [part.splitlines() for part in gate.split("\n\n") if part.strip()]
+    last = paragraphs.pop() if len(paragraphs) > 1 else []
+    told: list[str] = []
+    room = MOST - len(failures) - len(paragraphs) - len(last)
+    for head, *rows in paragraphs:
+        shown = shorten_list(rows, max(0, room), "more lines on the page") if room > 1 or len(rows) <= room else []
+        room -= len(shown)
+        told += [head, *shown]
+    return [*told, *failures, *last][:MOST] if not last else [*[*told, *failures][: MOST - len(last)], *last]
+
+
+def shorten_list(lines: Sequence[str], most: int, rest: str) -> list[str]:
+    """Return at most `most` lines, the last of which counts those left out."""
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[: most - 1], f"  … and {len(lines) - most + 1} {rest}"] if most > 0 else []

@@ -1,0 +1,151 @@
+"""How far a campaign is, from what Snakemake logs: a line after each measurement, and at the end what has failed."""
+
+import logging
+import re
+import sys
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+# Rules that occupy a device, and what people call their jobs.
+MEASURING = {
+    "measure_run": "cells",
+    "measure_pairs": "comparisons",
+    "calibrate_device": "calibrations",
+    "measure_links": "links",
+    "check_plan": "plans",
+}
+_BAR = 20
+_WIDTH = 118
+_OWN_PLACE = re.compile(r"; the attempt is in \S+$")  # differs from job to job, and is in the log
+
+Failure = tuple[str, str, str]  # rule, its wildcards, log file
+
+
+class CampaignProgress:
+    """What of a run's measurements is done, and how long the others may take, each like those seen of its kind."""
+
+    def __init__(self, jobs: Mapping[str, int]) -> None:
+        self.wanted = {rule: jobs[rule] for rule in MEASURING if jobs.get(rule)}
+        self.seconds: dict[str, list[float]] = {rule: [] for rule in self.wanted}
+
+    def enter(self, rule: str, seconds: float) -> None:
+        """Count a finished job of a rule; those that measure nothing are ignored."""
+        if rule in self.seconds:
+            self.seconds[rule].append(seconds)
+
+    def estimate_rest(self) -> float | None:
+        """Return the seconds that are left, None before anything was seen; an unseen kind counts like the others."""
+        seen = [seconds for each in self.seconds.values() for seconds in each]
+        if not seen:
+            return None
+        usual = sum(seen) / len(seen)
+        return sum(
+            max(0, self.wanted[rule] - len(each)) * (sum(each) / len(each) if each else usual)
+            for rule, each in self.seconds.items()
+        )
+
+    def describe(self, bar: bool) -> str:
+        """Return the line; `bar`: with a bar before it."""
+        done, wanted = sum(map(len, self.seconds.values())), sum(self.wanted.values())
+        parts = [f"{len(self.seconds[rule])} of {count} {MEASURING[rule]}" for rule, count in self.wanted.items()]
+        rest = self.estimate_rest()
+        left = "" if rest is None or done >= wanted else f"; about {format_duration(rest)} left"
+        filled = _BAR * done // wanted if wanted else _BAR
+        return (f"[{'#' * filled}{'.' * (_BAR - filled)}] " if bar else "") + f"Measured {', '.join(parts)}{left}"
+
+
+class ProgressHandler(logging.Handler):
+    """A handler of Snakemake's log. `failed`: (rule, wildcards, log file) of each job that failed, in order.
+
+    Snakemake logs events as attributes of its records (`LogEvent`); what they lack is ignored, for a line of progress
+    must never end a run.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(logging.INFO)
+        self.stream = stream or sys.stderr
+        self.progress: CampaignProgress | None = None
+        self.failed: list[Failure] = []
+        self._jobs: dict[int, tuple[str, str, float]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one record."""
+        fields: dict[str, Any] = record.__dict__
+        event = getattr(fields.get("event"), "value", fields.get("event"))
+        if event == "run_info" and self.progress is None:
+            self.progress = CampaignProgress(fields["stats"])
+        elif event == "job_info":
+            wildcards: Mapping[str, str] = fields.get("wildcards") or {}
+            self._jobs[fields["jobid"]] = (fields["rule_name"], "/".join(wildcards.values()), time.monotonic())
+        elif event == "job_finished":
+            self._finish(fields["job_id"])
+        elif event == "job_error":
+            logs: Sequence[str] = fields.get("log") or []
+            wildcards_text = self._jobs.get(fields["jobid"], ("", "", 0.0))[1]
+            failed = (str(fields["rule_name"]), wildcards_text, logs[0] if logs else "")
+            if failed not in self.failed:
+                self.failed.append(failed)
+                print(f"Failed: {failed[0]} {failed[1]}; log {failed[2]}", file=self.stream, flush=True)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Ignore a record that we do not understand."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take one record, whatever it holds."""
+        try:
+            self.emit(record)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, OSError):
+            self.handleError(record)
+        return True
+
+    def _finish(self, job: int) -> None:
+        rule, _, started = self._jobs.pop(job)
+        if self.progress and rule in self.progress.wanted:
+            self.progress.enter(rule, time.monotonic() - started)
+            print(self.progress.describe(self.stream.isatty()), file=self.stream, flush=True)
+
+
+class ShortErrors(logging.Filter):
+    """A filter for the terminal: a job that failed has said why, so Snakemake's page on it stays in the log file."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is shown."""
+        event = getattr(record.__dict__.get("event"), "value", None)
+        return event != "job_error" and not (event == "error" and "CalledProcessError" in record.getMessage())
+
+
+def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
+    """Return lines on the jobs that failed, those with the same reason together: which, and why by their logs."""
+    if not failed:
+        return []
+    groups: dict[str, list[str]] = {}
+    for rule, about, log in failed:
+        reason = _OWN_PLACE.sub("", _read_reason(log).removeprefix(f"{about}: "))
+        groups.setdefault(reason, []).append(f"{rule} {about}".strip())
+    lines = [f"Failed: {len(failed)} {'job' if len(failed) == 1 else 'jobs'}"]
+    for reason, names in [*groups.items()][:most]:
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        text = f"  {names[0]}{others}: {reason}"
+        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="    ", max_lines=2, placeholder=" …")
+    if len(groups) > most:
+        lines.append(f"  and others for {len(groups) - most} more reasons; their logs are in results/logs/")
+    return lines
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as people say it: `40 s`, `12 min`, `3 h 05 min`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _read_reason(log: str) -> str:
+    if not log or not Path(log).is_file():
+        return "no log"
+    lines = [line.strip() for line in Path(log).read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["no message"])[-1]

@@ -1,0 +1,109 @@
+"""The line of progress, and what is told of failed jobs, from records as Snakemake logs them."""
+
+import enum
+import io
+import logging
+
+import pytest
+from edgeproof.core.progress import CampaignProgress, ProgressHandler, ShortErrors, describe_failures, format_duration
+
+
+class Event(enum.Enum):
+    """As snakemake.logging.LogEvent; a workflow test sees the real ones."""
+
+    RUN_INFO = "run_info"
+    JOB_INFO = "job_info"
+    JOB_FINISHED = "job_finished"
+    JOB_ERROR = "job_error"
+    ERROR = "error"
+
+
+@pytest.fixture
+def log():
+    """Return (a function that logs an event, the handler, its stream)."""
+    stream = io.StringIO()
+    handler = ProgressHandler(stream)
+
+    def say(event, message="", **fields):
+        record = logging.makeLogRecord({"msg": message, "event": event, **fields})
+        handler.handle(record)
+        return record
+
+    return say, handler, stream
+
+
+def test_a_line_after_each_measurement(log):
+    say, _, stream = log
+    say(Event.RUN_INFO, stats={"measure_run": 2, "measure_pairs": 1, "build_onnx": 5, "total": 8})
+    for number, rule in enumerate(["build_onnx", "measure_run", "measure_pairs", "measure_run"]):
+        say(Event.JOB_INFO, jobid=number, rule_name=rule, wildcards={})
+        say(Event.JOB_FINISHED, job_id=number)
+    assert stream.getvalue().splitlines() == [
+        "Measured 1 of 2 cells, 0 of 1 comparisons; about 1 s left",
+        "Measured 1 of 2 cells, 1 of 1 comparisons; about 1 s left",
+        "Measured 2 of 2 cells, 1 of 1 comparisons",
+    ]
+
+
+def test_what_is_left_is_told_from_jobs_of_the_same_kind():
+    progress = CampaignProgress({"measure_run": 3, "measure_pairs": 2})
+    assert progress.estimate_rest() is None
+    progress.enter("measure_run", 10)
+    progress.enter("copy_model", 1000)
+    assert progress.estimate_rest() == 2 * 10 + 2 * 10  # comparisons: unseen so far
+    progress.enter("measure_pairs", 40)
+    assert progress.estimate_rest() == 2 * 10 + 40
+    assert progress.describe(bar=True) == (
+        "[########............] Measured 1 of 3 cells, 1 of 2 comparisons; about 60 s left"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (89, "89 s"), (91, "2 min"), (7100, "118 min"), (11100, "3 h 05 min")]
+)
+def test_durations_as_people_say_them(seconds, text):
+    assert format_duration(seconds) == text
+
+
+def test_records_that_say_nothing_are_ignored(log):
+    say, handler, stream = log
+    say(Event.JOB_FINISHED, job_id=7)  # never announced
+    say(Event.JOB_INFO)
+    say(Event.RUN_INFO, stats=None)
+    say(None)
+    handler.handle(logging.makeLogRecord({"msg": "text"}))
+    assert stream.getvalue() == "" and handler.failed == []
+
+
+def test_failed_jobs_are_told_once_with_their_reasons(log, tmp_path):
+    say, handler, stream = log
+    for number, (name, reason) in enumerate({"a": "no space", "b": "no space", "c": "a reason " * 60}.items()):
+        (tmp_path / f"{name}.log").write_text(f"working\nerror: {name}/x: {reason}; the attempt is in {name}/1\n")
+        say(Event.JOB_INFO, jobid=number, rule_name="measure_run", wildcards={"model": name, "preset": "x"})
+        for _ in range(2):  # Snakemake repeats its errors
+            say(Event.JOB_ERROR, jobid=number, rule_name="measure_run", log=[str(tmp_path / f"{name}.log")])
+    say(Event.JOB_ERROR, jobid=9, rule_name="check_gate", log=[])
+    assert stream.getvalue().count("Failed: measure_run a/x") == 1
+    lines = describe_failures(handler.failed)
+    assert lines[:2] == ["Failed: 4 jobs", "  measure_run a/x and 1 more: no space"]
+    assert lines[2].startswith("  measure_run c/x: a reason") and lines[3].endswith(" …")
+    assert lines[4] == "  check_gate: no log" and max(map(len, lines)) <= 118
+    assert describe_failures([]) == []
+
+
+def test_many_reasons_are_counted(tmp_path):
+    failed = []
+    for number in range(9):
+        (tmp_path / f"{number}.log").write_text(f"error: reason {number}\n")
+        failed.append(("build_onnx", str(number), str(tmp_path / f"{number}.log")))
+    lines = describe_failures(failed)
+    assert len(lines) == 5 and lines[-1] == "  and others for 6 more reasons; their logs are in results/logs/"
+
+
+def test_the_terminal_shows_no_page_on_a_failed_job():
+    def shown(event, message):
+        return ShortErrors().filter(logging.makeLogRecord({"msg": message, "event": event}))
+
+    assert not shown(Event.JOB_ERROR, "Error in rule")
+    assert not shown(Event.ERROR, 'RuleException:\nCalledProcessError in file "x"')
+    assert shown(Event.ERROR, "MissingOutputException in rule x") and shown(Event.JOB_INFO, "") and shown(None, "text")
