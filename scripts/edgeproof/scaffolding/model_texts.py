@@ -63,8 +63,12 @@ matrices:
     presets: [{preset}]     # more of them: config/presets/, or edgeproof new preset NAME --from {preset}
     precisions: [{precisions}]
 
-# The same artifact against itself, before anything is compared: what can this device tell apart?
-calibration: {{model: {name}, preset: {preset}, precision: {first}, pairs: 10, sessions: 1}}
+# The same artifact against itself: how much do pairs vary here, and how long does a comparison take?
+calibration:
+  pairs: 12
+  sessions: 1
+  cells:
+    - {{model: {name}, preset: {preset}, precision: {first}}}
 
 # `right` takes from `left` what it does not name; `varies` says what is under study and may therefore differ.
 {comparisons}

@@ -182,7 +182,7 @@ def test_the_lines_for_the_configuration_are_valid_ones(tmp_path):
     lines, command = describe_comparison(REPOSITORY, left, right)
     name = "digits-cnn-ort-cpu-local-fp16-vs-int8-dynamic"
     assert name_comparison(left, right) == name
-    assert command == f"snakemake --profile local results/comparability/{name}/report.md"
+    assert command == f"snakemake --profile local results/comparability/demo/{name}/report.md"
     (entry,) = yaml.safe_load("\n".join(lines))["comparisons"]
     assert entry == {
         "name": name,
@@ -197,4 +197,4 @@ def test_the_lines_for_the_configuration_are_valid_ones(tmp_path):
 def test_a_comparison_of_the_campaign_is_known_by_its_name():
     left, right = Cell("digits-cnn", "ort-cpu", "local", "fp32"), Cell("digits-cnn", "ort-cpu", "local", "int8")
     lines, command = describe_comparison(REPOSITORY, left, right)
-    assert lines == [] and command.endswith("results/comparability/digits-fp32-vs-int8/report.md")
+    assert lines == [] and command.endswith("results/comparability/demo/digits-fp32-vs-int8/report.md")

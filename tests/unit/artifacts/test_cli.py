@@ -215,7 +215,7 @@ def test_candidates_and_the_command_that_compares_them(call):
     code, out, _ = call("compare-command", "--model", "tiny")
     assert code == 0 and "varies: [precision]" in out
     assert out.splitlines()[-1].startswith(
-        "snakemake --profile local results/comparability/tiny-ort-cpu-local-fp32-vs-"
+        "snakemake --profile local results/comparability/demo/tiny-ort-cpu-local-fp32-vs-"
     )
     code, _, err = call("compare-command", "--left", "tiny/ort-cpu/local/int8")
     assert code == 2 and "is not measured; did you mean 'tiny/ort-cpu/local/fp" in err and "snakemake --profile" in err

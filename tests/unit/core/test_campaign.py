@@ -165,17 +165,17 @@ def test_a_table_may_not_take_the_name_of_a_comparison():
         expand_campaign(changed(comparisons=[comparison], tables=[{"name": "t", "across": "precision"}]), CATALOGUES)
 
 
-CALIBRATION = {"model": "m", "preset": "p", "precision": "fp32", "pairs": 5, "sessions": 2}
+CALIBRATION = {"pairs": 5, "sessions": 2, "cells": [{"model": "m", "preset": "p", "precision": "fp32"}]}
 
 
-def test_calibration_has_one_cell_per_device_and_adds_none_to_the_campaign():
+def test_calibration_has_its_cells_on_every_device_and_adds_none_to_the_campaign():
     matrix = {"models": ["m"], "presets": ["p"], "precisions": ["int8"]}
     config = changed(devices=["here", "there"], matrices=[matrix], comparisons=[], calibration=CALIBRATION)
     campaign = expand_campaign(config, CATALOGUES)
     assert campaign.calibration == {
         "pairs": 5,
         "sessions": 2,
-        "cells": {device: Cell("m", "p", device, "fp32") for device in ("here", "there")},
+        "cells": [Cell("m", "p", device, "fp32") for device in ("here", "there")],
     }
     assert {cell.precision for cell in campaign.cells} == {"int8"}
     assert expand_campaign(CONFIG, CATALOGUES).calibration is None
@@ -184,8 +184,11 @@ def test_calibration_has_one_cell_per_device_and_adds_none_to_the_campaign():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "x"}, "calibration: model: 'x'"),
-        ({"precision": "int4"}, "calibration: preset 'p' does not build 'int4'"),
+        ({"cells": [CALIBRATION["cells"][0] | {"model": "x"}]}, r"calibration.*: model: 'x'"),
+        (
+            {"cells": [CALIBRATION["cells"][0] | {"precision": "int4"}]},
+            r"calibration.*: preset 'p' does not build 'int4'",
+        ),
         ({"pairs": 1}, "calibration.pairs"),
     ],
 )

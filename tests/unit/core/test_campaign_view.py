@@ -27,7 +27,7 @@ def test_cells_comparisons_and_places_of_values(root, capsys):
     assert [item["cell"].split("/")[3] for item in document["cells"]] == ["fp32", "fp16", "int8", "int8-dynamic"]
     assert [item["name"] for item in document["comparisons"]] == ["fake-fp32-vs-int8", "fake-aa", "fake-refused"]
     assert document["places"]["campaign"] == "config/fake.yaml:2"
-    assert document["calibrates"] == {"local": "digits-cnn/fake/local/fp32"}
+    assert document["calibrates"] == ["digits-cnn/fake/local/fp32"]
 
 
 def test_without_a_file_it_is_the_demo(root, capsys):

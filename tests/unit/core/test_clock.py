@@ -50,7 +50,7 @@ def test_now_is_utc_to_the_second():
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", now())
 
 
-@pytest.mark.parametrize("script", ["measure_run", "measure_pairs", "calibrate_device", "measure_links", "check_plan"])
+@pytest.mark.parametrize("script", ["measure_run", "measure_pairs", "calibrate_cell", "measure_links", "check_plan"])
 def test_whatever_measures_asks_first(script, tmp_path, monkeypatch):
     """Every measuring script stops at an input from the future, before it looks into any of them."""
     import argparse

@@ -41,24 +41,24 @@ def test_sides_lead_to_runs_and_artifacts(catalogues):
     assert parity == "results/artifacts/digits-cnn/ort-cpu/host/fp32/parity.json"
 
 
-def test_a_comparison_uses_the_calibration_of_its_device_if_there_is_one(catalogues):
-    assert make_targets(catalogues).noise_of("digits-aa") == ["results/calibration/local/noise.json"]
+def test_a_comparison_uses_the_calibrations_on_its_device(catalogues):
+    assert make_targets(catalogues).noise_of("digits-aa") == [
+        "results/calibration/digits-cnn/ort-cpu/local/fp32/quick/noise.json"
+    ]
     config = {key: value for key, value in read_yaml("config/config.yaml", "campaign").items() if key != "calibration"}
     stages = Stages(Cells(catalogues), list_channels_last_backends())
     without = Targets(expand_campaign(config, catalogues), stages, catalogues)
     assert without.noise_of("digits-aa") == [] and without.calibrated == []
-    with pytest.raises(UserError, match="does not calibrate local: add `calibration`"):
-        without.calibrating_cell("local")
 
 
 def test_margin_and_pairs_are_the_comparisons_own_or_the_defaults(catalogues):
     targets = make_targets(catalogues)
     assert targets.margin_of("digits-aa") == DEFAULT_MARGIN
-    assert targets.pair_budget("digits-aa") == catalogues["protocol"]["quick"]["pairs"]
+    assert targets.pair_budget("digits-aa") == {"pairs": catalogues["protocol"]["quick"]["pairs"], "seconds": None}
     comparisons = [dict(entry) for entry in read_yaml("config/config.yaml", "campaign")["comparisons"]]
     comparisons[0] |= {"margin": 0.05, "pairs": 7}
     own = make_targets(catalogues, comparisons=comparisons)
-    assert own.margin_of(comparisons[0]["name"]) == 0.05 and own.pair_budget(comparisons[0]["name"]) == 7
+    assert own.margin_of(comparisons[0]["name"]) == 0.05 and own.pair_budget(comparisons[0]["name"])["pairs"] == 7
 
 
 def test_rules_for_regressions_stand_only_where_something_is_gated(catalogues):

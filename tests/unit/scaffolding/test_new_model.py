@@ -81,7 +81,7 @@ def test_one_command_makes_a_campaign_without_anything_of_the_demo(root, tmp_pat
     assert [(item.left.precision, item.right.precision) for item in campaign.comparisons.values()] == [
         ("fp32", "fp16"), ("fp32", "int8"), ("fp32", "int8-dynamic"),
     ]  # fmt: skip
-    assert campaign.calibration["cells"]["local"].model == "my-net-v2" and campaign.pipelines == ()
+    assert campaign.calibration["cells"][0].model == "my-net-v2" and campaign.pipelines == ()
     document = read_yaml(root / "config/models/my-net-v2.yaml", "model")
     assert document["source"] == {"kind": "file", "path": str(model), "sha256": sha256_file(model)}
     assert document["task"] == "none" and document["samples"]["kind"] == "random"
@@ -215,7 +215,7 @@ def test_nothing_is_overwritten(root, tmp_path):
     ("file", "arguments", "message"),
     [
         ("missing.onnx", [], r"missing\.onnx: cannot be read \(No such file or directory\)"),
-        ("pointer.onnx", [], r"pointer\.onnx: a Git LFS pointer instead of the file; fetch it: git lfs pull"),
+        ("pointer.onnx", [], r"pointer\.onnx: is a Git LFS pointer and not the model; run `git lfs pull`"),
         ("text.onnx", [], r"text\.onnx: not an ONNX model"),
         ("folder", [], r"folder: cannot be read \(Is a directory\)"),
         ("tokens.onnx", [], r"input 'ids' is int64: random values would mean nothing to the model; give --samples"),

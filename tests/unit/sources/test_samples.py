@@ -315,7 +315,7 @@ def test_random_samples_get_the_sizes_that_the_model_leaves_open(tmp_path):
         ({}, r"every dimension after the batch must be known"),
     ],
 )
-def test_sizes_that_contradict_the_model_are_refused(tmp_path, shapes, message):
+def test_sizes_that_contradict_the_model_are_refused(shapes, message):
     identity = make_identity([("x", "float32", ["n", 3, "h", "w"])])
     with pytest.raises(UserError, match=message):
-        make(tmp_path, {**RANDOM, "shapes": shapes}, identity=identity)
+        samples.draw_samples(identity, {**RANDOM, "shapes": shapes}, "none")
