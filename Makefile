@@ -29,6 +29,10 @@ else ifneq ($(SETTLED),settled)
 $(info $(filter-out settled,$(SETTLED)))
 endif
 
+# Installs what a lock lists; what pip says is shown only if it fails.
+install = $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) > .venv/pip.log 2>&1 || \
+  { cat .venv/pip.log >&2; exit 1; }
+
 .DEFAULT_GOAL := demo
 .PHONY: demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-convert bench-noise bench-simulation lock system-packages
 
@@ -42,7 +46,7 @@ setup: .venv/edgeproof.stamp $(BIN)/edgeproof
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproof needs Python 3.11 or newer: make PYTHON=python3.11")'
 	@echo 'Installing what envs/edgeproof.lock lists into .venv; this takes a minute or two.'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(call install,$<)
 	@$(BIN)/python scripts/settle_environment.py
 	@$(BIN)/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("$<").read_bytes()).hexdigest())' > $@
 
@@ -51,7 +55,7 @@ $(BIN)/edgeproof: envs/edgeproof.sh .venv/edgeproof.stamp
 
 .venv/test.stamp: envs/test.lock .venv/edgeproof.stamp
 	@echo 'Installing what envs/test.lock lists into .venv; this takes a minute.'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(call install,$<)
 	@touch $@
 
 # What the tests need of the system: git for the fresh clone, Chromium for the look of the report, zsh for completion.

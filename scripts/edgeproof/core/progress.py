@@ -20,6 +20,7 @@ MEASURING = {
 _BAR = 20
 _WIDTH = 118
 _OWN_PLACE = re.compile(r"; the attempt is in \S+$")  # differs from job to job, and is in the log
+_STATUS = re.compile(r"exit status \d+|died with <Signals\.\w+")
 
 Failure = tuple[str, str, str]  # rule, its wildcards, log file
 
@@ -69,6 +70,7 @@ class ProgressHandler(logging.Handler):
         self.stream = stream or sys.stderr
         self.progress: CampaignProgress | None = None
         self.failed: list[Failure] = []
+        self._status = ""
         self._jobs: dict[int, tuple[str, str, float]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -88,7 +90,12 @@ class ProgressHandler(logging.Handler):
             failed = (str(fields["rule_name"]), wildcards_text, logs[0] if logs else "")
             if failed not in self.failed:
                 self.failed.append(failed)
-                print(f"Failed: {failed[0]} {failed[1]}; log {failed[2]}", file=self.stream, flush=True)
+                told, self._status = f"; {self._status}" if self._status else "", ""
+                print(
+                    f"Failed: {' '.join(filter(None, failed[:2]))}{told}; log {failed[2]}", file=self.stream, flush=True
+                )
+        elif event == "error" and (status := _STATUS.search(record.getMessage())):
+            self._status = status[0]  # said just before the error of its job
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Ignore a record that we do not understand."""

@@ -91,6 +91,17 @@ def test_failed_jobs_are_told_once_with_their_reasons(log, tmp_path):
     assert describe_failures([]) == []
 
 
+def test_a_job_that_says_nothing_leaves_its_exit_status(log):
+    say, _, stream = log
+    say(Event.ERROR, "CalledProcessError in file x\nCommand 'set -e' returned non-zero exit status 7.")
+    say(Event.JOB_ERROR, jobid=1, rule_name="build_onnx", log=["a.log"])
+    say(Event.JOB_ERROR, jobid=2, rule_name="check_gate", log=["b.log"])
+    assert stream.getvalue().splitlines() == [
+        "Failed: build_onnx; exit status 7; log a.log",
+        "Failed: check_gate; log b.log",
+    ]
+
+
 def test_many_reasons_are_counted(tmp_path):
     failed = []
     for number in range(9):
