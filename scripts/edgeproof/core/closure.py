@@ -4,15 +4,17 @@ Imports are read from the syntax tree and followed inside `scripts/`, so they mu
 converters are started as programs, so no import leads to them; their files are listed here.
 """
 
-import ast
+import os
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .code_digest import digest_code
 from .digest_cache import DigestCache
 from .files import sha256_bytes
+
+if TYPE_CHECKING:  # takes 8 ms to import, and what was read before is remembered
+    import ast
 
 ROOT = Path("scripts")
 AGENT = ROOT / "edgeproof" / "agent"
@@ -22,20 +24,25 @@ WORDING = "_texts.py"  # modules of constants that only people read
 
 def list_module_files(module: str, root: Path = ROOT) -> Iterator[Path]:
     """Yield the files below `root` that importing the dotted `module` executes, packages first."""
-    stem = root
+    stem = os.fspath(root)  # texts: a Path for each of a thousand questions would take as long as a small build
     for part in module.split("."):
-        stem /= part
-        for path in (stem / "__init__.py", stem.with_suffix(".py")):
-            if path.is_file():
-                yield path
+        stem = os.path.join(stem, part)
+        found = [path for path in (os.path.join(stem, "__init__.py"), f"{stem}.py") if os.path.isfile(path)]
+        yield from map(Path, found)
+        if not found and not os.path.isdir(stem):
+            return
 
 
 def list_imports(path: Path, root: Path = ROOT) -> Iterator[str]:
     """Yield the absolute dotted names that one source file imports, also inside functions."""
+    import ast
+
     yield from _imports_of(ast.parse(path.read_bytes()), path.parent.relative_to(root).parts)
 
 
-def _imports_of(tree: ast.Module, package: tuple[str, ...]) -> Iterator[str]:
+def _imports_of(tree: "ast.Module", package: tuple[str, ...]) -> Iterator[str]:
+    import ast
+
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -130,6 +137,10 @@ def _read_facts(path: Path) -> Any:
 
 
 def _describe_code(path: Path) -> dict[str, Any]:
+    import ast
+
+    from .code_digest import digest_code
+
     source = path.read_bytes()
     package = path.parent.relative_to(ROOT).parts
     return {"digest": digest_code(source), "imports": list(_imports_of(ast.parse(source), package))}

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from edgeproof.artifacts.records import deciding_code
 from edgeproof.artifacts.records.deciding_code import (
     digest_agent,
     digest_converter_code,
     digest_deciding_code,
     list_deciding_code,
 )
+from edgeproof.core import closure
 from edgeproof.core.closure import list_code
 from edgeproof.core.layout import REPOSITORY
 
@@ -54,3 +56,50 @@ def test_digests_do_not_depend_on_the_current_folder(tmp_path, monkeypatch):
     again = digest_deciding_code(f"{BUILDS}/onnx_artifacts.py"), digest_converter_code("tflite"), digest_agent()
     assert again == code and len(set(code)) == 3
     assert os.getcwd() == str(tmp_path) and list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A repository of two files, one of which imports the other, that were written long ago."""
+    folder = tmp_path / "scripts" / "edgeproof"
+    folder.mkdir(parents=True)
+    (folder / "maker.py").write_text("from .helper import VALUE\n")
+    (folder / "helper.py").write_text("VALUE = 1\n")
+    monkeypatch.setattr(deciding_code, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(deciding_code, "_SETTLED_NS", -1)
+
+    def forget():
+        for function in (digest_deciding_code, closure._facts, closure._read_facts, closure._files_imported):
+            function.cache_clear()
+        closure.list_code.cache_clear()
+
+    forget()
+    yield folder, forget
+    forget()
+
+
+def test_a_digest_is_remembered_until_a_file_changes(tree, monkeypatch):
+    folder, forget = tree
+    entry = "scripts/edgeproof/maker.py"
+    first = digest_deciding_code(entry)
+    forget()
+    with monkeypatch.context() as patched:
+        patched.setattr(deciding_code, "digest_files", None)  # not asked again
+        assert digest_deciding_code(entry) == first
+    forget()
+    before = (folder / "helper.py").stat()
+    (folder / "helper.py").write_text("VALUE = 2\n")
+    os.utime(folder / "helper.py", ns=(before.st_atime_ns, before.st_mtime_ns - 10**12))  # with an older date
+    second = digest_deciding_code(entry)
+    assert second != first
+    forget()
+    (folder / "helper.py").write_text("# a comment\nVALUE = 2\n")
+    assert digest_deciding_code(entry) == second
+
+
+def test_memory_that_is_damaged_costs_time_and_nothing_else(tree):
+    folder, forget = tree
+    first = digest_deciding_code("scripts/edgeproof/maker.py")
+    (folder.parents[1] / ".edgeproof" / "deciding-code.json").write_text("{")
+    forget()
+    assert digest_deciding_code("scripts/edgeproof/maker.py") == first

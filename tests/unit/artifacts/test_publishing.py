@@ -88,10 +88,10 @@ def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(job, monkeypatc
     folder = job.folder / "fp16"
     (built,) = (folder / "attempts").iterdir()
 
-    def fail(path, data):
+    def fail(source, destination):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "atomic_write", fail)
+    monkeypatch.setattr(publishing, "copy_file", fail)
     with pytest.raises(OSError, match="No space left"):
         place_build(built, folder / "artifact.onnx", folder / "manifest.json")
     assert not (folder / "manifest.json").exists()

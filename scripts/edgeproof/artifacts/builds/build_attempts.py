@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeproof.core.configuration import Json
 from edgeproof.sources.input_faults import find_samples_fault
 
-from .build_job import BuildJob
+from .build_job import BuildJob, read_plain
 
 
 def settle_build(job: BuildJob) -> bool:
@@ -39,8 +39,6 @@ def find_input_fault(job: BuildJob) -> Json | None:
 
 def find_model_fault(identity: str | Path) -> Json | None:
     """Return {kind, message} of a model that cannot be used, from its identity; None for any other."""
-    from .build_keys import read_plain
-
     try:
         return read_plain(identity).get("reason")
     except (OSError, ValueError, AttributeError):  # the build will say what is wrong with this file

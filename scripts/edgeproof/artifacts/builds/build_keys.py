@@ -1,6 +1,5 @@
 """The key of a build: what decides the bytes of its artifact. A build with an equal key need not be done again."""
 
-import json
 from pathlib import Path
 
 from edgeproof.agent.machine import describe_machine
@@ -10,7 +9,7 @@ from edgeproof.artifacts.records.manifests import digest_once, version_of
 from edgeproof.core.configuration import Json
 from edgeproof.core.keys import compose_key
 
-from .build_job import BuildJob
+from .build_job import BuildJob, read_plain
 
 _FOLDER = "scripts/edgeproof/artifacts/builds"
 _CODE = {  # format: the module that builds it; the others come from a converter
@@ -62,11 +61,6 @@ def compose_saved_model_key(identity: str | Path, toolchain: Json) -> Json:
         },
     }
     return compose_key(parts)
-
-
-def read_plain(path: str | Path) -> Json:
-    """Return a JSON document that was checked when it was made, without importing what checks it."""
-    return json.loads(Path(path).read_bytes())
 
 
 def _digest_converter(name: str | None, int8: bool) -> str | None:

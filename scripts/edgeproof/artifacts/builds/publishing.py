@@ -17,7 +17,7 @@ from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.attempts import find_attempts, keep_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, atomic_write, is_file, sha256_file
+from edgeproof.core.files import atomic_path, is_file, sha256_file
 
 _LARGE_BYTES = 1 << 25  # bytes
 _LOG = "build.log"  # what the store calls the log of a converter
@@ -35,7 +35,7 @@ def publish_artifact(made: Path | None, target: Path) -> Json:
 def keep_log(log: str | Path, folder: Path) -> None:
     """Put the log of a converter, if there is one, into the folder of an attempt."""
     if log and is_file(log):
-        atomic_write(folder / _LOG, Path(log).read_bytes())
+        copy_file(log, folder / _LOG)
 
 
 def find_build(manifest: str | Path, key: Json, verify: Callable[[Path], object] = verify_manifest) -> Path | None:
@@ -63,9 +63,20 @@ def place_build(built: Path, artifact: str | Path, manifest: str | Path, log: st
     with exclusive_folder(Path(artifact).parent):
         Path(manifest).unlink(missing_ok=True)
         if log and is_file(built / _LOG):
-            atomic_write(log, (built / _LOG).read_bytes())
+            copy_file(built / _LOG, log)
         keep_file(built / Path(artifact).name, artifact)
-        atomic_write(manifest, (built / Path(manifest).name).read_bytes())
+        copy_file(built / Path(manifest).name, manifest)
+
+
+def copy_file(source: str | Path, destination: str | Path) -> None:
+    """Copy a small file in one step. It is not flushed to disk: what is in the store can be copied again."""
+    beside = Path(destination).with_name(f".{Path(destination).name}.{os.getpid()}.part")
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(source, beside)
+        os.replace(beside, destination)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

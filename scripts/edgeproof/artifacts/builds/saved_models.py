@@ -17,7 +17,8 @@ from edgeproof.core.layout import locate
 
 from .build_attempts import find_model_fault, has_attempts
 from .build_failures import BuildError
-from .build_keys import compose_saved_model_key, read_plain
+from .build_job import read_plain
+from .build_keys import compose_saved_model_key
 from .converter_process import Converter
 from .publishing import find_build, keep_log, place_build
 
