@@ -99,6 +99,7 @@ def _read_processes(report: Any, load: Load) -> dict[str, Any]:
         levels[arm] = value_process(times, inputs, blocks)
         floors.append(floor_of_clock(own["quantum_ns"], float(times.sum()) * own["calls_per_sample"]))
     ratio = math.log(levels["right"].value_ns / levels["left"].value_ns)
+    return {"log_ratio": ratio, **levels, "floor_sd": max(floors), "alone": {}}
 
 
 def _compare_alone(report: Any, load: Load, times: Floats, inputs: NDArray[Any]) -> dict[str, float]:

@@ -4,8 +4,8 @@ import pytest
 from edgeproof.bench.made_up_campaigns import write_calibration
 from edgeproof.comparability.reporting import build_report, render_markdown
 from edgeproof.comparability.sentences import describe_grounds, describe_remedy, describe_verdict
-from edgeproof.core.formatting import plain
 from edgeproof.core.errors import UserError
+from edgeproof.core.formatting import plain
 
 
 def again(room, noise=()):
