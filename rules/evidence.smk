@@ -55,6 +55,7 @@ rule check_gate:
         report="results/evidence/{campaign}/report.html",
         results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
         parities=[f"{CELLS.artifact_folder_of(cell)}/parity.json" for cell in CAMPAIGN.cells],
+        comparisons=TARGETS.comparison_files("report.json", "verdict.json", "pairs.csv", "pairs.json"),
         regressions=[
             f"{comparison_folder(CAMPAIGN.name, name)}/regression.json"
             for name in TARGETS.gated_regressions()["gated"]

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from edgeproof.comparability.sentences import describe_verdict
+from markupsafe import escape
 
 from ..workflow.conftest import copy_repository
 
@@ -44,13 +46,34 @@ def test_quantised_digits_keep_their_accuracy(demo):
 
 
 def test_refused_pair_has_no_delta_and_says_why(demo):
-    report = load(demo, "comparability/digits-vs-squeezenet/report.json")
+    report = load(demo, "comparability/demo/digits-vs-squeezenet/report.json")
     assert (report["verdict"], report["effect"]) == ("not-comparable", None)
     assert "model_hash" in {reason["field"] for reason in report["reasons"]}
 
 
 def test_same_artifact_is_never_called_different(demo):
-    assert load(demo, "comparability/digits-aa/report.json")["verdict"] in ("equivalent", "undecided", "unstable")
+    report = load(demo, "comparability/demo/digits-aa/report.json")
+    assert report["verdict"] in ("equivalent", "undecided")
+    assert report["pairs"] >= 4 and report["effect"]["interval_low"] < 1 < report["effect"]["interval_high"]
+
+
+@pytest.mark.parametrize("model", ["digits", "squeezenet"])
+def test_every_comparable_pair_has_a_verdict_from_pairs_whatever_the_headlines_say(demo, model):
+    report = load(demo, f"comparability/demo/{model}-fp32-vs-int8/report.json")
+    assert report["verdict"] in ("faster", "slower", "equivalent", "undecided")
+    assert report["effect"]["pairs"] >= 4
+    page = (demo.root / "results/evidence/demo/report.html").read_text()
+    assert page.count(escape(describe_verdict(report))) == 1
+
+
+def test_quantised_squeezenet_is_faster(demo):
+    assert load(demo, "comparability/demo/squeezenet-fp32-vs-int8/report.json")["verdict"] == "faster"
+
+
+def test_gate_passes_and_the_page_says_verdicts_first(demo):
+    assert load(demo, "evidence/demo/gate.json")["passed"] is True
+    page = (demo.root / "results/evidence/demo/report.html").read_text()
+    assert page.index('class="verdicts"') < page.index("Gate passed")
 
 
 def test_second_run_does_nothing(demo):
@@ -77,4 +100,4 @@ def test_another_onnx_runtime_makes_its_artifacts_parities_and_measurements_agai
     metadata.write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 99.0\n")
     jobs = plan(demo, PYTHONPATH=str(tmp_path))
     assert jobs["build_onnx"] == 3  # int8 and int8-dynamic: fp16 is onnxconverter-common's affair, fp32 a copy
-    assert (jobs["check_parity"], jobs["measure_run"], jobs["calibrate_device"]) == (6, 6, 1)
+    assert (jobs["check_parity"], jobs["measure_run"], jobs["calibrate_cell"]) == (6, 6, 1)

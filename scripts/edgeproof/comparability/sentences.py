@@ -20,8 +20,9 @@ from edgeproof.core.formatting import (
     plural,
 )
 
-from .verdict_texts import INTERLEAVING, REASONS
+from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
+_NEAR = 0.1  # log of the ratio
 _SIDE_FIELDS = ("model", "preset", "precision", "device")
 
 
@@ -46,7 +47,7 @@ def describe_verdict(report: Json) -> str:
     cost = _name_cost(report)
     if effect["interval_low"] is None:
         ratio = format_number(effect["ratio"])
-        return f"{_START[verdict]}: {right} took {ratio} times as long as {left}, too little for an interval; {cost}."
+        return f"{_START[verdict]}: {right} took {ratio} times as long as {left}, without an interval, {cost}."
     low, ratio, high = effect["interval_low"], effect["ratio"], effect["interval_high"]
     margin = format_limit(report["design"]["margin"], share=True)
     if verdict == "faster":
@@ -56,8 +57,8 @@ def describe_verdict(report: Json) -> str:
     if verdict == "equivalent":
         if report["effect"]:
             low, high = effect["equivalence_low"], effect["equivalence_high"]
-        takes = _name_ratio(low, ratio, high, "as long")
-        return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: it takes {takes}, {cost}")
+        takes = _name_ratio(low, ratio, high, "the time")
+        return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: {takes}, {cost}")
     takes = _name_ratio(low, ratio, high, "as long as " + left)
     return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
 
@@ -72,7 +73,7 @@ def describe_remedy(report: Json) -> str | None:
     if report["between_sessions"] and report["explanation"]:
         return _end(first_up(report["explanation"]))
     if not report["further_pairs"]:
-        return None
+        return REMEDIES.get(report["reason"])
     pairs, cost = report["pairs"] + report["further_pairs"], ""
     asked = f"`pairs: {pairs}`"
     if report["further_seconds"] is not None:
@@ -99,9 +100,11 @@ def describe_grounds(report: Json) -> list[str]:
             )
         elif effect["wider_low"] is not None:
             wider = _join(effect["wider_low"], effect["ratio"], effect["wider_high"])[1]
+            known = plural(correlation["pairs"], "calibration pair")
+            why = f"{first_up(known)} of this device are too few" if correlation["pairs"] else "No calibration is there"
             lines.append(
-                f"The device is not calibrated, so a correlation of {format_number(correlation['correlation'], 2)} "
-                f"between neighbouring pairs is assumed; at 0.5 the time of right / left would be {wider}."
+                f"{why} to say how neighbouring pairs correlate, so {format_number(correlation['correlation'], 2)} is "
+                f"assumed; at 0.5 the interval would be {wider}."
             )
         lines.append(
             f"It speaks of starts like the {effect['pairs']} seen; a kind of start that is rarer than "
@@ -121,14 +124,17 @@ def describe_interleaving(report: Json) -> str | None:
     return " and ".join(words) + (f" ({because})" if because else "") if words else None
 
 
-def describe_cost(noise: Json, effect: float) -> str:
+def describe_cost(noise: Json, effect: float, margin: float) -> str:
     """Return what a verdict costs on a calibrated cell for a true difference (a fraction): pairs and seconds."""
     found = next((entry for entry in noise["expected"] if entry["effect"] == effect), None)
     if found is None or found["pairs"] is None:
-        decided = "" if found is None else f" (decided in {format_percent(found['decided'], 2)} of comparisons)"
-        return f"more pairs than the test allows{decided}"
-    cost = "" if found["seconds"] is None else f", {_seconds(found['seconds'])}"
-    return f"about {plural(found['pairs'], 'pair')}{cost}"
+        return "more pairs than the test allows" + (": it is as large as the margin" if effect == margin else "")
+    return f"about {plural(found['pairs'], 'pair')}, {_seconds(found['seconds'])}"
+
+
+def choose_effect(noise: Json, margin: float) -> float | None:
+    """Return the smallest difference beyond the margin whose cost a calibration knows, None if it knows none."""
+    return min((entry["effect"] for entry in noise["expected"] if entry["effect"] > margin), default=None)
 
 
 _START = {
@@ -181,7 +187,8 @@ def _name_ratio(low: float, ratio: float, high: float, unit: str) -> str:
 
 def _join(low: float, ratio: float, high: float) -> tuple[str, str]:
     """Return (ratio, interval) as texts with the digits that the interval supports."""
-    decimals = max(2 if ratio < 10 else 0, decimals_for(ratio, low, high) - 1)
+    near = abs(math.log(ratio)) < _NEAR  # two digits would hide on which side of the margin an end lies
+    decimals = max(3 if near else 2 if ratio < 10 else 0, decimals_for(ratio, low, high) - 1)
     low_text, middle, high_text = (format_fixed(value, decimals) for value in (low, ratio, high))
     return middle, f"{low_text}{DASH}{high_text}"
 
@@ -190,7 +197,8 @@ def _name_cost(report: Json) -> str:
     sessions = report["between_sessions"]
     if report["effect"] or not sessions:
         return f"{_seconds(report['seconds'])}, {plural(report['pairs'], 'pair')}"
-    return f"from {sessions['left_sessions']} and {plural(sessions['right_sessions'], 'session')}"
+    left, right = sessions["left_sessions"], sessions["right_sessions"]
+    return f"{plural(left, 'session')} each" if left == right else f"{left} and {plural(right, 'session')}"
 
 
 def _seconds(seconds: float) -> str:

@@ -9,6 +9,10 @@ REASONS = {
     "days": "Two devices need sessions on at least two days.",
     "width": "The sessions so far neither show a difference nor exclude one.",
 }
+REMEDIES = {  # where no number of further pairs would probably decide
+    "budget": "Further pairs would probably not decide: ask for a larger margin, or measure on a quieter machine.",
+    "horizon": "Ask for a larger margin, or measure on a quieter machine.",
+}
 INTERLEAVING = {
     "blocks": "both processes live and taking turns block by block",
     "processes": "one process after the other",

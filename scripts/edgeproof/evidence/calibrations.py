@@ -5,7 +5,7 @@ from datetime import datetime
 
 import numpy as np
 
-from edgeproof.comparability.sentences import describe_cost
+from edgeproof.comparability.sentences import choose_effect, describe_cost
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import (
@@ -30,15 +30,15 @@ def describe_calibrations(calibrations: list[CalibrationEvidence], page: FilePat
 
 
 def summarise_calibration(noise: Json) -> str:
-    """Return what a calibration says in one sentence: how much a pair varies, and what the margin costs."""
+    """Return what a calibration says in one sentence: how much a pair varies, and what a verdict costs."""
     varies = "one pair does not say how much pairs vary"
     if noise["log_sd"] is not None:
         varies = f"a pair varies by {format_percent(math.expm1(noise['log_sd']), 2)}"
-    known = [entry["effect"] for entry in noise["expected"]]
-    if not known:
+    asked = choose_effect(noise, noise["margin"])
+    if asked is None:
         return varies
-    asked = min(known, key=lambda effect: abs(effect - noise["margin"]))
-    return f"{varies}; a difference of {format_limit(asked, share=True)} takes {describe_cost(noise, asked)}"
+    cost = describe_cost(noise, asked, noise["margin"])
+    return f"{varies}; a difference of {format_limit(asked, share=True)} takes {cost}"
 
 
 def _describe(item, page):
@@ -80,7 +80,10 @@ def _describe(item, page):
             },
         ],
         "expected": [
-            {"effect": format_limit(entry["effect"], share=True), "cost": describe_cost(noise, entry["effect"])}
+            {
+                "effect": format_limit(entry["effect"], share=True),
+                "cost": describe_cost(noise, entry["effect"], noise["margin"]),
+            }
             for entry in noise["expected"]
         ],
         "drawing": draw_sessions(ratios, noise["margin"]),

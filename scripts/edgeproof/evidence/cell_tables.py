@@ -218,7 +218,8 @@ def _percentile_row(item, unit, factor):
     }
     # All percentiles of an unstable run are withheld for the same reason, so it is given once.
     if all(entry["value_ms"] is None for entry in entries.values()):
-        row["common"] = entries["p50"]["reason"]
+        unstable = item.result["status"] == "unstable"  # why, says the table of cells
+        row["common"] = "the run is unstable" if unstable else entries["p50"]["reason"]
         return row
     for name in PERCENTILES:
         value = entries[name]["value_ms"]

@@ -1,6 +1,7 @@
 """The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
 from edgeproof.comparability.sentences import (
+    choose_effect,
     describe_cost,
     describe_grounds,
     describe_interleaving,
@@ -77,13 +78,14 @@ def _describe(item, page):
         "sentence": describe_verdict(report),
         "reason": describe_reason(report),
         "remedy": describe_remedy(report),
-        "grounds": [*describe_grounds(report), *(_describe_noise(noise, report) for noise in report["noise"])],
+        "grounds": _list_grounds(report),
         "effect": _describe_effect(item),
         "drawing": None,
         "regression": describe_regression(item.regression, (report["explanation"], describe_reason(report))),
         "decision": describe_decision(item.decision),
         "simulated": report["provenance"] == "simulated",
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
+        "declared": all(reason["remedy"] is None for reason in report["reasons"]),
         "margin": format_limit(design["margin"], share=True),
         "pairs": report["pairs"],
         "sessions": len(report["sessions"]),
@@ -139,14 +141,20 @@ def _describe_effect(item):
     }
 
 
+def _list_grounds(report):
+    """Return what a difference rests on, and what the calibration expects; nothing where there is no difference."""
+    told = describe_grounds(report)
+    return told + [_describe_noise(noise, report) for noise in report["noise"] if report["effect"]]
+
+
 def _describe_noise(noise, report):
-    """Return what the calibration of the left cell expects of a difference as large as the margin."""
+    """Return what the calibration of the left cell expects of a difference beyond the margin."""
     words = "Its simulated calibration" if noise["provenance"] == "simulated" else "Its calibration"
-    known = [entry["effect"] for entry in noise["expected"]]
-    if not known:
-        return f"{words} has too few pairs to say what a verdict costs."
-    asked = min(known, key=lambda effect: abs(effect - report["design"]["margin"]))
-    cost = describe_cost(noise, asked)
+    margin = report["design"]["margin"]
+    asked = choose_effect(noise, margin)
+    if asked is None:
+        return f"{words} does not say what a verdict costs."
+    cost = describe_cost(noise, asked, margin)
     return f"{words} expects that a true difference of {format_limit(asked, share=True)} takes {cost}."
 
 

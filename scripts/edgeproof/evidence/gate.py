@@ -4,10 +4,13 @@ import textwrap
 from collections.abc import Sequence
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.comparability.reading import read_comparison
+from edgeproof.comparability.sentences import describe_remedy, describe_verdict
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.files import sha256_file
-from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.core.formatting import plain
+from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, evidence_folder, plan_folder, run_folder
 from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_tables import describe_failure
@@ -16,6 +19,8 @@ from edgeproof.runs.results import read_result
 from .regression_gate import check_regressions
 from .wanted import CampaignSnapshot, GateSettings
 
+_TOLERABLE = ("unstable", "unsupported", "elsewhere")
+_TOLD = 8  # comparisons whose verdicts are printed
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
 
 
@@ -74,12 +79,13 @@ def check_gate(
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. If anything fails no
     file is written, so that Snakemake runs the gate again next time.
     """
-    cells = []
+    cells, kinds = [], set()
     for *names, builder in snapshot["cells"]:
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
         result, parity = read_result(result_path), read_parity(parity_path)
+        kinds |= {result["status"], *(["elsewhere"] if result["elsewhere"] else [])} & {*_TOLERABLE} - {*tolerate}
         cells.append(
             {
                 "cell": {**cell._asdict(), "builder": builder},
@@ -103,19 +109,33 @@ def check_gate(
             "plans": plans,
         }
         write_json(output, document, "gate")
-    told = [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
+    told = explain_comparisons(snapshot["campaign"], snapshot["comparisons"])
     if passed:
-        told.insert(0, f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
+        told.append(f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
+    told += [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
     told.append(f"Every number and reason: {evidence_folder(snapshot['campaign'])}/report.html")
-    kinds = {entry["status"] for entry in cells if entry["state"] == "failing"} & {"unstable", "unsupported"}
     if kinds:
         told[-1] += f"\nTo accept such cells, add {' or '.join(sorted(kinds))} to gate.tolerate of the campaign."
     return passed, "\n\n".join(told)
 
 
+def explain_comparisons(campaign: str, names: Sequence[str]) -> list[str]:
+    """Return a paragraph with the verdicts of the first comparisons, one sentence each; none without comparisons."""
+    lines = []
+    for name in names[:_TOLD]:
+        report = read_comparison(f"{comparison_folder(campaign, name)}/report.json")
+        mark = " (simulated)" if report["provenance"] == "simulated" else ""
+        parts = [describe_verdict(report) + mark, describe_remedy(report)]
+        text = f"{name}: {plain(' '.join(filter(None, parts)))}"
+        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    if len(names) > _TOLD:
+        lines.append(f"… and {len(names) - _TOLD} more comparisons")
+    return ["\n".join(lines)] if lines else []
+
+
 def explain_plans(plans: list[Json]) -> list[str]:
     """Return paragraphs on the plans that fail; none if all are ok."""
-    return _describe_states(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:", "")
+    return _describe_failing(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:")
 
 
 def _check_plan(pipeline, goal):
@@ -128,7 +148,7 @@ def _check_plan(pipeline, goal):
 def explain_regressions(compared: list[Json]) -> list[str]:
     """Return paragraphs on the gated comparisons that fail or are tolerated; none if all are ok."""
     failing = f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"
-    return _describe_states(compared, failing, "Tolerated comparisons:")
+    return _describe_failing(compared, failing) + _list_tolerated(compared)
 
 
 def explain_cells(campaign: str, cells: list[Json]) -> list[str]:
@@ -136,25 +156,33 @@ def explain_cells(campaign: str, cells: list[Json]) -> list[str]:
     failing = sum(entry["state"] == "failing" for entry in cells)
     verb = "is" if failing == 1 else "are"
     sentence = f"GATE NOT PASSED: {failing} of {len(cells)} cells of campaign {campaign} {verb} not ok."
-    told = _describe_states(cells, sentence, "Tolerated:")
+    told = _describe_failing(cells, sentence) + _list_tolerated(cells)
     simulated = sum(entry["provenance"] == "simulated" for entry in cells)
     if simulated:
         told.append(f"Simulated, so they say nothing about a device: {simulated} of {len(cells)} cells.")
     return told
 
 
-def _describe_states(entries, failing, tolerated):
-    """Return a paragraph on those that fail and one on those that are tolerated: a sentence and a table."""
-    told = []
-    for state, sentence in (("failing", failing), ("tolerated", tolerated)):
-        found = [entry for entry in entries if entry["state"] == state]
-        told += ["\n".join([sentence, *_table(found)])] if found else []
-    return told
+def _describe_failing(entries, sentence):
+    """Return a paragraph on those that fail: a sentence, and a table with their reasons."""
+    found = [entry for entry in entries if entry["state"] == "failing"]
+    return ["\n".join([sentence, *_table(found)])] if found else []
+
+
+def _list_tolerated(entries):
+    """Return a paragraph that names what is tolerated; why it is not ok, says the page."""
+    found = [entry for entry in entries if entry["state"] == "tolerated"]
+    if not found:
+        return []
+    names = ", ".join(_name_entry(entry) for entry in found)
+    return [textwrap.fill(f"Tolerated: {names}.", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
 
 
 def _count_passing(cells):
-    tolerated = sum(entry["state"] == "tolerated" for entry in cells)
-    return f"{len(cells) - tolerated} ok" + (f", {tolerated} tolerated" if tolerated else "")
+    """Return "1 ok, 5 unstable"; a tolerated cell whose status is ok was measured elsewhere."""
+    words = [entry["status"] if entry["status"] != "ok" else "elsewhere" for entry in cells if entry["reasons"]]
+    told = [f"{len(cells) - len(words)} ok", *(f"{words.count(word)} {word}" for word in dict.fromkeys(words))]
+    return ", ".join(told)
 
 
 def _describe_verdict(result):

@@ -45,13 +45,16 @@ def describe_regression(regression: Json, said: Sequence[str | None] = ()) -> Js
     triggered = [line for line in regression["thresholds"] if line["status"] == "triggered"]
     notes = [] if blocked else list(regression["notes"])
     count = plural(len(regression["thresholds"]), "threshold")
-    told = regression["reason"] in said or regression["mode"] in _REFUSED
+    reason = regression["reason"] or ""
+    told = not reason or reason in said or regression["mode"] in _REFUSED
     return {
         "state": state,
         "words": words,
         "policy": regression["policy"],
         "recommendation": regression["recommendation"].replace("_", " "),
-        "reason": None if told or regression["reason"] is None else first_up(regression["reason"].replace("_", " ").rstrip(".")),
+        "reason": None
+        if told or regression["reason"] is None
+        else first_up(regression["reason"].replace("_", " ").rstrip(".")),
         "summary": None if blocked else f"{len(triggered)} of {count} triggered",
         "thresholds": [] if blocked else [_describe_threshold(line) for line in regression["thresholds"]],
         "notes": notes,
@@ -126,10 +129,15 @@ def _describe_line(line, decision):
         "limit": f"{_SIGNS[line['direction']]} {_with_unit(line['limit'], line['unit'], chosen=True)}",
         "provenance": line["provenance"],
         "simulated": line["provenance"] == "simulated",
-        "reason": line["reason"] and line["reason"].replace("_", " "),
+        "reason": line["reason"] and _shorten(line["reason"]),
         "flip": _with_unit(line["flip_point"], line["unit"]),
         "consequences": flips,
     }
+
+
+def _shorten(reason):
+    """Return the reason of a criterion; why a run is unstable is said in the table of cells."""
+    return "the run is unstable" if reason.startswith("the run is unstable: ") else reason.replace("_", " ")
 
 
 def _describe_interval(line):

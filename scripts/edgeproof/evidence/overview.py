@@ -102,8 +102,12 @@ def _describe_calibrations(calibrations):
     return [
         {"name": f"{item.noise['cell']['model']} · {label_of(Cell(**item.noise['cell']))}", "words": words}
         for item in calibrations[:_CALIBRATIONS]
-        for words in [first_up(summarise_calibration(item.noise))]
+        for words in [first_up(summarise_calibration(item.noise)) + _mark(item.noise)]
     ]
+
+
+def _mark(noise):
+    return " (simulated)" if noise["provenance"] == "simulated" else ""
 
 
 def _describe_protocol(cells):

@@ -4,17 +4,18 @@ import json
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import read_json, seal
 from edgeproof.core.errors import UserError
 from edgeproof.evidence import gate
-from edgeproof.evidence.gate import check_gate, judge_cell
+from edgeproof.evidence.gate import check_gate, judge_cell, name_state
 
-OK = {"status": "ok", "reason": None}
+OK = {"status": "ok", "reason": None, "elsewhere": False, "machine": None}
+FOREIGN = OK | {"elsewhere": True, "machine": {"id": "0" * 16, "board": "A board", "cpu": None}}
 PASSED = {"status": "passed", "provenance": "measured", "reason": None}
 
 
 def result(status, kind=None, message="why"):
-    return {"status": status, "reason": {"kind": kind or status, "message": message}}
+    return OK | {"status": status, "reason": {"kind": kind or status, "message": message}}
 
 
 def parity(status, kind="threshold_missed", provenance="measured"):
@@ -34,6 +35,10 @@ def parity(status, kind="threshold_missed", provenance="measured"):
         (result("unsupported"), parity("failed", "provider_unavailable"), ("unsupported",), "tolerated"),
         (result("unsupported"), parity("failed", "provider_unavailable"), (), "failing"),
         (result("unsupported"), parity("failed", "threshold_missed"), ("unsupported",), "failing"),
+        (FOREIGN, PASSED, (), "failing"),
+        (FOREIGN, PASSED, ("unstable",), "failing"),
+        (FOREIGN, PASSED, ("elsewhere",), "tolerated"),
+        (FOREIGN | {"status": "unstable", "reason": {"kind": "unstable", "message": "why"}}, PASSED, (), "failing"),
     ],
 )
 def test_state_of_a_cell(found, agreement, tolerate, state):
@@ -50,6 +55,37 @@ def test_the_same_reason_is_not_said_twice():
         "reason": {"kind": "build_failed", "message": "the operator is not known"},
     }
     assert judge_cell(failed, not_run)["reasons"] == ["failed (no artifact): the operator is not known"]
+
+
+def test_a_result_from_elsewhere_says_of_which_machine():
+    verdict = judge_cell(FOREIGN, PASSED, ["elsewhere"])
+    assert verdict["reasons"] == ["measured elsewhere, on another machine than this one: A board"]
+    assert name_state(FOREIGN, verdict) == "elsewhere"
+    unknown = judge_cell(FOREIGN | {"machine": None}, PASSED)
+    assert unknown["reasons"][0].endswith("which one is not recorded")
+
+
+def test_a_campaign_from_elsewhere_passes_only_where_that_is_tolerated(here):
+    snapshot = make_campaign(here, [{}])
+    path = here / "results/runs/digits-cnn/ort-cpu/desk/fp32/result.json"
+    path.write_text(json.dumps(seal(json.loads(path.read_text()) | {"elsewhere": True})))
+    passed, text = check_gate(snapshot, ["unstable"], "gate.json")
+    assert not passed and text.endswith("add elsewhere to gate.tolerate of the campaign.")
+    passed, text = check_gate(snapshot, ["elsewhere"], "gate.json")
+    assert passed and "Tolerated:" in text and "gate.tolerate" not in text
+
+
+def test_verdicts_come_first(campaign, tmp_path):
+    text = check_gate(campaign, ["unstable"], tmp_path / "gate.json")[1]
+    assert text.startswith("faster: int8 is 1.67 times as fast as fp32 (1.65–1.68), 20 s, 10 pairs.\nsame: ")
+    lines = text.split("\n\n")[0].splitlines()
+    assert [line.split(":")[0] for line in lines if not line.startswith(" ")] == campaign["comparisons"]
+    assert max(map(len, lines)) <= 120
+
+
+def test_many_verdicts_are_cut(campaign, tmp_path):
+    many = {**campaign, "comparisons": ["faster"] * 11}
+    assert "\n… and 3 more comparisons\n" in check_gate(many, ["unstable"], tmp_path / "gate.json")[1]
 
 
 def test_passing_writes_a_document(here):
@@ -80,7 +116,7 @@ def test_failing_writes_nothing_and_names_the_cells(here):
 def test_nothing_is_said_to_have_passed_when_a_comparison_or_a_plan_fails(here, monkeypatch):
     slower = {"comparison": "left-vs-right", "state": "failing", "reasons": ["slower"]}
     unplaced = {"pipeline": "six", "goal": "min-latency", "state": "failing", "reasons": ["unplaced"]}
-    monkeypatch.setattr(gate, "check_regressions", lambda wanted: [slower])
+    monkeypatch.setattr(gate, "check_regressions", lambda campaign, wanted: [slower])
     monkeypatch.setattr(gate, "_check_plan", lambda *row: unplaced)
     snapshot = {**make_campaign(here, [{}]), "plans": [["six", "min-latency"]]}
     passed, text = check_gate(snapshot, [], "gate.json", {"gated": ["left-vs-right"]})

@@ -1,11 +1,11 @@
-"""Regressions and decisions in words, and what the correction for many comparisons does to them."""
+"""Regressions and decisions in words; what the page says elsewhere is not said again."""
 
 import copy
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
-from edgeproof.evidence.comparisons import describe_comparisons, describe_correction
+from edgeproof.evidence.comparisons import describe_comparisons
 from edgeproof.evidence.judgements import describe_decision, describe_regression
 
 CELL = ("digits-cnn", "ort-cpu", "desk", "fp32")
@@ -36,6 +36,8 @@ def test_what_is_blocked_has_a_reason_and_no_thresholds(faster):
     view = describe_regression(blocked)
     assert view["reason"] == "The two results differ in model bytes"
     assert (view["thresholds"], view["summary"], view["notes"]) == ([], None, [])
+    assert describe_regression(blocked, said=[blocked["reason"]])["reason"] is None
+    assert describe_regression(blocked | {"mode": "not_comparable"})["reason"] is None
 
 
 def test_a_decision_shows_its_criteria_and_where_they_flip(faster):
@@ -48,24 +50,14 @@ def test_a_decision_shows_its_criteria_and_where_they_flip(faster):
     energy = next(line for line in view["lines"] if line["id"] == "energy")
     assert (energy["value"], energy["flip"], energy["required"]) == (None, None, False)
     assert view["rules"] and all(rule["words"] != view["words"] for rule in view["rules"])
+    assert "accuracy is unknown" in view["because"]  # why, says its criterion
+    assert accuracy["reason"]
 
 
 @pytest.mark.parametrize("outcome", ["blocked", "review_required", "deployable_with_note", "deployable"])
 def test_every_outcome_has_words_and_a_symbol(faster, outcome):
     view = describe_decision(faster.decision | {"decision": outcome})
     assert view["words"] and view["state"] in ("failing", "tolerated", "note", "ok")
-
-
-def test_the_correction_is_said_once_and_counted(here):
-    comparisons = [{"name": f"c{n}", "left": CELL, "right": CELL, "ratio": 0.964, "spread": 0.012} for n in range(12)]
-    items = collect_evidence(make_campaign(here, [{}], comparisons)).comparisons
-    changed = [item for item in items if item.judgement.verdict != item.report["verdict"]]
-    assert len(changed) == 12
-    assert describe_correction(items).endswith("(Holm), which left undecided 12 verdicts that stood on their own.")
-    assert describe_correction(items[:1]) == ""
-    row = describe_comparisons(items, PAGE)[0]
-    assert "among all comparisons of this page it is undecided" in row["regression"]["notes"][0]
-    assert "among all comparisons of this page it is undecided" in row["decision"]["notes"][0]
 
 
 def test_rows_of_a_table_are_titled_by_their_sides(here):

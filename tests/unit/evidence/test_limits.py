@@ -12,7 +12,8 @@ def test_everything_left_open_is_said(campaign):
     assert limits["No number"].startswith("3 of 10 cells are without a latency: ")
     assert limits["Unstable"].startswith("1 of 10 cells is unstable: ")
     assert "does not compute" in limits["Outputs differ"] or "do not compute" in limits["Outputs differ"]
-    assert "shaky, refused, two-boards" in limits["No difference"]
+    assert "for refused;" in limits["No difference"]
+    assert limits["Starts"].startswith("A difference holds for starts like those seen")
     assert limits["Energy"].startswith("Not measured for 10 of 10 cells: ")
     assert "p99.9 of 7 cells" in limits["Percentiles withheld"]
     assert "labels" in limits["Accuracy unknown"]
@@ -21,6 +22,13 @@ def test_everything_left_open_is_said(campaign):
 def test_a_clean_campaign_still_has_its_limits(here):
     titles = [limit["title"] for limit in list_limits(collect_evidence(make_campaign(here, [{}])))]
     assert titles == ["Rows are not differences", "Percentiles withheld", "Energy", "One request at a time"]
+
+
+def test_what_was_measured_elsewhere_is_named(here):
+    evidence = collect_evidence(make_campaign(here, [{}]))
+    foreign = evidence.cells[0]._replace(result=evidence.cells[0].result | {"elsewhere": True})
+    limits = {limit["title"]: limit["text"] for limit in list_limits(evidence._replace(cells=[foreign]))}
+    assert limits["Measured elsewhere"].startswith("1 of 1 cell is measured on another machine than this one: ")
 
 
 def test_long_lists_are_cut(here):

@@ -5,24 +5,26 @@ from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.overview import describe_overview
 
+from .conftest import NOISE
+
 
 @pytest.mark.parametrize(
     ("cells", "tolerate", "gate", "sentence"),
     [
         ([{}], [], "ok", "The one wanted cell is ok."),
         ([{}, {"precision": "int8"}], [], "ok", "All 2 wanted cells are ok."),
-        ([{}, {"precision": "int8", "kind": "unstable"}], [], "failing", "1 of 2 wanted cells is not ok."),
+        ([{}, {"precision": "int8", "kind": "unstable"}], [], "failing", "Of 2 wanted cells: 1 not ok."),
         (
             [{}, {"precision": "int8", "kind": "unstable"}],
             ["unstable"],
             "tolerated",
-            "2 wanted cells: 1 ok, 1 unstable and tolerated.",
+            "Of 2 wanted cells: 1 unstable, tolerated.",
         ),
         (
             [{"kind": "wrong"}, {"precision": "int8", "kind": "unstable"}],
             ["unstable"],
             "failing",
-            "1 of 2 wanted cells is not ok, 1 tolerated.",
+            "Of 2 wanted cells: 1 not ok; 1 unstable, tolerated.",
         ),
     ],
 )
@@ -32,7 +34,10 @@ def test_the_gate_in_words(here, cells, tolerate, gate, sentence):
 
 
 def test_facts(campaign):
-    overview = describe_overview(collect_evidence(campaign))
+    overview = describe_overview(collect_evidence(campaign, noise_paths=NOISE))
+    assert [item["name"].rsplit(" ")[-1] for item in overview["calibrations"]] == ["desk", "board"]
+    assert overview["calibrations"][0]["words"].startswith("A pair varies by ")
+    assert [item["words"].endswith(" (simulated)") for item in overview["calibrations"]] == [False, True]
     assert overview["period"] == "2027-01-15 08:00 UTC"
     assert [device["name"] for device in overview["devices"]] == ["desk", "board"]
     assert overview["devices"][0]["words"] == "Made-up CPU, x86_64"

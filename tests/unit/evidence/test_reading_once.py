@@ -64,7 +64,7 @@ def test_gate_opens_and_parses_each_file_once(campaign, opened, parsed, tmp_path
         check_gate(campaign, (), tmp_path / "gate.json", SETTINGS)
     counts = list_opened(names)
     assert {name: count for name, count in counts.items() if count > 1} == {}
-    assert f"results/comparability/{COMPARISONS[0]['name']}/pairs.csv" in counts
+    assert f"results/comparability/trial/{COMPARISONS[0]['name']}/pairs.csv" in counts
     assert (
         parsed["results"] == parsed["samples"] == sum(name.endswith("samples.csv") for name in counts) - _count_empty()
     )

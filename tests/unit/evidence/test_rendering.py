@@ -1,5 +1,6 @@
 """The page and its Markdown: whole, escaped, self-contained, and the same facts in both."""
 
+import contextlib
 import re
 from html.parser import HTMLParser
 
@@ -50,9 +51,12 @@ class Page(HTMLParser):
                 self.articles[name] = self.articles.get(name, "") + data
 
 
-@pytest.fixture
-def view(campaign):
-    return build_view(collect_evidence(campaign, ["unstable"], NOISE), PAGE)
+@pytest.fixture(scope="module")
+def view(everything):
+    """What the page of the campaign shows; read it, do not change it."""
+    folder, snapshot = everything
+    with contextlib.chdir(folder):
+        return build_view(collect_evidence(snapshot, ["unstable"], NOISE), PAGE)
 
 
 def test_page_is_well_formed(view):
@@ -80,21 +84,21 @@ def test_drawings_and_tables_can_be_read_aloud(view):
     page = Page(render_html(view))
     drawings = [values for tag, values in page.tags if tag == "svg"]
     assert all("aria-labelledby" in values or values.get("aria-hidden") or "viewbox" in values for values in drawings)
-    assert sum(values.get("role") == "img" for values in drawings) == 13
+    assert sum(values.get("role") == "img" for values in drawings) == 15
     assert all("scope" in values for tag, values in page.tags if tag == "th")
 
 
 def test_a_pair_that_may_not_be_compared_shows_no_number(view):
     page = Page(render_html(view))
     refused, _, deployment = page.articles["comparison-refused"].partition("Deployment, right side")
-    assert "Not comparable" in refused
-    assert not re.search(r"Ratio|\d\s*%|[−+]\d|threshold", refused)
+    assert "not comparable" in refused
+    assert not re.search(r"Time right|\d\s*%|[−+]\d|threshold", refused)
     assert "100\u202fms" in deployment  # of the right side alone
-    assert not re.search(r"Ratio|faster|slower", deployment)
-    assert "Ratio" in page.articles["comparison-faster"]
-    assert "Ratio" not in page.articles["comparison-shaky"]
+    assert not re.search(r"Time right|faster|slower", deployment)
+    assert "Time right / left" in page.articles["comparison-faster"]
+    assert "Time right / left" in page.articles["comparison-shaky"]  # an unstable headline vetoes no comparison
     line = next(line for line in render_markdown(view).splitlines() if line.startswith("- **refused**"))
-    assert not re.search(r"Ratio|\d\s*%|margin", line)
+    assert not re.search(r"Time right|\d\s*%|margin", line)
 
 
 def test_simulated_cells_are_marked_wherever_they_appear(view):
@@ -108,26 +112,48 @@ def test_each_comparison_shows_its_regression_and_its_decision(view):
     faster, shaky = page.articles["comparison-faster"], page.articles["comparison-shaky"]
     assert "no regression" in faster and "slower by 15" in faster
     assert "Insufficient evidence" in faster and "3 pass, 2 unknown" in faster
-    assert "not judged" in shaky and "threshold" not in shaky
-    assert {"../../comparability/faster/regression.json", "../../comparability/faster/decision.json"} <= set(page.links)
+    refused = page.articles["comparison-refused"]
+    assert "not judged" in refused and "threshold" not in refused
+    assert "no regression" in shaky and "the candidate is unstable" in shaky
+    assert {
+        "../../comparability/trial/faster/regression.json",
+        "../../comparability/trial/faster/decision.json",
+    } <= set(page.links)
     text = render_markdown(view)
     assert text.count("  - Regression: **") == text.count("  - Deployment: **") == len(view["comparisons"])
 
 
-def test_what_a_device_can_tell_apart(view):
+def test_what_a_verdict_costs(view):
     page = Page(render_html(view))
-    assert "Fit: it detects differences as small as the margin." in page.articles["calibration-desk"]
-    assert "simulated" not in page.articles["calibration-desk"]
-    assert "simulated" in page.articles["calibration-board"]
-    assert "not available" in page.articles["calibration-board"]  # the spread between sessions, of one session
+    desk, board = (page.articles[f"calibration-digits-cnn-ort-cpu-{device}-fp32"] for device in ("desk", "board"))
+    assert "about" in desk and "simulated" not in desk
+    assert "simulated" in board
     text = render_markdown(view)
-    assert "## What these devices can tell apart" in text and "- **board**, **simulated**: " in text
+    assert "## Calibration: what a verdict costs" in text
+    assert "- **digits-cnn · ort-cpu · fp32 · board**, **simulated**: " in text
 
 
 def test_without_calibration_there_is_no_such_section(here):
     view = build_view(collect_evidence(make_campaign(here, [{}])), PAGE)
-    assert "tell apart</h2>" not in render_html(view)
-    assert "tell apart" not in render_markdown(view)
+    assert 'id="calibration"' not in render_html(view)
+    assert "## Calibration" not in render_markdown(view)
+
+
+def test_verdicts_come_before_the_gate_and_are_said_once(view):
+    html, text = render_html(view), render_markdown(view)
+    for row in view["verdicts"]["shown"]:
+        assert html.count(f">{row['sentence']}</a>") == html.count(row["sentence"]) == 1
+        assert text.count(escape_markdown(row["sentence"])) == 1
+    assert html.index('class="verdicts"') < html.index('class="gate')
+    assert text.index("int8 is 1.67 times as fast as fp32") < text.index("Gate not passed.")
+
+
+def test_reasons_are_said_once(view):
+    text = re.sub(r"<style>.*</style>", "", render_html(view), flags=re.S)
+    text = re.sub(r' title="[^"]*"|<span class="hidden">.*?</span>', "", text)  # squares repeat a cell's reason
+    assert text.count("process medians vary by") == 1
+    assert text.count("The budget ended before the pairs had decided") == 1
+    assert text.count("differ in model hash") == 1
 
 
 def test_missing_values_are_never_zero(here):

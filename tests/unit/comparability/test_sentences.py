@@ -1,0 +1,191 @@
+"""One sentence per verdict, with ratio, interval and cost; what would decide where nothing is decided."""
+
+import pytest
+from edgeproof.comparability.sentences import (
+    choose_effect,
+    describe_cost,
+    describe_grounds,
+    describe_interleaving,
+    describe_reason,
+    describe_remedy,
+    describe_verdict,
+    name_sides,
+)
+from edgeproof.core.formatting import plain
+
+CELL = {"model": "digits-cnn", "preset": "ort-cpu", "device": "desk", "precision": "fp32"}
+EFFECT = {
+    "ratio": 0.633,
+    "delta_pct": -36.7,
+    "interval_low": 0.621,
+    "interval_high": 0.645,
+    "confidence": 0.9875,
+    "equivalence_low": 0.99,
+    "equivalence_high": 1.01,
+    "wider_low": 0.61,
+    "wider_high": 0.66,
+    "pairs": 6,
+    "rare_starts": 0.39,
+}
+DEFAULT = {"correlation": 0.2, "source": "default", "estimate": None, "pairs": 0, "sequences": 0}
+
+
+def make_report(verdict="faster", **changes):
+    report = {
+        "comparison": "trial",
+        "left": CELL,
+        "right": CELL | {"precision": "int8"},
+        "comparable": "conditional",
+        "reasons": [],
+        "verdict": verdict,
+        "reason": None,
+        "explanation": None,
+        "effect": EFFECT,
+        "modes": None,
+        "interference": None,
+        "between_sessions": None,
+        "design": {"margin": 0.02, "comparisons": 4, "level": 0.0125, "horizon": 60, "correlation": DEFAULT},
+        "noise": [],
+        "pairs": 6,
+        "seconds": 19.2,
+        "further_pairs": None,
+        "further_seconds": None,
+        "sessions": [{"interleaving": {"mode": "blocks", "reason": None}}],
+    }
+    return report | changes
+
+
+def moved(ratio, low, high):
+    return EFFECT | {"ratio": ratio, "interval_low": low, "interval_high": high}
+
+
+@pytest.mark.parametrize(
+    ("report", "sentence"),
+    [
+        (make_report(), "int8 is 1.58 times as fast as fp32 (1.55–1.61), 19 s, 6 pairs."),
+        (
+            make_report("slower", effect=moved(1.25, 1.22, 1.28), seconds=4.25, pairs=1),
+            "int8 takes 1.25 times as long as fp32 (1.22–1.28), 4.2 s, 1 pair.",
+        ),
+        (
+            make_report("equivalent", effect=moved(1.0002, 0.98, 1.02)),
+            "int8 is equivalent to fp32 within ±2 %: 1.000 times the time (0.990–1.010), 19 s, 6 pairs.",
+        ),
+        (
+            make_report("equivalent", effect=moved(1.0002, 0.98, 1.02), right=CELL),
+            "The same artifact is equivalent to itself within ±2 %: 1.000 times the time (0.990–1.010), 19 s, 6 pairs.",
+        ),
+        (
+            make_report("undecided", reason="budget", effect=moved(1.01, 0.97, 1.05)),
+            "Undecided: int8 takes 1.010 times as long as fp32 (0.970–1.050), margin ±2 %, 19 s, 6 pairs.",
+        ),
+        (
+            make_report("undecided", reason="budget", effect=moved(1.01, None, None), pairs=2),
+            "Undecided: int8 took 1.01 times as long as fp32, without an interval, 19 s, 2 pairs.",
+        ),
+        (
+            make_report("failed", effect=None, explanation="right: the artifact was not built"),
+            "Failed: right: the artifact was not built.",
+        ),
+        (
+            make_report("not-comparable", effect=None, explanation="right is failed: it crashed."),
+            "No difference: right is failed: it crashed.",
+        ),
+        (
+            make_report("not-comparable", comparable="no", effect=None, reasons=[{"field": "input_shape"}]),
+            "Not comparable: fp32 and int8 differ in input shape.",
+        ),
+        (
+            make_report(
+                "slower",
+                effect=None,
+                right=CELL | {"device": "board"},
+                between_sessions=moved(9.0, 8.1, 10.0) | {"left_sessions": 3, "right_sessions": 4},
+            ),
+            "board takes 9.00 times as long as desk (8.10–10.00), 3 and 4 sessions.",
+        ),
+    ],
+)
+def test_one_sentence_per_verdict(report, sentence):
+    assert plain(describe_verdict(report)) == sentence
+
+
+def test_swapping_the_sides_swaps_the_sentence():
+    swapped = make_report("slower", left=CELL | {"precision": "int8"}, right=CELL, effect=moved(1.58, 1.55, 1.61))
+    assert plain(describe_verdict(swapped)).startswith("fp32 takes 1.58 times as long as int8 (1.55–1.61)")
+
+
+def test_sides_are_named_by_what_differs():
+    assert name_sides(CELL, CELL | {"precision": "int8"}) == ("fp32", "int8")
+    assert name_sides(CELL, CELL | {"preset": "q", "precision": "int8"}) == ("ort-cpu · fp32", "q · int8")
+    assert name_sides(CELL, CELL) == ("itself", "the same artifact")
+
+
+def test_further_pairs_name_the_keys_to_change():
+    report = make_report("undecided", reason="budget", further_pairs=24, further_seconds=76.4)
+    assert plain(describe_remedy(report)) == (
+        "About 24 further pairs (76 s) would probably decide: give `trial` `pairs: 30` and `seconds: 96` in the "
+        "campaign file and run `snakemake` again. The 6 pairs so far are kept."
+    )
+    assert describe_remedy(make_report()) is None
+
+
+@pytest.mark.parametrize("reason", ["budget", "horizon"])
+def test_what_no_pairs_would_decide_asks_for_something_else(reason):
+    report = make_report("undecided", reason=reason)
+    assert "larger margin" in describe_remedy(report)
+    assert describe_reason(report).endswith(".")
+
+
+def test_grounds_say_the_level_and_what_was_assumed():
+    lines = [plain(line) for line in describe_grounds(make_report())]
+    assert lines[0].startswith("The interval holds at a confidence of 98.75 %")
+    assert "4 comparisons share 5.00 % of error" in lines[0]
+    assert lines[1].endswith("so 0.20 is assumed; at 0.5 the interval would be 0.61–0.66.")
+    assert lines[2].endswith("rarer than 39 % may be missing.")
+    assert "not calibrated" in lines[3]
+    assert describe_grounds(make_report(effect=None)) == []
+
+
+def test_a_calibration_says_the_correlation():
+    known = {"correlation": 0.1, "source": "calibration", "estimate": 0.02, "pairs": 120, "sequences": 4}
+    report = make_report(noise=[{}])
+    report["design"] = report["design"] | {"correlation": known}
+    lines = describe_grounds(report)
+    assert "120 calibration pairs" in lines[1] and not any("assumed" in line for line in lines)
+
+
+def test_modes_and_interference_are_told():
+    modes = {
+        "left": [{"level_ms": 1.2, "starts": 5}, {"level_ms": 1.35, "starts": 1}],
+        "right": [{"level_ms": 0.8, "starts": 6}],
+    }
+    found = {"difference": 0.03, "low": 0.02, "high": 0.04}
+    lines = [plain(line) for line in describe_grounds(make_report(modes=modes, interference=found))]
+    assert (
+        lines[0] == "Starts jump between levels: left 1.20 ms (5 starts), 1.35 ms (1 start); right 0.800 ms (6 starts)."
+    )
+    assert lines[1] == "Taking turns changes the right arm by +3.05 % (+2.02 to +4.08 %) more than the left."
+    small = make_report(interference=found | {"difference": 0.001})
+    assert not any("Taking turns" in line for line in describe_grounds(small))
+
+
+def test_interleaving_says_why_it_is_not_by_blocks():
+    sessions = [{"interleaving": {"mode": "processes", "reason": "both do not fit in memory"}}]
+    assert describe_interleaving(make_report(sessions=sessions)) == (
+        "one process after the other (both do not fit in memory)"
+    )
+    assert describe_interleaving(make_report(sessions=[])) is None
+
+
+def test_costs_of_a_calibrated_cell():
+    expected = [
+        {"effect": 0.02, "pairs": None, "seconds": None, "decided": 0.03},
+        {"effect": 0.05, "pairs": 7, "seconds": 12.4, "decided": 1.0},
+    ]
+    noise = {"expected": expected}
+    assert plain(describe_cost(noise, 0.05, 0.02)) == "about 7 pairs, 12 s"
+    assert describe_cost(noise, 0.02, 0.02) == "more pairs than the test allows: it is as large as the margin"
+    assert describe_cost(noise, 0.02, 0.01) == "more pairs than the test allows"
+    assert choose_effect(noise, 0.02) == 0.05
+    assert choose_effect(noise, 0.05) is None
