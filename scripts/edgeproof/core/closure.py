@@ -95,7 +95,7 @@ def digest_script(script: str) -> str:
 def digest_agent_code(folder: Path = AGENT) -> str:
     """Return the digest of the agent in a folder, which decides what a measurement is."""
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
-    return sha256_bytes("".join(f"{name} {digest_code(path.read_bytes())}\n" for name, path in files).encode())
+    return sha256_bytes("".join(f"{name} {_read_facts(path)["digest"]}\n" for name, path in files).encode())
 
 
 @cache
