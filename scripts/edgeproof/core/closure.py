@@ -94,8 +94,8 @@ def digest_script(script: str) -> str:
 @cache
 def digest_agent_code(folder: Path = AGENT) -> str:
     """Return the digest of the agent in a folder, which decides what a measurement is."""
-    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
-    return sha256_bytes("".join(f"{name} {_read_facts(path)["digest"]}\n" for name, path in files).encode())
+    files = {path.relative_to(folder).as_posix(): _read_facts(path)["digest"] for path in folder.rglob("*.py")}
+    return sha256_bytes("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode())
 
 
 @cache
