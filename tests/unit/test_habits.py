@@ -63,3 +63,14 @@ def test_times_of_ci_are_recorded_and_printed(tmp_path):
     assert [(row[0], row[3]) for row in rows] == [("tier", "exit"), ("lint", "0"), ("test", "2")]
     lines = ended.stdout.splitlines()[-3:]
     assert [line.split()[0] for line in lines] == ["lint", "test", "in"] and lines[1].endswith("failed, exit 2")
+
+
+def test_every_tier_of_tests_has_a_time_limit(pytestconfig):
+    """The limit of pyproject.toml, which is in seconds; the tiers that convert and measure get more."""
+    assert 0 < float(pytestconfig.getini("timeout")) <= 300
+    tiers = re.findall(r'-m pytest .*-m (?:"([^"]+)"|(\w+))(?: --timeout (\d+))?', (ROOT / "Makefile").read_text())
+    assert {quoted or word: seconds for quoted, word, seconds in tiers} == {
+        "not campaign and not toolchain and not jetson": "",
+        "campaign": "3600",
+        "toolchain": "3600",
+    }

@@ -21,6 +21,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from edgeproof.artifacts.records.formats import FORMATS, list_build_options
 from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
 from edgeproof.core.documents import load_schema, validate
 from edgeproof.core.errors import UserError
@@ -38,9 +39,8 @@ SCRIPTS = (
     *("judge_regression", "decide_deployment"),
 )
 ELSEWHERE = re.compile(r"results/(toolchains|plans)/|/(cut|chained)-")
-INT8_KEYS = ("calibration_method", "calibration_samples", "per_channel")
-# Optional by the schema, since only some precisions, backends and metrics need them; without them there is one line.
-NEEDED = {*INT8_KEYS, "latency_ms", "regime"}
+# Optional by the schema, since only some metrics need it; without it there is one line.
+NEEDED = {"regime"}
 RUNS_HERE = ("fake", "ort-full")
 
 
@@ -66,17 +66,39 @@ def list_keys(schema):
     return found
 
 
+def list_optional(kind):
+    """Return the pointers of all keys that some file of a kind can do without."""
+    keys = list_keys(load_schema(kind))
+    if kind != "preset":
+        return keys
+    options, needed = {}, {}
+    for artifact in FORMATS:
+        definition = load_schema(kind)["$defs"][artifact]["properties"]
+        options[artifact] = set(definition["build"]["properties"])
+        offered = definition["precisions"]["items"]["enum"]
+        needed[artifact] = set.intersection(*(list_build_options(artifact, precision) for precision in offered))
+        keys -= {f"/$defs/{artifact}/properties/build/properties/{option}" for option in needed[artifact]}
+    for option in set().union(*needed.values()):
+        if all(option in needed[artifact] for artifact in FORMATS if option in options[artifact]):
+            keys -= {f"/$defs/build/properties/{option}"}
+    return keys
+
+
 def find_keys(document, schema):
     """Yield (path in the document, pointer in the schema) of every optional key that the document sets."""
 
     def visit(value, node, pointer, path):
+        if node is True:
+            return
         if "$ref" in node:
             pointer, target = node["$ref"][1:], schema
             for part in pointer.strip("/").split("/"):
                 target = target[part]
             yield from visit(value, target, pointer, path)
         for number, branch in enumerate(node.get("allOf", ())):
-            if "then" in branch and jsonschema.Draft202012Validator(branch["if"]).is_valid(value):
+            if "if" not in branch:
+                yield from visit(value, branch, f"{pointer}/allOf/{number}", path)
+            elif "then" in branch and jsonschema.Draft202012Validator(branch["if"]).is_valid(value):
                 yield from visit(value, branch["then"], f"{pointer}/allOf/{number}/then", path)
         for number, item in enumerate(value if isinstance(value, list) and "items" in node else ()):
             yield from visit(item, node["items"], f"{pointer}/items", (*path, number))
@@ -88,7 +110,7 @@ def find_keys(document, schema):
                 f"patternProperties/{p}": v for p, v in node.get("patternProperties", {}).items() if re.search(p, key)
             }
             for place, child in inner.items():
-                if child is None:
+                if not child:  # unknown here, or forbidden
                     continue
                 if place.startswith("properties") and key not in node.get("required", ()) and child:
                     yield (*path, key), f"{pointer}/{place}"
@@ -137,10 +159,10 @@ def is_valid(document, kind):
 
 def choose_variants(kind, accepts=lambda document: True):
     """Return {pointer: (name of the full document, path, document without that key)}: the first that is accepted."""
-    schema, chosen = load_schema(kind), {}
+    schema, optional, chosen = load_schema(kind), list_optional(kind), {}
     for name, document in read_full(kind).items():
         for path, pointer in find_keys(document, schema):
-            if pointer in chosen or pointer not in list_keys(schema):
+            if pointer in chosen or pointer not in optional:
                 continue
             shorter = leave_out(document, path)
             if is_valid(shorter, kind) and accepts(shorter):
@@ -203,9 +225,8 @@ class Variants:
         first = {"campaign": "optional", "policy": "strict", "devices": ["local"], "protocol": protocol}
         matrices = [{"models": self.names["model"], "presets": ["fake"], "precisions": ["fp32"]}]
         for name in self.names["preset"]:
-            offered, key = catalogues["preset"][name]["precisions"], self.left_out[name][-1]
-            precision = "int8" if key in INT8_KEYS and "int8" in offered else offered[0]
-            matrices.append({"models": ["digits-cnn"], "presets": [name], "precisions": [precision]})
+            offered = catalogues["preset"][name]["precisions"]
+            matrices.append({"models": ["digits-cnn"], "presets": [name], "precisions": offered[:1]})
         for preset in ("fake", "tensorrt-full"):
             place = {"presets": [preset], "devices": self.names["device"]}
             matrices.append({"models": ["digits-cnn"], "precisions": ["fp32"], **place})
@@ -279,7 +300,7 @@ def test_every_optional_key_is_set_and_can_be_left_out(kind):
     assert [name for name, document in documents.items() if not is_valid(document, kind)] == []
     pointers = {pointer for document in documents.values() for _, pointer in find_keys(document, schema)}
     assert list_keys(schema) - pointers == set()
-    assert list_keys(schema) - set(choose_variants(kind)) == set()
+    assert list_optional(kind) - set(choose_variants(kind)) == set()
 
 
 def test_every_schema_of_the_configuration_has_full_documents():

@@ -22,6 +22,7 @@ PROTOCOL = {
     "min_seconds": 0.0,
     "max_timer_share": 0.05,
     "block_seconds": 0.0005,
+    "pair_seconds": 60,  # a busy machine must not cut a pair short
 }
 
 
