@@ -105,9 +105,8 @@ def run_trial(setting: Setting, trial: Trial) -> Json:
     """
     chosen, plan = setting.arms[trial.model], setting.plan
     folder = setting.folder / trial.state / f"{trial.model}-{trial.slowdown:g}-{trial.number:03d}"
-    artifact: Any = {"artifact": str(chosen.artifact)}
-    left: Arm = {**chosen.arm, **artifact}
-    right: Arm = {**left, "injected_slowdown": trial.slowdown} if trial.slowdown else left
+    left: Any = {**chosen.arm, "artifact": str(chosen.artifact)}
+    right: Any = {**left, "injected_slowdown": trial.slowdown} if trial.slowdown else left
     seconds = plan["budget"]["seconds"] * (2 if trial.slowdown else 1)
     budget = {"pairs": plan["budget"]["pairs"], "seconds": seconds}
     place = PairPlace(chosen.inputs, setting.device, setting.protocol, setting.interpreter)
