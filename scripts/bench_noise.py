@@ -20,7 +20,7 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--seconds", type=float, default=15, help="per comparison, at most; twice where slowed")
     parser.add_argument("--slowdown", type=float, default=0.05, help="share by which the right arm is slowed down")
     parser.add_argument("--models", nargs="+", choices=_THREADS, default=list(_THREADS), help="models to compare")
-    parser.add_argument("--folder", type=Path, default=Path("results/bench/trials"), help="where the attempts go")
+    parser.add_argument("--folder", type=Path, default=Path("results/calibration/trials"), help="where the attempts go")
     parser.add_argument("--output", default="results/bench/noise.json", help="document to write")
     args = parser.parse_args(argv)
     arms = {model: describe_arm(model) for model in args.models}
