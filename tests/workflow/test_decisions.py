@@ -11,7 +11,7 @@ NAMES = ("fake-fp32-vs-int8", "fake-aa", "fake-refused")
 
 
 def files(name):
-    return {f"comparability/{comparison}/{name}" for comparison in NAMES}
+    return {f"comparability/fake/{comparison}/{name}" for comparison in NAMES}
 
 
 def read(workspace, path):
@@ -19,10 +19,10 @@ def read(workspace, path):
 
 
 def test_every_comparison_is_judged_and_decided(workspace):
-    regressions = [read(workspace, f"comparability/{name}/regression.json")["status"] for name in NAMES]
+    regressions = [read(workspace, f"comparability/fake/{name}/regression.json")["status"] for name in NAMES]
     assert regressions == ["no-regression", "no-regression", "blocked"]
     for name in NAMES:  # simulated times are shown and decide nothing
-        decision = read(workspace, f"comparability/{name}/decision.json")
+        decision = read(workspace, f"comparability/fake/{name}/decision.json")
         assert decision["decision"] == "insufficient_evidence"
         assert "accepts measured only" in decision["explanation"]
 
@@ -51,13 +51,13 @@ def test_edgeenv_s_policy_speaks_edgeenv_s_words(workspace):
     workspace.edit("config/fake.yaml", "policy: strict", "policy: strict\nregressions: {policy: edgeenv-v1}")
     remade = workspace.remade_by()
     assert files("regression.json") <= remade
-    report = read(workspace, "comparability/fake-aa/regression.json")["edgeenv"]
+    report = read(workspace, "comparability/fake/fake-aa/regression.json")["edgeenv"]
     assert (report["comparable"], report["mode"], report["recommendation"]) == (
         True,
         "same-condition",
         "no_action_required",
     )
-    blocked = read(workspace, "comparability/fake-fp32-vs-int8/regression.json")
+    blocked = read(workspace, "comparability/fake/fake-fp32-vs-int8/regression.json")
     assert (blocked["status"], blocked["mode"]) == ("blocked", "protocol_mismatch")
 
 
@@ -69,7 +69,7 @@ def test_regression_against_a_baseline_shuts_the_gate(workspace):
     workspace.edit("config/fake.yaml", *swapped)
     done = workspace.snakemake()
     assert done.returncode == 0, done.stdout  # a trade-off is shown, and shuts nothing
-    assert read(workspace, "comparability/fake-fp32-vs-int8/regression.json")["severity"] == "high"
+    assert read(workspace, "comparability/fake/fake-fp32-vs-int8/regression.json")["severity"] == "high"
     workspace.edit("config/fake.yaml", "varies: [precision]", "varies: [precision]\n    gate: true")
     done = workspace.snakemake()
     assert done.returncode != 0

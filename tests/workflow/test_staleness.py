@@ -72,20 +72,20 @@ def test_deleting_a_result_remakes_it_and_what_hangs_on_it(workspace):
     remade = workspace.remade_by()
     assert f"{cell}/result.json" in remade
     assert {path for path in remade if path.startswith("runs/")} == {f"{cell}/result.json", f"{cell}/samples.csv"}
-    touched = {path.split("/")[1] for path in remade if path.startswith("comparability/")}
+    touched = {path.split("/")[2] for path in remade if path.startswith("comparability/")}
     assert touched == {"fake-fp32-vs-int8"}
     assert remade >= REPORT
 
 
 def test_raising_the_pair_budget_keeps_the_pairs_that_are_there(workspace):
-    table = workspace.root / "results/comparability/fake-aa/pairs.csv"
+    table = workspace.root / "results/comparability/fake/fake-aa/pairs.csv"
     before = table.read_text().splitlines()
-    workspace.edit("config/fake.yaml", "right: {}\n    pairs: 3", "right: {}\n    pairs: 5")
+    workspace.edit("config/fake.yaml", "right: {}", "right: {}\n    margin: 0.001\n    pairs: 12")
     remade = workspace.remade_by()
     after = table.read_text().splitlines()
     assert after[: len(before)] == before
-    assert len(after) == len(before) + 4  # two more pairs of two processes
-    assert {path.split("/")[1] for path in remade if path.startswith("comparability/")} == {"fake-aa"}
+    assert len(after) == 13  # the header, and 12 pairs that such a margin leaves undecided
+    assert {path.split("/")[2] for path in remade if path.startswith("comparability/")} == {"fake-aa"}
     assert "runs" not in rooms(remade)
 
 
