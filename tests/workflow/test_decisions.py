@@ -61,7 +61,7 @@ def test_edgeenv_s_policy_speaks_edgeenv_s_words(workspace):
         "same-condition",
         "no_action_required",
     )
-    blocked = read(workspace, "comparability/fake-fp32-vs-int8/regression.json")
+    blocked = read(workspace, "comparability/fake/fake-fp32-vs-int8/regression.json")
     assert (blocked["status"], blocked["mode"]) == ("blocked", "protocol_mismatch")
 
 
@@ -73,7 +73,7 @@ def test_regression_against_a_baseline_shuts_the_gate(workspace):
     workspace.edit("config/fake.yaml", *swapped)
     done = workspace.snakemake()
     assert done.returncode == 0, done.stdout  # a trade-off is shown, and shuts nothing
-    assert read(workspace, "comparability/fake-fp32-vs-int8/regression.json")["severity"] == "high"
+    assert read(workspace, "comparability/fake/fake-fp32-vs-int8/regression.json")["severity"] == "high"
     workspace.edit("config/fake.yaml", "varies: [precision]", "varies: [precision]\n    gate: true")
     done = workspace.snakemake()
     assert done.returncode != 0

@@ -12,7 +12,7 @@ from edgeproof.core.documents import digest_json, write_json, write_sealed
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.runs.raw_samples import write_samples
-from edgeproof.runs.results import CellFacts, build_result
+from edgeproof.runs.results import build_result
 from edgeproof.runs.sessions import SessionRecord
 
 MODEL_SHAPE = [1, 1, 8, 8]
@@ -78,14 +78,15 @@ def write_cell(**options: Any) -> list[str]:
     built = artifact_folder(cell.model, cell.preset, "host", cell.precision)
     manifest = write_manifest(cell, built, identity, wanted.message if kind == "no_artifact" else None)
     parity = write_parity(cell, built, kind, wanted.message, wanted.accuracy)
-    samples, session = [], None
+    samples: list[np.ndarray] = []
+    session: Any = None
     if kind not in ("no_artifact", "crashed", "unsupported"):
         samples = make_samples(cell, kind, wanted.median_ms, wanted.processes, wanted.count)
     if kind != "no_artifact":
         session = make_session(samples, kind, wanted.message, wanted.snapshot, kind == "simulated")
     folder = run_folder(cell)
     write_samples(f"{folder}/samples.csv", samples)
-    facts: CellFacts = {
+    facts: Any = {
         "cell": {**cell._asdict(), "builder": "host"},
         "task": "classification",
         "arm": {"backend": "onnxruntime", "precision": cell.precision, "runtime": {"intra_op_threads": 1}},
