@@ -7,7 +7,7 @@
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
-# make bench-noise  A/A comparisons and a known slow-down on this machine: half an hour, nothing else running
+# make bench-noise  A/A comparisons and a known slow-down on this machine: up to 90 minutes, nothing else running
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
 

@@ -4,40 +4,39 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgeproof.bench.noise_trials import Setting, run_trials
+from edgeproof.bench.noise_trials import Setting, TrialArm, run_trials
 from edgeproof.core.cli import run_program
+from edgeproof.core.documents import write_json
+from edgeproof.core.yaml_files import read_yaml
 
-# A window far below a second is enough for a model far below a millisecond.
-_PROTOCOLS = {
-    "digits-cnn": {"warmup_s": 0.1, "window_s": 0.1, "min_samples": 200},
-    "squeezenet": {"warmup_s": 0.15, "window_s": 0.4, "min_samples": 80},
-}
+_THREADS = {"digits-cnn": 1, "squeezenet": 2}
 
 
 def main(argv: list[str] | None) -> None:
-    """Run all trials; their rates are in the document."""
+    """Run the trials that are missing; their rates are in the document."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--comparisons", type=int, default=40, help="A/A comparisons per model, and of the slow-down")
-    parser.add_argument("--pairs", type=int, default=10, help="pairs per comparison")
+    parser.add_argument("--comparisons", type=int, default=40, help="of either kind, per model and state")
+    parser.add_argument("--pairs", type=int, default=60, help="pairs per comparison, at most")
+    parser.add_argument("--seconds", type=float, default=15, help="per comparison, at most; twice where slowed")
     parser.add_argument("--slowdown", type=float, default=0.05, help="share by which the right arm is slowed down")
-    parser.add_argument("--folder", default="results/calibration/trials", help="where the raw times go")
+    parser.add_argument("--models", nargs="+", choices=_THREADS, default=list(_THREADS), help="models to compare")
+    parser.add_argument("--folder", type=Path, default=Path("results/bench/trials"), help="where the attempts go")
     parser.add_argument("--output", default="results/bench/noise.json", help="document to write")
     args = parser.parse_args(argv)
-    arm = {"backend": "onnxruntime", "precision": "fp32", "runtime": {"intra_op_threads": 1}}
-    arms = {
-        model: {
-            "arm": arm,
-            "artifact": Path(f"results/artifacts/{model}/ort-cpu/host/fp32/artifact.onnx"),
-            "inputs": Path(f"results/sources/{model}/samples/evaluation.npz"),
-        }
-        for model in _PROTOCOLS
-    }
-    plan = {"comparisons": args.comparisons, "pairs": args.pairs, "slowdown": args.slowdown}
-    plan |= {"slowed": "digits-cnn", "protocols": _PROTOCOLS}
+    arms = {model: describe_arm(model) for model in args.models}
+    budget = {"pairs": args.pairs, "seconds": args.seconds}
+    plan = {"comparisons": args.comparisons, "slowdown": args.slowdown, "budget": budget}
+    device = {"name": "local", "board": "this machine", "transport": "local"}
     setting = Setting(
-        arms, plan, {"name": "local", "board": "this machine", "transport": "local"}, sys.executable, args.folder
+        arms, read_yaml("config/protocols/quick.yaml", "protocol"), plan, device, sys.executable, args.folder
     )
-    run_trials(setting, args.output, lambda line: print(line, flush=True))
+    write_json(args.output, run_trials(setting, lambda line: print(line, flush=True)), "bench-noise")
+
+
+def describe_arm(model: str) -> TrialArm:
+    arm = {"backend": "onnxruntime", "precision": "fp32", "runtime": {"intra_op_threads": _THREADS[model]}}
+    artifact = Path(f"results/artifacts/{model}/ort-cpu/host/fp32/artifact.onnx")
+    return TrialArm(arm, artifact, Path(f"results/sources/{model}/samples/evaluation.npz"))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ class Workspace:
             if path.is_file() and not {"logs", "attempts"} & set(path.relative_to(results).parts)
         }
 
+    def list_attempts(self):
+        """Return the folders of all attempts, below results/."""
+        results = self.root / "results"
+        return sorted(str(path.parent.relative_to(results)) for path in results.rglob("attempts/*/attempt.json"))
+
     def copy(self, destination):
         """Return a copy of this workspace, results, bookkeeping and times included."""
         shutil.copytree(self.root, destination, symlinks=True)

@@ -1,6 +1,7 @@
 """What a change makes stale, and what it leaves alone: real runs of snakemake on the fake campaign."""
 
 import os
+import shutil
 
 import pytest
 
@@ -37,9 +38,39 @@ def test_editing_report_code_remakes_reports_only(workspace):
     assert remade and remade <= REPORT
 
 
+def test_a_comment_in_the_agent_measures_nothing_again(workspace):
+    path, before = "scripts/edgeproof/agent/measurement.py", workspace.list_attempts()
+    workspace.write(path, (workspace.root / path).read_text() + "\n# edited\n")
+    workspace.remade_by()
+    assert workspace.list_attempts() == before
+
+
+def test_what_was_measured_is_adopted_where_snakemake_knows_nothing_of_it(workspace):
+    """A copy of results/ in another copy of the repository: every job runs, and none of them measures."""
+    shutil.rmtree(workspace.root / ".snakemake")
+    results = workspace.root / "results"
+    for path in results.rglob("*"):
+        if path.is_file() and not {"attempts", "logs"} & set(path.relative_to(results).parts):
+            path.unlink()
+    before = workspace.list_attempts()
+    remade = workspace.remade_by()
+    assert {"runs", "comparability", "calibration", "evidence"} <= rooms(remade)
+    assert workspace.list_attempts() == before
+
+
+def test_two_campaigns_that_share_cells_measure_each_once(workspace):
+    before = workspace.list_attempts()
+    text = (workspace.root / "config/fake.yaml").read_text()
+    workspace.write("config/other.yaml", text.replace("campaign: fake\n", "campaign: other\n"))
+    remade = workspace.remade_by(config="config/other.yaml")
+    assert "comparability/other/fake-aa/report.json" in remade and "evidence/other/report.html" in remade
+    assert rooms(remade) == {"comparability", "evidence"}
+    assert workspace.list_attempts() == before
+
+
 def test_editing_the_agent_measures_everything_again(workspace):
     path = "scripts/edgeproof/agent/measurement.py"
-    workspace.write(path, (workspace.root / path).read_text() + "\n# edited\n")
+    workspace.write(path, (workspace.root / path).read_text() + "\nEDITED = 1\n")
     remade = workspace.remade_by()
     results = {path for path in workspace.result_times() if path.endswith("/result.json")}
     assert results <= remade
@@ -79,12 +110,12 @@ def test_deleting_a_result_remakes_it_and_what_hangs_on_it(workspace):
 
 def test_raising_the_pair_budget_keeps_the_pairs_that_are_there(workspace):
     table = workspace.root / "results/comparability/fake/fake-aa/pairs.csv"
+    aa = "name: fake-aa\n    left: {model: digits-cnn, preset: fake, precision: fp32}\n    right: {}\n"
+    workspace.edit("config/fake.yaml", aa, aa + "    margin: 0.0001\n    pairs: 12\n")
     before = table.read_text().splitlines()
-    workspace.edit("config/fake.yaml", "right: {}", "right: {}\n    margin: 0.001\n    pairs: 12")
     remade = workspace.remade_by()
     after = table.read_text().splitlines()
-    assert after[: len(before)] == before
-    assert len(after) == 13  # the header, and 12 pairs that such a margin leaves undecided
+    assert len(after) == 13 and after[: len(before)] == before and len(before) < 13
     assert {path.split("/")[2] for path in remade if path.startswith("comparability/")} == {"fake-aa"}
     assert "runs" not in rooms(remade)
 

@@ -77,14 +77,15 @@ def write_cell(**options: Any) -> list[str]:
     built = artifact_folder(cell.model, cell.preset, "host", cell.precision)
     manifest = write_manifest(cell, built, identity, wanted.message if kind == "no_artifact" else None)
     parity = write_parity(cell, built, kind, wanted.message, wanted.accuracy)
-    samples, session = [], None
+    samples: list[np.ndarray] = []
+    session: Any = None
     if kind not in ("no_artifact", "crashed", "unsupported"):
         samples = make_samples(cell, kind, wanted.median_ms, wanted.processes, wanted.count)
     if kind != "no_artifact":
         session = make_session(samples, kind, wanted.message, wanted.snapshot, kind == "simulated")
     folder = run_folder(cell)
     write_samples(f"{folder}/samples.csv", samples)
-    facts = {
+    facts: Any = {
         "cell": {**cell._asdict(), "builder": "host"},
         "task": "classification",
         "arm": {"runtime": {"intra_op_threads": 1}},

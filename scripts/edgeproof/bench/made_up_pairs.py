@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.files import sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.runs.paired_sessions import PairsSession, describe_end, read_session
 
@@ -37,7 +37,7 @@ def write_session(
         out = attempt.folder / "session"
         random = np.random.default_rng(list(attempt.folder.name.encode()))
         arms = {arm: {"backend": backend} for arm in ("left", "right")}
-        atomic_write(attempt.folder / "spec.json", json.dumps({"arms": arms}))
+        (attempt.folder / "spec.json").write_text(json.dumps({"arms": arms}))
         entries = [_write_pair(out, number, noise, random, state) for number in range(pairs)]
         before = {"throttled": None, **{k: v for k, v in state["left"].items() if k != "runtime_version"}}
         record = {
@@ -49,7 +49,7 @@ def write_session(
             "environment": {"before": before, "after": {"throttled": None}, "steal_share": 0.0},
             "drift": None,
         }
-        atomic_write(out / "session.json", json.dumps(record))
+        (out / "session.json").write_text(json.dumps(record))
         return read_session(attempt.complete(**describe_end(attempt.folder)))
 
 
@@ -76,5 +76,5 @@ def _write_pair(out: Path, number: int, noise: PairsNoise, random: np.random.Gen
         "arms": {arm: {"quantum_ns": 1, "runtime": {"version": state[arm].get("runtime_version")}} for arm in state},
         "files": {name: {"sha256": sha256_file(folder / name)} for name in arrays},
     }
-    atomic_write(folder / "pair.json", json.dumps(report))
+    (folder / "pair.json").write_text(json.dumps(report))
     return {"pair": number, "status": "ok", "folder": folder.name}

@@ -1,200 +1,195 @@
-"""Trials of the method on this machine: A/A comparisons, a known slow-down, and naive protocols on the same data.
+"""Trials of the method on this machine, measured as comparisons are: an artifact against itself, and against itself
+with a known slow-down, with nothing else running and beside two neighbours. Naive protocols are judged on the same
+minutes.
 
-Every process records its times from its second inference on. Our protocol then discards the warm-up; the naive ones
-take the runs that they would have measured.
+Every trial is a sequence of pairs in the store, found by its key: a run that was interrupted goes on where it was.
 """
 
-import math
-import time
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from edgeproof.comparability.sequences import judge, make_design
 from edgeproof.core.campaign import DEFAULT_MARGIN
-from edgeproof.core.configuration import Json, NamedDevice
-from edgeproof.core.distributions import binomial_cdf, student_t_tail
-from edgeproof.core.documents import write_json
-from edgeproof.core.paired_test import judge_pairs
-from edgeproof.runs.pairing import interleave
-from edgeproof.runs.sessions import SessionSetup, run_session
+from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
+from edgeproof.core.dependence import estimate_dependence
+from edgeproof.core.files import sha256_file
+from edgeproof.core.keys import compose_key
+from edgeproof.core.sequential import Design, SequenceVerdict
+from edgeproof.runs.pair_records import Pair
+from edgeproof.runs.paired_sessions import PairPlace, PairsSession, list_sessions, measure_session
+from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
+from edgeproof.runs.timing_keys import timing_of
+
+from .naive_protocols import find_p_by_iterations, judge_naively
+from .neighbours import start_neighbours
+from .noise_summary import summarise_state
 
 MARGIN = DEFAULT_MARGIN
-# (name, runs discarded, runs used, statistic): defaults of common tools, from docs/method.md.
-NAIVE_PROTOCOLS = (
-    ("10 warm-up, 20 runs, mean", 10, 20, np.mean),
-    ("1 warm-up, 50 runs, mean", 1, 50, np.mean),
-    ("10 warm-up, 100 runs, mean", 10, 100, np.mean),
-    ("10 warm-up, 100 runs, median", 10, 100, np.median),
-    ("10 warm-up, 1,400 runs, median", 10, 1400, np.median),
-    ("10 warm-up, 20 runs, p99", 10, 20, lambda runs: np.quantile(runs, 0.99)),
-)
-NAIVE_LIMIT = 0.05
+STATES = {"quiet": 0, "neighbours": 2}  # neighbours beside the comparisons
+_NAIVE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class TrialArm:
+    """What is compared with itself."""
+
+    arm: Arm
+    artifact: Path
+    inputs: Path
 
 
 @dataclass(frozen=True)
 class Setting:
     """Where and how trials run.
 
-    `arms`: {model: {arm, artifact, inputs}}. `plan`: {comparisons, pairs, slowdown, slowed (a model), protocols {model:
-    {warmup_s, window_s, min_samples}}}. `folder`: where the raw times go.
+    `plan`: {comparisons, slowdown, budget {pairs, seconds}}: so many of either kind per model and state; a slowed one
+    may take twice the seconds. `folder`: where the attempts are.
     """
 
-    arms: dict[str, Json]
+    arms: dict[str, TrialArm]
+    protocol: MeasuringProtocol
     plan: Json
     device: NamedDevice
     interpreter: str
-    folder: str | Path
+    folder: Path
 
 
-def run_trials(setting: Setting, output: str | Path, show: Callable[[str], object]) -> None:
-    """Run all trials and write `noise.json` of the benchmark; `show` is given one line of progress per trial."""
-    plan, trials = setting.plan, {model: [] for model in setting.arms}
-    jobs = [(model, 0.0) for model in setting.arms] + [(plan["slowed"], plan["slowdown"])]
-    slowed = []
-    for model, slowdown in jobs:
-        kept = slowed if slowdown else trials[model]
-        for number in range(plan["comparisons"]):
-            label = f"{model} {'A/A' if not slowdown else f'+{slowdown:.0%}'} {number + 1} of {plan['comparisons']}"
-            trial = run_trial(setting, model, slowdown, number)
-            kept.append(trial)
-            show(f"{label}: {trial['verdict']}, ratio {trial['ratio']:.4f}, {trial['seconds']:.1f} s")
-    write_json(output, summarise_trials(trials, slowed, plan), "bench-noise")
+@dataclass(frozen=True)
+class Trial:
+    """One comparison: model, injected slow-down and number, and its place in the store."""
+
+    state: str
+    model: str
+    slowdown: float
+    number: int
+
+    def __str__(self) -> str:
+        kind = f"{self.slowdown:.0%} slower" if self.slowdown else "A/A"
+        return f"{self.state}: {self.model} {kind} {self.number + 1}"
 
 
-def run_trial(setting: Setting, model: str, slowdown: float, number: int) -> Json:
-    """Compare an artifact with itself and return the judgement.
-
-    The right arm is slowed down by the share `slowdown` of its latency. `number`: of the comparison, from 0.
-    """
-    plan, arm = setting.plan, setting.arms[model]
-    timing = plan["protocols"][model]
-    # Warm-up is recorded too, except where an arm is slowed down: the agent measures in it how long to spin.
-    warmup = (
-        {"warmup_runs": 10, "warmup_seconds": timing["warmup_s"]}
-        if slowdown
-        else {"warmup_runs": 1, "warmup_seconds": 0}
-    )
-    seconds = timing["window_s"] + (0 if slowdown else timing["warmup_s"])
-    protocol = {**warmup, "min_samples": timing["min_samples"], "min_seconds": seconds, "max_timer_share": 0.01}
-    both = {**arm["arm"], "artifact": str(arm["artifact"])}
-    arms = {"left": both, "right": {**both, "injected_slowdown": slowdown} if slowdown else both}
-    order = interleave(plan["pairs"], f"{model}/{slowdown}/{number}")
-    begin = time.monotonic()
-    session = run_session(
-        Path(setting.folder) / model,
-        f"{model} {number + 1}",
-        arms,
-        order,
-        SessionSetup(arm["inputs"], setting.device, protocol, setting.interpreter),
-    )
-    elapsed = time.monotonic() - begin
-    series = {side: [session.samples[slot] for slot, name in enumerate(order) if name == side] for side in arms}
-    warm = {
-        side: np.array([float(np.median(s if slowdown else discard_warmup(s, timing["warmup_s"]))) for s in processes])
-        for side, processes in series.items()
-    }
-    judgement = judge_pairs(warm["left"], warm["right"], MARGIN, look=1)
+def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
+    """Run the trials that are missing and return the `bench-noise` document; `show` gets a line for each trial."""
+    plan, states = setting.plan, {}
+    for state, neighbours in STATES.items():
+        found: dict[tuple[str, float], list[Json]] = {}
+        beside = start_neighbours(neighbours) if neighbours else contextlib.nullcontext()
+        with beside:
+            for number in range(plan["comparisons"]):  # kinds take turns, so that all meet the same hours
+                for model in setting.arms:
+                    for slowdown in (0.0, plan["slowdown"]):
+                        trial = Trial(state, model, slowdown, number)
+                        told = run_trial(setting, trial)
+                        found.setdefault((model, slowdown), []).append(told)
+                        show(f"{trial}: {told['verdict']}, ratio {told['ratio']:.4f}, {told['seconds']:.1f} s")
+        states[state] = summarise_state(list(setting.arms), found, plan["slowdown"], make_trial_design())
     return {
-        "verdict": judgement.verdict,
-        "ratio": judgement.ratio.estimate,
-        "log_sd": judgement.log_sd,
-        "seconds": elapsed,
-        "steal_share": session.record["environment"]["steal_share"],
-        "naive": [] if slowdown else judge_naively(series),
-        "welch": []
-        if slowdown
-        else [welch_p(*pair) < 0.05 for pair in zip(series["left"], series["right"], strict=True)],
-    }
-
-
-def discard_warmup(samples: np.ndarray, seconds: float) -> np.ndarray:
-    """Return a process's times after at least ten runs and `seconds` of runs; the last one is always kept."""
-    warm = int(np.searchsorted(np.cumsum(samples), seconds * 1e9)) + 1
-    return samples[min(max(10, warm), len(samples) - 1) :]
-
-
-def judge_naively(series: dict[str, list[np.ndarray]]) -> list[float | None]:
-    """Return per naive protocol the share of adjacent pairs that it reports as more than 5 % apart; None where runs are
-    too few.
-    """
-    shares = []
-    for _, skipped, runs, statistic in NAIVE_PROTOCOLS:
-        pairs = [
-            [statistic(process[skipped - 1 : skipped - 1 + runs]) for process in pair]
-            for pair in zip(series["left"], series["right"], strict=True)
-            if min(map(len, pair)) >= skipped - 1 + runs
-        ]
-        apart = [abs(right / left - 1) > NAIVE_LIMIT for left, right in pairs]
-        shares.append(float(np.mean(apart)) if apart else None)
-    return shares
-
-
-def welch_p(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the two-sided p-value of Welch's t-test over raw iterations, which wrongly takes them for independent."""
-    errors = [sample.var(ddof=1) / len(sample) for sample in (left, right)]
-    error = sum(errors)
-    freedom = error**2 / sum(e**2 / (len(s) - 1) for e, s in zip(errors, (left, right), strict=True))
-    return 2 * student_t_tail(abs(left.mean() - right.mean()) / math.sqrt(error), freedom)
-
-
-def summarise_trials(trials: dict[str, list[Json]], slowed: list[Json], plan: Json) -> Json:
-    """Return the benchmark's document: rates with their 95 % bounds, and the table of naive protocols, over
-    all models.
-    """
-    every = [trial for model in trials.values() for trial in model]
-    false = sum(trial["verdict"] in ("faster", "slower") for trial in every)
-    detected = sum(trial["verdict"] == "slower" for trial in slowed)
-    return {
-        "schema": "edgeproof.bench-noise.v1",
-        "comparisons": len(every),
-        "pairs_per_comparison": plan["pairs"],
+        "schema": "edgeproof.bench-noise.v2",
         "margin": MARGIN,
-        "aa_false_rate": false / len(every),
-        "aa_false_rate_upper_95": 1 - _lower_bound(len(every) - false, len(every)),
         "injected_slowdown": plan["slowdown"],
-        "detect_comparisons": len(slowed),
-        "detect_rate": detected / len(slowed),
-        "detect_rate_lower_95": _lower_bound(detected, len(slowed)),
-        "seconds_per_verdict": float(np.median([trial["seconds"] for trial in every + slowed])),
-        "models": {model: _summarise_model(model_trials) for model, model_trials in trials.items()},
-        "slowed": _summarise_model(slowed),
-        "naive": [
-            {"protocol": name, "share_above_5_percent": {model: _mean(t, number) for model, t in trials.items()}}
-            for number, (name, *_) in enumerate(NAIVE_PROTOCOLS)
-        ],
-        "welch_over_iterations_share": {
-            model: float(np.mean([flag for trial in t for flag in trial["welch"]])) for model, t in trials.items()
-        },
+        "comparisons_per_case": plan["comparisons"],
+        "budget": plan["budget"],
+        **states,
     }
 
 
-def _summarise_model(trials):
-    verdicts = [trial["verdict"] for trial in trials]
+def run_trial(setting: Setting, trial: Trial) -> Json:
+    """Compare an artifact with itself until it is decided or the budget ends; return what was found.
+
+    `naive`, `welch_p`: what other ways would have said of one pair of fresh processes, right after; A/A trials only.
+    """
+    chosen, plan = setting.arms[trial.model], setting.plan
+    folder = setting.folder / trial.state / f"{trial.model}-{trial.slowdown:g}-{trial.number:03d}"
+    left: Any = {**chosen.arm, "artifact": str(chosen.artifact)}
+    right: Any = {**left, "injected_slowdown": trial.slowdown} if trial.slowdown else left
+    seconds = plan["budget"]["seconds"] * (2 if trial.slowdown else 1)
+    budget = {"pairs": plan["budget"]["pairs"], "seconds": seconds}
+    place = PairPlace(chosen.inputs, setting.device, setting.protocol, setting.interpreter)
+    key = _compose_key(setting, trial)
+    sessions = list_sessions([folder], key)
+    while _goes_on(_pairs_of(sessions), budget["pairs"]) and _spent(sessions) < seconds:
+        before = _pairs_of(sessions)
+        left_over = {"pairs": budget["pairs"] - len(before), "seconds": seconds - _spent(sessions)}
+        session = measure_session(
+            folder,
+            str(trial),
+            key,
+            {"left": left, "right": right},
+            place,
+            {"budget": left_over, "first_pair": len(before)},
+            lambda pairs, before=before: _goes_on([*before, *pairs], budget["pairs"]),
+        )
+        if failure := session.attempt.record["facts"]["failure"]:
+            raise RuntimeError(f"{trial}: {failure['kind']}: {failure['message']}")
+        sessions.append(session)
+    verdict = _judge(_pairs_of(sessions))
+    told = _describe(verdict, sessions)
+    return told if trial.slowdown else told | _measure_naively(setting, trial, folder, left)
+
+
+def _measure_naively(setting: Setting, trial: Trial, folder: Path, arm: Arm) -> Json:
+    """Time two fresh processes of an arm from their second inference on, and judge them as common tools do."""
+    protocol: Any = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 120, "min_seconds": _NAIVE_SECONDS}
+    setup = SessionSetup(setting.arms[trial.model].inputs, setting.device, protocol | {"max_timer_share": 0.01},
+                         setting.interpreter)  # fmt: skip
+    session = run_session(folder, str(trial), {"left": arm, "right": arm}, ["left", "right"], setup)
+    left, right = session.samples[0], session.samples[1]
+    return {"naive": judge_naively(left, right), "welch_p": find_p_by_iterations(left, right)}
+
+
+def make_trial_design() -> Design:
+    """Return the design of every trial: that of a single comparison on a device that is not calibrated."""
+    return make_design(MARGIN, 1, estimate_dependence([]))
+
+
+def _judge(pairs: list[Pair]) -> SequenceVerdict:
+    return judge(pairs, make_trial_design()).verdict
+
+
+def _goes_on(pairs: list[Pair], most: int) -> bool:
+    if not pairs:
+        return True
+    verdict = _judge(pairs)
+    return len(pairs) < most and verdict.verdict == "undecided" and verdict.can_continue
+
+
+def _describe(verdict: SequenceVerdict, sessions: list[PairsSession]) -> Json:
+    pairs = _pairs_of(sessions)
+    shares = [session.record["environment"]["steal_share"] for session in sessions if session.record["ended_by"]]
     return {
-        "verdicts": {name: verdicts.count(name) for name in ("faster", "slower", "equivalent", "undecided")},
-        "log_sd_median": float(np.median([trial["log_sd"] for trial in trials])),
-        "ratio_min": min(trial["ratio"] for trial in trials),
-        "ratio_max": max(trial["ratio"] for trial in trials),
-        "seconds_per_verdict": float(np.median([trial["seconds"] for trial in trials])),
-        "steal_share_max": max((t["steal_share"] for t in trials if t["steal_share"] is not None), default=None),
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "ratio": verdict.ratio.estimate,
+        "pairs": len(pairs),
+        "logs": np.array([pair.log_ratio for pair in pairs]),
+        "seconds": _spent(sessions),
+        "steal_share": max((share for share in shares if share is not None), default=None),
     }
 
 
-def _mean(trials, number):
-    shares = [trial["naive"][number] for trial in trials if trial["naive"][number] is not None]
-    return float(np.mean(shares)) if shares else None
+def _compose_key(setting: Setting, trial: Trial) -> Json:
+    """Return the key of a trial: its number is in it, so that each is a sequence of its own; its budget is not."""
+    chosen = setting.arms[trial.model]
+    return compose_key(
+        {
+            "trial": [trial.state, trial.model, trial.slowdown, trial.number],
+            "arm": chosen.arm,
+            "artifact": sha256_file(chosen.artifact),
+            "inputs": sha256_file(chosen.inputs),
+            "timing": timing_of(setting.protocol),
+            "agent": digest_agent(),
+        }
+    )
 
 
-def _lower_bound(successes, count, confidence=0.95):
-    """Return the one-sided Clopper-Pearson bound below a proportion, by bisection."""
-    if successes == 0:
-        return 0.0
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        # P(at least that many successes) grows with the proportion; the bound is where it reaches 1 - confidence.
-        reached = 1 - binomial_cdf(successes - 1, count, middle)
-        low, high = (middle, high) if reached < 1 - confidence else (low, middle)
-    return low
+def _pairs_of(sessions: list[PairsSession]) -> list[Pair]:
+    return [pair for session in sessions for pair in session.pairs]
+
+
+def _spent(sessions: list[PairsSession]) -> float:
+    return sum(session.record["seconds"] for session in sessions)

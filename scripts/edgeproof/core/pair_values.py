@@ -74,13 +74,13 @@ def value_process(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -> 
     `times_ns`, `inputs`, `blocks`: shape (calls,), in any order; `blocks` says to which block a call belongs. The error
     is that of a median over blocks, from the median absolute deviation of the blocks' levels once inputs are taken out.
     """
-    times, labels, places = _times(times_ns), np.asarray(inputs), np.asarray(blocks)
+    times, labels, places = _times(times_ns), np.asarray(inputs), np.asarray(blocks, dtype=np.int64)
     if not times.shape == labels.shape == places.shape:
         raise ValueError(f"{len(times)} calls, {labels.size} inputs and {places.size} blocks do not belong together")
     kinds, codes = np.unique(labels, return_inverse=True)
     medians = np.array([np.median(times[codes == code]) for code in range(len(kinds))])
     logs: NDArray[np.float64] = np.log(times / medians[codes])
-    levels = np.array([np.median(logs[places == place]) for place in np.unique(places)])
+    levels = _medians_per_place(logs, places)
     error = None
     if len(levels) > 1:
         spread = _NORMAL_MAD * float(np.median(np.abs(levels - np.median(levels))))
@@ -98,6 +98,16 @@ def floor_of_clock(quantum_ns: float, block_ns: float) -> float:
     if quantum_ns < 0 or block_ns <= 0:
         raise ValueError(f"no clock steps by {quantum_ns} ns in a block of {block_ns} ns")
     return quantum_ns / block_ns / math.sqrt(6)
+
+
+def _medians_per_place(logs: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the median of each place's values, in order of place; at once where all have equally many."""
+    order = np.argsort(places, kind="stable")
+    starts = np.flatnonzero(np.diff(places[order], prepend=places[order[0]] - 1))
+    counts = np.diff(starts, append=len(places))
+    if (counts == counts[0]).all():
+        return np.median(logs[order].reshape(len(counts), -1), axis=1)
+    return np.array([np.median(part) for part in np.split(logs[order], starts[1:])])
 
 
 def _times(values: ArrayLike) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Geometric means and ratios over processes, with t-intervals on the log scale, and Holm's correction.
+"""Geometric means over processes, with t-intervals on the log scale.
 
 The unit of repetition is the process. Every function here takes one number per process (its median), never the
 iterations of a process: they depend on each other, and however many there are, they do not tell what the next process
@@ -6,7 +6,6 @@ will do.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,19 +59,6 @@ def geometric_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> 
     return interval_of_logs(summarise_logs(_logs(values, "value")), confidence)
 
 
-def paired_logs(left: npt.ArrayLike, right: npt.ArrayLike) -> LogSample:
-    """Return the LogSample of log(right / left) over pairs; a ratio below 1 means that the right arm is faster.
-
-    `left`, `right`: shape (n,), the medians of the two processes of each pair, in pair order and the same unit. What
-    both processes of a pair share (a slow minute) cancels out. ValueError for unequal lengths or values that are not
-    positive.
-    """
-    lefts, rights = _logs(left, "left value"), _logs(right, "right value")
-    if len(lefts) != len(rights):
-        raise ValueError(f"{len(lefts)} left values cannot be paired with {len(rights)} right values")
-    return summarise_logs(rights - lefts)
-
-
 def summarise_logs(logs: npt.NDArray[np.float64]) -> LogSample:
     """Return the LogSample of an array of logarithms, shape (n,), n >= 1."""
     count = len(logs)
@@ -93,22 +79,6 @@ def interval_of_logs(sample: LogSample, confidence: float) -> Interval:
     reach = student_t_quantile((1 + confidence) / 2, sample.count - 1) * error
     low, high = (math.exp(min(bound, _LARGEST_LOG)) for bound in (sample.mean - reach, sample.mean + reach))
     return Interval(math.exp(sample.mean), low, high, confidence, sample.count)
-
-
-def holm(p_values: Iterable[float]) -> list[float]:
-    """Return p-values adjusted by Holm's step-down method, as a list in input order.
-
-    An adjusted value <= a rejects at family-wise error a, under any dependence between the tests.
-    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6 (1979).
-    """
-    values = [float(p) for p in p_values]
-    if not all(0 <= p <= 1 for p in values):
-        raise ValueError("a p-value lies outside [0, 1]")
-    adjusted, largest = [0.0] * len(values), 0.0
-    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
-        adjusted[index] = largest
-    return adjusted
 
 
 def _logs(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:

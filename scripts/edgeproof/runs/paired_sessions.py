@@ -5,6 +5,8 @@ order of start: whoever needs more pairs continues it. What decides the raw data
 seconds may be spent is not.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import subprocess
@@ -28,6 +30,7 @@ from .pair_records import ARMS, Pair, read_pair
 SESSION = "session"  # where the agent's files are, in an attempt
 RECORD = "session.json"
 _TIMEOUT_S = 600
+_ALIVE = "agent.lock"  # locked for as long as the agent lives, also when nobody waits for it any more
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,9 @@ def read_session(attempt: Attempt) -> PairsSession:
         raise UserError(f"{path}: was changed since it was measured; remove its attempt")
     record = json.loads(text)
     names = [entry["folder"] for entry in record["pairs"] if entry["status"] == "ok"]
-    pairs = tuple(read_pair(attempt.folder / SESSION / name) for name in names)
-    for pair, sha256 in zip(pairs, facts["pairs"], strict=True):
-        if pair.sha256 != sha256:
-            raise UserError(f"{pair.folder}/pair.json: was changed since it was measured; remove its attempt")
+    pairs = tuple(
+        read_pair(attempt.folder / SESSION / name, sha256) for name, sha256 in zip(names, facts["pairs"], strict=True)
+    )
     return PairsSession(attempt, record, pairs)
 
 
@@ -155,7 +157,12 @@ def measure_session(
 
 
 def rescue_pairs(folder: Path) -> Json | None:
-    """Return the facts of a session whose process was killed, if it has whole pairs: those count."""
+    """Return the facts of a session whose process was killed, if it has whole pairs: those count.
+
+    Its agent may still be at work: it ends with the pair that it has begun, since nobody answers it.
+    """
+    with contextlib.suppress(OSError), (folder / _ALIVE).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         facts = describe_end(folder)
     except (OSError, ValueError, KeyError):
@@ -206,10 +213,12 @@ def _drive(attempt: OpenAttempt, interpreter: str, pairs: list[Pair], goes_on: C
     command = [interpreter, "-m", "edgeproof.agent", "pairs", str(attempt.folder / "spec.json"), str(out)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONUNBUFFERED": "1"}
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    try:
-        process = subprocess.Popen(command, env=environment, text=True, **pipes)
-    except OSError as error:
-        raise UserError(f"{interpreter}: cannot be started ({error.strerror}); name another interpreter") from error
+    with (attempt.folder / _ALIVE).open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        try:
+            process = subprocess.Popen(command, env=environment, text=True, pass_fds=(alive.fileno(),), **pipes)
+        except OSError as error:
+            raise UserError(f"{interpreter}: cannot be started ({error.strerror}); name another interpreter") from error
     assert process.stdin and process.stdout and process.stderr
     with process, (attempt.folder / "agent.log").open("w") as log:
         echo = threading.Thread(target=_echo, args=(process.stderr, log))

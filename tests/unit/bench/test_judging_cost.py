@@ -16,8 +16,8 @@ def test_the_large_campaign_can_be_judged_and_collected(here):
     snapshot = json.loads((here / "campaign.json").read_text())["snapshot"]
     evidence = collect_evidence(snapshot)
     assert (len(evidence.cells), len(evidence.comparisons)) == (6, 4)
-    assert all(item.judgement for item in evidence.comparisons)
-    assert read_json("results/comparability/pair-0000/regression.json", "regression")["status"] == "no-regression"
+    assert all(item.report["verdict"] for item in evidence.comparisons)
+    assert read_json("results/comparability/trial/pair-0000/regression.json", "regression")["status"] == "no-regression"
 
 
 def test_each_part_is_a_process_of_its_own(here, monkeypatch):

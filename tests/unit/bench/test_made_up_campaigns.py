@@ -45,7 +45,7 @@ def test_a_campaign_lists_its_cells_and_comparisons(here):
     comparison = {"name": "int8", "varies": ["precision"], "ratio": 0.8, **sides}
     snapshot = make_campaign(here, [{}, {"precision": "int8"}], [comparison])
     assert [row[3] for row in snapshot["cells"]] == ["fp32", "int8"] and snapshot["comparisons"] == ["int8"]
-    report = read_json("results/comparability/int8/report.json", "comparison")
+    report = read_json("results/comparability/trial/int8/report.json", "comparison")
     assert report["verdict"] == "faster"
 
 

@@ -1,52 +1,89 @@
-"""The benchmark of the method: what it discards, what naive protocols would say, and its bounds."""
+"""The benchmark of the method: trials by the shipped path on the fake backend, resumed, and what they say together."""
+
+import json
+import sys
 
 import numpy as np
 import pytest
 import scipy.stats
-from edgeproof.bench.noise_trials import _lower_bound, discard_warmup, judge_naively, summarise_trials, welch_p
+from edgeproof.bench import noise_trials
+from edgeproof.bench.noise_summary import bound_below, summarise_state
+from edgeproof.bench.noise_trials import Setting, TrialArm, make_trial_design, run_trials
+from edgeproof.core.documents import validate
+
+PROTOCOL = {
+    "warmup_runs": 3,
+    "warmup_seconds": 0.0,
+    "min_samples": 20,
+    "min_seconds": 0.0,
+    "max_timer_share": 0.05,
+    "block_seconds": 0.0005,
+    "block_pairs": 10,
+}
 
 
-def test_warmup_is_at_least_ten_runs_and_the_time_asked_for():
-    samples = np.full(1000, 1_000_000)
-    assert len(discard_warmup(samples, 0.1)) == 1000 - 100
-    assert len(discard_warmup(samples, 0.001)) == 1000 - 10
-    assert len(discard_warmup(samples, 100)) == 1  # never nothing
+@pytest.fixture
+def setting(tmp_path, monkeypatch):
+    """One trial of either kind per state, with neighbours that do nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(noise_trials, "STATES", {"quiet": 0, "neighbours": 0})
+    artifact = tmp_path / "artifact.json"
+    artifact.write_text(json.dumps({"seed": "s", "latency_ms": 1.0, "outputs": [["y", [1, 3]]]}))
+    np.savez(tmp_path / "inputs.npz", **{"inputs/x": np.zeros((2, 4), "float32")})
+    arm = {"backend": "fake", "precision": "fp32", "runtime": {}}
+    arms = {"tiny": TrialArm(arm, artifact, tmp_path / "inputs.npz")}
+    plan = {"comparisons": 1, "slowdown": 0.05, "budget": {"pairs": 4, "seconds": 60}}
+    device = {"name": "local", "board": "a desk", "transport": "local", "lock": "lock"}
+    return Setting(arms, PROTOCOL, plan, device, sys.executable, tmp_path / "trials")
 
 
-def test_naive_protocols_see_what_they_would_have_measured():
-    left, right = np.full(2000, 100), np.full(2000, 100)
-    right[:60] = 200  # a slow start, over before a median of many runs looks
-    shares = judge_naively({"left": [left], "right": [right]})
-    assert shares == [1.0, 1.0, 1.0, 1.0, 0.0, 1.0]
-    assert judge_naively({"left": [left[:200]], "right": [right[:200]]})[4] is None
+def test_a_known_slow_down_is_found_and_an_interrupted_run_goes_on(setting, monkeypatch):
+    lines = []
 
+    def stop(line):
+        lines.append(line)
+        if len(lines) == 2:
+            raise KeyboardInterrupt
 
-def test_welch_agrees_with_scipy():
-    random = np.random.default_rng(0)
-    left, right = random.normal(1, 0.1, 50), random.normal(1.02, 0.2, 70)
-    assert welch_p(left, right) == pytest.approx(scipy.stats.ttest_ind(left, right, equal_var=False).pvalue, rel=1e-9)
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(setting, stop)
+    attempts = sorted(setting.folder.rglob("attempt.json"))
+    document = validate(run_trials(setting, lines.append), "bench-noise", "here")
+    assert set(attempts) < set(setting.folder.rglob("attempt.json"))
+    assert lines[2:4] == lines[:2]  # what was measured is told again, and not measured again
+    for state in ("quiet", "neighbours"):
+        found = document[state]
+        assert (found["comparisons"], found["aa_false_rate"], found["detect_rate"]) == (1, 0.0, {"tiny": 1.0})
+        assert found["models"]["tiny"]["slowed"]["ratio"] == pytest.approx(1.05, abs=0.005)
+        assert found["models"]["tiny"]["needed_pairs"] == 4
+    whole = sorted(setting.folder.rglob("attempt.json"))
+    run_trials(setting, lines.append)
+    assert sorted(setting.folder.rglob("attempt.json")) == whole
 
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 10), (1, 10), (38, 40), (40, 40), (80, 80)])
 def test_lower_bound_is_clopper_pearson(successes, count):
     expected = scipy.stats.binomtest(successes, count, alternative="greater").proportion_ci(0.95).low
-    assert _lower_bound(successes, count) == pytest.approx(expected, abs=1e-9)
+    assert bound_below(successes, count) == pytest.approx(expected, abs=1e-9)
+
+
+def trial(verdict, pairs=5, seconds=1.0):
+    logs = 0.01 * np.random.default_rng(pairs).standard_normal(pairs)
+    told = {"verdict": verdict, "ratio": 1.0, "pairs": pairs, "seconds": seconds, "steal_share": None, "logs": logs}
+    return told | {"naive": [True, False, None, None, None, None], "welch_p": 0.01}
 
 
 def test_summary_counts_wrong_verdicts_as_rates():
-    trial = {
-        "ratio": 1.0,
-        "log_sd": 0.01,
-        "seconds": 1.0,
-        "steal_share": 0.0,
-        "naive": [0.5] * 6,
-        "welch": [True, False],
-    }
-    verdicts = ["equivalent"] * 7 + ["undecided", "faster", "slower"]
-    trials = {"m": [{**trial, "verdict": verdict} for verdict in verdicts]}
-    slowed = [{**trial, "verdict": verdict} for verdict in ["slower", "undecided"]]
-    summary = summarise_trials(trials, slowed, {"pairs": 10, "slowdown": 0.05})
-    assert (summary["comparisons"], summary["aa_false_rate"], summary["detect_rate"]) == (10, 0.2, 0.5)
-    assert summary["aa_false_rate_upper_95"] > 0.2 and summary["detect_rate_lower_95"] < 0.5
-    assert summary["welch_over_iterations_share"] == {"m": 0.5}
-    assert len(summary["naive"]) == 6
+    alike = [trial(verdict) for verdict in ["equivalent"] * 7 + ["undecided", "faster", "slower"]]
+    slowed = [trial("slower", 4, 2.0), trial("slower", 6, 3.0), trial("undecided", 20, 9.0)]
+    found = summarise_state(["m"], {("m", 0.0): alike, ("m", 0.05): slowed}, 0.05, make_trial_design())
+    assert (found["comparisons"], found["aa_false_rate"], found["detect_rate"]) == (
+        10,
+        0.2,
+        {"m": pytest.approx(2 / 3)},
+    )
+    assert found["aa_false_rate_upper_95"] > 0.2 and found["detect_rate_lower_95"]["m"] < 2 / 3
+    assert found["seconds_per_verdict"] == {"m": 3.0} and found["models"]["m"]["needed_pairs"] == 6
+    assert 4 <= found["models"]["m"]["predicted_pairs"] <= 10
+    assert [row["share_above_5_percent"]["m"] for row in found["naive"]] == [1.0, 0.0, None, None, None, None]
+    assert found["welch_over_iterations_share"] == {"m": 1.0}

@@ -2,8 +2,10 @@
 
 import pytest
 from edgeproof.bench.made_up_campaigns import write_calibration
-from edgeproof.comparability.reporting import build_report, describe_grounds, describe_verdict, render_markdown
+from edgeproof.comparability.reporting import build_report, render_markdown
+from edgeproof.comparability.sentences import describe_grounds, describe_remedy, describe_verdict
 from edgeproof.core.errors import UserError
+from edgeproof.core.formatting import plain
 
 
 def again(room, noise=()):
@@ -13,26 +15,25 @@ def again(room, noise=()):
 
 def test_a_measured_difference_is_one_sentence_with_its_interval_and_its_cost(room):
     report = room.make(ratio=0.6).read("report.json")
-    sentence = describe_verdict(report)
-    assert sentence.startswith("The right side is **faster** than the left: 1.67 times as fast (")
-    assert sentence.endswith(", 20 s, 10 pairs.")
+    sentence = plain(describe_verdict(report))
+    assert sentence.startswith("int8 is 1.666 times as fast as fp32 (1.657–1.675), 20 s, 10 pairs.")
     text = render_markdown(report)
-    assert text.startswith(f"# pair\n\n{sentence}\n\nleft: `digits-cnn/ort-cpu/desk/fp32`")
+    assert text.startswith(f"# pair\n\n**{sentence}**\n\nleft: `digits-cnn/ort-cpu/desk/fp32`")
     assert "| precision | fp32 | int8 | this is what is compared |" in text
-    assert "starts like the 4 seen; a kind of start that is rarer than 53% may be missing" in text
+    assert "starts like the 4 seen; a kind of start that is rarer than 53 % may be missing" in text
 
 
 def test_what_is_equivalent_shows_the_interval_of_that_test(room):
     report = room.make(ratio=1.0).read("report.json")
     effect = report["effect"]
     assert report["verdict"] == "equivalent"
-    assert f"({effect['equivalence_low']:.4f} to {effect['equivalence_high']:.4f})" in describe_verdict(report)
+    assert f"({effect['equivalence_low']:.3f}–{effect['equivalence_high']:.3f})" in describe_verdict(report)
 
 
 def test_what_is_not_comparable_shows_no_number(room):
     text = render_markdown(room.make(varies=()).read("report.json"))
-    assert "**Not comparable**: no difference is computed: the two results differ in precision." in text
-    assert "declare `varies: [precision]`" in text and "times as fast" not in text
+    assert "**Not comparable: fp32 and int8 differ in precision.**" in text
+    assert "declare `varies: [precision]`" in text and "times as" not in text
 
 
 def test_an_unstable_headline_does_not_matter_to_the_pairs(room):
@@ -44,25 +45,25 @@ def test_an_undecided_comparison_says_what_more_would_cost(room):
     report = room.make(ratio=1.03, spread=0.02).read("report.json")
     assert (report["verdict"], report["reason"], report["can_continue"]) == ("undecided", "budget", True)
     assert report["further_seconds"] == pytest.approx(2 * report["further_pairs"])
-    grounds = " ".join(describe_grounds(report))
-    assert f"About {report['further_pairs']} further pairs ({report['further_seconds']:.0f} s)" in grounds
-    assert "edgeproof runs again pair" in grounds
+    remedy, more = plain(describe_remedy(report)), report["further_pairs"]
+    assert f"About {more} further pairs ({report['further_seconds']:.0f} s) would probably decide" in remedy
+    assert f"`pairs: {10 + more}`" in remedy and remedy in render_markdown(report)
 
 
 def test_the_calibration_of_the_left_cell_is_shown_and_others_are_not(room):
     room.make(ratio=0.6)
-    assert "not calibrated" in " ".join(describe_grounds(again(room)))
+    assert "left cell is not calibrated" in " ".join(describe_grounds(again(room)))
     paths = [write_calibration(), write_calibration(precision="int8")]
     report = again(room, paths)
     assert [noise["cell"]["precision"] for noise in report["noise"]] == ["fp32"]
     assert report["noise"][0]["log_sd"] > 0 and report["noise"][0]["expected"]
-    assert "not calibrated" not in " ".join(describe_grounds(report))
+    assert "left cell is not calibrated" not in " ".join(describe_grounds(report))
 
 
 def test_simulated_times_are_called_so(room):
     report = room.make(left={"kind": "simulated"}, right={"kind": "simulated"}).read("report.json")
     assert report["provenance"] == "simulated"
-    assert "These times are **simulated**, not measured." in describe_grounds(report)
+    assert "These times are **simulated**, not measured." in render_markdown(report)
 
 
 def test_starts_in_two_levels_are_shown_as_two(room):

@@ -26,7 +26,7 @@ STATE = {"left": {"runtime_version": "1"}, "right": {"runtime_version": "1"}}
 
 def pair(log_ratio, left_ns=1e6, alone=None, floor_sd=1e-9):
     levels = [ProcessValue(level, 0.001) for level in (left_ns, left_ns * math.exp(log_ratio))]
-    return Pair("", "blocks", 2.0, log_ratio, *levels, floor_sd, alone or {}, {}, "")
+    return Pair("", "blocks", 2.0, log_ratio, *levels, floor_sd, alone or {}, "")
 
 
 def pairs(count=12, ratio=1.1, spread=0.004, seed=1, **more):

@@ -1,4 +1,4 @@
-"""Simulated processes with known truth: coverage of the intervals, errors of the verdicts, looks, stability.
+"""Simulated processes with known truth: coverage of the intervals, percentiles, stability. Verdicts: see bench.
 
 Rates over 2,000 trials have a standard error of 0.5 points at 5 %, so bounds on them leave two.
 """
@@ -7,17 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from edgeproof.core.paired_test import judge_pairs
 from edgeproof.core.percentiles import pooled_percentiles
 from edgeproof.core.stability import judge_stability, window_medians
-from edgeproof.core.statistics import geometric_mean_interval, interval_of_logs, paired_logs
+from edgeproof.core.statistics import geometric_mean_interval
 
 from .simulation import SCENARIOS, simulate_levels, simulate_medians, simulate_pairs, simulate_samples
 
 TRIALS = 2000
 PAIRS = 10
-MARGIN = 0.02
-WRONG = ("faster", "slower")
 EVERY = pytest.mark.parametrize("name", SCENARIOS)
 # The t-interval assumes normal log levels. Skewed ones cost five points of coverage at ten processes and six at five;
 # two modes cost one at ten and eleven at five, where one run in six sees a single mode.
@@ -29,12 +26,9 @@ def rate(outcomes):
     return sum(map(bool, outcomes)) / len(outcomes)
 
 
-def verdicts(left, right, margin=MARGIN, **options):
-    return [judge_pairs(a, b, margin, pair_limit=0, **options).verdict for a, b in zip(left, right, strict=True)]
-
-
 def ratio_interval(left, right):
-    return interval_of_logs(paired_logs(left, right), 0.95)
+    """Return the interval of right / left over pairs."""
+    return geometric_mean_interval(right / left)
 
 
 def covers(interval, truth):
@@ -48,26 +42,6 @@ def test_the_interval_of_a_run_covers_the_geometric_mean_of_process_medians(name
     runs = simulate_medians(generator, SCENARIOS[name], (TRIALS, PAIRS))
     low, high = COVERAGE.get(name, (0.93, 0.97))
     assert low <= rate(covers(geometric_mean_interval(run), truth) for run in runs) <= high
-
-
-@EVERY
-def test_pairs_cover_the_ratio_and_their_verdicts_err_no_more_than_they_say(name):
-    left, right = simulate_pairs(np.random.default_rng(12), SCENARIOS[name], TRIALS, PAIRS)
-    ratios = [ratio_interval(a, b * 1.04) for a, b in zip(left, right, strict=True)]
-    assert 0.93 <= rate(covers(ratio, 1.04) for ratio in ratios) <= 0.975
-    assert rate(verdict in WRONG for verdict in verdicts(left, right)) <= 0.05
-    assert rate(verdict in WRONG for verdict in verdicts(left, right, margin=1e-9)) <= 0.06
-    assert rate(verdict == "equivalent" for verdict in verdicts(left, right * 1.04)) <= 0.05
-    assert rate(verdict == "equivalent" for verdict in verdicts(left, right * 1.0200001)) <= 0.06
-    assert rate(verdict == "faster" for verdict in verdicts(left, right * 1.04)) <= 0.005
-
-
-@pytest.mark.parametrize("name", ["quiet", "heavy-tailed samples", "drift in processes", "drifting session"])
-def test_verdicts_are_right_where_ten_pairs_suffice(name):
-    left, right = simulate_pairs(np.random.default_rng(13), SCENARIOS[name], 500, PAIRS)
-    assert rate(verdict == "equivalent" for verdict in verdicts(left, right)) > 0.8
-    assert rate(verdict == "slower" for verdict in verdicts(left, right * 1.05)) > 0.8
-    assert rate(verdict == "faster" for verdict in verdicts(left, right / 1.05)) > 0.8
 
 
 def test_a_drifting_session_spoils_the_interval_of_one_arm_but_not_of_the_ratio():
@@ -84,41 +58,6 @@ def test_iterations_as_the_unit_would_call_identical_arms_different():
     scenario = SCENARIOS["autocorrelated samples"]
     samples = simulate_samples(generator, scenario, simulate_levels(generator, scenario, (500, 2)), 200)
     assert rate(covers(ratio_interval(a, b), 1) for a, b in samples) < 0.4
-
-
-@pytest.mark.parametrize("ratio", [1.0, 1 + MARGIN, 1.0200001, 1.03])
-@pytest.mark.parametrize("name", ["quiet", "between-process shifts", "bimodal levels"])
-def test_looking_again_and_again_keeps_the_total_error(name, ratio):
-    """Undecided comparisons go on with 10, 20, 40 and 80 pairs, until a verdict; every wrong verdict counts."""
-    left, right = simulate_pairs(np.random.default_rng(16), SCENARIOS[name], 1000, 80, ratio, count=50)
-    pending, wrong = np.arange(len(left)), 0
-    for look, pairs in enumerate((10, 20, 40, 80), start=1):
-        found = np.array(verdicts(left[pending, :pairs], right[pending, :pairs], look=look))
-        wrong += int((found == "equivalent").sum()) if ratio > 1 + MARGIN else int(np.isin(found, WRONG).sum())
-        pending = pending[found == "undecided"]
-    assert wrong / len(left) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / len(left))
-
-
-def test_following_the_advice_on_further_pairs_keeps_the_total_error():
-    """The next number of pairs comes from the data, which Bonferroni's inequality does not cover."""
-    generator, wrong, trials, limit = np.random.default_rng(21), 0, 400, 1000
-    for logs in generator.normal(np.log(1.0200001), 0.008, (trials, limit)):
-        pairs, look = 10, 1
-        while look <= 3:
-            judgement = judge_pairs(np.ones(pairs), np.exp(logs[:pairs]), MARGIN, look=look, pair_limit=limit)
-            if judgement.verdict != "undecided":
-                wrong += judgement.verdict == "equivalent"
-                break
-            pairs, look = min(limit, pairs + (judgement.further_pairs or limit)), look + 1
-    assert wrong / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
-
-
-def test_looking_again_without_spending_would_not():
-    left, right = simulate_pairs(np.random.default_rng(17), SCENARIOS["quiet"], 1000, 80, 1.0200001, count=50)
-    naive = np.zeros(len(left), bool)
-    for pairs in (10, 20, 40, 80):
-        naive |= np.array(verdicts(left[:, :pairs], right[:, :pairs])) == "equivalent"
-    assert naive.mean() > 0.08
 
 
 def test_percentiles_of_one_process_know_only_its_level():

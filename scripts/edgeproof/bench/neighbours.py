@@ -1,0 +1,54 @@
+"""Neighbours for benchmarks: processes that are busy and idle for random times, and sweep memory while they are busy.
+
+They end when the process that started them ends, however it ends: their standard input is closed then.
+"""
+
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+
+import numpy as np
+
+from edgeproof.core.layout import REPOSITORY
+
+BUSY_S, IDLE_S = 0.4, 0.3  # means of exponential times
+_SWEPT_BYTES = 32 * 2**20  # beyond the caches of most boards
+
+
+@contextlib.contextmanager
+def start_neighbours(count: int) -> Generator[list[int]]:
+    """Start `count` neighbours, yield their process ids, and end them on leaving."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
+    with contextlib.ExitStack() as stack:
+        started: list[int] = []
+        for seed in range(count):
+            command = [sys.executable, "-m", __name__, str(seed)]
+            process = stack.enter_context(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE))
+            stack.callback(process.terminate)
+            started.append(process.pid)
+        yield started
+
+
+def disturb(seed: int) -> None:
+    """Be busy and idle in turn until the process is ended."""
+    draw, memory = random.Random(seed), np.zeros(_SWEPT_BYTES // 4, "float32")
+    while True:
+        until = time.monotonic() + draw.expovariate(1 / BUSY_S)
+        while time.monotonic() < until:
+            memory += 1
+        time.sleep(draw.expovariate(1 / IDLE_S))
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    disturb(int(sys.argv[1]))
