@@ -131,7 +131,7 @@ def explain_comparisons(campaign: str, names: Sequence[str]) -> list[str]:
     lines = []
     for name in names[:_TOLD]:
         report = read_comparison(f"{comparison_folder(campaign, name)}/report.json")
-        mark = " (simulated)" if report["provenance"] == "simulated" else ""
+        mark = " (simulated)" if report["effect"] and report["provenance"] == "simulated" else ""
         parts = [describe_verdict(report) + mark, describe_remedy(report)]
         text = f"{name}: {plain(' '.join(filter(None, parts)))}"
         lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
