@@ -12,12 +12,17 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from edgeproof.core.processes import drop_foreign_paths, shell_prefix
+
+drop_foreign_paths()
+
 from edgeproof.artifacts.records.formats import list_channels_last_backends, list_host_tools, select_build_options
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.campaign import CATALOGUES as KINDS
 from edgeproof.core.campaign import one_of, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
 from edgeproof.core.cells import Cells, give_option
+from edgeproof.core.checkout import require_own_environment
 from edgeproof.core.closure import list_agent_code, list_code, list_converter_code
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
@@ -40,12 +45,13 @@ STARTED = time.time()
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 # Our prefix replaces Snakemake's, so it must ask for strict mode again.
-if not IN_CONDA:
-    shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+FIRST = "" if IN_CONDA else f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+shell.prefix(f"set -euo pipefail; {shell_prefix()}{FIRST}")
 
 # The campaign is read here and not by `configfile:`, which keeps the last of two equal keys and names no line.
 BASE = [] if workflow.config_settings.replace_workflow_config else ["config/config.yaml"]
 try:
+    require_own_environment(Path(workflow.basedir))
     CATALOGUES = {kind: read_catalogue(kind) for kind in KINDS}
     CATALOGUES["model"] |= list_stage_models(CATALOGUES["pipeline"])
     FILES = read_campaign_files([*BASE, *workflow.config_settings.configfiles], dict(workflow.config_settings.config))

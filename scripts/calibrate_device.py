@@ -7,6 +7,7 @@ from pathlib import Path
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.calibration.noise import CalibrationPaths, CalibrationPlan, calibrate_device
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 from edgeproof.core.layout import Cell
 from edgeproof.runs.sessions import SessionSetup
 
@@ -23,6 +24,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that it needs")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
+    require_order([__file__, args.artifact, args.manifest, args.inputs, *args.toolchains])
     setup = SessionSetup(args.inputs, args.device, args.protocol, args.interpreter)
     paths = CalibrationPaths(**{name: getattr(args, name) for name in _PATHS})
     calibrate_device(Cell(**args.cell), args.arm, setup, CalibrationPlan(**args.plan), paths)

@@ -6,6 +6,7 @@ import sys
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.comparability.pairs import PairsPaths, measure_pairs
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 from edgeproof.runs.sessions import SessionSetup
 
 
@@ -25,6 +26,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--record", required=True, help="pairs.json to write")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
+    require_order([__file__, args.verdict, args.left, args.right, args.inputs, *args.toolchains])
     setup = SessionSetup(args.inputs, args.device, args.protocol, args.interpreter)
     paths = PairsPaths(args.verdict, args.left, args.right, args.table, args.record)
     measure_pairs(args.comparison, args.arms, setup, args.pairs, paths)

@@ -21,6 +21,8 @@ rooms:
   plans       where the stages of a pipeline should run
 
 without a room:
+  campaign    show what a campaign measures and compares, and where each value was written
+  new         write the configuration of a model, a device or a preset of your own
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
   names       print the names that an argument of the help takes: edgeproof names ARTIFACT
 
@@ -61,6 +63,20 @@ def plans(argv: list[str], root: Path) -> ExitCode:
     return plans_main(argv, root)
 
 
+def campaign(argv: list[str], root: Path) -> ExitCode:
+    """Show what a campaign measures and compares."""
+    from edgeproof.core.campaign_view import main as campaign_main
+
+    return campaign_main(argv, root)
+
+
+def new(argv: list[str], root: Path) -> ExitCode:
+    """Write configuration files for something of the user's."""
+    from edgeproof.scaffolding.cli import main as new_main
+
+    return new_main(argv, root)
+
+
 def completion(argv: list[str], root: Path) -> ExitCode:
     """Print the completion script of a shell."""
     from edgeproof.core.shell_completion import render_completion
@@ -82,11 +98,14 @@ def names(argv: list[str], root: Path) -> ExitCode:
 def build_parser() -> CommandParser:
     """Return the parser of the whole program; completion is generated from it, and tests walk it."""
     from edgeproof.artifacts.cli import build_parser as build_artifacts_parser
+    from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.plans.cli import build_parser as build_plans_parser
+    from edgeproof.scaffolding.cli import build_parser as build_new_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
+    parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -99,9 +118,12 @@ def build_parser() -> CommandParser:
 def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of an argument, the functions that list the names it takes, of all rooms."""
     from edgeproof.artifacts.cli import list_completions as list_artifacts
+    from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.plans.cli import list_completions as list_plans
+    from edgeproof.scaffolding.cli import list_completions as list_new
 
-    return {**list_artifacts(root), **list_plans(root)}
+    campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
+    return {**list_artifacts(root), **list_plans(root), **list_new(root), **campaigns}
 
 
 def read_result(path: Path) -> Json:
@@ -114,6 +136,8 @@ def read_result(path: Path) -> Json:
 COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": artifacts,
     "plans": plans,
+    "campaign": campaign,
+    "new": new,
     "completion": completion,
     "names": names,
 }

@@ -4,7 +4,7 @@ All digests fit, so that code that reads the results accepts them.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def write_calibration(
 def write_pairs(
     name: str,
     sides: dict[str, Cell],
-    skip: Json | None = None,
+    skip: Mapping[str, Any] | None = None,
     ratio: float = 1.0,
     spread: float = 0.002,
     pairs: int = 10,

@@ -6,7 +6,6 @@ seconds may be spent is not.
 """
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -20,7 +19,8 @@ from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_at
 from edgeproof.core.configuration import Arm, Device, Json, MeasuringProtocol
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_bytes
-from edgeproof.core.layout import REPOSITORY, relative_to_repository
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.processes import child_environment
 
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair
@@ -190,7 +190,7 @@ def _drive(attempt: OpenAttempt, interpreter: str, pairs: list[Pair], goes_on: C
     """Run the agent's session, answer it after every pair, and return its exit code."""
     out = attempt.folder / SESSION
     command = [interpreter, "-m", "edgeproof.agent", "pairs", str(attempt.folder / "spec.json"), str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONUNBUFFERED": "1"}
+    environment = child_environment(interpreter, {"PYTHONUNBUFFERED": "1"})
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     try:
         process = subprocess.Popen(command, env=environment, text=True, **pipes)

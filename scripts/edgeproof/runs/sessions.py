@@ -1,7 +1,6 @@
 """Run one session of the agent on a device and read its results."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.files import FilePath, sha256_bytes, sha256_file
+from edgeproof.core.processes import child_environment
 
 from .numbered_attempts import close_failed, open_attempt
 
@@ -154,7 +154,7 @@ def digest_agent() -> str:
 def _start_agent(interpreter: str, spec_path: Path, out: Path, log_path: Path) -> int:
     """Run the agent on this machine, show its progress and keep it in a log; return its exit code."""
     command = [interpreter, "-m", "edgeproof.agent", "session", str(spec_path), str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONUNBUFFERED": "1"}
+    environment = child_environment(interpreter, {"PYTHONUNBUFFERED": "1"})
     try:
         process = subprocess.Popen(
             command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True

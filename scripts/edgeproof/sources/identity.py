@@ -22,22 +22,19 @@ def identify_model(name: str, path: str | Path, output: str | Path) -> InputFaul
     If the model cannot be used (it is not an ONNX file, `onnx.checker` refuses it, its weights are in other files, …),
     the identity has `status: failed` and a reason, and the fault is returned. UserError if the file cannot be read.
     """
-    document = {
-        "schema": "edgeproof.identity.v1",
-        "model": name,
-        "status": "ok",
-        "reason": None,
-        "sha256": sha256_file(path),
-        "bytes": Path(path).stat().st_size,
-    }
+    document, fault = _describe_file(name, path), None
     try:
-        document |= _describe_model(path)
-        fault = None
+        document |= _describe_content(path)
     except InputFault as found:
         document |= _UNKNOWN | {"status": "failed", "reason": found.describe()}
         fault = found
     write_json(output, document, "identity")
     return fault
+
+
+def describe_model(name: str, path: str | Path) -> Json:
+    """Return the identity document of the ONNX file `path`; InputFault, a UserError, if it cannot be used."""
+    return _describe_file(name, path) | _describe_content(path)
 
 
 _UNKNOWN: Json = {  # what an identity says of a model that cannot be used
@@ -53,7 +50,18 @@ _UNKNOWN: Json = {  # what an identity says of a model that cannot be used
 }
 
 
-def _describe_model(path: str | Path) -> Json:
+def _describe_file(name: str, path: str | Path) -> Json:
+    return {
+        "schema": "edgeproof.identity.v1",
+        "model": name,
+        "status": "ok",
+        "reason": None,
+        "sha256": sha256_file(path),
+        "bytes": Path(path).stat().st_size,
+    }
+
+
+def _describe_content(path: str | Path) -> Json:
     model = load_model(path)
     macs, unknown = count_macs(model)
     return {

@@ -50,8 +50,8 @@ def require_file(path: FilePath, key: str) -> None:
         kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise InputFault("missing_file", f"{key} {path}: is {kind}; name a file")
     if is_lfs_pointer(path):
-        remedy = f'run `git lfs pull --include "{path}"` where it comes from'
-        raise InputFault("lfs_pointer", f"{key} {path}: is a Git LFS pointer and not the file itself; {remedy}")
+        remedy = f"fetch it: git lfs pull --include {path}"
+        raise InputFault("lfs_pointer", f"{key} {path}: a Git LFS pointer instead of the file; {remedy}")
 
 
 def is_lfs_pointer(path: FilePath) -> bool:

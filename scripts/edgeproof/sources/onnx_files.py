@@ -37,7 +37,8 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
     if fault := read_note(path):
         raise fault
     if is_lfs_pointer(path):
-        raise InputFault("lfs_pointer", f"{path}: is a Git LFS pointer and not the model; run `git lfs pull`")
+        remedy = f"fetch it: git lfs pull --include {path}"
+        raise InputFault("lfs_pointer", f"{path}: a Git LFS pointer instead of the file; {remedy}")
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:

@@ -203,7 +203,9 @@ METRICS = st.fixed_dictionaries(
 
 @given(METRICS, METRICS)
 def test_unknown_never_counts_as_clear(baseline, candidate):
-    for line in judge_thresholds(POINTS, baseline, candidate):
+    lines = judge_thresholds(POINTS, baseline, candidate)
+    assert len(lines) == len(POINTS)
+    for line in lines:
         known = line["baseline"] not in (None, 0) and line["candidate"] is not None
         assert (line["status"] == "unknown") == (not known)
         assert (line["reason"] is None) == known
