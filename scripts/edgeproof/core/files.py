@@ -11,7 +11,7 @@ from .errors import UserError
 from .layout import FilePath
 from .reader import current_reader
 
-_POINTER = b"version https://git-lfs.github.com/spec/"
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -25,19 +25,14 @@ def sha256_file(path: FilePath) -> str:
 
 
 def require_no_pointer(path: FilePath) -> None:
-    """Raise UserError if a file is a Git LFS pointer, or cannot be read."""
+    """Raise UserError if a file is a Git LFS pointer: git left the text that names the content instead of it."""
     try:
-        pointer = is_lfs_pointer(path)
+        with open(path, "rb") as stream:
+            start = stream.read(len(LFS_POINTER))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    if pointer:
+    if start == LFS_POINTER:
         raise UserError(f"{path}: a Git LFS pointer instead of the file; fetch it: git lfs pull --include {path}")
-
-
-def is_lfs_pointer(path: FilePath) -> bool:
-    """Return whether a file is the text that Git LFS leaves in place of a large file; OSError if it cannot be read."""
-    with open(path, "rb") as stream:
-        return stream.read(len(_POINTER)) == _POINTER
 
 
 def is_file(path: FilePath) -> bool:

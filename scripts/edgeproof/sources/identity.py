@@ -22,13 +22,19 @@ def identify_model(name: str, path: str | Path, output: str | Path) -> InputFaul
     If the model cannot be used (it is not an ONNX file, `onnx.checker` refuses it, its weights are in other files, …),
     the identity has `status: failed` and a reason, and the fault is returned. UserError if the file cannot be read.
     """
+    document, fault = _describe_file(name, path), None
     try:
-        document, fault = describe_model(name, path), None
+        document |= _describe_content(path)
     except InputFault as found:
-        document = _describe_file(name, path) | _UNKNOWN | {"status": "failed", "reason": found.describe()}
+        document |= _UNKNOWN | {"status": "failed", "reason": found.describe()}
         fault = found
     write_json(output, document, "identity")
     return fault
+
+
+def describe_model(name: str, path: str | Path) -> Json:
+    """Return the identity document of the ONNX file `path`; InputFault, a UserError, if it cannot be used."""
+    return _describe_file(name, path) | _describe_content(path)
 
 
 _UNKNOWN: Json = {  # what an identity says of a model that cannot be used
@@ -44,11 +50,21 @@ _UNKNOWN: Json = {  # what an identity says of a model that cannot be used
 }
 
 
-def describe_model(name: str, path: str | Path) -> Json:
-    """Return the identity of an ONNX file that can be used; InputFault if it cannot."""
+def _describe_file(name: str, path: str | Path) -> Json:
+    return {
+        "schema": "edgeproof.identity.v1",
+        "model": name,
+        "status": "ok",
+        "reason": None,
+        "sha256": sha256_file(path),
+        "bytes": Path(path).stat().st_size,
+    }
+
+
+def _describe_content(path: str | Path) -> Json:
     model = load_model(path)
     macs, unknown = count_macs(model)
-    return _describe_file(name, path) | {
+    return {
         "ir_version": model.ir_version,
         "opset": {item.domain or "ai.onnx": item.version for item in model.opset_import},
         "producer": {"name": model.producer_name or None, "version": model.producer_version or None},
@@ -58,17 +74,6 @@ def describe_model(name: str, path: str | Path) -> Json:
         "parameters": count_parameters(model),
         "macs": macs,
         "macs_unknown": unknown,
-    }
-
-
-def _describe_file(name: str, path: str | Path) -> Json:
-    return {
-        "schema": "edgeproof.identity.v1",
-        "model": name,
-        "status": "ok",
-        "reason": None,
-        "sha256": sha256_file(path),
-        "bytes": Path(path).stat().st_size,
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, atomic_write, is_lfs_pointer
+from edgeproof.core.files import LFS_POINTER, FilePath, atomic_write
 
 _NOTE = "edgeproof: no model"
 _LONGEST_NOTE = 4096  # bytes
@@ -48,9 +48,14 @@ def require_file(path: FilePath, key: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise InputFault("missing_file", f"{key} {path}: is {kind}; name a file")
-    if is_pointer(path):
-        remedy = f'run `git lfs pull --include "{path}"` where it comes from'
-        raise InputFault("lfs_pointer", f"{key} {path}: is a Git LFS pointer and not the file itself; {remedy}")
+    if is_lfs_pointer(path):
+        remedy = f"fetch it: git lfs pull --include {path}"
+        raise InputFault("lfs_pointer", f"{key} {path}: a Git LFS pointer instead of the file; {remedy}")
+
+
+def is_lfs_pointer(path: FilePath) -> bool:
+    """Return whether a file is the text that Git LFS leaves in place of a large file; False if it cannot be read."""
+    return _read_head(path, len(LFS_POINTER)) == LFS_POINTER
 
 
 def write_note(path: FilePath, fault: InputFault) -> None:
@@ -77,14 +82,6 @@ def find_samples_fault(path: FilePath) -> Json | None:
     except (OSError, ValueError):
         return None
     return reason
-
-
-def is_pointer(path: FilePath) -> bool:
-    """Return whether a file is a Git LFS pointer; False if it cannot be read."""
-    try:
-        return is_lfs_pointer(path)
-    except OSError:
-        return False
 
 
 def _read_head(path: FilePath, size: int) -> bytes:

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from edgeproof.core.documents import write_sealed
+from edgeproof.core.documents import seal, validate, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.runs.raw_samples import read_samples, write_samples
@@ -80,12 +80,31 @@ def test_verdicts_about_the_artifact(tmp_path):
     result = build_result(make_facts("0" * 64), {"status": "ok", "reason": None}, session, [])
     assert (result["status"], result["latency"]) == ("unsupported", None)
     reason = {"kind": "unsupported_operator", "message": "node 3"}
-    result = build_result(make_facts("0" * 64), {"status": "failed", "reason": reason}, None, [])
+    facts = make_facts("0" * 64)
+    facts["digests"] = {**facts["digests"], "artifact": None}
+    result = build_result(facts, {"status": "failed", "reason": reason}, None, [])
     assert (result["status"], result["reason"]["kind"], result["reason"]["message"]) == (
         "failed",
         "no_artifact",
         "node 3",
     )
+
+
+def test_a_model_that_cannot_be_used_has_a_failed_result(tmp_path):
+    facts, reason = make_facts("0" * 64), {"kind": "unusable_input", "message": "not an ONNX model"}
+    facts["identity"] = {**facts["identity"], "inputs": []}
+    facts["digests"] = {**facts["digests"], "artifact": None}
+    result = build_result(facts, {"status": "failed", "reason": reason}, None, [])
+    assert (result["status"], result["reason"]) == ("failed", {"kind": "no_artifact", "message": "not an ONNX model"})
+    assert (result["workload"]["input_shape"], result["workload"]["batch_size"]) == ([], 1)
+    validate(seal(result), "result", "here")
+
+
+def test_an_artifact_without_samples_has_a_failed_result(tmp_path):
+    facts, reason = make_facts("0" * 64), {"kind": "unfit_samples", "message": "the shapes do not fit"}
+    facts["digests"] = {**facts["digests"], "artifact": "1" * 64}
+    result = build_result(facts, {"status": "failed", "reason": reason}, None, [])
+    assert (result["status"], result["reason"]["kind"]) == ("failed", "no_samples")
 
 
 @pytest.mark.parametrize("difference", [0.5, float("inf"), float("nan")])

@@ -215,7 +215,7 @@ def test_nothing_is_overwritten(root, tmp_path):
     ("file", "arguments", "message"),
     [
         ("missing.onnx", [], r"missing\.onnx: cannot be read \(No such file or directory\)"),
-        ("pointer.onnx", [], r"pointer\.onnx: is a Git LFS pointer and not the model; run `git lfs pull`"),
+        ("pointer.onnx", [], r"pointer\.onnx: a Git LFS pointer instead of the file; fetch it: git lfs pull"),
         ("text.onnx", [], r"text\.onnx: not an ONNX model"),
         ("folder", [], r"folder: cannot be read \(Is a directory\)"),
         ("tokens.onnx", [], r"input 'ids' is int64: random values would mean nothing to the model; give --samples"),
