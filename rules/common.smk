@@ -5,19 +5,15 @@ import json
 import shlex
 import sys
 import time
-from functools import cache
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from edgeproof.artifacts.records.formats import list_channels_last_backends
-from edgeproof.artifacts.records.manifests import version_of
-from edgeproof.core.campaign import CATALOGUES as KINDS
-from edgeproof.core.campaign import one_of, read_catalogue
-from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
-from edgeproof.core.cells import Cells
+from edgeproof.core.campaign import one_of
+from edgeproof.core.campaign_files import list_added_cells
+from edgeproof.core.campaign_view import BASE
 from edgeproof.core.closure import list_code, save_facts
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
@@ -31,10 +27,7 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
-from edgeproof.core.pipelines import list_stage_models
-from edgeproof.core.stages import Stages
-from edgeproof.core.targets import Targets
-from edgeproof.workflow.job_keys import JobKeys
+from edgeproof.workflow.reading import read_versions, read_workflow
 from edgeproof.workflow.wanted import write_wanted
 
 STARTED = time.time()
@@ -44,13 +37,20 @@ IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 if not IN_CONDA:
     shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
+
+def versions_of(*packages):
+    """Return {package: version} of the workflow's own environment.
+
+    None with --sdm conda, where a rule has an environment of its own: Snakemake itself looks whether that has changed.
+    """
+    return None if IN_CONDA else read_versions(*packages)
+
+
 # The campaign is read here and not by `configfile:`, which keeps the last of two equal keys and names no line.
-BASE = [] if workflow.config_settings.replace_workflow_config else ["config/config.yaml"]
+SETTINGS = workflow.config_settings
+CAMPAIGN_FILES = [*([] if SETTINGS.replace_workflow_config else [BASE]), *SETTINGS.configfiles]
 try:
-    CATALOGUES = {kind: read_catalogue(kind) for kind in KINDS}
-    CATALOGUES["model"] |= list_stage_models(CATALOGUES["pipeline"])
-    FILES = read_campaign_files([*BASE, *workflow.config_settings.configfiles], dict(workflow.config_settings.config))
-    CAMPAIGN = expand_campaign_files(FILES, CATALOGUES)
+    FILES, CATALOGUES, CAMPAIGN, KEYS = read_workflow(CAMPAIGN_FILES, SETTINGS.config, versions_of)
 except UserError as error:  # one line, without Snakemake's own words about the file that noticed it
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
@@ -59,9 +59,7 @@ if workflow.is_main_process:
     for sentence in list_added_cells(CAMPAIGN, FILES):
         print(sentence, file=sys.stderr)
 
-CELLS = Cells(CATALOGUES)
-STAGES = Stages(CELLS, list_channels_last_backends())
-TARGETS = Targets(CAMPAIGN, STAGES, CATALOGUES)
+CELLS, STAGES, TARGETS = KEYS.cells, KEYS.stages, KEYS.targets
 # One slot per device, of which there is one.
 SLOTS = {name: "slot_{}".format(name.replace("-", "_")) for name in CATALOGUES["device"]}
 for slot in SLOTS.values():
@@ -83,23 +81,12 @@ def device_slots(device_of):
     return {slot: lambda wildcards, name=name: int(device_of(wildcards) == name) for name, slot in SLOTS.items()}
 
 
-@cache
-def versions_of(*packages):
-    """Return {package: version} of the workflow's own environment: a new `.venv` makes again what they made.
-
-    None with --sdm conda, where a rule has an environment of its own: Snakemake itself looks whether that has changed.
-    """
-    return None if IN_CONDA else {name: version_of(name) for name in packages}
-
-
 def show_gate():
     """Print what the gate said, if it has spoken in this run: Snakemake's own last words list every file of a campaign."""
     said = Path(f"results/logs/check_gate/{CAMPAIGN.name}.log")
     if said.is_file() and said.stat().st_mtime >= STARTED:
         print("", said.read_text().strip(), sep="\n", file=sys.stderr)
 
-
-KEYS = JobKeys(TARGETS, versions_of)
 
 # What today's configuration and code want, for report and gate; the keys have read the code by then.
 WANTED = str(write_wanted(KEYS))
