@@ -19,6 +19,8 @@ From a model to deployment artifacts, and honest evidence about them. The workfl
 rooms:
   artifacts   presets, builds, provenance, agreement with the source, operators
   plans       where the stages of a pipeline should run
+  runs        why a result would be made again, and what that costs
+  attempts    the raw data that are kept, and which evidence rests on them
 
 without a room:
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
@@ -61,6 +63,20 @@ def plans(argv: list[str], root: Path) -> ExitCode:
     return plans_main(argv, root)
 
 
+def runs(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb about results: why they would be made again."""
+    from edgeproof.workflow.cli import runs as runs_main
+
+    return runs_main(argv, root)
+
+
+def attempts(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb about the store of attempts."""
+    from edgeproof.workflow.cli import attempts as attempts_main
+
+    return attempts_main(argv, root)
+
+
 def completion(argv: list[str], root: Path) -> ExitCode:
     """Print the completion script of a shell."""
     from edgeproof.core.shell_completion import render_completion
@@ -84,9 +100,11 @@ def build_parser() -> CommandParser:
     from edgeproof.artifacts.cli import build_parser as build_artifacts_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.plans.cli import build_parser as build_plans_parser
+    from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
+    parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -100,8 +118,9 @@ def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of an argument, the functions that list the names it takes, of all rooms."""
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.plans.cli import list_completions as list_plans
+    from edgeproof.workflow.cli import list_completions as list_workflow
 
-    return {**list_artifacts(root), **list_plans(root)}
+    return {**list_artifacts(root), **list_plans(root), **list_workflow(root)}
 
 
 def read_result(path: Path) -> Json:
@@ -114,6 +133,8 @@ def read_result(path: Path) -> Json:
 COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": artifacts,
     "plans": plans,
+    "runs": runs,
+    "attempts": attempts,
     "completion": completion,
     "names": names,
 }

@@ -16,6 +16,7 @@ from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
+from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
 from .artifacts.conftest import BUILD, Job, make_classifier
 
@@ -35,6 +36,9 @@ CALLS = {
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
+    "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
+    "attempts list": ([], 0),
+    "attempts prune": ([], 0),
     "completion": (["bash"], 0),
     "names": (["ARTIFACT"], 0),
 }
@@ -55,6 +59,7 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     for name in ("config", "envs"):
         shutil.copytree(REPOSITORY / name, root / name)
+    (root / "scripts").symlink_to(REPOSITORY / "scripts")
     shutil.copy(root / "config/models/digits-cnn.yaml", root / "config/models/tiny.yaml")
     folder = root / "results/sources/tiny"
     folder.mkdir(parents=True)
@@ -81,9 +86,9 @@ def root(tmp_path_factory):
 
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_parser())} == set(CALLS)
-    assert {f"artifacts {name}" for name in ARTIFACT_VERBS} | {f"plans {name}" for name in PLAN_VERBS} == {
-        words for words in CALLS if " " in words
-    }
+    assert {f"artifacts {name}" for name in ARTIFACT_VERBS} | {f"plans {name}" for name in PLAN_VERBS} | set(
+        WORKFLOW_VERBS
+    ) == {words for words in CALLS if " " in words}
 
 
 @pytest.mark.parametrize("words", CALLS)
@@ -103,7 +108,7 @@ def test_every_verb_says_so_in_text_too(root, words, tmp_path, capsys):
     arguments, code = CALLS[words]
     argv = [*words.split(), *(str(tmp_path / "out") if item == "OUTPUT" else item for item in arguments)]
     assert run(lambda arguments: main(arguments, root), argv) == code
-    assert (capsys.readouterr().out != "") == (code == 0)
+    assert (capsys.readouterr().out != "") == (code != ExitCode.MISTAKE)
 
 
 @pytest.mark.parametrize(("words", "parser"), [*walk(build_parser())], ids=lambda value: str(value)[:30])
@@ -149,7 +154,7 @@ def test_a_signal_ends_a_verb_with_its_code(tmp_path, number, code):
 
 def test_help_starts_at_once():
     """A whole process takes at most 0.3 s of processor time, which other tests do not stretch (0.1 s here)."""
-    for argv in ([], ["artifacts"], ["plans"]):
+    for argv in ([], ["artifacts"], ["plans"], ["runs"], ["attempts"]):
         before = os.times()
         command = [sys.executable, "-m", "edgeproof", *argv, "--help"]
         subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
@@ -160,7 +165,7 @@ def test_help_starts_at_once():
 
 def test_help_imports_no_heavy_package():
     names = ("numpy", "onnx", "onnxruntime", "yaml", "jsonschema_rs", "pandas", "ortools")
-    for argv in ([], ["artifacts"], ["plans"], ["plans", "solve"]):
+    for argv in ([], ["artifacts"], ["plans"], ["plans", "solve"], ["runs", "why"]):
         program = (
             "import sys\nfrom edgeproof.__main__ import main\n"
             f"try: main({[*argv, '--help']})\nexcept SystemExit: pass\n"
@@ -228,7 +233,7 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    assert complete("") == ["artifacts", "plans", "completion", "names"]
+    assert complete("") == ["artifacts", "plans", "runs", "attempts", "completion", "names"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
     assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]

@@ -220,7 +220,8 @@ class _Builder:
         identities = [self.identity(model) for model in models]
         cut = [self._cut(pipeline, document) for document in self.stages.cut_of(pipeline)]
         links = [
-            self.add(document, "measure_links", "measure_links", one, tools) for document in self.stages.links_of(pipeline)
+            self.add(document, "measure_links", "measure_links", one, tools)
+            for document in self.stages.links_of(pipeline)
         ]
         results, parities = [self.run(cell) for cell in cells], [self.parity(cell) for cell in cells]
         rests = (*identities, *results, *parities, *links, *cut)

@@ -16,6 +16,7 @@ from edgeproof.core.targets import Targets
 
 from .job_keys import JobKeys, Versions
 
+
 class Reading(NamedTuple):
     """What was read. `catalogues`: {kind: {name: document}}, stages of pipelines among the models."""
 
