@@ -14,6 +14,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell, run_folder, source_folder
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
+from edgeproof.runs.timing_keys import timing_of
 
 from .job_graph import STORED, Job
 from .job_keys import JobKeys
@@ -75,3 +76,22 @@ def _place(parts: Json, cell: Cell) -> PairPlace:
 
 def _inputs(cell: Cell) -> Path:
     return Path(source_folder(cell.model)) / "samples" / "evaluation.npz"
+
+
+def list_raw_parts(job: Job) -> Json:
+    """Return what of a job's own key decides the raw data that it measures, for jobs whose attempts are kept.
+
+    Artifacts and samples, which decide them too, are files. A test holds this against the keys of attempts.
+    """
+    parts = job.key
+    device = {name: value for name, value in parts["device"].items() if name not in ("lock", "timeout_s")}
+    arms = {name: parts[name] for name in ("arm", "arms") if name in parts}
+    agent = parts.get("agent") or parts["watch"]["agent"]
+    order = {"processes": parts["protocol"]["processes"]} if job.rule == "measure_run" else {}
+    return {**arms, **order, "agent": agent, "device": device, "timing": timing_of(parts["protocol"])}
+
+
+def list_amounts(job: Job) -> Json:
+    """Return how much a job measures at most, which is in no attempt's key: more of it may need another session."""
+    amounts = {name: job.key[name] for name in ("budget", "design", "plan") if name in job.key}
+    return {**amounts, "repeats": job.key["protocol"].get("repeats_when_unstable", 0)}

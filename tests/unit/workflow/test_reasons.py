@@ -78,6 +78,9 @@ def test_a_document_that_was_changed_has_no_key(root, made, capsys):
 
 def test_a_parity_limit_takes_no_device_time_where_the_attempts_are_kept(root, capsys):
     write_cell(**Cell(*NAME.split("/"))._asdict())
+    samples = Path("results/sources/digits-cnn/samples/evaluation.npz")
+    samples.parent.mkdir(parents=True, exist_ok=True)
+    samples.write_bytes(b"made up")
     reading = read_workflow(["config/config.yaml"])
     job = list_jobs(reading.keys)[RUN]
     assert find_device_time(RUN, job, reading.keys).status == "needed"
