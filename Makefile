@@ -15,25 +15,44 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
+# What you have set for another Python must not reach ours.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE = 1
+
+# A .venv that came along with a copied or moved checkout is mended; that of another checkout is refused.
+SETTLED := $(shell { test ! -e .venv/pyvenv.cfg || if test -x $(BIN)/python; \
+  then $(BIN)/python -E -s scripts/settle_environment.py; \
+  else echo '.venv has no Python that runs; remove it and run make again'; false; fi; } 2>&1 && echo settled)
+ifneq ($(lastword $(SETTLED)),settled)
+$(error $(filter-out error:,$(SETTLED)))
+else ifneq ($(SETTLED),settled)
+$(info $(filter-out settled,$(SETTLED)))
+endif
+
 .DEFAULT_GOAL := demo
 .PHONY: demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-convert bench-noise bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
 
-setup: .venv/edgeproof.stamp
+setup: .venv/edgeproof.stamp $(BIN)/edgeproof
+	@:
 
 .venv/edgeproof.stamp: envs/edgeproof.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproof needs Python 3.11 or newer: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	printf '#!/bin/sh\nPYTHONPATH="%s/scripts" exec "%s/$(BIN)/python" -m edgeproof "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/edgeproof
-	chmod +x $(BIN)/edgeproof
-	$(BIN)/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("$<").read_bytes()).hexdigest())' > $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproof needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@echo 'Installing what envs/edgeproof.lock lists into .venv; this takes a minute or two.'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python scripts/settle_environment.py
+	@$(BIN)/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("$<").read_bytes()).hexdigest())' > $@
+
+$(BIN)/edgeproof: envs/edgeproof.sh .venv/edgeproof.stamp
+	@cp $< $@ && chmod +x $@ && touch $@
 
 .venv/test.stamp: envs/test.lock .venv/edgeproof.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	touch $@
+	@echo 'Installing what envs/test.lock lists into .venv; this takes a minute.'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 # What the tests need of the system: git for the fresh clone, Chromium for the look of the report, zsh for completion.
 system-packages:

@@ -11,9 +11,14 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from edgeproof.core.processes import drop_foreign_paths, shell_prefix
+
+drop_foreign_paths()
+
 from edgeproof.core.campaign import one_of
 from edgeproof.core.campaign_files import list_added_cells
 from edgeproof.core.campaign_view import BASE
+from edgeproof.core.checkout import require_own_environment
 from edgeproof.core.closure import list_code, save_facts
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
@@ -34,8 +39,8 @@ STARTED = time.time()
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 # Our prefix replaces Snakemake's, so it must ask for strict mode again.
-if not IN_CONDA:
-    shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+FIRST = "" if IN_CONDA else f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+shell.prefix(f"set -euo pipefail; {shell_prefix()}{FIRST}")
 
 
 def versions_of(*packages):
@@ -50,6 +55,7 @@ def versions_of(*packages):
 SETTINGS = workflow.config_settings
 CAMPAIGN_FILES = [*([] if SETTINGS.replace_workflow_config else [BASE]), *SETTINGS.configfiles]
 try:
+    require_own_environment(Path(workflow.basedir))
     FILES, CATALOGUES, CAMPAIGN, KEYS = read_workflow(CAMPAIGN_FILES, SETTINGS.config, versions_of)
 except UserError as error:  # one line, without Snakemake's own words about the file that noticed it
     print(f"error: {error}", file=sys.stderr)

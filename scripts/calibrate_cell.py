@@ -7,6 +7,7 @@ from pathlib import Path
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.calibration.noise import CalibrationJob, calibrate_cell
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 from edgeproof.core.layout import Cell
 from edgeproof.runs.paired_sessions import PairPlace
 
@@ -22,6 +23,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that it needs")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
+    require_order([__file__, args.artifact, args.manifest, args.inputs, *args.toolchains])
     place = PairPlace(args.inputs, args.device, args.protocol, args.interpreter)
     files = (args.artifact, args.manifest, place, args.plan, args.agent, args.noise, args.table)
     calibrate_cell(CalibrationJob(Cell(*args.cell), args.arm, *files))

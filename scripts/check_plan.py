@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 from edgeproof.plans.checking import PlanRun, check_plan
 
 
@@ -26,6 +27,9 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--samples", required=True, type=Path, help="samples.csv to write beside it")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
+    require_order(
+        [__file__, args.plan, args.inputs, *args.identities, *args.artifacts, *args.references, *args.toolchains]
+    )
     references = args.references or [None] * len(args.cells)
     cells: list[Any] = [
         {**cell, "artifact": artifact, "reference": reference}

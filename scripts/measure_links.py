@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 from edgeproof.plans.hand_overs import measure_hand_overs
 
 
@@ -19,7 +20,9 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that must be there")
     parser.add_argument("--output", required=True, type=Path, help="links.json to write")
     args = vars(parser.parse_args(argv))
-    require_toolchains(args.pop("toolchains"))
+    toolchains = args.pop("toolchains")
+    require_toolchains(toolchains)
+    require_order([__file__, *toolchains])
     measure_hand_overs(**args)
 
 

@@ -8,6 +8,7 @@ from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.calibration.noise import pool_dependence
 from edgeproof.comparability.measured_pairs import PairsJob, measure_pairs
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 from edgeproof.runs.paired_sessions import PairPlace
 
 
@@ -24,6 +25,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that it needs")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
+    require_order([__file__, args.verdict, args.left, args.right, args.inputs, *args.noise, *args.toolchains])
     artifacts = {"left": args.left, "right": args.right}
     place = PairPlace(args.inputs, args.device, args.protocol, args.interpreter)
     dependence = pool_dependence(args.noise)

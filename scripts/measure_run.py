@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgeproof.artifacts.toolchains.environments import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 from edgeproof.core.layout import Cell
 from edgeproof.runs.measuring import RunPaths, measure_run
 from edgeproof.runs.sessions import SessionSetup
@@ -24,6 +25,9 @@ def main(argv: list[str]) -> None:
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
+    require_order(
+        [__file__, args.artifact, args.manifest, args.reference, args.identity, args.inputs, *args.toolchains]
+    )
     setup = SessionSetup(args.inputs, args.device, args.protocol, args.interpreter)
     paths = RunPaths(**{name: getattr(args, name) for name in _PATHS})
     measure_run(Cell(**args.cell), args.task, args.arm, setup, paths)

@@ -11,7 +11,7 @@ def main(argv):
     parser.add_argument("--campaign", required=True, type=json_argument, help="JSON: campaign, cells, comparisons")
     parser.add_argument("--tolerate", required=True, type=json_argument, help="JSON: statuses that pass the gate")
     parser.add_argument("--regressions", type=json_argument, help="JSON: policy, fail_at, tolerate, gated comparisons")
-    parser.add_argument("--noise", nargs="*", default=[], help="noise.json of the devices that are calibrated")
+    parser.add_argument("--noise", nargs="*", default=[], help="noise.json of the cells that are calibrated")
     parser.add_argument("--html", required=True, help="report.html to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
     args = parser.parse_args(argv)

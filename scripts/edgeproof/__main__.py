@@ -23,6 +23,8 @@ rooms:
   attempts    the raw data that are kept, and which evidence rests on them
 
 without a room:
+  campaign    show what a campaign measures and compares, and where each value was written
+  new         write the configuration of a model, a device or a preset of your own
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
   names       print the names that an argument of the help takes: edgeproof names ARTIFACT
 
@@ -77,6 +79,20 @@ def attempts(argv: list[str], root: Path) -> ExitCode:
     return attempts_main(argv, root)
 
 
+def campaign(argv: list[str], root: Path) -> ExitCode:
+    """Show what a campaign measures and compares."""
+    from edgeproof.core.campaign_view import main as campaign_main
+
+    return campaign_main(argv, root)
+
+
+def new(argv: list[str], root: Path) -> ExitCode:
+    """Write configuration files for something of the user's."""
+    from edgeproof.scaffolding.cli import main as new_main
+
+    return new_main(argv, root)
+
+
 def completion(argv: list[str], root: Path) -> ExitCode:
     """Print the completion script of a shell."""
     from edgeproof.core.shell_completion import render_completion
@@ -98,12 +114,15 @@ def names(argv: list[str], root: Path) -> ExitCode:
 def build_parser() -> CommandParser:
     """Return the parser of the whole program; completion is generated from it, and tests walk it."""
     from edgeproof.artifacts.cli import build_parser as build_artifacts_parser
+    from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.plans.cli import build_parser as build_plans_parser
+    from edgeproof.scaffolding.cli import build_parser as build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
+    parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
@@ -117,10 +136,13 @@ def build_parser() -> CommandParser:
 def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of an argument, the functions that list the names it takes, of all rooms."""
     from edgeproof.artifacts.cli import list_completions as list_artifacts
+    from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.plans.cli import list_completions as list_plans
+    from edgeproof.scaffolding.cli import list_completions as list_new
     from edgeproof.workflow.cli import list_completions as list_workflow
 
-    return {**list_artifacts(root), **list_plans(root), **list_workflow(root)}
+    campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
+    return {**list_artifacts(root), **list_plans(root), **list_workflow(root), **list_new(root), **campaigns}
 
 
 def read_result(path: Path) -> Json:
@@ -135,6 +157,8 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "plans": plans,
     "runs": runs,
     "attempts": attempts,
+    "campaign": campaign,
+    "new": new,
     "completion": completion,
     "names": names,
 }

@@ -4,16 +4,19 @@ import ast
 import collections
 import graphlib
 import hashlib
-import json
 import re
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
-from edgeproof.core.documents import SCHEMAS, load_schema
+from edgeproof.core.documents import SCHEMAS, load_schema, validate
 from edgeproof.core.schema_tables import render_page
 from edgeproof.core.yaml_files import read_yaml
+
+from .function_list import list_classes, list_functions
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
@@ -25,8 +28,12 @@ SUB_ROOMS = {
 }
 # What runs on a board and on a host alike.
 SHARED = (("agent", "lock"), ("agent", "machine"))
+ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
 ALONE = ("agent", "converters")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+SCHEMA_KINDS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))
+CAMPAIGNS = sorted((ROOT / "config").glob("*.yaml"))
 FAMILIES = {"cli", "__main__", "model"}  # basenames that may occur once per folder
 
 
@@ -35,10 +42,12 @@ def name_module(path):
     return ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
 
 
+MODULES = frozenset(map(name_module, FILES))
+
+
 def imported_modules(path):
     """Yield the dotted modules of edgeproof that a file imports, also inside functions."""
     here = path.relative_to(LIBRARY.parent).parent.parts
-    known = {name_module(other) for other in FILES}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             base = here[: len(here) + 1 - node.level] if node.level else ()
@@ -48,14 +57,14 @@ def imported_modules(path):
             names = [alias.name for alias in node.names]
         else:
             continue
-        yield from sorted(known.intersection(names))
+        yield from sorted(MODULES.intersection(names))
 
 
 def may_import(importer, imported):
     """Tell whether a module may import another, both as tuples of names below `edgeproof`."""
     room, other = importer[0], imported[0]
-    if other == "bench":
-        return room == "bench"
+    if other in ABOVE:
+        return room == other or (other == "scaffolding" and room == "__main__")
     if room in ALONE:
         return other == room
     if other == "core" or (room != "core" and imported in SHARED):
@@ -87,7 +96,13 @@ def test_sub_rooms_are_those_that_exist():
 
 def test_no_circle_of_imports():
     graph = {name_module(path): set(imported_modules(path)) - {name_module(path)} for path in FILES}
-    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the circle
+    order = graphlib.TopologicalSorter(graph).static_order()  # CycleError names the circle
+    assert set(order) == set(graph)
+
+
+def test_benchmarks_alone_import_bench():
+    importing = [p for p in SCRIPTS if any(name.startswith("edgeproof.bench.") for name in imported_modules(p))]
+    assert importing == [path for path in SCRIPTS if path.name.startswith("bench_")]
 
 
 def test_basenames_are_unique():
@@ -97,16 +112,15 @@ def test_basenames_are_unique():
 
 
 def test_agent_imports_standard_library_numpy_and_its_runtimes_only():
-    import sys
-
     runtimes = {"onnxruntime", "ai_edge_litert", "openvino", "torch", "coremltools", "tensorrt", "rknnlite"}
-    allowed = set(sys.stdlib_module_names) | {"numpy"} | runtimes
+    imported = set()
     for path in (LIBRARY / "agent").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 8))):
             if isinstance(node, ast.Import):
-                assert {alias.name.split(".")[0] for alias in node.names} <= allowed, path
+                imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                assert node.module.split(".")[0] in allowed, path
+                imported.add(node.module.split(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"numpy"} | runtimes
 
 
 def test_package_files_are_empty():
@@ -126,7 +140,41 @@ def test_modules_are_short():
     assert [name_module(p) for p in FILES if len(p.read_text().splitlines()) > 400] == []
 
 
-def test_every_schema_is_strict():
+@pytest.mark.parametrize("path", FILES + SCRIPTS, ids=lambda path: str(path.relative_to(ROOT / "scripts")))
+def test_functions_take_seven_parameters_at_most(path):
+    long = {function.name: function.parameters for function in list_functions(path) if len(function.parameters) > 7}
+    assert long == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_module)
+def test_every_public_function_is_annotated(path):
+    bare = [function.name for function in list_functions(path) if function.public and not function.annotated]
+    assert bare == []
+
+
+DOCUMENTED = {name: documented for path in FILES for name, documented in list_classes(path).items()}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_module)
+def test_every_public_function_is_documented(path):
+    """A method that overrides a documented one of the library needs no words of its own."""
+    bare = [f.name for f in list_functions(path) if f.public and not f.documented and not is_inherited(f)]
+    assert bare == []
+
+
+def is_inherited(function):
+    """Tell whether a class above that of a method documents a method of this name."""
+    classes = list(function.bases)
+    for name in classes:  # grows by the bases of the bases
+        bases, documented = DOCUMENTED.get(name, ((), ()))
+        if function.name.rpartition(".")[2] in documented:
+            return True
+        classes += [base for base in bases if base not in classes]
+    return False
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SCHEMA_KINDS if kind != "scenario"])  # tells v1 from v2, no more
+def test_every_schema_is_strict(kind):
     """An object without `additionalProperties` would let a misspelt key through."""
 
     def loose(node, path):
@@ -142,8 +190,7 @@ def test_every_schema_is_strict():
             for index, value in enumerate(node):
                 yield from loose(value, f"{path}[{index}]")
 
-    for path in set(SCHEMAS.glob("*.schema.json")) - {SCHEMAS / "scenario.schema.json"}:  # tells v1 from v2, no more
-        assert list(loose(json.loads(path.read_text()), path.name)) == []
+    assert list(loose(load_schema(kind), kind)) == []
 
 
 @pytest.mark.parametrize("kind", sorted(CATALOGUES))
@@ -151,15 +198,18 @@ def test_shipped_configuration_satisfies_its_schema(kind):
     assert read_catalogue(kind, ROOT / "config")
 
 
-@pytest.mark.parametrize("name", ["jetson", "rpi", "fake", "tensorrt"])
-def test_shipped_campaigns_expand(name):
+def test_campaigns_are_shipped():
+    assert {path.stem for path in CAMPAIGNS} >= {"config", "fake", "jetson", "rpi"}
+
+
+@pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
+def test_every_shipped_campaign_expands(path):
+    """As Snakemake reads it: `config.yaml`, with the keys of the campaign's file over it."""
     catalogues = {kind: read_catalogue(kind, ROOT / "config") for kind in CATALOGUES}
     base = read_yaml(ROOT / "config/config.yaml", "campaign")
-    import yaml
-
-    overlay = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-    campaign = expand_campaign({**base, **overlay}, catalogues)
-    assert campaign.name == name and campaign.cells
+    overlay = yaml.safe_load(path.read_text())
+    campaign = expand_campaign(validate({**base, **overlay}, "campaign", str(path)), catalogues)
+    assert campaign.name == ("demo" if path.stem == "config" else path.stem) and campaign.cells
 
 
 def test_configuration_page_says_what_the_schemas_say():
@@ -179,12 +229,12 @@ def test_profiles_are_reachable_by_their_literal_name():
     assert not (ROOT / "profiles/default").exists()  # it would be loaded silently and override the others
 
 
-def test_schemas_are_valid_and_their_markers_match_their_kind():
-    for path in SCHEMAS.glob("*.schema.json"):
-        kind = path.name.removesuffix(".schema.json")
-        jsonschema.Draft202012Validator.check_schema(load_schema(kind))
-        marker = load_schema(kind).get("properties", {}).get("schema", {}).get("const")
-        assert marker is None or marker.startswith("edgeproof.")
+@pytest.mark.parametrize("kind", SCHEMA_KINDS)
+def test_every_schema_is_valid_and_its_marker_is_ours(kind):
+    rules = jsonschema.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA)
+    assert list(rules.iter_errors(load_schema(kind))) == []
+    marker = load_schema(kind).get("properties", {}).get("schema", {}).get("const", "edgeproof.")
+    assert marker.startswith("edgeproof.")
 
 
 def test_rules_are_thin():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
+from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
 from .artifacts.conftest import BUILD, Job, make_classifier
@@ -39,6 +41,10 @@ CALLS = {
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
+    "campaign": (["config/fake.yaml"], 0),
+    "new model": ([str(REPOSITORY / "config/models/digits-cnn.onnx"), "--name", "WORD"], 0),
+    "new device": (["WORD"], 0),
+    "new preset": (["WORD", "--from", "ort-cpu"], 0),
     "completion": (["bash"], 0),
     "names": (["ARTIFACT"], 0),
 }
@@ -51,6 +57,12 @@ def walk(parser, place=()):
             yield from walk(verb, (*place, name))
         else:
             yield " ".join((*place, name)), verb
+
+
+def fill_in(arguments, folder):
+    """Return the arguments of a call, with a path for OUTPUT and a name that no other test has for WORD."""
+    words = {"OUTPUT": str(folder / "out"), "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-")}
+    return [words.get(item, item) for item in arguments]
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +98,16 @@ def root(tmp_path_factory):
 
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_parser())} == set(CALLS)
-    assert {f"artifacts {name}" for name in ARTIFACT_VERBS} | {f"plans {name}" for name in PLAN_VERBS} | set(
-        WORKFLOW_VERBS
-    ) == {words for words in CALLS if " " in words}
+    verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS}
+    assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
+        words for words in CALLS if " " in words
+    }
 
 
 @pytest.mark.parametrize("words", CALLS)
 def test_every_verb_prints_json_and_nothing_else(root, words, tmp_path, capsys):
     arguments, code = CALLS[words]
-    argv = [*words.split(), *(str(tmp_path / "out") if item == "OUTPUT" else item for item in arguments), "--json"]
+    argv = [*words.split(), *fill_in(arguments, tmp_path), "--json"]
     assert run(lambda arguments: main(arguments, root), argv) == code
     streams = capsys.readouterr()
     if code == ExitCode.MISTAKE:
@@ -106,7 +119,7 @@ def test_every_verb_prints_json_and_nothing_else(root, words, tmp_path, capsys):
 @pytest.mark.parametrize("words", CALLS)
 def test_every_verb_says_so_in_text_too(root, words, tmp_path, capsys):
     arguments, code = CALLS[words]
-    argv = [*words.split(), *(str(tmp_path / "out") if item == "OUTPUT" else item for item in arguments)]
+    argv = [*words.split(), *fill_in(arguments, tmp_path)]
     assert run(lambda arguments: main(arguments, root), argv) == code
     assert (capsys.readouterr().out != "") == (code != ExitCode.MISTAKE)
 
@@ -233,7 +246,7 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    assert complete("") == ["artifacts", "plans", "runs", "attempts", "completion", "names"]
+    assert complete("") == ["artifacts", "plans", "runs", "attempts", "campaign", "new", "completion", "names"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
     assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]

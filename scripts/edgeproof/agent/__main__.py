@@ -22,6 +22,7 @@ _VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve")
 
 
 def main(argv: List[str]) -> int:
+    """Run one verb; return the exit code."""
     if len(argv) != 3 or argv[0] not in _VERBS:
         print("usage: python -m edgeproof.agent {} SPEC OUT".format("|".join(_VERBS)), file=sys.stderr)
         return 2
@@ -35,7 +36,7 @@ def main(argv: List[str]) -> int:
 
             run_session(spec, out)
         elif verb == "pairs":
-            from .pairs import run_pairs
+            from .pair_session import run_pairs
 
             run_pairs(spec, out)
         elif verb == "work":

@@ -20,7 +20,7 @@ def list_keys_set(document: Any, schema: Json) -> Iterator[tuple[Place, str, Jso
 
 def list_keys_known(schema: Json) -> set[str]:
     """Return the pointers, as of `list_keys_set`, of every key that a schema names."""
-    return {item for item in _list_pointers(schema, "")}
+    return set(_list_pointers(schema, ""))
 
 
 def propose_values(document: Any, path: Place, node: Json, names: Iterable[str]) -> Iterator[Any]:

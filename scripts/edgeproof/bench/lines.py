@@ -27,12 +27,14 @@ class Line:
     def at_most(
         cls, scenario: str, quantity: str, bound: float, count: int, trials: int, promised: bool = True
     ) -> "Line":
+        """Return the line of something that happened in `count` trials and may happen in a share `bound` of them."""
         return cls(scenario, quantity, "at most", bound, count / trials, trials, promised)
 
     @classmethod
     def at_least(
         cls, scenario: str, quantity: str, bound: float, count: int, trials: int, promised: bool = True
     ) -> "Line":
+        """Return the line of something that happened in `count` trials and must happen in a share `bound` of them."""
         return cls(scenario, quantity, "at least", bound, count / trials, trials, promised)
 
     @property

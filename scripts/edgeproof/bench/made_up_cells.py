@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from edgeproof.core.configuration import Json
+from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import digest_json, write_json, write_sealed
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.runs.raw_samples import write_samples
-from edgeproof.runs.results import build_result
+from edgeproof.runs.results import CellFacts, build_result
+from edgeproof.runs.sessions import SessionRecord
 
 MODEL_SHAPE = [1, 1, 8, 8]
 RUNTIME = {
@@ -28,7 +29,7 @@ DEFINITION = {
     "spin_wait": True,
     "threads": 1,
 }
-PROTOCOL = {
+PROTOCOL: MeasuringProtocol = {
     "name": "quick",
     "processes": 5,
     "warmup_runs": 10,
@@ -84,12 +85,12 @@ def write_cell(**options: Any) -> list[str]:
         session = make_session(samples, kind, wanted.message, wanted.snapshot, kind == "simulated")
     folder = run_folder(cell)
     write_samples(f"{folder}/samples.csv", samples)
-    facts = {
+    facts: CellFacts = {
         "cell": {**cell._asdict(), "builder": "host"},
         "task": "classification",
-        "arm": {"runtime": {"intra_op_threads": 1}},
+        "arm": {"backend": "onnxruntime", "precision": cell.precision, "runtime": {"intra_op_threads": 1}},
         "device": {"name": cell.device, "board": "A desk", "transport": "local", "tags": ["host"]},
-        "protocol": PROTOCOL | {"processes": wanted.processes, "min_samples": min(200, wanted.count)},
+        "protocol": {**PROTOCOL, "processes": wanted.processes, "min_samples": min(200, wanted.count)},
         "identity": identity,
         "artifact_bytes": manifest["artifact"]["bytes"],
         "digests": {
@@ -257,7 +258,7 @@ def make_samples(cell: Cell, kind: str, median_ms: float, processes: int, count:
 
 def make_session(
     samples: Sequence[np.ndarray], kind: str, message: str, snapshot: Mapping[str, Any], simulated: bool = False
-) -> Json:
+) -> SessionRecord:
     """Return what the agent would have recorded; `snapshot`: where the machine differs from a quiet desk."""
     processes = [
         {
@@ -313,12 +314,13 @@ def make_session(
         "gpu_driver": None,
     }
     before, after = {**quiet, **snapshot}, {**quiet, **snapshot, "taken_at_unix_s": 1.8e9 + 12}
-    return {
+    session = {
         "label": "made up",
         "processes": processes,
         "environment": {"before": before, "after": after, "steal_share": None},
         "started_at_unix_s": 1.8e9,
     }
+    return cast(SessionRecord, session)  # without the lock, which no result needs
 
 
 def digest(text: str) -> str:

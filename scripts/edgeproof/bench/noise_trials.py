@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeproof.core.campaign import DEFAULT_MARGIN
-from edgeproof.core.configuration import Json, NamedDevice
+from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.distributions import binomial_cdf, student_t_tail
 from edgeproof.core.documents import write_json
 from edgeproof.core.paired_test import judge_pairs
@@ -71,13 +71,16 @@ def run_trial(setting: Setting, model: str, slowdown: float, number: int) -> Jso
     plan, arm = setting.plan, setting.arms[model]
     timing = plan["protocols"][model]
     # Warm-up is recorded too, except where an arm is slowed down: the agent measures in it how long to spin.
-    warmup = (
-        {"warmup_runs": 10, "warmup_seconds": timing["warmup_s"]}
-        if slowdown
-        else {"warmup_runs": 1, "warmup_seconds": 0}
-    )
+    runs, warmup_s = (10, timing["warmup_s"]) if slowdown else (1, 0)
     seconds = timing["window_s"] + (0 if slowdown else timing["warmup_s"])
-    protocol = {**warmup, "min_samples": timing["min_samples"], "min_seconds": seconds, "max_timer_share": 0.01}
+    protocol: MeasuringProtocol = {
+        "processes": 2 * plan["pairs"],
+        "warmup_runs": runs,
+        "warmup_seconds": warmup_s,
+        "min_samples": timing["min_samples"],
+        "min_seconds": seconds,
+        "max_timer_share": 0.01,
+    }
     both = {**arm["arm"], "artifact": str(arm["artifact"])}
     arms = {"left": both, "right": {**both, "injected_slowdown": slowdown} if slowdown else both}
     order = interleave(plan["pairs"], f"{model}/{slowdown}/{number}")

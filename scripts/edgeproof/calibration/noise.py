@@ -11,18 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
-from edgeproof.core.documents import SEAL, read_sealed, write_sealed
+from edgeproof.core.documents import SEAL, read_sealed, read_text, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, relative_to_repository
+from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
-from edgeproof.runs.paired_sessions import PairPlace, PairsSession, list_sessions, measure_session
+from edgeproof.runs.paired_sessions import PairPlace, PairsSession, group_by_machine, list_sessions, measure_session
 from edgeproof.runs.timing_keys import timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
@@ -59,7 +61,10 @@ def calibrate_cell(job: CalibrationJob) -> None:
         )
     key = compose_calibration_key(job.arm, manifest, job.place, job.agent)
     folder = job.noise.parent
-    sessions = list_sessions([folder], key)
+    by_machine = group_by_machine(list_sessions([folder], key))
+    sessions = by_machine.pop(describe_machine()["id"], [])
+    if not sessions:  # calibrated elsewhere, and whole: nothing is measured again
+        sessions = next((item for item in by_machine.values() if not _find_missing(item, job.plan)), [])
     both: Arm = {**job.arm, "artifact": str(job.artifact)}
     while (missing := _find_missing(sessions, job.plan)) > 0:
         plan: Json = {"budget": {"pairs": missing, "seconds": None}, "first_pair": 0}
@@ -67,6 +72,8 @@ def calibrate_cell(job: CalibrationJob) -> None:
         session = measure_session(folder, label, key, arms, job.place, plan, lambda pairs: True)
         if failure := session.attempt.record["facts"]["failure"]:
             raise UserError(f"{label}: {failure['kind']}: {failure['message']}; choose another cell")
+        if len(session.pairs) < missing:
+            raise UserError(f"{label}: ended after {len(session.pairs)} of {missing} pairs; calibrate again")
         sessions.append(session)
     write_table(job.table, sessions)
     write_sealed(job.noise, build_noise(job.cell, sessions, key, job.plan["margin"], job.table), "noise")
@@ -135,6 +142,7 @@ def pool_dependence(paths: Sequence[FilePath]) -> Dependence:
     return estimate_dependence([[pair.log_ratio for pair in session.pairs] for session in sessions])
 
 
+@read_once
 def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a calibration, computed again from raw times; UserError names what differs."""
     path = Path(path)
@@ -143,7 +151,7 @@ def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     if not table.is_file() or sha256_file(table) != document["table_sha256"]:
         raise UserError(f"{path}: {table.name} beside it is not the table that it names; calibrate again")
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
-    if render_table(sessions) != table.read_text():
+    if render_table(sessions) != read_text(table):
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
     cell = Cell(**document["cell"])
     again = build_noise(cell, sessions, document["key"], document["margin"], table)

@@ -11,15 +11,18 @@ from pathlib import Path
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
-from edgeproof.core.documents import read_json, read_sealed, write_sealed
+from edgeproof.core.documents import read_json, read_sealed, read_text, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
+from edgeproof.core.reader import read_once
+from edgeproof.core.recomputing import must_follow
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
     PairPlace,
     PairsSession,
+    group_by_machine,
     list_sessions,
     measure_session,
 )
@@ -114,6 +117,7 @@ def compose_pairs_key(arms: Mapping[str, Arm], verdict: Json, place: PairPlace, 
     )
 
 
+@read_once
 def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a comparison's pairs, each pair computed again from its raw times.
 
@@ -125,7 +129,11 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
             f"{table}: its sha256 is not table_sha256 of {Path(record).name}; these are not the pairs measured"
         )
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
-    if render_table(sessions) != Path(table).read_text():
+    for session in sessions:
+        if session.attempt.record["key"]["sha256"] != document["key"]["sha256"]:
+            raise UserError(f"{record}: {session.attempt.folder} has another key; these are not its pairs")
+    must_follow(document["sessions"], list(map(describe_session, sessions)), "sessions", record, "their attempts")
+    if render_table(sessions) != read_text(table):
         raise UserError(f"{table}: does not follow from the raw times of its sessions; measure the pairs again")
     return document, sessions
 
@@ -148,13 +156,14 @@ def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, ob
 def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     """Return the sessions of the sequence, after measuring what it lacks."""
     folder, here = job.table.parent, describe_machine()["id"]
-    known = [item for item in list_sessions(list_folders_with(folder, key), key) if not find_other_state(item, verdict)]
-    foreign = [item for item in known if item.attempt.record["machine"]["id"] != here]
-    sessions = [item for item in known if item.attempt.record["machine"]["id"] == here]
-    if foreign and not sessions and not _goes_on(job, _pairs_of(foreign), 0):
-        return foreign  # measured elsewhere, and decided: nothing is measured again
-    spent = sum(session.record["seconds"] for session in sessions)
-    while _goes_on(job, _pairs_of(sessions), spent) and not _has_failed(sessions):
+    known = list_sessions(list_folders_with(folder, key), key)
+    by_machine = group_by_machine(item for item in known if not item.pairs or not find_other_state(item, verdict))
+    sessions = by_machine.pop(here, [])
+    if not sessions:  # measured elsewhere, and over there: nothing is measured again
+        over = (item for item in by_machine.values() if _pairs_of(item) and not _goes_on(job, item))
+        if elsewhere := next(over, None):
+            return elsewhere
+    while _goes_on(job, sessions) and not _has_failed(sessions):
         before = _pairs_of(sessions)
         session = measure_session(
             folder,
@@ -162,12 +171,11 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
             key,
             {side: {**job.arms[side], "artifact": str(job.artifacts[side])} for side in ("left", "right")},
             job.place,
-            _plan_session(job, sessions, spent),
-            lambda pairs, before=before: _goes_on(job, [*before, *pairs], 0),
+            _plan_session(job, sessions),
+            lambda pairs, before=before: _is_open(job, [*before, *pairs]),
         )
         _require_state(session, verdict, job.comparison)
         sessions.append(session)
-        spent += session.record["seconds"]
     return sessions
 
 
@@ -181,9 +189,15 @@ def list_folders_with(folder: Path, key: Json) -> list[Path]:
     return list(dict.fromkeys([folder, *(path.parent.parent for path in sorted(found))]))
 
 
-def _goes_on(job: PairsJob, pairs: Sequence[Pair], spent: float) -> bool:
-    """Tell whether another pair is to be measured: the sequence is open, and the budget is not spent."""
-    if len(pairs) >= job.budget["pairs"] or (job.budget["seconds"] is not None and spent >= job.budget["seconds"]):
+def _goes_on(job: PairsJob, sessions: Sequence[PairsSession]) -> bool:
+    """Tell whether another session is to be measured: the sequence is open, and the budget is not spent."""
+    seconds = job.budget["seconds"]
+    return (seconds is None or _spent(sessions) < seconds) and _is_open(job, _pairs_of(sessions))
+
+
+def _is_open(job: PairsJob, pairs: Sequence[Pair]) -> bool:
+    """Tell whether another pair is to be measured, as far as pairs can tell."""
+    if len(pairs) >= job.budget["pairs"]:
         return False
     if not pairs:
         return True
@@ -191,14 +205,20 @@ def _goes_on(job: PairsJob, pairs: Sequence[Pair], spent: float) -> bool:
     return verdict.verdict == "undecided" and verdict.can_continue
 
 
-def _plan_session(job: PairsJob, sessions: Sequence[PairsSession], spent: float) -> Json:
+def _plan_session(job: PairsJob, sessions: Sequence[PairsSession]) -> Json:
     """Return what the agent is told of the next session: it goes on as the sequence began."""
     done, seconds = len(_pairs_of(sessions)), job.budget["seconds"]
-    budget = {"pairs": job.budget["pairs"] - done, "seconds": None if seconds is None else max(0.0, seconds - spent)}
+    left = None if seconds is None else max(0.0, seconds - _spent(sessions))
+    budget = {"pairs": job.budget["pairs"] - done, "seconds": left}
     begun = sessions[-1].record if sessions else {}
     mode = begun.get("interleaving", {}).get("mode")
     plan: Json = {"budget": budget, "first_pair": done}
     return plan | ({"interleaving": mode, "inputs_count": begun["inputs"]} if mode else {})
+
+
+def _spent(sessions: Sequence[PairsSession]) -> float:
+    """Return how many seconds the sessions have measured."""
+    return sum(session.record["seconds"] for session in sessions)
 
 
 def _has_failed(sessions: Sequence[PairsSession]) -> bool:

@@ -43,7 +43,7 @@ from .verdict_texts import REASONS
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
 _AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
-_BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the spread between sessions of their calibrations"
+_BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
 _RECOMMENDATIONS = {
     "unstable": "measure_again_undisturbed",
     "failed": "mend_the_failed_side",

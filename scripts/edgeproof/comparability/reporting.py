@@ -9,14 +9,15 @@ from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
+from edgeproof.core.formatting import plain
 from edgeproof.core.layout import Cell, relative_to_repository, run_folder
 from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
 from .measured_pairs import find_other_state, read_sessions
+from .sentences import describe_grounds, describe_reason, describe_remedy, describe_verdict
 from .sequences import describe_design, describe_effect, describe_interference, describe_modes, judge, make_design
-from .verdict_texts import REASONS, SENTENCES
 
 _NOISE_KEYS = ("cell", "provenance", "pairs", "log_sd", "seconds_per_pair", "expected", "false_rate")
 
@@ -106,7 +107,10 @@ def render_markdown(report: Json) -> str:
     left, right = (
         "/".join(report[side][k] for k in ("model", "preset", "device", "precision")) for side in ("left", "right")
     )
-    lines = [f"# {report['comparison']}", "", describe_verdict(report), ""]
+    lines = [f"# {report['comparison']}", "", f"**{plain(describe_verdict(report))}**", ""]
+    lines += [plain(f"{line}\n") for line in (describe_reason(report), describe_remedy(report)) if line]
+    if report["provenance"] != "measured":
+        lines += [f"These times are **{report['provenance']}**, not measured.", ""]
     lines += [f"left: `{left}`  ", f"right: `{right}`", ""]
     lines += [f"Comparable: **{report['comparable']}** ({report['mode']}, policy `{report['policy']}`)", ""]
     if report["reasons"]:
@@ -116,45 +120,8 @@ def render_markdown(report: Json) -> str:
             cells = (reason["field"], reason["left"], reason["right"], remedy)
             lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
         lines.append("")
-    lines += [*describe_grounds(report), ""]
+    lines += [f"- {plain(line)}" for line in describe_grounds(report)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def describe_verdict(report: Json) -> str:
-    """Return the verdict as one sentence with ratio, interval and cost."""
-    sentence = SENTENCES[report["verdict"]]
-    effect = report["effect"] or report["between_sessions"]
-    if effect is None or effect["interval_low"] is None:
-        return f"{sentence}" + (f": {report['explanation']}." if report["explanation"] else ".")
-    low, high, ratio = effect["interval_low"], effect["interval_high"], effect["ratio"]
-    speed = f"{1 / ratio:.3g} times as fast ({1 / high:.3g} to {1 / low:.3g})"
-    if report["verdict"] == "equivalent" and report["effect"]:
-        speed = f"ratio {ratio:.4f} ({effect['equivalence_low']:.4f} to {effect['equivalence_high']:.4f})"
-    return f"{sentence}: {speed}, {report['seconds']:.0f} s, {report['pairs']} pairs."
-
-
-def describe_grounds(report: Json) -> list[str]:
-    """Return what the verdict rests on and what it does not say, one line each."""
-    lines: list[str] = []
-    if report["reason"]:
-        lines.append(REASONS[report["reason"]])
-    effect = report["effect"]
-    if effect:
-        lines.append(
-            f"It speaks of starts like the {effect['pairs']} seen; a kind of start that is rarer than "
-            f"{effect['rare_starts']:.0%} may be missing."
-        )
-    if report["further_pairs"]:
-        seconds = "" if report["further_seconds"] is None else f" ({report['further_seconds']:.0f} s)"
-        lines.append(
-            f"About {report['further_pairs']} further pairs{seconds} would probably decide: raise `pairs` of "
-            f"{report['comparison']}, or run `edgeproof runs again {report['comparison']}`."
-        )
-    if report["effect"] and not report["noise"]:
-        lines.append("The left cell is not calibrated, so what a verdict costs on it is not known.")
-    if report["provenance"] != "measured":
-        lines.append(f"These times are **{report['provenance']}**, not measured.")
-    return lines
 
 
 def _judge(report: Json, sessions: Sequence[PairsSession]) -> Json:

@@ -1,13 +1,5 @@
 """The words of verdicts: constants that only people read, so that changing one makes nothing stale."""
 
-SENTENCES = {
-    "faster": "The right side is **faster** than the left",
-    "slower": "The right side is **slower** than the left",
-    "equivalent": "Both sides are **equivalent** within the margin",
-    "undecided": "**Undecided**: the pairs so far neither show a difference nor exclude one",
-    "not-comparable": "**Not comparable**: no difference is computed",
-    "failed": "**Failed**: one side has no number",
-}
 REASONS = {
     "budget": "The budget ended before the pairs had decided.",
     "horizon": "The test is over: this many pairs cannot tell, and more would break its promise.",
@@ -16,4 +8,8 @@ REASONS = {
     "sessions": "Two devices need at least three sessions each on at least two days.",
     "days": "Two devices need sessions on at least two days.",
     "width": "The sessions so far neither show a difference nor exclude one.",
+}
+INTERLEAVING = {
+    "blocks": "both processes live and taking turns block by block",
+    "processes": "one process after the other",
 }

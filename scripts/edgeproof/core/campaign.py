@@ -91,7 +91,12 @@ class Campaign(NamedTuple):
 def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
     """Return {name: document} of one configuration folder (kind: a key of CATALOGUES)."""
     folder = Path(root) / CATALOGUES[kind]
-    return {path.stem: _read_entry(path, kind) for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: _read_entry(path, kind) for path in list_entries(folder)}
+
+
+def list_entries(folder: Path) -> list[Path]:
+    """Return the YAML files of a configuration folder, sorted; not Emacs's locks (`.#x.yaml`) or macOS's `._x.yaml`."""
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
 
 
 def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/config.yaml") -> Campaign:

@@ -49,16 +49,18 @@ class CampaignFiles(NamedTuple):
         return " + ".join(self.files)
 
 
-def read_campaign_files(paths: Sequence[Path | str], values: Json | None = None) -> CampaignFiles:
+def read_campaign_files(
+    paths: Sequence[Path | str], values: Json | None = None, root: Path | str = "."
+) -> CampaignFiles:
     """Return what campaign files say, each laid over those before; UserError names file and line.
 
-    `values`: keys given on the command line, which win.
+    `values`: keys given on the command line, which win. `root`: files below it are named relative to it.
     """
     config: Json = {}
     places: dict[str, Place] = {}
     names: list[str] = []
     for path in paths:
-        name = relative_to_repository(path)
+        name = relative_to_repository(path, root)
         document = parse_yaml(read_text(path), name)
         if not isinstance(document, dict):
             raise UserError(f"{name}: a campaign is a mapping of keys to values; this file holds {document!r}")

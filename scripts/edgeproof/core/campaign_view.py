@@ -1,36 +1,48 @@
 """`edgeproof campaign`: what would be measured and compared, what each part needs, where each value was written."""
 
-import argparse
-import json
+from collections.abc import Sequence
+from pathlib import Path
 
-from .campaign import CATALOGUES, read_catalogue
+from .campaign import CATALOGUES, list_entries, read_catalogue
 from .campaign_files import CampaignFiles, expand_campaign_files, list_added_cells, read_campaign_files
 from .cells import Cells
+from .command_line import CommandParser, add_json, read_options, show
 from .configuration import Json
-from .layout import Cell
+from .exit_codes import ExitCode
+from .layout import REPOSITORY, Cell
 from .pipelines import list_stage_models
 
 BASE = "config/config.yaml"
+_DESCRIPTION = "Show what a campaign measures and compares, what each cell needs, and which file each value comes from."
 
 
-def main(argv: list[str]) -> int:
-    """Print the campaign of the files given, laid over `config/config.yaml` unless `--replace` says otherwise."""
-    parser = argparse.ArgumentParser(prog="edgeproof campaign", description=main.__doc__)
-    parser.add_argument("files", nargs="*", metavar="FILE", help=f"campaign files, laid over {BASE} in this order")
+def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
+    """Print the campaign of the files given; UserError for a mistake in one. `root`: the folder that has `config/`."""
+    options = read_options(build_parser(), argv)
+    base = [] if options.replace and options.files else [root / BASE]
+    files = read_campaign_files([*base, *_find_files(options.files, root)], root=root)
+    document = describe_campaign(files, root)
+    return show(options, document, lambda: render_campaign(document))
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of this verb."""
+    parser = add_json(CommandParser(prog="edgeproof campaign", description=_DESCRIPTION))
+    parser.add_argument("files", nargs="*", metavar="CAMPAIGN", help=f"campaign files, laid over {BASE} in this order")
     parser.add_argument(
-        "--replace", action="store_true", help=f"without {BASE} (--replace-workflow-config of Snakemake)"
+        "--replace", action="store_true", help=f"leave {BASE} out, as Snakemake does with --replace-workflow-config"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(argv)
-    files = read_campaign_files([*([] if options.replace and options.files else [BASE]), *options.files])
-    document = describe_campaign(files)
-    print(json.dumps(document, indent=2, ensure_ascii=False) if options.json else "\n".join(render_campaign(document)))
-    return 0
+    return parser
 
 
-def describe_campaign(files: CampaignFiles) -> Json:
+def list_campaign_files(root: Path) -> list[str]:
+    """Return the campaign files of a repository, for completion."""
+    return [str(path.relative_to(root)) for path in list_entries(root / "config")]
+
+
+def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
     """Return what the campaign of these files wants, as JSON: cells, comparisons, their needs, and places of values."""
-    catalogues = {kind: read_catalogue(kind) for kind in CATALOGUES}
+    catalogues = {kind: read_catalogue(kind, root / "config") for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
     campaign = expand_campaign_files(files, catalogues)
     cells = Cells(catalogues)
@@ -76,3 +88,8 @@ def render_campaign(document: Json) -> list[str]:
 def _list_needs(cells: Cells, cell: Cell) -> list[str]:
     preset = cells.presets[cell.preset]
     return sorted({name for name in (preset.get("toolchain"), preset.get("runtime_toolchain")) if name})
+
+
+def _find_files(paths: Sequence[str], root: Path) -> list[Path]:
+    """Return the paths as given, or in the repository where there is no such file here."""
+    return [Path(path) if Path(path).exists() or not (root / path).exists() else root / path for path in paths]

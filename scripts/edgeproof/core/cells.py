@@ -16,13 +16,24 @@ class CellLike(Protocol):
     """A cell, or wildcards that name one."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """Name of the model, as in its catalogue."""
+        ...
+
     @property
-    def preset(self) -> str: ...
+    def preset(self) -> str:
+        """Name of the preset."""
+        ...
+
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """Name of the device."""
+        ...
+
     @property
-    def precision(self) -> str: ...
+    def precision(self) -> str:
+        """One of the preset's precisions."""
+        ...
 
 
 class Cells:

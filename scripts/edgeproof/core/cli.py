@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from .errors import UserError
 from .exit_codes import ExitCode
 from .job_options import take_key
+from .world_errors import describe_world_error
 
 # What a command's `main` looks like: it takes the arguments and returns an exit code, or None for GOOD.
 Main = Callable[[list[str]], int | None]
@@ -27,13 +28,19 @@ def code_of_signal(number: int) -> int:
 def run(main: Main, argv: list[str] | None = None) -> int:
     """Run `main(argv)` and return a process exit code.
 
-    A UserError prints one `error: …` line and gives MISTAKE; Ctrl-C gives INTERRUPTED. Any other exception is a bug of
-    ours and keeps its traceback.
+    A UserError prints one `error: …` line and gives MISTAKE, and so does an OSError of the machine (a full disk, a file
+    that may not be written); Ctrl-C gives INTERRUPTED. Any other exception is a bug of ours and keeps its traceback.
     """
     try:
         return main(sys.argv[1:] if argv is None else argv) or ExitCode.GOOD
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return ExitCode.MISTAKE
+    except OSError as error:
+        told = describe_world_error(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
         return ExitCode.MISTAKE
     except KeyboardInterrupt:
         print("error: interrupted; nothing was recorded", file=sys.stderr)

@@ -7,7 +7,11 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
-from .reader import FilePath, current_reader
+from .errors import UserError
+from .layout import FilePath
+from .reader import current_reader
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -18,6 +22,17 @@ def sha256_bytes(data: bytes) -> str:
 def sha256_file(path: FilePath) -> str:
     """Return the sha256 of a file's bytes as 64 hexadecimal digits; UserError if it cannot be read."""
     return current_reader().digest(path)
+
+
+def require_no_pointer(path: FilePath) -> None:
+    """Raise UserError if a file is a Git LFS pointer: git left the text that names the content instead of it."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(len(_POINTER))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if start == _POINTER:
+        raise UserError(f"{path}: a Git LFS pointer instead of the file; fetch it: git lfs pull --include {path}")
 
 
 def is_file(path: FilePath) -> bool:
@@ -32,7 +47,8 @@ def is_file(path: FilePath) -> bool:
 def atomic_path(path: FilePath) -> Generator[Path]:
     """Yield a temporary path beside `path`; on a clean exit flush it to disk and rename it to `path`.
 
-    On an error the temporary file is removed and an older `path` stays as it was. Parent folders are made.
+    On an error the temporary file is removed and an older `path` stays as it was; an OSError without a file's name, as
+    of a full disk, gets that of `path`. Parent folders are made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +61,9 @@ def atomic_path(path: FilePath) -> Generator[Path]:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

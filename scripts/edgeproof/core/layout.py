@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from .files import FilePath
-
+FilePath = str | os.PathLike[str]
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 # What each room makes for one model, cell, comparison or plan (an artifact's own name depends on its preset).

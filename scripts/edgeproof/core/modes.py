@@ -44,6 +44,7 @@ class Modes:
 
     @property
     def seen(self) -> bool:
+        """Whether a side has more than one level."""
         return len(self.left) > 1 or len(self.right) > 1
 
     def support(self, claim: Claim, margin: float) -> bool:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from .errors import UserError
+from .layout import FilePath
 
 RECENT_FILES = 4  # A file is hashed and parsed, in either order: its bytes are kept until this many others were read.
 LARGE_FILE = 16 * 2**20  # bytes; a larger file, such as an artifact, is hashed in pieces and not kept.
 
-FilePath = str | os.PathLike[str]
+
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -66,6 +66,7 @@ class Design:
 
     @property
     def log_margin(self) -> float:
+        """The margin as a logarithm of a ratio."""
         return math.log1p(self.margin)
 
     @property

@@ -1,79 +1,89 @@
-"""The section on calibrations as plain data: the A/A calibration of each device, its pairs drawn by session."""
+"""The section on calibrations as plain data: what a comparison of each calibrated cell costs, and its A/A pairs."""
 
 import math
+from datetime import datetime
 
 import numpy as np
 
+from edgeproof.comparability.sentences import describe_cost
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
-from edgeproof.core.layout import Cell
-
-from .charts import draw_sessions, label_of
-from .collecting import CalibrationEvidence, link_from
-from .formatting import (
+from edgeproof.core.formatting import (
     SPACE,
-    first_up,
-    format_count,
+    format_fixed,
     format_limit,
+    format_number,
     format_percent,
     format_signed,
     format_time,
     plural,
 )
+from edgeproof.core.layout import Cell
 
-_STATES = {"fit": "ok", "limited": "tolerated", "unfit": "failing"}
-_SENTENCES = {
-    "fit": "Fit: it detects differences as small as the margin",
-    "limited": "Limited: the differences it reports hold, but it may miss some that are larger than the margin",
-    "unfit": "Unfit: do not rely on comparisons measured on it",
-}
+from .charts import draw_sessions, label_of
+from .collecting import CalibrationEvidence, link_from
 
 
 def describe_calibrations(calibrations: list[CalibrationEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per calibrated device, including its drawing; links are relative to the folder of `page`."""
+    """Return one dict per calibrated cell, including its drawing; links are relative to the folder of `page`."""
     return [_describe(item, page) for item in calibrations]
+
+
+def summarise_calibration(noise: Json) -> str:
+    """Return what a calibration says in one sentence: how much a pair varies, and what the margin costs."""
+    varies = "one pair does not say how much pairs vary"
+    if noise["log_sd"] is not None:
+        varies = f"a pair varies by {format_percent(math.expm1(noise['log_sd']), 2)}"
+    known = [entry["effect"] for entry in noise["expected"]]
+    if not known:
+        return varies
+    asked = min(known, key=lambda effect: abs(effect - noise["margin"]))
+    return f"{varies}; a difference of {format_limit(asked, share=True)} takes {describe_cost(noise, asked)}"
 
 
 def _describe(item, page):
     noise = item.noise
     folder = item.path.rsplit("/", 1)[0]
-    sessions = [_describe_session(*pair) for pair in zip(noise["sessions"], item.ratios, strict=True)]
-    spread = noise["between_session_sd"]
+    cell = Cell(**noise["cell"])
+    ratios = [ratios for ratios in item.ratios if len(ratios)]
+    sessions = [
+        _describe_session(*pair) for pair in zip((s for s in noise["sessions"] if s["pairs"]), ratios, strict=True)
+    ]
+    dependence = noise["dependence"]
     return {
-        "device": noise["device"],
-        "anchor": f"calibration-{noise['device']}",
-        "cell": f"{noise['cell']['model']} · {label_of(Cell(**noise['cell']))}",
-        "state": _STATES[noise["fitness"]],
-        "words": noise["fitness"],
-        "sentence": _SENTENCES[noise["fitness"]],
-        "reasons": [first_up(reason) for reason in noise["reasons"]],
+        "title": f"{cell.model} · {label_of(cell)}",
+        "anchor": f"calibration-{'-'.join(cell)}",
         "simulated": noise["provenance"] == "simulated",
         "facts": [
             {
-                "name": "Smallest difference it detects",
-                "text": format_percent(noise["detectable_effect"] - 1, 2),
-                "more": f"with {noise['pairs_per_comparison']} pairs, four times in five",
+                "name": "Spread of one pair",
+                "text": None if noise["log_sd"] is None else format_percent(math.expm1(noise["log_sd"]), 2),
+                "more": f"standard deviation of the ratio, {plural(noise['pairs'], 'pair')}",
+            },
+            {
+                "name": "Time of one pair",
+                "text": f"{format_number(noise['seconds_per_pair'], 2)}{SPACE}s",
+                "more": "both processes, from start to end",
+            },
+            {
+                "name": "Correlation of neighbouring pairs",
+                "text": format_fixed(dependence["correlation"], 2),
+                "more": "assumed, for want of pairs"
+                if dependence["source"] == "default"
+                else f"not exceeded, by {plural(dependence['pairs'], 'pair')} in "
+                f"{plural(dependence['sequences'], 'session')}",
             },
             {
                 "name": "Calls itself different",
                 "text": format_percent(noise["false_rate"], 2),
-                "more": f"of {format_count(noise['false_rate_resamples'])} comparisons drawn from these pairs, "
-                f"margin ±{format_limit(noise['margin'], share=True)}",
-            },
-            {
-                "name": "Spread of one pair",
-                "text": format_percent(math.expm1(noise["log_sd"]), 2),
-                "more": "standard deviation of the ratio within a session",
-            },
-            {
-                "name": "Spread between sessions",
-                "text": None if spread is None else format_percent(math.expm1(spread), 2),
-                "more": "one session has none"
-                if spread is None
-                else f"standard deviation of the times of {plural(len(sessions), 'session')}",
+                "more": f"of comparisons drawn from these pairs, margin ±{format_limit(noise['margin'], share=True)}",
             },
         ],
-        "drawing": draw_sessions(item.ratios, noise["margin"]),
+        "expected": [
+            {"effect": format_limit(entry["effect"], share=True), "cost": describe_cost(noise, entry["effect"])}
+            for entry in noise["expected"]
+        ],
+        "drawing": draw_sessions(ratios, noise["margin"]),
         "sessions": sessions,
         "margin": format_limit(noise["margin"], share=True),
         "links": [{"name": name, "href": link_from(page, f"{folder}/{name}")} for name in ("noise.json", "pairs.csv")],
@@ -83,8 +93,8 @@ def _describe(item, page):
 def _describe_session(session, ratios):
     middle = 100 * (float(np.exp(np.log(ratios).mean())) - 1)
     return {
-        "started": format_time(session["started_at_unix_s"]),
+        "started": format_time(datetime.fromisoformat(session["started_at"]).timestamp()),
         "pairs": plural(len(ratios), "pair"),
         "middle": f"{format_signed(middle, 2)}{SPACE}%",
-        "disturbances": session["disturbances"],
+        "disturbances": [session["throttled"]] if session["throttled"] else [],
     }

@@ -4,11 +4,7 @@ import numpy as np
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
-from edgeproof.core.summary import PERCENTILES
-
-from .charts import anchor_of, label_of
-from .collecting import CellEvidence, link_from
-from .formatting import (
+from edgeproof.core.formatting import (
     SPACE,
     choose_unit,
     decimals_for,
@@ -23,6 +19,11 @@ from .formatting import (
     format_signed,
     shorten_digest,
 )
+from edgeproof.core.summary import PERCENTILES
+
+from .charts import anchor_of, label_of
+from .collecting import CellEvidence, link_from
+from .gate import name_state
 
 _METRICS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share")
 _SHARES = ("top1_agreement", "equal_share")
@@ -171,6 +172,7 @@ def _describe_cell(item, unit, factor):
         "device": item.cell.device,
         "state": item.verdict["state"],
         "status": result["status"],
+        "words": name_state(result, item.verdict),
         "reasons": list_reasons(item),
         "simulated": result["provenance"] == "simulated",
         "latency": value and f"{value}{SPACE}{unit}",

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from edgeproof.core.configuration import Json
+from edgeproof.core.formatting import DASH, SPACE, choose_unit, format_estimate, format_limit, format_number, plural
 from edgeproof.core.layout import Cell
 
 from .collecting import CellEvidence
-from .formatting import DASH, SPACE, choose_unit, format_estimate, format_limit, format_number, plural
 from .scales import fit_ratio_scale, fit_scale, place_ratio_ticks, place_ticks
 
 ROWS_PER_DRAWING = 60

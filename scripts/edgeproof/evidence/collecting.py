@@ -9,9 +9,9 @@ import numpy as np
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
 from edgeproof.artifacts.records.manifests import read_manifest
-from edgeproof.calibration.noise import read_noise, read_ratios
+from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision
-from edgeproof.comparability.pairs import read_pairs
+from edgeproof.comparability.measured_pairs import read_sessions
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json, read_json
 from edgeproof.core.errors import UserError
@@ -24,13 +24,13 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
-from edgeproof.core.paired_test import PairJudgement, adjust_judgements, judge_pairs
 from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.scenario.origins import check_origins
 from edgeproof.plans.verifier.verification import verify_plan
+from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.raw_samples import read_samples
 from edgeproof.runs.results import read_result
 
@@ -58,14 +58,12 @@ class CellEvidence(NamedTuple):
 
 
 class ComparisonEvidence(NamedTuple):
-    """One comparison. `judgement`: corrected for the number of comparisons; None without a difference.
+    """One comparison. `ratios`: right / left of each pair, in order; empty where nothing was measured.
 
-    `ratios`: right / left of each pair, in order; empty without a difference. `regression`, `decision`: their
-    documents, which do not know the correction.
+    `regression`, `decision`: their documents.
     """
 
     report: dict
-    judgement: PairJudgement | None
     ratios: np.ndarray
     regression: dict
     decision: dict
@@ -73,7 +71,7 @@ class ComparisonEvidence(NamedTuple):
 
 
 class CalibrationEvidence(NamedTuple):
-    """The A/A calibration of a device. `ratios`: right / left of its pairs, one array per session."""
+    """The A/A calibration of a cell. `ratios`: right / left of its pairs, one array per session."""
 
     noise: dict
     ratios: list
@@ -120,7 +118,7 @@ def collect_evidence(
 ) -> Evidence:
     """Return the Evidence of a campaign, read from `results/` in the current folder.
 
-    `tolerate`: statuses that pass the gate besides `ok`. `noise_paths`: noise.json of each device that the campaign
+    `tolerate`: statuses that pass the gate besides `ok`. `noise_paths`: noise.json of each cell that the campaign
     calibrates. UserError names the first document that is missing, invalid, or does not follow from its inputs.
     """
     models = dict.fromkeys(row[0] for row in snapshot["cells"])
@@ -129,10 +127,10 @@ def collect_evidence(
     artifacts = {}
     cells = [_collect_cell(row, artifacts, identities, tolerate) for row in snapshot["cells"]]
     results = {item.cell: item.digests["result"] for item in cells}
-    comparisons = _adjust([_collect_comparison(name, results) for name in snapshot["comparisons"]])
+    comparisons = [_collect_comparison(snapshot["campaign"], name, results) for name in snapshot["comparisons"]]
     calibrations = [_collect_calibration(path) for path in noise_paths]
     plans = [_collect_plan(*row) for row in snapshot["plans"]]
-    gated = check_regressions(regressions) if regressions else []
+    gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
     return Evidence(
         snapshot["campaign"], tuple(tolerate), cells, comparisons, calibrations, identities, samples, plans, gated
     )
@@ -191,8 +189,8 @@ def _read_artifact(folder: str, identity: Json) -> tuple[Json, Json, dict[str, s
     return manifest, parity, digests
 
 
-def _collect_comparison(name: str, results: dict[Cell, str]) -> ComparisonEvidence:
-    folder = comparison_folder(name)
+def _collect_comparison(campaign: str, name: str, results: dict[Cell, str]) -> ComparisonEvidence:
+    folder = comparison_folder(campaign, name)
     paths = {
         "report": f"{folder}/report.json",
         "verdict": f"{folder}/verdict.json",
@@ -207,17 +205,19 @@ def _collect_comparison(name: str, results: dict[Cell, str]) -> ComparisonEviden
         cell = Cell(*(report[side][field] for field in Cell._fields))
         if results.get(cell) != report["digests"][f"{side}_result"]:
             raise UserError(f"{paths['report']}: digests.{side}_result is not that of {cell}; run the workflow again")
-    if report["effect"] is None:
-        return ComparisonEvidence(report, None, np.array([]), regression, decision, paths)
-    document, medians = read_pairs(paths["table"], paths["record"])
-    left, right = medians["left"], medians["right"]
-    judgement = judge_pairs(left, right, report["margin"], look=len(document["sessions"]))
-    return ComparisonEvidence(report, judgement, right / left, regression, decision, paths)
+    _, sessions = read_sessions(paths["record"], paths["table"])
+    ratios = np.concatenate([np.array([]), *map(_list_ratios, sessions)])
+    return ComparisonEvidence(report, ratios, regression, decision, paths)
 
 
 def _collect_calibration(path: str) -> CalibrationEvidence:
-    noise = read_noise(path)
-    return CalibrationEvidence(noise, read_ratios(path, noise), str(path))
+    noise, sessions = read_noise(path)
+    return CalibrationEvidence(noise, [_list_ratios(session) for session in sessions], str(path))
+
+
+def _list_ratios(session: PairsSession) -> np.ndarray:
+    """Return right / left of a session's pairs, in order."""
+    return np.exp([pair.log_ratio for pair in session.pairs])
 
 
 def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
@@ -239,10 +239,3 @@ def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
     if not found.ok:
         raise UserError(f"{paths['plan']}: does not follow from {paths['scenario']}: {found.failures[0]}")
     return PlanEvidence(plan, check, found.optimality, judge_plan(plan, check), paths)
-
-
-def _adjust(comparisons: list[ComparisonEvidence]) -> list[ComparisonEvidence]:
-    """Correct the judgements for their number (Holm)."""
-    judged = [item.judgement for item in comparisons if item.judgement is not None]
-    adjusted = iter(adjust_judgements(judged) if judged else ())
-    return [item if item.judgement is None else item._replace(judgement=next(adjusted)) for item in comparisons]

@@ -1,16 +1,20 @@
 """The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
+from edgeproof.comparability.sentences import (
+    describe_cost,
+    describe_grounds,
+    describe_interleaving,
+    describe_reason,
+    describe_remedy,
+    describe_verdict,
+    name_sides,
+)
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
-from edgeproof.core.layout import Cell
-
-from .charts import anchor_of
-from .collecting import ComparisonEvidence, link_from
-from .formatting import (
+from edgeproof.core.formatting import (
     DASH,
     SPACE,
     decimals_for,
-    first_up,
     format_fixed,
     format_limit,
     format_percent,
@@ -19,17 +23,15 @@ from .formatting import (
     plural,
     shorten_digest,
 )
+from edgeproof.core.layout import Cell
+
+from .charts import anchor_of
+from .collecting import ComparisonEvidence, link_from
 from .judgements import describe_decision, describe_regression
 
-_STATES = {
-    "faster": "faster",
-    "slower": "slower",
-    "equivalent": "equivalent",
-    "undecided": "undecided",
-    "unstable": "unstable",
-    "not-comparable": "refused",
-}
-_NAMED = 4  # names in one sentence
+_STATES = {"not-comparable": "refused", "failed": "failing"}  # where the icon's name is not the verdict
+_URGENT = ("failing", "slower", "undecided", "refused")  # told first where there are many
+_TOLD = 12  # verdicts in the head of the page that are not folded
 _COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
 
 
@@ -38,61 +40,55 @@ def describe_comparisons(comparisons: list[ComparisonEvidence], page: FilePath) 
     return [_describe(item, page) for item in comparisons]
 
 
-def describe_correction(comparisons: list[ComparisonEvidence]) -> str:
-    """Return one sentence on the correction for many comparisons, empty with fewer than two."""
-    judged = [(item.report, item.judgement) for item in comparisons if item.judgement is not None]
-    if len(judged) < 2:
-        return ""
-    changed = [report["comparison"] for report, judgement in judged if judgement.verdict != report["verdict"]]
-    count = plural(len(changed), "verdict")
-    names = ": " + ", ".join(changed) if 0 < len(changed) <= _NAMED else ""
-    told = f"which left undecided {count} that stood on their own{names}" if changed else "which changed none"
-    return f"The verdicts of the {len(judged)} differences on this page are corrected for their number (Holm), {told}."
+def list_verdicts(rows: list[Json]) -> Json:
+    """Return {shown, folded, summary} of the verdicts for the head of the page; `rows`: of `describe_comparisons`.
 
-
-def name_sides(left: dict[str, str], right: dict[str, str]) -> tuple[str, str]:
-    """Return names of both sides: the values of the fields that differ, or "the left side" and "the right side"."""
-    fields = [field for field in ("model", "preset", "precision", "device") if left[field] != right[field]]
-    if not fields:
-        return "the left side", "the right side"
-    left_name, right_name = (" · ".join(side[field] for field in fields) for side in (left, right))
-    return left_name, right_name
+    They stand in the order of the campaign. Where they are many, those that ask for something come first.
+    """
+    if len(rows) <= _TOLD:
+        return {"shown": rows, "folded": [], "summary": None}
+    ordered = sorted(rows, key=lambda row: _URGENT.index(row["state"]) if row["state"] in _URGENT else len(_URGENT))
+    words = [row["words"] for row in rows]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    summary = f"{plural(len(rows), 'comparison')}: {counts}"
+    return {"shown": ordered[:_TOLD], "folded": ordered[_TOLD:], "summary": summary}
 
 
 def _describe(item, page):
-    report, judgement = item.report, item.judgement
-    names = name_sides(report["left"], report["right"])
-    verdict = report["verdict"] if judgement is None else judgement.verdict
-    effect = _describe_effect(item)
-    corrected = verdict if verdict != report["verdict"] else None
+    report = item.report
+    verdict, design = report["verdict"], report["design"]
     folder = item.paths["report"].rsplit("/", 1)[0]
     return {
         "name": report["comparison"],
         **_entitle(report["comparison"], report["left"], report["right"]),
+        "context": _name_common(report["left"], report["right"]),
         "anchor": f"comparison-{report['comparison']}",
         "left": _name_cell(report["left"]),
         "right": _name_cell(report["right"]),
         "left_anchor": anchor_of(_cell(report["left"])),
         "right_anchor": anchor_of(_cell(report["right"])),
         "same": report["left"] == report["right"],
-        "state": _STATES[verdict],
+        "state": _STATES.get(verdict, verdict),
         "words": verdict.replace("-", " "),
         "comparable": report["comparable"],
         "comparable_words": _COMPARABLE[report["comparable"]],
         "mode": report["mode"].replace("-", " "),
         "policy": report["policy"],
-        "sentence": _say(verdict, names, effect, _name_margin(report)),
-        "explanation": _explain(report, judgement, verdict),
-        "effect": effect,
+        "sentence": describe_verdict(report),
+        "reason": describe_reason(report),
+        "remedy": describe_remedy(report),
+        "grounds": [*describe_grounds(report), *(_describe_noise(noise, report) for noise in report["noise"])],
+        "effect": _describe_effect(item),
         "drawing": None,
-        "regression": describe_regression(item.regression, corrected),
-        "decision": describe_decision(item.decision, corrected),
+        "regression": describe_regression(item.regression, (report["explanation"], describe_reason(report))),
+        "decision": describe_decision(item.decision),
         "simulated": report["provenance"] == "simulated",
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
-        "margin": _name_margin(report),
+        "margin": format_limit(design["margin"], share=True),
         "pairs": report["pairs"],
         "sessions": len(report["sessions"]),
-        "disturbances": list(dict.fromkeys(text for session in report["sessions"] for text in session["disturbances"])),
+        "interleaving": describe_interleaving(report),
+        "disturbances": _list_disturbances(report["sessions"]),
         "links": [
             {"name": name, "href": link_from(page, f"{folder}/{name}")}
             for name in ("report.json", "verdict.json", "regression.json", "decision.json", "pairs.json", "pairs.csv")
@@ -105,21 +101,23 @@ def _entitle(name, left, right):
     sides = name_sides(left, right)
     if not name.endswith("-{}-vs-{}".format(*sides)):
         return {"title": name, "subtitle": None}
-    common = [left[field] for field in ("model", "preset", "precision", "device") if left[field] == right[field]]
-    return {"title": " → ".join(sides), "subtitle": " · ".join(common)}
+    return {"title": " → ".join(sides), "subtitle": _name_common(left, right)}
+
+
+def _name_common(left, right):
+    """Return what both sides have in common: "digits-cnn · ort-cpu · local"."""
+    return " · ".join(
+        left[field] for field in ("model", "preset", "precision", "device") if left[field] == right[field]
+    )
 
 
 def _describe_effect(item):
-    """Return the difference of a comparison, from its pairs or from two sessions; None if it has none."""
-    judgement, sessions = item.judgement, item.report.get("between_sessions")
-    if judgement is not None:
-        interval = judgement.ratio
-        ratio, low, high, confidence = interval.estimate, interval.low, interval.high, interval.confidence
-    elif sessions:
-        ratio, low, high = sessions["ratio"], sessions["interval_low"], sessions["interval_high"]
-        confidence = sessions["confidence"]
-    else:
+    """Return the difference of a comparison, from its pairs or from sessions of two devices; None if it has none."""
+    paired = item.report["effect"] is not None
+    effect = item.report["effect"] or item.report["between_sessions"]
+    if effect is None:
         return None
+    ratio, low, high = effect["ratio"], effect["interval_low"], effect["interval_high"]
     decimals = decimals_for(ratio, low, high, digits=4)
     places, delta = max(0, decimals - 2), 100 * (ratio - 1)
     interval_text = delta_interval_text = None
@@ -127,65 +125,37 @@ def _describe_effect(item):
         interval_text = format_range(low, high, decimals)
         delta_interval_text = f"{format_range(100 * (low - 1), 100 * (high - 1), places, sign=True)}{SPACE}%"
     return {
-        "paired": judgement is not None,
+        "paired": paired,
         "ratio": ratio,
         "low": low,
         "high": high,
-        "margin": item.report["margin"],
+        "margin": item.report["design"]["margin"],
         "ratios": item.ratios.tolist(),
         "ratio_text": format_fixed(ratio, decimals),
         "interval_text": interval_text,
         "delta_text": f"{format_signed(delta, places)}{SPACE}%",
         "delta_interval_text": delta_interval_text,
-        "amount_text": f"{format_fixed(abs(delta), min(places, decimals_for(delta)))}{SPACE}%",
-        "confidence": f"{100 * confidence:.4g}",
+        "confidence": f"{100 * effect['confidence']:.4g}",
     }
 
 
-def _say(verdict, names, effect, margin):
-    left, right = names
-    margin = f"±{margin}"
-    if verdict == "faster":
-        return f"{_start(right)} is faster than {left}: it takes {effect['amount_text']} less time."
-    if verdict == "slower":
-        return f"{_start(right)} is slower than {left}: it takes {effect['amount_text']} more time."
-    if verdict == "equivalent":
-        return f"{_start(left)} and {right} are equivalent within {margin}."
-    if verdict == "undecided" and effect:
-        measured = "pairs" if effect["paired"] else "two sessions"
-        return f"Undecided: the {measured} neither show a difference beyond {margin} nor exclude one."
-    if verdict == "undecided":
-        return "Undecided: the two sides cannot be measured in pairs, so no difference is given."
-    if verdict == "unstable":
-        return "Unstable: the times cannot be trusted, so no difference is given."
-    return "Not comparable: these two results may not be compared, so no difference is given."
+def _describe_noise(noise, report):
+    """Return what the calibration of the left cell expects of a difference as large as the margin."""
+    words = "Its simulated calibration" if noise["provenance"] == "simulated" else "Its calibration"
+    known = [entry["effect"] for entry in noise["expected"]]
+    if not known:
+        return f"{words} has too few pairs to say what a verdict costs."
+    asked = min(known, key=lambda effect: abs(effect - report["design"]["margin"]))
+    cost = describe_cost(noise, asked)
+    return f"{words} expects that a true difference of {format_limit(asked, share=True)} takes {cost}."
 
 
-def _explain(report, judgement, verdict):
-    """Return the lines under a verdict."""
-    lines = []
-    if judgement is not None and verdict != report["verdict"]:
-        lines.append(f"{first_up(judgement.reason)}.")
-    elif report["explanation"] and report["comparable"] != "no" and not report.get("between_sessions"):
-        text = report["explanation"].replace("between_processes", "between processes")
-        lines.append(f"{first_up(text.replace('change_points', 'change points'))}.")
-    if judgement is not None and verdict == "undecided" and judgement.further_pairs:
-        lines.append(f"About {judgement.further_pairs} further pairs would decide: raise pairs of this comparison.")
-    return lines + [_describe_noise(noise) for noise in report.get("noise", ())]
-
-
-def _describe_noise(noise):
-    """Return what the A/A calibration of a device says."""
-    effect = format_percent(noise["detectable_effect"] - 1, 2)
-    device = ("Simulated device " if noise["provenance"] == "simulated" else "Device ") + noise["device"]
-    return (
-        f"{device} is {noise['fitness']} for measuring: it detects differences from {effect} on, and "
-        f"reports a difference in {format_percent(noise['false_rate'], 2)} of comparisons of an artifact with itself."
-    )
-
-
-def _name_margin(report):
-    return format_limit(report["margin"], share=True)
+def _list_disturbances(sessions):
+    """Return what disturbed the sessions of pairs, in words."""
+    steal = max((session["steal_share"] or 0 for session in sessions), default=0)
+    lines = dict.fromkeys(session["throttled"] for session in sessions if session["throttled"])
+    stolen = [f"the hypervisor took {format_percent(steal, 2)} of the CPU time"] if steal > 0.005 else []
+    return [*lines, *stolen]
 
 
 def _describe_reason(reason):
@@ -218,8 +188,3 @@ def _cell(fields):
 
 def _name_cell(cell):
     return f"{cell['model']} · {cell['preset']} · {cell['precision']} · {cell['device']}"
-
-
-def _start(name):
-    """Capitalise "the left side"; leave names of presets and precisions as they are."""
-    return first_up(name) if name.startswith("the ") else name

@@ -3,11 +3,11 @@
 from collections import Counter
 
 from edgeproof.core.configuration import Json
+from edgeproof.core.formatting import SPACE, format_bytes, format_fixed, format_number, format_percent, format_time
 from edgeproof.runs.conditions import describe_throttling, judge_environment
 
 from .charts import label_of
 from .collecting import CellEvidence
-from .formatting import SPACE, format_bytes, format_fixed, format_number, format_percent, format_time
 
 _FACTS = (
     ("board", "board"),

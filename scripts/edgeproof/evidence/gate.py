@@ -23,18 +23,33 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
     """Return {state, status, parity, reasons} of one cell; `state` is `ok`, `tolerated` or `failing`.
 
     A cell passes if its result is ok, or has a status in `tolerate`, and the outputs of its artifact agree with those
-    of the source model (parity). `reasons`: one line each, also for what is tolerated.
+    of the source model (parity). A result of another machine (`elsewhere`) passes only where that is in `tolerate`.
+    `reasons`: one line each, also for what is tolerated.
     """
     reasons, failing = [], False
     if result["status"] != "ok":
         reasons.append(_describe_verdict(result))
         failing = result["status"] not in tolerate
+    if result["elsewhere"]:
+        reasons.append(_describe_machine(result["machine"]))
+        failing |= "elsewhere" not in tolerate
     if not _is_parity_fine(result, parity, tolerate):
         if parity["reason"]["message"] not in (result["reason"] or {}).get("message", ""):
             reasons.append(f"parity {parity['status'].replace('_', ' ')}: {parity['reason']['message']}")
         failing = True
     state = "failing" if failing else "tolerated" if reasons else "ok"
     return {"state": state, "status": result["status"], "parity": parity["status"], "reasons": reasons}
+
+
+def name_state(result: Json, verdict: Json) -> str:
+    """Return the word for a cell: its status, `elsewhere` if only that is to be noticed, `not ok` if its outputs are
+    wrong.
+    """
+    if result["status"] != "ok":
+        return result["status"]
+    if result["elsewhere"]:
+        return "elsewhere"
+    return "not ok" if verdict["state"] == "failing" else "ok"
 
 
 def judge_plan(plan: Json, check: Json) -> Json:
@@ -74,7 +89,7 @@ def check_gate(
                 "parity_sha256": sha256_file(parity_path),
             }
         )
-    compared = check_regressions(regressions) if regressions else []
+    compared = check_regressions(snapshot["campaign"], regressions) if regressions else []
     plans = [_check_plan(*row) for row in snapshot["plans"]]
     passed = all(entry["state"] != "failing" for entry in (*cells, *compared, *plans))
     if passed:
@@ -145,6 +160,11 @@ def _count_passing(cells):
 def _describe_verdict(result):
     kind, status = result["reason"]["kind"].replace("_", " "), result["status"]
     return f"{status if kind == status else f'{status} ({kind})'}: {result['reason']['message']}"
+
+
+def _describe_machine(machine):
+    known = ", ".join(machine[key] for key in ("board", "cpu") if machine and machine[key])
+    return f"measured elsewhere, on another machine than this one: {known or 'which one is not recorded'}"
 
 
 def _is_parity_fine(result, parity, tolerate):

@@ -1,8 +1,9 @@
 """The regression judgement and the deployment decision of a comparison as plain data, in words."""
 
-from edgeproof.core.configuration import Json
+from collections.abc import Sequence
 
-from .formatting import (
+from edgeproof.core.configuration import Json
+from edgeproof.core.formatting import (
     SPACE,
     first_up,
     format_estimate,
@@ -25,15 +26,17 @@ _DECISIONS = {
     "deployable_with_note": ("note", "Deployable with a note"),
     "deployable": ("ok", "Deployable"),
 }
+_REFUSED = ("not_comparable", "protocol_mismatch")  # the table of reasons says why
+_RULES = {"mismatch": "the two sides may not be compared"}
 _CRITERIA = {"pass": "ok", "fail": "failing", "unknown": "unknown"}
 _IF = {"pass": "if it passed", "fail": "if it failed", "unknown": "if it were unknown"}
 _SIGNS = {"at_most": "≤", "at_least": "≥"}
 
 
-def describe_regression(regression: Json, corrected: str | None = None) -> Json:
+def describe_regression(regression: Json, said: Sequence[str | None] = ()) -> Json:
     """Return the regression judgement of a comparison; it has no thresholds if it was blocked.
 
-    `corrected`: the verdict after the correction for many comparisons, if that changed it.
+    `said`: what the page says of the comparison already. A reason among it is not given again.
     """
     state, words = _REGRESSIONS[regression["status"]]
     blocked = regression["status"] == "blocked"
@@ -42,14 +45,15 @@ def describe_regression(regression: Json, corrected: str | None = None) -> Json:
     triggered = [line for line in regression["thresholds"] if line["status"] == "triggered"]
     notes = [] if blocked else list(regression["notes"])
     count = plural(len(regression["thresholds"]), "threshold")
-    if corrected:
-        notes.append(f"judged by this comparison alone; among all comparisons of this page it is {corrected}")
+    told = regression["reason"] in said or regression["mode"] in _REFUSED
     return {
         "state": state,
         "words": words,
         "policy": regression["policy"],
         "recommendation": regression["recommendation"].replace("_", " "),
-        "reason": regression["reason"] and first_up(regression["reason"].replace("_", " ")),
+        "reason": None
+        if told or regression["reason"] is None
+        else first_up(regression["reason"].replace("_", " ").rstrip(".")),
         "summary": None if blocked else f"{len(triggered)} of {count} triggered",
         "thresholds": [] if blocked else [_describe_threshold(line) for line in regression["thresholds"]],
         "notes": notes,
@@ -57,8 +61,8 @@ def describe_regression(regression: Json, corrected: str | None = None) -> Json:
     }
 
 
-def describe_decision(decision: Json, corrected: str | None = None) -> Json:
-    """Return the deployment decision of a comparison's right side; `corrected` as for `describe_regression`."""
+def describe_decision(decision: Json) -> Json:
+    """Return the deployment decision of a comparison's right side."""
     state, words = _DECISIONS[decision["decision"]]
     verdicts = [line["verdict"] for line in decision["lines"]]
     counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in _CRITERIA if verdict in verdicts]
@@ -71,9 +75,6 @@ def describe_decision(decision: Json, corrected: str | None = None) -> Json:
         "rules": [rule for rule in rules if rule["words"] != words],
         "summary": f"{plural(len(verdicts), 'criterion').replace('criterions', 'criteria')}: {', '.join(counts)}",
         "lines": [_describe_line(line, decision["decision"]) for line in decision["lines"]],
-        "notes": [f"rests on this comparison alone; among all comparisons of this page it is {corrected}"]
-        if corrected
-        else [],
         "simulated": decision["provenance"] == "simulated",
     }
 
@@ -99,8 +100,10 @@ def _describe_threshold(line):
 
 
 def _describe_rule(rule):
+    """Return a rule without what follows its colon: that is said where it belongs, in the cell or the criterion."""
     state, words = _DECISIONS[rule["outcome"]]
-    return {"state": state, "words": words, "text": rule["message"].replace("_", " ")}
+    text = rule["message"].replace("_", " ").partition(": ")[0]
+    return {"state": state, "words": words, "text": _RULES.get(rule["rule"], text)}
 
 
 def _describe_line(line, decision):

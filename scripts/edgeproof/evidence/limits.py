@@ -2,11 +2,11 @@
 
 from collections import Counter
 
+from edgeproof.core.formatting import format_count
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import label_of
 from .collecting import Evidence
-from .formatting import format_count
 
 _SHOWN = 4  # names in one sentence
 
@@ -18,6 +18,7 @@ def list_limits(evidence: Evidence) -> list[dict[str, str]]:
         _say_simulated(cells, total),
         _say_without_number(cells, total),
         _say_unstable(cells, total),
+        _say_elsewhere(cells, total),
         _say_wrong(cells),
         {
             "title": "Rows are not differences",
@@ -25,7 +26,7 @@ def list_limits(evidence: Evidence) -> list[dict[str, str]]:
             "changed between the sessions. Only the comparisons, measured in interleaved pairs, tell you what differs.",
         },
         _say_refused(evidence.comparisons),
-        _say_margin(evidence.comparisons),
+        _say_starts(evidence.comparisons),
         _say_accuracy(cells),
         _say_percentiles(cells),
         _say_batched(cells, total),
@@ -62,6 +63,12 @@ def _say_unstable(cells, total):
     return names and _limit("Unstable", text)
 
 
+def _say_elsewhere(cells, total):
+    names = _names(item for item in cells if item.result["elsewhere"])
+    text = f"{_share(names, total)} measured on another machine than this one: {_list(names)}."
+    return names and _limit("Measured elsewhere", text)
+
+
 def _say_wrong(cells):
     names = _names(item for item in cells if item.parity["status"] == "failed")
     verb = "does" if len(names) == 1 else "do"
@@ -73,17 +80,17 @@ def _say_refused(comparisons):
     names = [
         item.report["comparison"]
         for item in comparisons
-        if item.judgement is None and not item.report.get("between_sessions")
+        if item.report["effect"] is None and not item.report["between_sessions"]
     ]
-    text = f"No difference is given for {_list(names)}: refused, unstable, or not measured in pairs."
+    text = f"No difference is given for {_list(names)}; each comparison says why."
     return names and _limit("No difference", text)
 
 
-def _say_margin(comparisons):
-    if not [item for item in comparisons if item.judgement is not None and not item.report.get("noise")]:
+def _say_starts(comparisons):
+    if not [item for item in comparisons if item.report["effect"]]:
         return None
-    text = "Differences hold for the sessions in which the pairs were measured, and for the margin chosen; whether the "
-    return _limit("Margin", text + "device can tell such a small difference from chance was not calibrated here.")
+    text = "A difference holds for starts like those seen, on this machine, in the sessions of its pairs, and for the "
+    return _limit("Starts", text + "input mix measured. Each comparison says how rare a kind of start may be missing.")
 
 
 def _say_accuracy(cells):

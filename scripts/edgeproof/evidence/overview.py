@@ -1,11 +1,26 @@
 """The head of the page as plain data: the state of the gate, and when, where and on which models it was measured."""
 
-from edgeproof.core.configuration import Json
+from collections import Counter
 
+from edgeproof.core.configuration import Json
+from edgeproof.core.formatting import (
+    DASH,
+    SPACE,
+    first_up,
+    format_count,
+    format_limit,
+    format_period,
+    format_quantity,
+    plural,
+)
+from edgeproof.core.layout import Cell
+
+from .calibrations import summarise_calibration
 from .charts import anchor_of, label_of
 from .collecting import Evidence
-from .formatting import DASH, SPACE, format_count, format_limit, format_period, format_quantity, plural
+from .gate import name_state
 
+_CALIBRATIONS = 3  # in the head; the section on calibrations has all
 _SQUARES = 400  # with more cells the head shows counts only
 
 
@@ -13,7 +28,8 @@ def describe_overview(evidence: Evidence) -> Json:
     """Return the state of the gate in words, one square per cell, and the facts of the campaign."""
     cells = evidence.cells
     states = [item.verdict["state"] for item in cells]
-    failing, tolerated = states.count("failing"), states.count("tolerated")
+    failing = states.count("failing")
+    tolerated = Counter(name_state(item.result, item.verdict) for item in cells if item.verdict["state"] == "tolerated")
     unplaced = sum(item.verdict["state"] == "failing" for item in evidence.plans)
     worse = [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
     shut = failing or unplaced or worse
@@ -23,7 +39,7 @@ def describe_overview(evidence: Evidence) -> Json:
         "campaign": evidence.campaign,
         "gate": "failing" if shut else "tolerated" if tolerated else "ok",
         "headline": "Gate not passed" if shut else "Gate passed",
-        "sentence": _say_gate(len(cells), failing, tolerated, evidence.tolerate)
+        "sentence": _say_gate(len(cells), failing, tolerated)
         + _say_plans(len(evidence.plans), unplaced)
         + _say_gated(worse),
         "simulated": simulated,
@@ -34,21 +50,19 @@ def describe_overview(evidence: Evidence) -> Json:
         "squares": [_square(item) for item in cells] if len(cells) <= _SQUARES else [],
         "period": format_period(moments),
         "devices": _describe_devices(cells),
+        "calibrations": _describe_calibrations(evidence.calibrations),
         "protocol": _describe_protocol(cells),
         "models": _describe_models(evidence),
     }
 
 
-def _say_gate(total, failing, tolerated, tolerate):
-    if failing:
-        sentence = f"{format_count(failing)} of {plural(total, 'wanted cell')} {'is' if failing == 1 else 'are'} not ok"
-    elif tolerated:
-        return (
-            f"{plural(total, 'wanted cell')}: {total - tolerated} ok, {tolerated} {', '.join(tolerate)} and tolerated."
-        )
-    else:
+def _say_gate(total, failing, tolerated):
+    """Return a sentence on the cells; `tolerated`: {what is tolerated: number of cells}."""
+    if not failing and not tolerated:
         return "The one wanted cell is ok." if total == 1 else f"All {format_count(total)} wanted cells are ok."
-    return f"{sentence}, {tolerated} tolerated." if tolerated else f"{sentence}."
+    told = [f"{format_count(failing)} not ok"] if failing else []
+    told += [f"{format_count(count)} {words}, tolerated" for words, count in tolerated.items()]
+    return f"Of {plural(total, 'wanted cell')}: {'; '.join(told)}."
 
 
 def _say_plans(total, unplaced):
@@ -82,6 +96,14 @@ def _describe_devices(cells):
             {"name": name, "words": ", ".join(dict.fromkeys(filter(None, words))) or own[0]["device"]["board"]}
         )
     return devices
+
+
+def _describe_calibrations(calibrations):
+    return [
+        {"name": f"{item.noise['cell']['model']} · {label_of(Cell(**item.noise['cell']))}", "words": words}
+        for item in calibrations[:_CALIBRATIONS]
+        for words in [first_up(summarise_calibration(item.noise))]
+    ]
 
 
 def _describe_protocol(cells):

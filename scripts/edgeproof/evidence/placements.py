@@ -2,10 +2,10 @@
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
+from edgeproof.core.formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
 from edgeproof.plans.outcome.plan_tables import describe_failure, describe_proof, describe_robustness
 
 from .collecting import PlanEvidence, link_from
-from .formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
 
 _DECIMALS = 1  # of errors in percent
 

@@ -11,14 +11,14 @@ from edgeproof.core.layout import comparison_folder
 from .wanted import GateSettings
 
 
-def check_regressions(settings: GateSettings) -> list[Json]:
+def check_regressions(campaign: str, settings: GateSettings) -> list[Json]:
     """Return one entry per gated comparison: comparison, state (`ok`, `tolerated`, `failing`), status, severity, …
 
     Every regression is judged again from raw data. UserError if the document does not follow.
     """
     entries = []
     for name in settings["gated"]:
-        path = f"{comparison_folder(name)}/regression.json"
+        path = f"{comparison_folder(campaign, name)}/regression.json"
         regression = read_regression(path)
         entries.append(
             {
@@ -36,7 +36,7 @@ def judge_gated(regression: Json, fail_at: str, tolerate: Sequence[str] = ()) ->
     """Return {state, status, severity, reasons} of a gated comparison.
 
     A regression fails from the severity `fail_at` on and is tolerated below it. A comparison that could not be judged
-    fails, unless its mode (`unstable`, `undecided`, `incomplete`) is in `tolerate`.
+    fails, unless its mode (`undecided`, `incomplete`) is in `tolerate`.
     """
     status, severity, reasons = regression["status"], regression["severity"], []
     state = "ok"

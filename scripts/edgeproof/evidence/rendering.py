@@ -8,14 +8,14 @@ from markupsafe import Markup, escape
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath, atomic_write
+from edgeproof.core.formatting import plain
 
 from .calibrations import describe_calibrations
 from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles
 from .charts import draw_forest, draw_latencies
 from .collecting import Evidence, collect_evidence
-from .comparisons import describe_comparisons, describe_correction
+from .comparisons import describe_comparisons, list_verdicts
 from .environment_tables import describe_environments
-from .formatting import plain
 from .limits import list_limits
 from .overview import describe_overview
 from .placements import describe_plans
@@ -50,7 +50,7 @@ def build_view(evidence: Evidence, page: FilePath) -> Json:
         "latencies": draw_latencies(evidence.cells),
         "percentiles": describe_percentiles(evidence.cells),
         "comparisons": comparisons,
-        "correction": describe_correction(evidence.comparisons),
+        "verdicts": list_verdicts(comparisons),
         "forest": draw_forest(comparisons),
         "calibrations": describe_calibrations(evidence.calibrations, page),
         "plans": describe_plans(evidence.plans, page),

@@ -19,7 +19,7 @@ class GateSettings(TypedDict):
     """How the gate judges comparisons with a baseline.
 
     `policy`: file name in config/regressions/. `fail_at`: the severity from which a regression fails. `tolerate`: modes
-    that pass although nothing could be judged (`unstable`, `undecided`, `incomplete`). `gated`: names of comparisons.
+    that pass although nothing could be judged (`undecided`, `incomplete`). `gated`: names of comparisons.
     """
 
     policy: str

@@ -103,8 +103,8 @@ def _check_chain(stages: list[Part]) -> tuple[int, list[Json]]:
     return count, rows
 
 
-def _infer(part, count):
+def _infer(part: Part, count: int) -> dict[str, np.ndarray]:
     found = infer_outputs(sys.executable, REFERENCE_ARM, part["model"], part["evaluation"], limit=count)
-    if found.reason:
-        raise UserError(f"{part['model']}: does not run: {found.reason['message']}")
+    if found.outputs is None:
+        raise UserError(f"{part['model']}: does not run: {(found.reason or {}).get('message', 'no outputs')}")
     return found.outputs

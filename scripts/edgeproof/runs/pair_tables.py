@@ -7,6 +7,7 @@ from edgeproof.core.attempts import Attempt, read_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.reader import read_once
 
 from .pair_records import Pair
 from .paired_sessions import PairsSession, read_session
@@ -29,6 +30,7 @@ COLUMNS = (
 )
 
 
+@read_once
 def read_session_at(folder: str) -> PairsSession:
     """Return the session of the attempt in a folder."""
     return read_session(Attempt(Path(folder), read_record(folder)))

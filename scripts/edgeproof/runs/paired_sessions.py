@@ -6,26 +6,27 @@ seconds may be spent is not.
 """
 
 import json
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from edgeproof.agent.machine import describe_machine
-from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt
+from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt, sweep
 from edgeproof.core.configuration import Arm, Device, Json, MeasuringProtocol
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, atomic_write, sha256_bytes
-from edgeproof.core.layout import REPOSITORY, relative_to_repository
+from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.processes import child_environment
 
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair
 
-SESSION = "session"
+SESSION = "session"  # where the agent's files are, in an attempt
+RECORD = "session.json"
 _TIMEOUT_S = 600
 
 
@@ -67,18 +68,39 @@ class PairsSession:
 
 
 def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
-    """Return the complete sessions with this key below any of the folders, in order of start."""
-    attempts = [attempt for folder in dict.fromkeys(map(str, folders)) for attempt in find_attempts(folder, key)]
+    """Return the complete sessions with this key below any of the folders, in order of start.
+
+    What killed processes left there is swept first, so that their whole pairs count.
+    """
+    attempts: list[Attempt] = []
+    for folder in dict.fromkeys(map(str, folders)):
+        sweep(folder, rescue_pairs)
+        attempts += find_attempts(folder, key)
     attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
     return [read_session(attempt) for attempt in attempts]
 
 
+def group_by_machine(sessions: Iterable[PairsSession]) -> dict[str | None, list[PairsSession]]:
+    """Return the sessions of each machine, by its id. Pairs of two machines are never one sequence."""
+    groups: dict[str | None, list[PairsSession]] = {}
+    for session in sessions:
+        groups.setdefault(session.attempt.record["machine"]["id"], []).append(session)
+    return groups
+
+
 def read_session(attempt: Attempt) -> PairsSession:
     """Return a session of the store with its pairs computed from raw times; UserError where a file was changed."""
-    record = json.loads((attempt.folder / SESSION / "session.json").read_text())
+    path, facts = attempt.folder / SESSION / RECORD, attempt.record["facts"]
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); remove its attempt and measure again") from error
+    if sha256_bytes(text) != facts["session"]:
+        raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+    record = json.loads(text)
     names = [entry["folder"] for entry in record["pairs"] if entry["status"] == "ok"]
     pairs = tuple(read_pair(attempt.folder / SESSION / name) for name in names)
-    for pair, sha256 in zip(pairs, attempt.record["facts"]["pairs"], strict=True):
+    for pair, sha256 in zip(pairs, facts["pairs"], strict=True):
         if pair.sha256 != sha256:
             raise UserError(f"{pair.folder}/pair.json: was changed since it was measured; remove its attempt")
     return PairsSession(attempt, record, pairs)
@@ -142,8 +164,11 @@ def rescue_pairs(folder: Path) -> Json | None:
 
 
 def describe_end(folder: Path) -> Json:
-    """Return what an attempt's record says of a session: digests of its whole pairs, state of the arms, failure."""
-    record = json.loads((folder / SESSION / "session.json").read_text())
+    """Return what an attempt's record says of a session: digests of its record and of its whole pairs, state of the
+    arms, failure.
+    """
+    path = folder / SESSION / RECORD
+    record = json.loads(path.read_text())
     digests: list[str] = []
     failure = None
     for entry in record["pairs"]:
@@ -154,7 +179,13 @@ def describe_end(folder: Path) -> Json:
             failure = json.loads(text)["reason"]
     backends = {arm["backend"] for arm in json.loads((folder / "spec.json").read_text())["arms"].values()}
     provenance = "simulated" if "fake" in backends else "measured"
-    return {"pairs": digests, "failure": failure, "state": _read_state(record, folder), "provenance": provenance}
+    return {
+        "session": sha256_file(path),
+        "pairs": digests,
+        "failure": failure,
+        "state": _read_state(record, folder),
+        "provenance": provenance,
+    }
 
 
 def _read_state(record: Json, folder: Path) -> dict[str, Json]:
@@ -173,7 +204,7 @@ def _drive(attempt: OpenAttempt, interpreter: str, pairs: list[Pair], goes_on: C
     """Run the agent's session, answer it after every pair, and return its exit code."""
     out = attempt.folder / SESSION
     command = [interpreter, "-m", "edgeproof.agent", "pairs", str(attempt.folder / "spec.json"), str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONUNBUFFERED": "1"}
+    environment = child_environment(interpreter, {"PYTHONUNBUFFERED": "1"})
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     try:
         process = subprocess.Popen(command, env=environment, text=True, **pipes)

@@ -1,7 +1,6 @@
 """Run one session of the agent on a device and read its results."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.processes import child_environment
 
 from .timing_keys import timing_of
 
@@ -228,7 +228,7 @@ def digest_agent() -> str:
 def _start_agent(interpreter: str, spec_path: Path, out: Path, log_path: Path) -> int:
     """Run the agent on this machine, show its progress and keep it in a log; return its exit code."""
     command = [interpreter, "-m", "edgeproof.agent", "session", str(spec_path), str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONUNBUFFERED": "1"}
+    environment = child_environment(interpreter, {"PYTHONUNBUFFERED": "1"})
     try:
         process = subprocess.Popen(
             command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True

@@ -21,9 +21,14 @@ def identify_model(name: str, path: str | Path, output: str | Path) -> None:
 
     UserError if `onnx.checker` refuses the model, or its weights are in other files.
     """
+    write_json(output, describe_model(name, path), "identity")
+
+
+def describe_model(name, path):
+    """Return the identity document of the ONNX file `path`; UserError as for `identify_model`."""
     model = load_model(path)
     macs, unknown = count_macs(model)
-    document = {
+    return {
         "schema": "edgeproof.identity.v1",
         "model": name,
         "sha256": sha256_file(path),
@@ -38,7 +43,6 @@ def identify_model(name: str, path: str | Path, output: str | Path) -> None:
         "macs": macs,
         "macs_unknown": unknown,
     }
-    write_json(output, document, "identity")
 
 
 def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import require_no_pointer
 
 from .onnx_graphs import iterate_tensors
 
@@ -33,6 +34,7 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
 
     For a file whose digest is in an identity: the model was checked when that was made.
     """
+    require_no_pointer(path)
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -87,14 +88,35 @@ def make_random(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     Floating-point inputs are uniform with mean 0 and deviation about 1. Images (two spatial dimensions) get a coarse
     pattern of 7x7 cells and finer noise: a network that pools cannot tell one white noise from another, and its outputs
     would hardly depend on the sample. 8-bit integers are uniform over their range. Other types are refused, because
-    only the author of the model knows which values have a meaning.
+    only the author of the model knows which values have a meaning. `shapes` of the spec sizes the axes that the model
+    leaves open.
     """
+    inputs = [item | {"shape": size_axes(item, spec.get("shapes", {}))} for item in identity["inputs"]]
+    _require_inputs(identity, spec.get("shapes", {}))
     generator = np.random.Generator(np.random.PCG64(int(spec["seed"])))
     sets = []
     for count in (int(spec["calibration"]), int(spec["evaluation"])):
-        sets.append({f"inputs/{item['name']}": _draw_input(generator, count, item) for item in identity["inputs"]})
+        sets.append({f"inputs/{item['name']}": _draw_input(generator, count, item) for item in inputs})
     origin = f"seeded uniform random values, numpy PCG64({int(spec['seed'])}), numpy {np.__version__}; no real data"
     return sets[0], sets[1], origin
+
+
+def size_axes(item: Json, shapes: Json) -> list[Any]:
+    """Return the shape of one call of an input: the model's own, with open axes as in `shapes` ({name: shape}).
+
+    Axes may stay open where `shapes` does not name the input; UserError where it contradicts the model.
+    """
+    own = item["shape"]
+    if item["name"] not in shapes:
+        return own
+    given = shapes[item["name"]]
+    if len(given) != len(own) or any(type(size) is int and size != new for size, new in zip(own, given, strict=True)):
+        raise UserError(
+            f"shapes: {item['name']} is {list(given)}, but the model has {own}; only open axes can be sized"
+        )
+    if given[0] != 1:
+        raise UserError(f"shapes: {item['name']} is {list(given)}; its first axis is the batch, which is 1")
+    return list(given)
 
 
 def read_sample_files(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
@@ -145,6 +167,13 @@ def digest_samples(arrays: Samples) -> list[str]:
     columns = [np.ascontiguousarray(arrays[name]) for name in names]
     # + 0 turns -0.0 into 0.0, which is the same sample to a model.
     return [sha256_bytes(b"".join((c[i] + c.dtype.type(0)).tobytes() for c in columns)) for i in range(len(columns[0]))]
+
+
+def _require_inputs(identity: Json, shapes: Json) -> None:
+    names = [item["name"] for item in identity["inputs"]]
+    for name in shapes:
+        if name not in names:
+            raise UserError(f"shapes: {name!r} is not an input of the model; it has {', '.join(names)}")
 
 
 def _check_set(identity, where, arrays):
@@ -212,7 +241,8 @@ def _draw_input(generator, count, item):
     where = f"random samples for input {item['name']!r}"
     shape = item["shape"]
     if not shape or any(isinstance(size, str) for size in shape[1:]):
-        raise UserError(f"{where}: its shape is {shape}; every dimension after the batch must be known (use kind file)")
+        raise UserError(f"{where}: its shape is {shape}; every dimension after the batch must be known (size it "
+                        "with samples.shapes, or use kind file)")  # fmt: skip
     shape, dtype = (count, *shape[1:]), item["dtype"]
     size = math.prod(shape) * (1 if dtype in ("uint8", "int8") else 4)
     if size > _MOST_RANDOM_BYTES:

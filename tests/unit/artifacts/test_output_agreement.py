@@ -54,8 +54,10 @@ def test_the_order_of_samples_does_not_matter(pair, random):
     order = list(range(len(left)))
     random.shuffle(order)
     before, after = measure_agreement(left, right, len(left)), measure_agreement(left[order], right[order], len(left))
-    for field, value in dataclasses.asdict(before).items():
-        assert getattr(after, field) == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12))
+    assert dataclasses.asdict(after) == {
+        field: None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)
+        for field, value in dataclasses.asdict(before).items()
+    }
 
 
 def test_equal_outputs_agree_exactly():

@@ -37,6 +37,7 @@ def test_the_fields_are_those_of_the_contract(built):
 def test_every_shipped_preset_has_a_valid_summary(built, name):
     """The manifest of a small build, retold for each preset: what a summary needs is in every manifest."""
     preset = PRESETS[name]
+    assert preset["precisions"]
     manifest = {key: value for key, value in read_manifest(built).items() if key != SEAL}
     for precision in preset["precisions"]:
         builder = "host" if preset["built"] == "host" else "jetson"

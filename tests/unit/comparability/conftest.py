@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from edgeproof.bench.made_up_campaigns import write_comparison
+from edgeproof.bench.made_up_campaigns import CAMPAIGN, write_comparison
 from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
@@ -21,7 +21,7 @@ class Room:
     """One comparison `pair` of two cells, and what hangs on it."""
 
     def __init__(self, root):
-        self.root, self.folder = Path(root), Path(comparison_folder("pair"))
+        self.root, self.folder = Path(root), Path(comparison_folder(CAMPAIGN, "pair"))
 
     def make(self, left=None, right=None, same_cell=False, **comparison):
         """Write both cells (options of `write_cell`) and the comparison (options of `write_comparison`)."""

@@ -1,43 +1,37 @@
-import math
+"""Two devices: whole sessions are the unit, and one on each is not enough for a verdict."""
 
 import pytest
+from edgeproof.comparability import between_sessions
 from edgeproof.comparability.between_sessions import compare_between_sessions
+from edgeproof.core.two_devices import DeviceSessions
 
 
 def result(device, median_ms):
-    return {"cell": {"device": device}, "latency": {"median_ms": median_ms}}
+    cell = {"model": "m", "preset": "p", "device": device, "precision": "fp32"}
+    return {"cell": cell, "latency": {"median_ms": median_ms}, "started_at_unix_s": 1.8e9}
 
 
-def noise(spread, sessions):
-    return {"between_session_sd": spread, "sessions": [{}] * sessions}
+def test_one_session_each_gives_both_numbers_and_the_commands_that_add_sessions():
+    report = compare_between_sessions(result("a", 1.0), result("b", 9.0), 0.02, 1)
+    assert (report["verdict"], report["reason"]) == ("undecided", "sessions")
+    found = report["between_sessions"]
+    assert (found["left_ms"], found["right_ms"]) == (pytest.approx(1), pytest.approx(9))
+    assert (found["left_sessions"], found["right_sessions"]) == (1, 1)
+    assert found["ratio"] == pytest.approx(9) and found["interval_low"] is None
+    assert report["explanation"] == (
+        "add sessions on other days: edgeproof runs again m/p/a/fp32; edgeproof runs again m/p/b/fp32"
+    )
 
 
-def test_without_calibration_there_is_no_number():
-    report = compare_between_sessions(result("a", 1.0), result("b", 9.0), {"a": noise(0.01, 3)}, 0.02)
-    assert report["verdict"] == "undecided" and report["between_sessions"] is None
-    assert "on b is not known" in report["explanation"]
+@pytest.mark.parametrize(("right", "verdict"), [(2.0, "slower"), (0.5, "faster"), (1.0, "equivalent")])
+def test_three_sessions_on_two_days_decide(monkeypatch, right, verdict):
+    def three(result):
+        level = result["latency"]["median_ms"]
+        return DeviceSessions((level, level * 1.0001, level * 0.9999), ("2026-01-01", "2026-01-01", "2026-01-02"))
 
-
-def test_one_session_is_no_spread():
-    noises = {"a": noise(None, 1), "b": noise(0.01, 3)}
-    assert compare_between_sessions(result("a", 1.0), result("b", 9.0), noises, 0.02)["between_sessions"] is None
-
-
-def test_interval_is_welch():
-    """Equal spreads and sessions: 2 (n - 1) degrees of freedom, here 8, t = 2.306."""
-    noises = {"a": noise(0.01, 5), "b": noise(0.01, 5)}
-    found = compare_between_sessions(result("a", 1.0), result("b", 2.0), noises, 0.02)["between_sessions"]
-    assert found["ratio"] == pytest.approx(2.0) and found["degrees_of_freedom"] == pytest.approx(8)
-    half = 2.306004 * 0.01 * math.sqrt(2)
-    assert math.log(found["interval_high"] / 2) == pytest.approx(half, rel=1e-6)
-    assert math.log(2 / found["interval_low"]) == pytest.approx(half, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("right", "verdict"), [(2.0, "slower"), (0.5, "faster"), (1.01, "undecided"), (1.0, "undecided")]
-)
-def test_verdicts(right, verdict):
-    noises = {"a": noise(0.01, 5), "b": noise(0.01, 5)}
-    report = compare_between_sessions(result("a", 1.0), result("b", right), noises, 0.02)
-    assert report["verdict"] == verdict
-    assert "different times" in report["explanation"]
+    monkeypatch.setattr(between_sessions, "_sessions_of", three)
+    report = compare_between_sessions(result("a", 1.0), result("b", right), 0.02, 1)
+    assert (report["verdict"], report["explanation"]) == (verdict, None)
+    found = report["between_sessions"]
+    assert found["interval_low"] < right < found["interval_high"] and found["degrees_of_freedom"] == 2
+    assert found["delta_pct"] == pytest.approx(100 * (right - 1), abs=0.1)

@@ -1,50 +1,29 @@
 """The margin stays what was asked for, and thresholds ask the interval: a noisy device hides no proven slow-down."""
 
-from pathlib import Path
-
 import pytest
-from edgeproof.bench.made_up_campaigns import write_comparison
+from edgeproof.bench.made_up_campaigns import CAMPAIGN, write_calibration, write_comparison
 from edgeproof.bench.made_up_cells import write_cell
-from edgeproof.comparability import reporting
 from edgeproof.comparability.reporting import build_report
 from edgeproof.core.documents import write_json
 from edgeproof.core.layout import comparison_folder
-from edgeproof.core.statistical_power import detectable_effect
 
-LOG_SD = 0.09  # of A/A pairs on a noisy device: 10 pairs show 9 % there
+NOISE = 0.09  # standard deviation of A/A pairs on a noisy device
 
 
 def statuses(document):
     return {line["name"]: line["status"] for line in document["thresholds"]}
 
 
-@pytest.fixture
-def noisy(room, monkeypatch):
-    """The room's device is calibrated, and cannot see 5.5 % in ten pairs."""
-    noise = {
-        "device": "desk",
-        "log_sd": LOG_SD,
-        "provenance": "measured",
-        "detectable_effect": detectable_effect(LOG_SD, 10),
-        "false_rate": 0.01,
-        "between_session_sd": None,
-        "fitness": "unfit",
-    }
-    assert noise["detectable_effect"] > 1.08
-    monkeypatch.setattr(reporting, "read_noise", lambda path: noise)
-    Path("noise.json").write_text("{}")
-    return room
-
-
-def test_a_proven_slow_down_is_no_equivalence_on_a_noisy_device(noisy):
-    noisy.make(ratio=1.055)
-    folder = comparison_folder("pair")
+def test_a_proven_slow_down_is_no_equivalence_on_a_noisy_device(room):
+    room.make(ratio=1.055)
+    folder = comparison_folder(CAMPAIGN, "pair")
     files = [f"{folder}/{name}" for name in ("verdict.json", "pairs.csv", "pairs.json")]
-    report = build_report(*files, 0.02, ["noise.json"])
-    assert (report["verdict"], report["margin"]) == ("slower", 0.02)
+    report = build_report(*files, [write_calibration(spread=NOISE, pairs=40)])
+    assert (report["verdict"], report["design"]["margin"]) == ("slower", 0.02)
+    assert report["noise"][0]["log_sd"] == pytest.approx(NOISE, rel=0.3)
     assert report["effect"]["interval_low"] > 1.05
     write_json(f"{folder}/report.json", report, "comparison")
-    document = noisy.judge()
+    document = room.judge()
     assert (document["status"], document["severity"]) == ("regression", "medium")
     assert statuses(document) == {"slower": "triggered", "slower_by_5": "triggered", "slower_by_15": "clear"}
 

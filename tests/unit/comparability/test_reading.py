@@ -32,13 +32,21 @@ def edits():
         (at("verdict"), "equivalent", "verdict is 'equivalent', verdict and pairs give 'faster'"),
         (at("effect", "ratio"), 0.5, "effect.ratio is 0.5"),
         (at("effect", "interval_low"), 0.1, "effect.interval_low is 0.1"),
-        (at("effect", "difference_p"), 0.5, "effect.difference_p is 0.5"),
+        (at("effect", "standard_error"), 0.5, "effect.standard_error is 0.5"),
+        (at("effect", "boundary"), 1.0, "effect.boundary is 1.0"),
+        (at("effect", "equivalence_high"), 1.0, "effect.equivalence_high is 1.0"),
+        (at("effect", "rare_starts"), 0.01, "effect.rare_starts is 0.01"),
+        (at("seconds"), 1.5, "seconds is 1.5"),
+        (at("can_continue"), True, "can_continue is True"),
+        (at("sessions", 0, "seconds"), 1.5, "sessions[0].seconds is 1.5"),
         (at("effect", "delta_pct"), -10.0, "effect.delta_pct is -10.0"),
         (at("effect"), None, "effect is None"),
         (at("pairs"), 100, "pairs is 100"),
         (at("comparable"), "yes", "comparable is 'yes'"),
         (at("provenance"), "simulated", "provenance is 'simulated'"),
-        (at("margin"), 0.7, "verdict is 'faster', verdict and pairs give 'equivalent'"),
+        (at("design", "margin"), 0.7, "design.margin is 0.7"),
+        (at("design", "comparisons"), 2, "design.comparisons is 2"),
+        (at("design", "correlation", "correlation"), 0.0, "design.correlation.correlation is 0.0"),
         (at("reasons"), [], "reasons is []"),
         (at("comparison"), "other", "comparison is 'other'"),
         (at("digests", "pairs"), "0" * 64, "is not the table it comes from"),
@@ -103,7 +111,7 @@ def test_a_disturbance_taken_out_by_hand_is_noticed(room):
         read_comparison(room.folder / "report.json")
 
 
-def test_pairs_of_another_state_of_the_machine_are_refused(room):
+def test_a_state_of_the_machine_that_no_session_met_is_refused(room):
     room.make(ratio=0.6)
 
     def change(document):
@@ -111,15 +119,17 @@ def test_pairs_of_another_state_of_the_machine_are_refused(room):
         document.update(seal(document))
 
     room.edit(room.folder / "pairs.json", change)
-    with pytest.raises(UserError, match=r"pairs\.json: power_mode of right is '15W', and was .* when its result was"):
+    with pytest.raises(
+        UserError, match=r"pairs\.json: sessions\[0\]\.state\.right\.power_mode is '15W', their attempts"
+    ):
         read_comparison(room.folder / "report.json")
 
 
 def test_edited_raw_samples_of_a_pair_are_refused(room):
     room.make(ratio=0.6)
-    path = next(Path(room.folder).rglob("samples.npy"))
+    path = next(Path(room.folder).rglob("blocks.npy"))
     path.write_bytes(path.read_bytes()[:-8] + b"\0" * 8)
-    with pytest.raises(UserError, match=r"samples\.npy: its sha256 is not the one"):
+    with pytest.raises(UserError, match=r"pair-\d+: the pair cannot be read \(blocks\.npy: sha256 differs"):
         read_comparison(room.folder / "report.json")
 
 
@@ -183,10 +193,8 @@ def test_regression_after_its_policy_has_changed_is_refused(room):
 
 
 def test_true_is_not_one(room):
-    room.make(ratio=0.6)
-    text = (room.folder / "report.json").read_text()
-    report = json.loads(text)
-    report["effect"]["look"] = True
+    report = room.make(ratio=0.6, pairs=1).read("report.json")
+    report["pairs"] = True
     (room.folder / "report.json").write_text(json.dumps(report))
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"pairs is true|pairs is True"):
         read_comparison(room.folder / "report.json")

@@ -55,7 +55,6 @@ def test_point_estimate_beyond_a_threshold_is_not_enough(room):
     [
         ({"varies": []}, "protocol_mismatch", "rerun_with_matching_protocol", "medium"),
         ({"right": {"model": "squeezenet", "precision": "fp32"}}, "not_comparable", "do_not_compare", "medium"),
-        ({"right": {"kind": "unstable"}}, "unstable", "measure_again_undisturbed", "low"),
         ({"right": {"kind": "crashed"}}, "failed", "mend_the_failed_side", "low"),
         ({"right": {"kind": "unsupported"}}, "failed", "mend_the_failed_side", "low"),
         ({"left": {"kind": "no_artifact"}}, "failed", "mend_the_failed_side", "low"),
@@ -70,11 +69,16 @@ def test_what_cannot_be_judged_is_blocked(room, options, mode, recommendation, s
     assert all(line["delta_pct"] is None for line in document["thresholds"])
 
 
-def test_two_devices_that_are_not_calibrated_are_blocked(room):
+def test_an_unstable_headline_vetoes_no_comparison(room):
+    document = room.make(right={"kind": "unstable"}, ratio=1.3).judge()
+    assert (document["status"], document["severity"]) == ("regression", "high")
+
+
+def test_two_devices_with_one_session_each_are_blocked(room):
     document = room.make(right={"device": "board", "precision": "fp32"}).judge()
     assert (document["status"], document["mode"]) == ("blocked", "target-comparison")
     assert document["recommendation"] == "review_as_target_comparison"
-    assert "calibrate it" in document["reason"]
+    assert "add sessions on other days" in document["reason"]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +207,9 @@ METRICS = st.fixed_dictionaries(
 
 @given(METRICS, METRICS)
 def test_unknown_never_counts_as_clear(baseline, candidate):
-    for line in judge_thresholds(POINTS, baseline, candidate):
+    lines = judge_thresholds(POINTS, baseline, candidate)
+    assert len(lines) == len(POINTS)
+    for line in lines:
         known = line["baseline"] not in (None, 0) and line["candidate"] is not None
         assert (line["status"] == "unknown") == (not known)
         assert (line["reason"] is None) == known

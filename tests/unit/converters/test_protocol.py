@@ -98,9 +98,11 @@ def test_tensors_are_counted_by_type():
 def test_what_vendors_pythons_run_is_python_3_8(name):
     """Python 3.8 evaluates annotations and knows neither `X | Y` nor `list[X]` in them; quoted they are texts."""
     path = Path(protocol.__file__).with_name(f"{name}.py")
-    for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 8))):
-        if isinstance(node, ast.FunctionDef):
-            arguments = [*node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
-            annotations = [node.returns, *(item.annotation for item in arguments if item)]
-            new = [item for item in annotations if isinstance(item, ast.BinOp | ast.Subscript)]
-            assert [ast.unparse(item) for item in new] == [], node.name
+    tree = ast.parse(path.read_text(), feature_version=(3, 8))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert functions
+    for node in functions:
+        arguments = [*node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        annotations = [node.returns, *(item.annotation for item in arguments if item)]
+        new = [item for item in annotations if isinstance(item, ast.BinOp | ast.Subscript)]
+        assert [ast.unparse(item) for item in new] == [], node.name

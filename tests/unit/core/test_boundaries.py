@@ -1,4 +1,3 @@
-import itertools
 import json
 import math
 
@@ -27,7 +26,9 @@ def test_the_table_holds_what_its_program_computes():
 
 
 def test_every_stored_row_is_complete():
-    for row in json.loads(TABLE.read_text())["boundaries"]:
+    rows = json.loads(TABLE.read_text())["boundaries"]
+    assert rows
+    for row in rows:
         assert len(row["values"]) == row["horizon"] - row["first"] + 1
         assert min(row["values"]) > 1.5
 
@@ -89,8 +90,8 @@ def test_what_is_not_stored_is_computed():
 
 def test_more_comparisons_need_more():
     for first, level in ((4, 0.025), (10, 0.05)):
-        rows = [find_boundary(level / m, first).values for m in (1, 5, 20, 25)]
-        assert all(a < b for low, high in itertools.pairwise(rows) for a, b in zip(low, high, strict=True))
+        rows = np.array([find_boundary(level / m, first).values for m in (1, 5, 20, 25)])
+        assert np.diff(rows, axis=0).min() > 0
 
 
 @pytest.mark.parametrize("wrong", [(0.0, 4, 60), (0.2, 4, 60), (0.025, 2, 60), (0.025, 30, 20)])

@@ -1,9 +1,10 @@
 import copy
+import shutil
 
 import pytest
 from edgeproof.core.campaign import builder_of, expand_campaign, read_catalogue
 from edgeproof.core.errors import UserError
-from edgeproof.core.layout import Cell
+from edgeproof.core.layout import REPOSITORY, Cell
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,3 +192,10 @@ def test_calibration_has_one_cell_per_device_and_adds_none_to_the_campaign():
 def test_a_calibration_that_cannot_be_is_named(change, message):
     with pytest.raises(UserError, match=message):
         expand_campaign(changed(calibration=CALIBRATION | change), CATALOGUES)
+
+
+def test_locks_of_editors_are_not_entries(tmp_path):
+    shutil.copytree(REPOSITORY / "config/devices", tmp_path / "devices")
+    (tmp_path / "devices/.#local.yaml").symlink_to("somebody@somewhere.1234")  # Emacs, while the file is edited
+    (tmp_path / "devices/._local.yaml").write_bytes(b"\0\5\x16\7Mac OS X")  # macOS, on a foreign file system
+    assert list(read_catalogue("device", tmp_path)) == list(read_catalogue("device", REPOSITORY / "config"))

@@ -22,7 +22,9 @@ def test_models_are_told_by_where_they_come_from(cells):
 
 
 def test_a_recipe_is_a_script(cells):
-    for model in cells.models_of("recipe"):
+    models = cells.models_of("recipe")
+    assert models
+    for model in models:
         assert cells.recipe_script(model).startswith("scripts/recipe_")
 
 

@@ -4,7 +4,7 @@ import stat
 import pytest
 from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, atomic_write, sha256_file
+from edgeproof.core.files import atomic_path, atomic_write, require_no_pointer, sha256_file
 
 
 def test_digest_is_sha256_of_the_bytes(tmp_path):
@@ -43,3 +43,11 @@ def test_user_error_is_one_line_and_exit_code_2(capsys):
     assert run(main, []) == 2
     assert capsys.readouterr().err == "error: a.yaml: key is wrong\n"
     assert run(lambda argv: None, []) == 0
+
+
+def test_a_git_lfs_pointer_is_not_the_file(tmp_path):
+    (tmp_path / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(UserError, match=r"a Git LFS pointer instead of the file; fetch it: git lfs pull --include"):
+        require_no_pointer(tmp_path / "model.onnx")
+    (tmp_path / "text").write_text("version")
+    require_no_pointer(tmp_path / "text")

@@ -73,7 +73,9 @@ def calls(starts, count, seed=1, sd=0.02):
 
 def test_percentiles_are_those_of_all_calls_and_lie_in_their_interval():
     processes = calls(12, 400)
-    for found in find_percentiles(processes, (0.5, 0.9, 0.99)):
+    percentiles = find_percentiles(processes, (0.5, 0.9, 0.99))
+    assert [found.fraction for found in percentiles] == [0.5, 0.9, 0.99]
+    for found in percentiles:
         pooled = np.quantile(np.concatenate(processes), found.fraction, method="inverted_cdf")
         assert found.value == pytest.approx(pooled)
         assert found.low < found.value < found.high

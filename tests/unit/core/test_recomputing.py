@@ -1,6 +1,7 @@
 """Claims against what is computed: the first difference is named, and only rounding is forgiven."""
 
 import copy
+import re
 
 import pytest
 from edgeproof.core.errors import UserError
@@ -16,12 +17,17 @@ VALUES = st.recursive(
 
 
 def claim(claimed, computed):
-    must_follow(claimed, computed, "", "a.json", "the samples")
+    """Check a claim; return what the check says of it, None if nothing."""
+    try:
+        must_follow(claimed, computed, "", "a.json", "the samples")
+    except UserError as error:
+        return str(error)
+    return None
 
 
 @given(VALUES)
 def test_every_value_follows_from_itself(value):
-    claim(copy.deepcopy(value), value)
+    assert claim(copy.deepcopy(value), value) is None
 
 
 @pytest.mark.parametrize(
@@ -41,9 +47,8 @@ def test_every_value_follows_from_itself(value):
     ],
 )
 def test_the_first_difference_is_named(claimed, computed, message):
-    with pytest.raises(UserError, match=message):
-        claim(claimed, computed)
+    assert re.search(message, claim(claimed, computed))
 
 
 def test_rounding_and_whole_numbers_written_as_such_are_forgiven():
-    claim({"a": 1.0 + 1e-12, "b": 2, "c": [3]}, {"a": 1.0, "b": 2.0, "c": (3,)})
+    assert claim({"a": 1.0 + 1e-12, "b": 2, "c": [3]}, {"a": 1.0, "b": 2.0, "c": (3,)}) is None

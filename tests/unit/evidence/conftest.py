@@ -34,7 +34,7 @@ COMPARISONS = [
 ]
 
 
-NOISE = [f"results/calibration/{device}/noise.json" for device in ("desk", "board")]
+NOISE = [f"results/calibration/digits-cnn/ort-cpu/{device}/fp32/quick/noise.json" for device in ("desk", "board")]
 
 
 @pytest.fixture

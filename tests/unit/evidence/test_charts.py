@@ -29,7 +29,9 @@ def test_cells_without_samples_are_named(figures):
 
 
 def test_positions_are_percent_and_in_order(figures):
-    for row in (row for figure in figures for part in figure["parts"] for row in part["rows"]):
+    rows = [row for figure in figures for part in figure["parts"] for row in part["rows"]]
+    assert rows
+    for row in rows:
         assert 0 <= row["box"]["x"] <= row["half"]["x"] <= row["half"]["end"] <= row["box"]["end"] <= 100
         assert row["band"]["x"] <= row["median"] <= row["band"]["end"]
         assert len(row["dots"]) == 5

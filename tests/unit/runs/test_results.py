@@ -165,7 +165,7 @@ def test_samples_swapped_between_cells_are_refused(tmp_path):
     left_text, right_text = left.read_text(), right.read_text()
     left.write_text(right_text)
     right.write_text(left_text)
-    for path in paths:
+    for path in (paths[0], paths[1]):
         with pytest.raises(UserError, match="not the samples measured"):
             read_result(path)
 

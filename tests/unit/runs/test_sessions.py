@@ -1,61 +1,85 @@
+"""Sessions of one arm: attempts of the store, found by their key; failures leave an attempt that says why."""
+
 import json
 import sys
 
+import numpy as np
 import pytest
+from edgeproof.core.attempts import list_attempts
 from edgeproof.core.errors import UserError
-from edgeproof.runs.numbered_attempts import close_failed, open_attempt
-from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
+from edgeproof.runs.sessions import SessionSetup, run_session
+
+PROTOCOL = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 5, "min_seconds": 0, "max_timer_share": 0.01}
 
 
-def test_attempts_are_numbered_and_never_overwritten(tmp_path):
-    first, second = open_attempt(tmp_path, {"a": 1}), open_attempt(tmp_path, {"a": 2})
-    assert (first.name, second.name) == ("0001", "0002")
-    assert json.loads((first / "spec.json").read_text()) == {"a": 1}
-    (tmp_path / "attempts" / "0041").mkdir()
-    assert open_attempt(tmp_path, {}).name == "0042"
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs a session of a fake arm in a repository of its own; options change the device."""
+    monkeypatch.chdir(tmp_path)
+    artifact = tmp_path / "artifact.json"
+    artifact.write_text(json.dumps({"seed": "s", "latency_ms": 1.0, "outputs": [["y", [1, 3]]]}))
+    np.savez(tmp_path / "inputs.npz", **{"inputs/x": np.zeros((2, 4), "float32")})
+    arm = {"backend": "fake", "precision": "fp32", "artifact": str(artifact), "runtime": {}}
+
+    def measure(index=0, interpreter=sys.executable, inputs="inputs.npz", protocol=PROTOCOL, **device):
+        place = {"name": "d", "lock": str(tmp_path / "lock"), **device}
+        setup = SessionSetup(tmp_path / inputs, place, protocol, interpreter)
+        return run_session(tmp_path, "m/p/d/fp32", {"candidate": arm}, ["candidate"], setup, index)
+
+    measure.artifact = artifact
+    return measure
 
 
-def test_failure_is_recorded_and_named(tmp_path):
-    attempt = open_attempt(tmp_path, {})
-    error = close_failed(attempt, "m/p/d/fp32", {"kind": "link_lost", "message": "no route"})
-    assert isinstance(error, UserError) and "no verdict (link_lost): no route" in str(error)
-    assert json.loads((attempt / "failure.json").read_text())["kind"] == "link_lost"
+def failure_of(tmp_path):
+    (attempt,) = list_attempts(tmp_path)
+    assert not attempt.complete
+    return json.loads((attempt.folder / "failure.json").read_text())
 
 
-def run(tmp_path, interpreter=sys.executable, **device):
-    protocol = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 5, "min_seconds": 0, "max_timer_share": 0.01}
-    arm = {"backend": "none", "precision": "fp32", "artifact": "x", "runtime": {}}
-    place = {"name": "d", "lock": str(tmp_path / "lock"), **device}
-    setup = SessionSetup(tmp_path / "inputs.npz", place, protocol, interpreter)
-    return run_session(tmp_path, "m/p/d/fp32", {"candidate": arm}, ["candidate"], setup)
+def test_a_session_with_the_same_key_is_not_measured_again(tmp_path, run):
+    first = run()
+    again = run()
+    assert again.attempt == first.attempt and len(list_attempts(tmp_path)) == 1
+    np.testing.assert_array_equal(again.samples[0], first.samples[0])
+    assert run(index=1).attempt != first.attempt and run(index=None).attempt.name.startswith("0003-")
 
 
-def test_missing_interpreter_is_no_verdict_and_leaves_an_attempt(tmp_path):
+@pytest.mark.parametrize("change", ["artifact", "timing", "device"])
+def test_what_decides_the_raw_times_makes_another_key(run, change):
+    first = run()
+    if change == "artifact":
+        run.artifact.write_text(run.artifact.read_text().replace("1.0", "2.0"))
+    options = {"timing": {"protocol": {**PROTOCOL, "min_samples": 6}}, "device": {"core": 1}, "artifact": {}}
+    assert run(**options[change]).attempt != first.attempt
+
+
+def test_how_long_to_wait_and_how_many_processes_are_in_no_key(run):
+    assert run(timeout_s=77, protocol={**PROTOCOL, "processes": 9}).attempt == run().attempt
+
+
+@pytest.mark.parametrize("name", ["session.json", "process-000/samples.npy"])
+def test_an_edited_file_of_a_session_is_named(run, name):
+    path = run().attempt / "session" / name
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(UserError, match=f"{name}: was changed since it was measured"):
+        run()
+
+
+def test_missing_interpreter_is_no_verdict_and_leaves_an_attempt(tmp_path, run):
     with pytest.raises(UserError, match=r"no verdict \(agent_error\).*/no/such/python"):
-        run(tmp_path, interpreter="/no/such/python")
-    assert (tmp_path / "attempts/0001/failure.json").exists()
+        run(interpreter="/no/such/python")
+    assert failure_of(tmp_path)["kind"] == "agent_error"
 
 
-def test_wrong_board_is_no_verdict(tmp_path):
+def test_wrong_board_is_no_verdict(tmp_path, run):
     with pytest.raises(UserError, match=r"no verdict \(wrong_device\)"):
-        run(tmp_path, board_contains="no such board")
+        run(board_contains="no such board")
+    assert failure_of(tmp_path)["kind"] == "wrong_device"
 
 
-def test_agent_that_crashes_leaves_its_last_words(tmp_path):
+def test_agent_that_crashes_leaves_its_last_words(tmp_path, run):
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
     with pytest.raises(UserError, match="no verdict"):
-        run(tmp_path)  # the inputs are not there
-    assert "inputs.npz" in (tmp_path / "attempts/0001/failure.json").read_text()
-
-
-def test_agent_digest_changes_with_any_of_its_files(tmp_path, monkeypatch):
-    folder = tmp_path / "edgeproof/agent/backends"
-    folder.mkdir(parents=True)
-    digests = []
-    monkeypatch.setattr("edgeproof.runs.sessions.SCRIPTS", tmp_path)
-    for path, text in ((folder / "a.py", "1"), (folder / "a.py", "2"), (folder.parent / "b.py", "")):
-        path.write_text(text)
-        digests.append(digest_agent())
-    (folder / "a.py").rename(folder / "c.py")
-    assert len({*digests, digest_agent()}) == 4
-    (folder / "notes.txt").write_text("no code")
-    assert digest_agent() not in digests
+        run(inputs="broken.npz")
+    assert failure_of(tmp_path)["message"]

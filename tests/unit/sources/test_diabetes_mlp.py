@@ -71,6 +71,7 @@ def test_gradients_are_those_of_the_loss(monkeypatch):
         return float(((diabetes_mlp.predict(parameters, inputs) - targets) ** 2).mean()) / 2
 
     gradients = diabetes_mlp.compute_gradients(parameters, inputs, targets, generator)
+    assert set(gradients) == set(parameters)
     for name, gradient in gradients.items():
         flat, step = parameters[name].reshape(-1), 1e-6
         flat[0] += step

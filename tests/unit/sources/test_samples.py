@@ -256,3 +256,27 @@ def test_a_regression_needs_targets_that_fit_its_first_output(tmp_path):
         changed = {"inputs/input": found["inputs/input"]} | ({} if targets is None else {"targets": targets})
         with pytest.raises(UserError, match=message):
             check_samples(identity, calibration, changed, "regression")
+
+
+def test_random_samples_get_the_sizes_that_the_model_leaves_open(tmp_path):
+    identity = make_identity([("x", "float32", ["n", 3, "h", "w"]), ("z", "float32", [1, 2])])
+    spec = {**RANDOM, "shapes": {"x": [1, 3, 4, 6]}}
+    document, calibration, evaluation = make(tmp_path, spec, identity=identity)
+    assert calibration["inputs/x"].shape == (200, 3, 4, 6) and evaluation["inputs/z"].shape == (8, 2)
+    assert document["kind"] == "random"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ({"x": [1, 3, 4]}, r"shapes: x is \[1, 3, 4\], but the model has"),
+        ({"x": [1, 2, 4, 6]}, r"only open axes can be sized"),
+        ({"x": [2, 3, 4, 6]}, r"its first axis is the batch, which is 1"),
+        ({"y": [1, 3, 4, 6]}, r"'y' is not an input of the model; it has x"),
+        ({}, r"every dimension after the batch must be known"),
+    ],
+)
+def test_sizes_that_contradict_the_model_are_refused(tmp_path, shapes, message):
+    identity = make_identity([("x", "float32", ["n", 3, "h", "w"])])
+    with pytest.raises(UserError, match=message):
+        make(tmp_path, {**RANDOM, "shapes": shapes}, identity=identity)

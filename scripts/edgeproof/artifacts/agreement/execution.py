@@ -1,7 +1,6 @@
 """Running an artifact on samples with the agent's `infer`, in a process of the interpreter that has the runtime."""
 
 import json
-import os
 import signal
 import subprocess
 import tempfile
@@ -12,9 +11,9 @@ import numpy as np
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.processes import child_environment
 from edgeproof.core.tensors import read_tensors
 
-SCRIPTS = Path(__file__).resolve().parents[3]
 _CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 _OUTPUT_PREFIX = "outputs/"
 
@@ -49,7 +48,7 @@ def infer_outputs(
         try:
             process = subprocess.run(
                 command,
-                env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+                env=child_environment(interpreter),
                 capture_output=True,
                 text=True,
                 errors="replace",

@@ -17,10 +17,10 @@ from edgeproof.artifacts.toolchains.environments import open_toolchain
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.processes import child_environment
 
 from .build_failures import explain_failure
 
-SCRIPTS = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # names inside artifacts depend on the order of sets
     "CUDA_VISIBLE_DEVICES": "-1",  # a GPU would compute other values than other machines
@@ -38,8 +38,8 @@ def start_converter(name: str, toolchain: str | Path) -> Iterator["Converter"]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-build-")))
         for folder in ("out", "tmp"):
             (scratch / folder).mkdir()
-        environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(scratch / "tmp")}
-        # Tools call each other by name: onnx2tf looks for onnxsim on the PATH, and goes on without it.
+        environment = child_environment(interpreter, {**ENVIRONMENT, "TMPDIR": str(scratch / "tmp")})
+        # Tools call each other by name: onnx2tf finds onnxsim on the PATH, or goes without.
         environment["PATH"] = os.pathsep.join([str(Path(interpreter).parent), environment.get("PATH", os.defpath)])
         process = subprocess.Popen(
             [interpreter, "-m", "edgeproof.converters", name, "-", str(scratch / "out")],

@@ -4,7 +4,6 @@ They are started like the others (see `converters.protocol`), but without a tool
 """
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,12 +13,12 @@ import onnx
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.processes import child_environment
 
 from .boards import run_tool
 from .build_failures import BuildError, explain_failure
 from .build_job import BuildJob
 
-SCRIPTS = Path(__file__).resolve().parents[3]
 _PACKAGES = {  # converter: the module that it needs, and how to get it
     "tensorrt_calibration": (
         "tensorrt",
@@ -50,8 +49,7 @@ def run_converter(
     out.mkdir()
     spec_path = scratch / "spec.json"
     spec_path.write_text(json.dumps(spec))
-    environment = {**os.environ, "TMPDIR": str(scratch)}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SCRIPTS), environment.get("PYTHONPATH")]))
+    environment = child_environment(python, {"TMPDIR": str(scratch)})
     argv = [python, "-m", "edgeproof.converters", name, str(spec_path), str(out)]
     code, text = run_tool(argv, out, environment, timeout_s)
     atomic_write(job.log, text.replace(str(scratch), "SCRATCH"))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeproof.core.campaign import CATALOGUES
+from edgeproof.core.campaign import CATALOGUES, list_entries
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
@@ -20,7 +20,7 @@ _LEVELS = 4  # model, preset, builder, precision
 
 def list_names(kind: str, root: str | Path = REPOSITORY) -> list[str]:
     """Return the names of all models, presets, devices, … in the configuration, sorted. `kind`: which of these."""
-    return sorted(path.stem for path in (Path(root) / "config" / CATALOGUES[kind]).glob("*.yaml"))
+    return [path.stem for path in list_entries(Path(root) / "config" / CATALOGUES[kind])]
 
 
 def check_name(kind: str, value: str, root: str | Path = REPOSITORY) -> str:

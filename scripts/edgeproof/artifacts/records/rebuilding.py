@@ -22,6 +22,7 @@ from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, is_file, sha256_file
 from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
+from edgeproof.core.processes import child_environment
 
 from .artifact_members import MOST_NAMED, Difference, compare_artifacts
 from .manifest_lookup import NAME, read_entry, root_of
@@ -150,7 +151,13 @@ def claim_folder(output: str | Path | None, root: Path, cell: Json) -> Path:
 def run_build(command: list[str], log: str | Path) -> None:
     """Run a build script and write its output to `log`; UserError with its last line unless it reached a verdict."""
     process = subprocess.run(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        cwd=REPOSITORY,
+        env=child_environment(command[0]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
     atomic_write(log, process.stdout)
     if process.returncode:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgeproof.agent import driving, interleaving
-from edgeproof.agent.pairs import run_pairs
+from edgeproof.agent.pair_session import run_pairs
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROTOCOL = {
@@ -239,11 +239,22 @@ def test_real_arms_are_timed_with_cold_start_memory_and_clock(tmp_path, spec, ti
     assert set(record["environment"]["after"]) == set(record["environment"]["before"])
 
 
+def heed_signals():
+    """Make a child heed what it inherits as ignored: SIGHUP under nohup, SIGINT behind a shell's `&`."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(spec, tmp_path):
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-m", "edgeproof.agent", "pairs", str(tmp_path / "spec.json"), str(tmp_path / "out")]
     return subprocess.Popen(
-        command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=heed_signals,
     )
 
 
@@ -287,7 +298,7 @@ def test_no_process_is_left_when_a_session_is_ended(tmp_path, spec, tiny_model, 
         descriptors = [os.pidfd_open(pid) for pid in pids.values()]
         assert not select.select(descriptors, [], [], 0)[0]  # both live
         session.send_signal(number)
-        session.wait()
+        session.wait(timeout=60)
         wait_for_end(descriptors)
     record = json.loads((tmp_path / "out/session.json").read_text())
     assert record["pairs"] == []
@@ -300,7 +311,7 @@ def test_pairs_so_far_are_kept_when_a_session_is_ended(tmp_path, spec):
         read_until(session, "pair")
         read_until(session, "live")
         session.send_signal(signal.SIGINT)
-        session.wait()
+        session.wait(timeout=60)
     record = json.loads((tmp_path / "out/session.json").read_text())
     assert record["ended_by"] == "interrupted" and record["pairs"][0]["status"] == "ok"
     assert load(tmp_path, 0, "blocks").shape[0] == 2

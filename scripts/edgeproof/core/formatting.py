@@ -137,4 +137,4 @@ def first_up(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return text with ordinary spaces and signs, for Markdown and terminals."""
-    return text.replace(SPACE, " ").replace(MINUS, "-") if isinstance(text, str) else text
+    return text.replace(SPACE, " ").replace(MINUS, "-")

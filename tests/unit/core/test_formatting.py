@@ -1,7 +1,7 @@
 """Numbers as text."""
 
 import pytest
-from edgeproof.evidence.formatting import (
+from edgeproof.core.formatting import (
     MINUS,
     SPACE,
     choose_unit,

@@ -1,0 +1,206 @@
+"""What a comparison's report says, in sentences: the same ones on the page, in `report.md` and in the terminal.
+
+Numbers have narrow spaces before their units; `core.formatting.plain` makes ordinary ones of them.
+"""
+
+import math
+from collections.abc import Mapping
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.formatting import (
+    DASH,
+    SPACE,
+    decimals_for,
+    first_up,
+    format_fixed,
+    format_limit,
+    format_number,
+    format_percent,
+    format_signed,
+    plural,
+)
+
+from .verdict_texts import INTERLEAVING, REASONS
+
+_SIDE_FIELDS = ("model", "preset", "precision", "device")
+
+
+def name_sides(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, str]:
+    """Return names of both sides: the values of the fields that differ; ("itself", "the same artifact") if none do."""
+    fields = [field for field in _SIDE_FIELDS if left[field] != right[field]]
+    if not fields:
+        return "itself", "the same artifact"
+    left_name, right_name = (" · ".join(side[field] for field in fields) for side in (left, right))
+    return left_name, right_name
+
+
+def describe_verdict(report: Json) -> str:
+    """Return the verdict as one sentence with ratio, interval and cost; no number where there is no difference."""
+    left, right = name_sides(report["left"], report["right"])
+    verdict, effect = report["verdict"], report["effect"] or report["between_sessions"]
+    if report["comparable"] == "no":
+        fields = ", ".join(reason["field"].replace("_", " ") for reason in report["reasons"])
+        return f"Not comparable: {left} and {right} differ in {fields}."
+    if verdict in ("failed", "not-comparable") or effect is None:
+        return _end(f"{_START[verdict]}: {report['explanation'] or 'nothing was measured'}")
+    cost = _name_cost(report)
+    if effect["interval_low"] is None:
+        ratio = format_number(effect["ratio"])
+        return f"{_START[verdict]}: {right} took {ratio} times as long as {left}, too little for an interval; {cost}."
+    low, ratio, high = effect["interval_low"], effect["ratio"], effect["interval_high"]
+    margin = format_limit(report["design"]["margin"], share=True)
+    if verdict == "faster":
+        return _end(f"{_start(right)} is {_name_ratio(1 / high, 1 / ratio, 1 / low, 'as fast as ' + left)}, {cost}")
+    if verdict == "slower":
+        return _end(f"{_start(right)} takes {_name_ratio(low, ratio, high, 'as long as ' + left)}, {cost}")
+    if verdict == "equivalent":
+        if report["effect"]:
+            low, high = effect["equivalence_low"], effect["equivalence_high"]
+        takes = _name_ratio(low, ratio, high, "as long")
+        return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: it takes {takes}, {cost}")
+    takes = _name_ratio(low, ratio, high, "as long as " + left)
+    return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
+
+
+def describe_reason(report: Json) -> str | None:
+    """Return why a comparison is undecided, None where it is not, or where the verdict's sentence says all."""
+    return REASONS[report["reason"]] if report["reason"] else None
+
+
+def describe_remedy(report: Json) -> str | None:
+    """Return what would decide an undecided comparison and what to do for it, None where nothing would."""
+    if report["between_sessions"] and report["explanation"]:
+        return _end(first_up(report["explanation"]))
+    if not report["further_pairs"]:
+        return None
+    pairs, cost = report["pairs"] + report["further_pairs"], ""
+    asked = f"`pairs: {pairs}`"
+    if report["further_seconds"] is not None:
+        cost = f" ({_seconds(report['further_seconds'])})"
+        asked += f" and `seconds: {math.ceil(report['seconds'] + report['further_seconds'])}`"
+    return (
+        f"About {plural(report['further_pairs'], 'further pair')}{cost} would probably decide: give "
+        f"`{report['comparison']}` {asked} in the campaign file and run `snakemake` again. "
+        f"The {plural(report['pairs'], 'pair')} so far {'is' if report['pairs'] == 1 else 'are'} kept."
+    )
+
+
+def describe_grounds(report: Json) -> list[str]:
+    """Return what the verdict rests on and what it does not say, one line each."""
+    effect, design = report["effect"], report["design"]
+    lines = [line for line in (_describe_modes(report), _describe_interference(report)) if line]
+    if effect:
+        lines.append(_describe_level(effect, design))
+        correlation = design["correlation"]
+        if correlation["source"] == "calibration":
+            lines.append(
+                f"Neighbouring pairs are taken to correlate by {format_number(correlation['correlation'], 2)}, which "
+                f"{plural(correlation['pairs'], 'calibration pair')} of this device allow."
+            )
+        elif effect["wider_low"] is not None:
+            wider = _join(effect["wider_low"], effect["ratio"], effect["wider_high"])[1]
+            lines.append(
+                f"The device is not calibrated, so a correlation of {format_number(correlation['correlation'], 2)} "
+                f"between neighbouring pairs is assumed; at 0.5 the time of right / left would be {wider}."
+            )
+        lines.append(
+            f"It speaks of starts like the {effect['pairs']} seen; a kind of start that is rarer than "
+            f"{format_percent(effect['rare_starts'], 2)} may be missing."
+        )
+        if not report["noise"]:
+            lines.append("The left cell is not calibrated, so what a verdict costs on it is not known.")
+    return lines
+
+
+def describe_interleaving(report: Json) -> str | None:
+    """Return how the arms took turns, None where nothing was measured."""
+    modes = dict.fromkeys(session["interleaving"]["mode"] for session in report["sessions"])
+    words = [INTERLEAVING[mode] for mode in modes if mode]
+    reasons = dict.fromkeys(session["interleaving"]["reason"] for session in report["sessions"])
+    because = "; ".join(reason for reason in reasons if reason)
+    return " and ".join(words) + (f" ({because})" if because else "") if words else None
+
+
+def describe_cost(noise: Json, effect: float) -> str:
+    """Return what a verdict costs on a calibrated cell for a true difference (a fraction): pairs and seconds."""
+    found = next((entry for entry in noise["expected"] if entry["effect"] == effect), None)
+    if found is None or found["pairs"] is None:
+        decided = "" if found is None else f" (decided in {format_percent(found['decided'], 2)} of comparisons)"
+        return f"more pairs than the test allows{decided}"
+    cost = "" if found["seconds"] is None else f", {_seconds(found['seconds'])}"
+    return f"about {plural(found['pairs'], 'pair')}{cost}"
+
+
+_START = {
+    "failed": "Failed",
+    "not-comparable": "No difference",
+    "undecided": "Undecided",
+}
+
+
+def _describe_level(effect: Json, design: Json) -> str:
+    confidence = f"{100 * effect['confidence']:.4g}{SPACE}%"
+    if design["comparisons"] == 1:
+        return f"The interval holds at a confidence of {confidence}, whenever the pairs stopped."
+    return (
+        f"The interval holds at a confidence of {confidence}, whenever the pairs stopped: the campaign's "
+        f"{design['comparisons']} comparisons share {format_percent(design['level'] * design['comparisons'])} of error."
+    )
+
+
+def _describe_modes(report: Json) -> str | None:
+    modes = report["modes"]
+    if modes is None:
+        return None
+    sides: list[str] = []
+    for side in ("left", "right"):
+        levels = [
+            f"{format_number(mode['level_ms'])}{SPACE}ms ({plural(mode['starts'], 'start')})" for mode in modes[side]
+        ]
+        sides.append(f"{side} {', '.join(levels)}")
+    return f"Starts jump between levels: {'; '.join(sides)}."
+
+
+def _describe_interference(report: Json) -> str | None:
+    """Return what taking turns changes, where it is at least half of the margin or cannot be told from that."""
+    found = report["interference"]
+    if found is None or found["low"] is None:
+        return None
+    half = math.log1p(report["design"]["margin"]) / 2
+    if report["reason"] != "interference" and abs(found["difference"]) < half:
+        return None
+    middle, low, high = (format_signed(100 * math.expm1(found[key]), 2) for key in ("difference", "low", "high"))
+    return f"Taking turns changes the right arm by {middle}{SPACE}% ({low} to {high}{SPACE}%) more than the left."
+
+
+def _name_ratio(low: float, ratio: float, high: float, unit: str) -> str:
+    """Return "1.58 times as fast as fp32 (1.55–1.61)"."""
+    middle, span = _join(low, ratio, high)
+    return f"{middle} times {unit} ({span})"
+
+
+def _join(low: float, ratio: float, high: float) -> tuple[str, str]:
+    """Return (ratio, interval) as texts with the digits that the interval supports."""
+    decimals = max(2 if ratio < 10 else 0, decimals_for(ratio, low, high) - 1)
+    low_text, middle, high_text = (format_fixed(value, decimals) for value in (low, ratio, high))
+    return middle, f"{low_text}{DASH}{high_text}"
+
+
+def _name_cost(report: Json) -> str:
+    sessions = report["between_sessions"]
+    if report["effect"] or not sessions:
+        return f"{_seconds(report['seconds'])}, {plural(report['pairs'], 'pair')}"
+    return f"from {sessions['left_sessions']} and {plural(sessions['right_sessions'], 'session')}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{format_fixed(seconds, 0 if seconds >= 9.95 else 1)}{SPACE}s"
+
+
+def _start(name: str) -> str:
+    """Capitalise "the same artifact"; leave names of presets and precisions as they are."""
+    return first_up(name) if name.startswith("the ") else name
+
+
+def _end(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,138 @@
+"""The texts of `edgeproof new model`: a model's configuration, and a campaign that compares its precisions."""
+
+import json
+from typing import Any
+
+from edgeproof.core.configuration import Json
+
+_MODEL = """\
+# {title}
+# Written by `edgeproof new model`. Every key: config/README.md.
+description: {description}
+source:
+  kind: file
+  path: {path}
+  sha256: {sha256}   # another file under this name is refused
+{task_comment}
+task: {task}
+{samples}
+"""
+
+_FILES = """\
+# {origin}.
+# {left_out}The rest was shuffled and split: the first set chooses the ranges of int8, the second evaluates.
+samples:
+  kind: file
+  calibration: {calibration}
+  calibration_sha256: {calibration_sha256}
+  evaluation: {evaluation}
+  evaluation_sha256: {evaluation_sha256}"""
+
+_RANDOM = """\
+# Random values, the same in every run. They show size, latency and whether outputs agree; for accuracy, give real
+# samples: edgeproof new model PATH --samples FILE_OR_FOLDER
+samples:
+  kind: random
+  seed: {seed}
+  calibration: 256   # samples that choose the ranges of int8
+  evaluation: 64     # samples on which artifacts are compared with the model"""
+
+_TASKS = {
+    "classification": "# The first output holds a score per class; accuracy is the share of right ones.",
+    "regression": "# The first output holds the predicted number; accuracy is its root mean square error.",
+    "none": "# Outputs are compared with those of the model, and nothing is said about accuracy.",
+}
+
+_CAMPAIGN = """\
+# {name} as {first} against its other precisions:
+#     .venv/bin/snakemake --profile {profile} --configfile config/{name}.yaml
+# This file is laid over config/config.yaml, the demo: a key here replaces the demo's, and `null` takes one away.
+# `edgeproof campaign config/{name}.yaml` shows the result. Every key: config/README.md.
+campaign: {name}
+
+# How long is measured: quick for a first look, standard or publishable for numbers that you show to others.
+protocol: {protocol}
+
+# When two results may be compared: a file in config/policies/.
+policy: strict
+devices: [{device}]
+
+# The cells: every combination of these lists is built and measured.
+matrices:
+  - models: [{name}]
+    presets: [{preset}]     # more of them: config/presets/, or edgeproof new preset NAME --from {preset}
+    precisions: [{precisions}]
+
+# The same artifact against itself, before anything is compared: what can this device tell apart?
+calibration: {{model: {name}, preset: {preset}, precision: {first}, pairs: 10, sessions: 1}}
+
+# `right` takes from `left` what it does not name; `varies` says what is under study and may therefore differ.
+{comparisons}
+# What the demo may have besides, and this campaign does not want.
+tables: null
+pipelines: null
+regressions: null
+criteria: null
+
+gate:
+  tolerate: [unstable]   # a shared machine may be too noisy to judge a cell; the report says so
+"""
+
+_COMPARISON = """\
+  - name: {name}-{left}-vs-{right}
+    left: {{model: {name}, preset: {preset}, precision: {left}}}
+    right: {{precision: {right}}}
+    varies: [precision]
+"""
+
+
+def quote(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def render_model(identity: Json, path: str, task: str, samples: str) -> str:
+    """Return `config/models/NAME.yaml`. `samples`: from `render_files` or `render_random`."""
+    inputs = ", ".join(f"{item['name']} {item['dtype']} {item['shape']}" for item in identity["inputs"])
+    return _MODEL.format(
+        title=f"{identity['model']}: {identity['parameters']:,} parameters, {identity['bytes'] / 1e6:.2f} MB",
+        description=quote(f"{identity['model']}; inputs {inputs}"),
+        path=quote(path),
+        sha256=identity["sha256"],
+        task=task,
+        task_comment=_TASKS[task],
+        samples=samples,
+    )
+
+
+def render_files(origin: str, duplicates: int, digests: dict[str, tuple[str, str]]) -> str:
+    """Return the samples of a model from files. `digests`: {calibration, evaluation: (path, sha256)}."""
+    values = {}
+    for key, (path, sha256) in digests.items():
+        values |= {key: quote(path), f"{key}_sha256": sha256}
+    left_out = f"{duplicates} samples that occur twice were left out. " if duplicates else ""
+    return _FILES.format(origin=" ".join(origin.split()), left_out=left_out, **values)
+
+
+def render_random(shapes: dict[str, list[int]], seed: int = 0) -> str:
+    """Return random samples of a model. `shapes`: of the inputs that leave axes open, with the batch."""
+    lines = "".join(f"\n    {quote(name)}: {shape}" for name, shape in shapes.items())
+    return _RANDOM.format(seed=seed) + (f"\n  shapes:            # of one call, batch included{lines}" if lines else "")
+
+
+def render_campaign(name: str, precisions: list[str], where: dict[str, str]) -> str:
+    """Return `config/NAME.yaml`: the first precision is compared with each of the others.
+
+    `where`: names of preset, device, protocol and profile.
+    """
+    first, *others = precisions
+    compared = "".join(
+        _COMPARISON.format(name=name, preset=where["preset"], left=first, right=other) for other in others
+    )
+    return _CAMPAIGN.format(
+        **where,
+        name=name,
+        first=first,
+        precisions=", ".join(precisions),
+        comparisons=f"comparisons:\n{compared}" if compared else "comparisons: []   # the preset has one precision\n",
+    )

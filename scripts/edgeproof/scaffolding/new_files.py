@@ -1,0 +1,81 @@
+"""New files of the configuration: names that are free, all files or none, and what to do next."""
+
+import argparse
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Generator, Iterable
+from pathlib import Path
+
+from edgeproof.core.campaign import CATALOGUES, list_entries
+from edgeproof.core.command_line import show
+from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.yaml_files import parse_yaml
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def require_name(name: str) -> str:
+    """Return a name that configuration files may have; UserError for another."""
+    if not _NAME.fullmatch(name) or not isinstance(parse_yaml(name, name), str):
+        meant = make_name(name)
+        raise UserError(f"{name!r} cannot be a name; use lower-case letters, digits and hyphens, such as {meant}")
+    return name
+
+
+def make_name(text: str) -> str:
+    """Return a name made of a text: `ResNet 50_v2` becomes `resnet-50-v2`."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"
+    return name if isinstance(parse_yaml(name, name), str) else f"model-{name}"  # not 50, null or yes
+
+
+def require_entry(kind: str, name: str, root: Path) -> None:
+    """Raise UserError unless the configuration has an entry of this kind and name."""
+    folder = root / "config" / CATALOGUES[kind]
+    if not (folder / f"{name}.yaml").is_file():
+        known = ", ".join(path.stem for path in list_entries(folder))
+        raise UserError(f"{name!r} is not a {kind} in config/{CATALOGUES[kind]}/; it has {known}")
+
+
+def require_free(paths: Iterable[str], root: Path, remedy: str) -> None:
+    """Raise UserError if one of the files exists. `paths`: relative to `root`."""
+    for path in paths:
+        if os.path.lexists(root / path):
+            raise UserError(f"{path}: exists already; {remedy}, or remove it")
+
+
+@contextlib.contextmanager
+def add_files(root: Path) -> Generator[Path]:
+    """Yield a folder; on a clean exit its files get the same places below `root`, all or none, overwriting nothing."""
+    with tempfile.TemporaryDirectory(dir=root / "config", prefix=".new-") as name:
+        stage = Path(name)
+        yield stage
+        added: list[Path] = []
+        try:
+            for path in sorted(path for path in stage.rglob("*") if path.is_file()):
+                target = root / path.relative_to(stage)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.link(path, target)  # fails where a file is, unlike a rename
+                added.append(target)
+        except BaseException as error:
+            for path in added:
+                path.unlink()
+            if isinstance(error, FileExistsError):
+                raise UserError(f"{error.filename2}: exists already; nothing was written") from error
+            raise
+
+
+def place_file(stage: Path, path: str) -> Path:
+    """Return where a new file is made in the folder of `add_files`; its own folder is there."""
+    target = stage / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def tell(options: argparse.Namespace, files: Iterable[str], notes: list[str], following: str) -> ExitCode:
+    """Say what was written, what to know about it, and which command comes next; return GOOD."""
+    document = {"files": sorted(files), "notes": notes, "next": following}
+    lines = [*(f"wrote {path}" for path in sorted(files)), *notes, f"next: {following}"]
+    return show(options, document, lambda: lines)

@@ -1,0 +1,167 @@
+"""`edgeproof new model`: from an ONNX file to a model's configuration, its samples, and a campaign."""
+
+import argparse
+from pathlib import Path
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.tensors import write_tensors
+from edgeproof.core.yaml_files import parse_yaml, read_yaml
+from edgeproof.sources.copying import copy_model
+from edgeproof.sources.identity import describe_model
+from edgeproof.sources.samples import check_samples, size_axes
+
+from .image_folders import Preprocessing
+from .model_texts import render_campaign, render_files, render_model, render_random
+from .new_files import add_files, make_name, place_file, require_entry, require_free, require_name, tell
+from .sample_splits import Split, split_samples
+from .sample_tables import SampleTable, read_samples
+
+_DRAWN = {"float16", "float32", "float64", "int8", "uint8"}  # types for which random values mean something
+
+
+def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
+    """Write `config/models/NAME.yaml`, `config/NAME.yaml` and the samples' npz files; UserError for a mistake."""
+    path = Path(options.path)
+    name = require_name(options.name) if options.name else make_name(path.stem)
+    for kind in ("preset", "device", "protocol"):
+        require_entry(kind, getattr(options, kind), root)
+    model_yaml, campaign_yaml = f"config/models/{name}.yaml", f"config/{name}.yaml"
+    copied = f"config/models/{name}.onnx"
+    sets = {key: f"config/samples/{name}/{key}.npz" for key in ("calibration", "evaluation")}
+    files = [model_yaml, campaign_yaml, *[copied] * options.copy, *(sets.values() if options.samples else ())]
+    require_free(files, root, "choose another --name")
+
+    identity = describe_model(name, path)
+    shapes = read_shapes(options.shape, identity)
+    task, table = _choose_samples(options, identity, shapes)
+    split = table and split_samples(table)
+    if split:
+        check_samples(identity, split.calibration, split.evaluation, task)
+    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
+    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
+    with add_files(root) as stage:
+        if options.copy:
+            copy_model(path, identity["sha256"], place_file(stage, copied))
+        if table and split:
+            digests = {key: (place, _write_set(stage, place, split, key)) for key, place in sets.items()}
+            samples = render_files(table.origin, split.duplicates, digests)
+        else:
+            samples = render_random(shapes)
+        placed = copied if options.copy else relative_to_repository(path.resolve(), root)
+        text = render_model(identity, placed, task, samples)
+        validate(parse_yaml(text, model_yaml), "model", model_yaml)
+        place_file(stage, model_yaml).write_text(text)
+        where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
+        place_file(stage, campaign_yaml).write_text(render_campaign(name, preset["precisions"], where))
+    notes = _list_notes(table, split, task)
+    return tell(options, files, notes, f".venv/bin/snakemake --profile {profile} --configfile {campaign_yaml}")
+
+
+def read_shapes(arguments: list[str], identity: Json) -> dict[str, list[int]]:
+    """Return {input: shape of one call} of the `--shape` options; UserError unless each sizes axes of an input.
+
+    Refuses also a model that cannot be measured with one sample per call.
+    """
+    inputs = {item["name"]: item for item in identity["inputs"]}
+    shapes: dict[str, list[int]] = {}
+    for text in arguments:
+        name, equals, sizes = text.rpartition("=")
+        try:
+            shape = [int(size) for size in sizes.split(",")]
+        except ValueError:
+            shape = []
+        if not equals or not shape or min(shape) < 1:
+            raise UserError(f"--shape {text}: INPUT=N,… is needed, such as x=1,3,224,224")
+        if name not in inputs:
+            raise UserError(f"--shape {text}: {name!r} is not an input of the model; it has {', '.join(inputs)}")
+        shapes[name] = size_axes(inputs[name] | {"name": name}, {name: shape})
+    for item in identity["inputs"]:
+        if not item["shape"]:
+            raise UserError(f"input {item['name']!r} is a single number without a batch axis; it cannot be measured")
+        if item["shape"][0] != 1 and not isinstance(item["shape"][0], str):
+            raise UserError(
+                f"input {item['name']!r} has the shape {item['shape']}: a fixed batch of {item['shape'][0]}; export "
+                "the model with a batch of 1, or with an open batch axis"
+            )
+    return shapes
+
+
+def _choose_samples(
+    options: argparse.Namespace, identity: Json, shapes: dict[str, list[int]]
+) -> tuple[str, SampleTable | None]:
+    """Return the task, and the samples of the user; None for random ones."""
+    if options.samples:
+        inputs = [item | {"shape": size_axes(item, shapes)} for item in identity["inputs"]]
+        labels = Path(options.labels) if options.labels else None
+        source = Path(options.samples)
+        if not source.exists():
+            raise UserError(f"--samples {source}: there is no such file or folder")
+        table = read_samples(source, inputs, _read_preprocessing(options, inputs), labels, options.task)
+        answers = {"labels": "classification", "targets": "regression"}
+        found = next((task for name, task in answers.items() if name in table.arrays), "none")
+        _shape_targets(table, identity)
+        return options.task or found, table
+    for option in ("labels", "images", "scale"):
+        if getattr(options, option):
+            raise UserError(f"--{option} needs --samples FILE_OR_FOLDER")
+    if options.task in ("classification", "regression"):
+        raise UserError(f"--task {options.task} needs samples with answers: --samples FILE_OR_FOLDER --labels FILE")
+    for item in identity["inputs"]:
+        if item["dtype"] not in _DRAWN:
+            raise UserError(
+                f"input {item['name']!r} is {item['dtype']}: random values would mean nothing to the model; give "
+                "--samples FILE"
+            )
+        shape = size_axes(item, shapes)
+        if any(isinstance(size, str) for size in shape[1:]):
+            example = ",".join("1" if axis == 0 else str(size) for axis, size in enumerate(shape))
+            raise UserError(
+                f"input {item['name']!r} leaves axes open: {shape}; size them with --shape {item['name']}={example} "
+                "(numbers for the words), or give --samples FILE"
+            )
+    return "none", None
+
+
+def _read_preprocessing(options: argparse.Namespace, inputs: list[Json]) -> Preprocessing | None:
+    if not options.images:
+        return None
+    if options.scale is None and inputs[0]["dtype"] not in ("uint8", "int8"):
+        raise UserError(
+            "--scale is missing: pixels are 0 to 255; say what the model was trained on, such as --scale 1/255 "
+            "(0 to 1) or --scale 1"
+        )
+    return Preprocessing(options.images, options.fit, options.scale or 1.0, options.mean, options.std)
+
+
+def _shape_targets(table: SampleTable, identity: Json) -> None:
+    """Give targets the shape of the first output, where that takes as many numbers."""
+    shape = identity["outputs"][0]["shape"][1:]
+    if "targets" in table.arrays and all(isinstance(size, int) for size in shape):
+        targets = table.arrays["targets"]
+        count = 1
+        for size in shape:
+            count *= size
+        if targets.size == len(targets) * count:
+            table.arrays["targets"] = targets.reshape(len(targets), *shape)
+
+
+def _write_set(stage: Path, place: str, split: Split, key: str) -> str:
+    """Write one set of samples and return its sha256."""
+    target = place_file(stage, place)
+    write_tensors(target, getattr(split, key))
+    return sha256_file(target)
+
+
+def _list_notes(table: SampleTable | None, split: Split | None, task: str) -> list[str]:
+    if not table or not split:
+        return ["samples are random; real ones (--samples FILE_OR_FOLDER) would measure accuracy, too"]
+    counts = [len(next(iter(arrays.values()))) for arrays in (split.calibration, split.evaluation)]
+    left = table.count - split.duplicates - sum(counts)
+    more = (f"; {split.duplicates} occur twice" if split.duplicates else "") + (f"; {left} not used" if left else "")
+    notes = [*table.notes, f"{counts[0]} samples calibrate, {counts[1]} evaluate{more}"]
+    return notes if task != "none" else [*notes, "without --labels nothing is said about accuracy"]

@@ -1,0 +1,42 @@
+"""Two sets of samples with none in common, from one table."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from edgeproof.core.errors import UserError
+from edgeproof.sources.samples import MINIMUM_CALIBRATION, digest_samples
+
+from .sample_tables import Array, SampleTable
+
+CALIBRATION = 256  # samples that choose int8 ranges, where there are enough
+EVALUATION = 500  # more make parity slow and hardly surer
+_SEED = 0
+
+
+class Split(NamedTuple):
+    """Arrays of each set by name, and how many samples were left out because an equal one is there."""
+
+    calibration: dict[str, Array]
+    evaluation: dict[str, Array]
+    duplicates: int
+
+
+def split_samples(table: SampleTable) -> Split:
+    """Return a table shuffled and split, each different sample once; UserError when there are not 201 of them.
+
+    256 samples calibrate, at least half are for evaluation where there are 400 or more, and at most 500 evaluate.
+    """
+    digests = digest_samples(table.arrays)
+    unique = np.array(sorted({digest: index for index, digest in reversed([*enumerate(digests)])}.values()))
+    if len(unique) <= MINIMUM_CALIBRATION:
+        raise UserError(
+            f"{table.origin}: {len(unique)} different samples; {MINIMUM_CALIBRATION} choose the ranges of int8 and at "
+            f"least one more evaluates, so give more, or leave --samples out (random values)"
+        )
+    order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)
+    count = max(MINIMUM_CALIBRATION, min(CALIBRATION, len(unique) // 2))
+    first, second = order[:count], order[count : count + EVALUATION]
+    calibration = {name: array[first] for name, array in table.arrays.items() if name.startswith("inputs/")}
+    evaluation = {name: array[second] for name, array in table.arrays.items()}
+    return Split(calibration, evaluation, table.count - len(unique))

@@ -1,0 +1,266 @@
+"""Measuring the pairs of a comparison on the fake backend: until they decide, never twice, and only where it may be."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edgeproof.agent.machine import describe_machine
+from edgeproof.comparability.measured_pairs import PairsJob, measure_pairs, read_sessions
+from edgeproof.core.attempts import list_attempts
+from edgeproof.core.dependence import estimate_dependence
+from edgeproof.core.documents import seal
+from edgeproof.core.errors import UserError
+from edgeproof.core.layout import comparison_folder
+from edgeproof.runs.paired_sessions import PairPlace
+
+PROTOCOL = {
+    "warmup_runs": 3,
+    "warmup_seconds": 0.0,
+    "min_samples": 20,
+    "min_seconds": 0.0,
+    "max_timer_share": 0.05,
+    "block_seconds": 0.0005,
+    "block_pairs": 10,
+}
+
+
+class Measurer:
+    """Measures a comparison of two fake artifacts, whose latencies are 1 ms and 1 ms · `ratio`."""
+
+    def __init__(self, room):
+        self.room, self.root = room, room.root
+        self.inputs = self.root / "inputs.npz"
+        np.savez(self.inputs, **{"inputs/x": np.zeros((2, 4), "float32")})
+        self.ratio, self.noise, self.agent = 1.0, 0.01, "a" * 64
+
+    def artifact(self, ratio):
+        path = self.root / f"artifact-{ratio}.json"
+        path.write_text(json.dumps({"seed": str(ratio), "latency_ms": ratio, "outputs": [["y", [1, 3]]]}))
+        return path
+
+    def job(self, campaign="trial", pairs=4, seconds=None, margin=0.02, comparisons=1):
+        folder = Path(comparison_folder(campaign, "pair"))
+        if not (folder / "verdict.json").exists():
+            folder.mkdir(parents=True)
+            shutil.copy(self.room.folder / "verdict.json", folder)
+        arm = {"backend": "fake", "precision": "fp32", "runtime": {"noise": self.noise}}
+        return PairsJob(
+            comparison="pair",
+            verdict=folder / "verdict.json",
+            arms={"left": arm, "right": arm},
+            artifacts={"left": self.artifact(1.0), "right": self.artifact(self.ratio)},
+            place=PairPlace(self.inputs, {"name": "desk", "lock": "lock"}, PROTOCOL, sys.executable),
+            design={"margin": margin, "comparisons": comparisons},
+            dependence=estimate_dependence([]),
+            budget={"pairs": pairs, "seconds": seconds},
+            agent=self.agent,
+            table=folder / "pairs.csv",
+            record=folder / "pairs.json",
+        )
+
+    def measure(self, *arguments, **options):
+        """Measure and return `pairs.json`, read back from raw times."""
+        job = self.job(*arguments, **options)
+        measure_pairs(job)
+        return read_sessions(job.record, job.table)[0]
+
+    def count_attempts(self, campaign="trial"):
+        return len(list_attempts(comparison_folder(campaign, "pair")))
+
+    def move_to(self, machine):
+        """Make all attempts those of another machine."""
+        for path in self.root.glob("results/comparability/*/*/attempts/*/attempt.json"):
+            self.room.edit(path, lambda record: record.update(seal(record | {"machine": record["machine"] | machine})))
+
+
+@pytest.fixture(scope="session")
+def state():
+    """What a session on this machine meets, once it has been found out."""
+    return {}
+
+
+@pytest.fixture
+def stranger(room):
+    """A Measurer whose results were measured on a made-up machine."""
+    room.make(ratio=0.6)
+    for path in (room.folder / "attempts", room.folder / "pairs.csv", room.folder / "pairs.json"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return Measurer(room)
+
+
+@pytest.fixture
+def measurer(stranger, state):
+    """A Measurer whose comparison may be measured on this machine."""
+    room = stranger.room
+    if not state:
+        with pytest.raises(UserError):
+            stranger.measure(pairs=1)
+        (attempt,) = list_attempts(room.folder)
+        state.update(attempt.record["facts"]["state"])
+        shutil.rmtree(room.folder / "attempts")
+    room.edit(room.folder / "verdict.json", lambda verdict: [verdict[side].update(state=state[side]) for side in state])
+    return stranger
+
+
+def pairs_of(document):
+    return [session["pairs"] for session in document["sessions"]]
+
+
+def test_a_machine_that_is_not_the_verdict_s_is_refused_and_nothing_is_written(stranger):
+    with pytest.raises(UserError, match=r"pair: \w+ of left is .*, and was .* when its result was measured"):
+        stranger.measure(pairs=1)
+    assert not (stranger.room.folder / "pairs.json").exists() and stranger.count_attempts() == 1
+
+
+def test_pairs_that_decide_end_the_session(measurer):
+    measurer.ratio = 2.0
+    document = measurer.measure(pairs=9)
+    assert (document["status"], document["reason"], pairs_of(document)) == ("measured", None, [4])
+    assert document["sessions"][0]["ended_by"] == "caller"
+
+
+def test_a_decided_sequence_measures_nothing(measurer):
+    measurer.ratio = 2.0
+    first = measurer.measure(pairs=9)
+    assert measurer.measure(pairs=50)["sessions"] == first["sessions"] and measurer.count_attempts() == 1
+
+
+def test_raising_the_budget_continues_the_sequence(measurer):
+    measurer.noise = 0.5
+    first = measurer.measure(pairs=1, margin=0.0001)
+    more = measurer.measure(pairs=3, margin=0.0001)
+    assert more["sessions"][0] == first["sessions"][0] and pairs_of(more) == [1, 2]
+    assert pairs_of(measurer.measure(pairs=2, margin=0.0001)) == [1, 2]  # a smaller budget takes nothing away
+    (_, second) = list_attempts(measurer.room.folder)
+    assert json.loads((second.folder / "spec.json").read_text())["first_pair"] == 1
+
+
+def test_seconds_are_a_budget_of_the_whole_sequence(measurer):
+    first = measurer.measure(pairs=50, seconds=0.01, margin=0.0001)
+    assert pairs_of(first) == [1]
+    assert measurer.measure(pairs=50, seconds=0.01, margin=0.0001)["sessions"] == first["sessions"]
+
+
+def test_a_campaign_adopts_what_another_one_has_measured(measurer):
+    measurer.ratio = 2.0
+    first = measurer.measure("trial", pairs=9)
+    document = measurer.measure("other", pairs=9)
+    assert document["sessions"] == first["sessions"] and measurer.count_attempts("other") == 0
+    assert document["sessions"][0]["attempt"].startswith("results/comparability/trial/pair/attempts/")
+
+
+def test_a_campaign_with_more_comparisons_continues_what_is_too_short_for_it(measurer):
+    first = measurer.measure("trial", pairs=1)
+    document = measurer.measure("other", pairs=2, comparisons=20)
+    assert document["sessions"][0] == first["sessions"][0] and pairs_of(document) == [1, 1]
+    assert (measurer.count_attempts("trial"), measurer.count_attempts("other")) == (1, 1)
+    assert pairs_of(measurer.measure("trial", pairs=2)) == [1, 1]
+
+
+@pytest.mark.parametrize("change", ["agent", "artifact_sha256", "inputs"])
+def test_what_decides_the_raw_times_begins_a_sequence_of_its_own(measurer, change):
+    measurer.measure(pairs=1)
+    if change == "agent":
+        measurer.agent = "b" * 64
+    elif change == "inputs":
+        np.savez(measurer.inputs, **{"inputs/x": np.ones((2, 4), "float32")})
+    else:
+        verdict = measurer.room.folder / "verdict.json"
+        measurer.room.edit(verdict, lambda document: document["right"].update(artifact_sha256="f" * 64))
+    assert pairs_of(measurer.measure(pairs=1)) == [1] and measurer.count_attempts() == 2
+
+
+def test_what_was_decided_elsewhere_is_adopted_and_nothing_is_measured(measurer):
+    measurer.ratio = 2.0
+    first = measurer.measure(pairs=9)
+    measurer.move_to({"id": "f" * 16})
+    document = measurer.measure(pairs=50)
+    assert [entry["attempt"] for entry in document["sessions"]] == [entry["attempt"] for entry in first["sessions"]]
+    assert document["sessions"][0]["machine"] == "f" * 16 and measurer.count_attempts() == 1
+
+
+@pytest.mark.parametrize("options", [{"pairs": 2}, {"pairs": 50, "seconds": 0.01}])
+def test_a_budget_that_was_spent_elsewhere_is_spent(measurer, options):
+    measurer.measure(**options, margin=0.0001)
+    measurer.move_to({"id": "f" * 16})
+    document = measurer.measure(**options, margin=0.0001)
+    assert measurer.count_attempts() == 1 and document["sessions"][0]["machine"] == "f" * 16
+
+
+def test_pairs_of_two_machines_are_never_one_sequence(measurer):
+    measurer.measure(pairs=1, margin=0.0001)
+    measurer.move_to({"id": "f" * 16})
+    document = measurer.measure(pairs=2, margin=0.0001)
+    here = describe_machine()["id"]
+    assert [(entry["machine"], entry["pairs"]) for entry in document["sessions"]] == [(here, 2)]
+    measurer.move_to({"id": "e" * 16})  # both are foreign now, and of one machine
+    assert pairs_of(measurer.measure(pairs=3, margin=0.0001)) == [1, 2]
+
+
+def test_sessions_of_another_state_of_the_machine_do_not_count(measurer):
+    measurer.measure(pairs=1)
+    (attempt,) = list_attempts(measurer.room.folder)
+
+    def change(record):
+        record["facts"]["state"]["right"]["governors"] = ["powersave"]
+        record.update(seal(record))
+
+    measurer.room.edit(attempt.folder / "attempt.json", change)
+    document = measurer.measure(pairs=1)
+    assert measurer.count_attempts() == 2 and pairs_of(document) == [1]
+    assert document["sessions"][0]["attempt"].split("/")[-1].startswith("0002-")
+
+
+def test_where_the_cells_met_two_states_of_the_machine_a_session_may_meet_a_third(measurer):
+    """A policy that ignores the machine lets them meet; no session could be in both states."""
+    verdict = measurer.room.folder / "verdict.json"
+    measurer.room.edit(verdict, lambda document: document["left"]["state"].update(kernel="6.1-other"))
+    assert pairs_of(measurer.measure(pairs=1)) == [1]
+
+
+def test_an_artifact_that_fails_is_a_failed_comparison_and_is_not_tried_again(measurer):
+    job = measurer.job(pairs=3)
+    job.arms["right"] = {**job.arms["right"], "runtime": {"fail": "out_of_memory"}}
+    for _ in range(2):
+        measure_pairs(job)
+        document, _ = read_sessions(job.record, job.table)
+        assert (document["status"], document["reason"]["kind"]) == ("failed", "out_of_memory")
+        assert measurer.count_attempts() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"verdict": "no", "reasons": [{"field": "precision"}]}, "not-comparable"),
+        ({"blocked": {"kind": "failed", "message": "the left side failed"}}, "failed"),
+    ],
+)
+def test_what_may_not_be_compared_is_not_measured(measurer, change, kind):
+    def edit(document):
+        reasons = [{"field": "precision", "left": "a", "right": "b", "remedy": None}]
+        document.update({**change, "reasons": reasons} if "reasons" in change else change)
+
+    measurer.room.edit(measurer.room.folder / "verdict.json", edit)
+    document = measurer.measure(pairs=3)
+    assert (document["status"], document["reason"]["kind"]) == ("skipped", kind)
+    assert measurer.count_attempts() == 0 and document["sessions"] == []
+
+
+def test_attempts_of_another_comparison_are_refused(measurer):
+    measurer.measure(pairs=1)
+    measurer.agent = "b" * 64
+    job = measurer.job(pairs=1)
+    measure_pairs(job)
+    entry = json.loads(job.record.read_text())["sessions"][0]["attempt"]
+    other = next(str(item.folder) for item in list_attempts(measurer.room.folder) if str(item.folder) != entry)
+
+    def change(document):
+        document["sessions"][0]["attempt"] = other
+        document.update(seal(document))
+
+    measurer.room.edit(job.record, change)
+    with pytest.raises(UserError, match=r"pairs\.json: .*attempts/0001-\w+ has another key; these are not its pairs"):
+        read_sessions(job.record, job.table)
