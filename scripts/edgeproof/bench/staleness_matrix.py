@@ -45,8 +45,6 @@ class Change(NamedTuple):
 
     name: str
     documents: Documents | None
-    kind: str
-    document: str
 
 
 def build_matrix(campaign_file: Path) -> Json:
@@ -86,16 +84,14 @@ def list_all_jobs(documents: Documents) -> dict[str, Job]:
 def list_changes(documents: Documents) -> Iterator[Change]:
     """Yield a change for every key of every schema that the documents of the campaign set."""
     asked = [(kind, name) for kind in (*CATALOGUES, "campaign") for name in _list_used(documents, kind)]
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for kind, name in asked:
         for path, pointer, node in list_keys_set(documents[kind][name], load_schema(kind)):
-            if (kind, pointer) in seen:
-                continue
-            place = ".".join(map(str, path))
-            changed = _change(documents, kind, name, path, node)
-            if changed is not None or (kind, pointer) not in seen:
-                seen.add((kind, pointer))
-                yield Change(f"{kind} {name}: {place}", changed, kind, name)
+            key = (kind, pointer, ".".join(part for part in path if isinstance(part, str)))
+            if key not in seen:
+                seen.add(key)
+                changed = _change(documents, kind, name, path, node)
+                yield Change(f"{kind} {name}: {'.'.join(map(str, path))}", changed)
 
 
 def list_runs(before: Mapping[str, Job], after: dict[str, Job]) -> list[str]:

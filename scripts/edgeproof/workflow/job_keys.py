@@ -241,8 +241,9 @@ class JobKeys:
         return _watch("check_gate")
 
     def _document(self, kind: str, name: str) -> Json:
-        """Return the values of a configuration file: its comments change nothing."""
-        return self.targets.catalogues[kind][name]
+        """Return the values of a configuration file that decide something: comments and its description do not."""
+        values = self.targets.catalogues[kind][name]
+        return {key: value for key, value in values.items() if key != "description"}
 
     def _placing(self, pipeline: str) -> Json:
         device = self.cells.describe_device(self.stages.device_of(pipeline))
