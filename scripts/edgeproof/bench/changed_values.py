@@ -93,7 +93,8 @@ def _visit(value: Any, node: Json, pointer: str, path: Place, schema: Json) -> I
         }
         for place, child in children.items():
             if isinstance(child, dict) and child:
-                if not isinstance(item, dict | list) or not _is_container(item):
+                free = isinstance(_resolve(child, schema).get("additionalProperties"), dict)
+                if free or not isinstance(item, dict | list) or not _is_container(item):
                     yield (*path, key), f"{pointer}/{place}", _resolve(child, schema)
                 yield from _visit(item, child, f"{pointer}/{place}", (*path, key), schema)
 
