@@ -8,6 +8,7 @@
 # make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
 # make bench-noise  A/A comparisons and a known slow-down on this machine: up to 90 minutes, nothing else running
+# make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
 
@@ -34,7 +35,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-convert bench-noise bench-simulation lock system-packages
+.PHONY: staleness demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-convert bench-noise bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -109,6 +110,10 @@ bench-noise: setup
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
+
+# What makes what stale, for every key and every file of code: the difference shows what an edit of yours costs.
+staleness: setup
+	$(BIN)/python scripts/make_staleness_matrix.py
 
 docs: setup
 	$(BIN)/python scripts/document_config.py

@@ -80,6 +80,7 @@ rule build_saved_model:
         artifact="results/artifacts/{model}/saved_model/saved_model.zip",
         record="results/artifacts/{model}/saved_model/saved_model.json",
     log:
+        script="results/logs/build_saved_model/{model}.log",
         converter="results/logs/build_saved_model/{model}.converter.log",
     conda:
         "../envs/edgeproof.yaml"
@@ -105,6 +106,7 @@ rule build_tflite:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.tflite",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
+        script="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("tflite")),
@@ -133,6 +135,7 @@ use rule build_tflite as build_coreml with:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.mlpackage.zip",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
+        script="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("mlpackage.zip")),
@@ -148,6 +151,7 @@ rule build_openvino:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.openvino.zip",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
+        script="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("openvino.zip")),
@@ -175,6 +179,7 @@ use rule build_tflite as build_torchscript with:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.pt",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
+        script="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("pt")),
@@ -192,6 +197,7 @@ rule build_tensorrt:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.engine",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
+        script="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("engine")),
@@ -219,6 +225,7 @@ rule build_rknn:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.rknn",
         manifest="results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
     log:
+        script="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
         preset=one_of(CELLS.presets_of("rknn")),

@@ -4,7 +4,6 @@
 import json
 import shlex
 import sys
-from functools import cache
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -16,12 +15,9 @@ from edgeproof.core.processes import drop_foreign_paths, shell_prefix
 
 drop_foreign_paths()
 
-from edgeproof.artifacts.records.formats import list_channels_last_backends
-from edgeproof.artifacts.records.manifests import version_of
-from edgeproof.core.campaign import CATALOGUES as KINDS
-from edgeproof.core.campaign import one_of, read_catalogue
-from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
-from edgeproof.core.cells import Cells
+from edgeproof.core.campaign import one_of
+from edgeproof.core.campaign_files import list_added_cells
+from edgeproof.core.campaign_view import BASE
 from edgeproof.core.checkout import require_own_environment
 from edgeproof.core.closing import compose_closing, mark_file, read_if_new
 from edgeproof.core.closure import save_facts
@@ -37,11 +33,8 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
-from edgeproof.core.pipelines import list_stage_models
 from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
-from edgeproof.core.stages import Stages
-from edgeproof.core.targets import Targets
-from edgeproof.workflow.job_keys import JobKeys
+from edgeproof.workflow.reading import read_versions, read_workflow
 from edgeproof.workflow.wanted import write_wanted
 
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
@@ -50,14 +43,21 @@ IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 FIRST = "" if IN_CONDA else f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 shell.prefix(f"set -euo pipefail; {shell_prefix()}{FIRST}")
 
+
+def versions_of(*packages):
+    """Return {package: version} of the workflow's own environment.
+
+    None with --sdm conda, where a rule has an environment of its own: Snakemake itself looks whether that has changed.
+    """
+    return None if IN_CONDA else read_versions(*packages)
+
+
 # The campaign is read here and not by `configfile:`, which keeps the last of two equal keys and names no line.
-BASE = [] if workflow.config_settings.replace_workflow_config else ["config/config.yaml"]
+SETTINGS = workflow.config_settings
+CAMPAIGN_FILES = [*([] if SETTINGS.replace_workflow_config else [BASE]), *SETTINGS.configfiles]
 try:
     require_own_environment(Path(workflow.basedir))
-    CATALOGUES = {kind: read_catalogue(kind) for kind in KINDS}
-    CATALOGUES["model"] |= list_stage_models(CATALOGUES["pipeline"])
-    FILES = read_campaign_files([*BASE, *workflow.config_settings.configfiles], dict(workflow.config_settings.config))
-    CAMPAIGN = expand_campaign_files(FILES, CATALOGUES)
+    FILES, CATALOGUES, CAMPAIGN, KEYS = read_workflow(CAMPAIGN_FILES, SETTINGS.config, versions_of)
 except UserError as error:  # one line, without Snakemake's own words about the file that noticed it
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
@@ -77,9 +77,7 @@ if workflow.is_main_process:
 GATE_LOG = f"results/logs/check_gate/{CAMPAIGN.name}.log"
 GATE_BEFORE = mark_file(GATE_LOG)
 
-CELLS = Cells(CATALOGUES)
-STAGES = Stages(CELLS, list_channels_last_backends())
-TARGETS = Targets(CAMPAIGN, STAGES, CATALOGUES)
+CELLS, STAGES, TARGETS = KEYS.cells, KEYS.stages, KEYS.targets
 # One slot per device, of which there is one.
 SLOTS = {name: "slot_{}".format(name.replace("-", "_")) for name in CATALOGUES["device"]}
 for slot in SLOTS.values():
@@ -100,17 +98,6 @@ def device_slots(device_of):
     """Return the resources of a measuring rule. `device_of`: from wildcards to the name of the device."""
     return {slot: lambda wildcards, name=name: int(device_of(wildcards) == name) for name, slot in SLOTS.items()}
 
-
-@cache
-def versions_of(*packages):
-    """Return {package: version} of the workflow's own environment: a new `.venv` makes again what they made.
-
-    None with --sdm conda, where a rule has an environment of its own: Snakemake itself looks whether that has changed.
-    """
-    return None if IN_CONDA else {name: version_of(name) for name in packages}
-
-
-KEYS = JobKeys(TARGETS, versions_of)
 
 # What today's configuration and code want, for report and gate; the keys have read the code by then.
 WANTED = str(write_wanted(KEYS))

@@ -19,6 +19,8 @@ From a model to deployment artifacts, and honest evidence about them. The workfl
 rooms:
   artifacts   presets, builds, provenance, agreement with the source, operators
   plans       where the stages of a pipeline should run
+  runs        why a result would be made again, and what that costs
+  attempts    the raw data that are kept, and which evidence rests on them
 
 without a room:
   campaign    show what a campaign measures and compares, and where each value was written
@@ -63,6 +65,20 @@ def plans(argv: list[str], root: Path) -> ExitCode:
     return plans_main(argv, root)
 
 
+def runs(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb about results: why they would be made again."""
+    from edgeproof.workflow.cli import runs as runs_main
+
+    return runs_main(argv, root)
+
+
+def attempts(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb about the store of attempts."""
+    from edgeproof.workflow.cli import attempts as attempts_main
+
+    return attempts_main(argv, root)
+
+
 def campaign(argv: list[str], root: Path) -> ExitCode:
     """Show what a campaign measures and compares."""
     from edgeproof.core.campaign_view import main as campaign_main
@@ -102,10 +118,12 @@ def build_parser() -> CommandParser:
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.plans.cli import build_parser as build_plans_parser
     from edgeproof.scaffolding.cli import build_parser as build_new_parser
+    from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
+    parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -121,9 +139,10 @@ def list_completions(root: Path) -> NameLists:
     from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.plans.cli import list_completions as list_plans
     from edgeproof.scaffolding.cli import list_completions as list_new
+    from edgeproof.workflow.cli import list_completions as list_workflow
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
-    return {**list_artifacts(root), **list_plans(root), **list_new(root), **campaigns}
+    return {**list_artifacts(root), **list_plans(root), **list_workflow(root), **list_new(root), **campaigns}
 
 
 def read_result(path: Path) -> Json:
@@ -136,6 +155,8 @@ def read_result(path: Path) -> Json:
 COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": artifacts,
     "plans": plans,
+    "runs": runs,
+    "attempts": attempts,
     "campaign": campaign,
     "new": new,
     "completion": completion,

@@ -18,6 +18,7 @@ from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
+from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
 from .artifacts.conftest import BUILD, Job, make_classifier
 
@@ -37,6 +38,9 @@ CALLS = {
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
+    "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
+    "attempts list": ([], 0),
+    "attempts prune": ([], 0),
     "campaign": (["config/fake.yaml"], 0),
     "new model": ([str(REPOSITORY / "config/models/digits-cnn.onnx"), "--name", "WORD"], 0),
     "new device": (["WORD"], 0),
@@ -67,6 +71,7 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     for name in ("config", "envs"):
         shutil.copytree(REPOSITORY / name, root / name)
+    (root / "scripts").symlink_to(REPOSITORY / "scripts")
     shutil.copy(root / "config/models/digits-cnn.yaml", root / "config/models/tiny.yaml")
     folder = root / "results/sources/tiny"
     folder.mkdir(parents=True)
@@ -94,7 +99,7 @@ def root(tmp_path_factory):
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_parser())} == set(CALLS)
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS}
-    assert {f"{room} {name}" for room, names in verbs.items() for name in names} == {
+    assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
     }
 
@@ -116,7 +121,7 @@ def test_every_verb_says_so_in_text_too(root, words, tmp_path, capsys):
     arguments, code = CALLS[words]
     argv = [*words.split(), *fill_in(arguments, tmp_path)]
     assert run(lambda arguments: main(arguments, root), argv) == code
-    assert (capsys.readouterr().out != "") == (code == 0)
+    assert (capsys.readouterr().out != "") == (code != ExitCode.MISTAKE)
 
 
 @pytest.mark.parametrize(("words", "parser"), [*walk(build_parser())], ids=lambda value: str(value)[:30])
@@ -162,7 +167,7 @@ def test_a_signal_ends_a_verb_with_its_code(tmp_path, number, code):
 
 def test_help_starts_at_once():
     """A whole process takes at most 0.3 s of processor time, which other tests do not stretch (0.1 s here)."""
-    for argv in ([], ["artifacts"], ["plans"]):
+    for argv in ([], ["artifacts"], ["plans"], ["runs"], ["attempts"]):
         before = os.times()
         command = [sys.executable, "-m", "edgeproof", *argv, "--help"]
         subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
@@ -173,7 +178,7 @@ def test_help_starts_at_once():
 
 def test_help_imports_no_heavy_package():
     names = ("numpy", "onnx", "onnxruntime", "yaml", "jsonschema_rs", "pandas", "ortools")
-    for argv in ([], ["artifacts"], ["plans"], ["plans", "solve"]):
+    for argv in ([], ["artifacts"], ["plans"], ["plans", "solve"], ["runs", "why"]):
         program = (
             "import sys\nfrom edgeproof.__main__ import main\n"
             f"try: main({[*argv, '--help']})\nexcept SystemExit: pass\n"
@@ -241,7 +246,7 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    assert complete("") == ["artifacts", "plans", "campaign", "new", "completion", "names"]
+    assert complete("") == ["artifacts", "plans", "runs", "attempts", "campaign", "new", "completion", "names"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
     assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]

@@ -59,16 +59,7 @@ def calibrate_cell(job: CalibrationJob) -> None:
         raise UserError(
             f"{job.manifest}: the artifact was not built ({manifest['reason']['message']}); choose another cell"
         )
-    key = compose_key(
-        {
-            "arm": job.arm,
-            "artifact": manifest["artifact"]["sha256"],
-            "inputs": sha256_file(job.place.inputs),
-            "device": {k: v for k, v in job.place.device.items() if k not in ("lock", "timeout_s")},
-            "timing": timing_of(job.place.protocol),
-            "agent": job.agent,
-        }
-    )
+    key = compose_calibration_key(job.arm, manifest, job.place, job.agent)
     folder = job.noise.parent
     by_machine = group_by_machine(list_sessions([folder], key))
     sessions = by_machine.pop(describe_machine()["id"], [])
@@ -86,6 +77,20 @@ def calibrate_cell(job: CalibrationJob) -> None:
         sessions.append(session)
     write_table(job.table, sessions)
     write_sealed(job.noise, build_noise(job.cell, sessions, key, job.plan["margin"], job.table), "noise")
+
+
+def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: str) -> Json:
+    """Return the key of a calibration's attempts. `manifest`: of the artifact. `agent`: digest of its code."""
+    return compose_key(
+        {
+            "arm": arm,
+            "artifact": manifest["artifact"]["sha256"],
+            "inputs": sha256_file(place.inputs),
+            "device": {k: v for k, v in place.device.items() if k not in ("lock", "timeout_s")},
+            "timing": timing_of(place.protocol),
+            "agent": agent,
+        }
+    )
 
 
 def build_noise(cell: Cell, sessions: Sequence[PairsSession], key: Json, margin: float, table: Path) -> Json:

@@ -4,7 +4,7 @@ The sessions are attempts of the store; all with one key are one sequence, which
 measured on another machine is used as it is and never continued: new pairs begin a sequence of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def measure_pairs(job: PairsJob) -> None:
         "reason": None,
     }
     sessions: list[PairsSession] = []
-    key = compose_key(_decide_raw_data(job, verdict))
+    key = compose_pairs_key(job.arms, verdict, job.place, job.agent)
     if skip := why_not(verdict):
         document |= {"status": "skipped", "reason": skip}
     else:
@@ -96,6 +96,25 @@ def why_not(verdict: Json) -> Json | None:
     if verdict["left"]["cell"]["device"] != verdict["right"]["cell"]["device"]:
         return {"kind": "two-devices", "message": "the arms are on two devices, which no session can interleave"}
     return None
+
+
+def compose_pairs_key(arms: Mapping[str, Arm], verdict: Json, place: PairPlace, agent: str) -> Json:
+    """Return the key of the attempts of a comparison: what decides the raw data, and no budget.
+
+    `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `agent`: digest of its
+    code.
+    """
+    device = {name: value for name, value in place.device.items() if name not in ("lock", "timeout_s")}
+    return compose_key(
+        {
+            "arms": {side: arms[side] for side in ("left", "right")},
+            "artifacts": {side: verdict[side]["artifact_sha256"] for side in ("left", "right")},
+            "inputs": sha256_file(place.inputs),
+            "device": device,
+            "timing": timing_of(place.protocol),
+            "agent": agent,
+        }
+    )
 
 
 @read_once
@@ -218,16 +237,3 @@ def _require_state(session: PairsSession, verdict: Json, where: str) -> None:
             f"{where}: {field} of {side} is {found!r}, and was {wanted!r} when its result was measured; set it back,"
             " or measure both cells again (edgeproof runs again)"
         )
-
-
-def _decide_raw_data(job: PairsJob, verdict: Json) -> Json:
-    """Return the parts of the sessions' key: what decides the raw data, and no budget."""
-    device = {name: value for name, value in job.place.device.items() if name not in ("lock", "timeout_s")}
-    return {
-        "arms": {side: job.arms[side] for side in ("left", "right")},
-        "artifacts": {side: verdict[side]["artifact_sha256"] for side in ("left", "right")},
-        "inputs": sha256_file(job.place.inputs),
-        "device": device,
-        "timing": timing_of(job.place.protocol),
-        "agent": job.agent,
-    }

@@ -25,11 +25,11 @@ from .stages import Stages
 
 
 class Targets:
-    """One campaign over the catalogues; `protocols` and `regression_policies` are those of the configuration."""
+    """One campaign over `catalogues`, {kind: {name: document}}."""
 
     def __init__(self, campaign: Campaign, stages: Stages, catalogues: Mapping[str, Mapping[str, Any]]) -> None:
         self.campaign, self.stages, self.cells = campaign, stages, stages.cells
-        self.protocols = catalogues["protocol"]
+        self.catalogues, self.protocols = catalogues, catalogues["protocol"]
         self.regression_policies = catalogues["regression-policy"]
         self.models = list(dict.fromkeys(cell.model for cell in campaign.cells))
         self.calibrated: list[Cell] = list(campaign.calibration["cells"]) if campaign.calibration else []

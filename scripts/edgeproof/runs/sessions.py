@@ -130,7 +130,7 @@ def run_session(
     names, one per process. `index`: None measures in any case. UserError if the session reached no verdict; then the
     attempt holds the reason.
     """
-    key = compose_key(_decide_raw_data(arms, order, setup))
+    key = compose_session_key(arms, order, setup)
     if index is not None and len(known := find_attempts(folder, key)) > index:
         return read_session(known[index])
     device = setup.device
@@ -177,17 +177,22 @@ def read_session(attempt: Attempt) -> Session:
     return Session(record, samples, out, attempt.folder, attempt.record["machine"])
 
 
-def _decide_raw_data(arms: Mapping[str, Any], order: Sequence[str], setup: SessionSetup) -> Json:
-    """Return the parts of a session's key: what decides its raw data. Files enter by their digests."""
+def compose_session_key(arms: Mapping[str, Mapping[str, Any]], order: Sequence[str], setup: SessionSetup) -> Json:
+    """Return the key of a session's attempts: what decides its raw data. Files enter by their digests.
+
+    UserError where an artifact or the inputs are missing.
+    """
     device = {name: value for name, value in setup.device.items() if name not in ("lock", "timeout_s")}
-    return {
-        "arms": _digest_artifacts(arms),
-        "order": list(order),
-        "inputs": sha256_file(setup.inputs) if str(setup.inputs) else None,
-        "device": device,
-        "timing": timing_of(setup.protocol),
-        "agent": digest_agent(),
-    }
+    return compose_key(
+        {
+            "arms": _digest_artifacts(arms),
+            "order": list(order),
+            "inputs": sha256_file(setup.inputs) if str(setup.inputs) else None,
+            "device": device,
+            "timing": timing_of(setup.protocol),
+            "agent": digest_agent(),
+        }
+    )
 
 
 def _digest_artifacts(value: Any) -> Any:

@@ -7,7 +7,6 @@ in the attempt's key.
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from edgeproof.artifacts.records.formats import FORMATS, list_host_tools, select_build_options
@@ -17,7 +16,6 @@ from edgeproof.core.digest_cache import digest_user_file
 from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import count_stage_samples
 from edgeproof.core.targets import Targets
-from edgeproof.core.yaml_files import read_yaml
 
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
 _PAGES = "scripts/edgeproof/evidence"
@@ -159,7 +157,7 @@ class JobKeys:
             "comparison": w.comparison,
             "policy": f"config/policies/{comparison.policy}.yaml",
             "varies": list(comparison.varies),
-            **_watch("judge_pair", sides=sides, policy=_read("policies", comparison.policy, "policy")),
+            **_watch("judge_pair", sides=sides, policy=self._document("policy", comparison.policy)),
         }
 
     def report_comparison(self, w: Any) -> Json:
@@ -169,12 +167,12 @@ class JobKeys:
     def judge_regression(self, w: Any) -> Json:
         """The policy by which a regression is judged, and that by which two results may meet."""
         name = self.targets.campaign.regressions["policy"]
-        policy = _read("regressions", name, "regression-policy")
+        policy = self._document("regression-policy", name)
         comparability = policy["comparability"]
         watch = {
             "comparison": w.comparison,
             "policy": policy,
-            "comparability": comparability and _read("policies", comparability, "policy"),
+            "comparability": comparability and self._document("policy", comparability),
         }
         return {
             "policy": f"config/regressions/{name}.yaml",
@@ -185,7 +183,7 @@ class JobKeys:
     def decide_deployment(self, w: Any) -> Json:
         """The criteria that the right side must meet."""
         name = self.targets.comparison(w.comparison).criteria
-        criteria = _read("criteria", name, "criteria")
+        criteria = self._document("criteria", name)
         return {
             "criteria": f"config/criteria/{name}.yaml",
             **_watch("decide_deployment", comparison=w.comparison, criteria=criteria),
@@ -242,6 +240,11 @@ class JobKeys:
         """Nothing but code; the campaign is an input."""
         return _watch("check_gate")
 
+    def _document(self, kind: str, name: str) -> Json:
+        """Return the values of a configuration file that decide something: comments and its description do not."""
+        values = self.targets.catalogues[kind][name]
+        return {key: value for key, value in values.items() if key != "description"}
+
     def _placing(self, pipeline: str) -> Json:
         device = self.cells.describe_device(self.stages.device_of(pipeline))
         return {"device": device, "protocol": self.targets.run_protocol()}
@@ -268,9 +271,3 @@ _CONVERTERS = {"tensorrt": "tensorrt_calibration"}
 def _watch(script: str, **parts: Any) -> Json:
     """Return the part of a key that is no option: the digest of the script's code, and what else is watched."""
     return {"watch": {"code": digest_script(f"scripts/{script}.py"), **parts}}
-
-
-@cache
-def _read(folder: str, name: str, kind: str) -> Json:
-    """Return the values of a configuration file: its comments change nothing."""
-    return read_yaml(f"config/{folder}/{name}.yaml", kind)

@@ -1,0 +1,68 @@
+"""`edgeproof runs` and `edgeproof attempts`: why a document would be made again, and what the store of attempts holds.
+
+Here are the verbs and their options; what they do is in `verbs`, which is imported when a verb runs.
+"""
+
+from pathlib import Path
+
+from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amount, read_options
+from edgeproof.core.exit_codes import ExitCode
+
+RUNS_VERBS = {
+    "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs"
+}
+ATTEMPTS_VERBS = {
+    "list": "list the attempts of the store: size, key, machine, and which documents rest on each",
+    "prune": "remove attempts that no document names; without --yes it only says which",
+}
+
+
+def runs(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of `edgeproof runs`. `root`: the folder that has `config/`, `scripts/` and `results/`."""
+    options = read_options(build_runs_parser(), argv)
+    from .verbs import RUN  # after the options: a mistake in them needs no configuration
+
+    return RUN[f"runs {options.verb}"](options, root)
+
+
+def attempts(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of `edgeproof attempts`. `root`: the folder that has `results/`."""
+    options = read_options(build_attempts_parser(), argv)
+    from .verbs import RUN
+
+    return RUN[f"attempts {options.verb}"](options, root)
+
+
+def build_runs_parser() -> CommandParser:
+    """Return the parser of `edgeproof runs`."""
+    parser = CommandParser(prog="edgeproof runs", description="Ask why results would be made again.")
+    why = add_verbs(parser, RUNS_VERBS)["why"]
+    why.add_argument(
+        "document", metavar="DOCUMENT", help="a file below results/, or the name of a cell, a comparison or a plan"
+    )
+    why.add_argument(
+        "--configfile", metavar="FILE", nargs="+", default=[], help="campaign files, laid over config/config.yaml"
+    )
+    why.add_argument("--replace-workflow-config", action="store_true", help="without config/config.yaml")
+    return parser
+
+
+def build_attempts_parser() -> CommandParser:
+    """Return the parser of `edgeproof attempts`."""
+    parser = CommandParser(prog="edgeproof attempts", description="Look at the store of attempts.")
+    verbs = add_verbs(parser, ATTEMPTS_VERBS)
+    for verb in verbs.values():
+        text = "only those of this target: a folder below results/, a document, or a cell"
+        verb.add_argument("target", metavar="TARGET", nargs="?", help=text)
+    prune = verbs["prune"]
+    prune.add_argument("--older-than", metavar="DAYS", type=amount, help="only those that ended longer ago")
+    prune.add_argument("--failed", action="store_true", help="only those that failed")
+    prune.add_argument("--yes", action="store_true", help="remove them")
+    return parser
+
+
+def list_completions(root: Path) -> NameLists:
+    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    from . import made_names
+
+    return {"DOCUMENT": lambda: made_names.list_made(root), "TARGET": lambda: made_names.list_stores(root)}

@@ -1,0 +1,58 @@
+"""The configuration as the workflow reads it: catalogues, campaign, and the key of every job. It needs no Snakemake."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from edgeproof.artifacts.records.formats import list_channels_last_backends
+from edgeproof.artifacts.records.manifests import version_of
+from edgeproof.core.campaign import CATALOGUES, Campaign, read_catalogue
+from edgeproof.core.campaign_files import CampaignFiles, expand_campaign_files, read_campaign_files
+from edgeproof.core.cells import Cells
+from edgeproof.core.configuration import Json
+from edgeproof.core.pipelines import list_stage_models
+from edgeproof.core.stages import Stages
+from edgeproof.core.targets import Targets
+
+from .job_keys import JobKeys, Versions
+
+
+class Reading(NamedTuple):
+    """What was read. `catalogues`: {kind: {name: document}}, stages of pipelines among the models."""
+
+    files: CampaignFiles
+    catalogues: dict[str, dict[str, Json]]
+    campaign: Campaign
+    keys: JobKeys
+
+
+@cache
+def read_versions(*packages: str) -> Json:
+    """Return {package: version} of the workflow's own environment: a new `.venv` makes again what they made."""
+    return {name: version_of(name) for name in packages}
+
+
+def read_workflow(
+    paths: Sequence[Any], values: Mapping[str, Any] | None = None, versions: Versions = read_versions
+) -> Reading:
+    """Return the campaign of these files, each laid over those before it, and its keys; UserError for a mistake.
+
+    `values`: of `--config`. `versions`: see `job_keys`. Paths are relative to the current folder, as are `config/` and
+    `scripts/`.
+    """
+    catalogues = read_catalogues()
+    files = read_campaign_files(list(paths), dict(values or {}))
+    campaign = expand_campaign_files(files, catalogues)
+    return Reading(files, catalogues, campaign, make_keys(campaign, catalogues, versions))
+
+
+def read_catalogues() -> dict[str, dict[str, Json]]:
+    """Return {kind: {name: document}} of `config/`; the stages that pipelines cut are models too."""
+    catalogues = {kind: read_catalogue(kind) for kind in CATALOGUES}
+    catalogues["model"] |= list_stage_models(catalogues["pipeline"])
+    return catalogues
+
+
+def make_keys(campaign: Campaign, catalogues: Mapping[str, Mapping[str, Any]], versions: Versions) -> JobKeys:
+    """Return the keys of a campaign's jobs over these catalogues."""
+    return JobKeys(Targets(campaign, Stages(Cells(catalogues), list_channels_last_backends()), catalogues), versions)
