@@ -65,7 +65,7 @@ rule plans:
 
 rule evidence:
     input:
-        [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md", "verdicts.txt")],
+        [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
 
 
 rule gate:

@@ -94,7 +94,9 @@ def digest_script(script: str) -> str:
 @cache
 def digest_agent_code(folder: Path = AGENT) -> str:
     """Return the digest of the agent in a folder, which decides what a measurement is."""
-    files = {path.relative_to(folder).as_posix(): _read_facts(path)["digest"] for path in folder.rglob("*.py")}
+    from .code_digest import digest_code
+
+    files = {path.relative_to(folder).as_posix(): digest_code(path.read_bytes()) for path in folder.rglob("*.py")}
     return sha256_bytes("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode())
 
 
