@@ -64,7 +64,7 @@ def test_two_processes_that_build_into_one_folder_leave_no_mixture(job):
     alone = job.build("int8", folder="alone", options={"per_channel": manifest["preset"]["build"]["per_channel"]})
     assert manifest["artifact"] == alone["artifact"]
     assert sorted(path.name for path in folder.iterdir()) == ["artifact.onnx", "attempts", "manifest.json"]
-    assert len(list((folder / "attempts").iterdir())) == 3
+    assert len(list((folder / "attempts").iterdir())) in (2, 3)  # the third may come after the first and take its build
 
 
 def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
