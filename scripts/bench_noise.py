@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from edgeproof.bench.noise_trials import Setting, TrialArm, run_trials
 from edgeproof.core.cli import run_program
@@ -26,15 +27,14 @@ def main(argv: list[str] | None) -> None:
     arms = {model: describe_arm(model) for model in args.models}
     budget = {"pairs": args.pairs, "seconds": args.seconds}
     plan = {"comparisons": args.comparisons, "slowdown": args.slowdown, "budget": budget}
-    device = {"name": "local", "board": "this machine", "transport": "local"}
-    setting = Setting(
-        arms, read_yaml("config/protocols/quick.yaml", "protocol"), plan, device, sys.executable, args.folder
-    )
+    device: Any = {"name": "local", "board": "this machine", "transport": "local"}
+    protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
+    setting = Setting(arms, protocol, plan, device, sys.executable, args.folder)
     write_json(args.output, run_trials(setting, lambda line: print(line, flush=True)), "bench-noise")
 
 
 def describe_arm(model: str) -> TrialArm:
-    arm = {"backend": "onnxruntime", "precision": "fp32", "runtime": {"intra_op_threads": _THREADS[model]}}
+    arm: Any = {"backend": "onnxruntime", "precision": "fp32", "runtime": {"intra_op_threads": _THREADS[model]}}
     artifact = Path(f"results/artifacts/{model}/ort-cpu/host/fp32/artifact.onnx")
     return TrialArm(arm, artifact, Path(f"results/sources/{model}/samples/evaluation.npz"))
 
