@@ -113,7 +113,7 @@ bench-simulation: setup
 
 # What makes what stale, for every key and every file of code: the difference shows what an edit of yours costs.
 staleness: setup
-	$(BIN)/python scripts/make_staleness_matrix.py
+	$(BIN)/python scripts/bench_staleness.py
 
 docs: setup
 	$(BIN)/python scripts/document_config.py

@@ -34,8 +34,8 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
-from edgeproof.workflow.reading import read_versions, read_workflow
-from edgeproof.workflow.wanted import write_wanted
+from edgeproof.workflow.workflow_reading import read_versions, read_workflow
+from edgeproof.workflow.wanted_file import write_wanted
 
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
@@ -100,7 +100,7 @@ def device_slots(device_of):
 
 
 # What today's configuration and code want, for report and gate; the keys have read the code by then.
-WANTED = str(write_wanted(KEYS))
+write_wanted(KEYS)
 save_facts()
 
 

@@ -19,7 +19,7 @@ rule write_report:
         scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
         noise=TARGETS.noise_files("noise.json"),
         noise_pairs=TARGETS.noise_files("pairs.csv"),
-        wanted=WANTED,
+        wanted="results/evidence/{campaign}/wanted.json",
     output:
         html="results/evidence/{campaign}/report.html",
         markdown="results/evidence/{campaign}/report.md",
@@ -47,7 +47,7 @@ rule check_gate:
             for name in TARGETS.gated_regressions()["gated"]
         ],
         plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv"),
-        wanted=WANTED,
+        wanted="results/evidence/{campaign}/wanted.json",
     output:
         "results/evidence/{campaign}/gate.json",
     log:

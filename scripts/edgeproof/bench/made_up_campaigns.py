@@ -40,7 +40,7 @@ def write_wanted(
     keys: Json | None = None,
     gated: Sequence[str] = (),
 ) -> str:
-    """Write wanted.json of a made-up campaign into a folder and return its path; see workflow/wanted.py."""
+    """Write wanted.json of a made-up campaign into a folder and return its path; see workflow/wanted_file.py."""
     wanted = {
         "schema": "edgeproof.wanted.v1",
         "campaign": snapshot,

@@ -13,7 +13,7 @@ from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.workflow.job_keys import JobKeys
-from edgeproof.workflow.wanted import describe_wanted, list_keys, write_wanted
+from edgeproof.workflow.wanted_file import describe_wanted, list_keys, write_wanted
 
 RUN = "results/runs/digits-cnn/ort-cpu/local/fp32/result.json"
 INT8 = "results/artifacts/digits-cnn/ort-cpu/host/int8/manifest.json"
@@ -102,7 +102,7 @@ def test_wanted_is_written_when_its_content_differs(catalogues, tmp_path, monkey
     keys = make_keys(catalogues)
     text = describe_wanted(keys)
     assert text["campaign"]["campaign"] == "demo" and RUN in text["keys"]
-    monkeypatch.setattr("edgeproof.workflow.wanted.evidence_folder", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("edgeproof.workflow.wanted_file.evidence_folder", lambda name: str(tmp_path / name))
     path = write_wanted(keys)
     before = path.stat().st_mtime_ns
     assert write_wanted(keys).stat().st_mtime_ns == before
