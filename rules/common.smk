@@ -19,7 +19,7 @@ from edgeproof.core.campaign import one_of
 from edgeproof.core.campaign_files import list_added_cells
 from edgeproof.core.campaign_view import BASE
 from edgeproof.core.checkout import require_own_environment
-from edgeproof.core.closure import list_code, save_facts
+from edgeproof.core.closure import list_code
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
     ARTIFACT_FILES,
@@ -94,6 +94,5 @@ def show_gate():
         print("", said.read_text().strip(), sep="\n", file=sys.stderr)
 
 
-# What today's configuration and code want, for report and gate; the keys have read the code by then.
+# What today's configuration and code want, for report and gate.
 WANTED = str(write_wanted(KEYS))
-save_facts()
