@@ -32,7 +32,8 @@ _BARE = ("--cores", "2")
 _SNAKEFILE = """\
 MODELS = [f"model-{{number:04d}}" for number in range({models})]
 PRECISIONS = {precisions}
-ARTIFACTS, RUNS = "results/artifacts/{{model}}/fake/host/{{precision}}", "results/runs/{{model}}/fake/local/{{precision}}"
+ARTIFACTS = "results/artifacts/{{model}}/fake/host/{{precision}}"
+RUNS = "results/runs/{{model}}/fake/local/{{precision}}"
 
 
 rule copy_model:
