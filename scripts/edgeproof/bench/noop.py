@@ -209,8 +209,8 @@ def _start(folder: Path, options: Sequence[str]) -> tuple[float, str]:
     variables = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "PYTHONPATH"))}
     before = os.times().children_user
     command = [sys.executable, "-m", "snakemake", *options]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(command, cwd=folder, env=variables, text=True, check=False, **streams)
+    out, err = subprocess.PIPE, subprocess.STDOUT
+    done = subprocess.run(command, cwd=folder, env=variables, text=True, check=False, stdout=out, stderr=err)
     if done.returncode:
         raise RuntimeError(f"{folder}: snakemake {' '.join(options)} failed:\n{done.stdout[-2000:]}")
     return os.times().children_user - before, done.stdout
