@@ -32,7 +32,7 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
-from edgeproof.workflow.reading import read_versions, read_workflow
+from edgeproof.workflow.workflow_reading import read_versions, read_workflow
 from edgeproof.workflow.wanted import write_wanted
 
 STARTED = time.time()

@@ -22,9 +22,9 @@ from edgeproof.runs.sessions import Samples
 from .criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
 from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
 from .quantities import RunEvidence, find_in_run
-from .reading import folder_of_artifact, folder_of_run, read_parity, read_side
 from .regression import read_regression
 from .verdict_texts import REASONS
+from .workflow_reading import folder_of_artifact, folder_of_run, read_parity, read_side
 
 POLICY_VERSION = "edgeproof-decision-v1"
 OUTCOMES = ("blocked", "insufficient_evidence", "review_required", "deployable_with_note", "deployable")  # worst first

@@ -30,7 +30,8 @@ from .edgeenv import (
 )
 from .judging import Judgement, judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
-from .reading import (
+from .verdict_texts import REASONS
+from .workflow_reading import (
     folder_of_artifact,
     folder_of_run,
     read_comparison,
@@ -38,7 +39,6 @@ from .reading import (
     read_side,
     read_verdict,
 )
-from .verdict_texts import REASONS
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}

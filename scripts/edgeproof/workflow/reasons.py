@@ -12,7 +12,7 @@ from edgeproof.core.suggestions import suggest_words
 
 from .attempt_keys import DeviceTime, find_device_time
 from .job_graph import ON_DEVICE, Job, list_downstream, list_jobs, list_upstream
-from .reading import Reading
+from .workflow_reading import Reading
 
 _SHOWN = 12  # documents that are named; the rest are counted
 

@@ -11,7 +11,7 @@ from edgeproof.core.command_line import show
 from edgeproof.core.exit_codes import ExitCode
 
 from . import kept_attempts, reasons
-from .reading import read_workflow
+from .workflow_reading import read_workflow
 
 
 def why(options: Namespace, root: Path) -> ExitCode:
