@@ -20,7 +20,6 @@ from edgeproof.core.campaign_files import list_added_cells
 from edgeproof.core.campaign_view import BASE
 from edgeproof.core.checkout import require_own_environment
 from edgeproof.core.closing import compose_closing, mark_file, read_if_new
-from edgeproof.core.closure import save_facts
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
     ARTIFACT_FILES,
@@ -99,9 +98,8 @@ def device_slots(device_of):
     return {slot: lambda wildcards, name=name: int(device_of(wildcards) == name) for name, slot in SLOTS.items()}
 
 
-# What today's configuration and code want, for report and gate; the keys have read the code by then.
+# What today's configuration and code want, for report and gate.
 write_wanted(KEYS)
-save_facts()
 
 
 def show_end():

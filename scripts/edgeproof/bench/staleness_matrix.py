@@ -29,9 +29,9 @@ from edgeproof.core.documents import load_schema, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import list_differences
 from edgeproof.core.pipelines import list_stage_models
-from edgeproof.workflow.workflow_reading import make_keys
 from edgeproof.workflow.attempt_keys import list_amounts, list_raw_parts
 from edgeproof.workflow.job_graph import MEASURING, STORED, Job, list_downstream, list_jobs
+from edgeproof.workflow.workflow_reading import make_keys
 
 from .changed_values import list_keys_set, propose_values, put
 

@@ -4,6 +4,7 @@ Imports are read from the syntax tree and followed inside `scripts/`, so they mu
 converters are started as programs, so no import leads to them; their files are listed here.
 """
 
+import atexit
 import os
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -94,10 +95,8 @@ def digest_script(script: str) -> str:
 @cache
 def digest_agent_code(folder: Path = AGENT) -> str:
     """Return the digest of the agent in a folder, which decides what a measurement is."""
-    from .code_digest import digest_code
-
-    files = {path.relative_to(folder).as_posix(): digest_code(path.read_bytes()) for path in folder.rglob("*.py")}
-    return sha256_bytes("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode())
+    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
+    return sha256_bytes("".join(f"{name} {_digest_of(path)}\n" for name, path in files).encode())
 
 
 @cache
@@ -112,11 +111,6 @@ def digest_text(path: str) -> str:
     return sha256_bytes(Path(path).read_bytes())
 
 
-def save_facts() -> None:
-    """Remember what was read of the code for the next start: parsing a hundred files takes half a second."""
-    _facts().save()
-
-
 @cache
 def _files_imported(path: Path) -> frozenset[Path]:
     return frozenset(file for module in _read_facts(path)["imports"] for file in _module_files(module))
@@ -129,13 +123,25 @@ def _module_files(module: str) -> tuple[Path, ...]:
 
 @cache
 def _facts() -> DigestCache:
-    return DigestCache("code")
+    """Return what is known of code files. It is saved when the process ends, for parsing them takes a second."""
+    facts = DigestCache("code")
+    atexit.register(facts.save)
+    return facts
 
 
 @cache
 def _read_facts(path: Path) -> Any:
     """Return {digest, imports} of a code file."""
     return _facts().ask(path, _describe_code)
+
+
+def _digest_of(path: Path) -> str:
+    """Return the digest of one file: remembered for this checkout's own files, by their relative path."""
+    if not path.is_absolute():
+        return _read_facts(path)["digest"]
+    from .code_digest import digest_code
+
+    return digest_code(path.read_bytes())
 
 
 def _describe_code(path: Path) -> dict[str, Any]:

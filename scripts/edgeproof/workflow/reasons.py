@@ -10,9 +10,9 @@ from edgeproof.core.keys import Difference, list_differences
 from edgeproof.core.layout import comparison_folder, plan_folder, run_folder
 from edgeproof.core.suggestions import suggest_words
 
-from .workflow_reading import Reading
 from .attempt_keys import DeviceTime, find_device_time
 from .job_graph import ON_DEVICE, Job, list_downstream, list_jobs, list_upstream
+from .workflow_reading import Reading
 
 _SHOWN = 12  # documents that are named; the rest are counted
 

@@ -11,9 +11,9 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.job_key import record_key
 from edgeproof.core.job_options import JobKey
 from edgeproof.core.layout import Cell
-from edgeproof.workflow.workflow_reading import read_workflow
 from edgeproof.workflow.attempt_keys import find_device_time
 from edgeproof.workflow.job_graph import list_downstream, list_jobs, list_upstream
+from edgeproof.workflow.workflow_reading import read_workflow
 
 NAME = "digits-cnn/ort-cpu/local/fp32"
 RUN = f"results/runs/{NAME}/result.json"

@@ -19,7 +19,6 @@ from edgeproof.core.closure import (
     list_agent_code,
     list_code,
     list_converter_code,
-    save_facts,
 )
 from edgeproof.core.configuration import Json
 from edgeproof.core.digest_cache import CACHE
@@ -81,7 +80,6 @@ def _remember(name: str, digest: Callable[[], tuple[list[str], str]]) -> str:
         if stamps is not None and time.time_ns() - max(max(stamp[2:]) for stamp in stamps.values()) > _SETTLED_NS:
             with contextlib.suppress(OSError):
                 atomic_write(_MEMORY, json.dumps({**known, name: {"files": stamps, "digest": value}}))
-        save_facts()
     return value
 
 

@@ -1,0 +1,216 @@
+"""The cost of asking a large campaign what is to be done, against a bare Snakefile of the same files.
+
+The bare one has the same rules, inputs and outputs as plain patterns: no parameters, no functions, no configuration.
+Both folders are filled by the user's own way: every file is there and `snakemake --touch` has noted it. What counts is
+the user time of a whole process, which other work on the machine stretches least.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+import yaml
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import atomic_write
+from edgeproof.core.layout import REPOSITORY
+
+PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
+SIZES = (200, 1000)
+RATIO, EXTRA_SECONDS, DRY_RATIO = 1.3, 0.6, 2.0  # no-op at the larger size, no-op at the smaller, -n from empty
+_CODE = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "local")
+_CONFIG = "config/large.yaml"
+_OURS = ("--profile", "local", "--configfile", _CONFIG, "--replace-workflow-config")
+_BARE = ("--cores", "2")
+
+_SNAKEFILE = """\
+MODELS = [f"model-{{number:04d}}" for number in range({models})]
+PRECISIONS = {precisions}
+ARTIFACTS = "results/artifacts/{{model}}/fake/host/{{precision}}"
+RUNS = "results/runs/{{model}}/fake/local/{{precision}}"
+
+
+rule copy_model:
+    output: "results/sources/{{model}}/model.onnx"
+    shell: "touch {{output:q}}"
+
+
+rule identify_model:
+    input: "results/sources/{{model}}/model.onnx"
+    output: "results/sources/{{model}}/identity.json"
+    shell: "touch {{output:q}}"
+
+
+rule make_samples:
+    input: "results/sources/{{model}}/identity.json"
+    output:
+        "results/sources/{{model}}/samples/calibration.npz",
+        "results/sources/{{model}}/samples/evaluation.npz",
+        "results/sources/{{model}}/samples/samples.json",
+    shell: "touch {{output:q}}"
+
+
+rule build:
+    input: "results/sources/{{model}}/model.onnx", "results/sources/{{model}}/identity.json"
+    output: f"{{ARTIFACTS}}/artifact.json", f"{{ARTIFACTS}}/manifest.json"
+    shell: "touch {{output:q}}"
+
+
+rule check_parity:
+    input:
+        "results/sources/{{model}}/model.onnx",
+        "results/sources/{{model}}/samples/evaluation.npz",
+        "results/sources/{{model}}/samples/samples.json",
+        f"{{ARTIFACTS}}/artifact.json",
+        f"{{ARTIFACTS}}/manifest.json",
+    output: f"{{ARTIFACTS}}/parity.json", f"{{ARTIFACTS}}/reference.npz"
+    shell: "touch {{output:q}}"
+
+
+rule measure_run:
+    input:
+        f"{{ARTIFACTS}}/artifact.json",
+        f"{{ARTIFACTS}}/manifest.json",
+        f"{{ARTIFACTS}}/reference.npz",
+        "results/sources/{{model}}/identity.json",
+        "results/sources/{{model}}/samples/evaluation.npz",
+    output: f"{{RUNS}}/result.json", f"{{RUNS}}/samples.csv"
+    shell: "touch {{output:q}}"
+
+
+rule report:
+    input:
+        expand(RUNS + "/{{file}}", model=MODELS, precision=PRECISIONS, file=["result.json", "samples.csv"]),
+        expand(ARTIFACTS + "/{{file}}", model=MODELS, precision=PRECISIONS, file=["manifest.json", "parity.json"]),
+        expand("results/sources/{{model}}/{{file}}", model=MODELS, file=["identity.json", "samples/samples.json"]),
+    output: "results/evidence/large/report.html", "results/evidence/large/report.md"
+    shell: "touch {{output:q}}"
+
+
+rule gate:
+    input: "results/evidence/large/report.html"
+    output: "results/evidence/large/gate.json"
+    shell: "touch {{output:q}}"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/evidence/large/gate.json",
+        rules.report.output,
+        rules.report.input,
+        expand(ARTIFACTS + "/{{file}}", model=MODELS, precision=PRECISIONS, file=["artifact.json", "reference.npz"]),
+        expand(
+            "results/sources/{{model}}/{{file}}",
+            model=MODELS,
+            file=["model.onnx", "samples/calibration.npz", "samples/evaluation.npz"],
+        ),
+"""
+
+
+def measure_noop(folder: Path, repeats: int = 3, tell: Callable[[Json], object] = lambda case: None) -> Json:
+    """Return the `bench-noop` document, measured in the empty folder `folder`; `tell` is called with each case."""
+    cases: list[Json] = []
+    for cells in SIZES:
+        ours, bare = write_campaign(folder / f"ours-{cells}", cells), write_bare(folder / f"bare-{cells}", cells)
+        if cells == SIZES[-1]:
+            cases.append(
+                _compare("dry-run", cells, (ours, [*_OURS, "-n", "-q"]), (bare, [*_BARE, "-n", "-q"]), repeats)
+            )
+            tell(cases[-1])
+        fill(ours, _OURS)
+        fill(bare, _BARE)
+        cases.append(_compare("no-op", cells, (ours, [*_OURS]), (bare, [*_BARE]), repeats))
+        tell(cases[-1])
+    return {
+        "schema": "edgeproof.bench-noop.v1",
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "snakemake": metadata.version("snakemake"),
+        },
+        "repeats": repeats,
+        "cases": cases,
+        "met": all(case["met"] for case in cases),
+    }
+
+
+def write_campaign(folder: Path, cells: int) -> Path:
+    """Write a copy of the workflow with a campaign of so many cells, a multiple of four; return the folder."""
+    folder.mkdir(parents=True)
+    for name in _CODE:
+        source = REPOSITORY / name
+        if source.is_symlink():
+            (folder / name).symlink_to(source.readlink())
+        elif source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+        else:
+            shutil.copy(source, folder / name)
+    model = (folder / "config/models/digits-cnn.yaml").read_text()
+    for name in list_models(cells):
+        atomic_write(folder / f"config/models/{name}.yaml", model)
+    matrix = {"models": list_models(cells), "presets": ["fake"], "precisions": [*PRECISIONS]}
+    config = {"campaign": "large", "protocol": "quick", "policy": "strict", "devices": ["local"], "matrices": [matrix]}
+    atomic_write(folder / _CONFIG, yaml.safe_dump(config))
+    return folder
+
+
+def write_bare(folder: Path, cells: int) -> Path:
+    """Write a bare Snakefile of the files of `write_campaign`; return the folder."""
+    text = _SNAKEFILE.format(models=len(list_models(cells)), precisions=list(PRECISIONS))
+    folder.mkdir(parents=True)
+    atomic_write(folder / "Snakefile", text)
+    return folder
+
+
+def list_models(cells: int) -> list[str]:
+    """Return the names of the models of a campaign of so many cells."""
+    return [f"model-{number:04d}" for number in range(cells // len(PRECISIONS))]
+
+
+def fill(folder: Path, options: Sequence[str]) -> None:
+    """Make every file of a workflow, empty, and let Snakemake note what it was made from."""
+    listed = _start(folder, [*options, "--summary"])[1].splitlines()[1:]
+    for line in listed:
+        path = folder / line.split("\t")[0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    _start(folder, [*options, "--touch", "--forceall", "-q"])
+
+
+def _compare(name: str, cells: int, ours: tuple[Path, list[str]], bare: tuple[Path, list[str]], repeats: int) -> Json:
+    """Return one case: both in turn, medians of their user times."""
+    times: dict[str, list[float]] = {"ours": [], "bare": []}
+    for _ in range(repeats):
+        for side, (folder, options) in (("ours", ours), ("bare", bare)):
+            seconds, said = _start(folder, options)
+            times[side].append(seconds)
+            if name == "no-op" and "Nothing to be done" not in said:
+                raise RuntimeError(f"{folder}: something was to be done:\n{said[-2000:]}")
+    mine, theirs = median(times["ours"]), median(times["bare"])
+    figures = {"ours_user_seconds": mine, "bare_user_seconds": theirs, "ratio": mine / theirs, "extra": mine - theirs}
+    smaller = name == "no-op" and cells == SIZES[0]
+    target, value = (
+        (EXTRA_SECONDS, mine - theirs) if smaller else (RATIO if name == "no-op" else DRY_RATIO, mine / theirs)
+    )
+    limits = {"target": f"at most {target:g}{' s more' if smaller else ' times'}", "met": value <= target}
+    return {"name": name, "cells": cells, **figures, **limits, "times": times}
+
+
+def _start(folder: Path, options: Sequence[str]) -> tuple[float, str]:
+    """Run Snakemake in a folder; return (user seconds of its process, what it said)."""
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "PYTHONPATH"))}
+    before = os.times().children_user
+    command = [sys.executable, "-m", "snakemake", *options]
+    out, err = subprocess.PIPE, subprocess.STDOUT
+    done = subprocess.run(command, cwd=folder, env=variables, text=True, check=False, stdout=out, stderr=err)
+    if done.returncode:
+        raise RuntimeError(f"{folder}: snakemake {' '.join(options)} failed:\n{done.stdout[-2000:]}")
+    return os.times().children_user - before, done.stdout
