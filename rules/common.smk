@@ -46,7 +46,7 @@ shell.prefix(f"set -euo pipefail; {shell_prefix()}{FIRST}")
 def versions_of(*packages):
     """Return {package: version} of the workflow's own environment.
 
-    None with --sdm conda, where a rule has an environment of its own: Snakemake itself looks whether that has changed.
+    None with --sdm conda, where rules have environments of their own; Snakemake itself looks whether these have changed.
     """
     return None if IN_CONDA else read_versions(*packages)
 

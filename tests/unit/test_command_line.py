@@ -246,7 +246,7 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    assert complete("") == ["artifacts", "plans", "runs", "attempts", "campaign", "new", "completion", "names"]
+    assert complete("") == ["artifacts", "plans", "campaign", "new", "runs", "attempts", "completion", "names"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
     assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]

@@ -36,7 +36,7 @@ def test_touching_every_file_does_nothing(workspace):
 def test_editing_report_code_remakes_reports_only(workspace):
     workspace.write(
         "scripts/edgeproof/evidence/rendering.py",
-        (workspace.root / "scripts/edgeproof/evidence/rendering.py").read_text() + "\n# edited\n",
+        (workspace.root / "scripts/edgeproof/evidence/rendering.py").read_text() + "\nEDITED = True\n",
     )
     remade = workspace.remade_by()
     assert remade and remade <= REPORT

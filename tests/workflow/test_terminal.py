@@ -14,7 +14,7 @@ def test_a_run_ends_with_verdicts_and_the_page(workspace):
     assert done.returncode == 0, done.stdout
     words = list_last_words(done)
     assert len(words) <= 10
-    assert words[0].startswith("fake-fp32-vs-int8: int8 is faster than fp32")
+    assert words[0].startswith("fake-fp32-vs-int8: int8 is 2.00 times as fast as fp32")
     assert any(line.startswith("Gate of campaign fake passed") for line in words[1:])
     assert words[-1] == "Every number and reason: results/evidence/fake/report.html"
     assert "Measured 1 of 1 cells" in done.stdout

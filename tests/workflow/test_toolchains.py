@@ -21,7 +21,7 @@ def test_a_campaign_of_onnx_runtime_makes_no_toolchain(workspace):
 def test_a_report_makes_no_toolchain(workspace):
     workspace.write(
         "scripts/edgeproof/evidence/rendering.py",
-        (workspace.root / "scripts/edgeproof/evidence/rendering.py").read_text() + "\n# edited\n",
+        (workspace.root / "scripts/edgeproof/evidence/rendering.py").read_text() + "\nEDITED = True\n",
     )
     jobs = planned(workspace)
     assert "write_report" in jobs and "make_toolchain" not in jobs
@@ -59,7 +59,7 @@ def test_a_board_with_its_own_interpreter_needs_no_runtime_here_to_measure(works
     )
     workspace.edit("config/fake.yaml", "devices: [local]", "devices: [board]")
     done = workspace.snakemake("-n", "--printshellcmds", "results/runs/digits-cnn/litert-cpu/board/fp32/result.json")
-    command = next(line for line in done.stdout.splitlines() if "scripts/measure_run.py" in line and "--cell" in line)
+    command = next(line for line in done.stdout.splitlines() if "scripts/measure_run.py" in line and "--key" in line)
     assert ".toolchains" not in command.split("--toolchains")[0]
 
 
