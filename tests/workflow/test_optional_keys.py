@@ -212,7 +212,7 @@ class Variants:
                 self.write(kind, name, document)
         self.workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\nlock: device.lock")
         catalogues = {kind: read_catalogue(kind, self.workspace.root / "config") for kind in CATALOGUES}
-        self.campaigns = {"optional": self.combine(catalogues), **group_campaigns(catalogues)}
+        self.campaigns = {"optional": self.combine(catalogues), **self.list_short(), **group_campaigns(catalogues)}
         for name, document in self.campaigns.items():
             self.workspace.write(f"config/{name}.yaml", json.dumps(document))
 
@@ -221,7 +221,7 @@ class Variants:
 
     def combine(self, catalogues):
         """Return the campaign that uses every variant of every other kind."""
-        (protocol,), (policy,) = self.names["protocol"], self.names["regression-policy"]
+        (protocol, *_), (policy,) = self.names["protocol"], self.names["regression-policy"]
         first = {"campaign": "optional", "policy": "strict", "devices": ["local"], "protocol": protocol}
         matrices = [{"models": self.names["model"], "presets": ["fake"], "precisions": ["fp32"]}]
         for name in self.names["preset"]:
@@ -230,13 +230,20 @@ class Variants:
         for preset in ("fake", "tensorrt-full"):
             place = {"presets": [preset], "devices": self.names["device"]}
             matrices.append({"models": ["digits-cnn"], "precisions": ["fp32"], **place})
-        pair = {"left": {"model": "digits-cnn", "preset": "fake", "precision": "fp32"}, "right": {}, "pairs": 3}
+        pair = {"left": {"model": "digits-cnn", "preset": "fake", "precision": "fp32"}, "right": {}, "pairs": 4}
         comparisons = [{"name": name, "criteria": name, **pair} for name in self.names["criteria"]]
         rest = {"matrices": matrices, "comparisons": comparisons, "regressions": {"policy": policy}}
         pipelines = [
             name for name in self.names["pipeline"] if expands({**first, **rest, "pipelines": [name]}, catalogues)
         ]
         return first | rest | {"pipelines": pipelines}
+
+    def list_short(self):
+        """Return a small campaign for each other variant of the protocol, of which a campaign has one."""
+        (full,) = read_full("campaign").values()
+        small = {key: full[key] for key in ("policy", "devices", "matrices", "comparisons")}
+        names = self.names["protocol"][1:]
+        return {name: {"campaign": name, "protocol": name, **small} for name in names}
 
     def list_commands(self):
         """Return {campaign: commands of all its jobs}."""
@@ -340,7 +347,8 @@ def test_what_runs_here_runs_without_the_key(variants, commands, monkeypatch, tm
     monkeypatch.setattr(tempfile, "tempdir", None)
     for recipe in (digits_cnn, diabetes_mlp):
         monkeypatch.setattr(recipe, "EPOCHS", 1)  # the default, in a second
-    jobs = [(Path(command.split()[0]).stem, command) for command in commands["optional"]]
+    campaigns = ["optional", *variants.names["protocol"][1:]]
+    jobs = [(Path(command.split()[0]).stem, command) for name in campaigns for command in commands[name]]
     jobs = [(script, command) for script, command in jobs if script in SCRIPTS and not ELSEWHERE.search(command)]
     refused, ran = {}, set()
     for script, command in sorted(jobs, key=lambda job: SCRIPTS.index(job[0])):

@@ -23,6 +23,8 @@ from .layout import (
 from .pipelines import list_cells
 from .stages import Stages
 
+_OF_PAIRS = ("block_pairs", "block_seconds", "pair_seconds")  # keys of a protocol that no run looks at
+
 
 class Targets:
     """One campaign over `catalogues`, {kind: {name: document}}."""
@@ -38,6 +40,10 @@ class Targets:
 
     def run_protocol(self) -> Json:
         """Return what of the campaign's protocol decides a run."""
+        return {key: value for key, value in self.pair_protocol().items() if key not in _OF_PAIRS}
+
+    def pair_protocol(self) -> Json:
+        """Return what of the campaign's protocol decides pairs, their number and time left out."""
         protocol = self.protocols[self.campaign.protocol]
         kept = {key: value for key, value in protocol.items() if key not in ("description", "pairs", "seconds")}
         return {"name": self.campaign.protocol, **kept}

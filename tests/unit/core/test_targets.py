@@ -28,8 +28,11 @@ def make_targets(catalogues, **changes):
 
 
 def test_the_protocol_of_runs_leaves_out_what_only_pairs_use(catalogues):
-    protocol = make_targets(catalogues).run_protocol()
-    assert protocol["name"] == "quick" and not {"pairs", "description"} & set(protocol)
+    targets = make_targets(catalogues)
+    targets.protocols = {"quick": targets.protocols["quick"] | {"block_pairs": 20, "inputs": 4, "seconds": 9}}
+    protocol = targets.run_protocol()
+    assert protocol["name"] == "quick" and not {"pairs", "seconds", "description", "block_pairs"} & set(protocol)
+    assert targets.pair_protocol() == {**protocol, "block_pairs": 20} and protocol["inputs"] == 4
 
 
 def test_sides_lead_to_runs_and_artifacts(catalogues):
