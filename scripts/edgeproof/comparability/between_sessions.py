@@ -9,8 +9,7 @@ from edgeproof.core.two_devices import DeviceSessions, compare_devices
 def compare_between_sessions(left: Json, right: Json, margin: float, comparisons: int) -> Json:
     """Return {verdict, reason, explanation, between_sessions} for two results.
 
-    With fewer than three sessions on a device, or all on one day, both numbers are given and no verdict, with the
-    command that adds a session.
+    With fewer than three sessions on a device, or all on one day, both numbers are given and no verdict.
     """
     sides = [_sessions_of(result) for result in (left, right)]
     found = compare_devices(sides[0], sides[1], margin, comparisons)
@@ -19,7 +18,7 @@ def compare_between_sessions(left: Json, right: Json, margin: float, comparisons
     missing = [(side, count) for side, count in zip((left, right), found.missing, strict=True) if count]
     if missing:
         cells = ["/".join(side["cell"][k] for k in ("model", "preset", "device", "precision")) for side, _ in missing]
-        explanation = "add sessions on other days: " + "; ".join(f"edgeproof runs again {cell}" for cell in cells)
+        explanation = f"a verdict needs three sessions on two days of {' and '.join(cells)}; a result holds one so far"
     return {
         "verdict": found.verdict,
         "reason": found.reason,

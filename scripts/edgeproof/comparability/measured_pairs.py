@@ -234,6 +234,5 @@ def _require_state(session: PairsSession, verdict: Json, where: str) -> None:
     if session.pairs and (other := find_other_state(session, verdict)):
         side, field, found, wanted = other
         raise UserError(
-            f"{where}: {field} of {side} is {found!r}, and was {wanted!r} when its result was measured; set it back,"
-            " or measure both cells again (edgeproof runs again)"
+            f"{where}: {field} of {side} is {found!r}, and was {wanted!r} when its result was measured; set it back"
         )

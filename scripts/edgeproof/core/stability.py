@@ -1,6 +1,6 @@
 """Whether a run is stable: its processes agree, each has settled, and each is one piece.
 
-All three tests must pass. An unstable run is recorded and shown, but no difference is computed from it.
+All three tests must pass. An unstable run is recorded, shown and compared like any other; the gate asks about it.
 """
 
 import math

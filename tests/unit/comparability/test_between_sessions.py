@@ -11,7 +11,7 @@ def result(device, median_ms):
     return {"cell": cell, "latency": {"median_ms": median_ms}, "started_at_unix_s": 1.8e9}
 
 
-def test_one_session_each_gives_both_numbers_and_the_commands_that_add_sessions():
+def test_one_session_each_gives_both_numbers_and_what_a_verdict_needs():
     report = compare_between_sessions(result("a", 1.0), result("b", 9.0), 0.02, 1)
     assert (report["verdict"], report["reason"]) == ("undecided", "sessions")
     found = report["between_sessions"]
@@ -19,7 +19,7 @@ def test_one_session_each_gives_both_numbers_and_the_commands_that_add_sessions(
     assert (found["left_sessions"], found["right_sessions"]) == (1, 1)
     assert found["ratio"] == pytest.approx(9) and found["interval_low"] is None
     assert report["explanation"] == (
-        "add sessions on other days: edgeproof runs again m/p/a/fp32; edgeproof runs again m/p/b/fp32"
+        "a verdict needs three sessions on two days of m/p/a/fp32 and m/p/b/fp32; a result holds one so far"
     )
 
 
