@@ -21,6 +21,7 @@ def device(workspace, tmp_path, monkeypatch):
     return workspace
 
 
+@pytest.mark.campaign  # half a minute
 def test_an_engine_is_built_checked_and_measured_where_it_runs(device, tmp_path):
     write_trtexec(tmp_path / "tools")
     done = device.snakemake(f"results/runs/{CELL}/fp16/result.json")

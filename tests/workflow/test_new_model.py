@@ -47,6 +47,7 @@ def read_reports(workspace):
     return {document["comparison"]: document for document in map(json.loads, (path.read_text() for path in paths))}
 
 
+@pytest.mark.campaign  # half a minute
 def test_with_simulated_times(tmp_path):
     workspace = copy_repository(tmp_path / "edgeproof")
     workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\nlock: device.lock")

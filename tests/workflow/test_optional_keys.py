@@ -341,6 +341,7 @@ def reaches(name, path, script):
     return SCRIPTS.index(script) <= SCRIPTS.index(last)
 
 
+@pytest.mark.campaign  # half a minute
 def test_what_runs_here_runs_without_the_key(variants, commands, monkeypatch, tmp_path):
     monkeypatch.chdir(variants.workspace.root)
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # where a device without `lock` has its lock

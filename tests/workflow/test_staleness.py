@@ -72,6 +72,7 @@ def test_two_campaigns_that_share_cells_measure_each_once(workspace):
     assert workspace.list_attempts() == before
 
 
+@pytest.mark.campaign  # half a minute
 def test_editing_the_agent_measures_everything_again(workspace):
     path = "scripts/edgeproof/agent/measurement.py"
     workspace.write(path, (workspace.root / path).read_text() + "\nEDITED = 1\n")
@@ -92,6 +93,7 @@ def test_changing_the_threads_of_one_preset_measures_its_cells_only(workspace):
     assert not any(path.endswith("/manifest.json") for path in remade)
 
 
+@pytest.mark.campaign  # half a minute
 def test_adding_a_model_builds_that_model_only(workspace):
     workspace.write("config/models/digits-copy.yaml", (workspace.root / "config/models/digits-cnn.yaml").read_text())
     workspace.edit("config/fake.yaml", "models: [digits-cnn]", "models: [digits-cnn, digits-copy]")

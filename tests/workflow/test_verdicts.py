@@ -71,6 +71,7 @@ def test_script_that_fails_fails_its_job_although_its_output_goes_through_a_pipe
     assert "exit status 7" in done.stdout
 
 
+@pytest.mark.campaign  # half a minute
 def test_unstable_cell_is_measured_again_and_vetoes_no_comparison(workspace):
     workspace.edit("config/presets/fake.yaml", "noise: 0.01", "noise: 0.9")
     done = workspace.snakemake()
