@@ -38,11 +38,11 @@ warmup_seconds: 0.1
 min_samples: 20
 min_seconds: 0.1
 max_timer_share: 0.01
-pairs: 3
+pairs: 4
 """
 CONFIG = "config/converters.yaml"
 # Less than the whole campaign: nobody waits here for a calibration of the machine.
-TARGETS = ("artifacts", "runs", "results/comparability/digits-ort-vs-litert/verdict.json")
+TARGETS = ("artifacts", "runs", "results/comparability/converters/digits-ort-vs-litert/verdict.json")
 CELLS = [
     *(("litert-cpu", precision) for precision in ("fp32", "fp16", "int8", "int8-dynamic")),
     *(("openvino-cpu", precision) for precision in ("fp32", "fp16", "int8")),
