@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgeproof.artifacts.records.formats import list_channels_last_backends
@@ -10,6 +11,7 @@ from edgeproof.core.campaign import CATALOGUES, Campaign, read_catalogue
 from edgeproof.core.campaign_files import CampaignFiles, expand_campaign_files, read_campaign_files
 from edgeproof.core.cells import Cells
 from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
 from edgeproof.core.pipelines import list_stage_models
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
@@ -54,5 +56,23 @@ def read_catalogues() -> dict[str, dict[str, Json]]:
 
 
 def make_keys(campaign: Campaign, catalogues: Mapping[str, Mapping[str, Any]], versions: Versions) -> JobKeys:
-    """Return the keys of a campaign's jobs over these catalogues."""
+    """Return the keys of a campaign's jobs over these catalogues; UserError for a toolchain that has no lock."""
+    require_locks(catalogues["preset"])
     return JobKeys(Targets(campaign, Stages(Cells(catalogues), list_channels_last_backends()), catalogues), versions)
+
+
+def require_locks(presets: Mapping[str, Any], folder: str = "envs") -> None:
+    """Raise UserError if a preset names a toolchain without `envs/{toolchain}.lock`.
+
+    Nothing could make it, and Snakemake takes a file that is there and that nothing can make for given: what was
+    measured with the toolchain before would stay.
+    """
+    known = sorted(path.stem for path in Path(folder).glob("*.lock"))
+    for preset, values in presets.items():
+        for key in ("toolchain", "runtime_toolchain"):
+            name = values.get(key)
+            if name is not None and name not in known:
+                raise UserError(
+                    f"config/presets/{preset}.yaml: {key} is {name!r}, and there is no {folder}/{name}.lock;"
+                    f" there are {', '.join(known)}"
+                )

@@ -140,6 +140,12 @@ def make_record(packages):
     }
 
 
+def test_an_option_without_a_value_is_not_recorded():
+    argv = ["--source", "m.onnx", "--calibration", "--artifact", "a.onnx", "--saved-model"]
+    assert record_command("s.py", argv) == ["s.py", "--source", "m.onnx", "--artifact", "a.onnx"]
+    assert record_command("s.py", []) == ["s.py"]
+
+
 def test_commands_carry_no_path_of_the_machine():
     argv = [
         "--source",

@@ -10,6 +10,7 @@ from edgeproof.core.layout import REPOSITORY
 def root(tmp_path, monkeypatch):
     """A folder with the shipped configuration and code, where the test is."""
     shutil.copytree(REPOSITORY / "config", tmp_path / "config")
-    (tmp_path / "scripts").symlink_to(REPOSITORY / "scripts")
+    for folder in ("scripts", "envs"):
+        (tmp_path / folder).symlink_to(REPOSITORY / folder)
     monkeypatch.chdir(tmp_path)
     return tmp_path

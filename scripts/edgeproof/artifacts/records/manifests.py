@@ -147,10 +147,13 @@ def record_command(script: str, argv: Sequence[str] | None = None) -> list[str]:
     """Return a command as a list, with paths inside the repository relative to it.
 
     An interpreter outside is recorded by its name only: where a machine keeps its Python does not belong in a record.
+    An option that a rule gave no value, such as the calibration of fp32, is left out.
     """
-    arguments = sys.argv[1:] if argv is None else argv
+    arguments = list(sys.argv[1:] if argv is None else argv)
     command = [script]
-    for item in arguments:
+    for item, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        if item.startswith("--") and following.startswith("--"):
+            continue
         place = locate(item) if item.startswith("/") else item
         elsewhere = place.startswith("/") and command[-1] == "--interpreter"
         command.append(Path(place).name if elsewhere else place)
