@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
@@ -151,7 +152,7 @@ def record_command(script: str, argv: Sequence[str] | None = None) -> list[str]:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = [script]
-    for item, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+    for item, following in pairwise([*arguments, "--"]):
         if item.startswith("--") and following.startswith("--"):
             continue
         place = locate(item) if item.startswith("/") else item
