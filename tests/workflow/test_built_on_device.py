@@ -7,7 +7,7 @@ import pytest
 
 from ..unit.artifacts.stand_ins import write_interpreter, write_trtexec
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.campaign]  # its campaign takes a minute
 
 CELL = "digits-cnn/tensorrt-jetson/local"
 
@@ -21,7 +21,6 @@ def device(workspace, tmp_path, monkeypatch):
     return workspace
 
 
-@pytest.mark.campaign  # half a minute
 def test_an_engine_is_built_checked_and_measured_where_it_runs(device, tmp_path):
     write_trtexec(tmp_path / "tools")
     done = device.snakemake(f"results/runs/{CELL}/fp16/result.json")

@@ -78,7 +78,7 @@ def test_two_devices_with_one_session_each_are_blocked(room):
     document = room.make(right={"device": "board", "precision": "fp32"}).judge()
     assert (document["status"], document["mode"]) == ("blocked", "target-comparison")
     assert document["recommendation"] == "review_as_target_comparison"
-    assert "add sessions on other days" in document["reason"]
+    assert "a verdict needs three sessions on two days" in document["reason"]
 
 
 @pytest.mark.parametrize(
