@@ -33,19 +33,11 @@ from edgeproof.runs.timing_keys import timing_of
 from .naive_protocols import find_p_by_iterations, judge_naively
 from .neighbours import start_neighbours
 from .noise_summary import summarise_state
+from .trial_arms import TrialArm
 
 MARGIN = DEFAULT_MARGIN
 STATES = {"quiet": 0, "neighbours": 2}  # neighbours beside the comparisons
 _NAIVE_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class TrialArm:
-    """What is compared with itself."""
-
-    arm: Arm
-    artifact: Path
-    inputs: Path
 
 
 @dataclass(frozen=True)
@@ -159,7 +151,7 @@ def run_trial(setting: Setting, trial: Trial) -> Json:
 def _run_trial(setting: Setting, trial: Trial) -> Json:
     chosen, budget, slowdown = setting.arms[trial.kind.model], setting.plan["budget"], trial.kind.slowdown
     folder = _folder_of(setting, trial)
-    left: Any = {**chosen.arm, "artifact": str(chosen.artifact)}
+    left = chosen.located
     right: Any = {**left, "injected_slowdown": slowdown} if slowdown else left
     seconds = budget["slowed_seconds" if slowdown else "seconds"]
     place = PairPlace(chosen.inputs, setting.device, setting.protocol, setting.interpreter)

@@ -8,7 +8,8 @@ import pytest
 import scipy.stats
 from edgeproof.bench import noise_trials
 from edgeproof.bench.noise_summary import bound_below, summarise_state
-from edgeproof.bench.noise_trials import Setting, TrialArm, make_trial_design, run_trials
+from edgeproof.bench.noise_trials import Setting, make_trial_design, run_trials
+from edgeproof.bench.trial_arms import TrialArm
 from edgeproof.core.documents import validate
 
 PROTOCOL = {
