@@ -86,7 +86,7 @@ def infer_samples(spec: InferSpec, out: str) -> None:
             "outputs/" + name: numpy.concatenate([numpy.asarray(outputs[i]) for outputs in collected])
             for i, name in enumerate(names)
         }
-        save_arrays(os.path.join(out, "outputs.npz"), stacked)
+        _save_arrays(os.path.join(out, "outputs.npz"), stacked)
     except Verdict as verdict:
         report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})
     with open(os.path.join(out, "infer.json"), "w", encoding="utf-8") as stream:
@@ -96,10 +96,10 @@ def infer_samples(spec: InferSpec, out: str) -> None:
 def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
     """Write the outputs of one inference to `outputs.npz` in a folder."""
     arrays = {"outputs/" + name: numpy.asarray(value) for (name, _, _), value in zip(backend.outputs, outputs)}
-    save_arrays(os.path.join(out, "outputs.npz"), arrays)
+    _save_arrays(os.path.join(out, "outputs.npz"), arrays)
 
 
-def save_arrays(path: str, arrays: Dict[str, Array]) -> None:
+def _save_arrays(path: str, arrays: Dict[str, Array]) -> None:
     """Write arrays by name into an npz file."""
     cast(Any, numpy.savez)(path, **arrays)  # its stub takes a name for one of its options
 

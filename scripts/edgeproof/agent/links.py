@@ -40,7 +40,7 @@ def measure_links(spec: LinksSpec, out: str) -> None:
     }
     report["provenance"] = "simulated" if arm["simulated"] else "measured"
     try:
-        pass_round = simulate_ring if arm["simulated"] else time_ring
+        pass_round = _simulate_ring if arm["simulated"] else time_ring
         report["handovers"] = [row for size in arm["sizes_mb"] for row in pass_round(arm, size, spec["slot"])]
         medians = numpy.array([row["median_ns"] for row in report["handovers"]], "int64")
         numpy.save(os.path.join(out, "samples.npy"), medians)
@@ -88,7 +88,7 @@ def time_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
     return _list_rows(ring, shape, medians)
 
 
-def simulate_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
+def _simulate_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
     """Return rows as `time_ring` does, from a seed."""
     shape, ring = shape_tensor(size_mb), plan_ring(list(arm["executors"]))
     random = numpy.random.RandomState([slot, int(size_mb * 1e6)])
