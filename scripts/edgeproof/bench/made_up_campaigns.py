@@ -157,7 +157,7 @@ def write_pairs(
     dependence = estimate_dependence([])
     asked = design or {"margin": DEFAULT_MARGIN, "comparisons": 1}
     document = {
-        "schema": "edgeproof.pairs.v2",
+        "schema": "edgeproof.pairs.v3",
         "comparison": name,
         "status": "skipped" if skip else "measured",
         "reason": skip,

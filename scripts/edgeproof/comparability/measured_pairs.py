@@ -60,7 +60,7 @@ def measure_pairs(job: PairsJob) -> None:
     """
     verdict = read_json(job.verdict, "verdict")
     document: Json = {
-        "schema": "edgeproof.pairs.v2",
+        "schema": "edgeproof.pairs.v3",
         "comparison": job.comparison,
         "status": "measured",
         "reason": None,

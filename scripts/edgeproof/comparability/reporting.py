@@ -54,7 +54,7 @@ def build_report(
     design = document["design"]
     noises = [_describe_noise(path) for path in noise_paths if _is_of(path, verdict["left"]["cell"])]
     report: Json = {
-        "schema": "edgeproof.comparison.v2",
+        "schema": "edgeproof.comparison.v3",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
         "right": verdict["right"]["cell"],

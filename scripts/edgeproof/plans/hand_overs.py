@@ -12,6 +12,7 @@ from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.runs.drift_records import describe_drift
 from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
 
 CONFIDENCE = 0.95
@@ -21,7 +22,7 @@ _MS = 1e6
 def measure_hand_overs(
     pipeline: str, arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str, output: Path
 ) -> None:
-    """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v1`).
+    """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v2`).
 
     `arm`: `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples`, `simulated`. UserError when a
     process failed.
@@ -39,7 +40,7 @@ def measure_hand_overs(
     if broken:
         raise UserError(f"{label}: {broken['reason']['kind']}: {broken['reason']['message']}")
     document = {
-        "schema": "edgeproof.links.v1",
+        "schema": "edgeproof.links.v2",
         "pipeline": pipeline,
         "provenance": processes[0]["provenance"],
         "device": device.get("name"),
@@ -50,6 +51,7 @@ def measure_hand_overs(
         "agent_sha256": digest_agent(),
         "links": fit_links([process["handovers"] for process in processes]),
         "environment": session.record["environment"],
+        "drift": describe_drift(session.record.get("drift")),
         "attempt": relative_to_repository(session.attempt),
     }
     write_json(output, document, "links")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +85,7 @@ class SessionRecord(TypedDict):
     started_at_unix_s: float
     processes: list[ProcessRecord]
     environment: Environment
+    drift: NotRequired[Json | None]
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,18 @@ def test_sessions_that_were_disturbed_say_so(comparisons):
     assert disturbances == ["the board throttled", "the hypervisor took 4.0\u202f% of the CPU time"]
 
 
+def test_a_machine_that_changed_its_speed_is_named_and_drawn(comparisons):
+    item = comparisons[0]
+    record = make_drift(60.0, 0.1, np.random.default_rng(1))
+    sessions = [session | {"drift": describe_drift(record)} for session in item.report["sessions"]]
+    row = describe_comparisons([item._replace(report=item.report | {"sessions": sessions})], PAGE)[0]
+    (words,) = row["disturbances"]
+    assert re.fullmatch(
+        r"the machine became (9\.\d|10)\u202f% slower after 27 to 33\u202fs, for both arms alike", words
+    )
+    assert [drawn["state"] for drawn in row["drift"]["rows"]] == ["changed"]
+
+
 def test_grounds_tell_what_the_calibration_expects(comparisons):
     item = comparisons["faster"]
     expected = [{"effect": e, "pairs": 9, "seconds": 18.0, "decided": 1.0} for e in (0.01, 0.02, 0.05, 0.1)]
