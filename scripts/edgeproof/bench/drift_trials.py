@@ -190,10 +190,14 @@ def _prepare_neighbours(case: str) -> Generator[Callable[[], None]]:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            yield lambda: [os.kill(pid, signal.SIGCONT) for pid in pids] and None
+            yield lambda: _continue(pids)
         finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)  # a stopped process does not end
+            _continue(pids)  # a stopped process does not end
+
+
+def _continue(pids: list[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
+from edgeproof.bench.made_up_pairs import make_drift
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.comparisons import describe_comparisons, list_verdicts
+from edgeproof.runs.drift_records import describe_drift
 
 PAGE = "results/evidence/trial/report.html"
 
@@ -83,7 +86,7 @@ def test_sessions_that_were_disturbed_say_so(comparisons):
 
 
 def test_a_machine_that_changed_its_speed_is_named_and_drawn(comparisons):
-    item = comparisons[0]
+    item = comparisons["faster"]
     record = make_drift(60.0, 0.1, np.random.default_rng(1))
     sessions = [session | {"drift": describe_drift(record)} for session in item.report["sessions"]]
     row = describe_comparisons([item._replace(report=item.report | {"sessions": sessions})], PAGE)[0]
