@@ -92,7 +92,7 @@ def test_a_machine_that_changed_its_speed_is_named_and_drawn(comparisons):
     row = describe_comparisons([item._replace(report=item.report | {"sessions": sessions})], PAGE)[0]
     (words,) = row["disturbances"]
     assert re.fullmatch(
-        r"the machine became (9\.\d|10)\u202f% slower after 27 to 33\u202fs, for both arms alike", words
+        r"the machine became (9\.\d|10\.0)\u202f% slower after 27 to 33\u202fs, for both arms alike", words
     )
     assert [drawn["state"] for drawn in row["drift"]["rows"]] == ["changed"]
 
