@@ -164,7 +164,9 @@ def cut_plan(plan: Plan, block_pairs: int) -> Plan:
 
 
 def pair_seconds(protocol: Protocol) -> float:
-    """Return the seconds that the blocks of a pair are planned for, loading included: `pair_seconds` of the protocol."""
+    """Return the seconds that the blocks of a pair are planned for, loading included: `pair_seconds` of the
+    protocol.
+    """
     return protocol.get("pair_seconds", 5.0)
 
 

@@ -97,7 +97,9 @@ def write_comparison(
 
 
 def write_judgements(name: str, sides: dict[str, Cell]) -> None:
-    """Write regression and decision of a made-up campaign's comparison by the default policies; `sides`: {left, right}."""
+    """Write regression and decision of a made-up campaign's comparison by the default policies; `sides`: {left,
+    right}.
+    """
     folder = comparison_folder(CAMPAIGN, name)
     results = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
     built = {side: artifact_folder(cell.model, cell.preset, "host", cell.precision) for side, cell in sides.items()}

@@ -166,7 +166,9 @@ def one_of(names: Iterable[str]) -> str:
 
 
 def builder_of(preset: Mapping[str, Any], device: str) -> str:
-    """Return who builds the artifact of a campaign's cell: `host`, or the device where the preset builds where it runs."""
+    """Return who builds the artifact of a campaign's cell: `host`, or the device where the preset builds where it
+    runs.
+    """
     return "host" if preset["built"] == "host" else device
 
 

@@ -28,7 +28,9 @@ _WEIGHTS: list[float] = _RULE[1].tolist()
 
 
 def normal_cdf(x: float) -> float:
-    """Return the distribution function P(Z <= x) of the standard normal, accurate in relative terms in the lower tail."""
+    """Return the distribution function P(Z <= x) of the standard normal, accurate in relative terms in the lower
+    tail.
+    """
     return 0.5 * math.erfc(-x / math.sqrt(2))
 
 
