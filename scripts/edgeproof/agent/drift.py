@@ -25,8 +25,10 @@ _ELEMENTS, _ROUNDS, _WARM_UP = 32768, 32, 3
 
 
 class DriftControl:
-    """Times the kernel over a session, of whose time it has a share. A point is at least `POINT_S` of it; between its start and its end a session
-    spreads points over the gaps, the last of which may be incomplete.
+    """Times the kernel over a session, of whose time it has a share.
+
+    A point is at least `POINT_S` of it; between its start and its end a session spreads points over the gaps, the last
+    of which may be incomplete.
 
     `save` writes `drift.npy`, int64, shape (repetitions, 3): number of the point, nanoseconds from the session's start
     to the repetition's, nanoseconds that it took.

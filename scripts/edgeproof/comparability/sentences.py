@@ -19,6 +19,7 @@ from edgeproof.core.formatting import (
     format_signed,
     plural,
 )
+from edgeproof.runs.drift_records import say_changed_sessions
 
 from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
@@ -88,8 +89,10 @@ def describe_remedy(report: Json) -> str | None:
 
 def describe_grounds(report: Json) -> list[str]:
     """Return what the verdict rests on and what it does not say, one line each."""
-    effect, design = report["effect"], report["design"]
+    effect, design, apart = report["effect"], report["design"], report["between_sessions"]
     lines = [line for line in (_describe_modes(report), _describe_interference(report)) if line]
+    for side in ("left", "right") if apart else ():
+        lines += [_end(first_up(words)) for words in say_changed_sessions(side, apart[f"{side}_changes"])]
     if effect:
         lines.append(_describe_level(effect, design))
         correlation = design["correlation"]

@@ -15,6 +15,7 @@ from edgeproof.core.formatting import SPACE, first_up, format_fixed, format_perc
 from edgeproof.runs.drift_records import say_changes
 
 HEIGHT = 40.0  # of a strip, in pixels
+MOST_ROWS = 24
 _AIR = 5.0
 _LEAST_REACH = 0.02  # log of the ratio, so that noise of a quiet machine does not fill the strip
 
@@ -28,19 +29,23 @@ class DriftOfSession(NamedTuple):
 
 
 def draw_drift(sessions: Sequence[DriftOfSession]) -> Json | None:
-    """Return {reach, rows} of the sessions that have points; None if there are none.
+    """Return {reach, rows, more} of the sessions that have points; None if there are none.
+
+    Where there are many, those that changed come first, and `more` counts those that are not drawn.
 
     Row: {name, started, words, state, dots [(x, y)], levels [{x, end, y}], changes [x], description}. `state`: `held`,
     `changed`, or `unknown` where points are too few to tell.
     """
-    drawn = [session for session in sessions if session.drift["points"]]
-    if not drawn:
+    known = [session for session in sessions if session.drift["points"]]
+    if not known:
         return None
+    ordered = known if len(known) <= MOST_ROWS else sorted(known, key=lambda session: not session.drift["changes"])
+    drawn = ordered[:MOST_ROWS]
     parts = [_split(session.drift) for session in drawn]
     logs = [math.log(point["mean_ns"] / levels[0]) for stretches, levels in parts for point in chain(*stretches)]
     reach = max(_LEAST_REACH, *map(abs, logs))
     rows = [_draw(session, *part, reach) for session, part in zip(drawn, parts, strict=True)]
-    return {"reach": format_percent(math.expm1(reach), 2), "rows": rows}
+    return {"reach": format_percent(math.expm1(reach), 2), "rows": rows, "more": len(known) - len(drawn)}
 
 
 def format_started(started_at: str) -> str | None:

@@ -17,6 +17,7 @@ from edgeproof.core.recomputing import must_follow
 from edgeproof.core.summary import summarise_run
 
 from .conditions import throttling_of
+from .drift_records import describe_drift
 from .labels import list_labels
 from .raw_samples import list_processes, path_beside, read_samples
 from .result_parts import (
@@ -27,7 +28,6 @@ from .result_parts import (
     check_output,
     count_carried_out,
     describe_device,
-    describe_drift,
     describe_figures,
     describe_load,
     describe_process,
