@@ -11,6 +11,7 @@
 # make bench-noise  A/A comparisons and a known slow-down on this machine: 90 minutes (or MINUTES=n), nothing else running
 # make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
+# make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make docs     writes the tables of config/README.md from the schemas
@@ -39,7 +40,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: staleness trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-convert bench-noise bench-interleaving bench-drift bench-loadgen bench-simulation lock system-packages
+.PHONY: staleness trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -123,6 +124,12 @@ bench-interleaving: trial-arms
 
 bench-drift: trial-arms
 	$(BIN)/python scripts/bench_drift.py $(if $(MINUTES),--minutes $(MINUTES))
+
+# A preset whose artifacts are not there is left out, and the result says so by not having it.
+bench-interference: trial-arms
+	$(SNAKEMAKE) --profile local results/artifacts/resnet50/ort-cpu/host/fp32/artifact.onnx \
+	  results/sources/resnet50/samples/evaluation.npz
+	$(BIN)/python scripts/bench_interference.py $(if $(MINUTES),--minutes $(MINUTES))
 
 bench-loadgen: trial-arms
 	$(BIN)/python scripts/make_toolchain.py --toolchain loadgen --lock envs/loadgen.lock \
