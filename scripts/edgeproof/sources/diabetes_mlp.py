@@ -83,7 +83,7 @@ def make_parameters(generator: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def predict(parameters: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray:
-    """Return the outputs `(n, 1)` for `inputs` `(n, 10)`."""
+    """Return what the diabetes network computes, `(n, 1)`, for `inputs` `(n, 10)`."""
     values = inputs
     for layer in range(1, len(WIDTHS)):
         values = values @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"]
@@ -94,7 +94,10 @@ def predict(parameters: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray
 def compute_gradients(
     parameters: dict[str, np.ndarray], inputs: np.ndarray, targets: np.ndarray, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Return the gradient of half the mean squared error for every parameter; `generator` drops hidden units out."""
+    """Return the gradient of half the mean squared error of the diabetes network for every parameter.
+
+    `generator` drops hidden units out.
+    """
     trace, values, last = [], inputs, len(WIDTHS) - 1
     for layer in range(1, last):
         hidden = np.maximum(values @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"], 0)
@@ -112,7 +115,7 @@ def compute_gradients(
 
 
 def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Return the ONNX model: `input` float32 `(1, 10)`, standardised, and `progression` float32 `(1, 1)`."""
+    """Return the diabetes model in ONNX: `input` float32 `(1, 10)`, standardised, `progression` float32 `(1, 1)`."""
     nodes, weights, current, last = [], [], "input", len(WIDTHS) - 1
     for layer in range(1, last + 1):
         name = f"dense{layer}"

@@ -73,7 +73,7 @@ def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int
 
 
 def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Return the ONNX model: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`.
+    """Return the digits network in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`.
 
     It has batch size one, channels first, Flatten and Gemm: all converters that we know accept this form.
     """

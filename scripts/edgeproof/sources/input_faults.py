@@ -54,12 +54,15 @@ def require_file(path: FilePath, key: str) -> None:
 
 
 def is_lfs_pointer(path: FilePath) -> bool:
-    """Return whether a file is the text that Git LFS leaves in place of a large file; False if it cannot be read."""
+    """Return whether an input is at fault since it is the text that Git LFS leaves in place of a large file.
+
+    False if the file cannot be read.
+    """
     return _read_head(path, len(LFS_POINTER)) == LFS_POINTER
 
 
 def write_note(path: FilePath, fault: InputFault) -> None:
-    """Write a note about a fault in place of a model file."""
+    """Write a note about the fault of an input in place of a model file."""
     atomic_write(path, f"{_NOTE}: {fault.kind}: {fault}\n")
 
 

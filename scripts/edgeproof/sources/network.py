@@ -59,7 +59,10 @@ def compute_logits(
 def compute_gradients(
     parameters: dict[str, np.ndarray], trace: dict[str, Any], slope: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the gradient of the loss for every parameter. `slope`: its gradient for the logits, `(n, classes)`."""
+    """Return the gradient of the convolutional network's loss for every parameter.
+
+    `slope`: the loss's gradient for the logits, `(n, classes)`.
+    """
     gradients = {}
     hidden, features = trace["hidden"], trace["features"]
     gradients["dense2/matrix"], gradients["dense2/bias"] = hidden.T @ slope, slope.sum(axis=0)
