@@ -3,16 +3,17 @@
 import argparse
 
 from edgeproof.artifacts.builds.build_job import add_job_options
-from edgeproof.artifacts.builds.build_shortcuts import find_unusable_model, has_attempts
+from edgeproof.artifacts.builds.build_shortcuts import has_attempts
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.core.cli import run_program
+from edgeproof.sources.input_faults import find_model_fault
 
 
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     add_job_options(parser, ("source", "identity", "toolchain", "artifact", "record", "log"))
     args = vars(parser.parse_args(argv))
-    if (has_attempts(args["record"]) or find_unusable_model(args["identity"])) and settle(args, argv):
+    if (has_attempts(args["record"]) or find_model_fault(args["identity"])) and settle(args, argv):
         return
     with start_converter("saved_model", args.pop("toolchain")) as converter:
         from edgeproof.artifacts.builds.saved_models import build_saved_model

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def count_elements(shape: "Iterable[Any]") -> int:
-    """Return the number of elements of a stored shape."""
+    """Return the number of elements of a shape that a converter counts."""
     elements = 1
     for size in shape:
         elements *= int(size)
@@ -16,7 +16,7 @@ def count_elements(shape: "Iterable[Any]") -> int:
 
 
 def add_element_count(counted: "dict[str, dict[str, int]]", dtype: str, elements: int) -> None:
-    """Add the elements of one stored tensor to the counts `{dtype: {"tensors", "elements"}}`."""
+    """Add a tensor that a converter has stored to its counts `{dtype: {"tensors", "elements"}}`."""
     item = counted.setdefault(dtype, {"tensors": 0, "elements": 0})
     item["tensors"] += 1
     item["elements"] += int(elements)

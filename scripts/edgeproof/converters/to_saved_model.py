@@ -60,11 +60,11 @@ def refuse_unsupported(model: onnx.ModelProto) -> None:
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model with its constants folded, by onnxsim as onnx2tf would call it, without one of its passes.
+    """Return a model that is ready to become a SavedModel: onnxsim folds its constants, as onnx2tf would call it.
 
-    `fuse_pad_into_pool` replaces zeros before a MaxPool by the pool's own padding, which is lower than any value. That
-    would undo our rewriting, and it changes the result of a model with negative values. If onnxsim fails, the model is
-    returned as it is.
+    One of onnxsim's passes is left out. `fuse_pad_into_pool` replaces zeros before a MaxPool by the pool's own padding,
+    which is lower than any value. That would undo our rewriting, and it changes the result of a model with negative
+    values. If onnxsim fails, the model is returned as it is.
     """
     try:
         return onnxsim.simplify(model, skipped_optimizers=["fuse_pad_into_pool"])[0]

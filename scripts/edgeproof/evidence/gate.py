@@ -12,7 +12,7 @@ from edgeproof.core.files import sha256_file
 from edgeproof.core.formatting import plain
 from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, evidence_folder, plan_folder, run_folder
 from edgeproof.core.reader import FilePath, reading_once
-from edgeproof.plans.outcome.explanation import explain_no_plan
+from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.plan_check import read_check
 from edgeproof.runs.results import read_result
 
@@ -66,7 +66,7 @@ def judge_plan(plan: Json, check: Json) -> Json:
     measured time passes, too: it is a finding.
     """
     if not plan["plans"]:
-        return {"state": "failing", "status": plan["status"], "reasons": [explain_no_plan(plan)]}
+        return {"state": "failing", "status": plan["status"], "reasons": [explain_empty_document(plan)]}
     if check["status"] != "ok":
         return {"state": "failing", "status": check["status"], "reasons": [f"run as placed: {check['reason']}"]}
     return {"state": "ok", "status": plan["status"], "reasons": []}

@@ -3,7 +3,7 @@
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
-from edgeproof.plans.outcome.explanation import explain_no_plan, explain_proof, explain_robustness
+from edgeproof.plans.outcome.explanation import explain_empty_document, explain_proof, explain_robustness
 
 from .collecting import PlanEvidence, link_from
 
@@ -19,7 +19,7 @@ def _describe(item, page):
     plan, check = item.plan, item.check
     chosen, measured = plan["plans"][0] if plan["plans"] else None, check["measured"]
     pipeline, goal = plan["pipeline_name"], plan["goal"]["name"]
-    proof = explain_proof(plan) if chosen else explain_no_plan(plan)
+    proof = explain_proof(plan) if chosen else explain_empty_document(plan)
     return {
         "name": f"{pipeline}, {goal}",
         "anchor": f"plan-{pipeline}-{goal}",

@@ -12,7 +12,7 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import atomic_write
-from edgeproof.plans.outcome.explanation import explain_no_plan
+from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text
@@ -49,7 +49,7 @@ def solve(options: Namespace, root: Path) -> ExitCode:
     elif options.json:
         _print_outcome(options, document)
     if not document["plans"]:
-        print(f"error: {explain_no_plan(document)}", file=sys.stderr)
+        print(f"error: {explain_empty_document(document)}", file=sys.stderr)
     return _CODES.get(document["status"], ExitCode.NOT_GOOD)
 
 

@@ -44,7 +44,7 @@ def make_diabetes_mlp(options: Json, output: str | Path) -> None:
 
 
 def train_network(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: int) -> dict[str, np.ndarray]:
-    """Return the parameters trained by least squares on `inputs` `(n, 10)` and `targets` `(n, 1)`.
+    """Return the diabetes network's parameters, trained by least squares on `inputs` `(n, 10)`, `targets` `(n, 1)`.
 
     The network learns standardised targets. Their mean and deviation then go into its last layer, so that its output
     has the unit of the targets.
@@ -74,7 +74,10 @@ def train_network(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: in
 
 
 def make_parameters(generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return seeded parameters (He initialisation): `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`."""
+    """Return the diabetes network's seeded parameters: `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`.
+
+    He initialisation.
+    """
     parameters = {}
     for layer, (fan_in, width) in enumerate(pairwise(WIDTHS), 1):
         parameters[f"dense{layer}/matrix"] = generator.normal(0, math.sqrt(2 / fan_in), (fan_in, width))

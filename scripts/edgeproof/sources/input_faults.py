@@ -54,7 +54,7 @@ def require_file(path: FilePath, key: str) -> None:
 
 
 def is_lfs_pointer(path: FilePath) -> bool:
-    """Return whether an input is at fault since it is the text that Git LFS leaves in place of a large file.
+    """Return whether an input file is at fault: the text that Git LFS leaves in place of a large file.
 
     False if the file cannot be read.
     """
@@ -73,6 +73,14 @@ def read_note(path: FilePath) -> InputFault | None:
         return None
     _, _, kind, message = head.rstrip("\n").split(": ", 3)
     return InputFault(kind, message)
+
+
+def find_model_fault(identity: str | Path) -> Json | None:
+    """Return {kind, message} of a model that is at fault, from its identity; None for any other."""
+    try:
+        return json.loads(Path(identity).read_bytes()).get("reason")
+    except (OSError, ValueError, AttributeError):  # the build will say what is wrong with this file
+        return None
 
 
 def find_samples_fault(path: FilePath) -> Json | None:

@@ -16,7 +16,10 @@ HIDDEN = 64
 
 
 def make_parameters(generator: np.random.Generator, channels: int, size: int, classes: int) -> dict[str, np.ndarray]:
-    """Return seeded parameters (He initialisation) for square images of `size` pixels with `channels` channels."""
+    """Return a convolutional network's seeded parameters for square images of `size` pixels with `channels` channels.
+
+    He initialisation.
+    """
     parameters = {}
     for (name, pooled), width in zip(CONVOLUTIONS, WIDTHS, strict=True):
         deviation = math.sqrt(2 / (9 * channels))

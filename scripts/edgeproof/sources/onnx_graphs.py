@@ -21,7 +21,7 @@ def list_inputs(graph: "onnx.GraphProto") -> "list[onnx.ValueInfoProto]":
 
 
 def keep_fed_inputs(model: "onnx.ModelProto") -> None:
-    """Remove from a model's graph inputs what is stored in it, where tools would want that to be fed.
+    """Remove from the inputs of an ONNX graph those that it stores itself, which tools would want to be fed.
 
     IR versions up to 3 list all initializers there; later ones may, so that a caller can replace them.
     """

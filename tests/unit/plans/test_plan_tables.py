@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from edgeproof.plans.outcome.explanation import explain_no_plan, explain_proof, explain_robustness
+from edgeproof.plans.outcome.explanation import explain_empty_document, explain_proof, explain_robustness
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text
 from edgeproof.plans.outcome.planning import Request, plan_scenario
@@ -62,7 +62,7 @@ def test_text_without_a_plan_lists_relaxations(two_stages):
 def test_why_there_is_no_plan(status, conflict, words):
     certificate = {"conflict": conflict, "conflict_minimal": True}
     document = {"status": status, "pipeline_name": "p", "infeasibility": certificate}
-    assert words in explain_no_plan(document)
+    assert words in explain_empty_document(document)
 
 
 def test_what_is_proved():

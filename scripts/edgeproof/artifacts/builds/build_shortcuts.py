@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
-from edgeproof.sources.input_faults import find_samples_fault
+from edgeproof.sources.input_faults import find_model_fault, find_samples_fault
 
-from .build_job import BuildJob, read_job_file
+from .build_job import BuildJob
 
 
-def shorten_build(job: BuildJob) -> bool:
+def take_shortcut(job: BuildJob) -> bool:
     """Take a shortcut, if there is one: put an earlier build into place, or record the fault of an input.
 
     Return whether it did one of the two.
@@ -21,7 +21,7 @@ def shorten_build(job: BuildJob) -> bool:
 
 
 def record_input_fault(job: BuildJob) -> bool:
-    """Write the failed manifest of a build that needs no tools: its model or calibration set is unusable.
+    """Take the shortcut of a build whose model or calibration set cannot be used: write its failed manifest.
 
     Return whether that was so.
     """
@@ -37,18 +37,10 @@ def record_input_fault(job: BuildJob) -> bool:
 
 def _find_input_fault(job: BuildJob) -> Json | None:
     """Return {kind, message} of what is permanently wrong with the model or the calibration set of a job, or None."""
-    fault = find_unusable_model(job.identity)
+    fault = find_model_fault(job.identity)
     if fault is None and job.precision == "int8" and job.calibration:
         fault = find_samples_fault(job.calibration)
     return fault
-
-
-def find_unusable_model(identity: str | Path) -> Json | None:
-    """Return {kind, message} of a model that no build need try, from its identity; None for any other."""
-    try:
-        return read_job_file(identity).get("reason")
-    except (OSError, ValueError, AttributeError):  # the build will say what is wrong with this file
-        return None
 
 
 def adopt_build(job: BuildJob, device_tools: Json | None = None) -> bool:

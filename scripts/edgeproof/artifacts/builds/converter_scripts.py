@@ -7,7 +7,7 @@ from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
 from edgeproof.core.errors import UserError
 
 from .build_job import CONVERTED, parse_build_job
-from .build_shortcuts import shorten_build
+from .build_shortcuts import take_shortcut
 from .converter_process import start_converter
 
 
@@ -24,7 +24,7 @@ def run_converter_script(
     name = FORMATS[suffix].converter if suffix in CONVERTED_FORMATS else None
     if name is None or job.toolchain is None:
         raise UserError(f"--preset: artifact is {suffix!r}; {script} builds {', '.join(CONVERTED_FORMATS)}")
-    if shorten_build(job):
+    if take_shortcut(job):
         return
     with start_converter(name, job.toolchain) as converter:
         from .converted_artifacts import build_converted

@@ -84,7 +84,7 @@ def _copy_file(source: str | Path, destination: str | Path) -> None:
 
 @contextlib.contextmanager
 def hold_builds_folder(folder: str | Path) -> Iterator[None]:
-    """Hold the folder that builds are put into against other processes (flock on the folder, so no lock file is left).
+    """Hold the folder that kept builds are put into against other processes (flock, so no lock file is left behind).
 
     Waits for another holder; the kernel releases it with the process. The folder is made if it is missing.
     """

@@ -123,7 +123,7 @@ class OnnxRuntimeTable:
 
 @functools.cache
 def onnxruntime_table() -> OnnxRuntimeTable:
-    """Return the OnnxRuntimeTable of the CPU; it is made once per process."""
+    """Return the OnnxRuntimeTable of the CPU for pre-flight; it is made once per process."""
     return OnnxRuntimeTable()
 
 

@@ -14,11 +14,12 @@ from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_path, atomic_write, sha256_file
 from edgeproof.core.layout import locate
+from edgeproof.sources.input_faults import find_model_fault
 
 from .build_failures import BuildError
 from .build_job import read_job_file
 from .build_keys import compose_saved_model_key
-from .build_shortcuts import find_unusable_model, has_attempts
+from .build_shortcuts import has_attempts
 from .converter_process import Converter
 from .kept_builds import find_kept_build, keep_build_log, place_kept_build
 
@@ -67,7 +68,7 @@ def settle_saved_model(options: Json, command: list[str]) -> bool:
     `options`: those of the script (source, identity, toolchain, artifact, record, log). Returns whether it did one of
     the two; otherwise the model has to be converted.
     """
-    fault = find_unusable_model(options["identity"])
+    fault = find_model_fault(options["identity"])
     if fault:
         _record_fault(options, fault["message"], command)
         return True

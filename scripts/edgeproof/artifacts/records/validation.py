@@ -103,7 +103,7 @@ def _check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check
     check = _check_file("toolchain lock", root, file, digest)
     if check.status == "missing":
         return [check]
-    others = _list_other_versions(manifest["toolchain"], read_valid_versions(_join_root(root, file)))
+    others = _list_other_versions(manifest["toolchain"], read_locked_versions(_join_root(root, file)))
     if others:
         return [Check("toolchain lock", "differs", file, "; ".join(others))]
     if check.status == "differs":
@@ -115,7 +115,7 @@ def _check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check
 def _list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -> list[str]:
     """Return a sentence for each package that took part in a build in another version than the lock has now.
 
-    `toolchain`: `{distribution: version}`. `pins`: from `read_valid_versions`. Packages that are not in the lock
+    `toolchain`: `{distribution: version}`. `pins`: from `read_locked_versions`. Packages that are not in the lock
     (Python itself, those of a second environment) are skipped, and local versions (`+cpu`) are ignored.
     """
     sentences = []
@@ -126,8 +126,8 @@ def _list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -
     return sentences
 
 
-def read_valid_versions(path: str | Path) -> dict[str, set[str]]:
-    """Return the versions that a validated build may name, from a lock file: `{distribution: {version}}`.
+def read_locked_versions(path: str | Path) -> dict[str, set[str]]:
+    """Return the versions against which a build is validated, from a lock file: `{distribution: {version}}`.
 
     There are several if markers choose between them.
     """

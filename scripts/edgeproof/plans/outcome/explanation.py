@@ -48,8 +48,8 @@ def explain_proof(document: Json) -> str:
     return f"feasible, at most {certificate['gap']:.6g} above the optimum (bound {certificate['bound']:.6f})"
 
 
-def explain_no_plan(document: Json) -> str:
-    """Return the one line that explains why a scenario has no plan."""
+def explain_empty_document(document: Json) -> str:
+    """Return one line that explains a plan document in which there is no plan."""
     if document["status"] == "unknown":
         name = document["pipeline_name"]
         return f"no plan found for {name} within the limit on effort; it is not proved that there is none"

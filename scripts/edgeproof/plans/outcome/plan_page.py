@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from edgeproof.core.configuration import Json
 
-from .explanation import explain_no_plan, explain_proof, explain_robustness
+from .explanation import explain_empty_document, explain_proof, explain_robustness
 from .plan_drawings import draw_front, draw_timeline
 
 _FOLDER = Path(__file__).parent
@@ -27,7 +27,7 @@ def render_page(document: Json, check: Json | None = None) -> str:
         check=check,
         plan=plan,
         proof=explain_proof(document) if plan else "",
-        failure="" if plan else explain_no_plan(document),
+        failure="" if plan else explain_empty_document(document),
         timeline=Markup(draw_timeline(plan)) if plan else "",  # drawings escape what they show
         front=Markup(draw_front(document)),
         robustness=explain_robustness(document["robustness"]) if document["robustness"] else [],

@@ -5,7 +5,7 @@ import io
 
 from edgeproof.core.configuration import Json
 
-from .explanation import explain_no_plan, explain_proof, explain_robustness
+from .explanation import explain_empty_document, explain_proof, explain_robustness
 
 _PLAN_COLUMNS = (
     "rank",
@@ -79,7 +79,7 @@ def render_plan_text(document: Json) -> str:
     It has a header, memory, stages, explanation, alternatives, robustness and notes.
     """
     if not document["plans"]:
-        return "\n".join([explain_no_plan(document), *_list_relaxations(document)]) + "\n"
+        return "\n".join([explain_empty_document(document), *_list_relaxations(document)]) + "\n"
     plan = document["plans"][0]
     lines = [
         f"Pipeline {plan['pipeline_name']}, goal {plan['goal']}: {explain_proof(document)}",

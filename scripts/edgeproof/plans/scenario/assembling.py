@@ -102,7 +102,10 @@ def describe_stage(name: str, identity: Json, cells: list[MeasuredCell], pipelin
 
 
 def measure_tensors(items: list[Json]) -> float:
-    """Return the size of inputs or outputs of an identity in MB (1,000,000 bytes); UserError for an open shape."""
+    """Return the size of a stage's inputs or outputs in MB (1,000,000 bytes) for the scenario to assemble.
+
+    UserError for an open shape.
+    """
     sizes = []
     for item in items:
         if any(isinstance(size, str) for size in item["shape"]):

@@ -94,7 +94,7 @@ def _peak_memory(
 
 
 def retime_schedule(problem: Problem, placement: Placement, schedule: Schedule) -> Schedule:
-    """Return a schedule timed anew under the costs of `problem`, with the order of its events.
+    """Return a schedule with the timeline that it has under the costs of `problem`; its events keep their order.
 
     Each event starts as early as it can. With it one asks how a fixed plan fares when costs change.
     """

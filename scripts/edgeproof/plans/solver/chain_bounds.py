@@ -155,7 +155,7 @@ def bound_completions(use: np.ndarray, move: np.ndarray) -> np.ndarray:
 
 
 def trace_completions(use: np.ndarray, move: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the bounds of `bound_completions`, and per stage but the last the best option after each option."""
+    """Return the chain's `bound_completions`, and per stage but the last the best option after each option."""
     ahead, following = np.zeros(use.shape), []
     for i in range(len(use) - 1, 0, -1):
         table = move[i] + (use[i] + ahead[i])

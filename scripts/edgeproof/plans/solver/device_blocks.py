@@ -19,9 +19,10 @@ _SEQUENCES = 400  # sequences of devices at most; five devices have 325
 
 
 def list_blocks(problem: Problem, weights: dict[str, float], caps: Caps, count: int) -> list[Placement]:
-    """Return up to `count` placements, the cheapest first by weights per unit of latency, energy and switches.
+    """Return up to `count` placements in blocks of one device each, the cheapest first.
 
-    Activations, tensors and copies that are already there are not counted; the caller evaluates the placements.
+    They are cheapest by weights per unit of latency, energy and switches. Activations, tensors and copies that are
+    already there are not counted; the caller evaluates the placements.
     """
     layout = _Layout(problem, weights, caps)
     devices = range(len(caps.memory))

@@ -64,7 +64,7 @@ def find_plans(
 
 
 def find_by_levels(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort) -> Answer:
-    """Return the `Answer` for levels that belong to no named goal; otherwise as `find_plans`."""
+    """Return the `Answer` of whichever engine applies for levels that belong to no named goal; else as `find_plans`."""
     result = None
     if len(levels) == 1 and handles_chain(problem, levels[0], caps):
         result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
