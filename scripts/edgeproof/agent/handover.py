@@ -173,13 +173,13 @@ class Crew:
 
 
 def read_turn(descriptor: int) -> Optional[int]:
-    """Return the next turn from a pipe, None at its end."""
+    """Return the turn that the executor before us has handed over through a pipe, None at its end."""
     data = os.read(descriptor, _TURN.size)
     return _TURN.unpack(data)[0] if len(data) == _TURN.size else None
 
 
 def pass_turn(descriptor: int, turn: int) -> None:
-    """Put a turn into a pipe."""
+    """Hand a turn over: put it into the pipe of the next executor."""
     os.write(descriptor, _TURN.pack(turn))
 
 

@@ -105,7 +105,7 @@ def _save_arrays(path: str, arrays: Dict[str, Array]) -> None:
 
 
 def describe_runtime(backend: Backend) -> Runtime:
-    """Return what ran the artifact: the runtime, its version, the execution providers asked for and used."""
+    """Return what runs the inferences of a backend: runtime, version, execution providers asked for and used."""
     return {
         "name": backend.name,
         "version": backend.version,
@@ -115,14 +115,16 @@ def describe_runtime(backend: Backend) -> Runtime:
 
 
 def run_one(backend: Backend, feed: Feed) -> Outputs:
-    """Return the outputs of one inference, as the source model has them; a runtime's exception becomes a Verdict."""
+    """Run one inference on the board and return its outputs, as the source model has them; a runtime's exception
+    becomes a Verdict.
+    """
     with inference_failures():
         return backend.restore(backend.bind(feed)())
 
 
 @contextlib.contextmanager
 def inference_failures() -> Generator[None, None, None]:
-    """Turn what a runtime raises inside into a Verdict."""
+    """Turn what a runtime raises during an inference inside the block into a Verdict."""
     try:
         yield
     except Verdict:

@@ -142,7 +142,7 @@ class LiveArm:
         cold_ns = time.perf_counter_ns() - start
         self._backend.restore(made)  # what does not fit the model's layout fails here
         if self._simulator:
-            cold_ns = self._simulator.simulate(self._spec["slot"], self._spec["protocol"]).cold_ns
+            cold_ns = self._simulator.simulate(self._spec["slot"], self._spec["protocol"], 1).cold_ns
         self._report["cold_first_inference_ns"] = cold_ns
         return {"memory_peak_bytes": peak_memory_bytes()}
 

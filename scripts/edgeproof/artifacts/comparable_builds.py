@@ -22,7 +22,7 @@ from edgeproof.core.suggestions import suggest_words
 from edgeproof.core.yaml_files import read_yaml
 
 ResultReader = Callable[[Path], Json]  # reads a result.json, checks it against its raw data; UserError if it is false
-READY_STATUS = ("ok", "unstable")  # of a result; an unstable one is measured, and the comparison judges it again
+READY_STATUS = ("ok", "throttled")  # of a result; a throttled one is measured, and the comparison judges it again
 CELL_KEYS = ("model", "preset", "builder", "precision")
 
 
