@@ -98,7 +98,7 @@ def list_pairs(builds: Iterable[Build]) -> list[tuple[Cell, Cell]]:
 
 
 def describe_groups(builds: Iterable[Build]) -> list[Json]:
-    """Return one JSON object per source: its builds, how many are ready or pending, and what to do next."""
+    """Return one JSON object per source of comparable builds: how many are ready or pending, and what to do next."""
     described: list[Json] = []
     for digest, group in group_builds(builds).items():
         ready, pairs = [build for build in group if build.ready], list_pairs(group)

@@ -54,7 +54,7 @@ def show_list(entries: list[Json]) -> list[str]:
 
 
 def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str) -> list[str]:
-    """Return what a manifest says, then its results and the next step."""
+    """Return a manifest as lines for the terminal, then its results and the next step."""
     source, artifact, proof = manifest["source"], manifest["artifact"], manifest["precision"]
     lines = [
         ("build", str(build)),
@@ -90,7 +90,10 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
 
 
 def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = False) -> list[str]:
-    """Return the Checks of several manifests, `[(path, [Check])]`: faults and notes, with `verbose` all of them."""
+    """Return the Checks of several manifests as lines for the terminal: faults and notes, with `verbose` all.
+
+    `checked`: `[(path, [Check])]`.
+    """
     lines, faults, opened = [], 0, 0
     for path, checks in checked:
         shown = [check for check in checks if verbose or check.status != "ok"]
@@ -103,7 +106,7 @@ def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = Fal
 
 
 def show_rebuild(record: Json) -> list[str]:
-    """Return the verdict of a rebuild and what differs."""
+    """Return the verdict of a rebuild and what differs, as lines for the terminal."""
     lines = [f"{record['verdict']}: {record['second']['manifest']}"]
     lines += [
         f"  {item['member']}: {item['detail']}{'' if item['decisive'] else ' (decides nothing)'}"
@@ -115,14 +118,14 @@ def show_rebuild(record: Json) -> list[str]:
 
 
 def show_outcome(outcome: Json) -> list[str]:
-    """Return one of many rebuilds: its verdict, or why there is none."""
+    """Return one of many rebuilds as a line for the terminal: its verdict, or why there is none."""
     if outcome["verdict"] == "refused":
         return [f"refused: {outcome['manifest']}", f"  {outcome['reason']}"]
     return show_rebuild(outcome)
 
 
 def show_operators(document: Json) -> list[str]:
-    """Return what explains the speed of an artifact, with its caveats."""
+    """Return what explains the speed of an artifact, with its caveats, as lines for the terminal."""
     lines = [*document["findings"], ""]
     rows: list[tuple[str, ...]] = [("kind of work", "source ms", "artifact ms", "difference ms")]
     for line in document["families"]:
@@ -140,7 +143,7 @@ def _align(rows: Sequence[tuple[Any, ...]]) -> list[str]:
 
 
 def show_dry_run(document: Json) -> list[str]:
-    """Return what a build would read and make, what stands in its way, and the command."""
+    """Return a dry run as lines for the terminal: what is read and made, what stands in its way, the command."""
     lines = [("build", f"{document['artifact_format']} by {document['backend']} on {document['builder']}")]
     for item in [*document["inputs"].values(), *document["first"]]:
         lines.append(("reads", f"{item['file']}  {item['sha256'] or 'is made first'}"))

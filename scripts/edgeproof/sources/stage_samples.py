@@ -56,7 +56,7 @@ def _find_fault(known: Json, before: Json) -> InputFault | None:
 
 
 def run_samples(model: str | Path, arrays: Samples) -> Samples:
-    """Return the outputs of a model, which gets one sample at a time, as `{inputs/{output name}: (n, …)}`."""
+    """Return the samples of the next stage: a model's outputs for one sample at a time, `{inputs/{name}: (n, …)}`."""
     try:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class

@@ -153,7 +153,10 @@ def _compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
 
 
 def conclude_divergence(record: Json, source: onnx.ModelProto) -> Json:
-    """Return the record with its status, the first layer beyond the limit, and the layer that adds most."""
+    """Return the record of a divergence with its status, the first layer beyond the limit and the largest step.
+
+    The largest step is the layer that adds most.
+    """
     return _name_first({**record, "largest_step": _find_largest_step(record["layers"], source)})
 
 

@@ -54,7 +54,7 @@ def digest_deciding_code(entry: str) -> str:
 
 @cache
 def digest_converter_code(name: str) -> str:
-    """Return the digest of the converter `name`, wherever the caller's current folder is."""
+    """Return the digest of the code that decides what the converter `name` makes, in whatever folder the caller is."""
     return _remember(f"converter {name}", lambda: (list_converter_code(name), digest_converter(name)))
 
 
