@@ -105,7 +105,7 @@ def test_what_failed_or_does_not_hold_is_not_ready(root):
     assert states(root) == {"fp16": ["failed"], "fp32": ["broken"]}
     assert builds[0].measurements[0].why == "failed: it differs"
     assert "its samples were changed" in builds[1].measurements[0].why
-    put_result(root, "fp16", status="unstable", reason={"kind": "unstable", "message": "noise"})
+    put_result(root, "fp16", status="throttled", reason={"kind": "throttled", "message": "heat"})
     assert states(root)["fp16"] == ["ready"]
 
 
