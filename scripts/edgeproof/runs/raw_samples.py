@@ -82,10 +82,16 @@ def _parse_rows(body: bytes) -> tuple[Integers, Integers] | None:
 
 def _parse_numbers(digits: npt.NDArray[np.uint8], ends: npt.NDArray[np.intp], widths: npt.NDArray[np.intp]) -> Integers:
     """Return the numbers whose digits end before the places `ends` and are `widths` long."""
-    numbers = np.zeros(len(ends), dtype=np.int64)
-    for place in range(widths.max(initial=0)):
-        there = slice(None) if place < widths.min() else widths > place
-        numbers[there] += digits[ends[there] - 1 - place] * np.int64(10**place)
+    numbers: Integers = np.zeros(len(ends), dtype=np.int64)
+    fewest, most = int(widths.min(initial=_DIGITS)), int(widths.max(initial=0))
+    places: npt.NDArray[np.intp] = ends - most
+    for width in range(most, 0, -1):  # digit by digit from the left; shorter numbers come in later
+        digit = digits.take(places, mode="wrap")
+        if width > fewest:
+            digit *= widths >= width
+        numbers *= 10
+        numbers += digit
+        places += 1
     return numbers
 
 
