@@ -26,7 +26,7 @@ WIDTH = 0.05
 FEWEST_FOR_PERCENTILES = 10
 _FEWEST_SESSIONS = 3
 _LAST_WELL_COVERED = 0.9
-_BLOCK = 256  # calls
+_BLOCK = 512  # calls
 
 
 @dataclass(frozen=True)
