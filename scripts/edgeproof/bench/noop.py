@@ -20,6 +20,7 @@ import yaml
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.pages import list_model_pages
 
 PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
 SIZES = (200, 1000)
@@ -89,7 +90,10 @@ rule report:
         expand(RUNS + "/{{file}}", model=MODELS, precision=PRECISIONS, file=["result.json", "samples.csv"]),
         expand(ARTIFACTS + "/{{file}}", model=MODELS, precision=PRECISIONS, file=["manifest.json", "parity.json"]),
         expand("results/sources/{{model}}/{{file}}", model=MODELS, file=["identity.json", "samples/samples.json"]),
-    output: "results/evidence/large/report.html", "results/evidence/large/report.md"
+    output:
+        "results/evidence/large/report.html",
+        "results/evidence/large/report.md",
+        {pages},
     shell: "touch {{output:q}}"
 
 
@@ -164,7 +168,9 @@ def write_campaign(folder: Path, cells: int) -> Path:
 
 def write_bare(folder: Path, cells: int) -> Path:
     """Write a bare Snakefile of the files of `write_campaign`; return the folder."""
-    text = _SNAKEFILE.format(models=len(list_models(cells)), precisions=list(PRECISIONS))
+    models = list_models(cells)
+    pages = list_model_pages("large", [[model] for model in models for _ in PRECISIONS], [])
+    text = _SNAKEFILE.format(models=len(models), precisions=list(PRECISIONS), pages=", ".join(map(repr, pages)))
     folder.mkdir(parents=True)
     atomic_write(folder / "Snakefile", text)
     return folder
