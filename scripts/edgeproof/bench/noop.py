@@ -27,8 +27,8 @@ SIZES = (200, 1000)
 RATIO, EXTRA_SECONDS, DRY_RATIO = 1.3, 0.6, 2.0  # no-op at the larger size, no-op at the smaller, -n from empty
 _CODE = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "local")
 _CONFIG = "config/large.yaml"
-_OURS = ("--profile", "local", "--configfile", _CONFIG, "--replace-workflow-config")
-_BARE = ("--cores", "2")
+OURS = ("--profile", "local", "--configfile", _CONFIG, "--replace-workflow-config")
+BARE = ("--cores", "2")
 
 _SNAKEFILE = """\
 MODELS = [f"model-{{number:04d}}" for number in range({models})]
@@ -132,13 +132,11 @@ def measure_noop(
     for cells in sizes:
         ours, bare = write_campaign(folder / f"ours-{cells}", cells), write_bare(folder / f"bare-{cells}", cells)
         if cells == sizes[-1]:
-            cases.append(
-                _compare("dry-run", cells, (ours, [*_OURS, "-n", "-q"]), (bare, [*_BARE, "-n", "-q"]), repeats)
-            )
+            cases.append(_compare("dry-run", cells, (ours, [*OURS, "-n", "-q"]), (bare, [*BARE, "-n", "-q"]), repeats))
             tell(cases[-1])
-        fill(ours, _OURS)
-        fill(bare, _BARE)
-        cases.append(_compare("no-op", cells, (ours, [*_OURS]), (bare, [*_BARE]), repeats, cells != sizes[-1]))
+        fill(ours, OURS)
+        fill(bare, BARE)
+        cases.append(_compare("no-op", cells, (ours, [*OURS]), (bare, [*BARE]), repeats, cells != sizes[-1]))
         tell(cases[-1])
     return {
         "schema": "edgeproof.bench-noop.v1",
@@ -154,8 +152,11 @@ def measure_noop(
     }
 
 
-def write_campaign(folder: Path, cells: int) -> Path:
-    """Write a copy of the workflow with a campaign of so many cells, a multiple of four; return the folder."""
+def write_campaign(folder: Path, cells: int, comparisons: int = 0) -> Path:
+    """Write a copy of the workflow with a campaign of so many cells, a multiple of four; return the folder.
+
+    `comparisons`: as many models at most, fp32 against int8 each.
+    """
     folder.mkdir(parents=True)
     for name in _CODE:
         source = REPOSITORY / name
@@ -170,6 +171,16 @@ def write_campaign(folder: Path, cells: int) -> Path:
         atomic_write(folder / f"config/models/{name}.yaml", model)
     matrix = {"models": list_models(cells), "presets": ["fake"], "precisions": [*PRECISIONS]}
     config = {"campaign": "large", "protocol": "quick", "policy": "strict", "devices": ["local"], "matrices": [matrix]}
+    left = {"preset": "fake", "precision": "fp32"}
+    config["comparisons"] = [
+        {
+            "name": f"{name}-int8",
+            "left": {"model": name, **left},
+            "right": {"precision": "int8"},
+            "varies": ["precision"],
+        }
+        for name in list_models(cells)[:comparisons]
+    ]
     atomic_write(folder / _CONFIG, yaml.safe_dump(config))
     return folder
 

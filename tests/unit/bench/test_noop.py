@@ -48,9 +48,9 @@ def test_a_workflow_with_something_to_do_is_no_no_op(tmp_path, monkeypatch):
 @pytest.mark.workflow
 def test_the_bare_snakefile_makes_the_same_files_and_then_nothing(tmp_path):
     ours, bare = noop.write_campaign(tmp_path / "ours", 44), noop.write_bare(tmp_path / "bare", 44)
-    names = noop.list_files(ours, noop._OURS)
-    assert sorted(names) == sorted(noop.list_files(bare, noop._BARE))
+    names = noop.list_files(ours, noop.OURS)
+    assert sorted(names) == sorted(noop.list_files(bare, noop.BARE))
     assert "results/evidence/large/models/model-0000.html" in names
-    for folder, options in ((ours, noop._OURS), (bare, noop._BARE)):
+    for folder, options in ((ours, noop.OURS), (bare, noop.BARE)):
         noop.fill(folder, options)
         assert "Nothing to be done" in noop._start(folder, options)[1]
