@@ -17,6 +17,7 @@ from .noop import OURS, write_campaign
 PARTS = ("comparisons", "decisions", "report", "gate")
 # Bytes of the first page, which has to open at once; of one command, which the kernel takes up to 131,072 of.
 FIRST_PAGE, COMMAND = 500_000, 16_000
+_COMMAND = "Shell command: "
 
 
 def measure_scale(folder: Path, sizes: dict[str, int], tell: Callable[[Json], object] = lambda part: None) -> Json:
@@ -61,5 +62,5 @@ def measure_pages(folder: Path) -> Json:
 
 def find_longest_command(text: str) -> int:
     """Return the bytes of the longest command that a dry run would start; `text`: of `snakemake -n -p`."""
-    commands = [line.strip() for line in text.splitlines() if line.strip().startswith("python scripts/")]
+    commands = [line.removeprefix(_COMMAND) for line in text.splitlines() if line.startswith(_COMMAND)]
     return max((len(command.encode()) for command in commands), default=0)

@@ -8,7 +8,8 @@ from edgeproof.core.documents import validate
 
 SIZES = {"cells": 44, "processes": 2, "samples": 60, "comparisons": 4, "pairs": 4}
 FIGURES = {"seconds": 1.5, "cpu_seconds": 1.0, "peak_bytes": 10}
-SAID = "Job 1: x\n        python scripts/a.py --key 'short'\n        python scripts/b.py --key 'äöü'\nReason: python\n"
+SHELL = "Shell command: python scripts"
+SAID = f"Job 1: x\n{SHELL}/a.py --key 1\n{SHELL}/b.py --key 'äöü'\nReason: python\n"
 
 
 @pytest.fixture
