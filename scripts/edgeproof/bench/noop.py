@@ -153,9 +153,9 @@ def measure_noop(
 
 
 def write_campaign(folder: Path, cells: int, comparisons: int = 0) -> Path:
-    """Write a copy of the workflow with a campaign of so many cells, a multiple of four; return the folder.
+    """Write a copy of the workflow with a campaign of so many cells; return the folder.
 
-    `comparisons`: as many models at most, fp32 against int8 each.
+    `cells`: a multiple of four. `comparisons`: as many models at most, fp32 against int8 each.
     """
     folder.mkdir(parents=True)
     for name in _CODE:
@@ -186,7 +186,7 @@ def write_campaign(folder: Path, cells: int, comparisons: int = 0) -> Path:
 
 
 def write_bare(folder: Path, cells: int) -> Path:
-    """Write a bare Snakefile of the files of `write_campaign`; return the folder."""
+    """Write the bare Snakefile that a no-op is compared with, over the files of `write_campaign`; return the folder."""
     models = list_models(cells)
     pages = list_model_pages("large", [[model] for model in models for _ in PRECISIONS], [])
     text = _SNAKEFILE.format(models=len(models), precisions=list(PRECISIONS), pages=", ".join(map(repr, pages)))
@@ -196,7 +196,7 @@ def write_bare(folder: Path, cells: int) -> Path:
 
 
 def list_models(cells: int) -> list[str]:
-    """Return the names of the models of a campaign of so many cells."""
+    """Return the model names of the campaign of so many cells that has nothing to do."""
     return [f"model-{number:04d}" for number in range(cells // len(PRECISIONS))]
 
 

@@ -14,7 +14,7 @@ from edgeproof.core.formatting import DASH, SPACE, choose_unit, format_count, fo
 from .charts import anchor_of, label_of
 from .collecting import CellEvidence, ComparisonEvidence, Evidence
 from .comparisons import count_verdicts, order_verdicts, state_of, tell_verdict
-from .gate import name_state
+from .gate import count_labels, name_state
 from .limits import list_limits
 from .model_parts import list_sides
 from .overview import describe_overview, list_failing_gates
@@ -121,6 +121,7 @@ def _state_of(part: Evidence) -> str:
 
 def _describe_model(name: str, part: Evidence) -> Json:
     words = Counter(name_state(item.result, item.verdict) for item in part.cells)
+    labels = count_labels(item.result for item in part.cells)
     latencies = [item.result["latency"]["median_ms"] for item in part.cells if item.result["latency"]]
     return {
         "model": name,
@@ -129,7 +130,8 @@ def _describe_model(name: str, part: Evidence) -> Json:
         "marks": [item.verdict["state"] for item in part.cells] if len(part.cells) <= _MARKS else [],
         "cells": format_count(len(part.cells)),
         "states": ", ".join(f"{format_count(count)}{SPACE}{word}" for word, count in words.most_common())
-        + (f", {plural(len(part.stale), 'stale document')}" if part.stale else ""),
+        + "".join(f"; {format_count(count)}{SPACE}{label}" for label, count in labels.items())
+        + (f"; {plural(len(part.stale), 'stale document')}" if part.stale else ""),
         "latency": _name_range(latencies),
         "simulated": any(item.result["provenance"] == "simulated" for item in part.cells),
         "comparisons": count_verdicts(_reports(part.comparisons)),

@@ -1,7 +1,8 @@
 """The gate: it passes if every cell is ok, every plan exists and runs, and no gated comparison has regressed."""
 
 import textwrap
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
 from edgeproof.comparability.reading import read_comparison
@@ -20,7 +21,7 @@ from .regression_gate import check_regressions
 from .stale import Stale, name_remedy
 from .wanted import CampaignSnapshot, GateSettings
 
-_TOLERABLE = ("unstable", "unsupported", "elsewhere")
+_TOLERABLE = ("throttled", "unsupported", "elsewhere")
 _TOLD = 8  # comparisons whose verdicts are printed
 _STALE = 10  # documents that are named; the rest are counted
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
@@ -38,7 +39,7 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
         reasons.append(_describe_verdict(result))
         failing = result["status"] not in tolerate
     if result["elsewhere"]:
-        reasons.append(_describe_machine(result["machine"]))
+        reasons.append(_describe_machine(_find_foreign_machine(result)))
         failing |= "elsewhere" not in tolerate
     if not _is_parity_fine(result, parity, tolerate):
         if parity["reason"]["message"] not in (result["reason"] or {}).get("message", ""):
@@ -57,6 +58,12 @@ def name_state(result: Json, verdict: Json) -> str:
     if result["elsewhere"]:
         return "elsewhere"
     return "not ok" if verdict["state"] == "failing" else "ok"
+
+
+def count_labels(results: Iterable[Json]) -> Counter[str]:
+    """Return how many results have each label that limits what their headlines say: noisy, drift, …"""
+    found = (entry["label"] for result in results for entry in result["labels"])
+    return Counter(label.replace("_", " ") for label in found if label != "random_inputs")
 
 
 def judge_plan(plan: Json, check: Json) -> Json:
@@ -85,12 +92,13 @@ def check_gate(
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. `stale`: documents that
     are not today's; none passes. If anything fails no file is written, so that Snakemake runs the gate again next time.
     """
-    cells, kinds = [], set()
+    cells, kinds, results = [], set(), []
     for *names, builder in snapshot["cells"]:
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
         result, parity = read_result(result_path), read_parity(parity_path)
+        results.append(result)
         kinds |= {result["status"], *(["elsewhere"] if result["elsewhere"] else [])} & {*_TOLERABLE} - {*tolerate}
         cells.append(
             {
@@ -117,7 +125,9 @@ def check_gate(
         write_json(output, document, "gate")
     told = explain_comparisons(snapshot["campaign"], snapshot["comparisons"])
     if passed:
-        told.append(f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
+        told.append(
+            f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells, count_labels(results))}."
+        )
     told += [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
     told += explain_stale(stale)
     told.append(f"Every number and reason: {evidence_folder(snapshot['campaign'])}/report.html")
@@ -195,16 +205,21 @@ def _list_tolerated(entries):
     return [textwrap.fill(f"Tolerated: {names}.", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
 
 
-def _count_passing(cells):
-    """Return "1 ok, 5 unstable"; a tolerated cell whose status is ok was measured elsewhere."""
+def _count_passing(cells, labels):
+    """Return "6 ok, 1 throttled; 5 noisy"; a tolerated cell whose status is ok was measured elsewhere."""
     words = [entry["status"] if entry["status"] != "ok" else "elsewhere" for entry in cells if entry["reasons"]]
     told = [f"{len(cells) - len(words)} ok", *(f"{words.count(word)} {word}" for word in dict.fromkeys(words))]
-    return ", ".join(told)
+    limits = [f"{count} {label}" for label, count in labels.items()]
+    return "; ".join(filter(None, (", ".join(told), ", ".join(limits))))
 
 
 def _describe_verdict(result):
     kind, status = result["reason"]["kind"].replace("_", " "), result["status"]
     return f"{status if kind == status else f'{status} ({kind})'}: {result['reason']['message']}"
+
+
+def _find_foreign_machine(result):
+    return next(session["machine"] for session in result["sessions"] if session["elsewhere"])
 
 
 def _describe_machine(machine):

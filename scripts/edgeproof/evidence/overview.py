@@ -15,11 +15,12 @@ from edgeproof.core.formatting import (
     plural,
 )
 from edgeproof.core.layout import Cell
+from edgeproof.runs.conditions import first_snapshot
 
 from .calibrations import summarise_calibration
 from .charts import anchor_of, label_of
 from .collecting import Evidence
-from .gate import name_state
+from .gate import count_labels, name_state
 from .stale import Stale, name_remedy
 
 _CALIBRATIONS = 3  # in the head; the section on calibrations has all
@@ -34,7 +35,7 @@ def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
     `model`: the only one of the page, whose evidence this is; None on a page about the whole campaign.
     """
     cells = evidence.cells
-    moments = [item.result["started_at_unix_s"] for item in cells if item.result["started_at_unix_s"] is not None]
+    moments = [session["started_at_unix_s"] for item in cells for session in item.result["sessions"]]
     simulated = sum(item.result["provenance"] == "simulated" for item in cells)
     return {
         "campaign": evidence.campaign,
@@ -56,7 +57,11 @@ def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
 
 
 def describe_gate(evidence: Evidence, part: bool = False) -> Json:
-    """Return {gate, headline, sentence}: whether the gate is shut, and by what. `part`: of a part of the campaign."""
+    """Return {gate, headline, sentence, limited}: whether the gate is shut, and by what.
+
+    `limited`: what follows the headline limits it, and so has its size. `part`: this is a part of the campaign.
+    """
+    labels = count_labels(item.result for item in evidence.cells)
     states = [item.verdict["state"] for item in evidence.cells]
     failing = states.count("failing")
     tolerated = Counter(
@@ -69,7 +74,9 @@ def describe_gate(evidence: Evidence, part: bool = False) -> Json:
     return {
         "gate": "failing" if shut else "tolerated" if tolerated else "ok",
         "headline": words[0] if shut else words[1],
+        "limited": bool(shut or tolerated or labels),
         "sentence": _say_gate(len(evidence.cells), failing, tolerated)
+        + _say_labels(len(evidence.cells), labels)
         + _say_plans(len(evidence.plans), unplaced)
         + _say_gated(worse)
         + _say_stale(len(evidence.stale)),
@@ -95,6 +102,15 @@ def _say_gate(total, failing, tolerated):
     told = [f"{format_count(failing)} not ok"] if failing else []
     told += [f"{format_count(count)} {words}, tolerated" for words, count in tolerated.items()]
     return f"Of {plural(total, 'wanted cell')}: {'; '.join(told)}."
+
+
+def _say_labels(total, labels):
+    """Return how many cells have labels: " 5 of 6 cells noisy, 1 drift."."""
+    told = [f"{format_count(count)} {label}" for label, count in labels.items()]
+    if told:
+        count, _, label = told[0].partition(" ")
+        told[0] = f"{count} of {plural(total, 'cell')} {label}"
+    return f" {', '.join(told)}." if told else ""
 
 
 def _say_plans(total, unplaced):
@@ -130,7 +146,7 @@ def _describe_devices(cells):
     devices = []
     for name in dict.fromkeys(item.cell.device for item in cells):
         own = [item.result for item in cells if item.cell.device == name]
-        snapshot = next((result["environment"]["before"] for result in own if result["environment"]), {})
+        snapshot = next(filter(None, map(first_snapshot, own)), {})
         words = [snapshot.get("board"), snapshot.get("cpu_model"), snapshot.get("machine")]
         devices.append(
             {"name": name, "words": ", ".join(dict.fromkeys(filter(None, words))) or own[0]["device"]["board"]}
@@ -155,12 +171,16 @@ def _describe_protocol(cells):
     return [
         {
             "name": name,
-            "words": f"{p['processes']} fresh processes, each at least {format_count(p['min_samples'])} samples and "
+            "words": f"{_name_processes(p['processes'])}, each at least {format_count(p['min_samples'])} samples and "
             f"{format_limit(p['min_seconds'])}{SPACE}s after {p['warmup_runs']} warm-up runs and "
             f"{format_limit(p['warmup_seconds'])}{SPACE}s",
         }
         for name, p in protocols.items()
     ]
+
+
+def _name_processes(count):
+    return "one fresh process" if count == 1 else f"{format_count(count)} fresh processes"
 
 
 def _describe_models(evidence):

@@ -31,7 +31,7 @@ def written(tmp_path_factory):
             patch.setattr(pages, "CELLS_ON_ONE_PAGE", 4)
             snapshot = make_campaign(folder, CELLS, COMPARISONS)
             out = folder / "results/evidence/trial"
-            write_report(snapshot, ["unstable"], out / "report.html", out / "report.md", (), None, [STALE])
+            write_report(snapshot, [], out / "report.html", out / "report.md", (), None, [STALE])
             yield out
     finally:
         os.chdir(before)
@@ -43,7 +43,7 @@ def parse(path):
 
 @pytest.fixture
 def evidence(campaign):
-    return collect_evidence(campaign, ["unstable"], NOISE, None, [STALE])
+    return collect_evidence(campaign, [], NOISE, None, [STALE])
 
 
 def test_a_small_campaign_has_one_page():
