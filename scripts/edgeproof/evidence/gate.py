@@ -22,6 +22,14 @@ from .stale import Stale, name_remedy
 from .wanted import CampaignSnapshot, GateSettings
 
 _TOLERABLE = ("throttled", "unsupported", "elsewhere")
+# Labels of results that limit a passed gate; what inputs were timed is a fact, not a limit.
+_LIMITS = {
+    "noisy": "noisy",
+    "not_settled": "not settled",
+    "modes": "with modes",
+    "steal": "disturbed",
+    "drift": "with drift",
+}
 _TOLD = 8  # comparisons whose verdicts are printed
 _STALE = 10  # documents that are named; the rest are counted
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
@@ -61,9 +69,9 @@ def name_state(result: Json, verdict: Json) -> str:
 
 
 def count_labels(results: Iterable[Json]) -> Counter[str]:
-    """Return how many results have each label that limits what their headlines say: noisy, drift, …"""
+    """Return how many results have each label that limits how far their headlines can be trusted, in words."""
     found = (entry["label"] for result in results for entry in result["labels"])
-    return Counter(label.replace("_", " ") for label in found if label != "random_inputs")
+    return Counter(_LIMITS[label] for label in found if label in _LIMITS)
 
 
 def judge_plan(plan: Json, check: Json) -> Json:
