@@ -1,6 +1,5 @@
 """The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
@@ -34,9 +33,9 @@ from edgeproof.core.layout import Cell
 from .charts import anchor_of
 from .collecting import ComparisonEvidence, link_from
 from .judgements import describe_decision, describe_regression
+from .urgency import rank_verdict
 
 _STATES = {"not-comparable": "refused", "failed": "failing"}  # where the icon's name is not the verdict
-_URGENT = ("failing", "slower", "faster", "undecided", "refused")  # told first where there are many
 _TOLD = 12  # verdicts in the head of the page that are not folded
 _COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
 
@@ -78,7 +77,7 @@ def order_verdicts(rows: Sequence[_Told]) -> list[_Told]:
 
     `rows`: of `tell_verdict`, or tuples that start with one.
     """
-    return sorted(rows, key=lambda row: _urgency_of(row[0] if isinstance(row, tuple) else row))
+    return sorted(rows, key=lambda row: (row[0] if isinstance(row, tuple) else row)["rank"])
 
 
 def count_verdicts(reports: Sequence[Json]) -> str | None:
@@ -94,7 +93,7 @@ def state_of(report: Json) -> str:
 
 def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
     """Return what the head of a page says of a comparison, and the link to the rest."""
-    effect, anchor = report["effect"] or report["between_sessions"], f"comparison-{report['comparison']}"
+    anchor = f"comparison-{report['comparison']}"
     return {
         "name": report["comparison"],
         "context": _name_common(report["left"], report["right"]),
@@ -105,15 +104,10 @@ def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -
         "sentence": describe_verdict(report),
         "remedy": describe_remedy(report),
         "simulated": report["provenance"] == "simulated",
-        "numbered": effect is not None,
-        "size": abs(math.log(effect["ratio"])) if effect else 0.0,
+        "numbered": bool(report["effect"] or report["between_sessions"]),
         "shuts": report["comparison"] in failing,
+        "rank": rank_verdict(report, failing),
     }
-
-
-def _urgency_of(row):
-    known = row["state"] in _URGENT
-    return not row["shuts"], _URGENT.index(row["state"]) if known else len(_URGENT), -row["size"]
 
 
 def _describe(item, page, page_of, failing):

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from edgeproof.artifacts.records.manifest_lookup import read_parity
 from edgeproof.comparability.reading import read_comparison
@@ -19,6 +19,7 @@ from edgeproof.runs.results import read_result
 
 from .regression_gate import check_regressions
 from .stale import Stale, name_remedy
+from .urgency import rank_verdict
 from .wanted import CampaignSnapshot, GateSettings
 
 _TOLERABLE = ("throttled", "unsupported", "elsewhere")
@@ -131,7 +132,11 @@ def check_gate(
             "plans": plans,
         }
         write_json(output, document, "gate")
-    told = explain_comparisons(snapshot["campaign"], snapshot["comparisons"])
+    told = explain_comparisons(
+        snapshot["campaign"],
+        snapshot["comparisons"],
+        [entry["comparison"] for entry in compared if entry["state"] == "failing"],
+    )
     if passed:
         told.append(
             f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells, count_labels(results))}."
@@ -144,10 +149,16 @@ def check_gate(
     return passed, "\n\n".join(told)
 
 
-def explain_comparisons(campaign: str, names: Sequence[str]) -> list[str]:
-    """Return a paragraph with the verdicts of the first comparisons, one sentence each; none without comparisons."""
-    lines = []
-    for name in names[:_TOLD]:
+def explain_comparisons(campaign: str, names: Sequence[str], failing: Collection[str] = ()) -> list[str]:
+    """Return a paragraph with the verdicts of comparisons, one sentence each; none without comparisons.
+
+    Of many it tells those that fail a gate or say a difference. `failing`: comparisons that shut the gate.
+    """
+    lines, told = [], list(names)
+    if len(names) > _TOLD:
+        paths = {name: f"{comparison_folder(campaign, name)}/report.json" for name in names}
+        told.sort(key=lambda name: rank_verdict(read_json(paths[name], "comparison"), failing))
+    for name in told[:_TOLD]:
         report = read_comparison(f"{comparison_folder(campaign, name)}/report.json")
         mark = " (simulated)" if report["effect"] and report["provenance"] == "simulated" else ""
         parts = [describe_verdict(report) + mark, describe_remedy(report)]

@@ -101,8 +101,8 @@ def test_few_verdicts_stand_in_the_order_of_the_campaign(rows):
 
 
 def test_many_verdicts_are_folded_and_differences_come_first(rows):
-    shutting = rows["undecided"] | {"shuts": True}
-    larger = rows["faster"] | {"name": "larger", "size": 9.0}
+    shutting = rows["undecided"] | {"rank": (False, *rows["undecided"]["rank"][1:])}
+    larger = rows["faster"] | {"name": "larger", "rank": (True, rows["faster"]["rank"][1], -9.0)}
     told = list_verdicts([rows["same"]] * 20 + [rows["refused"], rows["undecided"], rows["faster"], larger, shutting])
     names = [row["name"] for row in told["shown"][:6]]
     assert names == ["undecided", "larger", "faster", "undecided", "refused", "same"]
