@@ -168,3 +168,12 @@ def test_models_that_shut_the_gate_come_first(evidence):
     rows = describe_first_page(calm, split_evidence(calm, MODELS), "report.html")["models"]
     assert [(row["model"], row["state"]) for row in rows] == [("squeezenet", "failing"), ("digits-cnn", "ok")]
     assert "2\u202ffailed" in rows[0]["states"] and "1 stale document" in rows[0]["states"]
+
+
+def test_noisy_headlines_are_counted_and_marked(here):
+    cells = [{}, {"precision": "int8", "kind": "noisy"}]
+    evidence = collect_evidence(make_campaign(here, cells))
+    view = describe_first_page(evidence, split_evidence(evidence, ["digits-cnn"]), "report.html")
+    assert view["models"][0]["marks"] == ["ok", "tolerated"]
+    assert [line["name"] for line in view["counts"]] == ["2 cells", "headlines"]
+    assert {"state": "tolerated", "words": "1\u202fnoisy"} in view["counts"][1]["items"]
