@@ -49,16 +49,8 @@ def read_environment(root: str = "/") -> Environment:
 
 
 def read_board(root: str = "/") -> Optional[str]:
-    """Return what the board calls itself, or null."""
+    """Return what the environment says the board is called (device tree, DMI), or null."""
     return next(filter(None, (_text(root, path) for path in _BOARD_FILES)), None)
-
-
-def read_oom_kills(root: str = "/") -> int:
-    """Return how many processes the kernel has killed for want of memory since boot (0 where it does not say)."""
-    for line in _lines(root, "proc/vmstat"):
-        if line.startswith("oom_kill "):
-            return int(line.split()[1])
-    return 0
 
 
 def steal_share(before: Environment, after: Environment) -> Optional[float]:

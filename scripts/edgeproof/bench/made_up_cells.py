@@ -115,7 +115,7 @@ def write_cell(**options: Any) -> list[str]:
 
 
 def name_cell(row: Sequence[str]) -> Cell:
-    """Return the cell of a row: (model, preset, device, precision, …)."""
+    """Return the name of a made-up cell from its row: (model, preset, device, precision, …)."""
     model, preset, device, precision = row[:4]
     return Cell(model, preset, device, precision)
 

@@ -32,7 +32,9 @@ class DeviceTime(NamedTuple):
 
 
 def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
-    """Return what a measuring job needs of its device by today's configuration, code and files."""
+    """Return which attempts' keys a measuring job asks for today, and what of them is missing: its time on the
+    device.
+    """
     if job.rule not in STORED:
         return DeviceTime("needed", "its raw data are not kept as attempts")
     folder = Path(document).parent
