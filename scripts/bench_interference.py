@@ -1,20 +1,14 @@
 """Measure what taking turns changes, with nothing and with 3 % planted (`make bench-interference`)."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from edgeproof.bench.interference_trials import Candidate, Setting, run_trials
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
-from edgeproof.core.cells import Cells
+from edgeproof.bench.interference_trials import Setting, list_candidates, run_trials
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
-from edgeproof.core.layout import Cell
 from edgeproof.core.yaml_files import read_yaml
 
-_MODELS = ("digits-cnn", "squeezenet", "resnet50")
-_PRESETS = ("ort-cpu", "litert-cpu", "openvino-cpu", "torchscript-cpu")
 # Long pairs: loading is paid once for two stretches alone, one of each arm.
 _LONG = {"block_pairs": 80, "pair_seconds": 120}
 
@@ -31,22 +25,12 @@ def main(argv: list[str] | None) -> None:
     device: Any = {"name": "local", "board": "this machine", "transport": "local"}
     protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
     counts = (args.pairs, args.pairs_per_session, args.minutes)
-    setting = Setting(list_candidates(), *counts, protocol | _LONG, device, args.folder)
-    write_json(args.output, run_trials(setting, lambda line: print(line, flush=True)), "bench-interference")
+    setting = Setting(list_candidates(_show), *counts, protocol | _LONG, device, args.folder)
+    write_json(args.output, run_trials(setting, _show), "bench-interference")
 
 
-def list_candidates() -> list[Candidate]:
-    cells = Cells({kind: read_catalogue(kind) for kind in CATALOGUES})
-    found: list[Candidate] = []
-    for model in _MODELS:
-        for preset in _PRESETS:
-            cell = Cell(model, preset, "local", "fp32")
-            artifact, inputs = Path(cells.artifact_of(cell)), Path(f"results/sources/{model}/samples/evaluation.npz")
-            if artifact.is_file() and inputs.is_file():
-                found.append(Candidate(model, preset, cast(Any, cells.arm_of(cell)), artifact, inputs))
-            else:
-                print(f"{model} {preset}: not built, left out", file=sys.stderr)
-    return found
+def _show(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edgeproof.comparability.sequences import find_interference
+from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.cells import Cells
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.files import sha256_file
 from edgeproof.core.keys import compose_key
+from edgeproof.core.layout import Cell
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.paired_sessions import PairPlace, PairsSession, measure_session
 
+MODELS = ("digits-cnn", "squeezenet", "resnet50")
+PRESETS = ("ort-cpu", "litert-cpu", "openvino-cpu", "torchscript-cpu")
 PLANTED = (0.0, 0.03)
 TOLERANCE = 0.005
 
@@ -58,6 +63,21 @@ class Case:
 
     candidate: int
     planted: float
+
+
+def list_candidates(show: Callable[[str], object]) -> list[Candidate]:
+    """Return the artifacts of all CPU runtimes that are built below the current folder; `show` is told what is not."""
+    cells = Cells({kind: read_catalogue(kind) for kind in CATALOGUES})
+    found: list[Candidate] = []
+    for model in MODELS:
+        for preset in PRESETS:
+            cell = Cell(model, preset, "local", "fp32")
+            artifact, inputs = Path(cells.artifact_of(cell)), Path(f"results/sources/{model}/samples/evaluation.npz")
+            if artifact.is_file() and inputs.is_file():
+                found.append(Candidate(model, preset, cast(Any, cells.arm_of(cell)), artifact, inputs))
+            else:
+                show(f"{model} {preset}: not built, left out")
+    return found
 
 
 def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
