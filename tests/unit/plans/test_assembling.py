@@ -34,7 +34,7 @@ def describe(monkeypatch):
         for number, (result, parity) in enumerate(pairs):
             found[f"r{number}"], found[f"p{number}"] = result, parity
         monkeypatch.setattr(assembling, "read_result", found.get)
-        monkeypatch.setattr(assembling, "read_parity", found.get)
+        monkeypatch.setattr(assembling, "read_parity_record", found.get)
         monkeypatch.setattr(assembling, "sha256_file", lambda path: DIGEST)
         cells = [
             {"stage": 0, "executor": f"e{n}", "precision": "fp32", "result": f"r{n}", "parity": f"p{n}"}

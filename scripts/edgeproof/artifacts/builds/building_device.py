@@ -1,0 +1,140 @@
+"""The device that builds an artifact: whether it is the right one, its lock, and what is installed there.
+
+Paths of the system are relative to `root`, so that tests can stand in for a board.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgeproof.agent import lock
+from edgeproof.core.errors import UserError
+
+_BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
+
+
+def require_building_device(expected: str | None, root: str | Path = "/") -> None:
+    """Raise UserError unless this machine is the building device: its own name must contain `expected`.
+
+    None or "" allows any machine.
+    """
+    found = next(filter(None, (_read_words(root, name) for name in _BOARD_NAME_FILES)), None)
+    if expected and expected.lower() not in (found or "").lower():
+        raise UserError(
+            f"this machine is called {found!r}, the device must be a board named {expected!r}; build there, or correct "
+            "the device's `board_contains`"
+        )
+
+
+@contextlib.contextmanager
+def hold_building_device(path: str | Path | None, label: str) -> Iterator[None]:
+    """Hold the lock of the building device in the context, as a measurement does: a build would disturb it.
+
+    `path`: the lock's file, None for the usual one. `label`: what is being built, for the session that has to wait.
+    UserError if the lock cannot be opened.
+    """
+    try:
+        with lock.hold_device(path, label):
+            yield
+    except lock.LockUnavailable as error:
+        raise UserError(str(error)) from error
+
+
+def find_device_program(name: str, places: Sequence[str], remedy: str) -> str:
+    """Return the path of a program on the building device: on its PATH or in one of `places`; UserError if in neither.
+
+    UserError says the remedy. That is not a verdict on the artifact: the tool may be installed later.
+    """
+    found = shutil.which(name) or next((path for path in places if os.access(path, os.X_OK)), None)
+    if found is None:
+        raise UserError(f"{name}: is not on the PATH{''.join(f', nor at {path}' for path in places)}; {remedy}")
+    return found
+
+
+def describe_drivers(root: str | Path = "/") -> dict[str, str]:
+    """Return the manifest's `drivers`, as far as the building device tells: JetPack, GPU driver, CUDA, NPU driver."""
+    drivers = {
+        "jetpack": _read_words(root, "etc/nv_tegra_release"),
+        "gpu_driver": _read_words(root, "proc/driver/nvidia/version"),
+        "cuda": _cuda_version(root),
+        "rknpu_driver": _read_words(root, "sys/kernel/debug/rknpu/version") or _read_words(root, "proc/rknpu/version"),
+    }
+    if root == "/" and shutil.which("nvidia-smi"):
+        drivers["nvidia_smi"] = _ask_program("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    return {name: text for name, text in drivers.items() if text}
+
+
+def run_device_program(
+    command: Sequence[str], folder: str | Path | None, environment: dict[str, str], timeout_s: float
+) -> tuple[int | None, str]:
+    """Run a program of the building device (a list, no shell) in `folder`; return (exit code, output).
+
+    The code is None after `timeout_s`. Its output also appears on stderr as it comes. Processes that it started are
+    ended with it.
+    """
+    lines, expired = [], threading.Event()
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UserError(f"{command[0]}: cannot be started ({error.strerror})") from error
+
+    def stop():
+        expired.set()
+        os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(timeout_s, stop)
+    timer.start()
+    try:
+        with process:
+            try:
+                for line in process.stdout or ():
+                    lines.append(line)
+                    sys.stderr.write(line)
+                process.wait()
+            except BaseException:  # Ctrl-C only reaches us: the tool has a session of its own
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+    finally:
+        timer.cancel()
+    return None if expired.is_set() else process.returncode, "".join(lines)
+
+
+def _cuda_version(root):
+    try:
+        known = json.loads((Path(root) / "usr/local/cuda/version.json").read_text())
+        return known["cuda"]["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return _read_words(root, "usr/local/cuda/version.txt")
+
+
+def _read_words(root, path):
+    try:
+        return " ".join((Path(root) / path).read_text(errors="replace").replace("\0", " ").split()) or None
+    except OSError:
+        return None
+
+
+def _ask_program(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return " ".join(done.stdout.split()) or None
