@@ -138,7 +138,7 @@ def test_edited_raw_samples_of_a_pair_are_refused(room):
     [
         ({"verdict": "yes", "mode": "same-condition", "reasons": []}, "verdict is 'yes', the two results give 'no'"),
         ({"reasons": []}, r"reasons is \[\]"),
-        ({"blocked": {"kind": "unstable", "message": "x"}}, "blocked is"),
+        ({"blocked": {"kind": "failed", "message": "x"}}, "blocked is"),
         ({"varies": ["precision"]}, "verdict is 'no'"),
     ],
 )
