@@ -42,7 +42,7 @@ def write_wanted(
 ) -> str:
     """Write wanted.json of a made-up campaign into a folder and return its path; see workflow/wanted_file.py."""
     wanted = {
-        "schema": "edgeproof.wanted.v1",
+        "schema": "edgeproof.wanted.v2",
         "campaign": snapshot,
         "tolerate": list(tolerate),
         "regressions": DEFAULT_REGRESSIONS | {"gated": list(gated)},

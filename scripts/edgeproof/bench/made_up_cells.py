@@ -8,9 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from edgeproof.core.configuration import Json, MeasuringProtocol
-from edgeproof.core.documents import digest_json, write_json, write_sealed
+from edgeproof.core.documents import write_json, write_sealed
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
+from edgeproof.core.seals import digest_json
 from edgeproof.runs.raw_samples import write_samples
 from edgeproof.runs.results import build_result
 from edgeproof.runs.sessions import SessionRecord
@@ -120,7 +121,7 @@ def write_sources(model: str) -> Json:
     folder = source_folder(model)
     tensor = {"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}
     identity = {
-        "schema": "edgeproof.identity.v1",
+        "schema": "edgeproof.identity.v2",
         "model": model,
         "sha256": digest(model),
         "bytes": 1000,
@@ -135,7 +136,7 @@ def write_sources(model: str) -> Json:
         "macs_unknown": [],
     }
     samples = {
-        "schema": "edgeproof.samples.v1",
+        "schema": "edgeproof.samples.v2",
         "model": model,
         "model_sha256": identity["sha256"],
         "kind": "digits",

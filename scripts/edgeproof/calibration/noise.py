@@ -15,13 +15,14 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
-from edgeproof.core.documents import SEAL, read_sealed, read_text, write_sealed
+from edgeproof.core.documents import read_sealed, read_text, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import SEAL
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import PairPlace, PairsSession, group_by_machine, list_sessions, measure_session

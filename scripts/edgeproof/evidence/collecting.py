@@ -13,7 +13,7 @@ from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.measured_pairs import read_sessions
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json, read_json
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import (
@@ -26,6 +26,7 @@ from edgeproof.core.layout import (
 )
 from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import digest_json
 from edgeproof.plans.checking import read_check
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.scenario.origins import check_origins

@@ -80,7 +80,7 @@ def check_gate(
     regressions: GateSettings | None = None,
     stale: Sequence[Stale] = (),
 ) -> tuple[bool, str]:
-    """Write `output` (`edgeproof.gate.v1`) if every cell and every plan passes; return (passed, text to print).
+    """Write `output` (`edgeproof.gate.v2`) if every cell and every plan passes; return (passed, text to print).
 
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. `stale`: documents that
     are not today's; none passes. If anything fails no file is written, so that Snakemake runs the gate again next time.
@@ -106,7 +106,7 @@ def check_gate(
     passed = not stale and all(entry["state"] != "failing" for entry in (*cells, *compared, *plans))
     if passed:
         document = {
-            "schema": "edgeproof.gate.v1",
+            "schema": "edgeproof.gate.v2",
             "campaign": snapshot["campaign"],
             "passed": True,
             "tolerate": list(tolerate),

@@ -8,12 +8,13 @@ from typing import Any, NotRequired, TypedDict
 import numpy.typing as npt
 
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
-from edgeproof.core.documents import read_json, require_sealed
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import Cell
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import require_sealed
 from edgeproof.core.summary import ProcessSummary, summarise_run
 
 from .conditions import judge_conditions

@@ -134,7 +134,7 @@ def test_python_is_ours_where_the_packages_have_wheels_for_it(monkeypatch):
 
 def test_a_damaged_record_is_named(place):
     make(place)
-    (place / "tiny.json").write_text(json.dumps({"schema": "edgeproof.toolchain.v1"}))
+    (place / "tiny.json").write_text(json.dumps({"schema": "edgeproof.toolchain.v2"}))
     with pytest.raises(UserError, match=r"tiny.json: .* is missing"):
         environments.require_toolchains([place / "tiny.json"])
 

@@ -15,10 +15,10 @@ from edgeproof.artifacts.records.manifests import (
     write_manifest,
 )
 from edgeproof.core import layout
-from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY, locate
+from edgeproof.core.seals import SEAL
 
 
 def edit(path, change):
@@ -128,7 +128,7 @@ def test_a_toolchain_that_lacks_what_the_artifact_is_made_with_is_named():
 def make_record(packages):
     interpreter = {"implementation": "CPython", "version": "3.11.7", "machine": "x86_64", "system": "Linux"}
     return {
-        "schema": "edgeproof.toolchain.v1",
+        "schema": "edgeproof.toolchain.v2",
         "toolchain": "openvino",
         "lock": {"file": "envs/openvino.lock", "sha256": "0" * 64},
         "interpreter": {"file": ".toolchains/openvino/bin/python", **interpreter},

@@ -9,9 +9,9 @@ import pytest
 from edgeproof.artifacts.records.manifest_lookup import find_manifests, root_of
 from edgeproof.artifacts.records.manifests import read_manifest, write_manifest
 from edgeproof.artifacts.records.validation import has_faults, read_pins, validate_manifest
-from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.seals import SEAL
 
 from .conftest import Job, make_classifier
 

@@ -61,7 +61,7 @@ def install_toolchain(root, name, script, packages):
     os.chmod(interpreter, 0o755)
     digest = sha256_file(lock)
     record = {
-        "schema": "edgeproof.toolchain.v1",
+        "schema": "edgeproof.toolchain.v2",
         "toolchain": name,
         "lock": {"file": f"envs/{name}.lock", "sha256": digest},
         "interpreter": {

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from edgeproof.comparability.reading import read_comparison, read_verdict
 from edgeproof.comparability.regression import read_regression
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.seals import seal
 from edgeproof.core.yaml_files import read_yaml
 
 

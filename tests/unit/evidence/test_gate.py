@@ -4,8 +4,9 @@ import json
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
-from edgeproof.core.documents import read_json, seal
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import seal
 from edgeproof.evidence import gate
 from edgeproof.evidence.gate import check_gate, judge_cell, name_state
 

@@ -12,11 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json, read_json, require_sealed, validate, write_sealed
+from edgeproof.core.documents import read_json, validate, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, is_file, sha256_bytes, sha256_file
 from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
 from edgeproof.core.reader import read_once
+from edgeproof.core.seals import digest_json, require_sealed
 
 _BUILDING = ("core", "sources", "artifacts", "converters")
 HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds where no toolchain is needed
