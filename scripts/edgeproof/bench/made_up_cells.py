@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -147,6 +148,9 @@ def write_sources(model: str) -> Json:
         "calibration": {"count": 200, "sha256": digest("calibration")},
         "evaluation": {"count": 500, "sha256": digest("evaluation")},
     }
+    write_made_up_file(f"{folder}/model.onnx", model)
+    for name in ("calibration", "evaluation"):
+        write_made_up_file(f"{folder}/samples/{name}.npz", name)
     write_json(f"{folder}/identity.json", identity, "identity")
     write_json(f"{folder}/samples/samples.json", samples, "samples")
     return identity
@@ -190,6 +194,7 @@ def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None)
         "host": {"machine": "x86_64", "os": "Linux"},
         "built_at": "2026-11-21T09:00:00Z",
     }
+    write_made_up_file(f"{folder}/artifact.onnx", "" if failure else f"{cell.model}/{cell.precision}")
     write_sealed(f"{folder}/manifest.json", manifest, "manifest")
     return manifest
 
@@ -246,6 +251,7 @@ def write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: boo
         "command": ["made up"],
         "duration_s": 0.1,
     }
+    write_made_up_file(f"{folder}/reference.npz", "reference")
     write_sealed(f"{folder}/parity.json", parity, "parity")
     return parity
 
@@ -323,6 +329,12 @@ def make_session(
         "started_at_unix_s": 1.8e9,
     }
     return cast(SessionRecord, session)  # without the lock, which no result needs
+
+
+def write_made_up_file(path: str, text: str) -> None:
+    """Write a file that nobody opens; its sha256 is `digest(text)`."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
 
 
 def digest(text: str) -> str:

@@ -44,8 +44,20 @@ def read_comparison(path: FilePath) -> Json:
     if report["effect"] is not None and sha256_file(beside["pairs.csv"]) != report["digests"]["pairs"]:
         raise UserError(f"{path}: has an effect, but {beside['pairs.csv'].name} is not the table it comes from")
     again = rebuild_report(report, beside["verdict.json"], beside["pairs.csv"], beside["pairs.json"])
+    _require_same_calibrations(report, again, path)
     must_follow(report, again, "", path, "verdict and pairs")
     return report
+
+
+def _require_same_calibrations(report: Json, again: Json, path: Path) -> None:
+    """Raise UserError where a calibration is a valid one, and not the one that the report was made with."""
+    now = {noise["file"]: noise["sha256"] for noise in again["noise"]}
+    for noise in report["noise"]:
+        if now.get(noise["file"], noise["sha256"]) != noise["sha256"]:
+            raise UserError(
+                f"{noise['file']}: digest differs from the one in {path}: this calibration was replaced since the "
+                "comparison was reported; run the workflow again"
+            )
 
 
 def read_verdict(path: FilePath, policy: Json | None = None) -> Json:

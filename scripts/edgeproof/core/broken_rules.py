@@ -32,9 +32,10 @@ def describe_broken_rule(document: Mapping[str, Any], schema: Json) -> str:
     return _describe_error(error) if error else _describe_refusal(document, schema)
 
 
-def _find_older_version(document: Mapping[str, Any], schema: Json) -> str | None:
+def _find_older_version(document: object, schema: Json) -> str | None:
     """Return the `schema` of a document of the same kind and an earlier version, else None."""
-    said, wanted = document.get("schema"), schema.get("properties", {}).get("schema", {}).get("const")
+    said = cast(Json, document).get("schema") if isinstance(document, dict) else None
+    wanted = schema.get("properties", {}).get("schema", {}).get("const")
     found = [_VERSION.fullmatch(text) if isinstance(text, str) else None for text in (said, wanted)]
     if found[0] and found[1] and found[0]["kind"] == found[1]["kind"] and int(found[0]["n"]) < int(found[1]["n"]):
         return found[0][0]

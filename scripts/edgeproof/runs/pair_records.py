@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_bytes
+from edgeproof.core.files import sha256_bytes, sha256_file
 from edgeproof.core.pair_values import ProcessValue, floor_of_clock, value_pair, value_process
+from edgeproof.core.reader import current_reader, reading_once
 
 ARMS = ("left", "right")
 _STRETCH = 10  # blocks on either side of a stretch alone that it is compared with
@@ -46,6 +47,7 @@ class Pair:
     sha256: str
 
 
+@reading_once()
 def read_pair(folder: Path | str, sha256: str | None = None) -> Pair:
     """Return the Pair in a folder that the agent has filled; UserError where a file is missing or was changed.
 
@@ -53,12 +55,12 @@ def read_pair(folder: Path | str, sha256: str | None = None) -> Pair:
     """
     folder = Path(folder)
     try:
-        text = (folder / "pair.json").read_bytes()
+        text = _read_bytes(folder / "pair.json")
         if sha256 not in (None, sha256_bytes(text)):
             raise UserError(f"{folder}/pair.json: was changed since it was measured; remove its attempt")
         report = json.loads(text)
         files = {name: _read_bytes(folder / name, entry["sha256"]) for name, entry in report["files"].items()}
-    except (OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise UserError(f"{folder}: the pair cannot be read ({error}); remove its attempt and measure again") from error
     read = _read_blocks if report["interleaving"]["mode"] == "blocks" else _read_processes
     return Pair(
@@ -129,9 +131,11 @@ def _medians_per_input(times: Floats, inputs: NDArray[Any]) -> tuple[float, ...]
     return tuple(float(np.median(times[inputs == k])) if (inputs == k).any() else math.nan for k in range(count))
 
 
-def _read_bytes(path: Path, sha256: str) -> bytes:
-    """Return the bytes of a file, which are those recorded; ValueError where they are not."""
-    data = path.read_bytes()
-    if sha256_bytes(data) != sha256:
-        raise ValueError(f"{path.name}: sha256 differs from the record")
-    return data
+def _read_bytes(path: Path, sha256: str | None = None) -> bytes:
+    """Return the bytes of a file; ValueError where they cannot be read, or are not those recorded."""
+    try:
+        if sha256 not in (None, sha256_file(path)):
+            raise ValueError(f"{path.name}: sha256 differs from the record")
+        return current_reader().read(path)
+    except UserError as error:
+        raise ValueError(str(error)) from error

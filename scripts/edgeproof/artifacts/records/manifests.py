@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
+from edgeproof.core.digest_cache import digest_kept
 from edgeproof.core.documents import read_json, validate, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, is_file, sha256_bytes, sha256_file
@@ -170,7 +171,7 @@ def _verify_file(manifest_path, what, path, recorded, empty):
         if path.stat().st_size:
             raise UserError(f"{path}: is not empty, but {manifest_path} says that its build failed; rebuild it")
         return
-    actual = sha256_file(path)
+    actual = digest_kept(path)
     if actual != recorded["sha256"]:
         raise UserError(
             f"{path}: sha256 is {actual}, but {manifest_path} says {recorded['sha256']} ({what}); it was changed after "
