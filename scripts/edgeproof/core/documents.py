@@ -102,7 +102,9 @@ def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
 
 @functools.cache
 def load_schema(kind: str) -> Json:
-    """Return the JSON Schema of one kind of document; `preset#snapshot`: the part `snapshot` of its `$defs`."""
+    """Return the JSON Schema that documents of one kind are checked by; `preset#snapshot`: the part `snapshot` of its
+    `$defs`.
+    """
     name, _, part = kind.partition("#")
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
     return {**schema["$defs"][part], "$defs": schema["$defs"]} if part else schema
@@ -115,7 +117,7 @@ def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def read_text(path: FilePath) -> str:
-    """Return the text of a file; UserError if it cannot be read or is not UTF-8."""
+    """Return the text of a document; UserError if it cannot be read or is not UTF-8."""
     try:
         return current_reader().read(path).decode()
     except UnicodeDecodeError as error:
