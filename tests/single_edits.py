@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.reader import reading_once
 from edgeproof.evidence.collecting import collect_evidence
@@ -29,7 +30,7 @@ NO_EVIDENCE = (
     (r".*\.lock", "an empty file that a process holds while it works"),
     (r"bench/.*", "benchmarks of the project, which no campaign reads"),
 )
-# Attempts beside sources' and artifacts' documents hold the same bytes once more, linked: one edit changes both.
+READERS = ("gate", "report", "validate")
 _TEXT = (".csv", ".md", ".html", ".txt")
 _STYLES = ({"indent": 2}, {"indent": 1}, {}, {"separators": (",", ":")})
 
@@ -150,23 +151,21 @@ def made(results, edit):
 
 
 def read_evidence(campaign, scratch):
-    """Read a campaign as the report, the gate and `evidence validate` do; return {reader: what they find wrong}.
+    """Yield (reader, what it finds wrong) for the gate, the report and `evidence validate`, as each of them reads.
 
     The current folder has `results/`. `scratch`: an empty folder for the gate's document.
     """
-    found = {"report": "", "gate": "", "validate": "\n".join(validate_evidence(campaign))}
-    for name in ("report", "gate"):
+    for name in READERS:
         try:
-            with reading_once():
-                _read(name, campaign, scratch)
+            yield name, _read(name, campaign, scratch)
         except UserError as error:
-            found[name] = str(error)
-    return found
+            yield name, str(error)
 
 
+@reading_once()
 def _read(name, campaign, scratch):
-    from edgeproof.core.documents import read_json
-
+    if name == "validate":
+        return "\n".join(validate_evidence(campaign))
     wanted = read_json(f"results/evidence/{campaign}/wanted.json", "wanted")
     stale = find_stale(wanted)
     if stale:
@@ -176,14 +175,14 @@ def _read(name, campaign, scratch):
     else:
         gate = Path(scratch) / "gate.json"
         check_gate(wanted["campaign"], wanted["tolerate"], gate, settings_of(wanted), stale)
+    return ""
 
 
-def find_misses(campaign, edits, scratch):
-    """Make each edit in turn, read everything, and return (edit, what was said) of those that nobody found and named."""
-    misses = []
+def find_edits(campaign, edits, scratch):
+    """Make each edit in turn and return {edit: the first reader that found it and named its file, None for none}."""
+    found = {}
     for edit in edits:
         with made(Path("results"), edit):
-            found = read_evidence(campaign, scratch)
-        if not any(f"results/{edit.path}" in text for text in found.values()):
-            misses.append((edit, found))
-    return misses
+            told = read_evidence(campaign, scratch)
+            found[edit] = next((name for name, text in told if f"results/{edit.path}" in text), None)
+    return found

@@ -1,6 +1,7 @@
 """Made-up cells, for tests and benchmarks: sources, artifact and result of a model, with digests that fit."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeproof.core.attempts import open_attempt
 from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import write_json, write_sealed
 from edgeproof.core.files import sha256_file
+from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.core.seals import digest_json
 from edgeproof.runs.raw_samples import write_samples
@@ -32,6 +35,7 @@ DEFINITION = {
     "spin_wait": True,
     "threads": 1,
 }
+MACHINE = {"id": "0" * 16, "board": None, "cpu": "Made-up CPU"}
 PROTOCOL: MeasuringProtocol = {
     "name": "quick",
     "processes": 5,
@@ -108,12 +112,18 @@ def write_cell(**options: Any) -> list[str]:
         "samples_kind": "digits",
         "output_difference": 0.0,
     }
-    machine = {"id": "made-up", "board": None, "cpu": "Made-up CPU"}
-    sessions = (
-        [MeasuredSession(session, samples, f"{folder}/attempts/0001-00000000", machine, False)] if session else []
-    )
+    sessions = [MeasuredSession(session, samples, write_attempt(folder, session), MACHINE, False)] if session else []
     write_sealed(f"{folder}/result.json", build_result(facts, manifest, sessions), "result")
     return [*cell, "host"]
+
+
+def write_attempt(folder: str, session: Json) -> str:
+    """Write the attempt of a made-up session below a result's folder and return its folder."""
+    with open_attempt(folder, "session", compose_key({"made up": folder}), MACHINE) as attempt:
+        record = attempt.folder / "session" / "session.json"
+        record.parent.mkdir()
+        record.write_text(json.dumps(session))
+        return str(attempt.complete(session=sha256_file(record), samples={}).folder)
 
 
 def name_cell(row: Sequence[str]) -> Cell:

@@ -42,7 +42,7 @@ def read_comparison(path: FilePath) -> Json:
         if document["comparison"] != report["comparison"]:
             raise UserError(f"{path}: comparison is {report['comparison']!r}, {name} is of {document['comparison']!r}")
     if report["effect"] is not None and sha256_file(beside["pairs.csv"]) != report["digests"]["pairs"]:
-        raise UserError(f"{path}: has an effect, but {beside['pairs.csv'].name} is not the table it comes from")
+        raise UserError(f"{beside['pairs.csv']}: is not the table that the effect in {path} comes from")
     again = rebuild_report(report, beside["verdict.json"], beside["pairs.csv"], beside["pairs.json"])
     _require_same_calibrations(report, again, path)
     must_follow(report, again, "", path, "verdict and pairs")

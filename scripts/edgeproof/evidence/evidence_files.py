@@ -44,19 +44,25 @@ def check_evidence_files(snapshot: CampaignSnapshot, noise_paths: Iterable[str] 
 
 def list_checks(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> Iterator[Check]:
     """Yield one check per model, artifact and document, so that a caller may go on after one has failed."""
-    rows = {tuple(row) for row in snapshot["cells"]}
-    yield from (partial(_check_plan_files, pipeline) for pipeline in dict.fromkeys(p for p, _ in snapshot["plans"]))
-    for pipeline in dict.fromkeys(pipeline for pipeline, _ in snapshot["plans"]):
-        rows |= set(_list_cells_of(pipeline))
-    yield from (partial(_check_sources, model) for model in dict.fromkeys(row[0] for row in sorted(rows)))
+    yield from (partial(_check_plan_files, pipeline) for pipeline in _list_pipelines(snapshot))
+    rows = list_cells(snapshot)
+    yield from (partial(_check_sources, model) for model in dict.fromkeys(row[0] for row in rows))
     yield from (partial(_check_artifact, folder) for folder in sorted({folder_of_artifact(row) for row in rows}))
-    documents = [(f"{run_folder(Cell(*row[:4]))}/result.json", "result") for row in sorted(rows)]
+    documents = [(f"{run_folder(Cell(*row[:4]))}/result.json", "result") for row in rows]
     documents += [
         (f"{comparison_folder(snapshot['campaign'], n)}/pairs.json", "pairs") for n in snapshot["comparisons"]
     ]
     documents += [(path, "noise") for path in noise_paths]
     documents += [(f"{plan_folder(*row)}/check.json", "plan-check") for row in snapshot["plans"]]
     yield from (partial(_check_attempts, path, kind) for path, kind in documents)
+
+
+def list_cells(snapshot: CampaignSnapshot) -> list[tuple[str, ...]]:
+    """Return the cells of a campaign and of its plans, sorted: model, preset, device, precision, builder."""
+    rows = {tuple(row) for row in snapshot["cells"]}
+    for pipeline in _list_pipelines(snapshot):
+        rows |= set(_list_cells_of(pipeline))
+    return sorted(rows)
 
 
 def folder_of_artifact(row: Iterable[str]) -> str:
@@ -114,6 +120,10 @@ def _check_plan_files(pipeline: str) -> None:
         path = f"{plan_folder(pipeline)}/{name}.json"
         if is_file(path):
             _check_attempts(path, name)
+
+
+def _list_pipelines(snapshot: CampaignSnapshot) -> list[str]:
+    return list(dict.fromkeys(pipeline for pipeline, _ in snapshot["plans"]))
 
 
 def _list_cells_of(pipeline: str) -> Iterator[tuple[str, ...]]:

@@ -59,7 +59,7 @@ def _list_facts(plan, check):
             "name": "Run as placed",
             "text": f"{value}{SPACE}ms",
             "more": f"{interval or 'no interval'}, {count} fresh sets of processes"
-            + ("" if measured["stable"] else ", not stable"),
+            + (", noisy" if measured["noisy"] else ""),
         }
     )
     facts.append(

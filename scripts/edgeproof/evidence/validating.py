@@ -4,6 +4,7 @@ A report stops at the first fault, since it may not be written. This goes on and
 what nobody reads again: pages and tables, gate.json, keys, and attempts that are kept for another time.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,9 +25,8 @@ from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import render_csv, render_pareto_csv, render_text
 
-from .collecting import collect_evidence
-from .evidence_files import list_checks
-from .rendering import build_view, render_html, render_markdown
+from .evidence_files import folder_of_artifact, list_cells, list_checks
+from .rendering import write_report
 from .stale import find_stale
 from .wanted import settings_of
 
@@ -77,16 +77,16 @@ def _check_key(place: Path, made: Path) -> None:
 
 def _list_file_checks(wanted: Json) -> Iterator[Callable[[], Any]]:
     """Yield a check for each file behind the evidence, and for each attempt beside its documents."""
-    snapshot = wanted["campaign"]
+    snapshot, cells = wanted["campaign"], list[tuple[str, ...]]()
     try:
         yield from list_checks(snapshot, wanted["noise"])
+        cells = list_cells(snapshot)
     except UserError as error:  # a scenario that cannot be read names no cells
         yield partial(_raise, error)
-    folders = [run_folder(Cell(*row[:4])) for row in snapshot["cells"]]
+    folders = [folder for row in cells for folder in (run_folder(Cell(*row[:4])), folder_of_artifact(row))]
     folders += [comparison_folder(snapshot["campaign"], name) for name in snapshot["comparisons"]]
     folders += [str(Path(path).parent) for path in wanted["noise"]]
     folders += [place for row in snapshot["plans"] for place in (plan_folder(row[0]), plan_folder(*row))]
-    folders += [str(Path(path).parent) for path in wanted["keys"]]
     for folder in dict.fromkeys(folders):
         for attempt in sorted(Path(folder, FOLDER).glob("[0-9]*")):
             yield partial(_check_attempt, attempt)
@@ -111,11 +111,12 @@ def _list_view_checks(wanted: Json) -> Iterator[Callable[[], Any]]:
 
 def _check_report(wanted: Json, folder: str) -> None:
     stale = find_stale(wanted)
-    evidence = collect_evidence(wanted["campaign"], wanted["tolerate"], wanted["noise"], settings_of(wanted), stale)
-    page = f"{folder}/report.html"
-    view = build_view(evidence, page)
-    _require_text(page, render_html(view))
-    _require_text(f"{folder}/report.md", render_markdown(view))
+    # As deep as the pages themselves, since their links are relative.
+    with tempfile.TemporaryDirectory(dir=Path(folder).parent, prefix=".") as place:
+        pages = [Path(place, name) for name in ("report.html", "report.md")]
+        write_report(wanted["campaign"], wanted["tolerate"], *pages, wanted["noise"], settings_of(wanted), stale)
+        for page in sorted(path for path in Path(place).rglob("*") if path.is_file()):
+            _require_text(f"{folder}/{page.relative_to(place)}", page.read_text())
 
 
 def _check_gate(path: str) -> None:

@@ -60,8 +60,8 @@ def write_check(folder, plan, measured_ms, status):
     """Write check.json and samples.csv of a plan and return the check."""
     ran = bool(plan["plans"]) and status == "ok"
     samples = [np.full(60, measured_ms * 1e6).astype("int64") + n * 1000 for n in range(3)] if ran else []
-    write_samples(f"{folder}/samples.csv", samples)
-    measured = summarise_samples(samples, [1, 1, 1]) if ran else None
+    write_samples(f"{folder}/samples.csv", [samples] if samples else [])
+    measured = summarise_samples(samples, [1, 1, 1], 1) if ran else None
     chosen = plan["plans"][0] if plan["plans"] else None
     document = {
         "schema": "edgeproof.plan-check.v2",
