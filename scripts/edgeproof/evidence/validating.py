@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeproof.comparability.reading import read_comparison
+from edgeproof.comparability.reading import read_comparison, read_own_verdict
 from edgeproof.comparability.reporting import render_markdown as render_comparison
 from edgeproof.core.attempts import FOLDER, check_files
 from edgeproof.core.configuration import Json
@@ -104,7 +104,9 @@ def _list_view_checks(wanted: Json) -> Iterator[Callable[[], Any]]:
     yield partial(_check_report, wanted, folder)
     yield partial(_check_gate, f"{folder}/gate.json")
     for name in snapshot["comparisons"]:
-        yield partial(_check_comparison_page, comparison_folder(snapshot["campaign"], name))
+        compared = comparison_folder(snapshot["campaign"], name)
+        yield partial(read_own_verdict, f"{compared}/verdict.json")
+        yield partial(_check_comparison_page, compared)
     for row in snapshot["plans"]:
         yield partial(_check_plan_views, plan_folder(*row))
 
