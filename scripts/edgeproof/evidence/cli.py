@@ -14,7 +14,7 @@ VERBS = {
 
 def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
     """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`."""
-    options = read_options(build_parser(), argv)
+    options = read_options(build_evidence_parser(), argv)
     from .validating import validate_evidence  # after the options: a mistake in them needs no numpy
 
     with contextlib.chdir(root):  # records name files relative to it
@@ -24,7 +24,7 @@ def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
     return ExitCode.NOT_GOOD if faults else ExitCode.GOOD
 
 
-def build_parser() -> CommandParser:
+def build_evidence_parser() -> CommandParser:
     """Return the parser of all verbs of this room."""
     parser = CommandParser(prog="edgeproof evidence", description="Look at the evidence of a campaign.")
     verb = add_verbs(parser, VERBS)["validate"]

@@ -21,9 +21,9 @@ from edgeproof.core.job_key import list_keys, read_kept_key
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, plan_folder, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.seals import REMEDY
-from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import render_csv, render_pareto_csv, render_text
+from edgeproof.plans.plan_check import read_check
 
 from .evidence_files import folder_of_artifact, list_cells, list_checks
 from .rendering import write_report
