@@ -150,7 +150,7 @@ def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     document = read_sealed(path, "noise", "calibrate again")
     table = path.with_name("pairs.csv")
     if not table.is_file() or sha256_file(table) != document["table_sha256"]:
-        raise UserError(f"{table}: its sha256 is not table_sha256 of {path}; calibrate again")
+        raise UserError(f"{path}: {table} beside it is not the table that it names; calibrate again")
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
     if render_table(sessions) != read_text(table):
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")

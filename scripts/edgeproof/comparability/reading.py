@@ -42,7 +42,7 @@ def read_comparison(path: FilePath) -> Json:
         if document["comparison"] != report["comparison"]:
             raise UserError(f"{path}: comparison is {report['comparison']!r}, {name} is of {document['comparison']!r}")
     if report["effect"] is not None and sha256_file(beside["pairs.csv"]) != report["digests"]["pairs"]:
-        raise UserError(f"{beside['pairs.csv']}: is not the table that the effect in {path} comes from")
+        raise UserError(f"{path}: has an effect, but {beside['pairs.csv']} is not the table it comes from")
     read_own_verdict(beside["verdict.json"])  # first, so that an edit of the verdict is not taken for one of the report
     again = rebuild_report(report, beside["verdict.json"], beside["pairs.csv"], beside["pairs.json"])
     _require_same_calibrations(report, again, path)

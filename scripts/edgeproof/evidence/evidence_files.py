@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeproof.artifacts.records.manifest_lookup import read_parity
 from edgeproof.artifacts.records.manifests import verify_manifest
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.attempts import check_files
 from edgeproof.core.configuration import Json
 from edgeproof.core.digest_cache import digest_kept
@@ -96,7 +96,7 @@ def _check_sources(model: str) -> None:
 
 def _check_artifact(folder: str) -> None:
     manifest = verify_manifest(f"{folder}/manifest.json")
-    parity = read_parity(f"{folder}/parity.json")
+    parity = read_parity_record(f"{folder}/parity.json")
     reference = f"{folder}/{Path(parity['reference']['file']).name}"
     _require_digest(reference, parity["reference"]["sha256"], f"{folder}/parity.json")
     if made := manifest.get("intermediate"):

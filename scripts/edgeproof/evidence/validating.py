@@ -22,7 +22,7 @@ from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, plan
 from edgeproof.core.reader import reading_once
 from edgeproof.core.seals import REMEDY
 from edgeproof.plans.outcome.plan_page import render_page
-from edgeproof.plans.outcome.plan_tables import render_csv, render_pareto_csv, render_text
+from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text
 from edgeproof.plans.plan_check import read_check
 
 from .evidence_files import folder_of_artifact, list_cells, list_checks
@@ -32,9 +32,9 @@ from .wanted import settings_of
 
 _RESULTS = "results"
 _PLAN_VIEWS: dict[str, Callable[[Json], str]] = {
-    "plan.csv": render_csv,
-    "pareto.csv": render_pareto_csv,
-    "plan.txt": render_text,
+    "plan.csv": render_plan_table,
+    "pareto.csv": render_pareto_table,
+    "plan.txt": render_plan_text,
 }
 
 

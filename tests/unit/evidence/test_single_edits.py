@@ -1,6 +1,8 @@
 """Sixty edits, drawn by a seed, of a made-up campaign: all are found, and the file is named."""
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,25 @@ from .placed import write_placement
 COMPARISON = {"name": "faster", "left": OK, "right": INT8, "varies": ["precision"], "ratio": 0.6}
 
 
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    """A folder with a campaign of two cells, a comparison, a calibration and a plan, with page and keys."""
+    here = tmp_path_factory.mktemp("made-up")
+    with contextlib.chdir(here):
+        write_campaign(here)
+    return here
+
+
 @pytest.fixture
-def campaign(here):
-    """The current folder has a campaign of two cells, a comparison, a calibration and a plan, with page and keys."""
+def campaign(made_up, tmp_path, monkeypatch):
+    """The current folder has a copy of the campaign that the test may change."""
+    shutil.copytree(made_up, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    return "trial"
+
+
+def write_campaign(here):
+    """Write the campaign into the current folder, `here`."""
     snapshot = make_campaign(here, [{}, {"precision": "int8", "median_ms": 0.6}], [COMPARISON])
     noise = [write_calibration()]
     snapshot["plans"] = [write_placement()]
@@ -31,7 +49,6 @@ def campaign(here):
     keys = {result: {"cell": {"model": "digits-cnn"}}}
     write_wanted(folder, snapshot, keys=keys, noise=noise)
     write_report(snapshot, [], f"{folder}/report.html", f"{folder}/report.md", noise)
-    return "trial"
 
 
 def test_what_nobody_edited_is_found_whole(campaign, tmp_path):
