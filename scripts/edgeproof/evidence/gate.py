@@ -8,7 +8,7 @@ from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import describe_remedy, describe_verdict
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import read_sealed, write_json
+from edgeproof.core.documents import read_json, read_sealed, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.formatting import plain
 from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, evidence_folder, plan_folder, run_folder
