@@ -151,8 +151,9 @@ def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     table = path.with_name("pairs.csv")
     if not table.is_file() or sha256_file(table) != document["table_sha256"]:
         raise UserError(f"{path}: {table} beside it is not the table that it names; calibrate again")
+    text = read_text(table)  # while the reader still has it: it was just hashed
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
-    if render_table(sessions) != read_text(table):
+    if render_table(sessions) != text:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
     cell = Cell(**document["cell"])
     again = build_noise(cell, sessions, document["key"], document["margin"], table)
