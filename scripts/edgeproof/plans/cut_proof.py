@@ -31,7 +31,7 @@ _KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share"
 
 
 def prove_cut(pipeline: str, whole: Part, stages: list[Part], output: str | Path) -> None:
-    """Prove a cut: compare the composed stages with the whole model, and write `cut.json` (`edgeproof.cut.v2`).
+    """Prove a cut: compare the composed stages with the whole model, and write `cut.json` (`edgeproof.cut.v3`).
 
     They are compared on the evaluation set. A stage's evaluation set is what the stages before it computed from the
     whole model's set, so the last stage on its own set is the composition. Different outputs are a verdict, `failed`.
@@ -58,7 +58,7 @@ def prove_cut(pipeline: str, whole: Part, stages: list[Part], output: str | Path
     if macs["whole"] != macs["stages"]:
         reasons.append(f"the stages have {macs['stages']} multiplications, the whole {macs['whole']}")
     document = {
-        "schema": "edgeproof.cut.v2",
+        "schema": "edgeproof.cut.v3",
         "pipeline": pipeline,
         "status": "failed" if reasons else "passed",
         "reason": "; ".join(reasons) or None,

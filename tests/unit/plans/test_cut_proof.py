@@ -18,7 +18,7 @@ def make_part(folder, name, inputs, outputs, macs):
         return [{"name": key, "dtype": "float32", "shape": shape} for key, shape in shapes.items()]
 
     identity = {
-        "schema": "edgeproof.identity.v1",
+        "schema": "edgeproof.identity.v2",
         "model": name,
         "sha256": "0" * 64,
         "bytes": 1000,
