@@ -106,6 +106,7 @@ def links_document(links):
         "agent_sha256": DIGEST,
         "links": links,
         "environment": None,
+        "drift": None,
         "attempt": "attempts/0001",
     }
 
