@@ -1,17 +1,21 @@
 """Two results that no session can interleave, such as those of two devices: judged over means of whole sessions."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.two_devices import DeviceSessions, compare_devices
 
 
-def compare_between_sessions(left: Json, right: Json, margin: float, comparisons: int) -> Json:
+def compare_between_sessions(
+    left: Json, right: Json, margin: float, comparisons: int, per_call: Sequence[int] = (1, 1)
+) -> Json:
     """Return {verdict, reason, explanation, between_sessions} for two results.
 
-    With fewer than three sessions on a device, or all on one day, both numbers are given and no verdict.
+    `per_call`: the items of a call of each, by which its latency is divided. With fewer than three sessions on a
+    device, or all on one day, both numbers are given and no verdict.
     """
-    sides = [_sessions_of(result) for result in (left, right)]
+    sides = [_sessions_of(result, count) for result, count in zip((left, right), per_call, strict=True)]
     found = compare_devices(sides[0], sides[1], margin, comparisons)
     counts = [len(side.means) for side in sides]
     explanation = None
@@ -38,7 +42,7 @@ def compare_between_sessions(left: Json, right: Json, margin: float, comparisons
     }
 
 
-def _sessions_of(result: Json) -> DeviceSessions:
-    """Return the sessions of a result: the latency of each, in ms, and its day (UTC)."""
+def _sessions_of(result: Json, items: int) -> DeviceSessions:
+    """Return the sessions of a result: the latency of each for one of so many items, in ms, and its day (UTC)."""
     day = datetime.fromtimestamp(result["started_at_unix_s"], UTC).date().isoformat()
-    return DeviceSessions((result["latency"]["median_ms"],), (day,))
+    return DeviceSessions((result["latency"]["median_ms"] / items,), (day,))

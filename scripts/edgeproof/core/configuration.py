@@ -75,11 +75,15 @@ class MeasuringProtocol(TypedDict):
 
 
 class Arm(TypedDict):
-    """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file."""
+    """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file.
+
+    `inputs_file`: the samples file of this arm in a session whose arms have their own.
+    """
 
     backend: str
     precision: str
     runtime: Json
     artifact: NotRequired[str]
+    inputs_file: NotRequired[str]
     interpreter: NotRequired[str]
     between_calls: NotRequired[Json]

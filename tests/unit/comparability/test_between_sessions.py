@@ -29,7 +29,7 @@ def test_three_sessions_on_two_days_decide(monkeypatch, right, verdict):
         level = result["latency"]["median_ms"]
         return DeviceSessions((level, level * 1.0001, level * 0.9999), ("2026-01-01", "2026-01-01", "2026-01-02"))
 
-    monkeypatch.setattr(between_sessions, "_sessions_of", three)
+    monkeypatch.setattr(between_sessions, "_sessions_of", lambda result, _: three(result))
     report = compare_between_sessions(result("a", 1.0), result("b", right), 0.02, 1)
     assert (report["verdict"], report["explanation"]) == (verdict, None)
     found = report["between_sessions"]
