@@ -23,6 +23,8 @@ rooms:
   attempts    the raw data that are kept, and which evidence rests on them
 
 without a room:
+  compare     compare two cells or two model files, and say which is faster as soon as that is clear
+  baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
   new         write the configuration of a model, a device or a preset of your own
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
@@ -79,6 +81,20 @@ def attempts(argv: list[str], root: Path) -> ExitCode:
     return attempts_main(argv, root)
 
 
+def compare(argv: list[str], root: Path) -> ExitCode:
+    """Compare two cells or two model files."""
+    from edgeproof.workflow.comparing.cli import main as compare_main
+
+    return compare_main(argv, root)
+
+
+def baseline(argv: list[str], root: Path) -> ExitCode:
+    """Keep an artifact that later ones are compared with."""
+    from edgeproof.artifacts.baseline_cli import main as baseline_main
+
+    return baseline_main(argv, root)
+
+
 def campaign(argv: list[str], root: Path) -> ExitCode:
     """Show what a campaign measures and compares."""
     from edgeproof.core.campaign_view import main as campaign_main
@@ -113,15 +129,18 @@ def names(argv: list[str], root: Path) -> ExitCode:
 
 def build_parser() -> CommandParser:
     """Return the parser of the whole program; completion is generated from it, and tests walk it."""
+    from edgeproof.artifacts.baseline_cli import build_parser as build_baseline_parser
     from edgeproof.artifacts.cli import build_parser as build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.plans.cli import build_parser as build_plans_parser
     from edgeproof.scaffolding.cli import build_parser as build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
+    from edgeproof.workflow.comparing.cli import build_parser as build_compare_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
+    parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
@@ -140,9 +159,17 @@ def list_completions(root: Path) -> NameLists:
     from edgeproof.plans.cli import list_completions as list_plans
     from edgeproof.scaffolding.cli import list_completions as list_new
     from edgeproof.workflow.cli import list_completions as list_workflow
+    from edgeproof.workflow.comparing.cli import list_completions as list_compare
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
-    return {**list_artifacts(root), **list_plans(root), **list_workflow(root), **list_new(root), **campaigns}
+    return {
+        **list_artifacts(root),
+        **list_plans(root),
+        **list_workflow(root),
+        **list_new(root),
+        **list_compare(root),
+        **campaigns,
+    }
 
 
 def read_result(path: Path) -> Json:
@@ -157,6 +184,8 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "plans": plans,
     "runs": runs,
     "attempts": attempts,
+    "compare": compare,
+    "baseline": baseline,
     "campaign": campaign,
     "new": new,
     "completion": completion,

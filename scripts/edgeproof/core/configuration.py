@@ -12,12 +12,16 @@ Catalogues = Mapping[str, Mapping[str, Json]]  # {kind: {name: document}}, as fr
 
 
 class Model(TypedDict):
-    """`config/models/{model}.yaml`; which keys `source` and `samples` have depends on their `kind`."""
+    """`config/models/{model}.yaml`; which keys `source` and `samples` have depends on their `kind`.
+
+    `kept`: of a stored artifact that stands for a model: {preset, builder, precision, artifact, sha256, manifest}.
+    """
 
     description: str
     source: Json
     task: str
     samples: Json
+    kept: NotRequired[Json]
 
 
 class Preset(TypedDict):
