@@ -4,6 +4,7 @@ The sessions are attempts of the store; all with one key are one sequence, which
 measured on another machine is used as it is and never continued: new pairs begin a sequence of their own.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from edgeproof.runs.paired_sessions import (
 from edgeproof.runs.timing_keys import timing_of
 
 from .sequences import Judged, describe_design, divide_by_items, judge, make_design
+
+ESTIMATES = "estimates.jsonl"  # in an attempt: what the sequence says after each of its pairs
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
             {side: _arm_of(job, side) for side in ("left", "right")},
             job.place,
             _plan_session(job, sessions),
-            lambda pairs, before=before: _is_open(job, verdict, [*before, *pairs]),
+            lambda pairs, before=before: _enter_and_ask(job, verdict, before, pairs),
         )
         _require_state(session, verdict, job.comparison)
         sessions.append(session)
@@ -208,6 +211,28 @@ def _is_open(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> bool:
         return True
     found = judge_pairs(job, verdict, pairs).verdict
     return found.verdict == "undecided" and found.can_continue
+
+
+def _enter_and_ask(job: PairsJob, verdict: Json, before: Sequence[Pair], pairs: Sequence[Pair]) -> bool:
+    """Add what the pairs say to the session's estimates, for who watches; tell whether another pair is measured."""
+    known = [*before, *pairs]
+    line = describe_estimate_of(judge_pairs(job, verdict, known), known) | {"per": verdict["per"]}
+    with (Path(pairs[-1].folder).parents[1] / ESTIMATES).open("a") as stream:
+        stream.write(json.dumps(line) + "\n")
+    return _is_open(job, verdict, known)
+
+
+def describe_estimate_of(judged: Judged, pairs: Sequence[Pair]) -> Json:
+    """Return a line of `estimates.jsonl`: what so many pairs, measured in so many seconds, say."""
+    found = judged.verdict
+    return {
+        "pairs": len(pairs),
+        "seconds": round(sum(pair.seconds for pair in pairs), 3),
+        "verdict": found.verdict,
+        "ratio": found.ratio.estimate,
+        "low": found.ratio.low,
+        "high": found.ratio.high,
+    }
 
 
 def judge_pairs(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> Judged:

@@ -64,6 +64,18 @@ def describe_verdict(report: Json) -> str:
     return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
 
 
+def describe_estimate(left: str, right: str, line: Json) -> str:
+    """Return what pairs say while they are measured. `line`: of a session's `estimates.jsonl`."""
+    per = " per item" if line["per"] == "item" else ""
+    so_far = f"{plural(line['pairs'], 'pair')}, {_seconds(line['seconds'])}"
+    low, ratio, high = line["low"], line["ratio"], line["high"]
+    if low is None or high is None:
+        return f"{so_far}: {right} takes {format_number(ratio)} times as long{per} as {left}"
+    if ratio < 1:
+        return f"{so_far}: {right} is {_name_ratio(1 / high, 1 / ratio, 1 / low, f'as fast{per} as {left}')}"
+    return f"{so_far}: {right} takes {_name_ratio(low, ratio, high, f'as long{per} as {left}')}"
+
+
 def describe_reason(report: Json) -> str | None:
     """Return why a comparison is undecided, None where it is not, or where the verdict's sentence says all."""
     return REASONS[report["reason"]] if report["reason"] else None
