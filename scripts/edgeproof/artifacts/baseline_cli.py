@@ -19,7 +19,9 @@ def main(argv: list[str], root: Path) -> ExitCode:
 
     if options.verb == "list":
         documents = describe_baselines(root)
-        return show(options, documents, lambda: [_describe(item) for item in documents] or ["no baseline is set"])
+        return show(
+            options, {"baselines": documents}, lambda: [_describe(item) for item in documents] or ["no baseline is set"]
+        )
     document = set_baseline(options.target, options.name, options.replace, root)
     return show(
         options,

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import yaml
 
 from edgeproof.core.campaign import CATALOGUES, read_catalogue
-from edgeproof.core.campaign_files import read_campaign_files
-from edgeproof.core.campaign_view import describe_campaign
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json
 from edgeproof.core.files import atomic_write
@@ -60,7 +58,6 @@ def write_campaign(options: argparse.Namespace, root: Path) -> QuickCampaign:
     path = root / campaign.file
     if not path.is_file() or path.read_text() != text:
         atomic_write(path, text)
-    describe_campaign(read_campaign_files([path], root=root), root)  # says what is wrong before anything starts
     return campaign
 
 

@@ -19,6 +19,7 @@ from edgeproof.core.processes import child_environment
 _STARTED = re.compile(r"Job (\d+): (.*)")
 _FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
 _LOCKED = "cannot be locked"
+_WAITING = "the device is busy, waiting for "
 _POLL_S = 0.2
 
 
@@ -86,6 +87,8 @@ class SnakemakeRun:
         self.locked = self.locked or _LOCKED in line
         if line.startswith(("error: ", "Failed: ")) and line.strip() not in self.told:
             self.told.append(line.strip())
+        if _WAITING in line:
+            return line.strip()
         if started := _STARTED.match(line):
             self._jobs[started[1]] = time.monotonic()
             return started[2]

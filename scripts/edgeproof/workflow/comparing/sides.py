@@ -90,12 +90,11 @@ def _match_parts(text: str, catalogues: Json) -> dict[str, str]:
         field = next((field for field in left if part in known[field]), None)
         if field is None:
             every = [name for names in known.values() for name in names]
-            where = (
-                f"{part!r} is no model, preset, device or precision" if part not in every else "the parts are mixed up"
-            )
+            wrong = "is not in its place" if part in every else "is no model, preset, device or precision"
+            meant = "" if part in every else suggest_words(part, every)
             raise UserError(
-                f"{text}: {where}{suggest_words(part, every)}; write MODEL/PRESET/DEVICE/PRECISION in this order, leaving "
-                "out what the other side says, or the path of an ONNX file"
+                f"{text}: {part!r} {wrong}{meant}; write MODEL/PRESET/DEVICE/PRECISION, less what the other side says, "
+                "or the path of an ONNX file"
             )
         found[field] = part
         del left[: left.index(field) + 1]
