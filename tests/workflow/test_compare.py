@@ -87,7 +87,7 @@ def test_ctrl_c_keeps_the_pairs_and_the_next_call_goes_on(workspace):
     done = compare(workspace, FP32, FP32, "--json")
     assert done.returncode == 0, done.stderr
     report = read_report(workspace, json.loads(done.stdout))
-    assert [session["pairs"] for session in report["sessions"]][0] == kept
+    assert next(session["pairs"] for session in report["sessions"]) == kept
     assert len(report["sessions"]) == 2 and report["verdict"] == "equivalent"
 
 

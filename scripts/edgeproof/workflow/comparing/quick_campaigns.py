@@ -8,6 +8,8 @@ from typing import NamedTuple
 import yaml
 
 from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.campaign_files import CampaignFiles
+from edgeproof.core.campaign_view import describe_campaign
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json
 from edgeproof.core.files import atomic_write
@@ -52,9 +54,9 @@ def write_campaign(options: argparse.Namespace, root: Path) -> QuickCampaign:
     document["campaign"] = f"compare-{digest}"
     campaign = QuickCampaign(document["campaign"], f"results/compare/{digest}/campaign.yaml", sides.cells)
     document["comparisons"][0]["seconds"] = _choose_budget(options.within, campaign, root)
-    text = (
-        f"# edgeproof compare {options.left} {options.right}\n{yaml.safe_dump(document, sort_keys=False, width=1000)}"
-    )
+    describe_campaign(CampaignFiles((campaign.file,), document, {}), root)  # says what is wrong before anything starts
+    head = f"# edgeproof compare {options.left} {options.right}\n"
+    text = head + yaml.safe_dump(document, sort_keys=False, width=1000)
     path = root / campaign.file
     if not path.is_file() or path.read_text() != text:
         atomic_write(path, text)
