@@ -80,13 +80,13 @@ def join_batches(feeds: List[Feed], backend: Backend) -> List[Feed]:
 
     After the last sample comes the first again. A batch that the artifact leaves open is 1.
     """
-    size = fixed_batch(backend)
+    size = _fixed_batch(backend)
     if size == 1:
         return feeds
     return [_join([feeds[(first + k) % len(feeds)] for k in range(size)]) for first in range(len(feeds))]
 
 
-def fixed_batch(backend: Backend) -> int:
+def _fixed_batch(backend: Backend) -> int:
     """Return how many samples one call of an artifact takes: the first size of its inputs, where it is a number."""
     sizes = {shape[0] for _, _, shape in backend.inputs if shape and isinstance(shape[0], int)}
     return sizes.pop() if len(sizes) == 1 else 1
@@ -112,14 +112,14 @@ def infer_samples(spec: InferSpec, out: str) -> None:
     try:
         backend = open_backend(spec["arm"])
         report["runtime"] = describe_runtime(backend)
-        groups = _group(read_feeds(spec["inputs"], spec.get("limit")), fixed_batch(backend))
+        groups = _group(read_feeds(spec["inputs"], spec.get("limit")), _fixed_batch(backend))
         collected = [(run_one(backend, feed), count) for feed, count in groups]
         names = [name for name, _, _ in backend.outputs]
         stacked = {
             "outputs/" + name: numpy.concatenate([_rows(outputs[i], count, backend) for outputs, count in collected])
             for i, name in enumerate(names)
         }
-        save_arrays(os.path.join(out, "outputs.npz"), stacked)
+        _save_arrays(os.path.join(out, "outputs.npz"), stacked)
     except Verdict as verdict:
         report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})
     with open(os.path.join(out, "infer.json"), "w", encoding="utf-8") as stream:
@@ -129,23 +129,23 @@ def infer_samples(spec: InferSpec, out: str) -> None:
 def _rows(output: Any, count: int, backend: Backend) -> Array:
     """Return an output's rows of the first samples of a call; a call of one sample is left as it is."""
     array = numpy.asarray(output)
-    size = fixed_batch(backend)
+    size = _fixed_batch(backend)
     return array[:count] if size > 1 and array.ndim and len(array) == size else array
 
 
 def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
     """Write the outputs of one inference's first sample to `outputs.npz` in a folder."""
     arrays = {"outputs/" + name: _rows(value, 1, backend) for (name, _, _), value in zip(backend.outputs, outputs)}
-    save_arrays(os.path.join(out, "outputs.npz"), arrays)
+    _save_arrays(os.path.join(out, "outputs.npz"), arrays)
 
 
-def save_arrays(path: str, arrays: Dict[str, Array]) -> None:
+def _save_arrays(path: str, arrays: Dict[str, Array]) -> None:
     """Write arrays by name into an npz file."""
     cast(Any, numpy.savez)(path, **arrays)  # its stub takes a name for one of its options
 
 
 def describe_runtime(backend: Backend) -> Runtime:
-    """Return what ran the artifact: the runtime, its version, the execution providers asked for and used."""
+    """Return what runs the inferences of a backend: runtime, version, execution providers asked for and used."""
     return {
         "name": backend.name,
         "version": backend.version,
@@ -155,14 +155,16 @@ def describe_runtime(backend: Backend) -> Runtime:
 
 
 def run_one(backend: Backend, feed: Feed) -> Outputs:
-    """Return the outputs of one inference, as the source model has them; a runtime's exception becomes a Verdict."""
+    """Run one inference on the board and return its outputs, as the source model has them; a runtime's exception
+    becomes a Verdict.
+    """
     with inference_failures():
         return backend.restore(backend.bind(feed)())
 
 
 @contextlib.contextmanager
 def inference_failures() -> Generator[None, None, None]:
-    """Turn what a runtime raises inside into a Verdict."""
+    """Turn what a runtime raises during an inference inside the block into a Verdict."""
     try:
         yield
     except Verdict:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, add_verbs, read_options, show
 from edgeproof.core.exit_codes import ExitCode
-from edgeproof.core.stored_artifacts import BASELINES, list_baselines
+from edgeproof.core.stored_artifacts import BASELINES
 
 BASELINE_VERBS = {
     "set": "keep an artifact as a baseline: a comparison names it as `left: {baseline: NAME}`",
@@ -42,11 +42,6 @@ def build_parser() -> CommandParser:
     verb.add_argument("--name", metavar="NAME", type=_name, help="what to call it (default: the name of the model)")
     verb.add_argument("--replace", action="store_true", help="give up the baseline that has this name")
     return parser
-
-
-def list_completions(root: Path) -> list[str]:
-    """Return the names of the baselines."""
-    return list_baselines(root)
 
 
 def _describe(document: dict) -> str:

@@ -209,20 +209,20 @@ def _is_open(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> bool:
         return False
     if not pairs:
         return True
-    found = judge_pairs(job, verdict, pairs).verdict
+    found = _judge_pairs(job, verdict, pairs).verdict
     return found.verdict == "undecided" and found.can_continue
 
 
 def _enter_and_ask(job: PairsJob, verdict: Json, before: Sequence[Pair], pairs: Sequence[Pair]) -> bool:
     """Add what the pairs say to the session's estimates, for who watches; tell whether another pair is measured."""
     known = [*before, *pairs]
-    line = describe_estimate_of(judge_pairs(job, verdict, known), known) | {"per": verdict["per"]}
+    line = _describe_line(_judge_pairs(job, verdict, known), known) | {"per": verdict["per"]}
     with (Path(pairs[-1].folder).parents[1] / ESTIMATES).open("a") as stream:
         stream.write(json.dumps(line) + "\n")
     return _is_open(job, verdict, known)
 
 
-def describe_estimate_of(judged: Judged, pairs: Sequence[Pair]) -> Json:
+def _describe_line(judged: Judged, pairs: Sequence[Pair]) -> Json:
     """Return a line of `estimates.jsonl`: what so many pairs, measured in so many seconds, say."""
     found = judged.verdict
     return {
@@ -235,7 +235,7 @@ def describe_estimate_of(judged: Judged, pairs: Sequence[Pair]) -> Json:
     }
 
 
-def judge_pairs(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> Judged:
+def _judge_pairs(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> Judged:
     """Return what the pairs so far say."""
     design = make_design(job.design["margin"], job.design["comparisons"], job.dependence)
     return judge(divide_by_items(pairs, items_of(verdict)), design)

@@ -32,12 +32,12 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--within",
         metavar="TIME",
-        type=seconds,
+        type=_seconds,
         default=60.0,
         help="measure pairs for so long: 60s, 5m (default 60s)",
     )
     parser.add_argument(
-        "--margin", metavar="SHARE", type=share, default=0.02, help="the difference that matters, as 2%% (default 2%%)"
+        "--margin", metavar="SHARE", type=_share, default=0.02, help="the difference that matters, as 2%% (default 2%%)"
     )
     parser.add_argument("--preset", metavar="PRESET", help="preset of a side that names none (default ort-cpu)")
     parser.add_argument("--precision", metavar="WORD", help="precision of a side that names none (default fp32)")
@@ -64,7 +64,7 @@ def list_completions(root: Path) -> NameLists:
     return {"SIDE": lambda: list_sides(root)}
 
 
-def seconds(text: str) -> float:
+def _seconds(text: str) -> float:
     """Return the value of an option that is a time: `60s`, `5m`, `60` (argparse `type`)."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([sm]?)", text)
     if match is None or float(match[1]) == 0:
@@ -72,7 +72,7 @@ def seconds(text: str) -> float:
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-def share(text: str) -> float:
+def _share(text: str) -> float:
     """Return the value of an option that is a share: `2%` or `0.02` (argparse `type`)."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text)
     value = float(match[1]) / (100 if match[2] else 1) if match else 0.0

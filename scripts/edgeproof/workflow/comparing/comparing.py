@@ -77,12 +77,12 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
         return ExitCode.MISTAKE if any(line.startswith("error: ") for line in run.told) else ExitCode.NOT_GOOD
     with contextlib.chdir(root):  # documents name their files from here
         report = read_comparison(f"{campaign.folder}/report.json")
-    document = describe_end(report, campaign, run.seconds)
-    show(options, document, lambda: render_end(report, document))
+    document = _describe_end(report, campaign, run.seconds)
+    show(options, document, lambda: _render_end(report, document))
     return _CODES.get(report["verdict"], ExitCode.GOOD)
 
 
-def describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
+def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
     """Return what was found and what it cost, as `--json` prints it. `seconds`: of this run, by rule and in all."""
     alone, pairs = seconds.get("measure_run", 0.0), seconds.get("measure_pairs", 0.0)
     return {
@@ -107,7 +107,7 @@ def describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, float
     }
 
 
-def render_end(report: Json, document: Json) -> Iterator[str]:
+def _render_end(report: Json, document: Json) -> Iterator[str]:
     """Yield the lines that people read."""
     yield document["sentence"]
     if reason := describe_reason(report):

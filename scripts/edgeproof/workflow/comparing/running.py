@@ -66,7 +66,7 @@ class SnakemakeRun:
         code = self._process.wait()
         self.seconds["all"] = time.monotonic() - self._begin
         if self.locked:
-            raise UserError(describe_holder(self._root))
+            raise UserError(_describe_holder(self._root))
         return code
 
     def interrupt(self) -> None:
@@ -98,7 +98,7 @@ class SnakemakeRun:
         return None
 
 
-def describe_holder(root: Path) -> str:
+def _describe_holder(root: Path) -> str:
     """Return a line on who holds the folder: the process of another Snakemake, or nobody any more."""
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = process.info["cmdline"] or []
