@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, add_verbs, read_options, show
 from edgeproof.core.exit_codes import ExitCode
-from edgeproof.core.stored_artifacts import BASELINES
+from edgeproof.core.stored_artifacts import BASELINES, name_artifact
 
 BASELINE_VERBS = {
     "set": "keep an artifact as a baseline: a comparison names it as `left: {baseline: NAME}`",
@@ -45,7 +45,7 @@ def build_parser() -> CommandParser:
 
 
 def _describe(document: dict) -> str:
-    cell = "/".join(document["cell"].values())
+    cell = name_artifact(document["cell"])
     return f"{document['name']}  {cell}  sha256:{document['artifact']['sha256'][:12]}  set {document['set_at']}"
 
 

@@ -30,6 +30,11 @@ class StoredArtifact(NamedTuple):
     origin: str
 
 
+def name_artifact(cell: Mapping[str, str]) -> str:
+    """Return the name of an artifact, as `edgeproof artifacts list` prints it."""
+    return "/".join(cell[key] for key in ("model", "preset", "builder", "precision"))
+
+
 def list_baselines(root: Path) -> list[str]:
     """Return the names of all baselines, sorted."""
     return sorted(path.parent.name for path in (root / BASELINES).glob(f"*/{BASELINE}"))
@@ -57,7 +62,7 @@ def read_baseline(name: str, root: Path, where: str) -> StoredArtifact:
         samples = {"kind": "file", **files, **{f"{key}_sha256": document["files"][file] for key, file in kept.items()}}
     artifact = str(folder / document["artifact"]["file"])
     entry = _make_entry(document, document["model"]["task"], samples, artifact, str(folder / "manifest.json"))
-    entry |= {"description": f"the baseline {name}, set from {'/'.join(document['cell'].values())}"}
+    entry |= {"description": f"the baseline {name}, set from {name_artifact(document['cell'])}"}
     entry |= {"source": {"kind": "file", "path": str(folder / "model.onnx"), "sha256": document["files"]["model.onnx"]}}
     return StoredArtifact(f"baseline-{name}", entry, document["cell"]["model"])
 
@@ -79,7 +84,7 @@ def find_artifact(
     if len(digests := {item[1]["artifact"]["sha256"] for item in found}) > 1:
         raise UserError(f"{where}: {digest} begins the digests of {len(digests)} artifacts; give more digits")
     found = [item for item in found if all(item[1]["cell"][key] == value for key, value in wanted.items())]
-    cells = dict.fromkeys("/".join(manifest["cell"].values()) for _, manifest in found)
+    cells = dict.fromkeys(name_artifact(manifest["cell"]) for _, manifest in found)
     if not found:
         asked = "".join(f", {key} {value}" for key, value in wanted.items())
         raise UserError(f"{where}: no artifact {digest}{asked} is stored; looked in {', '.join(places)}")

@@ -19,7 +19,7 @@ from edgeproof.core.processes import child_environment
 _STARTED = re.compile(r"Job (\d+): (.*)")
 _FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
 _LOCKED = "cannot be locked"
-_WAITING = "the device is busy, waiting for "
+_WAITING = re.compile(r'the device is busy, waiting for {"pid": (\d+), .*"label": "([^"]*)"')
 _POLL_S = 0.2
 
 
@@ -87,8 +87,8 @@ class SnakemakeRun:
         self.locked = self.locked or _LOCKED in line
         if line.startswith(("error: ", "Failed: ")) and line.strip() not in self.told:
             self.told.append(line.strip())
-        if _WAITING in line:
-            return line.strip()
+        if waiting := _WAITING.search(line):
+            return f"Waiting for the device: {waiting[2]} (process {waiting[1]})"
         if started := _STARTED.match(line):
             self._jobs[started[1]] = time.monotonic()
             return started[2]
