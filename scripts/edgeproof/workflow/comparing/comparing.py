@@ -132,7 +132,7 @@ def _follow(run: SnakemakeRun, campaign: QuickCampaign, root: Path, told: Told) 
     seen = {path for path, _ in _list_estimates(campaign, root)}  # of earlier calls
     counts: dict[Path, int] = {}
     for message in run.follow():
-        if message:
+        if message and not counts:  # what follows the last pair takes a second or two
             told.say(message)
         for path, lines in _list_estimates(campaign, root):
             if path in seen:

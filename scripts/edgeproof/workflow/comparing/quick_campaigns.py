@@ -17,22 +17,22 @@ from edgeproof.core.layout import Cell, comparison_folder, evidence_folder
 
 from .sides import Sides, read_sides
 
-NAME = "pair"
 _HORIZON = 60  # pairs: the test is over then
 _DECIDED = ("faster", "slower", "equivalent")
 
 
 class QuickCampaign(NamedTuple):
-    """A campaign that was written: its name, its file (relative to the root) and its two cells."""
+    """A campaign that was written: its name and that of its comparison, its file (below the root), its two cells."""
 
     name: str
+    comparison: str
     file: str
     cells: tuple[Cell, Cell]
 
     @property
     def folder(self) -> str:
         """Where its comparison is."""
-        return comparison_folder(self.name, NAME)
+        return comparison_folder(self.name, self.comparison)
 
     @property
     def page(self) -> str:
@@ -51,8 +51,8 @@ def write_campaign(options: argparse.Namespace, root: Path) -> QuickCampaign:
     sides = read_sides((options.left, options.right), defaults, options.like, catalogues, root)
     document = _describe(options, sides, device)
     digest = digest_json(document)[:12]
-    document["campaign"] = f"compare-{digest}"
-    campaign = QuickCampaign(document["campaign"], f"results/compare/{digest}/campaign.yaml", sides.cells)
+    document["campaign"], comparison = f"compare-{digest}", document["comparisons"][0]["name"]
+    campaign = QuickCampaign(document["campaign"], comparison, f"results/compare/{digest}/campaign.yaml", sides.cells)
     document["comparisons"][0]["seconds"] = _choose_budget(options.within, campaign, root)
     describe_campaign(CampaignFiles((campaign.file,), document, {}), root)  # says what is wrong before anything starts
     head = f"# edgeproof compare {options.left} {options.right}\n"
@@ -79,7 +79,7 @@ def _describe(options: argparse.Namespace, sides: Sides, device: str) -> Json:
         ],
         "comparisons": [
             {
-                "name": NAME,
+                "name": _name_comparison(sides.cells),
                 "left": sides.left,
                 "right": sides.right,
                 "varies": [*studied, *options.varies],
@@ -89,6 +89,13 @@ def _describe(options: argparse.Namespace, sides: Sides, device: str) -> Json:
         ],
         "gate": {"tolerate": []},
     }
+
+
+def _name_comparison(cells: tuple[Cell, Cell]) -> str:
+    """Return what differs as a name: `fp32-vs-int8`; `aa` for a cell and itself."""
+    differing = [field for field in Cell._fields if getattr(cells[0], field) != getattr(cells[1], field)]
+    left, right = ("-".join(getattr(cell, field) for field in differing) for cell in cells)
+    return f"{left}-vs-{right}" if differing else "aa"
 
 
 def _choose_budget(within: float, campaign: QuickCampaign, root: Path) -> float:
