@@ -14,7 +14,7 @@ BASELINE_VERBS = {
 
 def main(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of `edgeproof baseline`. `root`: the folder that has `config/` and `results/`."""
-    options = read_options(build_parser(), argv)
+    options = read_options(build_baseline_parser(), argv)
     from .baselines import describe_baselines, set_baseline  # after the options: a mistake needs no configuration
 
     if options.verb == "list":
@@ -34,7 +34,7 @@ def main(argv: list[str], root: Path) -> ExitCode:
     )
 
 
-def build_parser() -> CommandParser:
+def build_baseline_parser() -> CommandParser:
     """Return the parser of `edgeproof baseline`."""
     parser = CommandParser(prog="edgeproof baseline", description="Keep artifacts that later ones are compared with.")
     verb = add_verbs(parser, BASELINE_VERBS)["set"]

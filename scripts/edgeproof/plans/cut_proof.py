@@ -8,8 +8,8 @@ from typing import TypedDict
 import numpy as np
 
 from edgeproof.artifacts.agreement.execution import infer_outputs
-from edgeproof.artifacts.agreement.output_agreement import measure_agreement
-from edgeproof.artifacts.agreement.parity import REFERENCE_ARM, pair_outputs
+from edgeproof.artifacts.agreement.output_agreement import measure_agreement, pair_outputs
+from edgeproof.artifacts.agreement.parity import REFERENCE_ARM
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
@@ -31,11 +31,11 @@ _KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share"
 
 
 def prove_cut(pipeline: str, whole: Part, stages: list[Part], output: str | Path) -> None:
-    """Compare the composed stages with the whole model on the evaluation set and write `cut.json` (`edgeproof.cut.v2`).
+    """Prove a cut: compare the composed stages with the whole model, and write `cut.json` (`edgeproof.cut.v2`).
 
-    A stage's evaluation set is what the stages before it computed from the whole model's set, so the last stage on its
-    own set is the composition. Different outputs are a verdict, `failed`. UserError when the files do not belong
-    together or a model does not run.
+    They are compared on the evaluation set. A stage's evaluation set is what the stages before it computed from the
+    whole model's set, so the last stage on its own set is the composition. Different outputs are a verdict, `failed`.
+    UserError when the files do not belong together or a model does not run.
     """
     count, chain = _check_chain(stages)
     expected = _infer(whole, count)

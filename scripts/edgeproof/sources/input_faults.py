@@ -54,12 +54,15 @@ def require_file(path: FilePath, key: str) -> None:
 
 
 def is_lfs_pointer(path: FilePath) -> bool:
-    """Return whether a file is the text that Git LFS leaves in place of a large file; False if it cannot be read."""
+    """Return whether an input file is at fault: the text that Git LFS leaves in place of a large file.
+
+    False if the file cannot be read.
+    """
     return _read_head(path, len(LFS_POINTER)) == LFS_POINTER
 
 
 def write_note(path: FilePath, fault: InputFault) -> None:
-    """Write a note about a fault in place of a model file."""
+    """Write a note about the fault of an input in place of a model file."""
     atomic_write(path, f"{_NOTE}: {fault.kind}: {fault}\n")
 
 
@@ -70,6 +73,14 @@ def read_note(path: FilePath) -> InputFault | None:
         return None
     _, _, kind, message = head.rstrip("\n").split(": ", 3)
     return InputFault(kind, message)
+
+
+def find_model_fault(identity: str | Path) -> Json | None:
+    """Return {kind, message} of a model that is at fault, from its identity; None for any other."""
+    try:
+        return json.loads(Path(identity).read_bytes()).get("reason")
+    except (OSError, ValueError, AttributeError):  # the build will say what is wrong with this file
+        return None
 
 
 def find_samples_fault(path: FilePath) -> Json | None:

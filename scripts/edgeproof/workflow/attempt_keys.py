@@ -53,6 +53,13 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
     return DeviceTime("needed", f"the store has no complete attempt with today's key {key['sha256'][:8]}")
 
 
+def compose_run_key(document: str, job: Job, keys: JobKeys) -> Json | None:
+    """Return today's key of the sessions of a run; None where there is nothing to measure, UserError where it is not
+    built yet.
+    """
+    return _compose(job, keys, Path(document).parent)[0]
+
+
 def _compose(job: Job, keys: JobKeys, folder: Path) -> tuple[Json | None, list[Path]]:
     """Return (today's attempt key, folders that may have its attempts); None where nothing is measured."""
     parts = job.key

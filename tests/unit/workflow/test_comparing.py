@@ -13,7 +13,7 @@ from edgeproof.core.campaign_models import add_models
 from edgeproof.core.command_line import read_options
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
-from edgeproof.workflow.comparing.cli import build_parser
+from edgeproof.workflow.comparing.cli import build_compare_parser
 from edgeproof.workflow.comparing.comparing import Told
 from edgeproof.workflow.comparing.quick_campaigns import write_campaign
 from edgeproof.workflow.comparing.running import SnakemakeRun
@@ -29,7 +29,7 @@ def root(tmp_path, monkeypatch):
 
 def write(root, *argv):
     """Return (the campaign that a call writes, its document)."""
-    campaign = write_campaign(read_options(build_parser(), [*argv]), root)
+    campaign = write_campaign(read_options(build_compare_parser(), [*argv]), root)
     return campaign, yaml.safe_load((root / campaign.file).read_text())
 
 
@@ -122,7 +122,7 @@ def test_the_budget_is_in_no_name_and_grows_by_what_was_spent(root):
 @pytest.mark.parametrize("option", [["--within", "soon"], ["--within", "0s"], ["--margin", "60%"], ["--margin", "0"]])
 def test_a_budget_or_margin_that_is_none_is_refused(option):
     with pytest.raises(UserError, match=option[1]):
-        read_options(build_parser(), ["digits-cnn", "int8", *option])
+        read_options(build_compare_parser(), ["digits-cnn", "int8", *option])
 
 
 def test_a_terminal_gets_one_line_and_a_file_gets_lines():

@@ -18,13 +18,13 @@ _UNITS = {"s": 1, "m": 60}
 
 def main(argv: list[str], root: Path) -> ExitCode:
     """Compare and print what was found. `root`: the folder that has `config/`, the Snakefile and `results/`."""
-    options = read_options(build_parser(), argv)
+    options = read_options(build_compare_parser(), argv)
     from .comparing import compare  # after the options: a mistake in them needs no configuration
 
     return compare(options, root)
 
 
-def build_parser() -> CommandParser:
+def build_compare_parser() -> CommandParser:
     """Return the parser of this verb."""
     parser = add_json(CommandParser(prog="edgeproof compare", description=_DESCRIPTION))
     parser.add_argument("left", metavar="SIDE", help="the baseline: a cell, an ONNX file, or a stored artifact")

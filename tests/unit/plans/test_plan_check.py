@@ -3,7 +3,13 @@ import pytest
 from edgeproof.core.documents import seal, write_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
-from edgeproof.plans.checking import choose_cells, compare_latency, place_arms, read_check, summarise_samples
+from edgeproof.plans.plan_check import (
+    choose_cells,
+    compare_latency,
+    place_checked_stages,
+    read_check,
+    summarise_samples,
+)
 from edgeproof.runs.raw_samples import write_samples
 
 
@@ -48,7 +54,7 @@ def plan(*executors):
 
 def test_only_what_crosses_is_shared():
     wanted = plan("left", "left", "right")
-    arm = place_arms(wanted, choose_cells(wanted, CELLS), IDENTITIES, "python")
+    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), IDENTITIES, "python")
     assert set(arm["tensors"]) == {"0/0", "2/0", "3/0"}  # from the caller, to the right, back to the caller
     assert arm["tensors"]["2/0"] == {"dtype": "float32", "shape": [1, 2]}
     assert [step["executor"] for step in arm["steps"]] == ["left", "left", "right"]
@@ -68,7 +74,7 @@ def test_stages_that_do_not_join_are_named():
     wanted = plan("left", "left", "left")
     parts = [IDENTITIES[0], identity("two", {"t": [1, 5]}, {"u": [1, 2]}), IDENTITIES[2]]
     with pytest.raises(UserError, match=r"two reads .* but one makes"):
-        place_arms(wanted, choose_cells(wanted, CELLS), parts, "python")
+        place_checked_stages(wanted, choose_cells(wanted, CELLS), parts, "python")
 
 
 def test_error_is_relative_to_the_prediction():
@@ -83,8 +89,8 @@ def test_error_is_relative_to_the_prediction():
 def checked(tmp_path):
     """The path of a check that follows from its samples, and its document."""
     samples = [np.array([10_000_000, 11_000_000, 12_000_000] * 20) + number for number in range(3)]
-    write_samples(tmp_path / "samples.csv", samples)
-    measured = summarise_samples(samples, [1, 1, 1])
+    write_samples(tmp_path / "samples.csv", [samples])
+    measured = summarise_samples(samples, [1, 1, 1], 1)
     document = {
         "schema": "edgeproof.plan-check.v2",
         "pipeline": "p",
@@ -127,6 +133,6 @@ def test_a_prettier_error_and_other_samples_are_refused(checked):
     with pytest.raises(UserError, match="document_sha256 does not match the rest of it; it was edited, run the plan"):
         read_check(path)
     write_json(path, document, "plan-check")
-    write_samples(path.with_name("samples.csv"), [np.array([1, 2, 3])])
+    write_samples(path.with_name("samples.csv"), [[np.array([1, 2, 3])]])
     with pytest.raises(UserError, match="not the samples measured"):
         read_check(path)
