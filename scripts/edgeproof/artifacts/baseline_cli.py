@@ -53,7 +53,7 @@ def _name(text: str) -> str:
     import argparse
     import re
 
-    from .records.manifest_lookup import NAME
+    from edgeproof.core.catalogues import NAME
 
     if not re.fullmatch(NAME, text):
         raise argparse.ArgumentTypeError(f"{text!r} must match {NAME}")

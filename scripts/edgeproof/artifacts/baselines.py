@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 from edgeproof.core.attempts import keep_file
+from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, read_sealed, write_sealed
@@ -20,8 +21,8 @@ from edgeproof.core.stored_artifacts import BASELINE, BASELINES, list_baselines
 
 from .agreement.parity_attempts import PARITY, REFERENCE
 from .artifact_names import find_manifest
-from .records.manifest_lookup import check_name, read_entry, read_parity
 from .records.manifests import verify_manifest
+from .records.parity_records import read_parity_record
 
 
 def set_baseline(target: str, name: str | None, replace: bool, root: Path) -> Json:
@@ -39,7 +40,7 @@ def set_baseline(target: str, name: str | None, replace: bool, root: Path) -> Js
     folder = Path(root, BASELINES, name)
     if (folder / BASELINE).exists() and not replace:
         raise UserError(f"{BASELINES}/{name}: is set already; give --replace, or another --name")
-    entry = read_entry("model", check_name("model", model, root), root)
+    entry = read_catalogue_entry("model", model, root)
     sources = {name: root / source_folder(model) / name for name in SOURCE_FILES}
     built = [manifest["artifact"]["file"], path.name, PARITY, REFERENCE]
     files = {**sources, **{name: path.parent / name for name in built}}
@@ -47,7 +48,7 @@ def set_baseline(target: str, name: str | None, replace: bool, root: Path) -> Js
         raise UserError(f"{missing}: is missing; make it first: snakemake --profile local {missing.relative_to(root)}")
     if sha256_file(sources["model.onnx"]) != manifest["source"]["sha256"]:
         raise UserError(f"{path}: was built from another {sources['model.onnx']}; run the workflow again")
-    parity = read_parity(path.parent / PARITY)
+    parity = read_parity_record(path.parent / PARITY)
     if parity["artifact_sha256"] != manifest["artifact"]["sha256"]:
         raise UserError(f"{path.parent / PARITY}: is of another artifact; run the workflow again")
     document: Json = {
