@@ -16,7 +16,7 @@ from edgeproof.comparability.sentences import describe_estimate, describe_reason
 from edgeproof.core.command_line import show
 from edgeproof.core.configuration import Json
 from edgeproof.core.exit_codes import ExitCode
-from edgeproof.core.formatting import plain
+from edgeproof.core.formatting import plain, plural
 
 from .quick_campaigns import QuickCampaign, write_campaign
 from .running import SnakemakeRun
@@ -62,9 +62,8 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
     except KeyboardInterrupt:
         run.interrupt()
         told.end()
-        print(
-            f"Interrupted: {_count_kept(campaign, root)} pairs are kept; the same command continues.", file=sys.stderr
-        )
+        kept = plural(_count_kept(campaign, root), "pair")
+        print(f"Interrupted: {kept} kept; the same command continues.", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except BaseException:
         run.interrupt()
