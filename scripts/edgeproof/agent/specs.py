@@ -34,7 +34,8 @@ class ProcessOptions(TypedDict, total=False):
 
     `interpreter`: the Python that has its runtime (else ours). `verb`: what the process does (else `measure`).
     `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects. `alone`: why this
-    arm's process cannot be alive together with another's, if its preset knows.
+    arm's process cannot be alive together with another's, if its preset knows. `inputs_file`: the arm's own samples,
+    where it is not the session's.
     """
 
     interpreter: Optional[str]
@@ -42,6 +43,7 @@ class ProcessOptions(TypedDict, total=False):
     between_calls: Optional[BetweenCalls]
     injected_slowdown: float
     alone: str
+    inputs_file: str
 
 
 class Arm(ProcessOptions):
