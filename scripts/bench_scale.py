@@ -26,7 +26,7 @@ def main(argv: list[str] | None) -> int:
     write_json(args.output, report, "bench-scale")
     pages = report["pages"]
     print(
-        f"first page {pages['first_bytes'] / 1e3:.0f} kB, largest of a model {pages['largest_model_bytes'] / 1e3:.0f}"
+        f"first page {pages['first_bytes'] / 1e3:.0f} kB, largest of a model's {pages['largest_model_bytes'] / 1e3:.0f} kB"
     )
     print(f"longest command {report['longest_command_bytes']} bytes; limits {'met' if report['met'] else 'MISSED'}")
     return 0 if report["met"] else 1
