@@ -112,6 +112,7 @@ class LiveArm:
         self._report["import_ns"] = self._backend.import_ns
         self._simulator = self._backend.simulator
         self._calls: List[Call] = []
+        self._turns: List[Call] = []  # the same, while another arm takes turns
         self._layout: Dict[str, int] = {}
         self._blocks: Optional[Array] = None
         self._alone: Optional[Array] = None
@@ -151,6 +152,8 @@ class LiveArm:
         protocol, slowdown = self._spec["protocol"], self._spec["arm"].get("injected_slowdown")
         if slowdown:
             self._calls = slow_down(self._calls, slowdown)
+        interference = self._spec["arm"].get("injected_interference")
+        self._turns = slow_down(self._calls, interference) if interference else self._calls
         gc.collect()
         gc.disable()
         if self._simulator:
@@ -215,11 +218,12 @@ class LiveArm:
             samples[:] = self._simulate(number, inputs, alternated) * self._layout["calls_per_sample"]
             return
         indices: List[int] = inputs.tolist()
-        calls = [self._calls[index] for index in indices]
+        calls = [(self._turns if alternated else self._calls)[index] for index in indices]
         time_block(calls, self._layout["untimed_calls"], self._layout["calls_per_sample"], samples)
 
     def _simulate(self, block: int, inputs: Array, alternated: bool) -> Array:
         assert self._simulator
         slowdown = self._spec["arm"].get("injected_slowdown", 0.0)
         samples = self._simulator.simulate_block(self._spec["slot"], block, inputs, alternated)
-        return (samples * (1 + slowdown)).astype("int64")
+        interference = self._spec["arm"].get("injected_interference", 0.0) if alternated else 0.0
+        return (samples * (1 + slowdown) * (1 + interference)).astype("int64")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell
 from edgeproof.core.two_devices import DeviceSessions, compare_devices
+from edgeproof.runs.drift_records import list_changed_sessions
 
 
 def compare_between_sessions(
@@ -44,6 +45,8 @@ def compare_between_sessions(
             "degrees_of_freedom": found.degrees_of_freedom,
             "left_sessions": counts[0],
             "right_sessions": counts[1],
+            "left_changes": list_changed_sessions(left),
+            "right_changes": list_changed_sessions(right),
         },
     }
 

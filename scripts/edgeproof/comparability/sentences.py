@@ -19,6 +19,7 @@ from edgeproof.core.formatting import (
     format_signed,
     plural,
 )
+from edgeproof.runs.drift_records import say_changed_sessions
 
 from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
@@ -101,9 +102,11 @@ def describe_remedy(report: Json) -> str | None:
 
 def describe_grounds(report: Json) -> list[str]:
     """Return what the verdict rests on and what it does not say, one line each."""
-    effect, design = report["effect"], report["design"]
+    effect, design, apart = report["effect"], report["design"], report["between_sessions"]
     told = (_describe_items(report), _describe_modes(report), _describe_interference(report))
     lines = [line for line in told if line]
+    for side in ("left", "right") if apart else ():
+        lines += [_end(first_up(words)) for words in say_changed_sessions(side, apart[f"{side}_changes"])]
     if effect:
         lines.append(_describe_level(effect, design))
         correlation = design["correlation"]
