@@ -26,7 +26,7 @@ import numpy
 from .backends.opening import open_backend
 from .blocks import STRETCH, list_inputs
 from .failures import NoVerdict, Verdict
-from .inference import describe_runtime, inference_failures, read_mix
+from .inference import describe_runtime, inference_failures, join_batches, read_mix
 from .memory import peak_memory_bytes
 from .specs import Array, Call, Report, WorkSpec
 from .timing import clock_quantum_ns, slow_down, time_block, time_calls, timer_cost_ns, typical_per_input
@@ -137,7 +137,7 @@ class LiveArm:
 
     def run_cold(self) -> Report:
         """Bind all inputs, run the first inference and time it."""
-        self._calls = [self._backend.bind(feed) for feed in self._feeds]
+        self._calls = [self._backend.bind(feed) for feed in join_batches(self._feeds, self._backend)]
         start = time.perf_counter_ns()
         made = self._calls[0]()
         cold_ns = time.perf_counter_ns() - start

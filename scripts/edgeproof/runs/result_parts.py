@@ -70,6 +70,7 @@ def describe_workload(facts: CellFacts) -> Json:
         "task": facts["task"],
         "input_shape": shape,
         "input_dtype": value["dtype"],
+        "inputs": [{key: item[key] for key in ("name", "dtype", "shape")} for item in inputs],
         "batch_size": shape[0] if shape else 1,
         "include_preprocess": False,
         "include_postprocess": False,

@@ -68,7 +68,8 @@ def _compose(job: Job, keys: JobKeys, folder: Path) -> tuple[Json | None, list[P
         verdict = read_json(folder / "verdict.json", "verdict")
         if why_not(verdict):
             return None, []
-        key = compose_pairs_key(parts["arms"], verdict, _place(parts, comparison.left), parts["agent"])
+        inputs = {"left": _inputs(comparison.left), "right": _inputs(comparison.right)}
+        key = compose_pairs_key(parts["arms"], verdict, inputs, _place(parts, comparison.left), parts["agent"])
         return key, list_folders_with(folder, key)
     cell = Cell(*(job.names[field] for field in Cell._fields))
     manifest = read_manifest(f"{keys.cells.artifact_folder_of(cell)}/manifest.json")

@@ -60,7 +60,10 @@ def test_a_refused_pair_shows_no_number(rows):
     assert (row["effect"], row["grounds"], row["remedy"], row["interleaving"]) == (None, [], None, None)
     assert not re.search(r"\d", row["sentence"])
     assert [reason["field"] for reason in row["reasons"]] == ["model hash"]
-    assert row["reasons"][0]["remedy"] == "compare two cells of the same model"
+    assert (
+        row["reasons"][0]["remedy"]
+        == "declare `varies: [model]` to compare two versions of a model, or compare cells of one model"
+    )
     assert len(row["reasons"][0]["left"]["text"]) == 12
     assert len(row["reasons"][0]["left"]["full"]) == 64
 
