@@ -140,9 +140,15 @@ def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
 
 
 def read_record(folder: FilePath) -> Json:
-    """Return the record of an attempt, checked against its schema and its seal."""
+    """Return the record of an attempt, checked against its schema and its seal.
+
+    UserError where an earlier edition wrote it without what this one reads, or somebody edited it.
+    """
     path = Path(folder) / RECORD
-    record = read_json(path, "attempt")
+    try:
+        record = read_json(path, "attempt")
+    except UserError as error:
+        raise UserError(f"{error}; remove this attempt (rm -r {folder}) and run again") from error
     if record != seal(record):
         raise UserError(f"{path}: document_sha256 does not match the rest; it was edited, remove this attempt's folder")
     return record

@@ -10,25 +10,26 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
 
 KEY, OTHER = compose_key({"threads": 1}), compose_key({"threads": 2})
+RESCUED = {"samples": {}, "session": "what was there"}
 HERE = {"id": "0" * 16, "board": "desk", "cpu": "a cpu"}
 
 
 def make(folder, key=KEY, text="raw"):
     with open_attempt(folder, "session", key, HERE) as attempt:
         (attempt.folder / "samples").write_text(text)
-        return attempt.complete(samples=1)
+        return attempt.complete(samples={}, session="raw")
 
 
 def test_attempts_are_found_by_key_in_order_of_start(tmp_path):
     first, _, third = make(tmp_path), make(tmp_path, OTHER), make(tmp_path, text="more")
     assert [item.folder for item in find_attempts(tmp_path, KEY)] == [first.folder, third.folder]
-    assert (first.number, third.number) == (1, 3) and first.record["facts"] == {"samples": 1}
+    assert (first.number, third.number) == (1, 3) and first.record["facts"] == {"samples": {}, "session": "raw"}
 
 
 def test_until_it_ends_there_is_no_attempt(tmp_path):
     with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
         assert list_attempts(tmp_path) == []
-        attempt.complete()
+        attempt.complete(samples={}, session="")
     assert len(list_attempts(tmp_path)) == 1
 
 
@@ -71,16 +72,16 @@ def test_what_counts_of_a_killed_process_is_rescued(tmp_path):
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     process.join()
-    (swept,) = sweep(tmp_path, lambda folder: {"pairs": 1} if (folder / "pair").exists() else None)
+    (swept,) = sweep(tmp_path, lambda folder: RESCUED if (folder / "pair").exists() else None)
     assert [item.folder for item in find_attempts(tmp_path, KEY)] == [swept.folder]
-    assert swept.record["facts"] == {"pairs": 1} and not (swept.folder / "failure.json").exists()
+    assert swept.record["facts"] == RESCUED and not (swept.folder / "failure.json").exists()
 
 
 def test_a_folder_of_a_living_process_is_left_alone(tmp_path):
     with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
         assert sweep(tmp_path) == [] and attempt.folder.is_dir()
         make(tmp_path, OTHER)
-        attempt.complete()
+        attempt.complete(samples={}, session="")
     assert [item.number for item in list_attempts(tmp_path)] == [1, 2]
 
 

@@ -48,12 +48,12 @@ def plan(*executors):
 
 def test_only_what_crosses_is_shared():
     wanted = plan("left", "left", "right")
-    arm = place_arms(wanted, choose_cells(wanted, CELLS), IDENTITIES, "python")
+    arm = place_arms(wanted, choose_cells(wanted, CELLS), IDENTITIES)
     assert set(arm["tensors"]) == {"0/0", "2/0", "3/0"}  # from the caller, to the right, back to the caller
     assert arm["tensors"]["2/0"] == {"dtype": "float32", "shape": [1, 2]}
     assert [step["executor"] for step in arm["steps"]] == ["left", "left", "right"]
     assert arm["steps"][1]["inputs"] == [["t", "1/0"]] and arm["steps"][1]["outputs"] == [["u", "2/0"]]
-    assert arm["executors"] == {"left": {"interpreter": "python"}, "right": {"interpreter": "other/python"}}
+    assert arm["executors"] == {"left": {"interpreter": None}, "right": {"interpreter": "other/python"}}
     assert arm["inputs"] == [["x", "0/0"]] and arm["outputs"] == [["y", "3/0"]]
     assert [step["arm"]["artifact"] for step in arm["steps"]] == ["a-left.json", "b-left.json", "c-right.json"]
 
@@ -68,7 +68,7 @@ def test_stages_that_do_not_join_are_named():
     wanted = plan("left", "left", "left")
     parts = [IDENTITIES[0], identity("two", {"t": [1, 5]}, {"u": [1, 2]}), IDENTITIES[2]]
     with pytest.raises(UserError, match=r"two reads .* but one makes"):
-        place_arms(wanted, choose_cells(wanted, CELLS), parts, "python")
+        place_arms(wanted, choose_cells(wanted, CELLS), parts)
 
 
 def test_error_is_relative_to_the_prediction():
