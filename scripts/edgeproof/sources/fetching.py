@@ -85,9 +85,7 @@ def download_model(
     return None
 
 
-def _fetch_whole(
-    url: str, partial: "Partial", size_limit: int, attempts: int, pause: Callable[[float], None]
-) -> None:
+def _fetch_whole(url: str, partial: "Partial", size_limit: int, attempts: int, pause: Callable[[float], None]) -> None:
     """Fetch until the partial file is whole and has its digest."""
     failures, furthest, restarted = 0, partial.size(), False
     while True:
@@ -109,7 +107,8 @@ def _fetch_whole(
         if restarted or not resumed:
             remedy = "correct source.sha256 or source.url in the model's YAML"
             raise InputFault(
-                "wrong_digest", f"{url}: sha256 is {actual}, but {partial.sha256} is expected; nothing was kept; {remedy}"
+                "wrong_digest",
+                f"{url}: sha256 is {actual}, but {partial.sha256} is expected; nothing was kept; {remedy}",
             )
         # The parts may come from two versions of the file. Fetch the whole file, once.
         restarted, furthest = True, 0

@@ -72,6 +72,10 @@ def test_what_decides_no_raw_data_takes_no_device_time(rows, pattern):
     assert {row for row, value in found.items() if set(value["measures"]) - {"check_plan"}} == set()
 
 
+def test_a_devices_lock_is_in_no_build(rows):
+    assert not [rule for rule in rows["device board: lock"]["runs"] if rule.startswith("build_")]
+
+
 def test_the_agent_is_in_every_measurement(rows):
     measured = rows["scripts/edgeproof/agent/blocks.py"]["measures"]
     assert set(measured) == {"calibrate_cell", "check_plan", "measure_links", "measure_pairs", "measure_run"}

@@ -18,7 +18,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
-from .boards import describe_drivers, hold_device, require_board
+from .boards import describe_drivers, hold_device, read_device_lock, require_board
 from .build_attempts import adopt_build
 from .build_failures import BuildError, locate_failure
 from .build_job import BuildJob
@@ -83,7 +83,7 @@ def build_rknn(job: BuildJob) -> None:
             "warnings": [f"runs on the CPU, not on the NPU: {name}" for name in elsewhere],
         }
 
-    with hold_device(job.lock, f"build of {job}"):
+    with hold_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
         carry_out(job, known, convert, facts, tools)
 
 

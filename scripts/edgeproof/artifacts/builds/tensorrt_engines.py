@@ -16,7 +16,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
-from .boards import describe_drivers, find_tool, hold_device, require_board, run_tool
+from .boards import describe_drivers, find_tool, hold_device, read_device_lock, require_board, run_tool
 from .build_attempts import adopt_build
 from .build_failures import BuildError
 from .build_job import BuildJob
@@ -117,7 +117,7 @@ def build_tensorrt(job: BuildJob) -> None:
             "warnings": [],
         }
 
-    with hold_device(job.lock, f"build of {job}"):
+    with hold_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
         carry_out(job, known, convert, facts, drivers)
 
 
