@@ -96,7 +96,7 @@ class StretchSchedule:
 
 
 def draw_order(draw: random.Random, count: int) -> List[str]:
-    """Return which arm comes first in each of `count` turns: random, and each arm once in any two (AB BA)."""
+    """Return which arm's block comes first in each of `count` block pairs: random, each arm once in any two (AB BA)."""
     order: List[str] = []
     while len(order) < count:
         order.extend(draw.sample(ARMS, 2))
@@ -156,7 +156,7 @@ def plan_blocks(
 
 
 def cut_plan(plan: Plan, block_pairs: int) -> Plan:
-    """Return a plan as it was run when a pair ended after so many block pairs, because its time was over."""
+    """Return the plan of blocks as it was run, when a pair ended after `block_pairs` because its time was over."""
     alone = [stretch for stretch in plan.alone if stretch.before_block < block_pairs]
     reduced = "{} of {} planned block pairs".format(block_pairs, plan.block_pairs)
     words = reduced if plan.reduced is None else "{}; {}".format(plan.reduced, reduced)
@@ -164,7 +164,9 @@ def cut_plan(plan: Plan, block_pairs: int) -> Plan:
 
 
 def pair_seconds(protocol: Protocol) -> float:
-    """Return how long a pair should take at most, loading included."""
+    """Return the seconds that the blocks of a pair are planned for, loading included: `pair_seconds` of the
+    protocol.
+    """
     return protocol.get("pair_seconds", 5.0)
 
 

@@ -22,7 +22,9 @@ def terminate(number: int, _: Optional[FrameType]) -> None:
 
 
 def start_child(command: Sequence[str], log: IO[bytes], pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
-    """Start a command with its output in `log`; a signal that tells us to end waits until it can be ended, too."""
+    """Start a child process of the agent, its output in `log`; a signal that tells us to end waits until the child can
+    be ended, too.
+    """
     process, _Ending.starting = None, True
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds)
@@ -38,7 +40,9 @@ def start_child(command: Sequence[str], log: IO[bytes], pass_fds: Sequence[int] 
 
 
 def run_child(command: Sequence[str], log: IO[bytes], timeout_s: float) -> int:
-    """Run a command and return its exit code; it is killed when it takes too long, and when we are told to end."""
+    """Run a child process of the agent and return its exit code; it is killed after `timeout_s`, or when we are told to
+    end.
+    """
     process = start_child(command, log)
     try:
         return process.wait(timeout_s)

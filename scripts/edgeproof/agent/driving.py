@@ -20,9 +20,9 @@ import numpy
 
 from .blocks import ARMS, STRETCH, Plan, StretchSchedule, Timing, cut_plan, list_inputs, pair_seconds, plan_blocks
 from .children import end_child, start_child
-from .environment import read_oom_kills
 from .failures import NoVerdict
 from .interleaving import MemoryNeeds
+from .memory import read_oom_kills
 from .session import explain_end
 from .specs import ArmsSpec, Reason, Report, WorkSpec
 
@@ -192,7 +192,8 @@ class DrivenArm:
 
 
 def measure_pair(spec: ArmsSpec, pair: LivePair) -> Report:
-    """Measure one pair by blocks: fill its folder with the raw times and return what there is to say about it.
+    """Drive two live processes in turn, block by block, for one pair: fill its folder with raw times and return its
+    record.
 
     ArmFailed when an arm has a verdict, CannotInterleave when whole processes have to do, NoVerdict from outside.
     """

@@ -39,7 +39,7 @@ def read_environment(root: str = "/") -> Environment:
         "load_average": _load_average(root),
         "memory_available_bytes": _memory_available(root),
         "cpu_ticks": _cpu_ticks(root),
-        "temperatures_c": _temperatures(root),
+        "temperatures_c": read_temperatures(root),
         "throttled": _throttled(root),
         "power_mode": _power_mode(),
         "clocks_locked": _clocks_locked(),
@@ -49,16 +49,8 @@ def read_environment(root: str = "/") -> Environment:
 
 
 def read_board(root: str = "/") -> Optional[str]:
-    """Return what the board calls itself, or null."""
+    """Return what the environment says the board is called (device tree, DMI), or null."""
     return next(filter(None, (_text(root, path) for path in _BOARD_FILES)), None)
-
-
-def read_oom_kills(root: str = "/") -> int:
-    """Return how many processes the kernel has killed for want of memory since boot (0 where it does not say)."""
-    for line in _lines(root, "proc/vmstat"):
-        if line.startswith("oom_kill "):
-            return int(line.split()[1])
-    return 0
 
 
 def steal_share(before: Environment, after: Environment) -> Optional[float]:
@@ -68,6 +60,16 @@ def steal_share(before: Environment, after: Environment) -> Optional[float]:
     delta = {key: after["cpu_ticks"][key] - before["cpu_ticks"][key] for key in before["cpu_ticks"]}
     total = sum(delta.values())
     return delta["steal"] / total if total > 0 else 0.0
+
+
+def read_temperatures(root: str = "/") -> Optional[Dict[str, float]]:
+    """Return {zone type: °C}. PMIC zones are left out: on Jetson boards they read a constant 100."""
+    found: Dict[str, float] = {}
+    for zone in sorted(glob.glob(os.path.join(root, "sys/class/thermal/thermal_zone*"))):
+        kind, value = _text(zone, "type"), _text(zone, "temp")
+        if kind and value and value.lstrip("-").isdigit() and "pmic" not in kind.lower():
+            found[kind] = int(value) / 1000
+    return found or None
 
 
 def _text(root: str, path: str) -> Optional[str]:
@@ -139,16 +141,6 @@ def _cpu_ticks(root: str) -> Optional[Dict[str, int]]:
     for line in _lines(root, "proc/stat")[:1]:
         return dict(zip(names, map(int, line.split()[1:9])))
     return None
-
-
-def _temperatures(root: str) -> Optional[Dict[str, float]]:
-    """Return {zone type: °C}. PMIC zones are left out: on Jetson boards they read a constant 100."""
-    found: Dict[str, float] = {}
-    for zone in sorted(glob.glob(os.path.join(root, "sys/class/thermal/thermal_zone*"))):
-        kind, value = _text(zone, "type"), _text(zone, "temp")
-        if kind and value and value.lstrip("-").isdigit() and "pmic" not in kind.lower():
-            found[kind] = int(value) / 1000
-    return found or None
 
 
 def _throttled(root: str) -> Optional[Dict[str, Any]]:

@@ -37,7 +37,7 @@ class Area:
     """
 
     def __init__(self, descriptor: int, spec: Placed) -> None:
-        memory = mmap.mmap(descriptor, measure_area(spec))
+        memory = mmap.mmap(descriptor, _measure_area(spec))
         steps = len(spec["steps"])
         self.stamps = numpy.frombuffer(memory, "int64", steps * 3).reshape(steps, 3)
         self.tensors: Dict[str, Array] = {}
@@ -65,7 +65,7 @@ class Crew:
         self._logs: List[IO[bytes]] = []
         self._pipes: Dict[str, Tuple[int, int]] = {}
         self._descriptor: Optional[int] = None
-        descriptor = self._descriptor = _reserve(measure_area(spec))
+        descriptor = self._descriptor = _reserve(_measure_area(spec))
         try:
             self.area = Area(descriptor, spec)
             self._pipes = {name: os.pipe() for name in [*names, CALLER]}
@@ -173,17 +173,17 @@ class Crew:
 
 
 def read_turn(descriptor: int) -> Optional[int]:
-    """Return the next turn from a pipe, None at its end."""
+    """Return the turn that the executor before us has handed over through a pipe, None at its end."""
     data = os.read(descriptor, _TURN.size)
     return _TURN.unpack(data)[0] if len(data) == _TURN.size else None
 
 
 def pass_turn(descriptor: int, turn: int) -> None:
-    """Put a turn into a pipe."""
+    """Hand a turn over: put it into the pipe of the next executor."""
     os.write(descriptor, _TURN.pack(turn))
 
 
-def measure_area(spec: Placed) -> int:
+def _measure_area(spec: Placed) -> int:
     """Return the size of the shared memory of a placement, in bytes."""
     sizes = (_count(t["shape"]) * numpy.dtype(t["dtype"]).itemsize for t in spec["tensors"].values())
     return _align(len(spec["steps"]) * 24) + sum(map(_align, sizes))

@@ -86,7 +86,7 @@ def infer_samples(spec: InferSpec, out: str) -> None:
             "outputs/" + name: numpy.concatenate([numpy.asarray(outputs[i]) for outputs in collected])
             for i, name in enumerate(names)
         }
-        save_arrays(os.path.join(out, "outputs.npz"), stacked)
+        _save_arrays(os.path.join(out, "outputs.npz"), stacked)
     except Verdict as verdict:
         report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})
     with open(os.path.join(out, "infer.json"), "w", encoding="utf-8") as stream:
@@ -96,16 +96,16 @@ def infer_samples(spec: InferSpec, out: str) -> None:
 def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
     """Write the outputs of one inference to `outputs.npz` in a folder."""
     arrays = {"outputs/" + name: numpy.asarray(value) for (name, _, _), value in zip(backend.outputs, outputs)}
-    save_arrays(os.path.join(out, "outputs.npz"), arrays)
+    _save_arrays(os.path.join(out, "outputs.npz"), arrays)
 
 
-def save_arrays(path: str, arrays: Dict[str, Array]) -> None:
+def _save_arrays(path: str, arrays: Dict[str, Array]) -> None:
     """Write arrays by name into an npz file."""
     cast(Any, numpy.savez)(path, **arrays)  # its stub takes a name for one of its options
 
 
 def describe_runtime(backend: Backend) -> Runtime:
-    """Return what ran the artifact: the runtime, its version, the execution providers asked for and used."""
+    """Return what runs the inferences of a backend: runtime, version, execution providers asked for and used."""
     return {
         "name": backend.name,
         "version": backend.version,
@@ -115,14 +115,16 @@ def describe_runtime(backend: Backend) -> Runtime:
 
 
 def run_one(backend: Backend, feed: Feed) -> Outputs:
-    """Return the outputs of one inference, as the source model has them; a runtime's exception becomes a Verdict."""
+    """Run one inference on the board and return its outputs, as the source model has them; a runtime's exception
+    becomes a Verdict.
+    """
     with inference_failures():
         return backend.restore(backend.bind(feed)())
 
 
 @contextlib.contextmanager
 def inference_failures() -> Generator[None, None, None]:
-    """Turn what a runtime raises inside into a Verdict."""
+    """Turn what a runtime raises during an inference inside the block into a Verdict."""
     try:
         yield
     except Verdict:

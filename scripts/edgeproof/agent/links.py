@@ -40,7 +40,7 @@ def measure_links(spec: LinksSpec, out: str) -> None:
     }
     report["provenance"] = "simulated" if arm["simulated"] else "measured"
     try:
-        pass_round = simulate_ring if arm["simulated"] else time_ring
+        pass_round = _simulate_ring if arm["simulated"] else time_ring
         report["handovers"] = [row for size in arm["sizes_mb"] for row in pass_round(arm, size, spec["slot"])]
         medians = numpy.array([row["median_ns"] for row in report["handovers"]], "int64")
         numpy.save(os.path.join(out, "samples.npy"), medians)
@@ -51,7 +51,9 @@ def measure_links(spec: LinksSpec, out: str) -> None:
 
 
 def time_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
-    """Return one row per ordered pair of executors: source, target, size_mb (of the tensor), median_ns."""
+    """Time every link between executors; return one row per ordered pair: source, target, size_mb (of the tensor),
+    median_ns.
+    """
     shape = shape_tensor(size_mb)
     ring = plan_ring(list(arm["executors"]))
     tensors: Dict[str, Tensor] = {name: {"dtype": "float32", "shape": shape} for name in ("even", "odd")}
@@ -88,7 +90,7 @@ def time_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
     return _list_rows(ring, shape, medians)
 
 
-def simulate_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
+def _simulate_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
     """Return rows as `time_ring` does, from a seed."""
     shape, ring = shape_tensor(size_mb), plan_ring(list(arm["executors"]))
     random = numpy.random.RandomState([slot, int(size_mb * 1e6)])
@@ -98,13 +100,17 @@ def simulate_ring(arm: LinksArm, size_mb: float, slot: int) -> List[Row]:
 
 
 def shape_tensor(size_mb: float) -> List[int]:
-    """Return the shape of a float32 image with 64 channels of about this size (1 MB is 1,000,000 bytes)."""
+    """Return the shape of the tensor that a link is timed with: float32, 64 channels, about `size_mb` (1 MB is
+    1,000,000 bytes).
+    """
     side = max(1, round((size_mb * 1e6 / 4 / _CHANNELS) ** 0.5))
     return [1, _CHANNELS, side, side]
 
 
 def plan_ring(names: List[str]) -> List[str]:
-    """Return a closed walk over two or more names that goes from each to each other exactly once (Hierholzer)."""
+    """Return the order in which all links are timed: a closed walk over the executors, each to each other once
+    (Hierholzer).
+    """
     left: Dict[str, List[str]] = {name: [other for other in names if other != name] for name in names}
     walk: List[str] = []
     trail = [names[0]]

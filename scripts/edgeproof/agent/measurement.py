@@ -19,9 +19,10 @@ from .backends.backend import Backend, Simulator
 from .backends.opening import open_backend
 from .failures import NoVerdict, Verdict
 from .inference import describe_runtime, inference_failures, read_mix, run_one, save_outputs
+from .load import LoadCurve, read_hottest, window_seconds
 from .memory import peak_memory_bytes
 from .neighbour import Neighbour
-from .specs import Array, BetweenCalls, Definition, Feed, Outputs, ProcessSpec, Report
+from .specs import Array, BetweenCalls, Definition, Feed, Load, Outputs, ProcessSpec, Report
 from .timing import calls_per_sample, clock_quantum_ns, slow_down, time_calls, timer_cost_ns, typical_per_input
 
 
@@ -30,8 +31,8 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
     input of each sample).
 
     `spec`: arm, inputs (npz), protocol, slot (number of this process in the session). The timed loop goes through the
-    first samples of the inputs in turn, as many as the protocol says; the cold inference has the first, whose outputs
-    are kept. A Verdict is recorded as status `failed`; NoVerdict passes through.
+    first samples of the inputs in turn, as many as the protocol says, and through each at least once; the cold
+    inference has the first, whose outputs are kept. A Verdict is recorded as status `failed`; NoVerdict passes through.
     """
     report: Report = {"status": "ok", "reason": None, "pid": os.getpid(), "provenance": "measured"}
     try:
@@ -43,7 +44,7 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
         report["load_ns"] = time.perf_counter_ns() - start - backend.import_ns
         report["import_ns"] = backend.import_ns
         if backend.simulator:
-            samples = _simulate(backend.simulator, spec, report)
+            samples = _simulate(backend.simulator, spec, len(feeds), report)
             outputs = run_one(backend, feeds[0])
         else:
             outputs, timed = _measure(backend, feeds, spec, report)
@@ -63,7 +64,7 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
 
 
 def define_boundary(definition: Definition, between_calls: Optional[BetweenCalls]) -> Definition:
-    """Return a backend's latency definition; what happens between calls is part of what is timed."""
+    """Return the boundary of a measurement: a backend's latency definition, and what happens between timed calls."""
     if not between_calls:
         return definition
     words = "{}; before each, another process had the machine for {:g} ms and swept {:g} MB".format(
@@ -116,7 +117,16 @@ def _time_windows(
     before = resource.getrusage(resource.RUSAGE_SELF)
     report["window_started_at"] = time.time()
     start = clock()
-    samples = time_calls(calls, protocol["min_samples"], int(protocol["min_seconds"] * 1e9), per_sample, before_each)
+    at_least, load = max(protocol["min_samples"], len(calls)), protocol.get("load")
+    if load:
+        curve = LoadCurve(load, len(calls), at_least)
+        window_ns = int(window_seconds(load) * 1e9)
+        while not curve.over:
+            times = time_calls(calls, curve.keep, window_ns, per_sample, before_each)
+            curve.add(times, (clock() - start) / 1e9, read_hottest())
+        samples, report["load"] = curve.samples, curve.describe()
+    else:
+        samples = time_calls(calls, at_least, int(protocol["min_seconds"] * 1e9), per_sample, before_each)
     report["window_ns"] = clock() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
     gc.enable()
@@ -128,11 +138,14 @@ def _time_windows(
     return outputs, samples
 
 
-def _simulate(simulator: Simulator, spec: ProcessSpec, report: Report) -> Array:
-    load, cold, samples = simulator.simulate(spec["slot"], spec["protocol"])
+def _simulate(simulator: Simulator, spec: ProcessSpec, inputs: int, report: Report) -> Array:
+    load_ns, cold, samples = simulator.simulate(spec["slot"], spec["protocol"], inputs)
+    load = spec["protocol"].get("load")
+    if load:
+        samples = _simulate_load(simulator, spec, load, inputs, report)
     report.update(
         provenance="simulated",
-        load_ns=load,
+        load_ns=load_ns,
         cold_first_inference_ns=cold,
         warmup_runs=spec["protocol"]["warmup_runs"],
         warmup_ns=int(spec["protocol"]["warmup_runs"] * samples[0]),
@@ -147,3 +160,14 @@ def _simulate(simulator: Simulator, spec: ProcessSpec, report: Report) -> Array:
         cpu_ns=0,
     )
     return samples
+
+
+def _simulate_load(simulator: Simulator, spec: ProcessSpec, load: Load, inputs: int, report: Report) -> Array:
+    """Simulate windows until the curve is over; a window has as many samples as are kept of it."""
+    curve, length = LoadCurve(load, inputs, spec["protocol"]["min_samples"]), window_seconds(load)
+    places, ended_s = numpy.arange(curve.keep) % inputs, 0.0
+    while not curve.over:
+        ended_s += length
+        curve.add(array("q", simulator.simulate_load(spec["slot"], ended_s, places).tolist()), ended_s, None)
+    report["load"] = curve.describe()
+    return numpy.frombuffer(curve.samples, "int64")

@@ -27,6 +27,14 @@ def read_memory_left(root: str = "/") -> Optional[int]:
     return min([*_available(root), *_group_2_left(root), *_group_1_left(root)], default=None)
 
 
+def read_oom_kills(root: str = "/") -> int:
+    """Return how many processes the kernel has killed for want of memory since boot (0 where it does not say)."""
+    for line in _lines(root, "proc/vmstat"):
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0
+
+
 def _available(root: str) -> Iterator[int]:
     for line in _lines(root, "proc/meminfo"):
         if line.startswith("MemAvailable:"):

@@ -59,7 +59,7 @@ class Sweep:
             self._memory += 1
 
 
-def take_turns(sweep: Callable[[], None]) -> None:
+def _take_turns(sweep: Callable[[], None]) -> None:
     """Sweep whenever a byte comes in, and answer with one; end with the input."""
     while os.read(0, 1):
         sweep()
@@ -67,4 +67,4 @@ def take_turns(sweep: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
-    take_turns(Sweep(float(sys.argv[1]), float(sys.argv[2])))
+    _take_turns(Sweep(float(sys.argv[1]), float(sys.argv[2])))

@@ -20,9 +20,10 @@ import numpy
 from .backends.opening import is_simulated
 from .children import run_child
 from .drift import start_drift_control
-from .environment import read_board, read_environment, read_oom_kills, steal_share
+from .environment import read_board, read_environment, steal_share
 from .failures import NoVerdict
 from .lock import hold_device
+from .memory import read_oom_kills
 from .specs import ArmsSpec, Reason, Report, SessionSpec
 
 # A process that ends by one of these ended by its own doing; any other signal came from outside and is no verdict.
@@ -57,7 +58,9 @@ def run_session(spec: SessionSpec, out: str) -> None:
 
 
 def check_board(expected: Optional[str]) -> None:
-    """Raise NoVerdict unless the board's own name contains `expected` (None: any board will do)."""
+    """Raise NoVerdict before the session begins unless the board's own name contains `expected` (None: any board will
+    do).
+    """
     board = read_board()
     if expected and expected.lower() not in (board or "").lower():
         raise NoVerdict(
@@ -97,7 +100,7 @@ def _run_slots(spec: SessionSpec, out: str) -> Iterator[Report]:
 
 
 def run_process(spec: ArmsSpec, slot: int, arm: str, folder: str) -> Report:
-    """Run one process of an arm and return its record; NoVerdict when it ended for a reason from outside."""
+    """Run one fresh process of the session and return its record; NoVerdict when it ended for a reason from outside."""
     chosen = spec["arms"][arm]
     process_spec = {"arm": chosen, "inputs": spec["inputs"], "protocol": spec["protocol"], "slot": slot}
     spec_path = os.path.join(folder, "spec.json")
@@ -123,7 +126,8 @@ def run_process(spec: ArmsSpec, slot: int, arm: str, folder: str) -> Report:
 
 
 def explain_end(code: int, kills: int, folder: str) -> Reason:
-    """Return why a process ended with this exit code, where that is a verdict about the artifact; else NoVerdict.
+    """Return why a process of the session ended with this exit code, where that is a verdict about the artifact; else
+    NoVerdict.
 
     `kills`: what `read_oom_kills` said before it was started; `folder`: where its log and failure are.
     """

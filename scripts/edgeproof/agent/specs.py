@@ -126,7 +126,18 @@ class ServeSpec(Placed):
     others: Dict[str, int]
 
 
+class _LoadOptions(TypedDict, total=False):
+    window_seconds: float
+
+
+class Load(_LoadOptions):
+    """Sustained load: `seconds` at most, in windows of `window_seconds` (10)."""
+
+    seconds: float
+
+
 class _BlockProtocol(TypedDict, total=False):
+    load: Load
     inputs: int
     block_pairs: int
     block_seconds: float
@@ -137,7 +148,8 @@ class Protocol(_BlockProtocol):
     """How long a process warms up and is timed. `max_timer_share`: of a sample's time.
 
     `inputs`: the timed loop goes through so many samples of the inputs file (16 if left out, all when there are fewer).
-    `min_samples` and `min_seconds` are for whole processes. Pairs of blocks have at most `block_pairs` (40) block
+    `load`: the process runs until it has settled (see `load`), and `min_samples` are those of a window. `min_samples`
+    and `min_seconds` are for whole processes. Pairs of blocks have at most `block_pairs` (40) block
     pairs, blocks of `block_seconds` (0.01) in the faster arm, and fewer block pairs if a pair would otherwise take
     longer than `pair_seconds` (5).
     """

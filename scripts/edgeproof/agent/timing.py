@@ -120,7 +120,7 @@ def calls_per_sample(timer_ns: int, typical_ns: float, max_share: float) -> int:
 
 
 def slow_down(calls: Sequence[Call], share: float) -> List[Call]:
-    """Return `calls`, each followed by a busy wait, so that it takes `share` longer: a slow-down that is known.
+    """Return timed `calls`, each followed by a busy wait, so that it takes `share` longer: a slow-down that is known.
 
     The wait is a share of the time that this very call took, less what the waiting itself costs.
     """

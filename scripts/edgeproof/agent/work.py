@@ -39,7 +39,7 @@ def work_for_session(spec: WorkSpec, out: str) -> None:
 
     Both int64 nanoseconds per sample: shape (block pairs, samples) and (stretches, blocks, samples).
     """
-    die_with_parent()
+    _die_with_parent()
     line = _Line(spec)
     try:
         arm = LiveArm(spec)
@@ -54,7 +54,7 @@ def work_for_session(spec: WorkSpec, out: str) -> None:
         line.send({"no_verdict": {"kind": error.kind, "message": str(error)}})
 
 
-def die_with_parent() -> None:
+def _die_with_parent() -> None:
     """Have this process killed when its parent ends, also while it is stopped.
 
     Linux sends a signal when we ask for it. Elsewhere the kernel hangs up and continues a stopped group of processes
@@ -142,7 +142,7 @@ class LiveArm:
         cold_ns = time.perf_counter_ns() - start
         self._backend.restore(made)  # what does not fit the model's layout fails here
         if self._simulator:
-            cold_ns = self._simulator.simulate(self._spec["slot"], self._spec["protocol"]).cold_ns
+            cold_ns = self._simulator.simulate(self._spec["slot"], self._spec["protocol"], 1).cold_ns
         self._report["cold_first_inference_ns"] = cold_ns
         return {"memory_peak_bytes": peak_memory_bytes()}
 

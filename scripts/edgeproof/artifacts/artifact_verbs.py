@@ -71,7 +71,7 @@ def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCo
     return show(options, document, lambda: verb_output.show_manifest(manifest, parity, build, action))
 
 
-def validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+def _validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     """Hash the files of one or many manifests again; NOT_GOOD if something differs or is missing."""
     paths = find_several(options.target, root)
     checked = [(path, _validate(path, options.lenient)) for path in paths]
@@ -99,7 +99,7 @@ def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     return ExitCode.NOT_GOOD if "different" in verdicts else ExitCode.GOOD
 
 
-def summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+def _summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     """Show or write the summary that a worker needs."""
     path = find_manifest(options.artifact, root)
     foreign = read_foreign(path)
@@ -110,7 +110,7 @@ def summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     return show(options, summary, lambda: verb_output.show_document(summary))
 
 
-def list_candidates(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
+def _list_candidates(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """List the builds of every source, and which can be compared."""
     builds = candidates.collect_builds(root, read_result, candidates.check_model(root, options.model))
     groups = candidates.describe_groups(builds)
@@ -119,7 +119,7 @@ def list_candidates(options: Namespace, root: Path, read_result: ResultReader) -
     return show(options, document, lambda: verb_output.show_groups(groups, problems))
 
 
-def suggest_comparison(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
+def _suggest_comparison(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """Print what the configuration needs for a comparison, and the command that makes it."""
     builds = candidates.collect_builds(root, read_result, candidates.check_model(root, options.model))
     left, right = candidates.choose_pair(builds, options.left, options.right)
@@ -159,11 +159,11 @@ RUN: dict[str, Callable[[Namespace, Path, ResultReader], ExitCode]] = {
     "dry-run": plan_build,
     "list": list_artifacts,
     "inspect": inspect,
-    "validate": validate_records,
+    "validate": _validate_records,
     "rebuild": rebuild,
-    "summary": summarise,
-    "candidates": list_candidates,
-    "compare-command": suggest_comparison,
+    "summary": _summarise,
+    "candidates": _list_candidates,
+    "compare-command": _suggest_comparison,
     "explain": explain,
 }
 

@@ -22,7 +22,7 @@ from edgeproof.core.suggestions import suggest_words
 from edgeproof.core.yaml_files import read_yaml
 
 ResultReader = Callable[[Path], Json]  # reads a result.json, checks it against its raw data; UserError if it is false
-READY_STATUS = ("ok", "unstable")  # of a result; an unstable one is measured, and the comparison judges it again
+READY_STATUS = ("ok", "throttled")  # of a result; a throttled one is measured, and the comparison judges it again
 CELL_KEYS = ("model", "preset", "builder", "precision")
 
 
@@ -140,7 +140,7 @@ def choose_pair(builds: Sequence[Build], left: str | None = None, right: str | N
     either or both may be given. If there are several pairs, one with fp32 on the left is chosen. UserError with the
     reason and the next step if there is none.
     """
-    sides = [None if text is None else find_cell(text, builds) for text in (left, right)]
+    sides = [None if text is None else _find_cell(text, builds) for text in (left, right)]
     wanted = [cell for cell in sides if cell is not None]
     known = {item.cell: item for build in builds for item in build.measurements}
     for cell in wanted:
@@ -162,7 +162,7 @@ def choose_pair(builds: Sequence[Build], left: str | None = None, right: str | N
     return (second, first) if swapped else (first, second)
 
 
-def find_cell(text: str, builds: Iterable[Build]) -> Cell:
+def _find_cell(text: str, builds: Iterable[Build]) -> Cell:
     """Return the Cell that a text names: a cell, or an artifact that has results on exactly one device."""
     cell = parse_cell(text)
     measured = [item.cell for build in builds if str(build) == text for item in build.measurements]

@@ -50,7 +50,7 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
     logs = [f"results/logs/{name}/{place}.log" for name in (kind.rule, "check_parity")]
     if kind.converter:
         logs.append(f"results/logs/{kind.rule}/{place}.converter.log")
-    first = [describe_input(root, file) for file in _list_prerequisites(kind, toolchain, model)]
+    first = [_describe_input(root, file) for file in _list_prerequisites(kind, toolchain, model)]
     for file in (item["file"] for item in first if item["sha256"] is None):
         if file.endswith("/saved_model.json"):
             logs += [f"results/logs/build_saved_model/{model}{suffix}.log" for suffix in ("", ".converter")]
@@ -65,23 +65,23 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
         "artifact_format": document["artifact"],
         "options": select_build_options(document, precision)["build"],
         "parity": document["parity"].get(precision, {}),
-        "inputs": {name: describe_input(root, file) for name, file in inputs.items()},
+        "inputs": {name: _describe_input(root, file) for name, file in inputs.items()},
         "first": first,
         "outputs": outputs,
         "logs": logs,
         "existing": [file for file in outputs if (Path(root) / file).is_file()],
-        "preflight": describe_preflight(Path(root) / inputs["source"], document["backend"]),
+        "preflight": _describe_preflight(Path(root) / inputs["source"], document["backend"]),
         "command": f"snakemake --profile local {outputs[2]}",
     }
 
 
-def describe_input(root: Path, file: str) -> Json:
+def _describe_input(root: Path, file: str) -> Json:
     """Return file and sha256 of what a build reads; the digest is None if the file does not exist yet."""
     path = Path(root) / file
     return {"file": file, "sha256": sha256_file(path) if path.is_file() else None}
 
 
-def describe_preflight(source: Path, backend: str) -> Json:
+def _describe_preflight(source: Path, backend: str) -> Json:
     """Return whether a model's operators were checked against the backend's table, and every node it cannot run."""
     if backend not in TABLES:
         return {"checked": False, "reason": f"there is no operator table for {backend}", "blockers": []}

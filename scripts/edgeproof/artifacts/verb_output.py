@@ -27,13 +27,13 @@ def show_groups(groups: list[Json], problems: list[Json]) -> list[str]:
             f"  {group['ready']} ready, {group['pending']} pending, {group['pairs']} pairs; next: {group['next']}"
         )
         for build in group["builds"]:
-            lines += [f"  {line}" for line in show_build(build)]
+            lines += [f"  {line}" for line in _show_build(build)]
     for build in problems:
         lines.append(f"{build['build']}: {build['problem']}")
     return lines or ["no artifact is built"]
 
 
-def show_build(build: Json) -> list[str]:
+def _show_build(build: Json) -> list[str]:
     """Return a build and the state of its results."""
     state = [item["state"] for item in build["results"]]
     word = "ready" if "ready" in state else state[0] if state else "pending"

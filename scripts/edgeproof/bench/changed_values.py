@@ -14,12 +14,14 @@ _GONE = object()
 
 
 def list_keys_set(document: Any, schema: Json) -> Iterator[tuple[Place, str, Json]]:
-    """Yield (path in the document, pointer in the schema, schema of the value) of every key that a document sets."""
+    """Yield every key of a document whose value can be changed: (path in it, pointer in its schema, schema of the
+    value).
+    """
     yield from _visit(document, schema, "", (), schema)
 
 
 def list_keys_known(schema: Json) -> set[str]:
-    """Return the pointers, as of `list_keys_set`, of every key that a schema names."""
+    """Return the schema pointers, as of `list_keys_set`, of every key whose value can be changed."""
     return set(_list_pointers(schema, ""))
 
 

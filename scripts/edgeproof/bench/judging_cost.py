@@ -68,9 +68,7 @@ def measure_judging(
 
 
 def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
-    """Write results and pairs that are not judged yet into an empty folder, and the list of work that the
-    parts read.
-    """
+    """Write what is judged, and timed: results and pairs into an empty folder, and the list of work for each part."""
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -78,7 +78,7 @@ def write_comparison(
     margin: float = DEFAULT_MARGIN,
     **pairs: Any,
 ) -> None:
-    """Write all files of a comparison.
+    """Write all files of one comparison of a made-up campaign.
 
     `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread of `PairsNoise`; pairs, sessions as in
     `write_pairs`.
@@ -97,7 +97,9 @@ def write_comparison(
 
 
 def write_judgements(name: str, sides: dict[str, Cell]) -> None:
-    """Write regression and decision of a comparison by the default policies; `sides`: {left, right}."""
+    """Write regression and decision of a made-up campaign's comparison by the default policies; `sides`: {left,
+    right}.
+    """
     folder = comparison_folder(CAMPAIGN, name)
     results = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
     built = {side: artifact_folder(cell.model, cell.preset, "host", cell.precision) for side, cell in sides.items()}
@@ -118,7 +120,9 @@ def write_calibration(
     provenance: str = "measured",
     **cell: str,
 ) -> str:
-    """Write the A/A calibration of a cell and return the path of its noise.json; `cell`: parts of the cell's name."""
+    """Write the A/A calibration of a cell of a made-up campaign and return the path of its noise.json; `cell`: parts of
+    the cell's name.
+    """
     named = {"model": "digits-cnn", "preset": "ort-cpu", "precision": "fp32"} | cell | {"device": device}
     place = Cell(**{field: named[field] for field in Cell._fields})
     folder = Path(calibration_folder(place, PROTOCOL))
@@ -140,7 +144,7 @@ def write_pairs(
     sessions: int = 1,
     noise: PairsNoise = _QUIET,
 ) -> None:
-    """Write sessions, table and record of a comparison's pairs.
+    """Write sessions, table and record of the pairs of a made-up campaign's comparison.
 
     `sides`: {left, right}, cells whose results exist. `skip`: the reason why nothing was measured, None if it was.
     `design`: {margin, comparisons}.

@@ -12,6 +12,7 @@ from edgeproof.core.documents import digest_json, write_json, write_sealed
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.runs.raw_samples import write_samples
+from edgeproof.runs.result_parts import MeasuredSession
 from edgeproof.runs.results import build_result
 from edgeproof.runs.sessions import SessionRecord
 
@@ -44,9 +45,9 @@ PROTOCOL: MeasuringProtocol = {
 class MadeUpCell:
     """What a made-up cell looks like.
 
-    `kind`: ok, unstable, simulated, no_artifact, crashed, unsupported, wrong (parity fails), trivial. `processes` of
-    `count` samples each. `message`: of the failure, where there is one. `accuracy`: the evaluation set has labels.
-    `snapshot`: where the machine differs from a quiet desk.
+    `kind`: ok, noisy, throttled, simulated, no_artifact, crashed, unsupported, wrong (parity fails), trivial.
+    `processes` of `count` samples each. `message`: of the failure, where there is one. `accuracy`: the evaluation set
+    has labels. `snapshot`: where the machine differs from a quiet desk.
     """
 
     model: str = "digits-cnn"
@@ -85,7 +86,7 @@ def write_cell(**options: Any) -> list[str]:
     if kind != "no_artifact":
         session = make_session(samples, kind, wanted.message, wanted.snapshot, kind == "simulated")
     folder = run_folder(cell)
-    write_samples(f"{folder}/samples.csv", samples)
+    write_samples(f"{folder}/samples.csv", [samples] if samples else [])
     facts: Any = {
         "cell": {**cell._asdict(), "builder": "host"},
         "task": "classification",
@@ -102,15 +103,19 @@ def write_cell(**options: Any) -> list[str]:
             "agent": digest("agent"),
             "samples": sha256_file(f"{folder}/samples.csv"),
         },
+        "samples_kind": "digits",
         "output_difference": 0.0,
-        "attempt": f"{folder}/attempts/0001",
     }
-    write_sealed(f"{folder}/result.json", build_result(facts, manifest, session, samples), "result")
+    machine = {"id": "made-up", "board": None, "cpu": "Made-up CPU"}
+    sessions = (
+        [MeasuredSession(session, samples, f"{folder}/attempts/0001-00000000", machine, False)] if session else []
+    )
+    write_sealed(f"{folder}/result.json", build_result(facts, manifest, sessions), "result")
     return [*cell, "host"]
 
 
 def name_cell(row: Sequence[str]) -> Cell:
-    """Return the cell of a row: (model, preset, device, precision, …)."""
+    """Return the name of a made-up cell from its row: (model, preset, device, precision, …)."""
     model, preset, device, precision = row[:4]
     return Cell(model, preset, device, precision)
 
@@ -250,9 +255,9 @@ def write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: boo
 
 
 def make_samples(cell: Cell, kind: str, median_ms: float, processes: int, count: int) -> list[np.ndarray]:
-    """Return int64 nanoseconds per process: 0.2 % apart between processes (15 % when unstable), 1 % within."""
+    """Return int64 nanoseconds per process: 0.2 % apart between processes (15 % when noisy), 1 % within."""
     random = np.random.default_rng(int(digest(str(cell))[:8], 16))
-    between = 0.15 if kind == "unstable" else 0.002
+    between = 0.15 if kind == "noisy" else 0.002
     levels = median_ms * 1e6 * np.exp(between * random.standard_normal(processes))
     return [(level * np.exp(0.01 * random.standard_normal(count))).astype("int64") for level in levels]
 
@@ -270,6 +275,8 @@ def make_session(
             "provenance": "simulated" if simulated else "measured",
             "runtime": {**RUNTIME, "name": "fake"} if simulated else RUNTIME,
             "latency_definition": DEFINITION,
+            "inputs": 16,
+            "inputs_available": 500,
             "import_ns": 20_000_000,
             "load_ns": 8_000_000,
             "cold_first_inference_ns": 4_000_000,
@@ -315,6 +322,8 @@ def make_session(
         "gpu_driver": None,
     }
     before, after = {**quiet, **snapshot}, {**quiet, **snapshot, "taken_at_unix_s": 1.8e9 + 12}
+    if kind == "throttled":
+        before, after = ({**side, "throttled": _flags(value)} for side, value in ((before, 0), (after, 0x40000)))
     session = {
         "label": "made up",
         "processes": processes,
@@ -327,6 +336,10 @@ def make_session(
 def digest(text: str) -> str:
     """Return the sha256 of a word, for use as the digest of a made-up file."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _flags(value):
+    return {"source": "vcgencmd get_throttled", "value": value}
 
 
 def _threshold(name, metric, metrics, absent, limit):

@@ -53,7 +53,7 @@ def summarise_state(
 
 
 def bound_below(successes: int, count: int, confidence: float = 0.95) -> float:
-    """Return the one-sided Clopper-Pearson bound below a proportion, by bisection."""
+    """Return the bound below a share of trials for the summary: one-sided Clopper-Pearson, by bisection."""
     if successes == 0:
         return 0.0
     low, high = 0.0, 1.0

@@ -141,7 +141,9 @@ def measure_noop(folder: Path, repeats: int = 3, tell: Callable[[Json], object] 
 
 
 def write_campaign(folder: Path, cells: int) -> Path:
-    """Write a copy of the workflow with a campaign of so many cells, a multiple of four; return the folder."""
+    """Write a copy of the workflow with a campaign of so many cells (a multiple of four) that has nothing to do; return
+    the folder.
+    """
     copy_workflow(folder)
     model = (folder / "config/models/digits-cnn.yaml").read_text()
     for name in list_models(cells):
@@ -153,7 +155,7 @@ def write_campaign(folder: Path, cells: int) -> Path:
 
 
 def write_bare(folder: Path, cells: int) -> Path:
-    """Write a bare Snakefile of the files of `write_campaign`; return the folder."""
+    """Write the bare Snakefile that a no-op is compared with, over the files of `write_campaign`; return the folder."""
     text = _SNAKEFILE.format(models=len(list_models(cells)), precisions=list(PRECISIONS))
     folder.mkdir(parents=True)
     atomic_write(folder / "Snakefile", text)
@@ -161,7 +163,7 @@ def write_bare(folder: Path, cells: int) -> Path:
 
 
 def list_models(cells: int) -> list[str]:
-    """Return the names of the models of a campaign of so many cells."""
+    """Return the model names of the campaign of so many cells that has nothing to do."""
     return [f"model-{number:04d}" for number in range(cells // len(PRECISIONS))]
 
 

@@ -83,7 +83,9 @@ def draw_alternating_chain(seed: int) -> Json:
 
 
 def tighten_memory(document: Json, seed: int, share: float = 0.5) -> Json:
-    """Give every device a budget near `share` of the average demand, between its largest stage and all stages."""
+    """Make a scenario of a family whose memory binds: give every device a budget near `share` of the average demand,
+    between its largest stage and all stages.
+    """
     rng = random.Random(seed)
     count = len(document["devices"])
     for device in document["devices"]:
@@ -179,7 +181,8 @@ def draw_graph(
     shared: bool = False,
     ends: bool = False,
 ) -> Json:
-    """Return a version 2 graph: mostly a chain, with skips and joins, set-up costs and links between all devices.
+    """Return a scenario of the family of graphs (version 2): a chain with skips and joins, set-up costs and links
+    between all devices.
 
     `variants` per profile; `activations`, `shared` weights and `ends` (ingest and egress) are left out unless asked
     for.

@@ -53,7 +53,7 @@ class Scenario:
 
 
 def draw_normal(generator: Generator, count: int) -> Sequences:
-    """Return independent normal pairs with a spread of 0.8 %."""
+    """Return the scenario of independent normal pairs with a spread of 0.8 %."""
     return Sequences(_PAIR_SD * generator.standard_normal((count, HORIZON)))
 
 
@@ -95,7 +95,9 @@ def draw_modes(left_share: float, right_share: float, slower: float) -> Callable
 
 
 def draw_sessions(machine_sd: float, ratio_sd: float) -> Callable[[Generator, int], Sequences]:
-    """Return a function that draws pairs in sessions of ten, each of which moves both arms, and their ratio, anew."""
+    """Return a scenario: a function that draws pairs in sessions of ten, each of which moves both arms, and their
+    ratio, anew.
+    """
 
     def draw(generator: Generator, count: int) -> Sequences:
         machine, ratio = (
@@ -131,7 +133,7 @@ def draw_blocks(
 
 
 def draw_inputs(generator: Generator, count: int) -> Sequences:
-    """Return pairs over 16 inputs, four calls a block, second blocks being 3 % slower.
+    """Return the scenario of pairs over 16 inputs, four calls a block, second blocks being 3 % slower.
 
     Every input is met in ten block pairs, five of them in each order.
     """

@@ -88,7 +88,9 @@ def simulate_percentiles(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def simulate_devices(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on two devices: false verdicts in total when sessions are added until there is one."""
+    """Return Lines on estimates from two devices: false verdicts in total when sessions are added until there is
+    one.
+    """
     generator, trials = np.random.default_rng(seed), round(portion * TRIALS)
     lines: list[Line] = []
     for name, spreads, alternate in (

@@ -36,7 +36,8 @@ class Outcomes:
 
 
 def run_sequences(sequences: Sequences, effect: float, design: Design, pairs: int | None = None) -> Outcomes:
-    """Return the Outcomes of sequences whose true log-ratio is `effect`, looked at after every pair up to `pairs`.
+    """Return the Outcomes (which verdict, after how many pairs) of simulated sequences whose true log-ratio is
+    `effect`, looked at after every pair up to `pairs`.
 
     The truth of a sequence is that of starts like those seen: where no start of a mode is among an arm's, and the mode
     is rarer than the bound that the verdict names, the starts outside the mode are meant.

@@ -73,7 +73,9 @@ def read_documents(campaign_file: Path) -> Documents:
 
 
 def list_all_jobs(documents: Documents) -> dict[str, Job]:
-    """Return {document: Job} of the campaign over these documents; UserError where they do not fit together."""
+    """Return {document: Job} of the campaign over these documents, the state that a row of the matrix starts from;
+    UserError where they do not fit together.
+    """
     (config,) = documents["campaign"].values()
     catalogues = {kind: dict(documents[kind]) for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
@@ -95,7 +97,9 @@ def list_changes(documents: Documents) -> Iterator[Change]:
 
 
 def list_runs(before: Mapping[str, Job], after: dict[str, Job]) -> list[str]:
-    """Return the documents whose jobs run after a change: new ones, changed keys or inputs, and what follows."""
+    """Return the row of the matrix for a change: documents whose jobs run, new ones, changed keys or inputs, and what
+    follows.
+    """
     new = [path for path, job in after.items() if path not in before or _differs(before[path], job)]
     return list_downstream(after, new)
 

@@ -3,13 +3,15 @@
 from datetime import UTC, datetime
 
 from edgeproof.core.configuration import Json
+from edgeproof.core.layout import Cell
 from edgeproof.core.two_devices import DeviceSessions, compare_devices
 
 
 def compare_between_sessions(left: Json, right: Json, margin: float, comparisons: int) -> Json:
     """Return {verdict, reason, explanation, between_sessions} for two results.
 
-    With fewer than three sessions on a device, or all on one day, both numbers are given and no verdict.
+    The unit is the session: all of each result. With fewer than three on a device, or all on one day, both numbers are
+    given and no verdict, and `explanation` has the command that adds a session.
     """
     sides = [_sessions_of(result) for result in (left, right)]
     found = compare_devices(sides[0], sides[1], margin, comparisons)
@@ -17,8 +19,12 @@ def compare_between_sessions(left: Json, right: Json, margin: float, comparisons
     explanation = None
     missing = [(side, count) for side, count in zip((left, right), found.missing, strict=True) if count]
     if missing:
-        cells = ["/".join(side["cell"][k] for k in ("model", "preset", "device", "precision")) for side, _ in missing]
-        explanation = f"a verdict needs three sessions on two days of {' and '.join(cells)}; a result holds one so far"
+        cells = [("/".join(side["cell"][key] for key in Cell._fields), count) for side, count in missing]
+        needed = " and ".join(f"{count} more of {cell}" for cell, count in cells)
+        explanation = (
+            f"a verdict needs three sessions on two days of each device: {needed}; "
+            f"`edgeproof runs again {' '.join(cell for cell, _ in cells)}` adds one, on another day"
+        )
     return {
         "verdict": found.verdict,
         "reason": found.reason,
@@ -40,5 +46,6 @@ def compare_between_sessions(left: Json, right: Json, margin: float, comparisons
 
 def _sessions_of(result: Json) -> DeviceSessions:
     """Return the sessions of a result: the latency of each, in ms, and its day (UTC)."""
-    day = datetime.fromtimestamp(result["started_at_unix_s"], UTC).date().isoformat()
-    return DeviceSessions((result["latency"]["median_ms"],), (day,))
+    days = [datetime.fromtimestamp(session["started_at_unix_s"], UTC).date() for session in result["sessions"]]
+    means = tuple(session["latency"]["median_ms"] for session in result["sessions"])
+    return DeviceSessions(means, tuple(day.isoformat() for day in days))

@@ -16,8 +16,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
-from edgeproof.runs.raw_samples import path_beside, read_samples
-from edgeproof.runs.sessions import Samples
+from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples
 
 from .criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
 from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
@@ -100,7 +99,7 @@ def build_decision(
         raise UserError(f"{regression_path}: is not about {report_path}; run the workflow again")
     result = read_side(report, "right", result_path)
     parity = read_parity(result, parity_path)
-    samples: list[Samples] = read_samples(path_beside(result_path)) if result["latency"] is not None else []
+    samples = list_processes(read_samples(path_beside(result_path))) if result["latency"] is not None else []
     evidence = RunEvidence(result, samples, parity)
     lines = judge_criteria(
         criteria, lambda criterion: find_in_run(criterion, evidence, criteria["accept_trivial_parity"])
@@ -176,11 +175,11 @@ def rules_of_lines(lines: Sequence[CriterionLine]) -> list[Rule]:
 
 
 def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
-    """Return the rules of the guard: the candidate must run steadily and compute what its source computes."""
+    """Return the rules of the guard: the candidate must run, unthrottled, and compute what its source computes."""
     rules: list[Rule] = []
     status = result["status"]
     if status != "ok":
-        outcome = "insufficient_evidence" if status == "unstable" else "blocked"
+        outcome = "insufficient_evidence" if status == "throttled" else "blocked"
         message = f"the candidate is {status}: {result['reason']['message']}"
         rules.append(_rule(f"candidate_{status}", outcome, message))
     if parity["status"] != "passed":

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
 from edgeproof.core.configuration import Json
+from edgeproof.runs.conditions import first_snapshot
 
 _SYNONYMS = {
     "float32": "fp32",
@@ -61,8 +62,7 @@ def read_fields(result: Json) -> FieldView:
     carried_out: Json = result["protocol"]["carried_out"] or {}
     runtime: Json = result["runtime"] or {}
     definition: Json = result["latency_definition"] or {}
-    environment: Json = result["environment"] or {}
-    state: Json = environment.get("before", {})
+    state = first_snapshot(result)
     return {
         "model_hash": result["digests"]["model"],
         "model_bytes": True,

@@ -13,13 +13,15 @@ import numpy.typing as npt
 from edgeproof.core.accuracy import paired_score_interval
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
+from edgeproof.core.headlines import confidence_to_state, find_percentiles
 from edgeproof.core.percentiles import percentile_floor, pooled_percentiles
-from edgeproof.core.statistics import geometric_mean_interval
 from edgeproof.core.summary import PERCENTILES
+from edgeproof.runs.result_parts import take_counted
 from edgeproof.runs.sessions import Samples
 
 COLD_PROCESSES = 20  # fresh processes that a figure about cold starts needs
 PERCENTILE_CONFIDENCE = 0.99  # at least, of each bound: the floors are made for it
+_FEWEST_SESSIONS = 3  # that have an interval
 ENERGY_BUDGET = 0.10  # a measurement of joules per inference with a larger relative error is refused
 
 _TIME: dict[str, float] = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -99,8 +101,8 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
         quantity = absent("result.json", message, evidence.result["provenance"])
     elif metric in ("memory_peak", "artifact_size", "energy"):
         quantity = _find_resource(criterion, evidence.result)
-    elif evidence.result["status"] == "unstable":
-        message = f"the run is unstable: {evidence.result['reason']['message']}"
+    elif evidence.result["status"] == "throttled":
+        message = f"the run is throttled: {evidence.result['reason']['message']}"
         quantity = absent("result.json", message, evidence.result["provenance"])
     elif criterion["regime"] == "cold":
         quantity = _find_cold(criterion, evidence.result)
@@ -163,22 +165,38 @@ def _find_warm(criterion: Criterion, evidence: RunEvidence) -> Quantity:
         entry = result["percentiles"][statistic]
         if entry["value_ms"] is None:
             return absent(source, entry["reason"], provenance)
-        low, high, effective = percentile_interval(evidence.samples, PERCENTILES[statistic], confidence)
-        if low is None or high is None:
-            floor = percentile_floor(PERCENTILES[statistic], max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2))
-            reason = f"the samples are worth {effective} independent ones, {floor} are needed at this confidence"
-            return absent(source, reason, provenance)
-        return Quantity(entry["value_ms"], low / 1e6, high / 1e6, provenance, source, None)
+        counted = [
+            take_counted(samples, process["load"]) for samples, process in zip(evidence.samples, processes, strict=True)
+        ]
+        fraction = PERCENTILES[statistic]
+        found = find_percentiles(counted, [fraction], confidence_to_state(fraction, confidence))[0]
+        low, high = (None if end is None else end / 1e6 for end in (found.low, found.high))
+        return Quantity(entry["value_ms"], low, high, provenance, source, found.reason)
     if statistic == "median":
-        interval = geometric_mean_interval([process["median_ms"] for process in processes], confidence)
-        figures = interval.estimate, interval.low, interval.high
+        logs, reason = _choose_units([math.log(process["median_ms"]) for process in processes], result)
+        figures = tuple(None if end is None else math.exp(end) for end in mean_interval(logs, confidence))
     elif criterion["metric"] == "throughput":
         rates = [1e3 * result["workload"]["batch_size"] / process["mean_ms"] for process in processes]
-        figures = mean_interval(rates, confidence)
+        units, reason = _choose_units(rates, result)
+        figures = mean_interval(units, confidence)
     else:
-        figures = mean_interval([process["mean_ms"] for process in processes], confidence)
-    reason = "one process has no interval" if figures[1] is None else None
-    return Quantity(*figures, provenance, source, reason)
+        units, reason = _choose_units([process["mean_ms"] for process in processes], result)
+        figures = mean_interval(units, confidence)
+    value, low, high = figures if reason is None else (figures[0], None, None)
+    return Quantity(value, low, high, provenance, source, reason)
+
+
+def _choose_units(values: Sequence[float], result: Json) -> tuple[list[float], str | None]:
+    """Return what an interval is over, and why there can be none: processes of one session, or means of sessions."""
+    sessions = range(len(result["sessions"]))
+    if len(sessions) == 1:
+        return list(values), "one process has no interval" if len(values) < 2 else None
+    grouped = [
+        [value for value, process in zip(values, result["processes"], strict=True) if process["session"] == number]
+        for number in sessions
+    ]
+    means = [sum(group) / len(group) for group in grouped]
+    return means, "two sessions have no interval; a third gives one" if len(means) < _FEWEST_SESSIONS else None
 
 
 def _find_cold(criterion: Criterion, result: Json) -> Quantity:

@@ -17,6 +17,7 @@ from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.yaml_files import read_yaml
+from edgeproof.runs.results import MEASURED
 
 from .edgeenv import (
     BLOCKED,
@@ -45,7 +46,7 @@ _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
 _AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
 _RECOMMENDATIONS = {
-    "unstable": "measure_again_undisturbed",
+    "throttled": "measure_again_undisturbed",
     "failed": "mend_the_failed_side",
     "undecided": "measure_more_pairs",
     "incomplete": "measure_more_samples",
@@ -213,7 +214,7 @@ def _block_open(report: Json, lines: Sequence[Json]) -> "Block":
 def _judge_points(
     report: Json, results: Mapping[str, Json], parities: Mapping[str, Json], policy: Json, comparability: Json | None
 ) -> Json:
-    """Judge by the figures of the two results; an unstable or failed one has none."""
+    """Judge by the figures of the two results; a throttled or failed one has none."""
     judgement: Judgement = {
         "verdict": report["comparable"],
         "mode": report["mode"],
@@ -250,7 +251,7 @@ def read_metrics(result: Json) -> Metrics:
     """Return the figures of a result that point policies compare.
 
     `latency_mean_ms`: the mean over all samples; `latency_p95_ms`, `latency_p99_ms`: None below the floor;
-    `throughput_per_s`; `memory_peak_bytes`. All None unless the result is ok: figures of an unstable run do not count.
+    `throughput_per_s`; `memory_peak_bytes`. All None unless the result is ok: figures of a throttled run do not count.
     """
     if result["status"] != "ok":
         return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes"))
@@ -322,11 +323,11 @@ def _find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json)
         fields = ", ".join(reason["field"] for reason in judgement["reasons"])
         message = f"the two results differ in {fields}"
         return {"mode": mode, "severity": severity, "recommendation": recommendation, "message": message}
-    # A noisy headline does not count against pairs, which judge by themselves.
-    countable = ("ok", "unstable") if policy["method"] == "paired" else ("ok",)
+    # A headline does not count against pairs, which judge by themselves.
+    countable = MEASURED if policy["method"] == "paired" else ("ok",)
     for side, result in results.items():
         if result["status"] not in countable:
-            mode = "unstable" if result["status"] == "unstable" else "failed"
+            mode = "throttled" if result["status"] == "throttled" else "failed"
             return _block(mode, f"{side} is {result['status']}: {result['reason']['message']}")
     return None
 

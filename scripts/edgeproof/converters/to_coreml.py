@@ -38,8 +38,8 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
             str(folder),
             source="tensorflow",
             convert_to="mlprogram",
-            inputs=[ct.TensorType(item["name"], item["shape"], settle_type(item)) for item in interface["inputs"]],
-            outputs=[ct.TensorType(item["name"], dtype=settle_type(item)) for item in interface["outputs"]],
+            inputs=[ct.TensorType(item["name"], item["shape"], _settle_type(item)) for item in interface["inputs"]],
+            outputs=[ct.TensorType(item["name"], dtype=_settle_type(item)) for item in interface["outputs"]],
             compute_precision=ct.precision.FLOAT32 if full else ct.precision.FLOAT16,
             minimum_deployment_target=ct.target.iOS16,
         ),
@@ -52,9 +52,9 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     model.user_defined_metadata[INTERFACE_KEY] = json.dumps(interface, sort_keys=True)
     package = out / "model.mlpackage"
     model.save(str(package))
-    settle_identifiers(package / "Manifest.json")
+    _settle_identifiers(package / "Manifest.json")
     pack_folder(package, out / "artifact.zip")
-    return {"artifact": "artifact.zip", "opset": None, **describe_package(package)}
+    return {"artifact": "artifact.zip", "opset": None, **_describe_package(package)}
 
 
 def name_outputs(outputs: list[dict[str, Any]], load_signature: Callable[[], Any]) -> None:
@@ -82,12 +82,12 @@ def require_outputs(outputs: list[dict[str, Any]], found: list[str]) -> None:
         raise RuntimeError(f"the package has outputs {found}, the interface {[item['name'] for item in outputs]}")
 
 
-def settle_type(item: dict[str, Any]) -> type:
+def _settle_type(item: dict[str, Any]) -> type:
     """Return the type of an input or output: the source's. By default an fp16 model would take and return float16."""
     return np.float32 if item["dtype"].startswith("float") else np.int32
 
 
-def settle_identifiers(path: Path) -> None:
+def _settle_identifiers(path: Path) -> None:
     """Replace the random identifiers in a package's manifest by ones that follow from the items' paths."""
     document = json.loads(path.read_text())
     items = document["itemInfoEntries"]
@@ -97,26 +97,28 @@ def settle_identifiers(path: Path) -> None:
     path.write_text(json.dumps(document, indent=4, sort_keys=True))
 
 
-def describe_package(package: Path) -> dict[str, Any]:
+def _describe_package(package: Path) -> dict[str, Any]:
     """Return inputs and outputs of a package, counts of the types of its weights and activations, and of operators."""
     spec = ct.models.MLModel(str(package), skip_model_load=True).get_spec()
     weights, values, operators = {}, {}, {}
     for function in spec.mlProgram.functions.values():
         for block in function.block_specializations.values():
             for operation in block.operations:
-                count_operation(operation, weights, values, operators)
+                _count_operation(operation, weights, values, operators)
     sides = {
-        side: [describe_feature(item) for item in getattr(spec.description, side[:-1])]
+        side: [_describe_feature(item) for item in getattr(spec.description, side[:-1])]
         for side in ("inputs", "outputs")
     }
     return {**sides, "weights": weights, "values": values, "operators": operators}
 
 
-def count_operation(operation: Any, weights: dict[str, Any], values: dict[str, int], operators: dict[str, int]) -> None:
+def _count_operation(
+    operation: Any, weights: dict[str, Any], values: dict[str, int], operators: dict[str, int]
+) -> None:
     """Count one operation of an ML program; constants, also those unpacked on loading, are weights."""
     for value in operation.attributes.values():
         if operation.type == "const" or operation.type.startswith("constexpr"):
-            count_value(value, weights)
+            _count_value(value, weights)
     if operation.type == "const":
         return
     operators[operation.type] = operators.get(operation.type, 0) + 1
@@ -124,14 +126,14 @@ def count_operation(operation: Any, weights: dict[str, Any], values: dict[str, i
         for argument in operation.inputs.values():
             for binding in argument.arguments:
                 if binding.HasField("value"):
-                    count_value(binding.value, weights)
+                    _count_value(binding.value, weights)
         return
     for output in operation.outputs:
         dtype = _ELEMENT_TYPES[output.type.tensorType.dataType]
         values[dtype] = values.get(dtype, 0) + 1
 
 
-def count_value(value: Any, weights: dict[str, Any]) -> None:
+def _count_value(value: Any, weights: dict[str, Any]) -> None:
     """Count a stored tensor; scalars and texts are options of an operation, not weights."""
     kind = value.type.tensorType
     if kind.rank == 0 or _ELEMENT_TYPES.get(kind.dataType) in ("string", "bool"):
@@ -139,7 +141,7 @@ def count_value(value: Any, weights: dict[str, Any]) -> None:
     count_tensor(weights, _ELEMENT_TYPES[kind.dataType], count_elements(d.constant.size for d in kind.dimensions))
 
 
-def describe_feature(feature: Any) -> dict[str, Any]:
+def _describe_feature(feature: Any) -> dict[str, Any]:
     """Return name, dtype and shape of an input or output."""
     array = feature.type.multiArrayType
     kind = ct.proto.FeatureTypes_pb2.ArrayFeatureType.ArrayDataType.Name(array.dataType)

@@ -51,7 +51,7 @@ def describe_model(model: Any) -> dict[str, Any]:
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
         if kind == "Constant":
-            count_tensor(weights, dtype_of(node.output(0)), count_elements(node.output(0).get_shape()))
+            count_tensor(weights, _dtype_of(node.output(0)), count_elements(node.output(0).get_shape()))
             stored.add(node.get_name())
             continue
         operators[kind] = operators.get(kind, 0) + 1
@@ -60,7 +60,7 @@ def describe_model(model: Any) -> dict[str, Any]:
             stored.add(node.get_name())
         elif kind not in ("Parameter", "Result"):
             for output in node.outputs():
-                dtype = dtype_of(output)
+                dtype = _dtype_of(output)
                 values[dtype] = values.get(dtype, 0) + 1
     return {
         "inputs": [describe_tensor(item) for item in model.inputs],
@@ -74,10 +74,10 @@ def describe_model(model: Any) -> dict[str, Any]:
 def describe_tensor(port: Any) -> dict[str, Any]:
     """Return name, dtype and shape of an input or output; an open size is `?`."""
     shape = [item.get_length() if item.is_static else "?" for item in port.get_partial_shape()]
-    return {"name": port.get_any_name(), "dtype": dtype_of(port), "shape": shape}
+    return {"name": port.get_any_name(), "dtype": _dtype_of(port), "shape": shape}
 
 
-def dtype_of(port: Any) -> str:
+def _dtype_of(port: Any) -> str:
     """Return numpy's name of the element type of a port."""
     name = port.get_element_type().get_type_name() or "unknown"
     return _ELEMENT_TYPES.get(name, name)

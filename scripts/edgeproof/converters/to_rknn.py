@@ -32,7 +32,7 @@ def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
         require(toolkit, "config", **options)
         shapes = {key: spec[key] for key in ("inputs", "input_size_list") if key in spec}
         require(toolkit, "load_onnx", model=spec["model"], **shapes)
-        dataset = write_dataset(spec["calibration"], out) if quantised else None
+        dataset = _write_dataset(spec["calibration"], out) if quantised else None
         require(toolkit, "build", do_quantization=quantised, dataset=dataset)
         require(toolkit, "export_rknn", str(out / "model.rknn"))
     finally:
@@ -50,7 +50,7 @@ def require(toolkit: Any, step: str, *arguments: Any, **options: Any) -> None:
         raise ConversionError("conversion_failed", f"rknn-toolkit2 {step} returned {code}")
 
 
-def write_dataset(calibration: "dict[str, Any]", out: Path) -> str:
+def _write_dataset(calibration: "dict[str, Any]", out: Path) -> str:
     """Write the first samples of a calibration set as .npy files; return the path of the list that the toolkit reads.
 
     The list has a line per sample with the files of all inputs, in the order of the set, which is the model's.

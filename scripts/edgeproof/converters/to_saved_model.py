@@ -44,10 +44,10 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     split_sums(prepared)
     pad_before_pools(prepared)
     onnx.save(prepared, spec["model"])
-    keras = run_onnx2tf(spec["model"], out, model)
+    keras = _run_onnx2tf(spec["model"], out, model)
     folder = out / "saved_model"
-    call_tool("TensorFlow", lambda: write_saved_model(keras, folder))
-    interface = match_interface(reference, model, tf.saved_model.load(str(folder)).signatures["serving_default"])
+    call_tool("TensorFlow", lambda: _write_saved_model(keras, folder))
+    interface = _match_interface(reference, model, tf.saved_model.load(str(folder)).signatures["serving_default"])
     pack_folder(folder, out / "model.zip", leave_out=["fingerprint.pb"])  # differs in every run and has no use
     return {"artifact": "model.zip", "interface": interface}
 
@@ -73,7 +73,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
 
 
-def run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
+def _run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
     """Return the Keras model that onnx2tf makes from the file `path`, which holds `model`."""
     dynamic = any(
         not dim.HasField("dim_value") for value in list_inputs(model) for dim in value.type.tensor_type.shape.dim[:1]
@@ -100,7 +100,7 @@ def run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
         raise
 
 
-def write_saved_model(keras: Any, folder: Path) -> None:
+def _write_saved_model(keras: Any, folder: Path) -> None:
     """Write a Keras model with one endpoint, `serving_default`; coremltools refuses a SavedModel with two."""
     signature = [tf.TensorSpec(item.shape, item.dtype, f"input_{n}") for n, item in enumerate(keras.inputs)]
 
@@ -114,7 +114,7 @@ def write_saved_model(keras: Any, folder: Path) -> None:
         archive.write_out(str(folder))
 
 
-def match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> dict[str, Any]:
+def _match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> dict[str, Any]:
     """Return which tensors of a SavedModel correspond to those of the ONNX model: `{"inputs", "outputs"}`.
 
     Each entry: `source` (name in the ONNX model), `name` (in the signature), `axes` (the source's axes in the order of
@@ -123,7 +123,7 @@ def match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> d
     """
     wanted = {value.name: value for value in list_inputs(model)}
     random, feed, given, inputs = np.random.RandomState(0), {}, {}, []
-    taken = sort_numbered(signature.structured_input_signature[1])
+    taken = _sort_numbered(signature.structured_input_signature[1])
     if len(taken) != len(wanted):
         raise ConversionError("conversion_failed", f"the SavedModel has {len(taken)} inputs, the source {len(wanted)}")
     for item, (name, tensor) in zip(reference.get_inputs(), taken, strict=True):
@@ -138,13 +138,13 @@ def match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> d
         feed[item.name], given[name] = value, tf.constant(np.transpose(value, axes))
         inputs.append({"source": item.name, "name": name, "axes": axes, **describe(value, axes)})
     expected = reference.run(None, feed)
-    actual = sort_numbered(signature(**given))
+    actual = _sort_numbered(signature(**given))
     if len(actual) != len(expected):
         text = f"the SavedModel has {len(actual)} outputs, the source {len(expected)}"
         raise ConversionError("conversion_failed", text)
     outputs = []
     for item, left, (name, right) in zip(reference.get_outputs(), expected, actual, strict=True):
-        axes = find_axes(item.name, left, right.numpy())
+        axes = _find_axes(item.name, left, right.numpy())
         outputs.append({"source": item.name, "name": name, "axes": axes, **describe(left, axes)})
     return {"inputs": inputs, "outputs": outputs}
 
@@ -154,7 +154,7 @@ def describe(array: np.ndarray, axes: Sequence[int]) -> dict[str, Any]:
     return {"shape": [array.shape[axis] for axis in axes], "dtype": array.dtype.name}
 
 
-def find_axes(name: str, expected: np.ndarray, actual: np.ndarray) -> list[int]:
+def _find_axes(name: str, expected: np.ndarray, actual: np.ndarray) -> list[int]:
     """Return the order of axes that turns `expected` into `actual`; where several shapes fit, the values decide."""
     best = None
     for axes in itertools.permutations(range(expected.ndim)) if expected.ndim <= 5 else [tuple(range(expected.ndim))]:
@@ -173,7 +173,7 @@ def find_axes(name: str, expected: np.ndarray, actual: np.ndarray) -> list[int]:
     return best[1]
 
 
-def sort_numbered(tensors: dict[str, Any]) -> list[tuple[str, Any]]:
+def _sort_numbered(tensors: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return the items of `{name_0: …, name_1: …}` in order of their numbers."""
     return sorted(tensors.items(), key=lambda item: int(item[0].rsplit("_", 1)[-1]))
 

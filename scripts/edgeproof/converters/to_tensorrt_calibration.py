@@ -32,7 +32,7 @@ def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
     major = int(tensorrt.__version__.split(".")[0])
     flags = 0 if major >= 10 else 1 << int(tensorrt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
     network = builder.create_network(flags)
-    parse_model(network, logger, spec["model"])
+    _parse_model(network, logger, spec["model"])
     config = builder.create_builder_config()
     config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, spec["workspace_mb"] << 20)
     config.set_flag(tensorrt.BuilderFlag.INT8)
@@ -42,8 +42,8 @@ def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
             profile.set_shape(name, shape, shape, shape)
         config.add_optimization_profile(profile)
         config.set_calibration_profile(profile)
-    with open_samples(spec["calibration"]["path"], spec["calibration"]["samples"]) as samples:
-        calibrator = make_calibrator(spec["method"], samples, Memory())
+    with _open_samples(spec["calibration"]["path"], spec["calibration"]["samples"]) as samples:
+        calibrator = _make_calibrator(spec["method"], samples, Memory())
         config.int8_calibrator = calibrator
         made = call_tool("TensorRT", lambda: builder.build_serialized_network(network, config))
     if made is None or not calibrator.cache:
@@ -52,7 +52,7 @@ def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
     return {"artifact": "calibration.cache", "version": tensorrt.__version__, "samples": calibrator.count}
 
 
-def parse_model(network: Any, logger: Any, path: "str | Path") -> None:
+def _parse_model(network: Any, logger: Any, path: "str | Path") -> None:
     """Read an ONNX file into a network; ConversionError with the parser's messages if it cannot."""
     parser = tensorrt.OnnxParser(network, logger)
     with open(path, "rb") as stream:
@@ -62,7 +62,7 @@ def parse_model(network: Any, logger: Any, path: "str | Path") -> None:
 
 
 @contextlib.contextmanager
-def open_samples(path: "str | Path", count: int) -> "Iterator[Iterator[dict[str, Any]]]":
+def _open_samples(path: "str | Path", count: int) -> "Iterator[Iterator[dict[str, Any]]]":
     """Yield an iterator over the first `count` samples of a calibration set, as `{input: array (1, ...)}`."""
     with zipfile.ZipFile(path) as archive, contextlib.ExitStack() as stack:
         columns = {}
@@ -85,7 +85,7 @@ def open_samples(path: "str | Path", count: int) -> "Iterator[Iterator[dict[str,
         yield draw()
 
 
-def make_calibrator(method: str, samples: "Iterator[dict[str, Any]]", memory: Any) -> Any:
+def _make_calibrator(method: str, samples: "Iterator[dict[str, Any]]", memory: Any) -> Any:
     """Return TensorRT's calibrator over the samples. It counts them and keeps the cache that TensorRT makes."""
     base = tensorrt.IInt8EntropyCalibrator2 if method == "entropy" else tensorrt.IInt8MinMaxCalibrator
 
@@ -117,7 +117,7 @@ class Memory:
     """Arrays on the GPU, one buffer per name."""
 
     def __init__(self) -> None:
-        self._library, self._places = load_cudart(), {}
+        self._library, self._places = _load_cudart(), {}
 
     def put(self, name: str, array: Any) -> int:
         """Copy an array to the GPU and return its address there."""
@@ -136,7 +136,7 @@ class Memory:
             raise RuntimeError(f"{call} returned {code}")
 
 
-def load_cudart() -> Any:
+def _load_cudart() -> Any:
     """Return CUDA's runtime library; OSError if there is none."""
     for name in filter(None, (ctypes.util.find_library("cudart"), *_LIBRARIES)):
         with contextlib.suppress(OSError):

@@ -30,10 +30,10 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """
     folder = unpack(spec["saved_model"], out / "saved_model")
     converter = call_tool("TensorFlow", lambda: tf.lite.TFLiteConverter.from_saved_model(str(folder)))
-    set_precision(converter, spec)
-    floats = KEPT_FLOAT & list_operators(folder) if spec["precision"] == "int8" else set()
+    _set_precision(converter, spec)
+    floats = KEPT_FLOAT & _list_operators(folder) if spec["precision"] == "int8" else set()
     if floats and not spec["options"]["quantised_io"]:
-        data = call_tool("TFLiteConverter", lambda: convert_selectively(converter, floats))
+        data = call_tool("TFLiteConverter", lambda: _convert_selectively(converter, floats))
     else:
         data = call_tool("TFLiteConverter", converter.convert)
     path = out / "artifact.tflite"
@@ -43,7 +43,7 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     return {"artifact": path.name, "opset": None, **describe_model(data)}
 
 
-def set_precision(converter: Any, spec: dict[str, Any]) -> None:
+def _set_precision(converter: Any, spec: dict[str, Any]) -> None:
     """Set a TFLiteConverter's options for a precision.
 
     With `int8` a model converts only if all activations are integers.
@@ -61,7 +61,7 @@ def set_precision(converter: Any, spec: dict[str, Any]) -> None:
             converter.inference_input_type = converter.inference_output_type = tf.int8
 
 
-def convert_selectively(converter: Any, floats: set[str]) -> bytes:
+def _convert_selectively(converter: Any, floats: set[str]) -> bytes:
     """Return an int8 model in which the operators `floats` stay float; the converter alone cannot do this."""
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=sorted(floats))
     debugger = tf.lite.experimental.QuantizationDebugger(
@@ -70,7 +70,7 @@ def convert_selectively(converter: Any, floats: set[str]) -> bytes:
     return debugger.get_nondebug_quantized_model()
 
 
-def list_operators(folder: Path) -> set[str]:
+def _list_operators(folder: Path) -> set[str]:
     """Return the names of all operators in a SavedModel, in capitals as in TFLite."""
     graph = tf.saved_model.load(str(folder)).signatures["serving_default"].graph.as_graph_def()
     functions = [node for function in graph.library.function for node in function.node_def]
@@ -89,7 +89,7 @@ def describe_model(data: bytes) -> dict[str, Any]:
     """Return inputs and outputs of a file, counts of the types of its weights and activations, and of operators."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
     weights, values, operators = {}, {}, {}
-    names = [find_operator(code) for code in model.operatorCodes]
+    names = [_find_operator(code) for code in model.operatorCodes]
     for graph in model.subgraphs:
         produced = set()
         for operator in graph.operators:
@@ -100,7 +100,7 @@ def describe_model(data: bytes) -> dict[str, Any]:
             dtype = _ELEMENT_TYPES[tensor.type]
             data_of = model.buffers[tensor.buffer].data
             if data_of is not None and len(data_of):
-                count_tensor(weights, dtype, count_elements(shape_of(tensor)))
+                count_tensor(weights, dtype, count_elements(_shape_of(tensor)))
             elif index in produced:
                 values[dtype] = values.get(dtype, 0) + 1
     main_graph = model.subgraphs[0]
@@ -111,7 +111,7 @@ def describe_model(data: bytes) -> dict[str, Any]:
     return {**sides, "weights": weights, "values": values, "operators": operators}
 
 
-def find_operator(code: Any) -> str:
+def _find_operator(code: Any) -> str:
     """Return the name of an operator code; files from before 2020 have small codes in a field of one byte."""
     if code.customCode:
         return code.customCode.decode()
@@ -120,10 +120,10 @@ def find_operator(code: Any) -> str:
 
 def describe_tensor(tensor: Any) -> dict[str, Any]:
     """Return name, dtype and shape of a tensor."""
-    return {"name": tensor.name.decode(), "dtype": _ELEMENT_TYPES[tensor.type], "shape": shape_of(tensor)}
+    return {"name": tensor.name.decode(), "dtype": _ELEMENT_TYPES[tensor.type], "shape": _shape_of(tensor)}
 
 
-def shape_of(tensor: Any) -> list[int]:
+def _shape_of(tensor: Any) -> list[int]:
     """Return the shape of a tensor."""
     return [int(size) for size in tensor.shape] if tensor.shape is not None else []
 

@@ -21,20 +21,20 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     model = onnx.load(spec["model"])
     refuse_unsupported(model)
     weights = {item.name for item in model.graph.initializer}
-    inputs = [describe_value(value) for value in model.graph.input if value.name not in weights]
-    outputs = [describe_value(value) for value in model.graph.output]
+    inputs = [_describe_value(value) for value in model.graph.input if value.name not in weights]
+    outputs = [_describe_value(value) for value in model.graph.output]
     module = call_tool("onnx2torch", lambda: convert_to_torch(model)).eval()
-    examples = tuple(make_example(item) for item in inputs)
+    examples = tuple(_make_example(item) for item in inputs)
     with torch.inference_mode(False), torch.no_grad():
         traced = call_tool("torch.jit.trace", lambda: torch.jit.trace(module, examples, check_trace=False))
     interface = {side: [item["name"] for item in items] for side, items in (("inputs", inputs), ("outputs", outputs))}
     path = out / "artifact.pt"
     extra = {"interface.json": json.dumps(interface, sort_keys=True)}
-    torch.jit.save(forget_sources(traced), str(path), _extra_files=extra)
-    return {"artifact": path.name, "opset": None, "inputs": inputs, "outputs": outputs, **count_parts(traced)}
+    torch.jit.save(_forget_sources(traced), str(path), _extra_files=extra)
+    return {"artifact": path.name, "opset": None, "inputs": inputs, "outputs": outputs, **_count_parts(traced)}
 
 
-def forget_sources(traced: Any) -> Any:
+def _forget_sources(traced: Any) -> Any:
     """Return a traced module without the source lines of its operators, which refer to this machine's Python files.
 
     They are in files of the archive that a module loads without, and their bytes depend on paths of this machine.
@@ -62,20 +62,20 @@ def refuse_unsupported(model: onnx.ModelProto) -> None:
     refuse_nodes(missing, "onnx2torch has no converter for it")
 
 
-def describe_value(value: Any) -> dict[str, Any]:
+def _describe_value(value: Any) -> dict[str, Any]:
     """Return name, dtype and shape of an input or output."""
     kind = value.type.tensor_type
     shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in kind.shape.dim]
     return {"name": value.name, "dtype": onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, "shape": shape}
 
 
-def make_example(item: dict[str, Any]) -> Any:
+def _make_example(item: dict[str, Any]) -> Any:
     """Return a seeded tensor for tracing; symbolic sizes are 1, as in a run."""
     shape = [size if isinstance(size, int) else 1 for size in item["shape"]]
     return torch.from_numpy(np.random.RandomState(0).rand(*shape).astype(item["dtype"]))
 
 
-def count_parts(traced: Any) -> dict[str, Any]:
+def _count_parts(traced: Any) -> dict[str, Any]:
     """Return counts of the types of a module's weights and activations (as traced), and of its operators."""
     weights, values, operators = {}, {}, {}
     for tensor in (*traced.parameters(), *traced.buffers()):

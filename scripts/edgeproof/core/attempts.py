@@ -155,7 +155,9 @@ def read_record(folder: FilePath) -> Json:
 
 
 def keep_file(source: FilePath, destination: FilePath) -> None:
-    """Put a file into the store, or from it into its place: as a hard link where there are such, else as a copy."""
+    """Put a file into the store of attempts, or from it into its place: as a hard link where there are such, else as a
+    copy.
+    """
     source, destination = Path(source), Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     beside = destination.with_name(f".{destination.name}.{os.getpid()}.part")

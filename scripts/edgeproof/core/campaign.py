@@ -89,13 +89,15 @@ class Campaign(NamedTuple):
 
 
 def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
-    """Return {name: document} of one configuration folder (kind: a key of CATALOGUES)."""
+    """Read one catalogue that campaigns draw on (kind: a key of CATALOGUES): {name: document}."""
     folder = Path(root) / CATALOGUES[kind]
     return {path.stem: _read_entry(path, kind) for path in list_entries(folder)}
 
 
 def list_entries(folder: Path) -> list[Path]:
-    """Return the YAML files of a configuration folder, sorted; not Emacs's locks (`.#x.yaml`) or macOS's `._x.yaml`."""
+    """Return the YAML files of a catalogue that campaigns draw on, sorted; not Emacs's locks (`.#x.yaml`) or macOS's
+    `._x.yaml`.
+    """
     return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
 
 
@@ -157,12 +159,16 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Return a regular expression that matches these names and nothing else; with no name it matches nothing."""
+    """Return a regular expression for a wildcard that takes these names of a campaign and nothing else; with no name it
+    matches nothing.
+    """
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def builder_of(preset: Mapping[str, Any], device: str) -> str:
-    """Return who builds an artifact: `host`, or the device's name when the preset builds where it runs."""
+    """Return who builds the artifact of a campaign's cell: `host`, or the device where the preset builds where it
+    runs.
+    """
     return "host" if preset["built"] == "host" else device
 
 

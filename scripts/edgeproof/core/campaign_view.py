@@ -26,7 +26,7 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
 
 
 def build_parser() -> CommandParser:
-    """Return the parser of this verb."""
+    """Return the parser of `edgeproof campaign`, which shows a campaign."""
     parser = add_json(CommandParser(prog="edgeproof campaign", description=_DESCRIPTION))
     parser.add_argument("files", nargs="*", metavar="CAMPAIGN", help=f"campaign files, laid over {BASE} in this order")
     parser.add_argument(
@@ -36,7 +36,7 @@ def build_parser() -> CommandParser:
 
 
 def list_campaign_files(root: Path) -> list[str]:
-    """Return the campaign files of a repository, for completion."""
+    """Return the names that `edgeproof campaign` takes, for completion: campaign files of a repository."""
     return [str(path.relative_to(root)) for path in list_entries(root / "config")]
 
 

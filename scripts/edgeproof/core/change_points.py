@@ -118,7 +118,9 @@ def split_series(logs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def simulate_critical(points: int, series: int = 40_000, seed: int = 6) -> float:
-    """Return the critical value for series of `points` points, as described at the top of this module."""
+    """Return the critical value of the test for a change point in series of `points` points, as described at the top of
+    this module.
+    """
     generator = np.random.default_rng(seed)
     worst = 0.0
     for correlation in (0.0, 0.3):

@@ -20,7 +20,7 @@ from .world_errors import describe_world_error
 Main = Callable[[list[str]], int | None]
 
 
-def code_of_signal(number: int) -> int:
+def exit_code_of_signal(number: int) -> int:
     """Return the exit code of a process that a signal ended, as a shell reports it (143 for SIGTERM)."""
     return 128 + number
 
@@ -69,7 +69,7 @@ def run_program(main: Main) -> NoReturn:
     except BrokenPipeError:
         if not _is_unread():
             raise
-        code = code_of_signal(signal.SIGPIPE)  # the reader of our output (`| head`) has stopped reading
+        code = exit_code_of_signal(signal.SIGPIPE)  # the reader of our output (`| head`) has stopped reading
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     sys.stderr.flush()
@@ -77,7 +77,7 @@ def run_program(main: Main) -> NoReturn:
 
 
 def _end_by_signal(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(code_of_signal(number))
+    raise SystemExit(exit_code_of_signal(number))
 
 
 def _is_unread() -> bool:

@@ -9,7 +9,7 @@ Mark = tuple[int, int, int] | None  # of a file: inode, time of change in ns, si
 
 
 def mark_file(path: str | Path) -> Mark:
-    """Return what tells whether a file is written again: compared for being equal, never for being later."""
+    """Return what tells whether this run writes a file again, so that last words are not an earlier run's."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -18,7 +18,9 @@ def mark_file(path: str | Path) -> Mark:
 
 
 def read_if_new(path: str | Path, before: Mark) -> str:
-    """Return the text of a file that was written since `before` was taken of it, else an empty text."""
+    """Return the text of a file for the last words, if it was written since `before` was taken of it, else an empty
+    text.
+    """
     return "" if mark_file(path) in (None, before) else Path(path).read_text(errors="replace").strip()
 
 
@@ -40,7 +42,7 @@ def compose_closing(gate: str, failures: Sequence[str]) -> list[str]:
 
 
 def shorten_list(lines: Sequence[str], most: int, rest: str) -> list[str]:
-    """Return at most `most` lines, the last of which counts those left out."""
+    """Return at most `most` lines of the last words; the last one counts those left out."""
     if len(lines) <= most:
         return list(lines)
     return [*lines[: most - 1], f"  … and {len(lines) - most + 1} {rest}"] if most > 0 else []

@@ -71,7 +71,9 @@ class MeasuringProtocol(TypedDict):
     block_pairs: NotRequired[int]
     block_seconds: NotRequired[float]
     pair_seconds: NotRequired[float]
-    repeats_when_unstable: NotRequired[int]
+    sessions: NotRequired[int]
+    width: NotRequired[float]
+    load: NotRequired[dict[str, float]]
 
 
 class Arm(TypedDict):

@@ -28,7 +28,9 @@ _WEIGHTS: list[float] = _RULE[1].tolist()
 
 
 def normal_cdf(x: float) -> float:
-    """Return P(Z <= x) of the standard normal, accurate in relative terms in the lower tail."""
+    """Return the distribution function P(Z <= x) of the standard normal, accurate in relative terms in the lower
+    tail.
+    """
     return 0.5 * math.erfc(-x / math.sqrt(2))
 
 
@@ -67,7 +69,8 @@ def binomial_cdf(successes: int, trials: int, probability: float) -> float:
 
 
 def student_t_tail(x: float, dof: float) -> float:
-    """Return P(T > x) of Student's t with `dof` > 0 degrees of freedom (not necessarily an integer).
+    """Return the tail P(T > x) of Student's t distribution with `dof` > 0 degrees of freedom (not necessarily an
+    integer).
 
     Accurate in relative terms in the upper tail.
 

@@ -100,14 +100,18 @@ def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
 
 
 def digest_json(value: Any) -> str:
-    """Return the sha256 of the canonical form of a JSON value: keys sorted, no spaces, UTF-8."""
+    """Return the digest that seals a document: sha256 of the canonical form of a JSON value, keys sorted, no spaces,
+    UTF-8.
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return sha256_bytes(text.encode())
 
 
 @functools.cache
 def load_schema(kind: str) -> Json:
-    """Return the JSON Schema of one kind of document; `preset#snapshot`: the part `snapshot` of its `$defs`."""
+    """Return the JSON Schema that documents of one kind are checked by; `preset#snapshot`: the part `snapshot` of its
+    `$defs`.
+    """
     name, _, part = kind.partition("#")
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
     return {**schema["$defs"][part], "$defs": schema["$defs"]} if part else schema
@@ -120,7 +124,7 @@ def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def read_text(path: FilePath) -> str:
-    """Return the text of a file; UserError if it cannot be read or is not UTF-8."""
+    """Return the text of a document; UserError if it cannot be read or is not UTF-8."""
     try:
         return current_reader().read(path).decode()
     except UnicodeDecodeError as error:

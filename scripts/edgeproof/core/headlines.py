@@ -153,6 +153,11 @@ def state_confidence(fraction: float, confidence: float = 0.95) -> float:
     return confidence if fraction <= _LAST_WELL_COVERED else round(1 - 2 * (1 - confidence), 12)
 
 
+def confidence_to_state(fraction: float, stated: float) -> float:
+    """Return the confidence at which to make an interval for the percentile at `fraction` so that `stated` holds."""
+    return stated if fraction <= _LAST_WELL_COVERED else 1 - (1 - stated) / 2
+
+
 @dataclass(frozen=True)
 class _Calls:
     """Distinct times of all processes, ascending, and over processes the moments of the shares of calls beyond them.

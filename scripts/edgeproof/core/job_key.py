@@ -14,7 +14,7 @@ _RESULTS = "results"
 
 
 def record_key(key: JobKey) -> None:
-    """Write the key of a job whose file is there; nothing where it made none."""
+    """Keep the key of a job beside the digest of the file that it made; nothing where it made none."""
     if Path(key.made).is_file():
         text = json.dumps({"sha256": sha256_file(key.made), "parts": key.parts}, indent=1, ensure_ascii=False)
         atomic_write(place_of(key.made), text + "\n")
@@ -32,7 +32,7 @@ def read_key(made: FilePath) -> Json | None:
 
 
 def place_of(made: FilePath) -> Path:
-    """Return where the key of a file below `results/` is kept; `made` may be absolute."""
+    """Return where the job's key of a file below `results/` is kept (`results/keys/`); `made` may be absolute."""
     parts = Path(made).parts
     at = len(parts) - 1 - parts[::-1].index(_RESULTS) if _RESULTS in parts else -1
     below = Path(*parts[at + 1 :])

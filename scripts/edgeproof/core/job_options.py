@@ -19,7 +19,9 @@ class JobKey(NamedTuple):
 
 
 def take_key(argv: Sequence[str]) -> tuple[list[str], JobKey | None]:
-    """Return (the options of the script, its key); None where the command line has none."""
+    """Turn `--key` of a job's command line into the options of its script: return (options, key), None where it has
+    none.
+    """
     words = list(argv)
     if "--key" not in words or "--made" not in words:
         return words, None

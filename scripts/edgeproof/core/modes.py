@@ -68,7 +68,8 @@ class ProcessLevels:
 
 
 def bound_rare_starts(starts: int) -> float:
-    """Return the share of starts that may behave otherwise though `starts` of them do not show it, at 95 %.
+    """Return how rare a mode must be to stay unseen: the share of starts that may behave otherwise though `starts` of
+    them do not show it, at 95 %.
 
     1 - 0.05^(1/n): a kind of start that is more frequent is among n starts with probability 0.95. 53 % for 4 starts,
     26 % for 10.

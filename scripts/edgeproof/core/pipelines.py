@@ -16,7 +16,7 @@ _EVALUATION = 64
 
 
 def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
-    """Return {model name: entry of the model catalogue} of all stages that are cut from a model.
+    """Return {model name: entry of the model catalogue} of all stages that these pipelines cut from a model.
 
     `pipelines`: {name: document}.
     """
@@ -35,7 +35,7 @@ def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def name_stage_model(pipeline: str, document: Json, number: int) -> str:
-    """Return the name of the model that stage `number` (from 0) runs."""
+    """Return the name that a pipeline gives to the model of its stage `number` (from 0)."""
     stage = document["stages"][number]
     return stage.get("model") or f"{pipeline}-{number + 1:02d}-{stage['name']}"
 
@@ -47,7 +47,7 @@ def list_cut_points(document: Json, number: int) -> tuple[list[str] | None, list
 
 
 def count_stage_samples(document: Json) -> dict[str, int]:
-    """Return {evaluation, calibration}: how many samples of the whole model become samples of its stages.
+    """Return a pipeline's {evaluation, calibration}: how many samples of the whole model become samples of its stages.
 
     Activations are large, so only int8 gets a whole calibration set; the other precisions get one sample.
     """

@@ -25,11 +25,13 @@ def child_environment(interpreter: str | os.PathLike[str], changes: Mapping[str,
 
 
 def shell_prefix() -> str:
-    """Return the shell text after which `python script.py` is as in `child_environment` (it finds edgeproof itself)."""
+    """Return the shell text that gives child processes the environment of `child_environment`, as a prefix of rules'
+    commands.
+    """
     return f"unset {' '.join(FOREIGN)}; export PYTHONNOUSERSITE=1; "
 
 
 def drop_foreign_paths() -> None:
-    """Take what PYTHONPATH has put on this process's search path off it."""
+    """Take what a foreign PYTHONPATH has put on this process's search path off it."""
     foreign = {os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") not in foreign - {str(SCRIPTS)}]

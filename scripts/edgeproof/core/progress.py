@@ -143,7 +143,7 @@ def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration as people say it: `40 s`, `12 min`, `3 h 05 min`."""
+    """Return how long the progress line says something takes, as people say it: `40 s`, `12 min`, `3 h 05 min`."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

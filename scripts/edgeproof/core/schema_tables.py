@@ -38,7 +38,7 @@ class Key(NamedTuple):
 
 
 def render_page(text: str) -> str:
-    """Return the page with everything below the mark rendered again."""
+    """Return `config/README.md` with the tables of the schemas, below its mark, rendered again."""
     head = text.split(_MARK)[0]
     return head + _MARK + "\n" + "".join(f"\n## {title}\n\n{render_table(kind)}" for kind, title in _PAGES.items())
 
@@ -54,7 +54,9 @@ def render_table(kind: str) -> str:
 
 
 def list_keys(kind: str) -> list[Key]:
-    """Return every key that a configuration file of this kind may have, in the schema's order, variants joined."""
+    """Return the rows of a schema's table: every key that a configuration file of this kind may have, in order,
+    variants joined.
+    """
     schema = load_schema(kind)
     joined: dict[tuple[str, str, bool, str], tuple[str, ...]] = {}
     for key in _walk(schema, schema, "", ()):

@@ -3,7 +3,7 @@
 Everything here follows from the catalogues and the checked campaign alone, so it is tested without Snakemake.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .campaign import DEFAULT_MARGIN, Campaign, Comparison
@@ -24,6 +24,8 @@ from .pipelines import list_cells
 from .stages import Stages
 
 _OF_PAIRS = ("block_pairs", "block_seconds", "pair_seconds")  # keys of a protocol that no run looks at
+_OF_RUNS = ("sessions", "width", "load")  # and those that no pair looks at
+_AMOUNTS = ("description", "pairs", "seconds")
 
 
 class Targets:
@@ -40,12 +42,15 @@ class Targets:
 
     def run_protocol(self) -> Json:
         """Return what of the campaign's protocol decides a run."""
-        return {key: value for key, value in self.pair_protocol().items() if key not in _OF_PAIRS}
+        return self._select(_OF_PAIRS)
 
     def pair_protocol(self) -> Json:
         """Return what of the campaign's protocol decides pairs, their number and time left out."""
+        return self._select(_OF_RUNS)
+
+    def _select(self, without: Sequence[str]) -> Json:
         protocol = self.protocols[self.campaign.protocol]
-        kept = {key: value for key, value in protocol.items() if key not in ("description", "pairs", "seconds")}
+        kept = {key: value for key, value in protocol.items() if key not in (*_AMOUNTS, *without)}
         return {"name": self.campaign.protocol, **kept}
 
     def calibration_plan(self) -> Json:

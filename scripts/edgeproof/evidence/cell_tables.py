@@ -17,6 +17,7 @@ from edgeproof.core.formatting import (
     format_percent,
     format_range,
     format_signed,
+    plural,
     shorten_digest,
 )
 from edgeproof.core.summary import PERCENTILES
@@ -55,18 +56,30 @@ def describe_cells(cells: list[CellEvidence]) -> list[Json]:
 
 
 def list_reasons(item: CellEvidence) -> list[str]:
-    """Return why a cell is not ok, one line per reason and per failed stability test, and how often it was measured."""
-    stability, before = item.result["stability"], item.result["unstable_before"]
-    if item.result["status"] != "unstable":
-        repeats = [f"measured {len(before) + 1} times, unstable before the last"] if before else []
-        return [*item.verdict["reasons"], *repeats]
-    tests = [_name_test(reason) for reason in stability["reasons"]]
-    return [*tests, *(reason for reason in item.verdict["reasons"] if not reason.startswith("unstable: "))]
+    """Return why a cell is not ok, one line per reason, and the labels of its headline that need a sentence."""
+    labels = [
+        f"{entry['label'].replace('_', ' ')}: {entry['message']}"
+        for entry in item.result["labels"]
+        if entry["label"] != "random_inputs"  # the note beside the headline says it all
+    ]
+    return [*item.verdict["reasons"], *labels]
 
 
-def _name_test(reason):
-    name, _, detail = reason.partition(": ")
-    return f"{name.replace('_', ' ')}: {detail}"
+def describe_basis(result: Json, unit: str, factor: float) -> str | None:
+    """Return what the interval of a headline is over, and how it was measured; None without a latency."""
+    latency, sessions = result["latency"], result["sessions"]
+    if latency is None:
+        return None
+    both = " and ".join(format_number(entry["latency"]["median_ms"] * factor, 4) for entry in sessions)
+    words = {
+        "session": "within this session",
+        "two sessions": f"two sessions: {both}{SPACE}{unit}",
+        "sessions": f"over {len(sessions)} sessions",
+    }
+    notes = [words[latency["basis"]]]
+    notes += ["sustained"] if result["protocol"]["requested"].get("load") else []
+    notes += ["random inputs"] if result["inputs"]["kind"] == "random" else []
+    return ", ".join(notes)
 
 
 def describe_percentiles(cells: list[CellEvidence]) -> Json:
@@ -177,6 +190,7 @@ def _describe_cell(item, unit, factor):
         "simulated": result["provenance"] == "simulated",
         "latency": value and f"{value}{SPACE}{unit}",
         "interval": interval,
+        "basis": describe_basis(result, unit, factor),
         "throughput": _with_unit(format_number(result["throughput_per_s"]), "/s"),
         "cold": _median_ms(cold),
         "load": _median_ms(load),
@@ -212,20 +226,29 @@ def _percentile_row(item, unit, factor):
         "anchor": anchor_of(item.cell),
         "label": label_of(item.cell),
         "samples": format_count(item.distribution.count),
+        "starts": _say_starts(entries["p50"]),
         "simulated": item.result["provenance"] == "simulated",
         "common": None,
         "entries": [],
     }
-    # All percentiles of an unstable run are withheld for the same reason, so it is given once.
+    # All percentiles of a run timed in bursts are withheld for the same reason, so it is given once.
     if all(entry["value_ms"] is None for entry in entries.values()):
-        unstable = item.result["status"] == "unstable"  # why, says the table of cells
-        row["common"] = "the run is unstable" if unstable else entries["p50"]["reason"]
+        row["common"] = entries["p50"]["reason"]
         return row
     for name in PERCENTILES:
-        value = entries[name]["value_ms"]
-        text = None if value is None else f"{format_number(value * factor, 4)}{SPACE}{unit}"
-        row["entries"].append({"name": name, "value": text, "reason": entries[name]["reason"]})
+        entry = entries[name]
+        text, interval = format_estimate(entry["value_ms"], entry["low_ms"], entry["high_ms"], factor)
+        row["entries"].append(
+            {"name": name, "value": text and f"{text}{SPACE}{unit}", "interval": interval, "reason": entry["reason"]}
+        )
     return row
+
+
+def _say_starts(entry):
+    """Return how many starts percentiles describe, and how rare a start may be missing; the same for all of a run."""
+    where = "" if entry["low_ms"] is not None else "in these "
+    missing = format_percent(entry["rare_starts"], 0)
+    return f"{where}{plural(entry['starts'], 'start')}; rarer than {missing} may be missing"
 
 
 def _describe_parity(item):

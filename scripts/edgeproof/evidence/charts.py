@@ -14,6 +14,7 @@ from .scales import fit_ratio_scale, fit_scale, place_ratio_ticks, place_ticks
 ROWS_PER_DRAWING = 60
 _CLOUD_HEIGHT = 26.0
 _PAIRS_REACH = 1.6  # single pairs widen an axis to at most this multiple of what intervals and margins need (log scale)
+_NO_INTERVAL = {"session": "no interval from one process", "two sessions": "no interval from two sessions"}
 _DOTS_TOP, _DOTS_HEIGHT = 42.0, 18.0
 
 
@@ -123,7 +124,7 @@ def _latency_row(item, scale, unit, factor):
     step = _DOTS_HEIGHT / max(1, len(medians) - 1)
     spread = f"{format_number(min(medians) * factor)} to {format_number(max(medians) * factor)} {unit}"
     confidence = format_limit(latency["confidence"], share=True)
-    bounds = f"{confidence} interval {interval} {unit}" if interval else "no interval from one process"
+    bounds = f"{confidence} interval {interval} {unit}" if interval else _NO_INTERVAL[latency["basis"]]
     return {
         "label": label_of(item.cell),
         "anchor": anchor_of(item.cell),
@@ -131,6 +132,7 @@ def _latency_row(item, scale, unit, factor):
         "precision": item.cell.precision,
         "device": item.cell.device,
         "state": result["status"],
+        "noisy": bool(latency["noisy"]),
         "simulated": result["provenance"] == "simulated",
         "value": f"{value}{SPACE}{unit}",
         "interval": interval,

@@ -31,7 +31,7 @@ from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.scenario.origins import check_origins
 from edgeproof.plans.verifier.verification import verify_plan
 from edgeproof.runs.paired_sessions import PairsSession
-from edgeproof.runs.raw_samples import read_samples
+from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
 
 from .gate import judge_cell, judge_plan
@@ -178,7 +178,7 @@ def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerat
     distribution = None
     if result["latency"] is not None:
         calls = [process["calls_per_sample"] for process in result["processes"]]
-        distribution = describe_distribution(read_samples(paths["samples"]), calls)
+        distribution = describe_distribution(list_processes(read_samples(paths["samples"])), calls)
     return CellEvidence(
         cell=cell,
         builder=builder,

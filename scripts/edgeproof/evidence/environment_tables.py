@@ -33,8 +33,10 @@ def describe_environments(cells: list[CellEvidence]) -> list[Json]:
     devices = []
     for name in dict.fromkeys(item.cell.device for item in cells):
         own = [item for item in cells if item.cell.device == name]
-        measured = [item for item in own if item.result["environment"]]
-        sessions = [_describe_session(item) for item in measured]
+        measured = [item for item in own if item.result["sessions"]]
+        sessions = [
+            _describe_session(item, number) for item in measured for number in range(len(item.result["sessions"]))
+        ]
         facts = _describe_facts(measured)
         columns = _present_columns(sessions)
         absent = [fact["name"] for fact in facts if fact["values"] is None]
@@ -83,8 +85,9 @@ def notice_changes(environment: Json, provenance: str = "measured") -> list[str]
 def _describe_facts(items):
     facts = []
     for label, key in _FACTS:
-        values = Counter(_value(item.result["environment"]["before"][key]) for item in items)
-        facts.append({"name": label, "values": _counted(values, len(items))})
+        states = [session["environment"]["before"] for item in items for session in item.result["sessions"]]
+        values = Counter(_value(state[key]) for state in states)
+        facts.append({"name": label, "values": _counted(values, len(states))})
     runtimes = Counter(f"{r['name']} {r['version']}" for r in (item.result["runtime"] for item in items) if r)
     providers = Counter(
         ", ".join(r["execution_providers_used"]) or None for r in (item.result["runtime"] for item in items) if r
@@ -105,12 +108,13 @@ def _counted(values, total):
     ]
 
 
-def _describe_session(item):
-    environment = item.result["environment"]
+def _describe_session(item, number):
+    session, several = item.result["sessions"][number], len(item.result["sessions"]) > 1
+    environment = session["environment"]
     before, after = environment["before"], environment["after"]
     return {
-        "label": f"{item.cell.model} · {label_of(item.cell)}",
-        "started": format_time(item.result["started_at_unix_s"]),
+        "label": f"{item.cell.model} · {label_of(item.cell)}" + (f", session {number + 1}" if several else ""),
+        "started": format_time(session["started_at_unix_s"]),
         "simulated": item.result["provenance"] == "simulated",
         "notices": notice_changes(environment, item.result["provenance"]),
         "values": {column["key"]: column["read"](environment, before, after) for column in _COLUMNS},

@@ -20,7 +20,7 @@ from .regression_gate import check_regressions
 from .stale import Stale, name_remedy
 from .wanted import CampaignSnapshot, GateSettings
 
-_TOLERABLE = ("unstable", "unsupported", "elsewhere")
+_TOLERABLE = ("throttled", "unsupported", "elsewhere")
 _TOLD = 8  # comparisons whose verdicts are printed
 _STALE = 10  # documents that are named; the rest are counted
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
@@ -38,7 +38,7 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
         reasons.append(_describe_verdict(result))
         failing = result["status"] not in tolerate
     if result["elsewhere"]:
-        reasons.append(_describe_machine(result["machine"]))
+        reasons.append(_describe_machine(_find_foreign_machine(result)))
         failing |= "elsewhere" not in tolerate
     if not _is_parity_fine(result, parity, tolerate):
         if parity["reason"]["message"] not in (result["reason"] or {}).get("message", ""):
@@ -196,7 +196,7 @@ def _list_tolerated(entries):
 
 
 def _count_passing(cells):
-    """Return "1 ok, 5 unstable"; a tolerated cell whose status is ok was measured elsewhere."""
+    """Return "1 ok, 5 throttled"; a tolerated cell whose status is ok was measured elsewhere."""
     words = [entry["status"] if entry["status"] != "ok" else "elsewhere" for entry in cells if entry["reasons"]]
     told = [f"{len(cells) - len(words)} ok", *(f"{words.count(word)} {word}" for word in dict.fromkeys(words))]
     return ", ".join(told)
@@ -205,6 +205,10 @@ def _count_passing(cells):
 def _describe_verdict(result):
     kind, status = result["reason"]["kind"].replace("_", " "), result["status"]
     return f"{status if kind == status else f'{status} ({kind})'}: {result['reason']['message']}"
+
+
+def _find_foreign_machine(result):
+    return next(session["machine"] for session in result["sessions"] if session["elsewhere"])
 
 
 def _describe_machine(machine):

@@ -136,8 +136,8 @@ def _describe_line(line, decision):
 
 
 def _shorten(reason):
-    """Return the reason of a criterion; why a run is unstable is said in the table of cells."""
-    return "the run is unstable" if reason.startswith("the run is unstable: ") else reason.replace("_", " ")
+    """Return the reason of a criterion."""
+    return reason.replace("_", " ")
 
 
 def _describe_interval(line):

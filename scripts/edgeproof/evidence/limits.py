@@ -17,7 +17,9 @@ def list_limits(evidence: Evidence) -> list[dict[str, str]]:
     found = [
         _say_simulated(cells, total),
         _say_without_number(cells, total),
-        _say_unstable(cells, total),
+        _say_noisy(cells, total),
+        _say_session(cells, total),
+        _say_random(cells, total),
         _say_elsewhere(cells, total),
         _say_wrong(cells),
         {
@@ -57,10 +59,22 @@ def _say_without_number(cells, total):
     )
 
 
-def _say_unstable(cells, total):
-    names = _names(item for item in cells if item.result["status"] == "unstable")
-    text = f"{_share(names, total)} unstable: {_list(names)}. Their medians are shown, but another run may give others."
-    return names and _limit("Unstable", text)
+def _say_noisy(cells, total):
+    names = _names(item for item in cells if any(entry["label"] == "noisy" for entry in item.result["labels"]))
+    text = f"{_share(names, total)} noisy: {_list(names)}. The intervals of their headlines are wide."
+    return names and _limit("Noisy", text)
+
+
+def _say_session(cells, total):
+    names = _names(item for item in cells if item.result["latency"] and item.result["latency"]["basis"] != "sessions")
+    text = f"{_share(names, total)} measured in one or two sessions: {_list(names)}. Another day may give others."
+    return names and _limit("One session", text)
+
+
+def _say_random(cells, total):
+    names = _names(item for item in cells if item.result["inputs"] and item.result["inputs"]["kind"] == "random")
+    text = f"{_share(names, total)} timed on random samples: {_list(names)}. Real inputs may take longer or shorter."
+    return names and _limit("Random samples", text)
 
 
 def _say_elsewhere(cells, total):

@@ -14,6 +14,7 @@ from edgeproof.core.formatting import (
     plural,
 )
 from edgeproof.core.layout import Cell
+from edgeproof.runs.conditions import first_snapshot
 
 from .calibrations import summarise_calibration
 from .charts import anchor_of, label_of
@@ -34,7 +35,7 @@ def describe_overview(evidence: Evidence) -> Json:
     unplaced = sum(item.verdict["state"] == "failing" for item in evidence.plans)
     worse = [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
     shut = failing or unplaced or worse or evidence.stale
-    moments = [item.result["started_at_unix_s"] for item in cells if item.result["started_at_unix_s"] is not None]
+    moments = [session["started_at_unix_s"] for item in cells for session in item.result["sessions"]]
     simulated = sum(item.result["provenance"] == "simulated" for item in cells)
     return {
         "campaign": evidence.campaign,
@@ -101,7 +102,7 @@ def _describe_devices(cells):
     devices = []
     for name in dict.fromkeys(item.cell.device for item in cells):
         own = [item.result for item in cells if item.cell.device == name]
-        snapshot = next((result["environment"]["before"] for result in own if result["environment"]), {})
+        snapshot = next(filter(None, map(first_snapshot, own)), {})
         words = [snapshot.get("board"), snapshot.get("cpu_model"), snapshot.get("machine")]
         devices.append(
             {"name": name, "words": ", ".join(dict.fromkeys(filter(None, words))) or own[0]["device"]["board"]}
@@ -126,12 +127,16 @@ def _describe_protocol(cells):
     return [
         {
             "name": name,
-            "words": f"{p['processes']} fresh processes, each at least {format_count(p['min_samples'])} samples and "
+            "words": f"{_name_processes(p['processes'])}, each at least {format_count(p['min_samples'])} samples and "
             f"{format_limit(p['min_seconds'])}{SPACE}s after {p['warmup_runs']} warm-up runs and "
             f"{format_limit(p['warmup_seconds'])}{SPACE}s",
         }
         for name, p in protocols.items()
     ]
+
+
+def _name_processes(count):
+    return "one fresh process" if count == 1 else f"{format_count(count)} fresh processes"
 
 
 def _describe_models(evidence):

@@ -15,7 +15,7 @@ from edgeproof.core.recomputing import must_follow
 from edgeproof.core.summary import summarise_run
 from edgeproof.core.tensors import read_tensors
 from edgeproof.runs.measuring import worst_output_difference
-from edgeproof.runs.raw_samples import path_beside, read_samples, write_samples
+from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples, write_samples
 from edgeproof.runs.results import OUTPUT_LIMIT
 from edgeproof.runs.sessions import SessionSetup, compose_session_key, digest_agent, run_session
 
@@ -56,14 +56,14 @@ class PlanRun:
 
 
 def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
-    """Run the best plan as placed and write `check.json` (`edgeproof.plan-check.v1`) and `samples.csv` beside it.
+    """Run the best plan as placed and write `check.json` (`edgeproof.plan-check.v2`) and `samples.csv` beside it.
 
     Without a plan nothing runs, and the status says so. A stage that does not run is a verdict; UserError when the
     session reached none.
     """
     plan_document = read_json(run.plan, "plan")
     document: Json = {
-        "schema": "edgeproof.plan-check.v1",
+        "schema": "edgeproof.plan-check.v2",
         "pipeline": plan_document["pipeline_name"],
         "goal": plan_document["goal"]["name"],
         "status": "no-plan",
@@ -92,7 +92,7 @@ def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
         session = run_session(output.parent, label, *_compose_session(run, plan, chosen, stages))
         _fill(document, plan_document, session, chosen, stages)
     ordered = [session.samples[slot] for slot in sorted(session.samples)] if session else []
-    write_samples(samples_path, ordered)
+    write_samples(samples_path, [ordered] if ordered else [])
     document["samples_sha256"] = sha256_file(samples_path)
     write_sealed(output, document, "plan-check")
 
@@ -132,8 +132,9 @@ def read_check(path: str | Path) -> Json:
     if sha256_file(samples_path) != check["samples_sha256"]:
         raise UserError(f"{samples_path}: its sha256 is not the samples_sha256 of {path}; not the samples measured")
     if check["measured"]:
-        again = summarise_samples(read_samples(samples_path), check["measured"]["calls_per_sample"])
-        must_follow(check["measured"], again, "measured", path, _SAMPLES)
+        measured, samples = check["measured"], list_processes(read_samples(samples_path))
+        again = summarise_samples(samples, measured["calls_per_sample"], measured["inputs"])
+        must_follow(measured, again, "measured", path, _SAMPLES)
         error = compare_latency(check["predicted"]["latency_ms"], again)
         must_follow(check["error"], error, "error", path, _SAMPLES)
     require_sealed(
@@ -142,17 +143,19 @@ def read_check(path: str | Path) -> Json:
     return check
 
 
-def summarise_samples(samples: Sequence[Any], calls: Sequence[int]) -> Json:
+def summarise_samples(samples: Sequence[Any], calls: Sequence[int], inputs: int) -> Json:
     """Return the measured latency of a check; `samples`: ns per sample, `calls`: inferences per sample, both per
-    process.
+    process; `inputs`: how many it went through in turn.
     """
-    summary: Json = summarise_run([ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)])
+    times = [ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)]
+    summary: Json = summarise_run([times], inputs)
+    latency = summary["latency"]
     return {
-        **summary["latency"],
+        **{key: latency[key] for key in ("median_ms", "interval_low_ms", "interval_high_ms", "confidence", "noisy")},
         "process_medians_ms": [row["median_ns"] / _MS for row in summary["processes"]],
         "calls_per_sample": list(calls),
         "samples": summary["sample_count"],
-        "stable": summary["stability"]["stable"],
+        "inputs": inputs,
     }
 
 
@@ -231,7 +234,8 @@ def _fill(document, plan_document, session, chosen, stages):
     ordered = sorted(processes, key=lambda process: process["slot"])
     calls = [process["calls_per_sample"] for process in ordered]
     document["provenance"] = processes[0]["provenance"]
-    document["measured"] = summarise_samples([session.samples[process["slot"]] for process in ordered], calls)
+    samples = [session.samples[process["slot"]] for process in ordered]
+    document["measured"] = summarise_samples(samples, calls, ordered[0]["inputs"])
     document["error"] = compare_latency(plan["total_latency_ms"], document["measured"])
     document["stages"] = [_compare_stage(plan, number, ordered) for number in range(len(stages))]
     document["returning"] = {

@@ -1,4 +1,4 @@
-"""Whether the machine was fit to measure: the stability tests on the samples, plus steal and throttling."""
+"""In which state a machine measured, and whether that disturbed a session: steal and throttling."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,19 +13,6 @@ _RPI_NOW = 0xF
 _RPI_SINCE_BOOT = 0xF0000
 
 
-def judge_conditions(stability: Json, result: Json) -> Json:
-    """Return the stability verdict of a run: `stable`, the tests, and one line per reason against it.
-
-    `stability`: as from `core.summary`. The environment does not count for simulated runs, because they do not depend
-    on the machine.
-    """
-    tests = {name: test for name, test in stability.items() if name != "stable"}
-    reasons = [f"{name}: {test['detail']}" for name, test in tests.items() if not test["passed"]]
-    if result["provenance"] == "measured" and result["environment"]:
-        reasons += judge_environment(result["environment"])
-    return {"stable": not reasons, "reasons": reasons, "tests": tests}
-
-
 def describe_state(before: Json, runtime_version: str | None) -> Json:
     """Return the state of machine and runtime during a measurement; `before`: the agent's first snapshot."""
     return {"runtime_version": runtime_version, **{name: before.get(name) for name in _STATE}}
@@ -33,9 +20,13 @@ def describe_state(before: Json, runtime_version: str | None) -> Json:
 
 def state_of(result: Json) -> Json:
     """Return the state in which a result was measured; its values are None if nothing was measured."""
-    environment: Json = result["environment"] or {}
     runtime: Json = result["runtime"] or {}
-    return describe_state(environment.get("before", {}), runtime.get("version"))
+    return describe_state(first_snapshot(result), runtime.get("version"))
+
+
+def first_snapshot(result: Json) -> Json:
+    """Return the agent's first snapshot of a result's first session, {} if nothing was measured."""
+    return result["sessions"][0]["environment"]["before"] if result["sessions"] else {}
 
 
 def judge_environment(environment: Mapping[str, Any]) -> list[str]:
@@ -43,14 +34,22 @@ def judge_environment(environment: Mapping[str, Any]) -> list[str]:
 
     `environment`: before, after, steal_share.
     """
-    reasons: list[str] = []
+    throttled = throttling_of(environment)
+    found = (describe_steal(environment), throttled and f"throttling: {throttled}")
+    return [line for line in found if line]
+
+
+def describe_steal(environment: Mapping[str, Any]) -> str | None:
+    """Return that a hypervisor took more than 1 % of the CPU time during a session; None if not, or not known."""
     steal = environment["steal_share"]
-    if steal is not None and steal > STEAL_LIMIT:
-        reasons.append(f"steal: the hypervisor took {steal:.1%} of the CPU time, more than {STEAL_LIMIT:.0%}")
-    throttled = describe_throttling(environment["before"]["throttled"], environment["after"]["throttled"])
-    if throttled:
-        reasons.append(f"throttling: {throttled}")
-    return reasons
+    if steal is None or steal <= STEAL_LIMIT:
+        return None
+    return f"steal: the hypervisor took {steal:.1%} of the CPU time, more than {STEAL_LIMIT:.0%}"
+
+
+def throttling_of(environment: Mapping[str, Any]) -> str | None:
+    """Return in words what throttled the board during a session; None if nothing did or it is not known."""
+    return describe_throttling(environment["before"]["throttled"], environment["after"]["throttled"])
 
 
 def describe_throttling(before: Json | None, after: Json | None) -> str | None:

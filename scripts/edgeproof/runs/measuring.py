@@ -13,14 +13,24 @@ from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
+from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.tensors import read_tensors
 from edgeproof.sources.input_faults import find_samples_fault
 
 from .raw_samples import path_beside, render_samples
-from .results import CellFacts, build_result
-from .sessions import Samples, Session, SessionSetup, digest_agent, process_folder, run_session
+from .result_parts import CellFacts, MeasuredSession
+from .results import build_result
+from .sessions import (
+    Session,
+    SessionSetup,
+    compose_session_key,
+    digest_agent,
+    process_folder,
+    read_session,
+    run_session,
+)
+from .wanted_sessions import count_asked, count_missing, find_sessions
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
     `task`: the model's. `arm`: backend, precision, runtime options. A verdict about the artifact (it does not load, its
     output is wrong, …) is a result with a status. UserError if no verdict was reached; then neither file is written.
 
-    An unstable session is measured again, as often as the protocol allows. The result is of the last session and names
-    those before it. Stability does not depend on speed, so this does not select a favourable number.
+    The result rests on all complete sessions of its key, in order of start. Sessions are measured until the protocol's
+    number and that of `edgeproof runs again` are there; none is repeated or left out for its spread.
     """
     manifest: Json = read_manifest(paths.manifest)
     if manifest["status"] == "ok" and (fault := find_samples_fault(setup.inputs)):
@@ -53,11 +63,11 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
     if manifest["status"] != "ok":
         samples = render_samples([])
         facts["digests"]["samples"] = sha256_bytes(samples.encode())
-        result = build_result(facts, manifest, None, [])
+        result = build_result(facts, manifest, [])
     else:
         if sha256_file(paths.artifact) != manifest["artifact"]["sha256"]:
             raise UserError(f"{paths.artifact}: its sha256 is not the one in {paths.manifest}; rebuild the artifact")
-        result, samples = _measure_until_stable(facts, manifest, setup, paths)
+        result, samples = _measure_sessions(facts, manifest, setup, paths)
     atomic_write(paths.samples, samples)
     write_sealed(paths.result, result, "result")
 
@@ -93,34 +103,59 @@ def _collect_facts(cell: Cell, task: str, arm: Arm, manifest: Json, setup: Sessi
             "inputs": sha256_file(setup.inputs),
             "agent": digest_agent(),
         },
+        "samples_kind": _read_samples_kind(setup.inputs),
     }
 
 
-def _measure_until_stable(facts: CellFacts, manifest: Json, setup: SessionSetup, paths: RunPaths) -> tuple[Json, str]:
-    """Return the result of the last session and the text of its samples; `facts` gets what the sessions add."""
+def _read_samples_kind(inputs: FilePath) -> str | None:
+    """Return what kind of samples a file has, from `samples.json` beside it; None where that is not there."""
+    path = Path(inputs).with_name("samples.json")
+    return read_json(path, "samples")["kind"] if path.exists() else None
+
+
+def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, paths: RunPaths) -> tuple[Json, str]:
+    """Return the result of all sessions and the text of their samples; `facts` gets what the sessions add."""
     label = "/".join(facts["cell"][field] for field in Cell._fields)
-    reference = read_tensors(paths.reference)
     arms = {"candidate": {**facts["arm"], "artifact": str(paths.artifact)}}
     order = ["candidate"] * setup.protocol["processes"]
-    unstable: list[dict[str, str]] = []
-    repeats = setup.protocol.get("repeats_when_unstable", 0)
-    for left in range(repeats, -1, -1):
-        session = run_session(paths.result.parent, label, arms, order, setup, repeats - left)
-        samples: list[Samples] = [session.samples[slot] for slot in sorted(session.samples)]
-        text = render_samples(samples)
-        facts["digests"]["samples"] = sha256_bytes(text.encode())
-        attempt = relative_to_repository(session.attempt)
-        facts["output_difference"] = worst_output_difference(session, reference)
-        facts["attempt"], facts["unstable_before"] = attempt, unstable
-        facts["machine"] = session.machine
-        facts["elsewhere"] = session.machine["id"] != describe_machine()["id"]
-        result = build_result(facts, manifest, session.record, samples)
-        if result["status"] != "unstable" or not left:
-            return result, text
-        message = result["reason"]["message"]
-        unstable = [*unstable, {"attempt": attempt, "message": message}]
-        print(f"{label}  unstable, measuring again (at most {left} times): {message}", file=sys.stderr, flush=True)
-    raise AssertionError("a protocol has at least one session")
+    folder, key = paths.result.parent, compose_session_key(arms, order, setup)
+    missing = count_missing(folder, key, setup.protocol)
+    for number in range(missing):
+        if missing > 1:
+            print(f"{label}  session {number + 1} of {missing}", file=sys.stderr, flush=True)
+        session = run_session(folder, label, arms, order, setup, None)
+        broken = any(process["status"] != "ok" for process in session.record["processes"])
+        if broken and not count_asked(folder, key):
+            break  # a verdict about the artifact will not change by trying again
+    here, reference = describe_machine()["id"], read_tensors(paths.reference)
+    sessions = [read_session(attempt) for attempt in find_sessions(folder, key)]
+    measured = [
+        MeasuredSession(
+            record=session.record,
+            samples=[session.samples[slot] for slot in sorted(session.samples)],
+            attempt=relative_to_repository(session.attempt),
+            machine=session.machine,
+            elsewhere=session.machine["id"] != here,
+        )
+        for session in sessions
+    ]
+    for session in sessions:
+        _require_turns(session)
+    text = render_samples(session.samples for session in measured)
+    facts["digests"]["samples"] = sha256_bytes(text.encode())
+    differences = [worst_output_difference(session, reference) for session in sessions]
+    facts["output_difference"] = max((each for each in differences if each is not None), default=None)
+    return build_result(facts, manifest, measured), text
+
+
+def _require_turns(session: Session) -> None:
+    """Raise UserError unless every process went through its inputs in turn, as results assume."""
+    for process in session.record["processes"]:
+        if process["status"] == "ok":
+            path = process_folder(session.folder, process["slot"]) / "inputs.npy"
+            labels = np.load(path, allow_pickle=False)
+            if not np.array_equal(labels, np.arange(len(labels)) % process["inputs"]):
+                raise UserError(f"{path}: the inputs were not taken in turn; remove its attempt")
 
 
 def _difference(actual: npt.NDArray[Any] | None, expected: npt.NDArray[Any]) -> float:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,7 @@ class ProcessRecord(TypedDict):
     """What the agent recorded of one process; which keys there are depends on its arm's verb.
 
     A process that is not ok has only the first four. `handovers`: of the verb `links`. `placed`: of a placed pipeline.
+    `load`: of a process under sustained load.
     """
 
     slot: int
@@ -51,6 +52,8 @@ class ProcessRecord(TypedDict):
     provenance: str
     runtime: Json
     latency_definition: Json
+    inputs: int
+    inputs_available: int
     import_ns: int
     load_ns: int
     cold_first_inference_ns: int
@@ -67,6 +70,7 @@ class ProcessRecord(TypedDict):
     cpu_ns: int
     handovers: list[Json]
     placed: Json
+    load: NotRequired[Json]
 
 
 class Environment(TypedDict):
@@ -85,6 +89,7 @@ class SessionRecord(TypedDict):
     started_at_unix_s: float
     processes: list[ProcessRecord]
     environment: Environment
+    drift: NotRequired[Json | None]
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ def run_session(
         "protocol": setup.protocol,
         "lock": device.get("lock"),
         "board": device.get("board_contains"),
-        "timeout_s": device.get("timeout_s", _TIMEOUT_S),
+        "timeout_s": device.get("timeout_s", _TIMEOUT_S) + setup.protocol.get("load", {"seconds": 0})["seconds"],
     }
     with open_attempt(folder, "session", key, describe_machine()) as attempt:
         place = attempt.folder

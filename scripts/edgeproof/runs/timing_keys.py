@@ -13,6 +13,7 @@ _TIMING = (
     "block_pairs",
     "block_seconds",
     "pair_seconds",
+    "load",
 )
 
 

@@ -41,7 +41,7 @@ def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
     document = copy.deepcopy(read_yaml(root / f"config/presets/{options.source}.yaml", "preset"))
     document["description"] = f"{document['description']}; {', '.join(options.set) or f'as {options.source}'}"
     for assignment in options.set:
-        set_value(document, assignment)
+        _set_value(document, assignment)
     path = f"config/presets/{name}.yaml"
     head = f"Made from the preset {options.source}."
     require_free([path], root, "choose another name")
@@ -50,7 +50,7 @@ def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
     return tell(options, [path], [], f"edgeproof new model PATH --preset {name}")
 
 
-def set_value(document: Json, assignment: str) -> None:
+def _set_value(document: Json, assignment: str) -> None:
     """Change one value of a document in place. `assignment`: `KEY.KEY=VALUE` with a YAML value; UserError otherwise."""
     dotted, equals, text = assignment.partition("=")
     *parents, last = dotted.split(".")

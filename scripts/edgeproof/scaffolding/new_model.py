@@ -37,7 +37,7 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     require_free(files, root, "choose another --name")
 
     identity = describe_model(name, path)
-    shapes = read_shapes(options.shape, identity)
+    shapes = _read_shapes(options.shape, identity)
     task, table = _choose_samples(options, identity, shapes)
     split = table and split_samples(table)
     if split:
@@ -62,7 +62,7 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     return tell(options, files, notes, f".venv/bin/snakemake --profile {profile} --configfile {campaign_yaml}")
 
 
-def read_shapes(arguments: list[str], identity: Json) -> dict[str, list[int]]:
+def _read_shapes(arguments: list[str], identity: Json) -> dict[str, list[int]]:
     """Return {input: shape of one call} of the `--shape` options; UserError unless each sizes axes of an input.
 
     Refuses also a model that cannot be measured with one sample per call.

@@ -71,7 +71,7 @@ def _describe_content(path: str | Path) -> Json:
         "inputs": [describe_tensor(value, path) for value in list_inputs(model.graph)],
         "outputs": [describe_tensor(value, path) for value in model.graph.output],
         "operators": dict(sorted(count_operators(model).items())),
-        "parameters": count_parameters(model),
+        "parameters": _count_parameters(model),
         "macs": macs,
         "macs_unknown": unknown,
     }
@@ -115,7 +115,7 @@ def count_operators(model: onnx.ModelProto) -> Counter[str]:
     return Counter(f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes)
 
 
-def count_parameters(model: onnx.ModelProto) -> int:
+def _count_parameters(model: onnx.ModelProto) -> int:
     """Return the number of stored elements: initializers and constants, dense or sparse, except int64 tensors.
 
     int64 tensors are shapes, axes and indices of the graph, not learned values.

@@ -51,7 +51,7 @@ def make_onnx_light(options: Json, output: str | Path) -> None:
     architecture, seed = options["architecture"], int(options.get("seed", 0))
     model = load_topology(architecture)
     fill_weights(model.graph, seed)
-    modernise_graph(model)
+    _modernise_graph(model)
     onnx.checker.check_model(model, full_check=True)
     atomic_write(output, model.SerializeToString(deterministic=True))
 
@@ -108,7 +108,7 @@ def draw_weight(role: str, gain: float, shape: Sequence[int], seed: int, name: s
     return values.astype(np.float32)
 
 
-def modernise_graph(model: onnx.ModelProto) -> None:
+def _modernise_graph(model: onnx.ModelProto) -> None:
     """Bring `model` to opset 13 and IR version 8, in place, by the edits listed at the head of this module."""
     graph = model.graph
     shapes = {item.name: numpy_helper.to_array(item) for item in graph.initializer if item.data_type != 1}

@@ -52,8 +52,8 @@ def make_samples(
 
 def draw_samples(identity: Json, spec: Json, task: str) -> tuple[tuple[Samples, Samples], str]:
     """Return ((calibration set, evaluation set), origin); InputFault if they do not fit the model."""
-    require_model(identity)
-    make = {"digits": make_digits, "diabetes": make_diabetes, "random": make_random, "file": read_sample_files}
+    _require_model(identity)
+    make = {"digits": _make_digits, "diabetes": _make_diabetes, "random": make_random, "file": _read_sample_files}
     try:
         calibration, evaluation, origin = make[spec["kind"]](identity, spec)
         calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
@@ -68,7 +68,7 @@ def draw_samples(identity: Json, spec: Json, task: str) -> tuple[tuple[Samples, 
     return (calibration, evaluation), origin
 
 
-def require_model(identity: Json) -> None:
+def _require_model(identity: Json) -> None:
     """Raise InputFault if an identity says that its model cannot be used."""
     if identity.get("status") == "failed":
         raise InputFault("no_model", identity["reason"]["message"])
@@ -119,7 +119,7 @@ def _describe_samples(identity, facts, paths, counts):
     }
 
 
-def make_digits(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
+def _make_digits(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)`: the first 320 training digits, and all 500 held-out ones."""
     if len(identity["inputs"]) != 1:
         raise UserError(f"samples.kind is digits, but model {identity['model']!r} has {len(identity['inputs'])} inputs")
@@ -129,7 +129,7 @@ def make_digits(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     return calibration, {key: inputs, "labels": labels}, digits.describe_digits()
 
 
-def make_diabetes(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
+def _make_diabetes(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)`: the patients that trained diabetes-mlp, and all held-out ones."""
     names = [item["name"] for item in identity["inputs"]]
     if len(names) != 1:
@@ -176,7 +176,7 @@ def size_axes(item: Json, shapes: Json) -> list[Any]:
     return list(given)
 
 
-def read_sample_files(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
+def _read_sample_files(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)` from two npz files; UserError if one is missing or not the spec's."""
     sets, names = [], []
     for key in ("calibration", "evaluation"):

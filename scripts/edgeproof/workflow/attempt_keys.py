@@ -18,6 +18,7 @@ from edgeproof.plans.hand_overs import compose_links_key
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
 from edgeproof.runs.timing_keys import timing_of
+from edgeproof.runs.wanted_sessions import count_missing
 
 from .job_graph import MEASURING, Job
 from .job_keys import JobKeys
@@ -34,7 +35,9 @@ class DeviceTime(NamedTuple):
 
 
 def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
-    """Return what a measuring job needs of its device by today's configuration, code and files."""
+    """Return which attempts' keys a measuring job asks for today, and what of them is missing: its time on the
+    device.
+    """
     if job.rule not in MEASURING:
         return DeviceTime("needed", "a build on a device asks it for the versions of its tools first")
     folder = Path(document).parent
@@ -45,6 +48,8 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
     if key is None:
         return DeviceTime("none", "there is nothing to measure")
     found = tuple(str(item.folder) for place in folders for item in find_attempts(place, key))
+    if job.rule == "measure_run" and found and (missing := count_missing(folder, key, job.key["protocol"])):
+        return DeviceTime("needed", f"{missing} more sessions are wanted of it than the store has", found)
     if found:
         more = "; more pairs are measured only where those do not suffice" if job.rule in _MORE else ""
         return DeviceTime("kept", f"the store has {len(found)} complete with today's key{more}", found)
@@ -142,5 +147,5 @@ def list_raw_parts(job: Job) -> Json:
 def list_amounts(job: Job) -> Json:
     """Return how much a job measures at most, which is in no attempt's key: more of it may need another session."""
     amounts = {name: job.key[name] for name in ("budget", "design", "plan") if name in job.key}
-    repeats = job.key["protocol"].get("repeats_when_unstable", 0) if job.rule == "measure_run" else 0
-    return {**amounts, "repeats": repeats}
+    sessions = job.key["protocol"].get("sessions", 1) if job.rule == "measure_run" else 1
+    return {**amounts, "sessions": sessions}

@@ -18,6 +18,7 @@ from edgeproof.core.pipelines import count_stage_samples
 from edgeproof.core.targets import Targets
 
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
+_OF_CELLS = ("sessions", "width", "load")  # keys of a protocol that neither links nor checks of plans look at
 _PAGES = "scripts/edgeproof/evidence"
 _TEMPLATES = ("report.html.j2", "report_parts.html.j2", "report_figures.html.j2", "report.css", "report.md.j2")
 
@@ -247,7 +248,8 @@ class JobKeys:
 
     def _placing(self, pipeline: str) -> Json:
         device = self.cells.describe_device(self.stages.device_of(pipeline))
-        return {"device": device, "protocol": self.targets.run_protocol()}
+        protocol = {key: value for key, value in self.targets.run_protocol().items() if key not in _OF_CELLS}
+        return {"device": device, "protocol": protocol}
 
     def _runtime_of(self, cell: Cell) -> Json | None:
         """Return the version of what measures a cell in the workflow's own environment; other runtimes have records."""

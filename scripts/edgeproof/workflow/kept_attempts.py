@@ -53,11 +53,6 @@ def list_kept(root: Path, target: str | None = None) -> list[Kept]:
     return found
 
 
-def list_targets(root: Path) -> list[str]:
-    """Return the folders below `results/` that have attempts, sorted."""
-    return [_below(store.parent) for store in _list_stores(root / RESULTS)]
-
-
 def choose_prunable(kept: Iterable[Kept], days: float | None, failed: bool, now: datetime.datetime) -> list[Kept]:
     """Return the attempts that may go. `days`: only those that ended longer ago. `failed`: only those that failed."""
     limit = None if days is None else now - datetime.timedelta(days=days)
@@ -105,8 +100,8 @@ def describe(item: Kept, root: Path) -> Json:
     }
 
 
-def render(documents: list[Json]) -> Iterator[str]:
-    """Yield the lines that people read, grouped by target, and the sum."""
+def render_kept(documents: list[Json]) -> Iterator[str]:
+    """Yield the lines of `attempts list` for people: kept attempts by target, and the sum."""
     target = ""
     for item in documents:
         place, name = item["attempt"].split(f"/{FOLDER}/")

@@ -8,7 +8,7 @@ _NAMES = (("runs", "*/*/*/*/result.json", 0), ("comparability", "*/*/report.json
 
 
 def list_made(root: Path) -> list[str]:
-    """Return the names of the cells, comparisons and plans that have documents, sorted."""
+    """Return the names, for completion, of the cells, comparisons and plans that have documents, sorted."""
     found: set[str] = set()
     for room, pattern, skipped in _NAMES:
         folder = root / "results" / room
@@ -17,7 +17,7 @@ def list_made(root: Path) -> list[str]:
 
 
 def list_stores(root: Path) -> list[str]:
-    """Return the folders below `results/` that have attempts, sorted."""
+    """Return the names, for completion, of the folders below `results/` that have attempts, sorted."""
     results = root / "results"
     stores = (path for depth in range(2, 8) for path in results.glob("/".join(["*"] * depth) + f"/{FOLDER}"))
     return sorted({str(path.parent.relative_to(results)) for path in stores})

@@ -43,8 +43,8 @@ def explain(reading: Reading, text: str) -> Json:
     }
 
 
-def render(reasons: Json) -> Iterator[str]:
-    """Yield the lines that people read."""
+def render_reasons(reasons: Json) -> Iterator[str]:
+    """Yield the lines of `runs why` for people: reasons, and what would run."""
     document = reasons["document"]
     if reasons["status"] == "same":
         yield f"{document}: made by today's configuration and code, and so is all that it follows from"
@@ -75,7 +75,7 @@ def render(reasons: Json) -> Iterator[str]:
 
 
 def find_document(reading: Reading, jobs: dict[str, Job], text: str) -> str:
-    """Return the document that a path or a name stands for; UserError where the campaign has none."""
+    """Return the document whose reasons are asked for by a path or a name; UserError where the campaign has none."""
     named = list_names(reading)
     if text in named:
         return named[text]
@@ -95,7 +95,7 @@ def find_document(reading: Reading, jobs: dict[str, Job], text: str) -> str:
 
 
 def list_names(reading: Reading) -> dict[str, str]:
-    """Return {name: document} of the cells, comparisons and plans of a campaign."""
+    """Return {name: document} of what reasons can be asked for: cells, comparisons and plans of a campaign."""
     campaign = reading.campaign
     cells = {str(cell): f"{run_folder(cell)}/result.json" for cell in campaign.cells}
     folders = {name: comparison_folder(campaign.name, name) for name in campaign.comparisons}

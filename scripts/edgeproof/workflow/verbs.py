@@ -20,14 +20,14 @@ def why(options: Namespace, root: Path) -> ExitCode:
     with contextlib.chdir(root):  # configuration and code are named relative to it
         base = [] if options.replace_workflow_config and given else [BASE]
         found = reasons.explain(read_workflow([*base, *given]), options.document)
-    show(options, found, lambda: reasons.render(found))
+    show(options, found, lambda: reasons.render_reasons(found))
     return ExitCode.GOOD if found["status"] == "same" else ExitCode.NOT_GOOD
 
 
 def list_attempts(options: Namespace, root: Path) -> ExitCode:
-    """List the attempts of the store."""
+    """Do the verb `attempts list`."""
     documents = [kept_attempts.describe(item, root) for item in kept_attempts.list_kept(root, options.target)]
-    return show(options, {"attempts": documents}, lambda: kept_attempts.render(documents))
+    return show(options, {"attempts": documents}, lambda: kept_attempts.render_kept(documents))
 
 
 def prune(options: Namespace, root: Path) -> ExitCode:
@@ -44,7 +44,7 @@ def prune(options: Namespace, root: Path) -> ExitCode:
     documents = [kept_attempts.describe(item, root) for item in chosen]
     last = "removed" if options.yes else "nothing was removed; --yes removes them"
     outcome = {"removed": options.yes, "attempts": documents}
-    return show(options, outcome, lambda: [*kept_attempts.render(documents), last])
+    return show(options, outcome, lambda: [*kept_attempts.render_kept(documents), last])
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {

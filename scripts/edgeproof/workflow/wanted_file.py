@@ -41,7 +41,9 @@ def describe_wanted(keys: JobKeys) -> Json:
 
 
 def list_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
-    """Yield (path of a document, parts of its key) for every document that the evidence of a campaign rests on."""
+    """Yield what `wanted.json` holds: (path, parts of the key) of every document that the evidence of a campaign rests
+    on.
+    """
     targets, cells = keys.targets, keys.cells
     campaign = targets.campaign
     for cell in campaign.cells:

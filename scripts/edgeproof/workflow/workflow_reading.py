@@ -30,7 +30,7 @@ class Reading(NamedTuple):
 
 @cache
 def read_versions(*packages: str) -> Json:
-    """Return {package: version} of the workflow's own environment: a new `.venv` makes again what they made."""
+    """Read {package: version} of the workflow's own environment: a new `.venv` makes again what they made."""
     return {name: version_of(name) for name in packages}
 
 
@@ -49,14 +49,14 @@ def read_workflow(
 
 
 def read_catalogues() -> dict[str, dict[str, Json]]:
-    """Return {kind: {name: document}} of `config/`; the stages that pipelines cut are models too."""
+    """Read `config/` for the workflow: {kind: {name: document}}; the stages that pipelines cut are models too."""
     catalogues = {kind: read_catalogue(kind) for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
     return catalogues
 
 
 def make_keys(campaign: Campaign, catalogues: Mapping[str, Mapping[str, Any]], versions: Versions) -> JobKeys:
-    """Return the keys of a campaign's jobs over these catalogues; UserError for a toolchain that has no lock."""
+    """Return the JobKeys of the workflow that was read; UserError for a toolchain that has no lock."""
     require_locks(catalogues["preset"])
     return JobKeys(Targets(campaign, Stages(Cells(catalogues), list_channels_last_backends()), catalogues), versions)
 

@@ -2,7 +2,7 @@
 
 import pytest
 from edgeproof.agent.interleaving import MemoryNeeds
-from edgeproof.agent.memory import read_memory_left
+from edgeproof.agent.memory import read_memory_left, read_oom_kills
 
 
 def write(root, path, text):
@@ -78,3 +78,9 @@ def test_a_process_that_has_run_says_what_it_and_its_like_need(needs, monkeypatc
 def test_an_artifact_like_one_that_has_run_needs_as_much_for_its_size(needs, monkeypatch):
     needs.record("left", 30_000_000)  # 30 times its size
     assert "right need about 3300 MB" in shortage(monkeypatch, needs, 3_000_000_000, ["right"])
+
+
+def test_the_kernel_counts_what_it_killed_for_want_of_memory(tmp_path):
+    assert read_oom_kills(str(tmp_path)) == 0
+    write(tmp_path, "proc/vmstat", "nr_free_pages 12\noom_kill 3\n")
+    assert read_oom_kills(str(tmp_path)) == 3

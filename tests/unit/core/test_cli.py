@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeproof.core.cli import code_of_signal, importing, run
+from edgeproof.core.cli import exit_code_of_signal, importing, run
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 
@@ -62,8 +62,8 @@ def test_exit_codes_are_those_of_the_table():
     assert [code.value for code in ExitCode] == [0, 1, 2, 3, 130, 143]
     assert run(lambda argv: None, []) == ExitCode.GOOD
     assert run(fail, []) == ExitCode.MISTAKE
-    assert code_of_signal(signal.SIGINT) == ExitCode.INTERRUPTED
-    assert code_of_signal(signal.SIGTERM) == ExitCode.TERMINATED
+    assert exit_code_of_signal(signal.SIGINT) == ExitCode.INTERRUPTED
+    assert exit_code_of_signal(signal.SIGTERM) == ExitCode.TERMINATED
     assert [int(line.split()[0]) for line in describe_exit_codes()] == list(ExitCode)
 
 

@@ -1,4 +1,4 @@
-"""Simulated processes with known truth: coverage of the intervals, percentiles, stability. Verdicts: see bench.
+"""Simulated processes with known truth: coverage of the intervals and percentiles. Verdicts: see bench.
 
 Rates over 2,000 trials have a standard error of 0.5 points at 5 %, so bounds on them leave two.
 """
@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from edgeproof.core.percentiles import pooled_percentiles
-from edgeproof.core.stability import judge_stability, window_medians
 from edgeproof.core.statistics import geometric_mean_interval
 
 from .simulation import SCENARIOS, simulate_levels, simulate_medians, simulate_pairs, simulate_samples
@@ -80,34 +79,3 @@ def test_pooled_percentiles_are_seldom_too_low(changes):
     assert rate(value < truth for value in values if value is not None) <= 0.06
     if scenario.level_sd == 0.015:
         assert rate(pooled_percentiles([run.ravel()], (0.9,))[0][0] < truth for run in runs) > 0.25
-
-
-def stable_rate(name, trials=300, processes=10, count=400, seed=19, **changes):
-    generator = np.random.default_rng(seed)
-    scenario = SCENARIOS[name]
-    samples = simulate_samples(generator, scenario, simulate_levels(generator, scenario, (trials, processes)), count)
-    for change in changes.values():
-        samples = change(samples)
-    windows = [[window_medians(process) for process in run] for run in samples]
-    return rate(judge_stability(np.median(a, axis=1), b).stable for a, b in zip(samples, windows, strict=True))
-
-
-def test_stability_tells_quiet_runs_from_others():
-    assert stable_rate("quiet") > 0.97
-    assert stable_rate("heavy-tailed samples") > 0.97
-    assert stable_rate("drift in processes") < 0.03
-    assert stable_rate("between-process shifts") < 0.1
-    assert stable_rate("bimodal levels") < 0.1
-
-
-def test_stability_finds_one_process_that_warms_up_late_or_ends_slower():
-    def slow_start(samples):
-        samples[:, 3, :150] *= 1.1
-        return samples
-
-    def slow_end(samples):
-        samples[:, 3, -50:] *= 1.1
-        return samples
-
-    assert stable_rate("quiet", slow_start=slow_start) < 0.05
-    assert stable_rate("quiet", slow_end=slow_end) < 0.05

@@ -30,65 +30,67 @@ def test_one_sample_has_no_spread_and_what_is_no_latency_is_refused():
             summarise_process(wrong)
     with pytest.raises(ValueError):
         summarise_run([])
+    with pytest.raises(ValueError):
+        summarise_run([[]])
+
+
+def test_the_value_of_a_process_is_the_mean_over_inputs_of_their_medians():
+    samples = np.array([10, 100, 12, 104, 11, 90, 13])  # inputs 0 and 1 in turn
+    assert summarise_process(samples, inputs=2)["median_ns"] == pytest.approx((11.5 + 100) / 2)
+    assert summarise_process(samples[:1], inputs=2)["median_ns"] == 10
 
 
 def test_summarise_run_is_json_and_has_units():
     processes = run_of(10, 1024)
-    summary = summarise_run(processes, inferences_per_sample=4)
+    summary = summarise_run([processes], inferences_per_sample=4)
     json.dumps(summary, allow_nan=False)
     medians = [np.median(samples) for samples in processes]
-    assert summary["latency"]["median_ms"] == pytest.approx(np.exp(np.mean(np.log(medians))) / 1e6)
-    assert (
-        summary["latency"]["interval_low_ms"] < summary["latency"]["median_ms"] < summary["latency"]["interval_high_ms"]
-    )
+    latency = summary["latency"]
+    assert latency["median_ms"] == pytest.approx(np.exp(np.mean(np.log(medians))) / 1e6)
+    assert latency["interval_low_ms"] < latency["median_ms"] < latency["interval_high_ms"]
+    assert (latency["basis"], latency["noisy"]) == ("session", False)
     assert summary["throughput_per_s"] == pytest.approx(4 * 10_240 / (np.concatenate(processes).sum() / 1e9))
     assert (summary["process_count"], summary["sample_count"]) == (10, 10_240)
-    assert summary["stability"]["stable"] is True
     assert [process["median_ns"] for process in summary["processes"]] == medians
     entries = [summary["percentiles"][name] for name in PERCENTILES]
     values = [entry["value_ms"] for entry in entries if entry["value_ms"] is not None]
     assert values == sorted(values)
     assert len(values) >= 5
-    assert all((entry["value_ms"] is None) == (entry["reason"] is not None) for entry in entries)
+    assert all((entry["low_ms"] is None) == (entry["reason"] is not None) for entry in entries)
 
 
 def test_percentiles_below_their_floor_are_withheld_and_say_what_they_need():
-    percentiles = summarise_run(run_of(5, 100))["percentiles"]
+    percentiles = summarise_run([run_of(5, 100)])["percentiles"]
     assert percentiles["p97"]["value_ms"] is not None
     assert percentiles["p99"]["value_ms"] is None
     assert percentiles["p99"]["floor_samples"] == 662
-    assert percentiles["p99"]["reason"] == "500 samples, 662 are needed"
+    assert percentiles["p99"]["reason"] == "500 calls are fewer than the 662 that it needs"
 
 
-def test_percentiles_whose_tail_sits_in_one_process_are_withheld_although_the_run_is_stable():
-    processes = run_of(10, 1024, level_sd=0)
-    processes[3][::10] *= 3
-    summary = summarise_run(processes)
-    assert summary["stability"]["stable"] is True
-    assert summary["percentiles"]["p50"]["value_ms"] is not None
-    p99 = summary["percentiles"]["p99"]
-    assert p99["value_ms"] is None
-    assert p99["reason"] == f"10240 samples are worth {p99['effective_sample_count']} independent ones, 662 are needed"
-
-
-def test_percentiles_are_withdrawn_when_processes_disagree():
+def test_processes_that_disagree_withhold_nothing():
     processes = run_of(5, 1000)
-    processes[2] = processes[2] * 11 // 10
-    summary = summarise_run(processes)
-    assert summary["stability"]["stable"] is False
-    assert summary["latency"]["median_ms"] is not None
-    assert summary["percentiles"]["p50"]["value_ms"] is None
-    assert summary["percentiles"]["p50"]["reason"] == "the run is not stable: processes disagree"
-    assert summary["percentiles"]["p99.9"]["reason"] == "5000 samples, 6636 are needed"
+    processes[2] = processes[2] * 12 // 10
+    summary = summarise_run([processes])
+    assert summary["latency"]["noisy"] is True
+    assert summary["percentiles"]["p50"]["value_ms"] is not None
 
 
 def test_one_process_is_recorded_without_an_interval():
-    summary = summarise_run(run_of(1, 300))
+    summary = summarise_run([run_of(1, 300)])
     assert summary["latency"]["interval_low_ms"] is None
-    assert summary["stability"]["stable"] is False
+    assert summary["latency"]["noisy"] is None
     json.dumps(summary, allow_nan=False)
 
 
 def test_processes_may_differ_in_length():
     processes = [samples[: 500 + 7 * index] for index, samples in enumerate(run_of(5, 600))]
-    assert summarise_run(processes)["stability"]["stable"] is True
+    summary = summarise_run([processes], inputs=16)
+    assert [process["sample_count"] for process in summary["processes"]] == [500, 507, 514, 521, 528]
+    assert len(summary["inputs"]["levels_ms"]) == 16
+
+
+def test_sessions_are_in_their_order():
+    summary = summarise_run([run_of(3, 50, seed=seed) for seed in range(2)])
+    assert [process["session"] for process in summary["processes"]] == [0, 0, 0, 1, 1, 1]
+    assert [session["processes"] for session in summary["sessions"]] == [3, 3]
+    assert summary["latency"]["basis"] == "two sessions"

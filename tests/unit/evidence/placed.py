@@ -63,7 +63,7 @@ def write_check(folder, plan, measured_ms, status):
     measured = summarise_samples(samples, [1, 1, 1]) if ran else None
     chosen = plan["plans"][0] if plan["plans"] else None
     document = {
-        "schema": "edgeproof.plan-check.v1",
+        "schema": "edgeproof.plan-check.v2",
         "pipeline": plan["pipeline_name"],
         "goal": plan["goal"]["name"],
         "status": status if chosen else "no-plan",

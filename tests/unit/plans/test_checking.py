@@ -86,7 +86,7 @@ def checked(tmp_path):
     write_samples(tmp_path / "samples.csv", samples)
     measured = summarise_samples(samples, [1, 1, 1])
     document = {
-        "schema": "edgeproof.plan-check.v1",
+        "schema": "edgeproof.plan-check.v2",
         "pipeline": "p",
         "goal": "min-latency",
         "status": "ok",

@@ -2,6 +2,7 @@
 
 import numpy as np
 from edgeproof.bench.made_up_cells import DEFINITION, RUNTIME
+from edgeproof.runs.result_parts import MeasuredSession
 
 SNAPSHOT = {
     "taken_at_unix_s": 1.0,
@@ -35,7 +36,7 @@ def steady_samples(processes=5, count=300, median_ns=1_000_000, seed=0):
     return [(level * np.exp(0.01 * random.standard_normal(count))).astype("int64") for level in levels]
 
 
-def make_session(samples, calls=1, steal=0.0, throttled=(None, None), provenance="measured", failure=None):
+def make_session(samples, calls=1, steal=0.0, throttled=(None, None), provenance="measured", failure=None, **more):
     """Return a session record whose processes measured `samples`."""
     processes = [
         {
@@ -46,6 +47,8 @@ def make_session(samples, calls=1, steal=0.0, throttled=(None, None), provenance
             "provenance": provenance,
             "runtime": RUNTIME if provenance == "measured" else {**RUNTIME, "name": "fake"},
             "latency_definition": DEFINITION,
+            "inputs": more.get("inputs", 1),
+            "inputs_available": 500,
             "import_ns": 10_000_000,
             "load_ns": 2_000_000,
             "cold_first_inference_ns": 3_000_000,
@@ -63,6 +66,8 @@ def make_session(samples, calls=1, steal=0.0, throttled=(None, None), provenance
         }
         for slot, values in enumerate(samples)
     ]
+    if more.get("load"):
+        processes = [{**process, "load": more["load"]} for process in processes]
     if failure:
         processes = [{"slot": 0, "arm": "candidate", "status": "failed", "reason": failure}]
     before, after = ({**SNAPSHOT, "throttled": value} for value in throttled)
@@ -71,10 +76,18 @@ def make_session(samples, calls=1, steal=0.0, throttled=(None, None), provenance
         "processes": processes,
         "environment": {"before": before, "after": after, "steal_share": steal},
         "started_at_unix_s": 1.0,
+        "drift": more.get("drift"),
     }
 
 
-def make_facts(samples_digest, output_difference=0.0):
+def measured_session(samples, number=0, elsewhere=False, **options):
+    """Return a MeasuredSession whose processes measured `samples`; `options`: of `make_session`."""
+    machine = {"id": "other" if elsewhere else "here", "board": None, "cpu": "Cortex"}
+    attempt = f"results/runs/m/p/d/fp32/attempts/{number + 1:04d}-0123abcd"
+    return MeasuredSession(make_session(samples, **options), list(samples), attempt, machine, elsewhere)
+
+
+def make_facts(samples_digest, output_difference=0.0, processes=5, samples_kind="digits", **protocol):
     """Return the facts of a cell as `runs.measuring` collects them."""
     digests = dict.fromkeys(("model", "artifact", "manifest", "inputs", "agent"), "a" * 64)
     return {
@@ -84,16 +97,17 @@ def make_facts(samples_digest, output_difference=0.0):
         "device": {"name": "d", "board": "Test Board", "transport": "local", "tags": ["t"]},
         "protocol": {
             "name": "quick",
-            "processes": 5,
+            "processes": processes,
             "warmup_runs": 10,
             "warmup_seconds": 0.5,
             "min_samples": 200,
             "min_seconds": 0.1,
             "max_timer_share": 0.01,
+            **protocol,
         },
         "identity": {"inputs": [{"name": "x", "dtype": "float32", "shape": [1, 4]}]},
         "artifact_bytes": 1000,
         "digests": {**digests, "samples": samples_digest},
+        "samples_kind": samples_kind,
         "output_difference": output_difference,
-        "attempt": "results/runs/m/p/d/fp32/attempts/0001",
     }

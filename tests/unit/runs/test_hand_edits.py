@@ -43,9 +43,9 @@ def test_result_under_a_relative_path_is_placed_too(tmp_path, monkeypatch):
         (put(5000, "protocol", "carried_out", "samples"), r"protocol\.carried_out\.samples is 5000, .* give 1500"),
         (put(1000, "protocol", "carried_out", "samples_per_process"), r"samples_per_process is 1000"),
         (put(10, "protocol", "carried_out", "processes"), r"carried_out\.processes is 10, the samples give 5"),
-        (put(10, "protocol", "requested", "processes"), r"requested\.processes is 10, there are 5"),
+        (put(10, "protocol", "requested", "processes"), r"requested\.processes is 10, session 0 has 5"),
         (put(1024, "protocol", "requested", "min_samples"), r"min_samples is 1024, a process has 300"),
-        (put(None, "protocol", "carried_out"), r"carried_out\.processes is None"),
+        (put(None, "protocol", "carried_out"), r"carried_out\.sessions is None"),
         (put(1, "memory_peak_bytes"), "memory_peak_bytes is 1, the processes give"),
         (put({"kind": "crashed", "message": "x"}, "reason"), "status is 'ok', but reason is"),
         (put("simulated", "provenance"), "provenance is 'simulated', but runtime.name is 'onnxruntime'"),
@@ -70,9 +70,11 @@ def test_claim_that_does_not_follow_is_refused_by_name(tmp_path, change, message
         put(0.001, "processes", 0, "cold_first_inference_ms"),
         put(0.001, "processes", 0, "load_ms"),
         put(1, "artifact_bytes"),
-        put(0.002, "environment", "steal_share"),
+        put(0.002, "sessions", 0, "environment", "steal_share"),
         put("99.0", "runtime", "version"),
-        put("MAXN", "environment", "before", "power_mode"),
+        put("MAXN", "sessions", 0, "environment", "before", "power_mode"),
+        put("results/elsewhere", "sessions", 0, "attempt"),
+        put(2.0, "sessions", 0, "started_at_unix_s"),
         put(None, "document_sha256"),
     ],
 )
@@ -98,18 +100,17 @@ def test_unsorted_percentiles_are_refused(tmp_path):
 
 def test_samples_taken_away_are_refused(tmp_path):
     path = store(tmp_path)
-    write_samples(tmp_path / "samples.csv", [samples[:250] for samples in steady_samples()])
+    write_samples(tmp_path / "samples.csv", [[samples[:250] for samples in steady_samples()]])
     edit(path, put(sha256_file(tmp_path / "samples.csv"), "digests", "samples"))
     with pytest.raises(UserError, match="the samples give"):
         read_result(path)
 
 
-def test_reason_of_an_unstable_run_is_its_tests(tmp_path):
-    samples = steady_samples()
-    samples[2] = samples[2] * 2
-    path = store(tmp_path, samples)
+def test_reason_of_a_throttled_run_is_its_session(tmp_path):
+    throttled = [{"source": "vcgencmd get_throttled", "value": value} for value in (0x0, 0x50000)]
+    path = store(tmp_path, throttled=throttled)
     edit(path, put("it was windy", "reason", "message"))
-    with pytest.raises(UserError, match=r"reason\.message is 'it was windy', the stability tests give"):
+    with pytest.raises(UserError, match=r"reason\.message is 'it was windy', its sessions give"):
         read_result(path)
 
 

@@ -8,19 +8,28 @@ import pytest
 from edgeproof.core.documents import seal, validate, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
-from edgeproof.runs.raw_samples import read_samples, write_samples
+from edgeproof.runs.raw_samples import list_processes, read_samples, write_samples
 from edgeproof.runs.results import build_result, read_result
 
-from .records import make_facts, make_session, steady_samples
+from .records import make_facts, measured_session, steady_samples
+
+OK = {"status": "ok", "reason": None}
+HEADER = "session,process,elapsed_ns"
 
 
 def store(folder, samples=None, **options):
     """Write a result and its samples as the measuring rule does; return the path of the result."""
     samples = steady_samples() if samples is None else samples
+    return store_sessions(folder, [samples], **options)
+
+
+def store_sessions(folder, sessions, **options):
+    """Write the result of several sessions, each given as its samples; return its path."""
     path = folder / "result.json"
-    write_samples(folder / "samples.csv", samples)
-    facts = make_facts(sha256_file(folder / "samples.csv"))
-    result = build_result(facts, {"status": "ok", "reason": None}, make_session(samples, **options), samples)
+    write_samples(folder / "samples.csv", sessions)
+    facts = make_facts(sha256_file(folder / "samples.csv"), **options.pop("facts", {}))
+    measured = [measured_session(samples, number=number, **options) for number, samples in enumerate(sessions)]
+    result = build_result(facts, OK, measured)
     write_sealed(path, result, "result")
     return path
 
@@ -43,24 +52,135 @@ def test_steady_run_is_ok_and_reads_back(tmp_path):
     assert result["energy"] == {"value_j": None, "reason": "no power sampler is configured for this device"}
 
 
-def test_processes_that_disagree_make_the_run_unstable(tmp_path):
+def labels_of(result):
+    return [entry["label"] for entry in result["labels"]]
+
+
+def test_processes_that_disagree_make_the_headline_noisy_and_withhold_nothing(tmp_path):
     samples = steady_samples()
     samples[2] = samples[2] * 2
     result = read_result(store(tmp_path, samples))
-    assert (result["status"], result["reason"]["kind"]) == ("unstable", "unstable")
-    assert "process medians vary" in result["reason"]["message"]
-    assert result["percentiles"]["p50"]["value_ms"] is None
+    assert (result["status"], result["reason"], result["latency"]["noisy"]) == ("ok", None, True)
+    assert labels_of(result) == ["noisy"] and "wider than ±5%" in result["labels"][0]["message"]
+    assert result["percentiles"]["p50"]["value_ms"] is not None
 
 
-def test_steal_and_throttling_make_the_run_unstable(tmp_path):
+def test_steal_is_a_label_and_throttling_a_status(tmp_path):
     result = read_result(store(tmp_path, steal=0.05))
-    assert result["status"] == "unstable" and "steal" in result["reason"]["message"]
-    assert {(entry["value_ms"], entry["reason"][:30]) for entry in result["percentiles"].values()} == {
-        (None, "the run is not stable: steal: ")
-    }
+    assert (result["status"], labels_of(result)) == ("ok", ["steal"])
     throttled = [{"source": "vcgencmd get_throttled", "value": value} for value in (0x0, 0x50000)]
     result = read_result(store(tmp_path, throttled=throttled))
-    assert "0x50000" in result["reason"]["message"]
+    assert result["status"] == "throttled" and "during session 0: " in result["reason"]["message"]
+    assert "0x50000" in result["reason"]["message"] and result["latency"]["median_ms"] > 0
+
+
+def test_levels_between_which_starts_jump_are_shown(tmp_path):
+    samples = steady_samples(processes=6)
+    samples[1], samples[4] = samples[1] * 5 // 4, samples[4] * 5 // 4
+    result = read_result(store(tmp_path, samples, facts={"processes": 6}))
+    modes = result["sessions"][0]["modes"]
+    assert [(mode["starts"], round(mode["level_ms"], 2)) for mode in modes] == [(4, 1.0), (2, 1.25)]
+    assert labels_of(result) == ["noisy", "modes"] and "(33%)" in result["labels"][1]["message"]
+
+
+def test_one_session_has_an_interval_within_it(tmp_path):
+    latency = read_result(store(tmp_path))["latency"]
+    assert latency["basis"] == "session" and latency["interval_low_ms"] < latency["median_ms"]
+    assert latency["rare_starts"] == pytest.approx(1 - 0.05 ** (1 / 5))
+
+
+def test_two_sessions_are_shown_without_a_pooled_interval(tmp_path):
+    result = read_result(store_sessions(tmp_path, [steady_samples(seed=1), steady_samples(seed=2)]))
+    assert (result["latency"]["basis"], result["latency"]["interval_low_ms"]) == ("two sessions", None)
+    assert all(session["latency"]["interval_low_ms"] for session in result["sessions"])
+    assert [process["session"] for process in result["processes"]] == [0] * 5 + [1] * 5
+    assert result["protocol"]["carried_out"]["sessions"] == 2
+
+
+def test_three_sessions_are_the_unit_of_the_interval(tmp_path):
+    levels = (1_000_000, 1_040_000, 1_080_000)
+    sessions = [steady_samples(median_ns=level, seed=seed) for seed, level in enumerate(levels)]
+    result = read_result(store_sessions(tmp_path, sessions))
+    logs = np.log([session["latency"]["median_ms"] for session in result["sessions"]])
+    reach = 4.302653 * logs.std(ddof=1) / np.sqrt(3)  # t with 2 degrees of freedom
+    assert result["latency"]["basis"] == "sessions"
+    assert result["latency"]["interval_high_ms"] == pytest.approx(np.exp(logs.mean() + reach), rel=1e-6)
+    assert labels_of(result) == ["noisy"] and "over sessions" in result["labels"][0]["message"]
+
+
+def test_percentiles_have_an_interval_from_ten_starts(tmp_path):
+    few = read_result(store(tmp_path))["percentiles"]["p90"]
+    assert (few["low_ms"], few["starts"]) == (None, 5) and few["value_ms"] > 0 and "in these 5 starts" in few["reason"]
+    many = read_result(store(tmp_path, steady_samples(processes=10), facts={"processes": 10}))["percentiles"]["p90"]
+    assert many["low_ms"] <= many["value_ms"] <= many["high_ms"] and many["reason"] is None
+    assert many["rare_starts"] == pytest.approx(1 - 0.05**0.1)
+
+
+def slow_input(samples, inputs, number, factor):
+    """Return samples whose input `number` of `inputs` takes longer."""
+    slower = [values.copy() for values in samples]
+    for values in slower:
+        values[number::inputs] = (values[number::inputs] * factor).astype("int64")
+    return slower
+
+
+def test_the_headline_is_the_mean_over_inputs_and_the_slowest_is_named(tmp_path):
+    samples = slow_input(steady_samples(count=320), 16, 3, 9.0)
+    result = read_result(store(tmp_path, samples, inputs=16))
+    base = read_result(store(tmp_path, steady_samples(count=320), inputs=16))
+    assert result["latency"]["median_ms"] == pytest.approx(base["latency"]["median_ms"] * 24 / 16, rel=0.005)
+    assert (result["inputs"]["slowest"], result["inputs"]["depends"]) == (3, True)
+    assert labels_of(result) == ["depends_on_inputs"] and "number 3 of 16" in result["labels"][0]["message"]
+    assert (base["inputs"]["depends"], labels_of(base)) == (False, [])
+
+
+def test_random_samples_are_called_random(tmp_path):
+    result = read_result(store(tmp_path, facts={"samples_kind": "random"}))
+    assert labels_of(result) == ["random_inputs"]
+
+
+def drift(*means):
+    points = [
+        {
+            "place": "between",
+            "at_s": float(number),
+            "repetitions": 9,
+            "seconds": 0.2,
+            "complete": True,
+            "mean_ns": mean,
+            "median_ns": mean,
+        }
+        for number, mean in enumerate(means)
+    ]
+    return {"kernel": "elementwise-1", "numpy": "2", "points": points, "share": 0.02, "file": "drift.npy"}
+
+
+def test_a_machine_that_changed_during_a_session_is_named(tmp_path):
+    result = read_result(store(tmp_path, drift=drift(1000, 1001, 999, 1000, 1000, 1300, 1301, 1299, 1300, 1301)))
+    assert labels_of(result) == ["drift"] and "30.0% slower 4 to 5 s in" in result["labels"][0]["message"]
+    steady = read_result(store(tmp_path, drift=drift(*[1000, 1001, 999] * 3)))
+    assert labels_of(steady) == [] and steady["sessions"][0]["drift"]["changes"] == []
+
+
+def load(samples, counted, settled=True):
+    """Return the load of a process whose windows have ten samples each, as the agent records it."""
+    windows = [
+        {"seconds": 10.0 * (number + 1), "timed": 500, "samples": 10, "temperature_c": 40.0 + number}
+        for number in range(len(samples) // 10)
+    ]
+    return {"settled": settled, "counted": counted, "windows": windows}
+
+
+def test_under_sustained_load_the_settled_part_counts_and_the_curve_is_kept(tmp_path):
+    burst, settled = (np.full(100, level, dtype="int64") for level in (1_000_000, 1_500_000))
+    samples = [np.concatenate((burst, settled))] * 5
+    result = read_result(store(tmp_path, samples, load=load(samples[0], 60)))
+    assert result["latency"]["median_ms"] == pytest.approx(1.5)
+    assert result["processes"][0]["samples"] == 60 and result["protocol"]["carried_out"]["samples"] == 1000
+    curve = [window["median_ms"] for window in result["processes"][0]["load"]["windows"]]
+    assert curve == [1.0] * 10 + [1.5] * 10 and labels_of(result) == []
+    result = read_result(store(tmp_path, samples, load=load(samples[0], 60, settled=False)))
+    assert labels_of(result) == ["not_settled"] and "3.3 minutes" in result["labels"][0]["message"]
 
 
 def test_simulated_run_does_not_depend_on_the_machine(tmp_path):
@@ -76,13 +196,13 @@ def test_burst_samples_are_divided_and_have_no_percentiles(tmp_path):
 
 
 def test_verdicts_about_the_artifact(tmp_path):
-    session = make_session(steady_samples(), failure={"kind": "provider_unavailable", "message": "no GPU here"})
-    result = build_result(make_facts("0" * 64), {"status": "ok", "reason": None}, session, [])
+    failure = {"kind": "provider_unavailable", "message": "no GPU here"}
+    result = build_result(make_facts("0" * 64), OK, [measured_session([], failure=failure)])
     assert (result["status"], result["latency"]) == ("unsupported", None)
     reason = {"kind": "unsupported_operator", "message": "node 3"}
     facts = make_facts("0" * 64)
     facts["digests"] = {**facts["digests"], "artifact": None}
-    result = build_result(facts, {"status": "failed", "reason": reason}, None, [])
+    result = build_result(facts, {"status": "failed", "reason": reason}, [])
     assert (result["status"], result["reason"]["kind"], result["reason"]["message"]) == (
         "failed",
         "no_artifact",
@@ -94,7 +214,7 @@ def test_a_model_that_cannot_be_used_has_a_failed_result(tmp_path):
     facts, reason = make_facts("0" * 64), {"kind": "unusable_input", "message": "not an ONNX model"}
     facts["identity"] = {**facts["identity"], "inputs": []}
     facts["digests"] = {**facts["digests"], "artifact": None}
-    result = build_result(facts, {"status": "failed", "reason": reason}, None, [])
+    result = build_result(facts, {"status": "failed", "reason": reason}, [])
     assert (result["status"], result["reason"]) == ("failed", {"kind": "no_artifact", "message": "not an ONNX model"})
     assert (result["workload"]["input_shape"], result["workload"]["batch_size"]) == ([], 1)
     validate(seal(result), "result", "here")
@@ -103,7 +223,7 @@ def test_a_model_that_cannot_be_used_has_a_failed_result(tmp_path):
 def test_an_artifact_without_samples_has_a_failed_result(tmp_path):
     facts, reason = make_facts("0" * 64), {"kind": "unfit_samples", "message": "the shapes do not fit"}
     facts["digests"] = {**facts["digests"], "artifact": "1" * 64}
-    result = build_result(facts, {"status": "failed", "reason": reason}, None, [])
+    result = build_result(facts, {"status": "failed", "reason": reason}, [])
     assert (result["status"], result["reason"]["kind"]) == ("failed", "no_samples")
 
 
@@ -111,7 +231,7 @@ def test_an_artifact_without_samples_has_a_failed_result(tmp_path):
 def test_wrong_output_is_failed(tmp_path, difference):
     samples = steady_samples()
     facts = make_facts("0" * 64, output_difference=difference)
-    result = build_result(facts, {"status": "ok", "reason": None}, make_session(samples), samples)
+    result = build_result(facts, OK, [measured_session(samples)])
     assert (result["status"], result["reason"]["kind"]) == ("failed", "wrong_output")
 
 
@@ -144,8 +264,15 @@ def put(value, *keys):
         (scale("processes", 1, "minimum_ms"), r"processes\[1\]\.minimum_ms"),
         (put(999, "processes", 0, "samples"), r"processes\[0\]\.samples is 999, the samples give 300"),
         (put(2, "processes", 0, "calls_per_sample"), "samples give"),
-        (put("unstable", "status"), "status is 'unstable', the evidence in it says 'ok'"),
-        (put(False, "stability", "stable"), r"stability\.stable"),
+        (put("throttled", "status"), "status is 'throttled', the evidence in it says 'ok'"),
+        (put(True, "latency", "noisy"), r"latency\.noisy"),
+        (put("sessions", "latency", "basis"), r"latency\.basis"),
+        (put([{"label": "noisy", "message": "x"}], "labels"), "labels is"),
+        (put(3, "inputs", "slowest"), r"inputs\.slowest is 3"),
+        (put(True, "elsewhere"), "elsewhere is True, its sessions give False"),
+        (scale("sessions", 0, "latency", "median_ms"), r"sessions\[0\]\.latency\.median_ms"),
+        (put(1, "processes", 0, "session"), r"processes\[0\]\.session is 1"),
+        (lambda d: d["sessions"].append(d["sessions"][0]), "sessions has 2 entries"),
         (lambda d: d["processes"].pop(), "processes has 4 entries"),
         (put(None, "latency"), "latency is null"),
         (put(-1.0, "latency", "median_ms"), r"latency\.median_ms is -1\.0; it must be > 0"),
@@ -191,7 +318,7 @@ def test_samples_swapped_between_cells_are_refused(tmp_path):
 
 def test_samples_edited_together_with_their_digest_do_not_give_the_claimed_numbers(tmp_path):
     path = store(tmp_path)
-    write_samples(tmp_path / "samples.csv", [samples // 2 for samples in steady_samples()])
+    write_samples(tmp_path / "samples.csv", [[samples // 2 for samples in steady_samples()]])
     edit(path, put(sha256_file(tmp_path / "samples.csv"), "digests", "samples"))
     with pytest.raises(UserError, match="the samples give"):
         read_result(path)
@@ -200,20 +327,24 @@ def test_samples_edited_together_with_their_digest_do_not_give_the_claimed_numbe
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("process,elapsed_ns\n0,1.5\n", "two integers are needed"),
-        ("process,elapsed_ns\n0,\n", "two integers are needed"),
-        ("process,elapsed_ns\n0,-5\n", "row 2 is '0,-5'; two integers"),
-        ("process,elapsed_ns\n0,5\n0,0\n", "elapsed_ns is 0 in row 3"),
-        ("process,elapsed_ns\n0,5\n0,5", "last row, '0,5', has no end"),
-        ("process,elapsed_ns\n0 5\n0,5\n", "row 2 is '0 5'"),
-        ("process,elapsed_ns\n0,5,5\n0,5\n", "row 2 is '0,5,5'"),
-        ("process,elapsed_ns\n0,5\n\n0,5\n", "row 3 is ''"),
-        ("process,elapsed_ns\n0,5\n1,5\n0,5\n", "numbered 0, 1"),
-        ("process,elapsed_ns\n1,5\n", "numbered 0, 1"),
-        ("process,elapsed_ns\n0,5\n2,5\n", "numbered 0, 1"),
-        ("process,time\n0,5\n", "columns"),
+        (f"{HEADER}\n0,0,1.5\n", "three integers are needed"),
+        (f"{HEADER}\n0,0,\n", "three integers are needed"),
+        (f"{HEADER}\n0,0,-5\n", "row 2 is '0,0,-5'; three integers"),
+        (f"{HEADER}\n0,0,5\n0,0,0\n", "elapsed_ns is 0 in row 3"),
+        (f"{HEADER}\n0,0,5\n0,0,5", "last row, '0,0,5', has no end"),
+        (f"{HEADER}\n0 0,5\n0,0,5\n", "row 2 is '0 0,5'"),
+        (f"{HEADER}\n0,0,5,5\n0,0,5\n", "row 2 is '0,0,5,5'"),
+        (f"{HEADER}\n0,5\n", "row 2 is '0,5'"),
+        (f"{HEADER}\n0,0,5\n\n0,0,5\n", "row 3 is ''"),
+        (f"{HEADER}\n0,0,5\n0,1,5\n0,0,5\n", "numbered 0, 1"),
+        (f"{HEADER}\n0,1,5\n", "numbered 0, 1"),
+        (f"{HEADER}\n0,0,5\n0,2,5\n", "numbered 0, 1"),
+        (f"{HEADER}\n1,0,5\n", "numbered 0, 1"),
+        (f"{HEADER}\n0,0,5\n2,0,5\n", "numbered 0, 1"),
+        (f"{HEADER}\n0,0,5\n1,1,5\n", "numbered 0, 1"),
+        ("process,elapsed_ns\n0,5\n", "columns"),
         ("", "columns"),
-        ("process,elapsed_ns\n0,99999999999999999999\n", "two integers are needed"),
+        (f"{HEADER}\n0,0,99999999999999999999\n", "three integers are needed"),
     ],
 )
 def test_malformed_samples_are_refused(tmp_path, text, message):
@@ -224,16 +355,18 @@ def test_malformed_samples_are_refused(tmp_path, text, message):
 
 
 def test_samples_round_trip(tmp_path):
-    samples = steady_samples()
-    write_samples(tmp_path / "s.csv", samples)
-    for left, right in zip(read_samples(tmp_path / "s.csv"), samples, strict=True):
+    sessions = [steady_samples(processes=2), steady_samples(processes=3)]
+    write_samples(tmp_path / "s.csv", sessions)
+    again = read_samples(tmp_path / "s.csv")
+    assert [len(session) for session in again] == [2, 3]
+    for left, right in zip(list_processes(again), list_processes(sessions), strict=True):
         np.testing.assert_array_equal(left, right)
     write_samples(tmp_path / "s.csv", [])
     assert read_samples(tmp_path / "s.csv") == []
 
 
 def test_records_are_not_changed_by_building(tmp_path):
-    samples, session = steady_samples(), make_session(steady_samples())
-    before = copy.deepcopy(session)
-    build_result(make_facts("0" * 64), {"status": "ok", "reason": None}, session, samples)
-    assert session == before
+    session = measured_session(steady_samples())
+    before = copy.deepcopy(session.record)
+    build_result(make_facts("0" * 64), OK, [session])
+    assert session.record == before

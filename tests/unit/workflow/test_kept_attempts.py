@@ -8,7 +8,8 @@ from edgeproof.__main__ import main
 from edgeproof.core.attempts import list_attempts, open_attempt
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
-from edgeproof.workflow.kept_attempts import choose_prunable, list_kept, list_targets
+from edgeproof.workflow.kept_attempts import choose_prunable, list_kept
+from edgeproof.workflow.made_names import list_stores
 
 MACHINE = {"id": None, "board": "desk", "cpu": None}
 NOW = datetime.datetime.now(datetime.UTC)
@@ -111,7 +112,7 @@ def test_what_is_removed_can_be_narrowed(root):
     assert names(choose_prunable(list_kept(root), 7, False, NOW)) == set()
     assert names(choose_prunable(list_kept(root), 7, False, later)) == {good, bad, other}
     assert prune(root, "m/p/d/int8", "--yes") == {good, bad}
-    assert list_targets(root) == ["runs/m/p/d/fp32", "runs/m/p/d/int8"]
+    assert list_stores(root) == ["runs/m/p/d/fp32", "runs/m/p/d/int8"]
 
 
 def test_list_says_what_an_attempt_is(root, capsys):

@@ -19,8 +19,15 @@ class Simulation(NamedTuple):
 class Simulator(Protocol):
     """A backend whose times follow from a seed."""
 
-    def simulate(self, slot: int, protocol: TimingProtocol) -> Simulation:
-        """Return the times of the process with this number, as a quiet machine would give them."""
+    def simulate(self, slot: int, protocol: TimingProtocol, inputs: int) -> Simulation:
+        """Return the times of the process with this number, as a quiet machine would give them.
+
+        It goes through so many `inputs` in turn, and through each at least once.
+        """
+        ...
+
+    def simulate_load(self, slot: int, seconds: float, inputs: Array) -> Array:
+        """Return the nanoseconds, int64, of one sample per entry of `inputs` after so many seconds of load."""
         ...
 
     def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:

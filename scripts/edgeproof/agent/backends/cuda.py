@@ -25,7 +25,7 @@ class Cuda:
     """One stream on the first GPU. `spinning`: the thread that waits for the GPU spins instead of sleeping."""
 
     def __init__(self, spinning: bool) -> None:
-        self._library = load_library()
+        self._library = _load_library()
         code = self._library.cudaSetDeviceFlags(ctypes.c_uint(_SPIN if spinning else _BLOCK))
         if code in _NO_DEVICE:
             raise Verdict("provider_unavailable", "CUDA finds no GPU that it can use (error {})".format(code))
@@ -69,7 +69,7 @@ def check(call: str, code: int) -> None:
         raise RuntimeError("{} returned CUDA error {}".format(call, code))
 
 
-def load_library() -> ctypes.CDLL:
+def _load_library() -> ctypes.CDLL:
     """Return CUDA's runtime library; NoVerdict where this machine has none."""
     for name in filter(None, (ctypes.util.find_library("cudart"), *_LIBRARIES)):
         try:

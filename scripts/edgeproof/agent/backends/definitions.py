@@ -22,7 +22,7 @@ def define_latency(boundary: str, threads: int, spin_wait: bool, transfers: str 
 
 
 def count_threads(wanted: int) -> int:
-    """Return the number of threads for a runtime that must be told: `wanted`, for 0 one per core we may use."""
+    """Return the threads that a latency definition names for a backend: `wanted`, for 0 one per core we may use."""
     if wanted:
         return wanted
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

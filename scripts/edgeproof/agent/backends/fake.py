@@ -19,8 +19,9 @@ class Fake(Backend):
 
     The artifact is a JSON file with `seed` (any text), `latency_ms` and `outputs` `[[name, shape]]`, and perhaps
     `input_factors`: what the time of each input is multiplied with. Options: `noise` (relative standard deviation of a
-    sample, default 0.01); for tests `interference` (share by which it is slower when another arm takes turns) and
-    `fail` (a verdict kind to end with).
+    sample, default 0.01); for tests `interference` (share by which it is slower when another arm takes turns), `heat`
+    (`{slower, seconds}`: the share by which it is slower under load in the end, and how fast it gets there) and `fail`
+    (a verdict kind to end with).
     """
 
     name = "fake"
@@ -46,22 +47,33 @@ class Fake(Backend):
         values = [random.rand(*shape).astype("float32") for shape in self._shapes]
         return lambda: values
 
-    def simulate(self, slot: int, protocol: TimingProtocol) -> Simulation:
+    def simulate(self, slot: int, protocol: TimingProtocol, inputs: int) -> Simulation:
         """Return the times of the process with this number, as a quiet machine would give them."""
         random = self._draw(str(slot))
         median_ns = self._median_ns(random)
-        noise = self._options.get("noise", 0.01)
-        samples = median_ns * numpy.exp(noise * random.standard_normal(protocol["min_samples"]))
+        places = numpy.arange(max(protocol["min_samples"], inputs)) % inputs
+        noise = numpy.exp(self._options.get("noise", 0.01) * random.standard_normal(len(places)))
+        samples = median_ns * self._factors(places) * noise
         return Simulation(int(median_ns * 20), int(median_ns * 5), samples.astype("int64"))
+
+    def simulate_load(self, slot: int, seconds: float, inputs: Array) -> Array:
+        """Return the nanoseconds of one sample per entry of `inputs` after so many seconds of load."""
+        heat = self._options.get("heat", {"slower": 0.0, "seconds": 1.0})
+        slower = 1 + heat["slower"] * (1 - numpy.exp(-seconds / heat["seconds"]))
+        return (slower * self.simulate_block(slot, int(1000 * seconds), inputs, False)).astype("int64")
 
     def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
         """Return the nanoseconds of one sample per entry of `inputs`."""
         median_ns = self._median_ns(self._draw(str(slot)))
         if alternated:
             median_ns *= 1 + self._options.get("interference", 0.0)
-        factors = numpy.array(self._artifact.get("input_factors", [1.0]))
         noise = numpy.exp(self._options.get("noise", 0.01) * self._draw("{}/{}".format(slot, block)).randn(inputs.size))
-        return (median_ns * factors[inputs % len(factors)] * noise.reshape(inputs.shape)).astype("int64")
+        return (median_ns * self._factors(inputs) * noise.reshape(inputs.shape)).astype("int64")
+
+    def _factors(self, inputs: Array) -> Array:
+        """Return what the time of each input is multiplied with."""
+        factors = numpy.array(self._artifact.get("input_factors", [1.0]))
+        return factors[inputs % len(factors)]
 
     def _median_ns(self, random: numpy.random.RandomState) -> float:
         """Return the typical time in one process: they differ by 0.2 %."""

@@ -60,7 +60,7 @@ class LiteRt(Backend):
         self.providers_used = ("XNNPACK", "CPU") if delegated else ("CPU",)
         if self.provider_requested not in self.providers_used:
             raise Verdict("provider_unavailable", "XNNPACK was asked for, but took no operator of this model")
-        interface = read_interface(arm["artifact"])
+        interface = _read_interface(arm["artifact"])
         self._inputs = list(_match(interface, "inputs", self._tensors("inputs")))
         self._outputs = list(_match(interface, "outputs", self._tensors("outputs")))
         self.inputs = [_describe(*item) for item in self._inputs]
@@ -101,7 +101,7 @@ class LiteRt(Backend):
         return {item["name"]: item for item in details()}
 
 
-def read_interface(path: str) -> Optional[Dict[str, Any]]:
+def _read_interface(path: str) -> Optional[Dict[str, Any]]:
     """Return the `interface.json` at the end of a TFLite file, None where it has none."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -115,13 +115,18 @@ class SimulatedPlacement(Placement):
         super().__init__(arm)
         self.simulator = self
 
-    def simulate(self, slot: int, protocol: TimingProtocol) -> Simulation:
+    def simulate(self, slot: int, protocol: TimingProtocol, inputs: int) -> Simulation:
         """Return the sums over the stages, hand-overs included."""
-        runs = [Fake(step["arm"]).simulate(slot, protocol) for step in self._arm["steps"]]
+        runs = [Fake(step["arm"]).simulate(slot, protocol, inputs) for step in self._arm["steps"]]
         hops = self._list_hops()
         samples = numpy.sum([run.samples for run in runs], axis=0) + sum(hops)
         self._simulated = (hops[:-1], [int(numpy.median(run.samples)) for run in runs], hops[-1])
         return Simulation(sum(run.load_ns for run in runs), sum(run.cold_ns for run in runs), samples)
+
+    def simulate_load(self, slot: int, seconds: float, inputs: Array) -> Array:
+        """Return the sums over the stages, hand-overs included."""
+        stages = [Fake(step["arm"]).simulate_load(slot, seconds, inputs) for step in self._arm["steps"]]
+        return numpy.sum(stages, axis=0) + sum(self._list_hops())
 
     def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
         """Return the sums over the stages, hand-overs included."""

@@ -53,7 +53,7 @@ def locate_divergence(
         write_sample(inputs, sample, one)
         for side, model in enumerate((left, right)):
             path = Path(folder, f"{side}.onnx")
-            onnx.save(expose_tensors(model, [layer[2] if side else layer[1] for layer in layers]), path)
+            onnx.save(_expose_tensors(model, [layer[2] if side else layer[1] for layer in layers]), path)
             arm = {**arms[side], "runtime": {**arms[side]["runtime"], "graph_optimization": "none"}}
             inference = infer_outputs(interpreters[side], arm, path, one)
             if inference.reason:
@@ -63,7 +63,7 @@ def locate_divergence(
             outputs.append(inference.outputs)
     versions = read_versions(left.opset_import)
     for node, reference, candidate in layers:
-        distance = compare_layer(outputs[0][reference], outputs[1][candidate])
+        distance = _compare_layer(outputs[0][reference], outputs[1][candidate])
         if distance is not None:
             described = {"tensor": reference, "node": describe_node(node, versions), "operator": node.op_type}
             record["layers"].append({**described, **distance})
@@ -121,7 +121,7 @@ def match_layers(source: onnx.ModelProto, artifact: onnx.ModelProto) -> list[tup
     return pairs
 
 
-def expose_tensors(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
+def _expose_tensors(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
     """Return a copy of the model with the named tensors as further outputs; the runtime infers their types."""
     exposed = onnx.ModelProto()
     exposed.CopyFrom(model)
@@ -137,7 +137,7 @@ def write_sample(inputs: str | Path, index: int, path: str | Path) -> None:
         write_tensors(path, {name: archive[name][index : index + 1] for name in names})
 
 
-def compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
+def _compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
     """Return relative L2 distance and counts of values that are not finite; None if the shapes differ.
 
     The distance is None if it has no meaning: values are not finite, or the reference is all zeros.
@@ -151,7 +151,7 @@ def compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
 
 def conclude(record: Json, source: onnx.ModelProto) -> Json:
     """Return the record with its status, the first layer beyond the limit, and the layer that adds most."""
-    return _name_first({**record, "largest_step": find_largest_step(record["layers"], source)})
+    return _name_first({**record, "largest_step": _find_largest_step(record["layers"], source)})
 
 
 def _name_first(record: Json) -> Json:
@@ -172,7 +172,7 @@ def _name_first(record: Json) -> Json:
     return {**record, "first": None, "status": "not_found", "reason": reason}
 
 
-def find_largest_step(layers: list[Json], source: onnx.ModelProto) -> Json | None:
+def _find_largest_step(layers: list[Json], source: onnx.ModelProto) -> Json | None:
     """Return the layer whose distance grew most over that of its inputs, with the growth as `step`.
 
     If none of its inputs was compared, its whole distance counts. None without a finite distance.

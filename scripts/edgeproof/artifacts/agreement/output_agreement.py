@@ -41,7 +41,7 @@ def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) 
     left, right = (split_samples(array, count) for array in (reference, candidate))
     if not (np.isfinite(left).all() and np.isfinite(right).all()):
         return Agreement(None, None, None, None, None, None, None)
-    if is_discrete(reference):
+    if _is_discrete(reference):
         return Agreement(None, None, None, None, None, None, equal_share=_share_equal(reference, candidate))
     absolute, reference_norm = _norm(right - left), _norm(left)
     cosines = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
@@ -57,7 +57,7 @@ def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) 
     )
 
 
-def is_discrete(array: np.ndarray) -> bool:
+def _is_discrete(array: np.ndarray) -> bool:
     """Tell whether values are integers or booleans, which are equal or not."""
     return array.dtype.kind in "iub"
 
@@ -96,7 +96,7 @@ def find_worst_sample(pairs: Iterable[tuple[np.ndarray, np.ndarray]], count: int
             both = np.isfinite(left) & np.isfinite(right)
             finite = np.where(both, right, 0.0) - np.where(both, left, 0.0)
             scale = _norm(np.nan_to_num(left, posinf=0.0, neginf=0.0)) or 1.0
-            distances = (left != right).mean(1) if is_discrete(reference) else [_norm(row) / scale for row in finite]
+            distances = (left != right).mean(1) if _is_discrete(reference) else [_norm(row) / scale for row in finite]
             worst = np.maximum(worst, np.where(broken, np.inf, distances))
     return int(worst.argmax())
 

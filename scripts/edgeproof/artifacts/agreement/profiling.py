@@ -53,13 +53,13 @@ def explain_speed(
     options, for both. `inputs`: npz; its first sample is run. `runs`: timed runs per arm, once without and once with
     the profiler. UserError if a file does not load or run.
     """
-    feed = read_feed(inputs)
+    feed = _read_feed(inputs)
     paths = {"baseline": baseline, "candidate": candidate}
     with tempfile.TemporaryDirectory(prefix="edgeproof-profile-") as folder:
         plain = {side: open_session(path, runtime) for side, path in paths.items()}
-        elapsed = time_alternately(plain, feed, runs)
+        elapsed = _time_alternately(plain, feed, runs)
         profiled = {side: open_session(path, runtime, Path(folder, side)) for side, path in paths.items()}
-        slowed = time_alternately(profiled, feed, runs)
+        slowed = _time_alternately(profiled, feed, runs)
         events = {side: read_events(session.end_profiling()) for side, session in profiled.items()}
     arms = {}
     for side, path in paths.items():
@@ -92,7 +92,7 @@ def explain_speed(
     }
 
 
-def read_feed(inputs: str | Path) -> dict[str, np.ndarray]:
+def _read_feed(inputs: str | Path) -> dict[str, np.ndarray]:
     """Return the first sample of an npz as `{input name: array (1, …)}`."""
     with np.load(inputs, allow_pickle=False) as archive:
         return {name.removeprefix("inputs/"): archive[name][:1] for name in archive.files if name.startswith("inputs/")}
@@ -120,7 +120,7 @@ def open_session(path: str | Path, runtime: Json, profile: Path | None = None) -
         raise UserError(f"{path}: does not load in ONNX Runtime: {' '.join(str(error).split())[:300]}") from error
 
 
-def time_alternately(
+def _time_alternately(
     sessions: dict[str, onnxruntime.InferenceSession], feed: dict[str, np.ndarray], runs: int
 ) -> dict[str, list[float]]:
     """Return `{side: [milliseconds]}` of `runs` runs each, sides in turn, after WARMUP_RUNS untimed ones."""

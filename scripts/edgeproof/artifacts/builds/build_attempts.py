@@ -19,7 +19,7 @@ def settle_build(job: BuildJob) -> bool:
 
 def record_input_fault(job: BuildJob) -> bool:
     """Write the failed manifest of a job whose model or calibration set cannot be used; return whether it was so."""
-    fault = find_input_fault(job)
+    fault = _find_input_fault(job)
     if fault is None:
         return False
     from .build_steps import record_failure
@@ -29,7 +29,7 @@ def record_input_fault(job: BuildJob) -> bool:
     return True
 
 
-def find_input_fault(job: BuildJob) -> Json | None:
+def _find_input_fault(job: BuildJob) -> Json | None:
     """Return {kind, message} of what is permanently wrong with the model or the calibration set of a job, or None."""
     fault = find_model_fault(job.identity)
     if fault is None and job.precision == "int8" and job.calibration:

@@ -58,7 +58,7 @@ def build_converted(
         proof = judge_counts(job.precision, converted["weights"], converted["values"], converted["operators"])
         require_precision(proof, kind.quantisers)
         if job.preset["artifact"] == "tflite" and job.precision == "int8":
-            require_integer_activations(proof)
+            _require_integer_activations(proof)
         shutil.move(converted["path"], target)
         described = {key: converted[key] for key in ("inputs", "outputs", "warnings")}
         return {**described, "opset": None, "precision": proof}
@@ -66,7 +66,7 @@ def build_converted(
     carry_out(job, known, convert, facts)
 
 
-def require_integer_activations(proof: Json) -> None:
+def _require_integer_activations(proof: Json) -> None:
     """Raise BuildError unless most activations of an int8 TFLite file are int8; the others run in float kernels."""
     numbers = {dtype: number for dtype, number in proof["values"].items() if dtype != "int32"}
     if numbers.get("int8", 0) < sum(numbers.values()) / 2:

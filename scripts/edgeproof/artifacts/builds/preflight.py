@@ -137,7 +137,7 @@ def list_blockers(model: onnx.ModelProto, table: Table) -> list[Blocker]:
 
     A call of one of the model's own functions is judged by the nodes of the function.
     """
-    dtypes = infer_dtypes(model)
+    dtypes = _infer_dtypes(model)
     local = {(function.domain, function.name) for function in model.functions}
     scopes = [(model.graph.node, read_versions(model.opset_import))]
     scopes += [(function.node, read_versions(function.opset_import)) for function in model.functions]
@@ -175,7 +175,7 @@ def require_operators(source: str | Path, model: onnx.ModelProto, backend: str) 
         raise BuildError("unsupported_operator", f"{blockers[0]}{rest}")
 
 
-def infer_dtypes(model: onnx.ModelProto) -> dict[str, str]:
+def _infer_dtypes(model: onnx.ModelProto) -> dict[str, str]:
     """Return `{tensor: dtype}` of the main graph, in numpy's names, as far as ONNX can infer them."""
     graph = infer_types(model)
     types = {item.name: item.data_type for item in model.graph.initializer}

@@ -69,9 +69,9 @@ def build_rknn(job: BuildJob) -> None:
             made, text = run_converter("rknn", job, spec, scratch, options["timeout_s"], model, facts)
         except BuildError as failure:
             text = Path(job.log).read_text(errors="replace")
-            note_version(text, facts)
+            _note_version(text, facts)
             raise explain_log(text, failure, model) from failure
-        note_version(text, facts)
+        _note_version(text, facts)
         proof, elsewhere = prove_operators(text, job.precision)
         require_precision(proof, {})
         shutil.move(made["path"], target)
@@ -118,7 +118,7 @@ def ask_version(interpreter: str | None) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def note_version(text: str, facts: Json) -> None:
+def _note_version(text: str, facts: Json) -> None:
     """Add the toolkit's version, which it prints to its log, to the `toolchain` of a manifest's facts."""
     if found := _VERSION.search(text):
         facts["toolchain"]["rknn-toolkit2"] = found[1]

@@ -105,8 +105,8 @@ def build_tensorrt(job: BuildJob) -> None:
         code, text = run_tool(argv, scratch, dict(os.environ), options["timeout_s"])
         atomic_write(job.log, (said + text).replace(str(scratch), "SCRATCH"))
         facts.update(exit_code=code, log_sha256=sha256_file(job.log))
-        require_engine(code, text, paths["engine"], model, options["timeout_s"])
-        proof = prove_layers(paths["layers"], job.precision)
+        _require_engine(code, text, paths["engine"], model, options["timeout_s"])
+        proof = _prove_layers(paths["layers"], job.precision)
         require_precision(proof, {})
         shutil.move(paths["engine"], target)
         return {
@@ -135,7 +135,7 @@ def ask_version(trtexec: str) -> tuple[int, int, int]:
     return version
 
 
-def require_engine(code: int | None, text: str, engine: Path, model: onnx.ModelProto, timeout_s: float) -> None:
+def _require_engine(code: int | None, text: str, engine: Path, model: onnx.ModelProto, timeout_s: float) -> None:
     """Raise BuildError unless trtexec left an engine; UserError if the fault is the machine's."""
     if code is None:
         raise BuildError("timed_out", f"trtexec: no engine within {timeout_s} s (build.timeout_s)")
@@ -149,7 +149,7 @@ def require_engine(code: int | None, text: str, engine: Path, model: onnx.ModelP
         raise BuildError("conversion_failed", "trtexec: exited with 0, but left no engine")
 
 
-def prove_layers(path: Path, precision: str) -> Json:
+def _prove_layers(path: Path, precision: str) -> Json:
     """Return the manifest's `precision` from the layers of an engine, as trtexec exported them."""
     try:
         counted = count_layers(json.loads(path.read_text()))

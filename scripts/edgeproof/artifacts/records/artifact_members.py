@@ -42,17 +42,17 @@ def compare_artifacts(before: str | Path, after: str | Path, kind: str) -> tuple
     if left == right:
         return "identical", []
     if kind == "onnx":
-        found = compare_onnx(onnx.load_from_string(left), onnx.load_from_string(right))
+        found = _compare_onnx(onnx.load_from_string(left), onnx.load_from_string(right))
     elif kind == "json":
-        found = compare_json(json.loads(left), json.loads(right))
+        found = _compare_json(json.loads(left), json.loads(right))
     elif zipfile.is_zipfile(before) and zipfile.is_zipfile(after):
-        found = compare_archives(before, after)
+        found = _compare_archives(before, after)
     else:
         found = [Difference("the file", describe_bytes(left, right))]
     return ("different" if any(item.decisive for item in found) else "equivalent"), found
 
 
-def compare_onnx(left: onnx.ModelProto, right: onnx.ModelProto) -> list[Difference]:
+def _compare_onnx(left: onnx.ModelProto, right: onnx.ModelProto) -> list[Difference]:
     """Return the Differences of two models: opset, interface, initializers, nodes, functions, then texts."""
     found = []
     opsets = [{item.domain or "ai.onnx": item.version for item in model.opset_import} for model in (left, right)]
@@ -83,17 +83,17 @@ def _serialise(items):
     return [item.SerializeToString(deterministic=True) for item in items]
 
 
-def compare_json(left: Any, right: Any, key: str = "") -> list[Difference]:
+def _compare_json(left: Any, right: Any, key: str = "") -> list[Difference]:
     """Return the Differences of two JSON values, by key."""
     if isinstance(left, dict) and isinstance(right, dict):
         pairs = [(name, left.get(name), right.get(name)) for name in sorted({*left, *right})]
-        return [item for name, a, b in pairs for item in compare_json(a, b, f"{key}.{name}" if key else name)]
+        return [item for name, a, b in pairs for item in _compare_json(a, b, f"{key}.{name}" if key else name)]
     if left == right:
         return []
     return [Difference(key or "the document", f"{_shorten(left)} became {_shorten(right)}")]
 
 
-def compare_archives(before: str | Path, after: str | Path) -> list[Difference]:
+def _compare_archives(before: str | Path, after: str | Path) -> list[Difference]:
     """Return the Differences of two zip archives: in their members, and in what comes before the archive."""
     sides, fronts = [], []
     for path in (before, after):

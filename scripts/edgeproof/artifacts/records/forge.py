@@ -61,7 +61,7 @@ def read_foreign(path: str | Path) -> Json | None:
 def validate_foreign(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of one of Forge's documents; its errors are `differs` or `missing`, its warnings `note`."""
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
-        return validate_metadata(path, document)
+        return _validate_metadata(path, document)
     return validate_manifest(path, document)
 
 
@@ -76,10 +76,10 @@ def validate_manifest(path: str | Path, document: Json) -> list[Check]:
     return checks + _check_precision(path, document)
 
 
-def validate_metadata(path: str | Path, document: Json) -> list[Check]:
+def _validate_metadata(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of a Forge metadata file: its required texts, and its files."""
     required = {"build": _REQUIRED_TEXTS["build"], "source_model": _REQUIRED_TEXTS["source_model"]}
-    errors = list_empty(document, required)
+    errors = _list_empty(document, required)
     if document.get("schema_version") != METADATA_SCHEMA:
         errors.append(f"schema_version is {document.get('schema_version')!r}; {METADATA_SCHEMA!r} is known")
     artifacts = document.get("artifacts")
@@ -93,7 +93,7 @@ def validate_metadata(path: str | Path, document: Json) -> list[Check]:
 
 def list_errors(document: Json) -> list[str]:
     """Return Forge's errors: sections and texts that are missing, and fields that contradict each other."""
-    errors = list_empty(document, _REQUIRED_TEXTS)
+    errors = _list_empty(document, _REQUIRED_TEXTS)
     for one, other in _EQUAL_FIELDS:
         values = [_get_section(document, section).get(key) for section, key in (one, other)]
         if all(values) and values[0] != values[1]:
@@ -127,7 +127,7 @@ def list_warnings(document: Json) -> list[str]:
     return warnings
 
 
-def list_empty(document: Json, required: Mapping[str, Sequence[str]]) -> list[str]:
+def _list_empty(document: Json, required: Mapping[str, Sequence[str]]) -> list[str]:
     """Return a sentence for each section or text that is missing or empty. `required`: `{section: (key, …)}`."""
     errors = []
     for section, keys in required.items():

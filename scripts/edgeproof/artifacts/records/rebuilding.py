@@ -53,9 +53,9 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
     folder = claim_folder(output, root, built["cell"])
     options |= {name: str(folder / options[name]) for name in _OUTPUT_OPTIONS if name in options}
     command = [str(REPOSITORY / script), *(part for pair in options.items() for part in (f"--{pair[0]}", pair[1]))]
-    run_build([sys.executable, *command], folder / "build.log")
+    _run_build([sys.executable, *command], folder / "build.log")
     again = read_manifest(folder / "manifest.json")
-    verdict, differences = judge_rebuild(built, again, Path(manifest_path).parent, folder)
+    verdict, differences = _judge_rebuild(built, again, Path(manifest_path).parent, folder)
     record = {
         "schema": "edgeproof.rebuild.v1",
         "cell": built["cell"],
@@ -65,7 +65,7 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
         "differences": [vars(item) for item in differences[:MOST_NAMED]],
         "differences_count": len(differences),
         "environment": compare_environments(built, again),
-        "command": [script, *map(locate_argument, command[1:])],
+        "command": [script, *map(_locate_argument, command[1:])],
         "duration_s": round(time.monotonic() - begin, 3),
         "rebuilt_at": now(),
     }
@@ -148,7 +148,7 @@ def claim_folder(output: str | Path | None, root: Path, cell: Json) -> Path:
             return base / f"{number:04}"
 
 
-def run_build(command: list[str], log: str | Path) -> None:
+def _run_build(command: list[str], log: str | Path) -> None:
     """Run a build script and write its output to `log`; UserError with its last line unless it reached a verdict."""
     process = subprocess.run(
         command,
@@ -165,7 +165,7 @@ def run_build(command: list[str], log: str | Path) -> None:
         raise UserError(f"{Path(command[1]).name}: exited with {process.returncode}: {last.removeprefix('error: ')}")
 
 
-def judge_rebuild(built: Json, again: Json, first: Path, second: Path) -> tuple[str, list[Difference]]:
+def _judge_rebuild(built: Json, again: Json, first: Path, second: Path) -> tuple[str, list[Difference]]:
     """Return `(verdict, differences)` of two builds in the folders `first` and `second`."""
     if built["status"] != again["status"]:
         reason = (built["reason"] or again["reason"])["message"]
@@ -192,7 +192,7 @@ def compare_environments(built: Json, again: Json) -> list[str]:
     return found
 
 
-def locate_argument(value: str) -> str:
+def _locate_argument(value: str) -> str:
     """Return an argument with a path inside the repository relative to it."""
     return locate(value) if value.startswith("/") else value
 

@@ -53,8 +53,8 @@ def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
     if made := manifest.get("intermediate"):
         checks.append(_check_file("intermediate", root, made["file"], made["sha256"]))
     checks += _check_log(manifest, root)
-    checks += check_preset(manifest, config, lenient)
-    checks += check_lock(manifest, config, lenient)
+    checks += _check_preset(manifest, config, lenient)
+    checks += _check_lock(manifest, config, lenient)
     return checks + _check_parity(path, root)
 
 
@@ -63,7 +63,7 @@ def has_faults(checks: Iterable[Check]) -> bool:
     return any(check.status in FAULTS for check in checks)
 
 
-def check_preset(manifest: Json, root: Path, lenient: bool = False) -> list[Check]:
+def _check_preset(manifest: Json, root: Path, lenient: bool = False) -> list[Check]:
     """Return the Checks of a preset's file: its options against the snapshot in a manifest, and its digest."""
     recorded = manifest.get(
         "preset_file", {"file": f"config/presets/{manifest['cell']['preset']}.yaml", "sha256": None}
@@ -88,7 +88,7 @@ def check_preset(manifest: Json, root: Path, lenient: bool = False) -> list[Chec
     return [Check("preset file", "note" if lenient else "differs", file, message)]
 
 
-def check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check]:
+def _check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check]:
     """Return the Checks of the toolchain's lock: whether it is the recorded one and has the versions that took part."""
     if (digest := manifest.get("toolchain_lock_sha256")) is None:
         return [Check("toolchain lock", "note", "-", "the manifest has none")]
@@ -101,7 +101,7 @@ def check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check]
     check = _check_file("toolchain lock", root, file, digest)
     if check.status == "missing":
         return [check]
-    others = list_other_versions(manifest["toolchain"], read_pins(_join_root(root, file)))
+    others = _list_other_versions(manifest["toolchain"], read_pins(_join_root(root, file)))
     if others:
         return [Check("toolchain lock", "differs", file, "; ".join(others))]
     if check.status == "differs":
@@ -110,7 +110,7 @@ def check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check]
     return [check]
 
 
-def list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -> list[str]:
+def _list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -> list[str]:
     """Return a sentence for each package that took part in a build in another version than the lock has now.
 
     `toolchain`: `{distribution: version}`. `pins`: from `read_pins`. Packages that are not in the lock (Python itself,

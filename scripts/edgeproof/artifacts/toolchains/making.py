@@ -80,9 +80,9 @@ def install_toolchain(name: str, lock: str | Path, digest: str) -> None:
     begin, folder, interpreter = time.monotonic(), ROOT / name, interpreter_path(name)
     if not folder.is_symlink():  # a link: somebody has moved 4 GB to another disk
         shutil.rmtree(folder, ignore_errors=True)  # uv does not clear a folder that is no longer an environment
-    run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
+    _run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
     # Compiled now: a Python that may not write bytecode would compile at every start of a converter.
-    run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
+    _run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
     described = subprocess.run(
         [interpreter, "-I", "-c", _DESCRIBING_PROGRAM], check=True, stdout=subprocess.PIPE
     ).stdout
@@ -98,7 +98,7 @@ def install_toolchain(name: str, lock: str | Path, digest: str) -> None:
     atomic_write(folder / STAMP, json.dumps(stamp, indent=2) + "\n")
 
 
-def run_uv(*arguments: str) -> None:
+def _run_uv(*arguments: str) -> None:
     """Run uv, with its messages on stderr; UserError with the last ones if it fails."""
     process = subprocess.run([uv.find_uv_bin(), *arguments], stderr=subprocess.PIPE, text=True, errors="replace")
     sys.stderr.write(process.stderr)

@@ -12,7 +12,7 @@ from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.pipelines import HOST
-from edgeproof.runs.results import read_result
+from edgeproof.runs.results import MEASURED, read_result
 
 from .loading import parse_scenario
 
@@ -147,7 +147,7 @@ def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
 def _describe_variant(cell: MeasuredCell) -> Json | str:
     """Return the variant that a measured cell stands for, or why it is left out."""
     result, parity = read_result(cell["result"]), read_parity(cell["parity"])
-    if result["status"] not in ("ok", "unstable"):  # a variant with wrong outputs has a latency, too
+    if result["status"] not in MEASURED:  # a variant with wrong outputs has a latency, too
         return f"{result['status']}: {result['reason']['message']}"
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"

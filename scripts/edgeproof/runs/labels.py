@@ -1,0 +1,63 @@
+"""Labels of a result: what a reader of its headline should know. None of them withholds a number."""
+
+from collections.abc import Iterator
+
+from edgeproof.core.configuration import Json
+
+from .conditions import describe_steal
+
+
+def list_labels(result: Json) -> list[Json]:
+    """Return {label, message} of all that applies, for a result whose samples are summarised.
+
+    `noisy`: the interval is wider than the protocol's width. `modes`: starts jump between levels. `steal`, `drift`: the
+    machine was disturbed, or changed its speed, within a session. `depends_on_inputs`, `random_inputs`: of the samples.
+    `not_settled`: sustained load ended before latency and temperature had settled.
+    """
+    found = [*_label_headline(result), *_label_sessions(result), *_label_inputs(result)]
+    return [{"label": label, "message": message} for label, message in found]
+
+
+def _label_headline(result: Json) -> Iterator[tuple[str, str]]:
+    latency = result["latency"]
+    if latency["noisy"]:
+        wide = f"±{latency['width']:.0%}"
+        where = {
+            "session": f"the interval within the session is wider than {wide}",
+            "two sessions": f"the interval of a session is wider than {wide}",
+            "sessions": f"the interval over sessions is wider than {wide}",
+        }
+        yield "noisy", where[latency["basis"]]
+    loads = [process["load"] for process in result["processes"] if process["load"]]
+    if any(not load["settled"] for load in loads):
+        minutes = max(load["windows"][-1]["seconds"] for load in loads) / 60
+        yield "not_settled", f"latency or temperature still moved after {minutes:.1f} minutes of load"
+
+
+def _label_sessions(result: Json) -> Iterator[tuple[str, str]]:
+    several = len(result["sessions"]) > 1
+    for number, session in enumerate(result["sessions"]):
+        prefix = f"session {number}: " if several else ""
+        if len(session["modes"]) > 1:
+            levels = " and ".join(
+                f"{mode['level_ms']:.4g} ms in {mode['starts']} ({mode['share']:.0%})" for mode in session["modes"]
+            )
+            yield "modes", f"{prefix}starts have {len(session['modes'])} levels: {levels}"
+        if result["provenance"] == "measured" and (steal := describe_steal(session["environment"])):
+            yield "steal", prefix + steal.removeprefix("steal: ")
+        drift: Json = session["drift"] or {"changes": []}
+        for change in drift["changes"]:
+            way = f"{abs(change['ratio'] - 1):.1%} {'slower' if change['ratio'] > 1 else 'faster'}"
+            yield "drift", f"{prefix}the machine became {way} {change['after_s']:.0f} to {change['before_s']:.0f} s in"
+
+
+def _label_inputs(result: Json) -> Iterator[tuple[str, str]]:
+    inputs = result["inputs"]
+    if inputs["depends"]:
+        yield (
+            "depends_on_inputs",
+            f"inputs differ by {inputs['spread']:.1%}; the slowest is number {inputs['slowest']} of "
+            f"{len(inputs['levels_ms'])}, {inputs['levels_ms'][inputs['slowest']]:.4g} ms",
+        )
+    if inputs["kind"] == "random":
+        yield "random_inputs", "the samples are random numbers, no data of the task"

@@ -1,0 +1,197 @@
+"""The parts of `result.json` that are described, not computed: cell, workload, sessions, processes, origins."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, NotRequired, TypedDict, cast
+
+from edgeproof.core.change_points import find_changes
+from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
+from edgeproof.core.medians import middle_of_rows
+from edgeproof.core.summary import ProcessSummary
+
+from .sessions import ProcessRecord, Samples, SessionRecord
+
+# On the same artifact and input, two machines may round differently; a larger difference is another function.
+OUTPUT_LIMIT = 0.1
+_MS = 1e6
+
+
+class CellFacts(TypedDict):
+    """What is known of a cell besides the agent's records; the last key only once it was measured.
+
+    `cell`: the fields of the cell and its builder. `digests`: sha256 of model, artifact (None: not built), manifest,
+    inputs, agent and samples. `samples_kind`: of the model's samples, such as `random`. `output_difference`: largest
+    relative L2 distance from the builder's outputs, None if there was none to compare.
+    """
+
+    cell: dict[str, str]
+    task: str
+    arm: Arm
+    device: NamedDevice
+    protocol: MeasuringProtocol
+    identity: Json
+    artifact_bytes: int
+    digests: dict[str, str | None]
+    samples_kind: str | None
+    output_difference: NotRequired[float | None]
+
+
+class MeasuredSession(NamedTuple):
+    """One session of a result: the agent's record, the samples of each process that is ok, in order, and where it was
+    measured.
+
+    `attempt`: its folder, relative to the repository. `machine`: {id, board, cpu}. `elsewhere`: another machine than
+    this one.
+    """
+
+    record: SessionRecord
+    samples: list[Samples]
+    attempt: str
+    machine: Json
+    elsewhere: bool
+
+
+def describe_device(device: NamedDevice) -> Json:
+    """Return what of a device stands in a result."""
+    return {
+        "name": device["name"],
+        "board": device["board"],
+        "transport": device["transport"],
+        "tags": device.get("tags", []),
+    }
+
+
+def describe_workload(facts: CellFacts) -> Json:
+    """Return what the model had to do: the fields that two comparable results must share."""
+    inputs: list[Json] = facts["identity"]["inputs"]  # none if the model cannot be used
+    value: Json = inputs[0] if inputs else {"shape": [], "dtype": "unknown"}
+    shape = [1 if isinstance(size, str) or size is None else size for size in value["shape"]]
+    return {
+        "task": facts["task"],
+        "input_shape": shape,
+        "input_dtype": value["dtype"],
+        "batch_size": shape[0] if shape else 1,
+        "include_preprocess": False,
+        "include_postprocess": False,
+    }
+
+
+def describe_session(session: MeasuredSession) -> Json:
+    """Return what a result says of a session besides what follows from its samples."""
+    return {
+        "attempt": session.attempt,
+        "started_at_unix_s": session.record["started_at_unix_s"],
+        "machine": session.machine,
+        "elsewhere": session.elsewhere,
+        "environment": session.record["environment"],
+        "drift": describe_drift(session.record.get("drift")),
+    }
+
+
+def describe_drift(record: Json | None) -> Json | None:
+    """Return the agent's drift control with the changes found in it; None where a session had none.
+
+    `record`: {kernel, points, …}; `changes` in it, if any, are made again. An incomplete point is left out.
+    """
+    if record is None:
+        return None
+    points = [point for point in record["points"] if point["complete"]]
+    found = find_changes([point["at_s"] for point in points], [point["mean_ns"] for point in points])
+    changes = [{"after_s": each.after_s, "before_s": each.before_s, "ratio": each.ratio} for each in found.changes]
+    return {**record, "changes": changes, "reason": found.reason}
+
+
+def count_carried_out(processes: Sequence[ProcessRecord], sessions: int) -> Json | None:
+    """Return what the agent counted over all sessions; None where nothing was measured."""
+    if not processes:
+        return None
+    return {
+        "sessions": sessions,
+        "processes": len(processes),
+        "warmup_runs_per_process": min(p["warmup_runs"] for p in processes),
+        "warmup_s_per_process": min(p["warmup_ns"] for p in processes) / 1e9,
+        "samples": sum(p["samples"] for p in processes),
+        "samples_per_process": min(p["samples"] for p in processes),
+        "window_s": sum(p["window_ns"] for p in processes) / 1e9,
+        "window_s_per_process": min(p["window_ns"] for p in processes) / 1e9,
+        "calls_per_sample": max(p["calls_per_sample"] for p in processes),
+        "timer_cost_ns": max(p["timer_cost_ns"] for p in processes),
+    }
+
+
+def take_counted(samples: Samples, load: Json | None) -> Samples:
+    """Return the samples of a process that its figures are of: all, or under sustained load the settled ones."""
+    return samples if load is None else samples[len(samples) - load["counted"] :]
+
+
+def describe_load(load: Json | None, samples: Samples, calls: int) -> Json | None:
+    """Return the curve of a process under sustained load with the median of each window; None for a burst.
+
+    `load`: {settled, counted, windows} as the agent has it. `samples`: all of the process, `calls` inferences each.
+    """
+    if load is None:
+        return None
+    windows: list[Json] = []
+    start = 0
+    for window in load["windows"]:
+        own = samples[start : start + window["samples"]]
+        start += len(own)
+        median_ms = float(middle_of_rows(own[None, :])[0]) / calls / _MS if len(own) else None
+        windows.append({**window, "median_ms": median_ms})
+    return {"settled": load["settled"], "counted": load["counted"], "windows": windows}
+
+
+def check_output(difference: float | None) -> Json:
+    """Return the check of a distance from the builder's outputs against the limit."""
+    return {
+        "relative_l2": difference if difference is not None and math.isfinite(difference) else None,
+        "limit": OUTPUT_LIMIT,
+        "passed": difference is not None and difference <= OUTPUT_LIMIT,
+    }
+
+
+def describe_figures(summary: ProcessSummary) -> Json:
+    """Return what of a process follows from its samples."""
+    return {
+        "samples": summary["sample_count"],
+        "median_ms": summary["median_ns"] / _MS,
+        "minimum_ms": summary["minimum_ns"] / _MS,
+        "mean_ms": summary["mean_ns"] / _MS,
+        "standard_deviation_ms": None if summary["sd_ns"] is None else summary["sd_ns"] / _MS,
+    }
+
+
+def describe_process(process: ProcessRecord, summary: Json, load: Json | None) -> Json:
+    """Return a process of a result; `summary`: its entry of `core.summary.summarise_run`."""
+    return {
+        "session": summary["session"],
+        "import_ms": process["import_ns"] / _MS,
+        "load_ms": process["load_ns"] / _MS,
+        "cold_first_inference_ms": process["cold_first_inference_ns"] / _MS,
+        **describe_figures(cast(ProcessSummary, summary)),
+        "load": load,
+        "calls_per_sample": process["calls_per_sample"],
+        "memory_baseline_bytes": process["memory_baseline_bytes"],
+        "memory_peak_bytes": process["memory_peak_bytes"],
+        "context_switches_voluntary": process["context_switches_voluntary"],
+        "context_switches_involuntary": process["context_switches_involuntary"],
+        "cpu_s": process["cpu_ns"] / 1e9,
+    }
+
+
+# Where each number comes from, for people who read the result without this code.
+ORIGINS = {
+    "processes[].median_ms": "computed: arithmetic mean over inputs of their medians; sample k has input k mod inputs",
+    "processes[].minimum_ms, mean_ms, standard_deviation_ms": "computed: samples.csv / calls_per_sample",
+    "processes[].import_ms, load_ms, cold_first_inference_ms": "the agent's clock, one value each",
+    "latency": "computed: geometric mean of the processes' medians; interval over what `basis` says, on the log scale",
+    "sessions[].latency, modes": "computed from the medians of the session's processes",
+    "inputs": "computed: medians of each input in each process, F-test of a two-way layout",
+    "percentiles": "computed from all samples: shares of calls beyond a time, over processes",
+    "throughput_per_s": "computed: inferences per second of time inside samples, one at a time",
+    "labels": "computed from the rest of the result",
+    "memory_peak_bytes": "VmHWM of /proc/self/status (ru_maxrss elsewhere), largest of all processes",
+    "sessions[].environment": "files under /proc and /sys and the board's own tools, read before and after",
+    "sessions[].drift": "the agent's clock around a fixed kernel",
+    "protocol.carried_out": "counted by the agent",
+}

@@ -1,0 +1,69 @@
+"""Which sessions a run rests on: all of its key on one machine, as many as its protocol and its user want.
+
+`edgeproof runs again` leaves its wish beside the attempts (`attempts/again.json`), outside of every key: a result does
+not change because somebody asked for more, only because there is more.
+"""
+
+from pathlib import Path
+
+from edgeproof.agent.machine import describe_machine
+from edgeproof.core.attempts import FOLDER, Attempt, find_attempts
+from edgeproof.core.configuration import Json, MeasuringProtocol
+from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.files import FilePath
+
+AGAIN = "again.json"
+
+
+def find_sessions(folder: FilePath, key: Json) -> list[Attempt]:
+    """Return the complete attempts of a run's key that belong together, in order of start.
+
+    Those of this machine; without any, those of the machine that measured first. Two machines are never put together.
+    """
+    found = find_attempts(folder, key)
+    here = describe_machine()["id"]
+    if any(attempt.record["machine"]["id"] == here for attempt in found):
+        return [attempt for attempt in found if attempt.record["machine"]["id"] == here]
+    return [attempt for attempt in found if attempt.record["machine"]["id"] == found[0].record["machine"]["id"]]
+
+
+def count_missing(folder: FilePath, key: Json, protocol: MeasuringProtocol) -> int:
+    """Return how many sessions this machine has still to measure.
+
+    The protocol's number may be met elsewhere, and over there wholly: nothing is measured again because results were
+    copied. What `edgeproof runs again` asked for is of this machine.
+    """
+    found, here = find_sessions(folder, key), describe_machine()["id"]
+    own = sum(attempt.record["machine"]["id"] == here for attempt in found)
+    wanted, asked = protocol.get("sessions", 1), _read_wish(folder, key)
+    if len(found) >= wanted and own >= asked:
+        return 0
+    return max(wanted, asked) - own
+
+
+def count_asked(folder: FilePath, key: Json) -> int:
+    """Return how many sessions `edgeproof runs again` still wants of this machine beyond those that it has."""
+    here = describe_machine()["id"]
+    own = [attempt for attempt in find_attempts(folder, key) if attempt.record["machine"]["id"] == here]
+    return max(0, _read_wish(folder, key) - len(own))
+
+
+def ask_for_another(folder: FilePath, key: Json) -> int:
+    """Ask for one more session of this machine than it has, and return how many that makes."""
+    here = describe_machine()["id"]
+    own = [attempt for attempt in find_attempts(folder, key) if attempt.record["machine"]["id"] == here]
+    wish = {"schema": "edgeproof.again.v1", "key": key["sha256"], "sessions": len(own) + 1}
+    write_json(_place(folder), wish, "again")
+    return len(own) + 1
+
+
+def _read_wish(folder: FilePath, key: Json) -> int:
+    """Return the number of sessions asked for, 0 where nobody asked, or asked for sessions of another key."""
+    if not _place(folder).exists():
+        return 0
+    wish = read_json(_place(folder), "again")
+    return wish["sessions"] if wish["key"] == key["sha256"] else 0
+
+
+def _place(folder: FilePath) -> Path:
+    return Path(folder) / FOLDER / AGAIN
