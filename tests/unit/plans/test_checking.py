@@ -3,8 +3,10 @@ import pytest
 from edgeproof.core.documents import seal, write_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
-from edgeproof.plans.checking import choose_cells, compare_latency, place_arms, read_check, summarise_samples
+from edgeproof.plans import checking
+from edgeproof.plans.checking import PlanRun, choose_cells, compare_latency, place_arms, read_check, summarise_samples
 from edgeproof.runs.raw_samples import write_samples
+from edgeproof.sources.identity import _UNKNOWN
 
 
 def identity(name, inputs, outputs):
@@ -130,3 +132,19 @@ def test_a_prettier_error_and_other_samples_are_refused(checked):
     write_samples(path.with_name("samples.csv"), [np.array([1, 2, 3])])
     with pytest.raises(UserError, match="not the samples measured"):
         read_check(path)
+
+
+def test_a_stage_that_cannot_be_used_is_one_line(tmp_path):
+    known = {
+        **_UNKNOWN,
+        "schema": "edgeproof.identity.v1",
+        "model": "two",
+        "status": "failed",
+        "reason": {"kind": "unreadable", "message": "not an ONNX model"},
+        "sha256": "0" * 64,
+        "bytes": 10,
+    }
+    write_json(tmp_path / "identity.json", known, "identity")
+    run = PlanRun("plan.json", [str(tmp_path / "identity.json")], CELLS, "", {}, {}, "python")
+    with pytest.raises(UserError, match="two cannot be used: not an ONNX model; plan again"):
+        checking._read_stages(run)
