@@ -85,8 +85,8 @@ def test_error_is_relative_to_the_prediction():
 def checked(tmp_path):
     """The path of a check that follows from its samples, and its document."""
     samples = [np.array([10_000_000, 11_000_000, 12_000_000] * 20) + number for number in range(3)]
-    write_samples(tmp_path / "samples.csv", samples)
-    measured = summarise_samples(samples, [1, 1, 1])
+    write_samples(tmp_path / "samples.csv", [samples])
+    measured = summarise_samples(samples, [1, 1, 1], 1)
     document = {
         "schema": "edgeproof.plan-check.v2",
         "pipeline": "p",
@@ -129,7 +129,7 @@ def test_a_prettier_error_and_other_samples_are_refused(checked):
     with pytest.raises(UserError, match="document_sha256 does not match the rest of it; it was edited, run the plan"):
         read_check(path)
     write_json(path, document, "plan-check")
-    write_samples(path.with_name("samples.csv"), [np.array([1, 2, 3])])
+    write_samples(path.with_name("samples.csv"), [[np.array([1, 2, 3])]])
     with pytest.raises(UserError, match="not the samples measured"):
         read_check(path)
 
