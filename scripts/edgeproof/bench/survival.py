@@ -70,7 +70,9 @@ _TARGETS = ("runs", "comparability", "evidence")
 class Trial:
     """A campaign that is interrupted again and again.
 
-    `options`: how Snakemake is started. `sessions`: how many a cell may have. `span_s`: what a run took at most so far.
+    `options`: how Snakemake is started. `sessions`: how many a cell may have. `span_s`: what a run took. `renew`: asks
+    for other measurements, so that a finished campaign has something to do. `kept`: what was complete when it was last
+    looked at.
     """
 
     root: Path
@@ -107,16 +109,16 @@ class Trial:
         code = self.start().wait(_PATIENCE_S)
         if code:
             raise RuntimeError(f"the campaign cannot be finished:\n{self.log.read_text(errors='replace')[-4000:]}")
-        self.span_s = max(self.span_s, time.monotonic() - begin)
+        self.span_s = time.monotonic() - begin
 
     def interrupt(self, kind: str) -> Json:
         """Interrupt a run at a random moment and say what is wrong afterwards."""
         while True:
-            after_s = self.draw.uniform(0.1 * self.span_s, 0.9 * self.span_s)
+            after_s, begin = self.draw.uniform(0.1 * self.span_s, 0.9 * self.span_s), time.monotonic()
             row = _INTERRUPTIONS[kind](self, after_s)
             if row is not None:
                 break
-            self.inspect()  # it was done before the moment came: there is something to be measured again
+            self.span_s = time.monotonic() - begin  # it was done before the moment came
             self.renew()
         return {"kind": kind, "after_s": round(after_s, 2), **row, "faults": self.inspect()}
 

@@ -1,10 +1,12 @@
 """The store: attempts are whole or not there, found by key, never overwritten; what was killed is no result."""
 
+import errno
 import json
 import multiprocessing
 import os
 
 import pytest
+from edgeproof.core import attempts
 from edgeproof.core.attempts import find_attempts, keep_file, list_attempts, open_attempt, sweep
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
@@ -75,6 +77,37 @@ def test_what_counts_of_a_killed_process_is_rescued(tmp_path):
     (swept,) = sweep(tmp_path, lambda folder: RESCUED if (folder / "pair").exists() else None)
     assert [item.folder for item in find_attempts(tmp_path, KEY)] == [swept.folder]
     assert swept.record["facts"] == RESCUED and not (swept.folder / "failure.json").exists()
+
+
+def test_what_counts_is_kept_when_an_error_ends_it(tmp_path):
+    with (
+        pytest.raises(ValueError),
+        open_attempt(
+            tmp_path, "session", KEY, HERE, lambda folder: RESCUED if (folder / "pair").exists() else None
+        ) as a,
+    ):
+        (a.folder / "pair").write_text("whole")
+        raise ValueError("the log cannot be closed")
+    (found,) = find_attempts(tmp_path, KEY)
+    assert found.record["facts"] == RESCUED
+
+
+@pytest.mark.parametrize("rescue", [None, lambda folder: RESCUED])
+def test_where_the_disk_is_full_the_next_sweep_ends_it(tmp_path, monkeypatch, rescue):
+    def refuse(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as full:
+        full.setattr(attempts, "atomic_write", refuse)
+        with (
+            pytest.raises(ValueError, match="measured until then"),
+            open_attempt(tmp_path, "session", KEY, HERE, rescue),
+        ):
+            raise ValueError("measured until then")
+    assert list_attempts(tmp_path) == []
+    monkeypatch.setattr(attempts, "_is_alive", lambda pid: False)
+    (swept,) = sweep(tmp_path, rescue)
+    assert swept.complete == (rescue is not None)
 
 
 def test_a_folder_of_a_living_process_is_left_alone(tmp_path):
