@@ -1,11 +1,11 @@
 """Build an artifact with the converter of its format, in the toolchain that has it, and its manifest."""
 
-from edgeproof.artifacts.builds.converter_scripts import build_with_converter
+from edgeproof.artifacts.builds.converter_scripts import run_converter_script
 from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    build_with_converter("scripts/build_converted.py", __doc__, argv)
+    run_converter_script("scripts/build_converted.py", __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Write the artifact of the fake backend, which simulates a model, and its manifest."""
 
-from edgeproof.artifacts.builds.build_attempts import settle_build
-from edgeproof.artifacts.builds.build_job import parse_job
-from edgeproof.artifacts.builds.onnx_artifacts import build_fake
+from edgeproof.artifacts.builds.build_job import parse_build_job
+from edgeproof.artifacts.builds.build_shortcuts import take_shortcut
+from edgeproof.artifacts.builds.fake_artifacts import build_fake
 from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    job = parse_job("scripts/build_fake.py", __doc__, argv)
-    if not settle_build(job):
+    job = parse_build_job("scripts/build_fake.py", __doc__, argv)
+    if not take_shortcut(job):
         build_fake(job)
 
 

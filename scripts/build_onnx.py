@@ -1,13 +1,13 @@
 """Build an ONNX artifact of one precision from the fp32 source model, and its manifest."""
 
-from edgeproof.artifacts.builds.build_attempts import settle_build
-from edgeproof.artifacts.builds.build_job import parse_job
+from edgeproof.artifacts.builds.build_job import parse_build_job
+from edgeproof.artifacts.builds.build_shortcuts import take_shortcut
 from edgeproof.core.cli import importing, run_program
 
 
 def main(argv):
-    job = parse_job("scripts/build_onnx.py", __doc__, argv)
-    if settle_build(job):
+    job = parse_build_job("scripts/build_onnx.py", __doc__, argv)
+    if take_shortcut(job):
         return
     with importing():
         from edgeproof.artifacts.builds.onnx_artifacts import build_onnx

@@ -1,20 +1,20 @@
 """Build an OpenVINO artifact in the toolchain that has OpenVINO; int8 is first quantised here, by ONNX Runtime."""
 
-from edgeproof.artifacts.builds.converter_scripts import build_with_converter
+from edgeproof.artifacts.builds.converter_scripts import run_converter_script
 from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    build_with_converter("scripts/build_openvino.py", __doc__, argv, quantise)
+    run_converter_script("scripts/build_openvino.py", __doc__, argv, quantise)
 
 
 def quantise(*arguments):
-    """Quantise a model for the converter: `quantise_ahead`, imported when it is needed."""
+    """Quantise a model for the converter: `convert_onnx_ahead`, imported when it is needed."""
     from edgeproof.artifacts.builds.onnx_precisions import (
-        quantise_ahead,  # onnx takes longer to import than OpenVINO to convert
+        convert_onnx_ahead,  # onnx takes longer to import than OpenVINO to convert
     )
 
-    return quantise_ahead(*arguments)
+    return convert_onnx_ahead(*arguments)
 
 
 if __name__ == "__main__":

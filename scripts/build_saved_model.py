@@ -2,15 +2,16 @@
 
 import argparse
 
-from edgeproof.artifacts.builds.build_attempts import find_model_fault, has_attempts
-from edgeproof.artifacts.builds.build_job import add_options
+from edgeproof.artifacts.builds.build_job import add_job_options
+from edgeproof.artifacts.builds.build_shortcuts import has_attempts
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.core.cli import run_program
+from edgeproof.sources.input_faults import find_model_fault
 
 
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
-    add_options(parser, ("source", "identity", "toolchain", "artifact", "record", "log"))
+    add_job_options(parser, ("source", "identity", "toolchain", "artifact", "record", "log"))
     args = vars(parser.parse_args(argv))
     if (has_attempts(args["record"]) or find_model_fault(args["identity"])) and settle(args, argv):
         return
@@ -29,7 +30,7 @@ def settle(args, argv):
 
 def describe(argv):
     """Return the command for the record."""
-    from edgeproof.artifacts.records.manifests import record_command
+    from edgeproof.artifacts.records.manifest_entries import record_command
 
     return record_command("scripts/build_saved_model.py", argv)
 

@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
-from edgeproof.artifacts.records.manifests import record_command
-from edgeproof.artifacts.toolchains.environments import require_toolchains
+from edgeproof.artifacts.records.manifest_entries import record_command
+from edgeproof.artifacts.toolchains.toolchain_use import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
 
 

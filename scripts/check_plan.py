@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgeproof.artifacts.toolchains.environments import require_toolchains
+from edgeproof.artifacts.toolchains.toolchain_use import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.clock import require_order
-from edgeproof.plans.checking import PlanRun, check_plan
+from edgeproof.plans.plan_check import PlanRun, check_plan
 
 
 def main(argv: list[str] | None) -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 
-from edgeproof.artifacts.records.manifests import record_command
-from edgeproof.artifacts.toolchains.making import make_toolchain
+from edgeproof.artifacts.records.manifest_entries import record_command
+from edgeproof.artifacts.toolchains.toolchain_making import make_toolchain
 from edgeproof.core.cli import run_program
 
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgeproof.artifacts.toolchains.environments import require_toolchains
+from edgeproof.artifacts.toolchains.toolchain_use import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.clock import require_order
 from edgeproof.core.layout import Cell

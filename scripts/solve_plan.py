@@ -7,7 +7,7 @@ from edgeproof.core.documents import write_json
 from edgeproof.core.files import atomic_write
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
-from edgeproof.plans.outcome.plan_tables import render_csv, render_pareto_csv, render_text
+from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.loading import load_scenario
 
@@ -26,11 +26,11 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     request = Request(goal=options.goal, top_k=options.top_k, draws=options.draws, seed=options.seed)
     document = build_plan_document(plan_scenario(load_scenario(options.scenario), request), options.scenario)
-    atomic_write(options.csv, render_csv(document))
-    atomic_write(options.pareto, render_pareto_csv(document))
+    atomic_write(options.csv, render_plan_table(document))
+    atomic_write(options.pareto, render_pareto_table(document))
     if options.html:
         atomic_write(options.html, render_page(document))
-    atomic_write(options.text, render_text(document))
+    atomic_write(options.text, render_plan_text(document))
     write_json(options.plan, document, "plan")
 
 

@@ -5,8 +5,8 @@ import argparse
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
 from edgeproof.core.files import atomic_write
-from edgeproof.plans.checking import read_check
 from edgeproof.plans.outcome.plan_page import render_page
+from edgeproof.plans.plan_check import read_check
 
 
 def main(argv: list[str] | None) -> None:

@@ -38,7 +38,10 @@ exit codes:
 
 
 def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
-    """Run one command; UserError for a mistake. `root`: the folder that has `config/` and `results/`."""
+    """Run the `edgeproof` command: the room or verb in its first argument gets the rest; UserError for a mistake.
+
+    `root`: the folder that has `config/` and `results/`.
+    """
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP + "\n".join(describe_exit_codes()))
         return ExitCode.GOOD
@@ -51,73 +54,76 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
     return COMMANDS[word](rest, root)
 
 
-def artifacts(argv: list[str], root: Path) -> ExitCode:
+def _run_artifacts(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the artifacts room."""
     from edgeproof.artifacts.cli import main as artifacts_main
 
-    return artifacts_main(argv, read_result, root)
+    return artifacts_main(argv, _read_result, root)
 
 
-def plans(argv: list[str], root: Path) -> ExitCode:
+def _run_plans(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the plans room."""
     from edgeproof.plans.cli import main as plans_main
 
     return plans_main(argv, root)
 
 
-def runs(argv: list[str], root: Path) -> ExitCode:
+def _run_runs(argv: list[str], root: Path) -> ExitCode:
     """Run a verb about results: why they would be made again."""
     from edgeproof.workflow.cli import runs as runs_main
 
     return runs_main(argv, root)
 
 
-def attempts(argv: list[str], root: Path) -> ExitCode:
+def _run_attempts(argv: list[str], root: Path) -> ExitCode:
     """Run a verb about the store of attempts."""
     from edgeproof.workflow.cli import attempts as attempts_main
 
     return attempts_main(argv, root)
 
 
-def campaign(argv: list[str], root: Path) -> ExitCode:
+def _run_campaign(argv: list[str], root: Path) -> ExitCode:
     """Show what a campaign measures and compares."""
     from edgeproof.core.campaign_view import main as campaign_main
 
     return campaign_main(argv, root)
 
 
-def new(argv: list[str], root: Path) -> ExitCode:
+def _run_new(argv: list[str], root: Path) -> ExitCode:
     """Write configuration files for something of the user's."""
     from edgeproof.scaffolding.cli import main as new_main
 
     return new_main(argv, root)
 
 
-def completion(argv: list[str], root: Path) -> ExitCode:
+def _run_completion(argv: list[str], root: Path) -> ExitCode:
     """Print the completion script of a shell."""
     from edgeproof.core.shell_completion import render_completion
 
-    parser = build_parser()
+    parser = build_program_parser()
     options = read_options(parser.verbs["completion"], argv)
     script = render_completion(options.shell, parser, set(list_completions(root)))
     return show(options, {"shell": options.shell, "script": script}, lambda: [script.rstrip("\n")])
 
 
-def names(argv: list[str], root: Path) -> ExitCode:
+def _run_names(argv: list[str], root: Path) -> ExitCode:
     """Print the names that arguments of one kind take."""
     known = list_completions(root)
-    options = read_options(build_parser().verbs["names"], argv)
+    options = read_options(build_program_parser().verbs["names"], argv)
     found = known[options.kind]()
     return show(options, found, lambda: found)
 
 
-def build_parser() -> CommandParser:
-    """Return the parser of the whole program; completion is generated from it, and tests walk it."""
-    from edgeproof.artifacts.cli import build_parser as build_artifacts_parser
+def build_program_parser() -> CommandParser:
+    """Return the parser of the whole `edgeproof` command, with the parsers of all rooms.
+
+    Completion is generated from it, and tests walk it.
+    """
+    from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
-    from edgeproof.plans.cli import build_parser as build_plans_parser
-    from edgeproof.scaffolding.cli import build_parser as build_new_parser
+    from edgeproof.plans.cli import build_plans_parser
+    from edgeproof.scaffolding.cli import build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
 
     parser = CommandParser(prog="edgeproof")
@@ -134,7 +140,7 @@ def build_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument, the functions that list the names it takes, of all rooms."""
+    """Return, by the metavar of any argument of the `edgeproof` command, the functions that list the names it takes."""
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.plans.cli import list_completions as list_plans
@@ -145,7 +151,7 @@ def list_completions(root: Path) -> NameLists:
     return {**list_artifacts(root), **list_plans(root), **list_workflow(root), **list_new(root), **campaigns}
 
 
-def read_result(path: Path) -> Json:
+def _read_result(path: Path) -> Json:
     """Return a result that its raw data confirms; the artifacts room may not import the runs room itself."""
     from edgeproof.runs.results import read_result as read
 
@@ -153,14 +159,14 @@ def read_result(path: Path) -> Json:
 
 
 COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
-    "artifacts": artifacts,
-    "plans": plans,
-    "runs": runs,
-    "attempts": attempts,
-    "campaign": campaign,
-    "new": new,
-    "completion": completion,
-    "names": names,
+    "artifacts": _run_artifacts,
+    "plans": _run_plans,
+    "runs": _run_runs,
+    "attempts": _run_attempts,
+    "campaign": _run_campaign,
+    "new": _run_new,
+    "completion": _run_completion,
+    "names": _run_names,
 }
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ comparisons:
   - name: digits-ort-vs-litert
     left: {model: digits-cnn, preset: ort-cpu, precision: fp32}
     right: {preset: litert-cpu}
-gate: {tolerate: [unstable, unsupported]}
+gate: {tolerate: [unsupported]}
 """
 PROTOCOL = """
 description: Two processes, a glance each

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from edgeproof.__main__ import build_parser, list_completions, main
+from edgeproof.__main__ import build_program_parser, list_completions, main
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
 from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
@@ -97,7 +97,7 @@ def root(tmp_path_factory):
 
 
 def test_every_verb_has_a_parser_and_a_function():
-    assert {words for words, _ in walk(build_parser())} == set(CALLS)
+    assert {words for words, _ in walk(build_program_parser())} == set(CALLS)
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS}
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
@@ -124,7 +124,7 @@ def test_every_verb_says_so_in_text_too(root, words, tmp_path, capsys):
     assert (capsys.readouterr().out != "") == (code != ExitCode.MISTAKE)
 
 
-@pytest.mark.parametrize(("words", "parser"), [*walk(build_parser())], ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("words", "parser"), [*walk(build_program_parser())], ids=lambda value: str(value)[:30])
 def test_every_verb_and_option_has_a_help(words, parser, capsys):
     with pytest.raises(SystemExit) as leave:
         parser.parse_args(["--help"])
@@ -266,7 +266,7 @@ def test_names_of_artifacts_and_plans_are_completed(complete):
 
 
 def test_every_kind_of_name_is_one_that_some_argument_takes():
-    used = {action.metavar for _, verb in walk(build_parser()) for action in verb.arguments}
+    used = {action.metavar for _, verb in walk(build_program_parser()) for action in verb.arguments}
     assert set(list_completions(Path("."))) <= used
 
 

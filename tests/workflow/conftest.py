@@ -29,6 +29,14 @@ class Workspace:
             command, cwd=self.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
+    def edgeproof(self, *words):
+        """Run the command line here; return the completed process with its output as text."""
+        command = [sys.executable, "scripts/edgeproof/__main__.py", *words]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE_", "PYTHONPATH"))}
+        return subprocess.run(
+            command, cwd=self.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
     def remade_by(self, *arguments, **options):
         """Run snakemake and return the results it wrote, as paths below results/.
 

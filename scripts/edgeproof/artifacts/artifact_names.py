@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeproof.artifacts.records.manifest_lookup import NAME, check_name, find_manifests, list_names, read_entry
+from edgeproof.artifacts.records.manifest_places import find_manifests
 from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import NAME, list_catalogue, read_catalogue_entry, require_in_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
 from edgeproof.core.suggestions import suggest_words
@@ -40,7 +41,7 @@ def list_built(root: Path) -> list[str]:
 
 def list_buildable(root: Path) -> list[str]:
     """Return the names of all artifacts that the configuration can build, sorted."""
-    models, devices = list_names("model", root), list_names("device", root)
+    models, devices = list_catalogue("model", root), list_catalogue("device", root)
     return sorted(
         str(ArtifactName(model, preset, builder, precision))
         for preset, document in read_catalogue("preset", root / "config").items()
@@ -69,8 +70,11 @@ def find_manifest(text: str, root: Path) -> Path:
     raise UserError(_explain_missing(text, root))
 
 
-def find_several(text: str, root: Path) -> list[Path]:
-    """Return the manifests that a target stands for: `all`, a name, its first parts (`digits-cnn`), or a path."""
+def find_named_manifests(text: str, root: Path) -> list[Path]:
+    """Return the manifests of all artifacts that a name stands for: `all`, a name, its first parts, or a path.
+
+    The first parts of a name, such as `digits-cnn`, stand for all that begin with them.
+    """
     if text == "all":
         return find_manifests(root / ARTIFACTS)
     parts = split_name(text)
@@ -95,20 +99,20 @@ def parse_name(text: str, root: Path) -> ArtifactName:
     if len(parts) != 4:
         raise UserError(f"{text!r} does not name an artifact: write MODEL/PRESET/BUILDER/PRECISION")
     name = ArtifactName(*parts)
-    check_name("model", name.model, root)
-    preset = read_entry("preset", name.preset, root)
+    require_in_catalogue("model", name.model, root)
+    preset = read_catalogue_entry("preset", name.preset, root)
     if name.precision not in preset["precisions"]:
         offered = ", ".join(preset["precisions"])
         raise UserError(f"preset {name.preset!r} does not build {name.precision!r}; it has {offered}")
     if name.builder != "host":
-        check_name("device", name.builder, root)
+        require_in_catalogue("device", name.builder, root)
     elif preset["built"] == "device":
         raise UserError(f"preset {name.preset!r} builds on the device: write the device's name in place of 'host'")
     return name._replace(builder="host") if preset["built"] == "host" else name
 
 
 def split_name(text: str) -> list[str]:
-    """Return the parts of a name; none when a part is not a name of ours, as in a path."""
+    """Return the parts of an artifact's name; none when a part is not a name of ours, as in a path."""
     parts = text.split("/")
     return parts if all(re.fullmatch(NAME, part) for part in parts) else []
 

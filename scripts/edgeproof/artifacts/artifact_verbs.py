@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, validate_foreign
-from edgeproof.artifacts.records.manifest_lookup import read_entry, read_parity, root_of
+from edgeproof.artifacts.records.manifest_places import find_manifest_root
 from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.artifacts.records.runtime_summary import summarise_artifact
 from edgeproof.artifacts.records.validation import Check, has_faults, validate_manifest
 from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import read_catalogue_entry, require_in_catalogue
 from edgeproof.core.command_line import show
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate, write_json
@@ -17,22 +19,22 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import source_folder
 
-from . import candidates, verb_output
-from .artifact_names import MANIFEST, find_manifest, find_several, parse_name, split_name
-from .candidates import ResultReader
+from . import comparable_builds, verb_output
+from .artifact_names import MANIFEST, find_manifest, find_named_manifests, parse_name, split_name
+from .comparable_builds import ResultReader
 
 
 def show_presets(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """List all presets, or show the one that is named."""
+    """Verb `presets`: list all presets, or show the one that is named."""
     if options.preset is not None:
-        preset = read_entry("preset", options.preset, root)
+        preset = read_catalogue_entry("preset", options.preset, root)
         return show(options, preset, lambda: verb_output.show_document(preset))
     presets = read_catalogue("preset", root / "config")
     return show(options, presets, lambda: verb_output.show_presets(presets))
 
 
 def plan_build(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Show the dry run of a build; nothing is created."""
+    """Verb `dry-run`: show the dry run of a build; nothing is created."""
     from . import dry_run  # brings onnx and ONNX Runtime, which other verbs do without
 
     name = parse_name(options.artifact, root)
@@ -42,15 +44,15 @@ def plan_build(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 
 
 def list_artifacts(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """List what was built; a manifest that cannot be read is a line of its own and stops nothing."""
-    candidates.check_model(root, options.model)
+    """Verb `list`: list what was built; a manifest that cannot be read is a line of its own and stops nothing."""
+    _check_model(root, options.model)
     found = sorted((root / "results" / "artifacts").glob(f"*/*/*/*/{MANIFEST}"))
     entries = [_describe(path) for path in found if options.model in (None, path.parts[-5])]
     return show(options, entries, lambda: verb_output.show_list(entries))
 
 
 def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
-    """Show one manifest, edgeproof's or InferEdgeForge's, with what there is around it."""
+    """Verb `inspect`: show one manifest, edgeproof's or InferEdgeForge's, with what there is around it."""
     path = find_manifest(options.artifact, root)
     if (foreign := read_foreign(path)) is not None:
         checks = validate_foreign(path, foreign)
@@ -59,21 +61,26 @@ def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCo
             options, document, lambda: [*verb_output.show_document(foreign), *verb_output.show_checks([(path, checks)])]
         )
     manifest, beside = read_manifest(path), path.with_name("parity.json")
-    parity = read_parity(beside) if beside.is_file() else None
-    build = candidates.read_build(root_of(path), path, read_result)
+    parity = read_parity_record(beside) if beside.is_file() else None
+    build = comparable_builds.read_build(find_manifest_root(path), path, read_result)
     if build.problem:
         action = f"edgeproof artifacts validate {path}" if manifest["status"] == "ok" else "change the model"
     elif build.ready:
         action = f"edgeproof artifacts compare-command --left {build.ready[0].cell}"
     else:
-        action = candidates.suggest_run(build)
-    document = {"manifest": manifest, "parity": parity, "build": candidates.describe_build(build), "next": action}
+        action = comparable_builds.suggest_run(build)
+    document = {
+        "manifest": manifest,
+        "parity": parity,
+        "build": comparable_builds.describe_build(build),
+        "next": action,
+    }
     return show(options, document, lambda: verb_output.show_manifest(manifest, parity, build, action))
 
 
 def _validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     """Hash the files of one or many manifests again; NOT_GOOD if something differs or is missing."""
-    paths = find_several(options.target, root)
+    paths = find_named_manifests(options.target, root)
     checked = [(path, _validate(path, options.lenient)) for path in paths]
     document = [{"manifest": str(path), "checks": _as_json(checks)} for path, checks in checked]
     show(options, document, lambda: verb_output.show_checks(checked, options.verbose))
@@ -81,10 +88,10 @@ def _validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCo
 
 
 def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Rebuild one or many artifacts; NOT_GOOD for a different result, MISTAKE if one of many was refused."""
+    """Verb `rebuild`: rebuild one or many artifacts; NOT_GOOD for a different result, MISTAKE if one was refused."""
     from edgeproof.artifacts.records.rebuilding import rebuild_artifact  # other verbs do without
 
-    paths = find_several(options.target, root)
+    paths = find_named_manifests(options.target, root)
     if len(paths) == 1:
         record = rebuild_artifact(paths[0], options.output)
         show(options, record, lambda: verb_output.show_rebuild(record))
@@ -112,30 +119,30 @@ def _summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 
 def _list_candidates(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """List the builds of every source, and which can be compared."""
-    builds = candidates.collect_builds(root, read_result, candidates.check_model(root, options.model))
-    groups = candidates.describe_groups(builds)
-    problems = [candidates.describe_build(build) for build in builds if build.problem]
+    builds = comparable_builds.collect_builds(root, read_result, _check_model(root, options.model))
+    groups = comparable_builds.describe_groups(builds)
+    problems = [comparable_builds.describe_build(build) for build in builds if build.problem]
     document = {"sources": groups, "problems": problems}
     return show(options, document, lambda: verb_output.show_groups(groups, problems))
 
 
 def _suggest_comparison(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """Print what the configuration needs for a comparison, and the command that makes it."""
-    builds = candidates.collect_builds(root, read_result, candidates.check_model(root, options.model))
-    left, right = candidates.choose_pair(builds, options.left, options.right)
-    lines, command = candidates.describe_comparison(root, left, right)
+    builds = comparable_builds.collect_builds(root, read_result, _check_model(root, options.model))
+    left, right = comparable_builds.choose_comparable_pair(builds, options.left, options.right)
+    lines, command = comparable_builds.describe_new_comparison(root, left, right)
     document = {"left": left._asdict(), "right": right._asdict(), "config": lines, "command": command}
     text = ["# in config/config.yaml:", *lines] if lines else ["# config/config.yaml has this comparison"]
     return show(options, document, lambda: [*text, command])
 
 
 def explain(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Profile an artifact and its source in ONNX Runtime, and show where the time goes."""
+    """Verb `explain`: profile an artifact and its source in ONNX Runtime, and show where the time goes."""
     if len(split_name(options.artifact)) == 4:
         parse_name(options.artifact, root)  # a wrong name is a mistake in the name, not a missing file
     path = find_manifest(options.artifact, root)
     cell = read_manifest(path)["cell"]
-    preset, root = read_entry("preset", cell["preset"], root), root_of(path)
+    preset, root = read_catalogue_entry("preset", cell["preset"], root), find_manifest_root(path)
     if preset["backend"] != "onnxruntime":
         raise UserError(
             f"preset {cell['preset']!r} runs in {preset['backend']}; only ONNX Runtime says how long operators take"
@@ -189,7 +196,7 @@ def _describe(path: Path) -> Json:
     place = "/".join(path.parts[-5:-1])
     try:
         manifest, beside = read_manifest(path), path.with_name("parity.json")
-        parity = read_parity(beside)["status"] if beside.is_file() else "not yet"
+        parity = read_parity_record(beside)["status"] if beside.is_file() else "not yet"
     except UserError as error:
         status = f"unreadable: {' '.join(str(error).split()).removeprefix(f'{path}: ')}"
         return {"artifact": place, "status": status, "bytes": "", "sha256": "", "share": "", "parity": ""}
@@ -211,3 +218,8 @@ def _as_json(checks: Iterable[Check]) -> list[Json]:
 def _write(options: Namespace, document: Json, kind: str) -> ExitCode:
     write_json(options.output, document, kind)
     return show(options, {"output": options.output}, lambda: [f"wrote {options.output}"])
+
+
+def _check_model(root: Path, model: str | None) -> str | None:
+    """Return `model` if it is None or a model of the configuration; else UserError."""
+    return None if model is None else require_in_catalogue("model", model, root)

@@ -31,19 +31,19 @@ _SEVERAL = "a name that `list` prints, its first parts, a manifest.json, a folde
 
 
 def main(argv: list[str], read_result: ResultReader, root: Path | str = REPOSITORY) -> ExitCode:
-    """Run one verb and return its exit code; UserError for a mistake.
+    """Run one verb of `edgeproof artifacts` and return its exit code; UserError for a mistake.
 
     `read_result`: reads a result.json of the runs room and checks it against its raw data. `root`: the folder that has
     `config/` and `results/`.
     """
-    options = read_options(build_parser(), argv)
+    options = read_options(build_artifacts_parser(), argv)
     from .artifact_verbs import RUN  # after the options: a mistake in them needs no package
 
     return RUN[options.verb](options, Path(root), read_result)
 
 
-def build_parser() -> CommandParser:
-    """Return the parser of all verbs of this room."""
+def build_artifacts_parser() -> CommandParser:
+    """Return the parser of `edgeproof artifacts` with all its verbs."""
     parser = CommandParser(prog="edgeproof artifacts", description=_DESCRIPTION)
     verbs = add_verbs(parser, VERBS)
     verbs["presets"].add_argument("preset", nargs="?", metavar="PRESET", help="a name in config/presets/")
@@ -71,13 +71,13 @@ def build_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    """Return, by the metavar of an argument of `edgeproof artifacts`, the functions that list the names it takes."""
     from edgeproof.artifacts import artifact_names
-    from edgeproof.artifacts.records.manifest_lookup import list_names
+    from edgeproof.core.catalogues import list_catalogue
 
     return {
         "ARTIFACT": lambda: artifact_names.list_built(root),
         "BUILD": lambda: artifact_names.list_buildable(root),
-        "MODEL": lambda: list_names("model", root),
-        "PRESET": lambda: list_names("preset", root),
+        "MODEL": lambda: list_catalogue("model", root),
+        "PRESET": lambda: list_catalogue("preset", root),
     }

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from edgeproof.artifacts.builds.preflight import TABLES, check_operators
 from edgeproof.artifacts.records.formats import FORMATS, Format, select_build_options
-from edgeproof.artifacts.records.manifest_lookup import check_name, read_entry
-from edgeproof.artifacts.records.manifests import HOST_LOCK
+from edgeproof.artifacts.records.manifest_entries import HOST_LOCK
 from edgeproof.core.campaign import builder_of
+from edgeproof.core.catalogues import read_catalogue_entry, require_in_catalogue
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -22,13 +22,13 @@ def plan_build(root: Path, model: str, preset: str, precision: str, device: str 
 
     UserError for a name that is not in the configuration and for a precision that the preset does not build.
     """
-    read_entry("model", model, root)
-    document = read_entry("preset", preset, root)
+    read_catalogue_entry("model", model, root)
+    document = read_catalogue_entry("preset", preset, root)
     if precision not in document["precisions"]:
         offered = ", ".join(document["precisions"])
         raise UserError(f"preset {preset!r} does not build {precision!r}; it has {offered}")
     if device is not None:
-        check_name("device", device, root)
+        require_in_catalogue("device", device, root)
     if document["built"] == "device" and device is None:
         raise UserError(f"preset {preset!r} builds on the device: write the device's name in place of 'host'")
     builder = builder_of(document, device or "host")

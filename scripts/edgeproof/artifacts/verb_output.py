@@ -4,22 +4,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeproof.artifacts.candidates import Build
 from edgeproof.artifacts.records.validation import FAULTS, Check
 from edgeproof.core.configuration import Json
 
+from .comparable_builds import Build
+
 
 def show_presets(presets: dict[str, Json]) -> list[str]:
-    """Return a table of presets: `{name: document}`."""
+    """Return a table of presets for the terminal: `{name: document}`."""
     rows = [
         (name, item["backend"], item["artifact"], item["built"], " ".join(item["precisions"]), item["description"])
         for name, item in presets.items()
     ]
-    return align([("preset", "backend", "artifact", "built", "precisions", "description"), *rows])
+    return _align([("preset", "backend", "artifact", "built", "precisions", "description"), *rows])
 
 
 def show_groups(groups: list[Json], problems: list[Json]) -> list[str]:
-    """Return the builds of every source, as `candidates.describe_groups` describes them, and those with a problem."""
+    """Return the comparable builds of every source as lines for the terminal, and those with a problem.
+
+    `groups`: as `comparable_builds.describe_groups` returns them.
+    """
     lines = []
     for group in groups:
         lines.append(f"source {group['source_sha256'][:12]}  {', '.join(group['models'])}")
@@ -43,14 +47,14 @@ def _show_build(build: Json) -> list[str]:
 
 
 def show_list(entries: list[Json]) -> list[str]:
-    """Return the artifacts as a table, one a line."""
+    """Return the artifacts as a table for the terminal, one a line."""
     if not entries:
         return ["no artifact is built yet; build all with: snakemake --profile local artifacts"]
-    return align([tuple(entries[0]), *(tuple(entry.values()) for entry in entries)])
+    return _align([tuple(entries[0]), *(tuple(entry.values()) for entry in entries)])
 
 
 def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str) -> list[str]:
-    """Return what a manifest says, then its results and the next step."""
+    """Return a manifest as lines for the terminal, then its results and the next step."""
     source, artifact, proof = manifest["source"], manifest["artifact"], manifest["precision"]
     lines = [
         ("build", str(build)),
@@ -82,11 +86,14 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
     ]
     if build.problem and manifest["status"] == "ok":
         lines.append(("problem", build.problem))
-    return align([*lines, ("next", action)])
+    return _align([*lines, ("next", action)])
 
 
 def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = False) -> list[str]:
-    """Return the Checks of several manifests, `[(path, [Check])]`: faults and notes, with `verbose` all of them."""
+    """Return the Checks of several manifests as lines for the terminal: faults and notes, with `verbose` all.
+
+    `checked`: `[(path, [Check])]`.
+    """
     lines, faults, opened = [], 0, 0
     for path, checks in checked:
         shown = [check for check in checks if verbose or check.status != "ok"]
@@ -99,7 +106,7 @@ def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = Fal
 
 
 def show_rebuild(record: Json) -> list[str]:
-    """Return the verdict of a rebuild and what differs."""
+    """Return the verdict of a rebuild and what differs, as lines for the terminal."""
     lines = [f"{record['verdict']}: {record['second']['manifest']}"]
     lines += [
         f"  {item['member']}: {item['detail']}{'' if item['decisive'] else ' (decides nothing)'}"
@@ -111,32 +118,32 @@ def show_rebuild(record: Json) -> list[str]:
 
 
 def show_outcome(outcome: Json) -> list[str]:
-    """Return one of many rebuilds: its verdict, or why there is none."""
+    """Return one of many rebuilds as a line for the terminal: its verdict, or why there is none."""
     if outcome["verdict"] == "refused":
         return [f"refused: {outcome['manifest']}", f"  {outcome['reason']}"]
     return show_rebuild(outcome)
 
 
 def show_operators(document: Json) -> list[str]:
-    """Return what explains the speed of an artifact, with its caveats."""
+    """Return what explains the speed of an artifact, with its caveats, as lines for the terminal."""
     lines = [*document["findings"], ""]
     rows: list[tuple[str, ...]] = [("kind of work", "source ms", "artifact ms", "difference ms")]
     for line in document["families"]:
         columns = [f"{line[key]:.4g}" for key in ("baseline_ms", "candidate_ms", "difference_ms")]
         rows.append((line["family"], *columns))
-    lines += align(rows)
+    lines += _align(rows)
     costs = ", ".join(f"{arm['profiling_cost']:+.1%}" for arm in document["arms"].values())
     return [*lines, "", f"profiling cost (source, artifact): {costs}", *document["caveats"]]
 
 
-def align(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+def _align(rows: Sequence[tuple[Any, ...]]) -> list[str]:
     """Return rows of texts as lines with columns, two spaces apart."""
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def show_dry_run(document: Json) -> list[str]:
-    """Return what a build would read and make, what stands in its way, and the command."""
+    """Return a dry run as lines for the terminal: what is read and made, what stands in its way, the command."""
     lines = [("build", f"{document['artifact_format']} by {document['backend']} on {document['builder']}")]
     for item in [*document["inputs"].values(), *document["first"]]:
         lines.append(("reads", f"{item['file']}  {item['sha256'] or 'is made first'}"))
@@ -149,12 +156,15 @@ def show_dry_run(document: Json) -> list[str]:
     elif not preflight["blockers"]:
         lines.append(("operators", "all can run"))
     lines += [("blocked", text) for text in preflight["blockers"]]
-    return align([*lines, ("command", document["command"])])
+    return _align([*lines, ("command", document["command"])])
 
 
 def show_document(document: Json) -> list[str]:
-    """Return any document as lines `key  value`; inner keys are joined with a dot, each item of a list has a line."""
-    return align(list(_flatten(document, "")) or [("empty",)])
+    """Return any document as lines `key value` for the terminal; inner keys are joined with a dot.
+
+    Each item of a list has a line.
+    """
+    return _align(list(_flatten(document, "")) or [("empty",)])
 
 
 def _flatten(value: Any, key: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ All paths are those of `core.layout`, relative to the repository, like those of 
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgeproof.artifacts.records import manifest_lookup
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
@@ -72,7 +72,7 @@ def read_side(report: Json, side: str, path: FilePath) -> Json:
 
 def read_parity(result: Json, path: FilePath) -> Json:
     """Return the parity of a result's artifact; UserError if it is about another artifact."""
-    parity: Json = manifest_lookup.read_parity(path)
+    parity: Json = read_parity_record(path)
     for name in ("manifest", "artifact"):
         if parity[f"{name}_sha256"] != result["digests"][name]:
             raise UserError(f"{path}: {name}_sha256 is not digests.{name} of the result; run the workflow again")

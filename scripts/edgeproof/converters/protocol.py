@@ -18,7 +18,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ class ConversionError(Exception):
         self.kind, self.output = kind, output
 
 
-def run_converter(convert: "Callable[[Any, Path], Any]", argv: "list[str]") -> int:
-    """Call `convert(spec, out)` and write what it returns to `facts.json`, or its ConversionError to `failure.json`."""
+def carry_out_spec(convert: "Callable[[Any, Path], Any]", argv: "list[str]") -> int:
+    """Call `convert(spec, out)` as the protocol says: facts go to `facts.json`, ConversionError to `failure.json`."""
     spec, out = json.loads(sys.stdin.read() if argv[0] == "-" else Path(argv[0]).read_text()), Path(argv[1])
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -57,14 +57,17 @@ def run_converter(convert: "Callable[[Any, Path], Any]", argv: "list[str]") -> i
 
 
 def refuse_nodes(nodes: "Sequence[Any]", why: str) -> None:
-    """Raise ConversionError that names the first of these ONNX nodes, if there is one. `why`: what it lacks."""
+    """Raise the ConversionError of a converter that cannot convert the first of these ONNX nodes, if there is one.
+
+    `why`: what the first node lacks.
+    """
     if nodes:
         rest = f"; {len(nodes) - 1} more nodes cannot be converted either" if len(nodes) > 1 else ""
         raise ConversionError("unsupported_operator", f"{why}{rest}", nodes[0].output[0])
 
 
 def call_tool(tool: str, call: "Callable[[], Any]") -> Any:
-    """Return `call()`. If the tool raises, also SystemExit, which some use, raise ConversionError."""
+    """Return `call()`. If a converter's tool raises, also SystemExit, which some use, raise ConversionError."""
     try:
         return call()
     except ConversionError:
@@ -78,33 +81,18 @@ def call_tool(tool: str, call: "Callable[[], Any]") -> Any:
         raise ConversionError("conversion_failed", f"{tool}: {text or type(error).__name__}") from error
 
 
-def count_elements(shape: "Iterable[Any]") -> int:
-    """Return the number of elements of a shape."""
-    elements = 1
-    for size in shape:
-        elements *= int(size)
-    return elements
-
-
-def count_tensor(counted: "dict[str, dict[str, int]]", dtype: str, elements: int) -> None:
-    """Add one stored tensor to `{dtype: {"tensors", "elements"}}`."""
-    item = counted.setdefault(dtype, {"tensors": 0, "elements": 0})
-    item["tensors"] += 1
-    item["elements"] += int(elements)
-
-
 def _clean_text(text):
     return " ".join(_COLOUR_CODES.sub("", str(text)).split())[:_LONGEST_TEXT]
 
 
-def main(convert: "Callable[[Any, Path], Any]") -> None:
-    """Run a converter as a program, and end it without unloading its packages, which takes TensorFlow 0.7 s.
+def answer_by_protocol(convert: "Callable[[Any, Path], Any]") -> None:
+    """Run a converter as a program that keeps the protocol, and end it without unloading its packages.
 
-    What they would remove is in the temporary folder, which belongs to the caller.
+    Unloading takes TensorFlow 0.7 s. What they would remove is in the temporary folder, which belongs to the caller.
     """
     gc.freeze()  # what the packages have made stays
     gc.enable()
-    code = run_converter(convert, sys.argv[1:])
+    code = carry_out_spec(convert, sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

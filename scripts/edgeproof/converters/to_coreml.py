@@ -16,7 +16,8 @@ import tensorflow as tf
 from coremltools.optimize import coreml as optimisation
 
 from .archives import pack_folder, unpack
-from .protocol import call_tool, count_elements, count_tensor, main
+from .element_counts import add_element_count, count_elements
+from .protocol import answer_by_protocol, call_tool
 
 INTERFACE_KEY = "edgeproof.interface"
 _ELEMENT_TYPES = {
@@ -28,7 +29,10 @@ _ARRAY_TYPES = {"FLOAT32": "float32", "FLOAT16": "float16", "DOUBLE": "float64",
 
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Write `artifact.zip` from a packed SavedModel. `spec`: saved_model, interface, precision, weight_threshold."""
+    """Convert to Core ML: write `artifact.zip` from a packed SavedModel.
+
+    `spec`: saved_model, interface, precision, weight_threshold.
+    """
     folder = unpack(spec["saved_model"], out / "saved_model")
     full, interface = spec["precision"] == "fp32", spec["interface"]
     name_outputs(interface["outputs"], lambda: tf.saved_model.load(str(folder)).signatures["serving_default"])
@@ -58,10 +62,11 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
 
 
 def name_outputs(outputs: list[dict[str, Any]], load_signature: Callable[[], Any]) -> None:
-    """Give the outputs of an interface the names of the graph's nodes, by which coremltools finds and calls them.
+    """Give the outputs of an interface the names by which coremltools finds them when it converts.
 
-    In a signature they are `output_0`, …, and its function returns them in the alphabetical order of these names. A
-    single output gets the name None; coremltools finds it itself. `load_signature`: returns the SavedModel's signature.
+    These are the names of the graph's nodes. In a signature they are `output_0`, …, and its function returns them in
+    the alphabetical order of these names. A single output gets the name None; coremltools finds it itself.
+    `load_signature`: returns the SavedModel's signature.
     """
     if len(outputs) == 1:
         outputs[0]["name"] = None
@@ -75,7 +80,7 @@ def name_outputs(outputs: list[dict[str, Any]], load_signature: Callable[[], Any
 
 
 def require_outputs(outputs: list[dict[str, Any]], found: list[str]) -> None:
-    """Name a single output as the package does; RuntimeError unless the package has all outputs by their names."""
+    """Raise RuntimeError unless the converted package has all outputs by their names; a single one gets its name."""
     if len(outputs) == len(found) == 1:
         outputs[0]["name"] = found[0]
     elif sorted(item["name"] for item in outputs) != sorted(found):
@@ -138,7 +143,7 @@ def _count_value(value: Any, weights: dict[str, Any]) -> None:
     kind = value.type.tensorType
     if kind.rank == 0 or _ELEMENT_TYPES.get(kind.dataType) in ("string", "bool"):
         return
-    count_tensor(weights, _ELEMENT_TYPES[kind.dataType], count_elements(d.constant.size for d in kind.dimensions))
+    add_element_count(weights, _ELEMENT_TYPES[kind.dataType], count_elements(d.constant.size for d in kind.dimensions))
 
 
 def _describe_feature(feature: Any) -> dict[str, Any]:
@@ -149,4 +154,4 @@ def _describe_feature(feature: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(convert)
+    answer_by_protocol(convert)

@@ -12,8 +12,9 @@ sys.modules["openvino.tools.ovc"] = None  # pyright: ignore[reportArgumentType]
 import openvino  # noqa: E402
 
 from .archives import pack_files  # noqa: E402
-from .onnx_references import refer_to_weights  # noqa: E402
-from .protocol import call_tool, count_elements, count_tensor, main  # noqa: E402
+from .element_counts import add_element_count, count_elements  # noqa: E402
+from .protocol import answer_by_protocol, call_tool  # noqa: E402
+from .weight_references import refer_to_weights  # noqa: E402
 
 _ELEMENT_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64", "boolean": "bool"} | {
     f"{sign}{bits}": f"{word}{bits}" for sign, word in (("i", "int"), ("u", "uint")) for bits in (4, 8, 16, 32, 64)
@@ -21,10 +22,10 @@ _ELEMENT_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64":
 
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Write `artifact.zip` from the ONNX file `spec["model"]`; for `int8` that is a quantised one (QDQ).
+    """Convert to OpenVINO: write `artifact.zip` from the ONNX file `spec["model"]`.
 
-    With `spec["precision"]` fp16 the weights are stored as float16. The runtime decides in which type a device
-    computes.
+    For `int8` that file is a quantised one (QDQ). With `spec["precision"]` fp16 the weights are stored as float16. The
+    runtime decides in which type a device computes.
     """
     source = Path(spec["model"])
     graph = call_tool("ONNX", lambda: refer_to_weights(source))
@@ -36,12 +37,12 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
         packing = pool.submit(
             pack_files, out / "artifact.zip", {name: out / name for name in ("model.xml", "model.bin")}
         )
-        described = describe_model(openvino.Core().read_model(path))
+        described = _describe_model(openvino.Core().read_model(path))
         packing.result()
     return {"artifact": "artifact.zip", "opset": None, **described}
 
 
-def describe_model(model: Any) -> dict[str, Any]:
+def _describe_model(model: Any) -> dict[str, Any]:
     """Return inputs and outputs of a model, counts of the types of its weights and activations, and of operators.
 
     A node that only unpacks stored weights, because all its inputs come from constants, has no activations.
@@ -51,7 +52,7 @@ def describe_model(model: Any) -> dict[str, Any]:
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
         if kind == "Constant":
-            count_tensor(weights, _dtype_of(node.output(0)), count_elements(node.output(0).get_shape()))
+            add_element_count(weights, _dtype_of(node.output(0)), count_elements(node.output(0).get_shape()))
             stored.add(node.get_name())
             continue
         operators[kind] = operators.get(kind, 0) + 1
@@ -63,15 +64,15 @@ def describe_model(model: Any) -> dict[str, Any]:
                 dtype = _dtype_of(output)
                 values[dtype] = values.get(dtype, 0) + 1
     return {
-        "inputs": [describe_tensor(item) for item in model.inputs],
-        "outputs": [describe_tensor(item) for item in model.outputs],
+        "inputs": [_describe_tensor(item) for item in model.inputs],
+        "outputs": [_describe_tensor(item) for item in model.outputs],
         "weights": weights,
         "values": values,
         "operators": operators,
     }
 
 
-def describe_tensor(port: Any) -> dict[str, Any]:
+def _describe_tensor(port: Any) -> dict[str, Any]:
     """Return name, dtype and shape of an input or output; an open size is `?`."""
     shape = [item.get_length() if item.is_static else "?" for item in port.get_partial_shape()]
     return {"name": port.get_any_name(), "dtype": _dtype_of(port), "shape": shape}
@@ -84,4 +85,4 @@ def _dtype_of(port: Any) -> str:
 
 
 if __name__ == "__main__":
-    main(convert)
+    answer_by_protocol(convert)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy
 from rknn.api import RKNN
 
-from .protocol import ConversionError, call_tool, main
+from .protocol import ConversionError, answer_by_protocol, call_tool
 
 _ALGORITHMS = {"minmax": "normal", "entropy": "kl_divergence"}
 
 
 def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
-    """Write `model.rknn` from the ONNX file `spec["model"]`.
+    """Convert to RKNN: write `model.rknn` from the ONNX file `spec["model"]`.
 
     `spec`: precision (fp16, int8), target_platform, optimization_level; for int8 also method and calibration (npz, and
     how many of its samples to use); for a model with an open batch `inputs` and `input_size_list` of all inputs.
@@ -44,7 +44,7 @@ def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
 
 
 def require(toolkit: Any, step: str, *arguments: Any, **options: Any) -> None:
-    """Call a step of the toolkit; ConversionError unless it returns 0. Its messages are in the log."""
+    """Call a step of rknn-toolkit2; ConversionError unless it returns 0. Its messages are in the log."""
     code = call_tool("rknn-toolkit2 " + step, lambda: getattr(toolkit, step)(*arguments, **options))
     if code not in (0, None):
         raise ConversionError("conversion_failed", f"rknn-toolkit2 {step} returned {code}")
@@ -72,4 +72,4 @@ def _write_dataset(calibration: "dict[str, Any]", out: Path) -> str:
 
 
 if __name__ == "__main__":
-    main(convert)
+    answer_by_protocol(convert)

@@ -23,7 +23,7 @@ import tensorflow as tf
 import tf_keras
 
 from .archives import pack_folder
-from .protocol import ConversionError, call_tool, main, refuse_nodes
+from .protocol import ConversionError, answer_by_protocol, call_tool, refuse_nodes
 from .rewrites import pad_before_pools, split_sums
 
 _IMAGES = "calibration_image_sample_data_20x128x128x3_float32.npy"
@@ -31,7 +31,7 @@ _TOLERANCE = 0.05  # relative L2; only to tell one layout from another, parity i
 
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Write `model.zip` (the SavedModel, packed) from the ONNX file `spec["model"]`; return its interface.
+    """Convert to a SavedModel: write `model.zip` (packed) from the ONNX file `spec["model"]`; return its interface.
 
     onnx2tf rewrites the file in place, so it must be a copy.
     """
@@ -60,11 +60,11 @@ def refuse_unsupported(model: onnx.ModelProto) -> None:
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model with its constants folded, by onnxsim as onnx2tf would call it, without one of its passes.
+    """Return a model that is ready to become a SavedModel: onnxsim folds its constants, as onnx2tf would call it.
 
-    `fuse_pad_into_pool` replaces zeros before a MaxPool by the pool's own padding, which is lower than any value. That
-    would undo our rewriting, and it changes the result of a model with negative values. If onnxsim fails, the model is
-    returned as it is.
+    One of onnxsim's passes is left out. `fuse_pad_into_pool` replaces zeros before a MaxPool by the pool's own padding,
+    which is lower than any value. That would undo our rewriting, and it changes the result of a model with negative
+    values. If onnxsim fails, the model is returned as it is.
     """
     try:
         return onnxsim.simplify(model, skipped_optimizers=["fuse_pad_into_pool"])[0]
@@ -76,7 +76,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
 def _run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
     """Return the Keras model that onnx2tf makes from the file `path`, which holds `model`."""
     dynamic = any(
-        not dim.HasField("dim_value") for value in list_inputs(model) for dim in value.type.tensor_type.shape.dim[:1]
+        not dim.HasField("dim_value") for value in _list_inputs(model) for dim in value.type.tensor_type.shape.dim[:1]
     )
     log = io.StringIO()
     try:
@@ -121,7 +121,7 @@ def _match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> 
     the SavedModel), `shape` (in that order) and `dtype`. onnx2tf moves channels last, but not in every output; running
     both models shows in which.
     """
-    wanted = {value.name: value for value in list_inputs(model)}
+    wanted = {value.name: value for value in _list_inputs(model)}
     random, feed, given, inputs = np.random.RandomState(0), {}, {}, []
     taken = _sort_numbered(signature.structured_input_signature[1])
     if len(taken) != len(wanted):
@@ -136,7 +136,7 @@ def _match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> 
             raise ConversionError("conversion_failed", text)
         value = random.rand(*shape).astype(tensor.dtype.as_numpy_dtype)
         feed[item.name], given[name] = value, tf.constant(np.transpose(value, axes))
-        inputs.append({"source": item.name, "name": name, "axes": axes, **describe(value, axes)})
+        inputs.append({"source": item.name, "name": name, "axes": axes, **_describe(value, axes)})
     expected = reference.run(None, feed)
     actual = _sort_numbered(signature(**given))
     if len(actual) != len(expected):
@@ -145,11 +145,11 @@ def _match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> 
     outputs = []
     for item, left, (name, right) in zip(reference.get_outputs(), expected, actual, strict=True):
         axes = _find_axes(item.name, left, right.numpy())
-        outputs.append({"source": item.name, "name": name, "axes": axes, **describe(left, axes)})
+        outputs.append({"source": item.name, "name": name, "axes": axes, **_describe(left, axes)})
     return {"inputs": inputs, "outputs": outputs}
 
 
-def describe(array: np.ndarray, axes: Sequence[int]) -> dict[str, Any]:
+def _describe(array: np.ndarray, axes: Sequence[int]) -> dict[str, Any]:
     """Return shape, in the order of `axes`, and dtype of an array."""
     return {"shape": [array.shape[axis] for axis in axes], "dtype": array.dtype.name}
 
@@ -179,11 +179,14 @@ def _sort_numbered(tensors: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def channels_last(rank: int) -> list[int]:
-    """Return the axes of an NCHW tensor in NHWC order (likewise for one or three spatial dimensions)."""
+    """Return the axes of an NCHW tensor in a SavedModel's order, NHWC.
+
+    Likewise for one or three spatial dimensions.
+    """
     return [0, *range(2, rank), 1] if rank in (3, 4, 5) else list(range(rank))
 
 
-def list_inputs(model: onnx.ModelProto) -> list[Any]:
+def _list_inputs(model: onnx.ModelProto) -> list[Any]:
     """Return the inputs of a model that are not weights."""
     weights = {item.name for item in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in weights]
@@ -209,4 +212,4 @@ class Tee(io.TextIOBase):
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    main(convert)
+    answer_by_protocol(convert)

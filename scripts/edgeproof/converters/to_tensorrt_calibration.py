@@ -15,14 +15,14 @@ from typing import Any
 import numpy
 import tensorrt
 
-from .protocol import ConversionError, call_tool, main
+from .protocol import ConversionError, answer_by_protocol, call_tool
 
 _LIBRARIES = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0")
 _TO_DEVICE = 1  # cudaMemcpyHostToDevice
 
 
 def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
-    """Write `calibration.cache` for the ONNX file `spec["model"]`.
+    """Calibrate for TensorRT: write `calibration.cache` for the ONNX file `spec["model"]`.
 
     `spec`: calibration (npz, and how many of its samples to use), method (entropy or minmax), workspace_mb, and shapes
     of inputs whose batch is open.
@@ -145,4 +145,4 @@ def _load_cudart() -> Any:
 
 
 if __name__ == "__main__":
-    main(convert)
+    answer_by_protocol(convert)

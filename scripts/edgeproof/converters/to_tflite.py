@@ -14,7 +14,8 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from .archives import append_members, unpack
-from .protocol import call_tool, count_elements, count_tensor, main
+from .element_counts import add_element_count, count_elements
+from .protocol import answer_by_protocol, call_tool
 
 _ELEMENT_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 # The step of a quantised Softmax is fixed at 1/256, above most probabilities of a model with 1000 classes. Measured on
@@ -24,7 +25,7 @@ _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items(
 
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Write `artifact.tflite` from a packed SavedModel.
+    """Convert to TFLite: write `artifact.tflite` from a packed SavedModel.
 
     `spec`: saved_model, interface, precision and, for int8, calibration {path, samples} and options {quantised_io}.
     """
@@ -56,7 +57,7 @@ def _set_precision(converter: Any, spec: dict[str, Any]) -> None:
         converter.target_spec.supported_types = [tf.float16]
     elif precision == "int8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: read_samples(spec["calibration"], spec["interface"]["inputs"])
+        converter.representative_dataset = lambda: _read_samples(spec["calibration"], spec["interface"]["inputs"])
         if spec["options"]["quantised_io"]:
             converter.inference_input_type = converter.inference_output_type = tf.int8
 
@@ -77,7 +78,7 @@ def _list_operators(folder: Path) -> set[str]:
     return {node.op.upper() for node in (*graph.node, *functions)}
 
 
-def read_samples(calibration: dict[str, Any], inputs: list[dict[str, Any]]) -> Iterator[dict[str, np.ndarray]]:
+def _read_samples(calibration: dict[str, Any], inputs: list[dict[str, Any]]) -> Iterator[dict[str, np.ndarray]]:
     """Yield the calibration samples as `{input of the signature: array (1, …)}`, axes in the SavedModel's order."""
     with np.load(calibration["path"], allow_pickle=False) as archive:
         columns = [(item, archive[f"inputs/{item['source']}"]) for item in inputs]
@@ -86,7 +87,10 @@ def read_samples(calibration: dict[str, Any], inputs: list[dict[str, Any]]) -> I
 
 
 def describe_model(data: bytes) -> dict[str, Any]:
-    """Return inputs and outputs of a file, counts of the types of its weights and activations, and of operators."""
+    """Return what a TFLite file has: inputs, outputs, operators, and the types of its weights and activations.
+
+    Types and operators are counts.
+    """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
     weights, values, operators = {}, {}, {}
     names = [_find_operator(code) for code in model.operatorCodes]
@@ -100,12 +104,12 @@ def describe_model(data: bytes) -> dict[str, Any]:
             dtype = _ELEMENT_TYPES[tensor.type]
             data_of = model.buffers[tensor.buffer].data
             if data_of is not None and len(data_of):
-                count_tensor(weights, dtype, count_elements(_shape_of(tensor)))
+                add_element_count(weights, dtype, count_elements(_shape_of(tensor)))
             elif index in produced:
                 values[dtype] = values.get(dtype, 0) + 1
     main_graph = model.subgraphs[0]
     sides = {
-        side: [describe_tensor(main_graph.tensors[index]) for index in getattr(main_graph, side)]
+        side: [_describe_tensor(main_graph.tensors[index]) for index in getattr(main_graph, side)]
         for side in ("inputs", "outputs")
     }
     return {**sides, "weights": weights, "values": values, "operators": operators}
@@ -118,7 +122,7 @@ def _find_operator(code: Any) -> str:
     return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def describe_tensor(tensor: Any) -> dict[str, Any]:
+def _describe_tensor(tensor: Any) -> dict[str, Any]:
     """Return name, dtype and shape of a tensor."""
     return {"name": tensor.name.decode(), "dtype": _ELEMENT_TYPES[tensor.type], "shape": _shape_of(tensor)}
 
@@ -129,4 +133,4 @@ def _shape_of(tensor: Any) -> list[int]:
 
 
 if __name__ == "__main__":
-    main(convert)
+    answer_by_protocol(convert)

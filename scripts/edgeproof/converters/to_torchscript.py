@@ -13,11 +13,12 @@ import torch
 from onnx2torch import convert as convert_to_torch
 from onnx2torch.node_converters.registry import get_converter
 
-from .protocol import call_tool, count_tensor, main, refuse_nodes
+from .element_counts import add_element_count
+from .protocol import answer_by_protocol, call_tool, refuse_nodes
 
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Write `artifact.pt` from the ONNX file `spec["model"]`."""
+    """Convert to TorchScript: write `artifact.pt` from the ONNX file `spec["model"]`."""
     model = onnx.load(spec["model"])
     refuse_unsupported(model)
     weights = {item.name for item in model.graph.initializer}
@@ -79,7 +80,7 @@ def _count_parts(traced: Any) -> dict[str, Any]:
     """Return counts of the types of a module's weights and activations (as traced), and of its operators."""
     weights, values, operators = {}, {}, {}
     for tensor in (*traced.parameters(), *traced.buffers()):
-        count_tensor(weights, name_of(tensor.dtype), tensor.numel())
+        add_element_count(weights, _name_of(tensor.dtype), tensor.numel())
     for node in traced.inlined_graph.nodes():
         kind = node.kind()
         if not kind.startswith("aten::"):
@@ -88,15 +89,15 @@ def _count_parts(traced: Any) -> dict[str, Any]:
         for output in node.outputs():
             dtype = output.type().dtype() if isinstance(output.type(), torch.TensorType) else None
             if dtype is not None:
-                values[name_of(dtype)] = values.get(name_of(dtype), 0) + 1
+                values[_name_of(dtype)] = values.get(_name_of(dtype), 0) + 1
     return {"weights": weights, "values": values, "operators": operators}
 
 
-def name_of(dtype: Any) -> str:
+def _name_of(dtype: Any) -> str:
     """Return numpy's name of a torch dtype."""
     return str(dtype).removeprefix("torch.")
 
 
 if __name__ == "__main__":
     logging.getLogger("torch").setLevel(logging.ERROR)
-    main(convert)
+    answer_by_protocol(convert)

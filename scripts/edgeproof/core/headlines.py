@@ -6,9 +6,9 @@ or repeated for its spread: choosing quiet ones would bias every figure.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +19,14 @@ from .percentiles import percentile_floor
 from .statistics import Interval, geometric_mean_interval, interval_of_logs, summarise_logs
 
 Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 Basis: TypeAlias = Literal["session", "two sessions", "sessions"]
 
 WIDTH = 0.05
 FEWEST_FOR_PERCENTILES = 10
 _FEWEST_SESSIONS = 3
 _LAST_WELL_COVERED = 0.9
+_BLOCK = 512  # calls
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def find_percentiles(
     arrays = [np.asarray(times, dtype=np.float64) for times in processes]
     if not arrays or any(array.ndim != 1 or not len(array) for array in arrays):
         raise ValueError("every process needs its times, in one dimension")
-    calls = _pool_calls(arrays)
+    calls = _Calls(arrays)
     rare, count, total = bound_rare_starts(len(arrays)), len(arrays), sum(map(len, arrays))
     found: list[Percentile] = []
     for fraction in fractions:
@@ -137,7 +139,7 @@ def find_percentiles(
             reason = f"{total} calls are fewer than the {floor} that it needs"
             found.append(Percentile(fraction, None, None, None, None, count, rare, reason))
             continue
-        place = int(np.argmax(calls.mean <= 1 - fraction + 1e-12))
+        place = calls.find_place(1 - fraction + 1e-12)
         value = float(calls.times[place])
         if count < FEWEST_FOR_PERCENTILES:
             reason = f"in these {count} starts; an interval needs {FEWEST_FOR_PERCENTILES}"
@@ -158,35 +160,81 @@ def confidence_to_state(fraction: float, stated: float) -> float:
     return stated if fraction <= _LAST_WELL_COVERED else 1 - (1 - stated) / 2
 
 
-@dataclass(frozen=True)
-class _Calls:
-    """Distinct times of all processes, ascending, and over processes the moments of the shares of calls beyond them.
+class _Moments(NamedTuple):
+    """Some distinct times, ascending, and over processes the moments of the shares of calls beyond them.
 
-    All of shape (times,): the mean share, its variance and its third central moment.
+    All of shape (times,): places among all sorted calls, the mean share, its variance and its third central moment.
     """
 
-    times: Floats
+    places: NDArray[np.intp]
     mean: Floats
     variance: Floats
     third: Floats
 
 
-def _pool_calls(processes: Sequence[Floats]) -> _Calls:
-    lengths = np.array([len(each) for each in processes])
-    pooled = np.concatenate(processes)
-    order = np.argsort(pooled, kind="stable")
-    times = pooled[order]
-    counts = np.zeros((len(processes), len(times)))
-    counts[np.repeat(np.arange(len(processes)), lengths)[order], np.arange(len(times))] = 1
-    np.cumsum(counts, axis=1, out=counts)
-    last = np.append(times[1:] != times[:-1], True)
-    shares = 1 - counts[:, last] / lengths[:, None]
-    count, mean = len(processes), shares.mean(axis=0)
-    shares -= mean
-    squares = shares * shares
-    variance = squares.sum(axis=0) / max(1, count - 1)
-    third = (squares * shares).sum(axis=0) * count / max(1, (count - 1) * (count - 2))
-    return _Calls(times[last], mean, variance, third)
+class _Calls:
+    """The calls of all processes in order of their times. Moments are computed block by block, where they are asked
+    for: an interval needs those of a few hundred times, and a run has tens of thousands.
+    """
+
+    def __init__(self, processes: Sequence[Floats]) -> None:
+        self._lengths = np.array([len(each) for each in processes])
+        pooled, count = np.concatenate(processes), len(processes)
+        order = np.argsort(pooled)
+        self.times = pooled[order]
+        self._owners = np.repeat(np.arange(count), self._lengths)[order]
+        self._last = np.append(self.times[1:] != self.times[:-1], True)  # of equal times; only there a share is known
+        self.blocks = -(-len(pooled) // _BLOCK)
+        cells = np.arange(len(pooled)) // _BLOCK * count + self._owners
+        within = np.bincount(cells, minlength=self.blocks * count).reshape(self.blocks, count)
+        self._until = np.cumsum(within, axis=0)
+        self._before = self._until - within
+        self._known: dict[int, _Moments] = {}
+
+    def find_place(self, share: float) -> int:
+        """Return the place of the first time whose mean share is at most `share`."""
+        means = (1 - self._until / self._lengths).mean(axis=1)
+        block = max(0, int(np.argmax(means <= share)) - 1)  # one earlier: these are rounded otherwise
+        while not (enough := (found := self.moments(block)).mean <= share).any():
+            block += 1
+        return int(found.places[enough.argmax()])
+
+    def find_reach(self, place: int, outside: Callable[[_Moments], Flags]) -> tuple[float, float]:
+        """Return the least and largest time around `place` up to which no other is `outside`."""
+        first, last = 0, len(self.times) - 1
+        for block in range(place // _BLOCK, -1, -1):
+            found = self.moments(block)
+            if (beyond := outside(found) & (found.places < place)).any():
+                first = int(found.places[np.flatnonzero(beyond)[-1]]) + 1
+                break
+        for block in range(place // _BLOCK, self.blocks):
+            found = self.moments(block)
+            if (beyond := outside(found) & (found.places > place)).any():
+                last = int(found.places[beyond.argmax()])
+                last = int(np.flatnonzero(self._last[:last])[-1])
+                break
+        return float(self.times[first]), float(self.times[last])
+
+    def moments(self, block: int) -> _Moments:
+        """Return the moments at the times of a block; it may have none."""
+        if block not in self._known:
+            self._known[block] = self._compute(block)
+        return self._known[block]
+
+    def _compute(self, block: int) -> _Moments:
+        owners, count = self._owners[block * _BLOCK : (block + 1) * _BLOCK], len(self._lengths)
+        calls = np.zeros((count, len(owners)))
+        calls[owners, np.arange(len(owners))] = 1
+        np.cumsum(calls, axis=1, out=calls)
+        calls += self._before[block][:, None]
+        last = np.flatnonzero(self._last[block * _BLOCK : (block + 1) * _BLOCK])
+        shares = 1 - calls.take(last, axis=1) / self._lengths[:, None]
+        mean = shares.mean(axis=0)
+        shares -= mean
+        squares = shares * shares
+        variance = squares.sum(axis=0) / max(1, count - 1)
+        third = (squares * shares).sum(axis=0) * count / max(1, (count - 1) * (count - 2))
+        return _Moments(last + block * _BLOCK, mean, variance, third)
 
 
 def _reach_of_share(calls: _Calls, share: float, place: int, count: int, confidence: float) -> tuple[float, float]:
@@ -195,15 +243,14 @@ def _reach_of_share(calls: _Calls, share: float, place: int, count: int, confide
     Johnson's t is (d + μ₃ / (6 s² n) + μ₃ d² / (3 s⁴)) √n / s, with d the mean less `share`, s the standard deviation
     and μ₃ the third central moment over `count` processes.
     """
-    distance, variance = calls.mean - share, np.maximum(calls.variance, 1e-30)
-    corrected = distance + calls.third / (6 * variance * count) + calls.third * distance**2 / (3 * variance**2)
     limit = float(student_t_quantile((1 + confidence) / 2, count - 1)) / math.sqrt(count)
-    outside = np.abs(corrected) > limit * np.sqrt(variance)
-    outside[place] = False
-    before, after = np.flatnonzero(outside[:place]), np.flatnonzero(outside[place:])
-    first = int(before[-1]) + 1 if len(before) else 0
-    last = (place + int(after[0]) if len(after) else len(outside)) - 1
-    return float(calls.times[first]), float(calls.times[last])
+
+    def is_outside(found: _Moments) -> Flags:
+        distance, variance = found.mean - share, np.maximum(found.variance, 1e-30)
+        corrected = distance + found.third / (6 * variance * count) + found.third * distance**2 / (3 * variance**2)
+        return np.abs(corrected) > limit * np.sqrt(variance)
+
+    return calls.find_reach(place, is_outside)
 
 
 def _is_noisy(intervals: Sequence[Interval], width: float) -> bool | None:

@@ -93,9 +93,11 @@ def relative_to_repository(path: FilePath, root: FilePath = ".") -> str:
     points outside (the Python of a virtual environment) counts as inside.
     """
     for follow in (os.path.abspath, os.path.realpath):
-        place, base = Path(follow(path)), Path(follow(root))
-        if place.is_relative_to(base):
-            return str(place.relative_to(base))
+        place, base = follow(path), follow(root)
+        if place == base:
+            return "."
+        if place.startswith(inside := base.rstrip(os.sep) + os.sep):
+            return place.removeprefix(inside)
     return str(path)
 
 

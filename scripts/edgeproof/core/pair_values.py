@@ -7,9 +7,12 @@ mix: with m_i the median log-ratio of input i and w_i its share of the left arm'
 
 import math
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
 
 _NORMAL_MAD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 _MEDIAN_ERROR = 1.2533  # standard error of a median over that of a mean
@@ -54,18 +57,23 @@ def value_pair(left_ns: ArrayLike, right_ns: ArrayLike, inputs: ArrayLike) -> Pa
     equally often: where second blocks are slower by 3 %, inputs that are balanced only on the whole add 0.02 % to the
     value. ValueError for times that are not positive or not paired.
     """
+    return value_pairs(np.asarray(left_ns)[None], np.asarray(right_ns)[None], inputs)[0]
+
+
+def value_pairs(left_ns: ArrayLike, right_ns: ArrayLike, inputs: ArrayLike) -> list[PairValue]:
+    """Return the PairValue of each pair of processes that met their inputs in the same order, as `value_pair` does.
+
+    `left_ns`, `right_ns`: shape (pairs, calls). `inputs`: shape (calls,).
+    """
     left, right, labels = _times(left_ns), _times(right_ns), np.asarray(inputs)
-    if not left.shape == right.shape == labels.shape:
-        raise ValueError(f"{len(left)} left and {len(right)} right calls with {labels.size} inputs cannot be paired")
-    logs = np.log(right / left)
-    members = {int(label): labels == label for label in np.unique(labels)}
-    medians = {label: float(np.median(left[chosen])) for label, chosen in members.items()}
-    total = math.fsum(medians.values())
-    ratios = tuple(
-        InputRatio(label, medians[label], float(np.median(logs[chosen])), medians[label] / total, int(chosen.sum()))
-        for label, chosen in members.items()
-    )
-    return PairValue(math.log(math.fsum(ratio.share * math.exp(ratio.log_ratio) for ratio in ratios)), ratios)
+    if not left.shape[1:] == right.shape[1:] == labels.shape or len(left) != len(right):
+        raise ValueError(
+            f"{left.shape[1]} left and {right.shape[1]} right calls with {labels.size} inputs cannot be paired"
+        )
+    kinds, counts = (each.tolist() for each in np.unique(labels, return_counts=True))
+    medians = median_by_label(left, labels).tolist()
+    ratios = median_by_label(np.log(right / left), labels).tolist()
+    return [_mix(kinds, counts, *each) for each in zip(medians, ratios, strict=True)]
 
 
 def value_process(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -> ProcessValue:
@@ -74,18 +82,43 @@ def value_process(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -> 
     `times_ns`, `inputs`, `blocks`: shape (calls,), in any order; `blocks` says to which block a call belongs. The error
     is that of a median over blocks, from the median absolute deviation of the blocks' levels once inputs are taken out.
     """
+    return value_processes(np.asarray(times_ns)[None], inputs, blocks)[0]
+
+
+def value_processes(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -> list[ProcessValue]:
+    """Return the ProcessValue of each process, all with the same inputs and blocks, as `value_process` does.
+
+    `times_ns`: shape (processes, calls). `inputs`, `blocks`: shape (calls,).
+    """
     times, labels, places = _times(times_ns), np.asarray(inputs), np.asarray(blocks, dtype=np.int64)
-    if not times.shape == labels.shape == places.shape:
-        raise ValueError(f"{len(times)} calls, {labels.size} inputs and {places.size} blocks do not belong together")
-    kinds, codes = np.unique(labels, return_inverse=True)
-    medians = np.array([np.median(times[codes == code]) for code in range(len(kinds))])
-    logs: NDArray[np.float64] = np.log(times / medians[codes])
-    levels = _medians_per_place(logs, places)
-    error = None
-    if len(levels) > 1:
-        spread = _NORMAL_MAD * float(np.median(np.abs(levels - np.median(levels))))
-        error = _MEDIAN_ERROR * spread / math.sqrt(len(levels))
-    return ProcessValue(float(medians.mean()), error)
+    if not times.shape[1:] == labels.shape == places.shape:
+        raise ValueError(
+            f"{times.shape[1]} calls, {labels.size} inputs and {places.size} blocks do not belong together"
+        )
+    codes = np.unique(labels, return_inverse=True)[1]
+    medians = median_by_label(times, codes)
+    levels = median_by_label(np.log(times / medians.take(codes, axis=1)), places)
+    values: list[float] = medians.mean(axis=1).tolist()
+    errors: list[float | None] = [None] * len(times)
+    if levels.shape[1] > 1:
+        centres = np.median(levels, axis=1, keepdims=True)
+        spreads = _NORMAL_MAD * np.median(np.abs(levels - centres), axis=1)
+        errors = (_MEDIAN_ERROR * spreads / math.sqrt(levels.shape[1])).tolist()
+    return [ProcessValue(*each) for each in zip(values, errors, strict=True)]
+
+
+def median_by_label(values: Floats, labels: NDArray[Any]) -> Floats:
+    """Return the median of the values of each label, in order of label; at once where all have equally many.
+
+    `values`: shape (rows, calls). `labels`: shape (calls,), integers. Returns shape (rows, labels that occur).
+    """
+    order = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[order])) + 1
+    counts = np.diff(starts, prepend=0, append=len(labels))
+    ordered = values.take(order, axis=1)  # rows stay rows in memory, so that a mean over them adds in the same order
+    if (counts == counts[0]).all():
+        return np.median(ordered.reshape(len(values), len(counts), -1), axis=2)
+    return np.stack([np.median(part, axis=1) for part in np.split(ordered, starts, axis=1)], axis=1)
 
 
 def floor_of_clock(quantum_ns: float, block_ns: float) -> float:
@@ -100,18 +133,18 @@ def floor_of_clock(quantum_ns: float, block_ns: float) -> float:
     return quantum_ns / block_ns / math.sqrt(6)
 
 
-def _medians_per_place(logs: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the median of each place's values, in order of place; at once where all have equally many."""
-    order = np.argsort(places, kind="stable")
-    starts = np.flatnonzero(np.diff(places[order], prepend=places[order[0]] - 1))
-    counts = np.diff(starts, append=len(places))
-    if (counts == counts[0]).all():
-        return np.median(logs[order].reshape(len(counts), -1), axis=1)
-    return np.array([np.median(part) for part in np.split(logs[order], starts[1:])])
+def _mix(kinds: list[int], counts: list[int], medians: list[float], ratios: list[float]) -> PairValue:
+    """Return the PairValue of a pair's inputs. `medians`: of the left arm; `ratios`: median logarithms."""
+    total = math.fsum(medians)
+    inputs = tuple(
+        InputRatio(int(kind), median, ratio, median / total, count)
+        for kind, median, ratio, count in zip(kinds, medians, ratios, counts, strict=True)
+    )
+    return PairValue(math.log(math.fsum(each.share * math.exp(each.log_ratio) for each in inputs)), inputs)
 
 
-def _times(values: ArrayLike) -> NDArray[np.float64]:
+def _times(values: ArrayLike) -> Floats:
     times = np.asarray(values, dtype=np.float64)
-    if times.ndim != 1 or not len(times) or not (np.isfinite(times) & (times > 0)).all():
+    if times.ndim != 2 or not times.size or not (np.isfinite(times) & (times > 0)).all():
         raise ValueError("times of calls are needed, one dimension, all positive")
     return times

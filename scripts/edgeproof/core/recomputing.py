@@ -8,6 +8,8 @@ from .configuration import Json
 from .errors import UserError
 from .files import FilePath
 
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
 
 class _Difference(NamedTuple):
     key: str
@@ -28,6 +30,8 @@ def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: s
 
 def _find_difference(claimed: Any, computed: Any) -> _Difference | None:
     """Return the first difference, its key relative to the two values (`.name`, `[index]`), None for none."""
+    if type(claimed) is type(computed) and type(computed) in _SCALARS and claimed == computed:
+        return None  # most values of most documents
     if isinstance(computed, dict):
         if not isinstance(claimed, dict) or claimed.keys() != computed.keys():
             return _Difference("", claimed, computed)

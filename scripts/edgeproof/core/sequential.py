@@ -35,6 +35,7 @@ Reason: TypeAlias = Literal["budget", "horizon", "interference", "modes"]
 
 _LARGEST_LOG = 700.0  # two wildly different processes have a bound that no float holds; JSON has no infinity
 _PREDICTED = 2_000  # simulated continuations; their median is within 3 % of their number
+_PARTS = 10  # of which each fits into the processor's cache
 
 
 @dataclass(frozen=True)
@@ -153,24 +154,23 @@ def look_at_sequences(logs: ArrayLike, design: Design, floor_sd: float = 0.0) ->
         raise ValueError("log-ratios must be finite")
     counts = np.arange(1, pairs + 1, dtype=np.int64)
     centre = values.mean(axis=-1, keepdims=True)
-    sums = np.cumsum(values - centre, axis=-1)
-    squares = np.cumsum((values - centre) ** 2, axis=-1) - sums**2 / counts
-    variance = np.full(values.shape, np.nan)
-    np.divide(np.maximum(squares, 0.0), counts - 1, out=variance, where=counts > 1)
-    sd = np.maximum(np.sqrt(variance), floor_sd)
-    mean = centre + sums / counts
-    error = sd / np.sqrt(counts) * widen_error(design.correlation)
-    reaches: list[Floats] = []
-    for boundary in (design.difference, design.equivalence):
-        critical = boundary.spread()[:pairs]
-        reach = np.full(values.shape, np.inf)
-        np.multiply(error, critical, out=reach, where=np.isfinite(critical))
-        reaches.append(reach)
+    steps = values - centre
+    sums = np.cumsum(steps, axis=-1)
+    squares = np.cumsum(np.square(steps, out=steps), axis=-1)
+    squares -= np.divide(np.square(sums, out=steps), counts, out=steps)
+    error = np.maximum(squares, 0.0, out=squares)
+    error[..., 0] = np.nan
+    error[..., 1:] /= counts[1:] - 1
+    np.maximum(np.sqrt(error, out=error), floor_sd, out=error)
+    error /= np.sqrt(counts)
+    error *= widen_error(design.correlation)
+    mean = np.add(centre, np.divide(sums, counts, out=sums), out=sums)
+    reaches = [_reach(error, boundary.spread()[:pairs]) for boundary in (design.difference, design.equivalence)]
     margin = design.log_margin
     claims = np.zeros(values.shape, dtype=np.int8)
-    claims[mean - reaches[0] > margin] = 1
-    claims[mean + reaches[0] < -margin] = -1
-    claims[np.abs(mean) + reaches[1] < margin] = 2
+    np.copyto(claims, 1, where=np.subtract(mean, reaches[0], out=steps) > margin)
+    np.copyto(claims, -1, where=np.add(mean, reaches[0], out=steps) < -margin)
+    np.copyto(claims, 2, where=np.add(np.abs(mean, out=steps), reaches[1], out=steps) < margin)
     return Looks(mean, error, reaches[0], reaches[1], claims)
 
 
@@ -239,9 +239,7 @@ def predict_pairs(log_effect: float, log_sd: float, design: Design, floor_sd: fl
 
     From 2,000 simulated sequences of independent normal pairs, the same ones at each call.
     """
-    spread = max(log_sd, floor_sd)
-    looks = look_at_sequences(log_effect + spread * _noise(design.horizon), design, floor_sd)
-    stops = np.sort(find_stops(looks.claims))
+    stops = _simulate_stops(np.empty(0), log_effect, max(log_sd, floor_sd), design, floor_sd)
     return PairsNeeded(_rank(stops, 0.5, design), _rank(stops, 0.9, design), float((stops <= design.horizon).mean()))
 
 
@@ -250,8 +248,9 @@ def find_stops(claims: NDArray[np.int8]) -> NDArray[np.intp]:
 
     `claims`: shape (…, pairs), of a Looks.
     """
-    first: NDArray[np.intp] = np.asarray((claims != 0).argmax(axis=-1), dtype=np.intp)
-    return np.where((claims != 0).any(axis=-1), first + 1, claims.shape[-1] + 1).astype(np.intp)
+    made = claims != 0
+    first: NDArray[np.intp] = np.asarray(made.argmax(axis=-1), dtype=np.intp)
+    return np.where(made.any(axis=-1), first + 1, claims.shape[-1] + 1).astype(np.intp)
 
 
 def claim_of(code: int) -> Claim:
@@ -260,14 +259,33 @@ def claim_of(code: int) -> Claim:
     return codes[code]
 
 
+def _reach(error: Floats, critical: Floats) -> Floats:
+    """Return critical value times error, infinite where there is no look."""
+    looks = np.isfinite(critical)
+    reach = error * np.where(looks, critical, 1.0)
+    reach[..., ~looks] = np.inf
+    return reach
+
+
 def _predict_further(used: Floats, design: Design, floor_sd: float) -> int | None:
     """Return how many pairs more the median continuation needs, with the observed effect and spread as the truth."""
     count, spread = len(used), max(float(used.std(ddof=1)), floor_sd)
-    noise = _noise(design.horizon)[:, count:]
-    sequences = np.concatenate((np.broadcast_to(used, (len(noise), count)), used.mean() + spread * noise), axis=1)
-    claims = look_at_sequences(sequences, design, floor_sd).claims
-    stop = _rank(np.sort(find_stops(claims[:, count:])), 0.5, design)
+    stop = _rank(_simulate_stops(used, float(used.mean()), spread, design, floor_sd), 0.5, design)
     return None if stop is None or stop > design.horizon - count else stop
+
+
+def _simulate_stops(begun: Floats, mean: float, spread: float, design: Design, floor_sd: float) -> NDArray[np.intp]:
+    """Return after how many pairs more each simulated continuation of a sequence stops, in ascending order.
+
+    `mean`, `spread`: of the pairs to come.
+    """
+    stops: list[NDArray[np.intp]] = []
+    for noise in _noise(design.horizon):
+        sequences = spread * noise
+        sequences += mean
+        sequences[:, : len(begun)] = begun
+        stops.append(find_stops(look_at_sequences(sequences, design, floor_sd).claims[:, len(begun) :]))
+    return np.sort(np.concatenate(stops))
 
 
 def _rank(stops: NDArray[np.intp], share: float, design: Design) -> int | None:
@@ -294,5 +312,5 @@ def _interval(looks: Looks, reaches: Floats, pairs: int, confidence: float) -> I
 
 
 @functools.cache
-def _noise(horizon: int) -> Floats:
-    return np.random.default_rng(20).standard_normal((_PREDICTED, horizon))
+def _noise(horizon: int) -> list[Floats]:
+    return np.split(np.random.default_rng(20).standard_normal((_PREDICTED, horizon)), _PARTS)

@@ -42,13 +42,7 @@ def summarise_process(samples_ns: npt.ArrayLike, inputs: int = 1) -> ProcessSumm
     `samples_ns`: integers, shape (n,), n >= 1, all positive; ValueError otherwise. Sample k ran input k mod `inputs`.
     """
     samples = _check(samples_ns)
-    return {
-        "sample_count": len(samples),
-        "median_ns": float(medians_in_turn(samples, inputs).mean()),
-        "minimum_ns": float(samples.min()),
-        "mean_ns": float(samples.mean()),
-        "sd_ns": float(samples.std(ddof=1)) if len(samples) > 1 else None,
-    }
+    return _summarise(samples, medians_in_turn(samples, inputs))
 
 
 def summarise_run(
@@ -75,10 +69,12 @@ def summarise_run(
     if not sessions or not all(sessions):
         raise ValueError("a run has at least one session, and a session at least one process")
     processes = [samples for session in sessions for samples in session]
-    summaries = [[summarise_process(samples, inputs) for samples in session] for session in sessions]
+    medians = [[medians_in_turn(samples, inputs) for samples in session] for session in sessions]
+    each = [list(zip(*both, strict=True)) for both in zip(sessions, medians, strict=True)]
+    summaries = [[_summarise(*process) for process in session] for session in each]
     headline = summarise_headline(
         [[entry["median_ns"] for entry in session] for session in summaries],
-        [[_find_error(samples, inputs) for samples in session] for session in sessions],
+        [[_find_error(*process) for process in session] for session in each],
         width,
         confidence,
     )
@@ -96,7 +92,7 @@ def summarise_run(
             "rare_starts": headline.rare_starts,
         },
         "sessions": [_describe_session(part) for part in headline.sessions],
-        "inputs": _describe_inputs(processes, inputs),
+        "inputs": _describe_inputs([own for session in medians for own in session]),
         "percentiles": {
             name: _describe_percentile(found)
             for name, found in zip(PERCENTILES, find_percentiles(processes, list(PERCENTILES.values())), strict=True)
@@ -106,12 +102,22 @@ def summarise_run(
     }
 
 
-def _find_error(samples: Times, inputs: int) -> float:
+def _summarise(samples: Times, medians: Times) -> ProcessSummary:
+    """Return the ProcessSummary of one process. `medians`: of its inputs."""
+    return {
+        "sample_count": len(samples),
+        "median_ns": float(medians.mean()),
+        "minimum_ns": float(samples.min()),
+        "mean_ns": float(samples.mean()),
+        "sd_ns": float(samples.std(ddof=1)) if len(samples) > 1 else None,
+    }
+
+
+def _find_error(samples: Times, medians: Times) -> float:
     """Return the standard error of the logarithm of a process's median, from how its windows differ.
 
-    As for blocks (see `core.pair_values`), with inputs taken out first.
+    As for blocks (see `core.pair_values`), with inputs taken out first. `medians`: of its inputs.
     """
-    medians = medians_in_turn(samples, inputs)
     rounds = -(-len(samples) // len(medians))
     levels = np.log(window_medians(samples / np.tile(medians, rounds)[: len(samples)]))
     spread = _NORMAL_MAD * float(middle_of_rows(np.abs(levels - middle_of_rows(levels[None, :]))[None, :])[0])
@@ -132,9 +138,10 @@ def _describe_session(part: SessionHeadline) -> Json:
     return {"processes": part.interval.count, "latency": _describe_interval(part.interval), "modes": modes}
 
 
-def _describe_inputs(processes: Sequence[Times], inputs: int) -> Json:
-    count = min(inputs, *map(len, processes))
-    found = judge_inputs([medians_in_turn(samples, inputs)[:count] for samples in processes])
+def _describe_inputs(medians: Sequence[Times]) -> Json:
+    """Return how latency depends on the input. `medians`: of each process's inputs."""
+    count = min(map(len, medians))
+    found = judge_inputs([own[:count] for own in medians])
     return {
         "levels_ms": [level / _NS_PER_MS for level in found.levels],
         "slowest": found.slowest,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgeproof.artifacts.records.manifest_lookup import read_parity
 from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.measured_pairs import read_sessions
@@ -26,7 +26,7 @@ from edgeproof.core.layout import (
 )
 from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.recomputing import must_follow
-from edgeproof.plans.checking import read_check
+from edgeproof.plans.plan_check import read_check
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.scenario.origins import check_origins
 from edgeproof.plans.verifier.verification import verify_plan
@@ -193,7 +193,7 @@ def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerat
 
 
 def _read_artifact(folder: str, identity: Json) -> tuple[Json, Json, dict[str, str]]:
-    manifest, parity = read_manifest(f"{folder}/manifest.json"), read_parity(f"{folder}/parity.json")
+    manifest, parity = read_manifest(f"{folder}/manifest.json"), read_parity_record(f"{folder}/parity.json")
     digests = {name: sha256_file(f"{folder}/{name}.json") for name in ("manifest", "parity")}
     if manifest["source"]["sha256"] != identity["sha256"]:
         raise UserError(f"{folder}/manifest.json: source.sha256 is not the model's; run the workflow again")

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import describe_remedy, describe_verdict
 from edgeproof.core.configuration import Json
@@ -12,8 +12,8 @@ from edgeproof.core.files import sha256_file
 from edgeproof.core.formatting import plain
 from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, evidence_folder, plan_folder, run_folder
 from edgeproof.core.reader import FilePath, reading_once
-from edgeproof.plans.checking import read_check
-from edgeproof.plans.outcome.plan_tables import describe_failure
+from edgeproof.plans.outcome.explanation import explain_empty_document
+from edgeproof.plans.plan_check import read_check
 from edgeproof.runs.results import read_result
 
 from .regression_gate import check_regressions
@@ -66,7 +66,7 @@ def judge_plan(plan: Json, check: Json) -> Json:
     measured time passes, too: it is a finding.
     """
     if not plan["plans"]:
-        return {"state": "failing", "status": plan["status"], "reasons": [describe_failure(plan)]}
+        return {"state": "failing", "status": plan["status"], "reasons": [explain_empty_document(plan)]}
     if check["status"] != "ok":
         return {"state": "failing", "status": check["status"], "reasons": [f"run as placed: {check['reason']}"]}
     return {"state": "ok", "status": plan["status"], "reasons": []}
@@ -90,7 +90,7 @@ def check_gate(
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
-        result, parity = read_result(result_path), read_parity(parity_path)
+        result, parity = read_result(result_path), read_parity_record(parity_path)
         kinds |= {result["status"], *(["elsewhere"] if result["elsewhere"] else [])} & {*_TOLERABLE} - {*tolerate}
         cells.append(
             {

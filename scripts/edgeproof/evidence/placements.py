@@ -3,7 +3,7 @@
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import SPACE, first_up, format_estimate, format_number, format_range, format_signed
-from edgeproof.plans.outcome.plan_tables import describe_failure, describe_proof, describe_robustness
+from edgeproof.plans.outcome.explanation import explain_empty_document, explain_proof, explain_robustness
 
 from .collecting import PlanEvidence, link_from
 
@@ -19,7 +19,7 @@ def _describe(item, page):
     plan, check = item.plan, item.check
     chosen, measured = plan["plans"][0] if plan["plans"] else None, check["measured"]
     pipeline, goal = plan["pipeline_name"], plan["goal"]["name"]
-    proof = describe_proof(plan) if chosen else describe_failure(plan)
+    proof = explain_proof(plan) if chosen else explain_empty_document(plan)
     return {
         "name": f"{pipeline}, {goal}",
         "anchor": f"plan-{pipeline}-{goal}",
@@ -30,7 +30,7 @@ def _describe(item, page):
         "reasons": [first_up(reason) for reason in item.verdict["reasons"]],
         "simulated": check["provenance"] == "simulated",
         "facts": _list_facts(plan, check) if chosen else [],
-        "robustness": describe_robustness(plan["robustness"]) if plan["robustness"] else [],
+        "robustness": explain_robustness(plan["robustness"]) if plan["robustness"] else [],
         "drawing": _draw(check) if measured else None,
         "rows": [_describe_stage(row) for row in check["stages"]],
         "links": [
@@ -59,7 +59,7 @@ def _list_facts(plan, check):
             "name": "Run as placed",
             "text": f"{value}{SPACE}ms",
             "more": f"{interval or 'no interval'}, {count} fresh sets of processes"
-            + ("" if measured["stable"] else ", not stable"),
+            + (", noisy" if measured["noisy"] else ""),
         }
     )
     facts.append(

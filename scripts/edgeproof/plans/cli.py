@@ -23,15 +23,15 @@ FORMATS = ("text", "json", "csv", "html", "pareto-csv")
 
 
 def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
-    """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`."""
-    options = read_options(build_parser(), argv)
+    """Run one verb of `edgeproof plans` and return its exit code; UserError for a mistake. `root`: has `results/`."""
+    options = read_options(build_plans_parser(), argv)
     from .plan_verbs import RUN  # after the options: a mistake in them needs no solver
 
     return RUN[options.verb](options, Path(root))
 
 
-def build_parser() -> CommandParser:
-    """Return the parser of all verbs of this room."""
+def build_plans_parser() -> CommandParser:
+    """Return the parser of `edgeproof plans` with all its verbs."""
     parser = CommandParser(prog="edgeproof plans", description="Place the stages of a pipeline, and prove it.")
     verbs = add_verbs(parser, VERBS)
     solve, verify = verbs["solve"], verbs["verify"]
@@ -57,7 +57,7 @@ def build_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    """Return, by the metavar of an argument of `edgeproof plans`, the functions that list the names it takes."""
     from . import plan_names
 
     return {

@@ -10,8 +10,8 @@ import numpy as np
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.agreement.execution import infer_outputs
-from edgeproof.artifacts.agreement.output_agreement import measure_agreement
-from edgeproof.artifacts.agreement.parity import REFERENCE_ARM, pair_outputs
+from edgeproof.artifacts.agreement.output_agreement import measure_agreement, pair_outputs
+from edgeproof.artifacts.agreement.parity import REFERENCE_ARM
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
 from edgeproof.artifacts.records.manifests import version_of
 from edgeproof.core.attempts import Attempt, find_attempts, open_attempt
@@ -40,11 +40,12 @@ _KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share"
 
 
 def prove_cut(pipeline: str, whole: Part, stages: list[Part], output: str | Path) -> None:
-    """Compare the composed stages with the whole model on the evaluation set and write `cut.json` (`edgeproof.cut.v2`).
+    """Prove a cut: compare the composed stages with the whole model, and write `cut.json` (`edgeproof.cut.v2`).
 
-    A stage's evaluation set is what the stages before it computed from the whole model's set, so the last stage on its
-    own set is the composition. Different outputs are a verdict, `failed`, and so is a model that cannot be used. A
-    proof with the same key is used as it is. UserError when the files do not belong together or a model does not run.
+    They are compared on the evaluation set. A stage's evaluation set is what the stages before it computed from the
+    whole model's set, so the last stage on its own set is the composition. Different outputs are a verdict, `failed`,
+    and so is a model that cannot be used. A proof with the same key is used as it is. UserError when the files do not
+    belong together or a model does not run.
     """
     document = _describe_cut(pipeline, whole, stages)
     if document["status"] == "failed":  # there is nothing to run

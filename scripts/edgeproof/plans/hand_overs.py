@@ -75,7 +75,7 @@ def fit_links(processes: list[list[Json]]) -> list[Json]:
     links = []
     for (source, target), sizes in sorted(groups.items()):
         fits = [fit_line(list(sizes), [times[n] for times in sizes.values()]) for n in range(len(processes))]
-        setup, rate = (summarise_parts([fit[part] for fit in fits]) for part in (0, 1))
+        setup, rate = (summarise_hand_over([fit[part] for fit in fits]) for part in (0, 1))
         residuals = [
             abs(times[n] - fits[n][0] - fits[n][1] * size) / times[n]
             for size, times in sizes.items()
@@ -95,11 +95,10 @@ def fit_links(processes: list[list[Json]]) -> list[Json]:
 
 
 def fit_line(sizes: Sequence[float], times: Sequence[float]) -> tuple[float, float]:
-    """Return the (set-up, rate) >= 0 that minimise the squares of the relative residuals of time = set-up + rate ·
-    size.
+    """Return the (set-up, rate) >= 0 of hand-overs that fit time = set-up + rate · size best.
 
-    `times` are positive; `sizes` has two or more distinct values. Where the free fit has a negative part, that part is
-    0 and the other is fitted alone.
+    They minimise the squares of the relative residuals. `times` are positive; `sizes` has two or more distinct values.
+    Where the free fit has a negative part, that part is 0 and the other is fitted alone.
     """
     durations = np.asarray(times, "float64")
     design = np.column_stack([1 / durations, np.asarray(sizes, "float64") / durations])
@@ -112,9 +111,10 @@ def fit_line(sizes: Sequence[float], times: Sequence[float]) -> tuple[float, flo
     return float(setup), float(rate)
 
 
-def summarise_parts(values: list[float]) -> Json:
-    """Return median and t-interval of one number per process (lower end at least 0; null for one process), and the
-    numbers.
+def summarise_hand_over(values: list[float]) -> Json:
+    """Return the set-up time or the rate of a hand-over, from one number per process.
+
+    It is their median with a t-interval (lower end at least 0; null for one process), and the numbers.
     """
     interval = None
     if len(values) > 1:

@@ -10,7 +10,7 @@ PLANS = "results/plans"
 
 
 def list_scenarios(root: Path) -> list[str]:
-    """Return the names of the pipelines that have a scenario, sorted."""
+    """Return the names of the pipelines that have a scenario to plan, sorted."""
     return sorted(path.parent.name for path in (root / PLANS).glob("*/scenario.json"))
 
 

@@ -12,10 +12,11 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import atomic_write
+from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
-from edgeproof.plans.outcome.plan_tables import describe_failure, render_csv, render_pareto_csv, render_text
-from edgeproof.plans.outcome.planning import Request, plan_scenario, tighten_limits
+from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text
+from edgeproof.plans.outcome.planning import Request, add_requested_limits, plan_scenario
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.solver.search import Effort
 from edgeproof.plans.verifier.verification import Verdict, verify_plan
@@ -23,18 +24,18 @@ from edgeproof.plans.verifier.verification import Verdict, verify_plan
 from .plan_names import find_plan, find_scenario
 
 RENDERERS: dict[str, Callable[[Json], str]] = {
-    "text": render_text,
+    "text": render_plan_text,
     "json": lambda document: json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-    "csv": render_csv,
+    "csv": render_plan_table,
     "html": render_page,
-    "pareto-csv": render_pareto_csv,
+    "pareto-csv": render_pareto_table,
 }
 _CERTIFYING = ("json", "html")  # these formats say why there is no plan
 _CODES = {"optimal": ExitCode.GOOD, "gap": ExitCode.NOT_PROVED, "unknown": ExitCode.NOT_PROVED}
 
 
 def solve(options: Namespace, root: Path) -> ExitCode:
-    """Plan a scenario and print or write the plan.
+    """Verb `solve`: plan a scenario and print or write the plan.
 
     If there is no plan, say why in one line; formats that carry the certificate are written all the same. NOT_GOOD if
     the scenario is infeasible, NOT_PROVED if the effort ended first or the best plan has a gap.
@@ -48,12 +49,12 @@ def solve(options: Namespace, root: Path) -> ExitCode:
     elif options.json:
         _print_outcome(options, document)
     if not document["plans"]:
-        print(f"error: {describe_failure(document)}", file=sys.stderr)
+        print(f"error: {explain_empty_document(document)}", file=sys.stderr)
     return _CODES.get(document["status"], ExitCode.NOT_GOOD)
 
 
 def verify(options: Namespace, root: Path) -> ExitCode:
-    """Recompute a plan from its scenario; print what was checked and every refutation.
+    """Verb `verify`: recompute a plan from its scenario; print what was checked and every refutation.
 
     NOT_GOOD if the plan is refuted, NOT_PROVED if nothing is refuted but its ranking was not proved.
     """
@@ -63,7 +64,7 @@ def verify(options: Namespace, root: Path) -> ExitCode:
     if source is None:
         raise UserError(f"{path}: scenario.source is null; name the scenario with --scenario")
     verdict = verify_plan(document, load_scenario(find_scenario(str(source), root)), options.limit)
-    outcome, code = judge_verdict(verdict)
+    outcome, code = conclude_verify(verdict)
     report = {
         "plan": str(path),
         "outcome": outcome,
@@ -76,8 +77,8 @@ def verify(options: Namespace, root: Path) -> ExitCode:
     return code
 
 
-def judge_verdict(verdict: Verdict) -> tuple[str, ExitCode]:
-    """Return the outcome of a verification in words, and its exit code."""
+def conclude_verify(verdict: Verdict) -> tuple[str, ExitCode]:
+    """Return how the verb `verify` ends: its outcome in words, and its exit code."""
     if not verdict.ok:
         return "is refuted", ExitCode.NOT_GOOD
     if verdict.optimality.startswith(("confirmed", "infeasibility confirmed")):
@@ -89,7 +90,7 @@ RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {"solve": solve, "verify
 
 
 def _plan(options: Namespace, path: Path) -> Json:
-    scenario = tighten_limits(
+    scenario = add_requested_limits(
         load_scenario(path),
         latency_ms=options.max_latency_ms,
         energy_mj=options.max_energy_mj,

@@ -3,26 +3,33 @@
 Everything here is computed from the raw times, whose digests are checked first.
 """
 
-import io
 import json
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_bytes
-from edgeproof.core.pair_values import ProcessValue, floor_of_clock, value_pair, value_process
+from edgeproof.core.files import read_bytes, sha256_bytes
+from edgeproof.core.npy_arrays import parse_array
+from edgeproof.core.pair_values import (
+    ProcessValue,
+    floor_of_clock,
+    median_by_label,
+    value_pairs,
+    value_process,
+    value_processes,
+)
 
 ARMS = ("left", "right")
 _STRETCH = 10  # blocks on either side of a stretch alone that it is compared with
 
 Floats: TypeAlias = NDArray[np.float64]
-Load: TypeAlias = Callable[[str], NDArray[Any]]  # gives an array of the pair by the name of its file
 
 
 @dataclass(frozen=True)
@@ -51,50 +58,92 @@ def read_pair(folder: Path | str, sha256: str | None = None) -> Pair:
 
     `sha256`: of `pair.json` as it was measured; None while the session goes on.
     """
-    folder = Path(folder)
+    return read_pairs([folder], [sha256])[0]
+
+
+def read_pairs(folders: Sequence[Path | str], digests: Sequence[str | None]) -> list[Pair]:
+    """Return the Pair of each folder, as `read_pair` does; faster, since pairs of one shape are computed together."""
+    raws = [_read_raw(*each) for each in zip(folders, digests, strict=True)]
+    found: list[dict[str, Any]] = [{} for _ in raws]
+    alike: dict[Hashable, list[int]] = {}
+    for number, raw in enumerate(raws):
+        if raw.mode == "blocks":
+            times, inputs = raw.load("blocks.npy"), raw.load("inputs.npy")
+            alike.setdefault((times.shape, inputs.shape, inputs.tobytes()), []).append(number)
+        else:
+            found[number] = _value_processes(raw)
+    for numbers in alike.values():
+        for number, fields in zip(numbers, _value_blocks([raws[number] for number in numbers]), strict=True):
+            found[number] = fields
+    return [
+        Pair(raw.folder, raw.mode, raw.report["seconds"], sha256=raw.sha256, **fields)
+        for raw, fields in zip(raws, found, strict=True)
+    ]
+
+
+class _Raw(NamedTuple):
+    """What the agent kept of a pair. `files`: bytes by name, which are those recorded. `sha256`: of `report`."""
+
+    folder: str
+    report: Any
+    files: dict[str, bytes]
+    sha256: str
+
+    @property
+    def mode(self) -> str:
+        return self.report["interleaving"]["mode"]
+
+    def load(self, name: str) -> NDArray[Any]:
+        return parse_array(self.files[name])
+
+
+def _read_raw(folder: Path | str, sha256: str | None) -> _Raw:
+    folder = str(folder)
     try:
-        text = (folder / "pair.json").read_bytes()
-        if sha256 not in (None, sha256_bytes(text)):
+        text = read_bytes(f"{folder}/pair.json")
+        digest = sha256_bytes(text)
+        if sha256 not in (None, digest):
             raise UserError(f"{folder}/pair.json: was changed since it was measured; remove its attempt")
         report = json.loads(text)
-        files = {name: _read_bytes(folder / name, entry["sha256"]) for name, entry in report["files"].items()}
+        files = {name: _read_recorded(folder, name, entry["sha256"]) for name, entry in report["files"].items()}
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder}: the pair cannot be read ({error}); remove its attempt and measure again") from error
-    read = _read_blocks if report["interleaving"]["mode"] == "blocks" else _read_processes
-    return Pair(
-        folder=str(folder),
-        mode=report["interleaving"]["mode"],
-        seconds=report["seconds"],
-        sha256=sha256_bytes(text),
-        **read(report, lambda name: np.load(io.BytesIO(files[name]), allow_pickle=False)),
-    )
+    return _Raw(folder, report, files, digest)
 
 
-def _read_blocks(report: Any, load: Load) -> dict[str, Any]:
-    """Return the fields of a pair whose arms took turns block by block."""
-    times: Floats = load("blocks.npy").astype(np.float64) / report["blocks"]["calls_per_sample"]
-    inputs = load("inputs.npy")
-    places = np.repeat(np.arange(len(inputs)), inputs.shape[1])
-    value = value_pair(times[0].ravel(), times[1].ravel(), inputs.ravel())
-    left, right = (value_process(arm.ravel(), inputs.ravel(), places) for arm in times)
-    block_ns = float(min(np.median(arm.sum(axis=1)) for arm in times)) * report["blocks"]["calls_per_sample"]
-    return {
-        "log_ratio": value.log_ratio,
-        "left": left,
-        "right": right,
-        "floor_sd": floor_of_clock(max(report["arms"][arm]["quantum_ns"] for arm in ARMS), block_ns),
-        "alone": _compare_alone(report, load, times, inputs),
-    }
+def _value_blocks(raws: Sequence[_Raw]) -> list[dict[str, Any]]:
+    """Return the fields of pairs whose arms took turns block by block, all with the same inputs in the same blocks."""
+    calls = [raw.report["blocks"]["calls_per_sample"] for raw in raws]
+    times: Floats = np.stack([raw.load("blocks.npy") for raw in raws]).astype(np.float64)
+    times /= np.array(calls)[:, None, None, None]
+    inputs = raws[0].load("inputs.npy")
+    labels, places = inputs.ravel(), np.repeat(np.arange(len(inputs)), inputs.shape[1])
+    arms = times.reshape(len(raws), len(ARMS), -1)
+    values = value_pairs(arms[:, 0], arms[:, 1], labels)
+    processes = value_processes(arms.reshape(-1, arms.shape[2]), labels, places)
+    block_ns = np.median(times.sum(axis=3), axis=2).min(axis=1).tolist()
+    return [
+        {
+            "log_ratio": values[k].log_ratio,
+            "left": processes[2 * k],
+            "right": processes[2 * k + 1],
+            "floor_sd": floor_of_clock(
+                max(raw.report["arms"][arm]["quantum_ns"] for arm in ARMS), block_ns[k] * calls[k]
+            ),
+            "alone": _compare_alone(raw, times[k], inputs),
+        }
+        for k, raw in enumerate(raws)
+    ]
 
 
-def _read_processes(report: Any, load: Load) -> dict[str, Any]:
+def _value_processes(raw: _Raw) -> dict[str, Any]:
     """Return the fields of a pair of whole processes, whose calls have no neighbour in the other arm."""
     levels: dict[str, ProcessValue] = {}
     floors: list[float] = []
     for arm in ARMS:
-        own = report["arms"][arm]
-        times = load(f"{arm}/samples.npy").astype(np.float64) / own["calls_per_sample"]
-        inputs = load(f"{arm}/inputs.npy")
+        own = raw.report["arms"][arm]
+        times = raw.load(f"{arm}/samples.npy").astype(np.float64) / own["calls_per_sample"]
+        inputs = raw.load(f"{arm}/inputs.npy")
         blocks = np.arange(len(times)) * 40 // len(times)
         levels[arm] = value_process(times, inputs, blocks)
         floors.append(floor_of_clock(own["quantum_ns"], float(times.sum()) * own["calls_per_sample"]))
@@ -102,36 +151,38 @@ def _read_processes(report: Any, load: Load) -> dict[str, Any]:
     return {"log_ratio": ratio, **levels, "floor_sd": max(floors), "alone": {}}
 
 
-def _compare_alone(report: Any, load: Load, times: Floats, inputs: NDArray[Any]) -> dict[str, float]:
+def _compare_alone(raw: _Raw, times: Floats, inputs: NDArray[Any]) -> dict[str, float]:
     """Return log(alternated / alone) of the arms that ran alone, each against its blocks before and after.
 
     Inputs are taken out first: every time is divided by the arm's median for its input.
     """
-    if not report["blocks"]["alone"]:
+    blocks = raw.report["blocks"]
+    if not blocks["alone"]:
         return {}
-    alone, alone_inputs = load("alone.npy"), load("alone_inputs.npy")
+    alone, alone_inputs = raw.load("alone.npy"), raw.load("alone_inputs.npy")
+    medians = _medians_per_input(times, inputs)
     found: dict[str, list[float]] = {}
-    for number, stretch in enumerate(report["blocks"]["alone"]):
+    for number, stretch in enumerate(blocks["alone"]):
         arm, at = ARMS.index(stretch["arm"]), stretch["before_block"]
-        medians = np.array(_medians_per_input(times[arm].ravel(), inputs.ravel()))
         around = slice(max(0, at - _STRETCH), at + _STRETCH)
-        alternated = np.median(np.log(times[arm][around] / medians[inputs[around]]))
+        alternated = np.median(np.log(times[arm][around] / medians[arm][inputs[around]]))
         second = slice(alone.shape[1] // 2, None)
-        own = alone[number, second].astype(np.float64) / report["blocks"]["calls_per_sample"]
-        by_itself = np.median(np.log(own / medians[alone_inputs[number, second]]))
+        own = alone[number, second].astype(np.float64) / blocks["calls_per_sample"]
+        by_itself = np.median(np.log(own / medians[arm][alone_inputs[number, second]]))
         found.setdefault(stretch["arm"], []).append(float(alternated - by_itself))
     return {arm: float(np.median(values)) for arm, values in found.items()}
 
 
-def _medians_per_input(times: Floats, inputs: NDArray[Any]) -> tuple[float, ...]:
-    """Return the median time of each input, by its number; NaN of one that this process never saw."""
-    count = int(inputs.max()) + 1
-    return tuple(float(np.median(times[inputs == k])) if (inputs == k).any() else math.nan for k in range(count))
+def _medians_per_input(times: Floats, inputs: NDArray[Any]) -> Floats:
+    """Return each arm's median time of each input, by its number; NaN of one that this pair never saw."""
+    medians = np.full((len(times), int(inputs.max()) + 1), np.nan)
+    medians[:, np.unique(inputs)] = median_by_label(times.reshape(len(times), -1), inputs.ravel())
+    return medians
 
 
-def _read_bytes(path: Path, sha256: str) -> bytes:
+def _read_recorded(folder: str, name: str, sha256: str) -> bytes:
     """Return the bytes of a file, which are those recorded; ValueError where they are not."""
-    data = path.read_bytes()
+    data = read_bytes(os.path.join(folder, name))
     if sha256_bytes(data) != sha256:
-        raise ValueError(f"{path.name}: sha256 differs from the record")
+        raise ValueError(f"{os.path.basename(name)}: sha256 differs from the record")
     return data

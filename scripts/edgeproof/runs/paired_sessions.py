@@ -26,7 +26,7 @@ from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
 
 from .conditions import describe_state, describe_throttling
-from .pair_records import ARMS, Pair, read_pair
+from .pair_records import ARMS, Pair, read_pair, read_pairs
 from .sessions import VERDICT
 
 SESSION = "session"  # where the agent's files are, in an attempt
@@ -103,11 +103,8 @@ def read_session(attempt: Attempt) -> PairsSession:
     if sha256_bytes(text) != facts["session"]:
         raise UserError(f"{path}: was changed since it was measured; remove its attempt")
     record = json.loads(text)
-    names = [entry["folder"] for entry in record["pairs"] if entry["status"] == "ok"]
-    pairs = tuple(
-        read_pair(attempt.folder / SESSION / name, sha256) for name, sha256 in zip(names, facts["pairs"], strict=True)
-    )
-    return PairsSession(attempt, record, pairs)
+    folders = [path.parent / entry["folder"] for entry in record["pairs"] if entry["status"] == "ok"]
+    return PairsSession(attempt, record, tuple(read_pairs(folders, facts["pairs"])))
 
 
 def measure_session(

@@ -56,9 +56,9 @@ def read_samples(path: FilePath) -> list[list[Integers]]:
         raise UserError(
             f"{path}: elapsed_ns is {elapsed.min()} in row {int(elapsed.argmin()) + 2}; a positive time is needed"
         )
-    starts = np.flatnonzero((np.diff(session, prepend=-1) != 0) | (np.diff(process, prepend=-1) != 0))
+    later = np.flatnonzero((session[1:] != session[:-1]) | (process[1:] != process[:-1])) + 1
+    starts, parts = np.append(0, later), np.split(elapsed, later)
     sessions: list[list[Integers]] = []
-    parts = np.split(elapsed, starts[1:])
     for own, number, samples in zip(session[starts].tolist(), process[starts].tolist(), parts, strict=True):
         if own == len(sessions):
             sessions.append([])
@@ -92,7 +92,8 @@ def _parse_rows(body: bytes) -> list[Integers] | None:
         return None
     if (separators[-1] != ord("\n")).any() or len(text) != (ends[-1] + 1 if len(ends) else 0):
         return None
-    widths = np.diff(ends, prepend=-1) - 1
+    widths = ends.copy()
+    widths[1:] -= ends[:-1] + 1
     if len(widths) and not 1 <= widths.min() <= widths.max() <= _DIGITS:
         return None
     return [_parse_numbers(digits, ends[column::_COLUMNS], widths[column::_COLUMNS]) for column in range(_COLUMNS)]
@@ -100,10 +101,16 @@ def _parse_rows(body: bytes) -> list[Integers] | None:
 
 def _parse_numbers(digits: npt.NDArray[np.uint8], ends: npt.NDArray[np.intp], widths: npt.NDArray[np.intp]) -> Integers:
     """Return the numbers whose digits end before the places `ends` and are `widths` long."""
-    numbers = np.zeros(len(ends), dtype=np.int64)
-    for place in range(widths.max(initial=0)):
-        there = slice(None) if place < widths.min() else widths > place
-        numbers[there] += digits[ends[there] - 1 - place] * np.int64(10**place)
+    numbers: Integers = np.zeros(len(ends), dtype=np.int64)
+    fewest, most = int(widths.min(initial=_DIGITS)), int(widths.max(initial=0))
+    places: npt.NDArray[np.intp] = ends - most
+    for width in range(most, 0, -1):  # digit by digit from the left; shorter numbers come in later
+        digit = digits.take(places, mode="wrap")
+        if width > fewest:
+            digit *= widths >= width
+        numbers *= 10
+        numbers += digit
+        places += 1
     return numbers
 
 

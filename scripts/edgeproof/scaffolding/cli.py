@@ -21,8 +21,8 @@ _DESCRIPTION = "Write commented configuration files; existing files are never ov
 
 
 def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
-    """Run one verb; UserError for a mistake, and then nothing is written. `root`: the folder that has `config/`."""
-    options = read_options(build_parser(), argv)
+    """Run one verb of `edgeproof new`; UserError for a mistake, and then nothing is written. `root`: has `config/`."""
+    options = read_options(build_new_parser(), argv)
     if options.verb == "model":
         from .new_model import write_model
 
@@ -32,8 +32,8 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
     return (write_device if options.verb == "device" else write_preset)(options, root)
 
 
-def build_parser() -> CommandParser:
-    """Return the parser of all verbs."""
+def build_new_parser() -> CommandParser:
+    """Return the parser of `edgeproof new` with all its verbs."""
     parser = CommandParser(prog="edgeproof new", description=_DESCRIPTION)
     verbs = add_verbs(parser, VERBS)
     _declare_model(verbs["model"])
@@ -57,7 +57,7 @@ def build_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    """Return, by the metavar of an argument of `edgeproof new`, the functions that list the names it takes."""
     return {
         "DEVICE": lambda: _list_names(root, "devices"),
         "PROTOCOL": lambda: _list_names(root, "protocols"),
@@ -109,7 +109,7 @@ def _declare_model(verb: CommandParser) -> None:
 
 
 def factor(text: str) -> float:
-    """Return a positive number or fraction (`1/255`) of an option (argparse `type`)."""
+    """Return the factor that `edgeproof new model --scale` takes, a positive number or fraction such as `1/255`."""
     try:
         value = float(Fraction(text))
     except ZeroDivisionError:
@@ -120,7 +120,7 @@ def factor(text: str) -> float:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Return the numbers of a list with commas (argparse `type`)."""
+    """Return the numbers that `edgeproof new model --mean` takes, a list with commas."""
     return tuple(float(item) for item in text.split(","))
 
 

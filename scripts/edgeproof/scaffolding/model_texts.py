@@ -90,18 +90,18 @@ _COMPARISON = """\
 """
 
 
-def quote(value: Any) -> str:
+def _quote(value: Any) -> str:
     """Return a value as YAML on one line."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def render_model(identity: Json, path: str, task: str, samples: str) -> str:
-    """Return `config/models/NAME.yaml`. `samples`: from `render_files` or `render_random`."""
+    """Return the text of `config/models/NAME.yaml`. `samples`: from `render_files` or `render_random`."""
     inputs = ", ".join(f"{item['name']} {item['dtype']} {item['shape']}" for item in identity["inputs"])
     return _MODEL.format(
         title=f"{identity['model']}: {identity['parameters']:,} parameters, {identity['bytes'] / 1e6:.2f} MB",
-        description=quote(f"{identity['model']}; inputs {inputs}"),
-        path=quote(path),
+        description=_quote(f"{identity['model']}; inputs {inputs}"),
+        path=_quote(path),
         sha256=identity["sha256"],
         task=task,
         task_comment=_TASKS[task],
@@ -110,22 +110,22 @@ def render_model(identity: Json, path: str, task: str, samples: str) -> str:
 
 
 def render_files(origin: str, duplicates: int, digests: dict[str, tuple[str, str]]) -> str:
-    """Return the samples of a model from files. `digests`: {calibration, evaluation: (path, sha256)}."""
+    """Return the text about a model's samples from files. `digests`: {calibration, evaluation: (path, sha256)}."""
     values = {}
     for key, (path, sha256) in digests.items():
-        values |= {key: quote(path), f"{key}_sha256": sha256}
+        values |= {key: _quote(path), f"{key}_sha256": sha256}
     left_out = f"{duplicates} samples that occur twice were left out. " if duplicates else ""
     return _FILES.format(origin=" ".join(origin.split()), left_out=left_out, **values)
 
 
 def render_random(shapes: dict[str, list[int]], seed: int = 0) -> str:
-    """Return random samples of a model. `shapes`: of the inputs that leave axes open, with the batch."""
-    lines = "".join(f"\n    {quote(name)}: {shape}" for name, shape in shapes.items())
+    """Return the text about a model's random samples. `shapes`: of inputs with open axes, with the batch."""
+    lines = "".join(f"\n    {_quote(name)}: {shape}" for name, shape in shapes.items())
     return _RANDOM.format(seed=seed) + (f"\n  shapes:            # of one call, batch included{lines}" if lines else "")
 
 
 def render_campaign(name: str, precisions: list[str], where: dict[str, str]) -> str:
-    """Return `config/NAME.yaml`: the first precision is compared with each of the others.
+    """Return the text of the campaign `config/NAME.yaml`: the first precision is compared with each other.
 
     `where`: names of preset, device, protocol and profile.
     """

@@ -10,12 +10,12 @@ from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.yaml_files import parse_yaml, read_yaml
 
 from .commented_yaml import render_entry
-from .new_files import add_files, place_file, require_entry, require_free, require_name, tell
+from .new_files import add_files, place_file, require_entry, require_new_name, require_new_paths, tell_new_files
 
 
 def write_device(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/devices/NAME.yaml`; UserError if the name is taken."""
-    name = require_name(options.name)
+    name = require_new_name(options.name)
     path = f"config/devices/{name}.yaml"
     document: Json = {
         "description": f"{options.board or name}, from its own shell",
@@ -28,15 +28,15 @@ def write_device(options: argparse.Namespace, root: Path) -> ExitCode:
         "tags": [name],
     }
     head = f"The device {name}. A campaign measures on it when its `devices` names it."
-    require_free([path], root, "choose another name")
+    require_new_paths([path], root, "choose another name")
     with add_files(root) as stage:
         place_file(stage, path).write_text(render_entry(document, "device", head, path))
-    return tell(options, [path], [], f"edgeproof new model PATH --device {name}, in the shell of the board")
+    return tell_new_files(options, [path], [], f"edgeproof new model PATH --device {name}, in the shell of the board")
 
 
 def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/presets/NAME.yaml`, the preset `--from` with the changes of `--set`; UserError for a mistake."""
-    name = require_name(options.name)
+    name = require_new_name(options.name)
     require_entry("preset", options.source, root)
     document = copy.deepcopy(read_yaml(root / f"config/presets/{options.source}.yaml", "preset"))
     document["description"] = f"{document['description']}; {', '.join(options.set) or f'as {options.source}'}"
@@ -44,10 +44,10 @@ def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
         _set_value(document, assignment)
     path = f"config/presets/{name}.yaml"
     head = f"Made from the preset {options.source}."
-    require_free([path], root, "choose another name")
+    require_new_paths([path], root, "choose another name")
     with add_files(root) as stage:
         place_file(stage, path).write_text(render_entry(document, "preset", head, path))
-    return tell(options, [path], [], f"edgeproof new model PATH --preset {name}")
+    return tell_new_files(options, [path], [], f"edgeproof new model PATH --preset {name}")
 
 
 def _set_value(document: Json, assignment: str) -> None:

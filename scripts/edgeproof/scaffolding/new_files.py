@@ -17,8 +17,8 @@ from edgeproof.core.yaml_files import parse_yaml
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-def require_name(name: str) -> str:
-    """Return a name that configuration files may have; UserError for another."""
+def require_new_name(name: str) -> str:
+    """Return a name that new files of the configuration may have; UserError for another."""
     if not _NAME.fullmatch(name) or not isinstance(parse_yaml(name, name), str):
         meant = make_name(name)
         raise UserError(f"{name!r} cannot be a name; use lower-case letters, digits and hyphens, such as {meant}")
@@ -26,21 +26,21 @@ def require_name(name: str) -> str:
 
 
 def make_name(text: str) -> str:
-    """Return a name made of a text: `ResNet 50_v2` becomes `resnet-50-v2`."""
+    """Return a name for new files, made of a text: `ResNet 50_v2` becomes `resnet-50-v2`."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"
     return name if isinstance(parse_yaml(name, name), str) else f"model-{name}"  # not 50, null or yes
 
 
 def require_entry(kind: str, name: str, root: Path) -> None:
-    """Raise UserError unless the configuration has an entry of this kind and name."""
+    """Raise UserError unless there is the entry of the configuration to which new files refer."""
     folder = root / "config" / CATALOGUES[kind]
     if not (folder / f"{name}.yaml").is_file():
         known = ", ".join(path.stem for path in list_entries(folder))
         raise UserError(f"{name!r} is not a {kind} in config/{CATALOGUES[kind]}/; it has {known}")
 
 
-def require_free(paths: Iterable[str], root: Path, remedy: str) -> None:
-    """Raise UserError if one of the files exists. `paths`: relative to `root`."""
+def require_new_paths(paths: Iterable[str], root: Path, remedy: str) -> None:
+    """Raise UserError if one of the new files exists already. `paths`: relative to `root`."""
     for path in paths:
         if os.path.lexists(root / path):
             raise UserError(f"{path}: exists already; {remedy}, or remove it")
@@ -48,7 +48,10 @@ def require_free(paths: Iterable[str], root: Path, remedy: str) -> None:
 
 @contextlib.contextmanager
 def add_files(root: Path) -> Generator[Path]:
-    """Yield a folder; on a clean exit its files get the same places below `root`, all or none, overwriting nothing."""
+    """Yield a folder for new files; on a clean exit they get their places below `root`, all or none.
+
+    Nothing is overwritten.
+    """
     with tempfile.TemporaryDirectory(dir=root / "config", prefix=".new-") as name:
         stage = Path(name)
         yield stage
@@ -74,8 +77,8 @@ def place_file(stage: Path, path: str) -> Path:
     return target
 
 
-def tell(options: argparse.Namespace, files: Iterable[str], notes: list[str], following: str) -> ExitCode:
-    """Say what was written, what to know about it, and which command comes next; return GOOD."""
+def tell_new_files(options: argparse.Namespace, files: Iterable[str], notes: list[str], following: str) -> ExitCode:
+    """Say which new files were written, what to know about them, and which command comes next; return GOOD."""
     document = {"files": sorted(files), "notes": notes, "next": following}
     lines = [*(f"wrote {path}" for path in sorted(files)), *notes, f"next: {following}"]
     return show(options, document, lambda: lines)

@@ -13,11 +13,19 @@ from edgeproof.core.tensors import write_tensors
 from edgeproof.core.yaml_files import parse_yaml, read_yaml
 from edgeproof.sources.copying import copy_model
 from edgeproof.sources.identity import describe_model
-from edgeproof.sources.samples import check_samples, size_axes
+from edgeproof.sources.samples import check_samples, size_samples
 
 from .image_folders import Preprocessing
 from .model_texts import render_campaign, render_files, render_model, render_random
-from .new_files import add_files, make_name, place_file, require_entry, require_free, require_name, tell
+from .new_files import (
+    add_files,
+    make_name,
+    place_file,
+    require_entry,
+    require_new_name,
+    require_new_paths,
+    tell_new_files,
+)
 from .sample_splits import Split, split_samples
 from .sample_tables import SampleTable, read_samples
 
@@ -27,14 +35,14 @@ _DRAWN = {"float16", "float32", "float64", "int8", "uint8"}  # types for which r
 def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/models/NAME.yaml`, `config/NAME.yaml` and the samples' npz files; UserError for a mistake."""
     path = Path(options.path)
-    name = require_name(options.name) if options.name else make_name(path.stem)
+    name = require_new_name(options.name) if options.name else make_name(path.stem)
     for kind in ("preset", "device", "protocol"):
         require_entry(kind, getattr(options, kind), root)
     model_yaml, campaign_yaml = f"config/models/{name}.yaml", f"config/{name}.yaml"
     copied = f"config/models/{name}.onnx"
     sets = {key: f"config/samples/{name}/{key}.npz" for key in ("calibration", "evaluation")}
     files = [model_yaml, campaign_yaml, *[copied] * options.copy, *(sets.values() if options.samples else ())]
-    require_free(files, root, "choose another --name")
+    require_new_paths(files, root, "choose another --name")
 
     identity = describe_model(name, path)
     shapes = _read_shapes(options.shape, identity)
@@ -59,7 +67,9 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
         where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
         place_file(stage, campaign_yaml).write_text(render_campaign(name, preset["precisions"], where))
     notes = _list_notes(table, split, task)
-    return tell(options, files, notes, f".venv/bin/snakemake --profile {profile} --configfile {campaign_yaml}")
+    return tell_new_files(
+        options, files, notes, f".venv/bin/snakemake --profile {profile} --configfile {campaign_yaml}"
+    )
 
 
 def _read_shapes(arguments: list[str], identity: Json) -> dict[str, list[int]]:
@@ -79,7 +89,7 @@ def _read_shapes(arguments: list[str], identity: Json) -> dict[str, list[int]]:
             raise UserError(f"--shape {text}: INPUT=N,… is needed, such as x=1,3,224,224")
         if name not in inputs:
             raise UserError(f"--shape {text}: {name!r} is not an input of the model; it has {', '.join(inputs)}")
-        shapes[name] = size_axes(inputs[name] | {"name": name}, {name: shape})
+        shapes[name] = size_samples(inputs[name] | {"name": name}, {name: shape})
     for item in identity["inputs"]:
         if not item["shape"]:
             raise UserError(f"input {item['name']!r} is a single number without a batch axis; it cannot be measured")
@@ -96,7 +106,7 @@ def _choose_samples(
 ) -> tuple[str, SampleTable | None]:
     """Return the task, and the samples of the user; None for random ones."""
     if options.samples:
-        inputs = [item | {"shape": size_axes(item, shapes)} for item in identity["inputs"]]
+        inputs = [item | {"shape": size_samples(item, shapes)} for item in identity["inputs"]]
         labels = Path(options.labels) if options.labels else None
         source = Path(options.samples)
         if not source.exists():
@@ -117,7 +127,7 @@ def _choose_samples(
                 f"input {item['name']!r} is {item['dtype']}: random values would mean nothing to the model; give "
                 "--samples FILE"
             )
-        shape = size_axes(item, shapes)
+        shape = size_samples(item, shapes)
         if any(isinstance(size, str) for size in shape[1:]):
             example = ",".join("1" if axis == 0 else str(size) for axis, size in enumerate(shape))
             raise UserError(

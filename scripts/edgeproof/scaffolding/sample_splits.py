@@ -23,7 +23,7 @@ class Split(NamedTuple):
 
 
 def split_samples(table: SampleTable) -> Split:
-    """Return a table shuffled and split, each different sample once; UserError when there are not 201 of them.
+    """Return two sets split off one shuffled table, each different sample once; UserError for fewer than 201.
 
     256 samples calibrate, at least half are for evaluation where there are 400 or more, and at most 500 evaluate.
     """

@@ -4,9 +4,10 @@ import math
 
 import onnx
 import onnx.inliner
-from onnx import helper, shape_inference
+from onnx import helper
 
 from .onnx_graphs import iterate_nodes
+from .onnx_types import infer_shapes
 
 # Operators that multiply matrices or convolve, but whose count needs more than shapes, or a formula we don't have.
 UNCOUNTED = {"LSTM", "GRU", "RNN", "Einsum", "Attention", "DeformConv", "DFT", "STFT"}
@@ -15,7 +16,7 @@ ELEMENTWISE = {("com.microsoft", "QuantizeLinear"), ("com.microsoft", "Dequantiz
 
 
 def count_macs(model: onnx.ModelProto) -> tuple[int, list[dict[str, str]]]:
-    """Return `(macs, unknown)` of one inference with batch size 1.
+    """Return `(macs, unknown)`: the arithmetic of one inference with batch size 1, in multiply-accumulate operations.
 
     `macs` is the sum over convolutions (grouped and transposed too), Gemm and MatMul, and their integer forms. As
     usual, element-wise work is left out. A symbolic first dimension of an input counts as 1. `unknown` lists `{"node",
@@ -35,34 +36,6 @@ def count_macs(model: onnx.ModelProto) -> tuple[int, list[dict[str, str]]]:
         else:
             total += macs
     return total, unknown
-
-
-def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Return `{tensor name: shape}` of all shapes that are fully known once symbolic batch dimensions are 1."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    initializers = {item.name for item in copy.graph.initializer}
-    batches = set()
-    for value in copy.graph.input:
-        dims = value.type.tensor_type.shape.dim
-        if value.name not in initializers and dims and dims[0].WhichOneof("value") != "dim_value":
-            batches.add(dims[0].dim_param)
-            dims[0].dim_value = 1
-    # The same symbol is used elsewhere too, as in outputs; a contradiction there would stop the inference.
-    for value in (*copy.graph.input, *copy.graph.output, *copy.graph.value_info):
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_param and dim.dim_param in batches:
-                dim.dim_value = 1
-    try:
-        graph = shape_inference.infer_shapes(copy, data_prop=True).graph
-    except (shape_inference.InferenceError, RuntimeError):
-        graph = copy.graph
-    shapes = {item.name: tuple(item.dims) for item in graph.initializer}
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(dim.WhichOneof("value") == "dim_value" for dim in tensor.shape.dim):
-            shapes.setdefault(value.name, tuple(dim.dim_value for dim in tensor.shape.dim))
-    return shapes
 
 
 def _count_conv(node, shapes, weight=1):

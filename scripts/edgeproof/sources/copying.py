@@ -10,7 +10,7 @@ from .input_faults import InputFault, require_file, write_note
 
 
 def copy_model(source: str | Path, sha256: str | None, output: str | Path) -> InputFault | None:
-    """Copy the file `source` to `output` in one step, and check its `sha256` if one is given.
+    """Copy the model file `source` to `output` in one step, and check its `sha256` if one is given.
 
     If there is no such file, it is a Git LFS pointer, or its digest is another one, a note takes the place of the
     model and the fault is returned: the model is called as the folder of `output`, and its YAML is named. UserError if

@@ -8,10 +8,10 @@ from onnx import helper
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_path
 
-from .arithmetic import infer_shapes
 from .input_faults import InputFault, write_note
 from .onnx_files import load_model
 from .onnx_graphs import iterate_nodes, list_inputs
+from .onnx_types import infer_shapes
 
 
 def cut_stage(source: str | Path, inputs: list[str] | None, outputs: list[str] | None, output: str | Path) -> None:

@@ -44,7 +44,7 @@ def make_diabetes_mlp(options: Json, output: str | Path) -> None:
 
 
 def train_network(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: int) -> dict[str, np.ndarray]:
-    """Return the parameters trained by least squares on `inputs` `(n, 10)` and `targets` `(n, 1)`.
+    """Return the diabetes network's parameters, trained by least squares on `inputs` `(n, 10)`, `targets` `(n, 1)`.
 
     The network learns standardised targets. Their mean and deviation then go into its last layer, so that its output
     has the unit of the targets.
@@ -74,7 +74,10 @@ def train_network(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: in
 
 
 def make_parameters(generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return seeded parameters (He initialisation): `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`."""
+    """Return the diabetes network's seeded parameters: `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`.
+
+    He initialisation.
+    """
     parameters = {}
     for layer, (fan_in, width) in enumerate(pairwise(WIDTHS), 1):
         parameters[f"dense{layer}/matrix"] = generator.normal(0, math.sqrt(2 / fan_in), (fan_in, width))
@@ -83,7 +86,7 @@ def make_parameters(generator: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def predict(parameters: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray:
-    """Return the outputs `(n, 1)` for `inputs` `(n, 10)`."""
+    """Return what the diabetes network computes, `(n, 1)`, for `inputs` `(n, 10)`."""
     values = inputs
     for layer in range(1, len(WIDTHS)):
         values = values @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"]
@@ -94,7 +97,10 @@ def predict(parameters: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray
 def compute_gradients(
     parameters: dict[str, np.ndarray], inputs: np.ndarray, targets: np.ndarray, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Return the gradient of half the mean squared error for every parameter; `generator` drops hidden units out."""
+    """Return the gradient of half the mean squared error of the diabetes network for every parameter.
+
+    `generator` drops hidden units out.
+    """
     trace, values, last = [], inputs, len(WIDTHS) - 1
     for layer in range(1, last):
         hidden = np.maximum(values @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"], 0)
@@ -112,7 +118,7 @@ def compute_gradients(
 
 
 def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Return the ONNX model: `input` float32 `(1, 10)`, standardised, and `progression` float32 `(1, 1)`."""
+    """Return the diabetes model in ONNX: `input` float32 `(1, 10)`, standardised, `progression` float32 `(1, 1)`."""
     nodes, weights, current, last = [], [], "input", len(WIDTHS) - 1
     for layer in range(1, last + 1):
         name = f"dense{layer}"

@@ -17,13 +17,13 @@ CLASSES = 10
 
 
 def load_training_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return `(inputs, labels)` of samples 0-1296: float32 `(1297, 1, 8, 8)` in 0..1, and int64 `(1297,)`."""
+    """Return `(inputs, labels)` of the training digits 0-1296: float32 `(1297, 1, 8, 8)` in 0..1, int64 `(1297,)`."""
     inputs, labels = _load_digits()
     return inputs[:TRAINING], labels[:TRAINING]
 
 
 def load_heldout_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return `(inputs, labels)` of the held-out samples 1297-1796, in the form of `load_training_digits`."""
+    """Return `(inputs, labels)` of the held-out digits 1297-1796, in the form of `load_training_digits`."""
     inputs, labels = _load_digits()
     return inputs[TRAINING:], labels[TRAINING:]
 

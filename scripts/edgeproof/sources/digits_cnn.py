@@ -36,7 +36,7 @@ IR_VERSION = 8
 
 
 def make_digits_cnn(options: Json, output: str | Path) -> None:
-    """Train on samples 0-1296 with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
+    """Train on digits 0-1296 with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
 
     UserError for an unknown option or a wrong value. The held-out samples are not used.
     """
@@ -48,7 +48,7 @@ def make_digits_cnn(options: Json, output: str | Path) -> None:
 
 
 def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int) -> dict[str, np.ndarray]:
-    """Return the parameters trained on `inputs` `(n, 1, 8, 8)` and `labels` `(n,)`.
+    """Return the parameters of the digits network, trained on `inputs` `(n, 1, 8, 8)` and `labels` `(n,)`.
 
     Every epoch shows each image once, with a new distortion. The step size follows half a cosine. The mean of the
     parameters over the last epochs generalises better than the last ones (Izmailov et al. 2018, "Averaging weights
@@ -73,7 +73,7 @@ def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int
 
 
 def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Return the ONNX model: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`.
+    """Return the digits network in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`.
 
     It has batch size one, channels first, Flatten and Gemm: all converters that we know accept this form.
     """

@@ -1,10 +1,8 @@
 """The identity of a model: digest, interface, operators, parameters and arithmetic, read from the ONNX file."""
 
-from collections import Counter
 from pathlib import Path
 
 import onnx
-from onnx import helper
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
@@ -13,7 +11,8 @@ from edgeproof.core.files import sha256_file
 from .arithmetic import count_macs
 from .input_faults import InputFault
 from .onnx_files import load_model
-from .onnx_graphs import iterate_nodes, iterate_tensors, list_inputs
+from .onnx_graphs import count_operators, iterate_tensors, list_inputs
+from .onnx_types import name_dtype
 
 
 def identify_model(name: str, path: str | Path, output: str | Path) -> InputFault | None:
@@ -78,7 +77,7 @@ def _describe_content(path: str | Path) -> Json:
 
 
 def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
-    """Return name, dtype (numpy's name) and shape of a graph input or output.
+    """Return name, dtype (numpy's name) and shape of a model's input or output, as an identity has them.
 
     A symbolic dimension is a string, and `"?"` if it has no name.
     """
@@ -92,27 +91,6 @@ def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
         dim.dim_value if dim.WhichOneof("value") == "dim_value" else dim.dim_param or "?" for dim in tensor.shape.dim
     ]
     return {"name": value.name, "dtype": name_dtype(tensor.elem_type), "shape": shape}
-
-
-def name_dtype(element_type: int) -> str:
-    """Return numpy's name of an ONNX element type (`float32`), or ONNX's own in lower case if numpy has none."""
-    if element_type == onnx.TensorProto.STRING:
-        return "string"
-    try:
-        return str(helper.tensor_dtype_to_np_dtype(element_type).name)
-    except KeyError:
-        return onnx.TensorProto.DataType.Name(element_type).lower()
-
-
-def count_operators(model: onnx.ModelProto) -> Counter[str]:
-    """Return a Counter of operators in the graph, its subgraphs and the model's functions.
-
-    Operators outside the ONNX standard are counted with their domain: `com.microsoft.FusedConv`.
-    """
-    nodes = [*iterate_nodes(model.graph.node)]
-    for function in model.functions:
-        nodes += iterate_nodes(function.node)
-    return Counter(f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes)
 
 
 def _count_parameters(model: onnx.ModelProto) -> int:

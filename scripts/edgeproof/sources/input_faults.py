@@ -59,7 +59,7 @@ def require_content(path: FilePath, where: str = "") -> None:
 
 
 def write_note(path: FilePath, fault: InputFault) -> None:
-    """Write a note about a fault in place of a model file."""
+    """Write a note about the fault of an input in place of a model file."""
     atomic_write(path, f"{_NOTE}: {fault.kind}: {fault}\n")
 
 
@@ -73,6 +73,14 @@ def read_note(path: FilePath) -> InputFault | None:
         return None
     _, _, kind, message = head.rstrip("\n").split(": ", 3)
     return InputFault(kind, message)
+
+
+def find_model_fault(identity: str | Path) -> Json | None:
+    """Return {kind, message} of a model that is at fault, from its identity; None for any other."""
+    try:
+        return json.loads(Path(identity).read_bytes()).get("reason")
+    except (OSError, ValueError, AttributeError):  # the build will say what is wrong with this file
+        return None
 
 
 def find_samples_fault(path: FilePath) -> Json | None:

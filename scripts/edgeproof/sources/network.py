@@ -16,7 +16,10 @@ HIDDEN = 64
 
 
 def make_parameters(generator: np.random.Generator, channels: int, size: int, classes: int) -> dict[str, np.ndarray]:
-    """Return seeded parameters (He initialisation) for square images of `size` pixels with `channels` channels."""
+    """Return a convolutional network's seeded parameters for square images of `size` pixels with `channels` channels.
+
+    He initialisation.
+    """
     parameters = {}
     for (name, pooled), width in zip(CONVOLUTIONS, WIDTHS, strict=True):
         deviation = math.sqrt(2 / (9 * channels))
@@ -59,7 +62,10 @@ def compute_logits(
 def compute_gradients(
     parameters: dict[str, np.ndarray], trace: dict[str, Any], slope: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the gradient of the loss for every parameter. `slope`: its gradient for the logits, `(n, classes)`."""
+    """Return the gradient of the convolutional network's loss for every parameter.
+
+    `slope`: the loss's gradient for the logits, `(n, classes)`.
+    """
     gradients = {}
     hidden, features = trace["hidden"], trace["features"]
     gradients["dense2/matrix"], gradients["dense2/bias"] = hidden.T @ slope, slope.sum(axis=0)

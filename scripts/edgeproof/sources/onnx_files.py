@@ -1,6 +1,5 @@
-"""Reading ONNX files, with checks or (if they were made before) without, and inferring types and shapes."""
+"""Reading ONNX files, with checks or (if they were made before) without."""
 
-import math
 import os
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from edgeproof.core.errors import UserError
 
 from .input_faults import InputFault, read_note, require_content
 from .onnx_graphs import iterate_tensors
-
-_READ_BY_INFERENCE = 1024  # elements: shapes, axes and the like; a larger tensor is a weight
 
 
 def load_model(path: str | Path) -> onnx.ModelProto:
@@ -64,33 +61,6 @@ def list_external_files(model: onnx.ModelProto) -> list[str]:
             if tensor.data_location == onnx.TensorProto.EXTERNAL
         }
     )
-
-
-def infer_types(model: onnx.ModelProto) -> onnx.GraphProto:
-    """Return a model's main graph with the types and shapes that ONNX can infer, without the values of its weights.
-
-    Inference only reads the values of small tensors, but would copy all of them twice.
-    """
-    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
-    graph = model.graph
-    light.graph.name = graph.name
-    for field in ("node", "input", "output", "value_info", "sparse_initializer"):
-        getattr(light.graph, field).extend(getattr(graph, field))
-    listed = {item.name for item in graph.input}
-    for item in graph.initializer:
-        if math.prod(item.dims) <= _READ_BY_INFERENCE:
-            light.graph.initializer.append(item)
-        elif item.name not in listed:
-            light.graph.input.append(onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims))
-    return onnx.shape_inference.infer_shapes(light).graph
-
-
-def enter_types(model: onnx.ModelProto) -> None:
-    """Write the types and shapes that ONNX can infer into a model, as `onnx.shape_inference` would."""
-    graph = infer_types(model)
-    for field in ("node", "value_info", "output"):
-        del getattr(model.graph, field)[:]
-        getattr(model.graph, field).extend(getattr(graph, field))
 
 
 def _first_line(error):

@@ -3,6 +3,7 @@
 onnx is imported for type checking only: that takes a tenth of a second, and a caller with a model has done it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,16 @@ if TYPE_CHECKING:
 
 
 def list_inputs(graph: "onnx.GraphProto") -> "list[onnx.ValueInfoProto]":
-    """Return the inputs that must be fed: those that are not initializers, which old IR versions list as inputs too."""
+    """Return the inputs of an ONNX graph that must be fed: those that are not initializers.
+
+    Old IR versions list initializers as inputs too.
+    """
     initializers = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
     return [value for value in graph.input if value.name not in initializers]
 
 
-def hide_initializers(model: "onnx.ModelProto") -> None:
-    """Remove the initializers from a model's inputs, where tools would take them for inputs that must be fed.
+def keep_fed_inputs(model: "onnx.ModelProto") -> None:
+    """Remove from the inputs of an ONNX graph those that it stores itself, which tools would want to be fed.
 
     IR versions up to 3 list all initializers there; later ones may, so that a caller can replace them.
     """
@@ -34,6 +38,17 @@ def iterate_nodes(nodes: "Iterable[onnx.NodeProto]") -> "Iterator[onnx.NodeProto
         for attribute in node.attribute:
             for graph in (attribute.g, *attribute.graphs):
                 yield from iterate_nodes(graph.node)
+
+
+def count_operators(model: "onnx.ModelProto") -> Counter[str]:
+    """Return a Counter of the operators in an ONNX model: its graph, subgraphs and functions.
+
+    Operators outside the ONNX standard are counted with their domain: `com.microsoft.FusedConv`.
+    """
+    nodes = [*iterate_nodes(model.graph.node)]
+    for function in model.functions:
+        nodes += iterate_nodes(function.node)
+    return Counter(f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes)
 
 
 def iterate_tensors(model: "onnx.ModelProto") -> "Iterator[onnx.TensorProto]":
@@ -61,3 +76,8 @@ def _iterate_node_tensors(nodes):
             yield from (sparse.values for sparse in attribute.sparse_tensors)
             for graph in (attribute.g, *attribute.graphs):
                 yield from _iterate_graph_tensors(graph)
+
+
+def read_opset_versions(imports: "Iterable[onnx.OperatorSetIdProto]") -> dict[str, int]:
+    """Return the operator set versions of an ONNX model or function by domain; the standard domain is `ai.onnx`."""
+    return {item.domain or "ai.onnx": item.version for item in imports}

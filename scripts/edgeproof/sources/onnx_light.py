@@ -65,7 +65,7 @@ def load_topology(architecture: str) -> onnx.ModelProto:
 
 
 def fill_weights(graph: onnx.GraphProto, seed: int) -> None:
-    """Give every weight of `graph` a seeded value, in place: initializers, and the outputs of ConstantOfShape nodes."""
+    """Give every weight of a topology a seeded value, in place: initializers, and outputs of ConstantOfShape nodes."""
     shapes = {}
     stored = {item.name: item for item in graph.initializer}
     for node in graph.node:
@@ -90,7 +90,7 @@ def fill_weights(graph: onnx.GraphProto, seed: int) -> None:
 
 
 def draw_weight(role: str, gain: float, shape: Sequence[int], seed: int, name: str) -> np.ndarray:
-    """Return one float32 tensor for a role: `filter`, `scale`, `bias`, `mean` or `variance`.
+    """Return one seeded float32 weight for a role: `filter`, `scale`, `bias`, `mean` or `variance`.
 
     The generator is seeded with the seed and the tensor's name, so a value does not depend on the order of the graph.
     """

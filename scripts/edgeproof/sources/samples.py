@@ -57,7 +57,7 @@ def draw_samples(identity: Json, spec: Json, task: str) -> tuple[tuple[Samples, 
     try:
         calibration, evaluation, origin = make[spec["kind"]](identity, spec)
         calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
-        calibration, evaluation = (order_inputs(identity, arrays) for arrays in (calibration, evaluation))
+        calibration, evaluation = (order_samples(identity, arrays) for arrays in (calibration, evaluation))
         check_samples(identity, calibration, evaluation, task)
     except InputFault:
         raise
@@ -148,7 +148,7 @@ def make_random(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     only the author of the model knows which values have a meaning. `shapes` of the spec sizes the axes that the model
     leaves open.
     """
-    inputs = [item | {"shape": size_axes(item, spec.get("shapes", {}))} for item in identity["inputs"]]
+    inputs = [item | {"shape": size_samples(item, spec.get("shapes", {}))} for item in identity["inputs"]]
     _require_inputs(identity, spec.get("shapes", {}))
     generator = np.random.Generator(np.random.PCG64(int(spec["seed"])))
     sets = []
@@ -158,8 +158,8 @@ def make_random(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     return sets[0], sets[1], origin
 
 
-def size_axes(item: Json, shapes: Json) -> list[Any]:
-    """Return the shape of one call of an input: the model's own, with open axes as in `shapes` ({name: shape}).
+def size_samples(item: Json, shapes: Json) -> list[Any]:
+    """Return the shape of one sample of an input: the model's own, with open axes as in `shapes` ({name: shape}).
 
     Axes may stay open where `shapes` does not name the input; UserError where it contradicts the model.
     """
@@ -207,8 +207,8 @@ def check_samples(identity: Json, calibration: Samples, evaluation: Samples, tas
         )
 
 
-def order_inputs(identity: Json, arrays: Samples) -> Samples:
-    """Return a set with the inputs in the model's order; a runtime without names relies on it."""
+def order_samples(identity: Json, arrays: Samples) -> Samples:
+    """Return a set of samples with their inputs in the model's order; a runtime without names relies on it."""
     wanted = [f"inputs/{item['name']}" for item in identity["inputs"]]
     ordered = sorted(arrays, key=lambda name: wanted.index(name) if name in wanted else len(wanted))
     return {name: arrays[name] for name in ordered}

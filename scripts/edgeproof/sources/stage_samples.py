@@ -12,7 +12,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
 
 from .input_faults import InputFault, find_samples_fault
-from .samples import Samples, count_samples, digest_samples, order_inputs, write_no_samples, write_sets
+from .samples import Samples, count_samples, digest_samples, order_samples, write_no_samples, write_sets
 
 _SETS = ("calibration", "evaluation")
 
@@ -37,7 +37,7 @@ def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int
         if have < wanted:
             raise UserError(f"{before[name]}: has {have} samples; the pipeline wants {wanted} ({name})")
         arrays = {key: value[:wanted] for key, value in arrays.items()}
-        sets[name] = order_inputs(known, run_samples(before["model"], arrays) if before.get("model") else arrays)
+        sets[name] = order_samples(known, run_samples(before["model"], arrays) if before.get("model") else arrays)
         _check_set(known, name, sets[name])
     if set(digest_samples(sets["calibration"])) & set(digest_samples(sets["evaluation"])):
         raise UserError(
@@ -56,7 +56,7 @@ def _find_fault(known: Json, before: Json) -> InputFault | None:
 
 
 def run_samples(model: str | Path, arrays: Samples) -> Samples:
-    """Return the outputs of a model, which gets one sample at a time, as `{inputs/{output name}: (n, …)}`."""
+    """Return the samples of the next stage: a model's outputs for one sample at a time, `{inputs/{name}: (n, …)}`."""
     try:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class

@@ -13,7 +13,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell, source_folder
-from edgeproof.plans.checking import PlanRun, compose_check_key
+from edgeproof.plans.plan_check import PlanRun, compose_check_key
 from edgeproof.plans.hand_overs import compose_links_key
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
@@ -54,6 +54,13 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
         more = "; more pairs are measured only where those do not suffice" if job.rule in _MORE else ""
         return DeviceTime("kept", f"the store has {len(found)} complete with today's key{more}", found)
     return DeviceTime("needed", f"the store has no complete attempt with today's key {key['sha256'][:8]}")
+
+
+def compose_run_key(document: str, job: Job, keys: JobKeys) -> Json | None:
+    """Return today's key of the sessions of a run; None where there is nothing to measure, UserError where it is not
+    built yet.
+    """
+    return _compose_run(job, keys, Path(document).parent)[0]
 
 
 # Today's attempt key, and the folders that may have its attempts; None where nothing is measured.

@@ -9,7 +9,8 @@ from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amo
 from edgeproof.core.exit_codes import ExitCode
 
 RUNS_VERBS = {
-    "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs"
+    "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs",
+    "again": "measure one more session of a run: it starts snakemake, which uses all sessions of today's key",
 }
 ATTEMPTS_VERBS = {
     "list": "list the attempts of the store: size, key, machine, and which documents rest on each",
@@ -35,15 +36,22 @@ def attempts(argv: list[str], root: Path) -> ExitCode:
 
 def build_runs_parser() -> CommandParser:
     """Return the parser of `edgeproof runs`."""
-    parser = CommandParser(prog="edgeproof runs", description="Ask why results would be made again.")
-    why = add_verbs(parser, RUNS_VERBS)["why"]
+    parser = CommandParser(prog="edgeproof runs", description="Ask why results would be made again, and measure more.")
+    verbs = add_verbs(parser, RUNS_VERBS)
+    why, again = verbs["why"], verbs["again"]
     why.add_argument(
         "document", metavar="DOCUMENT", help="a file below results/, or the name of a cell, a comparison or a plan"
     )
-    why.add_argument(
-        "--configfile", metavar="FILE", nargs="+", default=[], help="campaign files, laid over config/config.yaml"
+    again.add_argument(
+        "targets", metavar="DOCUMENT", nargs="+", help="a cell, its result, or a comparison of two devices (both sides)"
     )
-    why.add_argument("--replace-workflow-config", action="store_true", help="without config/config.yaml")
+    again.add_argument("--profile", metavar="PROFILE", default="local", help="of snakemake; default local")
+    again.add_argument("--later", action="store_true", help="leave the wish and print the command, measure nothing")
+    for verb in (why, again):
+        verb.add_argument(
+            "--configfile", metavar="FILE", nargs="+", default=[], help="campaign files, laid over config/config.yaml"
+        )
+        verb.add_argument("--replace-workflow-config", action="store_true", help="without config/config.yaml")
     return parser
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import shlex
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +12,42 @@ from edgeproof.core.campaign_view import BASE
 from edgeproof.core.command_line import show
 from edgeproof.core.exit_codes import ExitCode
 
-from . import kept_attempts, reasons
+from . import another_session, kept_attempts, reasons
 from .workflow_reading import read_workflow
+
+
+def _list_campaign_files(options: Namespace) -> list[str]:
+    given = list(options.configfile)
+    base = [] if options.replace_workflow_config and given else [BASE]
+    return [*base, *given]
+
+
+def again(options: Namespace, root: Path) -> ExitCode:
+    """Leave the wish for one more session and start Snakemake, unless `--later`. NOT_GOOD where that fails."""
+    options.configfile = [str(Path(path).absolute()) for path in options.configfile]
+    with contextlib.chdir(root):
+        asked = another_session.ask_for_sessions(read_workflow(_list_campaign_files(options)), options.targets)
+    documents = [item["document"] for item in asked]
+    command = another_session.compose_command(
+        documents, options.profile, options.configfile, options.replace_workflow_config
+    )
+    text = shlex.join(["snakemake", *command[3:]])
+    show(
+        options,
+        {"asked": asked, "command": text, "started": not options.later},
+        lambda: [*(f"{item['document']}: {item['sessions']} sessions wanted" for item in asked), text],
+    )
+    if options.later:
+        return ExitCode.GOOD
+    sys.stdout.flush()
+    return ExitCode.GOOD if another_session.run_command(command, root) == 0 else ExitCode.NOT_GOOD
 
 
 def why(options: Namespace, root: Path) -> ExitCode:
     """Say why a document would be made again. NOT_GOOD if its key, or one above it, differs from today's."""
-    given = [str(Path(path).absolute()) for path in options.configfile]
+    options.configfile = [str(Path(path).absolute()) for path in options.configfile]
     with contextlib.chdir(root):  # configuration and code are named relative to it
-        base = [] if options.replace_workflow_config and given else [BASE]
-        found = reasons.explain(read_workflow([*base, *given]), options.document)
+        found = reasons.explain(read_workflow(_list_campaign_files(options)), options.document)
     show(options, found, lambda: reasons.render_reasons(found))
     return ExitCode.GOOD if found["status"] == "same" else ExitCode.NOT_GOOD
 
@@ -48,6 +76,7 @@ def prune(options: Namespace, root: Path) -> ExitCode:
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
+    "runs again": again,
     "runs why": why,
     "attempts list": list_attempts,
     "attempts prune": prune,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgeproof.artifacts.records.formats import list_channels_last_backends
-from edgeproof.artifacts.records.manifests import version_of
+from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core.campaign import CATALOGUES, Campaign, read_catalogue
 from edgeproof.core.campaign_files import CampaignFiles, expand_campaign_files, read_campaign_files
 from edgeproof.core.cells import Cells
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
 @cache
 def read_versions(*packages: str) -> Json:
     """Read {package: version} of the workflow's own environment: a new `.venv` makes again what they made."""
-    return {name: version_of(name) for name in packages}
+    return {name: find_package_version(name) for name in packages}
 
 
 def read_workflow(

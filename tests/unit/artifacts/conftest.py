@@ -8,7 +8,8 @@ import onnx
 import pytest
 from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.builds.build_job import BuildJob
-from edgeproof.artifacts.builds.onnx_artifacts import build_fake, build_onnx
+from edgeproof.artifacts.builds.fake_artifacts import build_fake
+from edgeproof.artifacts.builds.onnx_artifacts import build_onnx
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.documents import read_json, write_json

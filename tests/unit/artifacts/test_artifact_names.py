@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from edgeproof.artifacts.artifact_names import (
     find_manifest,
-    find_several,
+    find_named_manifests,
     list_buildable,
     list_built,
     parse_name,
@@ -34,7 +34,7 @@ def test_a_name_and_every_path_of_an_artifact_lead_to_its_manifest(root, name):
     folder = root / "results/artifacts" / name
     ways = [name, *(str(folder / file) for file in ("manifest.json", "parity.json", "artifact.onnx")), str(folder)]
     assert {find_manifest(text, root) for text in ways} == {folder / "manifest.json"}
-    assert find_several(name, root) == [folder / "manifest.json"]
+    assert find_named_manifests(name, root) == [folder / "manifest.json"]
 
 
 def test_what_is_built_is_listed_and_can_be_built(root):
@@ -53,7 +53,7 @@ def test_a_cell_has_the_artifact_that_it_measures(root):
 )
 def test_a_target_may_stand_for_many(root, target, count, monkeypatch):
     monkeypatch.chdir(root)
-    assert len(find_several(target, root)) == count
+    assert len(find_named_manifests(target, root)) == count
 
 
 def test_a_path_with_a_dot_is_never_taken_for_a_name(root, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from edgeproof.core.documents import read_json, validate
 from edgeproof.core.layout import REPOSITORY
 
 from .conftest import BUILD, RUNTIME, Job, make_classifier
-from .test_candidates import put_result, read_result
+from .test_comparable_builds import put_result, read_result
 
 PLACE = "results/artifacts/tiny/ort-cpu/host"
 FORGE = Path(__file__).resolve().parents[2] / "data/forge/builds/resnet18__jetson__tensorrt__jetson_fp16"

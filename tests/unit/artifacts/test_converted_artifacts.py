@@ -9,8 +9,8 @@ import pytest
 from edgeproof.artifacts.builds import converted_artifacts, saved_models
 from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.converter_process import start_converter
-from edgeproof.artifacts.builds.onnx_precisions import quantise_ahead
-from edgeproof.artifacts.records import manifests
+from edgeproof.artifacts.builds.onnx_precisions import convert_onnx_ahead
+from edgeproof.artifacts.records import manifest_entries
 from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.documents import read_json
@@ -55,7 +55,7 @@ def facts(precision="fp32", **changes):
 def place(job, monkeypatch):
     """The job's folder as a repository of its own; toolchains in it are stand-ins."""
     monkeypatch.chdir(job.folder)
-    monkeypatch.setattr(manifests, "REPOSITORY", job.folder)
+    monkeypatch.setattr(manifest_entries, "REPOSITORY", job.folder)
     return job
 
 
@@ -136,7 +136,7 @@ def test_openvino_int8_gets_what_onnx_runtime_has_quantised(place):
     options = {"calibration_method": "minmax", "calibration_samples": 200, "per_channel": True}
     check = f'import shutil; shutil.copy(spec["model"], pathlib.Path({str(place.folder)!r}) / "given.onnx")\n'
     toolchain = use(place, "openvino", check + facts("int8"))
-    manifest = build(place, toolchain, "int8", "openvino.zip", options=options, quantise=quantise_ahead)
+    manifest = build(place, toolchain, "int8", "openvino.zip", options=options, quantise=convert_onnx_ahead)
     assert manifest["status"] == "ok" and manifest["toolchain"]["host-onnxruntime"]
     kinds = {node.op_type for node in onnx.load(place.folder / "given.onnx").graph.node}
     assert "QuantizeLinear" in kinds

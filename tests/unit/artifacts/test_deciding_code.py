@@ -32,7 +32,7 @@ def test_quantisation_decides_and_the_store_does_not():
         "preflight.py",
     } <= names
     assert {"onnx_graphs.py", "precision_proof.py", "build_steps.py"} <= names
-    assert not names & {"attempts.py", "keys.py", "documents.py", "manifests.py", "publishing.py", "build_keys.py"}
+    assert not names & {"attempts.py", "keys.py", "documents.py", "manifests.py", "kept_builds.py", "build_keys.py"}
 
 
 @pytest.mark.parametrize("entry", [*(f"{BUILDS}/{name}.py" for name in ENTRIES), f"{BUILDS}/onnx_precisions.py"])

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from edgeproof.artifacts.agreement.divergence import (
     choose_limit,
-    conclude,
+    conclude_divergence,
     list_layers,
     locate_divergence,
     match_layers,
@@ -104,9 +104,9 @@ def test_a_limit_that_no_layer_exceeds_says_so(make_job):
     document = job.check("fp16", thresholds={"max_relative_l2": 1e-9, "min_cosine": 1.0})
     assert document["divergence"]["status"] == "found"  # float16 rounds in the very first layer
     record = {**document["divergence"], "limit": 1.0}
-    again = conclude(record, onnx.load(job.source))
+    again = conclude_divergence(record, onnx.load(job.source))
     assert (again["status"], again["first"]) == ("not_found", None) and "optimised" in again["reason"]
-    again = conclude({**record, "layers": []}, onnx.load(job.source))
+    again = conclude_divergence({**record, "layers": []}, onnx.load(job.source))
     assert again["reason"] == "no tensor has the same name in both" and again["largest_step"] is None
 
 

@@ -3,7 +3,7 @@
 import pytest
 from edgeproof.artifacts.agreement import parity
 from edgeproof.artifacts.agreement.execution import Inference
-from edgeproof.artifacts.agreement.parity import summarise_outputs
+from edgeproof.artifacts.agreement.output_agreement import summarise_agreement
 from edgeproof.artifacts.agreement.parity_limits import DEFAULT_EQUAL_SHARE
 from onnx import TensorProto, helper
 
@@ -105,5 +105,5 @@ def test_float_outputs_get_no_such_limit(job):
 
 def test_the_worst_output_of_integers_counts():
     empty = dict.fromkeys(("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", "top1_agreement"))
-    metrics, _ = summarise_outputs([{**empty, "equal_share": 1.0}, {**empty, "equal_share": 0.4}])
+    metrics, _ = summarise_agreement([{**empty, "equal_share": 1.0}, {**empty, "equal_share": 0.4}])
     assert metrics["equal_share"] == 0.4 < DEFAULT_EQUAL_SHARE

@@ -2,7 +2,7 @@
 
 import jsonschema
 import pytest
-from edgeproof.artifacts.builds.onnx_artifacts import FAKE_SPEED
+from edgeproof.artifacts.builds.fake_artifacts import FAKE_SPEED
 from edgeproof.artifacts.builds.quantisation import METHODS
 from edgeproof.artifacts.records.formats import (
     FORMATS,

@@ -5,15 +5,9 @@ import sys
 from importlib.metadata import PackageNotFoundError
 
 import pytest
-from edgeproof.artifacts.records.manifests import (
-    describe_lock,
-    describe_record,
-    read_manifest,
-    record_command,
-    verify_manifest,
-    version_of,
-    write_manifest,
-)
+from edgeproof.artifacts.records.manifest_entries import describe_host_lock, describe_toolchain, record_command
+from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest, write_manifest
+from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core import layout
 from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
@@ -108,21 +102,21 @@ def test_later_backends_may_say_more(job):
 def test_the_lock_is_the_one_that_the_environment_was_made_from(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     today = sha256_file(REPOSITORY / "envs/edgeproof.lock")
-    assert describe_lock() == {"toolchain_lock_file": "envs/edgeproof.lock", "toolchain_lock_sha256": today}
+    assert describe_host_lock() == {"toolchain_lock_file": "envs/edgeproof.lock", "toolchain_lock_sha256": today}
     (tmp_path / "edgeproof.stamp").write_text("0" * 64 + "\n")
-    assert describe_lock()["toolchain_lock_sha256"] == "0" * 64
+    assert describe_host_lock()["toolchain_lock_sha256"] == "0" * 64
 
 
 def test_a_toolchains_lock_is_the_one_of_its_record():
     record = make_record({"numpy": "2.0"})
-    found = describe_record(record, ("numpy",))
+    found = describe_toolchain(record, ("numpy",))
     assert found["toolchain"] == {"python": "3.11.7", "numpy": "2.0"}
     assert (found["toolchain_lock_file"], found["toolchain_lock_sha256"]) == ("envs/openvino.lock", "0" * 64)
 
 
 def test_a_toolchain_that_lacks_what_the_artifact_is_made_with_is_named():
     with pytest.raises(UserError, match=r"toolchain 'openvino' has no tensorflow, .* correct the preset's `toolchain`"):
-        describe_record(make_record({"numpy": "2.0"}), ("numpy", "tensorflow"))
+        describe_toolchain(make_record({"numpy": "2.0"}), ("numpy", "tensorflow"))
 
 
 def make_record(packages):
@@ -177,6 +171,6 @@ def test_onnx_runtime_is_known_by_its_other_name(tmp_path, monkeypatch):
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: fast-inference-gpu\nVersion: 1.2\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert version_of("fast-inference") == version_of("fast-inference-gpu") == "1.2"
+    assert find_package_version("fast-inference") == find_package_version("fast-inference-gpu") == "1.2"
     with pytest.raises(PackageNotFoundError):
-        version_of("slow-inference")
+        find_package_version("slow-inference")

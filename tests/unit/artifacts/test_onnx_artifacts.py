@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 from edgeproof.artifacts.builds import onnx_artifacts
-from edgeproof.artifacts.records.manifests import describe_code
+from edgeproof.artifacts.records.manifest_entries import describe_building_code
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
@@ -304,7 +304,7 @@ def test_the_manifest_says_how_it_was_built(job):
     assert manifest["precision"]["operators"] == {"Cast": 2, "Conv": 1, "Flatten": 1, "Gemm": 1, "Relu": 1}
     assert manifest["exit_code"] == 0 and manifest["duration_s"] >= 0
     assert manifest["toolchain_lock_sha256"] == sha256_file(REPOSITORY / manifest["toolchain_lock_file"])
-    assert manifest["code_sha256"] == describe_code()["code_sha256"]
+    assert manifest["code_sha256"] == describe_building_code()["code_sha256"]
 
 
 @pytest.mark.parametrize(

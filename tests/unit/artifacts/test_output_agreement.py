@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from edgeproof.artifacts.agreement.output_agreement import (
+    agree_with_labels,
     count_not_finite,
+    decides_for_class,
     find_worst_sample,
-    is_class_scores,
-    judge_answers,
     measure_agreement,
 )
 from hypothesis import given, settings
@@ -132,9 +132,9 @@ def test_the_worst_sample_of_integers_has_most_unequal_values():
     ],
 )
 def test_class_scores_are_one_vector_per_sample(shape, dtype, expected):
-    assert is_class_scores(np.zeros(shape, dtype), 4) is expected
+    assert decides_for_class(np.zeros(shape, dtype), 4) is expected
 
 
 def test_answers_are_the_largest_scores():
     scores = np.array([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5]]).reshape(3, 2, 1, 1)
-    assert judge_answers(scores, np.array([1, 1, 0])).tolist() == [True, False, True]
+    assert agree_with_labels(scores, np.array([1, 1, 0])).tolist() == [True, False, True]

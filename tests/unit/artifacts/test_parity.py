@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 from edgeproof.artifacts.agreement import parity
 from edgeproof.artifacts.agreement.execution import Inference
-from edgeproof.artifacts.agreement.parity import pair_outputs, summarise_outputs
+from edgeproof.artifacts.agreement.output_agreement import pair_outputs, summarise_agreement
 from edgeproof.artifacts.agreement.parity_limits import judge_thresholds
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
@@ -192,10 +192,10 @@ def test_outputs_are_paired_by_name_then_by_position():
 def test_the_worst_output_counts():
     base = dict.fromkeys(("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", "top1_agreement"), 0.5)
     base["equal_share"] = None
-    metrics, absent = summarise_outputs([base, {**base, "max_abs": 2, "cosine_min": 0.1, "top1_agreement": None}])
+    metrics, absent = summarise_agreement([base, {**base, "max_abs": 2, "cosine_min": 0.1, "top1_agreement": None}])
     assert (metrics["max_abs"], metrics["cosine_min"], metrics["top1_agreement"]) == (2, 0.1, 0.5)
     assert set(absent) == {"relative_accuracy", "equal_share"}
-    metrics, absent = summarise_outputs([base, {**base, "relative_l2": None}])
+    metrics, absent = summarise_agreement([base, {**base, "relative_l2": None}])
     assert metrics["relative_l2"] is None and "zero throughout" in absent["relative_l2"]
 
 

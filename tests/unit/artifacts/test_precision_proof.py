@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 from edgeproof.artifacts.builds.build_failures import BuildError
-from edgeproof.artifacts.builds.element_types import prove_precision
+from edgeproof.artifacts.builds.onnx_element_types import prove_onnx_precision
 from edgeproof.artifacts.builds.precision_proof import require_precision
 from onnx import TensorProto, helper, numpy_helper
 
@@ -25,7 +25,7 @@ def make_mixed(small, large):
 
 
 def test_types_are_counted():
-    proof = prove_precision(make_mixed(30, 10), "fp16")
+    proof = prove_onnx_precision(make_mixed(30, 10), "fp16")
     assert proof["weights"] == {
         "float16": {"tensors": 1, "elements": 30},
         "float32": {"tensors": 1, "elements": 10},
@@ -38,7 +38,7 @@ def test_types_are_counted():
 
 @pytest.mark.parametrize(("small", "held"), [(49, False), (50, True)])
 def test_a_name_needs_half_of_the_weights(small, held):
-    proof = prove_precision(make_mixed(small, 100 - small), "fp16")
+    proof = prove_onnx_precision(make_mixed(small, 100 - small), "fp16")
     refused = pytest.raises(BuildError, match=r"49\.0% of the weights are fp16.*49 float16, 51 float32")
     with contextlib.nullcontext() if held else refused:
         require_precision(proof)
@@ -54,7 +54,7 @@ def test_int8_weights_alone_are_not_int8():
     model = make_model(nodes, [("x", TensorProto.FLOAT, [1, 4])], [("y", TensorProto.FLOAT, [1, 3])], weights)
     for claimed, operator in (("int8", "QuantizeLinear"), ("int8-dynamic", "DynamicQuantize")):
         with pytest.raises(BuildError, match=f"no {operator}"):
-            require_precision(prove_precision(model, claimed))
+            require_precision(prove_onnx_precision(model, claimed))
 
 
 def test_constants_in_nodes_and_subgraphs_count():
@@ -70,21 +70,21 @@ def test_constants_in_nodes_and_subgraphs_count():
         [("c", TensorProto.BOOL, [])],
         [("y", TensorProto.FLOAT, [7])],
     )
-    assert prove_precision(model, "fp32")["weights"] == {"float32": {"tensors": 2, "elements": 14}}
+    assert prove_onnx_precision(model, "fp32")["weights"] == {"float32": {"tensors": 2, "elements": 14}}
 
 
 def test_without_weights_the_activations_count():
     nodes = [helper.make_node("Relu", ["x"], ["y"])]
     model = make_model(nodes, [("x", TensorProto.FLOAT, [1])], [("y", TensorProto.FLOAT, [1])])
-    assert prove_precision(model, "fp32")["share"] == 1
+    assert prove_onnx_precision(model, "fp32")["share"] == 1
     with pytest.raises(BuildError, match="of the activations are fp16"):
-        require_precision(prove_precision(model, "fp16"))
+        require_precision(prove_onnx_precision(model, "fp16"))
 
 
 def test_a_model_of_integers_has_no_share():
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
     model = make_model(nodes, [("x", TensorProto.INT64, [1])], [("y", TensorProto.INT64, [1])])
-    proof = prove_precision(model, "fp32")
+    proof = prove_onnx_precision(model, "fp32")
     assert proof["share"] is None
     require_precision(proof)
     with pytest.raises(BuildError, match="no weights and no activations"):
@@ -92,4 +92,4 @@ def test_a_model_of_integers_has_no_share():
 
 
 def test_the_classifier_is_fp32():
-    assert prove_precision(make_classifier(), "fp32")["share"] == 1
+    assert prove_onnx_precision(make_classifier(), "fp32")["share"] == 1

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from edgeproof.artifacts.builds import preflight
 from edgeproof.artifacts.builds.build_failures import BuildError
-from edgeproof.artifacts.builds.build_steps import require_interface
+from edgeproof.artifacts.builds.build_inputs import require_usable_inputs
 from edgeproof.artifacts.builds.preflight import (
     OnnxRuntimeTable,
     OperatorTable,
@@ -135,13 +135,13 @@ def test_inputs_that_samples_cannot_feed_are_refused():
     def known(dtype, *shape):
         return {"inputs": [{"name": "image", "dtype": dtype, "shape": [*shape]}], "opset": {"ai.onnx": 13}}
 
-    require_interface(known("float32", 4, 8), calibrated=False)
+    require_usable_inputs(known("float32", 4, 8), calibrated=False)
     with pytest.raises(BuildError, match=r"'image' has a fixed batch of 4.*named batch dimension \(opset 13\)"):
-        require_interface(known("float32", 4, 8), calibrated=True)
-    require_interface(known("float32", "n", 8), calibrated=True)
-    require_interface(known("int64"), calibrated=True)
+        require_usable_inputs(known("float32", 4, 8), calibrated=True)
+    require_usable_inputs(known("float32", "n", 8), calibrated=True)
+    require_usable_inputs(known("int64"), calibrated=True)
     with pytest.raises(BuildError, match="input 'image' is string; samples are numbers"):
-        require_interface(known("string", 1), calibrated=False)
+        require_usable_inputs(known("string", 1), calibrated=False)
 
 
 def test_an_input_of_indices_is_built_in_every_precision(make_job):

@@ -6,7 +6,7 @@ import pytest
 from edgeproof.artifacts.agreement import profiling
 from edgeproof.artifacts.agreement.profiling import (
     compare_families,
-    describe_findings,
+    describe_profiles,
     explain_speed,
     name_family,
     read_events,
@@ -82,7 +82,7 @@ def test_what_makes_int8_slow_is_said_in_words():
         ("MaxPool", -0.8),
     ]
     arms = {"baseline": {"median_ms": 5.0}, "candidate": {"median_ms": 7.0}}
-    assert describe_findings("int8", arms, 1.4, families) == [
+    assert describe_profiles("int8", arms, 1.4, families) == [
         "int8 takes 7 ms where the source takes 5 ms: 1.40 times as long",
         "+2 ms in quantisation: nothing became 73 DequantizeLinear",
         "+0.5 ms in convolution: 26 Conv became 24 Conv, 2 QLinearConv",
@@ -107,6 +107,6 @@ def test_what_does_not_load_is_one_line(job):
     broken = job.folder / "broken.onnx"
     broken.write_bytes(b"no model")
     with pytest.raises(UserError, match="does not load in ONNX Runtime"):
-        profiling.open_session(broken, RUNTIME)
+        profiling.open_profiling_session(broken, RUNTIME)
     with pytest.raises(UserError, match="is not in the onnxruntime of this machine"):
-        profiling.open_session(job.source, {"execution_provider": "NoExecutionProvider"})
+        profiling.open_profiling_session(job.source, {"execution_provider": "NoExecutionProvider"})

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from edgeproof.artifacts.builds.build_job import BuildJob
-from edgeproof.artifacts.builds.rknn_artifacts import build_rknn, prove_operators
+from edgeproof.artifacts.builds.rknn_artifacts import build_rknn, prove_rknn_operators
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -101,7 +101,7 @@ def test_without_the_toolkit_there_is_no_verdict_and_nothing_is_written(job):
 
 def test_a_build_without_a_table_of_operators_proves_nothing():
     with pytest.raises(UserError, match="no table of operators"):
-        prove_operators(read_log("rknn-opset"), "fp16")
+        prove_rknn_operators(read_log("rknn-opset"), "fp16")
 
 
 def test_wrong_options_are_a_mistake(job):

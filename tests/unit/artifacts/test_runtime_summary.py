@@ -3,7 +3,7 @@
 import pytest
 from edgeproof.artifacts.records.formats import select_build_options
 from edgeproof.artifacts.records.manifests import read_manifest, write_manifest
-from edgeproof.artifacts.records.runtime_summary import read_sizes, summarise_artifact
+from edgeproof.artifacts.records.runtime_summary import summarise_artifact, summarise_input_sizes
 from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.documents import SEAL, digest_json, validate
 from edgeproof.core.errors import UserError
@@ -64,12 +64,12 @@ def test_every_shipped_preset_has_a_valid_summary(built, name):
     ],
 )
 def test_sizes_follow_from_the_shape(shape, sizes):
-    assert read_sizes({"name": "x", "shape": shape}, "m") == sizes
+    assert summarise_input_sizes({"name": "x", "shape": shape}, "m") == sizes
 
 
 def test_what_has_no_size_or_no_artifact_has_no_summary(make_job):
     with pytest.raises(UserError, match=r"input 'x' has shape \[1, 3, 'h', 'w'\]; a summary needs fixed sizes"):
-        read_sizes({"name": "x", "shape": [1, 3, "h", "w"]}, "m")
+        summarise_input_sizes({"name": "x", "shape": [1, 3, "h", "w"]}, "m")
     job = make_job(make_classifier(batch=4))
     job.build("int8")
     with pytest.raises(UserError, match=r"the build failed .*there is nothing to run"):

@@ -8,10 +8,10 @@ import time
 
 import pytest
 from edgeproof.agent.lock import hold_device
-from edgeproof.artifacts.builds import boards, tensorrt_engines
+from edgeproof.artifacts.builds import building_device, tensorrt_engines
 from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.tensorrt_engines import build_tensorrt
-from edgeproof.artifacts.builds.trtexec import compose_command, count_layers, name_type, read_version
+from edgeproof.artifacts.builds.trtexec import compose_trtexec_command, name_type, read_layer_export, read_version
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -144,11 +144,11 @@ def test_the_wrong_board_builds_nothing(job, tools, tmp_path):
     root = tmp_path / "root"
     (root / "proc/device-tree").mkdir(parents=True)
     (root / "proc/device-tree/model").write_text("NVIDIA Jetson Orin Nano\0")
-    boards.require_board("jetson", root)
+    building_device.require_building_device("jetson", root)
     with pytest.raises(
         UserError, match="called 'NVIDIA Jetson Orin Nano', the device must be a board named 'raspberry'"
     ):
-        boards.require_board("raspberry", root)
+        building_device.require_building_device("raspberry", root)
     with pytest.raises(UserError, match="must be a board named 'no such board'"):
         build(job, board="no such board")
 
@@ -157,7 +157,7 @@ def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
     path, order, said = tmp_path / "lock", [], ""
 
     def build_meanwhile():
-        with boards.hold_device(path, "build of b"):
+        with building_device.hold_building_device(path, "build of b"):
             order.append("build")
 
     with hold_device(path, "run of a"):  # the agent's
@@ -176,7 +176,7 @@ def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
 def test_a_build_says_who_holds_the_device_and_leaves_it_to_all(tmp_path):
     path, mask = tmp_path / "lock", os.umask(0o077)
     try:
-        with boards.hold_device(path, "build of b"):
+        with building_device.hold_building_device(path, "build of b"):
             assert json.loads(path.read_text())["label"] == "build of b"
             assert path.stat().st_mode & 0o777 == 0o666
     finally:
@@ -196,7 +196,7 @@ def test_a_tool_ends_with_whoever_started_it(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     program = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
     with pytest.raises(KeyboardInterrupt):
-        boards.run_tool([sys.executable, "-c", program], None, dict(os.environ), 600)
+        building_device.run_device_program([sys.executable, "-c", program], None, dict(os.environ), 600)
     with pytest.raises(ProcessLookupError):
         os.kill(int(said[0]), 0)
 
@@ -210,11 +210,11 @@ def test_drivers_are_what_the_machine_says(tmp_path):
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = boards.describe_drivers(tmp_path)
+    found = building_device.describe_drivers(tmp_path)
     assert found["jetpack"] == "# R36 (release), REVISION: 4.3" and found["cuda"] == "12.6.11"
     assert "540.4.0" in found["gpu_driver"] and found["rknpu_driver"] == "RKNPU driver: v0.9.8"
     (tmp_path / "usr/local/cuda/version.json").write_text("[]")
-    assert "cuda" not in boards.describe_drivers(tmp_path)
+    assert "cuda" not in building_device.describe_drivers(tmp_path)
 
 
 @pytest.mark.parametrize("method", ["entropy", "minmax"])
@@ -285,18 +285,18 @@ def test_versions_are_read_as_tensorrt_writes_them():
 
 def test_the_command_line_follows_the_version():
     paths = {name: f"/s/{name}" for name in ("model", "engine", "layers", "cache")}
-    old = compose_command("t", (8, 5, 2), "int8", OPTIONS, {}, paths)
+    old = compose_trtexec_command("t", (8, 5, 2), "int8", OPTIONS, {}, paths)
     assert "--buildOnly" in old and old[-2:] == ["--int8", "--calib=/s/cache"]
-    assert not {"--fp16", "--int8"} & set(compose_command("t", (11, 0, 0), "fp16", OPTIONS, {}, paths))
-    assert not {"--fp16", "--int8"} & set(compose_command("t", (10, 3, 0), "fp32", OPTIONS, {}, paths))
+    assert not {"--fp16", "--int8"} & set(compose_trtexec_command("t", (11, 0, 0), "fp16", OPTIONS, {}, paths))
+    assert not {"--fp16", "--int8"} & set(compose_trtexec_command("t", (10, 3, 0), "fp32", OPTIONS, {}, paths))
 
 
 def test_layers_are_counted_by_type():
-    weights, values, operators = count_layers(describe_layers("Half", 3))
+    weights, values, operators = read_layer_export(describe_layers("Half", 3))
     assert weights == {"float16": {"tensors": 3, "elements": 216}}
     assert values == {"float16": 3} and operators == {"CaskConvolution": 3, "Reformat": 1}
-    assert count_layers({"Layers": ["a", "b"]}) is None and count_layers([]) is None
+    assert read_layer_export({"Layers": ["a", "b"]}) is None and read_layer_export([]) is None
     untyped = {"LayerType": "kgen", "Outputs": [{"Format/Datatype": "N/A due to dynamic shapes"}]}
-    assert count_layers({"Layers": [untyped]}) is None
+    assert read_layer_export({"Layers": [untyped]}) is None
     assert name_type("Thirty-two wide channel vectorized row major Int8 format") == "int8"
     assert name_type("Row major linear FP32") == "float32" and name_type("N/A due to dynamic shapes") == "unknown"

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from edgeproof.artifacts.records.manifest_lookup import find_manifests, root_of
+from edgeproof.artifacts.records.manifest_places import find_manifest_root, find_manifests
 from edgeproof.artifacts.records.manifests import read_manifest, write_manifest
-from edgeproof.artifacts.records.validation import has_faults, read_pins, validate_manifest
+from edgeproof.artifacts.records.validation import has_faults, read_locked_versions, validate_manifest
 from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
@@ -157,7 +157,7 @@ def test_a_lock_that_changed_elsewhere_is_told_from_one_that_matters(built):
 def test_pins_are_read_with_their_markers(tmp_path):
     lock = tmp_path / "x.lock"
     lock.write_text("a.b_c==1.0 \\\n    --hash=sha256:00\nd==2 ; python_version < '3'\nd==3\n# e==4\n")
-    assert read_pins(lock) == {"a-b-c": {"1.0"}, "d": {"2", "3"}}
+    assert read_locked_versions(lock) == {"a-b-c": {"1.0"}, "d": {"2", "3"}}
 
 
 def test_a_manifest_in_another_place_is_named(built):
@@ -173,9 +173,9 @@ def test_results_may_be_moved(built, tmp_path):
     """Paths of the repository are relative to whatever holds `results/`; only the tests' own sources are absolute."""
     moved = tmp_path / "elsewhere"
     shutil.copytree(built, moved)
-    assert root_of(moved / PLACE / "manifest.json") == moved
+    assert find_manifest_root(moved / PLACE / "manifest.json") == moved
     assert not has_faults(validate_manifest(moved / PLACE / "manifest.json"))
-    assert root_of(tmp_path / "manifest.json") == REPOSITORY
+    assert find_manifest_root(tmp_path / "manifest.json") == REPOSITORY
 
 
 def test_a_failed_build_validates_as_long_as_its_artifact_is_empty(make_job):

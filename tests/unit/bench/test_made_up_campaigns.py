@@ -9,7 +9,8 @@ from edgeproof.runs.results import read_result
 
 KINDS = {
     "ok": "ok",
-    "unstable": "unstable",
+    "noisy": "ok",
+    "throttled": "throttled",
     "simulated": "ok",
     "no_artifact": "failed",
     "crashed": "failed",

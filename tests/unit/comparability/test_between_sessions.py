@@ -1,14 +1,18 @@
 """Two devices: whole sessions are the unit, and one on each is not enough for a verdict."""
 
+import numpy as np
 import pytest
-from edgeproof.comparability import between_sessions
 from edgeproof.comparability.between_sessions import compare_between_sessions
-from edgeproof.core.two_devices import DeviceSessions
+from edgeproof.core.boundaries import FIRST_SESSION, SESSIONS_HORIZON, find_boundary
 
 
 def result(device, median_ms):
     cell = {"model": "m", "preset": "p", "device": device, "precision": "fp32"}
-    return {"cell": cell, "latency": {"median_ms": median_ms}, "started_at_unix_s": 1.8e9}
+    return {"cell": cell, "sessions": [session(median_ms)]}
+
+
+def session(median_ms, day=0):
+    return {"latency": {"median_ms": median_ms}, "started_at_unix_s": 1.8e9 + 86400 * day}
 
 
 def test_one_session_each_gives_both_numbers_and_what_a_verdict_needs():
@@ -19,18 +23,43 @@ def test_one_session_each_gives_both_numbers_and_what_a_verdict_needs():
     assert (found["left_sessions"], found["right_sessions"]) == (1, 1)
     assert found["ratio"] == pytest.approx(9) and found["interval_low"] is None
     assert report["explanation"] == (
-        "a verdict needs three sessions on two days of m/p/a/fp32 and m/p/b/fp32; a result holds one so far"
+        "a verdict needs three sessions on two days of each device: 2 more of m/p/a/fp32 and 2 more of m/p/b/fp32; "
+        "`edgeproof runs again m/p/a/fp32 m/p/b/fp32` adds one, on another day"
     )
 
 
-@pytest.mark.parametrize(("right", "verdict"), [(2.0, "slower"), (0.5, "faster"), (1.0, "equivalent")])
-def test_three_sessions_on_two_days_decide(monkeypatch, right, verdict):
-    def three(result):
-        level = result["latency"]["median_ms"]
-        return DeviceSessions((level, level * 1.0001, level * 0.9999), ("2026-01-01", "2026-01-01", "2026-01-02"))
+def three(device, level, days=(0, 0, 1)):
+    """Return a result of three sessions of nearly the same level on these days."""
+    levels = (level, level * 1.0001, level * 0.9999)
+    found = result(device, level)
+    return {**found, "sessions": [session(own, day) for own, day in zip(levels, days, strict=True)]}
 
-    monkeypatch.setattr(between_sessions, "_sessions_of", three)
-    report = compare_between_sessions(result("a", 1.0), result("b", right), 0.02, 1)
+
+def test_what_one_device_lacks_is_asked_of_it_alone():
+    report = compare_between_sessions(three("a", 1.0), result("b", 2.0), 0.02, 1)
+    assert (report["verdict"], report["reason"]) == ("undecided", "sessions")
+    assert "2 more of m/p/b/fp32; `edgeproof runs again m/p/b/fp32` adds one" in report["explanation"]
+    report = compare_between_sessions(three("a", 1.0), three("b", 2.0, days=(0, 0, 0)), 0.02, 1)
+    assert (report["verdict"], report["reason"]) == ("undecided", "days")
+    assert "1 more of m/p/b/fp32" in report["explanation"]
+
+
+def test_the_test_is_welchs_over_session_means():
+    left, right = three("a", 1.0), three("b", 1.0)
+    for entry, level in zip(right["sessions"], (1.1, 1.3, 1.5), strict=True):
+        entry["latency"]["median_ms"] = level
+    found = compare_between_sessions(left, right, 0.02, 1)["between_sessions"]
+    logs = [np.log([entry["latency"]["median_ms"] for entry in side["sessions"]]) for side in (left, right)]
+    error = np.sqrt(sum(each.var(ddof=1) / 3 for each in logs))
+    reach = find_boundary(0.025, FIRST_SESSION, SESSIONS_HORIZON).at(3) * error
+    middle = logs[1].mean() - logs[0].mean()
+    assert found["interval_low"] == pytest.approx(np.exp(middle - reach))
+    assert found["interval_high"] == pytest.approx(np.exp(middle + reach))
+
+
+@pytest.mark.parametrize(("right", "verdict"), [(2.0, "slower"), (0.5, "faster"), (1.0, "equivalent")])
+def test_three_sessions_on_two_days_decide(right, verdict):
+    report = compare_between_sessions(three("a", 1.0), three("b", right), 0.02, 1)
     assert (report["verdict"], report["explanation"]) == (verdict, None)
     found = report["between_sessions"]
     assert found["interval_low"] < right < found["interval_high"] and found["degrees_of_freedom"] == 2

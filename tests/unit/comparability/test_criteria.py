@@ -109,8 +109,8 @@ def test_what_was_not_measured_never_passes(case, provenance):
 
 
 def test_a_reason_makes_it_unknown_whatever_the_figures():
-    line = judge_criterion(WARM, quantity(1, 2, reason="the run is unstable"))
-    assert (line["verdict"], line["reason"], line["value"]) == ("unknown", "the run is unstable", 1.5)
+    line = judge_criterion(WARM, quantity(1, 2, reason="the run is throttled"))
+    assert (line["verdict"], line["reason"], line["value"]) == ("unknown", "the run is throttled", 1.5)
     assert judge_criterion(WARM, absent("x", "no power"))["verdict"] == "unknown"
 
 

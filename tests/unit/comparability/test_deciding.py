@@ -53,7 +53,7 @@ def lost(difference_pp, low_pp=None):
 CROSS = {"comparable": "conditional", "mode": "precision-comparison"}
 OTHER = {"comparable": "conditional", "mode": "runtime-comparison"}
 FAILED = {"status": "failed", "reason": {"message": "crashed"}}
-UNSTABLE = {"status": "unstable", "reason": {"message": "noise"}}
+THROTTLED = {"status": "throttled", "reason": {"message": "heat"}}
 WRONG = {"status": "failed", "reason": {"message": "cosine"}}
 NOT_RUN = {"status": "not_run", "reason": {"message": "no reference"}}
 WORSE = {"policy": "strict", "status": "regression", "severity": "high", "reason": None}
@@ -73,10 +73,9 @@ BLOCKED = {"policy": "edgeenv-v1", "status": "blocked", "severity": "low", "reas
         ({"result": {**FAILED, "status": "unsupported"}}, "blocked"),
         ({"parity": WRONG}, "blocked"),
         ({"parity": NOT_RUN}, "insufficient_evidence"),
-        ({"result": UNSTABLE}, "insufficient_evidence"),
+        ({"result": THROTTLED}, "insufficient_evidence"),
         # what is not known
         ({"verdict": "undecided"}, "insufficient_evidence"),
-        ({"verdict": "unstable"}, "insufficient_evidence"),
         ({"verdict": "not-comparable"}, "insufficient_evidence"),  # the left side failed
         ({"provenance": "simulated"}, "insufficient_evidence"),
         # overrides
@@ -158,7 +157,7 @@ def test_guard_is_of_the_candidate_alone():
     assert name_guard(rules_of_candidate(OK, PASSED)) == "ok"
     assert name_guard(rules_of_candidate(FAILED, PASSED)) == "error"
     assert name_guard(rules_of_candidate(OK, NOT_RUN)) == "skipped"
-    assert name_guard(rules_of_candidate(UNSTABLE, WRONG)) == "error"
+    assert name_guard(rules_of_candidate(THROTTLED, WRONG)) == "error"
     assert name_guard(rules_of_comparison(report("slower"), WORSE)) == "ok"
 
 
@@ -170,8 +169,9 @@ def test_rules_are_sentences():
 
 def make(room, **options):
     """Write a comparison whose right side lost nothing, judged for regression."""
-    right = {"median_ms": 0.6, "count": 900, **options.pop("right", {})}
-    room.make(right=right, **{"ratio": 0.6, **options})
+    right = {"median_ms": 0.6, "count": 900, "processes": 10, **options.pop("right", {})}
+    left = {"processes": right["processes"], **options.pop("left", {})}
+    room.make(left=left, right=right, **{"ratio": 0.6, **options})
 
     def exact(document):
         if document["accuracy"] is not None:
@@ -238,15 +238,27 @@ def test_a_limit_beyond_the_flip_point_changes_the_verdict(room):
 
 
 def test_few_samples_leave_the_percentile_unknown(room):
-    document = make(room, right={"count": 100}).decide()
+    document = make(room, right={"count": 50}).decide()
     assert document["decision"] == "insufficient_evidence"
-    assert "500 samples, 662 are needed" in document["lines"][0]["reason"]
+    assert "500 calls are fewer than the 662 that it needs" in document["lines"][0]["reason"]
 
 
-def test_unstable_run_is_unknown(room):
-    document = make(room, right={"kind": "unstable"}).decide()
+def test_few_starts_have_a_percentile_without_an_interval(room):
+    document = make(room, right={"processes": 9}).decide()
+    assert document["decision"] == "insufficient_evidence"
+    line = document["lines"][0]
+    assert line["value"] > 0 and (line["low"], line["reason"]) == (None, "in these 9 starts; an interval needs 10")
+
+
+def test_a_throttled_run_is_unknown(room):
+    document = make(room, right={"kind": "throttled"}).decide()
     assert document["decision"] == "insufficient_evidence" and document["guard"] == "skipped"
-    assert "the run is unstable" in document["lines"][0]["reason"]
+    assert "the run is throttled" in document["lines"][0]["reason"]
+
+
+def test_a_noisy_run_is_judged_by_its_interval(room):
+    document = make(room, right={"kind": "noisy"}).decide()
+    assert verdicts(document)["warm-p99"] == "pass" and document["guard"] == "ok"
 
 
 @pytest.mark.parametrize("kind", ["crashed", "no_artifact", "unsupported", "wrong"])
@@ -274,7 +286,7 @@ def test_no_labels_no_accuracy(room):
 
 
 def test_five_cold_starts_decide_nothing_and_twenty_do(room):
-    document = make(room).decide("first-answer")
+    document = make(room, right={"processes": 5}).decide("first-answer")
     cold = document["lines"][0]
     assert (cold["verdict"], cold["reason"]) == ("unknown", "5 cold starts, 20 fresh processes are needed")
     document = make(room, left={"processes": 20}, right={"processes": 20}).decide("first-answer")
@@ -307,7 +319,7 @@ def test_edited_decision_is_refused_by_name(room, change, message):
 
 
 def test_edited_line_is_refused_by_name(room):
-    make(room, right={"count": 100}).decide()
+    make(room, right={"count": 50}).decide()
     room.edit(room.folder / "decision.json", lambda document: document["lines"][0].update(verdict="pass"))
     with pytest.raises(UserError, match=r"lines\[0\]\.verdict is 'pass', criteria and evidence give 'unknown'"):
         read_decision(room.folder / "decision.json")

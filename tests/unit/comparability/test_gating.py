@@ -29,8 +29,8 @@ def regression(status, severity="low", mode="same-condition", reason=None):
         (regression("regression", "high"), "high", ("undecided",), "failing"),
         (regression("blocked", mode="undecided", reason="noise"), "warning", (), "failing"),
         (regression("blocked", mode="undecided", reason="noise"), "warning", ("undecided",), "tolerated"),
-        (regression("blocked", mode="unstable", reason="noise"), "high", ("undecided",), "failing"),
-        (regression("blocked", mode="protocol_mismatch", reason="x"), "high", ("undecided", "unstable"), "failing"),
+        (regression("blocked", mode="throttled", reason="heat"), "high", ("undecided",), "failing"),
+        (regression("blocked", mode="protocol_mismatch", reason="x"), "high", ("undecided", "incomplete"), "failing"),
     ],
 )
 def test_state_of_a_gated_comparison(found, fail_at, tolerate, state):

@@ -160,7 +160,7 @@ def test_verdict_on_a_result_that_was_made_anew_is_refused(room):
     room.make(ratio=0.6)
     room.edit(
         "results/runs/digits-cnn/ort-cpu/desk/int8/result.json",
-        lambda document: document.update(seal({**document, "attempt": None})),
+        lambda document: document.update(seal({**document, "artifact_bytes": 5})),
     )
     with pytest.raises(UserError, match=r"right\.result_sha256 is"):
         read_verdict(room.folder / "verdict.json")

@@ -10,7 +10,7 @@ from edgeproof.comparability.regression import judge_thresholds, read_metrics, r
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.yaml_files import read_yaml
-from edgeproof.runs.raw_samples import read_samples
+from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,8 +69,8 @@ def test_what_cannot_be_judged_is_blocked(room, options, mode, recommendation, s
     assert all(line["delta_pct"] is None for line in document["thresholds"])
 
 
-def test_an_unstable_headline_vetoes_no_comparison(room):
-    document = room.make(right={"kind": "unstable"}, ratio=1.3).judge()
+def test_a_noisy_headline_vetoes_no_comparison(room):
+    document = room.make(right={"kind": "noisy"}, ratio=1.3).judge()
     assert (document["status"], document["severity"]) == ("regression", "high")
 
 
@@ -115,8 +115,8 @@ def test_edgeenv_does_not_evaluate_across_precisions(room):
     assert document["edgeenv"]["regression_type"] == "not_evaluated"
 
 
-def test_an_unstable_run_has_no_figure_for_anybody(room):
-    document = room.make(right={"kind": "unstable", "precision": "fp32", "preset": "ort-cpu"}, same_cell=False)
+def test_a_throttled_run_has_no_figure_for_anybody(room):
+    document = room.make(right={"kind": "throttled", "precision": "fp32", "preset": "ort-cpu"}, same_cell=False)
     document = room.judge("edgeenv-v1")
     assert (document["status"], document["edgeenv"]) == ("blocked", None)
     assert all(line["candidate"] is None for line in document["thresholds"])
@@ -163,7 +163,7 @@ def test_percentile_below_its_floor_leaves_a_point_policy_undecided(room):
 def test_metrics_of_a_result_follow_from_its_samples(room):
     room.make()
     path = Path("results/runs/digits-cnn/ort-cpu/desk/fp32/result.json")
-    result, samples = read_result(path), read_samples(path.with_name("samples.csv"))
+    result, samples = read_result(path), list_processes(read_samples(path.with_name("samples.csv")))
     metrics = read_metrics(result)
     mean = sum(map(sum, samples)) / sum(map(len, samples)) / 1e6
     assert metrics["latency_mean_ms"] == pytest.approx(mean)

@@ -36,8 +36,8 @@ def test_what_is_not_comparable_shows_no_number(room):
     assert "declare `varies: [precision]`" in text and "times as" not in text
 
 
-def test_an_unstable_headline_does_not_matter_to_the_pairs(room):
-    report = room.make(right={"kind": "unstable"}, ratio=0.6).read("report.json")
+def test_a_noisy_headline_does_not_matter_to_the_pairs(room):
+    report = room.make(right={"kind": "noisy"}, ratio=0.6).read("report.json")
     assert report["verdict"] == "faster"
 
 

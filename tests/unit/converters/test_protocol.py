@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 from edgeproof.converters import protocol
-from edgeproof.converters.protocol import ConversionError, call_tool, count_tensor, refuse_nodes, run_converter
+from edgeproof.converters.element_counts import add_element_count
+from edgeproof.converters.protocol import ConversionError, call_tool, carry_out_spec, refuse_nodes
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def run(tmp_path):
         (tmp_path / "spec.json").write_text(json.dumps(spec or {}))
         out = tmp_path / "out"
         out.mkdir()
-        code = run_converter(convert, [str(tmp_path / "spec.json"), str(out)])
+        code = carry_out_spec(convert, [str(tmp_path / "spec.json"), str(out)])
         return code, {path.name: json.loads(path.read_text()) for path in out.glob("*.json")}
 
     return call
@@ -90,7 +91,7 @@ def test_the_first_of_several_nodes_is_blamed_and_the_rest_counted():
 def test_tensors_are_counted_by_type():
     counted = {}
     for dtype, elements in (("int8", 3), ("int8", 4), ("float32", 0)):
-        count_tensor(counted, dtype, elements)
+        add_element_count(counted, dtype, elements)
     assert counted == {"int8": {"tensors": 2, "elements": 7}, "float32": {"tensors": 1, "elements": 0}}
 
 

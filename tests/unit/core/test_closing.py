@@ -5,12 +5,12 @@ import os
 from edgeproof.core.closing import MOST, compose_closing, mark_file, read_if_new, shorten_list
 
 PASSED = "Gate of campaign x passed; cells: 4 ok.\n\nEvery number and reason: results/evidence/x/report.html"
-PAGE = "Every number and reason: results/evidence/x/report.html\nTo accept such cells, add unstable to gate.tolerate."
+PAGE = "Every number and reason: results/evidence/x/report.html\nTo accept such cells, add throttled to gate.tolerate."
 
 
 def make_gate(rows):
     table = "\n".join(f"  cell-{number}  failed: why" for number in range(rows))
-    return f"GATE NOT PASSED: {rows} of 99 cells.\n{table}\n\nTolerated:\n  cell  unstable: why\n\n{PAGE}"
+    return f"GATE NOT PASSED: {rows} of 99 cells.\n{table}\n\nTolerated:\n  cell  throttled: why\n\n{PAGE}"
 
 
 def test_verdicts_then_gate_then_page():

@@ -2,7 +2,14 @@ import math
 
 import numpy as np
 import pytest
-from edgeproof.core.pair_values import floor_of_clock, value_pair, value_process
+from edgeproof.core.pair_values import (
+    floor_of_clock,
+    median_by_label,
+    value_pair,
+    value_pairs,
+    value_process,
+    value_processes,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,3 +82,33 @@ def test_calls_that_cannot_be_paired(wrong):
         value_pair(*wrong)
     with pytest.raises(ValueError):
         value_process(*wrong)
+
+
+@pytest.mark.parametrize(("inputs", "samples"), [(1, 4), (3, 4), (4, 8), (5, 7), (9, 64), (40, 12)])
+def test_many_at_once_are_the_same_to_the_last_bit(inputs, samples):
+    """Documents hold these numbers, so it must not matter how many pairs are read together."""
+    rng = np.random.default_rng(inputs)
+    left, right = np.exp(rng.normal(14, 0.3, (2, 6, 10 * samples))).round() / 3
+    labels, places = np.arange(10 * samples) % inputs, np.repeat(range(10), samples)
+    assert value_pairs(left, right, labels) == [value_pair(*each, labels) for each in zip(left, right, strict=True)]
+    assert value_processes(left, labels, places) == [value_process(each, labels, places) for each in left]
+    for times, value in zip(left, value_processes(left, labels, places), strict=True):
+        medians = np.array([np.median(times[labels == label]) for label in range(inputs)])
+        logs = np.log(times / medians[labels])
+        levels = np.array([np.median(logs[places == place]) for place in range(10)])
+        spread = 1.4826 * float(np.median(np.abs(levels - np.median(levels))))
+        assert value.value_ns == medians.mean() and value.log_error == 1.2533 * spread / math.sqrt(10)
+
+
+@given(st.lists(st.tuples(st.integers(-2, 3), st.floats(-1e9, 1e9)), min_size=1, max_size=40))
+def test_medians_by_label(calls):
+    labels, values = map(np.array, zip(*calls, strict=True))
+    wanted = [np.median(values[labels == label]) for label in sorted(set(labels.tolist()))]
+    assert median_by_label(np.stack([values, -values]), labels).tolist() == [wanted, [-value for value in wanted]]
+
+
+def test_pairs_of_other_shapes_are_refused():
+    with pytest.raises(ValueError, match="cannot be paired"):
+        value_pairs(np.ones((2, 3)), np.ones((1, 3)), np.zeros(3))
+    with pytest.raises(ValueError, match="do not belong together"):
+        value_processes(np.ones((2, 3)), np.zeros(3), np.zeros(4))

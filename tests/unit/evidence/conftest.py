@@ -15,7 +15,7 @@ BOARD = ("digits-cnn", "ort-cpu", "board", "fp32")
 CELLS = [
     {"kind": "trivial"},
     {"precision": "int8", "median_ms": 0.6},
-    {"precision": "fp16", "kind": "unstable"},
+    {"precision": "fp16", "kind": "noisy"},
     {"precision": "int8-dynamic", "kind": "wrong", "message": MARKUP},
     {"device": "board", "median_ms": 9.0, "snapshot": {"board": MARKUP, "load_average": [3.0, 2.0, 1.0]}},
     {"model": "squeezenet", "median_ms": 12.0, "accuracy": False},

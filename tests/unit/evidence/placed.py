@@ -7,10 +7,10 @@ from edgeproof.bench.made_up_cells import digest, write_cell
 from edgeproof.core.documents import digest_json, read_json, write_json, write_sealed
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, plan_folder, run_folder, source_folder
-from edgeproof.plans.checking import compare_latency, summarise_samples
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.plan_check import compare_latency, summarise_samples
 from edgeproof.plans.scenario.assembling import write_scenario
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.runs.raw_samples import write_samples
@@ -59,8 +59,8 @@ def write_check(folder, plan, measured_ms, status):
     """Write check.json and samples.csv of a plan and return the check."""
     ran = bool(plan["plans"]) and status == "ok"
     samples = [np.full(60, measured_ms * 1e6).astype("int64") + n * 1000 for n in range(3)] if ran else []
-    write_samples(f"{folder}/samples.csv", samples)
-    measured = summarise_samples(samples, [1, 1, 1]) if ran else None
+    write_samples(f"{folder}/samples.csv", [samples] if ran else [])
+    measured = summarise_samples(samples, [1, 1, 1], 1) if ran else None
     chosen = plan["plans"][0] if plan["plans"] else None
     document = {
         "schema": "edgeproof.plan-check.v2",

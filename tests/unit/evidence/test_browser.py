@@ -37,7 +37,7 @@ pytestmark = [
 @pytest.mark.parametrize("width", [390, 768, 1280])
 def test_the_page_does_not_scroll_sideways(campaign, tmp_path, width):
     page, wrapper = tmp_path / "report.html", tmp_path / "wrapper.html"
-    write_report(campaign, ["unstable"], page, tmp_path / "report.md", NOISE)
+    write_report(campaign, ["throttled"], page, tmp_path / "report.md", NOISE)
     page.write_text(page.read_text().replace("<details>", "<details open>"))
     wrapper.write_text(WRAPPER.format(page=page.as_uri(), width=width))
     command = [

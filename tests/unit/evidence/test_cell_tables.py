@@ -1,7 +1,9 @@
 """Tables as plain data: what was not had is None, never 0."""
 
 import pytest
+from edgeproof.core.formatting import SPACE
 from edgeproof.evidence.cell_tables import (
+    describe_basis,
     describe_cells,
     describe_digests,
     describe_parities,
@@ -15,7 +17,7 @@ PAGE = "results/evidence/trial/report.html"
 
 @pytest.fixture
 def cells(campaign):
-    return collect_evidence(campaign, ["unstable"]).cells
+    return collect_evidence(campaign, ["throttled"]).cells
 
 
 def row_of(groups, **wanted):
@@ -48,10 +50,24 @@ def test_a_failed_cell_has_no_numbers(cells):
     assert row["parity"]["words"] == "not run"
 
 
-def test_an_unstable_cell_names_its_tests(cells):
-    row = row_of(describe_cells(cells), status="unstable")
-    assert row["state"] == "tolerated"
-    assert row["reasons"][0].startswith("between processes: ")
+def test_a_noisy_cell_is_ok_and_says_that_it_is_noisy(cells):
+    row = describe_cells(cells)[0]["rows"][2]
+    assert (row["state"], row["basis"]) == ("ok", "within this session")
+    assert row["reasons"][0] == "noisy: the interval within the session is wider than ±5%"
+    assert row["reasons"][1].startswith("modes: starts have 2 levels: ")
+
+
+def test_several_sessions_and_random_samples_are_named_beside_the_headline(cells):
+    result = cells[0].result
+    sessions = [{**result["sessions"][0], "latency": {"median_ms": level}} for level in (1.02, 1.05, 1.01)]
+    latency, inputs = result["latency"], {**result["inputs"], "kind": "random"}
+    two = {**result, "sessions": sessions[:2], "latency": {**latency, "basis": "two sessions"}, "inputs": inputs}
+    assert describe_basis(two, "ms", 1.0).replace(SPACE, " ") == "two sessions: 1.020 and 1.050 ms, random inputs"
+    three = {**result, "sessions": sessions, "latency": {**latency, "basis": "sessions"}}
+    assert describe_basis(three, "ms", 1.0) == "over 3 sessions"
+    requested = {**result["protocol"]["requested"], "load": {"seconds": 900}}
+    loaded = {**result, "protocol": {**result["protocol"], "requested": requested}}
+    assert describe_basis(loaded, "ms", 1.0) == "within this session, sustained"
 
 
 def test_wrong_outputs_are_not_ok_although_measured(cells):
@@ -74,10 +90,19 @@ def test_percentiles_are_withheld_below_their_floor(cells):
     assert "6636" in row["entries"][-1]["reason"]
 
 
-def test_percentiles_of_an_unstable_run_have_one_reason(cells):
+def test_percentiles_say_how_many_starts_they_describe(cells):
     row = row_of(describe_percentiles(cells)["groups"], label="ort-cpu · fp16 · desk")
-    assert row["common"]
-    assert row["entries"] == []
+    assert row["common"] is None and row["entries"][0]["interval"] is None
+    assert row["starts"].replace(SPACE, " ") == "in these 5 starts; rarer than 45 % may be missing"
+
+
+def test_percentiles_of_a_run_timed_in_bursts_have_one_reason(cells):
+    percentiles = {
+        name: {**entry, "value_ms": None, "reason": "bursts"} for name, entry in cells[0].result["percentiles"].items()
+    }
+    burst = cells[0]._replace(result={**cells[0].result, "percentiles": percentiles})
+    row = describe_percentiles([burst])["groups"][0]["rows"][0]
+    assert (row["common"], row["entries"]) == ("bursts", [])
 
 
 def test_artifacts_are_shown_once_for_all_devices(cells):

@@ -47,7 +47,7 @@ def test_words_stand_in_for_the_drawing(figures):
 
 def test_states_are_carried_into_the_drawing(figures):
     rows = figures[0]["parts"][0]["rows"]
-    assert [row["state"] for row in rows].count("unstable") == 1
+    assert [row["noisy"] for row in rows].count(True) == 1
     assert [row["simulated"] for row in rows].count(True) == 1
 
 

@@ -26,7 +26,7 @@ def two_cells(here, **options):
 
 
 def test_everything_is_collected(campaign):
-    evidence = collect_evidence(campaign, ["unstable"])
+    evidence = collect_evidence(campaign, ["throttled"])
     assert [item.verdict["state"] for item in evidence.cells].count("failing") == 4
     assert [item.distribution is None for item in evidence.cells] == [False] * 6 + [True] * 3 + [False]
     verdicts = {item.report["comparison"]: item.report["verdict"] for item in evidence.comparisons}
@@ -34,7 +34,7 @@ def test_everything_is_collected(campaign):
         "faster": "faster",
         "same": "equivalent",
         "undecided": "undecided",
-        "shaky": "equivalent",  # an unstable headline does not count against pairs
+        "shaky": "equivalent",  # a noisy headline does not count against pairs
         "refused": "not-comparable",
         "two-boards": "undecided",
     }
@@ -59,7 +59,7 @@ def test_changed_raw_pairs_are_refused(here):
 
 def test_a_comparison_of_other_results_is_refused(here):
     snapshot = two_cells(here)
-    edit(here / RUN / "result.json", lambda result: result.update(seal({**result, "started_at_unix_s": 5.0})))
+    edit(here / RUN / "result.json", lambda result: result.update(seal({**result, "artifact_bytes": 5})))
     with pytest.raises(UserError, match=r"left\.result_sha256"):
         collect_evidence(snapshot)
 

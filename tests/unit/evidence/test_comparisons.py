@@ -11,7 +11,7 @@ PAGE = "results/evidence/trial/report.html"
 
 @pytest.fixture
 def comparisons(campaign):
-    return {item.report["comparison"]: item for item in collect_evidence(campaign, ["unstable"]).comparisons}
+    return {item.report["comparison"]: item for item in collect_evidence(campaign, ["throttled"]).comparisons}
 
 
 @pytest.fixture

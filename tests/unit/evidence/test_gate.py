@@ -9,8 +9,9 @@ from edgeproof.core.errors import UserError
 from edgeproof.evidence import gate
 from edgeproof.evidence.gate import check_gate, judge_cell, name_state
 
-OK = {"status": "ok", "reason": None, "elsewhere": False, "machine": None}
-FOREIGN = OK | {"elsewhere": True, "machine": {"id": "0" * 16, "board": "A board", "cpu": None}}
+OK = {"status": "ok", "reason": None, "elsewhere": False, "sessions": []}
+MACHINE = {"id": "0" * 16, "board": "A board", "cpu": None}
+FOREIGN = OK | {"elsewhere": True, "sessions": [{"elsewhere": True, "machine": MACHINE}]}
 PASSED = {"status": "passed", "provenance": "measured", "reason": None}
 
 
@@ -26,19 +27,19 @@ def parity(status, kind="threshold_missed", provenance="measured"):
     ("found", "agreement", "tolerate", "state"),
     [
         (OK, PASSED, (), "ok"),
-        (result("unstable"), PASSED, (), "failing"),
-        (result("unstable"), PASSED, ("unstable",), "tolerated"),
-        (result("failed"), PASSED, ("unstable", "unsupported"), "failing"),
-        (OK, parity("failed"), ("unstable",), "failing"),
+        (result("throttled"), PASSED, (), "failing"),
+        (result("throttled"), PASSED, ("throttled",), "tolerated"),
+        (result("failed"), PASSED, ("throttled", "unsupported"), "failing"),
+        (OK, parity("failed"), ("throttled",), "failing"),
         (OK, parity("not_run", "metrics_unknown"), (), "failing"),
         (OK, parity("not_run", "metrics_unknown", "simulated"), (), "ok"),
         (result("unsupported"), parity("failed", "provider_unavailable"), ("unsupported",), "tolerated"),
         (result("unsupported"), parity("failed", "provider_unavailable"), (), "failing"),
         (result("unsupported"), parity("failed", "threshold_missed"), ("unsupported",), "failing"),
         (FOREIGN, PASSED, (), "failing"),
-        (FOREIGN, PASSED, ("unstable",), "failing"),
+        (FOREIGN, PASSED, ("throttled",), "failing"),
         (FOREIGN, PASSED, ("elsewhere",), "tolerated"),
-        (FOREIGN | {"status": "unstable", "reason": {"kind": "unstable", "message": "why"}}, PASSED, (), "failing"),
+        (FOREIGN | {"status": "throttled", "reason": {"kind": "throttled", "message": "why"}}, PASSED, (), "failing"),
     ],
 )
 def test_state_of_a_cell(found, agreement, tolerate, state):
@@ -61,22 +62,24 @@ def test_a_result_from_elsewhere_says_of_which_machine():
     verdict = judge_cell(FOREIGN, PASSED, ["elsewhere"])
     assert verdict["reasons"] == ["measured elsewhere, on another machine than this one: A board"]
     assert name_state(FOREIGN, verdict) == "elsewhere"
-    unknown = judge_cell(FOREIGN | {"machine": None}, PASSED)
+    unknown = judge_cell(FOREIGN | {"sessions": [{"elsewhere": True, "machine": dict.fromkeys(MACHINE)}]}, PASSED)
     assert unknown["reasons"][0].endswith("which one is not recorded")
 
 
 def test_a_campaign_from_elsewhere_passes_only_where_that_is_tolerated(here):
     snapshot = make_campaign(here, [{}])
     path = here / "results/runs/digits-cnn/ort-cpu/desk/fp32/result.json"
-    path.write_text(json.dumps(seal(json.loads(path.read_text()) | {"elsewhere": True})))
-    passed, text = check_gate(snapshot, ["unstable"], "gate.json")
+    result = json.loads(path.read_text())
+    result["sessions"][0]["elsewhere"] = result["elsewhere"] = True
+    path.write_text(json.dumps(seal(result)))
+    passed, text = check_gate(snapshot, ["throttled"], "gate.json")
     assert not passed and text.endswith("add elsewhere to gate.tolerate of the campaign.")
     passed, text = check_gate(snapshot, ["elsewhere"], "gate.json")
     assert passed and "Tolerated:" in text and "gate.tolerate" not in text
 
 
 def test_verdicts_come_first(campaign, tmp_path):
-    text = check_gate(campaign, ["unstable"], tmp_path / "gate.json")[1]
+    text = check_gate(campaign, ["throttled"], tmp_path / "gate.json")[1]
     assert text.startswith("faster: int8 is 1.67 times as fast as fp32 (1.65–1.68), 20 s, 10 pairs.\nsame: ")
     lines = text.split("\n\n")[0].splitlines()
     assert [line.split(":")[0] for line in lines if not line.startswith(" ")] == campaign["comparisons"]
@@ -85,7 +88,7 @@ def test_verdicts_come_first(campaign, tmp_path):
 
 def test_many_verdicts_are_cut(campaign, tmp_path):
     many = {**campaign, "comparisons": ["faster"] * 11}
-    assert "\n… and 3 more comparisons\n" in check_gate(many, ["unstable"], tmp_path / "gate.json")[1]
+    assert "\n… and 3 more comparisons\n" in check_gate(many, ["throttled"], tmp_path / "gate.json")[1]
 
 
 def test_passing_writes_a_document(here):
@@ -100,16 +103,16 @@ def test_passing_writes_a_document(here):
 
 def test_failing_writes_nothing_and_names_the_cells(here):
     snapshot = make_campaign(
-        here, [{}, {"precision": "int8", "kind": "unstable"}, {"precision": "fp16", "kind": "wrong"}]
+        here, [{}, {"precision": "int8", "kind": "throttled"}, {"precision": "fp16", "kind": "wrong"}]
     )
     passed, text = check_gate(snapshot, [], "gate.json")
     assert not passed
     assert not (here / "gate.json").exists()
     lines = text.splitlines()
     assert lines[0] == "GATE NOT PASSED: 2 of 3 cells of campaign trial are not ok."
-    assert any(line.startswith("  digits-cnn/ort-cpu/desk/int8 ") and "unstable: " in line for line in lines)
+    assert any(line.startswith("  digits-cnn/ort-cpu/desk/int8 ") and "throttled: " in line for line in lines)
     assert any("parity failed: made up" in line for line in lines)
-    assert "add unstable to gate.tolerate" in lines[-1]
+    assert "add throttled to gate.tolerate" in lines[-1]
     assert max(map(len, lines)) <= 120
 
 
@@ -128,8 +131,8 @@ def test_nothing_is_said_to_have_passed_when_a_comparison_or_a_plan_fails(here, 
 
 
 def test_tolerated_cells_pass_and_are_named(here):
-    snapshot = make_campaign(here, [{"kind": "unstable"}, {"precision": "int8", "kind": "unsupported"}])
-    passed, text = check_gate(snapshot, ["unstable", "unsupported"], "gate.json")
+    snapshot = make_campaign(here, [{"kind": "throttled"}, {"precision": "int8", "kind": "unsupported"}])
+    passed, text = check_gate(snapshot, ["throttled", "unsupported"], "gate.json")
     assert passed
     assert "Tolerated:" in text
     assert [cell["state"] for cell in json.loads((here / "gate.json").read_text())["cells"]] == ["tolerated"] * 2

@@ -10,7 +10,7 @@ def test_everything_left_open_is_said(campaign):
     assert next(iter(limits)) == "Simulated"
     assert limits["Simulated"].startswith("1 of 10 cells is simulated, not measured: digits-cnn · fake · fp32 · desk.")
     assert limits["No number"].startswith("3 of 10 cells are without a latency: ")
-    assert limits["Unstable"].startswith("1 of 10 cells is unstable: ")
+    assert limits["Noisy"].startswith("1 of 10 cells is noisy: ")
     assert "does not compute" in limits["Outputs differ"] or "do not compute" in limits["Outputs differ"]
     assert "for refused;" in limits["No difference"]
     assert limits["Starts"].startswith("A difference holds for starts like those seen")
@@ -21,7 +21,13 @@ def test_everything_left_open_is_said(campaign):
 
 def test_a_clean_campaign_still_has_its_limits(here):
     titles = [limit["title"] for limit in list_limits(collect_evidence(make_campaign(here, [{}])))]
-    assert titles == ["Rows are not differences", "Percentiles withheld", "Energy", "One request at a time"]
+    assert titles == [
+        "One session",
+        "Rows are not differences",
+        "Percentiles withheld",
+        "Energy",
+        "One request at a time",
+    ]
 
 
 def test_what_was_measured_elsewhere_is_named(here):

@@ -13,18 +13,18 @@ from .conftest import NOISE
     [
         ([{}], [], "ok", "The one wanted cell is ok."),
         ([{}, {"precision": "int8"}], [], "ok", "All 2 wanted cells are ok."),
-        ([{}, {"precision": "int8", "kind": "unstable"}], [], "failing", "Of 2 wanted cells: 1 not ok."),
+        ([{}, {"precision": "int8", "kind": "throttled"}], [], "failing", "Of 2 wanted cells: 1 not ok."),
         (
-            [{}, {"precision": "int8", "kind": "unstable"}],
-            ["unstable"],
+            [{}, {"precision": "int8", "kind": "throttled"}],
+            ["throttled"],
             "tolerated",
-            "Of 2 wanted cells: 1 unstable, tolerated.",
+            "Of 2 wanted cells: 1 throttled, tolerated.",
         ),
         (
-            [{"kind": "wrong"}, {"precision": "int8", "kind": "unstable"}],
-            ["unstable"],
+            [{"kind": "wrong"}, {"precision": "int8", "kind": "throttled"}],
+            ["throttled"],
             "failing",
-            "Of 2 wanted cells: 1 not ok; 1 unstable, tolerated.",
+            "Of 2 wanted cells: 1 not ok; 1 throttled, tolerated.",
         ),
     ],
 )

@@ -40,13 +40,13 @@ def test_a_good_campaign_passes(here, capsys):
 
 
 def test_a_red_campaign_leaves_its_report_and_exits_with_1(here, capsys):
-    snapshot = make_campaign(here, [{"kind": "unstable"}])
+    snapshot = make_campaign(here, [{"kind": "throttled"}])
     assert write_report(write_wanted(here, snapshot)) == 0
     assert check_gate(write_wanted(here, snapshot)) == 1
     assert "Gate not passed" in (here / "out/report.html").read_text()
     assert not (here / "out/gate.json").exists()
     assert "GATE NOT PASSED" in capsys.readouterr().err
-    assert check_gate(write_wanted(here, snapshot, ["unstable"])) == 0
+    assert check_gate(write_wanted(here, snapshot, ["throttled"])) == 0
 
 
 @pytest.mark.parametrize("script", [write_report, check_gate])

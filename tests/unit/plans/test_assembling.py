@@ -34,7 +34,7 @@ def describe(monkeypatch):
         for number, (result, parity) in enumerate(pairs):
             found[f"r{number}"], found[f"p{number}"] = result, parity
         monkeypatch.setattr(assembling, "read_result", found.get)
-        monkeypatch.setattr(assembling, "read_parity", found.get)
+        monkeypatch.setattr(assembling, "read_parity_record", found.get)
         monkeypatch.setattr(assembling, "sha256_file", lambda path: DIGEST)
         cells = [
             {"stage": 0, "executor": f"e{n}", "precision": "fp32", "result": f"r{n}", "parity": f"p{n}"}
@@ -74,9 +74,9 @@ def test_what_failed_or_computes_something_else_is_left_out_with_its_reason(desc
         describe((failed, PASSED))
 
 
-def test_an_unstable_run_is_used_and_says_so(describe):
-    stage = describe(({**RESULT, "status": "unstable"}, PASSED))
-    assert stage["profiles"]["e0"][0]["latency_ms"]["note"] == "the run was unstable"
+def test_a_throttled_run_is_used_and_says_so(describe):
+    stage = describe(({**RESULT, "status": "throttled"}, PASSED))
+    assert stage["profiles"]["e0"][0]["latency_ms"]["note"] == "the run was throttled"
 
 
 def test_declared_links_take_the_place_of_measured_ones(tmp_path):

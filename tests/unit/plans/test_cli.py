@@ -14,12 +14,12 @@ from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.plans import cli
-from edgeproof.plans.cli import build_parser, main
+from edgeproof.plans.cli import build_plans_parser, main
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
-from edgeproof.plans.outcome.plan_tables import render_csv, render_text
+from edgeproof.plans.outcome.plan_tables import render_plan_table, render_plan_text
 from edgeproof.plans.outcome.planning import Request, plan_scenario
-from edgeproof.plans.plan_verbs import RENDERERS, judge_verdict
+from edgeproof.plans.plan_verbs import RENDERERS, conclude_verify
 from edgeproof.plans.scenario.goals import BLENDS, METRICS, SEQUENCES
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.verifier.verification import ENUMERATED, Verdict
@@ -87,7 +87,7 @@ def test_a_ranking_that_was_not_tried_is_not_proved(sample, tmp_path, capsys):
     ],
 )
 def test_a_verdict_has_three_outcomes(verdict, outcome):
-    assert judge_verdict(verdict) == outcome
+    assert conclude_verify(verdict) == outcome
 
 
 def test_effort_that_ends_first_is_not_proved(planner_data, tmp_path, capsys, monkeypatch):
@@ -264,10 +264,10 @@ def test_unknown_energy_is_shown_as_unknown(two_stages):
             profile["energy_mj"] = None
     document = build_plan_document(plan_scenario(parse_scenario(two_stages), Request(goal="min-latency")))
     assert document["plans"][0]["total_energy_mj"] is None
-    assert "unknown mJ" in render_text(document) and "unknown" in render_page(document)
+    assert "unknown mJ" in render_plan_text(document) and "unknown" in render_page(document)
     assert document["pareto"]["with_caps"]["axes"] == ["latency_ms"]
     assert re.search(r"energy is unknown: stages\[0\]", " ".join(document["notes"]))
-    assert render_csv(document).count("\n") == 1 + 2 * len(document["plans"])
+    assert render_plan_table(document).count("\n") == 1 + 2 * len(document["plans"])
 
 
 def test_accuracy_is_an_axis_where_it_varies(two_stages):
@@ -307,7 +307,7 @@ def test_fewer_draws_than_none_are_refused(sample, capsys):
 
 def test_defaults_are_those_of_a_request():
     """They stand twice, because `--help` must not import the solver."""
-    options = build_parser().parse_args(["solve", "scenario.json"])
+    options = build_plans_parser().parse_args(["solve", "scenario.json"])
     request = Request()
     assert (options.goal, options.top_k, options.draws, options.seed) == (
         request.goal,
@@ -316,4 +316,4 @@ def test_defaults_are_those_of_a_request():
         request.seed,
     )
     assert (options.max_labels, options.effort) == (request.effort.labels, request.effort.seconds)
-    assert build_parser().parse_args(["verify", "plan.json"]).limit == ENUMERATED
+    assert build_plans_parser().parse_args(["verify", "plan.json"]).limit == ENUMERATED

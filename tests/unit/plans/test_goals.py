@@ -12,7 +12,7 @@ from edgeproof.plans.scenario.goals import (
     blend_level,
     compile_goal,
     needs_pipelining,
-    pick_metric,
+    pick_goal_metric,
 )
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.scenario.model import Limits
@@ -50,7 +50,7 @@ def test_plans_are_ranked_by_levels_then_ties_then_path(problem):
 
 
 def test_memory_is_a_metric_per_device():
-    assert pick_metric(TOTALS, ("memory", 1)) == 9
+    assert pick_goal_metric(TOTALS, ("memory", 1)) == 9
     assert Level("memory", {("memory", 0): Fraction(2)}).value(TOTALS) == 10
 
 

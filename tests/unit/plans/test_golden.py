@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from edgeproof.plans.outcome.certificate import explain_infeasibility
+from edgeproof.plans.outcome.infeasibility import explain_infeasibility
 from edgeproof.plans.outcome.pareto import trace_front
 from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.goals import compile_goal

@@ -1,5 +1,5 @@
 import pytest
-from edgeproof.plans.hand_overs import fit_line, fit_links, summarise_parts
+from edgeproof.plans.hand_overs import fit_line, fit_links, summarise_hand_over
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,4 +41,4 @@ def test_links_keep_one_number_per_process():
 
 
 def test_one_process_has_no_interval():
-    assert summarise_parts([1.0])["interval"] is None
+    assert summarise_hand_over([1.0])["interval"] is None

@@ -10,10 +10,10 @@ from edgeproof.bench.scenario_families import draw_chain, draw_graph
 from edgeproof.plans.scenario.costs import Problem
 from edgeproof.plans.scenario.goals import compile_goal
 from edgeproof.plans.scenario.loading import parse_scenario
-from edgeproof.plans.solver.cutting_planes import ascend
+from edgeproof.plans.solver.cutting_planes import ascend_by_cuts
 from edgeproof.plans.solver.device_blocks import list_blocks
-from edgeproof.plans.solver.elimination import Elimination, price_copies
-from edgeproof.plans.solver.lagrangian_search import costs_add_up, count_crossings, search_lagrangian
+from edgeproof.plans.solver.elimination import Elimination, add_up_copies, costs_add_up
+from edgeproof.plans.solver.lagrangian_search import count_forced_crossings, search_lagrangian
 from edgeproof.plans.solver.local_search import LocalSearch
 from edgeproof.plans.solver.search import Effort, find_plans
 from hypothesis import given, settings
@@ -72,7 +72,7 @@ def test_the_bound_never_exceeds_the_optimum_and_the_plan_keeps_every_limit(star
         least = min((value for value, _ in feasible), default=math.inf)
         assert found.bound <= least + 1e-9, seed
         fewest = min((switches for _, switches in feasible), default=math.inf)
-        assert count_crossings(problem, problem.caps) <= fewest, seed
+        assert count_forced_crossings(problem, problem.caps) <= fewest, seed
         totals = [problem.evaluate(placement) for placement in found.placements]
         assert [t for t in totals if not problem.caps.allow(t)] == [], seed
         assert [t for t in totals if float(level.value(t) * level.scale) < least - 1e-9] == [], seed
@@ -109,7 +109,7 @@ def test_memory_nearly_full_leaves_a_small_gap():
     totals = problem.evaluate(found.placements[0])
     value = float(goal.levels[0].value(totals))
     assert problem.caps.allow(totals) and 0 <= value - found.bound <= 0.1 * value
-    assert count_crossings(problem, problem.caps) == 2  # no two devices hold all stages
+    assert count_forced_crossings(problem, problem.caps) == 2  # no two devices hold all stages
 
 
 def test_what_a_wide_graph_would_cost_is_known_before_it_is_paid():
@@ -140,7 +140,7 @@ def test_a_crossing_without_a_link_is_infinitely_dear():
     document["links"] = []
     problem = Problem(parse_scenario(document))
     costs = [np.array(row, float) for row in problem.latency]
-    value, placement = Elimination(problem).minimize(costs, *price_copies(problem, {"latency": 1.0}))
+    value, placement = Elimination(problem).minimize(costs, *add_up_copies(problem, {"latency": 1.0}))
     assert len(set(problem.devices_of(placement))) == 1 and value == problem.evaluate(placement).latency
 
 
@@ -157,7 +157,7 @@ def test_cutting_planes_find_the_top_of_planes(seed, prices):
         lowest = values.argmin()
         return 5.0 + float(values[lowest]), slopes[lowest]
 
-    point, value = ascend(dual, np.zeros(prices), 1.0, 400)
+    point, value = ascend_by_cuts(dual, np.zeros(prices), 1.0, 400)
     assert value == pytest.approx(5.0, abs=1e-5) and (point >= 0).all()
 
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 from edgeproof.plans.scenario.loading import parse_scenario
-from edgeproof.plans.verifier.ledger import Ledger, relax_schedule
+from edgeproof.plans.verifier.ledger import Ledger, account_least_makespan
 
 NO_LIMITS = {"latency": None, "energy": None, "accuracy": None, "period": None}
 
@@ -121,6 +121,6 @@ def test_a_blend_divides_by_the_least_of_every_stage(two_stages):
 def test_a_makespan_is_at_least_the_longest_path_and_the_busiest_device(fork):
     ledger = make_ledger(fork)
     apart, together = ledger.account((0, 0, 1)), ledger.account((0, 0, 0))
-    assert relax_schedule(ledger, (0, 0, 1), apart) == 10  # first and second on cpu
-    assert relax_schedule(ledger, (0, 0, 0), together) == 16  # all on cpu
-    assert relax_schedule(ledger, (0, 1, 1), ledger.account((0, 1, 1))) == Fraction(17, 2)  # path over the link
+    assert account_least_makespan(ledger, (0, 0, 1), apart) == 10  # first and second on cpu
+    assert account_least_makespan(ledger, (0, 0, 0), together) == 16  # all on cpu
+    assert account_least_makespan(ledger, (0, 1, 1), ledger.account((0, 1, 1))) == Fraction(17, 2)  # path over the link

@@ -18,7 +18,7 @@ def document(monkeypatch):
         return {key: {**number, "result": path} for key, number in NUMBERS.items()}
 
     monkeypatch.setattr(origins, "read_result", lambda path: {})
-    monkeypatch.setattr(origins, "describe_numbers", describe)
+    monkeypatch.setattr(origins, "assemble_numbers", describe)
     monkeypatch.setattr(origins, "list_links", lambda wanted, path: [{"source": "e", "target": "host", **LINK}])
     monkeypatch.setattr(origins, "sha256_file", lambda path: "c" * 64)
     variant = {key: {**number, "result": "r.json"} for key, number in NUMBERS.items()}

@@ -8,7 +8,7 @@ from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.verifier.ledger import Ledger
 from edgeproof.plans.verifier.placement_space import Survey
-from edgeproof.plans.verifier.verdict import Verdict, is_close
+from edgeproof.plans.verifier.verdict import Verdict, counts_as_equal
 
 NO_LIMITS = {"latency": None, "energy": None, "accuracy": None, "period": None}
 
@@ -113,4 +113,4 @@ def test_a_verdict_counts_checks_and_keeps_what_failed():
 
 @pytest.mark.parametrize(("a", "b", "close"), [(1e6, 1e6 + 0.01, True), (1e6, 1e6 + 0.03, False), (0, 1e-8, True)])
 def test_numbers_are_close_relative_to_their_size(a, b, close):
-    assert is_close(a, b) is close
+    assert counts_as_equal(a, b) is close

@@ -4,15 +4,9 @@ import csv
 import io
 
 import pytest
+from edgeproof.plans.outcome.explanation import explain_empty_document, explain_proof, explain_robustness
 from edgeproof.plans.outcome.plan_document import build_plan_document
-from edgeproof.plans.outcome.plan_tables import (
-    describe_failure,
-    describe_proof,
-    describe_robustness,
-    render_csv,
-    render_pareto_csv,
-    render_text,
-)
+from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.loading import parse_scenario
 
@@ -26,7 +20,7 @@ def read_rows(text):
 
 
 def test_a_row_per_rank_and_stage(two_stages):
-    rows = read_rows(render_csv(make_document(two_stages)))
+    rows = read_rows(render_plan_table(make_document(two_stages)))
     assert [(row["rank"], row["stage_name"]) for row in rows[:3]] == [("1", "first"), ("1", "second"), ("2", "first")]
     assert rows[0]["total_latency_ms"] == "8.5000" and rows[1]["stage_transfer_latency_ms"] == "1.5000"
     assert {row["status"] for row in rows} == {"optimal"}
@@ -34,15 +28,15 @@ def test_a_row_per_rank_and_stage(two_stages):
 
 def test_fronts_as_rows(two_stages):
     document = make_document(two_stages)
-    rows = read_rows(render_pareto_csv(document))
+    rows = read_rows(render_pareto_table(document))
     assert {row["front"] for row in rows} == {"with_caps", "without_caps"}
     assert rows[0]["latency_ms"] == "8.500000" and rows[0]["path"] == "cpu npu" and rows[0]["complete"] == "true"
-    assert read_rows(render_pareto_csv({**document, "pareto": None})) == []
+    assert read_rows(render_pareto_table({**document, "pareto": None})) == []
 
 
 def test_text_names_limits_stages_and_alternatives(two_stages):
     two_stages["constraints"] = {"max_total_latency_ms": 9}
-    text = render_text(make_document(two_stages, top_k=2))
+    text = render_plan_text(make_document(two_stages, top_k=2))
     assert "Pipeline pair, goal min-latency: optimal, proved" in text
     assert "Limit max_total_latency_ms 9, slack 0.5000" in text
     assert "  npu: 310 / 500 MB" in text
@@ -51,7 +45,7 @@ def test_text_names_limits_stages_and_alternatives(two_stages):
 
 def test_text_without_a_plan_lists_relaxations(two_stages):
     two_stages["constraints"] = {"max_total_latency_ms": 8, "max_total_energy_mj": 7}
-    text = render_text(make_document(two_stages))
+    text = render_plan_text(make_document(two_stages))
     assert text.startswith("no feasible plan for pair: ")
     assert "  max_total_latency_ms 8: would need 8.5" in text
     assert "  both caps together: × 1.062500" in text
@@ -68,14 +62,14 @@ def test_text_without_a_plan_lists_relaxations(two_stages):
 def test_why_there_is_no_plan(status, conflict, words):
     certificate = {"conflict": conflict, "conflict_minimal": True}
     document = {"status": status, "pipeline_name": "p", "infeasibility": certificate}
-    assert words in describe_failure(document)
+    assert words in explain_empty_document(document)
 
 
 def test_what_is_proved():
     certificate = {"engine": "labels", "nodes": 7, "gap": 0.25, "bound": 1.5}
-    assert describe_proof({"status": "optimal", "certificate": certificate}) == "optimal, proved (labels, 7 nodes)"
+    assert explain_proof({"status": "optimal", "certificate": certificate}) == "optimal, proved (labels, 7 nodes)"
     words = "feasible, at most 0.25 above the optimum (bound 1.500000)"
-    assert describe_proof({"status": "gap", "certificate": certificate}) == words
+    assert explain_proof({"status": "gap", "certificate": certificate}) == words
 
 
 def test_how_robust_a_plan_is():
@@ -88,9 +82,9 @@ def test_how_robust_a_plan_is():
         "runner_up": {"path": ["cpu", "npu"], "probability_best": 0.25},
         "repeat_next": {"result": "r.json", "numbers": ["a on cpu: latency_ms"], "expected_regret_after": 0.1},
     }
-    lines = describe_robustness(found)
+    lines = explain_robustness(found)
     assert lines[0].startswith("Best in 75% and feasible in 100% of 200 resamplings; expected regret 0.500000")
     assert "1.0000 to 3.0000 ms" in lines[1] and "Runner-up: cpu npu, best in 25%." in lines[2]
     assert lines[3].startswith("Measure r.json again first (a on cpu: latency_ms)") and "0.100000" in lines[3]
     short = {**found, "runner_up": None, "repeat_next": None, "plan": {**plan, "expected_regret": None}}
-    assert len(describe_robustness(short)) == 2 and "regret" not in describe_robustness(short)[0]
+    assert len(explain_robustness(short)) == 2 and "regret" not in explain_robustness(short)[0]

@@ -2,7 +2,7 @@
 
 import pytest
 from edgeproof.core.errors import UserError
-from edgeproof.plans.outcome.planning import Request, plan_scenario, tighten_limits
+from edgeproof.plans.outcome.planning import Request, add_requested_limits, plan_scenario
 from edgeproof.plans.scenario.loading import parse_scenario
 
 
@@ -42,11 +42,11 @@ def test_limits_are_added_and_never_loosened(two_stages):
     two_stages["constraints"] = {"max_total_latency_ms": 9}
     scenario = parse_scenario(two_stages)
     assert (
-        tighten_limits(scenario, latency_ms=20.0, energy_mj=7.0).limits
-        == tighten_limits(scenario, latency_ms=None, energy_mj=7.0).limits
+        add_requested_limits(scenario, latency_ms=20.0, energy_mj=7.0).limits
+        == add_requested_limits(scenario, latency_ms=None, energy_mj=7.0).limits
     )
-    assert tighten_limits(scenario, latency_ms=8.0).limits.latency_ms == 8.0
-    assert tighten_limits(scenario, energy_mj=7.0).limits.energy_mj == 7.0
+    assert add_requested_limits(scenario, latency_ms=8.0).limits.latency_ms == 8.0
+    assert add_requested_limits(scenario, energy_mj=7.0).limits.energy_mj == 7.0
 
 
 def test_a_goal_that_lacks_its_numbers_is_a_mistake(two_stages):

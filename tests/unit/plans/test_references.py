@@ -3,7 +3,7 @@
 import pytest
 from edgeproof.core.errors import UserError
 from edgeproof.plans.scenario.model import Device, Link
-from edgeproof.plans.scenario.references import check_links, find_name, index_names
+from edgeproof.plans.scenario.references import check_link_ends, find_name, index_names
 
 DEVICES = [Device(name, name, 100) for name in ("cpu", "gpu", "npu")]
 
@@ -34,9 +34,9 @@ def test_an_unknown_name_lists_the_known_ones():
 )
 def test_links_that_contradict_each_other_are_refused(links, words):
     with pytest.raises(UserError, match=words):
-        check_links(links, DEVICES, "s.json")
+        check_link_ends(links, DEVICES, "s.json")
 
 
 def test_two_one_way_links_are_two_channels():
     one_way = [Link(0, 1, 1.0, bidirectional=False), Link(1, 0, 2.0, bidirectional=False), Link(1, 2, 1.0)]
-    assert check_links(one_way, DEVICES, "s.json") is None
+    assert check_link_ends(one_way, DEVICES, "s.json") is None

@@ -9,7 +9,7 @@ from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.costs import UNIT
 from edgeproof.plans.scenario.loading import parse_scenario
-from edgeproof.plans.scenario.timeline import replay_schedule, trace_schedule
+from edgeproof.plans.scenario.timeline import retime_schedule, trace_schedule
 from edgeproof.plans.verifier.verification import verify_plan
 
 
@@ -156,7 +156,7 @@ def test_serial_and_scheduled_agree_on_a_chain(solver):
 
 def test_replaying_a_schedule_under_its_own_costs_changes_nothing(solver):
     problem, _, answer = solver(parse_scenario(draw_scheduled(1)), "min-latency", 1)
-    again = replay_schedule(problem, answer.placements[0], answer.schedules[0])
+    again = retime_schedule(problem, answer.placements[0], answer.schedules[0])
     end = trace_schedule(problem, answer.placements[0], answer.schedules[0]).end
     assert trace_schedule(problem, answer.placements[0], again).end <= end
 

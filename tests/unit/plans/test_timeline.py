@@ -3,7 +3,7 @@
 import pytest
 from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.loading import parse_scenario
-from edgeproof.plans.scenario.timeline import replay_schedule, trace_plan, trace_schedule
+from edgeproof.plans.scenario.timeline import retime_schedule, trace_plan, trace_schedule
 
 
 @pytest.fixture
@@ -56,12 +56,12 @@ def test_memory_of_overlapping_inputs_ignores_time(fork):
 def test_a_schedule_keeps_its_order_under_other_costs(fork):
     fork["stages"][0]["profiles"]["cpu"]["latency_ms"] = 1
     slower = {**fork, "links": [{**fork["links"][0], "setup_ms": 4.5}]}
-    starts, copies = replay_schedule(Problem(parse_scenario(slower)), PLACEMENT, SCHEDULE)
+    starts, copies = retime_schedule(Problem(parse_scenario(slower)), PLACEMENT, SCHEDULE)
     assert [start / UNIT for start in starts] == [0, 1, 6.5]
     assert copies == {(0, 0, 1): 1 * UNIT}
 
 
 def test_stages_on_one_device_keep_their_order(fork):
     schedule = ((0, 10 * UNIT, 4 * UNIT), {})  # third before second, all on cpu
-    starts, _ = replay_schedule(Problem(parse_scenario(fork)), (0, 0, 0), schedule)
+    starts, _ = retime_schedule(Problem(parse_scenario(fork)), (0, 0, 0), schedule)
     assert [start / UNIT for start in starts] == [0, 10, 4]

@@ -5,10 +5,10 @@ import json
 import pytest
 from edgeproof.core.cli import run
 from edgeproof.plans.cli import main
-from edgeproof.plans.outcome import certificate
-from edgeproof.plans.outcome.certificate import explain_infeasibility, is_satisfiable, scale_both_caps
+from edgeproof.plans.outcome import infeasibility
+from edgeproof.plans.outcome.infeasibility import explain_infeasibility, is_feasible, relax_both_caps
 from edgeproof.plans.outcome.plan_document import build_plan_document
-from edgeproof.plans.outcome.plan_tables import render_text
+from edgeproof.plans.outcome.plan_tables import render_plan_text
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.costs import Problem
 from edgeproof.plans.scenario.loading import load_scenario, parse_scenario
@@ -41,7 +41,7 @@ def out_of_effort(monkeypatch):
                 **{**vars(answer), "status": "unknown", "placements": (), "schedules": (), "objective": None}
             )
 
-        monkeypatch.setattr(certificate, "find_by_levels", search)
+        monkeypatch.setattr(infeasibility, "find_by_levels", search)
 
     return spend
 
@@ -72,17 +72,17 @@ def test_the_verifier_refutes_no_unfinished_certificate(conflict):
 
 def test_unknown_is_neither_yes_nor_no(conflict, out_of_effort):
     problem = Problem(conflict)
-    assert is_satisfiable(problem, problem.caps, Effort()) is False
+    assert is_feasible(problem, problem.caps, Effort()) is False
     out_of_effort()
-    assert is_satisfiable(problem, problem.caps, Effort()) is None
+    assert is_feasible(problem, problem.caps, Effort()) is None
 
 
 @pytest.mark.parametrize(("finished", "reason"), [(0, UNFINISHED), (1, ENOUGH), (99, None)])
 def test_the_factor_on_both_caps_says_what_is_not_proved(planner_data, out_of_effort, finished, reason):
     problem = Problem(load_scenario(planner_data / "random_06.json"))
-    least, _ = scale_both_caps(problem)
+    least, _ = relax_both_caps(problem)
     out_of_effort(finished)
-    factor, said = scale_both_caps(problem)
+    factor, said = relax_both_caps(problem)
     assert said == reason
     assert factor is None if finished == 0 else factor >= least
 
@@ -91,8 +91,8 @@ def test_two_caps_that_cannot_help_say_so(planner_data):
     document = json.loads((planner_data / "random_06.json").read_text())
     for device in document["devices"]:
         device["memory_mb"] = 1
-    certificate = explain_infeasibility(Problem(parse_scenario(document)))
-    assert (certificate.both_caps_factor, certificate.both_caps_reason) == (None, "these two limits cannot help")
+    infeasibility = explain_infeasibility(Problem(parse_scenario(document)))
+    assert (infeasibility.both_caps_factor, infeasibility.both_caps_reason) == (None, "these two limits cannot help")
 
 
 @pytest.mark.parametrize(("finished", "reason"), [(0, UNFINISHED), (1, ENOUGH), (99, None)])
@@ -102,7 +102,7 @@ def test_a_deadline_says_what_is_not_proved(two_stages, out_of_effort, finished,
     two_stages["stages"][1]["deadline_ms"] = 1
     problem = Problem(parse_scenario(two_stages))
     out_of_effort(finished)
-    needed, said = certificate._least_deadline(problem, 1, Effort())
+    needed, said = infeasibility._least_deadline(problem, 1, Effort())
     assert said == reason
     # The fastest placement runs both on the npu, which has no room for both: cpu 4, crossing 1.5, npu 3.
     assert needed is None if finished == 0 else needed == pytest.approx(8.5, abs=1e-6)
@@ -112,5 +112,5 @@ def test_the_text_names_both_the_need_and_the_doubt(planner_data, out_of_effort)
     out_of_effort(1)
     scenario = load_scenario(planner_data / "random_06.json")
     outcome = plan_scenario(scenario, Request(front=False, draws=0))
-    text = render_text(build_plan_document(outcome))
+    text = render_plan_text(build_plan_document(outcome))
     assert UNFINISHED in text

@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
-from edgeproof.runs.pair_records import read_pair
+from edgeproof.runs.pair_records import read_pair, read_pairs
 
 BLOCKS, SAMPLES = 40, 4
 
@@ -80,3 +81,22 @@ def test_a_pair_of_whole_processes_has_the_ratio_of_its_levels(tmp_path):
     pair = read_pair(folder)
     assert math.exp(pair.log_ratio) == pytest.approx(0.8, rel=1e-9)
     assert (pair.mode, pair.left.value_ns, pair.alone) == ("processes", pytest.approx(1e6), {})
+
+
+def test_pairs_read_together_are_those_read_one_by_one(tmp_path):
+    """Of two shapes, with and without stretches alone: each value is its own, and the order is kept."""
+    random = np.random.default_rng(4)
+    kinds = [((1.0,), ()), ((1.0, 3.0, 2.0), [("left", 20, 0.9)]), ((1.0,), [("right", 0, 1.1)]), ((1.0, 3.0, 2.0), ())]
+    folders = [tmp_path / str(number) for number in range(8)]
+    for number, folder in enumerate(folders):
+        factors, alone = kinds[number % 4]
+        write_blocks(folder, random.uniform(0.5, 2.0), factors, alone, calls=1 + number % 3)
+    alone_each = [read_pair(folder) for folder in folders]
+    assert read_pairs(folders, [pair.sha256 for pair in alone_each]) == alone_each
+    assert [pair.folder for pair in alone_each] == list(map(str, folders))
+    assert len({pair.log_ratio for pair in alone_each}) == 8
+    with pytest.raises(UserError, match=r"3/pair\.json: was changed"):
+        read_pairs(folders, [*(pair.sha256 for pair in alone_each[:3]), "0" * 64, *[None] * 4])
+    (folders[5] / "blocks.npy").write_bytes(b"")
+    with pytest.raises(UserError, match=r"5: the pair cannot be read \(blocks\.npy: sha256 differs"):
+        read_pairs(folders, [None] * 8)

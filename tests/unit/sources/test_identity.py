@@ -7,7 +7,7 @@ from edgeproof.core.documents import SCHEMAS, read_json, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.sources.input_faults import InputFault, write_note
-from edgeproof.sources.onnx_files import enter_types, infer_types
+from edgeproof.sources.onnx_types import enter_types, infer_types
 from onnx import TensorProto, helper, numpy_helper
 
 SHIPPED = SCHEMAS.parent / "models" / "digits-cnn.onnx"

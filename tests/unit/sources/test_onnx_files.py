@@ -4,7 +4,8 @@ import numpy as np
 import onnx
 import pytest
 from edgeproof.core.errors import UserError
-from edgeproof.sources.onnx_files import enter_types, infer_types, list_external_files, load_known_model, load_model
+from edgeproof.sources.onnx_files import list_external_files, load_known_model, load_model
+from edgeproof.sources.onnx_types import enter_types, infer_types
 from onnx import TensorProto, helper, numpy_helper
 
 

@@ -1,7 +1,7 @@
 """Walking over models reaches what is nested: subgraphs, functions and sparse tensors."""
 
 import numpy as np
-from edgeproof.sources.onnx_graphs import hide_initializers, iterate_nodes, iterate_tensors, list_inputs
+from edgeproof.sources.onnx_graphs import iterate_nodes, iterate_tensors, keep_fed_inputs, list_inputs
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -34,5 +34,5 @@ def test_tensors_of_subgraphs_are_among_those_stored():
 def test_initializers_are_no_inputs_and_can_be_hidden():
     model = make_nested()
     assert [value.name for value in list_inputs(model.graph)] == ["flag"]
-    hide_initializers(model)
+    keep_fed_inputs(model)
     assert [value.name for value in model.graph.input] == ["flag"] and model.ir_version == 4

@@ -24,7 +24,7 @@ TARGETS = (
 )
 # Every document that may rest on an attempt, by where its attempt is: the place of the name in it does not matter.
 DOCUMENTS = {
-    "runs/m/p/d/fp32/result.json": lambda path: {"attempt": path, "unstable_before": []},
+    "runs/m/p/d/fp32/result.json": lambda path: {"sessions": [{"attempt": path}]},
     "comparability/demo/a-b/pairs.json": lambda path: {"sessions": [{"attempt": path}]},
     "comparability/other/a-b/report.json": lambda path: {"sessions": [path]},
     "calibration/m/p/d/fp32/quick/noise.json": lambda path: {"sessions": [{"attempt": path}]},

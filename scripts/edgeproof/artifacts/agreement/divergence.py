@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 
 from edgeproof.artifacts.builds.build_failures import describe_node
-from edgeproof.artifacts.builds.preflight import read_versions
 from edgeproof.core.configuration import Json
 from edgeproof.core.tensors import write_tensors
-from edgeproof.sources.onnx_files import infer_types
+from edgeproof.sources.onnx_graphs import read_opset_versions
+from edgeproof.sources.onnx_types import infer_types
 
 from .execution import infer_outputs
 from .output_agreement import measure_agreement
@@ -61,14 +61,14 @@ def locate_divergence(
                 return {**record, "status": "not_possible", "reason": message + inference.reason["message"]}
             assert inference.outputs is not None, "an inference without a reason has outputs"
             outputs.append(inference.outputs)
-    versions = read_versions(left.opset_import)
+    versions = read_opset_versions(left.opset_import)
     for node, reference, candidate in layers:
         distance = _compare_layer(outputs[0][reference], outputs[1][candidate])
         if distance is not None:
             described = {"tensor": reference, "node": describe_node(node, versions), "operator": node.op_type}
             record["layers"].append({**described, **distance})
     record["unmatched"] = sum(1 for _ in list_layers(left)) - len(record["layers"])
-    return conclude(record, left)
+    return conclude_divergence(record, left)
 
 
 def choose_limit(lines: list[Json]) -> tuple[float, str]:
@@ -96,7 +96,10 @@ def judge_layers(record: Json, lines: list[Json]) -> Json:
 
 
 def list_layers(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str]]:
-    """Yield (node, tensor) for each float tensor of the main graph whose rank is known and at least 1."""
+    """Yield the layers in which models can diverge, as (node, tensor).
+
+    These are the float tensors of the main graph whose rank is known and at least 1.
+    """
     graph = infer_types(model)
     kinds = {item.name: item.type.tensor_type for item in (*graph.value_info, *graph.output)}
     for node in graph.node:
@@ -107,10 +110,10 @@ def list_layers(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str]]:
 
 
 def match_layers(source: onnx.ModelProto, artifact: onnx.ModelProto) -> list[tuple[onnx.NodeProto, str, str]]:
-    """Return `[(node of the source, its tensor, that tensor in the artifact)]` in the order of the source's graph.
+    """Return the layers to compare: `[(node of the source, its tensor, that tensor in the artifact)]`.
 
-    If the artifact quantises a tensor, the dequantised one is used: the next layers read it, and the quantiser removes
-    a Relu that the range of its integers makes superfluous.
+    They are in the order of the source's graph. If the artifact quantises a tensor, the dequantised one is used: the
+    next layers read it, and the quantiser removes a Relu that the range of its integers makes superfluous.
     """
     made = {name for node in artifact.graph.node for name in node.output}
     pairs = []
@@ -131,7 +134,7 @@ def _expose_tensors(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelP
 
 
 def write_sample(inputs: str | Path, index: int, path: str | Path) -> None:
-    """Write one sample of a set to `path`, as a set of its own."""
+    """Write the one sample on which divergence is searched, taken from a set, to `path` as a set of its own."""
     with np.load(inputs, allow_pickle=False) as archive:
         names = [name for name in archive.files if name.startswith("inputs/")]
         write_tensors(path, {name: archive[name][index : index + 1] for name in names})
@@ -149,8 +152,11 @@ def _compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
     return {"relative_l2": measure_agreement(reference, candidate, 1).relative_l2, "not_finite": broken}
 
 
-def conclude(record: Json, source: onnx.ModelProto) -> Json:
-    """Return the record with its status, the first layer beyond the limit, and the layer that adds most."""
+def conclude_divergence(record: Json, source: onnx.ModelProto) -> Json:
+    """Return the record of a divergence with its status, the first layer beyond the limit and the largest step.
+
+    The largest step is the layer that adds most.
+    """
     return _name_first({**record, "largest_step": _find_largest_step(record["layers"], source)})
 
 
@@ -190,3 +196,10 @@ def _find_largest_step(layers: list[Json], source: onnx.ModelProto) -> Json | No
         return None
     layer = next(layer for layer in layers if layer["tensor"] == best[0])
     return {**layer, "step": best[1]}
+
+
+def name_diverging_layer(document: Json) -> None:
+    """Say where a failed comparison begins to diverge, at the first such layer if it is known, in its reason."""
+    first, reason = document["divergence"]["first"], document["reason"]
+    said = reason["message"].split("; first diverging layer: ")[0]
+    document["reason"] = {**reason, "message": f"{said}; first diverging layer: {first['node']}" if first else said}

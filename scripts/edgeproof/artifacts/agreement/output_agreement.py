@@ -6,10 +6,25 @@ share of values that are equal is counted.
 Everything is computed in float64 from the outputs as they are. What is undefined is None, and whoever asks is told why.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+from edgeproof.core.configuration import Json
+
+OutputPair = tuple[str, np.ndarray, str, np.ndarray]  # name and array of the source, name and array of the artifact
+_WORST = {
+    "max_abs": max,
+    "absolute_l2": max,
+    "relative_l2": max,
+    "cosine_min": min,
+    "cosine_mean": min,
+    "top1_agreement": min,
+    "equal_share": min,
+}
+METRICS = (*_WORST, "relative_accuracy")
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,7 @@ def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) 
         return Agreement(None, None, None, None, None, None, equal_share=_share_equal(reference, candidate))
     absolute, reference_norm = _norm(right - left), _norm(left)
     cosines = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
-    scores = is_class_scores(reference, count) and is_class_scores(candidate, count)
+    scores = decides_for_class(reference, count) and decides_for_class(candidate, count)
     return Agreement(
         max_abs=float(np.abs(right - left).max(initial=0.0)),
         absolute_l2=absolute,
@@ -57,26 +72,69 @@ def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) 
     )
 
 
+def pair_outputs(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> list[OutputPair] | str:
+    """Return the outputs that are to agree, in pairs, or a text that says why they do not correspond.
+
+    A pair is `(name, reference, candidate name, candidate)`. They are paired by name if the names are the same, else by
+    position, since converters rename outputs.
+    """
+    if len(expected) != len(actual):
+        return f"the source has {len(expected)} outputs ({', '.join(expected)}), the artifact {len(actual)}"
+    names = list(expected) if set(expected) == set(actual) else list(actual)
+    pairs = [(name, expected[name], other, actual[other]) for name, other in zip(expected, names, strict=True)]
+    for name, left, _, right in pairs:
+        if left.shape != right.shape:
+            return f"output {name!r} has shape {list(left.shape)} in the source, {list(right.shape)} in the artifact"
+        for side, array in (("source", left), ("artifact", right)):
+            if array.dtype.kind not in "fiub":
+                return f"output {name!r} is {array.dtype.name} in the {side}; only numbers are compared"
+    return pairs
+
+
+def summarise_agreement(outputs: list[Json]) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Return `(metrics, absent)`: the worst agreement of all outputs by each metric, and why a metric is None."""
+    metrics, absent = dict.fromkeys(METRICS), {"relative_accuracy": "accuracy was not measured"}
+    fields = [field.name for field in dataclasses.fields(Agreement)]
+    for field in fields:
+        values = [item[field] for item in outputs if field == "equal_share" or item["equal_share"] is None]
+        known = [value for value in values if value is not None]
+        if field == "top1_agreement":
+            if not known:
+                absent[field] = "no output looks like class scores"
+        elif field == "equal_share":
+            if not known:
+                absent[field] = "no output is of integers or booleans"
+        elif not values:
+            absent[field] = "integers and booleans have no distance"
+        elif len(known) < len(values):
+            absent[field], known = "an output of the source is zero throughout", []
+        metrics[field] = _WORST[field](known) if known else None
+    return metrics, absent
+
+
 def _is_discrete(array: np.ndarray) -> bool:
     """Tell whether values are integers or booleans, which are equal or not."""
     return array.dtype.kind in "iub"
 
 
-def is_class_scores(array: np.ndarray, count: int) -> bool:
-    """Tell whether an output looks like one floating-point score per class: one vector of at least two per sample."""
+def decides_for_class(array: np.ndarray, count: int) -> bool:
+    """Tell whether an output decides for a class, so that the agreement of classes can be counted.
+
+    It has one floating-point score per class: one vector of at least two per sample.
+    """
     if array.dtype.kind != "f" or array.ndim < 2 or array.shape[0] != count:
         return False
     wide = [size for size in array.shape[1:] if size != 1]
     return len(wide) == 1 and wide[0] >= 2
 
 
-def judge_answers(array: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return booleans `(n,)`: where the largest of the class scores `(n, …)` is the label, int64 `(n,)`."""
+def agree_with_labels(array: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return booleans `(n,)`: where an output `(n, …)` decides for the class that is the label, int64 `(n,)`."""
     return array.reshape(len(labels), -1).argmax(1) == labels
 
 
 def count_not_finite(array: np.ndarray, count: int) -> tuple[int, int | None]:
-    """Return `(number of values that are not finite, first sample that has one)`; (0, None) when all are finite."""
+    """Return `(number of values of an output that are not finite, first sample with one)`; (0, None) without any."""
     broken = ~np.isfinite(split_samples(array, count))
     return (int(broken.sum()), int(broken.any(1).argmax())) if broken.any() else (0, None)
 
@@ -102,7 +160,10 @@ def find_worst_sample(pairs: Iterable[tuple[np.ndarray, np.ndarray]], count: int
 
 
 def split_samples(array: np.ndarray, count: int) -> np.ndarray:
-    """Return an array of numbers as float64 `(count, values per sample)`, `(1, values)` where rows do not fit."""
+    """Return an output as float64 `(count, values per sample)`, to measure how far samples agree.
+
+    `(1, values)` where rows do not fit.
+    """
     rows = count if array.ndim and len(array) and len(array) % count == 0 else 1
     return array.astype(np.float64).reshape(rows, -1)
 

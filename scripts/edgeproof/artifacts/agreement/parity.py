@@ -23,18 +23,20 @@ from edgeproof.core.layout import locate
 from edgeproof.core.rmse import bootstrap_error_difference
 from edgeproof.core.tensors import write_tensors
 
-from .divergence import locate_divergence
+from .divergence import locate_divergence, name_diverging_layer
 from .execution import infer_outputs
 from .output_agreement import (
-    Agreement,
+    METRICS,
+    agree_with_labels,
     count_not_finite,
+    decides_for_class,
     find_worst_sample,
-    is_class_scores,
-    judge_answers,
     measure_agreement,
+    pair_outputs,
+    summarise_agreement,
 )
 from .parity_attempts import PARITY, REFERENCE, compose_parity_key, find_comparison, reuse_comparison
-from .parity_limits import THRESHOLDS, judge_document, name_divergence
+from .parity_limits import THRESHOLDS, judge_document
 
 REFERENCE_ARM = {
     "backend": "onnxruntime",
@@ -47,18 +49,6 @@ REFERENCE_ARM = {
     },
 }
 SEED = 0  # of the bootstrap interval
-_WORST = {
-    "max_abs": max,
-    "absolute_l2": max,
-    "relative_l2": max,
-    "cosine_min": min,
-    "cosine_mean": min,
-    "top1_agreement": min,
-    "equal_share": min,
-}
-_METRICS = (*_WORST, "relative_accuracy")
-
-OutputPair = tuple[str, np.ndarray, str, np.ndarray]  # name and array of the source, name and array of the artifact
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +100,8 @@ def check_parity(job: ParityJob) -> None:
         "evaluation": {"file": locate(job.inputs), **evaluation},
         "arm": job.arm,
         "runtimes": {"reference": None, "candidate": None},
-        "metrics": dict.fromkeys(_METRICS),
-        "absent": dict.fromkeys(_METRICS, "the outputs were not compared"),
+        "metrics": dict.fromkeys(METRICS),
+        "absent": dict.fromkeys(METRICS, "the outputs were not compared"),
         "accuracy": None,
         "outputs": [],
         "command": job.command,
@@ -152,7 +142,7 @@ def _enter_divergence(document: Json, job: ParityJob, worst: int) -> None:
     arms, interpreters = (REFERENCE_ARM, job.arm), (sys.executable, job.interpreter)
     lines = document["thresholds"]
     document["divergence"] = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
-    name_divergence(document)
+    name_diverging_layer(document)
 
 
 def _write_reference(document: Json, first: dict[str, np.ndarray], path: Path) -> None:
@@ -197,31 +187,13 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
             pairs = pair_outputs(expected.outputs, candidate.outputs)
             worst = find_worst_sample([(pair[1], pair[3]) for pair in pairs if not isinstance(pair, str)], count)
         if document["status"] != "failed":
-            _fill_accuracy(document, expected.outputs, candidate.outputs, read_answers(inputs))
+            _fill_accuracy(document, expected.outputs, candidate.outputs, _read_answers(inputs))
     if all(array.ndim and len(array) == count for array in candidate.outputs.values()):
         return {name: array[:1] for name, array in candidate.outputs.items()}, worst
     return infer_outputs(job.interpreter, arm, artifact, inputs, limit=1).outputs or {}, worst  # rows per sample vary
 
 
-def pair_outputs(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> list[OutputPair] | str:
-    """Return `[(name, reference, candidate name, candidate)]`, or a text that says why the outputs do not correspond.
-
-    They are paired by name if the names are the same, else by position, since converters rename outputs.
-    """
-    if len(expected) != len(actual):
-        return f"the source has {len(expected)} outputs ({', '.join(expected)}), the artifact {len(actual)}"
-    names = list(expected) if set(expected) == set(actual) else list(actual)
-    pairs = [(name, expected[name], other, actual[other]) for name, other in zip(expected, names, strict=True)]
-    for name, left, _, right in pairs:
-        if left.shape != right.shape:
-            return f"output {name!r} has shape {list(left.shape)} in the source, {list(right.shape)} in the artifact"
-        for side, array in (("source", left), ("artifact", right)):
-            if array.dtype.kind not in "fiub":
-                return f"output {name!r} is {array.dtype.name} in the {side}; only numbers are compared"
-    return pairs
-
-
-def read_answers(inputs: str | Path) -> dict[str, np.ndarray]:
+def _read_answers(inputs: str | Path) -> dict[str, np.ndarray]:
     """Return `labels`, int64 `(n,)`, and `targets`, float32 `(n, …)`, of an evaluation set, as far as it has them."""
     with np.load(inputs, allow_pickle=False) as archive:
         return {name: archive[name] for name in ("labels", "targets") if name in archive.files}
@@ -254,30 +226,9 @@ def _fill_agreement(document, expected, actual, count):
         )
     if broken:
         document.update(status="failed", reason={"kind": "not_finite", "message": "; ".join(broken)})
-        document["absent"] = dict.fromkeys(_METRICS, "outputs that are not finite have no distance")
+        document["absent"] = dict.fromkeys(METRICS, "outputs that are not finite have no distance")
         return
-    document["metrics"], document["absent"] = summarise_outputs(document["outputs"])
-
-
-def summarise_outputs(outputs: list[Json]) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Return `(metrics, absent)`: the worst of each metric over all outputs, and why a metric is None."""
-    metrics, absent = dict.fromkeys(_METRICS), {"relative_accuracy": "accuracy was not measured"}
-    fields = [field.name for field in dataclasses.fields(Agreement)]
-    for field in fields:
-        values = [item[field] for item in outputs if field == "equal_share" or item["equal_share"] is None]
-        known = [value for value in values if value is not None]
-        if field == "top1_agreement":
-            if not known:
-                absent[field] = "no output looks like class scores"
-        elif field == "equal_share":
-            if not known:
-                absent[field] = "no output is of integers or booleans"
-        elif not values:
-            absent[field] = "integers and booleans have no distance"
-        elif len(known) < len(values):
-            absent[field], known = "an output of the source is zero throughout", []
-        metrics[field] = _WORST[field](known) if known else None
-    return metrics, absent
+    document["metrics"], document["absent"] = summarise_agreement(document["outputs"])
 
 
 def _fill_accuracy(document, expected, actual, answers):
@@ -292,10 +243,10 @@ def _fill_accuracy(document, expected, actual, answers):
     if labels is None:
         absent["relative_accuracy"] = "the evaluation set has no labels"
         return
-    if not (is_class_scores(left, count) and is_class_scores(right, count)):
+    if not (decides_for_class(left, count) and decides_for_class(right, count)):
         absent["relative_accuracy"] = f"output {name!r} of shape {list(left.shape)} is not one score per class"
         return
-    answers = [judge_answers(array, labels) for array in (left, right)]
+    answers = [agree_with_labels(array, labels) for array in (left, right)]
     document["accuracy"] = dataclasses.asdict(bootstrap_accuracy_difference(*answers, seed=SEED))
     correct, base = document["accuracy"]["candidate_accuracy"], document["accuracy"]["reference_accuracy"]
     if base:

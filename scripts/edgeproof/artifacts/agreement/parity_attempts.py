@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
-from edgeproof.artifacts.records.manifest_lookup import read_parity
-from edgeproof.artifacts.records.manifests import version_of
+from edgeproof.artifacts.records.package_versions import find_package_version
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.attempts import Attempt, find_attempts, keep_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_sealed
@@ -27,7 +27,7 @@ _BY_LIMITS = ("threshold_missed", "metrics_unknown")  # kinds of reasons that fo
 
 
 def compose_parity_key(document: Json, built: Json, interpreter: str, toolchains: list[str]) -> Json:
-    """Return the key of a comparison, {sha256, parts}.
+    """Return the key of a comparison of outputs (parity), {sha256, parts}, by which it is found again.
 
     `document`: the parity document so far, with its digests, evaluation set and arm. `built`: the manifest.
     `interpreter`: the Python that runs the artifact. `toolchains`: records of the environments that take part.
@@ -40,7 +40,7 @@ def compose_parity_key(document: Json, built: Json, interpreter: str, toolchains
         "evaluation": document["evaluation"]["sha256"],
         "arm": document["arm"],
         "runtime": {
-            "reference": {"onnxruntime": version_of("onnxruntime")},
+            "reference": {"onnxruntime": find_package_version("onnxruntime")},
             "interpreter": None if ours else locate(interpreter),
             "toolchains": {Path(path).stem: read_json(path, "toolchain")["lock"]["sha256"] for path in toolchains},
             "drivers": built.get("drivers") if on_device else None,
@@ -52,13 +52,13 @@ def compose_parity_key(document: Json, built: Json, interpreter: str, toolchains
 
 
 def find_comparison(parity: str | Path, key: Json) -> Attempt | None:
-    """Return the first comparison with this key whose files are unchanged; others are named on stderr.
+    """Return the first kept attempt at a parity comparison with this key whose files are unchanged.
 
-    `parity`: where its parity.json belongs.
+    Others are named on stderr. `parity`: where its parity.json belongs.
     """
     for attempt in find_attempts(Path(parity).parent, key):
         try:
-            document = read_parity(attempt.folder / PARITY)
+            document = read_parity_record(attempt.folder / PARITY)
             if sha256_file(attempt.folder / REFERENCE) != document["reference"]["sha256"]:
                 raise UserError(f"{attempt.folder / REFERENCE}: sha256 is not the one in {PARITY}; it was changed")
         except UserError as error:
@@ -71,11 +71,11 @@ def find_comparison(parity: str | Path, key: Json) -> Attempt | None:
 def reuse_comparison(
     attempt: Attempt, today: Json, thresholds: dict[str, float], parity: str | Path, reference: str | Path
 ) -> None:
-    """Put a comparison into place: byte for byte, or judged again where the limits or the names of files differ.
+    """Put a kept parity comparison into place: byte for byte, or judged again where limits or names of files differ.
 
     `today`: what a new document would say beside what was measured: cell, manifest, evaluation and command.
     """
-    kept = read_parity(attempt.folder / PARITY)
+    kept = read_parity_record(attempt.folder / PARITY)
     document = {**kept, **today}
     document["reference"] = {**kept["reference"], "file": locate(reference)}
     if kept["reason"] is None or kept["reason"]["kind"] in _BY_LIMITS:

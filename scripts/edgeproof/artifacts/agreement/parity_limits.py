@@ -5,7 +5,7 @@ Nothing here is in the key of a comparison: where only limits change, the verdic
 
 from edgeproof.core.configuration import Json
 
-from .divergence import judge_layers
+from .divergence import judge_layers, name_diverging_layer
 
 THRESHOLDS = {  # key of a preset: metric, and whether the limit is the largest or the smallest value that passes
     "max_relative_l2": ("relative_l2", "largest"),
@@ -29,13 +29,13 @@ def judge_document(document: Json, thresholds: dict[str, float]) -> None:
         del document["divergence"]
     else:
         document["divergence"] = judge_layers(document["divergence"], document["thresholds"])
-        name_divergence(document)
+        name_diverging_layer(document)
 
 
 def judge_thresholds(
     thresholds: dict[str, float], metrics: dict[str, float | None], absent: dict[str, str]
 ) -> list[Json]:
-    """Return a line for each threshold: name, metric, value, limit, passed, reason.
+    """Return the limits of a preset as judged lines: name, metric, value, limit, passed, reason.
 
     If the metric is not known, `passed` is None and there is a reason: what was not measured has not passed.
     """
@@ -51,13 +51,6 @@ def judge_thresholds(
             {"name": name, "metric": metric, "value": value, "limit": limit, "passed": passed, "reason": reason}
         )
     return lines
-
-
-def name_divergence(document: Json) -> None:
-    """Say the first diverging layer, if it is known, in the reason of a failed document."""
-    first, reason = document["divergence"]["first"], document["reason"]
-    said = reason["message"].split("; first diverging layer: ")[0]
-    document["reason"] = {**reason, "message": f"{said}; first diverging layer: {first['node']}" if first else said}
 
 
 def _conclude(document):

@@ -56,9 +56,9 @@ def explain_speed(
     feed = _read_feed(inputs)
     paths = {"baseline": baseline, "candidate": candidate}
     with tempfile.TemporaryDirectory(prefix="edgeproof-profile-") as folder:
-        plain = {side: open_session(path, runtime) for side, path in paths.items()}
+        plain = {side: open_profiling_session(path, runtime) for side, path in paths.items()}
         elapsed = _time_alternately(plain, feed, runs)
-        profiled = {side: open_session(path, runtime, Path(folder, side)) for side, path in paths.items()}
+        profiled = {side: open_profiling_session(path, runtime, Path(folder, side)) for side, path in paths.items()}
         slowed = _time_alternately(profiled, feed, runs)
         events = {side: read_events(session.end_profiling()) for side, session in profiled.items()}
     arms = {}
@@ -87,7 +87,7 @@ def explain_speed(
         "arms": arms,
         "ratio": ratio,
         "families": families,
-        "findings": describe_findings(cell["precision"], arms, ratio, families),
+        "findings": describe_profiles(cell["precision"], arms, ratio, families),
         "caveats": list(CAVEATS),
     }
 
@@ -98,8 +98,13 @@ def _read_feed(inputs: str | Path) -> dict[str, np.ndarray]:
         return {name.removeprefix("inputs/"): archive[name][:1] for name in archive.files if name.startswith("inputs/")}
 
 
-def open_session(path: str | Path, runtime: Json, profile: Path | None = None) -> onnxruntime.InferenceSession:
-    """Return a session with the preset's runtime options. `profile`: prefix of the profiler's file, None for none."""
+def open_profiling_session(
+    path: str | Path, runtime: Json, profile: Path | None = None
+) -> onnxruntime.InferenceSession:
+    """Return an ONNX Runtime session to be timed or profiled, with the preset's runtime options.
+
+    `profile`: prefix of the profiler's file, None to run without it.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = runtime.get("intra_op_threads", 0)
     options.inter_op_num_threads = runtime.get("inter_op_threads", 1)
@@ -149,7 +154,7 @@ def read_events(path: str | Path) -> list[list[tuple[str, str, float]]]:
 
 
 def sum_operators(runs: list[list[tuple[str, str, float]]], skip: int) -> list[Json]:
-    """Return per operator its nodes and its median time over the runs after the first `skip`, slowest first."""
+    """Return from profiled runs, per operator, its nodes and its median time after the first `skip`, slowest first."""
     counted = runs[skip:]
     totals, nodes = {}, {}
     for number, run in enumerate(counted):
@@ -164,13 +169,16 @@ def sum_operators(runs: list[list[tuple[str, str, float]]], skip: int) -> list[J
 
 
 def name_family(operator: str) -> str:
-    """Return the kind of work that an operator does, in whatever type it computes."""
+    """Return the kind of work that a profiled operator does, in whatever type it computes."""
     plain = operator.removeprefix("QLinear").removeprefix("Nhwc")
     return _FAMILY.get(operator) or _FAMILY.get(plain) or plain
 
 
 def compare_families(baseline: list[Json], candidate: list[Json]) -> list[Json]:
-    """Return per kind of work both times, both sets of operators and the difference, largest increase first."""
+    """Return, from the operators of both profiles, the time of each kind of work in both, largest increase first.
+
+    A line has both times, both sets of operators and the difference.
+    """
     merged = {}
     for side, items in (("baseline", baseline), ("candidate", candidate)):
         for item in items:
@@ -192,8 +200,8 @@ def compare_families(baseline: list[Json], candidate: list[Json]) -> list[Json]:
     return sorted(lines, key=lambda line: (-line["difference_ms"], line["family"]))
 
 
-def describe_findings(precision: str, arms: Json, ratio: float, families: list[Json]) -> list[str]:
-    """Return the sentences that a person reads first."""
+def describe_profiles(precision: str, arms: Json, ratio: float, families: list[Json]) -> list[str]:
+    """Return the sentences that say why an artifact is not faster, from the profiles of both."""
     base, other = arms["baseline"]["median_ms"], arms["candidate"]["median_ms"]
     how = f"{ratio:.2f} times as long" if ratio >= 1 else f"{1 / ratio:.2f} times as fast"
     lines = [f"{precision} takes {other:.3g} ms where the source takes {base:.3g} ms: {how}"]

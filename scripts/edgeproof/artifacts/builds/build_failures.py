@@ -52,7 +52,7 @@ def tool_failures(tool: str, model: "onnx.ModelProto") -> Iterator[None]:
 
 
 def classify_failure(text: str) -> str:
-    """Return the kind of failure that a tool's message describes."""
+    """Return the kind of build failure that a tool's message describes."""
     lowered = text.lower()
     if any(phrase in lowered for phrase in _UNSUPPORTED_PHRASES):
         return "unsupported_operator"
@@ -95,8 +95,11 @@ def _names_node(text, name):
     return any(re.search(pattern, text) for pattern in told)
 
 
-def explain_failure(failure: Json, model: "onnx.ModelProto") -> BuildError:
-    """Return the BuildError of a converter's `failure.json`, with the node at fault in words if it is known."""
+def explain_failed_build(failure: Json, model: "onnx.ModelProto") -> BuildError:
+    """Return the failure of a build as BuildError, with the node at fault in words if it is known.
+
+    `failure`: the `failure.json` of a converter.
+    """
     message = failure["message"]
     kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
     node = next((node for node in iterate_nodes(model.graph.node) if failure["output"] in [*node.output[:1]]), None)
@@ -107,7 +110,10 @@ def explain_failure(failure: Json, model: "onnx.ModelProto") -> BuildError:
 
 
 def describe_node(node: "onnx.NodeProto", versions: dict[str, int]) -> str:
-    """Return a node in words; an unnamed node is described by its first output. `versions`: opset by domain."""
+    """Return the node that a build failed at in words; an unnamed node is described by its first output.
+
+    `versions`: opset by domain.
+    """
     domain = node.domain or "ai.onnx"
     named = f"node {node.name!r}" if node.name else f"node that makes {node.output[0] if node.output else '?'!r}"
     return f"{named}, operator {node.op_type}, opset {domain} {versions.get(domain, '?')}"

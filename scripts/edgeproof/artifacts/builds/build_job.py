@@ -70,22 +70,22 @@ class BuildJob(NamedTuple):
         return "/".join(self.cell.values())
 
 
-def parse_job(script: str, description: str | None, argv: Sequence[str], further: Sequence[str] = ()) -> BuildJob:
-    """Return the job that the command line `argv` of `script` describes.
+def parse_build_job(script: str, description: str | None, argv: Sequence[str], further: Sequence[str] = ()) -> BuildJob:
+    """Return the job of a build script, as its command line `argv` describes it.
 
     `further`: names of options beside COMMON, such as CONVERTED or ON_DEVICE.
     """
     parser = argparse.ArgumentParser(description=description)
-    add_options(parser, (*COMMON, *further))
+    add_job_options(parser, (*COMMON, *further))
     return BuildJob(script=script, argv=argv, **vars(parser.parse_args(argv)))
 
 
-def add_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Add options of build scripts to a parser, by name and without the dashes."""
+def add_job_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add options that describe a build job to the parser of a script, by name and without the dashes."""
     for name in names:
         parser.add_argument(f"--{name}", **_OPTIONS[name])
 
 
-def read_plain(path: str | Path) -> Json:
-    """Return a JSON document that was checked when it was made, without importing what checks it."""
+def read_job_file(path: str | Path) -> Json:
+    """Return a JSON document that a build job names, checked when it was made, without importing what checks it."""
     return json.loads(Path(path).read_bytes())

@@ -5,16 +5,17 @@ from pathlib import Path
 from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.deciding_code import digest_converter_code, digest_deciding_code
 from edgeproof.artifacts.records.formats import FORMATS, list_host_tools
-from edgeproof.artifacts.records.manifests import digest_once, version_of
+from edgeproof.artifacts.records.manifest_entries import digest_entry_file
+from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core.configuration import Json
 from edgeproof.core.keys import compose_key
 
-from .build_job import BuildJob, read_plain
+from .build_job import BuildJob, read_job_file
 
 _FOLDER = "scripts/edgeproof/artifacts/builds"
 _CODE = {  # format: the module that builds it; the others come from a converter
     "onnx": f"{_FOLDER}/onnx_artifacts.py",
-    "json": f"{_FOLDER}/onnx_artifacts.py",
+    "json": f"{_FOLDER}/fake_artifacts.py",
     "engine": f"{_FOLDER}/tensorrt_engines.py",
     "rknn": f"{_FOLDER}/rknn_artifacts.py",
 }
@@ -30,12 +31,12 @@ def compose_build_key(job: BuildJob, device_tools: Json | None = None) -> Json:
     `device_tools`: versions of the tools and drivers of the device that builds; then its identity is a part too.
     """
     kind, int8 = FORMATS[job.preset["artifact"]], job.precision == "int8"
-    host_tools = {name: version_of(name) for name in list_host_tools(job.preset, job.precision)}
+    host_tools = {name: find_package_version(name) for name in list_host_tools(job.preset, job.precision)}
     parts = {
         "cell": job.cell,
-        "source": read_plain(job.identity)["sha256"],
+        "source": read_job_file(job.identity)["sha256"],
         "preset": job.preset,
-        "calibration": digest_once(job.calibration) if int8 and job.calibration else None,
+        "calibration": digest_entry_file(job.calibration) if int8 and job.calibration else None,
         "toolchain": {"lock": _read_lock(job.toolchain), "host": host_tools, "device": device_tools},
         "code": {
             "building": digest_deciding_code(_CODE.get(job.preset["artifact"], _CONVERTED_CODE)),
@@ -49,8 +50,8 @@ def compose_build_key(job: BuildJob, device_tools: Json | None = None) -> Json:
 
 
 def compose_saved_model_key(identity: str | Path, toolchain: Json) -> Json:
-    """Return the key of a conversion to a SavedModel. `toolchain`: the record of the one that converts."""
-    known = read_plain(identity)
+    """Return the key of a build of a SavedModel. `toolchain`: the record of the one that converts."""
+    known = read_job_file(identity)
     parts = {
         "model": known["model"],
         "source": known["sha256"],
@@ -70,12 +71,12 @@ def _digest_converter(name: str | None, int8: bool) -> str | None:
 
 
 def _read_lock(toolchain: str | Path | None) -> str | None:
-    return read_plain(toolchain)["lock"]["sha256"] if toolchain else None
+    return read_job_file(toolchain)["lock"]["sha256"] if toolchain else None
 
 
 def _describe_saved_model(record: str | Path | None) -> Json | None:
     """Return what of a SavedModel decides what is made from it; its times do not."""
     if record is None:
         return None
-    made = read_plain(record)
+    made = read_job_file(record)
     return {"status": made["status"], "artifact": made["artifact"]["sha256"], "interface": made["interface"]}

@@ -5,15 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
-from edgeproof.artifacts.records.manifests import describe_record
+from edgeproof.artifacts.records.manifest_entries import describe_toolchain
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write, sha256_file
 
 from .build_failures import BuildError
+from .build_inputs import require_usable_inputs
 from .build_job import BuildJob
-from .build_steps import carry_out, check_job, require_calibration_file, require_interface
+from .build_steps import carry_out_build, check_before_build
 from .converter_process import Converter
 from .precision_proof import judge_counts, require_precision
+from .range_calibration import require_calibration_file
 from .saved_models import take_saved_model
 
 
@@ -26,7 +28,7 @@ def build_converted(
     its path and the versions of the tools used. UserError, before anything is written, if options or files are wrong.
     """
     kind = FORMATS[job.preset["artifact"]]
-    known, options = check_job(job, *CONVERTED_FORMATS)
+    known, options = check_before_build(job, *CONVERTED_FORMATS)
     used = None
     if job.precision == "int8":
         from .range_calibration import check_calibration  # numpy takes longer to import than OpenVINO to convert
@@ -35,13 +37,13 @@ def build_converted(
     atomic_write(job.log, b"")  # stays empty if the build ends before its converter runs
     facts = {
         "calibration": used,
-        **describe_record(converter.record, kind.packages),
+        **describe_toolchain(converter.record, kind.packages),
         "exit_code": None,
         "log_sha256": sha256_file(job.log),
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_interface(known, used is not None)
+        require_usable_inputs(known, used is not None)
         spec, tools = {"precision": job.precision, "options": options}, {}
         if kind.origin == "saved_model":
             spec |= take_saved_model(job.saved_model, known, facts)
@@ -63,7 +65,7 @@ def build_converted(
         described = {key: converted[key] for key in ("inputs", "outputs", "warnings")}
         return {**described, "opset": None, "precision": proof}
 
-    carry_out(job, known, convert, facts)
+    carry_out_build(job, known, convert, facts)
 
 
 def _require_integer_activations(proof: Json) -> None:

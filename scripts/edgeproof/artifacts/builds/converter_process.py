@@ -13,13 +13,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgeproof.artifacts.toolchains.environments import open_toolchain
+from edgeproof.artifacts.toolchains.toolchain_use import open_toolchain
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.processes import child_environment
 
-from .build_failures import explain_failure
+from .build_failures import explain_failed_build
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # names inside artifacts depend on the order of sets
@@ -32,7 +32,7 @@ ENVIRONMENT = {
 
 @contextlib.contextmanager
 def start_converter(name: str, toolchain: str | Path) -> Iterator["Converter"]:
-    """Yield a Converter in the toolchain whose record is `toolchain`; it ends with the context."""
+    """Yield a Converter, a process in the toolchain whose record is `toolchain`; it ends with the context."""
     with contextlib.ExitStack() as stack:
         interpreter, record = stack.enter_context(open_toolchain(toolchain))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-build-")))
@@ -81,7 +81,7 @@ class Converter:
                 load_known_model,  # onnx takes long to import, and most builds succeed
             )
 
-            raise explain_failure(json.loads((out / "failure.json").read_text()), load_known_model(source))
+            raise explain_failed_build(json.loads((out / "failure.json").read_text()), load_known_model(source))
         if code == 0:
             converted = json.loads((out / "facts.json").read_text())
             return {**converted, "path": out / converted["artifact"]}

@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 import onnxconverter_common.float16
 
-from edgeproof.sources.onnx_files import enter_types
-from edgeproof.sources.onnx_graphs import hide_initializers, iterate_nodes
+from edgeproof.sources.onnx_graphs import iterate_nodes, keep_fed_inputs
+from edgeproof.sources.onnx_types import enter_types
 
 from .build_failures import tool_failures
 
@@ -24,7 +24,7 @@ def convert_fp16(model: onnx.ModelProto, target: str | Path) -> onnx.ModelProto:
     changed.
     """
     name_nodes(model)
-    hide_initializers(model)  # or the converter casts the "input" and gives its initializer another type
+    keep_fed_inputs(model)  # or the converter casts the "input" and gives its initializer another type
     with tool_failures("onnxconverter-common", model):
         enter_types(model)  # the converter would infer them with all weights, which takes 0.25 s per 100 MB
         converted = onnxconverter_common.float16.convert_float_to_float16(

@@ -15,7 +15,7 @@ from typing import Any
 import onnx
 
 from edgeproof.artifacts.records.formats import FORMATS
-from edgeproof.artifacts.records.manifests import describe_toolchain
+from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import tool_failures
@@ -61,15 +61,15 @@ def convert_onnx(
     return converted, sorted({str(item.message) for item in caught if issubclass(item.category, UserWarning)})
 
 
-def quantise_ahead(
+def convert_onnx_ahead(
     source: str | Path, options: dict[str, Any], feed: Feed, scratch: Path
 ) -> tuple[Path, dict[str, str]]:
-    """Quantise `source` to int8 (QDQ) for a converter; return the path and the versions of the tools.
+    """Write the ONNX file `source` in the precision int8 (QDQ), from which a converter starts.
 
-    Arguments as in `convert_onnx`; `feed` is its `calibration`.
+    Return the path and the versions of the tools. Arguments as in `convert_onnx`; `feed` is its `calibration`.
     """
     quantised, workspace = Path(scratch) / "quantised.onnx", Path(scratch) / "quantisation"
     workspace.mkdir()
     convert_onnx(source, load_known_model(source), quantised, "int8", options, feed, workspace)
-    tools = describe_toolchain(FORMATS["onnx"].host_tools["int8"])
+    tools = list_package_versions(FORMATS["onnx"].host_tools["int8"])
     return quantised, {f"host-{name}": version for name, version in tools.items()}

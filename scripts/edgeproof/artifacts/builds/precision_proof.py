@@ -24,7 +24,7 @@ _TYPES_OF_NO_WEIGHTS = {
 
 
 def judge_counts(claimed: str, weights: Json, values: dict[str, int], operators: dict[str, int]) -> Json:
-    """Return the `precision` entry of a manifest from counts in an artifact of any format."""
+    """Return the proof of precision, a manifest's `precision`, from counts in an artifact of any format."""
     elements = {dtype: item["elements"] for dtype, item in weights.items()}
     share = _compute_share(elements, claimed)
     return {

@@ -6,7 +6,7 @@ TABLES.
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +15,8 @@ import onnx
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as registry  # pyright: ignore[reportAttributeAccessIssue]
 
-from edgeproof.sources.identity import name_dtype
-from edgeproof.sources.onnx_files import infer_types
-from edgeproof.sources.onnx_graphs import iterate_nodes
+from edgeproof.sources.onnx_graphs import iterate_nodes, read_opset_versions
+from edgeproof.sources.onnx_types import infer_types, name_dtype
 
 from .build_failures import BuildError, describe_node
 
@@ -124,7 +123,7 @@ class OnnxRuntimeTable:
 
 @functools.cache
 def onnxruntime_table() -> OnnxRuntimeTable:
-    """Return the OnnxRuntimeTable of the CPU; it is made once per process."""
+    """Return the OnnxRuntimeTable of the CPU for pre-flight; it is made once per process."""
     return OnnxRuntimeTable()
 
 
@@ -139,8 +138,8 @@ def list_blockers(model: onnx.ModelProto, table: Table) -> list[Blocker]:
     """
     dtypes = _infer_dtypes(model)
     local = {(function.domain, function.name) for function in model.functions}
-    scopes = [(model.graph.node, read_versions(model.opset_import))]
-    scopes += [(function.node, read_versions(function.opset_import)) for function in model.functions]
+    scopes = [(model.graph.node, read_opset_versions(model.opset_import))]
+    scopes += [(function.node, read_opset_versions(function.opset_import)) for function in model.functions]
     blockers = []
     for nodes, versions in scopes:
         for node in iterate_nodes(nodes):
@@ -183,11 +182,6 @@ def _infer_dtypes(model: onnx.ModelProto) -> dict[str, str]:
         if value.type.WhichOneof("value") == "tensor_type" and value.type.tensor_type.elem_type:
             types[value.name] = value.type.tensor_type.elem_type
     return {name: name_dtype(kind) for name, kind in types.items()}
-
-
-def read_versions(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
-    """Return the operator set versions of a model or function by domain; the standard domain is `ai.onnx`."""
-    return {item.domain or "ai.onnx": item.version for item in imports}
 
 
 def _find_schema(domain: str, operator: str, opset: int) -> Any:

@@ -11,7 +11,7 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from edgeproof.sources.onnx_graphs import hide_initializers, iterate_nodes, list_inputs
+from edgeproof.sources.onnx_graphs import iterate_nodes, keep_fed_inputs, list_inputs
 
 from .build_failures import tool_failures
 from .range_calibration import CHUNK, CalibrationStream, Feed
@@ -97,7 +97,7 @@ def _prepare_model(source, model, scratch, opset):
         source = Path(scratch) / "upgraded.onnx"
         upgraded = onnx.ModelProto()
         upgraded.CopyFrom(model)
-        hide_initializers(upgraded)
+        keep_fed_inputs(upgraded)
         if version < opset:
             upgraded.ir_version = max(model.ir_version, LEAST_IR_VERSION)
             with tool_failures(f"onnx.version_converter to opset {opset}", model):

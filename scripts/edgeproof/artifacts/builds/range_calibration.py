@@ -9,9 +9,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from edgeproof.artifacts.records.manifests import describe_file
+from edgeproof.artifacts.records.manifest_entries import describe_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+
+from .build_job import BuildJob
 
 Feed = tuple[str | Path, list[Json]]  # a calibration set and the inputs of its model
 CHUNK = 10  # samples whose activations the histogram methods of ONNX Runtime keep at once
@@ -104,7 +106,7 @@ class CalibrationStream:
 
 
 def check_calibration(path: str | Path, inputs: list[Json], options: dict[str, Any]) -> Json:
-    """Return the manifest's entry about a calibration set; UserError if it does not fit the model's `inputs`.
+    """Return the manifest's entry about calibration samples, all of them read; UserError if they do not fit `inputs`.
 
     `options`: `calibration_samples` and `calibration_method` of the preset.
     """
@@ -119,3 +121,10 @@ def _fits_shape(shape, wanted):
     return len(shape) == len(wanted) and all(
         isinstance(size, str) or size == actual for size, actual in zip(wanted, shape, strict=True)
     )
+
+
+def require_calibration_file(job: BuildJob) -> str | Path:
+    """Return the file of calibration samples of a build job; UserError if it has none."""
+    if job.calibration is None:
+        raise UserError("int8 needs a calibration set; give one with --calibration")
+    return job.calibration

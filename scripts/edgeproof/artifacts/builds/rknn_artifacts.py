@@ -12,20 +12,21 @@ from typing import Any
 
 import onnx
 
-from edgeproof.artifacts.records.manifests import describe_toolchain
+from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
-from .boards import describe_drivers, hold_device, read_device_lock, require_board
-from .build_attempts import adopt_build
 from .build_failures import BuildError, locate_failure
+from .build_inputs import fix_open_inputs, require_usable_inputs
 from .build_job import BuildJob
-from .build_steps import carry_out, check_job, fix_shapes, require_calibration_file, require_interface
+from .build_shortcuts import adopt_build
+from .build_steps import carry_out_build, check_before_build
+from .building_device import describe_drivers, hold_building_device, read_device_lock, require_building_device
 from .precision_proof import judge_counts, require_precision
-from .range_calibration import check_calibration
-from .vendor_converters import run_converter
+from .range_calibration import check_calibration, require_calibration_file
+from .vendor_converters import run_vendor_converter
 
 _VERSION = re.compile(r"rknn-toolkit2 version: ([\w.+-]+)")
 _TROUBLE = re.compile(r"^(?:E|W) [\w ]+: .*", re.MULTILINE)
@@ -43,11 +44,11 @@ def build_rknn(job: BuildJob) -> None:
 
     The job's `interpreter` is the Python that has rknn-toolkit2. UserError, and no verdict, if it has not.
     """
-    known, options = check_job(job, "rknn")
+    known, options = check_before_build(job, "rknn")
     used = None
     if job.precision == "int8":
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
-    require_board(job.board)
+    require_building_device(job.board)
     drivers = describe_drivers()
     tools = {"rknn-toolkit2": ask_version(job.interpreter), **drivers}
     if adopt_build(job, tools):
@@ -56,23 +57,23 @@ def build_rknn(job: BuildJob) -> None:
     atomic_write(job.log, b"")
     facts = {
         "calibration": used,
-        "toolchain": describe_toolchain(()),
+        "toolchain": list_package_versions(()),
         "drivers": drivers,
         "exit_code": None,
         "log_sha256": sha256_file(job.log),
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_interface(known, used is not None)
+        require_usable_inputs(known, used is not None)
         spec = _compose_spec(job, known, options, used, scratch)
         try:
-            made, text = run_converter("rknn", job, spec, scratch, options["timeout_s"], model, facts)
+            made, text = run_vendor_converter("rknn", job, spec, scratch, options["timeout_s"], model, facts)
         except BuildError as failure:
             text = Path(job.log).read_text(errors="replace")
             _note_version(text, facts)
             raise explain_log(text, failure, model) from failure
         _note_version(text, facts)
-        proof, elsewhere = prove_operators(text, job.precision)
+        proof, elsewhere = prove_rknn_operators(text, job.precision)
         require_precision(proof, {})
         shutil.move(made["path"], target)
         return {
@@ -83,8 +84,8 @@ def build_rknn(job: BuildJob) -> None:
             "warnings": [f"runs on the CPU, not on the NPU: {name}" for name in elsewhere],
         }
 
-    with hold_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
-        carry_out(job, known, convert, facts, tools)
+    with hold_building_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
+        carry_out_build(job, known, convert, facts, tools)
 
 
 def _compose_spec(job: BuildJob, known: Json, options: dict[str, Any], used: Json | None, scratch: Path) -> Json:
@@ -95,7 +96,7 @@ def _compose_spec(job: BuildJob, known: Json, options: dict[str, Any], used: Jso
         "target_platform": options["target_platform"],
         "optimization_level": options["optimization_level"],
     }
-    if fixed := fix_shapes(known["inputs"]):  # the toolkit takes no open sizes; told one input's, it wants all
+    if fixed := fix_open_inputs(known["inputs"]):  # the toolkit takes no open sizes; told one input's, it wants all
         spec["inputs"] = [item["name"] for item in known["inputs"]]
         spec["input_size_list"] = [fixed.get(item["name"], item["shape"]) for item in known["inputs"]]
     if used:
@@ -125,7 +126,7 @@ def _note_version(text: str, facts: Json) -> None:
 
 
 def explain_log(text: str, failure: BuildError, model: onnx.ModelProto) -> BuildError:
-    """Return the BuildError of a failed conversion with the toolkit's own words and the node that they name."""
+    """Return the BuildError of a failed RKNN conversion: the toolkit's own words, and the node that they name."""
     said = [line for line in _TROUBLE.findall(text) if "version:" not in line and "=====" not in line]
     refused = _REFUSED.search(text)
     if refused:
@@ -137,8 +138,8 @@ def explain_log(text: str, failure: BuildError, model: onnx.ModelProto) -> Build
     return BuildError(failure.kind, f"{failure}: {why}" if why else str(failure))
 
 
-def prove_operators(text: str, precision: str) -> tuple[Json, list[str]]:
-    """Return (the manifest's precision, operators that run on the CPU) from the table that a verbose build prints."""
+def prove_rknn_operators(text: str, precision: str) -> tuple[Json, list[str]]:
+    """Return (the manifest's precision, operators that run on the CPU) from the table that rknn-toolkit2 prints."""
     rows = [row for row in _ROW.findall(text) if row[0] not in _EDGES]
     if not rows:
         raise UserError("rknn-toolkit2: printed no table of operators, so the precision is not proved")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from edgeproof.agent.machine import describe_machine
-from edgeproof.artifacts.records.manifests import describe_file, describe_record
+from edgeproof.artifacts.records.manifest_entries import describe_file, describe_toolchain
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
@@ -14,13 +14,14 @@ from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_path, atomic_write, sha256_file
 from edgeproof.core.layout import locate
+from edgeproof.sources.input_faults import find_model_fault
 
-from .build_attempts import find_model_fault, has_attempts
 from .build_failures import BuildError
-from .build_job import read_plain
+from .build_job import read_job_file
 from .build_keys import compose_saved_model_key
+from .build_shortcuts import has_attempts
 from .converter_process import Converter
-from .publishing import find_build, keep_log, place_build
+from .kept_builds import find_kept_build, keep_build_log, place_kept_build
 
 _PACKAGES = ("onnx2tf", "tensorflow", "onnx", "numpy")
 
@@ -41,7 +42,7 @@ def build_saved_model(
     """
     begin, place = time.monotonic(), Path(record).parent
     document = _describe_source(source, identity)
-    facts = describe_record(converter.record, _PACKAGES)
+    facts = describe_toolchain(converter.record, _PACKAGES)
     key = compose_saved_model_key(identity, converter.record)
     with open_attempt(place, "build", key, describe_machine()) as attempt:
         made = attempt.folder / Path(artifact).name
@@ -56,9 +57,9 @@ def build_saved_model(
                 document |= {"status": "failed", "reason": {"kind": failure.kind, "message": str(failure)}}
         document |= {**facts, "artifact": {**describe_file(made), "file": locate(artifact)}, "command": command}
         _write_record(attempt.folder / Path(record).name, document, begin)
-        keep_log(log, attempt.folder)
+        keep_build_log(log, attempt.folder)
         built = attempt.complete(status=document["status"]).folder
-    place_build(built, artifact, record)
+    place_kept_build(built, artifact, record)
 
 
 def settle_saved_model(options: Json, command: list[str]) -> bool:
@@ -73,11 +74,11 @@ def settle_saved_model(options: Json, command: list[str]) -> bool:
         return True
     if not has_attempts(options["record"]):
         return False
-    key = compose_saved_model_key(options["identity"], read_plain(options["toolchain"]))
-    built = find_build(options["record"], key, _verify_record)
+    key = compose_saved_model_key(options["identity"], read_job_file(options["toolchain"]))
+    built = find_kept_build(options["record"], key, _verify_record)
     if built is None:
         return False
-    place_build(built, options["artifact"], options["record"], options["log"])
+    place_kept_build(built, options["artifact"], options["record"], options["log"])
     print(f"the same SavedModel is in {built}; nothing is converted", file=sys.stderr)
     return True
 
@@ -90,7 +91,7 @@ def _record_fault(options: Json, message: str, command: list[str]) -> None:
         **_describe_source(options["source"], options["identity"]),
         "status": "failed",
         "reason": {"kind": "unusable_input", "message": message},
-        **describe_record(read_plain(options["toolchain"]), _PACKAGES),
+        **describe_toolchain(read_job_file(options["toolchain"]), _PACKAGES),
         "exit_code": None,
         "log_sha256": sha256_file(options["log"]),
         "artifact": describe_file(options["artifact"]),

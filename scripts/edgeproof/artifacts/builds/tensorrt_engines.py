@@ -10,32 +10,40 @@ from pathlib import Path
 
 import onnx
 
-from edgeproof.artifacts.records.manifests import describe_toolchain
+from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
-from .boards import describe_drivers, find_tool, hold_device, read_device_lock, require_board, run_tool
-from .build_attempts import adopt_build
 from .build_failures import BuildError
+from .build_inputs import fix_open_inputs, require_usable_inputs
 from .build_job import BuildJob
-from .build_steps import carry_out, check_job, fix_shapes, require_calibration_file, require_interface
+from .build_shortcuts import adopt_build
+from .build_steps import carry_out_build, check_before_build
+from .building_device import (
+    describe_drivers,
+    find_device_program,
+    hold_building_device,
+    read_device_lock,
+    require_building_device,
+    run_device_program,
+)
 from .onnx_precisions import convert_onnx
 from .precision_proof import judge_counts, require_precision
-from .range_calibration import check_calibration
+from .range_calibration import check_calibration, require_calibration_file
 from .trtexec import (
     OLDEST,
     PLACES,
     TYPED,
+    blames_machine,
     choose_error,
-    compose_command,
-    count_layers,
+    compose_trtexec_command,
     explain_log,
-    is_about_machine,
+    read_layer_export,
     read_version,
 )
-from .vendor_converters import run_converter
+from .vendor_converters import run_vendor_converter
 
 _SCRATCH_FILES = {
     "model": "model.onnx",
@@ -52,13 +60,13 @@ def build_tensorrt(job: BuildJob) -> None:
     The job's `interpreter` is a Python with the module `tensorrt`; only int8 needs it. `log` gets the output of
     trtexec. UserError, and no verdict, if there is no trtexec, it is too old, or there is no GPU.
     """
-    known, options = check_job(job, "engine")
+    known, options = check_before_build(job, "engine")
     used = None
     if job.precision == "int8":
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
-    require_board(job.board)
-    trtexec = find_tool("trtexec", PLACES, _REMEDY)
-    version = ask_version(trtexec)
+    require_building_device(job.board)
+    trtexec = find_device_program("trtexec", PLACES, _REMEDY)
+    version = _ask_version(trtexec)
     if job.precision == "int8" and version >= TYPED:
         raise UserError(
             f"TensorRT {_format_version(version)} can no longer calibrate, and edgeproof cannot yet write the "
@@ -71,15 +79,15 @@ def build_tensorrt(job: BuildJob) -> None:
     atomic_write(job.log, b"")
     facts = {
         "calibration": used,
-        "toolchain": describe_toolchain(("onnx",)) | {"tensorrt": _format_version(version)},
+        "toolchain": list_package_versions(("onnx",)) | {"tensorrt": _format_version(version)},
         "drivers": drivers,
         "exit_code": None,
         "log_sha256": sha256_file(job.log),
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_interface(known, used is not None)
-        shapes = fix_shapes(known["inputs"])
+        require_usable_inputs(known, used is not None)
+        shapes = fix_open_inputs(known["inputs"])
         paths = {name: scratch / file for name, file in _SCRATCH_FILES.items()}
         if job.precision == "fp16" and version >= TYPED:
             (scratch / "typing").mkdir()
@@ -98,11 +106,13 @@ def build_tensorrt(job: BuildJob) -> None:
                 "workspace_mb": options["workspace_mb"],
                 "shapes": shapes,
             }
-            made, said = run_converter("tensorrt_calibration", job, spec, scratch, options["timeout_s"], model, facts)
+            made, said = run_vendor_converter(
+                "tensorrt_calibration", job, spec, scratch, options["timeout_s"], model, facts
+            )
             shutil.move(made["path"], paths["cache"])
             used["cache_sha256"] = sha256_file(paths["cache"])
-        argv = compose_command(trtexec, version, job.precision, options, shapes, paths)
-        code, text = run_tool(argv, scratch, dict(os.environ), options["timeout_s"])
+        argv = compose_trtexec_command(trtexec, version, job.precision, options, shapes, paths)
+        code, text = run_device_program(argv, scratch, dict(os.environ), options["timeout_s"])
         atomic_write(job.log, (said + text).replace(str(scratch), "SCRATCH"))
         facts.update(exit_code=code, log_sha256=sha256_file(job.log))
         _require_engine(code, text, paths["engine"], model, options["timeout_s"])
@@ -117,13 +127,13 @@ def build_tensorrt(job: BuildJob) -> None:
             "warnings": [],
         }
 
-    with hold_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
-        carry_out(job, known, convert, facts, drivers)
+    with hold_building_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
+        carry_out_build(job, known, convert, facts, drivers)
 
 
-def ask_version(trtexec: str) -> tuple[int, int, int]:
+def _ask_version(trtexec: str) -> tuple[int, int, int]:
     """Return the TensorRT version of a trtexec; UserError if it does not print one, or is too old."""
-    code, text = run_tool([trtexec, "--help"], None, dict(os.environ), 120)
+    code, text = run_device_program([trtexec, "--help"], None, dict(os.environ), 120)
     version = read_version(text)
     if version is None:
         last = (text.strip().splitlines() or ["no message"])[-1][:200]
@@ -142,7 +152,7 @@ def _require_engine(code: int | None, text: str, engine: Path, model: onnx.Model
     if code < 0:
         raise UserError(f"trtexec: ended by signal {-code}; free memory if it ran out, and run again")
     if code:
-        if is_about_machine(text):
+        if blames_machine(text):
             raise UserError(f"trtexec: {choose_error(text)}; this says nothing about the model")
         raise explain_log(text, code, model)
     if not engine.is_file() or not engine.stat().st_size:
@@ -152,7 +162,7 @@ def _require_engine(code: int | None, text: str, engine: Path, model: onnx.Model
 def _prove_layers(path: Path, precision: str) -> Json:
     """Return the manifest's `precision` from the layers of an engine, as trtexec exported them."""
     try:
-        counted = count_layers(json.loads(path.read_text()))
+        counted = read_layer_export(json.loads(path.read_text()))
     except (OSError, ValueError):
         counted = None
     if counted is None:

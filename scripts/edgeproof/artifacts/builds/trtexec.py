@@ -72,7 +72,7 @@ def read_version(text: str) -> tuple[int, int, int] | None:
     return number // 1000, number // 100 % 10, number % 100
 
 
-def compose_command(
+def compose_trtexec_command(
     trtexec: str,
     version: tuple[int, ...],
     precision: str,
@@ -80,7 +80,7 @@ def compose_command(
     shapes: dict[str, list[int]],
     paths: Mapping[str, str | Path],
 ) -> list[str]:
-    """Return the command as a list. `options`: workspace_mb. `shapes`: `{input: sizes}` of inputs with open sizes.
+    """Return the command line of trtexec as a list. `options`: workspace_mb. `shapes`: of inputs with open sizes.
 
     `paths`: model, engine, layers (for the types of the layers) and, with int8, cache (of the calibration).
     """
@@ -104,8 +104,8 @@ def compose_command(
     return command
 
 
-def is_about_machine(text: str) -> bool:
-    """Tell whether a failure is the machine's and says nothing about the model."""
+def blames_machine(text: str) -> bool:
+    """Tell whether trtexec's output blames the machine and says nothing about the model."""
     lowered = _keep_errors(text).lower()
     return any(phrase in lowered for phrase in _NO_DEVICE)
 
@@ -128,11 +128,11 @@ def explain_log(text: str, code: int, model: onnx.ModelProto) -> BuildError:
     return BuildError(kind, f"trtexec: {why}{locate_failure(why, model)}")
 
 
-def count_layers(document: Any) -> tuple[Json, dict[str, int], dict[str, int]] | None:
+def read_layer_export(document: Any) -> tuple[Json, dict[str, int], dict[str, int]] | None:
     """Return `(weights, values, operators)` of an engine from the layers that trtexec exported.
 
-    `weights`: tensors and elements per type. `values`: outputs of layers that compute, per type. `operators`: layers by
-    kind. An output without a type ("N/A due to dynamic shapes") is not counted. None if nothing is left: in a terse
+     `weights`: tensors and elements per type. `values`: outputs of layers that compute, per type. `operators`: layers
+    by kind. An output without a type ("N/A due to dynamic shapes") is not counted. None if nothing is left: in a terse
     engine layers are only names.
     """
     layers = document.get("Layers", []) if isinstance(document, dict) else []
@@ -169,7 +169,10 @@ def _keep_errors(text):
 
 
 def choose_error(text: str) -> str | None:
-    """Return the most useful error: the line after `ERROR:` (an assertion), else the first with an error code."""
+    """Return the most useful error in trtexec's output: the line after `ERROR:`, else the first with an error code.
+
+    The line after `ERROR:` is an assertion.
+    """
     lines = [line for line in _keep_errors(text).splitlines() if line.strip()]
     for index, line in enumerate(lines):
         if "ERROR:" in line and "In function" in line and index + 1 < len(lines):

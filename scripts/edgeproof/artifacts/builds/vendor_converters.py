@@ -15,9 +15,9 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.processes import child_environment
 
-from .boards import run_tool
-from .build_failures import BuildError, explain_failure
+from .build_failures import BuildError, explain_failed_build
 from .build_job import BuildJob
+from .building_device import run_device_program
 
 _PACKAGES = {  # converter: the module that it needs, and how to get it
     "tensorrt_calibration": (
@@ -33,14 +33,14 @@ _PACKAGES = {  # converter: the module that it needs, and how to get it
 }
 
 
-def run_converter(
+def run_vendor_converter(
     name: str, job: BuildJob, spec: Json, scratch: Path, timeout_s: float, model: onnx.ModelProto, facts: Json
 ) -> tuple[Json, str]:
-    """Run a converter in the job's interpreter; return (its facts, with the `path` of what it made; its output).
+    """Run a vendor's converter in the Python that the user set up; return (its facts, its output).
 
-    `spec`: what it is told. `model`: the source, whose nodes a failure may name. The exit code and the digest of the
-    log are added to `facts`. BuildError if the converter refuses the model; UserError if there is no verdict, for
-    instance because the vendor's package is missing.
+    The facts have the `path` of what it made. `spec`: what it is told. `model`: the source, whose nodes a failure may
+    name. The exit code and the digest of the log are added to `facts`. BuildError if the converter refuses the model;
+    UserError if there is no verdict, for instance because the vendor's package is missing.
     """
     python = shutil.which(job.interpreter or sys.executable)
     if python is None:
@@ -51,13 +51,13 @@ def run_converter(
     spec_path.write_text(json.dumps(spec))
     environment = child_environment(python, {"TMPDIR": str(scratch)})
     argv = [python, "-m", "edgeproof.converters", name, str(spec_path), str(out)]
-    code, text = run_tool(argv, out, environment, timeout_s)
+    code, text = run_device_program(argv, out, environment, timeout_s)
     atomic_write(job.log, text.replace(str(scratch), "SCRATCH"))
     facts.update(exit_code=code, log_sha256=sha256_file(job.log))
     if code is None:
         raise BuildError("timed_out", f"converter {name}: nothing within {timeout_s} s (build.timeout_s)")
     if (out / "failure.json").is_file():
-        raise explain_failure(json.loads((out / "failure.json").read_text()), model)
+        raise explain_failed_build(json.loads((out / "failure.json").read_text()), model)
     if code == 0:
         made = json.loads((out / "facts.json").read_text())
         return {**made, "path": out / made["artifact"]}, text

@@ -33,10 +33,10 @@ _FILING = re.compile(
     r"scripts/(?:[a-z_]+\.py"
     r"|edgeproof/__init__\.py"
     r"|edgeproof/agent/.*"
-    r"|edgeproof/core/(?:attempts|broken_rules|cli|clock|closure|code_digest|configuration|digest_cache|documents|errors"
-    r"|exit_codes|files|keys|layout|reader|yaml_files)\.py"
+    r"|edgeproof/core/(?:attempts|broken_rules|catalogues|cli|clock|closure|code_digest|configuration|digest_cache|documents"
+    r"|errors|exit_codes|files|keys|layout|reader|yaml_files)\.py"
     r"|edgeproof/artifacts/(?:records|toolchains)/.*"
-    r"|edgeproof/artifacts/builds/(?:boards|build_attempts|build_job|build_keys|converter_scripts|publishing)\.py"
+    r"|edgeproof/artifacts/builds/(?:build_job|build_keys|build_shortcuts|building_device|converter_scripts|kept_builds)\.py"
     r"|edgeproof/artifacts/agreement/parity_(?:attempts|limits)\.py)"
 )
 
@@ -54,13 +54,13 @@ def digest_deciding_code(entry: str) -> str:
 
 @cache
 def digest_converter_code(name: str) -> str:
-    """Return the digest of the converter `name`, wherever the caller's current folder is."""
+    """Return the digest of the code that decides what the converter `name` makes, in whatever folder the caller is."""
     return _remember(f"converter {name}", lambda: (list_converter_code(name), digest_converter(name)))
 
 
 @cache
 def digest_agent() -> str:
-    """Return the digest of the agent, which runs artifacts."""
+    """Return the digest of the agent's code, which decides how artifacts are run."""
     return _remember("agent", lambda: (list_agent_code(), digest_agent_code()))
 
 

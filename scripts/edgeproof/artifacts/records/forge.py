@@ -62,10 +62,10 @@ def validate_foreign(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of one of Forge's documents; its errors are `differs` or `missing`, its warnings `note`."""
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
         return _validate_metadata(path, document)
-    return validate_manifest(path, document)
+    return _validate_manifest(path, document)
 
 
-def validate_manifest(path: str | Path, document: Json) -> list[Check]:
+def _validate_manifest(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of a Forge manifest: those of Forge itself, then existence, digests and precision."""
     errors, warnings = list_errors(document), list_warnings(document)
     checks = [Check("manifest", "differs", str(path), text) for text in errors]
@@ -92,7 +92,7 @@ def _validate_metadata(path: str | Path, document: Json) -> list[Check]:
 
 
 def list_errors(document: Json) -> list[str]:
-    """Return Forge's errors: sections and texts that are missing, and fields that contradict each other."""
+    """Return the errors in Forge's records: sections and texts that are missing, and fields that disagree."""
     errors = _list_empty(document, _REQUIRED_TEXTS)
     for one, other in _EQUAL_FIELDS:
         values = [_get_section(document, section).get(key) for section, key in (one, other)]
@@ -108,7 +108,7 @@ def list_errors(document: Json) -> list[str]:
 
 
 def list_warnings(document: Json) -> list[str]:
-    """Return Forge's warnings: optional fields that are missing, and what makes builds hard to compare or trust."""
+    """Return the warnings about Forge's records: missing optional fields, and what makes builds hard to trust."""
     warnings = [f"no {key}" for key in ("schema_version", "tool") if not document.get(key)]
     warnings += [
         f"no {section}.sha256"

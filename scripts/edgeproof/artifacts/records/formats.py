@@ -65,12 +65,12 @@ CONVERTED_FORMATS = tuple(name for name, kind in FORMATS.items() if kind.package
 
 
 def list_host_tools(preset: Json, precision: str) -> tuple[str, ...]:
-    """Return the packages of the workflow's own environment that build this precision of a preset; often none."""
+    """Return the packages of the workflow's own environment that build a format in this precision; often none."""
     return FORMATS[preset["artifact"]].host_tools.get(precision, ())
 
 
 def list_channels_last_backends() -> set[str]:
-    """Return the backends that keep images with their channels last."""
+    """Return the backends of those formats of artifacts that keep images with their channels last."""
     artifacts = [name for name, kind in FORMATS.items() if kind.channels_last]
     return {_read_definition(name)["properties"]["backend"]["const"] for name in artifacts}
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgeproof.core.catalogues import NAME, read_catalogue_entry
 from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
@@ -24,8 +25,8 @@ from edgeproof.core.files import atomic_write, is_file, sha256_file
 from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
 from edgeproof.core.processes import child_environment
 
-from .artifact_members import MOST_NAMED, Difference, compare_artifacts
-from .manifest_lookup import NAME, read_entry, root_of
+from .artifact_differences import MOST_NAMED, Difference, list_artifact_differences
+from .manifest_places import find_manifest_root
 from .manifests import read_manifest, verify_manifest
 
 _BUILD_SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
@@ -45,7 +46,7 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
     if the build ends without a verdict.
     """
     begin = time.monotonic()
-    built, root = verify_manifest(manifest_path), root_of(manifest_path)
+    built, root = verify_manifest(manifest_path), find_manifest_root(manifest_path)
     for what, recorded in _list_inputs(built):
         _require_unchanged(what, root / recorded["file"], recorded["sha256"])
     script, options = read_command(built["command"], manifest_path)
@@ -74,7 +75,10 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
 
 
 def read_command(command: list[str], where: str | Path) -> tuple[str, dict[str, str]]:
-    """Return (script, `{option: value}`) of a recorded command; UserError unless it is one of our build scripts."""
+    """Return what to run for a rebuild, from a recorded command: (script, `{option: value}`).
+
+    UserError unless it is one of our build scripts.
+    """
     script, arguments = command[0], command[1:]
     pairs = list(zip(arguments[::2], arguments[1::2], strict=False))
     if not _BUILD_SCRIPT.fullmatch(script) or not (REPOSITORY / script).is_file():
@@ -85,7 +89,7 @@ def read_command(command: list[str], where: str | Path) -> tuple[str, dict[str, 
 
 
 def choose_values(options: dict[str, str], built: Json, root: Path, where: str | Path) -> dict[str, str]:
-    """Return the options of the second build, with outputs as names of files in its folder.
+    """Return the options of the rebuild, with outputs as names of files in its folder.
 
     `options`: of the first build. UserError for an option that no build has, a toolchain that is missing, or a device
     that is not configured.
@@ -124,7 +128,7 @@ def _find_toolchain(recorded, where):
 
 
 def _describe_device(name):
-    document = read_entry("device", name)
+    document = read_catalogue_entry("device", name)
     return {option: document[key] for option, key in _DEVICE_OPTIONS.items() if document.get(key)}
 
 
@@ -174,11 +178,11 @@ def _judge_rebuild(built: Json, again: Json, first: Path, second: Path) -> tuple
         same = built["reason"]["kind"] == again["reason"]["kind"]
         return ("identical" if same else "different"), []
     name = built["artifact"]["file"]
-    return compare_artifacts(first / name, second / name, built["artifact"]["format"])
+    return list_artifact_differences(first / name, second / name, built["artifact"]["format"])
 
 
 def compare_environments(built: Json, again: Json) -> list[str]:
-    """Return a sentence for each difference around the build: versions, lock, machine."""
+    """Return a sentence for each difference around the rebuild: versions, lock, machine."""
     found = []
     for what in ("toolchain", "host"):
         for name in sorted({*built[what], *again[what]}):

@@ -25,7 +25,7 @@ def summarise_artifact(manifest_path: str | Path) -> Json:
     if manifest["status"] != "ok":
         raise UserError(f"{manifest_path}: the build failed ({manifest['reason']['message']}); there is nothing to run")
     cell, source, artifact = manifest["cell"], manifest["source"], manifest["artifact"]
-    batch, height, width = read_sizes(manifest["inputs"][0], manifest_path)
+    batch, height, width = summarise_input_sizes(manifest["inputs"][0], manifest_path)
     digest = sha256_file(manifest_path)
     return {
         "schema": "edgeproof.runtime-summary.v1",
@@ -47,8 +47,8 @@ def summarise_artifact(manifest_path: str | Path) -> Json:
     }
 
 
-def read_sizes(tensor: Json, where: str | Path) -> tuple[int, int, int]:
-    """Return (batch, height, width) of an input, positive integers, from its shape.
+def summarise_input_sizes(tensor: Json, where: str | Path) -> tuple[int, int, int]:
+    """Return what a runtime summary says of an input's shape: (batch, height, width), positive integers.
 
     A batch with a name runs as 1. Four dimensions are an image, with channels last if only the last dimension can be
     channels, and channels first otherwise. Other inputs have height 1 and the product of their dimensions as width.

@@ -16,8 +16,10 @@ from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.yaml_files import read_yaml
 
 from .formats import select_build_options
-from .manifest_lookup import config_root_of, find_option, folder_of, read_parity, root_of
+from .manifest_entries import find_recorded_option
+from .manifest_places import find_config_root, find_manifest_root, place_artifact
 from .manifests import read_manifest
+from .parity_records import read_parity_record
 
 FAULTS = ("differs", "missing")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)")
@@ -45,7 +47,7 @@ def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
         manifest = read_manifest(path)
     except UserError as error:
         return [Check("manifest", "differs", str(path), _strip_path(path, error))]
-    root, config = root_of(path), config_root_of(path)
+    root, config = find_manifest_root(path), find_config_root(path)
     checks = [_check_place(path, manifest, root), _check_artifact(path, manifest)]
     checks.append(_check_file("source", root, manifest["source"]["file"], manifest["source"]["sha256"]))
     if used := manifest["calibration"]:
@@ -59,7 +61,7 @@ def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
 
 
 def has_faults(checks: Iterable[Check]) -> bool:
-    """Tell whether something differs or is missing."""
+    """Tell whether validation found something that differs or is missing."""
     return any(check.status in FAULTS for check in checks)
 
 
@@ -101,7 +103,7 @@ def _check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check
     check = _check_file("toolchain lock", root, file, digest)
     if check.status == "missing":
         return [check]
-    others = _list_other_versions(manifest["toolchain"], read_pins(_join_root(root, file)))
+    others = _list_other_versions(manifest["toolchain"], read_locked_versions(_join_root(root, file)))
     if others:
         return [Check("toolchain lock", "differs", file, "; ".join(others))]
     if check.status == "differs":
@@ -113,8 +115,8 @@ def _check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check
 def _list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -> list[str]:
     """Return a sentence for each package that took part in a build in another version than the lock has now.
 
-    `toolchain`: `{distribution: version}`. `pins`: from `read_pins`. Packages that are not in the lock (Python itself,
-    those of a second environment) are skipped, and local versions (`+cpu`) are ignored.
+    `toolchain`: `{distribution: version}`. `pins`: from `read_locked_versions`. Packages that are not in the lock
+    (Python itself, those of a second environment) are skipped, and local versions (`+cpu`) are ignored.
     """
     sentences = []
     for name, version in toolchain.items():
@@ -124,8 +126,11 @@ def _list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -
     return sentences
 
 
-def read_pins(path: str | Path) -> dict[str, set[str]]:
-    """Return `{distribution: {version}}` of a lock file; several versions if markers choose between them."""
+def read_locked_versions(path: str | Path) -> dict[str, set[str]]:
+    """Return the versions against which a build is validated, from a lock file: `{distribution: {version}}`.
+
+    There are several if markers choose between them.
+    """
     pins = {}
     for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         if match := _PIN.match(line):
@@ -134,7 +139,7 @@ def read_pins(path: str | Path) -> dict[str, set[str]]:
 
 
 def _check_place(path, manifest, root):
-    wanted, folder = folder_of(manifest["cell"]), Path(path).resolve().parent
+    wanted, folder = place_artifact(manifest["cell"]), Path(path).resolve().parent
     if folder.is_relative_to(root / "results" / "artifacts") and folder != root / wanted:
         where = folder.relative_to(root)
         return Check("manifest", "differs", str(path), f"is about {wanted}, but lies in {where}")
@@ -152,7 +157,7 @@ def _check_artifact(path, manifest):
 
 
 def _check_log(manifest, root):
-    digest, file = manifest.get("log_sha256"), find_option(manifest["command"], "log")
+    digest, file = manifest.get("log_sha256"), find_recorded_option(manifest["command"], "log")
     if digest is None or file is None:
         return []
     if not is_file(_join_root(root, file)):
@@ -166,7 +171,7 @@ def _check_parity(path, root):
     if not is_file(beside):
         return [Check("parity", "note", beside.name, "does not exist yet")]
     try:
-        parity, manifest = read_parity(beside), json.loads(Path(path).read_text())
+        parity, manifest = read_parity_record(beside), json.loads(Path(path).read_text())
     except UserError as error:
         return [Check("parity", "differs", beside.name, _strip_path(beside, error))]
     checks = []

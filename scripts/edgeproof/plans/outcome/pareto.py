@@ -12,8 +12,9 @@ from fractions import Fraction
 from edgeproof.plans.scenario.costs import UNIT, Caps, Problem, Totals
 from edgeproof.plans.scenario.goals import Level
 from edgeproof.plans.scenario.model import Placement
+from edgeproof.plans.scenario.timeline import measure_totals
 from edgeproof.plans.solver.chain_search import is_chain
-from edgeproof.plans.solver.search import Effort, find_by_levels, measure_totals
+from edgeproof.plans.solver.search import Effort, find_by_levels
 
 POINT_LIMIT = 200
 _PATHS = 4
@@ -41,7 +42,10 @@ class Front:
 
 
 def choose_axes(problem: Problem, period: bool = False) -> tuple[str, ...]:
-    """Return the axes to draw: latency, energy if it is known, accuracy where it varies, period if asked for."""
+    """Return the axes of the Pareto front, beginning with latency.
+
+    Energy if it is known, accuracy where it varies, period if asked for.
+    """
     axes = ["latency"] if problem.scenario.energy_missing else ["latency", "energy"]
     if len({drop for row in problem.accuracy for drop in row}) > 1:
         axes.append("accuracy")
@@ -55,7 +59,7 @@ def trace_front(
     effort: Effort | None = None,
     limit: int = POINT_LIMIT,
 ) -> Front:
-    """Return the `Front` of a problem under `caps` (default: its own), with at most `limit` points."""
+    """Return the Pareto `Front` of a problem under `caps` (default: its own), with at most `limit` points."""
     caps = caps or problem.caps
     plain = is_chain(problem) and "period" not in axes and caps.period is None
     if not plain and problem.scenario.placements <= _TRIED_OUT and problem.scenario.execution != "scheduled":

@@ -8,12 +8,11 @@ from edgeproof.core.documents import validate
 from edgeproof.plans.scenario.costs import UNIT
 from edgeproof.plans.scenario.goals import BLENDS
 from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS
-from edgeproof.plans.scenario.timeline import trace_plan
-from edgeproof.plans.solver.search import measure_totals
+from edgeproof.plans.scenario.timeline import measure_totals, trace_plan
 
 from .explanation import explain_plan
 from .planning import Outcome
-from .robustness import name_place
+from .robustness import name_resampled_number
 
 
 def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> Json:
@@ -266,7 +265,6 @@ def _list_notes(outcome):
     measured = [place for place, quantity in scenario.quantities.items() if quantity.provenance == "measured"]
     if provenances - {"measured"} and measured:
         others = [place for place, quantity in scenario.quantities.items() if quantity.provenance != "measured"]
-        notes.append(
-            f"{len(measured)} numbers are measured, {len(others)} are not, such as {name_place(scenario, others[0])}"
-        )
+        example = name_resampled_number(scenario, others[0])
+        notes.append(f"{len(measured)} numbers are measured, {len(others)} are not, such as {example}")
     return notes

@@ -7,14 +7,14 @@ from markupsafe import Markup
 
 from edgeproof.core.configuration import Json
 
+from .explanation import explain_empty_document, explain_proof, explain_robustness
 from .plan_drawings import draw_front, draw_timeline
-from .plan_tables import describe_failure, describe_proof, describe_robustness
 
 _FOLDER = Path(__file__).parent
 
 
 def render_page(document: Json, check: Json | None = None) -> str:
-    """Return `plan.html` for a plan document; the page needs nothing from elsewhere.
+    """Return the page `plan.html` of a plan document; it needs nothing from elsewhere.
 
     `check`: the plan-check document of the pipeline run as placed, None where it was not run.
     """
@@ -26,11 +26,11 @@ def render_page(document: Json, check: Json | None = None) -> str:
         d=document,
         check=check,
         plan=plan,
-        proof=describe_proof(document) if plan else "",
-        failure="" if plan else describe_failure(document),
+        proof=explain_proof(document) if plan else "",
+        failure="" if plan else explain_empty_document(document),
         timeline=Markup(draw_timeline(plan)) if plan else "",  # drawings escape what they show
         front=Markup(draw_front(document)),
-        robustness=describe_robustness(document["robustness"]) if document["robustness"] else [],
+        robustness=explain_robustness(document["robustness"]) if document["robustness"] else [],
     )
 
 

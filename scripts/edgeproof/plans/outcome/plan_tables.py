@@ -5,6 +5,8 @@ import io
 
 from edgeproof.core.configuration import Json
 
+from .explanation import explain_empty_document, explain_proof, explain_robustness
+
 _PLAN_COLUMNS = (
     "rank",
     "pipeline_name",
@@ -36,8 +38,8 @@ _STAGE_COLUMNS = (
 )
 
 
-def render_csv(document: Json) -> str:
-    """Return `plan.csv`: a row per rank and stage, 4 decimals; the columns of stages start with `stage_`."""
+def render_plan_table(document: Json) -> str:
+    """Return the table `plan.csv`: a row per rank and stage, 4 decimals; the columns of stages start with `stage_`."""
     header = [*_PLAN_COLUMNS, *(name if name.startswith("stage_") else f"stage_{name}" for name in _STAGE_COLUMNS)]
     rows = []
     for plan in document["plans"]:
@@ -46,9 +48,10 @@ def render_csv(document: Json) -> str:
     return _write_rows(header, rows)
 
 
-def render_pareto_csv(document: Json) -> str:
-    """Return `pareto.csv`: the points of both fronts with the paths that attain them; only the header without
-    fronts.
+def render_pareto_table(document: Json) -> str:
+    """Return the table `pareto.csv`: the points of both fronts with the paths that attain them.
+
+    Only the header without fronts.
     """
     fronts = document["pareto"] or {}
     axes = next(iter(fronts.values()))["axes"] if fronts else ["latency_ms", "energy_mj"]
@@ -70,13 +73,16 @@ def _write_rows(header, rows, decimals=4):
     return buffer.getvalue()
 
 
-def render_text(document: Json) -> str:
-    """Return the plan as text for a terminal: header, memory, stages, explanation, alternatives, robustness, notes."""
+def render_plan_text(document: Json) -> str:
+    """Return the plan and its tables as text for a terminal.
+
+    It has a header, memory, stages, explanation, alternatives, robustness and notes.
+    """
     if not document["plans"]:
-        return "\n".join([describe_failure(document), *_list_relaxations(document)]) + "\n"
+        return "\n".join([explain_empty_document(document), *_list_relaxations(document)]) + "\n"
     plan = document["plans"][0]
     lines = [
-        f"Pipeline {plan['pipeline_name']}, goal {plan['goal']}: {describe_proof(document)}",
+        f"Pipeline {plan['pipeline_name']}, goal {plan['goal']}: {explain_proof(document)}",
         f"Latency {plan['total_latency_ms']:.4f} ms, energy {_amount(plan['total_energy_mj'], 'mJ')},"
         f" {document['goal']['levels'][0]} {plan['total_score']:.6f}, switches {plan['switches']}",
         *_list_caps(document, plan),
@@ -92,62 +98,10 @@ def render_text(document: Json) -> str:
     if len(document["plans"]) > 1:
         lines += ["", "Alternatives", *(f"  {_summarize(other)}" for other in document["plans"][1:])]
     if document["robustness"]:
-        lines += ["", "Robustness", *(f"  {line}" for line in describe_robustness(document["robustness"]))]
+        lines += ["", "Robustness", *(f"  {line}" for line in explain_robustness(document["robustness"]))]
     if document["notes"]:
         lines += ["", *(f"Note: {note}" for note in document["notes"])]
     return "\n".join(lines) + "\n"
-
-
-def describe_proof(document: Json) -> str:
-    """Return one phrase that says what is proved about the first plan."""
-    certificate, status = document["certificate"], document["status"]
-    if status == "optimal":
-        return f"optimal, proved ({certificate['engine']}, {certificate['nodes']} nodes)"
-    return f"feasible, at most {certificate['gap']:.6g} above the optimum (bound {certificate['bound']:.6f})"
-
-
-def describe_failure(document: Json) -> str:
-    """Return the one line for a scenario without a plan."""
-    if document["status"] == "unknown":
-        name = document["pipeline_name"]
-        return f"no plan found for {name} within the limit on effort; it is not proved that there is none"
-    conflict = document["infeasibility"]["conflict"]
-    if conflict == ["links"]:
-        return (
-            f"no feasible plan for {document['pipeline_name']}: no links connect the devices that its stages can run on"
-        )
-    minimal = document["infeasibility"]["conflict_minimal"]
-    doubt = "" if minimal else "; the limit on effort was reached before it was proved that all of these are needed"
-    return f"no feasible plan for {document['pipeline_name']}: no placement keeps {' and '.join(conflict)}{doubt}"
-
-
-def describe_robustness(found: Json) -> list[str]:
-    """Return sentences that say how robust the plan is (`robustness` of a plan document)."""
-    plan, unit = found["plan"], found["regret_unit"]
-    lines = [
-        f"Best in {plan['probability_best']:.0%} and feasible in {plan['probability_feasible']:.0%}"
-        f" of {found['draws']} resamplings"
-        + (
-            f"; expected regret {plan['expected_regret']:.6f}, worst {plan['worst_regret']:.6f} ({unit})."
-            if plan["expected_regret"] is not None
-            else "."
-        )
-    ]
-    quantiles = found["latency_ms_quantiles"]
-    lines.append(
-        f"Latency {quantiles['p50']:.4f} ms, 90 % of resamplings within"
-        f" {quantiles['p5']:.4f} to {quantiles['p95']:.4f} ms."
-    )
-    if found["runner_up"]:
-        other = found["runner_up"]
-        lines.append(f"Runner-up: {' '.join(other['path'])}, best in {other['probability_best']:.0%}.")
-    if found["repeat_next"]:
-        again = found["repeat_next"]
-        lines.append(
-            f"Measure {again['result']} again first ({', '.join(again['numbers'])}): with its value certain,"
-            f" the expected regret would be {again['expected_regret_after']:.6f}."
-        )
-    return lines
 
 
 def _list_relaxations(document):

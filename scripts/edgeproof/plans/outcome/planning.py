@@ -7,7 +7,7 @@ from edgeproof.plans.scenario.goals import Goal, compile_goal, needs_pipelining
 from edgeproof.plans.scenario.model import Scenario
 from edgeproof.plans.solver.search import Answer, Effort, find_plans
 
-from .certificate import Infeasibility, explain_infeasibility
+from .infeasibility import Infeasibility, explain_infeasibility
 from .pareto import Front, choose_axes, trace_front
 from .robustness import Robustness, assess_robustness
 
@@ -60,11 +60,11 @@ def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
     return Outcome(problem, goal, request, answer, infeasibility, fronts, robustness)
 
 
-def tighten_limits(scenario: Scenario, **limits: float | None) -> Scenario:
-    """Return the scenario under additional limits, named as in `scenario.Limits`; None adds no limit.
+def add_requested_limits(scenario: Scenario, **limits: float | None) -> Scenario:
+    """Return the scenario to plan, with the additional limits of a request; None adds no limit.
 
-    The smaller of two limits holds, so a limit of the scenario is never loosened. With them any goal can be planned
-    under an epsilon constraint.
+    They are named as in `scenario.Limits`. The smaller of two limits holds, so a limit of the scenario is never
+    loosened. With them any goal can be planned under an epsilon constraint.
     """
     merged = {}
     for name, value in limits.items():

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from edgeproof.plans.scenario.costs import UNIT, Problem
-from edgeproof.plans.scenario.goals import Goal, compile_goal
+from edgeproof.plans.scenario.goals import Goal, compile_goal, measure_level
 from edgeproof.plans.scenario.model import Place, Placement, Scenario, Schedule
-from edgeproof.plans.scenario.timeline import replay_schedule, trace_schedule
-from edgeproof.plans.solver.search import Answer, Effort, find_plans, measure_level
+from edgeproof.plans.scenario.timeline import retime_schedule, trace_schedule
+from edgeproof.plans.solver.search import Answer, Effort, find_plans
 
 Candidate = tuple[Placement, Schedule | None]
 _POOL = 8
@@ -110,7 +110,7 @@ class Sampler:
         self.groups = {}
         for place, quantity in scenario.quantities.items():
             if quantity.uncertain:
-                self.groups.setdefault(quantity.result or name_place(scenario, place), []).append(place)
+                self.groups.setdefault(quantity.result or name_resampled_number(scenario, place), []).append(place)
 
     def count_fixed(self) -> int:
         """Return how many numbers (latency and energy of options and links) have no interval."""
@@ -136,8 +136,8 @@ class Sampler:
         return values
 
 
-def name_place(scenario: Scenario, place: Place) -> str:
-    """Return a place as readers know it: `stage on device (variant): key`."""
+def name_resampled_number(scenario: Scenario, place: Place) -> str:
+    """Return the place of a resampled number as readers know it: `stage on device (variant): key`."""
     if place[0] == "link":
         link = scenario.links[place[1]]
         return f"{scenario.devices[link.source].name} → {scenario.devices[link.target].name}: {place[2]}"
@@ -153,7 +153,7 @@ def _value(problem: Problem, goal: Goal, placement: Placement, schedule: Schedul
         if not problem.is_feasible(placement):
             return None
         return measure_level(problem, goal.levels[0], placement, None)
-    moved = replay_schedule(problem, placement, schedule)
+    moved = retime_schedule(problem, placement, schedule)
     timeline = trace_schedule(problem, placement, moved)
     totals = problem.require_totals(placement)._replace(latency=timeline.end, memory=timeline.memory)
     if not problem.caps.allow(totals):
@@ -167,7 +167,7 @@ def _value(problem: Problem, goal: Goal, placement: Placement, schedule: Schedul
 def _latency(problem, placement, schedule):
     if schedule is None:
         return problem.require_totals(placement).latency / UNIT
-    return trace_schedule(problem, placement, replay_schedule(problem, placement, schedule)).end / UNIT
+    return trace_schedule(problem, placement, retime_schedule(problem, placement, schedule)).end / UNIT
 
 
 def _summarize(placement, rows, best_values, wins, draws):
@@ -212,7 +212,7 @@ def _choose_repeat(
     regret, probability, result, places = min(choices, key=lambda choice: choice[:3])
     if regret >= before[0]:
         return None
-    return Repeat(result, tuple(name_place(problem.scenario, p) for p in places), regret, -probability)
+    return Repeat(result, tuple(name_resampled_number(problem.scenario, p) for p in places), regret, -probability)
 
 
 def _score_pool(candidates: list[Candidate], trials: list[tuple[Problem, Goal]]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from edgeproof.artifacts.records.manifest_lookup import read_parity
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
@@ -80,7 +80,7 @@ def write_scenario(
 
 
 def describe_stage(name: str, identity: Json, cells: list[MeasuredCell], pipeline: str) -> Json:
-    """Return the scenario's entry of a stage; its description names the variants that are left out, and why."""
+    """Return the entry of a stage for the scenario that is assembled; it says which variants are left out, and why."""
     profiles, absent = {}, []
     for cell in cells:
         variant = _describe_variant(cell)
@@ -102,7 +102,10 @@ def describe_stage(name: str, identity: Json, cells: list[MeasuredCell], pipelin
 
 
 def measure_tensors(items: list[Json]) -> float:
-    """Return the size of inputs or outputs of an identity in MB (1,000,000 bytes); UserError for an open shape."""
+    """Return the size of a stage's inputs or outputs in MB (1,000,000 bytes) for the scenario to assemble.
+
+    UserError for an open shape.
+    """
     sizes = []
     for item in items:
         if any(isinstance(size, str) for size in item["shape"]):
@@ -112,7 +115,7 @@ def measure_tensors(items: list[Json]) -> float:
 
 
 def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
-    """Return the scenario's links: the measured ones, except those that the pipeline declares as plain numbers."""
+    """Return the links of the scenario to assemble: the measured ones, except those declared as plain numbers."""
     declared = {(link["source"], link["target"]): link for link in wanted.get("declare", [])}
     links = []
     if links_path:
@@ -146,17 +149,20 @@ def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
 
 def _describe_variant(cell: MeasuredCell) -> Json | str:
     """Return the variant that a measured cell stands for, or why it is left out."""
-    result, parity = read_result(cell["result"]), read_parity(cell["parity"])
+    result, parity = read_result(cell["result"]), read_parity_record(cell["parity"])
     if result["status"] not in MEASURED:  # a variant with wrong outputs has a latency, too
         return f"{result['status']}: {result['reason']['message']}"
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"
         return f"parity {parity['status'].replace('_', ' ')}: {reason}"
-    return {"precision": cell["precision"], "energy_mj": None, **describe_numbers(result, cell["result"])}
+    return {"precision": cell["precision"], "energy_mj": None, **assemble_numbers(result, cell["result"])}
 
 
-def describe_numbers(result: Json, path: str | Path) -> Json:
-    """Return the costs of a stage on an executor from the result at `path`: latency_ms, weights_mb, activations_mb."""
+def assemble_numbers(result: Json, path: str | Path) -> Json:
+    """Return the numbers of a stage on an executor, assembled for a scenario from the result at `path`.
+
+    They are latency_ms, weights_mb and activations_mb, each with its origin.
+    """
     latency, origin = result["latency"], {"result": str(path), "digest": sha256_file(path)}
     value = {"value": latency["median_ms"], "provenance": result["provenance"], **origin}
     value["process_medians"] = [process["median_ms"] for process in result["processes"]]

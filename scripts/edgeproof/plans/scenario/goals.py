@@ -13,7 +13,8 @@ from typing import Any
 from edgeproof.core.errors import UserError
 
 from .costs import UNIT, Problem, Totals
-from .model import Limits, Placement
+from .model import Limits, Placement, Schedule
+from .timeline import measure_totals
 
 BLENDS = {
     "latency": (Fraction(1), Fraction(1, 5), Fraction(2, 25)),
@@ -46,7 +47,7 @@ class Level:
 
     def value(self, totals: Totals) -> Fraction:
         """Return the exact value of the sum for `Totals`."""
-        return sum((weight * pick_metric(totals, metric) for metric, weight in self.weights.items()), Fraction(0))
+        return sum((weight * pick_goal_metric(totals, metric) for metric, weight in self.weights.items()), Fraction(0))
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,15 @@ class Goal:
         return (*(level.value(totals) for level in self.levels), *totals[:3], path)
 
 
-def pick_metric(totals: Totals, metric: Metric) -> int:
-    """Return one total; `metric` is a name or `("memory", device)`."""
+def pick_goal_metric(totals: Totals, metric: Metric) -> int:
+    """Return the total that a goal weighs by the name `metric`, or by `("memory", device)`."""
     return totals.memory[metric[1]] if isinstance(metric, tuple) else getattr(totals, metric)
 
 
 def needs_pipelining(name: str, limits: Limits) -> bool:
-    """Return whether a goal or limit concerns the period: then inputs overlap, and memory counts for all stages at
-    once.
+    """Return whether a goal or limit concerns the period.
+
+    Then inputs overlap, and memory counts for all stages at once.
     """
     return "period" in _metrics_of(name) or limits.period_ms is not None
 
@@ -100,7 +102,7 @@ def compile_goal(name: str, problem: Problem) -> Goal:
 
 
 def blend_level(name: str, problem: Problem) -> Level:
-    """Return the version 1 score called `name` as a level."""
+    """Return the version 1 score called `name` as a level of a goal."""
     latency, energy, switches = BLENDS[name]
     weights: dict[Metric, Fraction] = {
         "latency": latency / problem.latency_ref,
@@ -124,3 +126,8 @@ def _metrics_of(name):
     if len(set(metrics)) < len(metrics):
         raise UserError(f"--goal {name!r}: a metric occurs twice")
     return metrics
+
+
+def measure_level(problem: Problem, level: Level, placement: Placement, schedule: Schedule | None) -> float:
+    """Return the value of one plan on a level of a goal, in readers' units."""
+    return float(level.value(measure_totals(problem, placement, schedule)) * level.scale)

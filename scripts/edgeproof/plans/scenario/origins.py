@@ -7,7 +7,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.runs.results import read_result
 
-from .assembling import describe_numbers, list_links
+from .assembling import assemble_numbers, list_links
 
 
 def check_origins(scenario: Json, where: str) -> None:
@@ -24,7 +24,7 @@ def check_origins(scenario: Json, where: str) -> None:
                 for key in ("latency_ms", "weights_mb", "activations_mb"):
                     if path := _origin(variant.get(key)):
                         if path not in known:
-                            known[path] = describe_numbers(read_result(path), path)
+                            known[path] = assemble_numbers(read_result(path), path)
                         _require(variant[key], known[path][key], f"{place}, {key}", path)
     for link in scenario["links"]:
         if path := _origin(link["setup_ms"]):

@@ -9,7 +9,7 @@ from .model import Device, Link
 
 
 def index_names(names: list[str], key: str, where: str | Path) -> dict[str, int]:
-    """Return `{name: index}`; UserError when a name occurs twice."""
+    """Return `{name: index}` of what a scenario document may refer to; UserError when a name occurs twice."""
     index = {}
     for i, name in enumerate(names):
         if name in index:
@@ -19,16 +19,17 @@ def index_names(names: list[str], key: str, where: str | Path) -> dict[str, int]
 
 
 def find_name(index: dict[str, int], name: str, key: str, noun: str, where: str | Path) -> int:
-    """Return the index of `name`; UserError lists the names that are declared. `key`: who refers to it; `noun`: what it
-    is.
+    """Return the index of `name`, to which a scenario document refers; UserError lists the names that are declared.
+
+    `key`: who refers to it; `noun`: what it is.
     """
     if name not in index:
         raise UserError(f"{where}: {key} names {noun} {name!r}, which is not declared; known: {', '.join(index)}")
     return index[name]
 
 
-def check_links(links: Sequence[Link], devices: Sequence[Device], where: str | Path) -> None:
-    """Raise UserError for a link from a device to itself, and for a second link in one direction."""
+def check_link_ends(links: Sequence[Link], devices: Sequence[Device], where: str | Path) -> None:
+    """Raise UserError where links refer to their ends wrongly: to one device twice, or to the same two again."""
     seen = {}
     for i, link in enumerate(links):
         if link.source == link.target:

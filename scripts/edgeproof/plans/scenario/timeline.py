@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .costs import Crossing, Problem
+from .costs import Crossing, Problem, Totals
 from .model import Placement, Schedule
 
 
@@ -93,11 +93,10 @@ def _peak_memory(
     return tuple(a + b for a, b in zip(resident, peaks, strict=True))
 
 
-def replay_schedule(problem: Problem, placement: Placement, schedule: Schedule) -> Schedule:
-    """Return a schedule with the same order of events under the costs of `problem`; each event starts as early as it
-    can.
+def retime_schedule(problem: Problem, placement: Placement, schedule: Schedule) -> Schedule:
+    """Return a schedule with the timeline that it has under the costs of `problem`; its events keep their order.
 
-    With it one asks how a fixed plan fares when costs change.
+    Each event starts as early as it can. With it one asks how a fixed plan fares when costs change.
     """
     starts, copies = schedule
     crossings = problem.require_crossings(placement)
@@ -121,3 +120,12 @@ def replay_schedule(problem: Problem, placement: Placement, schedule: Schedule) 
         new_starts[index] = start
         free["device", devices[index]] = ends[index] = start + problem.latency[index][placement[index]]
     return tuple(new_starts), new_copies
+
+
+def measure_totals(problem: Problem, placement: Placement, schedule: Schedule | None = None) -> Totals:
+    """Return the `Totals` of a plan; with a schedule, latency and memory are those of its timeline."""
+    totals = problem.require_totals(placement)
+    if schedule is None:
+        return totals
+    timeline = trace_schedule(problem, placement, schedule)
+    return totals._replace(latency=timeline.end, memory=timeline.memory)

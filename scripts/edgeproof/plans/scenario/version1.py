@@ -6,7 +6,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import digest_json
 
 from .model import LIMIT_KEYS, Device, Limits, Link, Option, Scenario, Stage, Tensor
-from .references import check_links, find_name, index_names
+from .references import check_link_ends, find_name, index_names
 
 
 def parse_v1(document: Json, where: str | Path) -> Scenario:
@@ -23,7 +23,7 @@ def parse_v1(document: Json, where: str | Path) -> Scenario:
         )
         for i, link in enumerate(document.get("links", []))
     )
-    check_links(links, devices, where)
+    check_link_ends(links, devices, where)
     index_names([s["name"] for s in document["stages"]], "stages", where)
     stages = []
     for i, stage in enumerate(document["stages"]):

@@ -9,7 +9,7 @@ from edgeproof.core.documents import digest_json
 from edgeproof.core.errors import UserError
 
 from .model import LIMIT_KEYS, METRIC_KEYS, Device, Limits, Link, Option, Quantity, Scenario, Stage, Tensor
-from .references import check_links, find_name, index_names
+from .references import check_link_ends, find_name, index_names
 
 _LINK_NUMBERS = ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")
 _OPTION_NUMBERS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
@@ -106,7 +106,7 @@ class _Reader:
                 if key in link
             }
             links.append(Link(*ends, **numbers, bidirectional=link.get("bidirectional", True)))
-        check_links(links, devices, self.where)
+        check_link_ends(links, devices, self.where)
         return tuple(links)
 
     def read_stage(self, i: int, stage: Json, device_index: dict[str, int]) -> Stage:

@@ -2,10 +2,9 @@
 
 A label is a placement of the first stages. It is dropped when a limit is out of reach, when even its most optimistic
 completion is worse than the k-th best plan known, or when k other labels on the same option are at least as good in
-every respect. The optimistic completion is Lagrangian: limits are priced into the costs (`bounds.py`), so the bound
-sees crossings and limits at once. The search starts with few labels per stage and is repeated with more, until none was
-dropped for lack of room; then the result is proved.
-"""
+every respect. The optimistic completion is Lagrangian: limits are priced into the costs (`chain_bounds.py`), so the
+bound sees crossings and limits at once. The search starts with few labels per stage and is repeated with more, until
+none was dropped for lack of room; then the result is proved."""
 
 import math
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from edgeproof.plans.scenario.costs import FORBIDDEN, TOLERANCE, Caps, Problem
 from edgeproof.plans.scenario.goals import Level, Metric
 from edgeproof.plans.scenario.model import Placement, Schedule
 
-from .bounds import Multipliers, seek_multipliers
+from .chain_bounds import Multipliers, tighten_bounds
 from .depth_first import search_depth_first
-from .viterbi import search_uncoupled
+from .viterbi import search_by_viterbi
 
 LABEL_LIMIT = 400_000  # labels per stage by default
 _WIDTHS = (48, 512, 4_096, 32_768, LABEL_LIMIT)
@@ -114,7 +113,7 @@ class Chain:
 
 
 def is_chain(problem: Problem) -> bool:
-    """Return whether the stages form one chain whose memory adds up, or never matters."""
+    """Return whether the chain search fits: the stages form one chain whose memory adds up, or never matters."""
     scenario = problem.scenario
     inner = [(t.producer, t.consumers) for t in scenario.tensors if t.producer is not None and t.consumers != (-1,)]
     pairs = [(problem.position[producer], problem.position[c]) for producer, consumers in inner for c in consumers]
@@ -137,7 +136,7 @@ def _memory_adds_up(problem):
 
 
 def memory_never_binds(problem: Problem, caps: Caps) -> bool:
-    """Return whether every budget exceeds what all stages together could take on the device."""
+    """Return whether a chain can be searched without memory: every budget exceeds what all stages could take."""
     for device, cap in enumerate(caps.memory):
         need = 2 * sum(problem.sizes)
         for i, options in enumerate(problem.device):
@@ -170,14 +169,14 @@ def search_chain(
     if search.hopeless:
         return SearchResult([], math.inf, True, nodes, "labels")
     if not search.resources and not any(cap is not None for cap in search.caps.deadlines):
-        placements = search_uncoupled(search)
+        placements = search_by_viterbi(search)
         best = level.value(problem.require_totals(placements[0])) * level.scale if placements else math.inf
         return SearchResult(placements, float(best), True, search.nodes, "labels")
     multipliers, cut = search.multipliers, math.inf
     for attempt, width in enumerate(_WIDTHS):
         width = min(width, width_limit)
         if attempt and search.resources:
-            multipliers = seek_multipliers(search, multipliers, search.best_value, rounds=30 if attempt == 1 else 120)
+            multipliers = tighten_bounds(search, multipliers, search.best_value, rounds=30 if attempt == 1 else 120)
         cut = search.sweep(multipliers, width)
         if cut == math.inf or width == width_limit:
             break

@@ -13,10 +13,10 @@ _CONVERGED = 1e-7  # gain that the planes still promise, relative to the bound
 _SMALLEST = 1e-9  # size of the box, relative to the first one
 
 
-def ascend(
+def ascend_by_cuts(
     dual: Callable[[np.ndarray], tuple[float, np.ndarray]], prices: np.ndarray, box: float, rounds: int
 ) -> tuple[np.ndarray, float]:
-    """Return `(prices, value)` of the best of at most `rounds` evaluations.
+    """Return `(prices, value)`, the best of at most `rounds` evaluations of a bound by cutting planes.
 
     `dual(prices)` returns the bound and a subgradient. `box`: how far prices may move at first.
     """

@@ -13,15 +13,16 @@ import numpy as np
 from edgeproof.plans.scenario.costs import Caps, Problem
 from edgeproof.plans.scenario.model import Placement
 
-from .elimination import price_copies
+from .elimination import add_up_copies
 
 _SEQUENCES = 400  # sequences of devices at most; five devices have 325
 
 
 def list_blocks(problem: Problem, weights: dict[str, float], caps: Caps, count: int) -> list[Placement]:
-    """Return up to `count` placements, the cheapest first by weights per unit of latency, energy and switches.
+    """Return up to `count` placements in blocks of one device each, the cheapest first.
 
-    Activations, tensors and copies that are already there are not counted; the caller evaluates the placements.
+    They are cheapest by weights per unit of latency, energy and switches. Activations, tensors and copies that are
+    already there are not counted; the caller evaluates the placements.
     """
     layout = _Layout(problem, weights, caps)
     devices = range(len(caps.memory))
@@ -60,7 +61,7 @@ class _Layout:
         problem = self.problem
         count, length = len(self.caps.memory), len(self.order)
         prices = np.zeros((count, count, length + 1))
-        copies, _ = price_copies(problem, weights)
+        copies, _ = add_up_copies(problem, weights)
         for tensor, table in zip(problem.scenario.tensors, copies, strict=True):
             readers = [problem.position[c] for c in tensor.consumers if c != -1]
             if readers and tensor.producer is not None:

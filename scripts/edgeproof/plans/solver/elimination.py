@@ -11,8 +11,11 @@ import math
 
 import numpy as np
 
-from edgeproof.plans.scenario.costs import FORBIDDEN, Problem
+from edgeproof.plans.scenario.costs import FORBIDDEN, Caps, Problem
+from edgeproof.plans.scenario.goals import Level
 from edgeproof.plans.scenario.model import Placement
+
+_METRICS = {"latency", "energy", "switches", "accuracy"}
 
 WIDEST = 50_000  # entries of one table; larger ones are left to other engines
 
@@ -134,10 +137,10 @@ class Elimination:
         return values.reshape([taken.get(axis, 1) for axis in range(len(front))])
 
 
-def price_copies(problem: Problem, weights: dict[str, float]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return `(copy_costs, output_costs)` for weights per unit of latency, energy and switches.
+def add_up_copies(problem: Problem, weights: dict[str, float]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the tables of copies that elimination adds up: `(copy_costs, output_costs)`.
 
-    Crossings from ingest and to egress are no switches.
+    `weights`: per unit of latency, energy and switches. Crossings from ingest and to egress are no switches.
     """
     apart = 1.0 - np.eye(len(problem.scenario.devices))
     copies, outputs = [], []
@@ -148,3 +151,9 @@ def price_copies(problem: Problem, weights: dict[str, float]) -> tuple[list[np.n
         outputs.append(table)
         copies.append(table if tensor.producer is None else table + weights.get("switches", 0.0) * apart)
     return copies, outputs
+
+
+def costs_add_up(problem: Problem, levels: tuple[Level, ...], caps: Caps) -> bool:
+    """Return whether elimination bounds the costs of a goal: they are plain sums over stages and copies."""
+    adds_up = len(levels) == 1 and set(levels[0].weights) <= _METRICS and problem.scenario.execution != "scheduled"
+    return adds_up and caps.period is None and all(cap is None for cap in caps.deadlines)

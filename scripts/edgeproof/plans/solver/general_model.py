@@ -16,7 +16,7 @@ from edgeproof.plans.scenario.costs import FORBIDDEN, Caps, Problem
 from edgeproof.plans.scenario.goals import Level, Metric
 
 from .chain_search import memory_never_binds
-from .schedule_model import add_live_memory, add_schedule
+from .schedule_model import add_schedule, add_scheduled_memory
 
 _LARGEST = 2**58
 
@@ -239,7 +239,7 @@ class PlacementModel:
                 if problem.memory_rule == "pipelined":
                     terms += self._pipelined_terms(device)
                 elif self.scheduled:
-                    terms = add_live_memory(self, device, terms)
+                    terms = add_scheduled_memory(self, device, terms)
                 else:
                     terms = self._add_peak(device, terms)
             self.memory[device] = terms
@@ -315,7 +315,7 @@ class PlacementModel:
 
 
 def weighted_sum(terms: list[Any]) -> Any:
-    """Return Σ coefficient · variable as a linear expression."""
+    """Return Σ coefficient · variable of a CP-SAT model as a linear expression."""
     variables = [variable for variable, coefficient in terms if coefficient]
     coefficients = [coefficient for _, coefficient in terms if coefficient]
     return cp_model.LinearExpr.weighted_sum(variables, coefficients)

@@ -19,23 +19,16 @@ from edgeproof.plans.scenario.goals import Level
 from edgeproof.plans.scenario.model import Placement
 
 from .chain_search import SearchResult
-from .cutting_planes import ascend
+from .cutting_planes import ascend_by_cuts
 from .device_blocks import list_blocks
-from .elimination import Elimination, price_copies
+from .elimination import Elimination, add_up_copies
 from .local_search import LocalSearch
 
-_METRICS = {"latency", "energy", "switches", "accuracy"}
 _WORK = 4e8  # table entries in all: about 10 s
 _ROUNDS = (30, 60, 120)  # evaluations of prices; a local search follows each round
 _STARTS = 8  # placements that a local search starts from
 _SUBSETS = 10  # devices; all subsets are tried up to this many
 _SLACK = 1e-11  # relative to the bound: the rounding error of float sums
-
-
-def costs_add_up(problem: Problem, levels: tuple[Level, ...], caps: Caps) -> bool:
-    """Return whether the costs of a goal are plain sums over stages and copies, so that elimination bounds them."""
-    adds_up = len(levels) == 1 and set(levels[0].weights) <= _METRICS and problem.scenario.execution != "scheduled"
-    return adds_up and caps.period is None and all(cap is None for cap in caps.deadlines)
 
 
 def search_lagrangian(problem: Problem, level: Level, caps: Caps, gap: float = 0.0) -> SearchResult | None:
@@ -57,7 +50,7 @@ def search_lagrangian(problem: Problem, level: Level, caps: Caps, gap: float = 0
     for rounds in _ROUNDS if binding else ():
         rounds = min(rounds, int(_WORK / len(_ROUNDS) / search.elimination.work))
         if rounds:
-            prices, value = ascend(search.dual, prices, box, rounds)
+            prices, value = ascend_by_cuts(search.dual, prices, box, rounds)
             bound = max(bound, value)
         search.improve()
         if search.closes(bound, gap):
@@ -68,8 +61,8 @@ def search_lagrangian(problem: Problem, level: Level, caps: Caps, gap: float = 0
     return SearchResult(placements, float(bound - _SLACK * abs(bound)), False, search.evaluations, "elimination")
 
 
-def count_crossings(problem: Problem, caps: Caps) -> int:
-    """Return how many crossings between stages every placement needs because of memory; 0 if that is not known.
+def count_forced_crossings(problem: Problem, caps: Caps) -> int:
+    """Return how many crossings memory forces on every placement, one more limit to price; 0 if that is not known.
 
     Copies connect the devices in use, so there are at least as many as devices in use less one, if the graph is
     connected.
@@ -123,7 +116,7 @@ class _Priced:
         ]
         self.limits = [(what, max(cap, 1)) for what, cap in limits if cap is not None]
         self.uses = [self._list_uses(what) for what, _ in self.limits]
-        self.crossings = count_crossings(problem, caps)
+        self.crossings = count_forced_crossings(problem, caps)
         self.count = len(self.limits) + bool(
             self.crossings
         )  # prices; the last is that of the least number of crossings
@@ -155,7 +148,7 @@ class _Priced:
             if weight := weights.get(name, 0.0):
                 table = getattr(self.problem, name)
                 costs = [row + weight * np.array(use, float) for row, use in zip(costs, table, strict=True)]
-        value, placement = self.elimination.minimize(costs, *price_copies(self.problem, weights))
+        value, placement = self.elimination.minimize(costs, *add_up_copies(self.problem, weights))
         self.evaluations += 1
         if math.isinf(value):
             return value, np.zeros(self.count)

@@ -4,7 +4,10 @@ from typing import Any
 
 
 def add_schedule(placement: Any) -> None:
-    """Add start and end times, no-overlap per device and channel, the makespan and the deadlines (latency grain)."""
+    """Add a schedule to the CP-SAT model: start and end times, no-overlap, the makespan and the deadlines.
+
+    Nothing overlaps on a device or channel; times have the grain of latency.
+    """
     model, problem, grain = placement.model, placement.problem, placement.grain["latency"]
     horizon = sum(max(row) for row in problem.latency) // grain
     horizon += sum(coefficient for _, group in placement.channels.items() for _, coefficient in group) // grain
@@ -60,8 +63,11 @@ def _add_run(placement, stage, option):
     return model.new_optional_interval_var(start, duration, end, literal, "")
 
 
-def add_live_memory(placement: Any, device: int, resident: list[Any]) -> list[Any]:
-    """Return terms of a device's peak: resident weights plus the peak of activations and tensors alive over time."""
+def add_scheduled_memory(placement: Any, device: int, resident: list[Any]) -> list[Any]:
+    """Return terms of a device's peak memory over the time of a schedule.
+
+    They are resident weights plus the peak of the activations and tensors that are alive at one time.
+    """
     model, problem, grain = placement.model, placement.problem, placement.memory_grain
     intervals, demands = [], []
     for i, options in enumerate(problem.device):

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from edgeproof.plans.scenario.costs import TOLERANCE, Caps, Problem, Totals
-from edgeproof.plans.scenario.goals import Goal, Level
+from edgeproof.plans.scenario.costs import TOLERANCE, Caps, Problem
+from edgeproof.plans.scenario.goals import Goal, Level, measure_level
 from edgeproof.plans.scenario.model import Placement, Schedule
-from edgeproof.plans.scenario.timeline import trace_schedule
 
 from .chain_search import LABEL_LIMIT, SearchResult, handles_chain, search_chain
+from .elimination import costs_add_up
 from .general_search import search_general
-from .lagrangian_search import costs_add_up, search_lagrangian
+from .lagrangian_search import search_lagrangian
 
 _SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan will do
 _LARGE = 48  # stages of a graph; CP-SAT alone is faster below
@@ -56,12 +56,15 @@ class Answer:
 def find_plans(
     problem: Problem, goal: Goal, caps: Caps | None = None, top_k: int = 1, effort: Effort | None = None
 ) -> Answer:
-    """Return the `Answer` with the `top_k` best placements for a `Goal` under `caps` (default: the problem's)."""
+    """Return the `Answer` of whichever engine applies: the `top_k` best placements for a `Goal` under `caps`.
+
+    `caps`: by default the problem's.
+    """
     return find_by_levels(problem, goal.levels, caps or problem.caps, top_k, effort or Effort())
 
 
 def find_by_levels(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort) -> Answer:
-    """Return the `Answer` for levels that belong to no named goal; otherwise as `find_plans`."""
+    """Return the `Answer` of whichever engine applies for levels that belong to no named goal; else as `find_plans`."""
     result = None
     if len(levels) == 1 and handles_chain(problem, levels[0], caps):
         result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
@@ -135,17 +138,3 @@ def _judge(problem, level, result):
         engine=result.engine,
         nodes=result.nodes,
     )
-
-
-def measure_level(problem: Problem, level: Level, placement: Placement, schedule: Schedule | None) -> float:
-    """Return a level's value of one plan in readers' units."""
-    return float(level.value(measure_totals(problem, placement, schedule)) * level.scale)
-
-
-def measure_totals(problem: Problem, placement: Placement, schedule: Schedule | None = None) -> Totals:
-    """Return the `Totals` of a plan; with a schedule, latency and memory are those of the schedule."""
-    totals = problem.require_totals(placement)
-    if schedule is None:
-        return totals
-    timeline = trace_schedule(problem, placement, schedule)
-    return totals._replace(latency=timeline.end, memory=timeline.memory)

@@ -11,16 +11,17 @@ import numpy as np
 from edgeproof.plans.scenario.costs import TOLERANCE
 from edgeproof.plans.scenario.model import Placement
 
-from .bounds import look_ahead
+from .chain_bounds import bound_completions
 
 
-def search_uncoupled(search: Any) -> list[Placement]:
-    """Return the `search.top_k` best placements of a `chain_search` search; [] when every placement needs a missing
-    link.
+def search_by_viterbi(search: Any) -> list[Placement]:
+    """Return the `search.top_k` best placements of a chain without coupling limits, by dynamic programming.
+
+    `search`: of `chain_search`. [] when every placement needs a missing link.
     """
     chain, top_k = search.chain, search.top_k
     use, move = search.objective
-    ahead = look_ahead(use, move)
+    ahead = bound_completions(use, move)
     behind = _look_behind(use, move)
     through = behind + ahead
     best = float(through[-1].min())

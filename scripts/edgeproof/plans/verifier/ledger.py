@@ -257,9 +257,10 @@ class Ledger:
                 yield placement, totals, self.violations(placement, totals, limits)
 
 
-def relax_schedule(ledger: Ledger, placement: Placement, totals: dict[str, Any]) -> Number:
-    """Return a lower bound on a placement's makespan in ms: the larger of its longest path and its busiest device or
-    link.
+def account_least_makespan(ledger: Ledger, placement: Placement, totals: dict[str, Any]) -> Number:
+    """Return the ledger's lower bound on a placement's makespan in ms.
+
+    It is the larger of its longest path and its busiest device or link.
     """
     copies = ledger.require_copies(placement)
     where = [ledger.options[i][o].device for i, o in enumerate(placement)]

@@ -9,7 +9,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS, Placement
 
 from .ledger import Ledger
-from .verdict import Verdict, is_close
+from .verdict import Verdict, counts_as_equal
 
 
 class Survey:
@@ -91,7 +91,7 @@ class Survey:
             return
         said = [plan["total_score"] for plan in document["plans"]]
         if scheduled:
-            met = is_close(self.best[0], said[0])
+            met = counts_as_equal(self.best[0], said[0])
             verdict.expect(said[0] >= self.best[0] - 1e-6, "the objective is below a bound that needs no schedule")
             verdict.optimality = (
                 "confirmed: the objective meets a bound over all placements"
@@ -101,7 +101,7 @@ class Survey:
             return
         complete = len(said) == len(self.best)
         verdict.expect(complete, f"{len(said)} plans of at least {len(self.best)} feasible placements")
-        agree = [is_close(a, b) for a, b in zip(said, self.best, strict=False)]
+        agree = [counts_as_equal(a, b) for a, b in zip(said, self.best, strict=False)]
         if document["status"] == "optimal":
             verdict.expect(agree[0], f"called optimal at {said[0]}, but {self.best[0]} is possible")
         if document["certificate"]["ranking_proven"]:

@@ -27,9 +27,11 @@ class Verdict:
 
     def compare(self, said: float | None, found: Any, what: str) -> None:
         """Check that a number of the plan is close to the recomputed one."""
-        self.expect(said is not None and is_close(said, found), f"{what} is {said}, recomputed {float(found):.9g}")
+        self.expect(
+            said is not None and counts_as_equal(said, found), f"{what} is {said}, recomputed {float(found):.9g}"
+        )
 
 
-def is_close(a: Any, b: Any) -> bool:
-    """Return whether two numbers agree within `PRECISION`."""
+def counts_as_equal(a: Any, b: Any) -> bool:
+    """Return whether two numbers are so close (`PRECISION`) that a verdict counts them as equal."""
     return abs(float(a) - float(b)) <= PRECISION * max(1.0, abs(float(b)))

@@ -13,9 +13,9 @@ from typing import Any
 from edgeproof.core.configuration import Json
 from edgeproof.plans.scenario.model import LIMIT_KEYS, Placement, Scenario
 
-from .ledger import TOLERANCE, Ledger, relax_schedule
+from .ledger import TOLERANCE, Ledger, account_least_makespan
 from .placement_space import Survey
-from .verdict import PRECISION, Verdict, is_close
+from .verdict import PRECISION, Verdict, counts_as_equal
 
 ENUMERATED = 200_000
 _FIELDS = {"latency": "total_latency_ms", "accuracy": "accuracy_drop", "period": "period_ms", "switches": "switches"}
@@ -47,7 +47,7 @@ def verify_plan(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> 
             keys.append(key)
     if len(keys) == len(document["plans"]):
         verdict.expect(
-            all(a[:-1] <= b[:-1] or is_close(a[0], b[0]) for a, b in itertools.pairwise(keys)),
+            all(a[:-1] <= b[:-1] or counts_as_equal(a[0], b[0]) for a, b in itertools.pairwise(keys)),
             "plans are not in order of rank",
         )
     _verify_certificate(verdict, document)
@@ -161,7 +161,12 @@ def _verify_events(
         producer = None if tensor.producer is None else scenario.stages[tensor.producer].name
         matches = said.get((producer, source, target), [])
         row = next(
-            (r for r in matches if is_close(r["latency_ms"], latency) and is_close(r["size_mb"], tensor.size_mb)), None
+            (
+                r
+                for r in matches
+                if counts_as_equal(r["latency_ms"], latency) and counts_as_equal(r["size_mb"], tensor.size_mb)
+            ),
+            None,
         )
         verdict.expect(
             row is not None, f"{where}: no transfer of {producer or 'the input'} to {scenario.devices[target].name}"
@@ -224,7 +229,7 @@ def _scheduled_memory(ledger: Ledger, placement: Placement, plan: Json) -> list[
                 for row in plan["transfers"]
                 if row["source_stage"] == name
                 and names[row["target_device"]] == target
-                and is_close(row["size_mb"], tensor.size_mb)
+                and counts_as_equal(row["size_mb"], tensor.size_mb)
                 and row["target_stage"] in {scenario.stages[c].name for c in here}
             ]
             spans.append((target, ledger.sizes[k], min(starts, default=0), max(times[c][1] for c in here)))
@@ -243,7 +248,7 @@ def _verify_certificate(verdict: Verdict, document: Json) -> None:
     verdict.expect((status in ("optimal", "gap")) == bool(document["plans"]), f"status {status} does not fit the plans")
     if status in ("optimal", "gap"):
         verdict.expect(bound <= objective + TOLERANCE, f"the bound {bound} is above the objective {objective}")
-        verdict.expect(is_close(certificate["gap"], max(0.0, objective - bound)), "gap is not objective − bound")
+        verdict.expect(counts_as_equal(certificate["gap"], max(0.0, objective - bound)), "gap is not objective − bound")
     if status == "optimal":
         verdict.expect(
             certificate["gap"] <= TOLERANCE * max(1.0, abs(objective)), f"optimal, but the gap is {certificate['gap']}"
@@ -253,7 +258,7 @@ def _verify_certificate(verdict: Verdict, document: Json) -> None:
 def _verify_space(verdict, document, scenario, rule, goal, limits):
     """Try every placement."""
     survey = Survey(Ledger(scenario, rule, float), goal, limits, max(1, len(document["plans"])))
-    survey.run(relax_schedule if scenario.execution == "scheduled" else None)
+    survey.run(account_least_makespan if scenario.execution == "scheduled" else None)
     survey.judge(verdict, document)
 
 

@@ -1,7 +1,7 @@
 """Element types are counted where they are: initializers, constants and subgraphs."""
 
 import numpy as np
-from edgeproof.artifacts.builds.element_types import count_values, count_weights, prove_precision
+from edgeproof.artifacts.builds.onnx_element_types import count_onnx_values, count_onnx_weights, prove_onnx_precision
 from onnx import TensorProto, helper, numpy_helper
 
 from .conftest import make_model
@@ -19,7 +19,7 @@ def make_mixed():
 
 
 def test_weights_are_counted_by_type():
-    assert count_weights(make_mixed()) == {
+    assert count_onnx_weights(make_mixed()) == {
         "float16": {"tensors": 1, "elements": 8},
         "float32": {"tensors": 1, "elements": 12},
         "int64": {"tensors": 1, "elements": 5},
@@ -27,10 +27,10 @@ def test_weights_are_counted_by_type():
 
 
 def test_values_are_those_that_nodes_make():
-    assert count_values(make_mixed()) == {"float16": 2, "float32": 1}
+    assert count_onnx_values(make_mixed()) == {"float16": 2, "float32": 1}
 
 
 def test_the_share_leaves_out_what_weights_never_are():
-    proof = prove_precision(make_mixed(), "fp32")
+    proof = prove_onnx_precision(make_mixed(), "fp32")
     assert proof["share"] == 12 / 20 and proof["claimed"] == "fp32"
     assert proof["operators"] == {"Cast": 1, "Constant": 1, "MatMul": 1}

@@ -32,8 +32,8 @@ class Difference:
     decisive: bool = True
 
 
-def compare_artifacts(before: str | Path, after: str | Path, kind: str) -> tuple[str, list[Difference]]:
-    """Return (verdict, differences) of two files. `kind`: the format, as in a manifest.
+def list_artifact_differences(before: str | Path, after: str | Path, kind: str) -> tuple[str, list[Difference]]:
+    """Return (verdict, differences) of two artifacts. `kind`: the format, as in a manifest.
 
     `identical`: the same bytes. `equivalent`: what differs takes no part in the computation. `different`: it does, or
     that cannot be told.
@@ -48,7 +48,7 @@ def compare_artifacts(before: str | Path, after: str | Path, kind: str) -> tuple
     elif zipfile.is_zipfile(before) and zipfile.is_zipfile(after):
         found = _compare_archives(before, after)
     else:
-        found = [Difference("the file", describe_bytes(left, right))]
+        found = [Difference("the file", describe_different_bytes(left, right))]
     return ("different" if any(item.decisive for item in found) else "equivalent"), found
 
 
@@ -105,7 +105,7 @@ def _compare_archives(before: str | Path, after: str | Path) -> list[Difference]
     left, right = sides
     found = []
     if fronts[0] != fronts[1]:
-        found.append(Difference("the bytes before the archive", describe_bytes(*fronts)))
+        found.append(Difference("the bytes before the archive", describe_different_bytes(*fronts)))
     for name in sorted({*left, *right}):
         decisive = Path(name).name not in _MEMBERS_WITHOUT_CONTENT
         if name not in left or name not in right:
@@ -116,8 +116,8 @@ def _compare_archives(before: str | Path, after: str | Path) -> list[Difference]
     return found or [Difference("the archive", note, decisive=False)]
 
 
-def describe_bytes(left: bytes, right: bytes) -> str:
-    """Return in words how two byte strings differ: their lengths, the first place, and the number of bytes."""
+def describe_different_bytes(left: bytes, right: bytes) -> str:
+    """Return the differences between two members, as bytes, in words: lengths, first place, and number of bytes."""
     common = min(len(left), len(right))
     unequal = np.frombuffer(left[:common], "uint8") != np.frombuffer(right[:common], "uint8")
     first = int(unequal.argmax()) if unequal.any() else common
@@ -131,7 +131,7 @@ def _describe_member(name, left, right):
         for number, (a, b) in enumerate(zip(*lines, strict=False), 1):
             if a != b:
                 return f"line {number}: {_shorten(a.strip())} became {_shorten(b.strip())}"
-    return describe_bytes(left, right)
+    return describe_different_bytes(left, right)
 
 
 def _compare_initializers(left, right):

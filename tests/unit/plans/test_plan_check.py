@@ -3,8 +3,15 @@ import pytest
 from edgeproof.core.documents import seal, write_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
-from edgeproof.plans import checking
-from edgeproof.plans.checking import PlanRun, choose_cells, compare_latency, place_arms, read_check, summarise_samples
+from edgeproof.plans import plan_check
+from edgeproof.plans.plan_check import (
+    PlanRun,
+    choose_cells,
+    compare_latency,
+    place_checked_stages,
+    read_check,
+    summarise_samples,
+)
 from edgeproof.runs.raw_samples import write_samples
 from edgeproof.sources.identity import _UNKNOWN
 
@@ -50,7 +57,7 @@ def plan(*executors):
 
 def test_only_what_crosses_is_shared():
     wanted = plan("left", "left", "right")
-    arm = place_arms(wanted, choose_cells(wanted, CELLS), IDENTITIES)
+    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), IDENTITIES)
     assert set(arm["tensors"]) == {"0/0", "2/0", "3/0"}  # from the caller, to the right, back to the caller
     assert arm["tensors"]["2/0"] == {"dtype": "float32", "shape": [1, 2]}
     assert [step["executor"] for step in arm["steps"]] == ["left", "left", "right"]
@@ -70,7 +77,7 @@ def test_stages_that_do_not_join_are_named():
     wanted = plan("left", "left", "left")
     parts = [IDENTITIES[0], identity("two", {"t": [1, 5]}, {"u": [1, 2]}), IDENTITIES[2]]
     with pytest.raises(UserError, match=r"two reads .* but one makes"):
-        place_arms(wanted, choose_cells(wanted, CELLS), parts)
+        place_checked_stages(wanted, choose_cells(wanted, CELLS), parts)
 
 
 def test_error_is_relative_to_the_prediction():
@@ -147,4 +154,4 @@ def test_a_stage_that_cannot_be_used_is_one_line(tmp_path):
     write_json(tmp_path / "identity.json", known, "identity")
     run = PlanRun("plan.json", [str(tmp_path / "identity.json")], CELLS, "", {}, {}, "python")
     with pytest.raises(UserError, match="two cannot be used: not an ONNX model; plan again"):
-        checking._read_stages(run)
+        plan_check._read_stages(run)

@@ -11,7 +11,8 @@ from fractions import Fraction
 from edgeproof.plans.scenario.costs import UNIT, Caps, Problem
 from edgeproof.plans.scenario.goals import Level
 from edgeproof.plans.scenario.model import LIMIT_KEYS
-from edgeproof.plans.solver.search import Effort, find_by_levels, measure_totals
+from edgeproof.plans.scenario.timeline import measure_totals
+from edgeproof.plans.solver.search import Effort, find_by_levels
 
 _CANNOT = "this limit alone cannot help"
 _BOTH_CANNOT = "these two limits cannot help"
@@ -51,21 +52,24 @@ def explain_infeasibility(problem: Problem, effort: Effort | None = None) -> Inf
     relaxations = []
     for metric, name in LIMIT_KEYS.items():
         if getattr(caps, metric) is not None:
-            best = _least(problem, metric, drop_limit(caps, metric), effort)
+            best = _least(problem, metric, drop_cause(caps, metric), effort)
             relaxations.append(Relaxation(name, (getattr(caps, metric) - 1) / UNIT, *best))
     for device, spec in enumerate(problem.scenario.devices):
-        best = _least(problem, ("memory", device), drop_limit(caps, ("memory", device)), effort)
+        best = _least(problem, ("memory", device), drop_cause(caps, ("memory", device)), effort)
         relaxations.append(Relaxation(f"memory_mb of {spec.name}", spec.memory_mb, *best))
     for i, stage in enumerate(problem.scenario.stages):
         if stage.deadline_ms is not None:
             best = _least_deadline(problem, i, effort)
             relaxations.append(Relaxation(f"deadline_ms of {stage.name}", stage.deadline_ms, *best))
-    both = scale_both_caps(problem, effort)
+    both = relax_both_caps(problem, effort)
     return Infeasibility(tuple(relaxations), *both, *_find_conflict(problem, effort))
 
 
-def drop_limit(caps: Caps, metric: str | tuple[str, int]) -> Caps:
-    """Return `Caps` without one limit: a metric, `("memory", device)` or `("deadline", stage)`."""
+def drop_cause(caps: Caps, metric: str | tuple[str, int]) -> Caps:
+    """Return `Caps` without one limit that may cause the infeasibility.
+
+    `limit`: a metric, `("memory", device)` or `("deadline", stage)`.
+    """
     if not isinstance(metric, tuple):
         return replace(caps, **{metric: None})
     kind, index = metric
@@ -119,19 +123,23 @@ def _find_any(problem, caps, effort):
     return find_by_levels(problem, (level,), caps, 1, effort)
 
 
-def is_satisfiable(problem: Problem, caps: Caps, effort: Effort) -> bool | None:
-    """Return whether any placement keeps `caps`; None when the effort ran out before that was known."""
+def is_feasible(problem: Problem, caps: Caps, effort: Effort) -> bool | None:
+    """Return whether `caps` leave any placement, that is, cause no infeasibility.
+
+    None when the effort ran out before that was known.
+    """
     answer = _find_any(problem, caps, effort)
     return True if answer.placements else False if answer.status == "infeasible" else None
 
 
-def scale_both_caps(problem: Problem, effort: Effort | None = None) -> tuple[float | None, str | None]:
-    """Return (least factor on latency cap and energy cap together that admits a placement, what is not proved of it).
+def relax_both_caps(problem: Problem, effort: Effort | None = None) -> tuple[float | None, str | None]:
+    """Return how far latency cap and energy cap must be relaxed together to end the infeasibility.
 
-    The factor is None where the two caps do not both bind, where they cannot help, or where the effort ran out; the
-    second is then the reason, None where there is nothing to say. Walks the front of (latency, energy) without caps by
-    bisection on energy: the factor of a point is the larger of its two ratios, one falls and the other rises along the
-    front, so the optimum is at the crossing.
+    That is (least factor on both that admits a placement, what is not proved of it). The factor is None where the two
+    caps do not both bind, where they cannot help, or where the effort ran out; the second is then the reason, None
+    where there is nothing to say. Walks the front of (latency, energy) without caps by bisection on energy: the factor
+    of a point is the larger of its two ratios, one falls and the other rises along the front, so the optimum is at the
+    crossing.
     """
     caps = problem.caps
     if not caps.latency or not caps.energy or caps.latency <= 1 or caps.energy <= 1:
@@ -183,8 +191,8 @@ def _find_conflict(problem, effort):
     names |= {metric: name for metric, name in LIMIT_KEYS.items() if getattr(problem.caps, metric) is not None}
     caps, kept, minimal = problem.caps, [], True
     for limit, name in names.items():
-        without = drop_limit(caps, limit)
-        helps = is_satisfiable(problem, without, effort)
+        without = drop_cause(caps, limit)
+        helps = is_feasible(problem, without, effort)
         if helps is False:
             caps = without
         else:

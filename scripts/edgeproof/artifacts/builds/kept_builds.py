@@ -1,7 +1,7 @@
-"""Putting an artifact and its manifest into place: two builds into one folder at once never leave a mixture.
+"""Builds that are kept in the store, found there, and put into place: two at once never leave a mixture.
 
-Both are in the store first (see `core.attempts`). Their places get a hard link to the artifact, which may be large, and
-copies of the small files, so that editing those leaves the store as it is.
+Artifact and manifest are in the store first (see `core.attempts`). Their places get a hard link to the artifact, which
+may be large, and copies of the small files, so that editing those leaves the store as it is.
 """
 
 import contextlib
@@ -23,8 +23,11 @@ _LARGE_BYTES = 1 << 25  # bytes
 _LOG = "build.log"  # what the store calls the log of a converter
 
 
-def publish_artifact(made: Path | None, target: Path) -> Json:
-    """Move the file `made` to `target`, flushed to disk; return its sha256 and bytes. None makes an empty file."""
+def keep_artifact(made: Path | None, target: Path) -> Json:
+    """Keep the file `made` by a build at `target`, flushed to disk; return its sha256 and bytes.
+
+    It is moved there; None makes an empty file.
+    """
     with atomic_path(target) as temporary:
         if made:
             shutil.move(made, temporary)
@@ -32,14 +35,14 @@ def publish_artifact(made: Path | None, target: Path) -> Json:
         return {"sha256": _digest_while_flushing(temporary) if made else None, "bytes": size}
 
 
-def keep_log(log: str | Path, folder: Path) -> None:
-    """Put the log of a converter, if there is one, into the folder of an attempt."""
+def keep_build_log(log: str | Path, folder: Path) -> None:
+    """Keep the log of a build's converter, if there is one, beside the kept artifact."""
     if log and is_file(log):
-        copy_file(log, folder / _LOG)
+        _copy_file(log, folder / _LOG)
 
 
-def find_build(manifest: str | Path, key: Json, verify: Callable[[Path], object] = verify_manifest) -> Path | None:
-    """Return the folder of the first build with this key whose files are as its manifest says; None without one.
+def find_kept_build(manifest: str | Path, key: Json, verify: Callable[[Path], object] = verify_manifest) -> Path | None:
+    """Return the folder of the first kept build with this key whose files are as its manifest says; None without one.
 
     `manifest`: where the manifest of the build belongs. `verify`: raises UserError if a manifest or its artifact was
     changed; such a build is named on stderr.
@@ -54,21 +57,21 @@ def find_build(manifest: str | Path, key: Json, verify: Callable[[Path], object]
     return None
 
 
-def place_build(built: Path, artifact: str | Path, manifest: str | Path, log: str | Path = "") -> None:
+def place_kept_build(built: Path, artifact: str | Path, manifest: str | Path, log: str | Path = "") -> None:
     """Put the files of a kept build into their places, in one step as other builds see it. `log`: its place, if any.
 
     The old manifest is removed first. If the process dies in between, the folder has an artifact without a manifest,
     which nobody uses, and never an artifact beside the manifest of another build.
     """
-    with exclusive_folder(Path(artifact).parent):
+    with hold_builds_folder(Path(artifact).parent):
         Path(manifest).unlink(missing_ok=True)
         if log and is_file(built / _LOG):
-            copy_file(built / _LOG, log)
+            _copy_file(built / _LOG, log)
         keep_file(built / Path(artifact).name, artifact)
-        copy_file(built / Path(manifest).name, manifest)
+        _copy_file(built / Path(manifest).name, manifest)
 
 
-def copy_file(source: str | Path, destination: str | Path) -> None:
+def _copy_file(source: str | Path, destination: str | Path) -> None:
     """Copy a small file in one step. It is not flushed to disk: what is in the store can be copied again."""
     beside = Path(destination).with_name(f".{Path(destination).name}.{os.getpid()}.part")
     beside.parent.mkdir(parents=True, exist_ok=True)
@@ -80,8 +83,8 @@ def copy_file(source: str | Path, destination: str | Path) -> None:
 
 
 @contextlib.contextmanager
-def exclusive_folder(folder: str | Path) -> Iterator[None]:
-    """Hold a folder against other processes (flock on the folder itself, so no lock file is left behind).
+def hold_builds_folder(folder: str | Path) -> Iterator[None]:
+    """Hold the folder that kept builds are put into against other processes (flock, so no lock file is left behind).
 
     Waits for another holder; the kernel releases it with the process. The folder is made if it is missing.
     """

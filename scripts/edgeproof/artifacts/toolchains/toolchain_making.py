@@ -1,6 +1,6 @@
 """Making toolchains: environments that build or run one kind of artifact, each made from its lock when needed.
 
-To use one, see `environments`.
+To use one, see `toolchain_use`.
 """
 
 import fcntl
@@ -20,13 +20,13 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
 
-from .stamps import (
+from .environment_folder import (
     ROOT,
     STAMP,
-    interpreter_path,
-    is_current,
+    find_interpreter,
+    hold_environment_folder,
+    is_folder_current,
     list_distributions,
-    locked,
     read_stamp,
 )
 
@@ -43,15 +43,15 @@ print(json.dumps({"packages": dict(sorted(packages.items())), "interpreter": {
 def make_toolchain(name: str, lock: str | Path, output: str | Path, command: list[str]) -> None:
     """Make the environment of a toolchain from its lock file unless it exists, and write its record to `output`."""
     digest = sha256_file(lock)
-    with locked(name, fcntl.LOCK_EX):
-        if not is_current(name, digest):
+    with hold_environment_folder(name, fcntl.LOCK_EX):
+        if not is_folder_current(name, digest):
             install_toolchain(name, lock, digest)
         found = read_stamp(name)
     document = {
         "schema": "edgeproof.toolchain.v1",
         "toolchain": name,
         "lock": {"file": locate(lock), "sha256": digest},
-        "interpreter": {"file": str(interpreter_path(name)), **found["interpreter"]},
+        "interpreter": {"file": str(find_interpreter(name)), **found["interpreter"]},
         "packages": found["packages"],
         "bytes": found["bytes"],
         "command": command,
@@ -61,8 +61,11 @@ def make_toolchain(name: str, lock: str | Path, output: str | Path, command: lis
     write_json(output, document, "toolchain")
 
 
-def restore_toolchain(record_path: str | Path, record: Json) -> None:
-    """Make an environment that was deleted or altered again, from the same lock; UserError if the lock has changed."""
+def make_toolchain_again(record_path: str | Path, record: Json) -> None:
+    """Make a toolchain again whose environment was deleted or altered, from the same lock.
+
+    UserError if the lock has changed.
+    """
     name, lock = record["toolchain"], record["lock"]
     if sha256_file(lock["file"]) != lock["sha256"]:
         raise UserError(
@@ -70,14 +73,17 @@ def restore_toolchain(record_path: str | Path, record: Json) -> None:
             f"gone; run the workflow, which makes both again"
         )
     print(f"{ROOT / name} is not what {record_path} says; making it again from {lock['file']}", file=sys.stderr)
-    with locked(name, fcntl.LOCK_EX):
-        if not is_current(name, lock["sha256"]):
+    with hold_environment_folder(name, fcntl.LOCK_EX):
+        if not is_folder_current(name, lock["sha256"]):
             install_toolchain(name, lock["file"], lock["sha256"])
 
 
 def install_toolchain(name: str, lock: str | Path, digest: str) -> None:
-    """Install an environment: exactly what the lock lists, by hash. The caller must hold the exclusive lock."""
-    begin, folder, interpreter = time.monotonic(), ROOT / name, interpreter_path(name)
+    """Make the environment of a toolchain: install exactly what its lock lists, by hash.
+
+    The caller must hold the exclusive lock.
+    """
+    begin, folder, interpreter = time.monotonic(), ROOT / name, find_interpreter(name)
     if not folder.is_symlink():  # a link: somebody has moved 4 GB to another disk
         shutil.rmtree(folder, ignore_errors=True)  # uv does not clear a folder that is no longer an environment
     _run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
@@ -108,6 +114,6 @@ def _run_uv(*arguments: str) -> None:
 
 
 def choose_python() -> str:
-    """Return the Python for a toolchain: ours if the packages have wheels for it, else one that uv finds."""
+    """Return the Python to make a toolchain with: ours if the packages have wheels for it, else one that uv finds."""
     low, high = SUPPORTED_PYTHONS
     return sys.executable if low <= sys.version_info[:2] < high else f">={low[0]}.{low[1]},<{high[0]}.{high[1]}"

@@ -21,8 +21,11 @@ from edgeproof.core.errors import UserError
 _BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
 
 
-def require_board(expected: str | None, root: str | Path = "/") -> None:
-    """Raise UserError unless this machine's own name contains `expected`; None or "" allows any machine."""
+def require_building_device(expected: str | None, root: str | Path = "/") -> None:
+    """Raise UserError unless this machine is the building device: its own name must contain `expected`.
+
+    None or "" allows any machine.
+    """
     found = next(filter(None, (_read_words(root, name) for name in _BOARD_NAME_FILES)), None)
     if expected and expected.lower() not in (found or "").lower():
         raise UserError(
@@ -40,10 +43,11 @@ def read_device_lock(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def hold_device(path: str | Path | None, label: str) -> Iterator[None]:
-    """Hold the device's lock (None: the usual one) in the context, as a measurement does: a build would disturb it.
+def hold_building_device(path: str | Path | None, label: str) -> Iterator[None]:
+    """Hold the lock of the building device in the context, as a measurement does: a build would disturb it.
 
-    `label`: what is being built, for the session that has to wait. UserError if the lock cannot be opened.
+    `path`: the lock's file, None for the usual one. `label`: what is being built, for the session that has to wait.
+    UserError if the lock cannot be opened.
     """
     try:
         with lock.hold_device(path, label):
@@ -52,10 +56,10 @@ def hold_device(path: str | Path | None, label: str) -> Iterator[None]:
         raise UserError(str(error)) from error
 
 
-def find_tool(name: str, places: Sequence[str], remedy: str) -> str:
-    """Return the path of a program on the PATH or in one of `places`; UserError with the remedy if it is in neither.
+def find_device_program(name: str, places: Sequence[str], remedy: str) -> str:
+    """Return the path of a program on the building device: on its PATH or in one of `places`; UserError if in neither.
 
-    That is not a verdict on the artifact: the tool may be installed later.
+    UserError says the remedy. That is not a verdict on the artifact: the tool may be installed later.
     """
     found = shutil.which(name) or next((path for path in places if os.access(path, os.X_OK)), None)
     if found is None:
@@ -64,7 +68,7 @@ def find_tool(name: str, places: Sequence[str], remedy: str) -> str:
 
 
 def describe_drivers(root: str | Path = "/") -> dict[str, str]:
-    """Return the manifest's `drivers`, as far as this machine says: JetPack, GPU driver, CUDA, NPU driver."""
+    """Return the manifest's `drivers`, as far as the building device tells: JetPack, GPU driver, CUDA, NPU driver."""
     drivers = {
         "jetpack": _read_words(root, "etc/nv_tegra_release"),
         "gpu_driver": _read_words(root, "proc/driver/nvidia/version"),
@@ -76,12 +80,13 @@ def describe_drivers(root: str | Path = "/") -> dict[str, str]:
     return {name: text for name, text in drivers.items() if text}
 
 
-def run_tool(
+def run_device_program(
     command: Sequence[str], folder: str | Path | None, environment: dict[str, str], timeout_s: float
 ) -> tuple[int | None, str]:
-    """Run a command (a list, no shell) in `folder`; return (exit code, output), with code None after `timeout_s`.
+    """Run a program of the building device (a list, no shell) in `folder`; return (exit code, output).
 
-    Its output also appears on stderr as it comes. Processes that it started are ended with it.
+    The code is None after `timeout_s`. Its output also appears on stderr as it comes. Processes that it started are
+    ended with it.
     """
     lines, expired = [], threading.Event()
     try:

@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
-from edgeproof.artifacts.builds import onnx_artifacts, publishing
-from edgeproof.artifacts.builds.build_attempts import settle_build
+from edgeproof.artifacts.builds import kept_builds, onnx_artifacts
 from edgeproof.artifacts.builds.build_failures import BuildError
 from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.build_keys import compose_build_key
+from edgeproof.artifacts.builds.build_shortcuts import take_shortcut
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.cli import run
@@ -44,13 +44,13 @@ def read_files(folder):
 
 def test_a_build_is_put_back_byte_for_byte_without_a_converter(job, monkeypatch, capsys):
     build = make_build(job)
-    assert not settle_build(build)
+    assert not take_shortcut(build)
     onnx_artifacts.build_onnx(build)
     first = read_files(job.folder / "a")
     for name in FILES:
         (job.folder / "a" / name).unlink()
     monkeypatch.setattr(onnx_artifacts, "convert_onnx", None)
-    assert settle_build(build)
+    assert take_shortcut(build)
     assert read_files(job.folder / "a") == first
     assert len(list_attempts(job.folder / "a")) == 1
     assert "nothing is built" in capsys.readouterr().err
@@ -86,12 +86,12 @@ def test_a_build_that_fails_loses_nothing(job, monkeypatch):
     changed = make_build(job, preset={**build.preset, "build": {**BUILD, "per_channel": False}})
     for name in FILES:  # as Snakemake does before a job
         (job.folder / "a" / name).unlink()
-    assert not settle_build(changed)
+    assert not take_shortcut(changed)
     with pytest.raises(KeyError):
         onnx_artifacts.build_onnx(changed)
     assert [item.complete for item in list_attempts(job.folder / "a")] == [True, False]
     monkeypatch.setattr(onnx_artifacts, "convert_onnx", convert)
-    assert settle_build(build)
+    assert take_shortcut(build)
     assert read_files(job.folder / "a") == first
 
 
@@ -104,7 +104,7 @@ def test_a_verdict_is_kept_like_an_artifact(job, monkeypatch):
     onnx_artifacts.build_onnx(build)
     first = read_files(job.folder / "a")
     (job.folder / "a" / "manifest.json").unlink()
-    assert settle_build(build)
+    assert take_shortcut(build)
     assert read_files(job.folder / "a") == first and first["artifact.onnx"] == b""
     assert read_manifest(job.folder / "a" / "manifest.json")["reason"]["message"] == "no kernel"
 
@@ -117,10 +117,10 @@ def test_a_kept_artifact_that_was_edited_is_named_and_not_used(job, capsys):
     kept = list_attempts(job.folder / "a")[0].folder
     if (kept / "artifact.onnx").stat().st_ino != (job.folder / "a" / "artifact.onnx").stat().st_ino:
         shutil.copyfile(job.folder / "a" / "artifact.onnx", kept / "artifact.onnx")
-    assert not settle_build(build)
+    assert not take_shortcut(build)
     assert f"{kept} is not used: " in capsys.readouterr().err
     onnx_artifacts.build_onnx(build)
-    assert settle_build(build)
+    assert take_shortcut(build)
 
 
 def describe_parts(job, other):
@@ -163,7 +163,7 @@ def test_a_saved_model_enters_by_what_was_converted_and_not_by_when(job, tmp_pat
 def test_a_model_that_cannot_be_used_gives_a_failed_manifest(job, precision, capsys):
     job.source.write_bytes(b"no model")
     identify_model("tiny", job.source, job.identity)
-    assert settle_build(make_build(job, precision))
+    assert take_shortcut(make_build(job, precision))
     manifest = read_manifest(job.folder / "a" / "manifest.json")
     assert (manifest["status"], manifest["reason"]["kind"]) == ("failed", "unusable_input")
     assert "not an ONNX model" in manifest["reason"]["message"] and manifest["source"]["opset"] == {}
@@ -175,24 +175,24 @@ def test_int8_without_samples_gives_a_failed_manifest_and_fp32_is_built(job):
     job.calibration.write_bytes(b"")
     reason = {"kind": "unfit_samples", "message": "the calibration set has 3 samples"}
     job.samples.write_text(json.dumps({"reason": reason}))
-    assert settle_build(make_build(job, "int8"))
+    assert take_shortcut(make_build(job, "int8"))
     assert read_manifest(job.folder / "a" / "manifest.json")["reason"]["message"] == reason["message"]
-    assert not settle_build(make_build(job, "fp32"))
+    assert not take_shortcut(make_build(job, "fp32"))
 
 
 def test_a_wrong_job_beside_earlier_builds_is_left_to_the_build(job):
     onnx_artifacts.build_onnx(make_build(job))
-    assert not settle_build(make_build(job, preset={"backend": "onnxruntime"}))
-    assert not settle_build(make_build(job, identity=job.folder / "nowhere.json"))
+    assert not take_shortcut(make_build(job, preset={"backend": "onnxruntime"}))
+    assert not take_shortcut(make_build(job, identity=job.folder / "nowhere.json"))
 
 
 def test_the_log_of_a_converter_is_put_back_too(job, tmp_path):
     log = tmp_path / "converter.log"
     log.write_text("converting\n")
-    publishing.keep_log(log, tmp_path / "kept")
+    kept_builds.keep_build_log(log, tmp_path / "kept")
     for name in FILES:
         (tmp_path / "kept" / name).write_text(name)
     log.write_text("of another build\n")
-    publishing.place_build(tmp_path / "kept", tmp_path / "b" / FILES[0], tmp_path / "b" / FILES[1], log)
+    kept_builds.place_kept_build(tmp_path / "kept", tmp_path / "b" / FILES[0], tmp_path / "b" / FILES[1], log)
     assert log.read_text() == "converting\n"
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == list(FILES)

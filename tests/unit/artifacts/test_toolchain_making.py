@@ -5,7 +5,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from edgeproof.artifacts.toolchains import environments, making
+from edgeproof.artifacts.toolchains import toolchain_making, toolchain_use
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -19,12 +19,12 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs/tiny.lock").write_text("numpy==1.0\n")
-    monkeypatch.setattr(making.uv, "find_uv_bin", lambda: str(install_uv(tmp_path)))
+    monkeypatch.setattr(toolchain_making.uv, "find_uv_bin", lambda: str(install_uv(tmp_path)))
     return tmp_path
 
 
 def make(place):
-    making.make_toolchain("tiny", "envs/tiny.lock", place / "tiny.json", ["test"])
+    toolchain_making.make_toolchain("tiny", "envs/tiny.lock", place / "tiny.json", ["test"])
     return read_json(place / "tiny.json", "toolchain")
 
 
@@ -66,7 +66,7 @@ def test_what_was_deleted_by_hand_is_made_again_when_it_is_needed(place, damage,
         (folder / "bin/python").unlink()
     else:
         (folder / "edgeproof.json").write_text("{" if damage == "torn stamp" else "")
-    with environments.open_toolchain(place / "tiny.json") as (interpreter, record):
+    with toolchain_use.open_toolchain(place / "tiny.json") as (interpreter, record):
         assert interpreter == str(folder / "bin/python") and record["toolchain"] == "tiny"
     assert len(calls(place)) == 4
     assert "making it again from envs/tiny.lock" in capsys.readouterr().err
@@ -75,7 +75,7 @@ def test_what_was_deleted_by_hand_is_made_again_when_it_is_needed(place, damage,
 def test_one_in_which_something_was_installed_by_hand_is_made_again(place):
     make(place)
     (place / ".toolchains/tiny/lib/python3.11/site-packages/intruder-1.0.dist-info").mkdir(parents=True)
-    environments.require_toolchains([place / "tiny.json"])
+    toolchain_use.require_toolchains([place / "tiny.json"])
     assert len(calls(place)) == 4
     assert not (place / ".toolchains/tiny/lib").exists()
 
@@ -95,7 +95,7 @@ def test_a_record_of_another_environment_is_named(place, what, key, expected):
     record[what][key] = "2.7.18"
     (place / "tiny.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=rf"tiny.json: says {expected}, the environment has .*; delete this file"):
-        environments.require_toolchains([place / "tiny.json"])
+        toolchain_use.require_toolchains([place / "tiny.json"])
 
 
 def test_a_deleted_one_whose_lock_has_changed_is_the_workflows_affair(place):
@@ -103,22 +103,22 @@ def test_a_deleted_one_whose_lock_has_changed_is_the_workflows_affair(place):
     shutil.rmtree(place / ".toolchains")
     (place / "envs/tiny.lock").write_text("numpy==2.0\n")
     with pytest.raises(UserError, match=r"envs/tiny.lock: is not the lock .* run the workflow"):
-        environments.require_toolchains([place / "tiny.json"])
+        toolchain_use.require_toolchains([place / "tiny.json"])
 
 
 def test_a_failing_installation_is_one_line_and_leaves_nothing_that_counts(place, monkeypatch):
-    monkeypatch.setattr(making.uv, "find_uv_bin", lambda: str(install_uv(place, fail="sync")))
+    monkeypatch.setattr(toolchain_making.uv, "find_uv_bin", lambda: str(install_uv(place, fail="sync")))
     with pytest.raises(UserError, match=r"uv pip sync: exited with 2: error: hash mismatch for numpy==1\.0"):
         make(place)
     assert not (place / "tiny.json").exists() and not (place / ".toolchains/tiny/edgeproof.json").exists()
-    monkeypatch.setattr(making.uv, "find_uv_bin", lambda: str(install_uv(place)))
+    monkeypatch.setattr(toolchain_making.uv, "find_uv_bin", lambda: str(install_uv(place)))
     assert make(place)["packages"]
 
 
 def test_two_at_once_make_it_once(place):
     with ThreadPoolExecutor(4) as pool:
         jobs = [
-            pool.submit(making.make_toolchain, "tiny", "envs/tiny.lock", place / f"{number}.json", ["test"])
+            pool.submit(toolchain_making.make_toolchain, "tiny", "envs/tiny.lock", place / f"{number}.json", ["test"])
             for number in range(4)
         ]
     assert [job.result() for job in jobs] == [None] * 4
@@ -126,17 +126,17 @@ def test_two_at_once_make_it_once(place):
 
 
 def test_python_is_ours_where_the_packages_have_wheels_for_it(monkeypatch):
-    monkeypatch.setattr(making.sys, "version_info", (3, 12, 1))
-    assert making.choose_python() == making.sys.executable
-    monkeypatch.setattr(making.sys, "version_info", (3, 13, 0))
-    assert making.choose_python() == ">=3.11,<3.13"
+    monkeypatch.setattr(toolchain_making.sys, "version_info", (3, 12, 1))
+    assert toolchain_making.choose_python() == toolchain_making.sys.executable
+    monkeypatch.setattr(toolchain_making.sys, "version_info", (3, 13, 0))
+    assert toolchain_making.choose_python() == ">=3.11,<3.13"
 
 
 def test_a_damaged_record_is_named(place):
     make(place)
     (place / "tiny.json").write_text(json.dumps({"schema": "edgeproof.toolchain.v1"}))
     with pytest.raises(UserError, match=r"tiny.json: .* is missing"):
-        environments.require_toolchains([place / "tiny.json"])
+        toolchain_use.require_toolchains([place / "tiny.json"])
 
 
 def test_a_record_cannot_lead_to_another_folder(place):
@@ -144,4 +144,4 @@ def test_a_record_cannot_lead_to_another_folder(place):
     record = json.loads((place / "tiny.json").read_text())
     (place / "tiny.json").write_text(json.dumps({**record, "toolchain": "../elsewhere"}))
     with pytest.raises(UserError, match=r"tiny.json: toolchain is "):
-        environments.require_toolchains([place / "tiny.json"])
+        toolchain_use.require_toolchains([place / "tiny.json"])

@@ -4,15 +4,15 @@ import json
 import shutil
 
 import pytest
-from edgeproof.artifacts.candidates import (
-    choose_pair,
+from edgeproof.artifacts.comparable_builds import (
+    choose_comparable_pair,
     collect_builds,
-    describe_comparison,
     describe_groups,
+    describe_new_comparison,
     group_builds,
     list_pairs,
     name_comparison,
-    parse_cell,
+    parse_compared_cell,
 )
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.documents import validate
@@ -74,7 +74,7 @@ def test_two_measured_builds_of_one_source_are_a_pair(root):
     assert (group["ready"], group["pending"], group["pairs"]) == (2, 0, 1)
     assert group["source_sha256"] == sha256_file(root / "model.onnx")
     assert group["next"] == "edgeproof artifacts compare-command --model tiny"
-    left, right = choose_pair(builds)
+    left, right = choose_comparable_pair(builds)
     assert (left.precision, right.precision) == ("fp32", "fp16")
 
 
@@ -88,7 +88,7 @@ def test_a_result_of_another_build_is_stale(root, name):
     assert measurement.why == f"it was measured with another {name}"
     assert list_pairs(builds) == []
     with pytest.raises(UserError, match=r"fewer than two builds of one source are measured .*next: snakemake"):
-        choose_pair(builds)
+        choose_comparable_pair(builds)
 
 
 def test_a_rebuild_makes_results_stale(root):
@@ -105,7 +105,7 @@ def test_what_failed_or_does_not_hold_is_not_ready(root):
     assert states(root) == {"fp16": ["failed"], "fp32": ["broken"]}
     assert builds[0].measurements[0].why == "failed: it differs"
     assert "its samples were changed" in builds[1].measurements[0].why
-    put_result(root, "fp16", status="unstable", reason={"kind": "unstable", "message": "noise"})
+    put_result(root, "fp16", status="throttled", reason={"kind": "throttled", "message": "heat"})
     assert states(root)["fp16"] == ["ready"]
 
 
@@ -151,27 +151,27 @@ def test_the_sides_are_taken_as_given(root):
         (None, fp32, (fp16, fp32)),
         (None, fp16, (fp32, fp16)),
     ):
-        assert tuple(map(str, choose_pair(builds, left, right))) == expected
+        assert tuple(map(str, choose_comparable_pair(builds, left, right))) == expected
     with pytest.raises(UserError, match="are both"):
-        choose_pair(builds, fp16, fp16)
+        choose_comparable_pair(builds, fp16, fp16)
     with pytest.raises(UserError, match=r"tiny/ort-cpu/local/int8 is not measured; .*measure it with: snakemake"):
-        choose_pair(builds, fp16, "tiny/ort-cpu/local/int8")
+        choose_comparable_pair(builds, fp16, "tiny/ort-cpu/local/int8")
     put_result(root, "fp32", broken=True)
     with pytest.raises(UserError, match=r"fp32: its result is broken \(.*measure it again"):
-        choose_pair(collect_builds(root, read_result), fp32)
+        choose_comparable_pair(collect_builds(root, read_result), fp32)
     with pytest.raises(UserError, match=r"no other build with the source of .* is measured on its device"):
-        choose_pair(collect_builds(root, read_result), fp16)
+        choose_comparable_pair(collect_builds(root, read_result), fp16)
 
 
 def test_nothing_built_says_what_to_do(tmp_path):
     with pytest.raises(UserError, match="no artifact is built yet; build all with: snakemake"):
-        choose_pair(collect_builds(tmp_path, read_result))
+        choose_comparable_pair(collect_builds(tmp_path, read_result))
 
 
 @pytest.mark.parametrize("text", ["", "a/b/c", "a/b/c/d/e", "../b/c/d", "a/../c/d", "a//c/d", "/a/b/c", "A/b/c/d"])
 def test_what_is_no_cell_is_refused(text):
     with pytest.raises(UserError, match="is not a cell; write MODEL/PRESET/DEVICE/PRECISION"):
-        parse_cell(text)
+        parse_compared_cell(text)
 
 
 def test_the_lines_for_the_configuration_are_valid_ones(tmp_path):
@@ -179,7 +179,7 @@ def test_the_lines_for_the_configuration_are_valid_ones(tmp_path):
     import yaml
 
     left, right = Cell("digits-cnn", "ort-cpu", "local", "fp16"), Cell("digits-cnn", "ort-cpu", "local", "int8-dynamic")
-    lines, command = describe_comparison(REPOSITORY, left, right)
+    lines, command = describe_new_comparison(REPOSITORY, left, right)
     name = "digits-cnn-ort-cpu-local-fp16-vs-int8-dynamic"
     assert name_comparison(left, right) == name
     assert command == f"snakemake --profile local results/comparability/demo/{name}/report.md"
@@ -196,5 +196,5 @@ def test_the_lines_for_the_configuration_are_valid_ones(tmp_path):
 
 def test_a_comparison_of_the_campaign_is_known_by_its_name():
     left, right = Cell("digits-cnn", "ort-cpu", "local", "fp32"), Cell("digits-cnn", "ort-cpu", "local", "int8")
-    lines, command = describe_comparison(REPOSITORY, left, right)
+    lines, command = describe_new_comparison(REPOSITORY, left, right)
     assert lines == [] and command.endswith("results/comparability/demo/digits-fp32-vs-int8/report.md")

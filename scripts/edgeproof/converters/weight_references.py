@@ -18,10 +18,10 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # wire types
 
 
 def refer_to_weights(path: str | Path) -> bytes:
-    """Return the ONNX model in the file `path` as bytes, with its large initializers as external data in that file.
+    """Return the ONNX model in the file `path` as bytes, with references to its large weights instead of them.
 
-    Readers find them from the folder of the file. What is external already, nested or of another type stays as it is.
-    ValueError if protobuf cannot have written the file.
+    The references are external data in that file. Readers find them from the folder of the file. What is external
+    already, nested or of another type stays as it is. ValueError if protobuf cannot have written the file.
     """
     path = Path(path)
     if not path.stat().st_size:

@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from edgeproof.artifacts.builds import publishing
-from edgeproof.artifacts.builds.publishing import exclusive_folder, place_build
+from edgeproof.artifacts.builds import kept_builds
+from edgeproof.artifacts.builds.kept_builds import hold_builds_folder, place_kept_build
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.attempts import read_record
 from edgeproof.core.files import sha256_file
@@ -20,8 +20,8 @@ from .conftest import BUILD
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = """
 import sys
-from edgeproof.artifacts.builds.publishing import exclusive_folder
-with exclusive_folder(sys.argv[1]):
+from edgeproof.artifacts.builds.kept_builds import hold_builds_folder
+with hold_builds_folder(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -79,7 +79,7 @@ def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
             first.kill()
             assert second.stdout.readline() == "held\n"
             second.stdin.close()
-    with exclusive_folder(tmp_path):
+    with hold_builds_folder(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
@@ -91,14 +91,14 @@ def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(job, monkeypatc
     def fail(source, destination):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "copy_file", fail)
+    monkeypatch.setattr(kept_builds, "_copy_file", fail)
     with pytest.raises(OSError, match="No space left"):
-        place_build(built, folder / "artifact.onnx", folder / "manifest.json")
+        place_kept_build(built, folder / "artifact.onnx", folder / "manifest.json")
     assert not (folder / "manifest.json").exists()
 
 
 def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, job, monkeypatch):
-    monkeypatch.setattr(publishing, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(kept_builds, "_LARGE_BYTES", 1)
     flushed = []
     flush = os.fsync
     monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_size) or flush(handle))
@@ -108,7 +108,7 @@ def test_a_large_file_is_flushed_and_its_digest_is_that_of_the_bytes(tmp_path, j
 
 
 def test_what_cannot_be_flushed_is_not_published(job, monkeypatch):
-    monkeypatch.setattr(publishing, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(kept_builds, "_LARGE_BYTES", 1)
 
     calls, flush, size = [], os.fsync, job.source.stat().st_size
 

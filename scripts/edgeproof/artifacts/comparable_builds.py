@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeproof.artifacts.records.manifest_lookup import NAME, check_name
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.campaign import expand_campaign, read_catalogue
+from edgeproof.core.catalogues import NAME
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -63,7 +63,10 @@ class Build:
 
 
 def collect_builds(root: Path, read_result: ResultReader, model: str | None = None) -> list[Build]:
-    """Return the Builds below `root`/results/artifacts; one that cannot be read is listed with its problem."""
+    """Return the Builds below `root`/results/artifacts, of which some can be compared.
+
+    One that cannot be read is listed with its problem.
+    """
     builds = []
     for path in sorted((Path(root) / "results" / "artifacts").glob("*/*/*/*/manifest.json")):
         if model is None or path.parts[-5] == model:
@@ -72,7 +75,7 @@ def collect_builds(root: Path, read_result: ResultReader, model: str | None = No
 
 
 def group_builds(builds: Iterable[Build]) -> dict[str, list[Build]]:
-    """Return `{source sha256: [Build, …]}` of the builds that can be used, in the order given."""
+    """Return the comparable builds by source, `{source sha256: [Build, …]}`, in the order given."""
     groups: dict[str, list[Build]] = {}
     for build in builds:
         if not build.problem and build.source_sha256 is not None:
@@ -95,7 +98,7 @@ def list_pairs(builds: Iterable[Build]) -> list[tuple[Cell, Cell]]:
 
 
 def describe_groups(builds: Iterable[Build]) -> list[Json]:
-    """Return one JSON object per source: its builds, how many are ready or pending, and what to do next."""
+    """Return one JSON object per source of comparable builds: how many are ready or pending, and what to do next."""
     described: list[Json] = []
     for digest, group in group_builds(builds).items():
         ready, pairs = [build for build in group if build.ready], list_pairs(group)
@@ -121,20 +124,22 @@ def describe_groups(builds: Iterable[Build]) -> list[Json]:
 
 
 def describe_build(build: Build) -> Json:
-    """Return a Build as a JSON object."""
+    """Return a Build with its comparable results as a JSON object."""
     results = [{"cell": str(item.cell), "state": item.state, "why": item.why} for item in build.measurements]
     return {"build": str(build), "manifest": build.manifest, "problem": build.problem, "results": results}
 
 
 def suggest_run(build: Build) -> str:
-    """Return the command that measures a build."""
+    """Return the command that measures a build, so that it can be compared."""
     device = build.cell["builder"] if build.cell["builder"] != "host" else "local"
     cell = Cell(build.cell["model"], build.cell["preset"], device, build.cell["precision"])
     return f"snakemake --profile local {run_folder(cell)}/result.json"
 
 
-def choose_pair(builds: Sequence[Build], left: str | None = None, right: str | None = None) -> tuple[Cell, Cell]:
-    """Return two Cells to compare, left and right.
+def choose_comparable_pair(
+    builds: Sequence[Build], left: str | None = None, right: str | None = None
+) -> tuple[Cell, Cell]:
+    """Return the Cells of two builds that can be compared, left and right.
 
     `left`, `right`: a cell `MODEL/PRESET/DEVICE/PRECISION`, or the name of an artifact that was measured on one device;
     either or both may be given. If there are several pairs, one with fp32 on the left is chosen. UserError with the
@@ -164,7 +169,7 @@ def choose_pair(builds: Sequence[Build], left: str | None = None, right: str | N
 
 def _find_cell(text: str, builds: Iterable[Build]) -> Cell:
     """Return the Cell that a text names: a cell, or an artifact that has results on exactly one device."""
-    cell = parse_cell(text)
+    cell = parse_compared_cell(text)
     measured = [item.cell for build in builds if str(build) == text for item in build.measurements]
     if cell in measured or not measured:
         return cell
@@ -173,16 +178,19 @@ def _find_cell(text: str, builds: Iterable[Build]) -> Cell:
     return measured[0]
 
 
-def parse_cell(text: str) -> Cell:
-    """Return the Cell that a text `MODEL/PRESET/DEVICE/PRECISION` names; UserError unless it has these four names."""
+def parse_compared_cell(text: str) -> Cell:
+    """Return the Cell of a build to compare, from a text `MODEL/PRESET/DEVICE/PRECISION`.
+
+    UserError unless it has these four names.
+    """
     parts = text.split("/")
     if len(parts) != len(Cell._fields) or not all(re.fullmatch(NAME, part) for part in parts):
         raise UserError(f"{text!r} is not a cell; write MODEL/PRESET/DEVICE/PRECISION")
     return Cell(*parts)
 
 
-def describe_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[str], str]:
-    """Return `(lines for config/config.yaml, command)`; no lines if the campaign has this comparison already."""
+def describe_new_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[str], str]:
+    """Return how to compare two builds: `(lines for config/config.yaml, command)`; no lines if the campaign has it."""
     campaign, name = _find_comparison(root, left, right)
     lines: list[str] = []
     if name is None:
@@ -201,7 +209,7 @@ def describe_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[str],
 
 
 def name_comparison(left: Cell, right: Cell) -> str:
-    """Return a name for a comparison: what both share, then what differs."""
+    """Return a name for the comparison of two builds: what both share, then what differs."""
     pairs = [(getattr(left, key), getattr(right, key)) for key in Cell._fields]
     shared = [a for a, b in pairs if a == b]
     return "-".join([*shared, *(a for a, b in pairs if a != b), "vs", *(b for a, b in pairs if a != b)])
@@ -223,7 +231,7 @@ def _find_comparison(root: Path, left: Cell, right: Cell) -> tuple[str, str | No
 
 
 def read_build(root: Path, path: Path, read_result: ResultReader) -> Build:
-    """Return the Build whose manifest is at `path`, with its results below `root`."""
+    """Return the Build whose manifest is at `path`, with its comparable results below `root`."""
     root, path = Path(root), Path(path)
     name = relative_to_repository(path, root)
     try:
@@ -271,8 +279,3 @@ def _explain_no_pair(builds: Iterable[Build], wanted: list[Cell]) -> str:
     if pending:
         return f"fewer than two builds of one source are measured on one device; next: {suggest_run(pending)}"
     return "no two builds of one source are measured on one device; build another preset or precision and measure it"
-
-
-def check_model(root: Path, model: str | None) -> str | None:
-    """Return `model` if it is None or a model of the configuration; else UserError."""
-    return None if model is None else check_name("model", model, root)

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from edgeproof.converters.onnx_references import refer_to_weights
+from edgeproof.converters.weight_references import refer_to_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper

@@ -109,7 +109,7 @@ def _compose_session(
     run: PlanRun, plan: Json, chosen: list[PlacedCell], stages: list[Json]
 ) -> tuple[Json, list[str], SessionSetup]:
     """Return arms, order and setup of the session that runs a plan."""
-    arm = place_arms(plan, chosen, stages)
+    arm = place_checked_stages(plan, chosen, stages)
     setup = SessionSetup(run.inputs, run.device, run.protocol, run.interpreter)
     return {"placed": arm}, ["placed"] * run.protocol["processes"], setup
 
@@ -144,8 +144,10 @@ def read_check(path: str | Path) -> Json:
 
 
 def summarise_samples(samples: Sequence[Any], calls: Sequence[int], inputs: int) -> Json:
-    """Return the measured latency of a check; `samples`: ns per sample, `calls`: inferences per sample, both per
-    process; `inputs`: how many it went through in turn.
+    """Return the measured latency of a check of a plan.
+
+    `samples`: ns per sample, `calls`: inferences per sample, both per process. `inputs`: how many it went through in
+    turn.
     """
     times = [ns / count if count > 1 else ns for ns, count in zip(samples, calls, strict=True)]
     summary: Json = summarise_run([times], inputs)
@@ -160,7 +162,10 @@ def summarise_samples(samples: Sequence[Any], calls: Sequence[int], inputs: int)
 
 
 def choose_cells(plan: Json, cells: list[PlacedCell]) -> list[PlacedCell]:
-    """Return the cell that a plan chooses for each stage, in order; UserError when the pipeline has no such cell."""
+    """Return the cells that a plan to be checked chooses, one for each stage, in order.
+
+    UserError when the pipeline has no such cell.
+    """
     known = {(cell["name"], cell["executor"], cell["precision"]): cell for cell in cells}
     chosen = []
     for row in plan["assignments"]:
@@ -171,8 +176,8 @@ def choose_cells(plan: Json, cells: list[PlacedCell]) -> list[PlacedCell]:
     return chosen
 
 
-def place_arms(plan: Json, chosen: list[PlacedCell], identities: list[Json]) -> Json:
-    """Return the agent's arm (backend `placed`) of a chain of stages, each on its executor.
+def place_checked_stages(plan: Json, chosen: list[PlacedCell], identities: list[Json]) -> Json:
+    """Return what the agent runs to check a plan: one arm (backend `placed`) of stages, each on its executor.
 
     Tensors are named after the stage that reads them: `2/0` is the first input of stage 2, counted from 0. UserError
     when a stage does not read what the one before writes. An executor without an interpreter of its own has the
@@ -211,7 +216,7 @@ def place_arms(plan: Json, chosen: list[PlacedCell], identities: list[Json]) -> 
 
 
 def compare_latency(predicted_ms: float, latency: Json) -> Json:
-    """Return the prediction error, measured / predicted − 1, with the interval of the measured latency."""
+    """Return the error of the plan's prediction, measured / predicted − 1, with the interval of what was measured."""
     bounds = (latency["median_ms"], latency["interval_low_ms"], latency["interval_high_ms"])
     error, low, high = (None if bound is None else bound / predicted_ms - 1 for bound in bounds)
     return {"relative": error, "interval_low": low, "interval_high": high, "confidence": latency["confidence"]}

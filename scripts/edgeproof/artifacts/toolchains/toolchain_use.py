@@ -14,31 +14,31 @@ from pathlib import Path
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 
-from .stamps import interpreter_path, is_current, locked, read_stamp
+from .environment_folder import find_interpreter, hold_environment_folder, is_folder_current, read_stamp
 
 
 @contextlib.contextmanager
 def open_toolchain(record_path: str | Path) -> Iterator[tuple[str, Json]]:
-    """Yield (absolute path of the interpreter, record) of a toolchain, and hold it while in the context.
+    """Yield (absolute path of the interpreter, record) of a toolchain to use, and hold it while in the context.
 
     If the environment was deleted or something was installed into it, it is made again from its lock. UserError if that
     lock has changed since, or the new environment is not as recorded (another Python).
     """
     record = _read_record(record_path)
     name, lock = record["toolchain"], record["lock"]
-    with locked(name, fcntl.LOCK_SH):
-        current = is_current(name, lock["sha256"])
+    with hold_environment_folder(name, fcntl.LOCK_SH):
+        current = is_folder_current(name, lock["sha256"])
     if not current:
-        from .making import restore_toolchain  # rare, and uv takes long to import
+        from .toolchain_making import make_toolchain_again  # rare, and uv takes long to import
 
-        restore_toolchain(record_path, record)
-    with locked(name, fcntl.LOCK_SH):
+        make_toolchain_again(record_path, record)
+    with hold_environment_folder(name, fcntl.LOCK_SH):
         _require_recorded(record_path, record)
-        yield str(interpreter_path(name).absolute()), record
+        yield str(find_interpreter(name).absolute()), record
 
 
 def require_toolchains(record_paths: Iterable[str | Path]) -> None:
-    """Make sure that the environments of these records exist, as `open_toolchain` does."""
+    """Make sure that these toolchains can be used: their environments exist, as with `open_toolchain`."""
     for path in record_paths:
         with open_toolchain(path):
             pass
@@ -60,7 +60,7 @@ def _read_record(path):
     """Return the record of a toolchain; UserError if it is not valid.
 
     Importing the schema checker takes as long as starting a Python, so the schema is checked later, by
-    `describe_record`. Here only the fields used must be right; since the name must be the file's, it cannot lead to
+    `describe_toolchain`. Here only the fields used must be right; since the name must be the file's, it cannot lead to
     another folder.
     """
     try:

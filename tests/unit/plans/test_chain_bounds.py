@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 import pytest
-from edgeproof.plans.solver.bounds import Multipliers, look_ahead, seek_multipliers, trace_ahead
+from edgeproof.plans.solver.chain_bounds import Multipliers, bound_completions, tighten_bounds, trace_completions
 
 INFINITE = math.inf
 
 
 class Chain:
-    """Random costs of a chain with two limits, as `bounds.PricedChain` asks for; a `share` of its paths keeps both."""
+    """Random costs of a chain with two limits, as `PricedChain` asks for; a `share` of its paths keeps both."""
 
     def __init__(self, seed, share):
         random = np.random.default_rng(seed)
@@ -44,8 +44,8 @@ def read_bounds(chain, multipliers):
 
 def test_the_cost_ahead_is_that_of_the_best_path():
     chain = Chain(0, 0.1)
-    ahead, following = trace_ahead(*chain.objective)
-    assert np.array_equal(ahead, look_ahead(*chain.objective))
+    ahead, following = trace_completions(*chain.objective)
+    assert np.array_equal(ahead, bound_completions(*chain.objective))
     assert (chain.objective[0][0] + ahead[0]).min() == pytest.approx(min(value for value, _ in chain.paths()))
     path = [int((chain.objective[0][0] + ahead[0]).argmin())]
     for table in following:
@@ -60,7 +60,7 @@ def test_a_bound_never_exceeds_the_best_feasible_objective(seed):
     assert math.isfinite(best)
     plain = Multipliers.plain(2)
     first, _ = read_bounds(chain, plain)
-    better, proof = read_bounds(chain, seek_multipliers(chain, plain, best, 60))
+    better, proof = read_bounds(chain, tighten_bounds(chain, plain, best, 60))
     assert first - 1e-9 <= better <= best + 1e-9
     assert proof <= 1e-9  # something is feasible
 
@@ -70,7 +70,7 @@ def test_prices_lift_the_bound_where_a_limit_binds():
     for seed in range(12):
         chain = Chain(seed, 0.1)
         plain = Multipliers.plain(2)
-        found = seek_multipliers(chain, plain, chain.best(), 60)
+        found = tighten_bounds(chain, plain, chain.best(), 60)
         gains.append(read_bounds(chain, found)[0] - read_bounds(chain, plain)[0])
     assert max(gains) > 0.1 and min(gains) >= -1e-9
 
@@ -79,7 +79,7 @@ def test_prices_lift_the_bound_where_a_limit_binds():
 def test_prices_prove_that_limits_cannot_be_kept(seed):
     chain = Chain(seed, 0.0)
     assert chain.best() == INFINITE
-    assert read_bounds(chain, seek_multipliers(chain, Multipliers.plain(2), INFINITE, 60))[1] > 1e-9
+    assert read_bounds(chain, tighten_bounds(chain, Multipliers.plain(2), INFINITE, 60))[1] > 1e-9
 
 
 def test_plain_rows_are_the_objective_and_every_limit_alone():

@@ -1,7 +1,7 @@
 """The certificate of infeasibility, on an instance whose relaxations and conflict follow by hand."""
 
 import pytest
-from edgeproof.plans.outcome.certificate import drop_limit, explain_infeasibility, is_satisfiable, scale_both_caps
+from edgeproof.plans.outcome.infeasibility import drop_cause, explain_infeasibility, is_feasible, relax_both_caps
 from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.solver.search import Effort
@@ -39,7 +39,7 @@ def test_a_limit_keeps_its_value_and_says_why_it_does_not_help(tight):
 def test_both_caps_are_scaled_by_the_least_factor(tight):
     assert (explain(tight).both_caps_factor, explain(tight).both_caps_reason) == (pytest.approx(8.5 / 8), None)
     tight["constraints"] = {"max_total_latency_ms": 8}
-    assert scale_both_caps(Problem(parse_scenario(tight))) == (None, None)
+    assert relax_both_caps(Problem(parse_scenario(tight))) == (None, None)
 
 
 def test_the_conflict_is_irreducible(tight):
@@ -47,7 +47,7 @@ def test_the_conflict_is_irreducible(tight):
     assert set(certificate.conflict) == {"max_total_latency_ms", "memory_mb of npu"} and certificate.conflict_minimal
     problem = Problem(parse_scenario(tight))
     for limit in ("latency", ("memory", 1)):
-        assert is_satisfiable(problem, drop_limit(problem.caps, limit), Effort())
+        assert is_feasible(problem, drop_cause(problem.caps, limit), Effort())
 
 
 def test_a_missing_link_leaves_memory_in_conflict(two_stages):
@@ -71,7 +71,7 @@ def test_a_deadline_is_relaxed_to_the_end_of_its_stage(tight):
 def test_a_limit_is_dropped_and_the_others_stay(tight, limit):
     tight["stages"][1]["deadline_ms"] = 5
     caps = Problem(parse_scenario(tight)).caps
-    rest = drop_limit(caps, limit)
+    rest = drop_cause(caps, limit)
     kept = {
         "latency": rest.latency,
         "energy": rest.energy,

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import onnx
 import pytest
-from edgeproof.artifacts.records.artifact_members import compare_artifacts, describe_bytes
+from edgeproof.artifacts.records.artifact_differences import describe_different_bytes, list_artifact_differences
 from onnx import helper, numpy_helper
 
 from .conftest import make_classifier
@@ -24,7 +24,7 @@ def compare(tmp_path):
     def call(change):
         before, model = write(tmp_path / "before.onnx", make_classifier()), make_classifier()
         change(model)
-        return compare_artifacts(before, write(tmp_path / "after.onnx", model), "onnx")
+        return list_artifact_differences(before, write(tmp_path / "after.onnx", model), "onnx")
 
     return call
 
@@ -102,13 +102,13 @@ def test_members_of_archives_are_named(tmp_path):
     members = {"model.xml": "<net>\n<layer id='0'/>\n", "model.bin": bytes(100), "fingerprint.pb": b"1"}
     before = pack(tmp_path / "a.zip", members)
     same = pack(tmp_path / "b.zip", members, year=2000)
-    verdict, found = compare_artifacts(before, same, "openvino.zip")
+    verdict, found = list_artifact_differences(before, same, "openvino.zip")
     assert (verdict, found[0].member) == ("equivalent", "the archive")
     other = pack(tmp_path / "c.zip", {**members, "fingerprint.pb": b"2"})
-    verdict, found = compare_artifacts(before, other, "openvino.zip")
+    verdict, found = list_artifact_differences(before, other, "openvino.zip")
     assert (verdict, [item.member for item in found]) == ("equivalent", ["fingerprint.pb"])
     changed = {"model.xml": "<net>\n<layer id='1'/>\n", "model.bin": bytes(99) + b"1", "extra": "x"}
-    verdict, found = compare_artifacts(before, pack(tmp_path / "d.zip", changed), "openvino.zip")
+    verdict, found = list_artifact_differences(before, pack(tmp_path / "d.zip", changed), "openvino.zip")
     assert verdict == "different"
     assert {item.member: item.detail for item in found} == {
         "extra": "was added",
@@ -121,7 +121,7 @@ def test_members_of_archives_are_named(tmp_path):
 def test_what_stands_before_an_archive_is_compared_too(tmp_path):
     before = pack(tmp_path / "a.tflite", {"interface.json": "{}"}, front=b"TFL3" + bytes(60))
     after = pack(tmp_path / "b.tflite", {"interface.json": "{}"}, front=b"TFL3" + bytes(59) + b"!")
-    verdict, (item,) = compare_artifacts(before, after, "tflite")
+    verdict, (item,) = list_artifact_differences(before, after, "tflite")
     assert (verdict, item.member) == ("different", "the bytes before the archive")
     assert item.detail == "1 of 64 bytes differ, the first at 63"
 
@@ -129,8 +129,8 @@ def test_what_stands_before_an_archive_is_compared_too(tmp_path):
 def test_json_is_compared_by_key_and_anything_else_by_byte(tmp_path):
     for name, value in (("a", {"x": {"y": 1}}), ("b", {"x": {"y": 2}})):
         (tmp_path / name).write_text(json.dumps(value))
-    verdict, (item,) = compare_artifacts(tmp_path / "a", tmp_path / "b", "json")
+    verdict, (item,) = list_artifact_differences(tmp_path / "a", tmp_path / "b", "json")
     assert (verdict, item.member, item.detail) == ("different", "x.y", "1 became 2")
-    verdict, (item,) = compare_artifacts(tmp_path / "a", tmp_path / "b", "engine")
+    verdict, (item,) = list_artifact_differences(tmp_path / "a", tmp_path / "b", "engine")
     assert (verdict, item.member) == ("different", "the file")
-    assert describe_bytes(b"abc", b"abcd") == "3 bytes became 4; 0 of 3 bytes differ, the first at 3"
+    assert describe_different_bytes(b"abc", b"abcd") == "3 bytes became 4; 0 of 3 bytes differ, the first at 3"

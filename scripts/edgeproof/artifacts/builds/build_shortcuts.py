@@ -7,25 +7,31 @@ import sys
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
-from edgeproof.sources.input_faults import find_samples_fault
+from edgeproof.sources.input_faults import find_model_fault, find_samples_fault
 
-from .build_job import BuildJob, read_plain
+from .build_job import BuildJob
 
 
-def settle_build(job: BuildJob) -> bool:
-    """Put an earlier build with the same key into place, or record the fault of an input; return whether one did."""
+def take_shortcut(job: BuildJob) -> bool:
+    """Take a shortcut, if there is one: put an earlier build into place, or record the fault of an input.
+
+    Return whether it did one of the two.
+    """
     return record_input_fault(job) or adopt_build(job)
 
 
 def record_input_fault(job: BuildJob) -> bool:
-    """Write the failed manifest of a job whose model or calibration set cannot be used; return whether it was so."""
+    """Take the shortcut of a build whose model or calibration set cannot be used: write its failed manifest.
+
+    Return whether that was so.
+    """
     fault = _find_input_fault(job)
     if fault is None:
         return False
-    from .build_steps import record_failure
+    from .build_steps import record_failed_build
 
     print(f"{job}: not built: {fault['message']}", file=sys.stderr)
-    record_failure(job, "unusable_input", fault["message"])
+    record_failed_build(job, "unusable_input", fault["message"])
     return True
 
 
@@ -37,36 +43,28 @@ def _find_input_fault(job: BuildJob) -> Json | None:
     return fault
 
 
-def find_model_fault(identity: str | Path) -> Json | None:
-    """Return {kind, message} of a model that cannot be used, from its identity; None for any other."""
-    try:
-        return read_plain(identity).get("reason")
-    except (OSError, ValueError, AttributeError):  # the build will say what is wrong with this file
-        return None
-
-
 def adopt_build(job: BuildJob, device_tools: Json | None = None) -> bool:
-    """Put the artifact and the manifest of an earlier build with the same key into place; return whether there was one.
+    """Put an earlier build with the same key into place, so that no tool runs; return whether there was one.
 
     `device_tools`: of a build on a device, see `compose_build_key`.
     """
     if not has_attempts(job.manifest):
         return False
     from .build_keys import compose_build_key
-    from .publishing import find_build, place_build
+    from .kept_builds import find_kept_build, place_kept_build
 
     try:
         key = compose_build_key(job, device_tools)
     except (OSError, ValueError, KeyError, TypeError):  # the build itself says what is wrong with its files and options
         return False
-    built = find_build(job.manifest, key)
+    built = find_kept_build(job.manifest, key)
     if built is None:
         return False
-    place_build(built, job.artifact, job.manifest, job.log)
+    place_kept_build(built, job.artifact, job.manifest, job.log)
     print(f"{job}: the same build is in {built}; nothing is built", file=sys.stderr)
     return True
 
 
 def has_attempts(manifest: str | Path) -> bool:
-    """Return whether there were attempts at a build, so that it is worth while to compose its key."""
+    """Return whether there were earlier builds at all: only then a shortcut is worth composing a key for."""
     return (Path(manifest).parent / "attempts").is_dir()

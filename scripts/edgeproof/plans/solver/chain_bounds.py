@@ -48,7 +48,7 @@ class Multipliers:
     def tabulate(self, search: PricedChain) -> Bounds:
         """Return the `Bounds` of these rows for a search."""
         rows = [_price(search, w, p) for w, p in zip(self.weight, self.prices, strict=True)]
-        ahead = [look_ahead(use, move) for use, move in rows]
+        ahead = [bound_completions(use, move) for use, move in rows]
         fixed = [
             sum(price * resource[2] for price, resource in zip(prices, search.resources, strict=True))
             for prices in self.prices
@@ -62,10 +62,11 @@ class Multipliers:
         )
 
 
-def seek_multipliers(search: PricedChain, start: Multipliers, best_value: float, rounds: int) -> Multipliers:
-    """Return `start` with better price rows, found by `rounds` of subgradient steps towards `best_value`.
+def tighten_bounds(search: PricedChain, start: Multipliers, best_value: float, rounds: int) -> Multipliers:
+    """Return `start` with price rows that bound a chain better, found by `rounds` of subgradient steps.
 
-    Without a known plan (`best_value` infinite), the steps also look for prices that prove the limits unattainable.
+    The steps go towards `best_value`. Without a known plan (`best_value` infinite), the steps also look for prices that
+    prove the limits unattainable.
     """
     count = len(search.resources)
     blends = [(p, _dual(search, 1.0, p)[0]) for p in start.prices[start.weight > 0]]
@@ -114,7 +115,7 @@ def _climb(
 def _dual(search: PricedChain, weight: float, prices: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the Lagrangian value and its subgradient: by how much the path that attains it exceeds each limit."""
     use, move = _price(search, weight, prices)
-    ahead, following = trace_ahead(use, move)
+    ahead, following = trace_completions(use, move)
     first = use[0] + ahead[0]
     option = int(first.argmin())
     value = float(first[option])
@@ -145,16 +146,16 @@ def _price(search: PricedChain, weight: float, prices: np.ndarray) -> tuple[np.n
     return use, move
 
 
-def look_ahead(use: np.ndarray, move: np.ndarray) -> np.ndarray:
-    """Return the least cost after each option (stages × options)."""
+def bound_completions(use: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """Return the bound on completing a chain after each option (stages × options): the least cost ahead."""
     ahead = np.zeros(use.shape)
     for i in range(len(use) - 1, 0, -1):
         (move[i] + (use[i] + ahead[i])).min(axis=1, out=ahead[i - 1])
     return ahead
 
 
-def trace_ahead(use: np.ndarray, move: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the least cost after each option, and per stage but the last the best option that follows each option."""
+def trace_completions(use: np.ndarray, move: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the chain's `bound_completions`, and per stage but the last the best option after each option."""
     ahead, following = np.zeros(use.shape), []
     for i in range(len(use) - 1, 0, -1):
         table = move[i] + (use[i] + ahead[i])
