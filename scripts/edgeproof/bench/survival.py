@@ -204,14 +204,17 @@ def try_revert(trial: Trial) -> Json:
 
 
 def _find_traceback(text: str) -> str | None:
-    """Return where and how the first traceback of a text ends; None without one."""
-    _, begun, rest = text.partition("Traceback (most recent call last):\n")
-    if not begun:
-        return None
-    lines = [line.strip() for line in rest.splitlines()]
-    last = next((at for at, line in enumerate(rest.splitlines()) if line[:1].strip()), len(lines) - 1)
-    place = next((line for line in reversed(lines[:last]) if line.startswith("File ")), "")
-    return f"{lines[last]} ({place})"
+    """Return where and how the first traceback through our code ends; None without one.
+
+    Snakemake shows one of its own when Ctrl-C meets it while it starts or ends.
+    """
+    for block in text.split("Traceback (most recent call last):\n")[1:]:
+        lines = block.splitlines()
+        last = next((at for at, line in enumerate(lines) if line[:1].strip()), len(lines) - 1)
+        places = [line.strip() for line in lines[:last] if line.strip().startswith("File ")]
+        if any("/scripts/" in place for place in places):
+            return f"{lines[last]} ({places[-1]})"
+    return None
 
 
 def _kill(trial: Trial, after_s: float) -> Json | None:

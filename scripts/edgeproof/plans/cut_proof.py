@@ -13,7 +13,7 @@ from edgeproof.artifacts.agreement.execution import infer_outputs
 from edgeproof.artifacts.agreement.output_agreement import measure_agreement, pair_outputs
 from edgeproof.artifacts.agreement.parity import REFERENCE_ARM
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
-from edgeproof.artifacts.records.manifests import version_of
+from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core.attempts import Attempt, find_attempts, open_attempt
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
@@ -74,7 +74,7 @@ def _compose_proof_key(document: Json) -> Json:
     return compose_key(
         {
             **parts,
-            "runtime": {"onnxruntime": version_of("onnxruntime")},
+            "runtime": {"onnxruntime": find_package_version("onnxruntime")},
             "code": {"proving": digest_deciding_code(_CODE), "agent": digest_agent()},
         }
     )

@@ -13,8 +13,8 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell, source_folder
-from edgeproof.plans.plan_check import PlanRun, compose_check_key
 from edgeproof.plans.hand_overs import compose_links_key
+from edgeproof.plans.plan_check import PlanRun, compose_check_key
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
 from edgeproof.runs.timing_keys import timing_of
