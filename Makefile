@@ -5,6 +5,7 @@
 # make ci-times what each tier of the last .ci/run took
 # make bench    speed and memory, as ratios within one run, into results/bench/
 # make bench-noop   what asking 1,000 cells for nothing to do costs, against a bare Snakefile: minutes
+# make bench-scale  what planning, reporting and judging 3,000 cells costs, and how large the pages are: minutes
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
@@ -37,7 +38,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: staleness survival demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-convert bench-noise bench-simulation lock system-packages
+.PHONY: staleness survival demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -89,13 +90,16 @@ ci-times:
 	  printf "%-16s %3d min %02d s%s\n", $$1, seconds / 60, seconds % 60, $$4 ? "  failed, exit " $$4 : "" } \
 	  END { printf "%-16s %3d min %02d s\n", "in all", total / 60, total % 60 }' .ci/times.tsv
 
-bench: bench-plans bench-judge bench-noop
+bench: bench-plans bench-judge bench-noop bench-scale
 
 bench-plans: setup
 	$(BIN)/python scripts/bench_plans.py
 
 bench-noop: setup
 	$(BIN)/python scripts/bench_noop.py
+
+bench-scale: setup
+	$(BIN)/python scripts/bench_scale.py
 
 bench-judge: setup
 	$(BIN)/python scripts/bench_judge.py

@@ -66,6 +66,7 @@ rule plans:
 rule evidence:
     input:
         [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
+        TARGETS.model_pages(),
 
 
 rule gate:

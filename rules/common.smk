@@ -11,9 +11,10 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from edgeproof.core.processes import drop_foreign_paths, shell_prefix
+from edgeproof.core.processes import drop_foreign_paths, keep_pandas_out, shell_prefix
 
 drop_foreign_paths()
+keep_pandas_out()
 
 from edgeproof.core.campaign import one_of
 from edgeproof.core.campaign_files import list_added_cells

@@ -23,6 +23,7 @@ rule write_report:
     output:
         html="results/evidence/{campaign}/report.html",
         markdown="results/evidence/{campaign}/report.md",
+        models=TARGETS.model_pages("{campaign}"),
     log:
         "results/logs/write_report/{campaign}.log",
     conda:

@@ -39,6 +39,7 @@ CALLS = {
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
+    "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
     "campaign": (["config/fake.yaml"], 0),

@@ -5,7 +5,7 @@ import json
 import pytest
 from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.agreement.parity_attempts import find_comparison
-from edgeproof.artifacts.builds.publishing import find_build
+from edgeproof.artifacts.builds.kept_builds import find_kept_build
 from edgeproof.core.attempts import find_attempts, list_attempts, open_attempt, read_record
 from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.workflow
 READERS = {
     "session": lambda attempt, place: sessions.read_session(attempt).samples,
     "pairs": lambda attempt, place: (s := paired_sessions.read_session(attempt), s.state, s.provenance),
-    "build": lambda attempt, place: find_build(place / "manifest.json", attempt.record["key"]),
+    "build": lambda attempt, place: find_kept_build(place / "manifest.json", attempt.record["key"]),
     "parity": lambda attempt, place: find_comparison(place / "parity.json", attempt.record["key"]),
 }
 STORES = {

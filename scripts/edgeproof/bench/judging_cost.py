@@ -4,13 +4,14 @@ The time of Snakemake, of starting one process per rule, and of measuring is not
 workflow.
 """
 
+import contextlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,16 +49,12 @@ def measure_judging(
     write_large_campaign(folder, sizes)
     parts = []
     for name in PARTS:
-        parts.append({"name": name, **_measure(_command(name, folder), folder)})
+        parts.append({"name": name, **measure_process(list_arguments(name, folder), folder)})
         tell(parts[-1])
     seconds = sum(part["seconds"] for part in parts)
     return {
         "schema": "edgeproof.bench-judge.v1",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "machine": describe_machine(),
         **sizes,
         "seconds": seconds,
         "peak_bytes": max(part["peak_bytes"] for part in parts),
@@ -78,7 +75,8 @@ def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
         named = [dict(zip(Cell._fields, cell, strict=True)) for cell in cells[: sizes["cells"]]]
         snapshot = make_campaign(folder, [cell | options for cell in named], name=CAMPAIGN)
         sides = [(left, right) for left, right in pairwise(cells) if left[0] == right[0]]
-        plan = {f"pair-{number:04d}": pair for number, pair in enumerate(sides[: sizes["comparisons"]])}
+        spread = sides[:: max(1, len(sides) // max(1, sizes["comparisons"]))]  # over as many models as there are
+        plan = {f"pair-{number:04d}": pair for number, pair in enumerate(spread[: sizes["comparisons"]])}
         for number, (name, pair) in enumerate(plan.items()):
             cells = {side: name_cell(cell) for side, cell in zip(("left", "right"), pair, strict=True)}
             write_pairs(name, cells, pairs=sizes["pairs"], noise=PairsNoise(_RATIOS[number % len(_RATIOS)], 0.01))
@@ -112,28 +110,39 @@ def _judge_comparison(name, cells, policy):
     report_comparison(verdict, table, record, (), f"{folder}/report.json", f"{folder}/report.md")
 
 
-def _command(name, folder):
-    """Return the command of a part; the scripts are started as the rules start them."""
+def list_arguments(name: str, folder: Path) -> list[str]:
+    """Return the arguments of Python that do a part; the scripts are started as the rules start them."""
     if name not in ("report", "gate"):
-        return [_SCRIPT, "--part", name]
+        return [str(REPOSITORY / _SCRIPT), "--part", name]
     snapshot = json.loads((folder / _PLAN).read_text())["snapshot"]
     if name == "report":
         page = "results/evidence/trial/report"
         arguments = ["--html", f"{page}.html", "--markdown", f"{page}.md"]
-        return ["scripts/write_report.py", "--wanted", write_wanted(folder, snapshot), *arguments]
+        return [str(REPOSITORY / "scripts/write_report.py"), "--wanted", write_wanted(folder, snapshot), *arguments]
     wanted = write_wanted(folder, snapshot, gated=snapshot["comparisons"][:: len(_RATIOS)])
-    return ["scripts/check_gate.py", "--wanted", wanted, "--output", "results/evidence/trial/gate.json"]
+    gate = ["--wanted", wanted, "--output", "results/evidence/trial/gate.json"]
+    return [str(REPOSITORY / "scripts/check_gate.py"), *gate]
 
 
-def _measure(command, folder):
-    """Run a command in a fresh process; return its wall time, start of the interpreter included, and its peak."""
-    script, *arguments = command
+def measure_process(arguments: Sequence[str], folder: Path, output: Path | None = None) -> Json:
+    """Run Python with these arguments in a fresh process; return {seconds, cpu_seconds, peak_bytes}.
+
+    The wall time includes the start of the interpreter. `output`: file that takes what it says on stdout.
+    """
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, str(REPOSITORY / script), *arguments], cwd=folder)
-    _, status, usage = os.wait4(process.pid, 0)
+    with contextlib.ExitStack() as stack:
+        said = stack.enter_context(output.open("wb")) if output else None
+        process = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=said)
+        _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, script)
+        raise subprocess.CalledProcessError(process.returncode, list(arguments))
     computing = usage.ru_utime + usage.ru_stime
     return {"seconds": seconds, "cpu_seconds": computing, "peak_bytes": usage.ru_maxrss * _MAXRSS_BYTES}
+
+
+def describe_machine() -> Json:
+    """Return what of this machine decides the times of a benchmark."""
+    processor = platform.processor() or platform.machine()
+    return {"processor": processor, "cores": os.cpu_count(), "python": platform.python_version()}

@@ -17,6 +17,7 @@ import yaml
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
+from edgeproof.core.pages import list_model_pages
 
 from .workflow_copies import clean_environment, compose_command, copy_workflow
 
@@ -24,8 +25,8 @@ PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
 SIZES = (200, 1000)
 RATIO, EXTRA_SECONDS, DRY_RATIO = 1.3, 0.6, 2.0  # no-op at the larger size, no-op at the smaller, -n from empty
 _CONFIG = "config/large.yaml"
-_OURS = ("--profile", "local", "--configfile", _CONFIG, "--replace-workflow-config")
-_BARE = ("--cores", "2")
+OURS = ("--profile", "local", "--configfile", _CONFIG, "--replace-workflow-config")
+BARE = ("--cores", "2")
 
 _SNAKEFILE = """\
 MODELS = [f"model-{{number:04d}}" for number in range({models})]
@@ -87,7 +88,10 @@ rule report:
         expand(RUNS + "/{{file}}", model=MODELS, precision=PRECISIONS, file=["result.json", "samples.csv"]),
         expand(ARTIFACTS + "/{{file}}", model=MODELS, precision=PRECISIONS, file=["manifest.json", "parity.json"]),
         expand("results/sources/{{model}}/{{file}}", model=MODELS, file=["identity.json", "samples/samples.json"]),
-    output: "results/evidence/large/report.html", "results/evidence/large/report.md"
+    output:
+        "results/evidence/large/report.html",
+        "results/evidence/large/report.md",
+        {pages},
     shell: "touch {{output:q}}"
 
 
@@ -112,19 +116,25 @@ rule all:
 """
 
 
-def measure_noop(folder: Path, repeats: int = 3, tell: Callable[[Json], object] = lambda case: None) -> Json:
-    """Return the `bench-noop` document, measured in the empty folder `folder`; `tell` is called with each case."""
+def measure_noop(
+    folder: Path,
+    repeats: int = 3,
+    tell: Callable[[Json], object] = lambda case: None,
+    sizes: tuple[int, int] = SIZES,
+) -> Json:
+    """Return the `bench-noop` document, measured in the empty folder `folder`; `tell` is called with each case.
+
+    `sizes`: cells of the smaller and the larger campaign, multiples of four.
+    """
     cases: list[Json] = []
-    for cells in SIZES:
+    for cells in sizes:
         ours, bare = write_campaign(folder / f"ours-{cells}", cells), write_bare(folder / f"bare-{cells}", cells)
-        if cells == SIZES[-1]:
-            cases.append(
-                _compare("dry-run", cells, (ours, [*_OURS, "-n", "-q"]), (bare, [*_BARE, "-n", "-q"]), repeats)
-            )
+        if cells == sizes[-1]:
+            cases.append(_compare("dry-run", cells, (ours, [*OURS, "-n", "-q"]), (bare, [*BARE, "-n", "-q"]), repeats))
             tell(cases[-1])
-        fill(ours, _OURS)
-        fill(bare, _BARE)
-        cases.append(_compare("no-op", cells, (ours, [*_OURS]), (bare, [*_BARE]), repeats))
+        fill(ours, OURS)
+        fill(bare, BARE)
+        cases.append(_compare("no-op", cells, (ours, [*OURS]), (bare, [*BARE]), repeats, cells != sizes[-1]))
         tell(cases[-1])
     return {
         "schema": "edgeproof.bench-noop.v1",
@@ -140,9 +150,10 @@ def measure_noop(folder: Path, repeats: int = 3, tell: Callable[[Json], object] 
     }
 
 
-def write_campaign(folder: Path, cells: int) -> Path:
-    """Write a copy of the workflow with a campaign of so many cells (a multiple of four) that has nothing to do; return
-    the folder.
+def write_campaign(folder: Path, cells: int, comparisons: int = 0) -> Path:
+    """Write a copy of the workflow with a campaign of so many cells; return the folder.
+
+    `cells`: a multiple of four. `comparisons`: as many models at most, fp32 against int8 each.
     """
     copy_workflow(folder)
     model = (folder / "config/models/digits-cnn.yaml").read_text()
@@ -150,13 +161,25 @@ def write_campaign(folder: Path, cells: int) -> Path:
         atomic_write(folder / f"config/models/{name}.yaml", model)
     matrix = {"models": list_models(cells), "presets": ["fake"], "precisions": [*PRECISIONS]}
     config = {"campaign": "large", "protocol": "quick", "policy": "strict", "devices": ["local"], "matrices": [matrix]}
+    left = {"preset": "fake", "precision": "fp32"}
+    config["comparisons"] = [
+        {
+            "name": f"{name}-int8",
+            "left": {"model": name, **left},
+            "right": {"precision": "int8"},
+            "varies": ["precision"],
+        }
+        for name in list_models(cells)[:comparisons]
+    ]
     atomic_write(folder / _CONFIG, yaml.safe_dump(config))
     return folder
 
 
 def write_bare(folder: Path, cells: int) -> Path:
     """Write the bare Snakefile that a no-op is compared with, over the files of `write_campaign`; return the folder."""
-    text = _SNAKEFILE.format(models=len(list_models(cells)), precisions=list(PRECISIONS))
+    models = list_models(cells)
+    pages = list_model_pages("large", [[model] for model in models for _ in PRECISIONS], [])
+    text = _SNAKEFILE.format(models=len(models), precisions=list(PRECISIONS), pages=", ".join(map(repr, pages)))
     folder.mkdir(parents=True)
     atomic_write(folder / "Snakefile", text)
     return folder
@@ -167,18 +190,30 @@ def list_models(cells: int) -> list[str]:
     return [f"model-{number:04d}" for number in range(cells // len(PRECISIONS))]
 
 
+def list_files(folder: Path, options: Sequence[str]) -> list[str]:
+    """Return the files that a workflow makes, relative to its folder."""
+    lines = _start(folder, [*options, "--summary"])[1].splitlines()
+    return [line.split("\t")[0] for line in lines if line.startswith("results/")]
+
+
 def fill(folder: Path, options: Sequence[str]) -> None:
     """Make every file of a workflow, empty, and let Snakemake note what it was made from."""
-    listed = _start(folder, [*options, "--summary"])[1].splitlines()[1:]
-    for line in listed:
-        path = folder / line.split("\t")[0]
+    for name in list_files(folder, options):
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     _start(folder, [*options, "--touch", "--forceall", "-q"])
 
 
-def _compare(name: str, cells: int, ours: tuple[Path, list[str]], bare: tuple[Path, list[str]], repeats: int) -> Json:
-    """Return one case: both in turn, medians of their user times."""
+def _compare(
+    name: str,
+    cells: int,
+    ours: tuple[Path, list[str]],
+    bare: tuple[Path, list[str]],
+    repeats: int,
+    smaller: bool = False,
+) -> Json:
+    """Return one case: both in turn, medians of their user times. `smaller`: judged by seconds and not by the ratio."""
     times: dict[str, list[float]] = {"ours": [], "bare": []}
     for _ in range(repeats):
         for side, (folder, options) in (("ours", ours), ("bare", bare)):
@@ -188,7 +223,6 @@ def _compare(name: str, cells: int, ours: tuple[Path, list[str]], bare: tuple[Pa
                 raise RuntimeError(f"{folder}: something was to be done:\n{said[-2000:]}")
     mine, theirs = median(times["ours"]), median(times["bare"])
     figures = {"ours_user_seconds": mine, "bare_user_seconds": theirs, "ratio": mine / theirs, "extra": mine - theirs}
-    smaller = name == "no-op" and cells == SIZES[0]
     target, value = (
         (EXTRA_SECONDS, mine - theirs) if smaller else (RATIO if name == "no-op" else DRY_RATIO, mine / theirs)
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MOST = 10
+_FAILED = 3  # rows on what failed that many verdicts do not push out
 
 Mark = tuple[int, int, int] | None  # of a file: inode, time of change in ns, size; None where there is none
 
@@ -28,14 +29,16 @@ def compose_closing(gate: str, failures: Sequence[str]) -> list[str]:
     """Return the lines. `gate`: paragraphs of `check_gate`, verdicts first; empty if it did not speak.
 
     `failures`: from `describe_failures`. Each paragraph keeps its first line, the last one (where the page is) all of
-    them; rows of tables fill what is left.
+    them; rows of tables fill what is left, and verdicts leave room for what failed.
     """
     paragraphs = [part.splitlines() for part in gate.split("\n\n") if part.strip()]
     last = paragraphs.pop() if len(paragraphs) > 1 else []
     told: list[str] = []
     room = MOST - len(failures) - len(paragraphs) - len(last)
+    kept = min(_FAILED, sum(len(rows) for _, *rows in paragraphs[1:]))
     for head, *rows in paragraphs:
-        shown = shorten_list(rows, max(0, room), "more lines on the page") if room > 1 or len(rows) <= room else []
+        own = room - (0 if told else kept)
+        shown = shorten_list(rows, max(0, own), "more lines on the page") if own > 1 or len(rows) <= own else []
         room -= len(shown)
         told += [head, *shown]
     return [*told, *failures, *last][:MOST] if not last else [*[*told, *failures][: MOST - len(last)], *last]

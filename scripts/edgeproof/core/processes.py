@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Mapping
+from types import ModuleType
+from typing import cast
 
 from .layout import REPOSITORY
 
@@ -35,3 +37,11 @@ def drop_foreign_paths() -> None:
     """Take what a foreign PYTHONPATH has put on this process's search path off it."""
     foreign = {os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") not in foreign - {str(SCRIPTS)}]
+
+
+def keep_pandas_out() -> None:
+    """Let Snakemake do without pandas, which it imports (0.3 s) as soon as a job has params, in case they are tables.
+
+    Ours are JSON texts, and nothing here has tables.
+    """
+    sys.modules.setdefault("pandas", cast(ModuleType, None))  # to the import system: there is no such package

@@ -20,6 +20,7 @@ from .layout import (
     run_folder,
     source_folder,
 )
+from .pages import list_model_pages
 from .pipelines import list_cells
 from .stages import Stages
 
@@ -137,6 +138,10 @@ class Targets:
         return targets + self.planned_files(*PLAN_FILES)
 
     # Evidence
+
+    def model_pages(self, campaign: str | None = None) -> list[str]:
+        """Return the pages of models that the report has besides its first page; `campaign`: a wildcard instead."""
+        return list_model_pages(campaign or self.campaign.name, self.campaign.cells, self.campaign.comparisons)
 
     def describe(self) -> Json:
         """Return what of the configuration decides which cells, comparisons and plans the evidence shows."""

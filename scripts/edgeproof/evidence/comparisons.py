@@ -1,5 +1,9 @@
 """The section on comparisons as plain data: a verdict in one sentence, the difference if there is one, and reasons."""
 
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+
 from edgeproof.comparability.sentences import (
     choose_effect,
     describe_cost,
@@ -29,61 +33,104 @@ from edgeproof.core.layout import Cell
 from .charts import anchor_of
 from .collecting import ComparisonEvidence, link_from
 from .judgements import describe_decision, describe_regression
+from .urgency import rank_verdict
 
 _STATES = {"not-comparable": "refused", "failed": "failing"}  # where the icon's name is not the verdict
-_URGENT = ("failing", "slower", "undecided", "refused")  # told first where there are many
 _TOLD = 12  # verdicts in the head of the page that are not folded
 _COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
 
 
-def describe_comparisons(comparisons: list[ComparisonEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per comparison; links start from the folder of `page`. `effect` is None without a difference."""
-    return [_describe(item, page) for item in comparisons]
+PageOf = Callable[[str], str]  # from a model to the link to its page; "" where that is the page itself
+_Told = TypeVar("_Told", Json, tuple[Json, ComparisonEvidence])
+
+
+def describe_comparisons(
+    comparisons: list[ComparisonEvidence],
+    page: FilePath,
+    page_of: PageOf = lambda model: "",
+    failing: Collection[str] = (),
+) -> list[Json]:
+    """Return one dict per comparison. `effect` is None without a difference.
+
+    Links to files start from the folder of `page`, links to cells from `page_of`. `failing`: comparisons that shut the
+    gate.
+    """
+    return [_describe(item, page, page_of, failing) for item in comparisons]
 
 
 def list_verdicts(rows: list[Json]) -> Json:
     """Return {shown, folded, summary} of the verdicts for the head of the page; `rows`: of `describe_comparisons`.
 
-    They stand in the order of the campaign. Where they are many, those that ask for something come first.
+    They stand in the order of the campaign. Where they are many, those that fail a gate or say a difference come first.
     """
     if len(rows) <= _TOLD:
         return {"shown": rows, "folded": [], "summary": None}
-    ordered = sorted(rows, key=lambda row: _URGENT.index(row["state"]) if row["state"] in _URGENT else len(_URGENT))
-    words = [row["words"] for row in rows]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    ordered = order_verdicts(rows)
+    words = Counter(row["words"] for row in rows)
+    counts = ", ".join(f"{count} {word}" for word, count in words.items())
     summary = f"{plural(len(rows), 'comparison')}: {counts}"
     return {"shown": ordered[:_TOLD], "folded": ordered[_TOLD:], "summary": summary}
 
 
-def _describe(item, page):
-    report = item.report
-    verdict, design = report["verdict"], report["design"]
-    folder = item.paths["report"].rsplit("/", 1)[0]
+def order_verdicts(rows: Sequence[_Told]) -> list[_Told]:
+    """Return verdicts in the order in which they are told: what fails a gate, then differences, the largest first.
+
+    `rows`: of `tell_verdict`, or tuples that start with one.
+    """
+    return sorted(rows, key=lambda row: (row[0] if isinstance(row, tuple) else row)["rank"])
+
+
+def count_verdicts(reports: Sequence[Json]) -> str | None:
+    """Return the verdicts of comparisons in words, "2 faster, 1 undecided"; None without comparisons."""
+    words = Counter(report["verdict"].replace("-", " ") for report in reports)
+    return ", ".join(f"{count}{SPACE}{word}" for word, count in words.most_common()) or None
+
+
+def state_of(report: Json) -> str:
+    """Return the state of a comparison, which names its icon and its colour."""
+    return _STATES.get(report["verdict"], report["verdict"])
+
+
+def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
+    """Return what the head of a page says of a comparison, and the link to the rest."""
+    anchor = f"comparison-{report['comparison']}"
     return {
         "name": report["comparison"],
-        **_entitle(report["comparison"], report["left"], report["right"]),
         "context": _name_common(report["left"], report["right"]),
-        "anchor": f"comparison-{report['comparison']}",
+        "anchor": anchor,
+        "href": f"{page_of(report['left']['model'])}#{anchor}",
+        "state": state_of(report),
+        "words": report["verdict"].replace("-", " "),
+        "sentence": describe_verdict(report),
+        "remedy": describe_remedy(report),
+        "simulated": report["provenance"] == "simulated",
+        "numbered": bool(report["effect"] or report["between_sessions"]),
+        "shuts": report["comparison"] in failing,
+        "rank": rank_verdict(report, failing),
+    }
+
+
+def _describe(item, page, page_of, failing):
+    report, design = item.report, item.report["design"]
+    folder = item.paths["report"].rsplit("/", 1)[0]
+    return {
+        **tell_verdict(report, lambda model: "", failing),
+        **_entitle(report["comparison"], report["left"], report["right"]),
         "left": _name_cell(report["left"]),
         "right": _name_cell(report["right"]),
-        "left_anchor": anchor_of(_cell(report["left"])),
-        "right_anchor": anchor_of(_cell(report["right"])),
+        "left_href": _link_cell(report["left"], page_of),
+        "right_href": _link_cell(report["right"], page_of),
         "same": report["left"] == report["right"],
-        "state": _STATES.get(verdict, verdict),
-        "words": verdict.replace("-", " "),
         "comparable": report["comparable"],
         "comparable_words": _COMPARABLE[report["comparable"]],
         "mode": report["mode"].replace("-", " "),
         "policy": report["policy"],
-        "sentence": describe_verdict(report),
         "reason": describe_reason(report),
-        "remedy": describe_remedy(report),
         "grounds": _list_grounds(report),
         "effect": _describe_effect(item),
         "drawing": None,
         "regression": describe_regression(item.regression, (report["explanation"], describe_reason(report))),
         "decision": describe_decision(item.decision),
-        "simulated": report["provenance"] == "simulated",
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
         "declared": all(reason["remedy"] is None for reason in report["reasons"]),
         "margin": format_limit(design["margin"], share=True),
@@ -96,6 +143,10 @@ def _describe(item, page):
             for name in ("report.json", "verdict.json", "regression.json", "decision.json", "pairs.json", "pairs.csv")
         ],
     }
+
+
+def _link_cell(fields, page_of):
+    return f"{page_of(fields['model'])}#{anchor_of(_cell(fields))}"
 
 
 def _entitle(name, left, right):

@@ -1,7 +1,8 @@
 """The gate: it passes if every cell is ok, every plan exists and runs, and no gated comparison has regressed."""
 
 import textwrap
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.comparability.reading import read_comparison
@@ -18,9 +19,18 @@ from edgeproof.runs.results import read_result
 
 from .regression_gate import check_regressions
 from .stale import Stale, name_remedy
+from .urgency import rank_verdict
 from .wanted import CampaignSnapshot, GateSettings
 
 _TOLERABLE = ("throttled", "unsupported", "elsewhere")
+# Labels of results that limit a passed gate; what inputs were timed is a fact, not a limit.
+_LIMITS = {
+    "noisy": "noisy",
+    "not_settled": "not settled",
+    "modes": "with modes",
+    "steal": "disturbed",
+    "drift": "with drift",
+}
 _TOLD = 8  # comparisons whose verdicts are printed
 _STALE = 10  # documents that are named; the rest are counted
 _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
@@ -59,6 +69,12 @@ def name_state(result: Json, verdict: Json) -> str:
     return "not ok" if verdict["state"] == "failing" else "ok"
 
 
+def count_labels(results: Iterable[Json]) -> Counter[str]:
+    """Return how many results have each label that limits how far their headlines can be trusted, in words."""
+    found = (entry["label"] for result in results for entry in result["labels"])
+    return Counter(_LIMITS[label] for label in found if label in _LIMITS)
+
+
 def judge_plan(plan: Json, check: Json) -> Json:
     """Return {state, status, reasons} of one plan: `failing` if the stages cannot be placed or do not run as placed.
 
@@ -85,12 +101,13 @@ def check_gate(
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. `stale`: documents that
     are not today's; none passes. If anything fails no file is written, so that Snakemake runs the gate again next time.
     """
-    cells, kinds = [], set()
+    cells, kinds, results = [], set(), []
     for *names, builder in snapshot["cells"]:
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
         result, parity = read_result(result_path), read_parity_record(parity_path)
+        results.append(result)
         kinds |= {result["status"], *(["elsewhere"] if result["elsewhere"] else [])} & {*_TOLERABLE} - {*tolerate}
         cells.append(
             {
@@ -115,9 +132,15 @@ def check_gate(
             "plans": plans,
         }
         write_json(output, document, "gate")
-    told = explain_comparisons(snapshot["campaign"], snapshot["comparisons"])
+    told = explain_comparisons(
+        snapshot["campaign"],
+        snapshot["comparisons"],
+        [entry["comparison"] for entry in compared if entry["state"] == "failing"],
+    )
     if passed:
-        told.append(f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells)}.")
+        told.append(
+            f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells, count_labels(results))}."
+        )
     told += [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
     told += explain_stale(stale)
     told.append(f"Every number and reason: {evidence_folder(snapshot['campaign'])}/report.html")
@@ -126,10 +149,16 @@ def check_gate(
     return passed, "\n\n".join(told)
 
 
-def explain_comparisons(campaign: str, names: Sequence[str]) -> list[str]:
-    """Return a paragraph with the verdicts of the first comparisons, one sentence each; none without comparisons."""
-    lines = []
-    for name in names[:_TOLD]:
+def explain_comparisons(campaign: str, names: Sequence[str], failing: Collection[str] = ()) -> list[str]:
+    """Return a paragraph with the verdicts of comparisons, one sentence each; none without comparisons.
+
+    Of many it tells those that fail a gate or say a difference. `failing`: comparisons that shut the gate.
+    """
+    lines, told = [], list(names)
+    if len(names) > _TOLD:
+        paths = {name: f"{comparison_folder(campaign, name)}/report.json" for name in names}
+        told.sort(key=lambda name: rank_verdict(read_json(paths[name], "comparison"), failing))
+    for name in told[:_TOLD]:
         report = read_comparison(f"{comparison_folder(campaign, name)}/report.json")
         mark = " (simulated)" if report["effect"] and report["provenance"] == "simulated" else ""
         parts = [describe_verdict(report) + mark, describe_remedy(report)]
@@ -195,11 +224,12 @@ def _list_tolerated(entries):
     return [textwrap.fill(f"Tolerated: {names}.", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
 
 
-def _count_passing(cells):
-    """Return "1 ok, 5 throttled"; a tolerated cell whose status is ok was measured elsewhere."""
+def _count_passing(cells, labels):
+    """Return "6 ok, 1 throttled; 5 noisy"; a tolerated cell whose status is ok was measured elsewhere."""
     words = [entry["status"] if entry["status"] != "ok" else "elsewhere" for entry in cells if entry["reasons"]]
     told = [f"{len(cells) - len(words)} ok", *(f"{words.count(word)} {word}" for word in dict.fromkeys(words))]
-    return ", ".join(told)
+    limits = [f"{count} {label}" for label, count in labels.items()]
+    return "; ".join(filter(None, (", ".join(told), ", ".join(limits))))
 
 
 def _describe_verdict(result):

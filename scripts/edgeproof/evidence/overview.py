@@ -1,6 +1,7 @@
 """The head of the page as plain data: the state of the gate, and when, where and on which models it was measured."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import (
@@ -19,34 +20,28 @@ from edgeproof.runs.conditions import first_snapshot
 from .calibrations import summarise_calibration
 from .charts import anchor_of, label_of
 from .collecting import Evidence
-from .gate import name_state
-from .stale import name_remedy
+from .gate import count_labels, name_state
+from .stale import Stale, name_remedy
 
 _CALIBRATIONS = 3  # in the head; the section on calibrations has all
 _SQUARES = 400  # with more cells the head shows counts only
+_STALE = 20  # documents that are named; the rest are counted
+_WORSE = 4  # comparisons that are named; the rest are counted
 
 
-def describe_overview(evidence: Evidence) -> Json:
-    """Return the state of the gate in words, one square per cell, and the facts of the campaign."""
+def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
+    """Return the state of the gate in words, one square per cell, and the facts of the campaign.
+
+    `model`: the only one of the page, whose evidence this is; None on a page about the whole campaign.
+    """
     cells = evidence.cells
-    states = [item.verdict["state"] for item in cells]
-    failing = states.count("failing")
-    tolerated = Counter(name_state(item.result, item.verdict) for item in cells if item.verdict["state"] == "tolerated")
-    unplaced = sum(item.verdict["state"] == "failing" for item in evidence.plans)
-    worse = [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
-    shut = failing or unplaced or worse or evidence.stale
     moments = [session["started_at_unix_s"] for item in cells for session in item.result["sessions"]]
     simulated = sum(item.result["provenance"] == "simulated" for item in cells)
     return {
         "campaign": evidence.campaign,
-        "gate": "failing" if shut else "tolerated" if tolerated else "ok",
-        "headline": "Gate not passed" if shut else "Gate passed",
-        "sentence": _say_gate(len(cells), failing, tolerated)
-        + _say_plans(len(evidence.plans), unplaced)
-        + _say_gated(worse)
-        + _say_stale(len(evidence.stale)),
-        "stale": [str(item) for item in evidence.stale],
-        "stale_remedy": name_remedy(evidence.stale) if evidence.stale else None,
+        "model": model,
+        **describe_gate(evidence, model is not None),
+        **describe_stale(evidence.stale),
         "simulated": simulated,
         "all_simulated": simulated == len(cells),
         "simulated_words": "Every number on this page is simulated"
@@ -61,6 +56,45 @@ def describe_overview(evidence: Evidence) -> Json:
     }
 
 
+def describe_gate(evidence: Evidence, part: bool = False) -> Json:
+    """Return {gate, headline, sentence, limited}: whether the gate is shut, and by what.
+
+    `limited`: what follows the headline limits it, and so has its size. `part`: this is a part of the campaign.
+    """
+    labels = count_labels(item.result for item in evidence.cells)
+    states = [item.verdict["state"] for item in evidence.cells]
+    failing = states.count("failing")
+    tolerated = Counter(
+        name_state(item.result, item.verdict) for item in evidence.cells if item.verdict["state"] == "tolerated"
+    )
+    unplaced = sum(item.verdict["state"] == "failing" for item in evidence.plans)
+    worse = list_failing_gates(evidence)
+    shut = failing or unplaced or worse or evidence.stale
+    words = ("Shuts the gate", "Passes the gate") if part else ("Gate not passed", "Gate passed")
+    return {
+        "gate": "failing" if shut else "tolerated" if tolerated else "ok",
+        "headline": words[0] if shut else words[1],
+        "limited": bool(shut or tolerated or labels),
+        "sentence": _say_gate(len(evidence.cells), failing, tolerated)
+        + _say_labels(len(evidence.cells), labels)
+        + _say_plans(len(evidence.plans), unplaced)
+        + _say_gated(worse)
+        + _say_stale(len(evidence.stale)),
+    }
+
+
+def list_failing_gates(evidence: Evidence) -> list[str]:
+    """Return the comparisons that shut the gate."""
+    return [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
+
+
+def describe_stale(stale: Sequence[Stale]) -> Json:
+    """Return {stale, stale_remedy}: the first documents that are not today's, and the command that makes all again."""
+    told = [str(item) for item in stale[:_STALE]]
+    rest = [f"and {format_count(len(stale) - _STALE)} more"] if len(stale) > _STALE else []
+    return {"stale": told + rest, "stale_remedy": name_remedy(stale) if stale else None}
+
+
 def _say_gate(total, failing, tolerated):
     """Return a sentence on the cells; `tolerated`: {what is tolerated: number of cells}."""
     if not failing and not tolerated:
@@ -68,6 +102,15 @@ def _say_gate(total, failing, tolerated):
     told = [f"{format_count(failing)} not ok"] if failing else []
     told += [f"{format_count(count)} {words}, tolerated" for words, count in tolerated.items()]
     return f"Of {plural(total, 'wanted cell')}: {'; '.join(told)}."
+
+
+def _say_labels(total, labels):
+    """Return how many cells have labels: " 5 of 6 cells noisy, 1 drift."."""
+    told = [f"{format_count(count)} {label}" for label, count in labels.items()]
+    if told:
+        count, _, label = told[0].partition(" ")
+        told[0] = f"{count} of {plural(total, 'cell')} {label}"
+    return f" {', '.join(told)}." if told else ""
 
 
 def _say_plans(total, unplaced):
@@ -78,7 +121,8 @@ def _say_plans(total, unplaced):
 
 def _say_gated(worse):
     verb = "regresses" if len(worse) == 1 else "regress"
-    return f" Against its baseline {', '.join(worse)} {verb}, or could not be judged." if worse else ""
+    names = ", ".join(worse[:_WORSE]) + (f" and {len(worse) - _WORSE} more" if len(worse) > _WORSE else "")
+    return f" Against its baseline {names} {verb}, or could not be judged." if worse else ""
 
 
 def _say_stale(total):

@@ -1,6 +1,8 @@
-"""Rendering plain data into one HTML page and its Markdown. Templates only lay out; they compute nothing."""
+"""Rendering plain data into HTML pages and their Markdown. Templates only lay out; they compute nothing."""
 
-from collections.abc import Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jinja2
@@ -9,6 +11,7 @@ from markupsafe import Markup, escape
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath, atomic_write
 from edgeproof.core.formatting import plain
+from edgeproof.core.pages import list_page_models, model_page
 
 from .calibrations import describe_calibrations
 from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles
@@ -16,8 +19,10 @@ from .charts import draw_forest, draw_latencies
 from .collecting import Evidence, collect_evidence
 from .comparisons import describe_comparisons, list_verdicts
 from .environment_tables import describe_environments
+from .first_page import describe_first_page
 from .limits import list_limits
-from .overview import describe_overview
+from .model_parts import split_evidence
+from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
 from .stale import Stale
 from .wanted import CampaignSnapshot, GateSettings
@@ -34,20 +39,56 @@ def write_report(
     regressions: GateSettings | None = None,
     stale: Sequence[Stale] = (),
 ) -> None:
-    """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`."""
+    """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`.
+
+    The pages of a large campaign's models are written beside them, see `core.pages`, and those of models that are gone
+    are removed.
+    """
     evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions, stale)
-    view = build_view(evidence, html)
+    models = list_page_models(snapshot["cells"], snapshot["comparisons"])
+    parts = split_evidence(evidence, models)
+    for model, part in parts.items():
+        paths = [model_page(Path(first).parent, model, kind) for first, kind in ((html, "html"), (markdown, "md"))]
+        _write_pages(*paths, lambda page, part=part, model=model: build_view(part, page, model))
+    if models:
+        _write_pages(html, markdown, lambda page: describe_first_page(evidence, parts, page))
+    else:
+        _write_pages(html, markdown, lambda page: build_view(evidence, page))
+    for first, kind in ((html, "html"), (markdown, "md")):
+        remove_old_pages(Path(first).parent, models, kind)
+
+
+def _write_pages(html: FilePath, markdown: FilePath, build: Callable[[FilePath], Json]) -> None:
+    """Write a page and its Markdown. `build`: from a page to what it shows, with links from the page's folder."""
+    view = build(html)
     atomic_write(html, render_html(view))
-    if Path(markdown).parent != Path(html).parent:  # links are relative to the page's folder
-        view = build_view(evidence, markdown)
-    atomic_write(markdown, render_markdown(view))
+    atomic_write(markdown, render_markdown(view if Path(markdown).parent == Path(html).parent else build(markdown)))
 
 
-def build_view(evidence: Evidence, page: FilePath) -> Json:
-    """Return everything that the templates show, as plain data; links are relative to the folder of `page`."""
-    comparisons = describe_comparisons(evidence.comparisons, page)
+def remove_old_pages(folder: Path, models: Sequence[str], kind: str) -> None:
+    """Remove pages of models that are none of `models` from beside the first page in `folder`."""
+    wanted = {Path(model_page(folder, model, kind)) for model in models}
+    for path in (folder / "models").glob(f"*.{kind}"):
+        if path not in wanted:
+            path.unlink()
+    with contextlib.suppress(OSError):  # not there, or not empty
+        (folder / "models").rmdir()
+
+
+def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> Json:
+    """Return everything that the templates show, as plain data; links are relative to the folder of `page`.
+
+    `model`: whose page it is; None for the page of a whole campaign.
+    """
+    own = {item.cell.model for item in evidence.cells}
+    comparisons = describe_comparisons(
+        evidence.comparisons,
+        page,
+        lambda name: "" if name in own else f"{name}.html",
+        list_failing_gates(evidence),
+    )
     return {
-        "overview": describe_overview(evidence),
+        "overview": describe_overview(evidence, model),
         "cells": describe_cells(evidence.cells),
         "latencies": draw_latencies(evidence.cells),
         "percentiles": describe_percentiles(evidence.cells),
@@ -64,14 +105,14 @@ def build_view(evidence: Evidence, page: FilePath) -> Json:
 
 
 def render_html(view: Json) -> str:
-    """Return the page of a view; every value is escaped."""
+    """Return the page of a view, of `build_view` or `describe_first_page`; every value is escaped."""
     style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    return _environment(autoescape=True).get_template("report.html.j2").render(view, style=style)
+    return _get_template(view, "html").render(view, style=style)
 
 
 def render_markdown(view: Json) -> str:
     """Return the Markdown of a view; every value is escaped."""
-    return _environment(autoescape=False).get_template("report.md.j2").render(view)
+    return _get_template(view, "md").render(view)
 
 
 def escape_markdown(value: object) -> str:
@@ -94,6 +135,12 @@ def mark_code(text: object) -> Markup:
     )
 
 
+def _get_template(view, kind):
+    name = "report" if "cells" in view else "first_page"
+    return _environment(kind == "html").get_template(f"{name}.{kind}.j2")
+
+
+@functools.cache
 def _environment(autoescape):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),

@@ -20,7 +20,17 @@ from edgeproof.core.targets import Targets
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
 _OF_CELLS = ("sessions", "width", "load")  # keys of a protocol that neither links nor checks of plans look at
 _PAGES = "scripts/edgeproof/evidence"
-_TEMPLATES = ("report.html.j2", "report_parts.html.j2", "report_figures.html.j2", "report.css", "report.md.j2")
+_TEMPLATES = (
+    "page.html.j2",
+    "report.html.j2",
+    "report_parts.html.j2",
+    "report_figures.html.j2",
+    "first_page.html.j2",
+    "report.css",
+    "report.md.j2",
+    "report_head.md.j2",
+    "first_page.md.j2",
+)
 
 
 class JobKeys:

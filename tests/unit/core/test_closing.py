@@ -65,3 +65,12 @@ def test_lists_are_cut_with_a_count():
     assert shorten_list(["a", "b"], 2, "more") == ["a", "b"]
     assert shorten_list(["a", "b", "c"], 2, "more") == ["a", "  … and 2 more"]
     assert shorten_list(["a"], 0, "more") == []
+
+
+def test_many_verdicts_leave_room_for_what_failed():
+    verdicts = "\n".join(f"c-{number}: faster" for number in range(8))
+    table = "\n".join(["  m/a  failed (crashed): out of memory", "  m/b  unsupported: no such provider"])
+    lines = compose_closing(f"{verdicts}\n\nGATE NOT PASSED: 2 of 8 cells.\n{table}\n\n{PAGE}", [])
+    assert len(lines) == MOST
+    assert lines[0] == "c-0: faster" and lines[4] == "  … and 4 more lines on the page"
+    assert lines[5:] == ["GATE NOT PASSED: 2 of 8 cells.", *table.splitlines(), *PAGE.splitlines()]

@@ -100,8 +100,11 @@ def test_few_verdicts_stand_in_the_order_of_the_campaign(rows):
     assert (told["folded"], told["summary"]) == ([], None)
 
 
-def test_many_verdicts_are_folded_and_those_that_ask_for_something_come_first(rows):
-    told = list_verdicts([rows["faster"]] * 20 + [rows["refused"], rows["undecided"]])
-    assert [row["state"] for row in told["shown"][:3]] == ["undecided", "refused", "faster"]
-    assert (len(told["shown"]), len(told["folded"])) == (12, 10)
-    assert told["summary"] == "22 comparisons: 20 faster, 1 not comparable, 1 undecided"
+def test_many_verdicts_are_folded_and_differences_come_first(rows):
+    shutting = rows["undecided"] | {"rank": (False, *rows["undecided"]["rank"][1:])}
+    larger = rows["faster"] | {"name": "larger", "rank": (True, rows["faster"]["rank"][1], -9.0)}
+    told = list_verdicts([rows["same"]] * 20 + [rows["refused"], rows["undecided"], rows["faster"], larger, shutting])
+    names = [row["name"] for row in told["shown"][:6]]
+    assert names == ["undecided", "larger", "faster", "undecided", "refused", "same"]
+    assert (len(told["shown"]), len(told["folded"])) == (12, 13)
+    assert told["summary"] == "25 comparisons: 20 equivalent, 1 not comparable, 2 undecided, 2 faster"

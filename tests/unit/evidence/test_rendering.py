@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-from html.parser import HTMLParser
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
@@ -10,45 +9,9 @@ from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.rendering import build_view, escape_markdown, mark_code, render_html, render_markdown
 
 from .conftest import MARKUP, NOISE
+from .parsed_page import Page
 
 PAGE = "results/evidence/trial/report.html"
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Checks that elements nest, and collects ids, references, tags and text by article."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.ids, self.references, self.tags, self.links, self.articles = [], [], [], [], [], {}
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        self.tags.append((tag, values))
-        if tag not in VOID:
-            self.open.append((tag, values.get("id")))
-        self.ids += [values["id"]] if "id" in values else []
-        for name in ("aria-labelledby",):
-            self.references += values.get(name, "").split()
-        target = values.get("href", "")
-        (self.references if target.startswith("#") else self.links).append(target.lstrip("#"))
-
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open[-1][0] == tag, f"</{tag}> closes {self.open[-1]} at {self.getpos()}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        for tag, name in self.open:
-            if tag == "article":
-                self.articles[name] = self.articles.get(name, "") + data
 
 
 @pytest.fixture(scope="module")

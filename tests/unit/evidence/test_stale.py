@@ -3,7 +3,7 @@
 import pytest
 from edgeproof.core.job_key import record_key
 from edgeproof.core.job_options import JobKey
-from edgeproof.evidence.stale import find_stale, name_remedy
+from edgeproof.evidence.stale import Stale, find_stale, name_remedy
 
 PATH = "results/runs/m/result.json"
 PARTS = {"arm": {"runtime": {"intra_op_threads": 0}}, "watch": {"code": "a" * 64}}
@@ -39,3 +39,10 @@ def test_an_edited_or_missing_document_has_no_key(made):
     made.write_text('{"edited": true}')
     missing = "results/runs/other/result.json"
     assert [item.path for item in find_stale({"keys": {PATH: PARTS, missing: PARTS}})] == [PATH, missing]
+
+
+def test_a_command_does_not_grow_with_the_campaign():
+    many = [Stale(f"results/runs/{number}/result.json", ("why",)) for number in range(999)]
+    named = "--forcerun results/runs/0/result.json results/runs/1/result.json"
+    assert name_remedy(many[:2]) == f"snakemake --profile local {named}"
+    assert name_remedy(many) == "snakemake --profile local --forceall"

@@ -1,0 +1,42 @@
+"""Measure what planning, reporting and judging thousands of cells costs, and write `results/bench/scale.json`."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from edgeproof.bench.scale import measure_scale
+from edgeproof.core.cli import run_program
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import write_json
+
+
+def main(argv: list[str] | None) -> int:
+    """Measure every part; return 1 when a limit is passed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=3000, help="a multiple of four (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=5, help="processes per cell")
+    parser.add_argument("--samples", type=int, default=200, help="samples per process")
+    parser.add_argument("--comparisons", type=int, default=750)
+    parser.add_argument("--pairs", type=int, default=6, help="pairs per comparison")
+    parser.add_argument("--output", default="results/bench/scale.json", help="document to write")
+    args = parser.parse_args(argv)
+    sizes = {name: getattr(args, name) for name in ("cells", "processes", "samples", "comparisons", "pairs")}
+    with tempfile.TemporaryDirectory(prefix="edgeproof-scale-") as folder:
+        report = measure_scale(Path(folder), sizes, lambda part: print(describe(part), flush=True))
+    write_json(args.output, report, "bench-scale")
+    pages = report["pages"]
+    print(
+        f"first page {pages['first_bytes'] / 1e3:.0f} kB, largest of a model {pages['largest_model_bytes'] / 1e3:.0f}"
+    )
+    print(f"longest command {report['longest_command_bytes']} bytes; limits {'met' if report['met'] else 'MISSED'}")
+    return 0 if report["met"] else 1
+
+
+def describe(part: Json) -> str:
+    """Return one line about a part."""
+    seconds = f"{part['seconds']:.1f} s, {part['cpu_seconds']:.1f} s of it computing"
+    return f"{part['name']}: {seconds}, {part['peak_bytes'] / 1e6:.0f} MB at most"
+
+
+if __name__ == "__main__":
+    run_program(main)

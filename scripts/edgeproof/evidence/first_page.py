@@ -1,0 +1,164 @@
+"""The first page of a large campaign as plain data: verdicts, gate, counts, and one row per model.
+
+Nothing on it grows with the campaign but the table of models, whose rows are short.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import FilePath
+from edgeproof.core.formatting import DASH, SPACE, choose_unit, format_count, format_number, plural
+
+from .charts import anchor_of, label_of
+from .collecting import CellEvidence, ComparisonEvidence, Evidence
+from .comparisons import count_verdicts, order_verdicts, state_of, tell_verdict
+from .gate import count_labels, name_state
+from .limits import list_limits
+from .model_parts import list_sides
+from .overview import describe_overview, list_failing_gates
+from .placements import describe_plans
+
+_TOLD = 8  # verdicts in full
+_NAMED = 6  # models that are named with the number of verdicts left out; of more there is only the sum
+_REASONS, _EXAMPLES, _LONGEST = 6, 3, 240  # kinds of failure, cells named for each, characters of a reason
+_MARKS = 40  # cells of a model that are drawn as squares; of more there are only counts
+
+
+def describe_first_page(evidence: Evidence, parts: Mapping[str, Evidence], page: FilePath) -> Json:
+    """Return everything that the first page shows; `parts`: of `split_evidence`."""
+    return {
+        "overview": describe_overview(evidence),
+        "verdicts": _list_verdicts(evidence),
+        "counts": _count_all(evidence),
+        "failures": list_failures(evidence.cells),
+        "models": [_describe_model(name, parts[name]) for name in _order_models(parts)],
+        "plans": describe_plans(evidence.plans, page),
+        "limits": list_limits(evidence),
+    }
+
+
+def list_failures(cells: list[CellEvidence]) -> Json:
+    """Return {kinds, more} of what fails: reasons that differ in numbers only are one kind, the most frequent first."""
+    kinds: dict[str, list[CellEvidence]] = {}
+    for item in cells:
+        if item.verdict["state"] == "failing":
+            kinds.setdefault(re.sub(r"\d[\d.,]*", "#", item.verdict["reasons"][0]), []).append(item)
+    ordered = sorted(kinds.values(), key=len, reverse=True)
+    return {
+        "kinds": [_describe_failure(items) for items in ordered[:_REASONS]],
+        "more": sum(len(items) for items in ordered[_REASONS:]),
+    }
+
+
+def href_of(model: str) -> str:
+    """Return the link from the first page to a model's page."""
+    return f"models/{model}.html"
+
+
+def _list_verdicts(evidence: Evidence) -> Json:
+    """Return {shown, rest, pages}: those that fail a gate or say a difference first, and where the others are."""
+    failing = list_failing_gates(evidence)
+    rows = [tell_verdict(item.report, href_of, failing) for item in evidence.comparisons]
+    ordered = order_verdicts(list(zip(rows, evidence.comparisons, strict=True)))
+    rest = ordered[_TOLD:]
+    homes = Counter(list_sides(item)[0] for _, item in rest)
+    named = [{"model": name, "href": href_of(name), "count": count} for name, count in homes.items()]
+    return {
+        "shown": [row for row, _ in ordered[:_TOLD]],
+        "rest": len(rest),
+        "pages": named if len(named) <= _NAMED else [],
+        "models": len(named),
+    }
+
+
+def _count_all(evidence: Evidence) -> list[Json]:
+    """Return [{name, items: [{state, words}]}]: cells by state, headlines by label, comparisons by verdict."""
+    cells = Counter((item.verdict["state"], name_state(item.result, item.verdict)) for item in evidence.cells)
+    verdicts = Counter((state_of(item.report), item.report["verdict"]) for item in evidence.comparisons)
+    labels = Counter(
+        {("tolerated", word): count for word, count in count_labels(item.result for item in evidence.cells).items()}
+    )
+    found = (
+        (plural(cells.total(), "cell"), cells),
+        ("headlines", labels),
+        (plural(verdicts.total(), "comparison"), verdicts),
+    )
+    return [
+        {
+            "name": name,
+            "items": [
+                {"state": state, "words": f"{format_count(count)}{SPACE}{word.replace('-', ' ')}"}
+                for (state, word), count in counter.most_common()
+            ],
+        }
+        for name, counter in found
+        if counter
+    ]
+
+
+def _describe_failure(items: list[CellEvidence]) -> Json:
+    reason = items[0].verdict["reasons"][0]
+    return {
+        "count": plural(len(items), "cell"),
+        "reason": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…",
+        "cells": [
+            {
+                "label": f"{item.cell.model} · {label_of(item.cell)}",
+                "href": f"{href_of(item.cell.model)}#{anchor_of(item.cell)}",
+            }
+            for item in items[:_EXAMPLES]
+        ],
+        "more": max(0, len(items) - _EXAMPLES),
+    }
+
+
+def _order_models(parts: Mapping[str, Evidence]) -> list[str]:
+    """Return the models, those that shut the gate first."""
+    return sorted(parts, key=lambda name: _state_of(parts[name]) != "failing")
+
+
+def _state_of(part: Evidence) -> str:
+    states = {item.verdict["state"] for item in part.cells}
+    if "failing" in states or list_failing_gates(part) or part.stale:
+        return "failing"
+    return "tolerated" if "tolerated" in states else "ok"
+
+
+def _describe_model(name: str, part: Evidence) -> Json:
+    words = Counter(name_state(item.result, item.verdict) for item in part.cells)
+    labels = count_labels(item.result for item in part.cells)
+    latencies = [item.result["latency"]["median_ms"] for item in part.cells if item.result["latency"]]
+    return {
+        "model": name,
+        "href": href_of(name),
+        "state": _state_of(part),
+        "marks": [_mark(item) for item in part.cells] if len(part.cells) <= _MARKS else [],
+        "cells": format_count(len(part.cells)),
+        "states": ", ".join(f"{format_count(count)}{SPACE}{word}" for word, count in words.most_common())
+        + "".join(f"; {format_count(count)}{SPACE}{label}" for label, count in labels.items())
+        + (f"; {plural(len(part.stale), 'stale document')}" if part.stale else ""),
+        "latency": _name_range(latencies),
+        "simulated": any(item.result["provenance"] == "simulated" for item in part.cells),
+        "comparisons": count_verdicts(_reports(part.comparisons)),
+    }
+
+
+def _mark(item: CellEvidence) -> str:
+    """Return the class of a cell's square: a headline that is noisy looks like something tolerated."""
+    state = item.verdict["state"]
+    return "tolerated" if state == "ok" and count_labels([item.result]) else state
+
+
+def _reports(comparisons: list[ComparisonEvidence]) -> list[Json]:
+    return [item.report for item in comparisons]
+
+
+def _name_range(latencies: list[float]) -> str | None:
+    """Return the headlines of a model from the fastest to the slowest: "0.98–3.4 ms"."""
+    if not latencies:
+        return None
+    unit, factor = choose_unit(latencies)
+    low, high = (format_number(value * factor) for value in (min(latencies), max(latencies)))
+    return f"{low}{SPACE}{unit}" if low == high else f"{low}{DASH}{high}{SPACE}{unit}"
