@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import digest_json, write_json, write_sealed
 from edgeproof.core.files import sha256_file
@@ -106,7 +107,7 @@ def write_cell(**options: Any) -> list[str]:
         "samples_kind": "digits",
         "output_difference": 0.0,
     }
-    machine = {"id": "made-up", "board": None, "cpu": "Made-up CPU"}
+    machine = {**describe_machine(), "board": None, "cpu": "Made-up CPU"}
     sessions = (
         [MeasuredSession(session, samples, f"{folder}/attempts/0001-00000000", machine, False)] if session else []
     )
