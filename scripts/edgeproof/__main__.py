@@ -21,6 +21,7 @@ rooms:
   plans       where the stages of a pipeline should run
   runs        why a result would be made again, and what that costs
   attempts    the raw data that are kept, and which evidence rests on them
+  evidence    whether everything that a campaign's evidence consists of is as it was made
 
 without a room:
   campaign    show what a campaign measures and compares, and where each value was written
@@ -82,6 +83,13 @@ def _run_attempts(argv: list[str], root: Path) -> ExitCode:
     return attempts_main(argv, root)
 
 
+def _run_evidence(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of the evidence room."""
+    from edgeproof.evidence.cli import main as evidence_main
+
+    return evidence_main(argv, root)
+
+
 def _run_campaign(argv: list[str], root: Path) -> ExitCode:
     """Show what a campaign measures and compares."""
     from edgeproof.core.campaign_view import main as campaign_main
@@ -122,6 +130,7 @@ def build_program_parser() -> CommandParser:
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
+    from edgeproof.evidence.cli import build_evidence_parser
     from edgeproof.plans.cli import build_plans_parser
     from edgeproof.scaffolding.cli import build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
@@ -130,6 +139,7 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
+    parser.verbs["evidence"] = build_evidence_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -143,12 +153,14 @@ def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of any argument of the `edgeproof` command, the functions that list the names it takes."""
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
+    from edgeproof.evidence.cli import list_completions as list_evidence
     from edgeproof.plans.cli import list_completions as list_plans
     from edgeproof.scaffolding.cli import list_completions as list_new
     from edgeproof.workflow.cli import list_completions as list_workflow
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
-    return {**list_artifacts(root), **list_plans(root), **list_workflow(root), **list_new(root), **campaigns}
+    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence)
+    return {metavar: names for room in rooms for metavar, names in room(root).items()} | campaigns
 
 
 def _read_result(path: Path) -> Json:
@@ -163,6 +175,7 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "plans": _run_plans,
     "runs": _run_runs,
     "attempts": _run_attempts,
+    "evidence": _run_evidence,
     "campaign": _run_campaign,
     "new": _run_new,
     "completion": _run_completion,

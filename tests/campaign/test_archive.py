@@ -10,7 +10,7 @@ import pytest
 import yaml
 from edgeproof.agent.machine import describe_machine
 from edgeproof.bench.survival import CAMPAIGN, PROTOCOL
-from edgeproof.core.documents import seal
+from edgeproof.core.seals import seal
 
 from ..workflow.conftest import Workspace, copy_repository
 

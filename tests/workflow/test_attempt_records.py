@@ -7,9 +7,9 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.agreement.parity_attempts import find_comparison
 from edgeproof.artifacts.builds.kept_builds import find_kept_build
 from edgeproof.core.attempts import find_attempts, list_attempts, open_attempt, read_record
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
+from edgeproof.core.seals import seal
 from edgeproof.runs import paired_sessions, sessions
 from edgeproof.workflow.kept_attempts import list_kept
 

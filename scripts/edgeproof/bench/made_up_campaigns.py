@@ -39,14 +39,15 @@ def write_wanted(
     tolerate: Sequence[str] = (),
     keys: Json | None = None,
     gated: Sequence[str] = (),
+    noise: Sequence[str] = (),
 ) -> str:
     """Write wanted.json of a made-up campaign into a folder and return its path; see workflow/wanted_file.py."""
     wanted = {
-        "schema": "edgeproof.wanted.v1",
+        "schema": "edgeproof.wanted.v2",
         "campaign": snapshot,
         "tolerate": list(tolerate),
         "regressions": DEFAULT_REGRESSIONS | {"gated": list(gated)},
-        "noise": [],
+        "noise": list(noise),
         "keys": keys or {},
     }
     path = Path(folder) / "wanted.json"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from edgeproof.core.attempts import FOLDER, RECORD, Attempt, read_record
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import SCHEMAS, SEAL, read_json, require_sealed
+from edgeproof.core.documents import SCHEMAS, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.seals import SEAL, require_sealed
 
 _OUTSIDE = {FOLDER, "logs", "keys"}  # folders whose files are no documents
 

@@ -128,12 +128,13 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
         raise UserError(
             f"{table}: its sha256 is not table_sha256 of {Path(record).name}; these are not the pairs measured"
         )
+    text = read_text(table)  # while the reader still has it: it was just hashed
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
     for session in sessions:
         if session.attempt.record["key"]["sha256"] != document["key"]["sha256"]:
             raise UserError(f"{record}: {session.attempt.folder} has another key; these are not its pairs")
     must_follow(document["sessions"], list(map(describe_session, sessions)), "sessions", record, "their attempts")
-    if render_table(sessions) != read_text(table):
+    if render_table(sessions) != text:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; measure the pairs again")
     return document, sessions
 

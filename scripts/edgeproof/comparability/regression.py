@@ -35,9 +35,9 @@ from .reading import (
     folder_of_artifact,
     folder_of_run,
     read_comparison,
+    read_own_verdict,
     read_parity,
     read_side,
-    read_verdict,
 )
 from .verdict_texts import REASONS
 
@@ -111,7 +111,7 @@ def build_regression(
     if len({entry["name"] for entry in policy["thresholds"]}) < len(policy["thresholds"]):
         raise UserError(f"config/regressions/{policy_name}.yaml: thresholds: a name is used twice")
     report = read_comparison(report_path)
-    read_verdict(Path(report_path).with_name("verdict.json"))
+    read_own_verdict(Path(report_path).with_name("verdict.json"))
     read = {side: read_side(report, side, results[side]) for side in _SIDES}
     agreed = {side: read_parity(read[side], parities[side]) for side in _SIDES}
     judge = _judge_pairs if policy["method"] == "paired" else _judge_points

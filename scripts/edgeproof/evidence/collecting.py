@@ -14,7 +14,7 @@ from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.measured_pairs import read_sessions
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json, read_json
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import (
@@ -27,6 +27,7 @@ from edgeproof.core.layout import (
 )
 from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import REMEDY, digest_json, require_sealed
 from edgeproof.plans.plan_check import read_check
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.scenario.origins import check_origins
@@ -35,6 +36,7 @@ from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
 
+from .evidence_files import check_evidence_files
 from .gate import judge_cell, judge_plan
 from .latency_shapes import Distribution, describe_distribution
 from .regression_gate import check_regressions
@@ -137,6 +139,7 @@ def collect_evidence(
     calibrations = [_collect_calibration(path) for path in noise_paths]
     plans = [_collect_plan(*row) for row in snapshot["plans"]]
     gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
+    check_evidence_files(snapshot, noise_paths)
     return Evidence(
         campaign=snapshot["campaign"],
         tolerate=tuple(tolerate),
@@ -266,4 +269,5 @@ def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
     found = verify_plan(plan, load_scenario(paths["scenario"]))
     if not found.ok:
         raise UserError(f"{paths['plan']}: does not follow from {paths['scenario']}: {found.failures[0]}")
+    require_sealed(plan, paths["plan"], REMEDY)  # covers how it was found, which the scenario does not show
     return PlanEvidence(plan, check, found.optimality, judge_plan(plan, check), paths)

@@ -88,7 +88,8 @@ def count_verdicts(reports: Sequence[Json]) -> str | None:
 
 def state_of(report: Json) -> str:
     """Return the state of a comparison, which names its icon and its colour."""
-    return _STATES.get(report["verdict"], report["verdict"])
+    verdict = str(report["verdict"])
+    return _STATES.get(verdict, verdict)
 
 
 def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:

@@ -40,7 +40,7 @@ _KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share"
 
 
 def prove_cut(pipeline: str, whole: Part, stages: list[Part], output: str | Path) -> None:
-    """Prove a cut: compare the composed stages with the whole model, and write `cut.json` (`edgeproof.cut.v2`).
+    """Prove a cut: compare the composed stages with the whole model, and write `cut.json` (`edgeproof.cut.v3`).
 
     They are compared on the evaluation set. A stage's evaluation set is what the stages before it computed from the
     whole model's set, so the last stage on its own set is the composition. Different outputs are a verdict, `failed`,
@@ -85,7 +85,7 @@ def _describe_cut(pipeline: str, whole: Part, stages: list[Part]) -> Json:
     identity, chain = read_json(whole["identity"], "identity"), [_describe_stage(stage) for stage in stages]
     fault = _find_fault(whole, *stages)
     return {
-        "schema": "edgeproof.cut.v2",
+        "schema": "edgeproof.cut.v3",
         "pipeline": pipeline,
         "status": "failed" if fault else "passed",
         "reason": fault,

@@ -21,7 +21,7 @@ _MS = 1e6
 def measure_hand_overs(
     pipeline: str, arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str, output: Path
 ) -> None:
-    """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v1`).
+    """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v2`).
 
     `arm`: `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples`, `simulated`. UserError when a
     process failed.
@@ -33,7 +33,7 @@ def measure_hand_overs(
     if broken:
         raise UserError(f"{label}: {broken['reason']['kind']}: {broken['reason']['message']}")
     document = {
-        "schema": "edgeproof.links.v1",
+        "schema": "edgeproof.links.v2",
         "pipeline": pipeline,
         "provenance": processes[0]["provenance"],
         "device": device.get("name"),

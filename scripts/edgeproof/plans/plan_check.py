@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
-from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
+from edgeproof.core.documents import read_json, read_sealed, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import REMEDY, digest_json, require_sealed
 from edgeproof.core.summary import summarise_run
 from edgeproof.core.tensors import read_tensors
 from edgeproof.runs.measuring import worst_output_difference
@@ -61,7 +62,7 @@ def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
     Without a plan nothing runs, and the status says so. A stage that does not run is a verdict; UserError when the
     session reached none.
     """
-    plan_document = read_json(run.plan, "plan")
+    plan_document = read_sealed(run.plan, "plan", REMEDY)
     document: Json = {
         "schema": "edgeproof.plan-check.v2",
         "pipeline": plan_document["pipeline_name"],

@@ -39,10 +39,11 @@ def _label_sessions(result: Json) -> Iterator[tuple[str, str]]:
     for number, session in enumerate(result["sessions"]):
         prefix = f"session {number}: " if several else ""
         if len(session["modes"]) > 1:
-            levels = " and ".join(
+            levels = [
                 f"{mode['level_ms']:.4g} ms in {mode['starts']} ({mode['share']:.0%})" for mode in session["modes"]
-            )
-            yield "modes", f"{prefix}starts have {len(session['modes'])} levels: {levels}"
+            ]
+            shown = f"{', '.join(levels[:-1])} and {levels[-1]}"
+            yield "modes", f"{prefix}starts have {len(levels)} levels: {shown}"
         if result["provenance"] == "measured" and (steal := describe_steal(session["environment"])):
             yield "steal", prefix + steal.removeprefix("steal: ")
         drift: Json = session["drift"] or {"changes": []}

@@ -24,6 +24,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
+from edgeproof.core.reader import current_reader
 
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair, read_pairs
@@ -97,9 +98,9 @@ def read_session(attempt: Attempt) -> PairsSession:
     """Return a session of the store with its pairs computed from raw times; UserError where a file was changed."""
     path, facts = attempt.folder / SESSION / RECORD, attempt.record["facts"]
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); remove its attempt and measure again") from error
+        text = current_reader().read(path)
+    except UserError as error:
+        raise UserError(f"{error}; remove its attempt and measure again") from error
     if sha256_bytes(text) != facts["session"]:
         raise UserError(f"{path}: was changed since it was measured; remove its attempt")
     record = json.loads(text)

@@ -11,9 +11,9 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.comparability.measured_pairs import PairsJob, measure_pairs, read_sessions
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.dependence import estimate_dependence
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import comparison_folder
+from edgeproof.core.seals import seal
 from edgeproof.runs.paired_sessions import PairPlace
 
 PROTOCOL = {

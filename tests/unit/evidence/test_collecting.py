@@ -4,8 +4,8 @@ import json
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import seal
 from edgeproof.evidence.collecting import collect_evidence, link_from
 
 FP32, INT8 = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")

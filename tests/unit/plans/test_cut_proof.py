@@ -21,7 +21,7 @@ def make_part(folder, name, inputs, outputs, macs, weights=0.0, reason=None):
         return [{"name": key, "dtype": "float32", "shape": shape} for key, shape in shapes.items()]
 
     identity = {
-        "schema": "edgeproof.identity.v1",
+        "schema": "edgeproof.identity.v2",
         "model": name,
         "status": "failed" if reason else "ok",
         "reason": reason,

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from edgeproof.core.documents import seal, write_json, write_sealed
+from edgeproof.core.documents import write_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.seals import seal
 from edgeproof.plans import plan_check
 from edgeproof.plans.plan_check import (
     PlanRun,

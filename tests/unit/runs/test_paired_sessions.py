@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import list_attempts
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.seals import seal
 from edgeproof.runs.paired_sessions import group_by_machine, list_sessions
 
 from .conftest import KEY

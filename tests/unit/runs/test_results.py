@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from edgeproof.core.documents import seal, validate, write_sealed
+from edgeproof.core.documents import validate, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.seals import seal
 from edgeproof.runs.raw_samples import list_processes, read_samples, write_samples
 from edgeproof.runs.results import build_result, read_result
 
