@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import write_json, write_sealed
