@@ -145,7 +145,7 @@ def test_a_prettier_error_and_other_samples_are_refused(checked):
 def test_a_stage_that_cannot_be_used_is_one_line(tmp_path):
     known = {
         **_UNKNOWN,
-        "schema": "edgeproof.identity.v1",
+        "schema": "edgeproof.identity.v2",
         "model": "two",
         "status": "failed",
         "reason": {"kind": "unreadable", "message": "not an ONNX model"},
