@@ -159,11 +159,13 @@ def write_pairs(
     write_table(folder / "pairs.csv", made)
     dependence = estimate_dependence([])
     asked = design or {"margin": DEFAULT_MARGIN, "comparisons": 1}
+    samples = {side: result["digests"]["inputs"] for side, result in results.items()}
     document = {
-        "schema": "edgeproof.pairs.v2",
+        "schema": "edgeproof.pairs.v3",
         "comparison": name,
         "status": "skipped" if skip else "measured",
         "reason": skip,
+        "inputs": {**samples, "same": samples["left"] == samples["right"]},
         "key": compose_key({"made up": str(folder)}),
         "budget": {"pairs": max(1, sum(counts)), "seconds": None},
         "design": describe_design(make_design(asked["margin"], asked["comparisons"], dependence), dependence),

@@ -97,7 +97,7 @@ def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: s
 def build_noise(cell: Cell, sessions: Sequence[PairsSession], key: Json, margin: float, table: Path) -> Json:
     """Return the noise document of a cell: what its A/A pairs show. `margin`: that of the verdicts it predicts."""
     return {
-        "schema": "edgeproof.noise.v2",
+        "schema": "edgeproof.noise.v3",
         "cell": cell._asdict(),
         "provenance": sessions[0].provenance,
         "key": key,

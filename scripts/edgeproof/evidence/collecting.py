@@ -237,7 +237,8 @@ def _collect_comparison(campaign: str, name: str, results: dict[Cell, str]) -> C
         if results.get(cell) != report["digests"][f"{side}_result"]:
             raise UserError(f"{paths['report']}: digests.{side}_result is not that of {cell}; run the workflow again")
     _, sessions = read_sessions(paths["record"], paths["table"])
-    ratios = np.concatenate([np.array([]), *map(_list_ratios, sessions)])
+    per_item = report["items"]["left"] / report["items"]["right"]
+    ratios = np.concatenate([np.array([]), *map(_list_ratios, sessions)]) * per_item
     return ComparisonEvidence(report, ratios, regression, decision, paths)
 
 

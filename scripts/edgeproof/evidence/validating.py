@@ -115,8 +115,10 @@ def _check_report(wanted: Json, folder: str) -> None:
     stale = find_stale(wanted)
     # As deep as the pages themselves, since their links are relative.
     with tempfile.TemporaryDirectory(dir=Path(folder).parent, prefix=".") as place:
-        pages = [Path(place, name) for name in ("report.html", "report.md")]
-        write_report(wanted["campaign"], wanted["tolerate"], *pages, wanted["noise"], settings_of(wanted), stale)
+        html, markdown = (Path(place, name) for name in ("report.html", "report.md"))
+        write_report(
+            wanted["campaign"], wanted["tolerate"], html, markdown, wanted["noise"], settings_of(wanted), stale
+        )
         for page in sorted(path for path in Path(place).rglob("*") if path.is_file()):
             _require_text(f"{folder}/{page.relative_to(place)}", page.read_text())
 

@@ -12,6 +12,7 @@ from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.runs.drift_records import describe_drift
 from edgeproof.runs.sessions import SessionSetup, compose_session_key, digest_agent, run_session
 
 CONFIDENCE = 0.95
@@ -44,6 +45,7 @@ def measure_hand_overs(
         "agent_sha256": digest_agent(),
         "links": fit_links([process["handovers"] for process in processes]),
         "environment": session.record["environment"],
+        "drift": describe_drift(session.record.get("drift")),
         "attempt": relative_to_repository(session.attempt),
     }
     write_json(output, document, "links")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from edgeproof.core.configuration import Json
 
 from .conditions import describe_steal
+from .drift_records import say_changes
 
 
 def list_labels(result: Json) -> list[Json]:
@@ -46,10 +47,8 @@ def _label_sessions(result: Json) -> Iterator[tuple[str, str]]:
             yield "modes", f"{prefix}starts have {len(levels)} levels: {shown}"
         if result["provenance"] == "measured" and (steal := describe_steal(session["environment"])):
             yield "steal", prefix + steal.removeprefix("steal: ")
-        drift: Json = session["drift"] or {"changes": []}
-        for change in drift["changes"]:
-            way = f"{abs(change['ratio'] - 1):.1%} {'slower' if change['ratio'] > 1 else 'faster'}"
-            yield "drift", f"{prefix}the machine became {way} {change['after_s']:.0f} to {change['before_s']:.0f} s in"
+        for words in say_changes(session["drift"]):
+            yield "drift", prefix + words
 
 
 def _label_inputs(result: Json) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from edgeproof.core.seals import require_sealed
 from edgeproof.core.summary import summarise_run
 
 from .conditions import throttling_of
+from .drift_records import describe_drift
 from .labels import list_labels
 from .raw_samples import list_processes, path_beside, read_samples
 from .result_parts import (
@@ -28,7 +29,6 @@ from .result_parts import (
     check_output,
     count_carried_out,
     describe_device,
-    describe_drift,
     describe_figures,
     describe_load,
     describe_process,

@@ -90,7 +90,8 @@ def _compose_pairs(job: Job, keys: JobKeys, folder: Path) -> Composed:
     verdict = read_json(folder / "verdict.json", "verdict")
     if why_not(verdict):
         return None, []
-    key = compose_pairs_key(parts["arms"], verdict, _place(parts, comparison.left), parts["agent"])
+    inputs = {"left": _inputs(comparison.left), "right": _inputs(comparison.right)}
+    key = compose_pairs_key(parts["arms"], verdict, inputs, _place(parts, comparison.left), parts["agent"])
     return key, list_folders_with(folder, key)
 
 

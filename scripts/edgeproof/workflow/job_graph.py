@@ -131,6 +131,8 @@ class _Builder:
     def manifest(self, cell: Cell) -> str:
         names = self._built(cell)
         folder = artifact_folder(**names)
+        if self.cells.kept_of(cell.model):
+            return self.add(f"{folder}/manifest.json", "use_manifest", "use_manifest", names, ())
         rule = FORMATS[self.cells.presets[cell.preset]["artifact"]].rule
         return self.add(f"{folder}/manifest.json", rule, "build", names, self._manifest_reads(cell))
 
@@ -199,7 +201,7 @@ class _Builder:
 
         verdict = add("verdict", "judge_pair", results)
         tools = self.toolchains(self.cells.runtimes_of(*sides))
-        measured = (verdict, *self._artifacts(*sides), self.samples(comparison.left.model), *tools, *noise)
+        measured = (verdict, *self._artifacts(*sides), *(self.samples(cell.model) for cell in sides), *tools, *noise)
         pairs = add("pairs", "measure_pairs", measured)
         report = add("report", "report_comparison", (verdict, pairs, *results, *noise))
         regression = add("regression", "judge_regression", (report, verdict, pairs, *results, *parities))

@@ -104,6 +104,17 @@ class JobKeys:
             **_watch(_BUILDERS[kind.rule], **watch),
         }
 
+    def use_artifact(self, w: Any) -> Json:
+        """Which stored artifact takes the place of a build."""
+        kept = self.cells.kept_of(w.model)
+        return {"kept": kept["artifact"], "sha256": kept["sha256"], **_watch("use_artifact")}
+
+    def use_manifest(self, w: Any) -> Json:
+        """The manifest of a stored artifact, and the cell that it is now of."""
+        path = self.cells.kept_of(w.model)["manifest"]
+        cell = {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision}
+        return {"kept": path, "cell": cell, **_watch("use_manifest", bytes=digest_user_file(path))}
+
     def build_saved_model(self, w: Any) -> Json:
         """Nothing but code: a SavedModel follows from its source."""
         return _watch("build_saved_model", model=w.model, converter=digest_converter("saved_model"))

@@ -51,7 +51,8 @@ def list_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
     for cell in campaign.cells:
         built = SimpleNamespace(**cell._asdict(), builder=cells.builder_of(cell))
         folder = cells.artifact_folder_of(cell)
-        yield f"{folder}/manifest.json", keys.build(built)
+        made = keys.use_manifest if cells.kept_of(cell.model) else keys.build
+        yield f"{folder}/manifest.json", made(built)
         yield f"{folder}/parity.json", keys.check_parity(built)
         yield f"{run_folder(cell)}/result.json", keys.measure_run(cell)
     for cell in targets.calibrated:
