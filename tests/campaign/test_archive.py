@@ -124,8 +124,7 @@ def test_what_was_measured_on_another_machine_says_so(archive, tmp_path):
     done = archive.run(clone)
     assert done.returncode != 0 and "Traceback" not in done.stdout
     assert clone.list_attempts() == attempts
-    gate = json.loads((clone.root / "results/evidence" / archive.name / "gate.json").read_text())
-    assert gate["passed"] is False and "elsewhere" in json.dumps(gate)
+    assert "GATE NOT PASSED" in done.stdout and "elsewhere" in done.stdout
     assert all("elsewhere" in text for text in archive.read_reports(clone).values())
     config = yaml.safe_load((clone.root / archive.config).read_text())
     config["gate"] = {"tolerate": ["elsewhere"]}
