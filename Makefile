@@ -9,6 +9,7 @@
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
+# make survival  interrupts a small campaign and the demo at random moments and continues them: half an hour
 # make bench-noise  A/A comparisons and a known slow-down on this machine: 90 minutes (or MINUTES=n), nothing else running
 # make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
@@ -41,7 +42,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: staleness trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -146,6 +147,10 @@ bench-simulation: setup
 # What makes what stale, for every key and every file of code: the difference shows what an edit of yours costs.
 staleness: setup
 	$(BIN)/python scripts/bench_staleness.py
+
+# What is lost, measured again or half-written when runs are killed, the disk is full, or Ctrl-C is pressed twice.
+survival: setup
+	$(BIN)/python scripts/bench_survival.py
 
 docs: setup
 	$(BIN)/python scripts/document_config.py

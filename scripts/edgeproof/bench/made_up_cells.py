@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import write_json, write_sealed
@@ -35,7 +36,7 @@ DEFINITION = {
     "spin_wait": True,
     "threads": 1,
 }
-MACHINE = {"id": "0" * 16, "board": None, "cpu": "Made-up CPU"}
+MACHINE = {**describe_machine(), "board": None, "cpu": "Made-up CPU"}
 PROTOCOL: MeasuringProtocol = {
     "name": "quick",
     "processes": 5,

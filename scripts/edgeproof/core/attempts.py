@@ -95,8 +95,12 @@ class OpenAttempt:
     def _end(self, status: str, facts: Json) -> Attempt:
         files = digest_files(self.folder) if status == "complete" else {}
         self.record |= {"status": status, "ended_at": now(), "facts": facts, "files": files}
-        with contextlib.suppress(OSError) if status == "failed" else contextlib.nullcontext():
+        try:
             self._write()
+        except OSError:
+            if status != "failed":
+                raise
+            return Attempt(self.folder, seal(self.record))  # no room for its record: the next sweep ends it
         return Attempt(_publish(self.folder), seal(self.record))
 
     def _write(self) -> None:
@@ -123,13 +127,24 @@ def open_attempt(
         yield attempt
     except BaseException as error:
         if attempt.record["status"] == "open":
-            interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-            attempt.fail(
-                "interrupted" if interrupted else "error", " ".join(str(error).split()) or type(error).__name__
-            )
+            _leave(attempt, error, rescue)
         raise
     if attempt.record["status"] == "open":
         attempt.fail("error", "it was left without a result")
+
+
+def _leave(attempt: OpenAttempt, error: BaseException, rescue: Rescue | None) -> None:
+    """End an attempt that an error ended: what of it counts is kept, else the reason.
+
+    Where the disk is full, it stays as it is, and the next sweep does so.
+    """
+    facts = rescue(attempt.folder) if rescue else None
+    if facts is not None:
+        with contextlib.suppress(OSError):
+            attempt.complete(**facts)
+        return
+    interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+    attempt.fail("interrupted" if interrupted else "error", " ".join(str(error).split()) or type(error).__name__)
 
 
 def list_attempts(target: FilePath) -> list[Attempt]:
@@ -149,9 +164,15 @@ def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
 
 @read_once
 def read_record(folder: FilePath) -> Json:
-    """Return the record of an attempt, checked against its schema and its seal."""
+    """Return the record of an attempt, checked against its schema and its seal.
+
+    UserError where an earlier edition wrote it without what this one reads, or somebody edited it.
+    """
     path = Path(folder) / RECORD
-    record = read_json(path, "attempt")
+    try:
+        record = read_json(path, "attempt")
+    except UserError as error:
+        raise UserError(f"{error}; remove this attempt (rm -r {folder}) and run again") from error
     require_sealed(record, path, _REMEDY)
     return record
 
@@ -205,7 +226,7 @@ def sweep(target: FilePath, rescue: Rescue | None = None) -> list[Attempt]:
         facts = rescue(part) if rescue else None
         status, files = ("failed", {}) if facts is None else ("complete", digest_files(part))
         record = {**record, "status": status, "ended_at": now(), "facts": facts or {}, "files": files}
-        if facts is None:
+        if facts is None and not (part / FAILURE).exists():
             failure = {"kind": "interrupted", "message": "the process that worked on it was killed"}
             atomic_write(part / FAILURE, json.dumps(failure, indent=2) + "\n")
         atomic_write(part / RECORD, json.dumps(seal(record), indent=2, ensure_ascii=False) + "\n")

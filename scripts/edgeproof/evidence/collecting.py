@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.calibration.noise import read_noise
@@ -158,6 +159,19 @@ def link_from(page: FilePath, path: FilePath) -> str:
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 
+def _mark_foreign_sessions(result: Json) -> Json:
+    """Return a result whose sessions say whether another machine than this one measured them.
+
+    Results that were copied here still say that they are of the machine where they were computed.
+    """
+    here = describe_machine()["id"]
+    sessions = [
+        session | {"elsewhere": session["elsewhere"] or session["machine"]["id"] not in (None, here)}
+        for session in result["sessions"]
+    ]
+    return {**result, "sessions": sessions, "elsewhere": any(session["elsewhere"] for session in sessions)}
+
+
 def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerate: Sequence[str]) -> CellEvidence:
     cell, builder = Cell(*row[:4]), row[4]
     run, built = run_folder(cell), artifact_folder(cell.model, cell.preset, builder, cell.precision)
@@ -165,7 +179,7 @@ def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerat
         artifacts[built] = _read_artifact(built, identities[cell.model])
     manifest, parity, digests = artifacts[built]
     paths = {"result": f"{run}/result.json", "samples": f"{run}/samples.csv"}
-    result = read_result(paths["result"])
+    result = _mark_foreign_sessions(read_result(paths["result"]))
     if result["cell"] != {**cell._asdict(), "builder": builder}:
         raise UserError(f"{paths['result']}: is about the cell {result['cell']}, not {cell}")
     for name, expected in (

@@ -13,7 +13,7 @@ from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.runs.drift_records import describe_drift
-from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
+from edgeproof.runs.sessions import SessionSetup, compose_session_key, digest_agent, run_session
 
 CONFIDENCE = 0.95
 _MS = 1e6
@@ -28,13 +28,7 @@ def measure_hand_overs(
     process failed.
     """
     label = f"{pipeline}/links"
-    session = run_session(
-        output.parent,
-        label,
-        {"links": {**arm, "verb": "links"}},
-        ["links"] * protocol["processes"],
-        SessionSetup("", device, protocol, interpreter),
-    )
+    session = run_session(output.parent, label, *_compose_session(arm, device, protocol, interpreter))
     processes = session.record["processes"]
     broken = next((process for process in processes if process["status"] != "ok"), None)
     if broken:
@@ -55,6 +49,19 @@ def measure_hand_overs(
         "attempt": relative_to_repository(session.attempt),
     }
     write_json(output, document, "links")
+
+
+def compose_links_key(arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str) -> Json:
+    """Return the key of the attempts of a pipeline's links; arguments as in `measure_hand_overs`."""
+    return compose_session_key(*_compose_session(arm, device, protocol, interpreter))
+
+
+def _compose_session(
+    arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str
+) -> tuple[Json, list[str], SessionSetup]:
+    """Return arms, order and setup of the session that measures links."""
+    order = ["links"] * protocol["processes"]
+    return {"links": {**arm, "verb": "links"}}, order, SessionSetup("", device, protocol, interpreter)
 
 
 def fit_links(processes: list[list[Json]]) -> list[Json]:

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -219,7 +220,7 @@ def _drive(attempt: OpenAttempt, interpreter: str, pairs: list[Pair], goes_on: C
         except OSError as error:
             raise UserError(f"{interpreter}: cannot be started ({error.strerror}); name another interpreter") from error
     assert process.stdin and process.stdout and process.stderr
-    with process, (attempt.folder / "agent.log").open("w") as log:
+    with process, (attempt.folder / "agent.log").open("wb", buffering=0) as log:
         echo = threading.Thread(target=_echo, args=(process.stderr, log))
         echo.start()
         try:
@@ -245,11 +246,11 @@ def _answer(stream: IO[str], yes: bool) -> None:
         pass
 
 
-def _echo(source: IO[str], log: IO[str]) -> None:
-    """Show the agent's messages as they come, and keep them."""
+def _echo(source: IO[str], log: RawIOBase) -> None:
+    """Show the agent's messages as they come, and keep them if the disk has room: they are worth no measurement."""
     for line in source:
-        log.write(line)
-        log.flush()
+        with contextlib.suppress(OSError):
+            log.write(line.encode())
         if not line.startswith(VERDICT):
             print(line, end="", file=sys.stderr, flush=True)
 

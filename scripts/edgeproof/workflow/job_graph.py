@@ -23,10 +23,9 @@ from edgeproof.core.layout import (
 
 from .job_keys import JobKeys
 
-# Rules whose jobs take the time of a device, and those of them whose sessions are found again in the store.
+# Rules whose jobs start sessions of the agent, which are found again in the store, and all that take a device's time.
 MEASURING = ("measure_run", "calibrate_cell", "measure_pairs", "measure_links", "check_plan")
 ON_DEVICE = (*MEASURING, "build_tensorrt", "build_rknn")
-STORED = ("measure_run", "calibrate_cell", "measure_pairs")
 _SOURCES = {"file": "copy_model", "url": "download_model", "recipe": "run_recipe", "stage": "cut_stage"}
 
 

@@ -95,7 +95,7 @@ class JobKeys:
             "converter": digest_converter(_CONVERTERS.get(kind.converter, kind.converter)) if kind.converter else None,
         }
         device: Json = dict(self.cells.devices[w.builder]) if w.builder in self.cells.devices else {}
-        on_device = {"board": device.get("board_contains")} | {key: device.get(key) for key in ("lock", "interpreter")}
+        on_device = {"board": device.get("board_contains"), "interpreter": device.get("interpreter")}
         return {
             "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
             "preset": select_build_options(preset, w.precision),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import calibration_folder, comparison_folder, evidence_folder, plan_folder, run_folder
@@ -36,6 +37,7 @@ def describe_wanted(keys: JobKeys) -> Json:
         "tolerate": list(targets.campaign.tolerate),
         "regressions": targets.gated_regressions(),
         "noise": targets.noise_files("noise.json"),
+        "machine": describe_machine()["id"],  # on another one the evidence is another: it says `elsewhere`
         "keys": dict(list_keys(keys)),
     }
 

@@ -12,7 +12,7 @@ FOREIGN = {"id": "0123456789abcdef", "board": None, "cpu": None}
 
 def add(folder, machine=None, key=KEY):
     with open_attempt(folder, "session", key, machine or describe_machine()) as attempt:
-        attempt.complete()
+        attempt.complete(samples={}, session="")
 
 
 @pytest.mark.parametrize(
