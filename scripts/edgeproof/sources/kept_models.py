@@ -46,7 +46,7 @@ def place_model(output: FilePath, kind: str, key: Json, make: Callable[[Path], o
     keep_file(closed.folder / MODEL, output)
 
 
-def make_by_recipe(script: FilePath, options: Json, output: FilePath, make: Callable[[Json, FilePath], object]) -> None:
+def make_by_recipe(script: FilePath, options: Json, output: FilePath, make: Callable[[Json, Path], object]) -> None:
     """Put the model of a recipe at `output`: from the store, or made anew by `make(options, path)`.
 
     `script`: the recipe's file in `scripts/`, whose code is a part of the key.

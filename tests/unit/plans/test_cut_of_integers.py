@@ -21,7 +21,9 @@ def test_classes_are_equal_or_not(tmp_path, monkeypatch, composed, status):
         "macs": 4,
         "evaluation_sha256": "0" * 64,
     }
-    monkeypatch.setattr(cut_proof, "_check_chain", lambda stages: (1, [row]))
+    monkeypatch.setattr(cut_proof, "_check_chain", lambda stages: 1)
+    monkeypatch.setattr(cut_proof, "_describe_stage", lambda stage: row)
+    monkeypatch.setattr(cut_proof, "_find_fault", lambda *parts: None)
     monkeypatch.setattr(cut_proof, "read_json", lambda path, schema: {"model": "m", "sha256": "0" * 64, "macs": 4})
     (tmp_path / "evaluation.npz").write_bytes(b"samples")
     whole = {"identity": "identity.json", "evaluation": tmp_path / "evaluation.npz"}

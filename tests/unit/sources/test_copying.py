@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import copy_model
 import pytest
 from edgeproof.core.cli import run
@@ -43,10 +45,15 @@ def test_another_digest_leaves_a_note_that_names_both(tmp_path, capsys):
         ("a\0b", "no such file"),
     ],
 )
-def test_what_is_no_file_leaves_a_note_that_names_the_yaml_and_its_key(tmp_path, name, said):
+def test_what_is_no_file_leaves_a_note_that_names_the_yaml_and_its_key(tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    Path("config/models").mkdir(parents=True)
+    Path("config/models/mine.yaml").touch()
     fault = copy_model_of(tmp_path, f"{tmp_path}/{name}")
     assert fault.kind == "missing_file"
     assert str(fault).startswith(f"config/models/mine.yaml: source.path {tmp_path}/{name}: {said}")
+    Path("config/models/mine.yaml").unlink()  # the campaign holds the model's entry itself
+    assert str(copy_model_of(tmp_path, f"{tmp_path}/{name}")).startswith(f"models.mine: source.path {tmp_path}/{name}")
 
 
 def copy_model_of(folder, source):

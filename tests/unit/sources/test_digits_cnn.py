@@ -87,4 +87,4 @@ def test_the_recipe_makes_a_model_as_good_as_the_shipped_one(tmp_path):
 def test_wrong_options_are_one_line(tmp_path, capsys, options, message):
     assert run(recipe_digits_cnn.main, ["--options", json.dumps(options), "--output", str(tmp_path / "m")]) == 2
     assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "m").exists()

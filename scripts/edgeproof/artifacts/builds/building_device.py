@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.agent import lock
-from edgeproof.artifacts.records.manifest_lookup import read_entry
+from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.errors import UserError
 
 _BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
@@ -39,7 +39,7 @@ def read_device_lock(name: str) -> str | None:
 
     It decides nothing in what is built, so it is in no key and no job is told.
     """
-    return read_entry("device", name).get("lock")
+    return read_catalogue_entry("device", name).get("lock")
 
 
 @contextlib.contextmanager
