@@ -9,7 +9,12 @@
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
-# make bench-noise  A/A comparisons and a known slow-down on this machine: up to 90 minutes, nothing else running
+# make survival  interrupts a small campaign and the demo at random moments and continues them: half an hour
+# make bench-noise  A/A comparisons and a known slow-down on this machine: 90 minutes (or MINUTES=n), nothing else running
+# make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
+# make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
+# make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
+# make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
@@ -37,7 +42,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: staleness demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-simulation lock system-packages
+.PHONY: staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -110,11 +115,31 @@ bench-convert: setup
 	  $$(test ! -f results/toolchains/tensorflow.json || echo results/artifacts/squeezenet/saved_model/saved_model.zip)
 	$(BIN)/python scripts/bench_convert.py
 
-bench-noise: setup
+# What the benchmarks of the method compare with itself.
+trial-arms: setup
 	$(SNAKEMAKE) --profile local results/artifacts/digits-cnn/ort-cpu/host/fp32/artifact.onnx \
 	  results/artifacts/squeezenet/ort-cpu/host/fp32/artifact.onnx \
 	  results/sources/digits-cnn/samples/evaluation.npz results/sources/squeezenet/samples/evaluation.npz
-	$(BIN)/python scripts/bench_noise.py
+
+bench-noise: trial-arms
+	$(BIN)/python scripts/bench_noise.py $(if $(MINUTES),--minutes $(MINUTES))
+
+bench-interleaving: trial-arms
+	$(BIN)/python scripts/bench_interleaving.py $(if $(MINUTES),--minutes $(MINUTES))
+
+bench-drift: trial-arms
+	$(BIN)/python scripts/bench_drift.py $(if $(MINUTES),--minutes $(MINUTES))
+
+# A preset whose artifacts are not there is left out, and the result says so by not having it.
+bench-interference: trial-arms
+	$(SNAKEMAKE) --profile local results/artifacts/resnet50/ort-cpu/host/fp32/artifact.onnx \
+	  results/sources/resnet50/samples/evaluation.npz
+	$(BIN)/python scripts/bench_interference.py $(if $(MINUTES),--minutes $(MINUTES))
+
+bench-loadgen: trial-arms
+	$(BIN)/python scripts/make_toolchain.py --toolchain loadgen --lock envs/loadgen.lock \
+	  --output results/toolchains/loadgen.json
+	$(BIN)/python scripts/bench_loadgen.py
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
@@ -123,11 +148,15 @@ bench-simulation: setup
 staleness: setup
 	$(BIN)/python scripts/bench_staleness.py
 
+# What is lost, measured again or half-written when runs are killed, the disk is full, or Ctrl-C is pressed twice.
+survival: setup
+	$(BIN)/python scripts/bench_survival.py
+
 docs: setup
 	$(BIN)/python scripts/document_config.py
 
 lock: setup
-	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch; do \
+	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen; do \
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done

@@ -35,6 +35,7 @@ rule build_onnx:
     log:
         "results/logs/build_onnx/{model}/{preset}/{builder}/{precision}.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("onnx")),
     conda:
         "../envs/edgeproof.yaml"
@@ -58,6 +59,7 @@ rule build_fake:
     log:
         "results/logs/build_fake/{model}/{preset}/{builder}/{precision}.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("json")),
     conda:
         "../envs/edgeproof.yaml"
@@ -109,6 +111,7 @@ rule build_tflite:
         script="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tflite/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("tflite")),
     conda:
         "../envs/edgeproof.yaml"
@@ -138,6 +141,7 @@ use rule build_tflite as build_coreml with:
         script="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_coreml/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("mlpackage.zip")),
 
 
@@ -154,6 +158,7 @@ rule build_openvino:
         script="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_openvino/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("openvino.zip")),
     conda:
         "../envs/edgeproof.yaml"
@@ -182,6 +187,7 @@ use rule build_tflite as build_torchscript with:
         script="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_torchscript/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("pt")),
 
 
@@ -200,6 +206,7 @@ rule build_tensorrt:
         script="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_tensorrt/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("engine")),
         builder=one_of(CATALOGUES["device"]),
     conda:
@@ -228,6 +235,7 @@ rule build_rknn:
         script="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.log",
         converter="results/logs/build_rknn/{model}/{preset}/{builder}/{precision}.converter.log",
     wildcard_constraints:
+        model=one_of(CELLS.built_models()),
         preset=one_of(CELLS.presets_of("rknn")),
         builder=one_of(CATALOGUES["device"]),
     conda:
@@ -242,6 +250,48 @@ rule build_rknn:
         "python scripts/build_rknn.py --key {params.key:q} --made {output.manifest:q}"
         " --source {input.source:q} --identity {input.identity:q} --calibration {input.calibration:q}"
         " --artifact {output.artifact:q} --manifest {output.manifest:q} --log {log.converter:q} 2>&1 | tee {log.script:q}"
+
+
+# A stored artifact (a baseline, or one that a comparison names by its digest) takes the place of a build.
+
+
+rule use_artifact:
+    input:
+        lambda wildcards: CELLS.kept_of(wildcards.model)["artifact"],
+    output:
+        "results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.{format}",
+    log:
+        "results/logs/use_artifact/{model}/{preset}/{builder}/{precision}.{format}.log",
+    wildcard_constraints:
+        model=one_of(CELLS.kept_models()),
+        format=one_of(preset["artifact"] for preset in CATALOGUES["preset"].values()),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.use_artifact(wildcards)),
+    message:
+        "Using the stored artifact {wildcards.model}"
+    shell:
+        "python scripts/use_artifact.py --key {params.key:q} --made {output:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule use_manifest:
+    input:
+        lambda wildcards: CELLS.kept_of(wildcards.model)["manifest"],
+    output:
+        "results/artifacts/{model}/{preset}/{builder}/{precision}/manifest.json",
+    log:
+        "results/logs/use_manifest/{model}/{preset}/{builder}/{precision}.log",
+    wildcard_constraints:
+        model=one_of(CELLS.kept_models()),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.use_manifest(wildcards)),
+    message:
+        "Using the manifest of the stored artifact {wildcards.model}"
+    shell:
+        "python scripts/use_manifest.py --key {params.key:q} --made {output:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule check_parity:

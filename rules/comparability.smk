@@ -28,7 +28,8 @@ rule measure_pairs:
         verdict="results/comparability/{campaign}/{comparison}/verdict.json",
         left=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).left),
         right=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).right),
-        inputs=lambda wildcards: f"{source_folder(TARGETS.comparison(wildcards.comparison).left.model)}/samples/evaluation.npz",
+        left_inputs=TARGETS.side_file("left", "samples/evaluation.npz"),
+        right_inputs=TARGETS.side_file("right", "samples/evaluation.npz"),
         toolchains=lambda wildcards: CELLS.runtimes_of(*TARGETS.comparison(wildcards.comparison)[1:3]),
         noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
     output:
@@ -47,8 +48,8 @@ rule measure_pairs:
         "Measuring the pairs of {wildcards.comparison}"
     shell:
         "python scripts/measure_pairs.py --key {params.key:q} --made {output.record:q}"
-        " --verdict {input.verdict:q} --left {input.left:q} --right {input.right:q} --inputs {input.inputs:q}"
-        " --noise {input.noise:q} --toolchains {input.toolchains:q} --table {output.table:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        " --verdict {input.verdict:q} --left {input.left:q} --right {input.right:q}"
+        " --left-inputs {input.left_inputs:q} --right-inputs {input.right_inputs:q} --noise {input.noise:q} --toolchains {input.toolchains:q} --table {output.table:q} --record {output.record:q} 2>&1 | tee {log:q}"
 
 
 rule report_comparison:

@@ -5,38 +5,38 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgeproof.bench.noise_trials import Setting, TrialArm, run_trials
+from edgeproof.bench.noise_trials import Setting, run_trials
+from edgeproof.bench.trial_arms import THREADS, describe_arm
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.core.yaml_files import read_yaml
-
-_THREADS = {"digits-cnn": 1, "squeezenet": 2}
 
 
 def main(argv: list[str] | None) -> None:
     """Run the trials that are missing; their rates are in the document."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--comparisons", type=int, default=40, help="of either kind, per model and state")
+    parser.add_argument("--comparisons", type=int, default=40, help="of either kind, per model and state, at most")
+    parser.add_argument("--minutes", type=float, default=90, help="begin no further comparison then")
     parser.add_argument("--pairs", type=int, default=60, help="pairs per comparison, at most")
-    parser.add_argument("--seconds", type=float, default=15, help="per comparison, at most; twice where slowed")
+    parser.add_argument("--seconds", type=float, default=15, help="per A/A comparison, at most")
+    parser.add_argument("--slowed-seconds", type=float, default=120, help="per slowed comparison, at most")
     parser.add_argument("--slowdown", type=float, default=0.05, help="share by which the right arm is slowed down")
-    parser.add_argument("--models", nargs="+", choices=_THREADS, default=list(_THREADS), help="models to compare")
+    parser.add_argument("--models", nargs="+", choices=THREADS, default=list(THREADS), help="models to compare")
     parser.add_argument("--folder", type=Path, default=Path("results/calibration/trials"), help="where the attempts go")
     parser.add_argument("--output", default="results/bench/noise.json", help="document to write")
     args = parser.parse_args(argv)
     arms = {model: describe_arm(model) for model in args.models}
-    budget = {"pairs": args.pairs, "seconds": args.seconds}
-    plan = {"comparisons": args.comparisons, "slowdown": args.slowdown, "budget": budget}
+    budget = {"pairs": args.pairs, "seconds": args.seconds, "slowed_seconds": args.slowed_seconds}
+    asked = {"comparisons": args.comparisons, "minutes": args.minutes}
+    plan = asked | {"slowdown": args.slowdown, "budget": budget}
     device: Any = {"name": "local", "board": "this machine", "transport": "local"}
     protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
     setting = Setting(arms, protocol, plan, device, sys.executable, args.folder)
-    write_json(args.output, run_trials(setting, lambda line: print(line, flush=True)), "bench-noise")
-
-
-def describe_arm(model: str) -> TrialArm:
-    arm: Any = {"backend": "onnxruntime", "precision": "fp32", "runtime": {"intra_op_threads": _THREADS[model]}}
-    artifact = Path(f"results/artifacts/{model}/ort-cpu/host/fp32/artifact.onnx")
-    return TrialArm(arm, artifact, Path(f"results/sources/{model}/samples/evaluation.npz"))
+    run_trials(
+        setting,
+        lambda line: print(line, flush=True),
+        lambda document: write_json(args.output, document, "bench-noise"),
+    )
 
 
 if __name__ == "__main__":

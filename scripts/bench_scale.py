@@ -25,9 +25,8 @@ def main(argv: list[str] | None) -> int:
         report = measure_scale(Path(folder), sizes, lambda part: print(describe(part), flush=True))
     write_json(args.output, report, "bench-scale")
     pages = report["pages"]
-    print(
-        f"first page {pages['first_bytes'] / 1e3:.0f} kB, largest of a model {pages['largest_model_bytes'] / 1e3:.0f}"
-    )
+    first, largest = (f"{pages[key] / 1e3:.0f} kB" for key in ("first_bytes", "largest_model_bytes"))
+    print(f"first page {first}, largest of a model's {largest}")
     print(f"longest command {report['longest_command_bytes']} bytes; limits {'met' if report['met'] else 'MISSED'}")
     return 0 if report["met"] else 1
 

@@ -1,6 +1,7 @@
 """Download a model file: resumed after a cut, retried when that may help, used only if its sha256 is right."""
 
 import argparse
+import sys
 
 from edgeproof.core.cli import run_program
 from edgeproof.sources.fetching import ATTEMPTS, SIZE_LIMIT_BYTES, download_model
@@ -18,7 +19,8 @@ def main(argv):
         "--attempts", type=int, default=ATTEMPTS, help="without progress in a row (default %(default)s)"
     )
     args = parser.parse_args(argv)
-    download_model(args.url, args.sha256, args.output, args.size_limit_bytes, args.attempts)
+    if fault := download_model(args.url, args.sha256, args.output, args.size_limit_bytes, args.attempts):
+        print(f"no model: {fault}", file=sys.stderr)
 
 
 if __name__ == "__main__":

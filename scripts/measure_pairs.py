@@ -17,7 +17,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--comparison", required=True, help="name of the comparison")
     for name in ("arms", "device", "protocol", "budget", "design"):
         parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
-    for name in ("verdict", "left", "right", "inputs", "table", "record"):
+    for name in ("verdict", "left", "right", "left-inputs", "right-inputs", "table", "record"):
         parser.add_argument(f"--{name}", required=True, type=Path, help="file to read or write")
     parser.add_argument("--agent", required=True, help="digest of the agent's code")
     parser.add_argument("--noise", nargs="*", default=[], help="noise.json of the cells calibrated on the device")
@@ -25,13 +25,15 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--toolchains", nargs="*", default=[], help="records of the environments that it needs")
     args = parser.parse_args(argv)
     require_toolchains(args.toolchains)
-    require_order([__file__, args.verdict, args.left, args.right, args.inputs, *args.noise, *args.toolchains])
+    files = (args.verdict, args.left, args.right, args.left_inputs, args.right_inputs)
+    require_order([__file__, *files, *args.noise, *args.toolchains])
     artifacts = {"left": args.left, "right": args.right}
-    place = PairPlace(args.inputs, args.device, args.protocol, args.interpreter)
+    inputs = {"left": args.left_inputs, "right": args.right_inputs}
+    place = PairPlace(args.left_inputs, args.device, args.protocol, args.interpreter)
     dependence = pool_dependence(args.noise)
     asked = (args.design, dependence, args.budget, args.agent)
     paths = (args.table, args.record)
-    measure_pairs(PairsJob(args.comparison, args.verdict, args.arms, artifacts, place, *asked, *paths))
+    measure_pairs(PairsJob(args.comparison, args.verdict, args.arms, artifacts, inputs, place, *asked, *paths))
 
 
 if __name__ == "__main__":

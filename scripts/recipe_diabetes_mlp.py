@@ -4,6 +4,7 @@ import argparse
 
 from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.diabetes_mlp import make_diabetes_mlp
+from edgeproof.sources.kept_models import make_by_recipe
 
 
 def main(argv):
@@ -11,7 +12,7 @@ def main(argv):
     parser.add_argument("--options", required=True, type=json_argument, help='JSON: {"seed": 0, "epochs": …} or {}')
     parser.add_argument("--output", required=True, help="ONNX file to write")
     args = parser.parse_args(argv)
-    make_diabetes_mlp(args.options, args.output)
+    make_by_recipe(__file__, args.options, args.output, make_diabetes_mlp)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import argparse
 
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.sources.kept_models import make_by_recipe
 from edgeproof.sources.onnx_light import make_onnx_light
 
 
@@ -11,7 +12,7 @@ def main(argv):
     parser.add_argument("--options", required=True, type=json_argument, help='JSON: {"architecture": …, "seed": 0}')
     parser.add_argument("--output", required=True, help="ONNX file to write")
     args = parser.parse_args(argv)
-    make_onnx_light(args.options, args.output)
+    make_by_recipe(__file__, args.options, args.output, make_onnx_light)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import argparse
 
 from edgeproof.core.cli import run_program
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import read_sealed
 from edgeproof.core.files import atomic_write
+from edgeproof.core.seals import REMEDY
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.plan_check import read_check
 
@@ -16,7 +17,7 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--check", required=True, help="check.json")
     parser.add_argument("--output", required=True, help="plan.html to write")
     args = parser.parse_args(argv)
-    atomic_write(args.output, render_page(read_json(args.plan, "plan"), read_check(args.check)))
+    atomic_write(args.output, render_page(read_sealed(args.plan, "plan", REMEDY), read_check(args.check)))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,11 @@ rooms:
   plans       where the stages of a pipeline should run
   runs        why a result would be made again, and what that costs
   attempts    the raw data that are kept, and which evidence rests on them
+  evidence    whether everything that a campaign's evidence consists of is as it was made
 
 without a room:
+  compare     compare two cells or two model files, and say which is faster as soon as that is clear
+  baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
   new         write the configuration of a model, a device or a preset of your own
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
@@ -82,6 +85,27 @@ def _run_attempts(argv: list[str], root: Path) -> ExitCode:
     return attempts_main(argv, root)
 
 
+def _run_evidence(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of the evidence room."""
+    from edgeproof.evidence.cli import main as evidence_main
+
+    return evidence_main(argv, root)
+
+
+def _run_compare(argv: list[str], root: Path) -> ExitCode:
+    """Compare two cells or two model files."""
+    from edgeproof.workflow.comparing.cli import main as compare_main
+
+    return compare_main(argv, root)
+
+
+def _run_baseline(argv: list[str], root: Path) -> ExitCode:
+    """Keep an artifact that later ones are compared with."""
+    from edgeproof.artifacts.baseline_cli import main as baseline_main
+
+    return baseline_main(argv, root)
+
+
 def _run_campaign(argv: list[str], root: Path) -> ExitCode:
     """Show what a campaign measures and compares."""
     from edgeproof.core.campaign_view import main as campaign_main
@@ -119,17 +143,22 @@ def build_program_parser() -> CommandParser:
 
     Completion is generated from it, and tests walk it.
     """
+    from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
+    from edgeproof.evidence.cli import build_evidence_parser
     from edgeproof.plans.cli import build_plans_parser
     from edgeproof.scaffolding.cli import build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
+    from edgeproof.workflow.comparing.cli import build_compare_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
+    parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
+    parser.verbs["evidence"] = build_evidence_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -143,12 +172,15 @@ def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of any argument of the `edgeproof` command, the functions that list the names it takes."""
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
+    from edgeproof.evidence.cli import list_completions as list_evidence
     from edgeproof.plans.cli import list_completions as list_plans
     from edgeproof.scaffolding.cli import list_completions as list_new
     from edgeproof.workflow.cli import list_completions as list_workflow
+    from edgeproof.workflow.comparing.cli import list_completions as list_compare
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
-    return {**list_artifacts(root), **list_plans(root), **list_workflow(root), **list_new(root), **campaigns}
+    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_compare)
+    return {metavar: names for room in rooms for metavar, names in room(root).items()} | campaigns
 
 
 def _read_result(path: Path) -> Json:
@@ -163,6 +195,9 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "plans": _run_plans,
     "runs": _run_runs,
     "attempts": _run_attempts,
+    "evidence": _run_evidence,
+    "compare": _run_compare,
+    "baseline": _run_baseline,
     "campaign": _run_campaign,
     "new": _run_new,
     "completion": _run_completion,

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from edgeproof.__main__ import build_program_parser, list_completions, main
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
+from edgeproof.artifacts.baseline_cli import BASELINE_VERBS
+from edgeproof.bench.made_up_campaigns import write_wanted
 from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.evidence.cli import VERBS as EVIDENCE_VERBS
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
@@ -39,8 +42,13 @@ CALLS = {
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
+    "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
+    "evidence validate": (["trial"], 1),  # its cell is missing
+    "compare": (["tiny", "no-such-precision"], 2),
+    "baseline set": ([ARTIFACT], 2),  # its parity was never checked
+    "baseline list": ([], 0),
     "campaign": (["config/fake.yaml"], 0),
     "new model": ([str(REPOSITORY / "config/models/digits-cnn.onnx"), "--name", "WORD"], 0),
     "new device": (["WORD"], 0),
@@ -93,12 +101,16 @@ def root(tmp_path_factory):
     plan = str(root / "results/plans/vision/balanced/plan.json")
     argv = ["plans", "solve", "vision", "--json", "--draws", "0", "--output", plan]
     assert run(lambda arguments: main(arguments, root), argv) == 0
+    cell = ["tiny", "ort-cpu", "local", "fp32", "host"]
+    evidence = root / "results/evidence/trial"
+    write_wanted(evidence, {"campaign": "trial", "cells": [cell], "comparisons": [], "plans": []})
     return root
 
 
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_program_parser())} == set(CALLS)
-    verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS}
+    verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS, "evidence": EVIDENCE_VERBS}
+    verbs["baseline"] = BASELINE_VERBS
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
     }
@@ -246,7 +258,9 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    assert complete("") == ["artifacts", "plans", "campaign", "new", "runs", "attempts", "completion", "names"]
+    top = ["artifacts", "plans", "compare", "baseline", "campaign", "new", "runs", "attempts", "evidence", "completion"]
+    assert complete("") == [*top, "names"]
+    assert complete("compare", "ti") == ["tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
     assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]

@@ -31,8 +31,9 @@ class Workspace:
 
     def edgeproof(self, *words):
         """Run the command line here; return the completed process with its output as text."""
-        command = [sys.executable, "scripts/edgeproof/__main__.py", *words]
+        command = [sys.executable, "-m", "edgeproof", *words]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE_", "PYTHONPATH"))}
+        environment["PYTHONPATH"] = str(self.root / "scripts")
         return subprocess.run(
             command, cwd=self.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

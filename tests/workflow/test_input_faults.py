@@ -1,7 +1,8 @@
 """Models that cannot be had or used are results of their own cells; the rest of the campaign goes on."""
 
 import json
-import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,29 +17,39 @@ SAID = {
     "gone": "config/models/gone.yaml: source.path user/not-there.onnx: no such file",
     "garbage": "not an ONNX model",
     "misfit": "the model takes",
+    "absent": "/model.onnx: the server answers 404 Not Found; correct source.url in the model's YAML",
 }
 
 
-def stop_requiring_model_files(workspace):
-    """Have the rule name a model's file on the command line only: as an input, a missing one stops everything."""
-    rules = workspace.root / "rules/sources.smk"
-    text, used = rules.read_text(), "--source {input.source:q} {params.sha256}"
-    if used in text:
-        text = re.sub(r" +source=lambda wildcards: CATALOGUES\[.*\n", "", text, count=1)
-        text = text.replace(used, "--source {params.source:q} {params.sha256}")
-        source = 'source=lambda wildcards: CATALOGUES["model"][wildcards.model]["source"]["path"],'
-        rules.write_text(text.replace("        sha256=lambda", f"        {source}\n        sha256=lambda"))
+class _NothingHere(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
 
 
 @pytest.fixture
-def campaign(workspace):
-    """The built campaign with three more models, none of which can be measured."""
-    stop_requiring_model_files(workspace)
+def server():
+    """The address of a server on loopback that has no file."""
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), _NothingHere)
+    threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"http://127.0.0.1:{serving.server_port}/model.onnx"
+    serving.shutdown()
+    serving.server_close()
+
+
+@pytest.fixture
+def campaign(workspace, server):
+    """The built campaign with four more models, none of which can be measured."""
     for name, (path, samples) in MODELS.items():
         source = f"description: {name}\nsource: {{kind: file, path: {path}}}\ntask: none\nsamples: {samples}\n"
         workspace.write(f"config/models/{name}.yaml", source)
+    samples = "{kind: random, seed: 0, calibration: 200, evaluation: 8}"
+    source = f"source: {{kind: url, url: '{server}', sha256: {'0' * 64}}}"
+    workspace.write("config/models/absent.yaml", f"description: absent\n{source}\ntask: none\nsamples: {samples}\n")
     workspace.write("user/garbage.onnx", "<html>404</html>")
-    added = "  - models: [gone, garbage, misfit]\n    presets: [fake]\n    precisions: [fp32, int8]\n"
+    added = "  - models: [gone, garbage, misfit, absent]\n    presets: [fake]\n    precisions: [fp32, int8]\n"
     workspace.edit("config/fake.yaml", "matrices:\n", f"matrices:\n{added}")
     return workspace
 
@@ -48,7 +59,7 @@ def read(workspace, path):
 
 
 def test_the_rest_of_the_campaign_is_measured_and_reported(campaign):
-    done = campaign.snakemake()
+    done = campaign.snakemake(no_proxy="*")
     assert done.returncode != 0, "the gate refuses cells that failed"
     assert "MissingInputException" not in done.stdout and "Traceback" not in done.stdout
     for name, words in SAID.items():
@@ -58,7 +69,7 @@ def test_the_rest_of_the_campaign_is_measured_and_reported(campaign):
             assert (parity["status"], result["status"]) == ("not_run", "failed")
             assert words in parity["reason"]["message"] and words in result["reason"]["message"]
         assert read(campaign, f"sources/{name}/samples/samples.json")["status"] == "failed"
-    for name in ("gone", "garbage"):
+    for name in ("gone", "garbage", "absent"):
         assert read(campaign, f"artifacts/{name}/fake/host/fp32/manifest.json")["status"] == "failed"
     assert read(campaign, "runs/digits-cnn/fake/local/fp32/result.json")["latency"]["median_ms"] > 0
     report = (campaign.root / "results/evidence/fake/report.md").read_text()

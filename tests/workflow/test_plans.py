@@ -1,6 +1,7 @@
 """From a pipeline to a plan and its check, on simulated executors; what a change makes stale."""
 
 import json
+import shutil
 
 import pytest
 
@@ -55,6 +56,27 @@ def test_from_a_cut_model_to_a_checked_plan(planned):
 
 def test_second_run_does_nothing(workspace):
     assert workspace.remade_by("plans", config=CONFIG) == set()
+
+
+@pytest.mark.campaign  # half a minute
+def test_plans_of_which_only_the_attempts_are_left_measure_nothing(workspace):
+    """As in a copied folder: links, proof and checks come back byte for byte, and so does all below them."""
+    results = workspace.root / "results"
+    documents = {
+        path: path.read_bytes() for path in (results / "plans").rglob("*.json") if "attempts" not in path.parts
+    }
+    attempts = workspace.list_attempts()
+    rooms = {folder.split("/attempts/")[0] for folder in attempts}
+    assert rooms >= {f"plans/fake-three{place}" for place in ("", "/min-latency", "/throughput")}
+    shutil.rmtree(workspace.root / ".snakemake")
+    for path in results.rglob("*"):
+        if path.is_file() and not {"attempts", "logs"} & set(path.relative_to(results).parts):
+            path.unlink()
+    workspace.remade_by("plans", config=CONFIG)
+    assert workspace.list_attempts() == attempts
+    # A plan and its check say how long the search took and which plan they are of.
+    stable = [path for path in documents if path.name in ("links.json", "cut.json", "scenario.json")]
+    assert len(stable) == 3 and all(path.read_bytes() == documents[path] for path in stable)
 
 
 def test_another_goal_plans_and_checks_that_goal_only(workspace):

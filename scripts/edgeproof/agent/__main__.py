@@ -10,13 +10,14 @@ say why.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 from typing import List
 
-from .failures import NoVerdict
+from .failures import NoVerdict, is_of_the_machine
 
 _VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve")
 
@@ -60,11 +61,26 @@ def main(argv: List[str]) -> int:
 
             infer_samples(spec, out)
     except NoVerdict as error:
-        with open(os.path.join(out, "failure.json"), "w", encoding="utf-8") as stream:
-            json.dump({"kind": error.kind, "message": str(error)}, stream)
-        print("no verdict: {}: {}".format(error.kind, error), file=sys.stderr)
-        return 3
+        return _end(error, out)
+    except OSError as error:
+        if not is_of_the_machine(error):
+            raise
+        return _end(NoVerdict("machine", error), out)
     return 0
+
+
+def _end(error: NoVerdict, out: str) -> int:
+    """Say why there is no verdict, in `failure.json` if the disk has room for it; return the exit code."""
+    path = os.path.join(out, "failure.json")
+    try:
+        with open(path, "w", encoding="utf-8") as stream:
+            json.dump({"kind": error.kind, "message": str(error)}, stream)
+    except OSError:  # half of it would be read as a whole one
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    with contextlib.suppress(OSError):
+        print("no verdict: {}: {}".format(error.kind, error), file=sys.stderr, flush=True)
+    return 3
 
 
 if __name__ == "__main__":

@@ -113,10 +113,10 @@ def plan_blocks(
 ) -> Plan:
     """Return the layout of a pair whose loading and warming took `spent_s` seconds.
 
-    `timings`: of both arms, over the inputs that the pair is to go through. `inputs_are_fixed`: earlier pairs went
-    through as many, and all pairs of a comparison have to go through the same.
+    `timings`: of both arms, over the inputs that the pair is to go through; where one has fewer, so many of both.
+    `inputs_are_fixed`: earlier pairs went through as many, and all pairs of a comparison have to go through the same.
     """
-    asked_inputs = len(timings["left"].per_input_ns)
+    asked_inputs = min(len(timing.per_input_ns) for timing in timings.values())
     calls = max(
         calls_per_sample(
             max(timing.timer_cost_ns, timing.quantum_ns), min(timing.per_input_ns), protocol["max_timer_share"]

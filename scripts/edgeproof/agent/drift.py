@@ -25,14 +25,17 @@ _ELEMENTS, _ROUNDS, _WARM_UP = 32768, 32, 3
 
 
 class DriftControl:
-    """Times the kernel over a session. A point is at least `POINT_S` of it; between its start and its end a session
-    spreads points over the gaps, the last of which may be incomplete.
+    """Times the kernel over a session, of whose time it has a share.
+
+    A point is at least `POINT_S` of it; between its start and its end a session spreads points over the gaps, the last
+    of which may be incomplete.
 
     `save` writes `drift.npy`, int64, shape (repetitions, 3): number of the point, nanoseconds from the session's start
     to the repetition's, nanoseconds that it took.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = _SHARE) -> None:
+        self._share = share
         self._value = numpy.linspace(0.5, 1.5, _ELEMENTS).astype("float32")
         self._half = numpy.full(_ELEMENTS, 0.5, "float32")
         self._rows = array("q")
@@ -50,7 +53,7 @@ class DriftControl:
         """Time a slice of a point, as long as the kernel's share of the session leaves, the last point set apart."""
         if self._names[-1] == "start" or self._point_ns >= POINT_S * 1e9:
             self._open("between")
-        left_s = (_SHARE * (time.perf_counter_ns() - self._begin) - self._spent_ns) / 1e9 - POINT_S
+        left_s = (self._share * (time.perf_counter_ns() - self._begin) - self._spent_ns) / 1e9 - POINT_S
         self._fill(min(_LONGEST_SLICE_S, max(_SHORTEST_SLICE_S, left_s)))
 
     def time_end(self) -> None:

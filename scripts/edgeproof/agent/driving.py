@@ -125,7 +125,7 @@ class DrivenArm:
         arm: Any = spec["arms"][self.name]
         own: WorkSpec = {
             "arm": arm,
-            "inputs": spec["inputs"],
+            "inputs": arm.get("inputs_file", spec["inputs"]),
             "protocol": spec["protocol"],
             "slot": slot,
             "parent": os.getpid(),

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import re
+
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+# numpy's own words when a write ends early; it names no error number.
+_SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
+
 
 class Verdict(Exception):
     """The artifact cannot be measured here, and trying again will not change that.
@@ -21,6 +28,11 @@ class NoVerdict(Exception):
     def __init__(self, kind: str, message: object) -> None:
         super().__init__(" ".join(str(message).split())[:2000])
         self.kind = kind
+
+
+def is_of_the_machine(error: OSError) -> bool:
+    """Return whether an error is the machine's, such as a full disk, and no fault of the artifact or of ours."""
+    return error.errno in _MACHINE or (error.errno is None and _SHORT_WRITE.match(str(error)) is not None)
 
 
 def classify_load_error(message: str) -> str:

@@ -1,8 +1,9 @@
-"""`infer`: the outputs of one arm on every sample of a set, one sample at a time (batch 1, as on the device)."""
+"""`infer`: the outputs of one arm on every sample of a set, as many at a time as the artifact takes."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -74,16 +75,48 @@ def _take_feed(arrays: Dict[str, Array], index: int) -> Feed:
     return {name: numpy.ascontiguousarray(array[index : index + 1]) for name, array in arrays.items()}
 
 
+def join_batches(feeds: List[Feed], backend: Backend) -> List[Feed]:
+    """Return the feeds of a model with a fixed batch: as many as before, each of that many samples from its place on.
+
+    After the last sample comes the first again. A batch that the artifact leaves open is 1.
+    """
+    size = _fixed_batch(backend)
+    if size == 1:
+        return feeds
+    return [_join([feeds[(first + k) % len(feeds)] for k in range(size)]) for first in range(len(feeds))]
+
+
+def _fixed_batch(backend: Backend) -> int:
+    """Return how many samples one call of an artifact takes: the first size of its inputs, where it is a number."""
+    sizes = {shape[0] for _, _, shape in backend.inputs if shape and isinstance(shape[0], int)}
+    return sizes.pop() if len(sizes) == 1 else 1
+
+
+def _group(feeds: Iterator[Feed], size: int) -> Iterator[Tuple[Feed, int]]:
+    """Yield (feed of `size` samples, how many of them are not there only to fill it up)."""
+    while True:
+        group = list(itertools.islice(feeds, size))
+        if not group:
+            return
+        filled = group + [group[-1]] * (size - len(group))
+        yield (_join(filled) if size > 1 else filled[0]), len(group)
+
+
+def _join(feeds: List[Feed]) -> Feed:
+    return {name: numpy.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+
+
 def infer_samples(spec: InferSpec, out: str) -> None:
     """Fill `out` with `outputs.npz` and `infer.json` (status, runtime); a Verdict becomes status `failed`."""
     report: Report = {"status": "ok", "reason": None, "runtime": None}
     try:
         backend = open_backend(spec["arm"])
         report["runtime"] = describe_runtime(backend)
-        collected = [run_one(backend, feed) for feed in read_feeds(spec["inputs"], spec.get("limit"))]
+        groups = _group(read_feeds(spec["inputs"], spec.get("limit")), _fixed_batch(backend))
+        collected = [(run_one(backend, feed), count) for feed, count in groups]
         names = [name for name, _, _ in backend.outputs]
         stacked = {
-            "outputs/" + name: numpy.concatenate([numpy.asarray(outputs[i]) for outputs in collected])
+            "outputs/" + name: numpy.concatenate([_rows(outputs[i], count, backend) for outputs, count in collected])
             for i, name in enumerate(names)
         }
         _save_arrays(os.path.join(out, "outputs.npz"), stacked)
@@ -93,9 +126,16 @@ def infer_samples(spec: InferSpec, out: str) -> None:
         json.dump(report, stream, indent=2)
 
 
+def _rows(output: Any, count: int, backend: Backend) -> Array:
+    """Return an output's rows of the first samples of a call; a call of one sample is left as it is."""
+    array = numpy.asarray(output)
+    size = _fixed_batch(backend)
+    return array[:count] if size > 1 and array.ndim and len(array) == size else array
+
+
 def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
-    """Write the outputs of one inference to `outputs.npz` in a folder."""
-    arrays = {"outputs/" + name: numpy.asarray(value) for (name, _, _), value in zip(backend.outputs, outputs)}
+    """Write the outputs of one inference's first sample to `outputs.npz` in a folder."""
+    arrays = {"outputs/" + name: _rows(value, 1, backend) for (name, _, _), value in zip(backend.outputs, outputs)}
     _save_arrays(os.path.join(out, "outputs.npz"), arrays)
 
 

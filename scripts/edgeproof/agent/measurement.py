@@ -18,7 +18,7 @@ import numpy
 from .backends.backend import Backend, Simulator
 from .backends.opening import open_backend
 from .failures import NoVerdict, Verdict
-from .inference import describe_runtime, inference_failures, read_mix, run_one, save_outputs
+from .inference import describe_runtime, inference_failures, join_batches, read_mix, run_one, save_outputs
 from .load import LoadCurve, read_hottest, window_seconds
 from .memory import peak_memory_bytes
 from .neighbour import Neighbour
@@ -92,7 +92,7 @@ def _time_windows(
 ) -> Tuple[Outputs, array[int]]:
     clock, arm, protocol = time.perf_counter_ns, spec["arm"], spec["protocol"]
     with inference_failures():
-        calls = [backend.bind(feed) for feed in feeds]
+        calls = [backend.bind(feed) for feed in join_batches(feeds, backend)]
         start = clock()
         cold = calls[0]()
         report["cold_first_inference_ns"] = clock() - start

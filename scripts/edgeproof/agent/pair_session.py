@@ -193,7 +193,7 @@ class PairSession:
             reports[arm] = run_process(spec, 2 * number + ARMS.index(arm), arm, folder)
             if reports[arm]["status"] != "ok":
                 raise ArmFailed(arm, reports[arm]["reason"])
-        self._inputs = reports["left"]["inputs"]
+        self._inputs = max(report["inputs"] for report in reports.values())
         return {"order": order, "arms": reports}
 
     def _limit_inputs(self) -> PairsSpec:

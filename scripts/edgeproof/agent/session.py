@@ -102,7 +102,8 @@ def _run_slots(spec: SessionSpec, out: str) -> Iterator[Report]:
 def run_process(spec: ArmsSpec, slot: int, arm: str, folder: str) -> Report:
     """Run one fresh process of the session and return its record; NoVerdict when it ended for a reason from outside."""
     chosen = spec["arms"][arm]
-    process_spec = {"arm": chosen, "inputs": spec["inputs"], "protocol": spec["protocol"], "slot": slot}
+    inputs = chosen.get("inputs_file", spec["inputs"])
+    process_spec = {"arm": chosen, "inputs": inputs, "protocol": spec["protocol"], "slot": slot}
     spec_path = os.path.join(folder, "spec.json")
     with open(spec_path, "w", encoding="utf-8") as stream:
         json.dump(process_spec, stream)

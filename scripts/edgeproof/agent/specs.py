@@ -33,15 +33,19 @@ class ProcessOptions(TypedDict, total=False):
     """What any arm may say about the process that runs it.
 
     `interpreter`: the Python that has its runtime (else ours). `verb`: what the process does (else `measure`).
-    `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects. `alone`: why this
-    arm's process cannot be alive together with another's, if its preset knows.
+    `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects;
+    `injected_interference`: the same only while another arm takes turns. `alone`: why this arm's process cannot be
+    alive together with another's, if its preset knows. `inputs_file`: the arm's own samples, where it is not the
+    session's.
     """
 
     interpreter: Optional[str]
     verb: str
     between_calls: Optional[BetweenCalls]
     injected_slowdown: float
+    injected_interference: float
     alone: str
+    inputs_file: str
 
 
 class Arm(ProcessOptions):

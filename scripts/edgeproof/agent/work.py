@@ -26,7 +26,7 @@ import numpy
 from .backends.opening import open_backend
 from .blocks import STRETCH, list_inputs
 from .failures import NoVerdict, Verdict
-from .inference import describe_runtime, inference_failures, read_mix
+from .inference import describe_runtime, inference_failures, join_batches, read_mix
 from .memory import peak_memory_bytes
 from .specs import Array, Call, Report, WorkSpec
 from .timing import clock_quantum_ns, slow_down, time_block, time_calls, timer_cost_ns, typical_per_input
@@ -112,6 +112,7 @@ class LiveArm:
         self._report["import_ns"] = self._backend.import_ns
         self._simulator = self._backend.simulator
         self._calls: List[Call] = []
+        self._turns: List[Call] = []  # the same, while another arm takes turns
         self._layout: Dict[str, int] = {}
         self._blocks: Optional[Array] = None
         self._alone: Optional[Array] = None
@@ -136,7 +137,7 @@ class LiveArm:
 
     def run_cold(self) -> Report:
         """Bind all inputs, run the first inference and time it."""
-        self._calls = [self._backend.bind(feed) for feed in self._feeds]
+        self._calls = [self._backend.bind(feed) for feed in join_batches(self._feeds, self._backend)]
         start = time.perf_counter_ns()
         made = self._calls[0]()
         cold_ns = time.perf_counter_ns() - start
@@ -151,6 +152,8 @@ class LiveArm:
         protocol, slowdown = self._spec["protocol"], self._spec["arm"].get("injected_slowdown")
         if slowdown:
             self._calls = slow_down(self._calls, slowdown)
+        interference = self._spec["arm"].get("injected_interference")
+        self._turns = slow_down(self._calls, interference) if interference else self._calls
         gc.collect()
         gc.disable()
         if self._simulator:
@@ -215,11 +218,12 @@ class LiveArm:
             samples[:] = self._simulate(number, inputs, alternated) * self._layout["calls_per_sample"]
             return
         indices: List[int] = inputs.tolist()
-        calls = [self._calls[index] for index in indices]
+        calls = [(self._turns if alternated else self._calls)[index] for index in indices]
         time_block(calls, self._layout["untimed_calls"], self._layout["calls_per_sample"], samples)
 
     def _simulate(self, block: int, inputs: Array, alternated: bool) -> Array:
         assert self._simulator
         slowdown = self._spec["arm"].get("injected_slowdown", 0.0)
         samples = self._simulator.simulate_block(self._spec["slot"], block, inputs, alternated)
-        return (samples * (1 + slowdown)).astype("int64")
+        interference = self._spec["arm"].get("injected_interference", 0.0) if alternated else 0.0
+        return (samples * (1 + slowdown) * (1 + interference)).astype("int64")

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeproof.artifacts.records.manifests import verify_manifest
-from edgeproof.core.campaign import expand_campaign, read_catalogue
+from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.campaign_files import expand_campaign_files, read_campaign_files
+from edgeproof.core.campaign_models import add_models
 from edgeproof.core.catalogues import NAME
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell, comparison_folder, relative_to_repository, run_folder
 from edgeproof.core.suggestions import suggest_words
-from edgeproof.core.yaml_files import read_yaml
 
 ResultReader = Callable[[Path], Json]  # reads a result.json, checks it against its raw data; UserError if it is false
 READY_STATUS = ("ok", "throttled")  # of a result; a throttled one is measured, and the comparison judges it again
@@ -223,7 +224,8 @@ def _find_comparison(root: Path, left: Cell, right: Cell) -> tuple[str, str | No
             kind: read_catalogue(kind, Path(root) / "config")
             for kind in ("model", "preset", "device", "protocol", "policy")
         }
-        campaign = expand_campaign(read_yaml(path, "campaign"), catalogues, str(path))
+        files, catalogues = add_models(read_campaign_files([path], root=root), catalogues, Path(root))
+        campaign = expand_campaign_files(files, catalogues)
     except UserError:
         return "demo", None
     same = (name for name, item in campaign.comparisons.items() if (item.left, item.right) == (left, right))

@@ -39,14 +39,15 @@ def write_wanted(
     tolerate: Sequence[str] = (),
     keys: Json | None = None,
     gated: Sequence[str] = (),
+    noise: Sequence[str] = (),
 ) -> str:
     """Write wanted.json of a made-up campaign into a folder and return its path; see workflow/wanted_file.py."""
     wanted = {
-        "schema": "edgeproof.wanted.v1",
+        "schema": "edgeproof.wanted.v2",
         "campaign": snapshot,
         "tolerate": list(tolerate),
         "regressions": DEFAULT_REGRESSIONS | {"gated": list(gated)},
-        "noise": [],
+        "noise": list(noise),
         "keys": keys or {},
     }
     path = Path(folder) / "wanted.json"
@@ -158,11 +159,13 @@ def write_pairs(
     write_table(folder / "pairs.csv", made)
     dependence = estimate_dependence([])
     asked = design or {"margin": DEFAULT_MARGIN, "comparisons": 1}
+    samples = {side: result["digests"]["inputs"] for side, result in results.items()}
     document = {
-        "schema": "edgeproof.pairs.v2",
+        "schema": "edgeproof.pairs.v3",
         "comparison": name,
         "status": "skipped" if skip else "measured",
         "reason": skip,
+        "inputs": {**samples, "same": samples["left"] == samples["right"]},
         "key": compose_key({"made up": str(folder)}),
         "budget": {"pairs": max(1, sum(counts)), "seconds": None},
         "design": describe_design(make_design(asked["margin"], asked["comparisons"], dependence), dependence),

@@ -1,16 +1,22 @@
 """Made-up cells, for tests and benchmarks: sources, artifact and result of a model, with digests that fit."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
+from edgeproof.core.attempts import open_attempt
 from edgeproof.core.configuration import Json, MeasuringProtocol
-from edgeproof.core.documents import digest_json, write_json, write_sealed
+from edgeproof.core.documents import write_json, write_sealed
 from edgeproof.core.files import sha256_file
+from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
+from edgeproof.core.seals import digest_json
 from edgeproof.runs.raw_samples import write_samples
 from edgeproof.runs.result_parts import MeasuredSession
 from edgeproof.runs.results import build_result
@@ -30,6 +36,7 @@ DEFINITION = {
     "spin_wait": True,
     "threads": 1,
 }
+MACHINE = {**describe_machine(), "board": None, "cpu": "Made-up CPU"}
 PROTOCOL: MeasuringProtocol = {
     "name": "quick",
     "processes": 5,
@@ -106,12 +113,18 @@ def write_cell(**options: Any) -> list[str]:
         "samples_kind": "digits",
         "output_difference": 0.0,
     }
-    machine = {"id": "made-up", "board": None, "cpu": "Made-up CPU"}
-    sessions = (
-        [MeasuredSession(session, samples, f"{folder}/attempts/0001-00000000", machine, False)] if session else []
-    )
+    sessions = [MeasuredSession(session, samples, write_attempt(folder, session), MACHINE, False)] if session else []
     write_sealed(f"{folder}/result.json", build_result(facts, manifest, sessions), "result")
     return [*cell, "host"]
+
+
+def write_attempt(folder: str, session: Json) -> str:
+    """Write the attempt of a made-up session below a result's folder and return its folder."""
+    with open_attempt(folder, "session", compose_key({"made up": folder}), MACHINE) as attempt:
+        record = attempt.folder / "session" / "session.json"
+        record.parent.mkdir()
+        record.write_text(json.dumps(session))
+        return str(attempt.complete(session=sha256_file(record), samples={}).folder)
 
 
 def name_cell(row: Sequence[str]) -> Cell:
@@ -125,7 +138,7 @@ def write_sources(model: str) -> Json:
     folder = source_folder(model)
     tensor = {"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}
     identity = {
-        "schema": "edgeproof.identity.v1",
+        "schema": "edgeproof.identity.v2",
         "model": model,
         "sha256": digest(model),
         "bytes": 1000,
@@ -140,7 +153,7 @@ def write_sources(model: str) -> Json:
         "macs_unknown": [],
     }
     samples = {
-        "schema": "edgeproof.samples.v1",
+        "schema": "edgeproof.samples.v2",
         "model": model,
         "model_sha256": identity["sha256"],
         "kind": "digits",
@@ -151,6 +164,9 @@ def write_sources(model: str) -> Json:
         "calibration": {"count": 200, "sha256": digest("calibration")},
         "evaluation": {"count": 500, "sha256": digest("evaluation")},
     }
+    write_made_up_file(f"{folder}/model.onnx", model)
+    for name in ("calibration", "evaluation"):
+        write_made_up_file(f"{folder}/samples/{name}.npz", name)
     write_json(f"{folder}/identity.json", identity, "identity")
     write_json(f"{folder}/samples/samples.json", samples, "samples")
     return identity
@@ -194,6 +210,7 @@ def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None)
         "host": {"machine": "x86_64", "os": "Linux"},
         "built_at": "2026-11-21T09:00:00Z",
     }
+    write_made_up_file(f"{folder}/artifact.onnx", "" if failure else f"{cell.model}/{cell.precision}")
     write_sealed(f"{folder}/manifest.json", manifest, "manifest")
     return manifest
 
@@ -250,6 +267,7 @@ def write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: boo
         "command": ["made up"],
         "duration_s": 0.1,
     }
+    write_made_up_file(f"{folder}/reference.npz", "reference")
     write_sealed(f"{folder}/parity.json", parity, "parity")
     return parity
 
@@ -331,6 +349,12 @@ def make_session(
         "started_at_unix_s": 1.8e9,
     }
     return cast(SessionRecord, session)  # without the lock, which no result needs
+
+
+def write_made_up_file(path: str, text: str) -> None:
+    """Write a file that nobody opens; its sha256 is `digest(text)`."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
 
 
 def digest(text: str) -> str:

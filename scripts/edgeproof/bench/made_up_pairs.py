@@ -18,11 +18,14 @@ _BLOCKS, _SAMPLES = 10, 4
 
 @dataclass(frozen=True)
 class PairsNoise:
-    """`ratio`: right / left; `spread`: standard deviation of the logarithm between pairs; `seconds`: of a pair."""
+    """`ratio`: right / left; `spread`: standard deviation of the logarithm between pairs; `seconds`: of a pair;
+    `slowdown`: by which share the machine is slower from the middle of a session.
+    """
 
     ratio: float = 1.0
     spread: float = 0.002
     seconds: float = 2.0
+    slowdown: float = 0.0
 
 
 def write_session(
@@ -47,10 +50,34 @@ def write_session(
             "pairs": entries,
             "ended_by": "budget",
             "environment": {"before": before, "after": {"throttled": None}, "steal_share": 0.0},
-            "drift": None,
+            "drift": None if backend == "fake" else make_drift(noise.seconds * pairs, noise.slowdown, random),
         }
         (out / "session.json").write_text(json.dumps(record))
         return read_session(attempt.complete(**describe_end(attempt.folder)))
+
+
+def make_drift(seconds: float, slowdown: float, random: np.random.Generator, points: int = 12) -> Json:
+    """Return a drift control as the agent records it, of a machine that is slower from the middle of a session on."""
+    places = ["start", *["between"] * (points - 2), "end"]
+    times = 1e6 * np.exp(0.002 * random.standard_normal(points)) * (1 + slowdown * (np.arange(points) >= points // 2))
+    return {
+        "kernel": "elementwise-1",
+        "numpy": np.__version__,
+        "points": [
+            {
+                "place": place,
+                "at_s": round(seconds * number / (points - 1), 3),
+                "repetitions": 200,
+                "seconds": round(200 * mean / 1e9, 4),
+                "complete": True,
+                "mean_ns": int(mean),
+                "median_ns": int(mean),
+            }
+            for number, (place, mean) in enumerate(zip(places, times, strict=True))
+        ],
+        "share": 0.028,
+        "file": "drift.npy",
+    }
 
 
 def _write_pair(out: Path, number: int, noise: PairsNoise, random: np.random.Generator, state: Json) -> Json:

@@ -69,6 +69,7 @@ def _summarise(trials: Sequence[Json]) -> Json:
     verdicts = [trial["verdict"] for trial in trials]
     ratios = [trial["ratio"] for trial in trials]
     return {
+        "comparisons": len(trials),
         "verdicts": {name: verdicts.count(name) for name in _VERDICTS},
         "log_sd": _pool_sd(trials),
         "ratio_min": min(ratios),

@@ -3,9 +3,14 @@ with a known slow-down, with nothing else running and beside two neighbours. Nai
 minutes.
 
 Every trial is a sequence of pairs in the store, found by its key: a run that was interrupted goes on where it was.
+There are eight kinds of trials: two states, two models, alike and slowed. Each is tried once, then the kind on which
+the least time was spent is next, so that a complete table is there early and every minute more refines it.
 """
 
 import contextlib
+import itertools
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +33,7 @@ from edgeproof.runs.timing_keys import timing_of
 from .naive_protocols import find_p_by_iterations, judge_naively
 from .neighbours import start_neighbours
 from .noise_summary import summarise_state
+from .trial_arms import TrialArm
 
 MARGIN = DEFAULT_MARGIN
 STATES = {"quiet": 0, "neighbours": 2}  # neighbours beside the comparisons
@@ -35,20 +41,12 @@ _NAIVE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class TrialArm:
-    """What is compared with itself."""
-
-    arm: Arm
-    artifact: Path
-    inputs: Path
-
-
-@dataclass(frozen=True)
 class Setting:
     """Where and how trials run.
 
-    `plan`: {comparisons, slowdown, budget {pairs, seconds}}: so many of either kind per model and state; a slowed one
-    may take twice the seconds. `folder`: where the attempts are.
+    `plan`: {comparisons, slowdown, minutes, budget {pairs, seconds, slowed_seconds}}: at most so many comparisons of
+    either kind per model and state; after so many minutes no further one begins (None: no limit), though each kind is
+    tried once. `folder`: where the attempts are.
     """
 
     arms: dict[str, TrialArm]
@@ -60,42 +58,84 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One comparison: model, injected slow-down and number, and its place in the store."""
+class Kind:
+    """What a trial tries: the state of the machine, the model, and the injected slow-down (0: both arms alike)."""
 
     state: str
     model: str
     slowdown: float
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.model} {f'{self.slowdown:.0%} slower' if self.slowdown else 'A/A'}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison: its kind and number, and so its place in the store."""
+
+    kind: Kind
     number: int
 
     def __str__(self) -> str:
-        kind = f"{self.slowdown:.0%} slower" if self.slowdown else "A/A"
-        return f"{self.state}: {self.model} {kind} {self.number + 1}"
+        return f"{self.kind} {self.number + 1}"
 
 
-def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
-    """Run the trials that are missing and return the `bench-noise` document; `show` gets a line for each trial."""
-    plan, states = setting.plan, {}
-    for state, neighbours in STATES.items():
-        found: dict[tuple[str, float], list[Json]] = {}
-        beside = start_neighbours(neighbours) if neighbours else contextlib.nullcontext()
-        with beside:
-            for number in range(plan["comparisons"]):  # kinds take turns, so that all meet the same hours
-                for model in setting.arms:
-                    for slowdown in (0.0, plan["slowdown"]):
-                        trial = Trial(state, model, slowdown, number)
-                        told = run_trial(setting, trial)
-                        found.setdefault((model, slowdown), []).append(told)
-                        show(f"{trial}: {told['verdict']}, ratio {told['ratio']:.4f}, {told['seconds']:.1f} s")
-        states[state] = summarise_state(list(setting.arms), found, plan["slowdown"], make_trial_design())
+def run_trials(setting: Setting, show: Callable[[str], object], save: Callable[[Json], object]) -> Json:
+    """Run the trials that are missing, as long as there is time, and return the `bench-noise` document.
+
+    `show` gets a line for each trial; `save` gets the document as it grows, from when each kind has been tried.
+    """
+    plan = setting.plan
+    slowdowns = (0.0, plan["slowdown"])
+    kinds = [Kind(*parts) for parts in itertools.product(STATES, setting.arms, slowdowns)]
+    found: dict[Kind, list[Json]] = {kind: [] for kind in kinds}
+    until = math.inf if plan["minutes"] is None else time.monotonic() + 60 * plan["minutes"]
+    document: Json = {}
+    while kind := _choose_kind(setting, found, time.monotonic() < until):
+        trial = Trial(kind, len(found[kind]))
+        told = run_trial(setting, trial)
+        found[kind].append(told)
+        show(f"{trial}: {told['verdict']}, ratio {told['ratio']:.4f}, {told['seconds']:.1f} s")
+        if all(found.values()):
+            document = summarise_trials(setting, found)
+            save(document)
+    return document
+
+
+def summarise_trials(setting: Setting, found: dict[Kind, list[Json]]) -> Json:
+    """Return the `bench-noise` document of these trials, of which each kind has at least one."""
+    plan = setting.plan
+    states = {
+        state: summarise_state(
+            list(setting.arms),
+            {(kind.model, kind.slowdown): told for kind, told in found.items() if kind.state == state},
+            plan["slowdown"],
+            make_trial_design(),
+        )
+        for state in STATES
+    }
     return {
         "schema": "edgeproof.bench-noise.v2",
         "margin": MARGIN,
         "injected_slowdown": plan["slowdown"],
         "comparisons_per_case": plan["comparisons"],
+        "minutes": plan["minutes"],
         "budget": plan["budget"],
         **states,
     }
+
+
+def _choose_kind(setting: Setting, found: dict[Kind, list[Json]], in_time: bool) -> Kind | None:
+    """Return the kind to try next: one never tried, one whose next trial is in the store, or, if there is time, the one
+    on which the least time was spent; None when there is nothing more to do.
+    """
+    open_kinds = [kind for kind, told in found.items() if len(told) < setting.plan["comparisons"]]
+    for kind in open_kinds:
+        if not found[kind] or _folder_of(setting, Trial(kind, len(found[kind]))).is_dir():
+            return kind
+    if not in_time:
+        return None
+    return min(open_kinds, key=lambda kind: sum(told["seconds"] for told in found[kind]), default=None)
 
 
 def run_trial(setting: Setting, trial: Trial) -> Json:
@@ -103,12 +143,17 @@ def run_trial(setting: Setting, trial: Trial) -> Json:
 
     `naive`, `welch_p`: what other ways would have said of one pair of fresh processes, right after; A/A trials only.
     """
-    chosen, plan = setting.arms[trial.model], setting.plan
-    folder = setting.folder / trial.state / f"{trial.model}-{trial.slowdown:g}-{trial.number:03d}"
-    left: Any = {**chosen.arm, "artifact": str(chosen.artifact)}
-    right: Any = {**left, "injected_slowdown": trial.slowdown} if trial.slowdown else left
-    seconds = plan["budget"]["seconds"] * (2 if trial.slowdown else 1)
-    budget = {"pairs": plan["budget"]["pairs"], "seconds": seconds}
+    count = STATES[trial.kind.state]
+    with start_neighbours(count) if count else contextlib.nullcontext():
+        return _run_trial(setting, trial)
+
+
+def _run_trial(setting: Setting, trial: Trial) -> Json:
+    chosen, budget, slowdown = setting.arms[trial.kind.model], setting.plan["budget"], trial.kind.slowdown
+    folder = _folder_of(setting, trial)
+    left = chosen.located
+    right: Any = {**left, "injected_slowdown": slowdown} if slowdown else left
+    seconds = budget["slowed_seconds" if slowdown else "seconds"]
     place = PairPlace(chosen.inputs, setting.device, setting.protocol, setting.interpreter)
     key = _compose_key(setting, trial)
     sessions = list_sessions([folder], key)
@@ -129,13 +174,13 @@ def run_trial(setting: Setting, trial: Trial) -> Json:
         sessions.append(session)
     verdict = _judge(_pairs_of(sessions))
     told = _describe(verdict, sessions)
-    return told if trial.slowdown else told | _measure_naively(setting, trial, folder, left)
+    return told if slowdown else told | _measure_naively(setting, trial, folder, left)
 
 
 def _measure_naively(setting: Setting, trial: Trial, folder: Path, arm: Arm) -> Json:
     """Time two fresh processes of an arm from their second inference on, and judge them as common tools do."""
     protocol: Any = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 120, "min_seconds": _NAIVE_SECONDS}
-    setup = SessionSetup(setting.arms[trial.model].inputs, setting.device, protocol | {"max_timer_share": 0.01},
+    setup = SessionSetup(setting.arms[trial.kind.model].inputs, setting.device, protocol | {"max_timer_share": 0.01},
                          setting.interpreter)  # fmt: skip
     session = run_session(folder, str(trial), {"left": arm, "right": arm}, ["left", "right"], setup)
     left, right = session.samples[0], session.samples[1]
@@ -172,12 +217,17 @@ def _describe(verdict: SequenceVerdict, sessions: list[PairsSession]) -> Json:
     }
 
 
+def _folder_of(setting: Setting, trial: Trial) -> Path:
+    kind = trial.kind
+    return setting.folder / kind.state / f"{kind.model}-{kind.slowdown:g}-{trial.number:03d}"
+
+
 def _compose_key(setting: Setting, trial: Trial) -> Json:
     """Return the key of a trial: its number is in it, so that each is a sequence of its own; its budget is not."""
-    chosen = setting.arms[trial.model]
+    chosen, kind = setting.arms[trial.kind.model], trial.kind
     return compose_key(
         {
-            "trial": [trial.state, trial.model, trial.slowdown, trial.number],
+            "trial": [kind.state, kind.model, kind.slowdown, trial.number],
             "arm": chosen.arm,
             "artifact": sha256_file(chosen.artifact),
             "inputs": sha256_file(chosen.inputs),

@@ -7,9 +7,7 @@ the user time of a whole process, which other work on the machine stretches leas
 
 import os
 import platform
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -19,13 +17,13 @@ import yaml
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
-from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.pages import list_model_pages
+
+from .workflow_copies import clean_environment, compose_command, copy_workflow
 
 PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
 SIZES = (200, 1000)
 RATIO, EXTRA_SECONDS, DRY_RATIO = 1.3, 0.6, 2.0  # no-op at the larger size, no-op at the smaller, -n from empty
-_CODE = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "local")
 _CONFIG = "config/large.yaml"
 OURS = ("--profile", "local", "--configfile", _CONFIG, "--replace-workflow-config")
 BARE = ("--cores", "2")
@@ -157,15 +155,7 @@ def write_campaign(folder: Path, cells: int, comparisons: int = 0) -> Path:
 
     `cells`: a multiple of four. `comparisons`: as many models at most, fp32 against int8 each.
     """
-    folder.mkdir(parents=True)
-    for name in _CODE:
-        source = REPOSITORY / name
-        if source.is_symlink():
-            (folder / name).symlink_to(source.readlink())
-        elif source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
-        else:
-            shutil.copy(source, folder / name)
+    copy_workflow(folder)
     model = (folder / "config/models/digits-cnn.yaml").read_text()
     for name in list_models(cells):
         atomic_write(folder / f"config/models/{name}.yaml", model)
@@ -242,11 +232,9 @@ def _compare(
 
 def _start(folder: Path, options: Sequence[str]) -> tuple[float, str]:
     """Run Snakemake in a folder; return (user seconds of its process, what it said)."""
-    variables = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "PYTHONPATH"))}
-    before = os.times().children_user
-    command = [sys.executable, "-m", "snakemake", *options]
+    before, command = os.times().children_user, compose_command(options)
     out, err = subprocess.PIPE, subprocess.STDOUT
-    done = subprocess.run(command, cwd=folder, env=variables, text=True, check=False, stdout=out, stderr=err)
+    done = subprocess.run(command, cwd=folder, env=clean_environment(), text=True, check=False, stdout=out, stderr=err)
     if done.returncode:
         raise RuntimeError(f"{folder}: snakemake {' '.join(options)} failed:\n{done.stdout[-2000:]}")
     return os.times().children_user - before, done.stdout

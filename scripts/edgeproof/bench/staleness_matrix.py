@@ -30,14 +30,14 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.keys import list_differences
 from edgeproof.core.pipelines import list_stage_models
 from edgeproof.workflow.attempt_keys import list_amounts, list_raw_parts
-from edgeproof.workflow.job_graph import MEASURING, STORED, Job, list_downstream, list_jobs
+from edgeproof.workflow.job_graph import MEASURING, Job, list_downstream, list_jobs
 from edgeproof.workflow.workflow_reading import make_keys
 
 from .changed_values import list_keys_set, propose_values, put
 
 Documents = dict[str, dict[str, Json]]  # {kind of configuration: {name: document}}, the campaign among them
 _NOT_CODE = (".j2", ".css")
-_BUILT_BEFORE = ("make_samples", "make_stage_samples")
+_MADE_BEFORE = ("make_samples", "make_stage_samples", "solve_plan")
 
 
 class Change(NamedTuple):
@@ -108,8 +108,8 @@ def describe_row(before: Mapping[str, Job], after: dict[str, Job]) -> Json:
     """Return what a change does.
 
     `keys`: {rule: {part of the key: number of jobs}}. `runs`: {rule: jobs that run}. `measures`: {rule: jobs that may
-    start a session}: what decides the raw data changed, more is asked for, an artifact or the samples are made again,
-    or its raw data are not kept.
+    start a session}: what decides the raw data changed, more is asked for, or an artifact, the samples or a plan are
+    made again.
     """
     keys: dict[str, Counter[str]] = {}
     for path, job in after.items():
@@ -166,15 +166,15 @@ def _row(keys: Json, before: Mapping[str, Job], after: dict[str, Job], runs: Ite
 def _may_measure(path: str, before: Mapping[str, Job], after: Mapping[str, Job], runs: set[str]) -> bool:
     """Tell whether a job that runs may start a session: unless its raw data are the same, and it asks for no more."""
     job = after[path]
-    if job.rule not in STORED:
-        return job.rule in MEASURING
+    if job.rule not in MEASURING:
+        return False
     if path not in before or any(ask(before[path]) != ask(job) for ask in (list_raw_parts, list_amounts)):
         return True
     return any(read in runs and _is_measured(after[read]) for read in job.reads)
 
 
 def _is_measured(job: Job) -> bool:
-    return job.rule.startswith("build_") or job.rule in _BUILT_BEFORE
+    return job.rule.startswith("build_") or job.rule in _MADE_BEFORE
 
 
 def _differs(old: Job, new: Job) -> bool:

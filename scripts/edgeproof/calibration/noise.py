@@ -15,13 +15,14 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
-from edgeproof.core.documents import SEAL, read_sealed, read_text, write_sealed
+from edgeproof.core.documents import read_sealed, read_text, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import SEAL
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import PairPlace, PairsSession, group_by_machine, list_sessions, measure_session
@@ -96,7 +97,7 @@ def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: s
 def build_noise(cell: Cell, sessions: Sequence[PairsSession], key: Json, margin: float, table: Path) -> Json:
     """Return the noise document of a cell: what its A/A pairs show. `margin`: that of the verdicts it predicts."""
     return {
-        "schema": "edgeproof.noise.v2",
+        "schema": "edgeproof.noise.v3",
         "cell": cell._asdict(),
         "provenance": sessions[0].provenance,
         "key": key,
@@ -149,9 +150,10 @@ def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     document = read_sealed(path, "noise", "calibrate again")
     table = path.with_name("pairs.csv")
     if not table.is_file() or sha256_file(table) != document["table_sha256"]:
-        raise UserError(f"{path}: {table.name} beside it is not the table that it names; calibrate again")
+        raise UserError(f"{path}: {table} beside it is not the table that it names; calibrate again")
+    text = read_text(table)  # while the reader still has it: it was just hashed
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
-    if render_table(sessions) != read_text(table):
+    if render_table(sessions) != text:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
     cell = Cell(**document["cell"])
     again = build_noise(cell, sessions, document["key"], document["margin"], table)

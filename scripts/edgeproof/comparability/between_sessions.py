@@ -1,19 +1,24 @@
 """Two results that no session can interleave, such as those of two devices: judged over means of whole sessions."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell
 from edgeproof.core.two_devices import DeviceSessions, compare_devices
+from edgeproof.runs.drift_records import list_changed_sessions
 
 
-def compare_between_sessions(left: Json, right: Json, margin: float, comparisons: int) -> Json:
+def compare_between_sessions(
+    left: Json, right: Json, margin: float, comparisons: int, per_call: Sequence[int] = (1, 1)
+) -> Json:
     """Return {verdict, reason, explanation, between_sessions} for two results.
 
     The unit is the session: all of each result. With fewer than three on a device, or all on one day, both numbers are
-    given and no verdict, and `explanation` has the command that adds a session.
+    given and no verdict, and `explanation` has the command that adds a session. `per_call`: the
+    items of a call of each, by which its latency is divided.
     """
-    sides = [_sessions_of(result) for result in (left, right)]
+    sides = [_sessions_of(result, count) for result, count in zip((left, right), per_call, strict=True)]
     found = compare_devices(sides[0], sides[1], margin, comparisons)
     counts = [len(side.means) for side in sides]
     explanation = None
@@ -40,12 +45,14 @@ def compare_between_sessions(left: Json, right: Json, margin: float, comparisons
             "degrees_of_freedom": found.degrees_of_freedom,
             "left_sessions": counts[0],
             "right_sessions": counts[1],
+            "left_changes": list_changed_sessions(left),
+            "right_changes": list_changed_sessions(right),
         },
     }
 
 
-def _sessions_of(result: Json) -> DeviceSessions:
-    """Return the sessions of a result: the latency of each, in ms, and its day (UTC)."""
+def _sessions_of(result: Json, items: int) -> DeviceSessions:
+    """Return the sessions of a result: the latency of each for one of so many items, in ms, and its day (UTC)."""
     days = [datetime.fromtimestamp(session["started_at_unix_s"], UTC).date() for session in result["sessions"]]
-    means = tuple(session["latency"]["median_ms"] for session in result["sessions"])
+    means = tuple(session["latency"]["median_ms"] / items for session in result["sessions"])
     return DeviceSessions(means, tuple(day.isoformat() for day in days))

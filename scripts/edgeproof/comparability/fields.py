@@ -1,6 +1,6 @@
 """The fields by which comparability is judged: a flat view of a result, and a remedy for each differing field."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, cast
 
 from edgeproof.core.configuration import Json
@@ -16,6 +16,15 @@ _SYNONYMS = {
     "f16": "fp16",
     "i8": "int8",
 }
+# What a comparison may declare as `varies`, and the fields that may then differ.
+VARIES = {
+    "precision": ("precision",),
+    "model": ("model_hash",),
+    "input_shape": ("input_shape", "further_input_shapes"),
+    "batch_size": ("batch_size",),
+    "inputs": ("inputs_hash",),
+}
+_SHAPES = ("input_shape", "further_input_shapes")
 _NAMES = ("input_dtype", "precision", "task", "runtime", "execution_provider")
 
 FieldView = dict[str, Any]  # {field: value} under the names that policies use
@@ -32,14 +41,16 @@ class FieldReason(TypedDict):
 
 # What to do about a differing field. {left} and {right} are the two values.
 REMEDIES = {
-    "model_hash": "compare two cells of the same model",
+    "model_hash": "declare `varies: [model]` to compare two versions of a model, or compare cells of one model",
     "model_bytes": "measure a model whose file exists; a path does not identify a model",
-    "input_shape": "export both models for the input shape {left}",
+    "input_names": "export both models with the inputs {left}",
+    "input_shape": "declare `varies: [input_shape]`, or export both models for the input shape {left}",
+    "further_input_shapes": "declare `varies: [input_shape]`, or export both models for the further inputs {left}",
     "input_dtype": "export both models with {left} inputs",
     "task": "set the same `task` in both models' configuration",
     "precision": "declare `varies: [precision]` in the comparison, or compare with the cell of precision {left}",
-    "batch_size": "export both models for batch size {left}",
-    "inputs_hash": "measure both with the same evaluation samples",
+    "batch_size": "declare `varies: [batch_size]`, or export both models for batch size {left}",
+    "inputs_hash": "declare `varies: [inputs]`, or measure both with the same evaluation samples",
     "agent_hash": "measure both with the same agent: run the workflow again",
     "include_preprocess": "measure both with pre-processing {left}",
     "include_postprocess": "measure both with post-processing {left}",
@@ -67,6 +78,8 @@ def read_fields(result: Json) -> FieldView:
         "model_hash": result["digests"]["model"],
         "model_bytes": True,
         **{key: workload[key] for key in ("input_shape", "input_dtype", "task")},
+        "input_names": [f"{item['name']} {item['dtype']}" for item in workload["inputs"]],
+        "further_input_shapes": [item["shape"] for item in workload["inputs"][1:]],
         "precision": cell["precision"],
         "batch_size": workload["batch_size"],
         "warmup_runs": requested["warmup_runs"],
@@ -99,6 +112,28 @@ def read_fields(result: Json) -> FieldView:
     }
 
 
+def list_allowed(left: FieldView, right: FieldView, varies: Iterable[str]) -> set[str]:
+    """Return the fields that may differ between two views because of what a comparison declares as `varies`.
+
+    With another batch, the first size of every input differs too. Samples follow the shape: two models that take other
+    shapes cannot have the same ones.
+    """
+    declared = tuple(varies)
+    allowed = {field for name in declared for field in VARIES.get(name, (name,))}
+    if "batch_size" in declared and all(
+        _without_batch(left.get(field)) == _without_batch(right.get(field)) for field in _SHAPES
+    ):
+        allowed.update(_SHAPES)
+    elif any(field in allowed and left.get(field) != right.get(field) for field in _SHAPES):
+        allowed.add("inputs_hash")
+    return allowed
+
+
+def name_study(field: str) -> str:
+    """Return what a comparison declares as `varies` for a field to differ: `model` for `model_hash`."""
+    return next((name for name, fields in VARIES.items() if field in fields), field)
+
+
 def normalise(field: str, value: Any, policy: Mapping[str, Any]) -> Any:
     """Return a value in the form in which a policy compares it."""
     if field == "runtime_tags" and policy["tags_are_a_set"]:
@@ -106,6 +141,12 @@ def normalise(field: str, value: Any, policy: Mapping[str, Any]) -> Any:
     if field in _NAMES and policy["normalise_names"] and isinstance(value, str):
         return _SYNONYMS.get(value.lower(), value.lower())
     return value
+
+
+def _without_batch(shape: Any) -> Any:
+    """Return a shape, or a list of shapes, without the first size."""
+    sizes: list[Any] = list(shape or [])
+    return [_without_batch(size) for size in sizes] if sizes and isinstance(sizes[0], list) else sizes[1:]
 
 
 def describe_difference(field: str, left: Any, right: Any) -> FieldReason:

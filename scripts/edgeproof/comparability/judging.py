@@ -10,7 +10,16 @@ from edgeproof.runs.conditions import state_of
 from edgeproof.runs.results import read_result
 from edgeproof.runs.sessions import Reason
 
-from .fields import UNRECORDED, FieldReason, FieldView, describe_difference, normalise, read_fields
+from .fields import (
+    UNRECORDED,
+    FieldReason,
+    FieldView,
+    describe_difference,
+    list_allowed,
+    name_study,
+    normalise,
+    read_fields,
+)
 
 _FAILED = ("failed", "unsupported")
 
@@ -30,9 +39,9 @@ def judge_comparability(
 
     `verdict`: `no`, `conditional` or `yes`. `mode`: `none` with `no`; `same-condition` with `yes`; with `conditional`
     what is compared: `runtime-comparison` (also when the target differs too), `target-comparison`, or
-    `<field>-comparison` for a field that `varies` names. Source: EdgeEnv's comparability contract, sections 6 and 12.
-    `varies` is ours: the fields under study, which may differ. Reasons come in the order of the policy's fields. A
-    field that a view lacks was not recorded, and an unknown value counts as different.
+    `<name>-comparison` for the first of `varies` that differs. Source: EdgeEnv's comparability contract, sections 6 and
+    12. `varies` is ours: what is under study, whose fields may differ (`fields.list_allowed`). Reasons come in the
+    order of the policy's fields. A field that a view lacks was not recorded, and an unknown value counts as different.
     """
     nameless: list[FieldReason] = []
     if policy["require_model_bytes"] and not (left["model_bytes"] and right["model_bytes"]):
@@ -50,8 +59,9 @@ def judge_comparability(
     same_runtime = left.get("runtime") == right.get("runtime")
     environment = [field for field in policy["environment"] if same_runtime or field != "runtime_version"]
     against = [*differing(policy["required"]), *differing(environment)]
-    studied = [reason for reason in against if reason["field"] in varies]
-    refusals = [*nameless, *(reason for reason in against if reason["field"] not in varies)]
+    allowed = list_allowed(left, right, varies)
+    studied = [reason for reason in against if reason["field"] in allowed]
+    refusals = [*nameless, *(reason for reason in against if reason["field"] not in allowed)]
     if refusals:
         return {"verdict": "no", "mode": "none", "reasons": refusals}
     runtime, target = differing(policy["runtime"]), differing(policy["target"])
@@ -63,7 +73,7 @@ def judge_comparability(
     elif target:
         mode = "target-comparison"
     else:
-        mode = f"{studied[0]['field'].replace('_', '-')}-comparison"
+        mode = f"{name_study(studied[0]['field']).replace('_', '-')}-comparison"
     for reason in reasons:
         reason["remedy"] = None  # this difference is what the comparison is about
     return {"verdict": "conditional", "mode": mode, "reasons": reasons}
@@ -90,12 +100,13 @@ def build_verdict(
     results = {side: read_result(path) for side, path in paths.items()}
     judgement = judge_comparability(*read_views(results["left"], results["right"]), policy, varies)
     document: Json = {
-        "schema": "edgeproof.verdict.v1",
+        "schema": "edgeproof.verdict.v2",
         "comparison": comparison,
         "policy": policy_name,
         "varies": list(varies),
         **judgement,
         "blocked": find_block(results),
+        "per": "item" if len({result["workload"]["batch_size"] for result in results.values()}) > 1 else "call",
     }
     for side, result in results.items():
         document[side] = {
@@ -104,6 +115,7 @@ def build_verdict(
             "provenance": result["provenance"],
             "result_sha256": sha256_file(paths[side]),
             "artifact_sha256": result["digests"]["artifact"],
+            "items": result["workload"]["batch_size"],
             "state": state_of(result),
         }
     return document

@@ -4,6 +4,7 @@ The sessions are attempts of the store; all with one key are one sequence, which
 measured on another machine is used as it is and never continued: new pairs begin a sequence of their own.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,22 +29,25 @@ from edgeproof.runs.paired_sessions import (
 )
 from edgeproof.runs.timing_keys import timing_of
 
-from .sequences import describe_design, judge, make_design
+from .sequences import Judged, describe_design, divide_by_items, judge, make_design
+
+ESTIMATES = "estimates.jsonl"  # in an attempt: what the sequence says after each of its pairs
 
 
 @dataclass(frozen=True)
 class PairsJob:
     """What is to be measured for one comparison.
 
-    `arms`, `artifacts`: {left, right}. `budget`: {pairs, seconds or None}: it only stops on the way, and continuing
-    goes on along the same boundary. `design`: {margin, comparisons: how many the campaign declares}. `agent`: digest of
-    the agent's code.
+    `arms`, `artifacts`, `inputs` (samples files): {left, right}. `budget`: {pairs, seconds or None}: it only stops on
+    the way, and continuing goes on along the same boundary. `design`: {margin, comparisons: how many the campaign
+    declares}. `agent`: digest of the agent's code.
     """
 
     comparison: str
     verdict: Path
     arms: dict[str, Arm]
     artifacts: dict[str, Path]
+    inputs: dict[str, Path]
     place: PairPlace
     design: Json
     dependence: Dependence
@@ -60,13 +64,13 @@ def measure_pairs(job: PairsJob) -> None:
     """
     verdict = read_json(job.verdict, "verdict")
     document: Json = {
-        "schema": "edgeproof.pairs.v2",
+        "schema": "edgeproof.pairs.v3",
         "comparison": job.comparison,
         "status": "measured",
         "reason": None,
     }
     sessions: list[PairsSession] = []
-    key = compose_pairs_key(job.arms, verdict, job.place, job.agent)
+    key = compose_pairs_key(job.arms, verdict, job.inputs, job.place, job.agent)
     if skip := why_not(verdict):
         document |= {"status": "skipped", "reason": skip}
     else:
@@ -76,7 +80,9 @@ def measure_pairs(job: PairsJob) -> None:
             document |= {"status": "failed", "reason": failed.attempt.record["facts"]["failure"]}
     design = make_design(job.design["margin"], job.design["comparisons"], job.dependence)
     write_table(job.table, sessions)
+    samples = key["parts"]["inputs"]
     document |= {
+        "inputs": {**samples, "same": samples["left"] == samples["right"]},
         "key": key,
         "budget": job.budget,
         "design": describe_design(design, job.dependence),
@@ -98,18 +104,20 @@ def why_not(verdict: Json) -> Json | None:
     return None
 
 
-def compose_pairs_key(arms: Mapping[str, Arm], verdict: Json, place: PairPlace, agent: str) -> Json:
+def compose_pairs_key(
+    arms: Mapping[str, Arm], verdict: Json, inputs: Mapping[str, Path], place: PairPlace, agent: str
+) -> Json:
     """Return the key of the attempts of a comparison: what decides the raw data, and no budget.
 
-    `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `agent`: digest of its
-    code.
+    `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `inputs`: {left,
+    right}: samples files. `agent`: digest of its code.
     """
     device = {name: value for name, value in place.device.items() if name not in ("lock", "timeout_s")}
     return compose_key(
         {
             "arms": {side: arms[side] for side in ("left", "right")},
             "artifacts": {side: verdict[side]["artifact_sha256"] for side in ("left", "right")},
-            "inputs": sha256_file(place.inputs),
+            "inputs": {side: sha256_file(inputs[side]) for side in ("left", "right")},
             "device": device,
             "timing": timing_of(place.protocol),
             "agent": agent,
@@ -128,12 +136,13 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
         raise UserError(
             f"{table}: its sha256 is not table_sha256 of {Path(record).name}; these are not the pairs measured"
         )
+    text = read_text(table)  # while the reader still has it: it was just hashed
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
     for session in sessions:
         if session.attempt.record["key"]["sha256"] != document["key"]["sha256"]:
             raise UserError(f"{record}: {session.attempt.folder} has another key; these are not its pairs")
     must_follow(document["sessions"], list(map(describe_session, sessions)), "sessions", record, "their attempts")
-    if render_table(sessions) != read_text(table):
+    if render_table(sessions) != text:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; measure the pairs again")
     return document, sessions
 
@@ -160,19 +169,19 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     by_machine = group_by_machine(item for item in known if not item.pairs or not find_other_state(item, verdict))
     sessions = by_machine.pop(here, [])
     if not sessions:  # measured elsewhere, and over there: nothing is measured again
-        over = (item for item in by_machine.values() if _pairs_of(item) and not _goes_on(job, item))
+        over = (item for item in by_machine.values() if _pairs_of(item) and not _goes_on(job, verdict, item))
         if elsewhere := next(over, None):
             return elsewhere
-    while _goes_on(job, sessions) and not _has_failed(sessions):
+    while _goes_on(job, verdict, sessions) and not _has_failed(sessions):
         before = _pairs_of(sessions)
         session = measure_session(
             folder,
             job.comparison,
             key,
-            {side: {**job.arms[side], "artifact": str(job.artifacts[side])} for side in ("left", "right")},
+            {side: _arm_of(job, side) for side in ("left", "right")},
             job.place,
             _plan_session(job, sessions),
-            lambda pairs, before=before: _is_open(job, [*before, *pairs]),
+            lambda pairs, before=before: _enter_and_ask(job, verdict, before, pairs),
         )
         _require_state(session, verdict, job.comparison)
         sessions.append(session)
@@ -189,20 +198,59 @@ def list_folders_with(folder: Path, key: Json) -> list[Path]:
     return list(dict.fromkeys([folder, *(path.parent.parent for path in sorted(found))]))
 
 
-def _goes_on(job: PairsJob, sessions: Sequence[PairsSession]) -> bool:
+def _goes_on(job: PairsJob, verdict: Json, sessions: Sequence[PairsSession]) -> bool:
     """Tell whether another session is to be measured: the sequence is open, and the budget is not spent."""
     seconds = job.budget["seconds"]
-    return (seconds is None or _spent(sessions) < seconds) and _is_open(job, _pairs_of(sessions))
+    return (seconds is None or _spent(sessions) < seconds) and _is_open(job, verdict, _pairs_of(sessions))
 
 
-def _is_open(job: PairsJob, pairs: Sequence[Pair]) -> bool:
+def _is_open(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> bool:
     """Tell whether another pair is to be measured, as far as pairs can tell."""
     if len(pairs) >= job.budget["pairs"]:
         return False
     if not pairs:
         return True
-    verdict = judge(pairs, make_design(job.design["margin"], job.design["comparisons"], job.dependence)).verdict
-    return verdict.verdict == "undecided" and verdict.can_continue
+    found = _judge_pairs(job, verdict, pairs).verdict
+    return found.verdict == "undecided" and found.can_continue
+
+
+def _enter_and_ask(job: PairsJob, verdict: Json, before: Sequence[Pair], pairs: Sequence[Pair]) -> bool:
+    """Add what the pairs say to the session's estimates, for who watches; tell whether another pair is measured."""
+    known = [*before, *pairs]
+    line = _describe_line(_judge_pairs(job, verdict, known), known) | {"per": verdict["per"]}
+    with (Path(pairs[-1].folder).parents[1] / ESTIMATES).open("a") as stream:
+        stream.write(json.dumps(line) + "\n")
+    return _is_open(job, verdict, known)
+
+
+def _describe_line(judged: Judged, pairs: Sequence[Pair]) -> Json:
+    """Return a line of `estimates.jsonl`: what so many pairs, measured in so many seconds, say."""
+    found = judged.verdict
+    return {
+        "pairs": len(pairs),
+        "seconds": round(sum(pair.seconds for pair in pairs), 3),
+        "verdict": found.verdict,
+        "ratio": found.ratio.estimate,
+        "low": found.ratio.low,
+        "high": found.ratio.high,
+    }
+
+
+def _judge_pairs(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> Judged:
+    """Return what the pairs so far say."""
+    design = make_design(job.design["margin"], job.design["comparisons"], job.dependence)
+    return judge(divide_by_items(pairs, items_of(verdict)), design)
+
+
+def items_of(verdict: Json) -> dict[str, int]:
+    """Return the items of one call of each side."""
+    return {side: verdict[side]["items"] for side in ("left", "right")}
+
+
+def _arm_of(job: PairsJob, side: str) -> Arm:
+    """Return an arm as the agent gets it: with its artifact, and with its samples where they are its own."""
+    arm: Arm = {**job.arms[side], "artifact": str(job.artifacts[side])}
+    return arm if job.inputs[side] == job.place.inputs else {**arm, "inputs_file": str(job.inputs[side])}
 
 
 def _plan_session(job: PairsJob, sessions: Sequence[PairsSession]) -> Json:

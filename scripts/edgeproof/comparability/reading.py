@@ -10,7 +10,7 @@ from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.files import FilePath, is_file, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
@@ -42,10 +42,29 @@ def read_comparison(path: FilePath) -> Json:
         if document["comparison"] != report["comparison"]:
             raise UserError(f"{path}: comparison is {report['comparison']!r}, {name} is of {document['comparison']!r}")
     if report["effect"] is not None and sha256_file(beside["pairs.csv"]) != report["digests"]["pairs"]:
-        raise UserError(f"{path}: has an effect, but {beside['pairs.csv'].name} is not the table it comes from")
+        raise UserError(f"{path}: has an effect, but {beside['pairs.csv']} is not the table it comes from")
+    read_own_verdict(beside["verdict.json"])  # first, so that an edit of the verdict is not taken for one of the report
     again = rebuild_report(report, beside["verdict.json"], beside["pairs.csv"], beside["pairs.json"])
+    _require_same_calibrations(report, again, path)
     must_follow(report, again, "", path, "verdict and pairs")
     return report
+
+
+def _require_same_calibrations(report: Json, again: Json, path: Path) -> None:
+    """Raise UserError where a calibration is a valid one, and not the one that the report was made with."""
+    now = {noise["file"]: noise["sha256"] for noise in again["noise"]}
+    for noise in report["noise"]:
+        if now.get(noise["file"], noise["sha256"]) != noise["sha256"]:
+            raise UserError(
+                f"{noise['file']}: digest differs from the one in {path}: this calibration was replaced since the "
+                "comparison was reported; run the workflow again"
+            )
+
+
+@read_once
+def read_own_verdict(path: FilePath) -> Json:
+    """Return the verdict at `path`, judged again by the policy that it names; a report judges it once."""
+    return read_verdict(path)
 
 
 def read_verdict(path: FilePath, policy: Json | None = None) -> Json:
@@ -57,6 +76,9 @@ def read_verdict(path: FilePath, policy: Json | None = None) -> Json:
     verdict = read_json(path, "verdict")
     policy = policy or read_yaml(f"config/policies/{verdict['policy']}.yaml", "policy")
     paths = {side: f"{folder_of_run(verdict[side]['cell'])}/result.json" for side in ("left", "right")}
+    for side, result in paths.items():
+        if not is_file(result):
+            raise UserError(f"{path}: {side}.cell has no result: {result} is missing; run the workflow again")
     again = build_verdict(verdict["comparison"], paths, verdict["policy"], policy, verdict["varies"])
     must_follow(verdict, again, "", path, "the two results")
     return verdict

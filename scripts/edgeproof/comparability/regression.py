@@ -6,6 +6,7 @@ with `points`, two figures from two times are compared, as EdgeEnv and Lab do. I
 status is `blocked`, with a mode and a recommendation: neither a regression nor its absence.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -17,6 +18,7 @@ from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.yaml_files import read_yaml
+from edgeproof.runs.drift_records import list_changed_sessions, say_changed_sessions
 from edgeproof.runs.results import MEASURED
 
 from .edgeenv import (
@@ -35,9 +37,9 @@ from .reading import (
     folder_of_artifact,
     folder_of_run,
     read_comparison,
+    read_own_verdict,
     read_parity,
     read_side,
-    read_verdict,
 )
 from .verdict_texts import REASONS
 
@@ -111,7 +113,7 @@ def build_regression(
     if len({entry["name"] for entry in policy["thresholds"]}) < len(policy["thresholds"]):
         raise UserError(f"config/regressions/{policy_name}.yaml: thresholds: a name is used twice")
     report = read_comparison(report_path)
-    read_verdict(Path(report_path).with_name("verdict.json"))
+    read_own_verdict(Path(report_path).with_name("verdict.json"))
     read = {side: read_side(report, side, results[side]) for side in _SIDES}
     agreed = {side: read_parity(read[side], parities[side]) for side in _SIDES}
     judge = _judge_pairs if policy["method"] == "paired" else _judge_points
@@ -165,7 +167,10 @@ def _judge_pairs(
         blocked = _block_open(report, [])
     if blocked is not None:
         lines = [line | {"reason": blocked["message"]} for line in lines]
-    notes = [_BETWEEN_SESSIONS] if report["between_sessions"] and blocked is None else []
+    notes: list[str] = []
+    if (apart := report["between_sessions"]) and blocked is None:
+        changed = (say_changed_sessions(side, apart[f"{side}_changes"]) for side in _SIDES)
+        notes = [_BETWEEN_SESSIONS, *itertools.chain(*changed)]
     return {
         **_conclude(lines, blocked, report["mode"]),
         "thresholds": lines,
@@ -241,10 +246,16 @@ def _judge_points(
     return {
         **outcome,
         "thresholds": lines,
-        "notes": [] if blocked else [_AT_TWO_TIMES],
+        "notes": [] if blocked else [_AT_TWO_TIMES, *_note_changes(results)],
         "edgeenv": edgeenv,
         "lab": lab,
     }
+
+
+def _note_changes(results: Mapping[str, Json]) -> list[str]:
+    """Return which sessions of the two results changed their speed on the way."""
+    changed = (say_changed_sessions(side, list_changed_sessions(results[side])) for side in _SIDES)
+    return list(itertools.chain(*changed))
 
 
 def read_metrics(result: Json) -> Metrics:

@@ -15,9 +15,17 @@ from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
-from .measured_pairs import find_other_state, read_sessions
+from .measured_pairs import find_other_state, items_of, read_sessions
 from .sentences import describe_grounds, describe_reason, describe_remedy, describe_verdict
-from .sequences import describe_design, describe_effect, describe_interference, describe_modes, judge, make_design
+from .sequences import (
+    describe_design,
+    describe_effect,
+    describe_interference,
+    describe_modes,
+    divide_by_items,
+    judge,
+    make_design,
+)
 
 _NOISE_KEYS = ("cell", "provenance", "pairs", "log_sd", "seconds_per_pair", "expected", "false_rate")
 
@@ -54,7 +62,7 @@ def build_report(
     design = document["design"]
     noises = [_describe_noise(path) for path in noise_paths if _is_of(path, verdict["left"]["cell"])]
     report: Json = {
-        "schema": "edgeproof.comparison.v2",
+        "schema": "edgeproof.comparison.v3",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
         "right": verdict["right"]["cell"],
@@ -63,6 +71,8 @@ def build_report(
         "policy": verdict["policy"],
         "varies": verdict["varies"],
         "reasons": verdict["reasons"],
+        "per": verdict["per"],
+        "items": items_of(verdict),
         "verdict": "not-comparable",
         "reason": None,
         "explanation": None,
@@ -87,7 +97,9 @@ def build_report(
     }
     if document["reason"] and document["reason"]["kind"] == "two-devices":
         sides = [_result_of(verdict[side]) for side in ("left", "right")]
-        return report | compare_between_sessions(sides[0], sides[1], design["margin"], design["comparisons"])
+        per_call = (report["items"]["left"], report["items"]["right"]) if report["per"] == "item" else (1, 1)
+        found = compare_between_sessions(sides[0], sides[1], design["margin"], design["comparisons"], per_call)
+        return report | found
     if document["status"] != "measured":
         failed = document["status"] == "failed" or document["reason"]["kind"] == "failed"
         return report | {
@@ -127,7 +139,7 @@ def render_markdown(report: Json) -> str:
 def _judge(report: Json, sessions: Sequence[PairsSession]) -> Json:
     design, dependence = report["design"], Dependence(**report["design"]["correlation"])
     judged = judge(
-        [pair for session in sessions for pair in session.pairs],
+        divide_by_items([pair for session in sessions for pair in session.pairs], report["items"]),
         make_design(design["margin"], design["comparisons"], dependence),
     )
     found = judged.verdict

@@ -19,6 +19,7 @@ from edgeproof.core.formatting import (
     format_signed,
     plural,
 )
+from edgeproof.runs.drift_records import say_changed_sessions
 
 from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
@@ -44,23 +45,36 @@ def describe_verdict(report: Json) -> str:
         return f"Not comparable: {left} and {right} differ in {fields}."
     if verdict in ("failed", "not-comparable") or effect is None:
         return _end(f"{_START[verdict]}: {report['explanation'] or 'nothing was measured'}")
-    cost = _name_cost(report)
+    cost, per = _name_cost(report), " per item" if report["per"] == "item" else ""
     if effect["interval_low"] is None:
         ratio = format_number(effect["ratio"])
-        return f"{_START[verdict]}: {right} took {ratio} times as long as {left}, without an interval, {cost}."
+        return f"{_START[verdict]}: {right} took {ratio} times as long{per} as {left}, without an interval, {cost}."
     low, ratio, high = effect["interval_low"], effect["ratio"], effect["interval_high"]
     margin = format_limit(report["design"]["margin"], share=True)
     if verdict == "faster":
-        return _end(f"{_start(right)} is {_name_ratio(1 / high, 1 / ratio, 1 / low, 'as fast as ' + left)}, {cost}")
+        times = _name_ratio(1 / high, 1 / ratio, 1 / low, f"as fast{per} as {left}")
+        return _end(f"{_start(right)} is {times}, {cost}")
     if verdict == "slower":
-        return _end(f"{_start(right)} takes {_name_ratio(low, ratio, high, 'as long as ' + left)}, {cost}")
+        return _end(f"{_start(right)} takes {_name_ratio(low, ratio, high, f'as long{per} as {left}')}, {cost}")
     if verdict == "equivalent":
         if report["effect"]:
             low, high = effect["equivalence_low"], effect["equivalence_high"]
-        takes = _name_ratio(low, ratio, high, "the time")
+        takes = _name_ratio(low, ratio, high, f"the time{per}")
         return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: {takes}, {cost}")
-    takes = _name_ratio(low, ratio, high, "as long as " + left)
+    takes = _name_ratio(low, ratio, high, f"as long{per} as {left}")
     return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
+
+
+def describe_estimate(left: str, right: str, line: Json) -> str:
+    """Return what pairs say while they are measured. `line`: of a session's `estimates.jsonl`."""
+    per = " per item" if line["per"] == "item" else ""
+    so_far = f"{plural(line['pairs'], 'pair')}, {_seconds(line['seconds'])}"
+    low, ratio, high = line["low"], line["ratio"], line["high"]
+    if low is None or high is None:
+        return f"{so_far}: {right} takes {format_number(ratio)} times as long{per} as {left}"
+    if ratio < 1:
+        return f"{so_far}: {right} is {_name_ratio(1 / high, 1 / ratio, 1 / low, f'as fast{per} as {left}')}"
+    return f"{so_far}: {right} takes {_name_ratio(low, ratio, high, f'as long{per} as {left}')}"
 
 
 def describe_reason(report: Json) -> str | None:
@@ -88,8 +102,11 @@ def describe_remedy(report: Json) -> str | None:
 
 def describe_grounds(report: Json) -> list[str]:
     """Return what the verdict rests on and what it does not say, one line each."""
-    effect, design = report["effect"], report["design"]
-    lines = [line for line in (_describe_modes(report), _describe_interference(report)) if line]
+    effect, design, apart = report["effect"], report["design"], report["between_sessions"]
+    told = (_describe_items(report), _describe_modes(report), _describe_interference(report))
+    lines = [line for line in told if line]
+    for side in ("left", "right") if apart else ():
+        lines += [_end(first_up(words)) for words in say_changed_sessions(side, apart[f"{side}_changes"])]
     if effect:
         lines.append(_describe_level(effect, design))
         correlation = design["correlation"]
@@ -152,6 +169,13 @@ def _describe_level(effect: Json, design: Json) -> str:
         f"The interval holds at a confidence of {confidence}, whenever the pairs stopped: the campaign's "
         f"{design['comparisons']} comparisons share {format_percent(design['level'] * design['comparisons'])} of error."
     )
+
+
+def _describe_items(report: Json) -> str | None:
+    if report["per"] == "call":
+        return None
+    left, right = (plural(report["items"][side], "item") for side in ("left", "right"))
+    return f"A call of left has {left}, one of right {right}; the times compared are those of one item."
 
 
 def _describe_modes(report: Json) -> str | None:

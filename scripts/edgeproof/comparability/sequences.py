@@ -5,8 +5,8 @@ has the pairs and the design has the verdict.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,22 @@ def judge(pairs: Sequence[Pair], design: Design) -> Judged:
     floor = max(pair.floor_sd for pair in pairs)
     verdict = judge_sequence(logs, design, floor_sd=floor, processes=levels, interference=interference)
     return Judged(verdict, interference, design, _widen(verdict, design))
+
+
+def divide_by_items(pairs: Sequence[Pair], items: Mapping[str, int]) -> list[Pair]:
+    """Return pairs with latencies per item instead of per call. `items`: {left, right}, the items of one call."""
+    left, right = items["left"], items["right"]
+    if left == right:
+        return [*pairs]  # the ratio is the same, and a call is what people time
+    return [
+        replace(
+            pair,
+            log_ratio=pair.log_ratio + math.log(left / right),
+            left=replace(pair.left, value_ns=pair.left.value_ns / left),
+            right=replace(pair.right, value_ns=pair.right.value_ns / right),
+        )
+        for pair in pairs
+    ]
 
 
 def make_design(margin: float, comparisons: int, dependence: Dependence) -> Design:

@@ -22,15 +22,21 @@ from typing import Any, NamedTuple
 
 from .clock import now
 from .configuration import Json
-from .documents import read_json, seal, validate
+from .digest_cache import digest_kept
+from .documents import read_json, validate
 from .errors import UserError
-from .files import FilePath, atomic_write
+from .files import FilePath, atomic_write, sha256_file
+from .reader import read_once
+from .seals import require_sealed, seal
 
 FOLDER = "attempts"
 RECORD = "attempt.json"
 FAILURE = "failure.json"
 _PART = ".part"
+# Not evidence: what programs said, and locks. Everything else in a complete attempt has its digest in the record.
+_UNRECORDED = (".log", "log.txt", "progress.jsonl", ".lock", RECORD)
 _KEY_DIGITS = 8
+_REMEDY = "remove the attempt's folder and run the workflow again"
 _NAME = re.compile(rf"\.?(\d{{4,}})-([0-9a-f]{{{_KEY_DIGITS}}})(\.part)?")
 
 # What of the files in a folder counts although the process that wrote them was killed: facts for the record, or None.
@@ -62,7 +68,7 @@ class OpenAttempt:
         self.store.mkdir(parents=True, exist_ok=True)
         self.folder = _claim(self.store, key["sha256"][:_KEY_DIGITS])
         self.record: Json = {
-            "schema": "edgeproof.attempt.v1",
+            "schema": "edgeproof.attempt.v2",
             "kind": kind,
             "status": "open",
             "key": key,
@@ -71,6 +77,7 @@ class OpenAttempt:
             "started_at": now(),
             "ended_at": None,
             "facts": {},
+            "files": {},
         }
         self._write()
 
@@ -86,9 +93,14 @@ class OpenAttempt:
         return self._end("failed", facts)
 
     def _end(self, status: str, facts: Json) -> Attempt:
-        self.record |= {"status": status, "ended_at": now(), "facts": facts}
-        with contextlib.suppress(OSError) if status == "failed" else contextlib.nullcontext():
+        files = digest_files(self.folder) if status == "complete" else {}
+        self.record |= {"status": status, "ended_at": now(), "facts": facts, "files": files}
+        try:
             self._write()
+        except OSError:
+            if status != "failed":
+                raise
+            return Attempt(self.folder, seal(self.record))  # no room for its record: the next sweep ends it
         return Attempt(_publish(self.folder), seal(self.record))
 
     def _write(self) -> None:
@@ -115,13 +127,24 @@ def open_attempt(
         yield attempt
     except BaseException as error:
         if attempt.record["status"] == "open":
-            interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-            attempt.fail(
-                "interrupted" if interrupted else "error", " ".join(str(error).split()) or type(error).__name__
-            )
+            _leave(attempt, error, rescue)
         raise
     if attempt.record["status"] == "open":
         attempt.fail("error", "it was left without a result")
+
+
+def _leave(attempt: OpenAttempt, error: BaseException, rescue: Rescue | None) -> None:
+    """End an attempt that an error ended: what of it counts is kept, else the reason.
+
+    Where the disk is full, it stays as it is, and the next sweep does so.
+    """
+    facts = rescue(attempt.folder) if rescue else None
+    if facts is not None:
+        with contextlib.suppress(OSError):
+            attempt.complete(**facts)
+        return
+    interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+    attempt.fail("interrupted" if interrupted else "error", " ".join(str(error).split()) or type(error).__name__)
 
 
 def list_attempts(target: FilePath) -> list[Attempt]:
@@ -139,13 +162,36 @@ def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
     return [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
 
 
+@read_once
 def read_record(folder: FilePath) -> Json:
-    """Return the record of an attempt, checked against its schema and its seal."""
+    """Return the record of an attempt, checked against its schema and its seal.
+
+    UserError where an earlier edition wrote it without what this one reads, or somebody edited it.
+    """
     path = Path(folder) / RECORD
-    record = read_json(path, "attempt")
-    if record != seal(record):
-        raise UserError(f"{path}: document_sha256 does not match the rest; it was edited, remove this attempt's folder")
+    try:
+        record = read_json(path, "attempt")
+    except UserError as error:
+        raise UserError(f"{error}; remove this attempt (rm -r {folder}) and run again") from error
+    require_sealed(record, path, _REMEDY)
     return record
+
+
+def digest_files(folder: Path) -> dict[str, str]:
+    """Return {path in the folder: sha256} of an attempt's files, without logs and locks, sorted."""
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name: sha256_file(folder / name) for name in sorted(paths) if not name.endswith(_UNRECORDED)}
+
+
+def check_files(folder: FilePath) -> None:
+    """Hash every file of a complete attempt again; UserError names one that differs, is missing or has come later."""
+    folder = Path(folder)
+    recorded = read_record(folder)["files"]
+    for name, sha256 in recorded.items():
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name}: is missing, and {RECORD} has its sha256; {_REMEDY}")
+        if digest_kept(folder / name) != sha256:
+            raise UserError(f"{folder / name}: its sha256 is not the one in {RECORD}; it was changed, {_REMEDY}")
 
 
 def keep_file(source: FilePath, destination: FilePath) -> None:
@@ -178,8 +224,9 @@ def sweep(target: FilePath, rescue: Rescue | None = None) -> list[Attempt]:
             shutil.rmtree(part, ignore_errors=True)  # killed before it said what it was
             continue
         facts = rescue(part) if rescue else None
-        record |= {"status": "failed" if facts is None else "complete", "ended_at": now(), "facts": facts or {}}
-        if facts is None:
+        status, files = ("failed", {}) if facts is None else ("complete", digest_files(part))
+        record = {**record, "status": status, "ended_at": now(), "facts": facts or {}, "files": files}
+        if facts is None and not (part / FAILURE).exists():
             failure = {"kind": "interrupted", "message": "the process that worked on it was killed"}
             atomic_write(part / FAILURE, json.dumps(failure, indent=2) + "\n")
         atomic_write(part / RECORD, json.dumps(seal(record), indent=2, ensure_ascii=False) + "\n")

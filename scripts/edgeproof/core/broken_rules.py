@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -13,7 +14,9 @@ from jsonschema.exceptions import (
 )
 
 from .configuration import Json
+from .seals import REMEDY
 
+_VERSION = re.compile(r"(?P<kind>edgeproof\.[a-z-]+)\.v(?P<n>\d+)")
 _SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 Key = tuple[str | int, ...]  # where a value is in a document: names and list indexes from the outside in
 
@@ -22,9 +25,21 @@ def describe_broken_rule(document: Mapping[str, Any], schema: Json) -> str:
     """Return the first thing that is wrong with an invalid document, as one line."""
     for path, number in _list_non_finite_numbers(document):
         return f"{_name_key(path)} is {number}; a finite number or null is needed"
+    if older := _find_older_version(document, schema):
+        return f"schema is {older!r}, which an earlier edgeproof wrote; {REMEDY}"
     errors = cast("Iterable[ValidationError]", jsonschema.Draft202012Validator(schema).iter_errors(document))  # pyright: ignore[reportUnknownMemberType]
     error = cast("ValidationError | None", best_match(errors))
     return _describe_error(error) if error else _describe_refusal(document, schema)
+
+
+def _find_older_version(document: object, schema: Json) -> str | None:
+    """Return the `schema` of a document of the same kind and an earlier version, else None."""
+    said = cast(Json, document).get("schema") if isinstance(document, dict) else None
+    wanted = schema.get("properties", {}).get("schema", {}).get("const")
+    found = [_VERSION.fullmatch(text) if isinstance(text, str) else None for text in (said, wanted)]
+    if found[0] and found[1] and found[0]["kind"] == found[1]["kind"] and int(found[0]["n"]) < int(found[1]["n"]):
+        return found[0][0]
+    return None
 
 
 def _describe_refusal(document: Mapping[str, Any], schema: Json) -> str:

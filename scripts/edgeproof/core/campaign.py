@@ -278,6 +278,11 @@ def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:
         raise UserError(
             f"{where}: preset {cell.preset!r} does not build {cell.precision!r}; it has {', '.join(offered)}"
         )
+    kept = catalogues["model"][cell.model].get("kept")
+    if kept and (cell.preset, cell.precision) != (kept["preset"], kept["precision"]):
+        raise UserError(
+            f"{where}: {cell.model} is stored as {kept['preset']} in {kept['precision']}, and in nothing else"
+        )
     return cell
 
 

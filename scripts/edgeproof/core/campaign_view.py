@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .campaign import CATALOGUES, list_entries, read_catalogue
 from .campaign_files import CampaignFiles, expand_campaign_files, list_added_cells, read_campaign_files
+from .campaign_models import add_models
 from .cells import Cells
 from .command_line import CommandParser, add_json, read_options, show
 from .configuration import Json
@@ -44,6 +45,7 @@ def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
     """Return what the campaign of these files wants, as JSON: cells, comparisons, their needs, and places of values."""
     catalogues = {kind: read_catalogue(kind, root / "config") for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
+    files, catalogues = add_models(files, catalogues, root)
     campaign = expand_campaign_files(files, catalogues)
     cells = Cells(catalogues)
     return {

@@ -62,6 +62,18 @@ class Cells:
 
     # Artifacts
 
+    def built_models(self) -> list[str]:
+        """Return the names of the models whose artifacts are built; the others are stored artifacts."""
+        return [name for name, model in self.models.items() if "kept" not in model]
+
+    def kept_models(self) -> list[str]:
+        """Return the names of the models that are stored artifacts."""
+        return [name for name, model in self.models.items() if "kept" in model]
+
+    def kept_of(self, model: str) -> Json:
+        """Return which stored artifact a model is."""
+        return self.models[model].get("kept", {})
+
     def presets_of(self, artifact: str) -> list[str]:
         """Return the names of the presets whose artifact is such a file."""
         return [name for name, preset in self.presets.items() if preset["artifact"] == artifact]

@@ -12,12 +12,16 @@ Catalogues = Mapping[str, Mapping[str, Json]]  # {kind: {name: document}}, as fr
 
 
 class Model(TypedDict):
-    """`config/models/{model}.yaml`; which keys `source` and `samples` have depends on their `kind`."""
+    """`config/models/{model}.yaml`; which keys `source` and `samples` have depends on their `kind`.
+
+    `kept`: of a stored artifact that stands for a model: {preset, builder, precision, artifact, sha256, manifest}.
+    """
 
     description: str
     source: Json
     task: str
     samples: Json
+    kept: NotRequired[Json]
 
 
 class Preset(TypedDict):
@@ -77,11 +81,15 @@ class MeasuringProtocol(TypedDict):
 
 
 class Arm(TypedDict):
-    """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file."""
+    """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file.
+
+    `inputs_file`: the samples file of this arm in a session whose arms have their own.
+    """
 
     backend: str
     precision: str
     runtime: Json
     artifact: NotRequired[str]
+    inputs_file: NotRequired[str]
     interpreter: NotRequired[str]
     between_calls: NotRequired[Json]

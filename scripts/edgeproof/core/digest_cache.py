@@ -13,6 +13,8 @@ from typing import Any
 
 from .errors import UserError
 from .files import atomic_write, sha256_file
+from .layout import FilePath
+from .reader import LARGE_FILE
 
 CACHE = Path(".edgeproof")
 # A file that changed this recently may change again without a new time of change.
@@ -30,6 +32,22 @@ def digest_user_file(path: Path | str) -> str | None:
         digest: str = _files().ask(path, sha256_file)
     except (OSError, UserError):
         return None
+    _files().save()
+    return digest
+
+
+def digest_kept(path: FilePath) -> str:
+    """Return the sha256 of a file that is evidence; UserError if it cannot be read.
+
+    A file up to 16 MiB is hashed every time. A larger one is remembered while its size, inode and both times stay: a
+    program cannot set the time of change (ctime), so an edit shows even where the date of the file was set back.
+    """
+    try:
+        if os.stat(path).st_size <= LARGE_FILE:
+            return sha256_file(path)
+        digest: str = _files().ask(Path(path), sha256_file)
+    except OSError:
+        return sha256_file(path)  # which says why it cannot be read
     _files().save()
     return digest
 

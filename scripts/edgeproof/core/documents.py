@@ -15,18 +15,24 @@ import jsonschema_rs
 
 from .configuration import Json
 from .errors import UserError
-from .files import FilePath, atomic_write, sha256_bytes
+from .files import FilePath, atomic_write
 from .reader import current_reader, read_once
+from .seals import REMEDY, require_sealed, seal
 
 D = TypeVar("D", bound=Mapping[str, Any])
 
-SEAL = "document_sha256"
+# Documents whose seal is checked wherever they are read. The others are recomputed from raw data first, which names the
+# very value that was edited, and check their seals themselves.
+_SEALED = ("cut", "gate", "identity", "links", "samples", "saved-model", "toolchain", "wanted")
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
 
 
 @read_once
 def read_json(path: FilePath, kind: str) -> Json:
-    """Return the JSON document at `path`, validated as `kind`; UserError names file, key, value and the rule broken."""
+    """Return the JSON document at `path`, validated as `kind`; UserError names file, key, value and the rule broken.
+
+    A document of a kind in `_SEALED` must also be as it was when it was written.
+    """
     text = read_text(path)
     try:
         document = json.loads(
@@ -37,11 +43,18 @@ def read_json(path: FilePath, kind: str) -> Json:
         raise UserError(f"{path}: not valid JSON: {error}") from error
     except RecursionError:
         raise UserError(f"{path}: not valid JSON: nested too deep") from None
-    return _require_valid(document, kind, path)
+    _require_valid(document, kind, path)
+    if kind in _SEALED:
+        require_sealed(document, path, REMEDY)
+    return document
 
 
 def write_json(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
-    """Validate `document` as `kind`, then write it in one step (two-space indent, keys in the order given)."""
+    """Validate `document` as `kind`, then write it in one step (two-space indent, keys in the order given).
+
+    A document of a kind in `_SEALED` is sealed first.
+    """
+    document = seal(document) if kind in _SEALED else document
     validate(document, kind, path)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     atomic_write(path, text)
@@ -58,18 +71,6 @@ def read_sealed(path: FilePath, kind: str, remedy: str) -> Json:
     document = read_json(path, kind)
     require_sealed(document, path, remedy)
     return document
-
-
-def seal(document: Mapping[str, Any]) -> Json:
-    """Return the document with the digest of everything else in it (canonical JSON) under the key SEAL."""
-    rest = {key: value for key, value in document.items() if key != SEAL}
-    return {**rest, SEAL: digest_json(rest)}
-
-
-def require_sealed(document: Mapping[str, Any], path: FilePath, remedy: str) -> None:
-    """Raise UserError if a document has changed since it was sealed."""
-    if document.get(SEAL) != seal(document)[SEAL]:
-        raise UserError(f"{path}: {SEAL} does not match the rest of it; it was edited, {remedy}")
 
 
 def validate(document: D, kind: str, where: FilePath) -> D:
@@ -97,14 +98,6 @@ def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
         return _validator(kind).is_valid(document)
     except ValueError:  # not JSON at all, for instance a key that is not a string
         return False
-
-
-def digest_json(value: Any) -> str:
-    """Return the digest that seals a document: sha256 of the canonical form of a JSON value, keys sorted, no spaces,
-    UTF-8.
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return sha256_bytes(text.encode())
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from .errors import UserError
 from .layout import FilePath
 from .reader import current_reader
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -30,15 +30,29 @@ def sha256_file(path: FilePath) -> str:
     return current_reader().digest(path)
 
 
-def require_no_pointer(path: FilePath) -> None:
-    """Raise UserError if a file is a Git LFS pointer: git left the text that names the content instead of it."""
+def read_head(path: FilePath, size: int) -> bytes:
+    """Return the first `size` bytes of a file at most; UserError if it cannot be read."""
     try:
         with open(path, "rb") as stream:
-            start = stream.read(len(LFS_POINTER))
+            return stream.read(size)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    if start == LFS_POINTER:
-        raise UserError(f"{path}: a Git LFS pointer instead of the file; fetch it: git lfs pull --include {path}")
+
+
+def describe_pointer(path: FilePath) -> str | None:
+    """Return what to tell about a file that is a Git LFS pointer, the text that git leaves in place of a large file.
+
+    None for any other file; UserError if it cannot be read.
+    """
+    if read_head(path, len(_LFS_POINTER)) != _LFS_POINTER:
+        return None
+    return f"{path}: a Git LFS pointer instead of the file; fetch it: git lfs pull --include {path}"
+
+
+def require_no_pointer(path: FilePath) -> None:
+    """Raise UserError if a file is a Git LFS pointer."""
+    if told := describe_pointer(path):
+        raise UserError(told)
 
 
 def is_file(path: FilePath) -> bool:

@@ -4,11 +4,16 @@ Whoever has both can see, without Snakemake, which part of a key has changed sin
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from .configuration import Json
-from .files import FilePath, atomic_write, sha256_file
+from .errors import UserError
+from .files import FilePath, atomic_write, is_file, sha256_file
 from .job_options import JobKey
+from .reader import current_reader, read_once
+from .seals import REMEDY, require_sealed, seal
 
 _RESULTS = "results"
 
@@ -16,19 +21,39 @@ _RESULTS = "results"
 def record_key(key: JobKey) -> None:
     """Keep the key of a job beside the digest of the file that it made; nothing where it made none."""
     if Path(key.made).is_file():
-        text = json.dumps({"sha256": sha256_file(key.made), "parts": key.parts}, indent=1, ensure_ascii=False)
-        atomic_write(place_of(key.made), text + "\n")
+        document = seal({"sha256": sha256_file(key.made), "parts": key.parts})
+        atomic_write(place_of(key.made), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_key(made: FilePath) -> Json | None:
     """Return the parts of the key of a file; None where nobody wrote one, or the file is not the one it was written
-    of.
+    of. UserError where the key itself was edited.
     """
-    try:
-        document: Json = json.loads(place_of(made).read_bytes())
-        return document["parts"] if document["sha256"] == sha256_file(made) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    if not place_of(made).is_file():
         return None
+    document = read_kept_key(place_of(made))
+    return document["parts"] if is_file(made) and document["sha256"] == sha256_file(made) else None
+
+
+@read_once
+def read_kept_key(place: FilePath) -> Json:
+    """Return a key as it is kept, {sha256: of the file that was made, parts}; UserError where it was edited."""
+    try:
+        document = json.loads(current_reader().read(place))
+    except ValueError as error:
+        raise UserError(f"{place}: not valid JSON ({error}); {REMEDY}") from error
+    if not isinstance(document, dict) or not {"sha256", "parts"} <= document.keys():
+        raise UserError(f"{place}: is not the key of a document; {REMEDY}")
+    key = cast(Json, document)
+    require_sealed(key, place, REMEDY)
+    return key
+
+
+def list_keys(results: FilePath) -> Iterator[tuple[Path, Path]]:
+    """Yield (key, file that it is of) for every key below a folder of results, sorted."""
+    keys = Path(results) / "keys"
+    for place in sorted(keys.rglob("*.json")):
+        yield place, Path(results) / place.relative_to(keys).with_suffix("")
 
 
 def place_of(made: FilePath) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from .configuration import Json
-from .documents import digest_json
+from .seals import digest_json
 
 _SHOWN = 60  # characters of a value in a message
 _ABSENT = object()

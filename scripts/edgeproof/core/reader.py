@@ -55,6 +55,10 @@ class Reader:
                     self._keep(name, stream.read())
         return self._digests[name]
 
+    def note(self, path: FilePath, digest: str) -> None:
+        """Remember the sha256 of a file that somebody else has read."""
+        self._digests[os.fspath(path)] = digest
+
     def answer(self, function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         """Return what `function` returned for these arguments the first time. An error is raised and not kept."""
         key = (function, *map(_name_argument, args), *((name, _name_argument(kwargs[name])) for name in sorted(kwargs)))
@@ -75,6 +79,12 @@ _CURRENT: ContextVar[Reader | None] = ContextVar("reader", default=None)
 def current_reader() -> Reader:
     """Return the reader of the `reading_once` block around the caller, a new one outside of any block."""
     return _CURRENT.get() or Reader()
+
+
+def note_digest(path: FilePath, digest: str) -> str:
+    """Tell the reader of this block the sha256 of a file that the caller has read and hashed itself; return it."""
+    current_reader().note(path, digest)
+    return digest
 
 
 @contextlib.contextmanager

@@ -71,8 +71,12 @@ class Targets:
         return self.campaign.comparisons[name]
 
     def side_file(self, side: str, file: str) -> Callable[[Any], str]:
-        """Return an input function: a file of the run (result.json, …) or of the artifact (parity.json) of a side."""
+        """Return an input function: a file of the run (result.json, …), of the artifact (parity.json) or of the sources
+        (samples/…) of a side.
+        """
         folder_of = run_folder if file in RUN_FILES else self.cells.artifact_folder_of
+        if file in SOURCE_FILES:
+            folder_of = _sources_of
         return lambda wildcards: f"{folder_of(getattr(self.comparison(wildcards.comparison), side))}/{file}"
 
     def noise_of(self, comparison: str) -> list[str]:
@@ -151,3 +155,7 @@ class Targets:
             "comparisons": list(self.campaign.comparisons),
             "plans": self.list_plans(),
         }
+
+
+def _sources_of(cell: Cell) -> str:
+    return source_folder(cell.model)

@@ -49,7 +49,7 @@ def _construct_unique_mapping(
 ) -> dict[Hashable, Any]:
     seen: set[str] = set()
     for key_node, _ in cast(list[tuple[yaml.Node, yaml.Node]], node.value):
-        key: Any = loader.construct_object(key_node, deep=True)
+        key = cast(object, loader.construct_object(key_node, deep=True))  # pyright: ignore[reportUnknownMemberType]
         if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(
                 None, None, f"key {key!r} is not a string; quote it", key_node.start_mark

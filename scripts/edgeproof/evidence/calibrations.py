@@ -1,7 +1,6 @@
 """The section on calibrations as plain data: what a comparison of each calibrated cell costs, and its A/A pairs."""
 
 import math
-from datetime import datetime
 
 import numpy as np
 
@@ -15,13 +14,14 @@ from edgeproof.core.formatting import (
     format_number,
     format_percent,
     format_signed,
-    format_time,
     plural,
 )
 from edgeproof.core.layout import Cell
+from edgeproof.runs.drift_records import say_changes
 
 from .charts import draw_sessions, label_of
 from .collecting import CalibrationEvidence, link_from
+from .drift_charts import DriftOfSession, draw_drift, format_started
 
 
 def describe_calibrations(calibrations: list[CalibrationEvidence], page: FilePath) -> list[Json]:
@@ -87,6 +87,13 @@ def _describe(item, page):
             for entry in noise["expected"]
         ],
         "drawing": draw_sessions(ratios, noise["margin"]),
+        "drift": draw_drift(
+            [
+                DriftOfSession(f"Session {number}", format_started(session["started_at"]), session["drift"])
+                for number, session in enumerate(noise["sessions"], 1)
+                if session["drift"]
+            ]
+        ),
         "sessions": sessions,
         "margin": format_limit(noise["margin"], share=True),
         "links": [{"name": name, "href": link_from(page, f"{folder}/{name}")} for name in ("noise.json", "pairs.csv")],
@@ -96,8 +103,8 @@ def _describe(item, page):
 def _describe_session(session, ratios):
     middle = 100 * (float(np.exp(np.log(ratios).mean())) - 1)
     return {
-        "started": format_time(datetime.fromisoformat(session["started_at"]).timestamp()),
+        "started": format_started(session["started_at"]),
         "pairs": plural(len(ratios), "pair"),
         "middle": f"{format_signed(middle, 2)}{SPACE}%",
-        "disturbances": [session["throttled"]] if session["throttled"] else [],
+        "disturbances": [*filter(None, [session["throttled"]]), *say_changes(session["drift"])],
     }

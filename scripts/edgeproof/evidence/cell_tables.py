@@ -70,7 +70,7 @@ def describe_basis(result: Json, unit: str, factor: float) -> str | None:
     latency, sessions = result["latency"], result["sessions"]
     if latency is None:
         return None
-    both = " and ".join(format_number(entry["latency"]["median_ms"] * factor, 4) for entry in sessions)
+    both = " and ".join(str(format_number(entry["latency"]["median_ms"] * factor, 4)) for entry in sessions)
     words = {
         "session": "within this session",
         "two sessions": f"two sessions: {both}{SPACE}{unit}",

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.measured_pairs import read_sessions
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json, read_json
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import (
@@ -26,6 +27,7 @@ from edgeproof.core.layout import (
 )
 from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import REMEDY, digest_json, require_sealed
 from edgeproof.plans.plan_check import read_check
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.scenario.origins import check_origins
@@ -34,6 +36,7 @@ from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
 
+from .evidence_files import check_evidence_files
 from .gate import judge_cell, judge_plan
 from .latency_shapes import Distribution, describe_distribution
 from .regression_gate import check_regressions
@@ -136,6 +139,7 @@ def collect_evidence(
     calibrations = [_collect_calibration(path) for path in noise_paths]
     plans = [_collect_plan(*row) for row in snapshot["plans"]]
     gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
+    check_evidence_files(snapshot, noise_paths)
     return Evidence(
         campaign=snapshot["campaign"],
         tolerate=tuple(tolerate),
@@ -155,6 +159,19 @@ def link_from(page: FilePath, path: FilePath) -> str:
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 
+def _mark_foreign_sessions(result: Json) -> Json:
+    """Return a result whose sessions say whether another machine than this one measured them.
+
+    Results that were copied here still say that they are of the machine where they were computed.
+    """
+    here = describe_machine()["id"]
+    sessions = [
+        session | {"elsewhere": session["elsewhere"] or session["machine"]["id"] not in (None, here)}
+        for session in result["sessions"]
+    ]
+    return {**result, "sessions": sessions, "elsewhere": any(session["elsewhere"] for session in sessions)}
+
+
 def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerate: Sequence[str]) -> CellEvidence:
     cell, builder = Cell(*row[:4]), row[4]
     run, built = run_folder(cell), artifact_folder(cell.model, cell.preset, builder, cell.precision)
@@ -162,7 +179,7 @@ def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerat
         artifacts[built] = _read_artifact(built, identities[cell.model])
     manifest, parity, digests = artifacts[built]
     paths = {"result": f"{run}/result.json", "samples": f"{run}/samples.csv"}
-    result = read_result(paths["result"])
+    result = _mark_foreign_sessions(read_result(paths["result"]))
     if result["cell"] != {**cell._asdict(), "builder": builder}:
         raise UserError(f"{paths['result']}: is about the cell {result['cell']}, not {cell}")
     for name, expected in (
@@ -220,7 +237,8 @@ def _collect_comparison(campaign: str, name: str, results: dict[Cell, str]) -> C
         if results.get(cell) != report["digests"][f"{side}_result"]:
             raise UserError(f"{paths['report']}: digests.{side}_result is not that of {cell}; run the workflow again")
     _, sessions = read_sessions(paths["record"], paths["table"])
-    ratios = np.concatenate([np.array([]), *map(_list_ratios, sessions)])
+    per_item = report["items"]["left"] / report["items"]["right"]
+    ratios = np.concatenate([np.array([]), *map(_list_ratios, sessions)]) * per_item
     return ComparisonEvidence(report, ratios, regression, decision, paths)
 
 
@@ -252,4 +270,5 @@ def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
     found = verify_plan(plan, load_scenario(paths["scenario"]))
     if not found.ok:
         raise UserError(f"{paths['plan']}: does not follow from {paths['scenario']}: {found.failures[0]}")
+    require_sealed(plan, paths["plan"], REMEDY)  # covers how it was found, which the scenario does not show
     return PlanEvidence(plan, check, found.optimality, judge_plan(plan, check), paths)

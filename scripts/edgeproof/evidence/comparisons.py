@@ -29,9 +29,11 @@ from edgeproof.core.formatting import (
     shorten_digest,
 )
 from edgeproof.core.layout import Cell
+from edgeproof.runs.drift_records import say_changes
 
 from .charts import anchor_of
 from .collecting import ComparisonEvidence, link_from
+from .drift_charts import DriftOfSession, draw_drift, format_started
 from .judgements import describe_decision, describe_regression
 from .urgency import rank_verdict
 
@@ -88,7 +90,8 @@ def count_verdicts(reports: Sequence[Json]) -> str | None:
 
 def state_of(report: Json) -> str:
     """Return the state of a comparison, which names its icon and its colour."""
-    return _STATES.get(report["verdict"], report["verdict"])
+    verdict = str(report["verdict"])
+    return _STATES.get(verdict, verdict)
 
 
 def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
@@ -138,6 +141,7 @@ def _describe(item, page, page_of, failing):
         "sessions": len(report["sessions"]),
         "interleaving": describe_interleaving(report),
         "disturbances": _list_disturbances(report["sessions"]),
+        "drift": draw_drift(_list_drifts(report["sessions"])),
         "links": [
             {"name": name, "href": link_from(page, f"{folder}/{name}")}
             for name in ("report.json", "verdict.json", "regression.json", "decision.json", "pairs.json", "pairs.csv")
@@ -209,12 +213,21 @@ def _describe_noise(noise, report):
     return f"{words} expects that a true difference of {format_limit(asked, share=True)} takes {cost}."
 
 
+def _list_drifts(sessions):
+    return [
+        DriftOfSession(f"Session {number}", format_started(session["started_at"]), session["drift"])
+        for number, session in enumerate(sessions, 1)
+        if session["drift"]
+    ]
+
+
 def _list_disturbances(sessions):
     """Return what disturbed the sessions of pairs, in words."""
     steal = max((session["steal_share"] or 0 for session in sessions), default=0)
     lines = dict.fromkeys(session["throttled"] for session in sessions if session["throttled"])
     stolen = [f"the hypervisor took {format_percent(steal, 2)} of the CPU time"] if steal > 0.005 else []
-    return [*lines, *stolen]
+    changes = dict.fromkeys(words for session in sessions for words in say_changes(session["drift"]))
+    return [*lines, *stolen, *(f"{words}, for both arms alike" for words in changes)]
 
 
 def _describe_reason(reason):

@@ -5,9 +5,11 @@ from collections import Counter
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import SPACE, format_bytes, format_fixed, format_number, format_percent, format_time
 from edgeproof.runs.conditions import describe_throttling, judge_environment
+from edgeproof.runs.drift_records import say_changes
 
 from .charts import label_of
 from .collecting import CellEvidence
+from .drift_charts import DriftOfSession, draw_drift
 
 _FACTS = (
     ("board", "board"),
@@ -50,6 +52,7 @@ def describe_environments(cells: list[CellEvidence]) -> list[Json]:
                 "absent": absent if measured else [],
                 "columns": columns,
                 "sessions": sessions,
+                "drift": draw_drift([_drift_of(*place) for place in _places_of(measured) if place[1]["drift"]]),
                 "notices": sum(bool(session["notices"]) for session in sessions),
                 "unmeasured": len(own) - len(measured),
             }
@@ -108,15 +111,29 @@ def _counted(values, total):
     ]
 
 
+def _places_of(items):
+    """Return (cell's evidence, session, its number) of every session of these cells."""
+    return [(item, session, number) for item in items for number, session in enumerate(item.result["sessions"])]
+
+
+def _label_of(item, number):
+    several = len(item.result["sessions"]) > 1
+    return f"{item.cell.model} · {label_of(item.cell)}" + (f", session {number + 1}" if several else "")
+
+
+def _drift_of(item, session, number):
+    return DriftOfSession(_label_of(item, number), format_time(session["started_at_unix_s"]), session["drift"])
+
+
 def _describe_session(item, number):
-    session, several = item.result["sessions"][number], len(item.result["sessions"]) > 1
+    session = item.result["sessions"][number]
     environment = session["environment"]
     before, after = environment["before"], environment["after"]
     return {
-        "label": f"{item.cell.model} · {label_of(item.cell)}" + (f", session {number + 1}" if several else ""),
+        "label": _label_of(item, number),
         "started": format_time(session["started_at_unix_s"]),
         "simulated": item.result["provenance"] == "simulated",
-        "notices": notice_changes(environment, item.result["provenance"]),
+        "notices": [*notice_changes(environment, item.result["provenance"]), *say_changes(session["drift"])],
         "values": {column["key"]: column["read"](environment, before, after) for column in _COLUMNS},
     }
 

@@ -8,15 +8,17 @@ from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import describe_remedy, describe_verdict
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.documents import read_json, read_sealed, write_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.formatting import plain
 from edgeproof.core.layout import Cell, artifact_folder, comparison_folder, evidence_folder, plan_folder, run_folder
 from edgeproof.core.reader import FilePath, reading_once
+from edgeproof.core.seals import REMEDY
 from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.plan_check import read_check
 from edgeproof.runs.results import read_result
 
+from .evidence_files import check_evidence_files
 from .regression_gate import check_regressions
 from .stale import Stale, name_remedy
 from .urgency import rank_verdict
@@ -96,7 +98,7 @@ def check_gate(
     regressions: GateSettings | None = None,
     stale: Sequence[Stale] = (),
 ) -> tuple[bool, str]:
-    """Write `output` (`edgeproof.gate.v1`) if every cell and every plan passes; return (passed, text to print).
+    """Write `output` (`edgeproof.gate.v2`) if every cell and every plan passes; return (passed, text to print).
 
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. `stale`: documents that
     are not today's; none passes. If anything fails no file is written, so that Snakemake runs the gate again next time.
@@ -120,10 +122,11 @@ def check_gate(
         )
     compared = check_regressions(snapshot["campaign"], regressions) if regressions else []
     plans = [_check_plan(*row) for row in snapshot["plans"]]
+    check_evidence_files(snapshot)
     passed = not stale and all(entry["state"] != "failing" for entry in (*cells, *compared, *plans))
     if passed:
         document = {
-            "schema": "edgeproof.gate.v1",
+            "schema": "edgeproof.gate.v2",
             "campaign": snapshot["campaign"],
             "passed": True,
             "tolerate": list(tolerate),
@@ -186,7 +189,7 @@ def explain_plans(plans: list[Json]) -> list[str]:
 
 def _check_plan(pipeline, goal):
     paths = {name: f"{plan_folder(pipeline, goal)}/{name}.json" for name in ("plan", "check")}
-    plan, check = read_json(paths["plan"], "plan"), read_check(paths["check"])
+    plan, check = read_sealed(paths["plan"], "plan", REMEDY), read_check(paths["check"])
     digests = {f"{name}_sha256": sha256_file(path) for name, path in paths.items()}
     return {"pipeline": pipeline, "goal": goal, **judge_plan(plan, check), **digests}
 

@@ -173,10 +173,16 @@ def _describe_protocol(cells):
             "name": name,
             "words": f"{_name_processes(p['processes'])}, each at least {format_count(p['min_samples'])} samples and "
             f"{format_limit(p['min_seconds'])}{SPACE}s after {p['warmup_runs']} warm-up runs and "
-            f"{format_limit(p['warmup_seconds'])}{SPACE}s",
+            f"{format_limit(p['warmup_seconds'])}{SPACE}s; {_name_load(p)}",
         }
         for name, p in protocols.items()
     ]
+
+
+def _name_load(protocol):
+    if not protocol.get("load"):
+        return "burst, not sustained load"
+    return f"sustained load until it has settled, {format_limit(protocol['load']['seconds'])}{SPACE}s at most"
 
 
 def _name_processes(count):

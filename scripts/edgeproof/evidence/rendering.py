@@ -48,8 +48,8 @@ def write_report(
     models = list_page_models(snapshot["cells"], snapshot["comparisons"])
     parts = split_evidence(evidence, models)
     for model, part in parts.items():
-        paths = [model_page(Path(first).parent, model, kind) for first, kind in ((html, "html"), (markdown, "md"))]
-        _write_pages(*paths, lambda page, part=part, model=model: build_view(part, page, model))
+        page, text = model_page(Path(html).parent, model, "html"), model_page(Path(markdown).parent, model, "md")
+        _write_pages(page, text, lambda page, part=part, model=model: build_view(part, page, model))
     if models:
         _write_pages(html, markdown, lambda page: describe_first_page(evidence, parts, page))
     else:

@@ -12,7 +12,8 @@ from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import relative_to_repository
-from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
+from edgeproof.runs.drift_records import describe_drift
+from edgeproof.runs.sessions import SessionSetup, compose_session_key, digest_agent, run_session
 
 CONFIDENCE = 0.95
 _MS = 1e6
@@ -21,25 +22,19 @@ _MS = 1e6
 def measure_hand_overs(
     pipeline: str, arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str, output: Path
 ) -> None:
-    """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v1`).
+    """Measure every ordered pair of executors in fresh processes and write `links.json` (`edgeproof.links.v2`).
 
     `arm`: `executors` {name: {interpreter, channels_last}}, `sizes_mb`, `samples`, `simulated`. UserError when a
     process failed.
     """
     label = f"{pipeline}/links"
-    session = run_session(
-        output.parent,
-        label,
-        {"links": {**arm, "verb": "links"}},
-        ["links"] * protocol["processes"],
-        SessionSetup("", device, protocol, interpreter),
-    )
+    session = run_session(output.parent, label, *_compose_session(arm, device, protocol, interpreter))
     processes = session.record["processes"]
     broken = next((process for process in processes if process["status"] != "ok"), None)
     if broken:
         raise UserError(f"{label}: {broken['reason']['kind']}: {broken['reason']['message']}")
     document = {
-        "schema": "edgeproof.links.v1",
+        "schema": "edgeproof.links.v2",
         "pipeline": pipeline,
         "provenance": processes[0]["provenance"],
         "device": device.get("name"),
@@ -50,9 +45,23 @@ def measure_hand_overs(
         "agent_sha256": digest_agent(),
         "links": fit_links([process["handovers"] for process in processes]),
         "environment": session.record["environment"],
+        "drift": describe_drift(session.record.get("drift")),
         "attempt": relative_to_repository(session.attempt),
     }
     write_json(output, document, "links")
+
+
+def compose_links_key(arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str) -> Json:
+    """Return the key of the attempts of a pipeline's links; arguments as in `measure_hand_overs`."""
+    return compose_session_key(*_compose_session(arm, device, protocol, interpreter))
+
+
+def _compose_session(
+    arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str
+) -> tuple[Json, list[str], SessionSetup]:
+    """Return arms, order and setup of the session that measures links."""
+    order = ["links"] * protocol["processes"]
+    return {"links": {**arm, "verb": "links"}}, order, SessionSetup("", device, protocol, interpreter)
 
 
 def fit_links(processes: list[list[Json]]) -> list[Json]:

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
-from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
+from edgeproof.core.documents import read_json, read_sealed, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import REMEDY, digest_json, require_sealed
 from edgeproof.core.summary import summarise_run
 from edgeproof.core.tensors import read_tensors
 from edgeproof.runs.measuring import worst_output_difference
 from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples, write_samples
 from edgeproof.runs.results import OUTPUT_LIMIT
-from edgeproof.runs.sessions import SessionSetup, digest_agent, run_session
+from edgeproof.runs.sessions import SessionSetup, compose_session_key, digest_agent, run_session
 
 _MS = 1e6
 _SAMPLES = "the samples"
@@ -61,7 +62,7 @@ def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
     Without a plan nothing runs, and the status says so. A stage that does not run is a verdict; UserError when the
     session reached none.
     """
-    plan_document = read_json(run.plan, "plan")
+    plan_document = read_sealed(run.plan, "plan", REMEDY)
     document: Json = {
         "schema": "edgeproof.plan-check.v2",
         "pipeline": plan_document["pipeline_name"],
@@ -87,21 +88,40 @@ def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
     if plan_document["plans"]:
         plan = plan_document["plans"][0]
         chosen = choose_cells(plan, run.cells)
-        stages = [read_json(path, "identity") for path in run.identities]
-        arm = place_checked_stages(plan, chosen, stages, run.device.get("interpreter") or run.interpreter)
+        stages = _read_stages(run)
         label = f"{document['pipeline']}/{document['goal']}"
-        session = run_session(
-            output.parent,
-            label,
-            {"placed": arm},
-            ["placed"] * run.protocol["processes"],
-            SessionSetup(run.inputs, run.device, run.protocol, run.interpreter),
-        )
+        session = run_session(output.parent, label, *_compose_session(run, plan, chosen, stages))
         _fill(document, plan_document, session, chosen, stages)
     ordered = [session.samples[slot] for slot in sorted(session.samples)] if session else []
     write_samples(samples_path, [ordered] if ordered else [])
     document["samples_sha256"] = sha256_file(samples_path)
     write_sealed(output, document, "plan-check")
+
+
+def compose_check_key(run: PlanRun) -> Json | None:
+    """Return the key of the attempts of a check; None where there is no plan to run."""
+    plans = read_json(run.plan, "plan")["plans"]
+    if not plans:
+        return None
+    return compose_session_key(*_compose_session(run, plans[0], choose_cells(plans[0], run.cells), _read_stages(run)))
+
+
+def _compose_session(
+    run: PlanRun, plan: Json, chosen: list[PlacedCell], stages: list[Json]
+) -> tuple[Json, list[str], SessionSetup]:
+    """Return arms, order and setup of the session that runs a plan."""
+    arm = place_checked_stages(plan, chosen, stages)
+    setup = SessionSetup(run.inputs, run.device, run.protocol, run.interpreter)
+    return {"placed": arm}, ["placed"] * run.protocol["processes"], setup
+
+
+def _read_stages(run: PlanRun) -> list[Json]:
+    """Return the identity of each stage; UserError where a model cannot be used, which no plan should place."""
+    stages = [read_json(path, "identity") for path in run.identities]
+    for identity in stages:
+        if reason := identity.get("reason"):
+            raise UserError(f"{identity['model']} cannot be used: {reason['message']}; plan again")
+    return stages
 
 
 def read_check(path: str | Path) -> Json:
@@ -157,17 +177,18 @@ def choose_cells(plan: Json, cells: list[PlacedCell]) -> list[PlacedCell]:
     return chosen
 
 
-def place_checked_stages(plan: Json, chosen: list[PlacedCell], identities: list[Json], interpreter: str) -> Json:
+def place_checked_stages(plan: Json, chosen: list[PlacedCell], identities: list[Json]) -> Json:
     """Return what the agent runs to check a plan: one arm (backend `placed`) of stages, each on its executor.
 
     Tensors are named after the stage that reads them: `2/0` is the first input of stage 2, counted from 0. UserError
-    when a stage does not read what the one before writes.
+    when a stage does not read what the one before writes. An executor without an interpreter of its own has the
+    agent's, whose path is in no key: a copied repository has another.
     """
     steps, executors, tensors = [], {}, {}
     places = [None, *(cell["executor"] for cell in chosen), None]
     for number, (cell, identity) in enumerate(zip(chosen, identities, strict=True)):
         arm = {key: value for key, value in cell["arm"].items() if key not in ("interpreter", "between_calls")}
-        executors[cell["executor"]] = {"interpreter": cell["arm"].get("interpreter") or interpreter}
+        executors[cell["executor"]] = {"interpreter": cell["arm"].get("interpreter")}
         steps.append(
             {
                 "name": plan["assignments"][number]["stage_name"],

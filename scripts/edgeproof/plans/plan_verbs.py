@@ -12,6 +12,7 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import atomic_write
+from edgeproof.core.seals import SEAL, is_sealed
 from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
@@ -64,6 +65,7 @@ def verify(options: Namespace, root: Path) -> ExitCode:
     if source is None:
         raise UserError(f"{path}: scenario.source is null; name the scenario with --scenario")
     verdict = verify_plan(document, load_scenario(find_scenario(str(source), root)), options.limit)
+    verdict.expect(is_sealed(document), f"{SEAL} does not match the rest of the plan, which was edited")
     outcome, code = conclude_verify(verdict)
     report = {
         "plan": str(path),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from edgeproof.core.configuration import Json
 
 from .conditions import describe_steal
+from .drift_records import say_changes
 
 
 def list_labels(result: Json) -> list[Json]:
@@ -39,16 +40,15 @@ def _label_sessions(result: Json) -> Iterator[tuple[str, str]]:
     for number, session in enumerate(result["sessions"]):
         prefix = f"session {number}: " if several else ""
         if len(session["modes"]) > 1:
-            levels = " and ".join(
+            levels = [
                 f"{mode['level_ms']:.4g} ms in {mode['starts']} ({mode['share']:.0%})" for mode in session["modes"]
-            )
-            yield "modes", f"{prefix}starts have {len(session['modes'])} levels: {levels}"
+            ]
+            shown = f"{', '.join(levels[:-1])} and {levels[-1]}"
+            yield "modes", f"{prefix}starts have {len(levels)} levels: {shown}"
         if result["provenance"] == "measured" and (steal := describe_steal(session["environment"])):
             yield "steal", prefix + steal.removeprefix("steal: ")
-        drift: Json = session["drift"] or {"changes": []}
-        for change in drift["changes"]:
-            way = f"{abs(change['ratio'] - 1):.1%} {'slower' if change['ratio'] > 1 else 'faster'}"
-            yield "drift", f"{prefix}the machine became {way} {change['after_s']:.0f} to {change['before_s']:.0f} s in"
+        for words in say_changes(session["drift"]):
+            yield "drift", prefix + words
 
 
 def _label_inputs(result: Json) -> Iterator[tuple[str, str]]:

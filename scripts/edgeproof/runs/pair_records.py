@@ -26,6 +26,7 @@ from edgeproof.core.pair_values import (
     value_process,
     value_processes,
 )
+from edgeproof.core.reader import note_digest
 
 ARMS = ("left", "right")
 _STRETCH = 10  # blocks on either side of a stretch alone that it is compared with
@@ -102,7 +103,7 @@ def _read_raw(folder: Path | str, sha256: str | None) -> _Raw:
     folder = str(folder)
     try:
         text = read_bytes(f"{folder}/pair.json")
-        digest = sha256_bytes(text)
+        digest = note_digest(f"{folder}/pair.json", sha256_bytes(text))
         if sha256 not in (None, digest):
             raise UserError(f"{folder}/pair.json: was changed since it was measured; remove its attempt")
         report = json.loads(text)
@@ -183,7 +184,8 @@ def _medians_per_input(times: Floats, inputs: NDArray[Any]) -> Floats:
 
 def _read_recorded(folder: str, name: str, sha256: str) -> bytes:
     """Return the bytes of a file, which are those recorded; ValueError where they are not."""
-    data = read_bytes(os.path.join(folder, name))
-    if sha256_bytes(data) != sha256:
+    path = os.path.join(folder, name)
+    data = read_bytes(path)
+    if note_digest(path, sha256_bytes(data)) != sha256:
         raise ValueError(f"{os.path.basename(name)}: sha256 differs from the record")
     return data

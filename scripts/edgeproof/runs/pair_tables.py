@@ -9,6 +9,7 @@ from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.reader import read_once
 
+from .drift_records import describe_drift
 from .pair_records import Pair
 from .paired_sessions import PairsSession, read_session
 
@@ -67,6 +68,7 @@ def describe_session(session: PairsSession) -> Json:
         "state": session.state,
         "steal_share": record["environment"]["steal_share"],
         "throttled": session.throttled,
+        "drift": describe_drift(record["drift"]),
         "provenance": session.provenance,
     }
 

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
+from edgeproof.core.reader import current_reader
 
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair, read_pairs
@@ -96,9 +98,9 @@ def read_session(attempt: Attempt) -> PairsSession:
     """Return a session of the store with its pairs computed from raw times; UserError where a file was changed."""
     path, facts = attempt.folder / SESSION / RECORD, attempt.record["facts"]
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); remove its attempt and measure again") from error
+        text = current_reader().read(path)
+    except UserError as error:
+        raise UserError(f"{error}; remove its attempt and measure again") from error
     if sha256_bytes(text) != facts["session"]:
         raise UserError(f"{path}: was changed since it was measured; remove its attempt")
     record = json.loads(text)
@@ -218,7 +220,7 @@ def _drive(attempt: OpenAttempt, interpreter: str, pairs: list[Pair], goes_on: C
         except OSError as error:
             raise UserError(f"{interpreter}: cannot be started ({error.strerror}); name another interpreter") from error
     assert process.stdin and process.stdout and process.stderr
-    with process, (attempt.folder / "agent.log").open("w") as log:
+    with process, (attempt.folder / "agent.log").open("wb", buffering=0) as log:
         echo = threading.Thread(target=_echo, args=(process.stderr, log))
         echo.start()
         try:
@@ -244,11 +246,11 @@ def _answer(stream: IO[str], yes: bool) -> None:
         pass
 
 
-def _echo(source: IO[str], log: IO[str]) -> None:
-    """Show the agent's messages as they come, and keep them."""
+def _echo(source: IO[str], log: RawIOBase) -> None:
+    """Show the agent's messages as they come, and keep them if the disk has room: they are worth no measurement."""
     for line in source:
-        log.write(line)
-        log.flush()
+        with contextlib.suppress(OSError):
+            log.write(line.encode())
         if not line.startswith(VERDICT):
             print(line, end="", file=sys.stderr, flush=True)
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, NotRequired, TypedDict, cast
 
-from edgeproof.core.change_points import find_changes
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.medians import middle_of_rows
 from edgeproof.core.summary import ProcessSummary
 
+from .drift_records import describe_drift
 from .sessions import ProcessRecord, Samples, SessionRecord
 
 # On the same artifact and input, two machines may round differently; a larger difference is another function.
@@ -70,6 +70,7 @@ def describe_workload(facts: CellFacts) -> Json:
         "task": facts["task"],
         "input_shape": shape,
         "input_dtype": value["dtype"],
+        "inputs": [{key: item[key] for key in ("name", "dtype", "shape")} for item in inputs],
         "batch_size": shape[0] if shape else 1,
         "include_preprocess": False,
         "include_postprocess": False,
@@ -86,19 +87,6 @@ def describe_session(session: MeasuredSession) -> Json:
         "environment": session.record["environment"],
         "drift": describe_drift(session.record.get("drift")),
     }
-
-
-def describe_drift(record: Json | None) -> Json | None:
-    """Return the agent's drift control with the changes found in it; None where a session had none.
-
-    `record`: {kernel, points, …}; `changes` in it, if any, are made again. An incomplete point is left out.
-    """
-    if record is None:
-        return None
-    points = [point for point in record["points"] if point["complete"]]
-    found = find_changes([point["at_s"] for point in points], [point["mean_ns"] for point in points])
-    changes = [{"after_s": each.after_s, "before_s": each.before_s, "ratio": each.ratio} for each in found.changes]
-    return {**record, "changes": changes, "reason": found.reason}
 
 
 def count_carried_out(processes: Sequence[ProcessRecord], sessions: int) -> Json | None:

@@ -7,16 +7,18 @@ from typing import Any
 import numpy.typing as npt
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import read_json, require_sealed
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.headlines import WIDTH
 from edgeproof.core.layout import Cell
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import require_sealed
 from edgeproof.core.summary import summarise_run
 
 from .conditions import throttling_of
+from .drift_records import describe_drift
 from .labels import list_labels
 from .raw_samples import list_processes, path_beside, read_samples
 from .result_parts import (
@@ -27,7 +29,6 @@ from .result_parts import (
     check_output,
     count_carried_out,
     describe_device,
-    describe_drift,
     describe_figures,
     describe_load,
     describe_process,

@@ -16,7 +16,9 @@ def copy_model(source: str | Path, sha256: str | None, output: str | Path) -> In
     model and the fault is returned: the model is called as the folder of `output`, and its YAML is named. UserError if
     the file may not be read. The digest is taken from the copy, so a change of the file in the meantime is detected.
     """
-    where = f"config/models/{Path(output).absolute().parent.name}.yaml: source"
+    name = Path(output).absolute().parent.name
+    entry = f"config/models/{name}.yaml"
+    where = f"{entry if Path(entry).is_file() else f'models.{name}'}: source"
     try:
         require_file(source, f"{where}.path")
         with atomic_path(output) as temporary:

@@ -1,5 +1,8 @@
 """Downloading models: resumed after a broken connection, retried when that may help, used only if the digest is right.
 
+A model that is not there to be had (404, another file than the digest says) is a fault of the input: a note takes its
+place, and the rest of the campaign goes on. A server that is down is none: the job fails and is tried again next time.
+
 What has arrived is kept beside the output in `.{sha256}.partial`, with the server's validator in `.{sha256}.validator`.
 The names contain the expected digest, so a partial file is never continued for another model. Another server may
 complete it, because the digest of the whole file decides.
@@ -19,12 +22,17 @@ from pathlib import Path
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.keys import compose_key
+
+from .input_faults import InputFault, write_note
+from .kept_models import MODEL, place_model
 
 TIMEOUT_S = 60.0
 ATTEMPTS = 5
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 SIZE_LIMIT_BYTES = 2 << 30  # an ONNX file without external data cannot be larger: the limit of protobuf is 2 GiB
+PERMANENT_STATUS = {404, 410}
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _CHUNK = 1 << 16
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
@@ -45,14 +53,17 @@ def download_model(
     size_limit: int = SIZE_LIMIT_BYTES,
     attempts: int = ATTEMPTS,
     pause: Callable[[float], None] = time.sleep,
-) -> None:
-    """Download `url` to `output`, in one step at the end, if its sha256 is `sha256`.
+) -> InputFault | None:
+    """Put the file at `url` at `output`, in one step at the end, if its sha256 is `sha256`.
 
-    If the connection breaks, the download continues where it stopped (`Range` with `If-Range`), or starts over if the
-    server cannot do that or its file has changed. Broken and refused connections and the statuses in `TRANSIENT_STATUS`
-    are retried, up to `attempts` times in a row without a byte of progress. The pauses between them double, or are what
-    the server asks for; `pause` is called with the seconds. Anything else is a UserError at once: a scheme other than
-    http or https, 404, more than `size_limit` bytes, a wrong digest.
+    A file with this digest that was downloaded before is used as it is. If the connection breaks, the download
+    continues where it stopped (`Range` with `If-Range`), or starts over if the server cannot do that or its file has
+    changed. Broken and refused connections and the statuses in `TRANSIENT_STATUS` are retried, up to `attempts` times
+    in a row without a byte of progress. The pauses between them double, or are what the server asks for; `pause` is
+    called with the seconds.
+
+    What no further try can mend (`PERMANENT_STATUS`, more than `size_limit` bytes, a wrong digest) is a note in place
+    of the model, and the fault is returned. Anything else is a UserError.
     """
     _check_url(url)
     sha256 = sha256.lower()
@@ -61,6 +72,21 @@ def download_model(
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = Partial(output.parent, sha256)
+
+    def fetch(path: Path) -> None:
+        _fetch_whole(url, partial, size_limit, attempts, pause)
+        partial.move_to(path)
+
+    try:
+        place_model(output, "download", compose_key({"sha256": sha256}), fetch)
+    except InputFault as fault:
+        write_note(output, fault)
+        return fault
+    return None
+
+
+def _fetch_whole(url: str, partial: "Partial", size_limit: int, attempts: int, pause: Callable[[float], None]) -> None:
+    """Fetch until the partial file is whole and has its digest."""
     failures, furthest, restarted = 0, partial.size(), False
     while True:
         resumed = partial.size() > 0
@@ -75,12 +101,15 @@ def download_model(
             pause(min(error.pause_s or FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S))
             continue
         actual = sha256_file(partial.path)
-        if actual == sha256:
-            partial.move_to(output)
+        if actual == partial.sha256:
             return
         partial.remove()
         if restarted or not resumed:
-            raise UserError(f"{url}: sha256 is {actual}, but {sha256} is expected; nothing was kept")
+            remedy = "correct source.sha256 or source.url in the model's YAML"
+            raise InputFault(
+                "wrong_digest",
+                f"{url}: sha256 is {actual}, but {partial.sha256} is expected; nothing was kept; {remedy}",
+            )
         # The parts may come from two versions of the file. Fetch the whole file, once.
         restarted, furthest = True, 0
 
@@ -89,6 +118,7 @@ class Partial:
     """The part of the file with digest `sha256` that has arrived so far, in `folder`."""
 
     def __init__(self, folder: Path, sha256: str) -> None:
+        self.sha256 = sha256
         self.path = folder / f".{sha256}.partial"
         self._validator = folder / f".{sha256}.validator"
 
@@ -126,7 +156,7 @@ class Partial:
 
 
 def _fetch_once(url, partial, size_limit):
-    """Fetch the rest of the file in one request. TransientError keeps what has arrived; UserError is final."""
+    """Fetch the rest of the file in one request. TransientError keeps what has arrived; other errors are final."""
     start = partial.size()
     request = urllib.request.Request(url, headers={"User-Agent": "edgeproof", "Accept-Encoding": "identity"})
     if start:
@@ -145,6 +175,12 @@ def _fetch_once(url, partial, size_limit):
             message = f"the server answers {error.code} {error.reason}"
             if error.code in TRANSIENT_STATUS:
                 raise TransientError(message, _read_retry_after(error.headers)) from error
+            if error.code in PERMANENT_STATUS:
+                raise InputFault(
+                    "not_found",
+                    f"{url}: {message}; correct source.url in the model's YAML,"
+                    f" or remove {partial.path.with_name(MODEL)} to ask again",
+                ) from error
             raise UserError(f"{url}: {message}") from error
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
@@ -185,7 +221,7 @@ def _receive(url, response, partial, start, size_limit):
 
 def _check_size(url, size, size_limit):
     if size is not None and size > size_limit:
-        raise UserError(f"{url}: larger than the limit of {size_limit} bytes (see --size-limit-bytes)")
+        raise InputFault("too_large", f"{url}: larger than the limit of {size_limit} bytes (see --size-limit-bytes)")
 
 
 def _read_content_range(text, start):

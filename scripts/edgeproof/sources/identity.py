@@ -16,7 +16,7 @@ from .onnx_types import name_dtype
 
 
 def identify_model(name: str, path: str | Path, output: str | Path) -> InputFault | None:
-    """Write the identity (`edgeproof.identity.v1`) of the ONNX file `path`, which is model `name`, to `output`.
+    """Write the identity (`edgeproof.identity.v2`) of the ONNX file `path`, which is model `name`, to `output`.
 
     If the model cannot be used (it is not an ONNX file, `onnx.checker` refuses it, its weights are in other files, …),
     the identity has `status: failed` and a reason, and the fault is returned. UserError if the file cannot be read.
@@ -51,7 +51,7 @@ _UNKNOWN: Json = {  # what an identity says of a model that cannot be used
 
 def _describe_file(name: str, path: str | Path) -> Json:
     return {
-        "schema": "edgeproof.identity.v1",
+        "schema": "edgeproof.identity.v2",
         "model": name,
         "status": "ok",
         "reason": None,

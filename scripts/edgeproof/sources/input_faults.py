@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import LFS_POINTER, FilePath, atomic_write
+from edgeproof.core.files import FilePath, atomic_write, describe_pointer, read_head
 
 _NOTE = "edgeproof: no model"
 _LONGEST_NOTE = 4096  # bytes
@@ -21,8 +21,8 @@ _LONGEST_NOTE = 4096  # bytes
 class InputFault(UserError):
     """What is permanently wrong with an input.
 
-    `kind`: missing_file, lfs_pointer, wrong_digest, unreadable, external_weights, refused, unmeasurable, no_model or
-    unfit_samples.
+    `kind`: missing_file, lfs_pointer, not_found, too_large, wrong_digest, unreadable, external_weights, refused,
+    unmeasurable, no_model or unfit_samples.
     """
 
     def __init__(self, kind: str, message: object) -> None:
@@ -48,17 +48,14 @@ def require_file(path: FilePath, key: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise InputFault("missing_file", f"{key} {path}: is {kind}; name a file")
-    if is_lfs_pointer(path):
-        remedy = f"fetch it: git lfs pull --include {path}"
-        raise InputFault("lfs_pointer", f"{key} {path}: a Git LFS pointer instead of the file; {remedy}")
+    if os.access(path, os.R_OK):
+        require_content(path, f"{key} ")
 
 
-def is_lfs_pointer(path: FilePath) -> bool:
-    """Return whether an input file is at fault: the text that Git LFS leaves in place of a large file.
-
-    False if the file cannot be read.
-    """
-    return _read_head(path, len(LFS_POINTER)) == LFS_POINTER
+def require_content(path: FilePath, where: str = "") -> None:
+    """Raise InputFault if a file is a Git LFS pointer; UserError if it cannot be read. `where` goes before its path."""
+    if told := describe_pointer(path):
+        raise InputFault("lfs_pointer", f"{where}{told}")
 
 
 def write_note(path: FilePath, fault: InputFault) -> None:
@@ -68,7 +65,10 @@ def write_note(path: FilePath, fault: InputFault) -> None:
 
 def read_note(path: FilePath) -> InputFault | None:
     """Return the fault that the file in place of a model tells of; None for any other file."""
-    head = _read_head(path, _LONGEST_NOTE).decode(errors="replace")
+    try:
+        head = read_head(path, _LONGEST_NOTE).decode(errors="replace")
+    except UserError:
+        return None
     if not head.startswith(f"{_NOTE}: "):
         return None
     _, _, kind, message = head.rstrip("\n").split(": ", 3)
@@ -93,11 +93,3 @@ def find_samples_fault(path: FilePath) -> Json | None:
     except (OSError, ValueError):
         return None
     return reason
-
-
-def _read_head(path: FilePath, size: int) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(size)
-    except OSError:
-        return b""

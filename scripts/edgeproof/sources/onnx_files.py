@@ -7,7 +7,7 @@ import onnx
 
 from edgeproof.core.errors import UserError
 
-from .input_faults import InputFault, is_lfs_pointer, read_note
+from .input_faults import InputFault, read_note, require_content
 from .onnx_graphs import iterate_tensors
 
 
@@ -33,9 +33,7 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
     """
     if fault := read_note(path):
         raise fault
-    if is_lfs_pointer(path):
-        remedy = f"fetch it: git lfs pull --include {path}"
-        raise InputFault("lfs_pointer", f"{path}: a Git LFS pointer instead of the file; {remedy}")
+    require_content(path)
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:

@@ -30,7 +30,7 @@ def make_samples(
     evaluation_path: str | Path,
     output: str | Path,
 ) -> InputFault | None:
-    """Write both sets as npz files, and what they are as `samples.json` (`edgeproof.samples.v1`).
+    """Write both sets as npz files, and what they are as `samples.json` (`edgeproof.samples.v2`).
 
     `spec`: the `samples` entry of the model's YAML, kind `digits`, `diabetes`, `random` or `file`. `task`: with
     `classification` the evaluation set needs labels, with `regression` targets. Equal specs give equal bytes. If the
@@ -109,7 +109,7 @@ def write_no_samples(
 def _describe_samples(identity, facts, paths, counts):
     sets = zip(("calibration", "evaluation"), counts, paths, strict=False)
     return {
-        "schema": "edgeproof.samples.v1",
+        "schema": "edgeproof.samples.v2",
         "model": identity["model"],
         "status": "ok",
         "reason": None,

@@ -18,7 +18,7 @@ _SETS = ("calibration", "evaluation")
 
 
 def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int], folder: Path) -> None:
-    """Write `calibration.npz`, `evaluation.npz` and `samples.json` (`edgeproof.samples.v1`) of a stage into `folder`.
+    """Write `calibration.npz`, `evaluation.npz` and `samples.json` (`edgeproof.samples.v2`) of a stage into `folder`.
 
     `identity`: of the stage. `before`: {model, calibration, evaluation} of the stage before, whose model ONNX Runtime
     runs; for the first stage the samples of the whole model, and no `model`. `counts`: {evaluation, calibration}, how

@@ -1,6 +1,7 @@
 """Today's attempt of a job: does the store have the raw data that the job would otherwise measure?"""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -11,13 +12,15 @@ from edgeproof.core.attempts import find_attempts
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.layout import Cell, run_folder, source_folder
+from edgeproof.core.layout import Cell, source_folder
+from edgeproof.plans.hand_overs import compose_links_key
+from edgeproof.plans.plan_check import PlanRun, compose_check_key
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
 from edgeproof.runs.timing_keys import timing_of
 from edgeproof.runs.wanted_sessions import count_missing
 
-from .job_graph import STORED, Job
+from .job_graph import MEASURING, Job
 from .job_keys import JobKeys
 
 
@@ -35,11 +38,11 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
     """Return which attempts' keys a measuring job asks for today, and what of them is missing: its time on the
     device.
     """
-    if job.rule not in STORED:
-        return DeviceTime("needed", "its raw data are not kept as attempts")
+    if job.rule not in MEASURING:
+        return DeviceTime("needed", "a build on a device asks it for the versions of its tools first")
     folder = Path(document).parent
     try:
-        key, folders = _compose(job, keys, folder)
+        key, folders = _COMPOSERS[job.rule](job, keys, folder)
     except UserError as error:
         return DeviceTime("unknown", f"today's key follows from a file: {error}")
     if key is None:
@@ -48,7 +51,7 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
     if job.rule == "measure_run" and found and (missing := count_missing(folder, key, job.key["protocol"])):
         return DeviceTime("needed", f"{missing} more sessions are wanted of it than the store has", found)
     if found:
-        more = "" if job.rule == "measure_run" else "; more pairs are measured only where those do not suffice"
+        more = "; more pairs are measured only where those do not suffice" if job.rule in _MORE else ""
         return DeviceTime("kept", f"the store has {len(found)} complete with today's key{more}", found)
     return DeviceTime("needed", f"the store has no complete attempt with today's key {key['sha256'][:8]}")
 
@@ -57,29 +60,75 @@ def compose_run_key(document: str, job: Job, keys: JobKeys) -> Json | None:
     """Return today's key of the sessions of a run; None where there is nothing to measure, UserError where it is not
     built yet.
     """
-    return _compose(job, keys, Path(document).parent)[0]
+    return _compose_run(job, keys, Path(document).parent)[0]
 
 
-def _compose(job: Job, keys: JobKeys, folder: Path) -> tuple[Json | None, list[Path]]:
-    """Return (today's attempt key, folders that may have its attempts); None where nothing is measured."""
-    parts = job.key
-    if job.rule == "measure_pairs":
-        comparison = keys.targets.comparison(job.names["comparison"])
-        verdict = read_json(folder / "verdict.json", "verdict")
-        if why_not(verdict):
-            return None, []
-        key = compose_pairs_key(parts["arms"], verdict, _place(parts, comparison.left), parts["agent"])
-        return key, list_folders_with(folder, key)
-    cell = Cell(*(job.names[field] for field in Cell._fields))
-    manifest = read_manifest(f"{keys.cells.artifact_folder_of(cell)}/manifest.json")
-    if manifest["status"] != "ok":
+# Today's attempt key, and the folders that may have its attempts; None where nothing is measured.
+Composed = tuple[Json | None, list[Path]]
+
+
+def _compose_run(job: Job, keys: JobKeys, folder: Path) -> Composed:
+    cell, parts = _cell_of(job), job.key
+    if _read_manifest(keys, cell)["status"] != "ok":
         return None, []
-    if job.rule == "calibrate_cell":
-        return compose_calibration_key(parts["arm"], manifest, _place(parts, cell), parts["agent"]), [folder]
     setup = SessionSetup(_inputs(cell), parts["device"], parts["protocol"], sys.executable)
     arms = {"candidate": {**parts["arm"], "artifact": keys.cells.artifact_of(cell)}}
     order = ["candidate"] * parts["protocol"]["processes"]
-    return compose_session_key(arms, order, setup), [Path(run_folder(cell))]
+    return compose_session_key(arms, order, setup), [folder]
+
+
+def _compose_calibration(job: Job, keys: JobKeys, folder: Path) -> Composed:
+    cell, parts = _cell_of(job), job.key
+    manifest = _read_manifest(keys, cell)
+    if manifest["status"] != "ok":
+        return None, []
+    return compose_calibration_key(parts["arm"], manifest, _place(parts, cell), parts["agent"]), [folder]
+
+
+def _compose_pairs(job: Job, keys: JobKeys, folder: Path) -> Composed:
+    comparison, parts = keys.targets.comparison(job.names["comparison"]), job.key
+    verdict = read_json(folder / "verdict.json", "verdict")
+    if why_not(verdict):
+        return None, []
+    inputs = {"left": _inputs(comparison.left), "right": _inputs(comparison.right)}
+    key = compose_pairs_key(parts["arms"], verdict, inputs, _place(parts, comparison.left), parts["agent"])
+    return key, list_folders_with(folder, key)
+
+
+def _compose_links(job: Job, keys: JobKeys, folder: Path) -> Composed:
+    parts = job.key
+    return compose_links_key(parts["arm"], parts["device"], parts["protocol"], sys.executable), [folder]
+
+
+def _compose_check(job: Job, keys: JobKeys, folder: Path) -> Composed:
+    pipeline, parts, stages = job.names["pipeline"], job.key, keys.stages
+    places = [keys.cells.artifact_of(cell) for cell in stages.cells_of(pipeline)]
+    cells: list[Any] = [
+        {**cell, "artifact": place, "reference": None} for cell, place in zip(parts["cells"], places, strict=True)
+    ]
+    identities = stages.stage_files(pipeline, "identity.json")
+    inputs = stages.stage_files(pipeline, "samples/evaluation.npz")[0]
+    plan = str(folder / "plan.json")
+    run = PlanRun(plan, identities, cells, inputs, parts["device"], parts["protocol"], sys.executable)
+    return compose_check_key(run), [folder]
+
+
+_COMPOSERS: dict[str, Callable[[Job, JobKeys, Path], Composed]] = {
+    "measure_run": _compose_run,
+    "calibrate_cell": _compose_calibration,
+    "measure_pairs": _compose_pairs,
+    "measure_links": _compose_links,
+    "check_plan": _compose_check,
+}
+_MORE = ("calibrate_cell", "measure_pairs")
+
+
+def _cell_of(job: Job) -> Cell:
+    return Cell(*(job.names[field] for field in Cell._fields))
+
+
+def _read_manifest(keys: JobKeys, cell: Cell) -> Json:
+    return read_manifest(f"{keys.cells.artifact_folder_of(cell)}/manifest.json")
 
 
 def _place(parts: Json, cell: Cell) -> PairPlace:
@@ -91,19 +140,20 @@ def _inputs(cell: Cell) -> Path:
 
 
 def list_raw_parts(job: Job) -> Json:
-    """Return what of a job's own key decides the raw data that it measures, for jobs whose attempts are kept.
+    """Return what of a measuring job's own key decides the raw data.
 
-    Artifacts and samples, which decide them too, are files. A test holds this against the keys of attempts.
+    Artifacts, samples and plans, which decide them too, are files. A test holds this against the keys of attempts.
     """
     parts = job.key
     device = {name: value for name, value in parts["device"].items() if name not in ("lock", "timeout_s")}
-    arms = {name: parts[name] for name in ("arm", "arms") if name in parts}
+    arms = {name: parts[name] for name in ("arm", "arms", "cells") if name in parts}
     agent = parts.get("agent") or parts["watch"]["agent"]
-    order = {"processes": parts["protocol"]["processes"]} if job.rule == "measure_run" else {}
+    order = {} if job.rule in _MORE else {"processes": parts["protocol"]["processes"]}
     return {**arms, **order, "agent": agent, "device": device, "timing": timing_of(parts["protocol"])}
 
 
 def list_amounts(job: Job) -> Json:
     """Return how much a job measures at most, which is in no attempt's key: more of it may need another session."""
     amounts = {name: job.key[name] for name in ("budget", "design", "plan") if name in job.key}
-    return {**amounts, "sessions": job.key["protocol"].get("sessions", 1)}
+    sessions = job.key["protocol"].get("sessions", 1) if job.rule == "measure_run" else 1
+    return {**amounts, "sessions": sessions}

@@ -23,10 +23,9 @@ from edgeproof.core.layout import (
 
 from .job_keys import JobKeys
 
-# Rules whose jobs take the time of a device, and those of them whose sessions are found again in the store.
+# Rules whose jobs start sessions of the agent, which are found again in the store, and all that take a device's time.
 MEASURING = ("measure_run", "calibrate_cell", "measure_pairs", "measure_links", "check_plan")
 ON_DEVICE = (*MEASURING, "build_tensorrt", "build_rknn")
-STORED = ("measure_run", "calibrate_cell", "measure_pairs")
 _SOURCES = {"file": "copy_model", "url": "download_model", "recipe": "run_recipe", "stage": "cut_stage"}
 
 
@@ -132,6 +131,8 @@ class _Builder:
     def manifest(self, cell: Cell) -> str:
         names = self._built(cell)
         folder = artifact_folder(**names)
+        if self.cells.kept_of(cell.model):
+            return self.add(f"{folder}/manifest.json", "use_manifest", "use_manifest", names, ())
         rule = FORMATS[self.cells.presets[cell.preset]["artifact"]].rule
         return self.add(f"{folder}/manifest.json", rule, "build", names, self._manifest_reads(cell))
 
@@ -200,7 +201,7 @@ class _Builder:
 
         verdict = add("verdict", "judge_pair", results)
         tools = self.toolchains(self.cells.runtimes_of(*sides))
-        measured = (verdict, *self._artifacts(*sides), self.samples(comparison.left.model), *tools, *noise)
+        measured = (verdict, *self._artifacts(*sides), *(self.samples(cell.model) for cell in sides), *tools, *noise)
         pairs = add("pairs", "measure_pairs", measured)
         report = add("report", "report_comparison", (verdict, pairs, *results, *noise))
         regression = add("regression", "judge_regression", (report, verdict, pairs, *results, *parities))

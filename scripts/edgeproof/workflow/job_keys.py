@@ -95,7 +95,7 @@ class JobKeys:
             "converter": digest_converter(_CONVERTERS.get(kind.converter, kind.converter)) if kind.converter else None,
         }
         device: Json = dict(self.cells.devices[w.builder]) if w.builder in self.cells.devices else {}
-        on_device = {"board": device.get("board_contains")} | {key: device.get(key) for key in ("lock", "interpreter")}
+        on_device = {"board": device.get("board_contains"), "interpreter": device.get("interpreter")}
         return {
             "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
             "preset": select_build_options(preset, w.precision),
@@ -103,6 +103,17 @@ class JobKeys:
             **(on_device if preset["built"] == "device" else {}),
             **_watch(_BUILDERS[kind.rule], **watch),
         }
+
+    def use_artifact(self, w: Any) -> Json:
+        """Which stored artifact takes the place of a build."""
+        kept = self.cells.kept_of(w.model)
+        return {"kept": kept["artifact"], "sha256": kept["sha256"], **_watch("use_artifact")}
+
+    def use_manifest(self, w: Any) -> Json:
+        """The manifest of a stored artifact, and the cell that it is now of."""
+        path = self.cells.kept_of(w.model)["manifest"]
+        cell = {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision}
+        return {"kept": path, "cell": cell, **_watch("use_manifest", bytes=digest_user_file(path))}
 
     def build_saved_model(self, w: Any) -> Json:
         """Nothing but code: a SavedModel follows from its source."""

@@ -1,6 +1,7 @@
 """The attempts below `results/`: what they are, which documents rest on them, and which may go."""
 
 import datetime
+import filecmp
 import os
 import re
 import shutil
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeproof.core.attempts import FOLDER, Attempt, list_attempts
+from edgeproof.core.attempts import FAILURE, FOLDER, RECORD, Attempt, list_attempts
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.suggestions import suggest_words
@@ -20,7 +21,7 @@ _NAMED = re.compile(rb"[^\s\"'<>()\[\]]*" + FOLDER.encode() + rb"/\d{4,}-[0-9a-f
 
 
 class Kept(NamedTuple):
-    """An attempt of the store, its size in bytes, and the documents that name it.
+    """An attempt of the store, its size in bytes, and the documents that name it or are its own.
 
     `waits`: it is complete and its target has no document yet: a run that failed has lost it, and the next one uses
     this attempt.
@@ -47,7 +48,7 @@ def list_kept(root: Path, target: str | None = None) -> list[Kept]:
         place = store.parent
         waits = not any(path.suffix == ".json" for path in place.iterdir())
         for attempt in list_attempts(place):
-            used = tuple(users.get(_below(attempt.folder), ()))
+            used = tuple(users.get(_below(attempt.folder), ())) or _list_copies(attempt.folder, place)
             found.append(Kept(attempt, _measure(attempt.folder), used, waits and attempt.complete and not used))
     return found
 
@@ -127,6 +128,16 @@ def _list_users(results: Path) -> dict[str, list[str]]:
                     named = os.fsdecode(text.rpartition(f"{RESULTS}/".encode())[2])
                     users.setdefault(named, []).append(f"{RESULTS}/{_below(path)}")
     return users
+
+
+def _list_copies(attempt: Path, place: Path) -> tuple[str, ...]:
+    """Return the files of a target that are those of an attempt: builds, parities, proofs and models name none."""
+    pairs = ((place / kept.name, kept) for kept in sorted(attempt.iterdir()) if kept.name not in (RECORD, FAILURE))
+    return tuple(f"{RESULTS}/{_below(made)}" for made, kept in pairs if made.is_file() and _is_same(made, kept))
+
+
+def _is_same(made: Path, kept: Path) -> bool:
+    return made.samefile(kept) or filecmp.cmp(made, kept, shallow=False)
 
 
 def _list_stores(folder: Path) -> list[Path]:

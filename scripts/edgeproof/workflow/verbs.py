@@ -13,30 +13,20 @@ from edgeproof.core.command_line import show
 from edgeproof.core.exit_codes import ExitCode
 
 from . import another_session, kept_attempts, reasons
-from .workflow_reading import read_workflow
-
-
-def _list_campaign_files(options: Namespace) -> list[str]:
-    given = list(options.configfile)
-    base = [] if options.replace_workflow_config and given else [BASE]
-    return [*base, *given]
+from .workflow_reading import Reading, read_workflow
 
 
 def again(options: Namespace, root: Path) -> ExitCode:
     """Leave the wish for one more session and start Snakemake, unless `--later`. NOT_GOOD where that fails."""
-    options.configfile = [str(Path(path).absolute()) for path in options.configfile]
+    files = _name_campaign_files(options)
     with contextlib.chdir(root):
-        asked = another_session.ask_for_sessions(read_workflow(_list_campaign_files(options)), options.targets)
+        asked = another_session.ask_for_sessions(_read_campaign(options, files), options.targets)
     documents = [item["document"] for item in asked]
-    command = another_session.compose_command(
-        documents, options.profile, options.configfile, options.replace_workflow_config
-    )
+    command = another_session.compose_command(documents, options.profile, files, options.replace_workflow_config)
     text = shlex.join(["snakemake", *command[3:]])
-    show(
-        options,
-        {"asked": asked, "command": text, "started": not options.later},
-        lambda: [*(f"{item['document']}: {item['sessions']} sessions wanted" for item in asked), text],
-    )
+    outcome = {"asked": asked, "command": text, "started": not options.later}
+    wanted = [f"{item['document']}: {item['sessions']} sessions wanted" for item in asked]
+    show(options, outcome, lambda: [*wanted, text])
     if options.later:
         return ExitCode.GOOD
     sys.stdout.flush()
@@ -45,11 +35,20 @@ def again(options: Namespace, root: Path) -> ExitCode:
 
 def why(options: Namespace, root: Path) -> ExitCode:
     """Say why a document would be made again. NOT_GOOD if its key, or one above it, differs from today's."""
-    options.configfile = [str(Path(path).absolute()) for path in options.configfile]
+    files = _name_campaign_files(options)
     with contextlib.chdir(root):  # configuration and code are named relative to it
-        found = reasons.explain(read_workflow(_list_campaign_files(options)), options.document)
+        found = reasons.explain(_read_campaign(options, files), options.document)
     show(options, found, lambda: reasons.render_reasons(found))
     return ExitCode.GOOD if found["status"] == "same" else ExitCode.NOT_GOOD
+
+
+def _name_campaign_files(options: Namespace) -> list[str]:
+    return [str(Path(path).absolute()) for path in options.configfile]
+
+
+def _read_campaign(options: Namespace, files: list[str]) -> Reading:
+    base = [] if options.replace_workflow_config and files else [BASE]
+    return read_workflow([*base, *files])
 
 
 def list_attempts(options: Namespace, root: Path) -> ExitCode:

@@ -6,14 +6,15 @@ campaign from it, and hold each document's own key against today's: Snakemake's 
 asked.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import calibration_folder, comparison_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.core.seals import render_sealed
 
 from .job_keys import JobKeys
 
@@ -21,7 +22,7 @@ from .job_keys import JobKeys
 def write_wanted(keys: JobKeys) -> Path:
     """Write wanted.json of the campaign unless it is as it was, and return its path."""
     path = Path(evidence_folder(keys.targets.campaign.name)) / "wanted.json"
-    text = json.dumps(describe_wanted(keys), separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    text = render_sealed(describe_wanted(keys))
     if not path.is_file() or path.read_text() != text:
         atomic_write(path, text)
     return path
@@ -31,11 +32,12 @@ def describe_wanted(keys: JobKeys) -> Json:
     """Return the document: campaign, what its gate tolerates, and {path: parts of the key} of its documents."""
     targets = keys.targets
     return {
-        "schema": "edgeproof.wanted.v1",
+        "schema": "edgeproof.wanted.v2",
         "campaign": targets.describe(),
         "tolerate": list(targets.campaign.tolerate),
         "regressions": targets.gated_regressions(),
         "noise": targets.noise_files("noise.json"),
+        "machine": describe_machine()["id"],  # on another one the evidence is another: it says `elsewhere`
         "keys": dict(list_keys(keys)),
     }
 
@@ -49,7 +51,8 @@ def list_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
     for cell in campaign.cells:
         built = SimpleNamespace(**cell._asdict(), builder=cells.builder_of(cell))
         folder = cells.artifact_folder_of(cell)
-        yield f"{folder}/manifest.json", keys.build(built)
+        made = keys.use_manifest if cells.kept_of(cell.model) else keys.build
+        yield f"{folder}/manifest.json", made(built)
         yield f"{folder}/parity.json", keys.check_parity(built)
         yield f"{run_folder(cell)}/result.json", keys.measure_run(cell)
     for cell in targets.calibrated:

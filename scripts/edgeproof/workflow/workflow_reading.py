@@ -9,6 +9,7 @@ from edgeproof.artifacts.records.formats import list_channels_last_backends
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core.campaign import CATALOGUES, Campaign, read_catalogue
 from edgeproof.core.campaign_files import CampaignFiles, expand_campaign_files, read_campaign_files
+from edgeproof.core.campaign_models import add_models
 from edgeproof.core.cells import Cells
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
@@ -44,6 +45,7 @@ def read_workflow(
     """
     catalogues = read_catalogues()
     files = read_campaign_files(list(paths), dict(values or {}))
+    files, catalogues = add_models(files, catalogues, Path("."))
     campaign = expand_campaign_files(files, catalogues)
     return Reading(files, catalogues, campaign, make_keys(campaign, catalogues, versions))
 

@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -33,12 +34,27 @@ def spec(tmp_path):
     }
 
 
-def run_agent(tmp_path, verb, spec):
+def run_agent(tmp_path, verb, spec, limit=None):
+    """Run a verb. `limit`: the largest file that it may write, in bytes."""
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec))
     command = [sys.executable, "-m", "edgeproof.agent", verb, str(path), str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
-    return subprocess.run(command, env=environment, text=True, capture_output=True)
+    limited = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None
+    return subprocess.run(command, env=environment, text=True, capture_output=True, preexec_fn=limited)
+
+
+@pytest.mark.parametrize(("verb", "limit"), [("session", 128), ("session", 4096), ("pairs", 128)])
+def test_a_file_that_cannot_be_written_is_no_verdict_in_one_line(tmp_path, spec, verb, limit):
+    """As on a full disk: failure.json is whole or is not there."""
+    spec |= {"protocol": PROTOCOL | {"min_samples": 5000}, "ask": False, "budget": {"pairs": 4, "seconds": None}}
+    spec |= {"first_pair": 0}
+    done = run_agent(tmp_path, verb, spec, limit)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("no verdict: machine")
+    for path in (tmp_path / "out").rglob("failure.json"):
+        assert json.loads(path.read_text())["kind"] == "machine"
 
 
 def test_session_runs_every_slot_in_order_and_shows_progress(tmp_path, spec):

@@ -91,7 +91,7 @@ class Job:
     def write_evaluation(self, arrays):
         write_tensors(self.evaluation, arrays)
         document = {
-            "schema": "edgeproof.samples.v1",
+            "schema": "edgeproof.samples.v2",
             "model": "tiny",
             "model_sha256": sha256_file(self.source),
             "kind": "file",

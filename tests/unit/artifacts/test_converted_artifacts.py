@@ -13,7 +13,7 @@ from edgeproof.artifacts.builds.onnx_precisions import convert_onnx_ahead
 from edgeproof.artifacts.records import manifest_entries
 from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.artifacts.records.manifests import read_manifest
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_bytes, sha256_file
 from edgeproof.core.tensors import write_tensors
@@ -275,7 +275,7 @@ def test_a_saved_model_of_another_model_is_refused(place):
     record = make_saved_model(place)
     document = json.loads(record.read_text())
     document["source"]["sha256"] = "0" * 64
-    record.write_text(json.dumps(document))
+    write_json(record, document, "saved-model")
     with pytest.raises(UserError, match="is about another model"):
         build(place, use(place, "tensorflow", facts()), saved_model=record)
 

@@ -9,10 +9,10 @@ from edgeproof.artifacts.records.manifest_entries import describe_host_lock, des
 from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest, write_manifest
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core import layout
-from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY, locate
+from edgeproof.core.seals import SEAL, seal
 
 
 def edit(path, change):
@@ -121,8 +121,8 @@ def test_a_toolchain_that_lacks_what_the_artifact_is_made_with_is_named():
 
 def make_record(packages):
     interpreter = {"implementation": "CPython", "version": "3.11.7", "machine": "x86_64", "system": "Linux"}
-    return {
-        "schema": "edgeproof.toolchain.v1",
+    record = {
+        "schema": "edgeproof.toolchain.v2",
         "toolchain": "openvino",
         "lock": {"file": "envs/openvino.lock", "sha256": "0" * 64},
         "interpreter": {"file": ".toolchains/openvino/bin/python", **interpreter},
@@ -132,6 +132,7 @@ def make_record(packages):
         "duration_s": 1.0,
         "made_at": "2026-01-01T00:00:00Z",
     }
+    return seal(record)
 
 
 def test_an_option_without_a_value_is_not_recorded():

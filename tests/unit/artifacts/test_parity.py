@@ -105,7 +105,10 @@ def test_a_failed_build_is_not_run(make_job):
 
 
 def test_an_artifact_that_does_not_run_has_failed(make_job):
-    job = make_job(make_classifier(batch=4))
+    """Its index is out of bounds, which no checker sees and every inference does."""
+    node = helper.make_node("Gather", ["x", "index"], ["y"], axis=1)
+    shapes = [("x", TensorProto.FLOAT, [1, 4])], [("y", TensorProto.FLOAT, [1, 1])]
+    job = make_job(make_model([node], *shapes, {"index": np.array([99])}))
     job.build("fp16")
     document = job.check("fp16")
     assert document["status"] == "failed" and document["reason"]["kind"] == "inference_failed"

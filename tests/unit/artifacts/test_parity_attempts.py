@@ -7,6 +7,7 @@ import pytest
 from edgeproof.artifacts.agreement import execution, parity
 from edgeproof.artifacts.agreement.execution import Inference
 from edgeproof.core.attempts import list_attempts
+from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors, write_tensors
 
@@ -136,7 +137,7 @@ def test_without_samples_nothing_is_compared(job):
     empty = {"count": 0, "sha256": parity.sha256_file(job.evaluation)}
     reason = {"kind": "unfit_samples", "message": "the shapes do not fit"}
     document |= {"status": "failed", "reason": reason, "calibration": empty, "evaluation": empty, "disjoint": False}
-    job.samples.write_text(json.dumps(document))
+    write_json(job.samples, document, "samples")
     found = job.check("fp32", thresholds=LIMITS)
     assert (found["status"], found["reason"]) == ("not_run", {"kind": "samples_failed", "message": reason["message"]})
     assert read_tensors(job.folder / "fp32" / "reference.npz") == {}

@@ -15,10 +15,11 @@ from edgeproof.artifacts.records.rebuilding import (
     read_command,
     rebuild_artifact,
 )
-from edgeproof.core.documents import SEAL, read_json
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.seals import SEAL
 from onnx import numpy_helper
 
 from .conftest import BUILD, Job, make_classifier

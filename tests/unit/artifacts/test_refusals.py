@@ -1,10 +1,8 @@
 """Models that cannot be deployed as they are end in one clear line, before anything is written."""
 
-import json
-
 import onnx
 import pytest
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.sources.identity import identify_model
@@ -32,7 +30,7 @@ def make_huge(folder):
 def test_a_model_beyond_two_gigabytes_is_refused_without_reading_its_weights(job, precision):
     make_huge(job.folder)
     identity = read_json(job.identity, "identity")
-    job.identity.write_text(json.dumps({**identity, "sha256": sha256_file(job.source)}))
+    write_json(job.identity, {**identity, "sha256": sha256_file(job.source)}, "identity")
     with pytest.raises(UserError, match=r"weights are kept in 'weights\.bin' beside it; .* \(below 2 GB\)") as error:
         job.build(precision)
     assert "\n" not in str(error.value) and not (job.folder / precision).exists()
@@ -41,7 +39,7 @@ def test_a_model_beyond_two_gigabytes_is_refused_without_reading_its_weights(job
 def test_a_file_that_is_no_model_is_refused(job):
     job.source.write_bytes(b"no model")
     identity = read_json(job.identity, "identity")
-    job.identity.write_text(json.dumps({**identity, "sha256": sha256_file(job.source)}))
+    write_json(job.identity, {**identity, "sha256": sha256_file(job.source)}, "identity")
     with pytest.raises(UserError, match="not an ONNX model"):
         job.build("fp32")
 

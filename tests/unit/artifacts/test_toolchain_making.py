@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from edgeproof.artifacts.toolchains import toolchain_making, toolchain_use
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
@@ -93,7 +93,7 @@ def test_a_record_of_another_environment_is_named(place, what, key, expected):
     """As after a restore with another Python: a manifest must not name what took no part."""
     record = make(place)
     record[what][key] = "2.7.18"
-    (place / "tiny.json").write_text(json.dumps(record))
+    write_json(place / "tiny.json", record, "toolchain")
     with pytest.raises(UserError, match=rf"tiny.json: says {expected}, the environment has .*; delete this file"):
         toolchain_use.require_toolchains([place / "tiny.json"])
 
@@ -134,7 +134,7 @@ def test_python_is_ours_where_the_packages_have_wheels_for_it(monkeypatch):
 
 def test_a_damaged_record_is_named(place):
     make(place)
-    (place / "tiny.json").write_text(json.dumps({"schema": "edgeproof.toolchain.v1"}))
+    (place / "tiny.json").write_text(json.dumps({"schema": "edgeproof.toolchain.v2"}))
     with pytest.raises(UserError, match=r"tiny.json: .* is missing"):
         toolchain_use.require_toolchains([place / "tiny.json"])
 

@@ -9,9 +9,9 @@ import pytest
 from edgeproof.artifacts.records.manifest_places import find_manifest_root, find_manifests
 from edgeproof.artifacts.records.manifests import read_manifest, write_manifest
 from edgeproof.artifacts.records.validation import has_faults, read_locked_versions, validate_manifest
-from edgeproof.core.documents import SEAL
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.seals import SEAL
 
 from .conftest import Job, make_classifier
 

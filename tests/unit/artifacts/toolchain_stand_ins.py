@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from edgeproof.core.files import sha256_file
+from edgeproof.core.seals import seal
 
 # A first line `#!{python}` would break where the path of the interpreter has a space; sh and Python both read these.
 # What uv would do, less the packages: a folder with an interpreter, and a note of every call.
@@ -61,7 +62,7 @@ def install_toolchain(root, name, script, packages):
     os.chmod(interpreter, 0o755)
     digest = sha256_file(lock)
     record = {
-        "schema": "edgeproof.toolchain.v1",
+        "schema": "edgeproof.toolchain.v2",
         "toolchain": name,
         "lock": {"file": f"envs/{name}.lock", "sha256": digest},
         "interpreter": {
@@ -81,5 +82,5 @@ def install_toolchain(root, name, script, packages):
     (root / ".toolchains" / name / "edgeproof.json").write_text(json.dumps(stamp))
     path = root / "results" / "toolchains" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record))
+    path.write_text(json.dumps(seal(record)))
     return path

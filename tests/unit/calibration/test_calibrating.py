@@ -7,9 +7,9 @@ import pytest
 from edgeproof.agent.machine import describe_machine
 from edgeproof.calibration.noise import CalibrationJob, calibrate_cell, read_noise
 from edgeproof.core.attempts import list_attempts
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell
+from edgeproof.core.seals import seal
 from edgeproof.runs.paired_sessions import PairPlace
 
 from ..artifacts.conftest import Job, make_classifier

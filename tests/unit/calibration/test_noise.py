@@ -10,8 +10,8 @@ from edgeproof.bench.made_up_campaigns import write_calibration
 from edgeproof.bench.made_up_pairs import PairsNoise, write_session
 from edgeproof.calibration.noise import EFFECTS, describe_noise, pool_dependence, read_noise
 from edgeproof.core.dependence import estimate_dependence
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import seal
 
 STATE = {"left": {}, "right": {}}
 MARGIN = 0.02

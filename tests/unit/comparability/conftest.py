@@ -9,8 +9,8 @@ from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
 from edgeproof.comparability.regression import judge_regression
-from edgeproof.core.documents import seal
 from edgeproof.core.layout import comparison_folder
+from edgeproof.core.seals import seal
 from edgeproof.core.yaml_files import read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from edgeproof.comparability.between_sessions import compare_between_sessions
 from edgeproof.core.boundaries import FIRST_SESSION, SESSIONS_HORIZON, find_boundary
+from edgeproof.core.formatting import plain
+from edgeproof.runs.drift_records import say_changed_sessions
 
 
 def result(device, median_ms):
@@ -12,7 +14,7 @@ def result(device, median_ms):
 
 
 def session(median_ms, day=0):
-    return {"latency": {"median_ms": median_ms}, "started_at_unix_s": 1.8e9 + 86400 * day}
+    return {"latency": {"median_ms": median_ms}, "started_at_unix_s": 1.8e9 + 86400 * day, "drift": None}
 
 
 def test_one_session_each_gives_both_numbers_and_what_a_verdict_needs():
@@ -64,3 +66,14 @@ def test_three_sessions_on_two_days_decide(right, verdict):
     found = report["between_sessions"]
     assert found["interval_low"] < right < found["interval_high"] and found["degrees_of_freedom"] == 2
     assert found["delta_pct"] == pytest.approx(100 * (right - 1), abs=0.1)
+
+
+def test_a_session_that_changed_its_speed_is_named_with_its_side():
+    change = {"after_s": 30.0, "before_s": 33.0, "ratio": 1.25}
+    right = three("b", 2.0)
+    right["sessions"][1]["drift"] = {"changes": [change]}
+    found = compare_between_sessions(three("a", 1.0), right, 0.02, 1)["between_sessions"]
+    assert (found["left_changes"], found["right_changes"]) == ([], [{"session": 2, **change}])
+    assert [plain(words) for words in say_changed_sessions("right", found["right_changes"])] == [
+        "in session 2 of the right side the machine became 25 % slower after 30 to 33 s"
+    ]

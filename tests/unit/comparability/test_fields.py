@@ -26,7 +26,9 @@ def test_values_are_compared_in_the_form_that_the_policy_wants(field, value, loo
 
 
 def test_a_remedy_names_the_value_to_reach():
-    assert describe_difference("batch_size", 1, 8)["remedy"] == "export both models for batch size 1"
+    assert describe_difference("batch_size", 1, 8)["remedy"] == (
+        "declare `varies: [batch_size]`, or export both models for batch size 1"
+    )
     assert "protocol of the left side (processes 5)" in describe_difference("processes", 5, 3)["remedy"]
     assert describe_difference("os", "a", "b")["remedy"] == "make os a on both sides, then measure again"
     assert "a tool that records kernel" in describe_difference("kernel", UNRECORDED, "6.1")["remedy"]

@@ -11,9 +11,9 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.comparability.measured_pairs import PairsJob, measure_pairs, read_sessions
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.dependence import estimate_dependence
-from edgeproof.core.documents import seal
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import comparison_folder
+from edgeproof.core.seals import seal
 from edgeproof.runs.paired_sessions import PairPlace
 
 PROTOCOL = {
@@ -52,6 +52,7 @@ class Measurer:
             verdict=folder / "verdict.json",
             arms={"left": arm, "right": arm},
             artifacts={"left": self.artifact(1.0), "right": self.artifact(self.ratio)},
+            inputs={"left": self.inputs, "right": self.inputs},
             place=PairPlace(self.inputs, {"name": "desk", "lock": "lock"}, PROTOCOL, sys.executable),
             design={"margin": margin, "comparisons": comparisons},
             dependence=estimate_dependence([]),
@@ -264,3 +265,18 @@ def test_attempts_of_another_comparison_are_refused(measurer):
     measurer.room.edit(job.record, change)
     with pytest.raises(UserError, match=r"pairs\.json: .*attempts/0001-\w+ has another key; these are not its pairs"):
         read_sessions(job.record, job.table)
+
+
+def test_each_arm_runs_its_own_samples(measurer):
+    other = measurer.root / "larger.npz"
+    np.savez(other, **{"inputs/x": np.zeros((5, 16), "float32")})
+    job = measurer.job()
+    job.inputs["right"] = other
+    measure_pairs(job)
+    record, (session,) = read_sessions(job.record, job.table)
+    assert record["inputs"]["same"] is False
+    assert record["inputs"] == {**record["key"]["parts"]["inputs"], "same": False}
+    assert session.record["inputs"] == 2  # as many as the arm with fewer has
+    spec = json.loads((session.attempt.folder / "spec.json").read_text())
+    assert (spec["inputs"], spec["arms"]["right"]["inputs_file"]) == (str(measurer.inputs), str(other))
+    assert "inputs_file" not in spec["arms"]["left"]

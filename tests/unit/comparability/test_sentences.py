@@ -37,6 +37,8 @@ def make_report(verdict="faster", **changes):
         "right": CELL | {"precision": "int8"},
         "comparable": "conditional",
         "reasons": [],
+        "per": "call",
+        "items": {"left": 1, "right": 1},
         "verdict": verdict,
         "reason": None,
         "explanation": None,
@@ -108,6 +110,14 @@ def moved(ratio, low, high):
 )
 def test_one_sentence_per_verdict(report, sentence):
     assert plain(describe_verdict(report)) == sentence
+
+
+def test_across_batch_sizes_the_sentence_speaks_of_items():
+    report = make_report("faster", per="item", items={"left": 1, "right": 8})
+    assert plain(describe_verdict(report)) == "int8 is 1.58 times as fast per item as fp32 (1.55–1.61), 19 s, 6 pairs."
+    assert "A call of left has 1 item, one of right 8 items; the times compared are those of one item." in (
+        describe_grounds(report)
+    )
 
 
 def test_swapping_the_sides_swaps_the_sentence():

@@ -1,34 +1,37 @@
 """The store: attempts are whole or not there, found by key, never overwritten; what was killed is no result."""
 
+import errno
 import json
 import multiprocessing
 import os
 
 import pytest
+from edgeproof.core import attempts
 from edgeproof.core.attempts import find_attempts, keep_file, list_attempts, open_attempt, sweep
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
 
 KEY, OTHER = compose_key({"threads": 1}), compose_key({"threads": 2})
+RESCUED = {"samples": {}, "session": "what was there"}
 HERE = {"id": "0" * 16, "board": "desk", "cpu": "a cpu"}
 
 
 def make(folder, key=KEY, text="raw"):
     with open_attempt(folder, "session", key, HERE) as attempt:
         (attempt.folder / "samples").write_text(text)
-        return attempt.complete(samples=1)
+        return attempt.complete(samples={}, session="raw")
 
 
 def test_attempts_are_found_by_key_in_order_of_start(tmp_path):
     first, _, third = make(tmp_path), make(tmp_path, OTHER), make(tmp_path, text="more")
     assert [item.folder for item in find_attempts(tmp_path, KEY)] == [first.folder, third.folder]
-    assert (first.number, third.number) == (1, 3) and first.record["facts"] == {"samples": 1}
+    assert (first.number, third.number) == (1, 3) and first.record["facts"] == {"samples": {}, "session": "raw"}
 
 
 def test_until_it_ends_there_is_no_attempt(tmp_path):
     with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
         assert list_attempts(tmp_path) == []
-        attempt.complete()
+        attempt.complete(samples={}, session="")
     assert len(list_attempts(tmp_path)) == 1
 
 
@@ -71,16 +74,47 @@ def test_what_counts_of_a_killed_process_is_rescued(tmp_path):
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     process.join()
-    (swept,) = sweep(tmp_path, lambda folder: {"pairs": 1} if (folder / "pair").exists() else None)
+    (swept,) = sweep(tmp_path, lambda folder: RESCUED if (folder / "pair").exists() else None)
     assert [item.folder for item in find_attempts(tmp_path, KEY)] == [swept.folder]
-    assert swept.record["facts"] == {"pairs": 1} and not (swept.folder / "failure.json").exists()
+    assert swept.record["facts"] == RESCUED and not (swept.folder / "failure.json").exists()
+
+
+def test_what_counts_is_kept_when_an_error_ends_it(tmp_path):
+    with (
+        pytest.raises(ValueError),
+        open_attempt(
+            tmp_path, "session", KEY, HERE, lambda folder: RESCUED if (folder / "pair").exists() else None
+        ) as a,
+    ):
+        (a.folder / "pair").write_text("whole")
+        raise ValueError("the log cannot be closed")
+    (found,) = find_attempts(tmp_path, KEY)
+    assert found.record["facts"] == RESCUED
+
+
+@pytest.mark.parametrize("rescue", [None, lambda folder: RESCUED])
+def test_where_the_disk_is_full_the_next_sweep_ends_it(tmp_path, monkeypatch, rescue):
+    def refuse(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as full:
+        full.setattr(attempts, "atomic_write", refuse)
+        with (
+            pytest.raises(ValueError, match="measured until then"),
+            open_attempt(tmp_path, "session", KEY, HERE, rescue),
+        ):
+            raise ValueError("measured until then")
+    assert list_attempts(tmp_path) == []
+    monkeypatch.setattr(attempts, "_is_alive", lambda pid: False)
+    (swept,) = sweep(tmp_path, rescue)
+    assert swept.complete == (rescue is not None)
 
 
 def test_a_folder_of_a_living_process_is_left_alone(tmp_path):
     with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
         assert sweep(tmp_path) == [] and attempt.folder.is_dir()
         make(tmp_path, OTHER)
-        attempt.complete()
+        attempt.complete(samples={}, session="")
     assert [item.number for item in list_attempts(tmp_path)] == [1, 2]
 
 

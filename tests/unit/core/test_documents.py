@@ -5,8 +5,9 @@ import jsonschema
 import jsonschema_rs
 import pytest
 from edgeproof.core.campaign import CATALOGUES, read_catalogue
-from edgeproof.core.documents import SCHEMAS, digest_json, load_schema, read_json, validate, write_json
+from edgeproof.core.documents import SCHEMAS, load_schema, read_json, validate, write_json
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import digest_json
 from edgeproof.core.yaml_files import read_yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from edgeproof.core.errors import UserError
 from edgeproof.core.job_key import place_of, read_key, record_key
 from edgeproof.core.job_options import JobKey, take_key
 
@@ -38,16 +39,32 @@ def test_a_key_holds_for_the_file_that_the_job_made(tmp_path):
     assert read_key(made) == PARTS
     made.write_text('{"edited": true}')
     assert read_key(made) is None
+    made.unlink()
+    assert read_key(made) is None
+
+
+def test_a_key_that_was_edited_is_named(tmp_path):
+    made = tmp_path / "results" / "result.json"
+    made.parent.mkdir(parents=True)
+    made.write_text("{}")
+    record_key(JobKey(PARTS, str(made)))
+    place = place_of(made)
+    place.write_text(place.read_text().replace('"none"', '"some"'))
+    with pytest.raises(
+        UserError, match=f"{place}: document_sha256 does not match the rest of it; it was edited, remove"
+    ):
+        read_key(made)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 1}'])
-def test_what_is_no_key_is_none(tmp_path, text):
+def test_what_is_no_key_is_named(tmp_path, text):
     made = tmp_path / "results" / "result.json"
     made.parent.mkdir(parents=True)
     made.write_text("{}")
     place_of(made).parent.mkdir(parents=True)
     place_of(made).write_text(text)
-    assert read_key(made) is None
+    with pytest.raises(UserError, match=str(place_of(made))):
+        read_key(made)
 
 
 def test_nothing_is_written_where_nothing_was_made(tmp_path):

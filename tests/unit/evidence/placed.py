@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 from edgeproof.bench.made_up_cells import digest, write_cell
-from edgeproof.core.documents import digest_json, read_json, write_json, write_sealed
+from edgeproof.core.documents import read_json, write_json, write_sealed
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, plan_folder, run_folder, source_folder
+from edgeproof.core.seals import digest_json
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.planning import Request, plan_scenario

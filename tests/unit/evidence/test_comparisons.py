@@ -2,9 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
+from edgeproof.bench.made_up_pairs import make_drift
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.comparisons import describe_comparisons, list_verdicts
+from edgeproof.runs.drift_records import describe_drift
 
 PAGE = "results/evidence/trial/report.html"
 
@@ -57,7 +60,10 @@ def test_a_refused_pair_shows_no_number(rows):
     assert (row["effect"], row["grounds"], row["remedy"], row["interleaving"]) == (None, [], None, None)
     assert not re.search(r"\d", row["sentence"])
     assert [reason["field"] for reason in row["reasons"]] == ["model hash"]
-    assert row["reasons"][0]["remedy"] == "compare two cells of the same model"
+    assert (
+        row["reasons"][0]["remedy"]
+        == "declare `varies: [model]` to compare two versions of a model, or compare cells of one model"
+    )
     assert len(row["reasons"][0]["left"]["text"]) == 12
     assert len(row["reasons"][0]["left"]["full"]) == 64
 
@@ -80,6 +86,18 @@ def test_sessions_that_were_disturbed_say_so(comparisons):
     report = item.report | {"sessions": [entry, entry]}
     disturbances = describe_comparisons([item._replace(report=report)], PAGE)[0]["disturbances"]
     assert disturbances == ["the board throttled", "the hypervisor took 4.0\u202f% of the CPU time"]
+
+
+def test_a_machine_that_changed_its_speed_is_named_and_drawn(comparisons):
+    item = comparisons["faster"]
+    record = make_drift(60.0, 0.1, np.random.default_rng(1))
+    sessions = [session | {"drift": describe_drift(record)} for session in item.report["sessions"]]
+    row = describe_comparisons([item._replace(report=item.report | {"sessions": sessions})], PAGE)[0]
+    (words,) = row["disturbances"]
+    assert re.fullmatch(
+        r"the machine became (9\.\d|10\.0)\u202f% slower after 27 to 33\u202fs, for both arms alike", words
+    )
+    assert [drawn["state"] for drawn in row["drift"]["rows"]] == ["changed"]
 
 
 def test_grounds_tell_what_the_calibration_expects(comparisons):

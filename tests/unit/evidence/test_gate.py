@@ -4,8 +4,9 @@ import json
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
-from edgeproof.core.documents import read_json, seal
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import seal
 from edgeproof.evidence import gate
 from edgeproof.evidence.gate import check_gate, judge_cell, name_state
 
@@ -121,6 +122,7 @@ def test_nothing_is_said_to_have_passed_when_a_comparison_or_a_plan_fails(here, 
     unplaced = {"pipeline": "six", "goal": "min-latency", "state": "failing", "reasons": ["unplaced"]}
     monkeypatch.setattr(gate, "check_regressions", lambda campaign, wanted: [slower])
     monkeypatch.setattr(gate, "_check_plan", lambda *row: unplaced)
+    monkeypatch.setattr(gate, "check_evidence_files", lambda snapshot: None)
     snapshot = {**make_campaign(here, [{}]), "plans": [["six", "min-latency"]]}
     passed, text = check_gate(snapshot, [], "gate.json", {"gated": ["left-vs-right"]})
     assert not passed and not (here / "gate.json").exists() and "passed" not in text

@@ -96,7 +96,7 @@ def test_declared_links_take_the_place_of_measured_ones(tmp_path):
 
 def links_document(links):
     return {
-        "schema": "edgeproof.links.v1",
+        "schema": "edgeproof.links.v2",
         "pipeline": "pipe",
         "provenance": "measured",
         "device": "local",
@@ -106,6 +106,7 @@ def links_document(links):
         "agent_sha256": DIGEST,
         "links": links,
         "environment": None,
+        "drift": None,
         "attempt": "attempts/0001",
     }
 

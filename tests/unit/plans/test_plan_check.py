@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
-from edgeproof.core.documents import seal, write_json, write_sealed
+from edgeproof.core.documents import write_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.seals import seal
+from edgeproof.plans import plan_check
 from edgeproof.plans.plan_check import (
+    PlanRun,
     choose_cells,
     compare_latency,
     place_checked_stages,
@@ -11,6 +14,7 @@ from edgeproof.plans.plan_check import (
     summarise_samples,
 )
 from edgeproof.runs.raw_samples import write_samples
+from edgeproof.sources.identity import _UNKNOWN
 
 
 def identity(name, inputs, outputs):
@@ -54,12 +58,12 @@ def plan(*executors):
 
 def test_only_what_crosses_is_shared():
     wanted = plan("left", "left", "right")
-    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), IDENTITIES, "python")
+    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), IDENTITIES)
     assert set(arm["tensors"]) == {"0/0", "2/0", "3/0"}  # from the caller, to the right, back to the caller
     assert arm["tensors"]["2/0"] == {"dtype": "float32", "shape": [1, 2]}
     assert [step["executor"] for step in arm["steps"]] == ["left", "left", "right"]
     assert arm["steps"][1]["inputs"] == [["t", "1/0"]] and arm["steps"][1]["outputs"] == [["u", "2/0"]]
-    assert arm["executors"] == {"left": {"interpreter": "python"}, "right": {"interpreter": "other/python"}}
+    assert arm["executors"] == {"left": {"interpreter": None}, "right": {"interpreter": "other/python"}}
     assert arm["inputs"] == [["x", "0/0"]] and arm["outputs"] == [["y", "3/0"]]
     assert [step["arm"]["artifact"] for step in arm["steps"]] == ["a-left.json", "b-left.json", "c-right.json"]
 
@@ -74,7 +78,7 @@ def test_stages_that_do_not_join_are_named():
     wanted = plan("left", "left", "left")
     parts = [IDENTITIES[0], identity("two", {"t": [1, 5]}, {"u": [1, 2]}), IDENTITIES[2]]
     with pytest.raises(UserError, match=r"two reads .* but one makes"):
-        place_checked_stages(wanted, choose_cells(wanted, CELLS), parts, "python")
+        place_checked_stages(wanted, choose_cells(wanted, CELLS), parts)
 
 
 def test_error_is_relative_to_the_prediction():
@@ -136,3 +140,19 @@ def test_a_prettier_error_and_other_samples_are_refused(checked):
     write_samples(path.with_name("samples.csv"), [[np.array([1, 2, 3])]])
     with pytest.raises(UserError, match="not the samples measured"):
         read_check(path)
+
+
+def test_a_stage_that_cannot_be_used_is_one_line(tmp_path):
+    known = {
+        **_UNKNOWN,
+        "schema": "edgeproof.identity.v2",
+        "model": "two",
+        "status": "failed",
+        "reason": {"kind": "unreadable", "message": "not an ONNX model"},
+        "sha256": "0" * 64,
+        "bytes": 10,
+    }
+    write_json(tmp_path / "identity.json", known, "identity")
+    run = PlanRun("plan.json", [str(tmp_path / "identity.json")], CELLS, "", {}, {}, "python")
+    with pytest.raises(UserError, match="two cannot be used: not an ONNX model; plan again"):
+        plan_check._read_stages(run)

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 from edgeproof.core.attempts import list_attempts
-from edgeproof.core.documents import seal, write_sealed
+from edgeproof.core.documents import write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import Cell
+from edgeproof.core.seals import seal
 from edgeproof.core.tensors import read_tensors, write_tensors
 from edgeproof.runs.measuring import RunPaths, measure_run
 from edgeproof.runs.results import read_result

@@ -2,6 +2,7 @@
 
 import csv
 
+from edgeproof.bench.made_up_pairs import PairsNoise, write_session
 from edgeproof.runs.pair_tables import COLUMNS, describe_session, read_session_at, render_table, write_table
 
 
@@ -28,3 +29,11 @@ def test_the_entry_of_a_session_leads_back_to_it(maker):
     assert entry["machine"] == session.attempt.record["machine"]["id"]
     again = read_session_at(entry["attempt"])
     assert [pair.sha256 for pair in again.pairs] == [pair.sha256 for pair in session.pairs]
+
+
+def test_the_entry_of_a_session_has_its_drift_control_with_the_changes_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    state = {"left": {}, "right": {}}
+    drift = describe_session(write_session("c", 4, PairsNoise(slowdown=0.1), state))["drift"]
+    assert [round(change["ratio"], 2) for change in drift["changes"]] == [1.1]
+    assert describe_session(write_session("c", 4, PairsNoise(), state, "fake"))["drift"] is None

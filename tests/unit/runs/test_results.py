@@ -5,9 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from edgeproof.core.documents import seal, validate, write_sealed
+from edgeproof.core.documents import validate, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.formatting import plain
+from edgeproof.core.seals import seal
 from edgeproof.runs.raw_samples import list_processes, read_samples, write_samples
 from edgeproof.runs.results import build_result, read_result
 
@@ -157,7 +159,7 @@ def drift(*means):
 
 def test_a_machine_that_changed_during_a_session_is_named(tmp_path):
     result = read_result(store(tmp_path, drift=drift(1000, 1001, 999, 1000, 1000, 1300, 1301, 1299, 1300, 1301)))
-    assert labels_of(result) == ["drift"] and "30.0% slower 4 to 5 s in" in result["labels"][0]["message"]
+    assert labels_of(result) == ["drift"] and "30 % slower after 4 to 5 s" in plain(result["labels"][0]["message"])
     steady = read_result(store(tmp_path, drift=drift(*[1000, 1001, 999] * 3)))
     assert labels_of(steady) == [] and steady["sessions"][0]["drift"]["changes"] == []
 

@@ -1,14 +1,17 @@
 """The download against a loopback server that misbehaves on request. Nothing sleeps: pauses are recorded."""
 
 import hashlib
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import download_model
 import pytest
+from edgeproof.core.attempts import list_attempts
 from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
 from edgeproof.sources import fetching
+from edgeproof.sources.input_faults import InputFault, read_note, write_note
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -89,12 +92,22 @@ def fail(status, **headers):
     return answer
 
 
+def list_files(folder):
+    """Return the names of what is in a folder, but for the store."""
+    return sorted(item.name for item in folder.iterdir() if item.name != "attempts")
+
+
+def find_fault(server, folder):
+    """Return the fault of a download without pauses."""
+    return fetching.download_model(server.url, SHA256, folder / "model.onnx", pause=lambda seconds: None)
+
+
 def fetch(server, folder, sha256=SHA256, **options):
     """Download to `folder` and return the pauses that were taken."""
     pauses = []
-    fetching.download_model(server.url, sha256, folder / "model.onnx", pause=pauses.append, **options)
+    assert fetching.download_model(server.url, sha256, folder / "model.onnx", pause=pauses.append, **options) is None
     assert (folder / "model.onnx").read_bytes() == CONTENT
-    assert [item.name for item in folder.iterdir()] == ["model.onnx"]
+    assert list_files(folder) == ["model.onnx"]
     return pauses
 
 
@@ -102,7 +115,7 @@ def test_a_whole_file_in_one_go(serve, tmp_path):
     server = serve(send())
     download_model.main(["--url", server.url, "--sha256", SHA256.upper(), "--output", str(tmp_path / "model.onnx")])
     assert (tmp_path / "model.onnx").read_bytes() == CONTENT
-    assert [item.name for item in tmp_path.iterdir()] == ["model.onnx"]
+    assert list_files(tmp_path) == ["model.onnx"]
 
 
 def test_a_cut_connection_continues_where_it_broke(serve, tmp_path):
@@ -206,7 +219,7 @@ def test_nobody_listens(serve, tmp_path):
         fetch(server, tmp_path, attempts=2)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410, 501])
+@pytest.mark.parametrize("status", [401, 403, 501])
 def test_final_statuses_are_one_line_at_once(serve, tmp_path, capsys, status):
     server = serve(fail(status))
     arguments = ["--url", server.url, "--sha256", SHA256, "--output", str(tmp_path / "model.onnx")]
@@ -215,32 +228,71 @@ def test_final_statuses_are_one_line_at_once(serve, tmp_path, capsys, status):
     assert error.startswith(f"error: {server.url}: the server answers {status} ")
     assert error.count("\n") == 1
     assert len(server.requests) == 1
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "model.onnx").exists()
+    [attempt] = list_attempts(tmp_path)
+    assert str(status) in json.loads((attempt.folder / "failure.json").read_text())["message"]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_file_that_is_not_there_is_a_fault_of_the_input(serve, tmp_path, capsys, status):
+    """The job ends well, a note takes the place of the model, and the attempt says why."""
+    server = serve(fail(status))
+    output = tmp_path / "model.onnx"
+    assert run(download_model.main, ["--url", server.url, "--sha256", SHA256, "--output", str(output)]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith(f"no model: {server.url}: the server answers {status} ") and error.count("\n") == 1
+    assert f"remove {output} to ask again" in error
+    assert read_note(output).kind == "not_found"
+    [attempt] = list_attempts(tmp_path)
+    assert not attempt.complete
+    assert json.loads((attempt.folder / "failure.json").read_text())["kind"] == "not_found"
+    assert len(server.requests) == 1
 
 
 def test_a_wrong_digest_names_both_and_keeps_nothing(serve, tmp_path):
     server = serve(send(b"something else"))
     actual = hashlib.sha256(b"something else").hexdigest()
-    with pytest.raises(UserError, match=f"sha256 is {actual}, but {SHA256} is expected"):
-        fetch(server, tmp_path)
+    fault = find_fault(server, tmp_path)
+    assert fault.kind == "wrong_digest" and f"sha256 is {actual}, but {SHA256} is expected" in str(fault)
     assert len(server.requests) == 1
-    assert not list(tmp_path.iterdir())
+    assert str(read_note(tmp_path / "model.onnx")) == str(fault)
+    assert not list(tmp_path.glob(".*partial"))
 
 
 def test_a_wrong_digest_after_a_cut_ends_too(serve, tmp_path):
     server = serve(send(b"x" * 5000, cut=1000), send(b"x" * 5000), send(b"x" * 5000, cut=1000), send(b"x" * 5000))
-    with pytest.raises(UserError, match=f"but {SHA256} is expected"):
-        fetch(server, tmp_path)
+    assert f"but {SHA256} is expected" in str(find_fault(server, tmp_path))
     assert len(server.requests) == 4
+
+
+def test_what_was_downloaded_is_kept_and_not_fetched_again(serve, tmp_path):
+    server, output = serve(send(), fail(500)), tmp_path / "model.onnx"
+    fetch(server, tmp_path)
+    output.unlink()  # as Snakemake does before a job runs again
+    fetch(server, tmp_path)
+    assert output.read_bytes() == CONTENT and len(server.requests) == 1
+    write_note(output, InputFault("not_found", "gone"))
+    fetch(server, tmp_path)
+    assert output.read_bytes() == CONTENT and len(server.requests) == 1
+    assert len(list_attempts(tmp_path)) == 1
+
+
+def test_a_kept_download_that_was_changed_is_fetched_again(serve, tmp_path, capsys):
+    server = serve(send())
+    fetch(server, tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"edited in place, and so in the store")
+    fetch(server, tmp_path)
+    assert (tmp_path / "model.onnx").read_bytes() == CONTENT and len(server.requests) == 2
+    assert "0001-" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("length", [True, False])
 def test_more_than_the_limit_is_refused(serve, tmp_path, length):
     server = serve(send(length=length))
     arguments = ["--url", server.url, "--sha256", SHA256, "--output", str(tmp_path / "m"), "--size-limit-bytes", "1000"]
-    with pytest.raises(UserError, match="larger than the limit of 1000 bytes"):
-        download_model.main(arguments)
-    assert not list(tmp_path.iterdir())
+    assert run(download_model.main, arguments) == 0
+    assert "larger than the limit of 1000 bytes" in str(read_note(tmp_path / "m"))
+    assert not list(tmp_path.glob(".*partial"))
 
 
 def test_redirects_are_followed_with_the_range(serve, tmp_path):

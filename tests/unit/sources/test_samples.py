@@ -24,7 +24,7 @@ RANDOM = {"kind": "random", "seed": 3, "calibration": 200, "evaluation": 8}
 
 def make_identity(inputs=(("x", "float32", [1, 1, 8, 8]),), classes=10):
     return {
-        "schema": "edgeproof.identity.v1",
+        "schema": "edgeproof.identity.v2",
         "model": "m",
         "sha256": "0" * 64,
         "bytes": 1,

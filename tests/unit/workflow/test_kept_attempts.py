@@ -41,7 +41,7 @@ def write_attempt(root, target, parts=None, failed=False):
             (attempt.folder / "raw.npy").write_bytes(b"x" * 1000)
             if failed:
                 raise UserError("no verdict")
-            closed = attempt.complete()
+            closed = attempt.complete(samples={}, session="")
     except UserError:
         closed = list_attempts(root / "results" / target)[-1]
     return str(closed.folder.relative_to(root))
@@ -67,6 +67,18 @@ def test_an_attempt_that_a_document_names_is_never_removed(root, name):
     assert prune(root) == {used, spare}  # without --yes nothing goes
     assert prune(root, "--yes") == {used}
     assert prune(root, "--yes", "--failed", "--older-than", "0") == {used}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
+def test_an_attempt_whose_file_is_in_its_place_is_never_removed(root, name):
+    """Manifests and models name no attempt: theirs is the one that has the same file."""
+    place = root / "results/artifacts/m/p/d/int8"
+    old, new = write_attempt(root, "artifacts/m/p/d/int8"), write_attempt(root, "artifacts/m/p/d/int8", {"a": 2})
+    (place / "other.json").write_text("{}")
+    for attempt, text in ((old, "old"), (new, "new")):
+        (root / attempt / name).write_text(text)
+    (place / name).write_text("new")
+    assert prune(root, "--yes") == {new}
 
 
 def test_a_document_elsewhere_keeps_an_attempt(root):

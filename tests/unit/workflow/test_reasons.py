@@ -87,7 +87,7 @@ def test_a_parity_limit_takes_no_device_time_where_the_attempts_are_kept(root, c
     assert find_device_time(RUN, job, reading.keys).status == "needed"
     key = compose_todays_key(job, reading)
     with open_attempt(Path(RUN).parent, "session", key, {"id": None, "board": None, "cpu": None}) as attempt:
-        attempt.complete()
+        attempt.complete(samples={}, session="")
     told = find_device_time(RUN, job, reading.keys)
     assert told.status == "kept" and len(told.attempts) == 1
     edit("config/protocols/quick.yaml", "warmup_runs: ", "warmup_runs: 1")

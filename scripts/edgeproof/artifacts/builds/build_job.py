@@ -32,7 +32,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "saved-model": {"nargs": "?", "help": "record of the model's SavedModel, for formats that are made from it"},
     "board": {"help": "text that this machine's name must contain"},
     "interpreter": {"help": "Python that has the vendor's package"},
-    "lock": {"help": "lock file of the device (default: the agent's)"},
+    "lock": {"help": "lock file of the device (default: what its configuration says)"},
     "log": {**_REQUIRED, "help": "file for the output of the converter"},
     "record": {**_REQUIRED, "help": "JSON to write beside it"},
 }

@@ -20,10 +20,11 @@ from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json, read_json
+from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
+from edgeproof.core.seals import digest_json
 from edgeproof.sources.input_faults import InputFault
 
 from .build_failures import BuildError

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.agent import lock
+from edgeproof.artifacts.records.manifest_lookup import read_entry
 from edgeproof.core.errors import UserError
 
 _BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
@@ -31,6 +32,14 @@ def require_building_device(expected: str | None, root: str | Path = "/") -> Non
             f"this machine is called {found!r}, the device must be a board named {expected!r}; build there, or correct "
             "the device's `board_contains`"
         )
+
+
+def read_device_lock(name: str) -> str | None:
+    """Return the lock file that a device's configuration names; None for the usual one.
+
+    It decides nothing in what is built, so it is in no key and no job is told.
+    """
+    return read_entry("device", name).get("lock")
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from .build_inputs import fix_open_inputs, require_usable_inputs
 from .build_job import BuildJob
 from .build_shortcuts import adopt_build
 from .build_steps import carry_out_build, check_before_build
-from .building_device import describe_drivers, hold_building_device, require_building_device
+from .building_device import describe_drivers, hold_building_device, read_device_lock, require_building_device
 from .precision_proof import judge_counts, require_precision
 from .range_calibration import check_calibration, require_calibration_file
 from .vendor_converters import run_vendor_converter
@@ -84,7 +84,7 @@ def build_rknn(job: BuildJob) -> None:
             "warnings": [f"runs on the CPU, not on the NPU: {name}" for name in elsewhere],
         }
 
-    with hold_building_device(job.lock, f"build of {job}"):
+    with hold_building_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
         carry_out_build(job, known, convert, facts, tools)
 
 

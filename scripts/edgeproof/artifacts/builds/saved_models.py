@@ -105,7 +105,7 @@ def _describe_source(source: str | Path, identity: str | Path) -> Json:
     if known["sha256"] != digest:
         raise UserError(f"{source}: sha256 is {digest}, but {identity} says {known['sha256']}; identify it again")
     return {
-        "schema": "edgeproof.saved-model.v1",
+        "schema": "edgeproof.saved-model.v2",
         "model": known["model"],
         "status": "ok",
         "reason": None,

@@ -25,6 +25,7 @@ from .building_device import (
     describe_drivers,
     find_device_program,
     hold_building_device,
+    read_device_lock,
     require_building_device,
     run_device_program,
 )
@@ -126,7 +127,7 @@ def build_tensorrt(job: BuildJob) -> None:
             "warnings": [],
         }
 
-    with hold_building_device(job.lock, f"build of {job}"):
+    with hold_building_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
         carry_out_build(job, known, convert, facts, drivers)
 
 

@@ -10,10 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json, validate
+from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_bytes, sha256_file
 from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
+from edgeproof.core.seals import digest_json
 
 _BUILDING = ("core", "sources", "artifacts", "converters")
 HOST_LOCK = "envs/edgeproof.lock"  # of the environment that runs the workflow, and builds where no toolchain is needed

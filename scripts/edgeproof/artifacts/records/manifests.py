@@ -6,10 +6,12 @@ A failed build has a manifest too, beside an empty artifact file. Read the manif
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json, read_json, require_sealed, write_sealed
+from edgeproof.core.digest_cache import digest_kept
+from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, is_file, sha256_file
+from edgeproof.core.files import FilePath, is_file
 from edgeproof.core.reader import read_once
+from edgeproof.core.seals import digest_json, require_sealed
 
 
 @read_once
@@ -53,7 +55,7 @@ def _verify_file(manifest_path, what, path, recorded, empty):
         if path.stat().st_size:
             raise UserError(f"{path}: is not empty, but {manifest_path} says that its build failed; rebuild it")
         return
-    actual = sha256_file(path)
+    actual = digest_kept(path)
     if actual != recorded["sha256"]:
         raise UserError(
             f"{path}: sha256 is {actual}, but {manifest_path} says {recorded['sha256']} ({what}); it was changed after "

@@ -48,7 +48,7 @@ def make_toolchain(name: str, lock: str | Path, output: str | Path, command: lis
             install_toolchain(name, lock, digest)
         found = read_stamp(name)
     document = {
-        "schema": "edgeproof.toolchain.v1",
+        "schema": "edgeproof.toolchain.v2",
         "toolchain": name,
         "lock": {"file": locate(lock), "sha256": digest},
         "interpreter": {"file": str(find_interpreter(name)), **found["interpreter"]},

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import is_sealed
 
 from .environment_folder import find_interpreter, hold_environment_folder, is_folder_current, read_stamp
 
@@ -60,13 +61,13 @@ def _read_record(path):
     """Return the record of a toolchain; UserError if it is not valid.
 
     Importing the schema checker takes as long as starting a Python, so the schema is checked later, by
-    `describe_toolchain`. Here only the fields used must be right; since the name must be the file's, it cannot lead to
-    another folder.
+    `describe_toolchain`. Here only its seal and the fields used must be right; since the name must be the file's, it
+    cannot lead to another folder.
     """
     try:
         record = json.loads(Path(path).read_text())
         whole = all(isinstance(record[key], dict) for key in ("lock", "interpreter", "packages"))
-        if whole and record["toolchain"] == Path(path).stem and isinstance(record["lock"]["sha256"], str):
+        if whole and record["toolchain"] == Path(path).stem and is_sealed(record) and record["lock"]["sha256"]:
             return record
     except (OSError, ValueError, KeyError, TypeError):
         pass

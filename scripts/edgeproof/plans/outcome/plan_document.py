@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
+from edgeproof.core.seals import seal
 from edgeproof.plans.scenario.costs import UNIT
 from edgeproof.plans.scenario.goals import BLENDS
 from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS
@@ -16,7 +17,7 @@ from .robustness import name_resampled_number
 
 
 def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> Json:
-    """Return the validated plan document of an `Outcome`; `source`: the scenario's path as it should be shown."""
+    """Return the sealed plan document of an `Outcome`; `source`: the scenario's path as it should be shown."""
     problem, scenario, answer = outcome.problem, outcome.problem.scenario, outcome.answer
     plans = [
         _describe_plan(outcome, rank, placement, schedule)
@@ -24,7 +25,7 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
     ]
     placements = scenario.placements
     document = {
-        "schema": "edgeproof.plan.v2",
+        "schema": "edgeproof.plan.v3",
         "pipeline_name": scenario.name,
         "scenario": {
             "source": None if source is None else str(source),
@@ -56,7 +57,7 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
         "robustness": _describe_robustness(outcome),
         "notes": _list_notes(outcome),
     }
-    return validate(document, "plan", "the plan")
+    return validate(seal(document), "plan", "the plan")
 
 
 def _describe_goal(outcome):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json
+from edgeproof.core.seals import digest_json
 
 from .model import LIMIT_KEYS, Device, Limits, Link, Option, Scenario, Stage, Tensor
 from .references import check_link_ends, find_name, index_names

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import digest_json
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import digest_json
 
 from .model import LIMIT_KEYS, METRIC_KEYS, Device, Limits, Link, Option, Quantity, Scenario, Stage, Tensor
 from .references import check_link_ends, find_name, index_names

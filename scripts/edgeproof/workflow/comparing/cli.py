@@ -1,0 +1,81 @@
+"""`edgeproof compare LEFT RIGHT`: two cells or two model files, from the shell to a verdict."""
+
+import argparse
+import re
+from pathlib import Path
+
+from edgeproof.core.command_line import CommandParser, NameLists, add_json, read_options
+from edgeproof.core.exit_codes import ExitCode
+
+_DESCRIPTION = (
+    "Compare two cells (MODEL/PRESET/DEVICE/PRECISION; RIGHT takes from LEFT what it leaves out) or two ONNX files. "
+    "What is missing is built, and pairs are measured until they decide. A side may also be baseline:NAME or "
+    "sha256:DIGEST of an artifact that was built before. Exit 0 for a verdict, 3 if it is undecided, 1 if the two may "
+    "not be compared or one failed."
+)
+_UNITS = {"s": 1, "m": 60}
+
+
+def main(argv: list[str], root: Path) -> ExitCode:
+    """Compare and print what was found. `root`: the folder that has `config/`, the Snakefile and `results/`."""
+    options = read_options(build_compare_parser(), argv)
+    from .comparing import compare  # after the options: a mistake in them needs no configuration
+
+    return compare(options, root)
+
+
+def build_compare_parser() -> CommandParser:
+    """Return the parser of this verb."""
+    parser = add_json(CommandParser(prog="edgeproof compare", description=_DESCRIPTION))
+    parser.add_argument("left", metavar="SIDE", help="the baseline: a cell, an ONNX file, or a stored artifact")
+    parser.add_argument("right", metavar="SIDE", help="the candidate; `int8` alone is the same cell in int8")
+    parser.add_argument(
+        "--within",
+        metavar="TIME",
+        type=_seconds,
+        default=60.0,
+        help="measure pairs for so long: 60s, 5m (default 60s)",
+    )
+    parser.add_argument(
+        "--margin", metavar="SHARE", type=_share, default=0.02, help="the difference that matters, as 2%% (default 2%%)"
+    )
+    parser.add_argument("--preset", metavar="PRESET", help="preset of a side that names none (default ort-cpu)")
+    parser.add_argument("--precision", metavar="WORD", help="precision of a side that names none (default fp32)")
+    parser.add_argument("--device", metavar="WORD", help="device of both sides (default: the profile's)")
+    parser.add_argument("--protocol", metavar="WORD", help="a file in config/protocols/ (default quick)")
+    parser.add_argument(
+        "--like",
+        metavar="MODEL",
+        help="task and samples of model files (default: a known model's, else random)",
+    )
+    parser.add_argument(
+        "--varies", metavar="WORD", nargs="+", default=[], choices=("input_shape", "batch_size", "inputs"),
+        help="what else may differ: input_shape, batch_size, inputs",
+    )  # fmt: skip
+    parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
+    parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
+    return parser
+
+
+def list_completions(root: Path) -> NameLists:
+    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    from .sides import list_sides
+
+    return {"SIDE": lambda: list_sides(root)}
+
+
+def _seconds(text: str) -> float:
+    """Return the value of an option that is a time: `60s`, `5m`, `60` (argparse `type`)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([sm]?)", text)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 60s or 5m")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def _share(text: str) -> float:
+    """Return the value of an option that is a share: `2%` or `0.02` (argparse `type`)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text)
+    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    if not 0 < value <= 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 50 %; write 2%")
+    return value

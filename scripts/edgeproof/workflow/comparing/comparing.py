@@ -1,0 +1,164 @@
+"""Run a comparison from the shell, tell how its verdict narrows, and say at the end what it is and what it cost."""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from edgeproof.comparability.measured_pairs import ESTIMATES
+from edgeproof.comparability.reading import read_comparison
+from edgeproof.comparability.sentences import describe_estimate, describe_reason, describe_verdict, name_sides
+from edgeproof.core.command_line import show
+from edgeproof.core.configuration import Json
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.formatting import plain, plural
+
+from .quick_campaigns import QuickCampaign, write_campaign
+from .running import SnakemakeRun
+
+_CODES = {"undecided": ExitCode.NOT_PROVED, "not-comparable": ExitCode.NOT_GOOD, "failed": ExitCode.NOT_GOOD}
+_WIDTH = 110
+
+
+class Told:
+    """What is said while it runs: one line that is written over on a terminal, else a line each."""
+
+    def __init__(self, stream: TextIO, quiet: bool) -> None:
+        self._stream, self._quiet = stream, quiet
+        self._over, self._last = stream.isatty(), ""
+
+    def say(self, text: str) -> None:
+        """Say how far it is."""
+        if self._quiet or text == self._last:
+            return
+        self._last = text
+        if self._over:
+            self._stream.write(f"\r\x1b[K{text[:_WIDTH]}")
+        else:
+            self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Clear the line that is written over."""
+        if self._over and self._last:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+
+def compare(options: argparse.Namespace, root: Path) -> ExitCode:
+    """Compare two sides as the options say, print the verdict, and return what it means for a script."""
+    campaign = write_campaign(options, root)
+    told = Told(sys.stderr, options.verbose)
+    arguments = ["--profile", options.profile, "--replace-workflow-config", "--configfile", campaign.file]
+    run = SnakemakeRun([*arguments, "--", "comparability", "evidence"], root, options.verbose)
+    try:
+        _follow(run, campaign, root, told)
+        code = run.wait()
+    except KeyboardInterrupt:
+        run.interrupt()
+        told.end()
+        kept = plural(_count_kept(campaign, root), "pair")
+        print(f"Interrupted: {kept} kept; the same command continues.", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BaseException:
+        run.interrupt()
+        raise
+    finally:
+        told.end()
+    if code != 0:
+        for line in run.told or ["error: Snakemake failed; --verbose shows what it said"]:
+            print(line, file=sys.stderr)
+        return ExitCode.MISTAKE if any(line.startswith("error: ") for line in run.told) else ExitCode.NOT_GOOD
+    with contextlib.chdir(root):  # documents name their files from here
+        report = read_comparison(f"{campaign.folder}/report.json")
+    document = _describe_end(report, campaign, run.seconds)
+    show(options, document, lambda: _render_end(report, document))
+    return _CODES.get(report["verdict"], ExitCode.GOOD)
+
+
+def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
+    """Return what was found and what it cost, as `--json` prints it. `seconds`: of this run, by rule and in all."""
+    alone, pairs = seconds.get("measure_run", 0.0), seconds.get("measure_pairs", 0.0)
+    return {
+        "verdict": report["verdict"],
+        "sentence": plain(describe_verdict(report)),
+        "reason": report["reason"],
+        "reasons": report["reasons"],
+        "left": str(campaign.cells[0]),
+        "right": str(campaign.cells[1]),
+        "effect": report["effect"],
+        "pairs": report["pairs"],
+        "further_pairs": report["further_pairs"],
+        "further_seconds": report["further_seconds"],
+        "seconds": {
+            "building": round(seconds["all"] - alone - pairs, 1),
+            "measuring_alone": round(alone, 1),
+            "measuring_pairs": round(pairs, 1),
+        },
+        "report": f"{campaign.folder}/report.md",
+        "page": campaign.page,
+        "campaign": campaign.file,
+    }
+
+
+def _render_end(report: Json, document: Json) -> Iterator[str]:
+    """Yield the lines that people read."""
+    yield document["sentence"]
+    if reason := describe_reason(report):
+        yield plain(reason)
+    for difference in report["reasons"]:
+        if difference["remedy"]:
+            yield f"  {difference['field']}: {difference['left']} and {difference['right']}; {difference['remedy']}"
+    if report["further_pairs"] and report["further_seconds"]:
+        seconds, ask = report["further_seconds"], math.ceil(1.2 * report["further_seconds"])
+        more = f"About {report['further_pairs']} further pairs ({seconds:.0f} s)"
+        yield f"{more} would probably decide; those so far are kept."
+        yield f"Continue: the same command with --within {ask}s."
+    spent = document["seconds"]
+    alone = f", {spent['measuring_alone']:.1f} s measuring each alone" if spent["measuring_alone"] else ""
+    pairs = f"{spent['measuring_pairs']:.1f} s measuring pairs"
+    yield f"Took {spent['building']:.1f} s building{alone}, {pairs}."
+    yield f"Evidence: {document['page']}"
+
+
+def _follow(run: SnakemakeRun, campaign: QuickCampaign, root: Path, told: Told) -> None:
+    """Say what happens until Snakemake ends."""
+    seen = {path for path, _ in _list_estimates(campaign, root)}  # of earlier calls
+    counts: dict[Path, int] = {}
+    for message in run.follow():
+        if message and not counts:  # what follows the last pair takes a second or two
+            told.say(message)
+        for path, lines in _list_estimates(campaign, root):
+            if path in seen:
+                continue
+            for line in lines[counts.get(path, 0) :]:
+                told.say(_describe_line(line, campaign))
+            counts[path] = max(counts.get(path, 0), len(lines))
+
+
+def _list_estimates(campaign: QuickCampaign, root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield (name of the session's attempt, its whole lines); an attempt's folder is renamed when it is over."""
+    for path in sorted((root / campaign.folder).glob(f"attempts/*/{ESTIMATES}")) + sorted(
+        (root / campaign.folder).glob(f"attempts/.*/{ESTIMATES}")
+    ):
+        name = Path(path.parent.name.removeprefix(".").removesuffix(".part"))
+        with contextlib.suppress(OSError):
+            yield name, [line for line in path.read_text().split("\n")[:-1] if line]
+
+
+def _describe_line(text: str, campaign: QuickCampaign) -> str:
+    line = json.loads(text)
+    left, right = name_sides(campaign.cells[0]._asdict(), campaign.cells[1]._asdict())
+    return plain(describe_estimate(left, right, line))
+
+
+def _count_kept(campaign: QuickCampaign, root: Path) -> int:
+    """Return how many whole pairs the attempts of a comparison hold."""
+    folder = root / campaign.folder / "attempts"
+    names = os.listdir(folder) if folder.is_dir() else []
+    return sum(len(list((folder / name / "session").glob("pair-*/pair.json"))) for name in names)

@@ -1,0 +1,114 @@
+"""The campaign of `edgeproof compare`: one comparison, written as a file that Snakemake and you can read."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.campaign_files import CampaignFiles
+from edgeproof.core.campaign_view import describe_campaign
+from edgeproof.core.configuration import Json
+from edgeproof.core.files import atomic_write
+from edgeproof.core.layout import Cell, comparison_folder, evidence_folder
+from edgeproof.core.seals import digest_json
+
+from .sides import Sides, read_sides
+
+_HORIZON = 60  # pairs: the test is over then
+_DECIDED = ("faster", "slower", "equivalent")
+
+
+class QuickCampaign(NamedTuple):
+    """A campaign that was written: its name and that of its comparison, its file (below the root), its two cells."""
+
+    name: str
+    comparison: str
+    file: str
+    cells: tuple[Cell, Cell]
+
+    @property
+    def folder(self) -> str:
+        """Where its comparison is."""
+        return comparison_folder(self.name, self.comparison)
+
+    @property
+    def page(self) -> str:
+        """Its page."""
+        return f"{evidence_folder(self.name)}/report.html"
+
+
+def write_campaign(options: argparse.Namespace, root: Path) -> QuickCampaign:
+    """Write `results/compare/{digest}/campaign.yaml` and return what it is; UserError for a mistake in the options.
+
+    The budget is no part of the digest: asked again, a comparison continues where it ended.
+    """
+    catalogues = {kind: read_catalogue(kind, root / "config") for kind in CATALOGUES}
+    device = options.device or (options.profile if options.profile in catalogues["device"] else "local")
+    defaults = {"preset": options.preset or "ort-cpu", "device": device, "precision": options.precision or "fp32"}
+    sides = read_sides((options.left, options.right), defaults, options.like, catalogues, root)
+    document = _describe(options, sides, device)
+    digest = digest_json(document)[:12]
+    document["campaign"], comparison = f"compare-{digest}", document["comparisons"][0]["name"]
+    campaign = QuickCampaign(document["campaign"], comparison, f"results/compare/{digest}/campaign.yaml", sides.cells)
+    document["comparisons"][0]["seconds"] = _choose_budget(options.within, campaign, root)
+    describe_campaign(CampaignFiles((campaign.file,), document, {}), root)  # says what is wrong before anything starts
+    head = f"# edgeproof compare {options.left} {options.right}\n"
+    text = head + yaml.safe_dump(document, sort_keys=False, width=1000)
+    path = root / campaign.file
+    if not path.is_file() or path.read_text() != text:
+        atomic_write(path, text)
+    return campaign
+
+
+def _describe(options: argparse.Namespace, sides: Sides, device: str) -> Json:
+    left, right = sides.cells
+    studied = [field for field in ("model", "precision") if getattr(left, field) != getattr(right, field)]
+    cells = [right] if set(sides.left) & {"artifact", "baseline"} else [left]
+    return {
+        "campaign": "compare",
+        "protocol": options.protocol or "quick",
+        "policy": "strict",
+        "devices": [device],
+        **({"models": sides.models} if sides.models else {}),
+        "matrices": [
+            {"models": [cell.model], "presets": [cell.preset], "devices": [cell.device], "precisions": [cell.precision]}
+            for cell in cells
+        ],
+        "comparisons": [
+            {
+                "name": _name_comparison(sides.cells),
+                "left": sides.left,
+                "right": sides.right,
+                "varies": [*studied, *options.varies],
+                "pairs": _HORIZON,
+                "margin": options.margin,
+            }
+        ],
+        "gate": {"tolerate": []},
+    }
+
+
+def _name_comparison(cells: tuple[Cell, Cell]) -> str:
+    """Return what differs as a name: `fp32-vs-int8`; `aa` for a cell and itself."""
+    differing = [field for field in Cell._fields if getattr(cells[0], field) != getattr(cells[1], field)]
+    left, right = ("-".join(getattr(cell, field) for field in differing) for cell in cells)
+    return f"{left}-vs-{right}" if differing else "aa"
+
+
+def _choose_budget(within: float, campaign: QuickCampaign, root: Path) -> float:
+    """Return the seconds that the whole sequence may measure: what was spent before and as much again as asked for.
+
+    A decided comparison keeps its budget, so that asking again runs nothing.
+    """
+    records = (root / campaign.folder).glob("attempts/*/session/session.json")
+    spent = sum(json.loads(path.read_bytes())["seconds"] for path in records)
+    report, file = root / campaign.folder / "report.json", root / campaign.file
+    if report.is_file() and file.is_file():  # of whatever version: the workflow makes it again where it must
+        known: Json = json.loads(report.read_bytes())
+        if known["verdict"] in _DECIDED:
+            return yaml.safe_load(file.read_text())["comparisons"][0]["seconds"]
+        spent = max(spent, known["seconds"])  # pairs that another campaign has measured count as well
+    return round(spent + within, 3)

@@ -1,0 +1,135 @@
+"""What the two sides of `edgeproof compare` stand for: cells, model files, or stored artifacts."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from edgeproof.core.campaign import list_entries
+from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import is_file, sha256_file
+from edgeproof.core.layout import Cell, relative_to_repository
+from edgeproof.core.stored_artifacts import find_artifact, list_baselines, read_baseline
+from edgeproof.core.suggestions import suggest_words
+
+_MODEL_FILE = ".onnx"
+_RANDOM = {"kind": "random", "seed": 0, "calibration": 200, "evaluation": 64}
+_STORED = ("baseline:", "sha256:")
+
+
+class Sides(NamedTuple):
+    """`left`, `right`: as a campaign has them. `cells`: those of both. `models`: entries of model files by name."""
+
+    left: Json
+    right: Json
+    cells: tuple[Cell, Cell]
+    models: dict[str, Json]
+
+
+def read_sides(
+    texts: tuple[str, str], defaults: Mapping[str, str], like: str | None, catalogues: Json, root: Path
+) -> Sides:
+    """Return what two texts stand for.
+
+    `defaults`: {preset, device, precision} where no side names one. `like`: a model whose task and samples model files
+    get. UserError for a text that is neither a file nor parts of a cell.
+    """
+    files = [Path(text) for text in texts if text.endswith(_MODEL_FILE)]
+    names, models = _name_files(files, like, catalogues["model"], root)
+    known = {**catalogues, "model": {**catalogues["model"], **models}}
+    left, left_cell = _read_side(texts[0], defaults, names, known, root)
+    right, right_cell = _read_side(texts[1], left_cell, names, known, root)
+    own = [{**cell, "model": cell.get("stored", cell["model"])} for cell in (left_cell, right_cell)]
+    cells = [Cell(**{field: cell[field] for field in Cell._fields}) for cell in own]
+    return Sides(left, right, (cells[0], cells[1]), models)
+
+
+def list_sides(root: Path) -> list[str]:
+    """Return what the sides may be, for completion: cells that have a result, models, baselines."""
+    cells = ["/".join(path.parts[-5:-1]) for path in sorted((root / "results/runs").glob("*/*/*/*/result.json"))]
+    models = [path.stem for path in list_entries(root / "config/models")]
+    return [*cells, *models, *(f"baseline:{name}" for name in list_baselines(root))]
+
+
+def _read_side(
+    text: str, before: Mapping[str, str], names: Mapping[str, str], catalogues: Json, root: Path
+) -> tuple[Json, dict[str, str]]:
+    """Return (side as a campaign has it, its cell; `stored` in it is the name of a stored artifact).
+
+    `before`: what it takes where it names nothing.
+    """
+    if text.startswith(_STORED):
+        if text.startswith("baseline:"):
+            side: Json = {"baseline": text.removeprefix("baseline:")}
+            found = read_baseline(side["baseline"], root, "edgeproof compare")
+        else:
+            wanted = {key: before[key] for key in ("preset", "precision") if key in before and "model" in before}
+            side = {"artifact": text, **wanted}
+            found = find_artifact(text, wanted, catalogues["model"], root, "edgeproof compare")
+        kept = found.entry["kept"]
+        device = kept["builder"] if kept["builder"] != "host" else before["device"]
+        cell = {"preset": kept["preset"], "device": device, "precision": kept["precision"]}
+        return {**side, "device": device}, {"model": found.origin, "stored": found.name, **cell}
+    before = {field: name for field, name in before.items() if field != "stored"}
+    named = {"model": names[text]} if text in names else _match_parts(text, catalogues)
+    cell = {**before, **named}
+    if "model" not in cell:
+        raise UserError(f"{text}: no model is named; write MODEL/PRESET/DEVICE/PRECISION, or an ONNX file")
+    return dict(cell), cell
+
+
+def _match_parts(text: str, catalogues: Json) -> dict[str, str]:
+    """Return {field: name} of a text like `digits-cnn/ort-cpu/local/fp32` whose parts may be left out."""
+    precisions = dict.fromkeys(name for preset in catalogues["preset"].values() for name in preset["precisions"])
+    known = {field: [*catalogues[field]] for field in ("model", "preset", "device")} | {"precision": [*precisions]}
+    found: dict[str, str] = {}
+    left = [*Cell._fields]
+    for part in text.split("/"):
+        field = next((field for field in left if part in known[field]), None)
+        if field is None:
+            every = [name for names in known.values() for name in names]
+            wrong = "is not in its place" if part in every else "is no model, preset, device or precision"
+            meant = "" if part in every else suggest_words(part, every)
+            raise UserError(
+                f"{text}: {part!r} {wrong}{meant}; write MODEL/PRESET/DEVICE/PRECISION, less what the other side says, "
+                "or the path of an ONNX file"
+            )
+        found[field] = part
+        del left[: left.index(field) + 1]
+    return found
+
+
+def _name_files(
+    files: list[Path], like: str | None, models: Mapping[str, Json], root: Path
+) -> tuple[dict[str, str], dict[str, Json]]:
+    """Return ({path as given: name of its model}, {name: entry} of those that config/models/ does not have)."""
+    if like is not None and like not in models:
+        raise UserError(f"--like {like}: is not in config/models/{suggest_words(like, models)}")
+    for path in files:
+        if not is_file(path):
+            raise UserError(f"{path}: there is no such file")
+    digests = {path: sha256_file(path) for path in files}
+    shipped = {
+        sha256_file(root / model["source"]["path"]): name
+        for name, model in models.items()
+        if model["source"]["kind"] == "file" and "kept" not in model and is_file(root / model["source"]["path"])
+    }
+    known = {path: shipped[digest] for path, digest in digests.items() if digest in shipped and like is None}
+    example = models[like] if like else next((models[name] for name in known.values()), None)
+    task, samples = (example["task"], example["samples"]) if example else ("none", _RANDOM)
+    names: dict[str, str] = {}
+    entries: dict[str, Json] = {}
+    for path in files:
+        if path in known:
+            names[str(path)] = known[path]
+            continue
+        name = re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "model"
+        if name in models or sum(other.stem == path.stem for other in files) > 1:
+            name = f"{name}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:6]}"
+        names[str(path)] = name
+        place = relative_to_repository(path.resolve(), root)
+        source = {"kind": "file", "path": place}
+        entries[name] = {"description": f"the file {path.name}", "source": source, "task": task, "samples": samples}
+    return names, entries
