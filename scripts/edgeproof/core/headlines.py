@@ -5,6 +5,7 @@ differ and no more. Three or more are a sample of sessions, and the interval is 
 or repeated for its spread: choosing quiet ones would bias every figure.
 """
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ FEWEST_FOR_PERCENTILES = 10
 _FEWEST_SESSIONS = 3
 _LAST_WELL_COVERED = 0.9
 _ROUNDING = 1e-9  # more than the mean of a share is rounded
-_REACH, _LEAST_GUESS = 1.3, 32  # most intervals reach no farther than these say; others are tried again, wider
+_REACH, _LEAST_GUESS = 1.2, 32  # where an interval reaches farther than these say, the search goes on
 
 
 @dataclass(frozen=True)
@@ -246,27 +247,35 @@ def _find_reaches(calls: _Calls, shares: Floats, places: Places, confidence: flo
     Johnson's t is (d + μ₃ / (6 s² n) + μ₃ d² / (3 s⁴)) √n / s, with d the mean less the share, s the standard deviation
     and μ₃ the third central moment over n processes.
     """
-    found, size = calls.shares_beyond(places), len(calls.times)
+    found, last = calls.shares_beyond(places), len(calls.times) - 1
     count = len(found)
     limit = float(student_t_quantile((1 + confidence) / 2, count - 1)) / math.sqrt(count)
-    guesses = (_REACH * limit * found.std(axis=0, ddof=1) * size).astype(np.intp) + _LEAST_GUESS
-    reaches: dict[int, tuple[float, float]] = {}
-    while rest := [number for number in range(len(places)) if number not in reaches]:
-        firsts = np.maximum(0, places[rest] - guesses[rest])
-        ends = np.minimum(size, places[rest] + guesses[rest] + 1)
+    guesses = (_REACH * limit * found.std(axis=0, ddof=1) * last).astype(np.intp) + _LEAST_GUESS
+    firsts, ends = np.maximum(0, places - guesses), np.minimum(last, places + guesses) + 1
+    stretches = list(zip(range(len(places)), firsts.tolist(), ends.tolist(), strict=True))
+    lows, highs = [0] * len(places), [last] * len(places)
+    while stretches:
+        numbers, firsts, ends = (np.array(each) for each in zip(*stretches, strict=True))
         mean, variance, third = calls.moments(firsts, ends)
-        distance, variance = mean - np.repeat(shares[rest], ends - firsts), np.maximum(variance, 1e-30)
+        distance, variance = mean - np.repeat(shares[numbers], ends - firsts), np.maximum(variance, 1e-30)
         corrected = distance + third / (6 * variance * count) + third * distance**2 / (3 * variance**2)
         outside = np.split(np.abs(corrected) > limit * np.sqrt(variance), np.cumsum(ends - firsts)[:-1])
-        for number, first, end, flags in zip(rest, firsts.tolist(), ends.tolist(), outside, strict=True):
-            beyond = np.flatnonzero(flags) + first
-            low = int(beyond.searchsorted(places[number]))
-            high = int(beyond.searchsorted(places[number], "right"))
-            if (low or first == 0) and (high < len(beyond) or end == size):
-                ends_at = beyond[high] - 1 if high < len(beyond) else size - 1
-                reaches[number] = float(calls.times[beyond[low - 1] + 1 if low else 0]), float(calls.times[ends_at])
-        guesses *= 3
-    return [reaches[number] for number in range(len(places))]
+        further: list[tuple[int, int, int]] = []
+        for (number, first, end), flags in zip(stretches, outside, strict=True):
+            place = int(places[number])
+            beyond = (np.flatnonzero(flags) + first).tolist()
+            before = bisect.bisect_left(beyond, place)
+            after = bisect.bisect_right(beyond, place)
+            if before:
+                lows[number] = beyond[before - 1] + 1
+            elif 0 < first <= place:
+                further.append((number, max(0, first - (place - first) // 2 - _LEAST_GUESS), first))
+            if after < len(beyond):
+                highs[number] = beyond[after] - 1
+            elif place < end <= last:
+                further.append((number, end, min(last + 1, end + (end - place) // 2 + _LEAST_GUESS)))
+        stretches = further
+    return list(zip(calls.times[lows].tolist(), calls.times[highs].tolist(), strict=True))
 
 
 def _is_noisy(intervals: Sequence[Interval], width: float) -> bool | None:
