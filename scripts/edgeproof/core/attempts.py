@@ -149,9 +149,12 @@ def _leave(attempt: OpenAttempt, error: BaseException, rescue: Rescue | None) ->
 
 def list_attempts(target: FilePath) -> list[Attempt]:
     """Return all attempts of a target, complete or not, in order of start; UserError where a record was edited."""
-    store = Path(target) / FOLDER
-    found = sorted((path for path in _entries(store) if _is_published(path)), key=_number_of)
-    return [Attempt(path, read_record(path)) for path in found]
+    return [Attempt(path, read_record(path)) for path in list_attempt_folders(target)]
+
+
+def list_attempt_folders(target: FilePath) -> list[Path]:
+    """Return the folders of all attempts of a target, in order of start, whether their records can be read or not."""
+    return sorted((path for path in _entries(Path(target) / FOLDER) if _is_published(path)), key=_number_of)
 
 
 def find_attempts(target: FilePath, key: Json) -> list[Attempt]:

@@ -176,7 +176,7 @@ def read_session(attempt: Attempt) -> Session:
     samples: dict[int, Samples] = {}
     for slot in _list_ok(record):
         path = _samples_file(out, slot)
-        if sha256_file(path) != facts["samples"][str(slot)]:
+        if sha256_file(path) != facts["samples"].get(str(slot)):
             raise UserError(f"{path}: was changed since it was measured; remove its attempt")
         samples[slot] = np.load(path, allow_pickle=False)
     return Session(record, samples, out, attempt.folder, attempt.record["machine"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeproof.core.attempts import FAILURE, FOLDER, RECORD, Attempt, list_attempts
+from edgeproof.core.attempts import FAILURE, FOLDER, RECORD, Attempt, list_attempt_folders, read_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.suggestions import suggest_words
@@ -39,7 +39,10 @@ class Kept(NamedTuple):
 
 
 def list_kept(root: Path, target: str | None = None) -> list[Kept]:
-    """Return all attempts below `root/results`, or those of targets at or below `target` (`runs/…`, a path, a cell)."""
+    """Return all attempts below `root/results`, or those of targets at or below `target` (`runs/…`, a path, a cell).
+
+    One whose record cannot be read, since an earlier edition wrote it or somebody edited it, has status `unreadable`.
+    """
     results = root / RESULTS
     users = _list_users(results)
     folder = _locate(results, target) if target else results
@@ -47,7 +50,7 @@ def list_kept(root: Path, target: str | None = None) -> list[Kept]:
     for store in _list_stores(folder):
         place = store.parent
         waits = not any(path.suffix == ".json" for path in place.iterdir())
-        for attempt in list_attempts(place):
+        for attempt in map(_read, list_attempt_folders(place)):
             used = tuple(users.get(_below(attempt.folder), ())) or _list_copies(attempt.folder, place)
             found.append(Kept(attempt, _measure(attempt.folder), used, waits and attempt.complete and not used))
     return found
@@ -111,7 +114,7 @@ def render_kept(documents: list[Json]) -> Iterator[str]:
         machine = item["machine"]["board"] or item["machine"]["id"] or "unknown machine"
         use = ", ".join(item["used_by"]) or ("waits for its document" if item["waits"] else "not used")
         size = f"{item['bytes'] / 1e6:.2f} MB"
-        yield f"  {name}  {item['kind']:<8} {item['status']:<8} {item['started_at']}  {machine}  {size:>10}  {use}"
+        yield f"  {name}  {item['kind']:<8} {item['status']:<10} {item['started_at']}  {machine}  {size:>10}  {use}"
     total = sum(item["bytes"] for item in documents)
     yield f"{len(documents)} attempts, {total / 1e6:.1f} MB"
 
@@ -166,6 +169,15 @@ def _below(path: Path) -> str:
     parts = path.parts
     at = len(parts) - 1 - parts[::-1].index(RESULTS) if RESULTS in parts else -1
     return str(Path(*parts[at + 1 :]))
+
+
+def _read(folder: Path) -> Attempt:
+    try:
+        return Attempt(folder, read_record(folder))
+    except UserError:
+        changed = datetime.datetime.fromtimestamp(folder.stat().st_mtime, datetime.UTC)
+        nothing = {"kind": "unknown", "status": "unreadable", "key": {"sha256": None}, "ended_at": None}
+        return Attempt(folder, {**nothing, "machine": {"id": None, "board": None}, "started_at": changed.isoformat()})
 
 
 def _measure(folder: Path) -> int:

@@ -133,3 +133,16 @@ def test_a_target_that_is_not_there_is_one_line(root):
     write_attempt(root, "runs/m/p/d/fp32")
     with pytest.raises(UserError, match=r"runs/m/p/d/fp31: there is no .*did you mean 'runs/m/p/d/fp32'"):
         main(["attempts", "list", "runs/m/p/d/fp31"], root)
+
+
+def test_an_attempt_of_an_earlier_edition_is_listed_and_may_go(root, capsys):
+    """The list does not end at it: it is what tells how much room it takes."""
+    good, old = (write_attempt(root, f"runs/m/p/d/{name}") for name in ("fp32", "int8"))
+    write_document(root, "runs/m/p/d/fp32/result.json", {"attempt": good})
+    record = root / old / "attempt.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "schema": "edgeproof.attempt.v0"}))
+    write_document(root, "runs/m/p/d/int8/result.json", {})
+    assert main(["attempts", "list", "--json"], root) == 0
+    found = {item["attempt"]: item["status"] for item in json.loads(capsys.readouterr().out)["attempts"]}
+    assert found == {good: "complete", old: "unreadable"}
+    assert prune(root, "--yes") == {good}
