@@ -69,9 +69,8 @@ def read_samples(path: FilePath) -> list[list[Integers]]:
         return []
     rows = _parse_rows(data)
     if rows is None:
-        raise UserError(
-            f"{path}: {_find_malformed_row(data[len(_HEADER) + 1 :])}; three integers are needed: session, process, nanoseconds"
-        )
+        found = _find_malformed_row(data[len(_HEADER) + 1 :])
+        raise UserError(f"{path}: {found}; three integers are needed: session, process, nanoseconds")
     if rows.elapsed.min() <= 0:
         raise UserError(
             f"{path}: elapsed_ns is {rows.elapsed.min()} in row {int(rows.elapsed.argmin()) + 2}; a positive time is "
