@@ -189,12 +189,12 @@ def digest_files(folder: Path) -> dict[str, str]:
 def check_files(folder: FilePath) -> None:
     """Hash every file of a complete attempt again; UserError names one that differs, is missing or has come later."""
     folder = Path(folder)
-    recorded = read_record(folder)["files"]
-    for name, sha256 in recorded.items():
-        if not (folder / name).is_file():
-            raise UserError(f"{folder / name}: is missing, and {RECORD} has its sha256; {_REMEDY}")
-        if digest_kept(folder / name) != sha256:
-            raise UserError(f"{folder / name}: its sha256 is not the one in {RECORD}; it was changed, {_REMEDY}")
+    for name, sha256 in read_record(folder)["files"].items():
+        path = os.path.join(folder, name)  # not a Path: a campaign has tens of thousands
+        if not os.path.isfile(path):
+            raise UserError(f"{path}: is missing, and {RECORD} has its sha256; {_REMEDY}")
+        if digest_kept(path) != sha256:
+            raise UserError(f"{path}: its sha256 is not the one in {RECORD}; it was changed, {_REMEDY}")
 
 
 def keep_file(source: FilePath, destination: FilePath) -> None:

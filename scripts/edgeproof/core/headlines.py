@@ -5,8 +5,9 @@ differ and no more. Three or more are a sample of sessions, and the interval is 
 or repeated for its spread: choosing quiet ones would bias every figure.
 """
 
+import bisect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -19,14 +20,15 @@ from .percentiles import percentile_floor
 from .statistics import Interval, geometric_mean_interval, interval_of_logs, summarise_logs
 
 Floats: TypeAlias = NDArray[np.float64]
-Flags: TypeAlias = NDArray[np.bool_]
+Places: TypeAlias = NDArray[np.intp]
 Basis: TypeAlias = Literal["session", "two sessions", "sessions"]
 
 WIDTH = 0.05
 FEWEST_FOR_PERCENTILES = 10
 _FEWEST_SESSIONS = 3
 _LAST_WELL_COVERED = 0.9
-_BLOCK = 512  # calls
+_ROUNDING = 1e-9  # more than the mean of a share is rounded
+_REACH, _LEAST_GUESS = 1.2, 32  # where an interval reaches farther than these say, the search goes on
 
 
 @dataclass(frozen=True)
@@ -130,23 +132,26 @@ def find_percentiles(
     arrays = [np.asarray(times, dtype=np.float64) for times in processes]
     if not arrays or any(array.ndim != 1 or not len(array) for array in arrays):
         raise ValueError("every process needs its times, in one dimension")
-    calls = _Calls(arrays)
     rare, count, total = bound_rare_starts(len(arrays)), len(arrays), sum(map(len, arrays))
+    able = [fraction for fraction in fractions if total >= percentile_floor(fraction)]
+    calls = _Calls(arrays)
+    shares = 1 - np.array(able)
+    places = calls.find_places(shares + 1e-12)
+    values = dict(zip(able, calls.times[places].tolist(), strict=True))
+    reaches: dict[float, tuple[float, float]] = {}
+    if able and count >= FEWEST_FOR_PERCENTILES:
+        reaches = dict(zip(able, _find_reaches(calls, shares, places, confidence), strict=True))
     found: list[Percentile] = []
     for fraction in fractions:
-        floor = percentile_floor(fraction)
-        if total < floor:
-            reason = f"{total} calls are fewer than the {floor} that it needs"
-            found.append(Percentile(fraction, None, None, None, None, count, rare, reason))
-            continue
-        place = calls.find_place(1 - fraction + 1e-12)
-        value = float(calls.times[place])
-        if count < FEWEST_FOR_PERCENTILES:
+        low, high = reaches.get(fraction, (None, None))
+        stated = reason = None
+        if fraction not in values:
+            reason = f"{total} calls are fewer than the {percentile_floor(fraction)} that it needs"
+        elif fraction not in reaches:
             reason = f"in these {count} starts; an interval needs {FEWEST_FOR_PERCENTILES}"
-            found.append(Percentile(fraction, value, None, None, None, count, rare, reason))
-            continue
-        low, high = _reach_of_share(calls, 1 - fraction, place, count, confidence)
-        found.append(Percentile(fraction, value, low, high, state_confidence(fraction, confidence), count, rare, None))
+        else:
+            stated = state_confidence(fraction, confidence)
+        found.append(Percentile(fraction, values.get(fraction), low, high, stated, count, rare, reason))
     return found
 
 
@@ -161,96 +166,116 @@ def confidence_to_state(fraction: float, stated: float) -> float:
 
 
 class _Moments(NamedTuple):
-    """Some distinct times, ascending, and over processes the moments of the shares of calls beyond them.
+    """Moments over processes of the shares of calls beyond some distinct times, ascending; all of shape (times,).
 
-    All of shape (times,): places among all sorted calls, the mean share, its variance and its third central moment.
+    The mean share, its variance and its third central moment.
     """
 
-    places: NDArray[np.intp]
     mean: Floats
     variance: Floats
     third: Floats
 
 
 class _Calls:
-    """The calls of all processes in order of their times. Moments are computed block by block, where they are asked
-    for: an interval needs those of a few hundred times, and a run has tens of thousands.
+    """The calls of all processes in order of their times. `times`: the distinct ones, ascending.
+
+    Moments are computed around some times, where they are asked for: an interval needs those of a few hundred times,
+    and a run has tens of thousands.
     """
 
     def __init__(self, processes: Sequence[Floats]) -> None:
+        self._processes = [np.sort(each) for each in processes]
         self._lengths = np.array([len(each) for each in processes])
-        pooled, count = np.concatenate(processes), len(processes)
-        order = np.argsort(pooled)
-        self.times = pooled[order]
+        pooled, count = np.concatenate(self._processes), len(processes)
+        order = np.argsort(pooled, kind="stable")  # which merges what is sorted already
+        ordered = pooled[order]
         self._owners = np.repeat(np.arange(count), self._lengths)[order]
-        self._last = np.append(self.times[1:] != self.times[:-1], True)  # of equal times; only there a share is known
-        self.blocks = -(-len(pooled) // _BLOCK)
-        cells = np.arange(len(pooled)) // _BLOCK * count + self._owners
-        within = np.bincount(cells, minlength=self.blocks * count).reshape(self.blocks, count)
-        self._until = np.cumsum(within, axis=0)
-        self._before = self._until - within
-        self._known: dict[int, _Moments] = {}
+        self._last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # of equal times; it knows the share
+        self.times = ordered[self._last]
 
-    def find_place(self, share: float) -> int:
-        """Return the place of the first time whose mean share is at most `share`."""
-        means = (1 - self._until / self._lengths).mean(axis=1)
-        block = max(0, int(np.argmax(means <= share)) - 1)  # one earlier: these are rounded otherwise
-        while not (enough := (found := self.moments(block)).mean <= share).any():
-            block += 1
-        return int(found.places[enough.argmax()])
+    def find_places(self, shares: Floats) -> Places:
+        """Return for each of `shares` the place of the first time whose mean share of calls beyond is at most that."""
+        lengths = self._lengths
+        rounded = 1 - np.cumsum((1 / (lengths * len(lengths)))[self._owners])[self._last]
+        places = len(rounded) - rounded[::-1].searchsorted(shares + _ROUNDING, "right")
+        while (early := self.shares_beyond(places).mean(axis=0) > shares).any():
+            places += early
+        return places
 
-    def find_reach(self, place: int, outside: Callable[[_Moments], Flags]) -> tuple[float, float]:
-        """Return the least and largest time around `place` up to which no other is `outside`."""
-        first, last = 0, len(self.times) - 1
-        for block in range(place // _BLOCK, -1, -1):
-            found = self.moments(block)
-            if (beyond := outside(found) & (found.places < place)).any():
-                first = int(found.places[np.flatnonzero(beyond)[-1]]) + 1
-                break
-        for block in range(place // _BLOCK, self.blocks):
-            found = self.moments(block)
-            if (beyond := outside(found) & (found.places > place)).any():
-                last = int(found.places[beyond.argmax()])
-                last = int(np.flatnonzero(self._last[:last])[-1])
-                break
-        return float(self.times[first]), float(self.times[last])
+    def shares_beyond(self, places: Places) -> Floats:
+        """Return the share of each process's calls beyond the times in `places`, shape (processes, places)."""
+        return 1 - self._count_until(places) / self._lengths[:, None]
 
-    def moments(self, block: int) -> _Moments:
-        """Return the moments at the times of a block; it may have none."""
-        if block not in self._known:
-            self._known[block] = self._compute(block)
-        return self._known[block]
-
-    def _compute(self, block: int) -> _Moments:
-        owners, count = self._owners[block * _BLOCK : (block + 1) * _BLOCK], len(self._lengths)
-        calls = np.zeros((count, len(owners)))
+    def moments(self, firsts: Places, ends: Places) -> _Moments:
+        """Return the moments at the times in the places from each of `firsts` to before each of `ends`, all in turn."""
+        begins, stops = self._last[firsts - 1] + 1, self._last[ends - 1] + 1
+        begins[firsts == 0] = 0
+        sizes = stops - begins
+        starts = np.cumsum(sizes) - sizes
+        owners = np.concatenate([self._owners[begin:stop] for begin, stop in zip(begins, stops, strict=True)])
+        count = len(self._lengths)
+        calls = np.zeros((count, len(owners)), dtype=np.int32)
         calls[owners, np.arange(len(owners))] = 1
+        # The sum runs through all stretches: at the start of each it is set to what came before it.
+        before = self._count_until(firsts - 1)
+        calls[:, starts] += before
+        calls[:, starts[1:]] -= self._count_until(ends[:-1] - 1)
         np.cumsum(calls, axis=1, out=calls)
-        calls += self._before[block][:, None]
-        last = np.flatnonzero(self._last[block * _BLOCK : (block + 1) * _BLOCK])
-        shares = 1 - calls.take(last, axis=1) / self._lengths[:, None]
+        if len(owners) > (ends - firsts).sum():  # some times are equal
+            last = [self._last[a:b] + shift for a, b, shift in zip(firsts, ends, starts - begins, strict=True)]
+            calls = calls.take(np.concatenate(last), axis=1)
+        shares = calls / self._lengths[:, None]
+        np.subtract(1, shares, out=shares)
         mean = shares.mean(axis=0)
         shares -= mean
         squares = shares * shares
         variance = squares.sum(axis=0) / max(1, count - 1)
-        third = (squares * shares).sum(axis=0) * count / max(1, (count - 1) * (count - 2))
-        return _Moments(last + block * _BLOCK, mean, variance, third)
+        squares *= shares
+        third = squares.sum(axis=0) * count / max(1, (count - 1) * (count - 2))
+        return _Moments(mean, variance, third)
+
+    def _count_until(self, places: Places) -> Places:
+        """Return how many calls each process has until the times in `places`, none for -1."""
+        times = self.times[places]
+        return np.array([each.searchsorted(times, "right") for each in self._processes]) * (places >= 0)
 
 
-def _reach_of_share(calls: _Calls, share: float, place: int, count: int, confidence: float) -> tuple[float, float]:
-    """Return the least and largest time around `place` whose mean share does not differ significantly from `share`.
+def _find_reaches(calls: _Calls, shares: Floats, places: Places, confidence: float) -> list[tuple[float, float]]:
+    """Return for each share the least and largest time around its place whose mean share does not differ significantly
+    from it.
 
-    Johnson's t is (d + μ₃ / (6 s² n) + μ₃ d² / (3 s⁴)) √n / s, with d the mean less `share`, s the standard deviation
-    and μ₃ the third central moment over `count` processes.
+    Johnson's t is (d + μ₃ / (6 s² n) + μ₃ d² / (3 s⁴)) √n / s, with d the mean less the share, s the standard deviation
+    and μ₃ the third central moment over n processes.
     """
+    found, last = calls.shares_beyond(places), len(calls.times) - 1
+    count = len(found)
     limit = float(student_t_quantile((1 + confidence) / 2, count - 1)) / math.sqrt(count)
-
-    def is_outside(found: _Moments) -> Flags:
-        distance, variance = found.mean - share, np.maximum(found.variance, 1e-30)
-        corrected = distance + found.third / (6 * variance * count) + found.third * distance**2 / (3 * variance**2)
-        return np.abs(corrected) > limit * np.sqrt(variance)
-
-    return calls.find_reach(place, is_outside)
+    guesses = (_REACH * limit * found.std(axis=0, ddof=1) * last).astype(np.intp) + _LEAST_GUESS
+    firsts, ends = np.maximum(0, places - guesses), np.minimum(last, places + guesses) + 1
+    stretches = list(zip(range(len(places)), firsts.tolist(), ends.tolist(), strict=True))
+    lows, highs = [0] * len(places), [last] * len(places)
+    while stretches:
+        numbers, firsts, ends = (np.array(each) for each in zip(*stretches, strict=True))
+        mean, variance, third = calls.moments(firsts, ends)
+        distance, variance = mean - np.repeat(shares[numbers], ends - firsts), np.maximum(variance, 1e-30)
+        corrected = distance + third / (6 * variance * count) + third * distance**2 / (3 * variance**2)
+        outside = np.split(np.abs(corrected) > limit * np.sqrt(variance), np.cumsum(ends - firsts)[:-1])
+        further: list[tuple[int, int, int]] = []
+        for (number, first, end), flags in zip(stretches, outside, strict=True):
+            place = int(places[number])
+            beyond = (np.flatnonzero(flags) + first).tolist()
+            before = bisect.bisect_left(beyond, place)
+            after = bisect.bisect_right(beyond, place)
+            if before:
+                lows[number] = beyond[before - 1] + 1
+            elif 0 < first <= place:
+                further.append((number, max(0, first - (place - first) // 2 - _LEAST_GUESS), first))
+            if after < len(beyond):
+                highs[number] = beyond[after] - 1
+            elif place < end <= last:
+                further.append((number, end, min(last + 1, end + (end - place) // 2 + _LEAST_GUESS)))
+        stretches = further
+    return list(zip(calls.times[lows].tolist(), calls.times[highs].tolist(), strict=True))
 
 
 def _is_noisy(intervals: Sequence[Interval], width: float) -> bool | None:

@@ -92,6 +92,10 @@ def relative_to_repository(path: FilePath, root: FilePath = ".") -> str:
     Records hold such paths, so that they do not depend on where the repository is. A link inside the repository that
     points outside (the Python of a virtual environment) counts as inside.
     """
+    if root == "." and not os.path.isabs(path):
+        inside = os.path.normpath(path)  # as below, without asking where the repository is
+        if inside.split(os.sep, 1)[0] != os.pardir:
+            return inside
     for follow in (os.path.abspath, os.path.realpath):
         place, base = follow(path), follow(root)
         if place == base:

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .medians import middle_of_rows
+
 Floats: TypeAlias = NDArray[np.float64]
 
 _NORMAL_MAD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
@@ -101,8 +103,7 @@ def value_processes(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -
     values: list[float] = medians.mean(axis=1).tolist()
     errors: list[float | None] = [None] * len(times)
     if levels.shape[1] > 1:
-        centres = np.median(levels, axis=1, keepdims=True)
-        spreads = _NORMAL_MAD * np.median(np.abs(levels - centres), axis=1)
+        spreads = _NORMAL_MAD * middle_of_rows(np.abs(levels - middle_of_rows(levels)[:, None]))
         errors = (_MEDIAN_ERROR * spreads / math.sqrt(levels.shape[1])).tolist()
     return [ProcessValue(*each) for each in zip(values, errors, strict=True)]
 
@@ -117,8 +118,8 @@ def median_by_label(values: Floats, labels: NDArray[Any]) -> Floats:
     counts = np.diff(starts, prepend=0, append=len(labels))
     ordered = values.take(order, axis=1)  # rows stay rows in memory, so that a mean over them adds in the same order
     if (counts == counts[0]).all():
-        return np.median(ordered.reshape(len(values), len(counts), -1), axis=2)
-    return np.stack([np.median(part, axis=1) for part in np.split(ordered, starts, axis=1)], axis=1)
+        return middle_of_rows(ordered.reshape(len(values), len(counts), -1))
+    return np.stack([middle_of_rows(part) for part in np.split(ordered, starts, axis=1)], axis=1)
 
 
 def floor_of_clock(quantum_ns: float, block_ns: float) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -36,13 +36,24 @@ class ProcessSummary(TypedDict):
     sd_ns: float | None
 
 
+class _Process(NamedTuple):
+    """A process as the summary of its run needs it.
+
+    `medians`: of its inputs, ns. `error`: standard error of the logarithm of its median. `total_ns`: of its samples.
+    """
+
+    summary: ProcessSummary
+    medians: Times
+    error: float
+    total_ns: float
+
+
 def summarise_process(samples_ns: npt.ArrayLike, inputs: int = 1) -> ProcessSummary:
     """Return the ProcessSummary of one process.
 
     `samples_ns`: integers, shape (n,), n >= 1, all positive; ValueError otherwise. Sample k ran input k mod `inputs`.
     """
-    samples = _check(samples_ns)
-    return _summarise(samples, medians_in_turn(samples, inputs))
+    return _describe_processes([_check(samples_ns)], inputs)[0].summary
 
 
 def summarise_run(
@@ -69,18 +80,18 @@ def summarise_run(
     if not sessions or not all(sessions):
         raise ValueError("a run has at least one session, and a session at least one process")
     processes = [samples for session in sessions for samples in session]
-    medians = [[medians_in_turn(samples, inputs) for samples in session] for session in sessions]
-    each = [list(zip(*both, strict=True)) for both in zip(sessions, medians, strict=True)]
-    summaries = [[_summarise(*process) for process in session] for session in each]
+    described = _describe_processes(processes, inputs)
+    following = iter(described)
+    each = [[next(following) for _ in session] for session in sessions]
     headline = summarise_headline(
-        [[entry["median_ns"] for entry in session] for session in summaries],
-        [[_find_error(*process) for process in session] for session in each],
+        [[process.summary["median_ns"] for process in session] for session in each],
+        [[process.error for process in session] for session in each],
         width,
         confidence,
     )
     none = Interval(headline.estimate, None, None, confidence, headline.processes)
     total = sum(map(len, processes))
-    time_ns = sum(float(samples.sum(dtype=np.float64)) for samples in processes)
+    time_ns = sum(process.total_ns for process in described)
     return {
         "process_count": len(processes),
         "sample_count": total,
@@ -92,36 +103,53 @@ def summarise_run(
             "rare_starts": headline.rare_starts,
         },
         "sessions": [_describe_session(part) for part in headline.sessions],
-        "inputs": _describe_inputs([own for session in medians for own in session]),
+        "inputs": _describe_inputs([process.medians for process in described]),
         "percentiles": {
             name: _describe_percentile(found)
             for name, found in zip(PERCENTILES, find_percentiles(processes, list(PERCENTILES.values())), strict=True)
         },
         "throughput_per_s": inferences_per_sample * total * _NS_PER_S / time_ns,
-        "processes": [{"session": number, **entry} for number, session in enumerate(summaries) for entry in session],
+        "processes": [{"session": number, **process.summary} for number, own in enumerate(each) for process in own],
     }
 
 
-def _summarise(samples: Times, medians: Times) -> ProcessSummary:
-    """Return the ProcessSummary of one process. `medians`: of its inputs."""
-    return {
-        "sample_count": len(samples),
-        "median_ns": float(medians.mean()),
-        "minimum_ns": float(samples.min()),
-        "mean_ns": float(samples.mean()),
-        "sd_ns": float(samples.std(ddof=1)) if len(samples) > 1 else None,
-    }
+def _describe_processes(processes: Sequence[Times], inputs: int) -> list[_Process]:
+    """Return what is known of each process; those with equally many samples are computed together."""
+    alike: dict[tuple[int, object], list[int]] = {}
+    for number, samples in enumerate(processes):
+        alike.setdefault((len(samples), samples.dtype), []).append(number)
+    found: dict[int, _Process] = {}
+    for numbers in alike.values():
+        found.update(zip(numbers, _describe_alike(np.stack([processes[k] for k in numbers]), inputs), strict=True))
+    return [found[number] for number in range(len(processes))]
 
 
-def _find_error(samples: Times, medians: Times) -> float:
-    """Return the standard error of the logarithm of a process's median, from how its windows differ.
+def _describe_alike(samples: Times, inputs: int) -> list[_Process]:
+    """Return what is known of each process; `samples`: shape (processes, n)."""
+    count = samples.shape[1]
+    medians = medians_in_turn(samples, inputs)
+    totals = samples.sum(axis=1, dtype=np.float64)
+    spreads = samples.std(axis=1, ddof=1).tolist() if count > 1 else [None] * len(samples)
+    figures = (medians.mean(axis=1), samples.min(axis=1), totals / count)
+    levels, lowest, means = (each.astype(np.float64).tolist() for each in figures)
+    known = zip(levels, lowest, means, spreads, medians, _find_errors(samples, medians), totals.tolist(), strict=True)
+    return [
+        _Process(
+            ProcessSummary(sample_count=count, median_ns=level, minimum_ns=low, mean_ns=mean, sd_ns=spread), *others
+        )
+        for level, low, mean, spread, *others in known
+    ]
+
+
+def _find_errors(samples: Times, medians: Times) -> list[float]:
+    """Return the standard error of the logarithm of each process's median, from how its windows differ.
 
     As for blocks (see `core.pair_values`), with inputs taken out first. `medians`: of its inputs.
     """
-    rounds = -(-len(samples) // len(medians))
-    levels = np.log(window_medians(samples / np.tile(medians, rounds)[: len(samples)]))
-    spread = _NORMAL_MAD * float(middle_of_rows(np.abs(levels - middle_of_rows(levels[None, :]))[None, :])[0])
-    return _MEDIAN_ERROR * spread / math.sqrt(len(levels))
+    rounds = -(-samples.shape[1] // medians.shape[1])
+    levels = np.log(window_medians(samples / np.tile(medians, rounds)[:, : samples.shape[1]]))
+    spreads = _NORMAL_MAD * middle_of_rows(np.abs(levels - middle_of_rows(levels)[:, None]))
+    return (_MEDIAN_ERROR * spreads / math.sqrt(levels.shape[1])).tolist()
 
 
 def _describe_interval(interval: Interval) -> Json:

@@ -78,7 +78,7 @@ def list_attempt_names(value: Any) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from list_attempt_names(item)
-    elif isinstance(value, str) and _ATTEMPT.fullmatch(value):
+    elif isinstance(value, str) and "attempts/" in value and _ATTEMPT.fullmatch(value):
         yield value
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import read_bytes, sha256_bytes
+from edgeproof.core.medians import middle_of_rows
 from edgeproof.core.npy_arrays import parse_array
 from edgeproof.core.pair_values import (
     ProcessValue,
@@ -122,7 +123,7 @@ def _value_blocks(raws: Sequence[_Raw]) -> list[dict[str, Any]]:
     arms = times.reshape(len(raws), len(ARMS), -1)
     values = value_pairs(arms[:, 0], arms[:, 1], labels)
     processes = value_processes(arms.reshape(-1, arms.shape[2]), labels, places)
-    block_ns = np.median(times.sum(axis=3), axis=2).min(axis=1).tolist()
+    block_ns = middle_of_rows(times.sum(axis=3)).min(axis=1).tolist()
     return [
         {
             "log_ratio": values[k].log_ratio,
