@@ -13,7 +13,7 @@ from edgeproof.core.seals import seal
 from edgeproof.runs import paired_sessions, sessions
 from edgeproof.workflow.kept_attempts import list_kept
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.campaign]
 
 # What reads the facts of each kind, given an attempt and the folder of its target.
 READERS = {

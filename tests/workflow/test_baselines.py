@@ -6,7 +6,7 @@ import pytest
 import yaml
 from edgeproof.__main__ import main
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.campaign]
 
 CELL = "digits-cnn/fake/local/fp32"
 ARTIFACT = "results/artifacts/digits-cnn/fake/host/fp32"

@@ -46,7 +46,7 @@ def campaign(workspace, server):
         source = f"description: {name}\nsource: {{kind: file, path: {path}}}\ntask: none\nsamples: {samples}\n"
         workspace.write(f"config/models/{name}.yaml", source)
     samples = "{kind: random, seed: 0, calibration: 200, evaluation: 8}"
-    source = f"source: {{kind: url, url: '{server}', sha256: {'0' * 64}}}"
+    source = f"source: {{kind: url, url: '{server}', sha256: {'a' * 64}}}"
     workspace.write("config/models/absent.yaml", f"description: absent\n{source}\ntask: none\nsamples: {samples}\n")
     workspace.write("user/garbage.onnx", "<html>404</html>")
     added = "  - models: [gone, garbage, misfit, absent]\n    presets: [fake]\n    precisions: [fp32, int8]\n"

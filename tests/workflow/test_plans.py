@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import copy_repository
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.campaign]
 
 CONFIG = "config/fake-pipeline.yaml"
 PIPELINE = "config/pipelines/fake-three.yaml"
