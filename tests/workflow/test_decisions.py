@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.campaign]
 
 EVIDENCE = {
     "evidence/fake/report.html",

@@ -30,6 +30,7 @@ def repository(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.campaign
 def test_both_sides_are_measured_and_what_is_not_there_is_left_out(repository):
     lines = []
     report = measure_conversions({"tiny": ["ort-cpu", "openvino-cpu"]}, 1, lines.append)

@@ -29,6 +29,7 @@ def setting(tmp_path, monkeypatch):
     return Setting(arms, PROTOCOL, plan, device, sys.executable, tmp_path / "trials")
 
 
+@pytest.mark.campaign
 def test_each_case_is_measured_both_ways_whatever_the_time(setting):
     lines = []
     document = validate(run_trials(setting, lines.append), "bench-interleaving", "here")

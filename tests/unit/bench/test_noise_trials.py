@@ -39,6 +39,7 @@ def setting(tmp_path, monkeypatch):
     return Setting(arms, PROTOCOL, plan, device, sys.executable, tmp_path / "trials")
 
 
+@pytest.mark.campaign
 def test_a_known_slow_down_is_found_and_an_interrupted_run_goes_on(setting, monkeypatch):
     lines = []
 
