@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.artifacts.toolchains.environments import open_toolchain
+from edgeproof.artifacts.toolchains.toolchain_use import open_toolchain
 from edgeproof.bench.loadgen_trials import Setting, run_trials
 from edgeproof.bench.trial_arms import THREADS, describe_arm
 from edgeproof.core.cli import run_program

@@ -127,6 +127,44 @@ def test_package_files_are_empty():
     assert [str(path) for path in LIBRARY.rglob("__init__.py") if path.read_text().strip()] == []
 
 
+def list_bound(path):
+    """Return every name that a file binds: functions, classes, variables, imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    bound = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    bound |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    imports = (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+    return bound | {alias.asname or alias.name for node in imports for alias in node.names}
+
+
+def test_what_is_imported_of_ours_is_there():
+    """Type checkers leave imports alone that they cannot find, since a board or a toolchain may have them."""
+    bound = {name_module(path): list_bound(path) for path in FILES}
+    lost = [
+        f"{path.name}: {node.module}.{alias.name}"
+        for path in FILES + SCRIPTS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edgeproof.")
+        for alias in node.names
+        if alias.name not in bound.get(node.module, ()) and f"{node.module}.{alias.name}" not in bound
+    ]
+    assert lost == []
+
+
+def test_what_only_its_own_module_uses_is_private():
+    """A public name is one that somebody else may rely on: another file, a rule, a template or a test."""
+    places = [
+        *ROOT.glob("scripts/**/*.py"),
+        *ROOT.glob("scripts/**/*.j2"),
+        *ROOT.glob("rules/*.smk"),
+        ROOT / "Snakefile",
+    ]
+    users = collections.Counter(
+        word for path in [*places, *ROOT.glob("tests/**/*.py")] for word in set(re.findall(r"\w+", path.read_text()))
+    )
+    public = [(name_module(path), each.name) for path in FILES for each in list_functions(path) if each.public]
+    assert [(module, name) for module, name in public if "." not in name and users[name] < 2] == []
+
+
 def test_no_dynamic_imports():
     pattern = re.compile(r"importlib\.import_module|__import__\(")
     assert [str(p) for p in (ROOT / "scripts").rglob("*.py") if pattern.search(p.read_text())] == []

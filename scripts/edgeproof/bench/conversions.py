@@ -78,11 +78,11 @@ def _measure_model(model, presets, repeats, tell):
                 tell(f"{model} {preset} {precision}: left out, {reason}")
                 continue
             cases.append(_measure_case(model, preset, document, precision, repeats, Path(scratch)))
-            tell(describe_case(cases[-1]))
+            tell(_describe_case(cases[-1]))
     return cases, left_out
 
 
-def describe_case(case: Json) -> str:
+def _describe_case(case: Json) -> str:
     """Return one line about a case."""
     verdict = "met" if case["met"] else "MISSED"
     return (

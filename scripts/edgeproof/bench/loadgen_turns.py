@@ -27,7 +27,7 @@ _MEDIAN = re.compile(r"^50\.00 percentile latency \(ns\)\s*:\s*(\d+)", re.MULTIL
 _COUNT = re.compile(r"^min_query_count\s*:\s*(\d+)", re.MULTILINE)
 
 
-def run_turns(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _run_turns(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return {loadgen_ns, ours_ns: median of each turn, queries, runtime}."""
     backend = open_backend(spec["arm"])
     feeds, _ = read_mix(spec["inputs"], spec["protocol"])
@@ -35,7 +35,7 @@ def run_turns(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     time_calls(calls, 10, int(_WARM_UP_S * 1e9), 1)
     draw, queries = random.Random(spec["seed"]), spec["queries"]
     ways: dict[str, Callable[[], float]] = {
-        "loadgen_ns": lambda: time_by_loadgen(calls, queries, folder),
+        "loadgen_ns": lambda: _time_by_loadgen(calls, queries, folder),
         "ours_ns": lambda: statistics.median(time_calls(calls, queries, 0, 1)),
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
@@ -45,7 +45,7 @@ def run_turns(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**found, "queries": queries, "runtime": describe_runtime(backend)}
 
 
-def time_by_loadgen(calls: Sequence[Callable[[], Any]], queries: int, folder: Path) -> float:
+def _time_by_loadgen(calls: Sequence[Callable[[], Any]], queries: int, folder: Path) -> float:
     """Run LoadGen's SingleStream over so many queries of `calls` and return the median that it reports, in ns."""
 
     def issue(samples: Any) -> None:
@@ -69,10 +69,10 @@ def time_by_loadgen(calls: Sequence[Callable[[], Any]], queries: int, folder: Pa
     finally:
         loadgen.DestroyQSL(library)
         loadgen.DestroySUT(system)
-    return read_median((folder / "mlperf_log_summary.txt").read_text(), queries)
+    return _read_median((folder / "mlperf_log_summary.txt").read_text(), queries)
 
 
-def read_median(summary: str, queries: int) -> float:
+def _read_median(summary: str, queries: int) -> float:
     """Return the median latency in LoadGen's summary, in ns; ValueError where it is of another test or has none."""
     median, count = _MEDIAN.search(summary), _COUNT.search(summary)
     if not median or not count or int(count[1]) != queries:
@@ -82,5 +82,5 @@ def read_median(summary: str, queries: int) -> float:
 
 if __name__ == "__main__":
     place = Path(sys.argv[2])
-    report = run_turns(json.loads(Path(sys.argv[1]).read_text()), place)
+    report = _run_turns(json.loads(Path(sys.argv[1]).read_text()), place)
     (place / "turns.json").write_text(json.dumps(report, indent=2))

@@ -82,10 +82,10 @@ def write_cell(**options: Any) -> list[str]:
     """
     wanted = MadeUpCell(**options)
     cell, kind = wanted.cell, wanted.kind
-    identity = write_sources(cell.model)
+    identity = _write_sources(cell.model)
     built = artifact_folder(cell.model, cell.preset, "host", cell.precision)
     manifest = write_manifest(cell, built, identity, wanted.message if kind == "no_artifact" else None)
-    parity = write_parity(cell, built, kind, wanted.message, wanted.accuracy)
+    parity = _write_parity(cell, built, kind, wanted.message, wanted.accuracy)
     samples: list[np.ndarray] = []
     session: Any = None
     if kind not in ("no_artifact", "crashed", "unsupported"):
@@ -133,7 +133,7 @@ def name_cell(row: Sequence[str]) -> Cell:
     return Cell(model, preset, device, precision)
 
 
-def write_sources(model: str) -> Json:
+def _write_sources(model: str) -> Json:
     """Write identity and samples of a model, and return the identity."""
     folder = source_folder(model)
     tensor = {"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}
@@ -164,9 +164,9 @@ def write_sources(model: str) -> Json:
         "calibration": {"count": 200, "sha256": digest("calibration")},
         "evaluation": {"count": 500, "sha256": digest("evaluation")},
     }
-    write_made_up_file(f"{folder}/model.onnx", model)
+    _write_made_up_file(f"{folder}/model.onnx", model)
     for name in ("calibration", "evaluation"):
-        write_made_up_file(f"{folder}/samples/{name}.npz", name)
+        _write_made_up_file(f"{folder}/samples/{name}.npz", name)
     write_json(f"{folder}/identity.json", identity, "identity")
     write_json(f"{folder}/samples/samples.json", samples, "samples")
     return identity
@@ -210,12 +210,12 @@ def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None)
         "host": {"machine": "x86_64", "os": "Linux"},
         "built_at": "2026-11-21T09:00:00Z",
     }
-    write_made_up_file(f"{folder}/artifact.onnx", "" if failure else f"{cell.model}/{cell.precision}")
+    _write_made_up_file(f"{folder}/artifact.onnx", "" if failure else f"{cell.model}/{cell.precision}")
     write_sealed(f"{folder}/manifest.json", manifest, "manifest")
     return manifest
 
 
-def write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bool) -> Json:
+def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bool) -> Json:
     """Write the parity of an artifact and return it; `kind` as in `MadeUpCell`."""
     names = (
         "max_abs",
@@ -267,7 +267,7 @@ def write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: boo
         "command": ["made up"],
         "duration_s": 0.1,
     }
-    write_made_up_file(f"{folder}/reference.npz", "reference")
+    _write_made_up_file(f"{folder}/reference.npz", "reference")
     write_sealed(f"{folder}/parity.json", parity, "parity")
     return parity
 
@@ -351,7 +351,7 @@ def make_session(
     return cast(SessionRecord, session)  # without the lock, which no result needs
 
 
-def write_made_up_file(path: str, text: str) -> None:
+def _write_made_up_file(path: str, text: str) -> None:
     """Write a file that nobody opens; its sha256 is `digest(text)`."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(text)

@@ -35,7 +35,7 @@ def measure_scale(folder: Path, sizes: dict[str, int], tell: Callable[[Json], ob
     for name in PARTS:
         parts.append({"name": name, **measure_process(list_arguments(name, judged), judged)})
         tell(parts[-1])
-    pages, longest = measure_pages(judged / evidence_folder(CAMPAIGN)), find_longest_command(said.read_text())
+    pages, longest = _measure_pages(judged / evidence_folder(CAMPAIGN)), find_longest_command(said.read_text())
     return {
         "schema": "edgeproof.bench-scale.v1",
         "machine": describe_machine(),
@@ -48,7 +48,7 @@ def measure_scale(folder: Path, sizes: dict[str, int], tell: Callable[[Json], ob
     }
 
 
-def measure_pages(folder: Path) -> Json:
+def _measure_pages(folder: Path) -> Json:
     """Return the sizes of a campaign's pages in bytes; `folder`: of its evidence."""
     models = [path.stat().st_size for path in (folder / "models").glob("*.html")]
     return {

@@ -57,17 +57,17 @@ def draw_normal(generator: Generator, count: int) -> Sequences:
     return Sequences(_PAIR_SD * generator.standard_normal((count, HORIZON)))
 
 
-def draw_heavy(generator: Generator, count: int) -> Sequences:
+def _draw_heavy(generator: Generator, count: int) -> Sequences:
     """Return pairs with Student's t at three degrees of freedom."""
     return Sequences(_PAIR_SD * generator.standard_t(3, (count, HORIZON)) / math.sqrt(3))
 
 
-def draw_skewed(generator: Generator, count: int) -> Sequences:
+def _draw_skewed(generator: Generator, count: int) -> Sequences:
     """Return pairs whose right process is slower by an exponential amount: spread 0.8 %, skewness 2."""
     return Sequences(_PAIR_SD * (generator.exponential(1, (count, HORIZON)) - 1))
 
 
-def draw_correlated(correlation: float) -> Callable[[Generator, int], Sequences]:
+def _draw_correlated(correlation: float) -> Callable[[Generator, int], Sequences]:
     """Return a function that draws pairs of a first-order autoregression."""
 
     def draw(generator: Generator, count: int) -> Sequences:
@@ -80,7 +80,7 @@ def draw_correlated(correlation: float) -> Callable[[Generator, int], Sequences]
     return draw
 
 
-def draw_modes(left_share: float, right_share: float, slower: float) -> Callable[[Generator, int], Sequences]:
+def _draw_modes(left_share: float, right_share: float, slower: float) -> Callable[[Generator, int], Sequences]:
     """Return a function that draws pairs of which a share of the left and right starts is slower by a fraction."""
 
     def draw(generator: Generator, count: int) -> Sequences:
@@ -111,7 +111,7 @@ def draw_sessions(machine_sd: float, ratio_sd: float) -> Callable[[Generator, in
     return draw
 
 
-def draw_blocks(
+def _draw_blocks(
     state_sd: float = 0.0, slope: float = 0.0, order: float = 0.0, quantum: float = 0.0, process_sd: float = 0.005
 ) -> Callable[[Generator, int], Sequences]:
     """Return a function that draws pairs of 40 block pairs each, as the agent measures them.
@@ -132,7 +132,7 @@ def draw_blocks(
     return draw
 
 
-def draw_inputs(generator: Generator, count: int) -> Sequences:
+def _draw_inputs(generator: Generator, count: int) -> Sequences:
     """Return the scenario of pairs over 16 inputs, four calls a block, second blocks being 3 % slower.
 
     Every input is met in ten block pairs, five of them in each order.
@@ -173,14 +173,14 @@ def _signs(generator: Generator, shape: tuple[int, ...]) -> Floats:
 SCENARIOS = (
     Scenario("independent normal pairs, 0 assumed", draw_normal, exact=True),
     Scenario("independent normal pairs, 0.2 assumed", draw_normal, 0.2),
-    Scenario("heavy tails (t, 3 degrees of freedom)", draw_heavy),
-    Scenario("skewed ratios (exponential), 0.2 assumed", draw_skewed, 0.2, withheld=("equivalent",)),
-    Scenario("right arm 25 % slower in one start of ten", draw_modes(0, 0.1, 0.25), 0.2),
-    Scenario("right arm 25 % slower in three starts of ten", draw_modes(0, 0.3, 0.25), 0.2),
-    Scenario("right arm 8 % slower in one start of two", draw_modes(0, 0.5, 0.08), 0.2),
-    Scenario("both arms 25 % slower in one start of ten", draw_modes(0.1, 0.1, 0.25), 0.2),
-    Scenario("both arms 25 % slower in three starts of ten", draw_modes(0.3, 0.3, 0.25), 0.2),
-    Scenario("drift in a session: 1 % a pair, 0.5 % a block at random", draw_blocks(0.005, 0.01), 0.2),
+    Scenario("heavy tails (t, 3 degrees of freedom)", _draw_heavy),
+    Scenario("skewed ratios (exponential), 0.2 assumed", _draw_skewed, 0.2, withheld=("equivalent",)),
+    Scenario("right arm 25 % slower in one start of ten", _draw_modes(0, 0.1, 0.25), 0.2),
+    Scenario("right arm 25 % slower in three starts of ten", _draw_modes(0, 0.3, 0.25), 0.2),
+    Scenario("right arm 8 % slower in one start of two", _draw_modes(0, 0.5, 0.08), 0.2),
+    Scenario("both arms 25 % slower in one start of ten", _draw_modes(0.1, 0.1, 0.25), 0.2),
+    Scenario("both arms 25 % slower in three starts of ten", _draw_modes(0.3, 0.3, 0.25), 0.2),
+    Scenario("drift in a session: 1 % a pair, 0.5 % a block at random", _draw_blocks(0.005, 0.01), 0.2),
     Scenario("sessions of ten pairs, machine ±5 %", draw_sessions(0.05, 0.0), 0.2),
     Scenario(
         "sessions of ten pairs, ratio ±0.3 %",
@@ -188,11 +188,11 @@ SCENARIOS = (
         0.2,
         withheld=("slower", "equivalent"),
     ),
-    Scenario("correlation 0.2, 0.2 assumed", draw_correlated(0.2), 0.2, exact=True),
-    Scenario("correlation 0.5, 0.5 assumed", draw_correlated(0.5), 0.5),
-    Scenario("correlation 0.5, 0.2 assumed", draw_correlated(0.5), 0.2, withheld=("slower", "equivalent", "coverage")),
-    Scenario("order effect of 3 %, one input", draw_blocks(order=0.03)),
-    Scenario("order effect of 3 %, sixteen inputs", draw_inputs),
-    Scenario("clock steps of 2 % of a block", draw_blocks(quantum=0.02)),
-    Scenario("clock steps of 5 % of a block, processes alike", draw_blocks(quantum=0.05, process_sd=0.0005)),
+    Scenario("correlation 0.2, 0.2 assumed", _draw_correlated(0.2), 0.2, exact=True),
+    Scenario("correlation 0.5, 0.5 assumed", _draw_correlated(0.5), 0.5),
+    Scenario("correlation 0.5, 0.2 assumed", _draw_correlated(0.5), 0.2, withheld=("slower", "equivalent", "coverage")),
+    Scenario("order effect of 3 %, one input", _draw_blocks(order=0.03)),
+    Scenario("order effect of 3 %, sixteen inputs", _draw_inputs),
+    Scenario("clock steps of 2 % of a block", _draw_blocks(quantum=0.02)),
+    Scenario("clock steps of 5 % of a block, processes alike", _draw_blocks(quantum=0.05, process_sd=0.0005)),
 )

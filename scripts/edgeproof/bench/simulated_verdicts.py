@@ -35,7 +35,7 @@ class Outcomes:
         return slower | faster | ((self.codes == 2) & (np.abs(self.truths) > margin))
 
 
-def run_sequences(sequences: Sequences, effect: float, design: Design, pairs: int | None = None) -> Outcomes:
+def _run_sequences(sequences: Sequences, effect: float, design: Design, pairs: int | None = None) -> Outcomes:
     """Return the Outcomes (which verdict, after how many pairs) of simulated sequences whose true log-ratio is
     `effect`, looked at after every pair up to `pairs`.
 
@@ -65,9 +65,9 @@ def simulate_scenario(scenario: Scenario, seed: int, portion: float = 1.0) -> li
     design = Design(MARGIN, correlation=scenario.correlation)
     generator = np.random.default_rng(seed)
     sequences = scenario.draw(generator, trials)
-    inside = run_sequences(sequences, design.log_margin, design)
-    beyond = run_sequences(sequences, design.log_margin * (1 + _JUST), design)
-    apart = run_sequences(sequences, 2 * design.log_margin, design)
+    inside = _run_sequences(sequences, design.log_margin, design)
+    beyond = _run_sequences(sequences, design.log_margin * (1 + _JUST), design)
+    apart = _run_sequences(sequences, 2 * design.log_margin, design)
     slower = int(inside.false(design.log_margin).sum())
     equivalent = int(beyond.false(design.log_margin).sum())
     covered = int(min(inside.covered.sum(), apart.covered.sum()))
@@ -88,7 +88,7 @@ def simulate_budgets(seed: int, portion: float = 1.0) -> list[Line]:
     generator = np.random.default_rng(seed)
     sequences, margin = draw_normal(generator, trials), design.log_margin
     for pairs in (4, 10, 20):
-        inside, beyond = (run_sequences(sequences, margin * factor, design, pairs) for factor in (1, 1 + _JUST))
+        inside, beyond = (_run_sequences(sequences, margin * factor, design, pairs) for factor in (1, 1 + _JUST))
         name = f"stop at {pairs} pairs"
         bound = spend(0.025, pairs)
         lines.append(Line.at_most(name, FALSE_SLOWER, bound, int(inside.false(margin).sum()), trials))
@@ -98,7 +98,7 @@ def simulate_budgets(seed: int, portion: float = 1.0) -> list[Line]:
     goes_on = np.cumprod(generator.random((trials, HORIZON // 5)) < 0.8, axis=1).sum(axis=1)
     ends = np.minimum(5 * (goes_on + 1), HORIZON)
     for quantity, factor, bound in ((FALSE_SLOWER, 1, 0.025), (FALSE_EQUIVALENT, 1 + _JUST, 0.05)):
-        outcomes = run_sequences(sequences, margin * factor, design)
+        outcomes = _run_sequences(sequences, margin * factor, design)
         wrong = int((outcomes.false(margin) & (outcomes.stops <= ends)).sum())
         lines.append(Line.at_most("budgets of 5 pairs, continued 4 times of 5", quantity, bound, wrong, trials))
     looks = look_at_sequences(sequences.logs, design)
@@ -114,7 +114,7 @@ def simulate_campaigns(seed: int, portion: float = 1.0) -> list[Line]:
         design, generator = Design(MARGIN, comparisons, 0.0), np.random.default_rng((seed, comparisons))
         for quantity, factor, bound in ((FALSE_SLOWER, 1, 0.025), (FALSE_EQUIVALENT, 1 + _JUST, 0.05)):
             sequences = draw_normal(generator, trials * comparisons)
-            false = run_sequences(sequences, design.log_margin * factor, design).false(design.log_margin)
+            false = _run_sequences(sequences, design.log_margin * factor, design).false(design.log_margin)
             wrong = int(false.reshape(trials, comparisons).any(axis=1).sum())
             name = f"campaign of {comparisons} comparison{'s' if comparisons > 1 else ''}"
             lines.append(Line.at_most(name, f"any {quantity}", bound, wrong, trials))

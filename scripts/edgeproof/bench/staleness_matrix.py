@@ -55,8 +55,8 @@ def build_matrix(campaign_file: Path) -> Json:
     for change in list_changes(documents):
         after = None if change.documents is None else list_all_jobs(change.documents)
         rows[change.name] = "no other value is allowed" if after is None else describe_row(before, after)
-    for path, stale in list_code_changes(before):
-        rows[path] = describe_code_row(before, stale)
+    for path, stale in _list_code_changes(before):
+        rows[path] = _describe_code_row(before, stale)
     return rows
 
 
@@ -120,7 +120,7 @@ def describe_row(before: Mapping[str, Job], after: dict[str, Job]) -> Json:
     return _row({rule: dict(sorted(parts.items())) for rule, parts in sorted(keys.items())}, before, after, runs)
 
 
-def list_code_changes(jobs: Mapping[str, Job]) -> Iterator[tuple[str, dict[str, str]]]:
+def _list_code_changes(jobs: Mapping[str, Job]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield (file of code, {digest that changes with it: how it comes in}) for every file below `scripts/`."""
     scripts = sorted(str(path) for path in ROOT.glob("*.py"))
     closures = {script: ({script, *list_code(script)}, digest_script(script)) for script in scripts}
@@ -138,7 +138,7 @@ def list_code_changes(jobs: Mapping[str, Job]) -> Iterator[tuple[str, dict[str, 
             yield path, {} if wording else {digest: name for name, (files, digest) in closures.items() if path in files}
 
 
-def describe_code_row(jobs: dict[str, Job], stale: Mapping[str, str]) -> Json:
+def _describe_code_row(jobs: dict[str, Job], stale: Mapping[str, str]) -> Json:
     """Return what an edit of a file does, as `describe_row`; `stale`: the digests that change with it."""
     keys: dict[str, Counter[str]] = {}
     changed: dict[str, Job] = {}

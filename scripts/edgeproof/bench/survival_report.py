@@ -35,7 +35,7 @@ def measure_survival(
         trial.close()
         revert = try_revert(trial)
         attempts = len(trial.kept)
-    demo_rows = kill_demo(folder / "demo", demo, seed, tell) if demo else []
+    demo_rows = _kill_demo(folder / "demo", demo, seed, tell) if demo else []
     faults = [fault for row in (*rows, *demo_rows) for fault in row["faults"]]
     return {
         "schema": "edgeproof.bench-survival.v1",
@@ -55,7 +55,7 @@ def measure_survival(
     }
 
 
-def kill_demo(folder: Path, count: int, seed: int, tell: Callable[[Json], object]) -> list[Json]:
+def _kill_demo(folder: Path, count: int, seed: int, tell: Callable[[Json], object]) -> list[Json]:
     """Kill the demo campaign so often, continue it, and return a row for each time."""
     trial = Trial(copy_workflow(folder), random.Random(seed), options=_DEMO_OPTIONS, sessions=_DEMO_SESSIONS)
     trial.results.mkdir()

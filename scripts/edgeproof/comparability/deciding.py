@@ -65,7 +65,7 @@ def decide_deployment(
     `result`, `parity`: of the right side, the candidate. `criteria`: a file of config/criteria/. UserError if an input
     does not follow from the raw data, or if a criterion has no statistic or no limit.
     """
-    document = build_decision(report, regression, result, parity, Path(criteria).stem, read_criteria(criteria))
+    document = _build_decision(report, regression, result, parity, Path(criteria).stem, read_criteria(criteria))
     write_json(output, document, "decision")
 
 
@@ -79,12 +79,12 @@ def read_decision(path: FilePath) -> Json:
     cell = document["candidate"]
     paths = (f"{folder_of_run(cell)}/result.json", f"{folder_of_artifact(cell)}/parity.json")
     report, regression = path.with_name("report.json"), path.with_name("regression.json")
-    again = build_decision(report, regression, *paths, document["criteria"], criteria)
+    again = _build_decision(report, regression, *paths, document["criteria"], criteria)
     must_follow(document, again, "", path, "criteria and evidence")
     return document
 
 
-def build_decision(
+def _build_decision(
     report_path: FilePath,
     regression_path: FilePath,
     result_path: FilePath,
@@ -105,7 +105,7 @@ def build_decision(
         criteria, lambda criterion: find_in_run(criterion, evidence, criteria["accept_trivial_parity"])
     )
     known = [*rules_of_candidate(result, parity), *rules_of_comparison(report, regression, criteria["accept"])]
-    difference = find_accuracy(parity, criteria["accept_trivial_parity"])
+    difference = _find_accuracy(parity, criteria["accept_trivial_parity"])
     cross = report["left"]["precision"] != report["right"]["precision"]
     direction = _DIRECTIONS.get(report["verdict"])
     known += rules_of_accuracy(difference, criteria["accuracy_bands"], direction, cross)
@@ -248,7 +248,7 @@ def rules_of_accuracy(
     return rules
 
 
-def find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource | None:
+def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource | None:
     """Return the change of accuracy against the fp32 source, None if it is not known."""
     accuracy = parity["accuracy"]
     if accuracy is None or (parity["trivial"] and not accept_trivial):

@@ -105,7 +105,7 @@ def build_verdict(
         "policy": policy_name,
         "varies": list(varies),
         **judgement,
-        "blocked": find_block(results),
+        "blocked": _find_block(results),
         "per": "item" if len({result["workload"]["batch_size"] for result in results.values()}) > 1 else "call",
     }
     for side, result in results.items():
@@ -124,7 +124,7 @@ def build_verdict(
 def read_views(left: Json, right: Json) -> tuple[FieldView, FieldView]:
     """Return the field views of two results; a value that a failed run did not get to record is no difference.
 
-    The failure itself blocks such a pair, and is the more useful reason (see `find_block`).
+    The failure itself blocks such a pair, and is the more useful reason (see `_find_block`).
     """
     views = read_fields(left), read_fields(right)
     for result, view, other in zip((left, right), views, views[::-1], strict=True):
@@ -133,7 +133,7 @@ def read_views(left: Json, right: Json) -> tuple[FieldView, FieldView]:
     return views
 
 
-def find_block(results: Mapping[str, Json]) -> Reason | None:
+def _find_block(results: Mapping[str, Json]) -> Reason | None:
     """Return why no difference may be measured although the pair may be comparable, or None.
 
     `results`: {side: result}. A failed cell has no number to compare. A noisy one has: pairs judge by themselves.

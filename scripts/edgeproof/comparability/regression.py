@@ -80,7 +80,7 @@ def judge_regression(
     document of config/policies/ that `policy` names, None if it names none. UserError if an input does not follow from
     the raw data.
     """
-    document = build_regression(report_path, results, parities, policy_name, policy, comparability)
+    document = _build_regression(report_path, results, parities, policy_name, policy, comparability)
     write_json(output, document, "regression")
 
 
@@ -96,12 +96,12 @@ def read_regression(path: FilePath) -> Json:
     results = {side: f"{folder_of_run(cell)}/result.json" for side, cell in cells.items()}
     parities = {side: f"{folder_of_artifact(cell)}/parity.json" for side, cell in cells.items()}
     report = path.with_name("report.json")
-    again = build_regression(report, results, parities, document["policy"], policy, comparability)
+    again = _build_regression(report, results, parities, document["policy"], policy, comparability)
     must_follow(document, again, "", path, "the comparison and its two results")
     return document
 
 
-def build_regression(
+def _build_regression(
     report_path: FilePath,
     results: Mapping[str, FilePath],
     parities: Mapping[str, FilePath],
@@ -242,7 +242,7 @@ def _judge_points(
         told = outcome if outcome["mode"] != "incomplete" else _conclude(_only_known(lines), None, judgement["mode"])
         edgeenv = describe_regression(runs, judgement, told, lines, (metrics["left"], metrics["right"]))
     if policy["vocabulary"] == "lab":
-        lab = describe_in_lab_words(judgement, results, parities, lines, policy)
+        lab = _describe_in_lab_words(judgement, results, parities, lines, policy)
     return {
         **outcome,
         "thresholds": lines,
@@ -298,7 +298,7 @@ def judge_thresholds(thresholds: Sequence[Json], baseline: Metrics, candidate: M
     return lines
 
 
-def describe_in_lab_words(
+def _describe_in_lab_words(
     judgement: Judgement,
     results: Mapping[str, Json],
     parities: Mapping[str, Json],

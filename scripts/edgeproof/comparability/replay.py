@@ -55,7 +55,7 @@ def separate_cold(summary: Json) -> Json | None:
     }
 
 
-def find_in_summary(criterion: Criterion, summary: Json, candidate: Json) -> Quantity:
+def _find_in_summary(criterion: Criterion, summary: Json, candidate: Json) -> Quantity:
     """Return the Quantity of a criterion for one candidate: its figures, and the reason why they do not decide."""
     metric, source = criterion["metric"], f"summary of {summary['run']}, boundary: {summary['boundary']}"
     if candidate["status"] != "ok":
@@ -86,7 +86,7 @@ def replay_summary(summary: Json, criteria: Criteria, limit_ms: float) -> Json:
     for candidate in summary["candidates"]:
 
         def find(criterion: Criterion, candidate: Json = candidate) -> Quantity:
-            return find_in_summary(criterion, summary, candidate)
+            return _find_in_summary(criterion, summary, candidate)
 
         lines = judge_criteria(criteria, find)
         candidates[candidate["name"]] = {"state": name_state(lines), "lines": lines}

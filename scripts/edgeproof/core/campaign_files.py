@@ -96,7 +96,7 @@ def list_added_cells(campaign: Campaign, files: CampaignFiles) -> list[str]:
     return told
 
 
-def suggest_name(name: str, known: Sequence[str]) -> str:
+def _suggest_name(name: str, known: Sequence[str]) -> str:
     """Return `; did you mean 'x'?` for a name that is close to a known one, else nothing."""
     close = difflib.get_close_matches(name, known, 1)
     return f"; did you mean {close[0]!r}?" if close else ""
@@ -156,5 +156,5 @@ def _require_known_keys(document: Json, places: dict[str, Place]) -> None:
     known = load_schema("campaign")["properties"]
     for key in document:
         if key not in known:
-            close = suggest_name(key, list(known)) or f"; known keys are {', '.join(sorted(known))}"
+            close = _suggest_name(key, list(known)) or f"; known keys are {', '.join(sorted(known))}"
             raise UserError(f"{places[key]}: unknown key {key!r}{close}")

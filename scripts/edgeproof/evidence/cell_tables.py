@@ -55,7 +55,7 @@ def describe_cells(cells: list[CellEvidence]) -> list[Json]:
     ]
 
 
-def list_reasons(item: CellEvidence) -> list[str]:
+def _list_reasons(item: CellEvidence) -> list[str]:
     """Return why a cell is not ok, one line per reason, and the labels of its headline that need a sentence."""
     labels = [
         f"{entry['label'].replace('_', ' ')}: {entry['message']}"
@@ -126,11 +126,11 @@ def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
 def describe_quality(parity: Json) -> Json | None:
     """Return {reference, candidate, difference, interval, unit, count} of the accuracy or the error in a parity."""
     if "error" in parity:
-        return describe_error(parity["error"])
-    return describe_accuracy(parity["accuracy"])
+        return _describe_error(parity["error"])
+    return _describe_accuracy(parity["accuracy"])
 
 
-def describe_error(error: Json) -> Json:
+def _describe_error(error: Json) -> Json:
     """Return the RMSE of a model that predicts numbers, as `describe_quality` does."""
     difference, low, high = (error[key] for key in ("difference", "low", "high"))
     known = low is not None
@@ -150,7 +150,7 @@ def describe_error(error: Json) -> Json:
     }
 
 
-def describe_accuracy(accuracy: Json | None) -> Json | None:
+def _describe_accuracy(accuracy: Json | None) -> Json | None:
     """Return an accuracy as `describe_quality` does, or None."""
     if accuracy is None:
         return None
@@ -186,7 +186,7 @@ def _describe_cell(item, unit, factor):
         "state": item.verdict["state"],
         "status": result["status"],
         "words": name_state(result, item.verdict),
-        "reasons": list_reasons(item),
+        "reasons": _list_reasons(item),
         "simulated": result["provenance"] == "simulated",
         "latency": value and f"{value}{SPACE}{unit}",
         "interval": interval,

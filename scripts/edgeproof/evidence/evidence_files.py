@@ -71,13 +71,13 @@ def folder_of_artifact(row: Iterable[str]) -> str:
     return artifact_folder(model, preset, builder, precision)
 
 
-def list_attempt_names(value: Any) -> Iterator[str]:
+def _list_attempt_names(value: Any) -> Iterator[str]:
     """Yield every folder of an attempt that a document names, wherever it stands."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
-            yield from list_attempt_names(item)
+            yield from _list_attempt_names(item)
     elif isinstance(value, str) and "attempts/" in value and _ATTEMPT.fullmatch(value):
         yield value
 
@@ -110,7 +110,7 @@ def _check_artifact(folder: str) -> None:
 
 
 def _check_attempts(path: str, kind: str) -> None:
-    for folder in dict.fromkeys(list_attempt_names(read_json(path, kind))):
+    for folder in dict.fromkeys(_list_attempt_names(read_json(path, kind))):
         check_files(folder)
 
 

@@ -52,7 +52,7 @@ def list_failures(cells: list[CellEvidence]) -> Json:
     }
 
 
-def href_of(model: str) -> str:
+def _href_of(model: str) -> str:
     """Return the link from the first page to a model's page."""
     return f"models/{model}.html"
 
@@ -60,11 +60,11 @@ def href_of(model: str) -> str:
 def _list_verdicts(evidence: Evidence) -> Json:
     """Return {shown, rest, pages}: those that fail a gate or say a difference first, and where the others are."""
     failing = list_failing_gates(evidence)
-    rows = [tell_verdict(item.report, href_of, failing) for item in evidence.comparisons]
+    rows = [tell_verdict(item.report, _href_of, failing) for item in evidence.comparisons]
     ordered = order_verdicts(list(zip(rows, evidence.comparisons, strict=True)))
     rest = ordered[_TOLD:]
     homes = Counter(list_sides(item)[0] for _, item in rest)
-    named = [{"model": name, "href": href_of(name), "count": count} for name, count in homes.items()]
+    named = [{"model": name, "href": _href_of(name), "count": count} for name, count in homes.items()]
     return {
         "shown": [row for row, _ in ordered[:_TOLD]],
         "rest": len(rest),
@@ -106,7 +106,7 @@ def _describe_failure(items: list[CellEvidence]) -> Json:
         "cells": [
             {
                 "label": f"{item.cell.model} · {label_of(item.cell)}",
-                "href": f"{href_of(item.cell.model)}#{anchor_of(item.cell)}",
+                "href": f"{_href_of(item.cell.model)}#{anchor_of(item.cell)}",
             }
             for item in items[:_EXAMPLES]
         ],
@@ -132,7 +132,7 @@ def _describe_model(name: str, part: Evidence) -> Json:
     latencies = [item.result["latency"]["median_ms"] for item in part.cells if item.result["latency"]]
     return {
         "model": name,
-        "href": href_of(name),
+        "href": _href_of(name),
         "state": _state_of(part),
         "marks": [_mark(item) for item in part.cells] if len(part.cells) <= _MARKS else [],
         "cells": format_count(len(part.cells)),

@@ -135,7 +135,7 @@ def check_gate(
             "plans": plans,
         }
         write_json(output, document, "gate")
-    told = explain_comparisons(
+    told = _explain_comparisons(
         snapshot["campaign"],
         snapshot["comparisons"],
         [entry["comparison"] for entry in compared if entry["state"] == "failing"],
@@ -144,15 +144,15 @@ def check_gate(
         told.append(
             f"Gate of campaign {snapshot['campaign']} passed; cells: {_count_passing(cells, count_labels(results))}."
         )
-    told += [*explain_cells(snapshot["campaign"], cells), *explain_regressions(compared), *explain_plans(plans)]
-    told += explain_stale(stale)
+    told += [*_explain_cells(snapshot["campaign"], cells), *_explain_regressions(compared), *_explain_plans(plans)]
+    told += _explain_stale(stale)
     told.append(f"Every number and reason: {evidence_folder(snapshot['campaign'])}/report.html")
     if kinds:
         told[-1] += f"\nTo accept such cells, add {' or '.join(sorted(kinds))} to gate.tolerate of the campaign."
     return passed, "\n\n".join(told)
 
 
-def explain_comparisons(campaign: str, names: Sequence[str], failing: Collection[str] = ()) -> list[str]:
+def _explain_comparisons(campaign: str, names: Sequence[str], failing: Collection[str] = ()) -> list[str]:
     """Return a paragraph with the verdicts of comparisons, one sentence each; none without comparisons.
 
     Of many it tells those that fail a gate or say a difference. `failing`: comparisons that shut the gate.
@@ -172,7 +172,7 @@ def explain_comparisons(campaign: str, names: Sequence[str], failing: Collection
     return ["\n".join(lines)] if lines else []
 
 
-def explain_stale(stale: Sequence[Stale]) -> list[str]:
+def _explain_stale(stale: Sequence[Stale]) -> list[str]:
     """Return paragraphs on the documents that are not today's; none if all are."""
     if not stale:
         return []
@@ -182,7 +182,7 @@ def explain_stale(stale: Sequence[Stale]) -> list[str]:
     return ["\n".join([sentence, *shown, *rest]), f"Make them again: {name_remedy(stale)}"]
 
 
-def explain_plans(plans: list[Json]) -> list[str]:
+def _explain_plans(plans: list[Json]) -> list[str]:
     """Return paragraphs on the plans that fail; none if all are ok."""
     return _describe_failing(plans, f"GATE NOT PASSED: of {len(plans)} plans, these are none:")
 
@@ -194,13 +194,13 @@ def _check_plan(pipeline, goal):
     return {"pipeline": pipeline, "goal": goal, **judge_plan(plan, check), **digests}
 
 
-def explain_regressions(compared: list[Json]) -> list[str]:
+def _explain_regressions(compared: list[Json]) -> list[str]:
     """Return paragraphs on the gated comparisons that fail or are tolerated; none if all are ok."""
     failing = f"GATE NOT PASSED: of {len(compared)} gated comparisons, these regress or could not be judged:"
     return _describe_failing(compared, failing) + _list_tolerated(compared)
 
 
-def explain_cells(campaign: str, cells: list[Json]) -> list[str]:
+def _explain_cells(campaign: str, cells: list[Json]) -> list[str]:
     """Return paragraphs on the cells that fail, are tolerated or are simulated; none if there are none."""
     failing = sum(entry["state"] == "failing" for entry in cells)
     verb = "is" if failing == 1 else "are"

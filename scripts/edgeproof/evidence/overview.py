@@ -40,8 +40,8 @@ def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
     return {
         "campaign": evidence.campaign,
         "model": model,
-        **describe_gate(evidence, model is not None),
-        **describe_stale(evidence.stale),
+        **_describe_gate(evidence, model is not None),
+        **_describe_stale(evidence.stale),
         "simulated": simulated,
         "all_simulated": simulated == len(cells),
         "simulated_words": "Every number on this page is simulated"
@@ -56,7 +56,7 @@ def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
     }
 
 
-def describe_gate(evidence: Evidence, part: bool = False) -> Json:
+def _describe_gate(evidence: Evidence, part: bool = False) -> Json:
     """Return {gate, headline, sentence, limited}: whether the gate is shut, and by what.
 
     `limited`: what follows the headline limits it, and so has its size. `part`: this is a part of the campaign.
@@ -88,7 +88,7 @@ def list_failing_gates(evidence: Evidence) -> list[str]:
     return [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
 
 
-def describe_stale(stale: Sequence[Stale]) -> Json:
+def _describe_stale(stale: Sequence[Stale]) -> Json:
     """Return {stale, stale_remedy}: the first documents that are not today's, and the command that makes all again."""
     told = [str(item) for item in stale[:_STALE]]
     rest = [f"and {format_count(len(stale) - _STALE)} more"] if len(stale) > _STALE else []

@@ -55,7 +55,7 @@ def write_report(
     else:
         _write_pages(html, markdown, lambda page: build_view(evidence, page))
     for first, kind in ((html, "html"), (markdown, "md")):
-        remove_old_pages(Path(first).parent, models, kind)
+        _remove_old_pages(Path(first).parent, models, kind)
 
 
 def _write_pages(html: FilePath, markdown: FilePath, build: Callable[[FilePath], Json]) -> None:
@@ -65,7 +65,7 @@ def _write_pages(html: FilePath, markdown: FilePath, build: Callable[[FilePath],
     atomic_write(markdown, render_markdown(view if Path(markdown).parent == Path(html).parent else build(markdown)))
 
 
-def remove_old_pages(folder: Path, models: Sequence[str], kind: str) -> None:
+def _remove_old_pages(folder: Path, models: Sequence[str], kind: str) -> None:
     """Remove pages of models that are none of `models` from beside the first page in `folder`."""
     wanted = {Path(model_page(folder, model, kind)) for model in models}
     for path in (folder / "models").glob(f"*.{kind}"):

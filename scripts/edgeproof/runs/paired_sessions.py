@@ -80,7 +80,7 @@ def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
     """
     attempts: list[Attempt] = []
     for folder in dict.fromkeys(map(str, folders)):
-        sweep(folder, rescue_pairs)
+        sweep(folder, _rescue_pairs)
         attempts += find_attempts(folder, key)
     attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
     return [read_session(attempt) for attempt in attempts]
@@ -136,7 +136,7 @@ def measure_session(
         **plan,
     }
     interpreter = place.device.get("interpreter") or place.interpreter
-    with open_attempt(target, "pairs", key, describe_machine(), rescue_pairs) as attempt:
+    with open_attempt(target, "pairs", key, describe_machine(), _rescue_pairs) as attempt:
         atomic_write(attempt.folder / "spec.json", json.dumps(spec, indent=2) + "\n")
         pairs: list[Pair] = []
         try:
@@ -156,7 +156,7 @@ def measure_session(
     return read_session(closed)
 
 
-def rescue_pairs(folder: Path) -> Json | None:
+def _rescue_pairs(folder: Path) -> Json | None:
     """Return the facts of a session whose process was killed, if it has whole pairs: those count.
 
     Its agent may still be at work: it ends with the pair that it has begun, since nobody answers it.

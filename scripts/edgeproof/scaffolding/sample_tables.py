@@ -50,14 +50,14 @@ def read_samples(
             raise UserError(f"--images: {path} is not a folder of images")
     if labels is not None:
         table.arrays = {name: array for name, array in table.arrays.items() if name not in ("labels", "targets")}
-        table.arrays |= _name_answers(read_answers(labels, names), task, labels)
+        table.arrays |= _name_answers(_read_answers(labels, names), task, labels)
     counts = {name: len(array) for name, array in table.arrays.items()}
     if len(set(counts.values())) != 1:
         raise UserError(f"{labels or path}: arrays differ in their number of samples: {counts}")
     return table
 
 
-def read_answers(path: Path, names: list[str] | None) -> Array:
+def _read_answers(path: Path, names: list[str] | None) -> Array:
     """Return the numbers of a labels file: .npy, or .csv with one column, or with `file,label` in the order of `names`.
 
     `names`: of the images (paths below their folder, or file names); None where samples have no names.

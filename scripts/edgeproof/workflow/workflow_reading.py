@@ -43,14 +43,14 @@ def read_workflow(
     `values`: of `--config`. `versions`: see `job_keys`. Paths are relative to the current folder, as are `config/` and
     `scripts/`.
     """
-    catalogues = read_catalogues()
+    catalogues = _read_catalogues()
     files = read_campaign_files(list(paths), dict(values or {}))
     files, catalogues = add_models(files, catalogues, Path("."))
     campaign = expand_campaign_files(files, catalogues)
     return Reading(files, catalogues, campaign, make_keys(campaign, catalogues, versions))
 
 
-def read_catalogues() -> dict[str, dict[str, Json]]:
+def _read_catalogues() -> dict[str, dict[str, Json]]:
     """Read `config/` for the workflow: {kind: {name: document}}; the stages that pipelines cut are models too."""
     catalogues = {kind: read_catalogue(kind) for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])

@@ -50,7 +50,7 @@ def build_rknn(job: BuildJob) -> None:
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
     require_building_device(job.board)
     drivers = describe_drivers()
-    tools = {"rknn-toolkit2": ask_version(job.interpreter), **drivers}
+    tools = {"rknn-toolkit2": _ask_version(job.interpreter), **drivers}
     if adopt_build(job, tools):
         return
     model = load_known_model(job.source)
@@ -108,7 +108,7 @@ def _compose_spec(job: BuildJob, known: Json, options: dict[str, Any], used: Jso
     return spec
 
 
-def ask_version(interpreter: str | None) -> str | None:
+def _ask_version(interpreter: str | None) -> str | None:
     """Return the version of rknn-toolkit2 that a Python has; None if it does not say."""
     program = "from importlib.metadata import version; print(version('rknn-toolkit2'))"
     try:
