@@ -40,7 +40,7 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     reference = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     # With one 3-channel image as input, onnx2tf downloads this file unless it is in the working directory.
     np.save(out / _IMAGES, np.random.RandomState(0).rand(20, 128, 128, 3).astype("float32"))
-    prepared = simplify(model)
+    prepared = _simplify(model)
     split_sums(prepared)
     pad_before_pools(prepared)
     onnx.save(prepared, spec["model"])
@@ -59,7 +59,7 @@ def refuse_unsupported(model: onnx.ModelProto) -> None:
     refuse_nodes(missing, "onnx2tf has no converter for it")
 
 
-def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model that is ready to become a SavedModel: onnxsim folds its constants, as onnx2tf would call it.
 
     One of onnxsim's passes is left out. `fuse_pad_into_pool` replaces zeros before a MaxPool by the pool's own padding,
