@@ -33,7 +33,7 @@ rule write_report:
     message:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
-        "python scripts/write_report.py --key {params.key:q} --made {output.markdown:q}"
+        "python scripts/write_report.py --key {params.key:q} --made {output.html:q}"
         " --wanted {input.wanted:q} --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 

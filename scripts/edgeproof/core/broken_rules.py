@@ -15,8 +15,15 @@ from jsonschema.exceptions import (
 
 from .configuration import Json
 from .seals import REMEDY
+from .suggestions import suggest_words
 
 _VERSION = re.compile(r"(?P<kind>edgeproof\.[a-z-]+)\.v(?P<n>\d+)")
+_TYPES = {
+    "array": "a list, as [a, b],",
+    "object": "a mapping of keys to values",
+    "string": "a text",
+    "integer": "a whole number",
+}
 _SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 Key = tuple[str | int, ...]  # where a value is in a document: names and list indexes from the outside in
 
@@ -73,7 +80,8 @@ def _describe_error(error: ValidationError) -> str:
     if rule == "additionalProperties":
         known = schema.get("properties", {})
         unknown = sorted(set(instance) - set(known))
-        return f"{key}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(known))}"
+        meant = suggest_words(str(unknown[0]), known)
+        return f"{key}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(known))}{meant}"
     if rule == "required":
         missing = next(name for name in wanted if name not in instance)
         return f"{key}: key {missing!r} is missing{_condition(schema)}"
@@ -82,7 +90,11 @@ def _describe_error(error: ValidationError) -> str:
     if rule == "const":
         return f"{key} is {shown}; it must be {json.dumps(wanted)}{_condition(schema)}"
     if rule == "type":
-        return f"{key} is {shown}; a value of type {wanted} is needed"
+        return f"{key} is {shown}; {_TYPES.get(str(wanted), f'a value of type {wanted}')} is needed"
+    if rule == "minItems" and not instance:
+        return f"{key} is empty; at least {wanted} is needed"
+    if rule == "uniqueItems":
+        return f"{key} is {shown}; each may occur once"
     if rule == "pattern":
         return f"{key} is {shown}; it must match {wanted}"
     if rule in _SIGNS:

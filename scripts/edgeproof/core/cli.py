@@ -29,7 +29,8 @@ def run(main: Main, argv: list[str] | None = None) -> int:
     """Run `main(argv)` and return a process exit code.
 
     A UserError prints one `error: …` line and gives MISTAKE, and so does an OSError of the machine (a full disk, a file
-    that may not be written); Ctrl-C gives INTERRUPTED. Any other exception is a bug of ours and keeps its traceback.
+    that may not be written); Ctrl-C gives INTERRUPTED. Any other exception is a bug of ours: its traceback is
+    printed, and FAULT returned.
     """
     try:
         return main(sys.argv[1:] if argv is None else argv) or ExitCode.GOOD
@@ -39,12 +40,23 @@ def run(main: Main, argv: list[str] | None = None) -> int:
     except OSError as error:
         told = describe_world_error(error)
         if told is None:
-            raise
+            if isinstance(error, BrokenPipeError):
+                raise
+            return _tell_fault()
         print(f"error: {told}", file=sys.stderr)
         return ExitCode.MISTAKE
+    except Exception:
+        return _tell_fault()
     except KeyboardInterrupt:
         print("error: interrupted; nothing was recorded", file=sys.stderr)
         return ExitCode.INTERRUPTED
+
+
+def _tell_fault() -> ExitCode:
+    import traceback  # only when something is wrong with us
+
+    traceback.print_exc()
+    return ExitCode.FAULT
 
 
 def run_program(main: Main) -> NoReturn:

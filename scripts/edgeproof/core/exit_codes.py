@@ -20,6 +20,7 @@ class ExitCode(enum.IntEnum):
     NOT_GOOD = 1, "a verdict that is not good: something differs, is refuted or is infeasible"
     MISTAKE = 2, "a mistake in the call or in a file, said in one line on standard error"
     NOT_PROVED = 3, "not proved or not decided: no verdict either way"
+    FAULT = 70, "a fault of edgeproof itself, with its traceback; please report it"
     INTERRUPTED = 130, "interrupted with Ctrl-C (SIGINT)"
     TERMINATED = 143, "terminated (SIGTERM)"
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-# Rules that occupy a device, and what people call their jobs.
-MEASURING = {
+# Rules whose jobs start sessions of the agent, and what people call their jobs.
+COUNTED = {
     "measure_run": "cells",
     "measure_pairs": "comparisons",
-    "calibrate_device": "calibrations",
+    "calibrate_cell": "calibrations",
     "measure_links": "links",
     "check_plan": "plans",
 }
@@ -29,7 +29,7 @@ class CampaignProgress:
     """What of a run's measurements is done, and how long the others may take, each like those seen of its kind."""
 
     def __init__(self, jobs: Mapping[str, int]) -> None:
-        self.wanted = {rule: jobs[rule] for rule in MEASURING if jobs.get(rule)}
+        self.wanted = {rule: jobs[rule] for rule in COUNTED if jobs.get(rule)}
         self.seconds: dict[str, list[float]] = {rule: [] for rule in self.wanted}
 
     def enter(self, rule: str, seconds: float) -> None:
@@ -51,7 +51,7 @@ class CampaignProgress:
     def describe(self, bar: bool) -> str:
         """Return the line; `bar`: with a bar before it."""
         done, wanted = sum(map(len, self.seconds.values())), sum(self.wanted.values())
-        parts = [f"{len(self.seconds[rule])} of {count} {MEASURING[rule]}" for rule, count in self.wanted.items()]
+        parts = [f"{len(self.seconds[rule])} of {count} {COUNTED[rule]}" for rule, count in self.wanted.items()]
         rest = self.estimate_rest()
         left = "" if rest is None or done >= wanted else f"; about {format_duration(rest)} left"
         filled = _BAR * done // wanted if wanted else _BAR

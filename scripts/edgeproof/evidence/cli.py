@@ -4,8 +4,10 @@ import contextlib
 from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, read_options, show
+from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.suggestions import suggest_words
 
 VERBS = {
     "validate": "hash and recompute everything that a campaign's evidence consists of; exit 1 if something differs"
@@ -18,10 +20,20 @@ def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
     from .validating import validate_evidence  # after the options: a mistake in them needs no numpy
 
     with contextlib.chdir(root):  # records name files relative to it
-        faults = validate_evidence(options.evidence)
+        faults = validate_evidence(_name_campaign(options.evidence))
     told = faults or [f"{options.evidence}: everything is as it was made"]
     show(options, {"campaign": options.evidence, "faults": faults}, lambda: told)
     return ExitCode.NOT_GOOD if faults else ExitCode.GOOD
+
+
+def _name_campaign(text: str) -> str:
+    """Return the campaign that a name, or the path of its evidence or of a file in it, stands for."""
+    parts = Path(text).parts
+    name = parts[parts.index("evidence") + 1] if "evidence" in parts[:-1] else text
+    known = sorted(path.parent.name for path in Path("results/evidence").glob("*/wanted.json"))
+    if name not in known:
+        raise UserError(f"{text}: no campaign has left evidence of this name{suggest_words(name, known)}")
+    return name
 
 
 def build_evidence_parser() -> CommandParser:

@@ -66,7 +66,9 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
         result = build_result(facts, manifest, [])
     else:
         if sha256_file(paths.artifact) != manifest["artifact"]["sha256"]:
-            raise UserError(f"{paths.artifact}: its sha256 is not the one in {paths.manifest}; rebuild the artifact")
+            raise UserError(
+                f"{paths.artifact}: its sha256 is not the one in {paths.manifest}; remove its folder and run again"
+            )
         result, samples = _measure_sessions(facts, manifest, setup, paths)
     atomic_write(paths.samples, samples)
     write_sealed(paths.result, result, "result")

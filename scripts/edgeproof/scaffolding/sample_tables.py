@@ -179,8 +179,9 @@ def _as_numbers(path: Path, rows: list[list[str]], header: bool) -> Array:
     for number, row in enumerate(rows, 2 if header else 1):
         if len(row) != len(rows[0]):
             raise UserError(f"{path}: row {number} has {len(row)} values, the others {len(rows[0])}")
-        if wrong := next((value for value in row if not _is_number(value)), None):
-            raise UserError(f"{path}: row {number}: {wrong!r} is not a number")
+        for column, value in enumerate(row, 1):
+            if not _is_number(value):
+                raise UserError(f"{path}: row {number}, column {column}: {value!r} is not a number")
     return np.array(rows, np.float64)
 
 

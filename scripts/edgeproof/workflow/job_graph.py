@@ -20,11 +20,12 @@ from edgeproof.core.layout import (
     source_folder,
     toolchain_record,
 )
+from edgeproof.core.progress import COUNTED
 
 from .job_keys import JobKeys
 
 # Rules whose jobs start sessions of the agent, which are found again in the store, and all that take a device's time.
-MEASURING = ("measure_run", "calibrate_cell", "measure_pairs", "measure_links", "check_plan")
+MEASURING = tuple(COUNTED)
 ON_DEVICE = (*MEASURING, "build_tensorrt", "build_rknn")
 _SOURCES = {"file": "copy_model", "url": "download_model", "recipe": "run_recipe", "stage": "cut_stage"}
 

@@ -2,6 +2,7 @@
 
 import datetime
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from edgeproof.core.attempts import FAILURE, FOLDER, RECORD, Attempt, list_attempt_folders, read_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import SEAL, is_sealed
 from edgeproof.core.suggestions import suggest_words
 
 RESULTS = "results"
@@ -23,8 +25,7 @@ _NAMED = re.compile(rb"[^\s\"'<>()\[\]]*" + FOLDER.encode() + rb"/\d{4,}-[0-9a-f
 class Kept(NamedTuple):
     """An attempt of the store, its size in bytes, and the documents that name it or are its own.
 
-    `waits`: it is complete and its target has no document yet: a run that failed has lost it, and the next one uses
-    this attempt.
+    `waits`: it is complete and its target has no document, or one that cannot be read: the next run uses this attempt.
     """
 
     attempt: Attempt
@@ -49,7 +50,8 @@ def list_kept(root: Path, target: str | None = None) -> list[Kept]:
     found: list[Kept] = []
     for store in _list_stores(folder):
         place = store.parent
-        waits = not any(path.suffix == ".json" for path in place.iterdir())
+        documents = sorted(place.glob("*.json"))
+        waits = not documents or not all(map(_is_sound, documents))
         for attempt in map(_read, list_attempt_folders(place)):
             used = tuple(users.get(_below(attempt.folder), ())) or _list_copies(attempt.folder, place)
             found.append(Kept(attempt, _measure(attempt.folder), used, waits and attempt.complete and not used))
@@ -169,6 +171,15 @@ def _below(path: Path) -> str:
     parts = path.parts
     at = len(parts) - 1 - parts[::-1].index(RESULTS) if RESULTS in parts else -1
     return str(Path(*parts[at + 1 :]))
+
+
+def _is_sound(document: Path) -> bool:
+    """Return whether a document can be read and is as it was sealed; a damaged one does not say what it rests on."""
+    try:
+        value = json.loads(document.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(value, dict) and (SEAL not in value or is_sealed(value))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _read(folder: Path) -> Attempt:

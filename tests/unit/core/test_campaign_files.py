@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_named_with_its_line(overlay, text, message):
             "    right: {model: digits-cn}\n",
             r"own\.yaml:2: comparisons\[0\] \(x\): right: model: 'digits-cn' is not in .* did you mean 'digits-cnn",
         ),
-        ("devices: []\n", r"own\.yaml:1: devices is \[\]"),
+        ("devices: []\n", r"own\.yaml:1: devices is empty"),
     ],
 )
 def test_what_is_wrong_in_a_campaign_is_named_with_its_line(overlay, catalogues, text, message):

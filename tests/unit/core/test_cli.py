@@ -59,7 +59,7 @@ def test_exit_codes_are_those_of_the_table():
     def fail(argv):
         raise UserError("x")
 
-    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 130, 143]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 70, 130, 143]
     assert run(lambda argv: None, []) == ExitCode.GOOD
     assert run(fail, []) == ExitCode.MISTAKE
     assert exit_code_of_signal(signal.SIGINT) == ExitCode.INTERRUPTED
@@ -69,7 +69,7 @@ def test_exit_codes_are_those_of_the_table():
 
 def test_a_defect_keeps_its_traceback():
     ended = start("raise KeyError('ours')")
-    assert ended.returncode == 1 and "Traceback" in ended.stderr and "KeyError: 'ours'" in ended.stderr
+    assert ended.returncode == 70 and "Traceback" in ended.stderr and "KeyError: 'ours'" in ended.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])

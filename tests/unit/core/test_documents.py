@@ -39,9 +39,9 @@ def test_valid_document_is_returned():
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        ({"processes": True}, ["processes is true", "integer"]),
+        ({"processes": True}, ["processes is true", "whole number"]),
         ({"processes": 1}, ["processes is 1", "≥ 2"]),
-        ({"processes": "5"}, ['processes is "5"', "integer"]),
+        ({"processes": "5"}, ['processes is "5"', "whole number"]),
         ({"min_seconds": float("nan")}, ["min_seconds is nan", "finite"]),
         ({"min_seconds": float("inf")}, ["min_seconds is inf", "finite"]),
         ({"proceses": 5}, ["unknown key 'proceses'", "processes"]),

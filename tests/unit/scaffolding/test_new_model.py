@@ -236,7 +236,7 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("net.onnx", ["--samples", "holes.npy"], r"x has values that are not finite \(sample 7\)"),
         ("net.onnx", ["--samples", "pointer.npz"], r"pointer\.npz: a Git LFS pointer instead of the file"),
         ("net.onnx", ["--samples", "ragged.csv"], r"ragged\.csv: row 2 has 2 values, the others 3"),
-        ("net.onnx", ["--samples", "words.csv"], r"words\.csv: row 3: 'many' is not a number"),
+        ("net.onnx", ["--samples", "words.csv"], r"words\.csv: row 3, column 2: 'many' is not a number"),
         ("net.onnx", ["--samples", "good.npy", "--labels", "short.npy"], r"arrays differ in their number of samples"),
         ("net.onnx", ["--samples", "good.npy", "--labels", "high.npy"], r"the largest label is 9; the model's last"),
         ("net.onnx", ["--samples", "good.npy", "--images", "rgb", "--scale", "1"], r"is not a folder of images"),

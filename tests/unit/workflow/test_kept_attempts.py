@@ -75,9 +75,9 @@ def test_an_attempt_whose_file_is_in_its_place_is_never_removed(root, name):
     place = root / "results/artifacts/m/p/d/int8"
     old, new = write_attempt(root, "artifacts/m/p/d/int8"), write_attempt(root, "artifacts/m/p/d/int8", {"a": 2})
     (place / "other.json").write_text("{}")
-    for attempt, text in ((old, "old"), (new, "new")):
+    for attempt, text in ((old, '{"a": 1}'), (new, '{"a": 2}')):
         (root / attempt / name).write_text(text)
-    (place / name).write_text("new")
+    (place / name).write_text('{"a": 2}')
     assert prune(root, "--yes") == {new}
 
 
@@ -146,3 +146,11 @@ def test_an_attempt_of_an_earlier_edition_is_listed_and_may_go(root, capsys):
     found = {item["attempt"]: item["status"] for item in json.loads(capsys.readouterr().out)["attempts"]}
     assert found == {good: "complete", old: "unreadable"}
     assert prune(root, "--yes") == {good}
+
+
+@pytest.mark.parametrize("damage", ["{", '{"attempt": 1, "document_sha256": "0"}', "[]"])
+def test_an_attempt_beside_a_damaged_document_waits(root, damage):
+    """What the document rested on cannot be read in it, so nothing beside it may go."""
+    only = write_attempt(root, "runs/m/p/d/fp32")
+    (root / "results/runs/m/p/d/fp32/result.json").write_text(damage)
+    assert prune(root, "--yes") == {only}

@@ -23,8 +23,10 @@ def read_manifest(path: FilePath) -> Json:
     """
     manifest = read_json(path, "manifest")
     if manifest["preset_sha256"] != digest_json(manifest["preset"]):
-        raise UserError(f"{path}: preset_sha256 does not match preset; the manifest was edited, rebuild it")
-    require_sealed(manifest, path, "rebuild the artifact")
+        raise UserError(
+            f"{path}: preset_sha256 does not match preset; the manifest was edited; remove its folder and run again"
+        )
+    require_sealed(manifest, path, "remove its folder and run again")
     return manifest
 
 
@@ -53,11 +55,13 @@ def _verify_file(manifest_path, what, path, recorded, empty):
         raise UserError(f"{path}: is missing; {manifest_path} names it as {what}")
     if empty:
         if path.stat().st_size:
-            raise UserError(f"{path}: is not empty, but {manifest_path} says that its build failed; rebuild it")
+            raise UserError(
+                f"{path}: is not empty, but {manifest_path} says that its build failed; remove its folder and run again"
+            )
         return
     actual = digest_kept(path)
     if actual != recorded["sha256"]:
         raise UserError(
             f"{path}: sha256 is {actual}, but {manifest_path} says {recorded['sha256']} ({what}); it was changed after "
-            "the build, rebuild it"
+            "the build; remove its folder and run again"
         )
