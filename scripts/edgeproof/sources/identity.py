@@ -62,6 +62,7 @@ def _describe_file(name: str, path: str | Path) -> Json:
 
 def _describe_content(path: str | Path) -> Json:
     model = load_model(path)
+    _require_values(model, path)
     macs, unknown = count_macs(model)
     return {
         "ir_version": model.ir_version,
@@ -74,6 +75,19 @@ def _describe_content(path: str | Path) -> Json:
         "macs": macs,
         "macs_unknown": unknown,
     }
+
+
+def _require_values(model: onnx.ModelProto, path: str | Path) -> None:
+    """Raise InputFault for a model that takes or gives nothing, which is never timed as anybody would use it."""
+    inputs = list_inputs(model.graph)
+    if not inputs or not model.graph.output:
+        raise InputFault(
+            "unmeasurable", f"{path}: has no {'outputs' if inputs else 'inputs'}; there is nothing to feed"
+        )
+    for value in inputs:
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim if dim.WhichOneof("value") == "dim_value"]
+        if 0 in sizes:
+            raise InputFault("unmeasurable", f"{path}: input {value.name!r} has an axis of size 0; export it with data")
 
 
 def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:

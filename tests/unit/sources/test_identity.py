@@ -6,6 +6,7 @@ from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS, read_json, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.sources import identity as identities
 from edgeproof.sources.input_faults import InputFault, write_note
 from edgeproof.sources.onnx_types import enter_types, infer_types
 from onnx import TensorProto, helper, numpy_helper
@@ -192,3 +193,19 @@ def test_types_are_entered_as_onnx_would_subgraphs_included():
     wanted = onnx.shape_inference.infer_shapes(model)
     enter_types(model)
     assert model == wanted and [item.name for item in model.graph.node[0].attribute[0].g.value_info] == ["i"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [([], "has no inputs"), ([("x", TensorProto.FLOAT, [1, 0])], "input 'x' has an axis of size 0")],
+)
+def test_a_model_that_takes_nothing_is_unmeasurable(tmp_path, inputs, said):
+    """It is a result of the model, not a failed job."""
+    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+    nodes = [helper.make_node("Constant", [], ["y"], value=one)]
+    values = [helper.make_tensor_value_info(*each) for each in inputs]
+    graph = helper.make_graph(nodes, "g", values, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    fault = identities.identify_model("m", tmp_path / "m.onnx", tmp_path / "identity.json")
+    assert fault is not None and fault.kind == "unmeasurable" and said in str(fault)
+    assert read_json(tmp_path / "identity.json", "identity")["status"] == "failed"

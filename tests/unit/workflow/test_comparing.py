@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 import yaml
 from edgeproof.core.campaign import CATALOGUES, read_catalogue
@@ -17,6 +19,7 @@ from edgeproof.workflow.comparing.cli import build_compare_parser
 from edgeproof.workflow.comparing.comparing import Told
 from edgeproof.workflow.comparing.quick_campaigns import write_campaign
 from edgeproof.workflow.comparing.running import SnakemakeRun
+from onnx import TensorProto, helper
 
 
 @pytest.fixture
@@ -68,9 +71,30 @@ def test_a_side_that_is_nothing_is_refused_in_a_line(root, sides, message):
     assert not list(root.glob("results/**/campaign.yaml"))
 
 
+def write_version(root, name):
+    """Write the shipped model under another name, with other bytes."""
+    model = onnx.load(root / "config/models/digits-cnn.onnx")
+    model.doc_string = name
+    onnx.save(model, root / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"hello", "new.onnx: not an ONNX model"), (None, "leaves axes of [1, 'k', 8] open; size them once with")],
+)
+def test_a_file_that_cannot_be_compared_is_one_line_before_anything_is_built(root, content, said):
+    shape = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "k", 8]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", shape[:1], shape[1:])
+    opset = [helper.make_opsetid("", 17)]
+    (root / "new.onnx").write_bytes(content or helper.make_model(graph, opset_imports=opset).SerializeToString())
+    write_version(root, "old.onnx")
+    with pytest.raises(UserError, match=re.escape(said)):
+        write(root, "old.onnx", "new.onnx")
+    assert not (root / "results/compare").exists()
+
+
 def test_two_model_files_are_models_of_the_campaign_alone(root):
-    original = (root / "config/models/digits-cnn.onnx").read_bytes()
-    (root / "new.onnx").write_bytes(original + b" ")
+    write_version(root, "new.onnx")
     campaign, document = write(root, "config/models/digits-cnn.onnx", "new.onnx", "--preset", "fake")
     assert [str(cell) for cell in campaign.cells] == ["digits-cnn/fake/local/fp32", "new/fake/local/fp32"]
     assert document["models"] == {
@@ -89,7 +113,7 @@ def test_two_model_files_are_models_of_the_campaign_alone(root):
 def test_unknown_files_of_one_name_keep_apart(root):
     for folder in ("old", "new"):
         (root / folder).mkdir()
-        (root / folder / "Net v2.onnx").write_bytes(folder.encode())
+        write_version(root, f"{folder}/Net v2.onnx")
     campaign, document = write(root, "old/Net v2.onnx", "new/Net v2.onnx")
     names = [cell.model for cell in campaign.cells]
     assert len(set(names)) == 2 and all(name.startswith("net-v2-") for name in names)

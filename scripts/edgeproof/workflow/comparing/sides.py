@@ -13,6 +13,7 @@ from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.stored_artifacts import find_artifact, list_baselines, read_baseline
 from edgeproof.core.suggestions import suggest_words
+from edgeproof.sources.identity import describe_model
 
 _MODEL_FILE = ".onnx"
 _RANDOM = {"kind": "random", "seed": 0, "calibration": 200, "evaluation": 64}
@@ -129,7 +130,20 @@ def _name_files(
         if name in models or sum(other.stem == path.stem for other in files) > 1:
             name = f"{name}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:6]}"
         names[str(path)] = name
+        _require_model(name, path, samples)
         place = relative_to_repository(path.resolve(), root)
         source = {"kind": "file", "path": place}
         entries[name] = {"description": f"the file {path.name}", "source": source, "task": task, "samples": samples}
     return names, entries
+
+
+def _require_model(name: str, path: Path, samples: Json) -> None:
+    """Raise UserError for a file that is no usable model, or whose samples cannot be drawn."""
+    inputs = describe_model(name, path)["inputs"]
+    open_axes = [item for item in inputs if not all(isinstance(size, int) for size in item["shape"][1:])]
+    if samples["kind"] == "random" and open_axes:
+        first = open_axes[0]
+        raise UserError(
+            f"{path}: input {first['name']!r} leaves axes of {first['shape']} open; size them once with `edgeproof new "
+            f"model {path} --shape {first['name']}=1,…`, then compare by that name"
+        )
