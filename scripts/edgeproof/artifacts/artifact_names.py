@@ -113,12 +113,12 @@ def parse_name(text: str, root: Path) -> ArtifactName:
 
 def split_name(text: str) -> list[str]:
     """Return the parts of an artifact's name; none when a part is not a name of ours, as in a path."""
-    parts = text.split("/")
+    parts = text.removesuffix("/").split("/")
     return parts if all(re.fullmatch(NAME, part) for part in parts) else []
 
 
 def _name_on_host(text: str) -> str:
-    model, preset, _, precision = text.split("/")
+    model, preset, _, precision = split_name(text)
     return f"{model}/{preset}/host/{precision}"
 
 

@@ -198,16 +198,18 @@ def _describe(path: Path) -> Json:
         manifest, beside = read_manifest(path), path.with_name("parity.json")
         parity = read_parity_record(beside)["status"] if beside.is_file() else "not yet"
     except UserError as error:
-        status = f"unreadable: {' '.join(str(error).split()).removeprefix(f'{path}: ')}"
-        return {"artifact": place, "status": status, "bytes": "", "sha256": "", "share": "", "parity": ""}
+        problem = " ".join(str(error).split()).removeprefix(f"{path}: ")
+        unknown = dict.fromkeys(("bytes", "sha256", "share", "parity"))
+        return {"artifact": place, "status": "unreadable", **unknown, "problem": problem}
     share = manifest["precision"] and manifest["precision"]["share"]
     return {
         "artifact": place,
         "status": manifest["status"],
         "bytes": manifest["artifact"]["bytes"],
-        "sha256": (manifest["artifact"]["sha256"] or "none")[:12],
-        "share": "" if share is None else f"{share:.1%}",
+        "sha256": manifest["artifact"]["sha256"],
+        "share": share,
         "parity": parity,
+        "problem": None,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeproof.artifacts.records.validation import FAULTS, Check
 from edgeproof.core.configuration import Json
+from edgeproof.core.formatting import plural
 
 from .comparable_builds import Build
 
@@ -47,10 +48,22 @@ def _show_build(build: Json) -> list[str]:
 
 
 def show_list(entries: list[Json]) -> list[str]:
-    """Return the artifacts as a table for the terminal, one a line."""
+    """Return the artifacts as a table for the terminal, one a line, and what is wrong with those that are unreadable."""
     if not entries:
         return ["no artifact is built yet; build all with: snakemake --profile local artifacts"]
-    return _align([tuple(entries[0]), *(tuple(entry.values()) for entry in entries)])
+    rows = [
+        (
+            entry["artifact"],
+            entry["status"],
+            "" if entry["bytes"] is None else str(entry["bytes"]),
+            (entry["sha256"] or "")[:12],
+            "" if entry["share"] is None else f"{entry['share']:.1%}",
+            entry["parity"] or "",
+        )
+        for entry in entries
+    ]
+    problems = [f"{entry['artifact']}: {entry['problem']}" for entry in entries if entry["problem"]]
+    return [*_align([("artifact", "status", "bytes", "sha256", "share", "parity"), *rows]), *problems]
 
 
 def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str) -> list[str]:
@@ -102,7 +115,7 @@ def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = Fal
         if shown:
             lines += [str(path), *(f"  {check}" for check in shown)]
     verdict = "nothing differs" if not faults else f"{faults} things differ or are missing"
-    return [*lines, f"{len(checked)} manifests, {opened} checks: {verdict}"]
+    return [*lines, f"{plural(len(checked), 'manifest')}, {plural(opened, 'check')}: {verdict}"]
 
 
 def show_rebuild(record: Json) -> list[str]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgeproof.core.errors import UserError
+from edgeproof.core.formatting import plural
 from edgeproof.sources.samples import MINIMUM_CALIBRATION, digest_samples
 
 from .sample_tables import Array, SampleTable
@@ -31,7 +32,7 @@ def split_samples(table: SampleTable) -> Split:
     unique = np.array(sorted({digest: index for index, digest in reversed([*enumerate(digests)])}.values()))
     if len(unique) <= MINIMUM_CALIBRATION:
         raise UserError(
-            f"{table.origin}: {len(unique)} different samples; {MINIMUM_CALIBRATION} choose the ranges of int8 and at "
+            f"{table.origin}: {plural(len(unique), 'different sample')}; {MINIMUM_CALIBRATION} choose the ranges of int8 and at "
             f"least one more evaluates, so give more, or leave --samples out (random values)"
         )
     order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)
