@@ -48,7 +48,7 @@ def _show_build(build: Json) -> list[str]:
 
 
 def show_list(entries: list[Json]) -> list[str]:
-    """Return the artifacts as a table for the terminal, one a line, and what is wrong with those that are unreadable."""
+    """Return the artifacts as a table for the terminal, one a line, and what is wrong with unreadable ones."""
     if not entries:
         return ["no artifact is built yet; build all with: snakemake --profile local artifacts"]
     rows = [

@@ -32,8 +32,8 @@ def split_samples(table: SampleTable) -> Split:
     unique = np.array(sorted({digest: index for index, digest in reversed([*enumerate(digests)])}.values()))
     if len(unique) <= MINIMUM_CALIBRATION:
         raise UserError(
-            f"{table.origin}: {plural(len(unique), 'different sample')}; {MINIMUM_CALIBRATION} choose the ranges of int8 and at "
-            f"least one more evaluates, so give more, or leave --samples out (random values)"
+            f"{table.origin}: {plural(len(unique), 'different sample')}; {MINIMUM_CALIBRATION} choose the ranges of "
+            f"int8 and at least one more evaluates, so give more, or leave --samples out (random values)"
         )
     order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)
     count = max(MINIMUM_CALIBRATION, min(CALIBRATION, len(unique) // 2))

@@ -231,7 +231,7 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("net.onnx", ["--labels", "x.npy"], r"--labels needs --samples"),
         ("net.onnx", ["--samples", "nowhere"], r"--samples nowhere: there is no such file or folder"),
         ("net.onnx", ["--samples", "few.npy"], r"100 different samples; 200 choose the ranges of int8"),
-        ("net.onnx", ["--samples", "same.npy"], r": 1 different samples"),
+        ("net.onnx", ["--samples", "same.npy"], r": 1 different sample;"),
         ("net.onnx", ["--samples", "wide.npy"], r"x has samples of shape \[4\]; the model takes \[3\]"),
         ("net.onnx", ["--samples", "holes.npy"], r"x has values that are not finite \(sample 7\)"),
         ("net.onnx", ["--samples", "pointer.npz"], r"pointer\.npz: a Git LFS pointer instead of the file"),
