@@ -89,14 +89,16 @@ class Campaign(NamedTuple):
 
 
 def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
-    """Read one catalogue that campaigns draw on (kind: a key of CATALOGUES): {name: document}."""
+    """Read the documents of one kind (a key of CATALOGUES) that a campaign's names are checked against: {name:
+    document}.
+    """
     folder = Path(root) / CATALOGUES[kind]
     return {path.stem: _read_entry(path, kind) for path in list_entries(folder)}
 
 
 def list_entries(folder: Path) -> list[Path]:
-    """Return the YAML files of a catalogue that campaigns draw on, sorted; not Emacs's locks (`.#x.yaml`) or macOS's
-    `._x.yaml`.
+    """Return the YAML files that campaigns name in a folder of the configuration, sorted; not Emacs's locks
+    (`.#x.yaml`) or macOS's `._x.yaml`.
     """
     return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
 
@@ -159,7 +161,8 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Return a regular expression that matches these names and nothing else; with no name it matches nothing.
+    """Return a regular expression for the names that a campaign has and for nothing else; with no name it matches
+    nothing.
 
     Names share what they start with: Snakemake tries such an expression on every file, and of hundreds of models one
     after the other costs a tenth of a dry run.
@@ -177,8 +180,8 @@ def _join_names(names: list[str]) -> str:
 
 
 def builder_of(preset: Mapping[str, Any], device: str) -> str:
-    """Return who builds the artifact of a campaign's cell: `host`, or the device where the preset builds where it
-    runs.
+    """Return who builds the artifact of a campaign's cell, by its preset: `host`, or the device if it builds where
+    it runs.
     """
     return "host" if preset["built"] == "host" else device
 

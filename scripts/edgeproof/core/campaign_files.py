@@ -87,7 +87,9 @@ def expand_campaign_files(files: CampaignFiles, catalogues: Json) -> Campaign:
 
 
 def list_added_cells(campaign: Campaign, files: CampaignFiles) -> list[str]:
-    """Return a sentence about the campaign files for each comparison that measures a cell which no matrix names."""
+    """Return a sentence, with file and line, for each comparison in the campaign files that measures a cell of no
+    matrix.
+    """
     told: list[str] = []
     for name, cells in campaign.added.items():
         number = next((i for i, entry in enumerate(files.config.get("comparisons", [])) if entry["name"] == name), None)

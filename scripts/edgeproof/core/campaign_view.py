@@ -18,7 +18,7 @@ _DESCRIPTION = "Show what a campaign measures and compares, what each cell needs
 
 
 def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
-    """Print the campaign of the files given; UserError for a mistake in one. `root`: the folder that has `config/`."""
+    """Print the view of a campaign (`edgeproof campaign`); UserError for a mistake in a file. `root`: has `config/`."""
     options = read_options(build_parser(), argv)
     base = [] if options.replace and options.files else [root / BASE]
     files = read_campaign_files([*base, *_find_files(options.files, root)], root=root)
@@ -27,7 +27,7 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
 
 
 def build_parser() -> CommandParser:
-    """Return the parser of `edgeproof campaign`, which shows a campaign."""
+    """Return the parser of `edgeproof campaign`, the view of what would be measured and compared."""
     parser = add_json(CommandParser(prog="edgeproof campaign", description=_DESCRIPTION))
     parser.add_argument("files", nargs="*", metavar="CAMPAIGN", help=f"campaign files, laid over {BASE} in this order")
     parser.add_argument(
@@ -37,7 +37,7 @@ def build_parser() -> CommandParser:
 
 
 def list_campaign_files(root: Path) -> list[str]:
-    """Return the names that `edgeproof campaign` takes, for completion: campaign files of a repository."""
+    """Return, for completion, the files that can be given to the campaign view, `edgeproof campaign`."""
     return [str(path.relative_to(root)) for path in list_entries(root / "config")]
 
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .errors import UserError
-from .exit_codes import ExitCode
+from .exit_codes import ExitCode, exit_code_of_signal
 from .job_options import take_key
 from .world_errors import describe_world_error
 
@@ -20,13 +20,9 @@ from .world_errors import describe_world_error
 Main = Callable[[list[str]], int | None]
 
 
-def exit_code_of_signal(number: int) -> int:
-    """Return the exit code of a process that a signal ended, as a shell reports it (143 for SIGTERM)."""
-    return 128 + number
-
-
 def run(main: Main, argv: list[str] | None = None) -> int:
-    """Run `main(argv)` and return a process exit code.
+    """Run the `main(argv)` of any command of the CLI and return an exit code: the outermost guard for errors and
+    Ctrl-C.
 
     A UserError prints one `error: …` line and gives MISTAKE, and so does an OSError of the machine (a full disk, a file
     that may not be written); Ctrl-C gives INTERRUPTED. Any other exception is a bug of ours: its traceback is
@@ -60,7 +56,7 @@ def _tell_fault() -> ExitCode:
 
 
 def run_program(main: Main) -> NoReturn:
-    """Run `main` with this process's arguments and end the process with the exit code of `run`.
+    """Run the `main` of any CLI script with this process's arguments, and end the process with the exit code of `run`.
 
     SIGTERM and SIGHUP (a lost connection) raise SystemExit in `main`, so that it can stop what it has started and
     remove half-written files. A SIGHUP that is ignored, as under nohup, stays ignored.
@@ -101,7 +97,8 @@ def _is_unread() -> bool:
 
 @contextlib.contextmanager
 def importing() -> Generator[None]:
-    """Switch garbage collection off while packages are imported, and never search their objects again.
+    """For commands' scripts: switch garbage collection off while packages are imported, and never search their objects
+    again.
 
     With onnx and ONNX Runtime this saves a twentieth of a small build.
     """
@@ -114,5 +111,5 @@ def importing() -> Generator[None]:
 
 
 def json_argument(text: str) -> Any:
-    """Return the value of a command-line option that holds JSON (argparse `type`)."""
+    """Read a command's option that holds JSON, for argparse in any script (`type=json_argument`)."""
     return json.loads(text)

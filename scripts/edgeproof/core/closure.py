@@ -67,12 +67,12 @@ def list_code(script: str) -> list[str]:
 
 @cache
 def list_agent_code() -> list[str]:
-    """Return the files of code in the agent's closure, sorted."""
+    """Return the files in the agent's closure, sorted."""
     return sorted(str(path) for path in AGENT.rglob("*.py"))
 
 
 def list_converter_code(name: str) -> list[str]:
-    """Return the files of code in the closure of the converter `name`, which run in its toolchain."""
+    """Return the files in the closure of the converter `name`, which run in its toolchain."""
     module = f"{CONVERTERS}/to_{name}.py"
     return [f"{CONVERTERS}/__main__.py", module, *list_code(module)]
 
@@ -94,20 +94,20 @@ def digest_script(script: str) -> str:
 
 @cache
 def digest_agent_code(folder: Path = AGENT) -> str:
-    """Return the digest of the code that the agent's closure holds: it decides what a measurement is."""
+    """Return the digest of the agent's closure: its files of code decide what a measurement is."""
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
     return sha256_bytes("".join(f"{name} {_digest_of(path)}\n" for name, path in files).encode())
 
 
 @cache
 def digest_converter(name: str) -> str:
-    """Return the digest of the code that a converter's closure holds."""
+    """Return the digest of a converter's closure: the files of code that it executes."""
     return digest_files(list_converter_code(name))
 
 
 @cache
 def digest_text(path: str) -> str:
-    """Return the sha256 of a file beside the code of a closure, such as a template."""
+    """Return the sha256 of a file that belongs to a closure and is no Python, such as a template."""
     return sha256_bytes(Path(path).read_bytes())
 
 

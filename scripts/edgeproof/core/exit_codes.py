@@ -28,3 +28,8 @@ class ExitCode(enum.IntEnum):
 def describe_exit_codes() -> list[str]:
     """Return the table as lines of text, one code a line."""
     return [f"{code.value:>3}  {code.meaning}" for code in ExitCode]
+
+
+def exit_code_of_signal(number: int) -> int:
+    """Return the exit code of a process that a signal ended, as a shell reports it (143 for SIGTERM)."""
+    return 128 + number

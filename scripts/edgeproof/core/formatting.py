@@ -13,7 +13,7 @@ _MOST_DIGITS = 5
 
 
 def choose_unit(values_ms: Sequence[float | None]) -> tuple[str, float]:
-    """Return (unit, factor from ms) that suits the geometric mean of values in ms."""
+    """Return the (unit, factor from ms) in which to format values in ms as text, by their geometric mean."""
     values = [value for value in values_ms if value]
     typical = math.exp(sum(map(math.log, values)) / len(values)) if values else 1.0
     return next((unit, factor) for least, unit, factor in _UNITS if typical >= least)

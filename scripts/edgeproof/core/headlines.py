@@ -117,7 +117,8 @@ def summarise_headline(
 def find_percentiles(
     processes: Sequence[ArrayLike], fractions: Sequence[float], confidence: float = 0.95
 ) -> list[Percentile]:
-    """Return a Percentile for each of `fractions`, in their order.
+    """Return the percentiles that stand beside a run's headline, a Percentile for each of `fractions`, over its
+    processes.
 
     `processes`: one array of times per process, any unit; lengths may differ. At a time x every process has a share of
     calls beyond x. The value is the smallest x whose mean share is at most 1 - fraction; the interval holds every x
@@ -156,12 +157,14 @@ def find_percentiles(
 
 
 def state_confidence(fraction: float, confidence: float = 0.95) -> float:
-    """Return the confidence that may be stated of an interval made at `confidence` for the percentile at `fraction`."""
+    """Return the confidence that a run's headlines may state of an interval made at `confidence` for a percentile."""
     return confidence if fraction <= _LAST_WELL_COVERED else round(1 - 2 * (1 - confidence), 12)
 
 
 def confidence_to_state(fraction: float, stated: float) -> float:
-    """Return the confidence at which to make an interval for the percentile at `fraction` so that `stated` holds."""
+    """Return at which confidence to make a headline's interval for the percentile at `fraction` so that `stated`
+    holds.
+    """
     return stated if fraction <= _LAST_WELL_COVERED else 1 - (1 - stated) / 2
 
 

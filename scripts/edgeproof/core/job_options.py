@@ -19,7 +19,7 @@ class JobKey(NamedTuple):
 
 
 def take_key(argv: Sequence[str]) -> tuple[list[str], JobKey | None]:
-    """Turn `--key` of a job's command line into the options of its script: return (options, key), None where it has
+    """Turn `--key` of a job's command line into the script's options: return (options, key), key None if there is
     none.
     """
     words = list(argv)

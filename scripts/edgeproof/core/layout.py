@@ -106,5 +106,7 @@ def relative_to_repository(path: FilePath, root: FilePath = ".") -> str:
 
 
 def locate(path: FilePath) -> str:
-    """Return `path` as text relative to this repository if it lies inside, else unchanged."""
+    """Return a path as the layout of results writes it: relative to this repository if it lies inside, else
+    unchanged.
+    """
     return relative_to_repository(path, REPOSITORY)

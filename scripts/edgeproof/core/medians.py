@@ -1,5 +1,7 @@
 """Medians of rows and of consecutive windows, without the overhead of `numpy.median`."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,3 +49,17 @@ def medians_in_turn(samples: npt.NDArray[np.integer | np.floating], kinds: int) 
         return middle_of_rows(table)
     first = np.concatenate((table[..., :more, :], samples[..., rounds * kinds :, None]), axis=-1)
     return np.concatenate((middle_of_rows(first), middle_of_rows(table[..., more:, :])), axis=-1)
+
+
+def median_by_label(values: npt.NDArray[np.float64], labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the median of the values of each label, in order of label; at once where all have equally many.
+
+    `values`: shape (rows, calls). `labels`: shape (calls,), integers. Returns shape (rows, labels that occur).
+    """
+    order = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[order])) + 1
+    counts = np.diff(starts, prepend=0, append=len(labels))
+    ordered = values.take(order, axis=1)  # rows stay rows in memory, so that a mean over them adds in the same order
+    if (counts == counts[0]).all():
+        return middle_of_rows(ordered.reshape(len(values), len(counts), -1))
+    return np.stack([middle_of_rows(part) for part in np.split(ordered, starts, axis=1)], axis=1)

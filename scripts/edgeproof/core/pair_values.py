@@ -7,12 +7,12 @@ mix: with m_i the median log-ratio of input i and w_i its share of the left arm'
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .medians import middle_of_rows
+from .medians import median_by_label, middle_of_rows
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -106,20 +106,6 @@ def value_processes(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -
         spreads = _NORMAL_MAD * middle_of_rows(np.abs(levels - middle_of_rows(levels)[:, None]))
         errors = (_MEDIAN_ERROR * spreads / math.sqrt(levels.shape[1])).tolist()
     return [ProcessValue(*each) for each in zip(values, errors, strict=True)]
-
-
-def median_by_label(values: Floats, labels: NDArray[Any]) -> Floats:
-    """Return the median of the values of each label, in order of label; at once where all have equally many.
-
-    `values`: shape (rows, calls). `labels`: shape (calls,), integers. Returns shape (rows, labels that occur).
-    """
-    order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[order])) + 1
-    counts = np.diff(starts, prepend=0, append=len(labels))
-    ordered = values.take(order, axis=1)  # rows stay rows in memory, so that a mean over them adds in the same order
-    if (counts == counts[0]).all():
-        return middle_of_rows(ordered.reshape(len(values), len(counts), -1))
-    return np.stack([middle_of_rows(part) for part in np.split(ordered, starts, axis=1)], axis=1)
 
 
 def floor_of_clock(quantum_ns: float, block_ns: float) -> float:

@@ -16,7 +16,7 @@ _EVALUATION = 64
 
 
 def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
-    """Return {model name: entry of the model catalogue} of all stages that these pipelines cut from a model.
+    """Return {model name: entry of the model catalogue} that pipelines define by cutting their model into stages.
 
     `pipelines`: {name: document}.
     """
@@ -35,19 +35,21 @@ def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def name_stage_model(pipeline: str, document: Json, number: int) -> str:
-    """Return the name that a pipeline gives to the model of its stage `number` (from 0)."""
+    """Return the name of the model that a pipeline's document defines for its stage `number` (from 0)."""
     stage = document["stages"][number]
     return stage.get("model") or f"{pipeline}-{number + 1:02d}-{stage['name']}"
 
 
 def list_cut_points(document: Json, number: int) -> tuple[list[str] | None, list[str] | None]:
-    """Return (inputs, outputs) of a stage as names of tensors; None for those of the whole model."""
+    """Return where a pipeline cuts its model for a stage: (inputs, outputs), names of tensors; None for the model's
+    own.
+    """
     stages = document["stages"]
     return _list_ends(stages[number - 1] if number else {}), _list_ends(stages[number])
 
 
 def count_stage_samples(document: Json) -> dict[str, int]:
-    """Return a pipeline's {evaluation, calibration}: how many samples of the whole model become samples of its stages.
+    """Return a pipeline's {evaluation, calibration}, from its document: how many samples of the model its stages get.
 
     Activations are large, so only int8 gets a whole calibration set; the other precisions get one sample.
     """

@@ -40,7 +40,7 @@ def drop_foreign_paths() -> None:
 
 
 def keep_pandas_out() -> None:
-    """Let Snakemake do without pandas, which it imports (0.3 s) as soon as a job has params, in case they are tables.
+    """Keep pandas out of the processes of Snakemake, which imports it (0.3 s) as soon as a job has params, for tables.
 
     Ours are JSON texts, and nothing here has tables.
     """

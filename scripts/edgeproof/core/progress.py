@@ -125,7 +125,9 @@ class ShortErrors(logging.Filter):
 
 
 def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
-    """Return lines on the jobs that failed, those with the same reason together: which, and why by their logs."""
+    """Return progress lines on the jobs that Snakemake logged as failed, those with the same reason together, and
+    why.
+    """
     if not failed:
         return []
     groups: dict[str, list[str]] = {}

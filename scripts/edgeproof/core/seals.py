@@ -18,7 +18,9 @@ REMEDY = "remove it and run the workflow again"
 
 
 def digest_json(value: Any) -> str:
-    """Return the sha256 of the canonical form of a JSON value: keys sorted, no spaces, UTF-8."""
+    """Return the digest that a seal holds: the sha256 of a JSON value's canonical form (keys sorted, no spaces,
+    UTF-8).
+    """
     return _digest(_write_canonically(value))
 
 

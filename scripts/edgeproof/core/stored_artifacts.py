@@ -31,12 +31,12 @@ class StoredArtifact(NamedTuple):
 
 
 def name_artifact(cell: Mapping[str, str]) -> str:
-    """Return the name of an artifact, as `edgeproof artifacts list` prints it."""
+    """Return what a stored artifact is called, from its manifest's place, as `edgeproof artifacts list` prints it."""
     return "/".join(cell[key] for key in ("model", "preset", "builder", "precision"))
 
 
 def list_baselines(root: Path) -> list[str]:
-    """Return the names of all baselines, sorted."""
+    """Return the names of the stored artifacts that somebody set as baselines, sorted."""
     return sorted(path.parent.name for path in (root / BASELINES).glob(f"*/{BASELINE}"))
 
 

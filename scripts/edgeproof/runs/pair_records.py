@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import read_bytes, sha256_bytes
-from edgeproof.core.medians import middle_of_rows
+from edgeproof.core.medians import median_by_label, middle_of_rows
 from edgeproof.core.npy_arrays import parse_array
 from edgeproof.core.pair_values import (
     ProcessValue,
     floor_of_clock,
-    median_by_label,
     value_pairs,
     value_process,
     value_processes,

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeproof.core.cli import exit_code_of_signal, importing, run
+from edgeproof.core.cli import importing, run
 from edgeproof.core.errors import UserError
-from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
+from edgeproof.core.exit_codes import ExitCode, describe_exit_codes, exit_code_of_signal
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROGRAM = """

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
-from edgeproof.core.medians import medians_in_turn, middle_of_rows, window_medians
+from edgeproof.core.medians import median_by_label, medians_in_turn, middle_of_rows, window_medians
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_window_medians_are_medians_of_equal_consecutive_windows():
@@ -32,3 +34,10 @@ def test_medians_in_turn_are_those_of_each_kind(count):
     expected = [np.median(samples[kind::16]) for kind in range(min(16, count))]
     assert medians_in_turn(samples, 16).tolist() == expected
     assert medians_in_turn(np.stack([samples, 2 * samples]), 16).tolist() == [expected, [2 * each for each in expected]]
+
+
+@given(st.lists(st.tuples(st.integers(-2, 3), st.floats(-1e9, 1e9)), min_size=1, max_size=40))
+def test_medians_by_label(calls):
+    labels, values = map(np.array, zip(*calls, strict=True))
+    wanted = [np.median(values[labels == label]) for label in sorted(set(labels.tolist()))]
+    assert median_by_label(np.stack([values, -values]), labels).tolist() == [wanted, [-value for value in wanted]]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from edgeproof.core.pair_values import (
     floor_of_clock,
-    median_by_label,
     value_pair,
     value_pairs,
     value_process,
@@ -98,13 +97,6 @@ def test_many_at_once_are_the_same_to_the_last_bit(inputs, samples):
         levels = np.array([np.median(logs[places == place]) for place in range(10)])
         spread = 1.4826 * float(np.median(np.abs(levels - np.median(levels))))
         assert value.value_ns == medians.mean() and value.log_error == 1.2533 * spread / math.sqrt(10)
-
-
-@given(st.lists(st.tuples(st.integers(-2, 3), st.floats(-1e9, 1e9)), min_size=1, max_size=40))
-def test_medians_by_label(calls):
-    labels, values = map(np.array, zip(*calls, strict=True))
-    wanted = [np.median(values[labels == label]) for label in sorted(set(labels.tolist()))]
-    assert median_by_label(np.stack([values, -values]), labels).tolist() == [wanted, [-value for value in wanted]]
 
 
 def test_pairs_of_other_shapes_are_refused():
