@@ -31,7 +31,9 @@ class NoVerdict(Exception):
 
 
 def is_of_the_machine(error: OSError) -> bool:
-    """Return whether an error is the machine's, such as a full disk, and no fault of the artifact or of ours."""
+    """Return whether a failure is the machine's, such as a full disk: no verdict about the artifact, and no fault
+    of ours.
+    """
     return error.errno in _MACHINE or (error.errno is None and _SHORT_WRITE.match(str(error)) is not None)
 
 

@@ -30,7 +30,7 @@ def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
 
 
 def read_mix(path: str, protocol: Protocol) -> Tuple[List[Feed], int]:
-    """Return the feeds that the timed loop goes through, in order, and how many the file has."""
+    """Return the samples for inferences as feeds, in the order in which they are run, and how many the file has."""
     wanted = max(1, protocol.get("inputs", DEFAULT_INPUTS))
     arrays, available = _load_inputs(path, wanted)
     return [_take_feed(arrays, index) for index in range(min(wanted, available))], available
@@ -134,7 +134,9 @@ def _rows(output: Any, count: int, backend: Backend) -> Array:
 
 
 def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
-    """Write the outputs of one inference's first sample to `outputs.npz` in a folder."""
+    """Write the outputs of one inference's first sample to `outputs.npz` in a folder, as `infer` does for a whole
+    set.
+    """
     arrays = {"outputs/" + name: _rows(value, 1, backend) for (name, _, _), value in zip(backend.outputs, outputs)}
     _save_arrays(os.path.join(out, "outputs.npz"), arrays)
 
@@ -145,7 +147,7 @@ def _save_arrays(path: str, arrays: Dict[str, Array]) -> None:
 
 
 def describe_runtime(backend: Backend) -> Runtime:
-    """Return what runs the inferences of a backend: runtime, version, execution providers asked for and used."""
+    """Return what runs the inferences of `infer`: runtime, version, execution providers asked for and used."""
     return {
         "name": backend.name,
         "version": backend.version,
@@ -155,8 +157,8 @@ def describe_runtime(backend: Backend) -> Runtime:
 
 
 def run_one(backend: Backend, feed: Feed) -> Outputs:
-    """Run one inference on the board and return its outputs, as the source model has them; a runtime's exception
-    becomes a Verdict.
+    """Run one inference with any backend and return its outputs, as the source model has them; what the runtime
+    raises becomes a Verdict.
     """
     with inference_failures():
         return backend.restore(backend.bind(feed)())
@@ -164,7 +166,9 @@ def run_one(backend: Backend, feed: Feed) -> Outputs:
 
 @contextlib.contextmanager
 def inference_failures() -> Generator[None, None, None]:
-    """Turn what a runtime raises during an inference inside the block into a Verdict."""
+    """Turn what a runtime raises during an inference inside the block into a Verdict, in `infer` and all else that
+    infers.
+    """
     try:
         yield
     except Verdict:

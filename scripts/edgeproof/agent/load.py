@@ -25,7 +25,9 @@ def window_seconds(load: Load) -> float:
 
 
 def read_hottest() -> Optional[float]:
-    """Return the temperature of the hottest sensor in °C, or null."""
+    """Return the temperature of the hottest sensor in °C, which a sustained load waits for to settle; None if there
+    is none.
+    """
     found = read_temperatures()
     return max(found.values()) if found else None
 

@@ -58,7 +58,7 @@ def run_session(spec: SessionSpec, out: str) -> None:
 
 
 def check_board(expected: Optional[str]) -> None:
-    """Raise NoVerdict before the session begins unless the board's own name contains `expected` (None: any board will
+    """Raise NoVerdict before a session begins unless the board's own name contains `expected` (None: any board will
     do).
     """
     board = read_board()
@@ -127,8 +127,8 @@ def run_process(spec: ArmsSpec, slot: int, arm: str, folder: str) -> Report:
 
 
 def explain_end(code: int, kills: int, folder: str) -> Reason:
-    """Return why a process of the session ended with this exit code, where that is a verdict about the artifact; else
-    NoVerdict.
+    """Return why a process of the session ended with this exit code, if that is a verdict about the artifact; else
+    raise NoVerdict.
 
     `kills`: what `read_oom_kills` said before it was started; `folder`: where its log and failure are.
     """

@@ -35,7 +35,7 @@ def open_backend(arm: RunnableArm) -> Backend:
 
 
 def find_obstacle(arm: AnyArm) -> Optional[str]:
-    """Return why this arm's backend cannot be stopped while another process runs, None if it can.
+    """Return why the backend to open for this arm cannot be stopped while another process runs; None if it can.
 
     Only what computes on the CPU can: an accelerator goes on with what it was given, and may hold one model only.
     """
@@ -46,7 +46,7 @@ def find_obstacle(arm: AnyArm) -> Optional[str]:
 
 
 def is_simulated(arm: AnyArm) -> bool:
-    """Return whether an arm's backend only pretends to run (`fake`, or `placed` over fakes)."""
+    """Return whether opening an arm's backend opens one that only pretends to run (`fake`, or `placed` over fakes)."""
     known: Any = arm
     if "steps" in known:
         return all(is_simulated(step["arm"]) for step in known["steps"])
