@@ -81,7 +81,7 @@ def parse_build_job(script: str, description: str | None, argv: Sequence[str], f
 
 
 def add_job_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Add options that describe a build job to the parser of a script, by name and without the dashes."""
+    """Add the options that describe a build job to the parser of a build script, by name and without the dashes."""
     for name in names:
         parser.add_argument(f"--{name}", **_OPTIONS[name])
 

@@ -68,7 +68,9 @@ def find_device_program(name: str, places: Sequence[str], remedy: str) -> str:
 
 
 def describe_drivers(root: str | Path = "/") -> dict[str, str]:
-    """Return the manifest's `drivers`, as far as the building device tells: JetPack, GPU driver, CUDA, NPU driver."""
+    """Return the drivers of the building device, for a manifest: JetPack, GPU driver, CUDA, NPU driver, as far as
+    it tells.
+    """
     drivers = {
         "jetpack": _read_words(root, "etc/nv_tegra_release"),
         "gpu_driver": _read_words(root, "proc/driver/nvidia/version"),

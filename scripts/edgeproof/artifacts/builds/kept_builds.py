@@ -24,7 +24,7 @@ _LOG = "build.log"  # what the store calls the log of a converter
 
 
 def keep_artifact(made: Path | None, target: Path) -> Json:
-    """Keep the file `made` by a build at `target`, flushed to disk; return its sha256 and bytes.
+    """Put the file `made` by a build among the kept builds, at `target`, flushed to disk; return its sha256 and bytes.
 
     It is moved there; None makes an empty file.
     """

@@ -124,7 +124,7 @@ def _fits_shape(shape, wanted):
 
 
 def require_calibration_file(job: BuildJob) -> str | Path:
-    """Return the file of calibration samples of a build job; UserError if it has none."""
+    """Return the file of samples on which a build calibrates its ranges; UserError if the job has none."""
     if job.calibration is None:
         raise UserError("int8 needs a calibration set; give one with --calibration")
     return job.calibration

@@ -60,7 +60,7 @@ def digest_converter_code(name: str) -> str:
 
 @cache
 def digest_agent() -> str:
-    """Return the digest of the agent's code, which decides how artifacts are run."""
+    """Return the digest of the agent's code as deciding code: it decides how artifacts are run."""
     return _remember("agent", lambda: (list_agent_code(), digest_agent_code()))
 
 

@@ -59,7 +59,9 @@ def read_foreign(path: str | Path) -> Json | None:
 
 
 def validate_foreign(path: str | Path, document: Json) -> list[Check]:
-    """Return the Checks of one of Forge's documents; its errors are `differs` or `missing`, its warnings `note`."""
+    """Return the Checks of a document of InferEdgeForge; Forge's errors are `differs` or `missing`, its warnings
+    `note`.
+    """
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
         return _validate_metadata(path, document)
     return _validate_manifest(path, document)
@@ -142,7 +144,8 @@ def _list_empty(document: Json, required: Mapping[str, Sequence[str]]) -> list[s
 
 
 def summarise_forge(path: str | Path, document: Json) -> Json:
-    """Return the fifteen worker fields of a Forge manifest, with Forge's precedence; UserError if one is missing.
+    """Return the fifteen worker fields of a Forge manifest, by InferEdgeForge's precedence; UserError if one is
+    missing.
 
     A field comes from the manifest's `runtime`, else from its `build` or `artifact`, else from the `lab_compat` of the
     metadata.json beside it, else from the rest of that file.

@@ -101,7 +101,8 @@ def select_build_options(preset: Json, precision: str) -> Json:
 
 
 def check_build_options(snapshot: Json, precision: str) -> dict[str, Any]:
-    """Return the build options of a preset's snapshot; UserError unless the preset's schema allows it for `precision`.
+    """Return the build options that a format's preset has; UserError unless the preset's schema allows them for
+    `precision`.
 
     `snapshot`: as `select_build_options` returns it; options of the preset's other precisions may be in it.
     """

@@ -109,6 +109,6 @@ def record_command(script: str, argv: Sequence[str] | None = None) -> list[str]:
 
 
 def find_recorded_option(command: Sequence[str], name: str) -> str | None:
-    """Return the value of `--name` in the manifest's entry about the command, None if it has none."""
+    """Return the value of `--name` in the manifest entry about the command; None if the entry has no such option."""
     flag = f"--{name}"
     return next((value for option, value in itertools.pairwise(command) if option == flag), None)
