@@ -33,7 +33,7 @@ COLUMNS = (
 
 @read_once
 def read_session_at(folder: str) -> PairsSession:
-    """Return the session of the attempt in a folder."""
+    """Return the session of pairs in an attempt's folder, for the rows of `pairs.csv`."""
     return read_session(Attempt(Path(folder), read_record(folder)))
 
 
@@ -54,7 +54,7 @@ def render_table(sessions: Sequence[PairsSession]) -> str:
 
 
 def describe_session(session: PairsSession) -> Json:
-    """Return the entry of a session in the documents that use its pairs."""
+    """Return a session's entry for the table of sessions in documents that use its pairs, beside `pairs.csv`."""
     record, attempt = session.record, session.attempt
     return {
         "attempt": relative_to_repository(attempt.folder),

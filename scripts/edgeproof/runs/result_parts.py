@@ -90,7 +90,9 @@ def describe_session(session: MeasuredSession) -> Json:
 
 
 def count_carried_out(processes: Sequence[ProcessRecord], sessions: int) -> Json | None:
-    """Return what the agent counted over all sessions; None where nothing was measured."""
+    """Return the part of `result.json` on what was carried out: counts over all its sessions; None if nothing was
+    measured.
+    """
     if not processes:
         return None
     return {

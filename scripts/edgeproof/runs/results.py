@@ -113,7 +113,7 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
 
 
 def summarise_samples(sessions: Sequence[Sequence[Samples]], result: Json) -> Json:
-    """Return what follows from the raw samples of a result: latency, sessions, inputs, percentiles, throughput,
+    """Compute what `result.json` says of its raw samples: latency, sessions, inputs, percentiles, throughput,
     processes.
 
     `sessions`: samples per session and process. `result` gives inferences per sample and load of each process, the

@@ -222,7 +222,7 @@ def _samples_file(folder: Path, slot: int) -> Path:
 
 
 def process_folder(session_folder: FilePath, slot: int) -> Path:
-    """Return the folder of one process's files."""
+    """Return the folder that a session of the agent, run on a device, has for one process's files."""
     return Path(session_folder) / f"process-{slot:03d}"
 
 

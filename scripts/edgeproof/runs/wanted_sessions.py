@@ -16,7 +16,8 @@ AGAIN = "again.json"
 
 
 def find_sessions(folder: FilePath, key: Json) -> list[Attempt]:
-    """Return the complete attempts of a run's key that belong together, in order of start.
+    """Return the sessions that a run rests on: the complete attempts of its key that belong together, in order of
+    start.
 
     Those of this machine; without any, those of the machine that measured first. Two machines are never put together.
     """
