@@ -124,7 +124,7 @@ def describe_comparability(judgement: Judgement) -> Json:
 
 
 def name_blocked_mode(judgement: Judgement) -> str | None:
-    """Return the mode of a regression report that is not evaluated, None if it is (`same-condition`)."""
+    """Return EdgeEnv's word for why its regression report is not evaluated; None if it is (`same-condition`)."""
     if judgement["verdict"] == "yes":
         return None
     if judgement["verdict"] == "conditional":
@@ -175,7 +175,9 @@ def describe_regression(
 
 
 def delta_pct(baseline: float | None, candidate: float | None) -> float | None:
-    """Return the change in percent, rounded to 6 decimals; None if a value is None or the baseline is 0."""
+    """Return the change in percent as EdgeEnv rounds it, to 6 decimals; None if a value is None or the baseline is
+    0.
+    """
     if baseline is None or candidate is None or baseline == 0:
         return None
     return round((candidate - baseline) / baseline * 100, 6)

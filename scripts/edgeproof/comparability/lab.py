@@ -75,7 +75,8 @@ def name_tradeoff_risk(
 
 
 def compare_accuracy(parities: Mapping[str, Json]) -> AccuracyChange | None:
-    """Return the change of accuracy from the left to the right artifact, in percentage points, or None.
+    """Return the accuracy change that InferEdgeLab's bands judge, from left to right artifact, in percentage points, or
+    None.
 
     `parities`: {left, right}: parity documents, each against the same fp32 source on the same evaluation set. The
     change has an interval only if the left side answers every sample as the source does: then the right side's paired

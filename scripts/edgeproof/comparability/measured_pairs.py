@@ -127,7 +127,8 @@ def compose_pairs_key(
 
 @read_once
 def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSession]]:
-    """Return (document, sessions) of a comparison's pairs, each pair computed again from its raw times.
+    """Return (document, sessions) of a comparison's measured pairs, `pairs.json`, each pair computed again from raw
+    times.
 
     UserError when the record was edited, when the table is not the one that it names, or when raw times were changed.
     """
@@ -189,7 +190,7 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
 
 
 def list_folders_with(folder: Path, key: Json) -> list[Path]:
-    """Return the folders of comparisons, of any campaign, that may have sessions with this key; `folder` among them.
+    """Return the folders of comparisons, of any campaign, whose measured pairs may have this key; `folder` among them.
 
     The names of attempts begin with their key, so that nothing is opened to find them.
     """

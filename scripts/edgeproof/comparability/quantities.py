@@ -124,7 +124,7 @@ def absent(source: str, reason: str, provenance: str | None = None) -> Quantity:
 
 
 def mean_interval(values: Sequence[float], confidence: float) -> tuple[float, float, float] | tuple[float, None, None]:
-    """Return (mean, low, high) by the t-interval; bounds None for fewer than two values."""
+    """Return a quantity's mean and its t-interval, (mean, low, high); bounds None for fewer than two values."""
     array = np.asarray(values, dtype=np.float64)
     mean = float(array.mean())
     if len(array) < 2:
@@ -137,7 +137,8 @@ def mean_interval(values: Sequence[float], confidence: float) -> tuple[float, fl
 def percentile_interval(
     processes: Sequence[npt.NDArray[Any]], q: float, confidence: float
 ) -> tuple[float, float, int] | tuple[None, None, int]:
-    """Return (low, high, effective count) of the percentile at fraction `q`; bounds None below the floor.
+    """Return the interval of a quantity that is a percentile (fraction `q`): (low, high, effective count); bounds None
+    below the floor.
 
     `processes`: arrays of samples, one per process; a single array holds independent values. Each bound errs with
     probability at most (1 - confidence) / 2, and at most 1 - PERCENTILE_CONFIDENCE. The upper bound is the

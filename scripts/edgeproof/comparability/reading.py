@@ -104,10 +104,12 @@ def read_parity(result: Json, path: FilePath) -> Json:
 
 
 def folder_of_run(cell: Mapping[str, str]) -> str:
-    """Return the folder of a run; `cell`: {model, preset, device, precision, builder}, as documents have it."""
+    """Return the folder of a run whose result the comparability room reads; `cell`: {model, preset, device,
+    precision, builder}, as documents have it.
+    """
     return run_folder(Cell(*(cell[field] for field in Cell._fields)))
 
 
 def folder_of_artifact(cell: Mapping[str, str]) -> str:
-    """Return the folder of an artifact; `cell` as for `folder_of_run`."""
+    """Return the folder of an artifact whose parity the comparability room reads; `cell` as for `folder_of_run`."""
     return artifact_folder(cell["model"], cell["preset"], cell["builder"], cell["precision"])

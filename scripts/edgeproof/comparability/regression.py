@@ -87,7 +87,9 @@ def judge_regression(
 @read_once
 @reading_once()
 def read_regression(path: FilePath) -> Json:
-    """Return the regression at `path` after judging it again from all its evidence; UserError names what differs."""
+    """Return the regression at `path` after judging the regression again from its evidence; UserError names what
+    differs.
+    """
     path = Path(path)
     document = read_json(path, "regression")
     policy = read_yaml(f"config/regressions/{document['policy']}.yaml", "regression-policy")

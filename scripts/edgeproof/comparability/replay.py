@@ -108,7 +108,9 @@ def replay_summary(summary: Json, criteria: Criteria, limit_ms: float) -> Json:
 
 
 def name_state(lines: Sequence[CriterionLine]) -> str:
-    """Return whether a candidate `qualifies` (all required criteria pass), `fails` (one does) or is `open`."""
+    """Return what a replay says of a candidate: it `qualifies` (all required criteria pass), `fails` (one does) or
+    is `open`.
+    """
     verdicts = {line["verdict"] for line in lines if line["required"]}
     return "fails" if "fail" in verdicts else "open" if "unknown" in verdicts else "qualifies"
 

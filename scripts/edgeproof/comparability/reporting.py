@@ -110,7 +110,7 @@ def build_report(
 
 
 def rebuild_report(report: Json, verdict_path: FilePath, table: FilePath, record: FilePath) -> Json:
-    """Return the report built again from what it says it rests on, for comparing with what it claims."""
+    """Build the report of a comparison again from what it says it rests on, for comparing with what it claims."""
     return build_report(verdict_path, table, record, [noise["file"] for noise in report["noise"]])
 
 

@@ -37,7 +37,9 @@ def name_sides(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, 
 
 
 def describe_verdict(report: Json) -> str:
-    """Return the verdict as one sentence with ratio, interval and cost; no number where there is no difference."""
+    """Return a comparison's first sentence, its verdict with ratio, interval and cost; no number if there is no
+    difference.
+    """
     left, right = name_sides(report["left"], report["right"])
     verdict, effect = report["verdict"], report["effect"] or report["between_sessions"]
     if report["comparable"] == "no":
@@ -66,7 +68,7 @@ def describe_verdict(report: Json) -> str:
 
 
 def describe_estimate(left: str, right: str, line: Json) -> str:
-    """Return what pairs say while they are measured. `line`: of a session's `estimates.jsonl`."""
+    """Return a comparison's sentence while its pairs are measured. `line`: of a session's `estimates.jsonl`."""
     per = " per item" if line["per"] == "item" else ""
     so_far = f"{plural(line['pairs'], 'pair')}, {_seconds(line['seconds'])}"
     low, ratio, high = line["low"], line["ratio"], line["high"]
@@ -78,12 +80,14 @@ def describe_estimate(left: str, right: str, line: Json) -> str:
 
 
 def describe_reason(report: Json) -> str | None:
-    """Return why a comparison is undecided, None where it is not, or where the verdict's sentence says all."""
+    """Return a comparison's sentence on why it is undecided; None if it is decided, or if the verdict's sentence
+    says all.
+    """
     return REASONS[report["reason"]] if report["reason"] else None
 
 
 def describe_remedy(report: Json) -> str | None:
-    """Return what would decide an undecided comparison and what to do for it, None where nothing would."""
+    """Return a comparison's sentence on what would decide it and what to do for it; None if nothing would."""
     if report["between_sessions"] and report["explanation"]:
         return _end(first_up(report["explanation"]))
     if not report["further_pairs"]:
@@ -101,7 +105,7 @@ def describe_remedy(report: Json) -> str | None:
 
 
 def describe_grounds(report: Json) -> list[str]:
-    """Return what the verdict rests on and what it does not say, one line each."""
+    """Return sentences on what a comparison's verdict rests on and what it does not say."""
     effect, design, apart = report["effect"], report["design"], report["between_sessions"]
     told = (_describe_items(report), _describe_modes(report), _describe_interference(report))
     lines = [line for line in told if line]
@@ -133,7 +137,7 @@ def describe_grounds(report: Json) -> list[str]:
 
 
 def describe_interleaving(report: Json) -> str | None:
-    """Return how the arms took turns, None where nothing was measured."""
+    """Return a comparison's sentence on how the arms took turns, None where nothing was measured."""
     modes = dict.fromkeys(session["interleaving"]["mode"] for session in report["sessions"])
     words = [INTERLEAVING[mode] for mode in modes if mode]
     reasons = dict.fromkeys(session["interleaving"]["reason"] for session in report["sessions"])
@@ -142,7 +146,9 @@ def describe_interleaving(report: Json) -> str | None:
 
 
 def describe_cost(noise: Json, effect: float, margin: float) -> str:
-    """Return what a verdict costs on a calibrated cell for a true difference (a fraction): pairs and seconds."""
+    """Return the sentence of a comparison on what its verdict costs for a true difference (a fraction): pairs and
+    seconds.
+    """
     found = next((entry for entry in noise["expected"] if entry["effect"] == effect), None)
     if found is None or found["pairs"] is None:
         return "more pairs than the test allows" + (": it is as large as the margin" if effect == margin else "")
@@ -150,7 +156,9 @@ def describe_cost(noise: Json, effect: float, margin: float) -> str:
 
 
 def choose_effect(noise: Json, margin: float) -> float | None:
-    """Return the smallest difference beyond the margin whose cost a calibration knows, None if it knows none."""
+    """Return which difference a comparison's sentence on cost is about: the smallest beyond the margin whose cost
+    is known, or None.
+    """
     return min((entry["effect"] for entry in noise["expected"] if entry["effect"] > margin), default=None)
 
 

@@ -47,7 +47,9 @@ def judge(pairs: Sequence[Pair], design: Design) -> Judged:
 
 
 def divide_by_items(pairs: Sequence[Pair], items: Mapping[str, int]) -> list[Pair]:
-    """Return pairs with latencies per item instead of per call. `items`: {left, right}, the items of one call."""
+    """Return a sequence of pairs with latencies per item, not per call. `items`: {left, right}, the items of one
+    call.
+    """
     left, right = items["left"], items["right"]
     if left == right:
         return [*pairs]  # the ratio is the same, and a call is what people time
@@ -63,12 +65,13 @@ def divide_by_items(pairs: Sequence[Pair], items: Mapping[str, int]) -> list[Pai
 
 
 def make_design(margin: float, comparisons: int, dependence: Dependence) -> Design:
-    """Return the design of a comparison with this margin, in a campaign of so many comparisons."""
+    """Return the design of a comparison's sequence of pairs: its margin, in a campaign of so many comparisons."""
     return Design(margin=margin, comparisons=comparisons, correlation=dependence.correlation)
 
 
 def find_interference(pairs: Sequence[Pair]) -> Interference | None:
-    """Return what alternation changes in the right arm more than in the left; None before both ran alone twice.
+    """Return the interference in a sequence of pairs: what alternation changes in the right arm more than in the left;
+    None before both ran alone twice.
 
     A pair has a stretch alone of one arm only, so the two arms' values are of different pairs: Welch's interval.
     """
