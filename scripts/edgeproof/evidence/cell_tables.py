@@ -83,7 +83,9 @@ def describe_basis(result: Json, unit: str, factor: float) -> str | None:
 
 
 def describe_percentiles(cells: list[CellEvidence]) -> Json:
-    """Return {names, groups}. `names`: percentiles with their floors. A row has one entry each, or one reason."""
+    """Return the table of cells' percentiles, {names, groups}: `names` are percentiles with their floors, a row has
+    one entry each, or one reason.
+    """
     floors = next((item.result["percentiles"] for item in cells if item.result["percentiles"]), {})
     names = [{"name": name, "floor": format_count(floors[name]["floor_samples"])} for name in PERCENTILES if floors]
     groups = []

@@ -92,12 +92,12 @@ def split_rows(rows: list[Json]) -> list[Json]:
 
 
 def label_of(cell: Cell) -> str:
-    """Return the name of a cell within its model: preset, precision, device."""
+    """Return the label of a cell in a chart of its model: preset, precision, device."""
     return f"{cell.preset} · {cell.precision} · {cell.device}"
 
 
 def anchor_of(cell: Cell) -> str:
-    """Return the HTML id of a cell's row."""
+    """Return the HTML id of a cell's row, to which its bar in the charts links."""
     return f"cell-{cell.model}-{cell.preset}-{cell.device}-{cell.precision}"
 
 

@@ -45,5 +45,5 @@ def build_evidence_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    """Return the completions of `edgeproof evidence`: functions that list the names its arguments take, by metavar."""
     return {"EVIDENCE": lambda: sorted(path.parent.name for path in root.glob("results/evidence/*/wanted.json"))}

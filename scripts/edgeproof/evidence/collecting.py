@@ -155,7 +155,7 @@ def collect_evidence(
 
 
 def link_from(page: FilePath, path: FilePath) -> str:
-    """Return the relative link from the file `page` to the file `path`."""
+    """Return the relative link from the file `page` to a file of the collected evidence, `path`."""
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 

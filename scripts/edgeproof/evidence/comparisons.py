@@ -61,7 +61,8 @@ def describe_comparisons(
 
 
 def list_verdicts(rows: list[Json]) -> Json:
-    """Return {shown, folded, summary} of the verdicts for the head of the page; `rows`: of `describe_comparisons`.
+    """Return {shown, folded, summary} of all comparisons' verdicts, for a page's head; `rows`: of
+    `describe_comparisons`.
 
     They stand in the order of the campaign. Where they are many, those that fail a gate or say a difference come first.
     """
@@ -75,7 +76,8 @@ def list_verdicts(rows: list[Json]) -> Json:
 
 
 def order_verdicts(rows: Sequence[_Told]) -> list[_Told]:
-    """Return verdicts in the order in which they are told: what fails a gate, then differences, the largest first.
+    """Sort the rows of comparisons by the urgency of their verdicts: what fails a gate, then differences, largest
+    first.
 
     `rows`: of `tell_verdict`, or tuples that start with one.
     """
@@ -95,7 +97,7 @@ def state_of(report: Json) -> str:
 
 
 def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
-    """Return what the head of a page says of a comparison, and the link to the rest."""
+    """Return a comparison in short, for a page's head: its verdict in one sentence, and the link to its own section."""
     anchor = f"comparison-{report['comparison']}"
     return {
         "name": report["comparison"],

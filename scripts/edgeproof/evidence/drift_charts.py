@@ -49,7 +49,7 @@ def draw_drift(sessions: Sequence[DriftOfSession]) -> Json | None:
 
 
 def format_started(started_at: str) -> str | None:
-    """Return when a session began, from its attempt's ISO 8601 time."""
+    """Return when a session began, as its strip in a drift chart is labelled, from its attempt's ISO 8601 time."""
     return format_time(datetime.fromisoformat(started_at).timestamp())
 
 

@@ -40,7 +40,9 @@ def describe_first_page(evidence: Evidence, parts: Mapping[str, Evidence], page:
 
 
 def list_failures(cells: list[CellEvidence]) -> Json:
-    """Return {kinds, more} of what fails: reasons that differ in numbers only are one kind, the most frequent first."""
+    """Return {kinds, more} of what fails, as a large campaign's first page says it: equal but for numbers is one
+    kind.
+    """
     kinds: dict[str, list[CellEvidence]] = {}
     for item in cells:
         if item.verdict["state"] == "failing":

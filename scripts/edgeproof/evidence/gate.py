@@ -61,8 +61,8 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
 
 
 def name_state(result: Json, verdict: Json) -> str:
-    """Return the word for a cell: its status, `elsewhere` if only that is to be noticed, `not ok` if its outputs are
-    wrong.
+    """Return the gate's word for a cell: its status, `elsewhere` if only that is to be noticed, `not ok` if its
+    outputs are wrong.
     """
     if result["status"] != "ok":
         return result["status"]
@@ -72,7 +72,7 @@ def name_state(result: Json, verdict: Json) -> str:
 
 
 def count_labels(results: Iterable[Json]) -> Counter[str]:
-    """Return how many results have each label that limits how far their headlines can be trusted, in words."""
+    """Return how many results at the gate have each label that limits trust in their headlines, in words."""
     found = (entry["label"] for result in results for entry in result["labels"])
     return Counter(_LIMITS[label] for label in found if label in _LIMITS)
 

@@ -84,7 +84,7 @@ def _describe_gate(evidence: Evidence, part: bool = False) -> Json:
 
 
 def list_failing_gates(evidence: Evidence) -> list[str]:
-    """Return the comparisons that shut the gate."""
+    """Return the comparisons that shut the gate, for the overview at the head of the page."""
     return [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
 
 

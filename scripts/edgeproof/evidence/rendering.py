@@ -116,7 +116,7 @@ def render_markdown(view: Json) -> str:
 
 
 def escape_markdown(value: object) -> str:
-    """Return text for a Markdown table: one line, with Markdown and HTML characters escaped."""
+    """Filter of the templates that render Markdown: return text for a table, one line, Markdown and HTML escaped."""
     if value is None:
         return "not available"
     text = " ".join(plain(str(value)).split())

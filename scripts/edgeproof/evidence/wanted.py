@@ -31,5 +31,5 @@ class GateSettings(TypedDict):
 
 
 def settings_of(wanted: Json) -> GateSettings | None:
-    """Return how the gate judges comparisons, of wanted.json; None if none is gated."""
+    """Return how the gate is wanted to judge comparisons, as wanted.json says; None if none is gated."""
     return cast(GateSettings, wanted["regressions"]) if wanted["regressions"]["gated"] else None
