@@ -123,7 +123,7 @@ def retime_schedule(problem: Problem, placement: Placement, schedule: Schedule) 
 
 
 def measure_totals(problem: Problem, placement: Placement, schedule: Schedule | None = None) -> Totals:
-    """Return the `Totals` of a plan; with a schedule, latency and memory are those of its timeline."""
+    """Return the `Totals` of a plan; if it has a schedule, its timeline gives latency and memory in use."""
     totals = problem.require_totals(placement)
     if schedule is None:
         return totals
