@@ -42,7 +42,8 @@ def ask_for_sessions(reading: Reading, targets: Sequence[str]) -> list[Json]:
 
 
 def compose_command(documents: Sequence[str], profile: str, files: Sequence[str], replaced: bool) -> list[str]:
-    """Return the call of Snakemake that makes these documents again and all that follows from them.
+    """Return the call of Snakemake for `runs again`: it measures another session of these documents and makes all that
+    follows from them.
 
     `files`: of `--configfile`. `replaced`: without config/config.yaml.
     """
@@ -53,7 +54,7 @@ def compose_command(documents: Sequence[str], profile: str, files: Sequence[str]
 
 
 def run_command(command: Sequence[str], root: Path) -> int:
-    """Run Snakemake in `root` and return its exit code."""
+    """Run the Snakemake that measures another session, in `root`, with its output shown; return its exit code."""
     return subprocess.run(command, cwd=root, env=child_environment(sys.executable), check=False).returncode
 
 

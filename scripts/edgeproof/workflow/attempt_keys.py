@@ -140,7 +140,7 @@ def _inputs(cell: Cell) -> Path:
 
 
 def list_raw_parts(job: Job) -> Json:
-    """Return what of a measuring job's own key decides the raw data.
+    """Return the parts of a measuring job's key that decide an attempt's raw data, and so belong in its attempt key.
 
     Artifacts, samples and plans, which decide them too, are files. A test holds this against the keys of attempts.
     """
@@ -153,7 +153,7 @@ def list_raw_parts(job: Job) -> Json:
 
 
 def list_amounts(job: Job) -> Json:
-    """Return how much a job measures at most, which is in no attempt's key: more of it may need another session."""
+    """Return how much a job measures at most, which is in no attempt key: more of it may need another session."""
     amounts = {name: job.key[name] for name in ("budget", "design", "plan") if name in job.key}
     sessions = job.key["protocol"].get("sessions", 1) if job.rule == "measure_run" else 1
     return {**amounts, "sessions": sessions}

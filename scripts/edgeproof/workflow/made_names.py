@@ -17,7 +17,7 @@ def list_made(root: Path) -> list[str]:
 
 
 def list_stores(root: Path) -> list[str]:
-    """Return the names, for completion, of the folders below `results/` that have attempts, sorted."""
+    """Return the names of what has been made, for completion: folders below `results/` that have attempts, sorted."""
     results = root / "results"
     stores = (path for depth in range(2, 8) for path in results.glob("/".join(["*"] * depth) + f"/{FOLDER}"))
     return sorted({str(path.parent.relative_to(results)) for path in stores})

@@ -75,7 +75,9 @@ def render_reasons(reasons: Json) -> Iterator[str]:
 
 
 def find_document(reading: Reading, jobs: dict[str, Job], text: str) -> str:
-    """Return the document whose reasons are asked for by a path or a name; UserError where the campaign has none."""
+    """Return the document for which to give the reasons why it would be made again, by path or name; UserError if
+    there is none.
+    """
     named = list_names(reading)
     if text in named:
         return named[text]
@@ -95,7 +97,7 @@ def find_document(reading: Reading, jobs: dict[str, Job], text: str) -> str:
 
 
 def list_names(reading: Reading) -> dict[str, str]:
-    """Return {name: document} of what reasons can be asked for: cells, comparisons and plans of a campaign."""
+    """Return {name: document} of what `why` can give reasons for: cells, comparisons and plans of a campaign."""
     campaign = reading.campaign
     cells = {str(cell): f"{run_folder(cell)}/result.json" for cell in campaign.cells}
     folders = {name: comparison_folder(campaign.name, name) for name in campaign.comparisons}

@@ -31,7 +31,9 @@ class Reading(NamedTuple):
 
 @cache
 def read_versions(*packages: str) -> Json:
-    """Read {package: version} of the workflow's own environment: a new `.venv` makes again what they made."""
+    """Read, with the workflow's configuration, {package: version} of its own environment: a new `.venv` makes again
+    what they made.
+    """
     return {name: find_package_version(name) for name in packages}
 
 
@@ -58,13 +60,14 @@ def _read_catalogues() -> dict[str, dict[str, Json]]:
 
 
 def make_keys(campaign: Campaign, catalogues: Mapping[str, Mapping[str, Any]], versions: Versions) -> JobKeys:
-    """Return the JobKeys of the workflow that was read; UserError for a toolchain that has no lock."""
+    """Return the JobKeys from a reading of the workflow's configuration; UserError for a toolchain that has no lock."""
     require_locks(catalogues["preset"])
     return JobKeys(Targets(campaign, Stages(Cells(catalogues), list_channels_last_backends()), catalogues), versions)
 
 
 def require_locks(presets: Mapping[str, Any], folder: str = "envs") -> None:
-    """Raise UserError if a preset names a toolchain without `envs/{toolchain}.lock`.
+    """While the workflow reads its configuration: UserError if a preset names a toolchain without
+    `envs/{toolchain}.lock`.
 
     Nothing could make it, and Snakemake takes a file that is there and that nothing can make for given: what was
     measured with the toolchain before would stay.

@@ -58,7 +58,7 @@ def build_compare_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    """Return the completions of `edgeproof compare`: functions that list the names for LEFT and RIGHT, by metavar."""
     from .sides import list_sides
 
     return {"SIDE": lambda: list_sides(root)}
