@@ -32,7 +32,7 @@ def make_name(text: str) -> str:
 
 
 def require_entry(kind: str, name: str, root: Path) -> None:
-    """Raise UserError unless there is the entry of the configuration to which new files refer."""
+    """Raise UserError unless the entry to which new files refer is already among the files of the configuration."""
     folder = root / "config" / CATALOGUES[kind]
     if not (folder / f"{name}.yaml").is_file():
         known = ", ".join(path.stem for path in list_entries(folder))
@@ -78,7 +78,7 @@ def place_file(stage: Path, path: str) -> Path:
 
 
 def tell_new_files(options: argparse.Namespace, files: Iterable[str], notes: list[str], following: str) -> ExitCode:
-    """Say which new files were written, what to know about them, and which command comes next; return GOOD."""
+    """Print which new files were written, what to know about the files, and which command comes next; return GOOD."""
     document = {"files": sorted(files), "notes": notes, "next": following}
     lines = [*(f"wrote {path}" for path in sorted(files)), *notes, f"next: {following}"]
     return show(options, document, lambda: lines)
