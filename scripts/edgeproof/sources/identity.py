@@ -91,7 +91,7 @@ def _require_values(model: onnx.ModelProto, path: str | Path) -> None:
 
 
 def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
-    """Return name, dtype (numpy's name) and shape of a model's input or output, as an identity has them.
+    """Return an input or output as a model's identity has it: name, dtype (numpy's name) and shape.
 
     A symbolic dimension is a string, and `"?"` if it has no name.
     """
