@@ -66,7 +66,9 @@ class Case:
 
 
 def list_candidates(show: Callable[[str], object]) -> list[Candidate]:
-    """Return the artifacts of all CPU runtimes that are built below the current folder; `show` is told what is not."""
+    """Return the artifacts that the trials of interference can use: of all CPU runtimes, built below the current
+    folder; `show` is told what is not built.
+    """
     cells = Cells({kind: read_catalogue(kind) for kind in CATALOGUES})
     found: list[Candidate] = []
     for model in MODELS:

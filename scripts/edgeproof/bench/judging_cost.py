@@ -143,6 +143,6 @@ def measure_process(arguments: Sequence[str], folder: Path, output: Path | None 
 
 
 def describe_machine() -> Json:
-    """Return what of this machine decides the times of a benchmark."""
+    """Return what of this machine decides the cost of judging and the times of other benchmarks."""
     processor = platform.processor() or platform.machine()
     return {"processor": processor, "cores": os.cpu_count(), "python": platform.python_version()}

@@ -79,7 +79,7 @@ def write_comparison(
     margin: float = DEFAULT_MARGIN,
     **pairs: Any,
 ) -> None:
-    """Write all files of one comparison of a made-up campaign.
+    """Add a comparison with all its files to the tree of a made-up campaign.
 
     `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread of `PairsNoise`; pairs, sessions as in
     `write_pairs`.
@@ -98,7 +98,7 @@ def write_comparison(
 
 
 def write_judgements(name: str, sides: dict[str, Cell]) -> None:
-    """Write regression and decision of a made-up campaign's comparison by the default policies; `sides`: {left,
+    """Add a comparison's regression and decision, by the default policies, to a made-up campaign; `sides`: {left,
     right}.
     """
     folder = comparison_folder(CAMPAIGN, name)
@@ -121,8 +121,8 @@ def write_calibration(
     provenance: str = "measured",
     **cell: str,
 ) -> str:
-    """Write the A/A calibration of a cell of a made-up campaign and return the path of its noise.json; `cell`: parts of
-    the cell's name.
+    """Add an A/A calibration to a made-up campaign and return the path of its noise.json; `cell`: parts of its
+    cell's name.
     """
     named = {"model": "digits-cnn", "preset": "ort-cpu", "precision": "fp32"} | cell | {"device": device}
     place = Cell(**{field: named[field] for field in Cell._fields})
@@ -145,7 +145,7 @@ def write_pairs(
     sessions: int = 1,
     noise: PairsNoise = _QUIET,
 ) -> None:
-    """Write sessions, table and record of the pairs of a made-up campaign's comparison.
+    """Add a comparison's sessions, table and record of pairs to the tree of a made-up campaign.
 
     `sides`: {left, right}, cells whose results exist. `skip`: the reason why nothing was measured, None if it was.
     `design`: {margin, comparisons}.

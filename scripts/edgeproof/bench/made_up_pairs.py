@@ -57,7 +57,7 @@ def write_session(
 
 
 def make_drift(seconds: float, slowdown: float, random: np.random.Generator, points: int = 12) -> Json:
-    """Return a drift control as the agent records it, of a machine that is slower from the middle of a session on."""
+    """Return the drift control of a made-up session of pairs, on a machine that is slower from the middle of it on."""
     places = ["start", *["between"] * (points - 2), "end"]
     times = 1e6 * np.exp(0.002 * random.standard_normal(points)) * (1 + slowdown * (np.arange(points) >= points // 2))
     return {

@@ -43,7 +43,7 @@ def start_neighbours(count: int, lapse: float = 1.0) -> Generator[list[int]]:
 
 
 def disturb(seed: int, lapse: float) -> None:
-    """Be busy and idle in turn until the process is ended."""
+    """Be one of a benchmark's neighbours: busy and idle for random times in turn, until the process is ended."""
     draw, memory = random.Random(seed), np.zeros(_SWEPT_BYTES // 4, "float32")
     print("at work", flush=True)
     while True:

@@ -103,7 +103,7 @@ def run_trials(setting: Setting, show: Callable[[str], object], save: Callable[[
 
 
 def summarise_trials(setting: Setting, found: dict[Kind, list[Json]]) -> Json:
-    """Return the `bench-noise` document of these trials, of which each kind has at least one."""
+    """Return the `bench-noise` document of the noise trials that were run, of which each kind has at least one."""
     plan = setting.plan
     states = {
         state: summarise_state(

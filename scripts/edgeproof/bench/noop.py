@@ -151,7 +151,7 @@ def measure_noop(
 
 
 def write_campaign(folder: Path, cells: int, comparisons: int = 0) -> Path:
-    """Write a copy of the workflow with a campaign of so many cells; return the folder.
+    """Write the large campaign that is asked what is to be done (`noop`), in a copy of the workflow; return the folder.
 
     `cells`: a multiple of four. `comparisons`: as many models at most, fp32 against int8 each.
     """

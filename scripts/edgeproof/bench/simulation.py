@@ -52,7 +52,7 @@ def run_part(name: str, portion: float = 1.0) -> list[Line]:
 
 
 def describe_line(line: Line) -> str:
-    """Return a line about one result of the simulation, for the terminal."""
+    """Return one line of the whole simulation's results as text for the terminal."""
     word = ("met" if line.met else "MISSED") if line.promised else "no promise"
     return f"{line.scenario}: {line.quantity} {line.observed:.2%}, {line.sense} {line.bound:.2%}: {word}"
 

@@ -84,7 +84,9 @@ def list_all_jobs(documents: Documents) -> dict[str, Job]:
 
 
 def list_changes(documents: Documents) -> Iterator[Change]:
-    """Yield a change for every key of every schema that the documents of the campaign set."""
+    """Yield the changes that are the rows of the staleness matrix: one for every key of every schema that its
+    campaign sets.
+    """
     asked = [(kind, name) for kind in (*CATALOGUES, "campaign") for name in _list_used(documents, kind)]
     seen: set[tuple[str, str, str]] = set()
     for kind, name in asked:

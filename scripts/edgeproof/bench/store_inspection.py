@@ -16,7 +16,9 @@ _OUTSIDE = {FOLDER, "logs", "keys"}  # folders whose files are no documents
 
 
 def list_kept(results: Path) -> list[Attempt]:
-    """Return all attempts below a results folder, in order of path; UserError where a record is broken."""
+    """Inspect a results folder after an interruption: return all attempts in its stores, by path; UserError for a
+    broken record.
+    """
     folders = sorted(path.parent for path in results.rglob(f"{FOLDER}/[0-9]*/{RECORD}"))
     return [Attempt(folder, read_record(folder)) for folder in folders]
 
@@ -93,7 +95,9 @@ def list_broken(results: Path) -> Iterator[str]:
 
 
 def list_open(results: Path) -> list[str]:
-    """Return the rooms in which an attempt is being made."""
+    """Inspect a results folder after an interruption: return the rooms whose store has an attempt that is being
+    made.
+    """
     return sorted({path.relative_to(results).parts[0] for path in results.rglob(f"{FOLDER}/.*.part")})
 
 

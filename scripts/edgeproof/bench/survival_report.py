@@ -19,7 +19,8 @@ _DEMO_SESSIONS = 3  # its protocol measures an unstable cell again, twice at mos
 def measure_survival(
     folder: Path, counts: Mapping[str, int], demo: int, seed: int, tell: Callable[[Json], object] = lambda row: None
 ) -> Json:
-    """Return the `bench-survival` document, made in the empty folder `folder`.
+    """Run all trials of interruptions in the empty folder `folder` and return their report, the `bench-survival`
+    document.
 
     `counts`: {kind of interruption: how often}. `demo`: how often the demo campaign is killed, 0 for no demo. `tell` is
     called with each interruption.

@@ -26,7 +26,7 @@ def copy_workflow(folder: Path) -> Path:
 
 
 def compose_command(options: Sequence[str]) -> list[str]:
-    """Return the command that runs Snakemake in the current Python."""
+    """Return the command that runs Snakemake in a copy of the workflow, with the current Python."""
     return [sys.executable, "-m", "snakemake", *options]
 
 
