@@ -14,7 +14,7 @@ from edgeproof.artifacts.builds.converted_artifacts import build_converted
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.artifacts.records import formats
 from edgeproof.artifacts.records.manifests import read_manifest
-from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.tensors import write_tensors
 from edgeproof.sources.identity import identify_model
 from onnx import TensorProto, helper, numpy_helper

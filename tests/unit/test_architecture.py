@@ -10,8 +10,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, read_campaign_files
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.documents import SCHEMAS, load_schema
 from edgeproof.core.schema_tables import render_page
 

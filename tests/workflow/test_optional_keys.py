@@ -22,7 +22,8 @@ import jsonschema
 import pytest
 import yaml
 from edgeproof.artifacts.records.formats import FORMATS, list_build_options
-from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
+from edgeproof.core.campaign import expand_campaign
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.documents import load_schema, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.job_options import take_key

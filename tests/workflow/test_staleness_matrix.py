@@ -7,7 +7,7 @@ import re
 
 import pytest
 from edgeproof.bench.staleness_matrix import list_changes, read_documents
-from edgeproof.core.campaign import CATALOGUES
+from edgeproof.core.catalogues import CATALOGUES
 
 from .conftest import REPOSITORY, copy_repository
 

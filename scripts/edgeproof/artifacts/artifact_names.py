@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgeproof.artifacts.records.manifest_places import find_manifests
-from edgeproof.core.campaign import read_catalogue
-from edgeproof.core.catalogues import NAME, list_catalogue, read_catalogue_entry, require_in_catalogue
+from edgeproof.core.catalogues import NAME, list_catalogue, read_catalogue, read_catalogue_entry, require_in_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
 from edgeproof.core.suggestions import suggest_words

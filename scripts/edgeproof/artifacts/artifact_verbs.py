@@ -10,8 +10,7 @@ from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.artifacts.records.runtime_summary import summarise_artifact
 from edgeproof.artifacts.records.validation import Check, has_faults, validate_manifest
-from edgeproof.core.campaign import read_catalogue
-from edgeproof.core.catalogues import read_catalogue_entry, require_in_catalogue
+from edgeproof.core.catalogues import read_catalogue, read_catalogue_entry, require_in_catalogue
 from edgeproof.core.command_line import show
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate, write_json

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeproof.artifacts.records.manifests import verify_manifest
-from edgeproof.core.campaign import read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, read_campaign_files
 from edgeproof.core.campaign_models import add_models
-from edgeproof.core.catalogues import NAME
+from edgeproof.core.catalogues import NAME, read_catalogue
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from edgeproof.artifacts.builds.converter_process import ENVIRONMENT
 from edgeproof.artifacts.records.formats import select_build_options
-from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import source_folder, toolchain_interpreter, toolchain_record

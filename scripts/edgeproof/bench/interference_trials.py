@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgeproof.comparability.sequences import find_interference
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.files import sha256_file

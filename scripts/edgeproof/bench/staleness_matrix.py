@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
+from edgeproof.core.campaign import expand_campaign
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.closure import (
     AGENT,
     ROOT,

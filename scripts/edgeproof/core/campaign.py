@@ -4,31 +4,17 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, groupby, product, takewhile
-from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, cast
 
+from .catalogues import CATALOGUES
 from .configuration import Catalogues, Json
 from .documents import validate
 from .errors import UserError
-from .files import FilePath
 from .layout import Cell
 from .pipelines import check_pipeline
-from .yaml_files import read_yaml
 
-# Configuration folder of each wildcard, and the kind of document in it.
-CATALOGUES = {
-    "model": "models",
-    "preset": "presets",
-    "device": "devices",
-    "protocol": "protocols",
-    "policy": "policies",
-    "regression-policy": "regressions",
-    "criteria": "criteria",
-    "pipeline": "pipelines",
-}
 DEFAULT_MARGIN = 0.02  # differences within ±2 % count as none, unless a comparison says otherwise
 DEFAULT_CRITERIA = "interactive"
-_NAME = "[a-z0-9][a-z0-9-]*"
 
 
 class Regressions(TypedDict):
@@ -86,21 +72,6 @@ class Campaign(NamedTuple):
     calibration: Calibration | None
     pipelines: tuple[str, ...]
     added: dict[str, list[Cell]]
-
-
-def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
-    """Read the documents of one kind (a key of CATALOGUES) that a campaign's names are checked against: {name:
-    document}.
-    """
-    folder = Path(root) / CATALOGUES[kind]
-    return {path.stem: _read_entry(path, kind) for path in list_entries(folder)}
-
-
-def list_entries(folder: Path) -> list[Path]:
-    """Return the YAML files that campaigns name in a folder of the configuration, sorted; not Emacs's locks
-    (`.#x.yaml`) or macOS's `._x.yaml`.
-    """
-    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
 
 
 def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/config.yaml") -> Campaign:
@@ -184,12 +155,6 @@ def builder_of(preset: Mapping[str, Any], device: str) -> str:
     it runs.
     """
     return "host" if preset["built"] == "host" else device
-
-
-def _read_entry(path: Path, kind: str) -> Json:
-    if not re.fullmatch(_NAME, path.stem):
-        raise UserError(f"{path}: the name {path.stem!r} must match {_NAME}")
-    return read_yaml(path, kind)
 
 
 def _expand_matrix(matrix: Json, config: Json, catalogues: Catalogues, where: str) -> Iterator[Cell]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from .campaign import CATALOGUES, list_entries, read_catalogue
 from .campaign_files import CampaignFiles, expand_campaign_files, list_added_cells, read_campaign_files
 from .campaign_models import add_models
+from .catalogues import CATALOGUES, list_entries, read_catalogue
 from .cells import Cells
 from .command_line import CommandParser, add_json, read_options, show
 from .configuration import Json

@@ -3,14 +3,38 @@
 import re
 from pathlib import Path
 
-from .campaign import CATALOGUES, list_entries
 from .configuration import Json
 from .errors import UserError
+from .files import FilePath
 from .layout import REPOSITORY
 from .suggestions import suggest_words
 from .yaml_files import read_yaml
 
+# Configuration folder of each wildcard, and the kind of document in it.
+CATALOGUES = {
+    "model": "models",
+    "preset": "presets",
+    "device": "devices",
+    "protocol": "protocols",
+    "policy": "policies",
+    "regression-policy": "regressions",
+    "criteria": "criteria",
+    "pipeline": "pipelines",
+}
 NAME = "[a-z0-9][a-z0-9-]*"
+
+
+def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
+    """Read one catalogue of the configuration (kind: a key of CATALOGUES): {name: document}."""
+    folder = Path(root) / CATALOGUES[kind]
+    return {path.stem: _read_entry(path, kind) for path in list_entries(folder)}
+
+
+def list_entries(folder: Path) -> list[Path]:
+    """Return the YAML files of a catalogue, given its folder, sorted; not Emacs's locks (`.#x.yaml`) or macOS's
+    `._x.yaml`.
+    """
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
 
 
 def list_catalogue(kind: str, root: str | Path = REPOSITORY) -> list[str]:
@@ -35,3 +59,9 @@ def read_catalogue_entry(kind: str, name: str, root: str | Path = REPOSITORY) ->
     """Return one document of a catalogue; UserError if there is none of that name."""
     require_in_catalogue(kind, name, root)
     return read_yaml(Path(root) / "config" / CATALOGUES[kind] / f"{name}.yaml", kind)
+
+
+def _read_entry(path: Path, kind: str) -> Json:
+    if not re.fullmatch(NAME, path.stem):
+        raise UserError(f"{path}: the name {path.stem!r} must match {NAME}")
+    return read_yaml(path, kind)

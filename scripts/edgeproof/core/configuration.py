@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 Json = dict[str, Any]  # a document whose schema is checked when it is read
-Catalogues = Mapping[str, Mapping[str, Json]]  # {kind: {name: document}}, as from `campaign.read_catalogue`
+Catalogues = Mapping[str, Mapping[str, Json]]  # {kind: {name: document}}, as from `catalogues.read_catalogue`
 
 
 class Model(TypedDict):

@@ -125,6 +125,6 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def _list_names(root: Path, folder: str) -> list[str]:
-    from edgeproof.core.campaign import list_entries
+    from edgeproof.core.catalogues import list_entries
 
     return [path.stem for path in list_entries(root / "config" / folder)]

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
-from edgeproof.core.campaign import CATALOGUES, list_entries
+from edgeproof.core.catalogues import CATALOGUES, list_entries
 from edgeproof.core.command_line import show
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode

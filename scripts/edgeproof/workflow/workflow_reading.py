@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from edgeproof.artifacts.records.formats import list_channels_last_backends
 from edgeproof.artifacts.records.package_versions import find_package_version
-from edgeproof.core.campaign import CATALOGUES, Campaign, read_catalogue
+from edgeproof.core.campaign import Campaign
 from edgeproof.core.campaign_files import CampaignFiles, expand_campaign_files, read_campaign_files
 from edgeproof.core.campaign_models import add_models
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from edgeproof.artifacts.dry_run import plan_build
 from edgeproof.artifacts.records.formats import FORMATS
-from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY

@@ -12,7 +12,7 @@ from edgeproof.artifacts.records.formats import (
     list_host_tools,
     select_build_options,
 )
-from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.documents import load_schema, validate
 from edgeproof.core.errors import UserError
 

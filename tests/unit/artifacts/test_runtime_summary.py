@@ -4,7 +4,7 @@ import pytest
 from edgeproof.artifacts.records.formats import select_build_options
 from edgeproof.artifacts.records.manifests import read_manifest, write_manifest
 from edgeproof.artifacts.records.runtime_summary import summarise_artifact, summarise_input_sizes
-from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file

@@ -8,7 +8,7 @@ import bench_convert
 import pytest
 from edgeproof.bench.conversions import measure_conversions
 from edgeproof.bench.conversions_by_hand import STEPS, list_steps
-from edgeproof.core.campaign import read_catalogue
+from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 

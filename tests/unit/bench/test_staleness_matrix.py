@@ -7,7 +7,7 @@ import pytest
 from edgeproof.bench.changed_values import list_keys_known
 from edgeproof.bench.staleness_matrix import build_matrix, list_all_jobs, read_documents, render_matrix
 from edgeproof.comparability.measured_pairs import compose_pairs_key
-from edgeproof.core.campaign import CATALOGUES
+from edgeproof.core.catalogues import CATALOGUES
 from edgeproof.core.documents import load_schema
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.runs.paired_sessions import PairPlace

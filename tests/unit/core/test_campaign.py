@@ -3,7 +3,8 @@ import re
 import shutil
 
 import pytest
-from edgeproof.core.campaign import builder_of, expand_campaign, one_of, read_catalogue
+from edgeproof.core.campaign import builder_of, expand_campaign, one_of
+from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY, Cell
 from hypothesis import given

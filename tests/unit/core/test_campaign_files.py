@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from edgeproof.core import campaign_view
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, list_added_cells, read_campaign_files
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.errors import UserError
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config

@@ -1,7 +1,7 @@
 """What the rules ask of a cell, answered from the shipped catalogues."""
 
 import pytest
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import list_stage_models

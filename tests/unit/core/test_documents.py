@@ -4,7 +4,7 @@ import json
 import jsonschema
 import jsonschema_rs
 import pytest
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.documents import SCHEMAS, load_schema, read_json, validate, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import digest_json

@@ -2,7 +2,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 from edgeproof.artifacts.records.formats import list_channels_last_backends
-from edgeproof.core.campaign import CATALOGUES, DEFAULT_MARGIN, expand_campaign, read_catalogue
+from edgeproof.core.campaign import DEFAULT_MARGIN, expand_campaign
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.errors import UserError
 from edgeproof.core.pipelines import list_stage_models

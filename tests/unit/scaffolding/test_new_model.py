@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, read_campaign_files
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file

@@ -9,9 +9,9 @@ from pathlib import Path
 import onnx
 import pytest
 import yaml
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
 from edgeproof.core.campaign_files import expand_campaign_files, read_campaign_files
 from edgeproof.core.campaign_models import add_models
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.command_line import read_options
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY

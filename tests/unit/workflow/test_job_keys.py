@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 from edgeproof.artifacts.records.formats import list_channels_last_backends
-from edgeproof.core.campaign import CATALOGUES, expand_campaign, read_catalogue
+from edgeproof.core.campaign import expand_campaign
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.keys import list_differences
 from edgeproof.core.pipelines import list_stage_models

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import yaml
 
-from edgeproof.core.campaign import CATALOGUES, read_catalogue
 from edgeproof.core.campaign_files import CampaignFiles
 from edgeproof.core.campaign_view import describe_campaign
+from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder
