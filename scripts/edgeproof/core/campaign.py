@@ -151,9 +151,7 @@ def _join_names(names: list[str]) -> str:
 
 
 def builder_of(preset: Mapping[str, Any], device: str) -> str:
-    """Return who builds the artifact of a campaign's cell, by its preset: `host`, or the device if it builds where
-    it runs.
-    """
+    """Return who builds the artifact of a campaign's cell: `host`, or its device if the preset builds where it runs."""
     return "host" if preset["built"] == "host" else device
 
 

@@ -87,9 +87,7 @@ def expand_campaign_files(files: CampaignFiles, catalogues: Json) -> Campaign:
 
 
 def list_added_cells(campaign: Campaign, files: CampaignFiles) -> list[str]:
-    """Return a sentence, with file and line, for each comparison in the campaign files that measures a cell of no
-    matrix.
-    """
+    """Return a sentence for each comparison in the campaign files that measures a cell which no matrix names."""
     told: list[str] = []
     for name, cells in campaign.added.items():
         number = next((i for i, entry in enumerate(files.config.get("comparisons", [])) if entry["name"] == name), None)

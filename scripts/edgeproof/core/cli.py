@@ -97,8 +97,7 @@ def _is_unread() -> bool:
 
 @contextlib.contextmanager
 def importing() -> Generator[None]:
-    """For commands' scripts: switch garbage collection off while packages are imported, and never search their objects
-    again.
+    """Let a command switch garbage collection off while it imports packages, and never search their objects again.
 
     With onnx and ONNX Runtime this saves a twentieth of a small build.
     """

@@ -162,9 +162,7 @@ def state_confidence(fraction: float, confidence: float = 0.95) -> float:
 
 
 def confidence_to_state(fraction: float, stated: float) -> float:
-    """Return at which confidence to make a headline's interval for the percentile at `fraction` so that `stated`
-    holds.
-    """
+    """Return at which confidence to make an interval of a run's headlines, at `fraction`, so that `stated` holds."""
     return stated if fraction <= _LAST_WELL_COVERED else 1 - (1 - stated) / 2
 
 

@@ -19,9 +19,7 @@ class JobKey(NamedTuple):
 
 
 def take_key(argv: Sequence[str]) -> tuple[list[str], JobKey | None]:
-    """Turn `--key` of a job's command line into the script's options: return (options, key), key None if there is
-    none.
-    """
+    """Turn `--key` of a job's command line into the script's options: return (options, key); key None without one."""
     words = list(argv)
     if "--key" not in words or "--made" not in words:
         return words, None

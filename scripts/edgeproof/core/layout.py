@@ -106,7 +106,5 @@ def relative_to_repository(path: FilePath, root: FilePath = ".") -> str:
 
 
 def locate(path: FilePath) -> str:
-    """Return a path as the layout of results writes it: relative to this repository if it lies inside, else
-    unchanged.
-    """
+    """Return a path as the layout of results writes it: relative to this repository if inside it, else unchanged."""
     return relative_to_repository(path, REPOSITORY)

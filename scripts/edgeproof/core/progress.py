@@ -125,9 +125,7 @@ class ShortErrors(logging.Filter):
 
 
 def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
-    """Return progress lines on the jobs that Snakemake logged as failed, those with the same reason together, and
-    why.
-    """
+    """Return progress lines on the jobs that Snakemake logged as failed, with the reason: one for each reason."""
     if not failed:
         return []
     groups: dict[str, list[str]] = {}

@@ -18,9 +18,7 @@ REMEDY = "remove it and run the workflow again"
 
 
 def digest_json(value: Any) -> str:
-    """Return the digest that a seal holds: the sha256 of a JSON value's canonical form (keys sorted, no spaces,
-    UTF-8).
-    """
+    """Return the digest that a seal holds: the sha256 of a value's canonical JSON (keys sorted, no spaces, UTF-8)."""
     return _digest(_write_canonically(value))
 
 
