@@ -134,9 +134,7 @@ def _rows(output: Any, count: int, backend: Backend) -> Array:
 
 
 def save_outputs(backend: Backend, outputs: Outputs, out: str) -> None:
-    """Write the outputs of one inference's first sample to `outputs.npz` in a folder, as `infer` does for a whole
-    set.
-    """
+    """Write the outputs of one inference's first sample to `outputs.npz` in a folder."""
     arrays = {"outputs/" + name: _rows(value, 1, backend) for (name, _, _), value in zip(backend.outputs, outputs)}
     _save_arrays(os.path.join(out, "outputs.npz"), arrays)
 
@@ -166,9 +164,7 @@ def run_one(backend: Backend, feed: Feed) -> Outputs:
 
 @contextlib.contextmanager
 def inference_failures() -> Generator[None, None, None]:
-    """Turn what a runtime raises during an inference inside the block into a Verdict, in `infer` and all else that
-    infers.
-    """
+    """Turn what a runtime raises during an inference inside the block into a Verdict, in all that runs inferences."""
     try:
         yield
     except Verdict:

@@ -25,9 +25,7 @@ def window_seconds(load: Load) -> float:
 
 
 def read_hottest() -> Optional[float]:
-    """Return the temperature of the hottest sensor in °C, which a sustained load waits for to settle; None if there
-    is none.
-    """
+    """Return the temperature of the hottest sensor in °C, which sustained load lets settle; None without one."""
     found = read_temperatures()
     return max(found.values()) if found else None
 
