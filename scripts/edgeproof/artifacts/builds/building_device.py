@@ -68,9 +68,7 @@ def find_device_program(name: str, places: Sequence[str], remedy: str) -> str:
 
 
 def describe_drivers(root: str | Path = "/") -> dict[str, str]:
-    """Return the drivers of the building device, for a manifest: JetPack, GPU driver, CUDA, NPU driver, as far as
-    it tells.
-    """
+    """Return the building device's drivers, as far as it tells: JetPack, GPU driver, CUDA, NPU driver."""
     drivers = {
         "jetpack": _read_words(root, "etc/nv_tegra_release"),
         "gpu_driver": _read_words(root, "proc/driver/nvidia/version"),

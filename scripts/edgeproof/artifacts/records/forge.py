@@ -59,9 +59,7 @@ def read_foreign(path: str | Path) -> Json | None:
 
 
 def validate_foreign(path: str | Path, document: Json) -> list[Check]:
-    """Return the Checks of a document of InferEdgeForge; Forge's errors are `differs` or `missing`, its warnings
-    `note`.
-    """
+    """Return the Checks of a Forge document: Forge's errors are `differs` or `missing`, its warnings `note`."""
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
         return _validate_metadata(path, document)
     return _validate_manifest(path, document)
