@@ -95,9 +95,7 @@ def group_by_machine(sessions: Iterable[PairsSession]) -> dict[str | None, list[
 
 
 def read_session(attempt: Attempt) -> PairsSession:
-    """Return one session of interleaved pairs of the store, its pairs computed from raw times; UserError if a file
-    was changed.
-    """
+    """Return a session of interleaved pairs, computed from its raw times; UserError if a file was changed."""
     path, facts = attempt.folder / SESSION / RECORD, attempt.record["facts"]
     try:
         text = current_reader().read(path)

@@ -90,9 +90,7 @@ def describe_session(session: MeasuredSession) -> Json:
 
 
 def count_carried_out(processes: Sequence[ProcessRecord], sessions: int) -> Json | None:
-    """Return the part of `result.json` on what was carried out: counts over all its sessions; None if nothing was
-    measured.
-    """
+    """Return the part of `result.json` with the agent's counts over all sessions; None if nothing was measured."""
     if not processes:
         return None
     return {
