@@ -72,9 +72,7 @@ def decide_deployment(
 @read_once
 @reading_once()
 def read_decision(path: FilePath) -> Json:
-    """Return the deployment decision at `path` after deciding again from all its evidence; UserError names what
-    differs.
-    """
+    """Return the deployment decision at `path` after deciding again from its evidence; UserError names what differs."""
     path = Path(path)
     document = read_json(path, "decision")
     criteria = read_criteria(f"config/criteria/{document['criteria']}.yaml")
@@ -265,9 +263,7 @@ def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource 
 
 
 def name_guard(rules: Sequence[Rule]) -> str:
-    """Return Lab's guard for the deployment decision, from its rules on the candidate's run: `error`, `skipped` or
-    `ok`.
-    """
+    """Return Lab's guard for the decision, from its rules on the candidate's run: `error`, `skipped` or `ok`."""
     outcomes = {rule["outcome"] for rule in rules if rule["rule"].startswith(("candidate_", "parity_"))}
     return "error" if "blocked" in outcomes else "skipped" if outcomes else "ok"
 

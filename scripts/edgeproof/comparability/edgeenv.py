@@ -175,9 +175,7 @@ def describe_regression(
 
 
 def delta_pct(baseline: float | None, candidate: float | None) -> float | None:
-    """Return the change in percent as EdgeEnv rounds it, to 6 decimals; None if a value is None or the baseline is
-    0.
-    """
+    """Return the change in percent as EdgeEnv rounds it, to 6 decimals; None without a value or for a baseline of 0."""
     if baseline is None or candidate is None or baseline == 0:
         return None
     return round((candidate - baseline) / baseline * 100, 6)

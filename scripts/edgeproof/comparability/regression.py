@@ -87,7 +87,7 @@ def judge_regression(
 @read_once
 @reading_once()
 def read_regression(path: FilePath) -> Json:
-    """Return the regression at `path` after judging the regression again from its evidence; UserError names what
+    """Return the regression at `path` after judging the candidate again from its evidence; UserError names what
     differs.
     """
     path = Path(path)

@@ -108,8 +108,8 @@ def replay_summary(summary: Json, criteria: Criteria, limit_ms: float) -> Json:
 
 
 def name_state(lines: Sequence[CriterionLine]) -> str:
-    """Return what a replay says of a candidate: it `qualifies` (all required criteria pass), `fails` (one does) or
-    is `open`.
+    """Return a replay's word for a candidate: it `qualifies` (meets required criteria), `fails` (misses one) or is
+    `open`.
     """
     verdicts = {line["verdict"] for line in lines if line["required"]}
     return "fails" if "fail" in verdicts else "open" if "unknown" in verdicts else "qualifies"

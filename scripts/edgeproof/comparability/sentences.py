@@ -37,9 +37,7 @@ def name_sides(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, 
 
 
 def describe_verdict(report: Json) -> str:
-    """Return a comparison's first sentence, its verdict with ratio, interval and cost; no number if there is no
-    difference.
-    """
+    """Return a comparison's first sentence: verdict, ratio, interval, cost; no number if there is no difference."""
     left, right = name_sides(report["left"], report["right"])
     verdict, effect = report["verdict"], report["effect"] or report["between_sessions"]
     if report["comparable"] == "no":
@@ -80,9 +78,7 @@ def describe_estimate(left: str, right: str, line: Json) -> str:
 
 
 def describe_reason(report: Json) -> str | None:
-    """Return a comparison's sentence on why it is undecided; None if it is decided, or if the verdict's sentence
-    says all.
-    """
+    """Return a comparison's sentence on why it is undecided; None if it is decided or its first sentence says all."""
     return REASONS[report["reason"]] if report["reason"] else None
 
 
@@ -146,9 +142,7 @@ def describe_interleaving(report: Json) -> str | None:
 
 
 def describe_cost(noise: Json, effect: float, margin: float) -> str:
-    """Return the sentence of a comparison on what its verdict costs for a true difference (a fraction): pairs and
-    seconds.
-    """
+    """Return a comparison's sentence on a verdict's cost for a true difference (a fraction): pairs and seconds."""
     found = next((entry for entry in noise["expected"] if entry["effect"] == effect), None)
     if found is None or found["pairs"] is None:
         return "more pairs than the test allows" + (": it is as large as the margin" if effect == margin else "")
@@ -156,9 +150,7 @@ def describe_cost(noise: Json, effect: float, margin: float) -> str:
 
 
 def choose_effect(noise: Json, margin: float) -> float | None:
-    """Return which difference a comparison's sentence on cost is about: the smallest beyond the margin whose cost
-    is known, or None.
-    """
+    """Return the difference that a sentence on cost is about: the smallest of known cost beyond the margin, or None."""
     return min((entry["effect"] for entry in noise["expected"] if entry["effect"] > margin), default=None)
 
 

@@ -47,9 +47,7 @@ def judge(pairs: Sequence[Pair], design: Design) -> Judged:
 
 
 def divide_by_items(pairs: Sequence[Pair], items: Mapping[str, int]) -> list[Pair]:
-    """Return a sequence of pairs with latencies per item, not per call. `items`: {left, right}, the items of one
-    call.
-    """
+    """Return a sequence of pairs with latencies per item, not per call. `items`: {left, right}, items of one call."""
     left, right = items["left"], items["right"]
     if left == right:
         return [*pairs]  # the ratio is the same, and a call is what people time
