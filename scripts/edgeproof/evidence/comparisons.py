@@ -61,8 +61,7 @@ def describe_comparisons(
 
 
 def list_verdicts(rows: list[Json]) -> Json:
-    """Return {shown, folded, summary} of all comparisons' verdicts, for a page's head; `rows`: of
-    `describe_comparisons`.
+    """Return {shown, folded, summary} of all comparisons' verdicts; `rows`: of `describe_comparisons`.
 
     They stand in the order of the campaign. Where they are many, those that fail a gate or say a difference come first.
     """
@@ -76,8 +75,7 @@ def list_verdicts(rows: list[Json]) -> Json:
 
 
 def order_verdicts(rows: Sequence[_Told]) -> list[_Told]:
-    """Sort the rows of comparisons by the urgency of their verdicts: what fails a gate, then differences, largest
-    first.
+    """Sort rows of comparisons by urgency: what fails a gate, then differences, the largest first.
 
     `rows`: of `tell_verdict`, or tuples that start with one.
     """

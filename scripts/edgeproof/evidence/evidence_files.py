@@ -58,9 +58,7 @@ def list_checks(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> 
 
 
 def list_cells(snapshot: CampaignSnapshot) -> list[tuple[str, ...]]:
-    """Return the cells whose evidence files are hashed, of a campaign and its plans, sorted: model, preset, device,
-    precision, builder.
-    """
+    """Return the cells that have evidence files, sorted: model, preset, device, precision, builder."""
     rows = {tuple(row) for row in snapshot["cells"]}
     for pipeline in _list_pipelines(snapshot):
         rows |= set(_list_cells_of(pipeline))
@@ -68,9 +66,7 @@ def list_cells(snapshot: CampaignSnapshot) -> list[tuple[str, ...]]:
 
 
 def folder_of_artifact(row: Iterable[str]) -> str:
-    """Return the folder whose evidence files belong to a cell's artifact; `row`: model, preset, device, precision,
-    builder.
-    """
+    """Return the folder with an artifact's evidence files; `row`: model, preset, device, precision, builder."""
     model, preset, _, precision, builder = row
     return artifact_folder(model, preset, builder, precision)
 

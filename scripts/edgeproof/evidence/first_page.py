@@ -40,9 +40,7 @@ def describe_first_page(evidence: Evidence, parts: Mapping[str, Evidence], page:
 
 
 def list_failures(cells: list[CellEvidence]) -> Json:
-    """Return {kinds, more} of what fails, as a large campaign's first page says it: equal but for numbers is one
-    kind.
-    """
+    """Return {kinds, more} of what fails, for the first page; reasons that differ in numbers only are one kind."""
     kinds: dict[str, list[CellEvidence]] = {}
     for item in cells:
         if item.verdict["state"] == "failing":

@@ -61,8 +61,8 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
 
 
 def name_state(result: Json, verdict: Json) -> str:
-    """Return the gate's word for a cell: its status, `elsewhere` if only that is to be noticed, `not ok` if its
-    outputs are wrong.
+    """Return the gate's word for a cell: its status, `elsewhere` if only that matters, `not ok` if its outputs are
+    wrong.
     """
     if result["status"] != "ok":
         return result["status"]
