@@ -75,9 +75,7 @@ def render_reasons(reasons: Json) -> Iterator[str]:
 
 
 def find_document(reading: Reading, jobs: dict[str, Job], text: str) -> str:
-    """Return the document for which to give the reasons why it would be made again, by path or name; UserError if
-    there is none.
-    """
+    """Return the document whose reasons to be made again are asked for, by path or name; UserError without one."""
     named = list_names(reading)
     if text in named:
         return named[text]

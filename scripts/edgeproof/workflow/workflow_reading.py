@@ -32,8 +32,8 @@ class Reading(NamedTuple):
 
 @cache
 def read_versions(*packages: str) -> Json:
-    """Read, with the workflow's configuration, {package: version} of its own environment: a new `.venv` makes again
-    what they made.
+    """Read the workflow's own {package: version}, beside its configuration: a new `.venv` makes again what they
+    made.
     """
     return {name: find_package_version(name) for name in packages}
 
