@@ -66,9 +66,7 @@ class Case:
 
 
 def list_candidates(show: Callable[[str], object]) -> list[Candidate]:
-    """Return the artifacts that the trials of interference can use: of all CPU runtimes, built below the current
-    folder; `show` is told what is not built.
-    """
+    """Return the artifacts for trials of interference: of all CPU runtimes, built here; `show` is told what is not."""
     cells = Cells({kind: read_catalogue(kind) for kind in CATALOGUES})
     found: list[Candidate] = []
     for model in MODELS:

@@ -98,7 +98,7 @@ def write_comparison(
 
 
 def write_judgements(name: str, sides: dict[str, Cell]) -> None:
-    """Add a comparison's regression and decision, by the default policies, to a made-up campaign; `sides`: {left,
+    """Add regression and decision, by the default policies, to a made-up campaign's comparison; `sides`: {left,
     right}.
     """
     folder = comparison_folder(CAMPAIGN, name)

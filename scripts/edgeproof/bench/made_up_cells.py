@@ -173,9 +173,7 @@ def _write_sources(model: str) -> Json:
 
 
 def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None) -> Json:
-    """Write the manifest of a made-up cell's artifact and return it; `failure`: why its build failed, None if it
-    did not.
-    """
+    """Write the manifest of a made-up cell's artifact and return it; `failure`: why the build failed, or None."""
     preset = {"backend": "onnxruntime", "artifact": "onnx", "build": {}}
     tensors = [{"name": "input", "dtype": "float32", "shape": MODEL_SHAPE}]
     precision = {

@@ -88,9 +88,7 @@ def simulate_percentiles(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def simulate_devices(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on simulated estimates from two devices: how often they are false in total when sessions are
-    added until one is claimed.
-    """
+    """Return Lines on simulated estimates from two devices: false claims when sessions are added until there is one."""
     generator, trials = np.random.default_rng(seed), round(portion * TRIALS)
     lines: list[Line] = []
     for name, spreads, alternate in (

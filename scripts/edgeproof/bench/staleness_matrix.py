@@ -85,9 +85,7 @@ def list_all_jobs(documents: Documents) -> dict[str, Job]:
 
 
 def list_changes(documents: Documents) -> Iterator[Change]:
-    """Yield the changes that are the rows of the staleness matrix: one for every key of every schema that its
-    campaign sets.
-    """
+    """Yield the changes that are rows of the staleness matrix: one for every key of a schema that its campaign sets."""
     asked = [(kind, name) for kind in (*CATALOGUES, "campaign") for name in _list_used(documents, kind)]
     seen: set[tuple[str, str, str]] = set()
     for kind, name in asked:

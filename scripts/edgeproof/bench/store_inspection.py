@@ -16,9 +16,7 @@ _OUTSIDE = {FOLDER, "logs", "keys"}  # folders whose files are no documents
 
 
 def list_kept(results: Path) -> list[Attempt]:
-    """Inspect a results folder after an interruption: return all attempts in its stores, by path; UserError for a
-    broken record.
-    """
+    """Return all attempts in an interrupted campaign's results, to inspect them; UserError for a broken record."""
     folders = sorted(path.parent for path in results.rglob(f"{FOLDER}/[0-9]*/{RECORD}"))
     return [Attempt(folder, read_record(folder)) for folder in folders]
 
@@ -95,9 +93,7 @@ def list_broken(results: Path) -> Iterator[str]:
 
 
 def list_open(results: Path) -> list[str]:
-    """Inspect a results folder after an interruption: return the rooms whose store has an attempt that is being
-    made.
-    """
+    """Return the rooms of an interrupted campaign's results that have an attempt in the making."""
     return sorted({path.relative_to(results).parts[0] for path in results.rglob(f"{FOLDER}/.*.part")})
 
 

@@ -181,9 +181,7 @@ def own_disk(folder: Path) -> Iterator[bool]:
 
 
 def try_revert(trial: Trial) -> Json:
-    """Trial of survival: break the agent, fail a re-run, put the agent back; are the documents the same, without a
-    session?
-    """
+    """Trial of survival: break the agent, fail a re-run, put it back; same documents, without a session?"""
     trial.finish()
     agent = trial.root / _AGENT
     text, before, attempts = agent.read_text(), digest_documents(trial.results), len(list_kept(trial.results))
