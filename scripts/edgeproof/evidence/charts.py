@@ -156,9 +156,9 @@ def _latency_row(item, scale, unit, factor):
 
 def _draw_cloud(distribution, scale):
     """Return the SVG path of the density in a box 1,000 wide and _CLOUD_HEIGHT high."""
-    edges = np.linspace(distribution.low, distribution.high, len(distribution.density) + 1)
+    edges = distribution.edges
     centres = (edges[:-1] + edges[1:]) / 2
-    heights = distribution.density * (centres if scale.log else 1.0)  # per unit of the axis
+    heights = distribution.density * (centres if scale.log and not distribution.log else 1.0)  # per unit of the axis
     heights = heights / heights.max()
     points = [
         f"{10 * scale.locate(float(x)):.1f} {_CLOUD_HEIGHT * (1 - 0.94 * float(y)):.1f}"

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .scales import LOG_FROM
+
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _BINS = 64
 _NS_PER_MS = 1e6
@@ -13,15 +15,16 @@ _NS_PER_MS = 1e6
 class Distribution(NamedTuple):
     """All samples of a run pooled, in ms. It describes these samples and does not estimate percentiles.
 
-    `quantiles`: {fraction: ms}. `density`: smoothed counts of equal bins between `low` and `high` (the 1st and 99th of
-    100 parts), largest 1. `minimum`, `maximum`: of all samples.
+    `quantiles`: {fraction: ms}. `density`: smoothed counts of the bins between `edges`, the 1st and 99th of 100 parts,
+    largest 1; bins have equal widths, or equal ratios if the range is wide (`log`), since one bin would else hold all
+    that is fast. `minimum`, `maximum`: of all samples.
     """
 
     count: int
     minimum: float
     maximum: float
-    low: float
-    high: float
+    edges: np.ndarray
+    log: bool
     quantiles: dict
     density: np.ndarray
 
@@ -31,16 +34,16 @@ def describe_distribution(processes: Sequence[np.ndarray], calls: Sequence[int])
     pooled = np.concatenate([ns / (count * _NS_PER_MS) for ns, count in zip(processes, calls, strict=True)])
     values = np.quantile(pooled, QUANTILES)
     low, high = _widen(values[0], values[-1])
-    places = np.floor((pooled - low) * (_BINS / (high - low)))
-    inside = places[(places >= 0) & (places < _BINS)].astype(np.int64)
-    counts = np.bincount(inside, minlength=_BINS).astype(np.float64)
+    log = high / low > LOG_FROM
+    edges = np.geomspace(low, high, _BINS + 1) if log else np.linspace(low, high, _BINS + 1)
+    counts = np.histogram(pooled, edges)[0].astype(np.float64)
     smooth = np.convolve(np.pad(counts, 2), [0.0625, 0.25, 0.375, 0.25, 0.0625], mode="same")[2:-2]
     return Distribution(
         count=len(pooled),
         minimum=float(pooled.min()),
         maximum=float(pooled.max()),
-        low=low,
-        high=high,
+        edges=edges,
+        log=log,
         quantiles=dict(zip(QUANTILES, values.tolist(), strict=True)),
         density=smooth / max(smooth.max(), 1e-300),
     )

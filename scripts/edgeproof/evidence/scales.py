@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-_LOG_FROM = 6.0  # an axis that spans more than this ratio is logarithmic
+LOG_FROM = 6.0  # an axis that spans more than this ratio is logarithmic
 _STEPS = (1, 2, 2.5, 5, 10)
 _MOST_TICKS = 6
 _LEAST_GAP = 14.0  # percent of the width between two labels of a ratio axis
@@ -35,7 +35,7 @@ class Scale(NamedTuple):
 
 def fit_scale(low: float, high: float) -> Scale:
     """Return a Scale from a little below `low` to a little above `high`, both positive; logarithmic if it is wide."""
-    log = high / low > _LOG_FROM
+    log = high / low > LOG_FROM
     if log:
         air = (high / low) ** 0.03
         return Scale(low / air, high * air, True)

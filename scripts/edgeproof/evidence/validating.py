@@ -31,6 +31,7 @@ from .stale import find_stale
 from .wanted import settings_of
 
 _RESULTS = "results"
+_OTHER = "is not what campaign and documents give today: it was edited, or the campaign was changed"
 _PLAN_VIEWS: dict[str, Callable[[Json], str]] = {
     "plan.csv": render_plan_table,
     "pareto.csv": render_pareto_table,
@@ -147,7 +148,7 @@ def _check_plan_views(folder: str) -> None:
 def _require_text(path: str, text: str) -> None:
     """Raise UserError unless a page or table is what its documents give; one that was not made yet is left out."""
     if is_file(path) and read_text(path) != text:
-        raise UserError(f"{path}: is not what the documents that it shows give; it was edited, {REMEDY}")
+        raise UserError(f"{path}: {_OTHER}, {REMEDY}")
 
 
 def _raise(error: UserError) -> None:

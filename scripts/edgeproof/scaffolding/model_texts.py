@@ -72,11 +72,11 @@ calibration:
 
 # `right` takes from `left` what it does not name; `varies` says what is under study and may therefore differ.
 {comparisons}
-# What the demo may have besides, and this campaign does not want.
+# What the demo may have besides, taken away.
 tables: null
 pipelines: null
-regressions: null
-criteria: null
+regressions: null      # the default, policy strict, judges every comparison
+criteria: null         # the default, interactive, says whether the right side may be deployed
 
 gate:
   tolerate: []   # or what may pass besides ok: throttled, unsupported, elsewhere

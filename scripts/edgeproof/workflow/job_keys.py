@@ -15,6 +15,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.digest_cache import digest_user_file
 from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import count_stage_samples
+from edgeproof.core.seals import digest_json
 from edgeproof.core.targets import Targets
 
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
@@ -255,12 +256,18 @@ class JobKeys:
     # Evidence
 
     def write_report(self, w: Any) -> Json:
-        """The templates; the campaign is an input."""
-        return _watch("write_report", templates=[digest_text(f"{_PAGES}/{name}") for name in _TEMPLATES])
+        """The templates, and what of the campaign no job above has; its keys are an input."""
+        templates = [digest_text(f"{_PAGES}/{name}") for name in _TEMPLATES]
+        return _watch("write_report", templates=templates, campaign=self._digest_campaign())
 
     def check_gate(self, w: Any) -> Json:
-        """Nothing but code; the campaign is an input."""
-        return _watch("check_gate")
+        """What of the campaign no job above has; its keys are an input."""
+        return _watch("check_gate", campaign=self._digest_campaign())
+
+    def _digest_campaign(self) -> str:
+        targets = self.targets
+        gate = (list(targets.campaign.tolerate), targets.gated_regressions(), targets.noise_files("noise.json"))
+        return digest_json([targets.describe(), *gate])
 
     def _document(self, kind: str, name: str) -> Json:
         """Return the values of a configuration file that decide something: comments and its description do not."""

@@ -19,11 +19,14 @@ from edgeproof.core.seals import render_sealed
 from .job_keys import JobKeys
 
 
-def write_wanted(keys: JobKeys) -> Path:
-    """Write wanted.json of the campaign unless it is as it was, and return its path."""
+def write_wanted(keys: JobKeys, dry: bool = False) -> Path:
+    """Write wanted.json of the campaign unless it is as it was, and return its path.
+
+    `dry`: the run makes nothing, so a file that is there stays: it belongs to the evidence beside it.
+    """
     path = Path(evidence_folder(keys.targets.campaign.name)) / "wanted.json"
     text = render_sealed(describe_wanted(keys))
-    if not path.is_file() or path.read_text() != text:
+    if not path.is_file() or (not dry and path.read_text() != text):
         atomic_write(path, text)
     return path
 

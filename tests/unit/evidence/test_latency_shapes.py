@@ -21,7 +21,7 @@ def test_samples_of_several_calls_count_per_call():
 
 def test_equal_samples_can_be_drawn():
     found = describe_distribution([np.full(50, 3_000_000)], [1])
-    assert found.low < 3.0 < found.high
+    assert found.edges[0] < 3.0 < found.edges[-1]
     assert np.isfinite(found.density).all()
 
 
@@ -30,5 +30,14 @@ def test_a_slow_outlier_does_not_stretch_the_density():
     samples[::2] = 1_100_000
     samples[0] = 10**10
     found = describe_distribution([samples], [1])
-    assert found.high < 1.2
+    assert found.edges[-1] < 1.2
     assert found.maximum == 10_000.0
+
+
+def test_a_long_tail_does_not_put_all_that_is_fast_into_one_bin():
+    """Where one sample in fifty takes a hundred times as long, equal widths would hide how the others lie."""
+    fast = np.random.default_rng(3).normal(33_000, 1_000, 980)
+    found = describe_distribution([np.concatenate([fast, np.full(20, 4_000_000)]).astype(np.int64)], [1])
+    assert found.log and found.edges[-1] > 100 * found.edges[0]
+    near = (found.edges[:-1] > 0.028) & (found.edges[1:] < 0.038)
+    assert near.any() and found.density[near].max() == 1.0 and found.density[near.argmax() + 8 : -8].max() < 0.05

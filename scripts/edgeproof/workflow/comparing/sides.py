@@ -38,7 +38,8 @@ def read_sides(
     get. UserError for a text that is neither a file nor parts of a cell.
     """
     files = [Path(text) for text in texts if text.endswith(_MODEL_FILE)]
-    names, models = _name_files(files, like, catalogues["model"], root)
+    beside = next((found for found in (_find_entry(text, catalogues["model"], root) for text in texts) if found), None)
+    names, models = _name_files(files, like, beside, catalogues["model"], root)
     known = {**catalogues, "model": {**catalogues["model"], **models}}
     left, left_cell = _read_side(texts[0], defaults, names, known, root)
     right, right_cell = _read_side(texts[1], left_cell, names, known, root)
@@ -81,6 +82,13 @@ def _read_side(
     return dict(cell), cell
 
 
+def _find_entry(text: str, models: Mapping[str, Json], root: Path) -> Json | None:
+    """Return the configuration of the model that a cell or a baseline names, None for a file or an artifact."""
+    if text.startswith("baseline:"):
+        return models.get(read_baseline(text.removeprefix("baseline:"), root, "edgeproof compare").origin)
+    return models.get(text.split("/")[0])
+
+
 def _match_parts(text: str, catalogues: Json) -> dict[str, str]:
     """Return {field: name} of a text like `digits-cnn/ort-cpu/local/fp32` whose parts may be left out."""
     precisions = dict.fromkeys(name for preset in catalogues["preset"].values() for name in preset["precisions"])
@@ -103,9 +111,12 @@ def _match_parts(text: str, catalogues: Json) -> dict[str, str]:
 
 
 def _name_files(
-    files: list[Path], like: str | None, models: Mapping[str, Json], root: Path
+    files: list[Path], like: str | None, beside: Json | None, models: Mapping[str, Json], root: Path
 ) -> tuple[dict[str, str], dict[str, Json]]:
-    """Return ({path as given: name of its model}, {name: entry} of those that config/models/ does not have)."""
+    """Return ({path as given: name of its model}, {name: entry} of those that config/models/ does not have).
+
+    `beside`: the entry of the model on the other side, whose task and samples a file gets.
+    """
     if like is not None and like not in models:
         raise UserError(f"--like {like}: is not in config/models/{suggest_words(like, models)}")
     for path in files:
@@ -118,7 +129,15 @@ def _name_files(
         if model["source"]["kind"] == "file" and "kept" not in model and is_file(root / model["source"]["path"])
     }
     known = {path: shipped[digest] for path, digest in digests.items() if digest in shipped and like is None}
-    example = models[like] if like else next((models[name] for name in known.values()), None)
+    own = {
+        str((root / model["source"]["path"]).resolve()): name
+        for name, model in models.items()
+        if "path" in model["source"]
+    }
+    known |= {
+        path: own[str(path.resolve())] for path in known if str(path.resolve()) in own
+    }  # of several, its own entry
+    example = models[like] if like else next((models[name] for name in known.values()), beside)
     task, samples = (example["task"], example["samples"]) if example else ("none", _RANDOM)
     names: dict[str, str] = {}
     entries: dict[str, Json] = {}
@@ -141,6 +160,12 @@ def _require_model(name: str, path: Path, samples: Json) -> None:
     """Raise UserError for a file that is no usable model, or whose samples cannot be drawn."""
     inputs = describe_model(name, path)["inputs"]
     open_axes = [item for item in inputs if not all(isinstance(size, int) for size in item["shape"][1:])]
+    whole = next((item for item in inputs if not item["dtype"].startswith("float")), None)
+    if samples["kind"] == "random" and whole:
+        raise UserError(
+            f"{path}: input {whole['name']!r} is {whole['dtype']}: random values would mean nothing; give samples once "
+            f"with `edgeproof new model {path} --samples FILE`, then compare by that name"
+        )
     if samples["kind"] == "random" and open_axes:
         first = open_axes[0]
         raise UserError(
