@@ -51,6 +51,8 @@ def campaign(workspace, server):
     workspace.write("user/garbage.onnx", "<html>404</html>")
     added = "  - models: [gone, garbage, misfit, absent]\n    presets: [fake]\n    precisions: [fp32, int8]\n"
     workspace.edit("config/fake.yaml", "matrices:\n", f"matrices:\n{added}")
+    calibrated = "cells: [{model: garbage, preset: fake, precision: fp32}, "
+    workspace.edit("config/fake.yaml", "cells: [", calibrated)
     return workspace
 
 
@@ -74,6 +76,8 @@ def test_the_rest_of_the_campaign_is_measured_and_reported(campaign):
     assert read(campaign, "runs/digits-cnn/fake/local/fp32/result.json")["latency"]["median_ms"] > 0
     report = (campaign.root / "results/evidence/fake/report.md").read_text()
     assert "user/not-there.onnx: no such file" in report
+    noise = read(campaign, "calibration/garbage/fake/local/fp32/quick/noise.json")
+    assert "not an ONNX model" in noise["failure"]["message"] and "not calibrated: " in report
 
 
 def test_a_build_that_was_done_is_adopted_after_the_outputs_are_gone(workspace):

@@ -132,7 +132,11 @@ def write_calibration(
     table = folder / "pairs.csv"
     write_table(table, made)
     key = made[0].attempt.record["key"]
-    write_sealed(folder / "noise.json", build_noise(place, made, key, DEFAULT_MARGIN, table), "noise")
+    write_sealed(
+        folder / "noise.json",
+        build_noise(place, made, {"key": key, "margin": DEFAULT_MARGIN, "failure": None}, table),
+        "noise",
+    )
     return str(folder / "noise.json")
 
 

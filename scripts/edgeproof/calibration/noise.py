@@ -5,6 +5,7 @@ margin.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,14 +53,12 @@ class CalibrationJob:
 def calibrate_cell(job: CalibrationJob) -> None:
     """Measure the A/A sessions that are missing and write `noise.json` and `pairs.csv`.
 
-    Raising `sessions` or `pairs` later adds to what is there. UserError when the artifact was not built or fails.
+    Raising `sessions` or `pairs` later adds to what is there. An artifact that was not built or fails is the document's
+    `failure`, so that the rest of the campaign goes on.
     """
     manifest = read_manifest(job.manifest)
     label = f"calibration of {job.cell}"
-    if manifest["status"] != "ok":
-        raise UserError(
-            f"{job.manifest}: the artifact was not built ({manifest['reason']['message']}); choose another cell"
-        )
+    failure: Json | None = manifest["reason"] if manifest["status"] != "ok" else None
     key = compose_calibration_key(job.arm, manifest, job.place, job.agent)
     folder = job.noise.parent
     by_machine = group_by_machine(list_sessions([folder], key))
@@ -67,17 +66,23 @@ def calibrate_cell(job: CalibrationJob) -> None:
     if not sessions:  # calibrated elsewhere, and whole: nothing is measured again
         sessions = next((item for item in by_machine.values() if not _find_missing(item, job.plan)), [])
     both: Arm = {**job.arm, "artifact": str(job.artifact)}
-    while (missing := _find_missing(sessions, job.plan)) > 0:
+    while failure is None and (missing := _find_missing(sessions, job.plan)) > 0:
         plan: Json = {"budget": {"pairs": missing, "seconds": None}, "first_pair": 0}
         arms = {"left": both, "right": both}
         session = measure_session(folder, label, key, arms, job.place, plan, lambda pairs: True)
         if failure := session.attempt.record["facts"]["failure"]:
-            raise UserError(f"{label}: {failure['kind']}: {failure['message']}; choose another cell")
+            sessions = []
+            break
         if len(session.pairs) < missing:
             raise UserError(f"{label}: ended after {len(session.pairs)} of {missing} pairs; calibrate again")
         sessions.append(session)
     write_table(job.table, sessions)
-    write_sealed(job.noise, build_noise(job.cell, sessions, key, job.plan["margin"], job.table), "noise")
+    if failure:
+        failure = {"kind": failure["kind"], "message": failure["message"]}
+        print(f"{label}: failed: {failure['message']}", file=sys.stderr)
+    provenance = "simulated" if job.arm["backend"] == "fake" else "measured"
+    known = {"provenance": provenance, "key": key, "margin": job.plan["margin"], "failure": failure}
+    write_sealed(job.noise, build_noise(job.cell, sessions, known, job.table), "noise")
 
 
 def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: str) -> Json:
@@ -94,17 +99,19 @@ def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: s
     )
 
 
-def build_noise(cell: Cell, sessions: Sequence[PairsSession], key: Json, margin: float, table: Path) -> Json:
-    """Return the noise document of a cell: what its A/A pairs show. `margin`: that of the verdicts it predicts."""
+def build_noise(cell: Cell, sessions: Sequence[PairsSession], known: Json, table: Path) -> Json:
+    """Return the noise document of a cell: what its A/A pairs show.
+
+    `known`: {provenance, key, margin of the verdicts it predicts, failure: why there are no sessions, or None}.
+    """
     return {
-        "schema": "edgeproof.noise.v3",
+        "schema": "edgeproof.noise.v4",
         "cell": cell._asdict(),
-        "provenance": sessions[0].provenance,
-        "key": key,
-        "margin": margin,
+        "provenance": sessions[0].provenance if sessions else known["provenance"],
+        **{name: known[name] for name in ("key", "margin", "failure")},
         "sessions": [describe_session(session) for session in sessions],
         "table_sha256": sha256_file(table),
-        **describe_noise(sessions, margin),
+        **describe_noise(sessions, known["margin"]),
     }
 
 
@@ -117,6 +124,9 @@ def describe_noise(sessions: Sequence[PairsSession], margin: float) -> Json:
     """
     sequences = [np.array([pair.log_ratio for pair in session.pairs]) for session in sessions]
     pairs = [pair for session in sessions for pair in session.pairs]
+    if not pairs:
+        nothing = dict.fromkeys(("log_sd", "floor_sd", "ratio", "seconds_per_pair", "false_rate"))
+        return {"pairs": 0, **nothing, "dependence": asdict(estimate_dependence([])), "expected": []}
     logs = np.concatenate(sequences)
     freedom = sum(len(sequence) - 1 for sequence in sequences)
     squares = sum(float(((sequence - sequence.mean()) ** 2).sum()) for sequence in sequences)
@@ -156,7 +166,7 @@ def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
     if render_table(sessions) != text:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
     cell = Cell(**document["cell"])
-    again = build_noise(cell, sessions, document["key"], document["margin"], table)
+    again = build_noise(cell, sessions, document, table)
     claimed = {name: value for name, value in document.items() if name != SEAL}
     must_follow(claimed, again, "", relative_to_repository(path), "its pairs")
     return document, sessions

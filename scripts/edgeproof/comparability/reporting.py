@@ -60,7 +60,11 @@ def build_report(
     for session in sessions:
         _require_state(session, verdict, record)
     design = document["design"]
-    noises = [_describe_noise(path) for path in noise_paths if _is_of(path, verdict["left"]["cell"])]
+    noises = [
+        _describe_noise(path)
+        for path in noise_paths
+        if _is_of(path, verdict["left"]["cell"]) and not read_noise(path)[0]["failure"]
+    ]
     report: Json = {
         "schema": "edgeproof.comparison.v3",
         "comparison": verdict["comparison"],

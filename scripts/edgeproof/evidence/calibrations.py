@@ -31,6 +31,8 @@ def describe_calibrations(calibrations: list[CalibrationEvidence], page: FilePat
 
 def summarise_calibration(noise: Json) -> str:
     """Return what a calibration says in one sentence: how much a pair varies, and what a verdict costs."""
+    if noise["failure"]:
+        return f"not calibrated: {noise['failure']['message']}"
     varies = "one pair does not say how much pairs vary"
     if noise["log_sd"] is not None:
         varies = f"a pair varies by {format_percent(math.expm1(noise['log_sd']), 2)}"
@@ -54,7 +56,9 @@ def _describe(item, page):
         "title": f"{cell.model} · {label_of(cell)}",
         "anchor": f"calibration-{'-'.join(cell)}",
         "simulated": noise["provenance"] == "simulated",
-        "facts": [
+        "facts": [_describe_failure(noise["failure"])]
+        if noise["failure"]
+        else [
             {
                 "name": "Spread of one pair",
                 "text": None if noise["log_sd"] is None else format_percent(math.expm1(noise["log_sd"]), 2),
@@ -98,6 +102,10 @@ def _describe(item, page):
         "margin": format_limit(noise["margin"], share=True),
         "links": [{"name": name, "href": link_from(page, f"{folder}/{name}")} for name in ("noise.json", "pairs.csv")],
     }
+
+
+def _describe_failure(failure):
+    return {"name": "Not calibrated", "text": failure["kind"].replace("_", " "), "more": failure["message"]}
 
 
 def _describe_session(session, ratios):
