@@ -77,7 +77,7 @@ def test_the_rest_of_the_campaign_is_measured_and_reported(campaign):
     report = (campaign.root / "results/evidence/fake/report.md").read_text()
     assert "user/not-there.onnx: no such file" in report
     noise = read(campaign, "calibration/garbage/fake/local/fp32/quick/noise.json")
-    assert "not an ONNX model" in noise["failure"]["message"] and "not calibrated: " in report
+    assert "not an ONNX model" in noise["failure"]["message"] and "Not calibrated: " in report
 
 
 def test_a_build_that_was_done_is_adopted_after_the_outputs_are_gone(workspace):
