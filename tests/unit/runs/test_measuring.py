@@ -166,7 +166,9 @@ def test_what_the_agent_says_of_the_artifact_is_a_result_without_samples(measure
 
 def test_an_artifact_that_changed_after_its_build_is_refused_and_nothing_is_written(measure):
     atomic_write(measure.paths.artifact, "{}")
-    with pytest.raises(UserError, match=r"artifact\.json: its sha256 is not the one in .*manifest\.json; rebuild"):
+    with pytest.raises(
+        UserError, match=r"artifact\.json: its sha256 is not the one in .*manifest\.json; remove its folder"
+    ):
         measure()
     assert not measure.paths.result.exists() and not measure.paths.samples.exists()
 

@@ -85,7 +85,7 @@ def test_gradients_are_those_of_the_loss(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([1], "the document is [1]; a value of type object"),
+        ([1], "the document is [1]; a mapping of keys to values"),
         ({"sead": 1}, "unknown key 'sead'; known keys are epochs, seed"),
         ({"seed": -1}, "recipe diabetes-mlp: seed is -1; it must be ≥ 0"),
         ({"epochs": True}, "epochs is true"),

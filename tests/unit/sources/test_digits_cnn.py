@@ -77,7 +77,7 @@ def test_the_recipe_makes_a_model_as_good_as_the_shipped_one(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([1], "the document is [1]; a value of type object"),
+        ([1], "the document is [1]; a mapping of keys to values"),
         ({"sead": 1}, "unknown key 'sead'; known keys are epochs, seed"),
         ({"seed": -1}, "recipe digits-cnn: seed is -1; it must be ≥ 0"),
         ({"seed": True}, "seed is true"),

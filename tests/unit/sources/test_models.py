@@ -91,7 +91,7 @@ def test_what_the_schema_allows(changes):
         ),
         ({"samples": {"kind": "digits", "seed": 0}}, "samples: unknown key 'seed'"),
         ({"samples": {**RANDOM, "calibration": 199}}, "samples.calibration is 199; it must be ≥ 200"),
-        ({"samples": {**RANDOM, "seed": True}}, "samples.seed is true; a value of type integer"),
+        ({"samples": {**RANDOM, "seed": True}}, "samples.seed is true; a whole number"),
         ({"samples": {"kind": "file", "calibration": "c"}}, "samples: key 'calibration_sha256' is missing"),
     ],
 )

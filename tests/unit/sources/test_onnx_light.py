@@ -113,10 +113,10 @@ def test_filters_have_zero_mean_and_the_deviation_asked_for():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "the document is []; a value of type object"),
+        ([], "the document is []; a mapping of keys to values"),
         ({}, "key 'architecture' is missing"),
         ({"architecture": "alexnet"}, 'architecture is "alexnet"; allowed: squeezenet, shufflenet, resnet50'),
-        ({"architecture": "squeezenet", "seed": "0"}, 'seed is "0"; a value of type integer'),
+        ({"architecture": "squeezenet", "seed": "0"}, 'seed is "0"; a whole number'),
         ({"architecture": "squeezenet", "size": 1}, "unknown key 'size'; known keys are architecture, seed"),
     ],
 )
