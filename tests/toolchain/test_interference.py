@@ -24,7 +24,7 @@ def test_every_runtime_takes_turns_and_shows_what_is_planted(document, preset):
     for planted, case in cases.items():
         assert case["model"] == "digits-cnn" and case["stretches"] >= 4
         # The interval is of 95 %; a machine that tests run on is seldom quiet enough for half a per cent.
-        assert case["low"] - 0.01 <= planted <= case["high"] + 0.01
+        assert case["low"] - 0.02 <= planted <= case["high"] + 0.02
 
 
 def test_a_waiting_process_uses_no_cpu(document):
