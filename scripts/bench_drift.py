@@ -2,13 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from edgeproof.bench.drift_trials import Setting, run_trials
-from edgeproof.bench.trial_arms import describe_arm
+from edgeproof.bench.trial_arms import HERE, describe_arm, read_trial_protocol
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
-from edgeproof.core.yaml_files import read_yaml
 
 
 def main(argv: list[str] | None) -> None:
@@ -21,10 +19,8 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("results/calibration/drift"), help="of its attempt")
     parser.add_argument("--output", default="results/bench/drift.json", help="document to write")
     args = parser.parse_args(argv)
-    device: Any = {"name": "local", "board": "this machine", "transport": "local"}
-    protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
     counts = (args.sessions, args.seconds, args.minutes, args.pairs)
-    setting = Setting(*counts, describe_arm("digits-cnn"), protocol, device, args.folder)
+    setting = Setting(*counts, describe_arm("digits-cnn"), read_trial_protocol(), HERE, args.folder)
     write_json(args.output, run_trials(setting, lambda line: print(line, flush=True)), "bench-drift")
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeproof.bench.interference_trials import Setting, list_candidates, run_trials
+from edgeproof.bench.trial_arms import HERE, read_trial_protocol
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
-from edgeproof.core.yaml_files import read_yaml
 
 # Long pairs: loading is paid once for two stretches alone, one of each arm.
 _LONG = {"block_pairs": 80, "pair_seconds": 120}
@@ -22,10 +22,9 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("results/calibration/interference"), help="of the attempts")
     parser.add_argument("--output", default="results/bench/interference.json", help="document to write")
     args = parser.parse_args(argv)
-    device: Any = {"name": "local", "board": "this machine", "transport": "local"}
-    protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
+    protocol: Any = read_trial_protocol()
     counts = (args.pairs, args.pairs_per_session, args.minutes)
-    setting = Setting(list_candidates(_show), *counts, protocol | _LONG, device, args.folder)
+    setting = Setting(list_candidates(_show), *counts, protocol | _LONG, HERE, args.folder)
     write_json(args.output, run_trials(setting, _show), "bench-interference")
 
 

@@ -3,13 +3,11 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from edgeproof.bench.interleaving_trials import FEWEST_PAIRS, Setting, run_trials
-from edgeproof.bench.trial_arms import THREADS, describe_arm
+from edgeproof.bench.interleaving_trials import FEWEST_PAIRS, run_trials
+from edgeproof.bench.trial_arms import HERE, THREADS, TrialSetting, describe_arm, read_trial_protocol
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
-from edgeproof.core.yaml_files import read_yaml
 
 
 def main(argv: list[str] | None) -> None:
@@ -25,10 +23,8 @@ def main(argv: list[str] | None) -> None:
     if args.pairs_per_session < FEWEST_PAIRS:
         parser.error(f"--pairs-per-session: {FEWEST_PAIRS} at least, so that a spread is known")
     plan = {name: getattr(args, name) for name in ("pairs", "pairs_per_session", "minutes")}
-    device: Any = {"name": "local", "board": "this machine", "transport": "local"}
-    protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
     arms = {model: describe_arm(model) for model in args.models}
-    setting = Setting(arms, protocol, plan, device, sys.executable, args.folder)
+    setting = TrialSetting(arms, read_trial_protocol(), plan, HERE, sys.executable, args.folder)
     write_json(args.output, run_trials(setting, lambda line: print(line, flush=True)), "bench-interleaving")
 
 

@@ -3,9 +3,8 @@
 import argparse
 import tempfile
 
-from edgeproof.bench.judging_cost import PARTS, measure_judging, run_part
+from edgeproof.bench.judging_cost import PARTS, describe_part, measure_judging, run_part
 from edgeproof.core.cli import run_program
-from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
 
 
@@ -25,17 +24,11 @@ def main(argv: list[str] | None) -> int:
         return 0
     sizes = {name: getattr(args, name) for name in ("cells", "processes", "samples", "comparisons", "pairs")}
     with tempfile.TemporaryDirectory(prefix="edgeproof-judge-") as folder:
-        report = measure_judging(folder, sizes, lambda part: print(describe(part), flush=True))
+        report = measure_judging(folder, sizes, lambda part: print(describe_part(part), flush=True))
     write_json(args.output, report, "bench-judge")
     met = "met" if report["met"] else "MISSED"
     print(f"in all: {report['seconds']:.1f} s; target {report['target_seconds']:g} s: {met}")
     return 0 if report["met"] else 1
-
-
-def describe(part: Json) -> str:
-    """Return one line about a part."""
-    seconds = f"{part['seconds']:.1f} s, {part['cpu_seconds']:.1f} s of it computing"
-    return f"{part['name']}: {seconds}, {part['peak_bytes'] / 1e6:.0f} MB at most"
 
 
 if __name__ == "__main__":

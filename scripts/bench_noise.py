@@ -3,13 +3,11 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from edgeproof.bench.noise_trials import Setting, run_trials
-from edgeproof.bench.trial_arms import THREADS, describe_arm
+from edgeproof.bench.noise_trials import run_trials
+from edgeproof.bench.trial_arms import HERE, THREADS, TrialSetting, describe_arm, read_trial_protocol
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
-from edgeproof.core.yaml_files import read_yaml
 
 
 def main(argv: list[str] | None) -> None:
@@ -29,9 +27,7 @@ def main(argv: list[str] | None) -> None:
     budget = {"pairs": args.pairs, "seconds": args.seconds, "slowed_seconds": args.slowed_seconds}
     asked = {"comparisons": args.comparisons, "minutes": args.minutes}
     plan = asked | {"slowdown": args.slowdown, "budget": budget}
-    device: Any = {"name": "local", "board": "this machine", "transport": "local"}
-    protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
-    setting = Setting(arms, protocol, plan, device, sys.executable, args.folder)
+    setting = TrialSetting(arms, read_trial_protocol(), plan, HERE, sys.executable, args.folder)
     run_trials(
         setting,
         lambda line: print(line, flush=True),

@@ -4,9 +4,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from edgeproof.bench.judging_cost import describe_part
 from edgeproof.bench.scale import measure_scale
 from edgeproof.core.cli import run_program
-from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
 
 
@@ -22,19 +22,13 @@ def main(argv: list[str] | None) -> int:
     args = parser.parse_args(argv)
     sizes = {name: getattr(args, name) for name in ("cells", "processes", "samples", "comparisons", "pairs")}
     with tempfile.TemporaryDirectory(prefix="edgeproof-scale-") as folder:
-        report = measure_scale(Path(folder), sizes, lambda part: print(describe(part), flush=True))
+        report = measure_scale(Path(folder), sizes, lambda part: print(describe_part(part), flush=True))
     write_json(args.output, report, "bench-scale")
     pages = report["pages"]
     first, largest = (f"{pages[key] / 1e3:.0f} kB" for key in ("first_bytes", "largest_model_bytes"))
     print(f"first page {first}, largest of a model's {largest}")
     print(f"longest command {report['longest_command_bytes']} bytes; limits {'met' if report['met'] else 'MISSED'}")
     return 0 if report["met"] else 1
-
-
-def describe(part: Json) -> str:
-    """Return one line about a part."""
-    seconds = f"{part['seconds']:.1f} s, {part['cpu_seconds']:.1f} s of it computing"
-    return f"{part['name']}: {seconds}, {part['peak_bytes'] / 1e6:.0f} MB at most"
 
 
 if __name__ == "__main__":

@@ -9,11 +9,10 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
-from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
+from edgeproof.core.configuration import Json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.statistics import Interval
@@ -24,29 +23,13 @@ from edgeproof.runs.timing_keys import timing_of
 
 from .neighbours import start_neighbours
 from .spreads import compare_sds, estimate_sd
-from .trial_arms import TrialArm
+from .trial_arms import TrialSetting
 
 STATES = {"quiet": 0, "neighbours": 2}  # neighbours beside the pairs
 MODES = ("blocks", "processes")
 FEWEST_PAIRS = 4  # below that no interval of a standard deviation
 # What is asked of pairs beside neighbours: upper limits of the intervals.
 LARGEST_SHARE, LARGEST_SD = 0.25, {"digits-cnn": 0.025}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where and how pairs are measured.
-
-    `plan`: {pairs, pairs_per_session, minutes}: so many pairs of either way per case, fewer when the minutes are over;
-    each case has one session of either way whatever the time. `folder`: where the attempts go.
-    """
-
-    arms: dict[str, TrialArm]
-    protocol: MeasuringProtocol
-    plan: Json
-    device: NamedDevice
-    interpreter: str
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -60,8 +43,12 @@ class Case:
         return f"{self.state}: {self.model}"
 
 
-def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
-    """Measure the pairs and return the `bench-interleaving` document; `show` gets a line for each session."""
+def run_trials(setting: TrialSetting, show: Callable[[str], object]) -> Json:
+    """Measure the pairs and return the `bench-interleaving` document; `show` gets a line for each session.
+
+    The plan is {pairs, pairs_per_session, minutes}: so many pairs of either way per case, fewer when the minutes are
+    over; each case has one session of either way whatever the time.
+    """
     plan = setting.plan
     until = time.monotonic() + 60 * plan["minutes"]
     cases = [Case(model, state) for state, model in itertools.product(STATES, setting.arms)]
@@ -81,7 +68,7 @@ def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
     return summarise_cases(setting, found)
 
 
-def summarise_cases(setting: Setting, found: dict[Case, dict[str, list[Pair]]]) -> Json:
+def summarise_cases(setting: TrialSetting, found: dict[Case, dict[str, list[Pair]]]) -> Json:
     """Return the `bench-interleaving` document of these pairs, by case and mode; at least four pairs each."""
     cases = [_summarise(case, pairs) for case, pairs in found.items()]
     return {
@@ -126,7 +113,7 @@ def _bounds(interval: Interval) -> Json:
     return {side: asdict(interval)[side] for side in ("low", "high")}
 
 
-def _measure(setting: Setting, case: Case, mode: str, turn: int, count: int) -> list[Pair]:
+def _measure(setting: TrialSetting, case: Case, mode: str, turn: int, count: int) -> list[Pair]:
     """Measure a session of so many pairs and return them; each is an attempt of its own, measured in any case."""
     chosen = setting.arms[case.model]
     key = compose_key(

@@ -146,3 +146,9 @@ def describe_machine() -> Json:
     """Return what of this machine decides the cost of judging and the times of other benchmarks."""
     processor = platform.processor() or platform.machine()
     return {"processor": processor, "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def describe_part(part: Json) -> str:
+    """Return one line about a part that `measure_process` has measured: seconds, computing, peak memory."""
+    seconds = f"{part['seconds']:.1f} s, {part['cpu_seconds']:.1f} s of it computing"
+    return f"{part['name']}: {seconds}, {part['peak_bytes'] / 1e6:.0f} MB at most"

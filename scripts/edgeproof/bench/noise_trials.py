@@ -20,7 +20,7 @@ import numpy as np
 
 from edgeproof.comparability.sequences import judge, make_design
 from edgeproof.core.campaign import DEFAULT_MARGIN
-from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
+from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import estimate_dependence
 from edgeproof.core.files import sha256_file
 from edgeproof.core.keys import compose_key
@@ -33,28 +33,11 @@ from edgeproof.runs.timing_keys import timing_of
 from .naive_protocols import find_p_by_iterations, judge_naively
 from .neighbours import start_neighbours
 from .noise_summary import summarise_state
-from .trial_arms import TrialArm
+from .trial_arms import TrialSetting
 
 MARGIN = DEFAULT_MARGIN
 STATES = {"quiet": 0, "neighbours": 2}  # neighbours beside the comparisons
 _NAIVE_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where and how trials run.
-
-    `plan`: {comparisons, slowdown, minutes, budget {pairs, seconds, slowed_seconds}}: at most so many comparisons of
-    either kind per model and state; after so many minutes no further one begins (None: no limit), though each kind is
-    tried once. `folder`: where the attempts are.
-    """
-
-    arms: dict[str, TrialArm]
-    protocol: MeasuringProtocol
-    plan: Json
-    device: NamedDevice
-    interpreter: str
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -80,10 +63,13 @@ class Trial:
         return f"{self.kind} {self.number + 1}"
 
 
-def run_trials(setting: Setting, show: Callable[[str], object], save: Callable[[Json], object]) -> Json:
+def run_trials(setting: TrialSetting, show: Callable[[str], object], save: Callable[[Json], object]) -> Json:
     """Run the trials that are missing, as long as there is time, and return the `bench-noise` document.
 
-    `show` gets a line for each trial; `save` gets the document as it grows, from when each kind has been tried.
+    The plan is {comparisons, slowdown, minutes, budget {pairs, seconds, slowed_seconds}}: at most so many comparisons
+    of either kind per model and state; after so many minutes no further one begins (None: no limit), though each kind
+    is tried once. `show` gets a line for each trial; `save` gets the document as it grows, from when each kind has
+    been tried.
     """
     plan = setting.plan
     slowdowns = (0.0, plan["slowdown"])
@@ -102,7 +88,7 @@ def run_trials(setting: Setting, show: Callable[[str], object], save: Callable[[
     return document
 
 
-def summarise_trials(setting: Setting, found: dict[Kind, list[Json]]) -> Json:
+def summarise_trials(setting: TrialSetting, found: dict[Kind, list[Json]]) -> Json:
     """Return the `bench-noise` document of the noise trials that were run, of which each kind has at least one."""
     plan = setting.plan
     states = {
@@ -125,7 +111,7 @@ def summarise_trials(setting: Setting, found: dict[Kind, list[Json]]) -> Json:
     }
 
 
-def _choose_kind(setting: Setting, found: dict[Kind, list[Json]], in_time: bool) -> Kind | None:
+def _choose_kind(setting: TrialSetting, found: dict[Kind, list[Json]], in_time: bool) -> Kind | None:
     """Return the kind to try next: one never tried, one whose next trial is in the store, or, if there is time, the one
     on which the least time was spent; None when there is nothing more to do.
     """
@@ -138,7 +124,7 @@ def _choose_kind(setting: Setting, found: dict[Kind, list[Json]], in_time: bool)
     return min(open_kinds, key=lambda kind: sum(told["seconds"] for told in found[kind]), default=None)
 
 
-def run_trial(setting: Setting, trial: Trial) -> Json:
+def run_trial(setting: TrialSetting, trial: Trial) -> Json:
     """Compare an artifact with itself until it is decided or the budget ends; return what was found.
 
     `naive`, `welch_p`: what other ways would have said of one pair of fresh processes, right after; A/A trials only.
@@ -148,7 +134,7 @@ def run_trial(setting: Setting, trial: Trial) -> Json:
         return _run_trial(setting, trial)
 
 
-def _run_trial(setting: Setting, trial: Trial) -> Json:
+def _run_trial(setting: TrialSetting, trial: Trial) -> Json:
     chosen, budget, slowdown = setting.arms[trial.kind.model], setting.plan["budget"], trial.kind.slowdown
     folder = _folder_of(setting, trial)
     left = chosen.located
@@ -177,7 +163,7 @@ def _run_trial(setting: Setting, trial: Trial) -> Json:
     return told if slowdown else told | _measure_naively(setting, trial, folder, left)
 
 
-def _measure_naively(setting: Setting, trial: Trial, folder: Path, arm: Arm) -> Json:
+def _measure_naively(setting: TrialSetting, trial: Trial, folder: Path, arm: Arm) -> Json:
     """Time two fresh processes of an arm from their second inference on, and judge them as common tools do."""
     protocol: Any = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 120, "min_seconds": _NAIVE_SECONDS}
     setup = SessionSetup(setting.arms[trial.kind.model].inputs, setting.device, protocol | {"max_timer_share": 0.01},
@@ -217,12 +203,12 @@ def _describe(verdict: SequenceVerdict, sessions: list[PairsSession]) -> Json:
     }
 
 
-def _folder_of(setting: Setting, trial: Trial) -> Path:
+def _folder_of(setting: TrialSetting, trial: Trial) -> Path:
     kind = trial.kind
     return setting.folder / kind.state / f"{kind.model}-{kind.slowdown:g}-{trial.number:03d}"
 
 
-def _compose_key(setting: Setting, trial: Trial) -> Json:
+def _compose_key(setting: TrialSetting, trial: Trial) -> Json:
     """Return the key of a trial: its number is in it, so that each is a sequence of its own; its budget is not."""
     chosen, kind = setting.arms[trial.kind.model], trial.kind
     return compose_key(

@@ -4,9 +4,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeproof.core.configuration import Arm
+from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
+from edgeproof.core.yaml_files import read_yaml
 
 THREADS = {"digits-cnn": 1, "squeezenet": 2}
+HERE: NamedDevice = {"name": "local", "board": "this machine", "transport": "local"}
+
+
+@dataclass(frozen=True)
+class TrialSetting:
+    """Where and how a benchmark measures pairs: its plan, {model: arm}, and the folder of the attempts."""
+
+    arms: "dict[str, TrialArm]"
+    protocol: MeasuringProtocol
+    plan: Json
+    device: NamedDevice
+    interpreter: str
+    folder: Path
+
+
+def read_trial_protocol() -> MeasuringProtocol:
+    """Return the protocol under which benchmarks measure pairs, `quick`; paths start from the repository."""
+    protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
+    return protocol
 
 
 @dataclass(frozen=True)

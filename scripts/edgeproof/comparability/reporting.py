@@ -1,6 +1,6 @@
 """The report of one comparison: verdict first, a difference only where there may be one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.calibration.noise import read_noise
@@ -60,11 +60,7 @@ def build_report(
     for session in sessions:
         _require_state(session, verdict, record)
     design = document["design"]
-    noises = [
-        _describe_noise(path)
-        for path in noise_paths
-        if _is_of(path, verdict["left"]["cell"]) and not read_noise(path)[0]["failure"]
-    ]
+    noises = [*_describe_noises([path for path in noise_paths if _is_of(path, verdict["left"]["cell"])])]
     report: Json = {
         "schema": "edgeproof.comparison.v3",
         "comparison": verdict["comparison"],
@@ -176,10 +172,13 @@ def _is_of(path: FilePath, cell: Json) -> bool:
     return Path(path).parts[-6:-2] == tuple(cell[field] for field in Cell._fields)
 
 
-def _describe_noise(path: FilePath) -> Json:
-    document, _ = read_noise(path)
-    shown = {key: document[key] for key in _NOISE_KEYS}
-    return {"file": relative_to_repository(path), "sha256": sha256_file(path), **shown}
+def _describe_noises(paths: Sequence[FilePath]) -> Iterator[Json]:
+    """Yield what the report says of each calibration; one that failed says nothing about noise."""
+    for path in paths:
+        document, _ = read_noise(path)
+        if document["failure"] is None:
+            shown = {key: document[key] for key in _NOISE_KEYS}
+            yield {"file": relative_to_repository(path), "sha256": sha256_file(path), **shown}
 
 
 def _result_of(side: Json) -> Json:

@@ -4,7 +4,6 @@ Later files win key by key; lists are replaced whole; `null` takes a key away. S
 the workflow's own in the same way, but keeps the last of two equal keys and names no line.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from .configuration import Json
 from .documents import load_schema, read_text
 from .errors import UserError
 from .layout import relative_to_repository
+from .suggestions import suggest_words
 from .yaml_files import parse_yaml
 
 _HERE = "\0"  # stands for the campaign in messages until its place is known
@@ -96,12 +96,6 @@ def list_added_cells(campaign: Campaign, files: CampaignFiles) -> list[str]:
     return told
 
 
-def _suggest_name(name: str, known: Sequence[str]) -> str:
-    """Return `; did you mean 'x'?` for a name that is close to a known one, else nothing."""
-    close = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _lay_over(base: Json, over: Json, prefix: str, places: dict[str, Place], found: dict[str, Place]) -> None:
     for key, value in over.items():
         dotted = f"{prefix}.{key}" if prefix else key
@@ -156,5 +150,5 @@ def _require_known_keys(document: Json, places: dict[str, Place]) -> None:
     known = load_schema("campaign")["properties"]
     for key in document:
         if key not in known:
-            close = _suggest_name(key, list(known)) or f"; known keys are {', '.join(sorted(known))}"
+            close = suggest_words(key, known) or f"; known keys are {', '.join(sorted(known))}"
             raise UserError(f"{places[key]}: unknown key {key!r}{close}")

@@ -107,11 +107,6 @@ class Targets:
         """
         return {"margin": self.margin_of(comparison), "comparisons": max(1, len(self.campaign.comparisons))}
 
-    def regression_comparability(self) -> list[str]:
-        """Return the comparability policy that the regression policy names, as a list of none or one file."""
-        policy = self.regression_policies[self.campaign.regressions["policy"]]["comparability"]
-        return [f"config/policies/{policy}.yaml"] if policy else []
-
     def gated_regressions(self) -> Json:
         """Return the comparisons whose regression shuts the gate, and the rules for it where there is one."""
         gated = [name for name, comparison in self.campaign.comparisons.items() if comparison.gated]

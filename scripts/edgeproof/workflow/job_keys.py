@@ -6,6 +6,7 @@ digests of code (comments change nothing) and versions of tools. What a job read
 in the attempt's key.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -258,13 +259,14 @@ class JobKeys:
     def write_report(self, w: Any) -> Json:
         """The templates, and what of the campaign no job above has; its keys are an input."""
         templates = [digest_text(f"{_PAGES}/{name}") for name in _TEMPLATES]
-        return _watch("write_report", templates=templates, campaign=self._digest_campaign())
+        return _watch("write_report", templates=templates, campaign=self._campaign_digest)
 
     def check_gate(self, w: Any) -> Json:
         """What of the campaign no job above has; its keys are an input."""
-        return _watch("check_gate", campaign=self._digest_campaign())
+        return _watch("check_gate", campaign=self._campaign_digest)
 
-    def _digest_campaign(self) -> str:
+    @functools.cached_property
+    def _campaign_digest(self) -> str:
         targets = self.targets
         gate = (list(targets.campaign.tolerate), targets.gated_regressions(), targets.noise_files("noise.json"))
         return digest_json([targets.describe(), *gate])

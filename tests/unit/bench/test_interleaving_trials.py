@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 from edgeproof.bench import interleaving_trials
-from edgeproof.bench.interleaving_trials import Case, Setting, run_trials, summarise_cases
-from edgeproof.bench.trial_arms import TrialArm
+from edgeproof.bench.interleaving_trials import Case, run_trials, summarise_cases
+from edgeproof.bench.trial_arms import TrialArm, TrialSetting
 from edgeproof.core.documents import validate
 
 from .test_noise_trials import PROTOCOL
@@ -26,7 +26,7 @@ def setting(tmp_path, monkeypatch):
     }
     plan = {"pairs": 8, "pairs_per_session": 4, "minutes": 0}
     device = {"name": "local", "board": "a desk", "transport": "local", "lock": "lock"}
-    return Setting(arms, PROTOCOL, plan, device, sys.executable, tmp_path / "trials")
+    return TrialSetting(arms, PROTOCOL, plan, device, sys.executable, tmp_path / "trials")
 
 
 @pytest.mark.campaign

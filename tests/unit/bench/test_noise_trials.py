@@ -8,8 +8,8 @@ import pytest
 import scipy.stats
 from edgeproof.bench import noise_trials
 from edgeproof.bench.noise_summary import bound_below, summarise_state
-from edgeproof.bench.noise_trials import Setting, make_trial_design, run_trials
-from edgeproof.bench.trial_arms import TrialArm
+from edgeproof.bench.noise_trials import make_trial_design, run_trials
+from edgeproof.bench.trial_arms import TrialArm, TrialSetting
 from edgeproof.core.documents import validate
 
 PROTOCOL = {
@@ -36,7 +36,7 @@ def setting(tmp_path, monkeypatch):
     budget = {"pairs": 4, "seconds": 60, "slowed_seconds": 60}
     plan = {"comparisons": 1, "minutes": None, "slowdown": 0.05, "budget": budget}
     device = {"name": "local", "board": "a desk", "transport": "local", "lock": "lock"}
-    return Setting(arms, PROTOCOL, plan, device, sys.executable, tmp_path / "trials")
+    return TrialSetting(arms, PROTOCOL, plan, device, sys.executable, tmp_path / "trials")
 
 
 @pytest.mark.campaign
