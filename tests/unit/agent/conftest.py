@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -16,3 +18,9 @@ def tiny_model(tmp_path):
     path = tmp_path / "tiny.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def agent_path(monkeypatch):
+    """Processes that a test starts find the agent."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[3] / "scripts"))

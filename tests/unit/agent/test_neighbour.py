@@ -1,7 +1,6 @@
 """Another process between two timed calls: it takes its turns, ends with us, and the result says that it was there."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +10,8 @@ from edgeproof.agent.measurement import define_boundary, measure_process
 from edgeproof.agent.neighbour import Neighbour, Sweep
 from edgeproof.agent.timing import time_calls
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 BETWEEN = {"busy_ms": 0.01, "sweep_mb": 0.1}
 PROTOCOL = {"warmup_runs": 3, "warmup_seconds": 0.0, "min_samples": 20, "min_seconds": 0.0, "max_timer_share": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def agent_path(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(SCRIPTS))
 
 
 def test_it_takes_a_turn_when_it_is_told_and_ends_when_closed():

@@ -11,68 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgeproof.agent import driving, interleaving
-from edgeproof.agent.pair_session import run_pairs
+from edgeproof.agent import driving
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-PROTOCOL = {
-    "warmup_runs": 5,
-    "warmup_seconds": 0.0,
-    "min_samples": 20,
-    "min_seconds": 0.0,
-    "max_timer_share": 0.05,
-    "block_seconds": 0.0005,
-    "pair_seconds": 60,  # a busy machine must not cut a pair short
-}
-
-
-@pytest.fixture(autouse=True)
-def agent_path(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(SCRIPTS))
+from .pair_specs import PROTOCOL, describe_session, fake, load, measure, real
 
 
 @pytest.fixture
 def spec(tmp_path):
-    """Two simulated arms, four inputs."""
-    np.savez(tmp_path / "inputs.npz", **{"inputs/x": np.arange(16, dtype="float32").reshape(4, 4)})
-    return {
-        "label": "left vs right",
-        "arms": {"left": fake(tmp_path, "a"), "right": fake(tmp_path, "b")},
-        "inputs": str(tmp_path / "inputs.npz"),
-        "protocol": PROTOCOL,
-        "lock": str(tmp_path / "lock"),
-        "board": None,
-        "timeout_s": 60,
-        "budget": {"pairs": 2, "seconds": None},
-        "seed": 7,
-    }
-
-
-def fake(tmp_path, seed, latency_ms=1.0, factors=None, **runtime):
-    artifact = {"seed": seed, "latency_ms": latency_ms, "outputs": [["y", [1, 3]]]}
-    if factors:
-        artifact["input_factors"] = factors
-    path = tmp_path / f"{seed}.json"
-    path.write_text(json.dumps(artifact))
-    return {"backend": "fake", "precision": "fp32", "artifact": str(path), "runtime": runtime}
-
-
-def real(tiny_model, threads=1, **more):
-    runtime = {"intra_op_threads": threads}
-    return {"backend": "onnxruntime", "precision": "fp32", "artifact": tiny_model, "runtime": runtime, **more}
-
-
-def measure(tmp_path, spec):
-    """Run a session here; return its record and those of its pairs."""
-    out = tmp_path / "out"
-    out.mkdir()
-    run_pairs(spec, str(out))
-    record = json.loads((out / "session.json").read_text())
-    return record, [json.loads((out / pair["folder"] / "pair.json").read_text()) for pair in record["pairs"]]
-
-
-def load(tmp_path, pair, name):
-    return np.load(tmp_path / "out" / f"pair-{pair:03d}" / f"{name}.npy", allow_pickle=False)
+    return describe_session(tmp_path)
 
 
 def value_of_pair(tmp_path, pair):
@@ -319,100 +265,8 @@ def test_pairs_so_far_are_kept_when_a_session_is_ended(tmp_path, spec):
     assert not list((tmp_path / "out").glob(".*"))  # nothing of a pair that was not finished
 
 
-def check_processes(tmp_path, spec, reason):
-    record, pairs = measure(tmp_path, spec)
-    assert record["interleaving"]["mode"] == "processes" and reason in record["interleaving"]["reason"]
-    assert [pair["interleaving"] for pair in pairs] == [record["interleaving"]] * 2
-    orders = [pair["order"] for pair in pairs]
-    assert orders[0] == orders[1][::-1]  # every two pairs have both orders
-    for pair in pairs:
-        for arm in ("left", "right"):
-            inputs = load(tmp_path, pair["pair"], f"{arm}/inputs")
-            np.testing.assert_array_equal(inputs, np.arange(len(inputs)) % pair["arms"][arm]["inputs"])
-            assert f"{arm}/samples.npy" in pair["files"]
-    return record
-
-
-def test_arms_that_do_not_fit_together_are_measured_as_whole_processes(tmp_path, spec, monkeypatch):
-    monkeypatch.setattr(interleaving, "read_memory_left", lambda: 300_000_000)
-    check_processes(tmp_path, spec, "memory: left and right need about 440 MB, and 300 MB are left")
-
-
-def test_a_first_arm_that_leaves_no_room_for_the_second_counts(tmp_path, spec, monkeypatch):
-    left = iter([10**9, 1000])
-    monkeypatch.setattr(interleaving, "read_memory_left", lambda: next(left))
-    check_processes(tmp_path, spec, "and 0 MB are left")
-    assert (tmp_path / "out/pair-000-not-by-blocks").is_dir()
-
-
-def test_memory_that_a_continued_comparison_lacks_is_no_verdict(tmp_path, spec, monkeypatch):
-    monkeypatch.setattr(interleaving, "read_memory_left", lambda: 1000)
-    (tmp_path / "out").mkdir()
-    with pytest.raises(Exception, match="memory") as error:
-        run_pairs({**spec, "interleaving": "blocks"}, str(tmp_path / "out"))
-    assert error.value.kind == "cannot_interleave"
-    assert json.loads((tmp_path / "out/session.json").read_text())["ended_by"] == "failed"
-
-
-def script(tmp_path, text):
-    path = tmp_path / "python"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-def test_runtimes_that_clash_are_measured_as_whole_processes(tmp_path, spec):
-    """One that crashes beside the other is not the artifact's doing."""
-    crash = script(tmp_path, f'[ "$3" = work ] && kill -SEGV $$\nexec {sys.executable} "$@"')
-    spec["arms"]["right"]["interpreter"] = crash
-    check_processes(tmp_path, spec, "an arm failed beside the other one: right: crashed")
-
-
-def test_an_interpreter_that_cannot_be_stopped_is_measured_as_a_whole_process(tmp_path, spec):
-    spec["arms"]["left"]["interpreter"] = script(tmp_path, f'{sys.executable} "$@"\nexit $?')
-    check_processes(tmp_path, spec, "starts Python as a child process")
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"alone": "it locks the whole NPU"}, "right: it locks the whole NPU"),
-        ({"between_calls": {"busy_ms": 0.01, "sweep_mb": 0.1}}, "right: another process has the machine"),
-    ],
-)
-def test_what_is_known_before_is_the_reason(tmp_path, spec, change, reason):
-    spec["arms"]["right"].update(change)
-    check_processes(tmp_path, spec, reason)
-
-
-@pytest.mark.parametrize(
-    ("arm", "obstacle"),
-    [
-        ({"backend": "onnxruntime", "runtime": {"execution_provider": "CUDAExecutionProvider"}}, "accelerator"),
-        ({"backend": "onnxruntime", "runtime": {}}, None),
-        ({"backend": "openvino", "runtime": {"device": "GPU"}}, "accelerator"),
-        ({"backend": "openvino", "runtime": {}}, None),
-        ({"backend": "litert", "runtime": {}}, None),
-        ({"backend": "torchscript", "runtime": {}}, None),
-        ({"backend": "tensorrt", "runtime": {}}, "accelerator"),
-        ({"backend": "rknn", "runtime": {}}, "accelerator"),
-        ({"backend": "coreml", "runtime": {}}, "accelerator"),
-        ({"backend": "placed", "steps": []}, "processes of their own"),
-        ({"backend": "abacus"}, "does not know"),
-    ],
-)
-def test_every_backend_says_whether_it_can_take_turns(arm, obstacle):
-    found = interleaving.find_reason_for_processes({"left": arm})
-    assert (found is None) == (obstacle is None)
-    assert obstacle is None or obstacle in found
-
-
 def test_a_verdict_ends_the_session_and_is_its_result(tmp_path, spec):
     spec["arms"]["right"] = fake(tmp_path, "b", fail="unsupported_operator")
     record, (pair,) = measure(tmp_path, spec)
     assert record["ended_by"] == "failed" and record["pairs"][0]["status"] == "failed"
     assert (pair["failed_arm"], pair["reason"]["kind"]) == ("right", "unsupported_operator")
-
-
-def test_whole_processes_can_be_asked_for(tmp_path, spec):
-    check_processes(tmp_path, {**spec, "interleaving": "processes"}, "the caller")

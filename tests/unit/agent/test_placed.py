@@ -3,7 +3,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +11,6 @@ from edgeproof.agent.failures import Verdict
 from edgeproof.agent.links import plan_ring, shape_tensor
 from hypothesis import given
 from hypothesis import strategies as st
-
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-
-
-@pytest.fixture(autouse=True)
-def agent_path(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(SCRIPTS))
 
 
 def chain(*steps, shape=(1, 4)):
