@@ -25,7 +25,7 @@ from .configuration import Json
 from .digest_cache import digest_kept
 from .documents import read_json, validate
 from .errors import UserError
-from .files import FilePath, atomic_write, sha256_file
+from .files import FilePath, atomic_write, hold_folder, sha256_file
 from .reader import read_once
 from .seals import require_sealed, seal
 
@@ -64,9 +64,6 @@ class OpenAttempt:
     """An attempt that is being made: files go into `folder`; `complete` or `fail` ends it. Ends as failed otherwise."""
 
     def __init__(self, target: Path, kind: str, key: Json, machine: Json) -> None:
-        self.store = target / FOLDER
-        self.store.mkdir(parents=True, exist_ok=True)
-        self.folder = _claim(self.store, key["sha256"][:_KEY_DIGITS])
         self.record: Json = {
             "schema": "edgeproof.attempt.v2",
             "kind": kind,
@@ -79,7 +76,10 @@ class OpenAttempt:
             "facts": {},
             "files": {},
         }
-        self._write()
+        self.store = target / FOLDER
+        with hold_folder(self.store):  # a sweep removes a folder without a record: its process was killed
+            self.folder = _claim(self.store, key["sha256"][:_KEY_DIGITS])
+            self._write()
 
     def complete(self, **facts: Any) -> Attempt:
         """End the attempt as whole and return it as the store has it. `facts`: what else its record says."""
@@ -215,7 +215,15 @@ def keep_file(source: FilePath, destination: FilePath) -> None:
 
 def sweep(target: FilePath, rescue: Rescue | None = None) -> list[Attempt]:
     """Turn what killed processes left behind into attempts, failed unless `rescue` finds what counts; return those."""
-    store, swept = Path(target) / FOLDER, list[Attempt]()
+    store = Path(target) / FOLDER
+    if not store.is_dir():
+        return []
+    with hold_folder(store):
+        return _sweep(store, rescue)
+
+
+def _sweep(store: Path, rescue: Rescue | None) -> list[Attempt]:
+    swept: list[Attempt] = []
     for part in sorted(path for path in _entries(store) if path.name.endswith(_PART)):
         try:
             record = read_record(part)

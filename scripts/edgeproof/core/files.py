@@ -1,6 +1,7 @@
 """Digests of files, and writes that either happen whole or not at all."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -86,6 +87,23 @@ def atomic_write(path: FilePath, data: str | bytes) -> None:
             rest = rest[stream.write(rest) :]
         os.fsync(handle)
         os.fchmod(handle, 0o666 & ~_UMASK)
+
+
+@contextlib.contextmanager
+def hold_folder(folder: FilePath) -> Generator[None]:
+    """Hold a folder against other processes that hold it too (flock, so no lock file is left behind).
+
+    Waits for another holder; the kernel releases it with the process. The folder is made if it is missing. A network
+    file system may not lock folders: there nobody is kept out.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -1,16 +1,14 @@
 """Two builds of one target at once: both end well, and what is left is one of them, whole."""
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from edgeproof.artifacts.builds import kept_builds
-from edgeproof.artifacts.builds.kept_builds import hold_builds_folder, place_kept_build
+from edgeproof.artifacts.builds.kept_builds import place_kept_build
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.attempts import read_record
 from edgeproof.core.files import sha256_file
@@ -18,13 +16,6 @@ from edgeproof.core.files import sha256_file
 from .conftest import BUILD
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-WORKER = """
-import sys
-from edgeproof.artifacts.builds.kept_builds import hold_builds_folder
-with hold_builds_folder(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 def start_build(job, folder, per_channel):
@@ -44,18 +35,6 @@ def start_build(job, folder, per_channel):
     return subprocess.Popen([sys.executable, REPOSITORY / "scripts" / "build_onnx.py", *arguments])
 
 
-@contextlib.contextmanager
-def ended(process, seconds=30):
-    """Yield a process that is killed after some seconds, so that a test that waits for it ends."""
-    timer = threading.Timer(seconds, process.kill)
-    timer.start()
-    try:
-        with process:
-            yield process
-    finally:
-        timer.cancel()
-
-
 def test_two_processes_that_build_into_one_folder_leave_no_mixture(job):
     folder = job.folder / "both"
     builds = [start_build(job, folder, per_channel) for per_channel in (True, False, True)]
@@ -65,22 +44,6 @@ def test_two_processes_that_build_into_one_folder_leave_no_mixture(job):
     assert manifest["artifact"] == alone["artifact"]
     assert sorted(path.name for path in folder.iterdir()) == ["artifact.onnx", "attempts", "manifest.json"]
     assert len(list((folder / "attempts").iterdir())) in (2, 3)  # the third may come after the first and take its build
-
-
-def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
-    """The second gets it when the first is gone, also when that was killed; nothing is left in the folder."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment, "text": True}
-    with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as first:
-        assert first.stdout.readline() == "held\n"
-        with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as second:
-            with pytest.raises(subprocess.TimeoutExpired):
-                second.wait(timeout=0.5)
-            first.kill()
-            assert second.stdout.readline() == "held\n"
-            second.stdin.close()
-    with hold_builds_folder(tmp_path):
-        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_build_that_dies_halfway_leaves_no_manifest_of_another(job, monkeypatch):

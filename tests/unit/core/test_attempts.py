@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import threading
 
 import pytest
 from edgeproof.core import attempts
@@ -49,6 +50,23 @@ def test_an_attempt_left_open_failed(tmp_path):
     with open_attempt(tmp_path, "session", KEY, HERE):
         pass
     assert not list_attempts(tmp_path)[0].complete
+
+
+def test_a_sweep_waits_until_a_new_attempt_says_what_it_is(tmp_path, monkeypatch):
+    """Two builds into one folder: the second swept away the first one's folder, which had no record yet."""
+    make(tmp_path)
+    write, sweeping = attempts.OpenAttempt._write, threading.Thread(target=sweep, args=[tmp_path])
+
+    def write_while_another_sweeps(self):
+        if not sweeping.ident:
+            sweeping.start()
+            sweeping.join(timeout=0.3)  # long enough to remove the folder, were it not held
+        write(self)
+
+    monkeypatch.setattr(attempts.OpenAttempt, "_write", write_while_another_sweeps)
+    make(tmp_path)
+    sweeping.join()
+    assert [item.complete for item in list_attempts(tmp_path)] == [True, True]
 
 
 def test_what_a_killed_process_left_becomes_a_failed_attempt(tmp_path):

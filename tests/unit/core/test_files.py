@@ -1,10 +1,38 @@
+import contextlib
 import hashlib
+import os
 import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, atomic_write, require_no_pointer, sha256_file
+from edgeproof.core.files import atomic_path, atomic_write, hold_folder, require_no_pointer, sha256_file
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+WORKER = """
+import sys
+import threading
+from edgeproof.core.files import hold_folder
+with hold_folder(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def ended(process, seconds=30):
+    """Yield a process that is killed after some seconds, so that a test that waits for it ends."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        with process:
+            yield process
+    finally:
+        timer.cancel()
 
 
 def test_digest_is_sha256_of_the_bytes(tmp_path):
@@ -51,3 +79,19 @@ def test_a_git_lfs_pointer_is_not_the_file(tmp_path):
         require_no_pointer(tmp_path / "model.onnx")
     (tmp_path / "text").write_text("version")
     require_no_pointer(tmp_path / "text")
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
+    """The second gets it when the first is gone, also when that was killed; nothing is left in the folder."""
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment, "text": True}
+    with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as first:
+        assert first.stdout.readline() == "held\n"
+        with ended(subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], **pipes)) as second:
+            with pytest.raises(subprocess.TimeoutExpired):
+                second.wait(timeout=0.5)
+            first.kill()
+            assert second.stdout.readline() == "held\n"
+            second.stdin.close()
+    with hold_folder(tmp_path):
+        assert list(tmp_path.iterdir()) == []

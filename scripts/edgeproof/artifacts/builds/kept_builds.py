@@ -4,20 +4,18 @@ Artifact and manifest are in the store first (see `core.attempts`). Their places
 may be large, and copies of the small files, so that editing those leaves the store as it is.
 """
 
-import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.attempts import find_attempts, keep_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, is_file, sha256_file
+from edgeproof.core.files import atomic_path, hold_folder, is_file, sha256_file
 
 _LARGE_BYTES = 1 << 25  # bytes
 _LOG = "build.log"  # what the store calls the log of a converter
@@ -63,7 +61,7 @@ def place_kept_build(built: Path, artifact: str | Path, manifest: str | Path, lo
     The old manifest is removed first. If the process dies in between, the folder has an artifact without a manifest,
     which nobody uses, and never an artifact beside the manifest of another build.
     """
-    with hold_builds_folder(Path(artifact).parent):
+    with hold_folder(Path(artifact).parent):
         Path(manifest).unlink(missing_ok=True)
         if log and is_file(built / _LOG):
             _copy_file(built / _LOG, log)
@@ -80,21 +78,6 @@ def _copy_file(source: str | Path, destination: str | Path) -> None:
         os.replace(beside, destination)
     finally:
         beside.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def hold_builds_folder(folder: str | Path) -> Iterator[None]:
-    """Hold the folder that kept builds are put into against other processes (flock, so no lock file is left behind).
-
-    Waits for another holder; the kernel releases it with the process. The folder is made if it is missing.
-    """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _digest_while_flushing(path):
