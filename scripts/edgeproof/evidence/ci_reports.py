@@ -39,7 +39,9 @@ def render_junit(judged: JudgedCampaign) -> str:
         own = [case for case in cases if case.suite == suite]
         counts = {"failures": "failing", "skipped": "tolerated"}
         numbers = {name: str(sum(case.state == state for case in own)) for name, state in counts.items()}
-        node = ElementTree.SubElement(root, "testsuite", {"name": suite, "tests": str(len(own)), "errors": "0"} | numbers)
+        node = ElementTree.SubElement(
+            root, "testsuite", {"name": suite, "tests": str(len(own)), "errors": "0"} | numbers
+        )
         for case in own:
             leaf = ElementTree.SubElement(node, "testcase", classname=suite, name=_clean(case.name))
             if case.state != "ok":
