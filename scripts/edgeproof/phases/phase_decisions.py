@@ -24,7 +24,7 @@ from edgeproof.runs.results import read_result
 
 _SCHEMA = "edgeproof.phase-decision.v1"
 _SETTLED_BY = {
-    "latency": "edgeproof runs again {cell}",
+    "latency": "edgeproof runs again {cell}, or a protocol with ten processes (standard)",
     "throughput": "edgeproof runs again {cell}",
     "cold_start": "run the campaign with the protocol cold",
     "energy": "name a power sampler in config/devices/{device}.yaml and measure again",
@@ -53,8 +53,8 @@ class Request:
 
 def read_request(document: Json) -> Request:
     """Return the Request that a job got as JSON."""
-    cells = {name: Cell(*parts) for name, parts in document["cells"].items()}
-    return Request(**{**document, "cells": cells})
+    order = sorted(document["cells"], key=lambda name: (name != "sdk", name == "hybrid", name))
+    return Request(**{**document, "cells": {name: Cell(*document["cells"][name]) for name in order}})
 
 
 @dataclass(frozen=True)

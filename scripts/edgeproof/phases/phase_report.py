@@ -120,6 +120,17 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
+def _say_value(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _say_interval(line: Json) -> str:
+    """Return the interval of a criterion's value; what is counted or read off has none."""
+    if line["low"] is None or line["low"] == line["high"]:
+        return "–"
+    return f"{format_number(line['low'])} to {format_number(line['high'])}"
+
+
 def _render(name: str, view: Json, html: bool) -> str:
     environment = Environment(
         loader=FileSystemLoader([_HERE, TEMPLATES]), autoescape=html, undefined=StrictUndefined, trim_blocks=True,
@@ -127,5 +138,7 @@ def _render(name: str, view: Json, html: bool) -> str:
     )  # fmt: skip
     environment.filters["markdown"] = escape_markdown
     environment.filters["figure"] = lambda value: "–" if value is None else format_number(value)
+    environment.filters["say"] = _say_value
+    environment.filters["interval"] = _say_interval
     style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     return environment.get_template(name).render(view, style=style)

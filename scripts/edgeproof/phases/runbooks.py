@@ -34,8 +34,8 @@ def write_runbook(
     lines = [
         f"# Runbook: {device}",
         "",
-        f"{description['board']}. Run every command in the folder of the repository on "
-        f"{'this machine' if description['transport'] == 'local' else 'the host'}.",
+        f"Board: {description['board']}. Run every command in the folder of the repository"
+        f"{'' if description['transport'] == 'local' else ', on the host'}.",
         "",
     ]
     for number, step in enumerate(steps, 1):
@@ -68,7 +68,7 @@ def list_steps(
         )
     yield Step(
         "See what would be done",
-        (f"{run}{overlay} -n phases",),
+        (f"{run} -n phases{overlay}",),
         None,
         "seconds",
         f"edgeproof campaign {' '.join(files)}".rstrip(),
@@ -78,7 +78,7 @@ def list_steps(
         result = f"{run_folder(cell)}/result.json"
         yield Step(
             f"Measure {name} ({cell.preset}, {cell.precision})",
-            (f"{run}{overlay} {result}",),
+            (f"{run} {result}{overlay}",),
             (result, "result"),
             f"about {max(1, round(seconds / 60))} min, and its build",
             f"edgeproof runs why {cell}{overlay}",
@@ -86,10 +86,10 @@ def list_steps(
         )
     yield Step(
         "Decide",
-        (f"{run}{overlay} phases",),
+        (f"{run} phases{overlay}",),
         ("results/evidence/*/phases/" + device + "/decision.json", "phase-decision"),
         "seconds",
-        f"{run}{overlay} phases",
+        f"{run} phases{overlay}",
     )
 
 

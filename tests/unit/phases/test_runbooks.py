@@ -16,7 +16,7 @@ def test_every_candidate_has_a_step_with_its_file_its_schema_and_its_check(tmp_p
     text = (tmp_path / "runbook.md").read_text()
     for cell in CELLS.values():
         path = f"results/runs/{'/'.join(cell)}/result.json"
-        assert f"snakemake --profile jetson --configfile config/mine.yaml {path}" in text
+        assert f"snakemake --profile jetson {path} --configfile config/mine.yaml" in text
         assert f"- leaves: `{path}` (`config/schemas/result.schema.json`)" in text
     assert text.count("## ") == 6 and text.startswith("# Runbook: jetson-orin\n")
     assert "about 2 min, and its build" in text  # 10 processes of 9.5 s
