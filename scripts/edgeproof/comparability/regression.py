@@ -41,10 +41,19 @@ from .reading import (
     read_parity,
     read_side,
 )
+from .resources import compare_resources, read_resources
 from .verdict_texts import REASONS
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
+# What samplers watch: where it stands in a result, and its name in a comparison's resources.
+_WATCHED = {
+    "energy_j": ("energy", "value_j"),
+    "power_mean_w": ("power", "mean_w"),
+    "power_peak_w": ("power", "peak_w"),
+    "temperature_peak_c": ("temperature", "peak_c"),
+    "memory_mean_bytes": ("memory", "mean_bytes"),
+}
 _AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
 _RECOMMENDATIONS = {
@@ -231,7 +240,10 @@ def _judge_points(
         judgement = judge_comparability(*read_views(results["left"], results["right"]), comparability)
     metrics = {side: read_metrics(results[side]) for side in _SIDES}
     blocked: Block | None = _find_block(judgement, results, policy)
-    lines: list[Any] = [*judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])]
+    lines: list[Any] = [
+        line | _find_other_boundary(line["metric"], results)
+        for line in map(dict, judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"]))
+    ]
     if blocked is not None:
         lines = [{**_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
     outcome = _conclude(lines, blocked, judgement["mode"])
@@ -254,6 +266,17 @@ def _judge_points(
     }
 
 
+def _find_other_boundary(metric: str, results: Mapping[str, Json]) -> Json:
+    """Return that a threshold's line is unknown because both figures are of different things; {} if they are not."""
+    if metric not in _WATCHED:
+        return {}
+    resources = compare_resources(*(read_resources(results[side]) for side in _SIDES), {"left": 1, "right": 1})
+    for line in resources:
+        if line["quantity"] == metric and line["verdict"] == "not-comparable":
+            return {"delta_pct": None, "status": "unknown", "reason": line["reason"]}
+    return {}
+
+
 def _note_changes(results: Mapping[str, Json]) -> list[str]:
     """Return which sessions of the two results changed their speed on the way."""
     changed = (say_changed_sessions(side, list_changed_sessions(results[side])) for side in _SIDES)
@@ -264,10 +287,10 @@ def read_metrics(result: Json) -> Metrics:
     """Return the figures of a result that point policies compare.
 
     `latency_mean_ms`: the mean over all samples; `latency_p95_ms`, `latency_p99_ms`: None below the floor;
-    `throughput_per_s`; `memory_peak_bytes`. All None unless the result is ok: figures of a throttled run do not count.
+    `throughput_per_s`; `memory_peak_bytes`; what samplers watched. All None unless the result is ok: figures of a throttled run do not count.
     """
     if result["status"] != "ok":
-        return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes"))
+        return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes", *_WATCHED))
     counts = [process["samples"] for process in result["processes"]]
     total = sum(process["mean_ms"] * count for process, count in zip(result["processes"], counts, strict=True))
     return {
@@ -275,6 +298,7 @@ def read_metrics(result: Json) -> Metrics:
         **{name: result["percentiles"][key]["value_ms"] for name, key in _PERCENTILES.items()},
         "throughput_per_s": result["throughput_per_s"],
         "memory_peak_bytes": result["memory_peak_bytes"],
+        **{name: result[part][key] for name, (part, key) in _WATCHED.items()},
     }
 
 
