@@ -9,7 +9,7 @@ from edgeproof.core.medians import middle_of_rows
 from edgeproof.core.summary import ProcessSummary
 
 from .drift_records import describe_drift
-from .run_power import WatchedSession, describe_windows
+from .run_power import describe_windows
 from .sessions import ProcessRecord, Samples, SessionRecord
 from .telemetry_files import Telemetry
 
@@ -104,13 +104,6 @@ def describe_telemetry(record: SessionRecord, sha256: str) -> Json:
         "windows": describe_windows(record["processes"]),
         "throttled": [],
     }
-
-
-def watch_session(described: Json, telemetry: tuple[Telemetry, str] | None) -> WatchedSession | None:
-    """Return a described session with its telemetry and that file's digest; None if it had no samplers."""
-    if not described["telemetry"] or telemetry is None:
-        return None
-    return WatchedSession(described["telemetry"], telemetry[0])
 
 
 def count_carried_out(processes: Sequence[ProcessRecord], sessions: int) -> Json | None:

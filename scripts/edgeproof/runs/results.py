@@ -36,9 +36,8 @@ from .result_parts import (
     describe_session,
     describe_workload,
     take_counted,
-    watch_session,
 )
-from .run_power import describe_no_telemetry, summarise_telemetry
+from .run_power import WatchedSession, describe_no_telemetry, summarise_telemetry
 from .sessions import Samples
 from .telemetry_files import Telemetry, path_in_attempt, read_telemetry
 
@@ -112,7 +111,10 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
     summary = summarise_samples([session.samples for session in sessions], result)
     entries = summary.pop("processes")
     result |= summary
-    watched = [watch_session(entry, session.telemetry) for entry, session in zip(result["sessions"], sessions, strict=True)]
+    watched = [
+        WatchedSession(entry["telemetry"], session.telemetry[0]) if session.telemetry else None
+        for entry, session in zip(result["sessions"], sessions, strict=True)
+    ]
     told = summarise_telemetry(watched, result["provenance"])
     powers = told.pop("processes") or [None] * len(processes)
     for entry, throttled in zip(result["sessions"], told.pop("throttled"), strict=True):
@@ -214,9 +216,8 @@ def _recompute(result: Json, path: FilePath, samples_path: Path) -> None:
 
 def _check_telemetry(result: Json, path: FilePath) -> None:
     """Raise UserError if power, energy, temperature or memory do not follow from the telemetry of the attempts."""
-    store = Path(path).with_name(ATTEMPTS)
     watched = [
-        watch_session(entry, entry["telemetry"] and _read_series(store / Path(entry["attempt"]).name, entry["telemetry"]))
+        WatchedSession(entry["telemetry"], find_telemetry(entry, path)) if entry["telemetry"] else None
         for entry in result["sessions"]
     ]
     told = summarise_telemetry(watched, result["provenance"])
@@ -228,14 +229,14 @@ def _check_telemetry(result: Json, path: FilePath) -> None:
         must_follow(result[key], value, key, path, _TELEMETRY)
 
 
-def _read_series(attempt: Path, described: Json) -> tuple[Telemetry, str]:
-    """Return the telemetry of an attempt; UserError unless it is there and as it was measured."""
-    path = path_in_attempt(attempt)
+def find_telemetry(session: Json, result_path: FilePath) -> Telemetry:
+    """Return the telemetry of a session of the result at a path; UserError unless it is there and as it was measured."""
+    path = path_in_attempt(Path(result_path).with_name(ATTEMPTS) / Path(session["attempt"]).name)
     if not is_file(path):
         raise UserError(f"{path}: is missing; power and energy cannot be computed again, measure the cell again")
-    if sha256_file(path) != described["sha256"]:
+    if sha256_file(path) != session["telemetry"]["sha256"]:
         raise UserError(f"{path}: was changed since it was measured; remove its attempt")
-    return read_telemetry(path), described["sha256"]
+    return read_telemetry(path)
 
 
 def _check_place(result: Json, path: Path) -> None:
