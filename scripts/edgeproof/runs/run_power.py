@@ -183,7 +183,7 @@ def _integrate(session: WatchedSession, sampler: Json, start_ns: int, stop_ns: i
     if series is None:
         return sampler["reason"] or "no sample of its power"
     counter = channel == "total_j"
-    trace = PowerTrace(series.times_ns, series.values, counter, sampler["quantum_w"], sampler["lag_s"])
+    trace = PowerTrace(series.times_ns, series.values, counter, sampler["quantum"], sampler["lag_s"])
     return integrate_power(trace, start_ns, stop_ns)
 
 

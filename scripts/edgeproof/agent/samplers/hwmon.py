@@ -74,7 +74,7 @@ class Hwmon(PolledSampler):
                 steps[rail.name] = volts * _SHUNT_STEP_UV / rail.shunt_uohm + abs(amperes) * _BUS_STEP_MV / 1000
         if self._total:
             if set(self._total) <= set(steps):
-                self._quantum_w = max(self._quantum_w or 0.0, sum(steps[name] for name in self._total))
+                self._quantum = max(self._quantum or 0.0, sum(steps[name] for name in self._total))
             yield "total_w", sum(watts[name] for name in self._total)
         for name, value in watts.items():
             yield "rail_w:" + name, value

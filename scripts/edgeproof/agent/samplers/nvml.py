@@ -9,6 +9,7 @@ from typing import Any, Iterable, List, Tuple
 
 from .sampler import PolledSampler, Unavailable
 
+_STEP_J = 1e-3  # of the energy counter
 _SLOWDOWNS = 0x0000000000000020 | 0x0000000000000040 | 0x0000000000000080  # software, hardware by heat; power brake
 
 
@@ -40,6 +41,7 @@ class Nvml(PolledSampler):
         for name, card in self._cards.items():
             self._begin_mj[name] = self._ask_card("TotalEnergyConsumption", card) or 0
         kind = "measured" if len(self._total) == 1 else "derived"
+        self._quantum = _STEP_J * len(self._total) if self._counts_joules else None
         self._claim_power(self._total, kind, "board", "total_j" if self._counts_joules else "total_w")
 
     def _read_values(self) -> Iterable[Tuple[str, float]]:

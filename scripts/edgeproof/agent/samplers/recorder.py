@@ -92,3 +92,4 @@ class Recorder:
             name = self._names[id(sampler)]
             rows = ["{},{},{},{:.9g}\n".format(at_ns, name, channel, value) for at_ns, channel, value in sampler.drain()]
             self._file.write("".join(rows))
+        self._file.flush()

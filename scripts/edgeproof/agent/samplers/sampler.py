@@ -49,7 +49,7 @@ class Sampler:
         self._waiting: Deque[Sample] = collections.deque()
         self._counts: Dict[str, int] = {}
         self._power: Optional[Report] = None
-        self._quantum_w: Optional[float] = None
+        self._quantum: Optional[float] = None
         self._reason: Optional[str] = None
         self._notes: List[str] = []
 
@@ -78,7 +78,7 @@ class Sampler:
             "required": self._options.get("required", False),
             "interval_ms": round(self._interval_s * 1000),
             "power": self._power,
-            "quantum_w": self._quantum_w,
+            "quantum": self._quantum,
             "lag_s": self.lag_s,
             "samples": dict(sorted(self._counts.items())),
             "reason": self._reason,

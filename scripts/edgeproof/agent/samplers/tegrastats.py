@@ -106,7 +106,6 @@ class Tegrastats(Sampler):
             self._total = find_total(line.rails)
         if self._total:
             self._claim_power(self._total.rails, self._total.kind, "module")
-            self._quantum_w = None
 
     def _list_values(self, line: Line) -> Iterable[Tuple[str, float]]:
         found: List[Tuple[str, float]] = [("rail_w:" + name, now / 1000) for name, (now, _) in line.rails.items()]
