@@ -62,8 +62,8 @@ def tegrastats_command(lines, how="run", count=0):
 
 def write_vcgencmd(folder, throttled="0x50000", temperature="61.2", adc=""):
     """Write a vcgencmd that answers so; return its command."""
-    script = folder / "vcgencmd.py"
-    script.write_text(
+    script, beside = folder / "vcgencmd.py", folder / ".vcgencmd.py"
+    beside.write_text(
         textwrap.dedent(f"""\
         import sys
         answers = {{"get_throttled": "throttled={throttled}", "measure_temp": "temp={temperature}'C",
@@ -71,6 +71,7 @@ def write_vcgencmd(folder, throttled="0x50000", temperature="61.2", adc=""):
         print(answers[sys.argv[1]])
         """)
     )
+    beside.replace(script)  # somebody may run it just now
     return [sys.executable, str(script)]
 
 
