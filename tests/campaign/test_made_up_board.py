@@ -1,7 +1,7 @@
 """A board of files and stand-ins, whole: from its device file to a verified result with energy, and its page.
 
-Its power monitor says 9 W while a process of the agent is timed and 4.4 W else; its tegrastats replays published lines. So
-the energy that a run must find is known: nine watts for as long as its processes were timed.
+Its power monitor says 9 W while a process of the agent is timed and 4.4 W else; its tegrastats replays published lines.
+So the energy that a run must find is known: nine watts for as long as its processes were timed.
 """
 
 import contextlib
@@ -150,7 +150,9 @@ def test_nothing_is_measured_again_and_changed_telemetry_is_found(workspace, res
     before = workspace.list_attempts()
     done = workspace.snakemake("--replace-workflow-config", "--forcerun", "measure_run", config="config/boards.yaml")
     assert done.returncode == 0 and workspace.list_attempts() == before, done.stdout
-    path = next(workspace.root.glob("results/runs/digits-cnn/ort-cpu/orin/fp32/attempts/*/session/telemetry/telemetry.csv"))
+    path = next(
+        workspace.root.glob("results/runs/digits-cnn/ort-cpu/orin/fp32/attempts/*/session/telemetry/telemetry.csv")
+    )
     whole = path.read_text()
     path.write_text(whole.replace("hwmon,total_w,9", "hwmon,total_w,8", 1))
     found = json.loads(workspace.edgeproof("evidence", "validate", "boards", "--json").stdout)

@@ -192,10 +192,13 @@ class LinksSpec(TypedDict):
     slot: int
 
 
-class SamplerOptions(TypedDict, total=False):
-    """One entry of a device's `samplers` (config/schemas/device.schema.json); only `name` is always there."""
-
+class _SamplerName(TypedDict):
     name: str
+
+
+class SamplerOptions(_SamplerName, total=False):
+    """One entry of a device's `samplers` (config/schemas/device.schema.json)."""
+
     required: bool
     interval_ms: int
     boundary: str
@@ -235,8 +238,8 @@ class _TelemetryOptions(TypedDict, total=False):
 
 
 class SessionSpec(ArmsSpec, _TelemetryOptions):
-    """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device meanwhile,
-    and for `idle_seconds` (3) before and after; nothing does if all arms are simulated.
+    """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device
+    meanwhile, and for `idle_seconds` (3) before and after; nothing does if all arms are simulated.
     """
 
     order: List[str]

@@ -78,5 +78,5 @@ def test_one_that_is_not_installed_is_no_reason_to_stop_unless_it_is_required(tm
     options = {"name": "tegrastats", "command": [str(tmp_path / "none")]}
     report, _ = record([options], tmp_path / "out", lambda rows: True)
     assert "cannot be started" in report["samplers"][0]["reason"]
-    with pytest.raises(NoVerdict, match="tegrastats: .*cannot be started"):
+    with pytest.raises(NoVerdict, match=r"tegrastats: .*cannot be started"):
         Recorder([{**options, "required": True}], str(tmp_path / "out")).start()

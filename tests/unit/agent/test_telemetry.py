@@ -62,7 +62,11 @@ def test_a_recorder_that_was_killed_is_no_verdict(tmp_path):
 
 
 def test_sample_watches_one_command(tmp_path):
-    spec = {"samplers": board(tmp_path / "board"), "command": [sys.executable, "-c", "print('hello')"], "idle_seconds": 0.0}
+    spec = {
+        "samplers": board(tmp_path / "board"),
+        "command": [sys.executable, "-c", "print('hello')"],
+        "idle_seconds": 0.0,
+    }
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     words = [sys.executable, "-m", "edgeproof.agent", "sample", str(tmp_path / "spec.json"), str(tmp_path / "out")]
     ended = subprocess.run(words, capture_output=True, text=True, check=True)

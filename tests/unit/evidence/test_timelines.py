@@ -35,7 +35,9 @@ def test_lanes_share_one_axis_and_the_latency_is_on_top(tmp_path):
 
 
 def test_a_counter_is_drawn_as_power(tmp_path):
-    energy = describe_sampler("rapl", power={"channel": "total_j", "boundary": "chip", "rails": ["p"], "kind": "measured"})
+    energy = describe_sampler(
+        "rapl", power={"channel": "total_j", "boundary": "chip", "rails": ["p"], "kind": "measured"}
+    )
     more = [f"{48_000_000_000 + n * 100_000_000},rapl,total_j,{n * 0.5}" for n in range(120)]
     (drawn,) = draw_timelines([evidence(store_watched(tmp_path, samplers=[energy], more=more))])
     lane = next(lane for lane in drawn["sessions"][0]["lanes"] if lane["name"] == "Power, chip")
@@ -48,7 +50,9 @@ def test_cells_without_samplers_are_not_drawn(tmp_path):
 
 def test_every_figure_is_said_and_what_is_absent_has_its_reason(tmp_path):
     lines = [plain(line) for line in describe_power(read_result(store_watched(tmp_path)))]
-    assert lines[0].startswith("Power of the module (VDD_IN), by hwmon: 6.10 W on average, 6.20 W at most, 2.00 W when idle")
+    assert lines[0].startswith(
+        "Power of the module (VDD_IN), by hwmon: 6.10 W on average, 6.20 W at most, 2.00 W when idle"
+    )
     assert "error budget" in lines[1] and lines[2].startswith("Beyond idling: ")
     assert any("Temperature (gpu)" in line for line in lines) and any("Memory of the process" in line for line in lines)
     dark = store_watched(tmp_path / "dark", samplers=[describe_sampler(power=None, reason="not there")])
@@ -59,7 +63,7 @@ def test_the_macro_draws_it(tmp_path):
     (drawn,) = draw_timelines([evidence(store_watched(tmp_path))])
     macro = _environment(True).get_template("report_timelines.html.j2").module.timeline
     html = str(macro(drawn))
-    assert html.count("<path class=\"time\"") == 4 and 'role="img"' in html and "Power, module" in html
+    assert html.count('<path class="time"') == 4 and 'role="img"' in html and "Power, module" in html
     assert json.dumps(drawn)  # plain data
 
 

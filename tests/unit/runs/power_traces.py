@@ -1,5 +1,6 @@
 """Made-up power over time whose energy is known exactly, and what a sampler would make of it."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def draw_trace(seed):
     if counter:
         seen = np.floor(times / lag) * lag if lag else times  # it moves in steps of its age
         raw = np.floor(truth.joules(seen) * 1e6).astype(np.int64) % (LIMIT_UJ + 1)
-        steps = [count_step(int(a), int(b), LIMIT_UJ) for a, b in zip(raw[:-1], raw[1:], strict=True)]
+        steps = [count_step(int(a), int(b), LIMIT_UJ) for a, b in itertools.pairwise(raw)]
         values, quantum = np.concatenate([[0.0], np.cumsum(steps)]) / 1e6, 1e-6
     else:
         values = truth.power(times + late)

@@ -52,7 +52,26 @@ def test_the_mean_of_running_averages_is_not_the_mean_power():
 
 def test_published_samples_have_the_published_energy():
     """18 samples of an Orin NX at 1 s: 146.443 J by trapezoids."""
-    watts = [12673, 8820, 8596, 8701, 8477, 8517, 8557, 8701, 8701, 8517, 8319, 8596, 8477, 8438, 10187, 7725, 7618, 6319]
+    watts = [
+        12673,
+        8820,
+        8596,
+        8701,
+        8477,
+        8517,
+        8557,
+        8701,
+        8701,
+        8517,
+        8319,
+        8596,
+        8477,
+        8438,
+        10187,
+        7725,
+        7618,
+        6319,
+    ]
     found = integrate(trace_of(np.arange(18), np.array(watts) / 1000), 0, 17)
     assert found.joules == pytest.approx(146.443, abs=5e-4) and found.samples == 18
 

@@ -29,7 +29,10 @@ def write_telemetry(attempt, windows, watts, more=(), interval_ns=4_000_000):
         power = next((level for (a, b), level in zip(windows, watts, strict=True) if a - 5e8 <= at <= b + 5e8), IDLE_W)
         rows.append(f"{at},hwmon,total_w,{power}")
     for at in range(first, last, 10 * interval_ns):
-        rows += [f"{at},procfs,temperature_c:gpu,{40 + (at - first) / 1e9}", f"{at},procfs,memory_bytes:process,3000000"]
+        rows += [
+            f"{at},procfs,temperature_c:gpu,{40 + (at - first) / 1e9}",
+            f"{at},procfs,memory_bytes:process,3000000",
+        ]
     path = path_in_attempt(attempt)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(["at_ns,sampler,channel,value", *rows, *more]) + "\n")

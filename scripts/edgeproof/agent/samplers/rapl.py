@@ -8,7 +8,6 @@ from typing import Dict, Iterable, List, NamedTuple, Tuple
 
 from .sampler import PolledSampler, Unavailable
 
-
 _STEP_J = 6.1e-5  # the coarsest unit of these counters
 
 

@@ -1,7 +1,7 @@
 """What every sampler is: it starts, is drained while it runs, and stops; its samples carry our own clock's time.
 
-A channel is a quantity with its unit, and after a colon what it is of: `total_w`, `rail_w:VDD_SOC`, `temperature_c:gpu`.
-Channels that programs look at: `total_w` (power now) or `total_j` (energy since the start), `temperature_c:…`,
+A channel is a quantity with its unit, and after a colon what it is of: `total_w`, `rail_w:VDD_SOC`,
+`temperature_c:gpu`. Programs look at `total_w` (power now) or `total_j` (energy since the start), `temperature_c:…`,
 `clock_mhz:…`, `memory_bytes:process`, `throttled:…`.
 
 What was read is kept as it came in the raw log (`NAME.raw`): a line is the time in ns, a tab, and the source's words.
@@ -106,6 +106,7 @@ class PolledSampler(Sampler):
     """A sampler that asks its source in a thread of its own, on a fixed schedule. A tick that is missed is left out."""
 
     def start(self) -> None:
+        """As every sampler; reads once before it returns."""
         self._said: List[bytes] = []
         self._over = threading.Event()
         self._find_sources()
@@ -114,6 +115,7 @@ class PolledSampler(Sampler):
         self._thread.start()
 
     def stop(self) -> None:
+        """As every sampler; a reading that has begun is finished."""
         self._over.set()
         self._thread.join()
 

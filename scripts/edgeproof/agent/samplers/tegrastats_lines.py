@@ -153,9 +153,8 @@ def _make_plan(text: str, numbers: Sequence[str]) -> _Plan:
     gr3d, emc = (_find_engine(pattern, text, begins) for pattern in (_GR3D, _EMC))
     names = [number for start, number in begins.items() if _is_in_name(text, start)]
     if len(names) == 1:
-        only = names[0]
-        return _Plan(lambda seen: (seen[only],), (numbers[only],), ram_places, rails, heat, gr3d, emc)
-    fixed: Any = operator.itemgetter(*names) if names else _take_none
+        names *= 2  # of one name, an itemgetter would return no tuple
+    fixed: Callable[[Sequence[str]], Any] = operator.itemgetter(*names) if names else _take_none
     return _Plan(fixed, fixed(numbers), ram_places, rails, heat, gr3d, emc)
 
 

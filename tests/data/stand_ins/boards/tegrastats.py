@@ -1,7 +1,8 @@
 """A stand-in for tegrastats: `tegrastats.py LINES HOW COUNT --interval MS` prints the lines of a file over and over.
 
-HOW: `run` goes on until it is terminated; `die` ends after COUNT lines with exit code 3; `stall` says nothing more after
-COUNT lines; `flood` prints as fast as it can; `garbage` prints no line of tegrastats; `count` ends after COUNT lines well.
+HOW: `run` goes on until it is terminated; `die` ends after COUNT lines with exit code 3; `stall` says nothing more
+after COUNT lines; `flood` prints as fast as it can; `garbage` prints no line of tegrastats; `count` ends well after
+COUNT lines.
 """
 
 import itertools
@@ -30,6 +31,8 @@ def main(lines, how, count, interval_s):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[sys.argv.index("--interval") + 1]) / 1000))
+        sys.exit(
+            main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[sys.argv.index("--interval") + 1]) / 1000)
+        )
     except BrokenPipeError:
         sys.exit(0)
