@@ -43,6 +43,7 @@ CALLS = {
     "plans verify": (["vision/balanced"], 0),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
+    "runs sample": (["true", "--sampler", "procfs"], 0),
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
     "runs history": (["digits-cnn/ort-cpu/local/fp32"], 2),
