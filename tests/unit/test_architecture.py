@@ -27,7 +27,7 @@ SUB_ROOMS = {
 }
 # What runs on a board and on a host alike.
 SHARED = (("agent", "lock"), ("agent", "machine"))
-ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
+ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
 ALONE = ("agent", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
@@ -63,7 +63,7 @@ def may_import(importer, imported):
     """Tell whether a module may import another, both as tuples of names below `edgeproof`."""
     room, other = importer[0], imported[0]
     if other in ABOVE:
-        return room == other or (other == "scaffolding" and room == "__main__")
+        return room == other or (other != "bench" and room == "__main__")
     if room in ALONE:
         return other == room or (room, other) == ("runtime", "agent")  # one wheel holds both
     if other == "runtime":  # in an application on a board, or in a room that reads what it wrote
@@ -73,7 +73,7 @@ def may_import(importer, imported):
     if room == "core":
         return False
     if room not in ROOMS:  # the workflow, the command line and the benchmarks stand above all rooms
-        return other in (*ROOMS, "workflow") or (room == "bench" and other == "agent")  # a benchmark may time its loop
+        return other in (*ROOMS, "workflow") or (room in ("bench", "doctor") and other == "agent")
     if other != room:
         return other in ROOMS[: ROOMS.index(room)]
     order = SUB_ROOMS.get(room)

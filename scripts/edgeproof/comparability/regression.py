@@ -145,7 +145,7 @@ def _judge_pairs(
         "mode": report["mode"],
         "reasons": report["reasons"],
     }
-    blocked: Block | None = _find_block(judgement, results, policy)
+    blocked: Block | None = find_block(judgement, results, policy)
     limits: list[float] = [
         100 * report["design"]["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
         for entry in policy["thresholds"]
@@ -174,7 +174,7 @@ def _judge_pairs(
         changed = (say_changed_sessions(side, apart[f"{side}_changes"]) for side in _SIDES)
         notes = [_BETWEEN_SESSIONS, *itertools.chain(*changed)]
     return {
-        **_conclude(lines, blocked, report["mode"]),
+        **conclude_thresholds(lines, blocked, report["mode"]),
         "thresholds": lines,
         "notes": notes,
         "edgeenv": None,
@@ -230,18 +230,18 @@ def _judge_points(
     if comparability is not None:
         judgement = judge_comparability(*read_views(results["left"], results["right"]), comparability)
     metrics = {side: read_metrics(results[side]) for side in _SIDES}
-    blocked: Block | None = _find_block(judgement, results, policy)
+    blocked: Block | None = find_block(judgement, results, policy)
     lines: list[Any] = [*judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])]
     if blocked is not None:
         lines = [{**_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
-    outcome = _conclude(lines, blocked, judgement["mode"])
+    outcome = conclude_thresholds(lines, blocked, judgement["mode"])
     edgeenv: Json | None = None
     lab: Json | None = None
     countable = all(result["status"] == "ok" for result in results.values())
     if policy["vocabulary"] == "edgeenv" and countable:
         runs = [f"{'/'.join(report[side][k] for k in ('model', 'preset', 'device', 'precision'))}"
                 f"@{report['digests'][f'{side}_result'][:12]}" for side in _SIDES]  # fmt: skip
-        told = outcome if outcome["mode"] != "incomplete" else _conclude(_only_known(lines), None, judgement["mode"])
+        told = outcome if outcome["mode"] != "incomplete" else conclude_thresholds(_only_known(lines), None, judgement["mode"])
         edgeenv = describe_regression(runs, judgement, told, lines, (metrics["left"], metrics["right"]))
     if policy["vocabulary"] == "lab":
         lab = _describe_in_lab_words(judgement, results, parities, lines, policy)
@@ -328,7 +328,7 @@ def _describe_in_lab_words(
     }
 
 
-def _find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) -> Block | None:
+def find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) -> Block | None:
     """Return why there is nothing to evaluate, None if there is."""
     mode = name_blocked_mode(judgement)
     if mode is not None and (mode in ("not_comparable", "protocol_mismatch") or policy["same_condition_only"]):
@@ -349,7 +349,8 @@ def _block(mode: str, message: str) -> Block:
     return {"mode": mode, "severity": "low", "recommendation": _RECOMMENDATIONS[mode], "message": message}
 
 
-def _conclude(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:
+def conclude_thresholds(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:
+    """Return what a regression policy concludes from its judged thresholds. `mode`: of the comparability judgement."""
     triggered = [line for line in lines if line["status"] == "triggered"]
     missing = [line for line in lines if line["status"] == "unknown" and not line["optional"]]
     if blocked is None and missing and not triggered:

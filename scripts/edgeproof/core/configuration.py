@@ -83,7 +83,8 @@ class MeasuringProtocol(TypedDict):
 class Arm(TypedDict):
     """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file.
 
-    `inputs_file`: the samples file of this arm in a session whose arms have their own.
+    `inputs_file`: the samples file of this arm in a session whose arms have their own. `variables`, `program`:
+    what a command of the user's own is told of its cell, and the digests of the files that it names.
     """
 
     backend: str
@@ -91,5 +92,7 @@ class Arm(TypedDict):
     runtime: Json
     artifact: NotRequired[str]
     inputs_file: NotRequired[str]
+    variables: NotRequired[dict[str, str]]
+    program: NotRequired[dict[str, str]]
     interpreter: NotRequired[str]
     between_calls: NotRequired[Json]

@@ -13,6 +13,7 @@ from edgeproof.core.command_line import show
 from edgeproof.core.exit_codes import ExitCode
 
 from . import another_session, kept_attempts, reasons
+from .edgeenv_verbs import from_edgeenv, judge_edgeenv
 from .workflow_reading import Reading, read_workflow
 
 
@@ -75,6 +76,8 @@ def prune(options: Namespace, root: Path) -> ExitCode:
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
+    "runs from-edgeenv": from_edgeenv,
+    "runs judge-edgeenv": judge_edgeenv,
     "runs again": again,
     "runs why": why,
     "attempts list": list_attempts,
