@@ -124,7 +124,7 @@ def _time_windows(
         )
     before = resource.getrusage(resource.RUSAGE_SELF)
     report["window_started_at"] = time.time()
-    start = clock()
+    report["window_start_ns"] = start = clock()
     at_least, load = max(protocol["min_samples"], len(calls)), protocol.get("load")
     if load:
         curve = LoadCurve(load, len(calls), at_least)
@@ -163,6 +163,7 @@ def _simulate(simulator: Simulator, spec: ProcessSpec, inputs: int, report: Repo
         samples=len(samples),
         window_ns=int(samples.sum()),
         window_started_at=0.0,
+        window_start_ns=0,
         context_switches_voluntary=0,
         context_switches_involuntary=0,
         cpu_ns=0,

@@ -193,6 +193,23 @@ class LinksSpec(TypedDict):
     slot: int
 
 
+class SamplerOptions(TypedDict, total=False):
+    """One entry of a device's `samplers` (config/schemas/device.schema.json); only `name` is always there."""
+
+    name: str
+    required: bool
+    interval_ms: int
+    boundary: str
+    rails: List[str]
+    root: str
+    command: List[str]
+    file: str
+    time_column: str
+    power_column: str
+    marker_column: str
+    marker_command: List[str]
+
+
 class DeviceSpec(TypedDict):
     """What every session knows of its device.
 
@@ -213,10 +230,30 @@ class ArmsSpec(DeviceSpec):
     protocol: Protocol
 
 
-class SessionSpec(ArmsSpec):
-    """`session` (written by a room). `order`: arm names, one per process."""
+class _TelemetryOptions(TypedDict, total=False):
+    samplers: List[SamplerOptions]
+    idle_seconds: float
+
+
+class SessionSpec(ArmsSpec, _TelemetryOptions):
+    """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device meanwhile,
+    and for `idle_seconds` (3) before and after; nothing does if all arms are simulated.
+    """
 
     order: List[str]
+
+
+class RecordSpec(TypedDict):
+    """`record` (written by a session)."""
+
+    samplers: List[SamplerOptions]
+
+
+class SampleSpec(RecordSpec):
+    """`sample` (written by a room). `idle_seconds`: how long the samplers watch before and after the command."""
+
+    command: List[str]
+    idle_seconds: float
 
 
 class Budget(TypedDict):

@@ -8,7 +8,7 @@ from edgeproof.core.configuration import Json
 
 from .edgeenv import Metrics, describe_comparability, describe_regression, view_run
 from .judging import Judgement, judge_comparability
-from .regression import conclude_thresholds, find_block, judge_thresholds
+from .thresholds import conclude_thresholds, find_block, judge_thresholds, select_known
 
 LETTER = "edgeenv-v1"
 _BYTES_PER_MB = 2**20
@@ -35,8 +35,7 @@ def judge_reported(left: Json, right: Json, policy_name: str, policy: Json, regr
     metrics = _read_metrics(left["run"]), _read_metrics(right["run"])
     blocked = find_block(judgement, {"left": {"status": "ok"}, "right": {"status": "ok"}}, regression)
     lines = judge_thresholds(regression["thresholds"], *metrics)
-    known = [line for line in lines if line["status"] != "unknown"]  # EdgeEnv leaves out what has no number
-    outcome = conclude_thresholds(known, blocked, judgement["mode"])
+    outcome = conclude_thresholds(select_known(lines), blocked, judgement["mode"])
     runs = (left["run"]["run_id"], right["run"]["run_id"])
     report = describe_regression(runs, judgement, outcome, lines, metrics)
     return {

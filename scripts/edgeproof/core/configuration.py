@@ -40,7 +40,9 @@ class Preset(TypedDict):
 
 
 class Device(TypedDict):
-    """`config/devices/{device}.yaml`. `timeout_s` in seconds."""
+    """`config/devices/{device}.yaml`. `timeout_s`, `idle_seconds` in seconds; `samplers`: what the agent's samplers are
+    told, one entry each.
+    """
 
     description: NotRequired[str]
     board: str
@@ -50,6 +52,8 @@ class Device(TypedDict):
     lock: NotRequired[str | None]
     timeout_s: NotRequired[int]
     tags: NotRequired[list[str]]
+    samplers: NotRequired[list[dict[str, Any]]]
+    idle_seconds: NotRequired[float]
 
 
 class NamedDevice(Device):

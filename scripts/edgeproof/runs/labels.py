@@ -13,7 +13,8 @@ def list_labels(result: Json) -> list[Json]:
 
     `noisy`: the interval is wider than the protocol's width. `modes`: starts jump between levels. `steal`, `drift`: the
     machine was disturbed, or changed its speed, within a session. `depends_on_inputs`, `random_inputs`: of the samples.
-    `not_settled`: sustained load ended before latency and temperature had settled.
+    `not_settled`: sustained load ended before latency and temperature had settled. `sampler`: one that did not run, or
+    ended by itself.
     """
     found = [*_label_headline(result), *_label_sessions(result), *_label_inputs(result)]
     return [{"label": label, "message": message} for label, message in found]
@@ -49,6 +50,9 @@ def _label_sessions(result: Json) -> Iterator[tuple[str, str]]:
             yield "steal", prefix + steal.removeprefix("steal: ")
         for words in say_changes(session["drift"]):
             yield "drift", prefix + words
+        for sampler in session["telemetry"]["samplers"] if session["telemetry"] else ():
+            if sampler["reason"]:
+                yield "sampler", f"{prefix}{sampler['id']}: {sampler['reason']}"
 
 
 def _label_inputs(result: Json) -> Iterator[tuple[str, str]]:

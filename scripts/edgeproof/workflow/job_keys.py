@@ -26,6 +26,7 @@ _TEMPLATES = (
     "page.html.j2",
     "report.html.j2",
     "report_parts.html.j2",
+    "report_timelines.html.j2",
     "report_figures.html.j2",
     "first_page.html.j2",
     "report.css",

@@ -17,6 +17,7 @@ from edgeproof.runs.results import MEASURED, read_result
 from .loading import parse_scenario
 
 _MB = 1e6
+_MJ = 1e3  # millijoules per joule
 _HOST_MEMORY_MB = 1024  # no stage runs on the caller, and its input and output do not count
 
 
@@ -90,7 +91,13 @@ def describe_stage(name: str, identity: Json, cells: list[MeasuredCell], pipelin
             profiles.setdefault(cell["executor"], []).append(variant)
     if not profiles:
         raise UserError(f"{pipeline}: stage {name!r} has no executor that can run it: {'; '.join(absent)}")
-    described = f"{identity['model']}, sha256 {identity['sha256']}; energy is not measured"
+    described = f"{identity['model']}, sha256 {identity['sha256']}"
+    dark = sorted({variant["energy_reason"] for variants in profiles.values() for variant in variants} - {None})
+    if dark:
+        described += f"; energy is not measured: {'; '.join(dark)}"
+    for variants in profiles.values():
+        for variant in variants:
+            del variant["energy_reason"]
     if absent:
         described += f"; left out: {'; '.join(absent)}"
     return {
@@ -155,7 +162,32 @@ def _describe_variant(cell: MeasuredCell) -> Json | str:
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"
         return f"parity {parity['status'].replace('_', ' ')}: {reason}"
-    return {"precision": cell["precision"], "energy_mj": None, **assemble_numbers(result, cell["result"])}
+    energy, reason = _describe_energy(result, cell["result"])
+    numbers = assemble_numbers(result, cell["result"])
+    return {"precision": cell["precision"], "energy_mj": energy, "energy_reason": reason, **numbers}
+
+
+def _describe_energy(result: Json, path: str | Path) -> tuple[Json | None, str | None]:
+    """Return the millijoules of an inference with their origin, and why there are none.
+
+    The interval is that of the result, widened by the error budget; the key is that of the attempts.
+    """
+    energy = result["energy"]
+    if energy["value_j"] is None:
+        return None, energy["reason"]
+    error, rails = energy["budget"]["total"], " + ".join(result["power"]["rails"])
+    low = energy["value_j"] if energy["low_j"] is None else max(0.0, energy["low_j"])
+    high = energy["value_j"] if energy["high_j"] is None else energy["high_j"]
+    keys = sorted({session["attempt"].rpartition("-")[2] for session in result["sessions"]})
+    return {
+        "value": energy["value_j"] * _MJ,
+        "provenance": result["provenance"],
+        "result": str(path),
+        "digest": sha256_file(path),
+        "interval": [low * (1 - error) * _MJ, high * (1 + error) * _MJ],
+        "note": f"all that the {energy['boundary']} ({rails}) used, by {energy['sampler']}; error budget {error:.1%}; "
+        f"key of the attempts {', '.join(keys)}",
+    }, None
 
 
 def assemble_numbers(result: Json, path: str | Path) -> Json:
