@@ -26,7 +26,7 @@ def measure_looper(looper: Looper, inputs: int, protocol: Protocol, out: str, re
     warm = time_turns(looper, inputs, protocol["warmup_runs"], int(protocol["warmup_seconds"] * 1e9))
     report.update(warmup_runs=len(warm), warmup_ns=int(warm.sum()), timer_cost_ns=0, quantum_ns=1)
     report["window_started_at"] = time.time()
-    start = time.perf_counter_ns()
+    report["window_start_ns"] = start = time.perf_counter_ns()
     samples = time_turns(looper, inputs, max(protocol["min_samples"], inputs), int(protocol["min_seconds"] * 1e9))
     report["window_ns"] = time.perf_counter_ns() - start
     report.update(calls_per_sample=1, samples=len(samples), memory_peak_bytes=looper.peak_memory())

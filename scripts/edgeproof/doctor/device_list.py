@@ -24,6 +24,7 @@ def list_devices(root: Path, place: Place) -> list[Json]:
             "transport": device["transport"],
             "interpreter": device.get("interpreter") or sys.executable,
             "tags": device.get("tags", []),
+            "samplers": [sampler["name"] for sampler in device.get("samplers") or []],
         }
         for name, device in read_catalogue("device", root / "config").items()
     ]
@@ -34,7 +35,8 @@ def render_devices(devices: list[Json]) -> Iterator[str]:
     width = max(len(device["device"]) for device in devices)
     for device in devices:
         where = "this machine may be it" if device["here"] else f"a board named *{device['board_contains']}*"
-        yield f"{device['device']:<{width}}  {device['description']} [{', '.join(device['tags'])}]; {where}"
+        watched = f"; watched by {', '.join(device['samplers'])}" if device["samplers"] else ""
+        yield f"{device['device']:<{width}}  {device['description']} [{', '.join(device['tags'])}]; {where}{watched}"
 
 
 def choose_device(devices: list[Json]) -> str:

@@ -10,8 +10,9 @@ from edgeproof.core.configuration import Json, NamedDevice
 
 from .findings import Finding, Place
 from .machine_findings import inspect_machine
-from .power_findings import inspect_power_control, inspect_samplers
+from .power_findings import inspect_power_control
 from .runtime_findings import inspect_runtimes
+from .sampler_findings import inspect_samplers
 from .sensitivity import describe_best, read_sensitivity
 
 _MARKS = {"good": "ok", "absent": "--", "unknown": "??", "bad": "!!"}
@@ -28,7 +29,7 @@ def diagnose(device: str, root: Path, place: Place) -> Json:
     findings = [
         *inspect_machine(described, place, root),
         *inspect_runtimes(described, presets, root),
-        *inspect_samplers(place),
+        *inspect_samplers(described),
         *inspect_power_control(place),
         *told,
     ]

@@ -37,26 +37,9 @@ class Place:
         """Return the path of a program, None if there is none."""
         return shutil.which(name, path=self.tools)
 
-    def read(self, path: str | Path) -> str | None:
-        """Return the words of a file below the root, None if it cannot be read."""
-        try:
-            text = (self.root / str(path).lstrip("/")).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-        return " ".join(text.replace("\0", " ").split()) or None
-
     def list_files(self, pattern: str) -> list[Path]:
         """Return the files below the root that match a pattern, sorted."""
         return sorted(self.root.glob(pattern))
-
-    def name_file(self, path: Path) -> str:
-        """Return a file's path as a user of the board writes it."""
-        return "/" + str(path.relative_to(self.root))
-
-
-def may_read(path: Path) -> bool:
-    """Return whether this user may read a file."""
-    return os.access(path, os.R_OK)
 
 
 def may_write(path: Path) -> bool:

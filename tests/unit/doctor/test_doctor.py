@@ -16,8 +16,9 @@ from edgeproof.doctor.device_list import choose_device, list_devices
 from edgeproof.doctor.diagnosis import diagnose, render_diagnosis
 from edgeproof.doctor.findings import Place
 from edgeproof.doctor.machine_findings import inspect_machine
-from edgeproof.doctor.power_findings import inspect_power_control, inspect_samplers
+from edgeproof.doctor.power_findings import inspect_power_control
 from edgeproof.doctor.runtime_findings import inspect_runtimes
+from edgeproof.doctor.sampler_findings import inspect_samplers
 from edgeproof.doctor.sensitivity import describe_best, read_sensitivity
 
 JETSON = {
@@ -65,40 +66,40 @@ def device(**keys):
     return {"name": "board", "board": "a board", "transport": "local", **keys}
 
 
-def test_a_jetson_is_seen_with_its_monitor_and_tools(tmp_path):
+def test_a_jetson_is_seen_with_its_tools(tmp_path):
     place = make_place(tmp_path, JETSON, tegrastats="", nvpmodel="", jetson_clocks="")
     wanted = device(board_contains="jetson", lock=str(tmp_path / "lock"))
     found = states(inspect_machine(wanted, place, tmp_path))
     assert found["board"] == found["identity"] == found["lock"] == "good"
     assert found["CPU clock"] == found["load"] == found["steal"] == "absent"  # each widens intervals, none prevents
-    samplers = {finding.name: finding for finding in inspect_samplers(place)}
-    assert samplers["hwmon"].text == "/sys/class/hwmon/hwmon1, 2 readings"
-    assert states(samplers.values()) == {
-        "hwmon": "good", "tegrastats": "good", "rapl": "absent", "nvml": "absent", "vcgencmd": "absent",
-        "temperatures": "good",
-    }  # fmt: skip
     assert states(inspect_power_control(place)) == {"nvpmodel": "good", "jetson_clocks": "good", "governors": "good"}
 
 
-def test_what_only_root_may_read_has_the_command_that_opens_it(tmp_path, monkeypatch):
-    files = JETSON | {"sys/class/powercap/intel-rapl:0/energy_uj": "1\n"}
-    place = make_place(tmp_path, files)
-    monkeypatch.setattr(power_findings, "may_read", lambda path: False)
-    found = {finding.name: finding for finding in inspect_samplers(place)}
-    assert found["hwmon"].state == found["rapl"].state == "bad"
-    assert found["hwmon"].remedy == "sudo chmod a+r /sys/class/hwmon/hwmon1/*_input"
+def test_samplers_are_run_for_a_moment_as_a_session_would(tmp_path):
+    root = str(make_place(tmp_path, JETSON | {"sys/class/hwmon/hwmon1/in1_label": "VDD_IN\n"}).root)
+    others = [{"name": name, "root": root} for name in ("hwmon", "rapl", "procfs")]
+    others.append({"name": "tegrastats", "command": [str(tmp_path / "none")]})
+    wanted = device(samplers=[{"name": "hwmon", "root": root, "interval_ms": 5}])
+    found = {finding.name: finding for finding in inspect_samplers(wanted, others)}
+    assert list(found) == ["hwmon, configured", "rapl", "procfs", "tegrastats"]
+    assert found["hwmon, configured"].text == "power of the module (measured: VDD_IN), every 5 ms"
+    assert found["procfs"].state == "good" and "temperature c" in found["procfs"].text
+    assert found["rapl"].state == found["tegrastats"].state == "absent"
+
+
+def test_a_configured_sampler_that_cannot_run_is_bad_and_says_what_helps(tmp_path):
+    missing = device(samplers=[{"name": "vcgencmd", "command": ["no-vcgencmd"], "required": True}])
+    (found,) = inspect_samplers(missing, [])
+    assert found.state == "bad" and found.remedy == "sudo apt install raspi-utils"
+    (found,) = inspect_samplers(device(interpreter="/no/python"), [])
+    assert found.state == "unknown" and "/no/python" in found.text
+
+
+def test_governors_that_only_root_may_set_have_the_command_that_opens_them(tmp_path, monkeypatch):
+    place = make_place(tmp_path, JETSON)
     monkeypatch.setattr(power_findings, "may_write", lambda path: False)
     governors = {finding.name: finding for finding in inspect_power_control(place)}["governors"]
     assert governors.state == "absent" and governors.remedy.startswith("sudo chmod a+w /sys/")
-
-
-@pytest.mark.parametrize(
-    ("says", "state"), [("echo throttled=0x50000", "good"), ("echo VCHI initialization failed; exit 255", "bad")]
-)
-def test_a_pi_that_may_not_ask_its_firmware_is_told_how(tmp_path, says, state):
-    place = make_place(tmp_path, PI, vcgencmd=says)
-    found = {finding.name: finding for finding in inspect_samplers(place)}["vcgencmd"]
-    assert found.state == state and (found.remedy is None) == (state == "good")
 
 
 def test_another_board_a_missing_identity_and_a_busy_device_are_said(tmp_path):
