@@ -5,14 +5,16 @@ Here are the verbs and their options; what they do is in `verbs`, which is impor
 
 from pathlib import Path
 
-from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amount, read_options
+from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amount, positive, read_options
 from edgeproof.core.exit_codes import ExitCode
 
+SAMPLERS = ("hwmon", "tegrastats", "rapl", "nvml", "vcgencmd", "procfs", "meter-csv")
 RUNS_VERBS = {
     "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs",
     "from-edgeenv": "run EdgeEnv's benchmark configuration on its target profile, and keep the figures that it prints",
     "judge-edgeenv": "judge whether two such runs may be compared, and whether the second is worse; exit 1 if not good",
     "again": "measure one more session of a run: it starts snakemake, which uses all sessions of today's key",
+    "sample": "run samplers around a command: power, energy, temperature and memory of it; exit 1 if the command fails",
 }
 ATTEMPTS_VERBS = {
     "list": "list the attempts of the store: size, key, machine, and which documents rest on each",
@@ -55,6 +57,7 @@ def build_runs_parser() -> CommandParser:
             "--configfile", metavar="FILE", nargs="+", default=[], help="campaign files, laid over config/config.yaml"
         )
         verb.add_argument("--replace-workflow-config", action="store_true", help="without config/config.yaml")
+    _add_sample_options(verbs["sample"])
     return parser
 
 
@@ -67,6 +70,19 @@ def _declare_edgeenv(verbs: dict[str, CommandParser]) -> None:
     for side, text in (("baseline", "the run to compare with"), ("candidate", "the run to judge")):
         judge.add_argument(side, metavar="REPORTED", help=f"{text}: NAME/TARGET/PRECISION")
     judge.add_argument("--policy", metavar="WORD", default="edgeenv-v1", help="in config/policies/ (default edgeenv-v1)")
+
+
+def _add_sample_options(verb: CommandParser) -> None:
+    verb.add_argument("words", metavar="CMD", nargs="+", help="the command, after --")
+    verb.add_argument("--sampler", choices=SAMPLERS, action="append", default=[], help="which sampler; may be repeated")
+    verb.add_argument("--device", metavar="DEVICE", help="take the samplers of this device")
+    verb.add_argument("--idle", metavar="SECONDS", type=amount, default=0.0, help="watch before and after; default 0")
+    verb.add_argument("--interval-ms", metavar="MS", type=positive, help="time between two samples")
+    verb.add_argument("--boundary", choices=("chip", "module", "board", "wall"), help="what the power is the power of")
+    verb.add_argument("--root", metavar="FOLDER", help="folder that stands for / when /sys and /proc are read")
+    verb.add_argument("--tool", metavar="COMMAND", help="the vendor's tool in place of the one in PATH")
+    verb.add_argument("--file", metavar="CSV", help="file that the meter writes (meter-csv)")
+    verb.add_argument("--keep", metavar="FOLDER", help="keep telemetry.csv and the raw logs here")
 
 
 def build_attempts_parser() -> CommandParser:

@@ -53,11 +53,13 @@ class Rapl(PolledSampler):
     def _read_values(self) -> Iterable[Tuple[str, float]]:
         for domain in self._domains:
             now = self._integer(domain.path)
-            step = now - self._last.get(domain.name, now)
-            if step < 0:  # it went over its end and began anew
-                step += domain.limit_uj
+            self._joules[domain.name] += count_step(self._last.get(domain.name, now), now, domain.limit_uj) / 1e6
             self._last[domain.name] = now
-            self._joules[domain.name] += step / 1e6
         yield "total_j", sum(self._joules[name] for name in self._total)
         for name, value in self._joules.items():
             yield "domain_j:" + name, value
+
+
+def count_step(before: int, now: int, limit: int) -> int:
+    """Return how far a counter went that begins anew after `limit`; it must be read more often than it does so."""
+    return now - before if now >= before else now + limit + 1 - before
