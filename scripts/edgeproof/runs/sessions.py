@@ -75,6 +75,7 @@ class ProcessRecord(TypedDict):
     handovers: list[Json]
     placed: Json
     load: NotRequired[Json]
+    accelerator: NotRequired[Json | None]
 
 
 class Environment(TypedDict):

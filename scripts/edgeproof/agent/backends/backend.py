@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Optional, Protocol, Sequence
 
-from ..specs import Array, Call, Definition, Feed, Outputs, StepTimes, TensorInfo
+from ..specs import Array, Call, Definition, Feed, Outputs, Report, StepTimes, TensorInfo
 from ..specs import Protocol as TimingProtocol
 
 
@@ -93,6 +93,12 @@ class Backend(Protocol):
     @classmethod
     def find_obstacle(cls, arm: Any) -> Optional[str]:
         """Return why a process of this arm cannot be stopped while another one runs, None if it can."""
+        return None
+
+    def prove_use(self, feed: Feed, folder: str) -> Optional[Report]:
+        """Run once more and return what ran where (`accelerator.judge_use`), None where only the CPU was asked for or
+        nothing says; Verdict if the accelerator ran nothing. `folder`: for files that are removed again.
+        """
         return None
 
     def bind(self, feed: Feed) -> Call:
