@@ -78,15 +78,17 @@ def walk(parser, place=()):
 
 
 def fill_in(arguments, folder):
-    """Return the arguments of a call, with a path for OUTPUT, a name that no other test has for WORD, and a recording of
-    a loop for RECORDING.
-    """
+    """Return the arguments of a call: a path for OUTPUT, a name that no other test has for WORD, files for others."""
     if "RECORDING" in arguments:
         with Observer(folder / "recording") as observed, observed.call():
             pass
     files = {"CONFIG": "edgeenv-benchmark.yaml", "TARGET": "edgeenv-target.yaml"}
     words = {word: str(REPOSITORY / "tests/data/edgeenv" / name) for word, name in files.items()}
-    words |= {"OUTPUT": str(folder / "out"), "RECORDING": str(folder / "recording"), "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-")}
+    words |= {
+        "OUTPUT": str(folder / "out"),
+        "RECORDING": str(folder / "recording"),
+        "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-"),
+    }
     return [words.get(item, item) for item in arguments]
 
 
@@ -275,7 +277,21 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    top = ["artifacts", "plans", "compare", "baseline", "campaign", "devices", "doctor", "observe", "new", "runs", "attempts", "evidence", "completion"]
+    top = [
+        "artifacts",
+        "plans",
+        "compare",
+        "baseline",
+        "campaign",
+        "devices",
+        "doctor",
+        "observe",
+        "new",
+        "runs",
+        "attempts",
+        "evidence",
+        "completion",
+    ]
     assert complete("") == [*top, "names"]
     assert complete("compare", "ti") == ["tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)

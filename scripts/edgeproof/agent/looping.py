@@ -1,4 +1,4 @@
-"""Arms that time their own calls (`backends.command`): the loops of `measure` and of live pairs, asked for in blocks."""
+"""Arms that time their own calls (`backends.command`): the loops of `measure` and of live pairs, block by block."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def measure_looper(looper: Looper, inputs: int, protocol: Protocol, out: str, re
 
 
 def time_turns(looper: Looper, inputs: int, at_least: int, at_least_ns: int) -> Array:
-    """Return the ns of calls that went through the inputs in turn, until so many calls took so much of their own time."""
+    """Return the ns of calls that went through the inputs in turn: at least so many, and so much time of their own."""
     blocks: List[Array] = [numpy.zeros(0, "int64")]
     count = spent = 0
     while count < at_least or spent < at_least_ns:

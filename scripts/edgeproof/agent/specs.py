@@ -210,6 +210,16 @@ class SamplerOptions(TypedDict, total=False):
     marker_command: List[str]
 
 
+class PowerControlOptions(TypedDict, total=False):
+    """A device's `power_control` (config/schemas/device.schema.json)."""
+
+    nvpmodel: int
+    jetson_clocks: bool
+    governor: str
+    root: str
+    state: str
+
+
 class DeviceSpec(TypedDict):
     """What every session knows of its device.
 
@@ -230,14 +240,19 @@ class ArmsSpec(DeviceSpec):
     protocol: Protocol
 
 
-class _TelemetryOptions(TypedDict, total=False):
+class _PowerOptions(TypedDict, total=False):
+    power_control: Optional[PowerControlOptions]
+
+
+class _TelemetryOptions(_PowerOptions, total=False):
     samplers: List[SamplerOptions]
     idle_seconds: float
 
 
 class SessionSpec(ArmsSpec, _TelemetryOptions):
     """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device meanwhile,
-    and for `idle_seconds` (3) before and after; nothing does if all arms are simulated.
+    and for `idle_seconds` (3) before and after; nothing does if all arms are simulated. `power_control`: power mode and
+    clocks to set meanwhile.
     """
 
     order: List[str]
@@ -263,7 +278,7 @@ class Budget(TypedDict):
     seconds: Optional[float]
 
 
-class _PairsOptions(TypedDict, total=False):
+class _PairsOptions(_PowerOptions, total=False):
     first_pair: int
     ask: bool
     seed: int

@@ -237,7 +237,11 @@ def _judge_points(
     if policy["vocabulary"] == "edgeenv" and countable:
         runs = [f"{'/'.join(report[side][k] for k in ('model', 'preset', 'device', 'precision'))}"
                 f"@{report['digests'][f'{side}_result'][:12]}" for side in _SIDES]  # fmt: skip
-        told = outcome if outcome["mode"] != "incomplete" else conclude_thresholds(select_known(lines), None, judgement["mode"])
+        told = (
+            outcome
+            if outcome["mode"] != "incomplete"
+            else conclude_thresholds(select_known(lines), None, judgement["mode"])
+        )
         edgeenv = describe_regression(runs, judgement, told, lines, (metrics["left"], metrics["right"]))
     if policy["vocabulary"] == "lab":
         lab = _describe_in_lab_words(judgement, results, parities, lines, policy)

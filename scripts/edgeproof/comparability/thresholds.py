@@ -75,7 +75,9 @@ def conclude_thresholds(lines: Sequence[ThresholdLine], blocked: Block | None, m
     triggered = [line for line in lines if line["status"] == "triggered"]
     missing = [line for line in lines if line["status"] == "unknown" and not line["optional"]]
     if blocked is None and missing and not triggered:
-        blocked = block_judgement("incomplete", "; ".join(dict.fromkeys(line["reason"] or "unknown" for line in missing)))
+        blocked = block_judgement(
+            "incomplete", "; ".join(dict.fromkeys(line["reason"] or "unknown" for line in missing))
+        )
     if blocked is not None:
         return {
             "status": "blocked",

@@ -190,5 +190,7 @@ def _digest_program(runtime: Json) -> dict[str, str]:
     except ValueError as error:
         raise UserError(f"runtime.command is {runtime['command']!r}: {error}") from error
     places = {word: Path(runtime.get("working_directory", "."), word) for word in words}
-    digests = {word: digest_user_file(path) for word, path in places.items() if path.is_file() and not path.is_symlink()}
+    digests = {
+        word: digest_user_file(path) for word, path in places.items() if path.is_file() and not path.is_symlink()
+    }
     return {word: digest for word, digest in digests.items() if digest}

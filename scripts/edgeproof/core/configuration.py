@@ -53,6 +53,7 @@ class Device(TypedDict):
     timeout_s: NotRequired[int]
     tags: NotRequired[list[str]]
     samplers: NotRequired[list[dict[str, Any]]]
+    power_control: NotRequired[dict[str, Any]]
     idle_seconds: NotRequired[float]
 
 

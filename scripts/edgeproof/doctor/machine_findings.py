@@ -1,6 +1,7 @@
 """What the doctor says of the machine: whether it is the device's board, its clocks, what else runs, disk and lock."""
 
 import fcntl
+import itertools
 import os
 import shutil
 import time
@@ -72,9 +73,11 @@ def _inspect_day(root: Path) -> Finding:
 def _inspect_timer() -> Finding:
     """Look for the smallest step of the clock that the agent times with."""
     moments = [time.perf_counter_ns() for _ in range(_READS)]
-    steps = sorted(b - a for a, b in zip(moments, moments[1:], strict=False) if b > a)
+    steps = sorted(b - a for a, b in itertools.pairwise(moments) if b > a)
     if not steps:
-        return Finding("machine", "timer", "bad", f"stood still over {_READS} reads", "look at the kernel's clocksource")
+        return Finding(
+            "machine", "timer", "bad", f"stood still over {_READS} reads", "look at the kernel's clocksource"
+        )
     text = f"steps of {steps[0]} ns, read in {steps[len(steps) // 2]} ns"
     if steps[0] <= _COARSE_NS:
         return Finding("machine", "timer", "good", text)

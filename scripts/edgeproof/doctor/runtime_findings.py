@@ -1,11 +1,13 @@
 """What the doctor says of Pythons and runtimes: each is imported in a process of its own, because some crash there."""
 
+import dataclasses
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 from edgeproof.core.configuration import Json, NamedDevice
 from edgeproof.core.layout import toolchain_interpreter, toolchain_record
@@ -48,20 +50,24 @@ def inspect_runtimes(device: NamedDevice, presets: Mapping[str, Json], root: Pat
     python = device.get("interpreter") or sys.executable
     found = _describe_python(python)
     file = f"config/devices/{device['name']}.yaml"
-    yield _judge_python(python, found, file)
+    judged = _judge_python(python, found, file)
+    yield judged
     loadable: list[str] = []
-    if isinstance(found, dict):
-        for backend, (module, remedy) in _MODULES.items():
-            toolchain = None if device.get("interpreter") else _toolchain_of(backend, presets)
-            interpreter = str(root / toolchain_interpreter(toolchain)) if toolchain else python
-            finding = _inspect_runtime(backend, module, interpreter, toolchain)
-            if finding.state == "good":
-                loadable.append(backend)
-            else:
-                made = f"snakemake --profile local {toolchain_record(toolchain)}" if toolchain else None
-                told = made or remedy.format(python=python, file=file)
-                finding = Finding(finding.part, backend, finding.state, finding.text, told)
-            yield finding
+    for backend, (module, remedy) in _MODULES.items() if judged.state == "good" else ():
+        toolchain = None if device.get("interpreter") else _toolchain_of(backend, presets)
+        if toolchain:
+            finding = _inspect_toolchain(backend, module, toolchain, root)
+        elif module.split(".")[0] in cast(Json, found)["has"]:
+            finding = _import_runtime(backend, module, python)
+        else:
+            finding = Finding("runtimes", backend, "absent", "not installed")
+        if finding.state == "good":
+            loadable.append(backend)
+        else:
+            made = f"snakemake --profile local {toolchain_record(toolchain)}" if toolchain else None
+            told = made or remedy.format(python=python, file=file)
+            finding = dataclasses.replace(finding, remedy=told)
+        yield finding
     if not loadable:
         text = "no runtime can be imported, so nothing can be measured"
         yield Finding("runtimes", "any of them", "bad", text, f"{python} -m pip install onnxruntime")
@@ -97,10 +103,16 @@ def _judge_python(python: str, found: Json | str, file: str) -> Finding:
     return Finding("runtimes", "interpreter", "good", text)
 
 
-def _inspect_runtime(backend: str, module: str, interpreter: str, toolchain: str | None) -> Finding:
-    """Import a runtime in the interpreter that would run it; a wheel for another CPU dies at that moment."""
-    if toolchain and not Path(interpreter).exists():
+def _inspect_toolchain(backend: str, module: str, toolchain: str, root: Path) -> Finding:
+    interpreter = root / toolchain_interpreter(toolchain)
+    if not interpreter.exists():
         return Finding("runtimes", backend, "absent", f"the toolchain {toolchain} is not made yet")
+    found = _import_runtime(backend, module, str(interpreter))
+    return dataclasses.replace(found, text=f"{found.text}, in the toolchain {toolchain}")
+
+
+def _import_runtime(backend: str, module: str, interpreter: str) -> Finding:
+    """Import a runtime in the interpreter that would run it; a wheel for another CPU dies at that moment."""
     try:
         ended = _run(interpreter, _IMPORTING.format(module=module, package=module.split(".")[0]))
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -110,13 +122,10 @@ def _inspect_runtime(backend: str, module: str, interpreter: str, toolchain: str
         why = ": this CPU lacks instructions that the wheel was built for" if name == "SIGILL" else ""
         return Finding("runtimes", backend, "bad", f"importing {module} ends the process with {name}{why}")
     if ended.returncode:
-        said = _last_line(ended)
-        missing = said.startswith("ModuleNotFoundError") and repr(module.split(".")[0]) in said
-        return Finding("runtimes", backend, "absent" if missing else "bad", "not installed" if missing else said)
+        return Finding("runtimes", backend, "bad", _last_line(ended))
     told = json.loads(ended.stdout.splitlines()[-1])
-    providers = f"; its build lists {', '.join(told['providers'])}, which a run has to prove" if told["providers"] else ""
-    where = f" in the toolchain {toolchain}" if toolchain else ""
-    return Finding("runtimes", backend, "good", f"{told['version'] or 'version unknown'}{where}{providers}")
+    listed = f"; its build lists {', '.join(told['providers'])}, which a run has to prove" if told["providers"] else ""
+    return Finding("runtimes", backend, "good", f"{told['version'] or 'version unknown'}{listed}")
 
 
 def _run(python: str, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ ASKED = (0.01, 0.05, 0.10)
 def read_sensitivity(device: str, place: Place, root: Path) -> tuple[list[Json], list[Finding]]:
     """Return (per calibrated cell what it can tell, findings), calibrations recomputed from their raw times.
 
-    A cell: {cell, protocol, machine: `here`, `elsewhere` or `simulated`, reason, seconds: {"1%": …}}; seconds are None
+    A cell: {cell, protocol, machine: `here`, `elsewhere` or `simulated`, reason, seconds: {"1%": …}}. Seconds are None
     where half of all comparisons are not decided within the test's pairs, and all of them with a `reason`.
     """
     here = describe_machine(str(place.root))["id"]

@@ -104,7 +104,9 @@ def _render(document: Json) -> Iterator[str]:
     if latency := document["latency"]:
         tail = "" if latency["p99_ms"] is None else f", 99 % within {format_number(latency['p99_ms'])} ms"
         slowest = f"slowest {format_number(latency['max_ms'])} ms"
-        yield plain(f"{document['calls']['recorded']} calls: median {format_number(latency['median_ms'])} ms{tail}, {slowest}")
+        yield plain(
+            f"{document['calls']['recorded']} calls: median {format_number(latency['median_ms'])} ms{tail}, {slowest}"
+        )
     if jitter := document["jitter"]:
         off = format_number(jitter["period_off_max_ms"])
         yield plain(f"an input every {format_number(jitter['period_ms'])} ms, off by {off} ms at most")

@@ -44,15 +44,17 @@ def list_limits(document: Json) -> list[str]:
     """Return sentences on what is missing in a recording and what it does not say."""
     calls, cost = document["calls"], document["cost_ns"]
     lines = [
-        "One process, once, with everything that ran beside it: there is no interval, and the run is never compared with "
-        "a benchmark run as if it were one.",
+        "One process, once, with everything that ran beside it: there is no interval, and the run is never compared "
+        "with a benchmark run as if it were one.",
         f"The observer cost {format_number(cost['stage'] / 1e3)}{SPACE}µs per stage and "
         f"{format_number(cost['call'] / 1e3)}{SPACE}µs per call where it ran (medians of {cost['rounds']}).",
     ]
     if calls["failed"]:
         lines.append(f"{plural(calls['failed'], 'call')} raised an error and has no time.")
     if calls["lost"]:
-        lines.append(f"{plural(calls['lost'], 'call')} are not in it: {document['recording']['reason'] or 'slow disk'}.")
+        lines.append(
+            f"{plural(calls['lost'], 'call')} are not in it: {document['recording']['reason'] or 'slow disk'}."
+        )
     if not document["recording"]["complete"]:
         lines.append(f"The recording is not complete: {document['recording']['reason']}.")
     return lines

@@ -1,5 +1,6 @@
-"""EdgeEnv's files: its benchmark configuration and its target profile, read as EdgeEnv reads them, and what it says of a
-run in its own document (marker `edgeenv.result.v1`).
+"""EdgeEnv's files: its benchmark configuration and target profile, and its own document of a run.
+
+The document's marker is `edgeenv.result.v1`.
 
 Source: InferEdgeEnv v0.1.5 (contract, sections 2 to 4).
 """

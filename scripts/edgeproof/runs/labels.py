@@ -13,8 +13,8 @@ def list_labels(result: Json) -> list[Json]:
 
     `noisy`: the interval is wider than the protocol's width. `modes`: starts jump between levels. `steal`, `drift`: the
     machine was disturbed, or changed its speed, within a session. `depends_on_inputs`, `random_inputs`: of the samples.
-    `partly_accelerated`: the accelerator that was asked for ran only a part. `not_settled`: sustained load ended before latency and temperature had settled. `sampler`: one that did not run, or
-    ended by itself.
+    `partly_accelerated`: the accelerator that was asked for ran only a part. `not_settled`: sustained load ended before
+    latency and temperature had settled. `sampler`: one that did not run, or ended by itself.
     """
     found = [*_label_headline(result), *_label_accelerator(result), *_label_sessions(result), *_label_inputs(result)]
     return [{"label": label, "message": message} for label, message in found]

@@ -1,7 +1,7 @@
 """Observed runs: what a loop of the user's own did, from its recording: deadlines, bursts, jitter, and its stages.
 
-An observed run says what happened once, in one process, with all that ran beside it. It has no interval, and it is never
-compared with a benchmark run as if it were one (`comparability.observed_beside`).
+An observed run says what happened once, in one process, with all that ran beside it. It has no interval, and it is
+never compared with a benchmark run as if it were one (`comparability.observed_beside`).
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def import_recording(
 
 
 def read_observed(path: Path) -> tuple[Json, Recording]:
-    """Return an observed run, computed again from the recording beside it; UserError names the first value that differs."""
+    """Return an observed run, computed again from the recording beside it; UserError names what differs."""
     document = read_sealed(path, "observed", "import the recording again")
     copy = path.with_name(RECORDING)
     recording = read_recording(copy)

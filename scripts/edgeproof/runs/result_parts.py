@@ -90,6 +90,7 @@ def describe_session(session: MeasuredSession) -> Json:
         "environment": session.record["environment"],
         "drift": describe_drift(session.record.get("drift")),
         "telemetry": describe_telemetry(session.record, session.telemetry[1]) if session.telemetry else None,
+        **({"power_control": control} if (control := session.record.get("power_control")) else {}),
     }
 
 

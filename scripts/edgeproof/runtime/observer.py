@@ -127,8 +127,8 @@ class Observer:
 
     `path`: the file; if it exists, a number is added, and `self.path` says which it became. `deadline_ms`: the longest
     a call may take from when its input is there; None if there is none. `artifact`: the model file that runs, recorded
-    by its digest. `label`: words of yours. `buffered_calls`: how many calls a buffer holds (64 bytes each; at most three
-    buffers exist). `most_bytes`: how large the file may become; later calls are counted and left out.
+    by its digest. `label`: words of yours. `buffered_calls`: how many calls a buffer holds (64 bytes each; there are
+    three buffers at most). `most_bytes`: how large the file may become; later calls are counted and left out.
 
     One observer observes one loop in one thread. OSError if the file cannot be made; later errors of the disk reach
     nobody but the file's reader, and one line on stderr at the end.

@@ -69,7 +69,9 @@ def _declare_edgeenv(verbs: dict[str, CommandParser]) -> None:
     run.add_argument("--check", action="store_true", help="only validate both files; nothing is run")
     for side, text in (("baseline", "the run to compare with"), ("candidate", "the run to judge")):
         judge.add_argument(side, metavar="REPORTED", help=f"{text}: NAME/TARGET/PRECISION")
-    judge.add_argument("--policy", metavar="WORD", default="edgeenv-v1", help="in config/policies/ (default edgeenv-v1)")
+    judge.add_argument(
+        "--policy", metavar="WORD", default="edgeenv-v1", help="in config/policies/ (default edgeenv-v1)"
+    )
 
 
 def _add_sample_options(verb: CommandParser) -> None:

@@ -59,7 +59,9 @@ def _find(name: str, root: Path) -> Path:
 def _render_run(document: Json) -> Iterator[str]:
     metrics = document["run"]["metrics"]
     times = ", ".join(f"{key[8:-3]} {format_number(metrics[key])} ms" for key in metrics if key.endswith("_ms"))
-    yield plain(f"{'/'.join(document['cell'].values())}: {times}, {format_number(metrics['throughput_fps'])} per second")
+    yield plain(
+        f"{'/'.join(document['cell'].values())}: {times}, {format_number(metrics['throughput_fps'])} per second"
+    )
     with contextlib.suppress(KeyError):
         told = document["run"]["resource_metrics"]
         yield "  " + ", ".join(f"{key} {value}" for key, value in told.items())
@@ -75,6 +77,7 @@ def _render_judgement(judged: Json) -> Iterator[str]:
         yield f"  {reason['field']}: {reason['left']} and {reason['right']}{remedy}"
     if judged["edgeenv"]:
         report = judged["edgeenv"]["report"]
-        yield f"{judged['regression']}: {report['regression_type']}, severity {report['severity']}, {report['recommendation']}"
+        kind, severity = report["regression_type"], report["severity"]
+        yield f"{judged['regression']}: {kind}, severity {severity}, {report['recommendation']}"
         for line in report["evidence"].get("triggered_thresholds", ()):
             yield f"  {line['name']}: {line['metric']} {line['observed']:+g} %, threshold {line['threshold']:+g} %"

@@ -1,4 +1,4 @@
-"""Programs of the user's own: the protocol with a program whose times are written down, and with the shipped example."""
+"""Programs of the user's own: the protocol with a program whose times are written down, and the shipped example."""
 
 import json
 import os
@@ -22,9 +22,9 @@ import json, os, sys
 import numpy
 factor = int(os.environ.get("FACTOR", "1"))
 print("loading", flush=True)
-print(json.dumps({"ready": True, "version": "7.1"}), flush=True)
 with open("seen.json", "w") as seen:
     json.dump(dict(os.environ), seen)
+print(json.dumps({"ready": True, "version": "7.1"}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
     if "outputs" in asked:
@@ -44,7 +44,13 @@ def arm(tmp_path):
         options = {"command": command, "working_directory": str(tmp_path), "timeout_s": 30, **runtime}
         variables = {"BENCHMARK_NAME": "m/command/d/fp32", "MODEL_NAME": "m", "TARGET_NAME": "d"}
         artifact = str(tmp_path / "model.onnx")
-        return {"backend": "command", "precision": "fp32", "artifact": artifact, "runtime": options, "variables": variables}
+        return {
+            "backend": "command",
+            "precision": "fp32",
+            "artifact": artifact,
+            "runtime": options,
+            "variables": variables,
+        }
 
     return make
 
@@ -68,7 +74,12 @@ def start(arm, tmp_path):
 
 def test_a_process_asks_its_inputs_in_turn_and_keeps_times_and_outputs(tmp_path, arm):
     np.savez(tmp_path / "inputs.npz", **{"inputs/x": np.zeros((3, 4), "float32")})
-    spec = {"arm": arm(extra_env={"FACTOR": "2"}), "inputs": str(tmp_path / "inputs.npz"), "protocol": PROTOCOL, "slot": 0}
+    spec = {
+        "arm": arm(extra_env={"FACTOR": "2"}),
+        "inputs": str(tmp_path / "inputs.npz"),
+        "protocol": PROTOCOL,
+        "slot": 0,
+    }
     measure_process(spec, str(tmp_path))
     report = json.loads((tmp_path / "process.json").read_text())
     assert (report["status"], report["provenance"], report["inputs"]) == ("ok", "measured", 3)
@@ -124,7 +135,8 @@ def test_a_sample_may_span_several_calls_after_some_untimed_ones(start):
     ],
 )
 def test_an_answer_of_another_shape_is_no_verdict(start, answer, message):
-    source = f"print('{{\"ready\": true}}', flush=True)\nimport sys\nfor line in sys.stdin:\n    print({answer!r}, flush=True)"
+    loop = f"import sys\nfor line in sys.stdin:\n    print({answer!r}, flush=True)"
+    source = f"print('{{\"ready\": true}}', flush=True)\n{loop}"
     backend = start(source)
     with pytest.raises(NoVerdict, match=message) as caught:
         backend.time_block([0, 1])

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG, TARGET = (ROOT / f"tests/data/edgeenv/edgeenv-{name}.yaml" for name in ("benchmark", "target"))
 METRICS = {
-    "latency_mean_ms": 12.5, "latency_p50_ms": 12.0, "latency_p95_ms": 15.0, "latency_p99_ms": 16, "throughput_fps": 80.0,
+    "latency_mean_ms": 12.5, "latency_p50_ms": 12.0, "latency_p95_ms": 15.0, "latency_p99_ms": 16,
+    "throughput_fps": 80.0,
 }  # fmt: skip
 VARIABLES = {
     "BENCHMARK_NAME": "Squeeze Bench", "MODEL_NAME": "squeezenet", "MODEL_PATH": "models/squeezenet.onnx",
@@ -102,7 +103,10 @@ def test_malformed_metrics_make_a_failed_attempt_with_its_logs(prepare, tmp_path
     assert "\n" not in str(caught.value)
     folder = tmp_path / "results/runs/squeeze-bench/edgeenv/desk/fp32"
     (attempt,) = list_attempts(folder)
-    assert not attempt.complete and json.loads((attempt.folder / "failure.json").read_text())["kind"] == "malformed_metrics"
+    assert (
+        not attempt.complete
+        and json.loads((attempt.folder / "failure.json").read_text())["kind"] == "malformed_metrics"
+    )
     assert (attempt.folder / "stdout.txt").read_text().startswith("trying\n")
     assert (attempt.folder / "stderr.txt").read_text() == "careful\n" and not (folder / "reported.json").exists()
 
@@ -189,7 +193,9 @@ def test_the_fake_target_gives_its_figures(prepare, tmp_path):
     assert 12 <= mean < 13 and document["provenance"] == "simulated"
     others = [metrics[f"latency_{name}_ms"] - mean for name in ("p50", "p95", "p99")]
     assert others == pytest.approx([-0.35, 1.75, 2.5]) and metrics["throughput_fps"] == pytest.approx(4000 / mean)
-    assert report_benchmark(prepare(target={"target_type": "fake"}, batch_size=4), tmp_path)["run"]["metrics"] == metrics
+    assert (
+        report_benchmark(prepare(target={"target_type": "fake"}, batch_size=4), tmp_path)["run"]["metrics"] == metrics
+    )
 
 
 def test_figures_that_the_output_does_not_give_are_refused(prepare, tmp_path):
@@ -208,7 +214,9 @@ def test_figures_that_the_output_does_not_give_are_refused(prepare, tmp_path):
 
 def judge(left, right, policy):
     documents = read_yaml(ROOT / f"config/policies/{policy}.yaml", "policy")
-    return judge_reported(left, right, policy, documents, read_yaml(ROOT / "config/regressions/edgeenv-v1.yaml", "regression-policy"))
+    return judge_reported(
+        left, right, policy, documents, read_yaml(ROOT / "config/regressions/edgeenv-v1.yaml", "regression-policy")
+    )
 
 
 def test_edgeenv_judges_to_the_letter_and_strict_never_says_yes(prepare, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
@@ -98,15 +99,12 @@ class OnnxRuntime(Backend):
         if self.provider_requested == "CPUExecutionProvider":
             return None
         self._settings.enable_profiling = True
-        self._settings.profile_file_prefix = os.path.join(folder, "profile")
-        session = self._open()
-        for _ in range(_PROFILED_RUNS):
-            session.run(self._output_names, feed)
-        path = session.end_profiling()
-        try:
-            nodes = read_onnxruntime_profile(path, _PROFILED_RUNS)
-        finally:
-            os.unlink(path)
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            self._settings.profile_file_prefix = os.path.join(place, "profile")
+            session = self._open()
+            for _ in range(_PROFILED_RUNS):
+                session.run(self._output_names, feed)
+            nodes = read_onnxruntime_profile(session.end_profiling(), _PROFILED_RUNS)
         return judge_use(self.provider_requested, "ONNX Runtime's profile", nodes)
 
     def bind(self, feed: Feed) -> Call:
