@@ -275,7 +275,8 @@ def read_metrics(result: Json) -> Metrics:
     """Return the figures of a result that point policies compare.
 
     `latency_mean_ms`: the mean over all samples; `latency_p95_ms`, `latency_p99_ms`: None below the floor;
-    `throughput_per_s`; `memory_peak_bytes`; what samplers watched. All None unless the result is ok: figures of a throttled run do not count.
+    `throughput_per_s`; `memory_peak_bytes`; what samplers watched. All None unless the result is ok: figures of a
+    throttled run do not count.
     """
     if result["status"] != "ok":
         return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes", *_WATCHED))

@@ -7,12 +7,13 @@ conditional at best: nobody knows how much they vary.
 from edgeproof.core.configuration import Json
 
 from .edgeenv import Metrics, describe_comparability, describe_regression, view_run
+from .fields import FieldReason
 from .judging import Judgement, judge_comparability
 from .thresholds import conclude_thresholds, find_block, judge_thresholds, select_known
 
 LETTER = "edgeenv-v1"
 _BYTES_PER_MB = 2**20
-_ONE_RUN = {
+_ONE_RUN: FieldReason = {
     "field": "runs",
     "left": "one without raw samples",
     "right": "one without raw samples",
@@ -30,7 +31,7 @@ def judge_reported(left: Json, right: Json, policy_name: str, policy: Json, regr
     judgement = judge_comparability(*views, policy)
     if policy_name != LETTER:
         if judgement["verdict"] == "yes":
-            judgement = Judgement(verdict="conditional", mode="single-run-comparison", reasons=[{**_ONE_RUN}])
+            judgement = Judgement(verdict="conditional", mode="single-run-comparison", reasons=[_ONE_RUN])
         return {"policy": policy_name, **judgement, "edgeenv": None, "regression": None}
     metrics = _read_metrics(left["run"]), _read_metrics(right["run"])
     blocked = find_block(judgement, {"left": {"status": "ok"}, "right": {"status": "ok"}}, regression)

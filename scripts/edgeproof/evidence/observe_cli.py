@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, read_options, show
 from edgeproof.core.configuration import Json
@@ -77,7 +78,7 @@ def _import(options: argparse.Namespace, root: Path) -> ExitCode:
     name = options.name or re.sub("[^a-z0-9]+", "-", source.stem.lower()).strip("-")
     if not re.fullmatch(NAME, name):
         raise UserError(f"--name is {name!r}: a name matches {NAME}")
-    device = (options.device, read_catalogue_entry("device", options.device, root)) if options.device else None
+    device: Any = (options.device, read_catalogue_entry("device", options.device, root)) if options.device else None
     document = import_recording(source, name, root, device, options.deadline_ms)
     page = write_observed_page(root / observed_folder(name) / DOCUMENT)
     return show(options, document, lambda: [*_render(document), f"Page: {page}"])

@@ -144,10 +144,10 @@ def _judge_deadline(spent_ms: npt.NDArray[np.float64], own_ns: int | None, chose
 
     A call that failed has no time: it is neither missed nor kept, and ends a burst.
     """
-    if own_ns is None and chosen_ms is None:
+    deadline_ms = chosen_ms if chosen_ms is not None or own_ns is None else own_ns / _MS
+    if deadline_ms is None:
         return None
-    deadline_ms = own_ns / _MS if chosen_ms is None and own_ns is not None else chosen_ms
-    missed = spent_ms > deadline_ms  # NaN is not
+    missed: npt.NDArray[np.bool_] = spent_ms > deadline_ms  # NaN is not
     edges = np.flatnonzero(np.diff(np.concatenate(([0], missed.astype(np.int8), [0]))))
     lengths = edges[1::2] - edges[::2]
     bursts = lengths[lengths > 1]

@@ -180,7 +180,7 @@ class Observer:
         self._queue.put(self._buffer)
         self._queue.put(None)
         self._thread.join()
-        end = {"calls": self._calls, "lost": self._lost, "trouble": self._trouble}
+        end: Dict[str, Any] = {"calls": self._calls, "lost": self._lost, "trouble": self._trouble}
         end.update(ended_unix_s=round(time.time(), 3), environment=read_environment())
         self._write(pack_chunk(DONE, _render(end)))
         with contextlib.suppress(OSError, ValueError):  # it may be closed

@@ -75,8 +75,8 @@ class Backend(Protocol):
     """One runtime with one artifact loaded. A backend imports its runtime when it is made, and inherits from this.
 
     `import_ns`: time to import the runtime. `inputs`, `outputs`: name, dtype and shape with the source model's names.
-    `simulator`: the backend itself where its times are simulated; `step_clock`: where it knows its steps; `looper`: where
-    its program times its own calls.
+    `simulator`: the backend itself where its times are simulated; `step_clock`: where it knows its steps; `looper`:
+    where its program times its own calls.
     """
 
     name: str
