@@ -42,6 +42,10 @@ endif
 install = $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) > .venv/pip.log 2>&1 || \
   { cat .venv/pip.log >&2; exit 1; }
 
+# JetPack 5 has Python 3.8, JetPack 6 has 3.10. The vendor's modules are there, and the agent runs there.
+TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYTHON=.python/bin/python. On a board, the \
+  vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
+
 .DEFAULT_GOAL := demo
 .PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
 
@@ -52,7 +56,7 @@ setup: .venv/edgeproof.stamp $(BIN)/edgeproof
 	@:
 
 .venv/edgeproof.stamp: envs/edgeproof.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproof needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v[:2] < (3, 11) and "edgeproof needs Python 3.11 or newer, and $(PYTHON) is %d.%d. $(TOO_OLD)" % v[:2])'
 	@echo 'Installing what envs/edgeproof.lock lists into .venv; this takes a minute or two.'
 	@$(PYTHON) -m venv .venv
 	@$(call install,$<)
