@@ -193,10 +193,13 @@ class LinksSpec(TypedDict):
     slot: int
 
 
-class SamplerOptions(TypedDict, total=False):
-    """One entry of a device's `samplers` (config/schemas/device.schema.json); only `name` is always there."""
-
+class _SamplerName(TypedDict):
     name: str
+
+
+class SamplerOptions(_SamplerName, total=False):
+    """One entry of a device's `samplers` (config/schemas/device.schema.json)."""
+
     required: bool
     interval_ms: int
     boundary: str
@@ -250,9 +253,9 @@ class _TelemetryOptions(_PowerOptions, total=False):
 
 
 class SessionSpec(ArmsSpec, _TelemetryOptions):
-    """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device meanwhile,
-    and for `idle_seconds` (3) before and after; nothing does if all arms are simulated. `power_control`: power mode and
-    clocks to set meanwhile.
+    """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device
+    meanwhile, and for `idle_seconds` (3) before and after; nothing does if all arms are simulated. `power_control`: power mode
+    and clocks to set meanwhile.
     """
 
     order: List[str]

@@ -54,8 +54,8 @@ WITHOUT_CONFIDENCE = {
 class Criterion(TypedDict):
     """One criterion of a file of config/criteria/. `regime`: warm, cold, or None if the metric has none.
 
-    `confidence`: None for what is counted or read off. `direction`: at_most or at_least. `limit`: in `unit`. `boundary`:
-    what a power or an energy must be of; any if left out.
+    `confidence`: None for what is counted or read off. `direction`: at_most or at_least. `limit`: in `unit`.
+    `boundary`: what a power or an energy must be of; any if left out.
     """
 
     id: str

@@ -224,10 +224,8 @@ def _judge_points(
         judgement = judge_comparability(*read_views(results["left"], results["right"]), comparability)
     metrics = {side: read_metrics(results[side]) for side in _SIDES}
     blocked: Block | None = find_block(judgement, results, policy)
-    lines: list[Any] = [
-        line | _find_other_boundary(line["metric"], results)
-        for line in map(dict, judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"]))
-    ]
+    lines: list[Any] = [*judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])]
+    lines = [{**line, **_find_other_boundary(line["metric"], results)} for line in lines]
     if blocked is not None:
         lines = [{**make_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
     outcome = conclude_thresholds(lines, blocked, judgement["mode"])
@@ -258,8 +256,8 @@ def _find_other_boundary(metric: str, results: Mapping[str, Json]) -> Json:
     """Return that a threshold's line is unknown because both figures are of different things; {} if they are not."""
     if metric not in _WATCHED:
         return {}
-    resources = compare_resources(*(read_resources(results[side]) for side in _SIDES), {"left": 1, "right": 1})
-    for line in resources:
+    left, right = (read_resources(results[side]) for side in _SIDES)
+    for line in compare_resources(left, right, {"left": 1, "right": 1}):
         if line["quantity"] == metric and line["verdict"] == "not-comparable":
             return {"delta_pct": None, "status": "unknown", "reason": line["reason"]}
     return {}
@@ -279,7 +277,8 @@ def read_metrics(result: Json) -> Metrics:
     throttled run do not count.
     """
     if result["status"] != "ok":
-        return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes", *_WATCHED))
+        figures = ("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes", *_WATCHED)
+        return dict.fromkeys(figures)
     counts = [process["samples"] for process in result["processes"]]
     total = sum(process["mean_ms"] * count for process, count in zip(result["processes"], counts, strict=True))
     return {

@@ -51,7 +51,7 @@ def _say_of(of: Json) -> str:
 
 def _show(quantity: str, value: float) -> str:
     if quantity.endswith("_bytes"):
-        return str(format_bytes(value))
+        return str(format_bytes(round(value)))
     if quantity.endswith("_c"):
         return f"{format_fixed(value, 1)}{SPACE}°C"
     if quantity.endswith("_w"):

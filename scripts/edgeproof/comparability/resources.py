@@ -1,7 +1,7 @@
 """Power, energy, temperature and memory of two runs beside each other, where they are of the same thing.
 
-They come from two runs at two times: their difference holds that of the moments, too. Energy and mean power get a verdict
-where the intervals, widened by both error budgets, lie apart.
+They come from two runs at two times: their difference holds that of the moments, too. Energy and mean power get a
+verdict where the intervals, widened by both error budgets, lie apart.
 """
 
 from collections.abc import Mapping

@@ -48,14 +48,17 @@ def describe_power(result: Json) -> list[str]:
     if power["mean_w"] is None:
         lines = [f"Power and energy: {power['reason']}."]
     else:
-        of = f"{power['boundary']} ({' + '.join(power['rails'])}{'' if power['kind'] == 'measured' else ', ' + power['kind']})"
+        kind = "" if power["kind"] == "measured" else f", {power['kind']}"
+        of = f"{power['boundary']} ({' + '.join(power['rails'])}{kind})"
         idle = "" if power["idle_w"] is None else f", {format_number(power['idle_w'])}{SPACE}W when idle"
         lines = [
             f"Power of the {of}, by {power['sampler']}: {format_number(power['mean_w'])}{SPACE}W on average, "
             f"{format_number(power['peak_w'])}{SPACE}W at most{idle}.",
             f"Energy per inference: {_show_energy(energy)}.",
         ]
-        net = f"{format_number(energy['net_j'] * 1e3)}{SPACE}mJ ± {energy['net_error']:.1%}" if energy["net_j"] else None
+        net = (
+            f"{format_number(energy['net_j'] * 1e3)}{SPACE}mJ ± {energy['net_error']:.1%}" if energy["net_j"] else None
+        )
         lines.append(f"Beyond idling: {net or 'unknown, ' + energy['net_reason']}.")
     if heat["peak_c"] is not None:
         lines.append(
@@ -71,7 +74,9 @@ def _show_energy(energy: Json) -> str:
     value = f"{format_number(energy['value_j'] * 1e3)}{SPACE}mJ"
     if energy["low_j"] is not None:
         value += f" ({format_range(energy['low_j'] * 1e3, energy['high_j'] * 1e3, 3)} over processes)"
-    parts = ", ".join(f"{name} {part:.1%}" for name, part in energy["budget"].items() if name != "total" and part >= 0.0005)
+    parts = ", ".join(
+        f"{name} {part:.1%}" for name, part in energy["budget"].items() if name != "total" and part >= 0.0005
+    )
     return f"{value}, error budget {energy['budget']['total']:.1%}" + (f" ({parts})" if parts else "")
 
 
@@ -84,7 +89,8 @@ def _draw_cell(item: CellEvidence) -> Json:
         "label": f"{item.cell.model} · {label_of(item.cell)}",
         "facts": describe_power(result),
         "sessions": [
-            _draw_session(result, number, samples[number] if samples else [], path) for number in watched[:MOST_SESSIONS]
+            _draw_session(result, number, samples[number] if samples else [], path)
+            for number in watched[:MOST_SESSIONS]
         ],
         "more": max(0, len(watched) - MOST_SESSIONS),
     }
@@ -116,7 +122,9 @@ def _draw_session(result: Json, number: int, samples: Sequence[npt.NDArray[np.in
     }
 
 
-def _latency_lane(result: Json, number: int, windows: list[Window], samples: Sequence[npt.NDArray[np.int64]]) -> _Lane | None:
+def _latency_lane(
+    result: Json, number: int, windows: list[Window], samples: Sequence[npt.NDArray[np.int64]]
+) -> _Lane | None:
     """Return the latency over time: medians of stretches of samples, or of windows under sustained load."""
     processes = [process for process in result["processes"] if process["session"] == number]
     times: list[int] = []
@@ -165,7 +173,7 @@ def _draw_lane(lane: _Lane, begin: int, length: int) -> Json:
     values = lane.series.values
     low, high = float(values.min()), float(values.max())
     reach = (high - low) or max(abs(high), 1.0)
-    x = (lane.series.times_ns - begin) * (_WIDTH / length)
+    x = (lane.series.times_ns - begin).astype(np.float64) * (_WIDTH / length)
     y = _HEIGHT - _AIR - (values - low) / reach * (_HEIGHT - 2 * _AIR)
     starts = set(np.searchsorted(lane.series.times_ns, lane.breaks).tolist()) | {0}
     parts: list[str] = []

@@ -12,8 +12,8 @@ The budget bounds four errors:
 - coverage: in a gap, power is taken as somewhere between the least and the most seen in the stretch.
 - clock: a sample may be older than its time says, by at most `lag_s`; that shifts both ends of the stretch.
 
-Each has a worst case and a variance (of a uniform error, where nothing else is known). The budget is the sum of all worst
-cases, or 3.1 standard deviations of all together, whichever is less; its parts share it as their worst cases do.
+Each has a worst case and a variance (of a uniform error, where nothing else is known). The budget is the sum of all
+worst cases, or 3.1 standard deviations of all together, whichever is less; its parts share it as their worst cases do.
 
 It says nothing of the sensor's own accuracy, which its vendor states, and nothing of spikes shorter than the interval
 of a sampler that reads momentary power: nobody can see those.

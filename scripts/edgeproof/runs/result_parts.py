@@ -89,12 +89,12 @@ def describe_session(session: MeasuredSession) -> Json:
         "elsewhere": session.elsewhere,
         "environment": session.record["environment"],
         "drift": describe_drift(session.record.get("drift")),
-        "telemetry": describe_telemetry(session.record, session.telemetry[1]) if session.telemetry else None,
+        "telemetry": _describe_telemetry(session.record, session.telemetry[1]) if session.telemetry else None,
         **({"power_control": control} if (control := session.record.get("power_control")) else {}),
     }
 
 
-def describe_telemetry(record: SessionRecord, sha256: str) -> Json:
+def _describe_telemetry(record: SessionRecord, sha256: str) -> Json:
     """Return what a result keeps of a session's telemetry: digest of the file, samplers, idle stretches, windows."""
     told: Json = record.get("telemetry") or {}
     return {

@@ -207,11 +207,11 @@ def _recompute(result: Json, path: FilePath, samples_path: Path) -> None:
         figures["load"] = describe_load(claimed["load"], samples[number], claimed["calls_per_sample"])
         must_follow({key: claimed[key] for key in figures}, figures, f"processes[{number}]", path, _SAMPLES)
     _check_counts(result, samples, path)
-    _check_telemetry(result, path)
     expected = _judge(result)["status"]
     if result["status"] != expected:
         raise UserError(f"{path}: status is {result['status']!r}, the evidence in it says {expected!r}")
     _check_verdict(result, path)
+    _check_telemetry(result, path)
     must_follow(result["labels"], list_labels(result), "labels", path, "the rest of it")
 
 
@@ -224,14 +224,14 @@ def _check_telemetry(result: Json, path: FilePath) -> None:
     told = summarise_telemetry(watched, result["provenance"])
     powers = told.pop("processes") or [None] * len(result["processes"])
     must_follow([process["power"] for process in result["processes"]], powers, "processes[].power", path, _TELEMETRY)
-    said = [entry["telemetry"]["throttled"] if entry["telemetry"] else [] for entry in result["sessions"]]
+    said: list[Any] = [entry["telemetry"]["throttled"] if entry["telemetry"] else [] for entry in result["sessions"]]
     must_follow(said, told.pop("throttled"), "sessions[].telemetry.throttled", path, _TELEMETRY)
     for key, value in told.items():
         must_follow(result[key], value, key, path, _TELEMETRY)
 
 
 def find_telemetry(session: Json, result_path: FilePath) -> Telemetry:
-    """Return the telemetry of a session of the result at a path; UserError unless it is there and as it was measured."""
+    """Return the telemetry of a session of the result at a path; UserError unless it is as it was measured."""
     path = path_in_attempt(Path(result_path).with_name(ATTEMPTS) / Path(session["attempt"]).name)
     if not is_file(path):
         raise UserError(f"{path}: is missing; power and energy cannot be computed again, measure the cell again")

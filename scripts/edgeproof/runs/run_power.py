@@ -1,4 +1,4 @@
-"""Power, energy, temperature and memory of a run, from the telemetry of its sessions and the windows of its processes."""
+"""Power, energy, temperature and memory of a run, from what samplers said inside the windows of its processes."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +63,9 @@ def find_sampler_fault(session: WatchedSession) -> str | None:
                 found = _integrate(session, sampler, window.start_ns, window.stop_ns)
                 fault = found if isinstance(found, str) else _find_refusal(found)
             else:
-                own = [series.within(*window[:2]) for (name, _), series in session.series.items() if name == sampler["id"]]
+                own = [
+                    series.within(*window[:2]) for (name, _), series in session.series.items() if name == sampler["id"]
+                ]
                 fault = None if any(len(series.values) for series in own) else "no sample while it was measured"
             if fault:
                 return f"{sampler['id']}: process {number}: {fault}"
@@ -73,8 +75,8 @@ def find_sampler_fault(session: WatchedSession) -> str | None:
 def summarise_telemetry(sessions: Sequence[WatchedSession | None], provenance: str) -> Json:
     """Return {power, energy, temperature, memory, processes, throttled} of a run.
 
-    `sessions`: in order, None for one that had no samplers. `processes`: {mean_w, …} or None of each process that is ok.
-    `throttled`: per session the channels that said so while it was measured.
+    `sessions`: in order, None for one that had no samplers. `processes`: {mean_w, …} of each process that is ok, None
+    without power. `throttled`: per session the channels that said so while it was measured.
     """
     watched = [session for session in sessions if session is not None]
     if not watched or len(watched) < len(sessions):
@@ -96,11 +98,15 @@ def _measure_power(sessions: Sequence[WatchedSession], name: str) -> Json | str:
     entries: list[Json] = []
     idles: list[float] = []
     energies: list[list[float]] = []
-    samplers = [next((s for s in session.described["samplers"] if s["id"] == name), None) for session in sessions]
+    samplers: list[Json | None] = [
+        next((sampler for sampler in session.described["samplers"] if sampler["id"] == name), None)
+        for session in sessions
+    ]
+    power: Json = (samplers[0] or {}).get("power") or {}
     for number, (session, sampler) in enumerate(zip(sessions, samplers, strict=True)):
         if sampler is None or sampler["power"] is None:
             return (sampler and sampler["reason"]) or "it gives no power"
-        if sampler["power"] != (samplers[0] or {})["power"]:
+        if sampler["power"] != power:
             return "its sessions differ in what they measured"
         idle = [_idle_of(session, sampler, place) for place in ("before", "after")]
         idles += [each.mean_w for each in idle if each is not None]
@@ -115,7 +121,6 @@ def _measure_power(sessions: Sequence[WatchedSession], name: str) -> Json | str:
             energies[-1].append(entries[-1]["energy_j"])
     if not entries:
         return "no process was measured"
-    power: Json = (samplers[0] or {})["power"]
     nets = [entry["net_j"] for entry in entries]
     budget = {key: max(entry["budget"][key] for entry in entries) for key in entries[0]["budget"]}
     low, high = _interval(energies)
@@ -183,7 +188,7 @@ def _integrate(session: WatchedSession, sampler: Json, start_ns: int, stop_ns: i
     if series is None:
         return sampler["reason"] or "no sample of its power"
     counter = channel == "total_j"
-    trace = PowerTrace(series.times_ns, series.values, counter, sampler["quantum_w"], sampler["lag_s"])
+    trace = PowerTrace(series.times_ns, series.values, counter, sampler["quantum"], sampler["lag_s"])
     return integrate_power(trace, start_ns, stop_ns)
 
 
@@ -252,9 +257,9 @@ def _list_throttled(session: WatchedSession) -> list[str]:
     """Return the channels that said, while a process was measured, that the device throttles."""
     found: list[str] = []
     for (name, channel), series in session.series.items():
-        if channel.startswith("throttled:"):
-            if any(series.within(*window[:2]).values.any() for window in session.windows):
-                found.append(f"{name} {channel}")
+        inside = (series.within(*window[:2]).values for window in session.windows)
+        if channel.startswith("throttled:") and any(values.any() for values in inside):
+            found.append(f"{name} {channel}")
     return found
 
 

@@ -16,18 +16,21 @@ from edgeproof.core.processes import child_environment
 from .run_power import WatchedSession, summarise_telemetry
 from .telemetry_files import FILE, read_telemetry
 
+
 def sample_command(
     command: Sequence[str], samplers: Sequence[Json], idle_seconds: float, folder: Path, output: IO[Any] | None = None
 ) -> Json:
     """Run a command with samplers around it and return what they saw; the whole run of the command is one window.
 
     `samplers`: entries as in a device. `idle_seconds`: how long they watch before and after. `folder`: gets
-    `telemetry.csv` and the raw logs. `output`: where the command's output goes, None for ours. UserError if it cannot be
-    started, or a required sampler cannot run.
+    `telemetry.csv` and the raw logs. `output`: where the command's output goes, None for ours. UserError if it cannot
+    be started, or a required sampler cannot run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec, interpreter = folder / "spec.json", sys.executable
-    spec.write_text(json.dumps({"command": list(command), "samplers": samplers, "idle_seconds": idle_seconds}, indent=2))
+    spec.write_text(
+        json.dumps({"command": list(command), "samplers": samplers, "idle_seconds": idle_seconds}, indent=2)
+    )
     words = [interpreter, "-m", "edgeproof.agent", "sample", str(spec), str(folder)]
     ended = subprocess.run(words, env=child_environment(interpreter), stdout=output, check=False)
     if ended.returncode != 0:
@@ -60,16 +63,17 @@ def render_sampled(found: Json) -> list[str]:
         lines.append(f"power: unknown ({power['reason']})")
     else:
         of = f"{power['boundary']}, {' + '.join(power['rails'])}, {power['kind']}, by {power['sampler']}"
-        lines.append(f"power: {format_number(power['mean_w'])} W on average, {format_number(power['peak_w'])} W peak ({of})")
+        lines.append(
+            f"power: {format_number(power['mean_w'])} W on average, {format_number(power['peak_w'])} W peak ({of})"
+        )
         lines.append(f"energy: {format_number(energy['value_j'], 4)} J, error budget {energy['budget']['total']:.1%}")
         net = energy["net_j"]
         lines.append(f"beyond idling: {f'{format_number(net, 4)} J' if net is not None else energy['net_reason']}")
     if heat["peak_c"] is not None:
         lines.append(f"temperature: {format_fixed(heat['peak_c'], 1)} °C peak ({heat['sensor']})")
     if memory["peak_bytes"] is not None:
-        lines.append(
-            f"memory: {format_bytes(memory['mean_bytes'])} on average, {format_bytes(memory['peak_bytes'])} peak (process)"
-        )
+        mean, peak = (format_bytes(memory[key]) for key in ("mean_bytes", "peak_bytes"))
+        lines.append(f"memory: {mean} on average, {peak} peak (process)")
     lines += [f"throttled: {', '.join(found['throttled'])}"] if found["throttled"] else []
     for sampler in found["samplers"]:
         count = max(sampler["samples"].values(), default=0)

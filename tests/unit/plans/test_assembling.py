@@ -16,6 +16,22 @@ RESULT = {
         for value in (1.9, 2.0, 2.1)
     ],
 }
+DARK = {"value_j": None, "reason": "no power sampler is configured for this device"}
+RESULT["energy"] = DARK
+MEASURED = {
+    **RESULT,
+    "energy": {
+        "value_j": 0.05,
+        "low_j": 0.04,
+        "high_j": 0.06,
+        "budget": {"total": 0.1},
+        "boundary": "module",
+        "sampler": "hwmon",
+        "reason": None,
+    },
+    "power": {"rails": ["VDD_IN"]},
+    "sessions": [{"attempt": "results/runs/a/attempts/0001-0123abcd"}],
+}
 PASSED = {"status": "passed", "reason": None}
 IDENTITY = {
     "model": "p-01-a",
@@ -51,7 +67,7 @@ def test_every_number_names_its_result(describe):
     assert stage["output_mb"] == pytest.approx(0.001008)
     assert variant["latency_ms"]["process_medians"] == [1.9, 2.0, 2.1]
     assert variant["latency_ms"]["interval"] == [1.9, 2.1]
-    assert variant["energy_mj"] is None
+    assert variant["energy_mj"] is None and "no power sampler is configured" in stage["description"]
     assert variant["weights_mb"]["value"] == 2.0 and variant["activations_mb"]["value"] == 6.0
     for key in ("latency_ms", "weights_mb", "activations_mb"):
         assert (variant[key]["provenance"], variant[key]["result"], variant[key]["digest"]) == (
@@ -59,6 +75,16 @@ def test_every_number_names_its_result(describe):
             "r0",
             DIGEST,
         )
+
+
+def test_measured_joules_become_the_energy_of_a_stage_with_budget_and_key(describe):
+    stage = describe((MEASURED, PASSED), (RESULT, PASSED))
+    energy = stage["profiles"]["e0"][0]["energy_mj"]
+    assert energy["value"] == pytest.approx(50) and energy["interval"] == pytest.approx([36, 66])
+    assert (energy["provenance"], energy["result"], energy["digest"]) == ("measured", "r0", DIGEST)
+    assert "module (VDD_IN)" in energy["note"] and "error budget 10.0%" in energy["note"]
+    assert "key of the attempts 0123abcd" in energy["note"]
+    assert stage["profiles"]["e1"][0]["energy_mj"] is None and "energy_reason" not in stage["profiles"]["e1"][0]
 
 
 def test_what_failed_or_computes_something_else_is_left_out_with_its_reason(describe):

@@ -1,5 +1,6 @@
 """Made-up power over time whose energy is known exactly, and what a sampler would make of it."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ def draw_truth(random, seconds, interval):
     warm = random.uniform(0.5, 1.0)  # a warm-up before the stretch, with the same load
     knots = [(-5.0, idle), (-warm - 1e-9, idle), (-warm - 1e-9, base)]
     level, now = base, 0.0
-    kinds = random.choice(["step", "ramp", "spike", "flat"], size=random.integers(1, 12))
+    kinds = random.choice(["step", "ramp", "spike", "flat"], size=random.integers(2, 8))
     places = np.sort(random.uniform(0, seconds, len(kinds)))
     for kind, at in zip(kinds, places, strict=True):
         if at < now or kind == "flat":
@@ -61,7 +62,7 @@ def draw_truth(random, seconds, interval):
             now = at + random.uniform(2.5, 6) * interval
             top = level * random.uniform(1.3, 2.2)
             knots += [(at, top), (now, top), (now, level)]
-    end = max(seconds, now) + random.choice([0.0, 0.5, 0.5, 0.5])
+    end = max(seconds, now) + random.choice([0.0, 0.5, 0.5, 0.5, 0.5])
     knots += [(end, level), (end, idle), (end + 5.0, idle)]
     times, watts = zip(*knots, strict=True)
     return Truth(times, watts)
@@ -73,7 +74,7 @@ def draw_trace(seed):
     seconds = random.uniform(0.5, 10)
     interval = seconds / random.uniform(25, 400)
     truth = draw_truth(random, seconds, interval)
-    lag = float(random.choice([0.002, 0.01, 0.02]))
+    lag = float(random.choice([0.001, 0.004, 0.02]))
     late = random.uniform(-lag, lag)
     origin = random.uniform(0, interval) - 1.5
     times = np.arange(origin, seconds + 1.5, interval)
@@ -85,7 +86,7 @@ def draw_trace(seed):
     if counter:
         seen = np.floor(times / lag) * lag if lag else times  # it moves in steps of its age
         raw = np.floor(truth.joules(seen) * 1e6).astype(np.int64) % (LIMIT_UJ + 1)
-        steps = [count_step(int(a), int(b), LIMIT_UJ) for a, b in zip(raw[:-1], raw[1:], strict=True)]
+        steps = [count_step(int(a), int(b), LIMIT_UJ) for a, b in itertools.pairwise(raw)]
         values, quantum = np.concatenate([[0.0], np.cumsum(steps)]) / 1e6, 1e-6
     else:
         values = truth.power(times + late)

@@ -1,14 +1,14 @@
 """`hwmon`: power monitors of the INA family through sysfs, on a Jetson the source that resolves time best.
 
-Rails are named by the kernel (`in1_label`, or `rail_name_0` of JetPack 4's own driver). Power is voltage times current of
-the same moment, or the power that the chip says itself.
+Rails are named by the kernel (`in1_label`, or `rail_name_0` of JetPack 4's own driver). Power is voltage times current
+of the same moment, or the power that the chip says itself.
 """
 
 from __future__ import annotations
 
 import glob
 import os
-from typing import Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, NamedTuple, Optional, Tuple
 
 from .rails import find_total
 from .sampler import PolledSampler, Unavailable
@@ -62,8 +62,8 @@ class Hwmon(PolledSampler):
             self._claim_power(total.rails, total.kind, "module")
 
     def _read_values(self) -> Iterable[Tuple[str, float]]:
-        watts = {}
-        steps = {}
+        watts: Dict[str, float] = {}
+        steps: Dict[str, float] = {}
         for rail in self._rails:
             if rail.power:
                 watts[rail.name] = self._integer(rail.power[0]) / rail.power[1]
@@ -74,7 +74,7 @@ class Hwmon(PolledSampler):
                 steps[rail.name] = volts * _SHUNT_STEP_UV / rail.shunt_uohm + abs(amperes) * _BUS_STEP_MV / 1000
         if self._total:
             if set(self._total) <= set(steps):
-                self._quantum_w = max(self._quantum_w or 0.0, sum(steps[name] for name in self._total))
+                self._quantum = max(self._quantum or 0.0, sum(steps[name] for name in self._total))
             yield "total_w", sum(watts[name] for name in self._total)
         for name, value in watts.items():
             yield "rail_w:" + name, value
@@ -89,7 +89,8 @@ class Hwmon(PolledSampler):
             for number in (1, 2, 3) if chip == "ina3221" else (1,):
                 label = self._say(folder, "in{}_label".format(number)) or self._say(folder, "label")
                 voltage, current, power = (
-                    os.path.join(folder, name.format(number)) for name in ("in{}_input", "curr{}_input", "power{}_input")
+                    os.path.join(folder, name.format(number))
+                    for name in ("in{}_input", "curr{}_input", "power{}_input")
                 )
                 if label == "NC" or self._say(folder, "in{}_enable".format(number)) == "0":
                     continue

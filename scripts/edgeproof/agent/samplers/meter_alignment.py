@@ -30,7 +30,7 @@ def correlate(
     """
     if len(times) < _FEWEST_ROWS or not busy:
         return None, "too few rows, or no load, to align the meter's clock by"
-    step = sorted(b - a for a, b in zip(times, times[1:]))[(len(times) - 1) // 2]
+    step = find_interval(times)
     edges = [(begin / 1e9, end / 1e9) for begin, end in busy]
     lags = _list_lags(edges[0][0] - times[-1], edges[-1][1] - times[0], step / 2)
     found = [(_likeness(times, watts, edges, lag), lag) for lag in lags]
@@ -45,6 +45,12 @@ def correlate(
     middle = (min(alike) + max(alike)) / 2 if alike else around
     reach = (max(alike) - min(alike)) / 2 if alike else 0.0
     return Alignment(middle * 1e9, reach + step / 2, "cross-correlation ({:.2f})".format(best)), None
+
+
+def find_interval(times: Sequence[float]) -> float:
+    """Return the usual time between two rows of a meter, in seconds."""
+    steps = sorted(times[number + 1] - times[number] for number in range(len(times) - 1))
+    return steps[len(steps) // 2]
 
 
 def _list_lags(first: float, last: float, step: float) -> Iterable[float]:

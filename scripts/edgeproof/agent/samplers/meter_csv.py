@@ -1,8 +1,8 @@
 """`meter-csv`: an external meter that writes a CSV file with its own clock.
 
-Its clock is aligned with ours when the session ends: by a marker that the meter notes when we run `marker_command`, or by
-the cross-correlation of its power with the times at which a process of ours ran. Either has an error, which the error
-budget of the energy takes in (`lag_s`).
+Its clock is aligned with ours when the session ends: by a marker that the meter notes when we run `marker_command`, or
+by the cross-correlation of its power with the times at which a process of ours ran. Either has an error, which the
+error budget of the energy takes in (`lag_s`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import time
 from typing import List, Optional, Tuple
 
-from .meter_alignment import Alignment, correlate
+from .meter_alignment import Alignment, correlate, find_interval
 from .sampler import Sample, Sampler, Unavailable
 
 _PATIENCE_S = 10.0
@@ -27,7 +27,8 @@ class MeterCsv(Sampler):
     name = "meter-csv"
 
     def start(self) -> None:
-        self._path = self._options["file"]
+        """As every sampler; runs the marker's command."""
+        self._path = self._options.get("file", "")
         self._begin_ns = time.perf_counter_ns()
         self._busy: List[Tuple[int, int]] = []
         self._running_since: Optional[int] = None
@@ -42,15 +43,17 @@ class MeterCsv(Sampler):
             except (OSError, subprocess.SubprocessError) as error:
                 raise Unavailable("the marker's command failed: {}".format(error)) from None
             self._marked = (before, time.perf_counter_ns())
-        self._claim_power([os.path.basename(self._path)], "measured", self._options["boundary"])
+        self._claim_power([os.path.basename(self._path)], "measured", self._options.get("boundary", "wall"))
 
     def watch(self, pid: Optional[int]) -> None:
+        """As every sampler; the load is what the meter's clock may be aligned by."""
         now = time.perf_counter_ns()
         if self._running_since is not None:
             self._busy.append((self._running_since, now))
         self._running_since = now if pid is not None else None
 
     def stop(self) -> None:
+        """As every sampler; waits a while for the meter's last rows."""
         self.watch(None)
         end_ns = time.perf_counter_ns()
         until = time.monotonic() + _PATIENCE_S
@@ -79,13 +82,12 @@ class MeterCsv(Sampler):
     ) -> Tuple[Optional[Alignment], Optional[str]]:
         if len(times) < 3:
             return None, "{}: has {} rows that can be read".format(self._path, len(times))
-        step = sorted(b - a for a, b in zip(times, times[1:]))[(len(times) - 1) // 2]
         if self._options.get("marker_column"):
             if marker is None:
                 return None, "{}: no row has a marker".format(self._path)
             before, after = self._marked or (self._begin_ns, self._begin_ns)
             middle = (before + after) / 2
-            error_s = (after - before) / 2e9 + step
+            error_s = (after - before) / 2e9 + find_interval(times)
             return Alignment(middle - marker * 1e9, error_s, "marker"), None
         return correlate(times, watts, self._busy)
 

@@ -5,10 +5,11 @@ The energy counter is used where the card has one; it moves about every 10 ms on
 
 from __future__ import annotations
 
-from typing import Any, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 from .sampler import PolledSampler, Unavailable
 
+_STEP_J = 1e-3  # of the energy counter
 _SLOWDOWNS = 0x0000000000000020 | 0x0000000000000040 | 0x0000000000000080  # software, hardware by heat; power brake
 
 
@@ -21,25 +22,27 @@ class Nvml(PolledSampler):
 
     def _find_sources(self) -> None:
         try:
-            import pynvml
+            import pynvml  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise Unavailable("nvidia-ml-py is not installed; run: pip install nvidia-ml-py") from None
-        self._library: Any = pynvml
+        library: Any = pynvml
+        self._library = library
         try:
-            pynvml.nvmlInit()
-            count = pynvml.nvmlDeviceGetCount()
-        except pynvml.NVMLError as error:
+            library.nvmlInit()
+            count: int = library.nvmlDeviceGetCount()
+        except library.NVMLError as error:
             raise Unavailable("the NVIDIA driver does not answer: {}".format(error)) from None
         names = ["gpu{}".format(number) for number in range(count)]
         self._total: List[str] = self._options.get("rails") or names
         if not names or not set(self._total) <= set(names):
             raise Unavailable("no graphics card {}; there are {}".format(self._total, names))
-        self._cards = {name: pynvml.nvmlDeviceGetHandleByIndex(int(name[3:])) for name in self._total}
+        self._cards: Dict[str, Any] = {n: library.nvmlDeviceGetHandleByIndex(int(n[3:])) for n in self._total}
         self._counts_joules = all(self._ask_card("TotalEnergyConsumption", card) for card in self._cards.values())
-        self._begin_mj = {}
-        for name, card in self._cards.items():
-            self._begin_mj[name] = self._ask_card("TotalEnergyConsumption", card) or 0
+        self._begin_mj: Dict[str, int] = {
+            name: self._ask_card("TotalEnergyConsumption", card) or 0 for name, card in self._cards.items()
+        }
         kind = "measured" if len(self._total) == 1 else "derived"
+        self._quantum = _STEP_J * len(self._total) if self._counts_joules else None
         self._claim_power(self._total, kind, "board", "total_j" if self._counts_joules else "total_w")
 
     def _read_values(self) -> Iterable[Tuple[str, float]]:
@@ -81,5 +84,6 @@ class Nvml(PolledSampler):
         return answer
 
     def stop(self) -> None:
+        """As every sampler; lets go of the driver."""
         super().stop()
         self._library.nvmlShutdown()

@@ -13,7 +13,7 @@ _TICKS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 
 
 class Procfs(PolledSampler):
-    """What the kernel says of the machine; power only where a battery or a supply does not matter: none."""
+    """What the kernel says of the machine and of the measured process; no power."""
 
     name = "procfs"
     interval_ms = 100
@@ -42,6 +42,7 @@ class Procfs(PolledSampler):
             raise Unavailable("{} is not there".format(self._below("proc/stat")))
 
     def watch(self, pid: Optional[int]) -> None:
+        """As every sampler; the memory of this process, and of what it starts, is read."""
         self._pid = pid
 
     def _read_values(self) -> Iterable[Tuple[str, float]]:

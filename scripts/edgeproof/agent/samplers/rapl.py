@@ -8,6 +8,8 @@ from typing import Dict, Iterable, List, NamedTuple, Tuple
 
 from .sampler import PolledSampler, Unavailable
 
+_STEP_J = 6.1e-5  # the coarsest unit of these counters
+
 
 class _Domain(NamedTuple):
     """One counter. `limit_uj`: the value after which it begins anew."""
@@ -47,6 +49,7 @@ class Rapl(PolledSampler):
                 self._total or "of a package", root.rstrip("/"), names))  # fmt: skip
         kind = "measured" if len(self._total) == 1 else "derived"
         self._claim_power(self._total, kind, "chip", "total_j")
+        self._quantum = _STEP_J * len(self._total)
         self._last: Dict[str, int] = {}
         self._joules = dict.fromkeys(names, 0.0)
 

@@ -90,5 +90,8 @@ class Recorder:
     def _drain(self) -> None:
         for sampler in self._running:
             name = self._names[id(sampler)]
-            rows = ["{},{},{},{:.9g}\n".format(at_ns, name, channel, value) for at_ns, channel, value in sampler.drain()]
+            rows = [
+                "{},{},{},{:.9g}\n".format(at_ns, name, channel, value) for at_ns, channel, value in sampler.drain()
+            ]
             self._file.write("".join(rows))
+        self._file.flush()

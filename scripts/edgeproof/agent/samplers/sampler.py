@@ -1,7 +1,7 @@
 """What every sampler is: it starts, is drained while it runs, and stops; its samples carry our own clock's time.
 
-A channel is a quantity with its unit, and after a colon what it is of: `total_w`, `rail_w:VDD_SOC`, `temperature_c:gpu`.
-Channels that programs look at: `total_w` (power now) or `total_j` (energy since the start), `temperature_c:…`,
+A channel is a quantity with its unit, and after a colon what it is of: `total_w`, `rail_w:VDD_SOC`,
+`temperature_c:gpu`. Programs look at `total_w` (power now) or `total_j` (energy since the start), `temperature_c:…`,
 `clock_mhz:…`, `memory_bytes:process`, `throttled:…`.
 
 What was read is kept as it came in the raw log (`NAME.raw`): a line is the time in ns, a tab, and the source's words.
@@ -49,7 +49,7 @@ class Sampler:
         self._waiting: Deque[Sample] = collections.deque()
         self._counts: Dict[str, int] = {}
         self._power: Optional[Report] = None
-        self._quantum_w: Optional[float] = None
+        self._quantum: Optional[float] = None
         self._reason: Optional[str] = None
         self._notes: List[str] = []
 
@@ -78,7 +78,7 @@ class Sampler:
             "required": self._options.get("required", False),
             "interval_ms": round(self._interval_s * 1000),
             "power": self._power,
-            "quantum_w": self._quantum_w,
+            "quantum": self._quantum,
             "lag_s": self.lag_s,
             "samples": dict(sorted(self._counts.items())),
             "reason": self._reason,
@@ -106,6 +106,7 @@ class PolledSampler(Sampler):
     """A sampler that asks its source in a thread of its own, on a fixed schedule. A tick that is missed is left out."""
 
     def start(self) -> None:
+        """As every sampler; reads once before it returns."""
         self._said: List[bytes] = []
         self._over = threading.Event()
         self._find_sources()
@@ -114,6 +115,7 @@ class PolledSampler(Sampler):
         self._thread.start()
 
     def stop(self) -> None:
+        """As every sampler; a reading that has begun is finished."""
         self._over.set()
         self._thread.join()
 

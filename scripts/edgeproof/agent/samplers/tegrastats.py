@@ -1,7 +1,7 @@
 """`tegrastats`: NVIDIA's own tool, read line by line for as long as it runs, so that its pipe never fills.
 
-A line has the time at which it arrived; the tool's own has no zone and a resolution of a second. The tool may die, stall,
-flood us or print something else: what came in counts, and the record says what happened.
+A line has the time at which it arrived; the tool's own has no zone and a resolution of a second. The tool may die,
+stall, flood us or print something else: what came in counts, and the record says what happened.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _LONGEST_LINE = 16384
 _PATIENCE_S = 3.0
 _FLOOD = 4  # times as many lines as were asked for, and what a stopped machine may have piled up beside them
 _PILE = 2000
+_MOST_BAD = 5
 
 
 class Tegrastats(Sampler):
@@ -29,6 +30,7 @@ class Tegrastats(Sampler):
     lag_s = 0.02
 
     def start(self) -> None:
+        """As every sampler; waits for the first line."""
         command = [*self._options.get("command", ["tegrastats"]), "--interval", str(round(self._interval_s * 1000))]
         try:
             self._process = subprocess.Popen(
@@ -36,7 +38,8 @@ class Tegrastats(Sampler):
             )
         except OSError as error:
             raise Unavailable("{}: cannot be started ({})".format(command[0], error.strerror)) from None
-        self._parser, self._total = LineParser(), None  # type: Tuple[LineParser, Optional[Total]]
+        self._parser = LineParser()
+        self._total: Optional[Total] = None
         self._lines, self._bad, self._skipped = 0, 0, 0
         self._stopping, self._first = False, threading.Event()
         self._began = time.perf_counter()
@@ -48,6 +51,7 @@ class Tegrastats(Sampler):
             raise Unavailable("{} ended with exit code {} and said nothing".format(command[0], self._process.poll()))
 
     def stop(self) -> None:
+        """As every sampler; a tool that does not end is killed."""
         self._stopping = True
         self._process.terminate()
         try:
@@ -88,6 +92,8 @@ class Tegrastats(Sampler):
         line = self._parser.parse(data.decode("ascii", "replace"))
         if line.empty:
             self._bad += 1
+            if self._bad > _MOST_BAD:  # this is no tegrastats: do not wait for its first line
+                self._first.set()
             return
         self._lines += 1
         if self._power is None:
@@ -106,7 +112,6 @@ class Tegrastats(Sampler):
             self._total = find_total(line.rails)
         if self._total:
             self._claim_power(self._total.rails, self._total.kind, "module")
-            self._quantum_w = None
 
     def _list_values(self, line: Line) -> Iterable[Tuple[str, float]]:
         found: List[Tuple[str, float]] = [("rail_w:" + name, now / 1000) for name, (now, _) in line.rails.items()]

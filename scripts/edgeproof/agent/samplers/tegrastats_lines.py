@@ -14,15 +14,15 @@ import operator
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Pattern, Sequence, Tuple
 
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)", re.ASCII)
 _NAME = r"(?<!\S)([A-Za-z][A-Za-z0-9_]*)"
-_RAIL = re.compile(_NAME + r" (\d+)(mW)?/(\d+)(mW)?(?:/(\d+)(mW)?)?(?!\S)")
-_HEAT = re.compile(_NAME + r"@(-?)(\d+(?:\.\d+)?)C(?:/-?\d+(?:\.\d+)?C)?(?!\S)")
-_RAM = re.compile(r"(?<!\S)RAM (\d+)/(\d+)MB(?!\S)")
+_RAIL = re.compile(_NAME + r" (\d+)(mW)?/(\d+)(mW)?(?:/(\d+)(mW)?)?(?!\S)", re.ASCII)
+_HEAT = re.compile(_NAME + r"@(-?)(\d+(?:\.\d+)?)C(?:/-?\d+(?:\.\d+)?C)?(?!\S)", re.ASCII)
+_RAM = re.compile(r"(?<!\S)RAM (\d+)/(\d+)MB(?!\S)", re.ASCII)
 _ENGINE = r"(?<!\S)(?:{}) (?:(\d+)%)?(?:@(?:\[(\d+(?:,\d+)*)\]|(\d+)))?(?!\S)"
-_GR3D = re.compile(_ENGINE.format("GR3D_FREQ|GR3D"))
-_EMC = re.compile(_ENGINE.format("EMC_FREQ|EMC"))
-_CORES = re.compile(r"(?<!\S)(?:CPU|cpu) \[[^\]\[]*\](?:@\d+)?(?!\S)")
+_GR3D = re.compile(_ENGINE.format("GR3D_FREQ|GR3D"), re.ASCII)
+_EMC = re.compile(_ENGINE.format("EMC_FREQ|EMC"), re.ASCII)
+_CORES = re.compile(r"(?<!\S)(?:CPU|cpu) \[[^\]\[]*\](?:@\d+)?(?!\S)", re.ASCII)
 _NOT_RAILS = ("RAM", "SWAP", "IRAM", "NC")
 _COLDEST_C, _HOTTEST_C = -40.0, 125.0
 # Valid, but not of the chip.
@@ -153,9 +153,8 @@ def _make_plan(text: str, numbers: Sequence[str]) -> _Plan:
     gr3d, emc = (_find_engine(pattern, text, begins) for pattern in (_GR3D, _EMC))
     names = [number for start, number in begins.items() if _is_in_name(text, start)]
     if len(names) == 1:
-        only = names[0]
-        return _Plan(lambda seen: (seen[only],), (numbers[only],), ram_places, rails, heat, gr3d, emc)
-    fixed: Any = operator.itemgetter(*names) if names else _take_none
+        names *= 2  # of one name, an itemgetter would return no tuple
+    fixed: Callable[[Sequence[str]], Any] = operator.itemgetter(*names) if names else _take_none
     return _Plan(fixed, fixed(numbers), ram_places, rails, heat, gr3d, emc)
 
 

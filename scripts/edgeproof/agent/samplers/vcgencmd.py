@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, Optional, Tuple
 
 from .sampler import PolledSampler, Unavailable
 
@@ -29,7 +29,9 @@ class Vcgencmd(PolledSampler):
         try:
             first = self._run_tool("get_throttled")
         except FileNotFoundError:
-            raise Unavailable("{} is not installed; run: sudo apt install raspi-utils".format(self._command[0])) from None
+            raise Unavailable(
+                "{} is not installed; run: sudo apt install raspi-utils".format(self._command[0])
+            ) from None
         self._before = parse_throttled(first)
         if self._before is None:
             raise Unavailable("{} get_throttled said {!r}".format(self._command[0], first[:80]))
@@ -54,8 +56,8 @@ class Vcgencmd(PolledSampler):
             yield "throttled:new", float(bool(bits & _SINCE_BOOT & ~self._before))
             if bits == 0 and heat and float(heat[1]) >= _HARD_LIMIT_C:
                 self._notes.append(
-                    "get_throttled said 0x0 at {}°C, where the firmware always throttles: this kernel or firmware does not "
-                    "report it".format(heat[1])
+                    "get_throttled said 0x0 at {}°C, where the firmware always throttles: this kernel or firmware does "
+                    "not report it".format(heat[1])
                 )
         if self._total:
             rails = parse_adc(self._run_tool("pmic_read_adc"))

@@ -162,19 +162,18 @@ def _describe_variant(cell: MeasuredCell) -> Json | str:
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"
         return f"parity {parity['status'].replace('_', ' ')}: {reason}"
-    energy, reason = _describe_energy(result, cell["result"])
     numbers = assemble_numbers(result, cell["result"])
-    return {"precision": cell["precision"], "energy_mj": energy, "energy_reason": reason, **numbers}
+    return {"precision": cell["precision"], "energy_reason": result["energy"]["reason"], **numbers}
 
 
-def _describe_energy(result: Json, path: str | Path) -> tuple[Json | None, str | None]:
-    """Return the millijoules of an inference with their origin, and why there are none.
+def _describe_energy(result: Json, origin: Json) -> Json | None:
+    """Return the millijoules of an inference with their origin, None if they were not measured.
 
     The interval is that of the result, widened by the error budget; the key is that of the attempts.
     """
     energy = result["energy"]
     if energy["value_j"] is None:
-        return None, energy["reason"]
+        return None
     error, rails = energy["budget"]["total"], " + ".join(result["power"]["rails"])
     low = energy["value_j"] if energy["low_j"] is None else max(0.0, energy["low_j"])
     high = energy["value_j"] if energy["high_j"] is None else energy["high_j"]
@@ -182,18 +181,17 @@ def _describe_energy(result: Json, path: str | Path) -> tuple[Json | None, str |
     return {
         "value": energy["value_j"] * _MJ,
         "provenance": result["provenance"],
-        "result": str(path),
-        "digest": sha256_file(path),
+        **origin,
         "interval": [low * (1 - error) * _MJ, high * (1 + error) * _MJ],
         "note": f"all that the {energy['boundary']} ({rails}) used, by {energy['sampler']}; error budget {error:.1%}; "
         f"key of the attempts {', '.join(keys)}",
-    }, None
+    }
 
 
 def assemble_numbers(result: Json, path: str | Path) -> Json:
     """Return the numbers of a stage on an executor, assembled for a scenario from the result at `path`.
 
-    They are latency_ms, weights_mb and activations_mb, each with its origin.
+    They are energy_mj (None if it was not measured), latency_ms, weights_mb and activations_mb, each with its origin.
     """
     latency, origin = result["latency"], {"result": str(path), "digest": sha256_file(path)}
     value = {"value": latency["median_ms"], "provenance": result["provenance"], **origin}
@@ -212,6 +210,7 @@ def assemble_numbers(result: Json, path: str | Path) -> Json:
         "note": "peak of the process above its baseline, less the artifact: with what the runtime itself takes",
     }
     return {
+        "energy_mj": _describe_energy(result, origin),
         "latency_ms": value,
         "weights_mb": {"value": weights, "provenance": result["provenance"], **origin},
         "activations_mb": working,
