@@ -17,7 +17,8 @@ The spec (`specs.PairsSpec`) is that of a session with two arms, `left` and `rig
   "ended_by"}`;
 - `pair-NNN/`, renamed into place when the pair is complete, with `pair.json` (what follows) and the raw times;
 - `session.json`, written anew after every pair: label, lock, power_control, seed, interleaving {mode, reason}, inputs,
-  pairs [{pair, status, folder}], ended_by (null until the end: budget, caller, failed, interrupted), environment, drift;
+  pairs [{pair, status, folder}], ended_by (null until the end: budget, caller, failed, interrupted), environment,
+  drift;
 - `drift.npy` (see `drift`).
 
 A pair by blocks has, with B block pairs and S samples in a block:

@@ -254,8 +254,8 @@ class _TelemetryOptions(_PowerOptions, total=False):
 
 class SessionSpec(ArmsSpec, _TelemetryOptions):
     """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device
-    meanwhile, and for `idle_seconds` (3) before and after; nothing does if all arms are simulated. `power_control`: power mode
-    and clocks to set meanwhile.
+    meanwhile, and for `idle_seconds` (3) before and after; nothing does if all arms are simulated. `power_control`:
+    power mode and clocks to set meanwhile.
     """
 
     order: List[str]
