@@ -14,6 +14,7 @@
 # make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
+# make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
@@ -47,7 +48,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -145,6 +146,9 @@ bench-loadgen: trial-arms
 	$(BIN)/python scripts/make_toolchain.py --toolchain loadgen --lock envs/loadgen.lock \
 	  --output results/toolchains/loadgen.json
 	$(BIN)/python scripts/bench_loadgen.py
+
+bench-observer: setup
+	$(BIN)/python scripts/bench_observer.py
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
