@@ -35,7 +35,8 @@ from .edgeenv_files import (
     identify_model_file,
     simulate_output,
 )
-from .edgeenv_output import MalformedOutput, parse_output
+from .edgeenv_output import MalformedOutput, Printed, parse_output
+from .edgeenv_sampler import CommandWatch, SamplerFailed, read_sampled
 
 REPORTED = "reported.json"
 _REMEDY = "run the benchmark again: edgeproof runs from-edgeenv"
@@ -44,6 +45,13 @@ _STDOUT, _STDERR = "stdout.txt", "stderr.txt"
 
 class CommandFailed(UserError):
     """The command gave no figures: it did not start, ended with an error, took too long, or printed something else."""
+
+
+_KINDS: dict[type[Exception], str] = {
+    CommandFailed: "command_failed",
+    MalformedOutput: "malformed_metrics",
+    SamplerFailed: "sampler",
+}
 
 
 def report_benchmark(benchmark: Benchmark, root: Path) -> Json:
@@ -71,10 +79,10 @@ def report_benchmark(benchmark: Benchmark, root: Path) -> Json:
                 (attempt.folder / _STDERR).write_bytes(b"")
             else:
                 with hold_device(None, label):
-                    _run_command(benchmark, attempt.folder)
+                    _run_watched(benchmark, attempt.folder)
             parse_output((attempt.folder / _STDOUT).read_bytes())
-        except (CommandFailed, MalformedOutput) as error:
-            kind = "malformed_metrics" if isinstance(error, MalformedOutput) else "command_failed"
+        except (CommandFailed, MalformedOutput, SamplerFailed) as error:
+            kind = _KINDS[type(error)]
             failed = attempt.fail(kind, str(error), **known)
             place = relative_to_repository(failed.folder, root)
             raise CommandFailed(f"{label}: {error}; its output is in {place}") from error
@@ -111,6 +119,7 @@ def _build_document(cell: Json, folder: Path, root: Path) -> Json:
         "earlier": len(complete) - 1,
         "machine": record["machine"],
         "model_bytes": record["facts"]["model_bytes"],
+        "sampler": read_sampled(newest.folder)[1],
         "run": run,
     }
 
@@ -121,7 +130,24 @@ def _read_run(attempt: Attempt) -> Json:
         printed = parse_output((attempt.folder / _STDOUT).read_bytes())
     except MalformedOutput as error:
         raise UserError(f"{attempt.folder / _STDOUT}: {error}; {_REMEDY}") from error
+    resources, _ = read_sampled(attempt.folder)
+    if resources:  # what was sampled stands in place of what the command says
+        printed = Printed(printed.metrics, {**printed.optional, "resource_metrics": resources})
     return describe_run(config, target, printed, attempt.record["facts"])
+
+
+def _run_watched(benchmark: Benchmark, folder: Path) -> None:
+    """Run the command with the sampler of its target profile around it, if there is one."""
+    block = benchmark.target.get("sampler")
+    if block is None:
+        return _run_command(benchmark, folder)
+    watch = CommandWatch(block, folder)
+    watch.start()
+    try:
+        _run_command(benchmark, folder)
+    finally:
+        watch.stop()
+    return None
 
 
 def _run_command(benchmark: Benchmark, folder: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from edgeproof.agent import lock
 from edgeproof.comparability.reported_judging import judge_reported
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.cli import run
@@ -40,6 +41,7 @@ def line(kind, value):
 def prepare(tmp_path, monkeypatch):
     """A function that writes both files, with a shell program as the command, and reads them."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lock, "default_path", lambda: str(tmp_path / "device.lock"))
 
     def make(body="", target=None, **changes):
         (tmp_path / "bench.sh").write_text(f"#!/bin/sh\n{body}\n")
@@ -210,6 +212,49 @@ def test_figures_that_the_output_does_not_give_are_refused(prepare, tmp_path):
     printed.write_text(line("METRICS", METRICS | {"latency_mean_ms": 1.0}))
     with pytest.raises(UserError, match=r"stdout\.txt: its sha256 is not the one in attempt\.json"):
         read_reported(place, tmp_path)
+
+
+# As tegrastats prints them on an Orin Nano; 4 W before the command, then 8 W.
+TEGRASTATS = """
+line() { echo "05-07-2026 10:00:00 RAM 1000/7620MB (lfb 1x1MB) cpu@40C gpu@$2C VDD_IN $1mW/$1mW"; }
+line 4000 30
+while [ ! -e running ]; do sleep 0.01; done
+while true; do line 8000 45; sleep 0.01; done
+"""
+
+
+def test_the_sampler_of_a_target_profile_is_ours_and_counts_while_the_command_runs(prepare, tmp_path):
+    tool = tmp_path / "tegrastats"
+    tool.write_text(f"#!/bin/sh{TEGRASTATS}")
+    tool.chmod(0o755)
+    block = {"name": "jetson-tegrastats", "tegrastats_path": str(tool), "interval_ms": 10, "startup_wait_ms": 0}
+    said = line("METRICS", METRICS) + line("RESOURCE_METRICS", {"power_mean_w": 1.0, "source": "guess"})
+    benchmark = prepare(f"touch running; sleep 0.5\n{say(said)}", target={"sampler": block})
+    document = report_benchmark(benchmark, tmp_path)
+    resources = document["run"]["resource_metrics"]
+    assert resources["source"] == "tegrastats" and document["sampler"]["samples"] > 3
+    assert 7 < resources["power_mean_w"] <= 8 and resources["temperature_peak_c"] == 45
+    place = tmp_path / "results/runs/squeeze-bench/edgeenv/desk/fp32/reported.json"
+    assert read_reported(place, tmp_path) == json.loads(place.read_text())
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_sampler_that_is_not_there_fails_the_run_if_it_is_required(prepare, tmp_path, required):
+    block = {
+        "name": "jetson-tegrastats",
+        "tegrastats_path": "no-tegrastats",
+        "required": required,
+        "startup_wait_ms": 0,
+    }
+    benchmark = prepare(f"touch ran\n{say(line('METRICS', METRICS))}", target={"sampler": block})
+    if required:
+        with pytest.raises(CommandFailed, match="no-tegrastats: cannot be started"):
+            report_benchmark(benchmark, tmp_path)
+        assert not (tmp_path / "ran").exists()  # before the command
+        return
+    document = report_benchmark(benchmark, tmp_path)
+    assert document["sampler"]["samples"] == 0 and "cannot be started" in document["sampler"]["reason"]
+    assert "resource_metrics" not in document["run"]
 
 
 def judge(left, right, policy):
