@@ -138,7 +138,7 @@ def test_every_verb_has_a_parser_and_a_function():
 @pytest.mark.parametrize("words", CALLS)
 def test_every_verb_prints_json_and_nothing_else(root, words, tmp_path, capsys):
     arguments, code = CALLS[words]
-    argv = [*words.split(), *fill_in(arguments, tmp_path), "--json"]
+    argv = [*words.split(), "--json", *fill_in(arguments, tmp_path)]
     assert run(lambda arguments: main(arguments, root), argv) == code
     streams = capsys.readouterr()
     if code == ExitCode.MISTAKE:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
@@ -18,13 +17,13 @@ from .telemetry_files import FILE, read_telemetry
 
 
 def sample_command(
-    command: Sequence[str], samplers: Sequence[Json], idle_seconds: float, folder: Path, output: IO[Any] | None = None
+    command: Sequence[str], samplers: Sequence[Json], idle_seconds: float, folder: Path, output: int | None = None
 ) -> Json:
     """Run a command with samplers around it and return what they saw; the whole run of the command is one window.
 
     `samplers`: entries as in a device. `idle_seconds`: how long they watch before and after. `folder`: gets
-    `telemetry.csv` and the raw logs. `output`: where the command's output goes, None for ours. UserError if it cannot
-    be started, or a required sampler cannot run.
+    `telemetry.csv` and the raw logs. `output`: descriptor for what the command prints, None for ours. UserError if it
+    cannot be started, or a required sampler cannot run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec, interpreter = folder / "spec.json", sys.executable

@@ -65,7 +65,7 @@ def sample(options: Namespace, root: Path) -> ExitCode:
     with contextlib.ExitStack() as stack:
         keep = options.keep and Path(options.keep)
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-sample-")))
-        output = sys.stderr if options.json else None  # standard output is the document's
+        output = 2 if options.json else None  # the descriptor of stderr: standard output is the document's
         found = sample_command(options.words, samplers, options.idle, folder, output)
     show(options, found, lambda: render_sampled(found))
     if found["exit_code"] != 0:
