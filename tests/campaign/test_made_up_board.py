@@ -44,7 +44,8 @@ PROTOCOL = {
 class LivingBoard:
     """Changes the current of a stand-in's rail with what runs, and the Pi's throttling once something has run."""
 
-    def __init__(self, root, vcgencmd):
+    def __init__(self, workspace, root, vcgencmd):
+        self.workspace = workspace
         self.current, self.vcgencmd = root / "sys/class/hwmon/hwmon0/curr1_input", vcgencmd
         self.over, self.seen = threading.Event(), 0
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -57,11 +58,13 @@ class LivingBoard:
                 write_vcgencmd(self.vcgencmd, throttled="0x20002")
             self.seen += busy
 
-    @staticmethod
-    def read_commands():
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+    def read_commands(self):
+        """Yield the commands that run in the workspace; others may measure on this machine, too."""
+        for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                yield path.read_bytes()
+                command = (folder / "cmdline").read_bytes()
+                if b"edgeproof.agent" in command and (folder / "cwd").resolve() == self.workspace.resolve():
+                    yield command
 
     def __enter__(self):
         self.thread.start()
@@ -98,7 +101,7 @@ def workspace(tmp_path_factory):
     for name, document in (("devices/orin", orin), ("devices/pi", pi), ("protocols/brief", PROTOCOL)):
         workspace.write(f"config/{name}.yaml", yaml.safe_dump(document))
     workspace.write("config/boards.yaml", yaml.safe_dump(CAMPAIGN))
-    with LivingBoard(board, folder):
+    with LivingBoard(workspace.root, board, folder):
         done = workspace.snakemake("--replace-workflow-config", config="config/boards.yaml")
     assert done.returncode == 0, done.stdout
     return workspace

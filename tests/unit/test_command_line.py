@@ -47,7 +47,7 @@ CALLS = {
     "runs judge-edgeenv": (["camera/desk/fp32", "camera/desk/fp32"], 2),  # nothing has such a name
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
-    "runs sample": (["--sampler", "procfs", "--", "true"], 0),
+    "runs sample": (["true", "--sampler", "procfs"], 0),
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
     "evidence validate": (["trial"], 1),  # its cell is missing

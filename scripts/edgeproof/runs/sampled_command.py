@@ -22,7 +22,7 @@ def sample_command(
     """Run a command with samplers around it and return what they saw; the whole run of the command is one window.
 
     `samplers`: entries as in a device. `idle_seconds`: how long they watch before and after. `folder`: gets
-    `telemetry.csv` and the raw logs. `output`: descriptor for what the command prints, None for ours. UserError if it
+    `telemetry.csv` and the raw logs. `output`: descriptor for the command's output, None for ours. UserError if it
     cannot be started, or a required sampler cannot run.
     """
     folder.mkdir(parents=True, exist_ok=True)

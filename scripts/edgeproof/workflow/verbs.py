@@ -21,6 +21,8 @@ from . import another_session, kept_attempts, reasons
 from .edgeenv_verbs import from_edgeenv, judge_edgeenv
 from .workflow_reading import Reading, read_workflow
 
+_STANDARD_ERROR = 2  # its descriptor
+
 
 def again(options: Namespace, root: Path) -> ExitCode:
     """Leave the wish for one more session and start Snakemake, unless `--later`. NOT_GOOD where that fails."""
@@ -65,7 +67,7 @@ def sample(options: Namespace, root: Path) -> ExitCode:
     with contextlib.ExitStack() as stack:
         keep = options.keep and Path(options.keep)
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-sample-")))
-        output = 2 if options.json else None  # the descriptor of stderr: standard output is the document's
+        output = _STANDARD_ERROR if options.json else None  # standard output is the document's
         found = sample_command(options.words, samplers, options.idle, folder, output)
     show(options, found, lambda: render_sampled(found))
     if found["exit_code"] != 0:
