@@ -19,7 +19,9 @@ from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.evidence.cli import VERBS as EVIDENCE_VERBS
+from edgeproof.evidence.observe_cli import OBSERVE_VERBS
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
+from edgeproof.runtime.observer import Observer
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
@@ -41,6 +43,8 @@ CALLS = {
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
+    "runs from-edgeenv": (["CONFIG", "TARGET", "--check"], 0),
+    "runs judge-edgeenv": (["camera/desk/fp32", "camera/desk/fp32"], 2),  # nothing has such a name
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "runs sample": (["true", "--sampler", "procfs"], 0),
@@ -54,6 +58,11 @@ CALLS = {
     "baseline set": ([ARTIFACT], 2),  # its parity was never checked
     "baseline list": ([], 0),
     "campaign": (["config/fake.yaml"], 0),
+    "devices": ([], 0),
+    "doctor": (["--device", "jetson"], 1),  # this is no Jetson
+    "observe import": (["RECORDING", "--name", "WORD"], 0),
+    "observe show": (["camera"], 2),  # nothing was imported under this name
+    "observe beside": (["camera", "digits-cnn/ort-cpu/local/fp32"], 2),
     "new model": ([str(REPOSITORY / "config/models/digits-cnn.onnx"), "--name", "WORD"], 0),
     "new device": (["WORD"], 0),
     "new preset": (["WORD", "--from", "ort-cpu"], 0),
@@ -72,8 +81,17 @@ def walk(parser, place=()):
 
 
 def fill_in(arguments, folder):
-    """Return the arguments of a call, with a path for OUTPUT and a name that no other test has for WORD."""
-    words = {"OUTPUT": str(folder / "out"), "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-")}
+    """Return the arguments of a call: a path for OUTPUT, a name that no other test has for WORD, files for others."""
+    if "RECORDING" in arguments:
+        with Observer(folder / "recording") as observed, observed.call():
+            pass
+    files = {"CONFIG": "edgeenv-benchmark.yaml", "TARGET": "edgeenv-target.yaml"}
+    words = {word: str(REPOSITORY / "tests/data/edgeenv" / name) for word, name in files.items()}
+    words |= {
+        "OUTPUT": str(folder / "out"),
+        "RECORDING": str(folder / "recording"),
+        "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-"),
+    }
     return [words.get(item, item) for item in arguments]
 
 
@@ -114,7 +132,7 @@ def root(tmp_path_factory):
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_program_parser())} == set(CALLS)
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS, "evidence": EVIDENCE_VERBS}
-    verbs["baseline"] = BASELINE_VERBS
+    verbs |= {"baseline": BASELINE_VERBS, "observe": OBSERVE_VERBS}
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
     }
@@ -123,7 +141,7 @@ def test_every_verb_has_a_parser_and_a_function():
 @pytest.mark.parametrize("words", CALLS)
 def test_every_verb_prints_json_and_nothing_else(root, words, tmp_path, capsys):
     arguments, code = CALLS[words]
-    argv = [*words.split(), *fill_in(arguments, tmp_path), "--json"]
+    argv = [*words.split(), "--json", *fill_in(arguments, tmp_path)]
     assert run(lambda arguments: main(arguments, root), argv) == code
     streams = capsys.readouterr()
     if code == ExitCode.MISTAKE:
@@ -262,7 +280,21 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    top = ["artifacts", "plans", "compare", "baseline", "campaign", "new", "runs", "attempts", "evidence", "completion"]
+    top = [
+        "artifacts",
+        "plans",
+        "compare",
+        "baseline",
+        "campaign",
+        "devices",
+        "doctor",
+        "observe",
+        "new",
+        "runs",
+        "attempts",
+        "evidence",
+        "completion",
+    ]
     assert complete("") == [*top, "names"]
     assert complete("compare", "ti") == ["tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)

@@ -42,6 +42,8 @@ SCRIPTS = (
 ELSEWHERE = re.compile(r"results/(toolchains|plans)/|/(cut|chained)-")
 # Optional by the schema, since only some metrics need it; without it there is one line.
 NEEDED = {"regime"}
+# Optional by the schema, and required as soon as another key has a certain value: nothing is left to leave out.
+REQUIRED_BESIDE = {"/properties/runtime/properties/command", "/properties/samplers/items/properties/file"}
 RUNS_HERE = ("fake", "ort-full")
 # A side of a comparison that names a file of `results/`, which has to be there: test_baselines.py has it.
 STORED = {"/$defs/side/properties/artifact", "/$defs/side/properties/baseline"}
@@ -71,7 +73,7 @@ def list_keys(schema):
 
 def list_optional(kind):
     """Return the pointers of all keys that some file of a kind can do without."""
-    keys = list_keys(load_schema(kind))
+    keys = list_keys(load_schema(kind)) - REQUIRED_BESIDE
     if kind != "preset":
         return keys
     options, needed = {}, {}
