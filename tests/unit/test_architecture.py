@@ -20,13 +20,14 @@ from .function_list import list_classes, list_functions
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
-ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "evidence")
+ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation", "evidence")
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
 # What runs on a board and on a host alike.
 SHARED = (("agent", "lock"), ("agent", "machine"))
+ON_BOARDS = "runtime"  # what goes into a user's application; the adaptation room and those above replay with it
 ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
 ALONE = ("agent", "converters")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
@@ -66,6 +67,10 @@ def may_import(importer, imported):
         return room == other or (other == "scaffolding" and room == "__main__")
     if room in ALONE:
         return other == room
+    if room == ON_BOARDS:
+        return other in (ON_BOARDS, "agent")
+    if other == ON_BOARDS:
+        return room in ("adaptation", "evidence", "bench")
     if other == "core" or (room != "core" and imported in SHARED):
         return True
     if room == "core":
