@@ -15,9 +15,9 @@ from edgeproof.runtime.selection import MaximizeAccuracy
 from edgeproof.runtime.variants import FamilyYamlError, ModelFamily
 from edgeproof.sources.identity import describe_model
 
+from .benchmark_report import benchmark_family, describe_onnx, render_table
 from .replay_page import say_verdict
 from .replays import Replay, play_document
-from .variant_benchmark import benchmark_family, describe_onnx, render_table
 
 
 def validate(options: Namespace, root: Path) -> ExitCode:
