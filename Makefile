@@ -14,6 +14,7 @@
 # make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
+# make bench-replay  what replaying a trace of a million moments takes: half a minute
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
@@ -43,7 +44,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -141,6 +142,9 @@ bench-loadgen: trial-arms
 	$(BIN)/python scripts/make_toolchain.py --toolchain loadgen --lock envs/loadgen.lock \
 	  --output results/toolchains/loadgen.json
 	$(BIN)/python scripts/bench_loadgen.py
+
+bench-replay: setup
+	$(BIN)/python scripts/bench_replay.py
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
