@@ -4,6 +4,8 @@ A pure function of family, policy, guard, limits, trace and conditions: it reads
 inputs give the same bytes.
 """
 
+import functools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -160,15 +162,21 @@ def render_step(step: Step, mode: str) -> str:
     """
     choice = step.choice
     verdicts = ",".join(
-        f'"{name}":[{"true" if feasible else "false"},{"true" if loadable else "false"},"{constraint}",{margin:.3f}]'
+        f'{_quote(name)}:[{"true" if feasible else "false"},{"true" if loadable else "false"},"{constraint}",{margin:.3f}]'
         for name, feasible, loadable, constraint, margin in choice.verdicts
     )
-    codes = ",".join(f'"{code}"' for code in step.codes)
+    codes = ",".join(map(_quote, step.codes))
     return (
-        f'{{"mode":"{mode}","at_s":{step.at_s:.3f},"recommended":"{choice.recommended}","rule":"{choice.rule}",'
-        f'"fallback":{"true" if choice.fallback else "false"},"active":"{step.active}","codes":[{codes}],'
+        f'{{"mode":"{mode}","at_s":{step.at_s:.3f},"recommended":{_quote(choice.recommended)},"rule":"{choice.rule}",'
+        f'"fallback":{"true" if choice.fallback else "false"},"active":{_quote(step.active)},"codes":[{codes}],'
         f'"verdicts":{{{verdicts}}}}}\n'
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _quote(text: str) -> str:
+    """Return a name or a code as JSON; the same few occur in every line."""
+    return json.dumps(text)
 
 
 def _list_own_loads(chooser: Chooser, conditions: Conditions) -> dict[str, float]:

@@ -21,6 +21,9 @@ _PAGES = {
     "regression-policy": "`regressions/{policy}.yaml`",
     "criteria": "`criteria/{criteria}.yaml`",
     "pipeline": "`pipelines/{pipeline}.yaml`",
+    "family": "`families/{family}.yaml`",
+    "selection": "`selection/{policy}.yaml`",
+    "trace": "`traces/{trace}.yaml`",
 }
 KINDS = tuple(_PAGES)
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}

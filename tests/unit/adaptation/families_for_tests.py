@@ -45,7 +45,7 @@ def list_commits(steps):
 
 
 def make_random_world(seed):
-    """Return (chooser, moments, conditions, cap, window) of a random family, device and guard; a function of the seed."""
+    """Return (chooser, moments, conditions, cap, window) of a random family, device and guard, drawn by the seed."""
     random_ = random.Random(seed)
     names = [f"v{number}" for number in range(random_.randint(1, 5))]
     powers = ("low", "medium", "high")
