@@ -79,10 +79,8 @@ class StabilityGuard(BasePolicy):
 
     def judge(self, proposal: Proposal, family: Optional[ModelFamily] = None) -> str:
         """Return the rule that decides, one of RULES, and count it. `family`: for the accuracies of mode `seed`."""
-        if self.mode == "seed":
-            rule = self._judge_as_seed(proposal, self._commits, family)
-        else:
-            rule = self._judge(proposal)
+        seed = self.mode == "seed"
+        rule = self._judge_as_seed(proposal, self._commits, family) if seed else self._judge(proposal)
         self.counters[rule] += 1
         return rule
 

@@ -11,8 +11,8 @@ from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import REMEDY, seal
-from edgeproof.evidence.replays_shown import describe_replays
 from edgeproof.evidence.collecting import ReplayEvidence
+from edgeproof.evidence.replays_shown import describe_replays
 
 from .conftest import DECLARED, SOURCES
 from .families_for_tests import write_trace
@@ -108,5 +108,5 @@ def test_conditions_name_variants_of_the_family(filled, trace, told):
 
 def test_a_policy_that_makes_no_sense_is_refused(filled):
     policy = {"policy": "balanced", "latency_ceiling_ms": 10.0, "weights": {"accuracy": 0, "latency": 0, "power": 0}}
-    with pytest.raises(UserError, match="config/selection/frugal.yaml: the sum of the weights must be positive"):
+    with pytest.raises(UserError, match=r"config/selection/frugal\.yaml: the sum of the weights must be positive"):
         write_replay(Replay(filled, "frugal", policy, "crowd", TRACE), FOLDER / "d", FOLDER / "s")
