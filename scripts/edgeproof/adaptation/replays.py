@@ -156,7 +156,11 @@ def play_document(family: ModelFamily, replay: Replay, emit: Callable[[str], obj
 
 
 def _say_loads(conditions: Conditions) -> str:
-    return "declared" if conditions.requests_per_s else "none: the trace's document has no requests_per_s"
+    if not conditions.requests_per_s:
+        return "left out, since the trace's document has no requests_per_s"
+    return (
+        f"{conditions.requests_per_s:g} requests a second on a device with {conditions.processors} processors, declared"
+    )
 
 
 def _play(replay: Replay, emit: Callable[[str], object]) -> Json:
