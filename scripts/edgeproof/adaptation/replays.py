@@ -181,6 +181,8 @@ def _play(replay: Replay, emit: Callable[[str], object]) -> Json:
             "path": replay.family_path,
             "key": filled["key"],
             "provenance": _list_provenances(filled),
+            "left_out": filled["left_out"],
+            "stale": filled["stale"],
         },
         "policy": {"name": replay.policy_name, "sha256": digest_json(replay.policy), "document": replay.policy},
         "trace": {"name": replay.trace_name, "sha256": sha256_file(replay.trace["file"]), "document": replay.trace},
