@@ -15,6 +15,8 @@
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
+# make bench-replay  what replaying a trace of a million moments takes: half a minute
+# make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
@@ -48,7 +50,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -149,6 +151,11 @@ bench-loadgen: trial-arms
 
 bench-observer: setup
 	$(BIN)/python scripts/bench_observer.py
+bench-replay: setup
+	$(BIN)/python scripts/bench_replay.py
+
+bench-feasibility: setup
+	$(BIN)/python scripts/bench_feasibility.py
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
