@@ -16,6 +16,7 @@
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
+# make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
 
@@ -42,7 +43,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -151,6 +152,9 @@ staleness: setup
 # What is lost, measured again or half-written when runs are killed, the disk is full, or Ctrl-C is pressed twice.
 survival: setup
 	$(BIN)/python scripts/bench_survival.py
+
+wheel: setup
+	@$(BIN)/python scripts/pack_runtime.py
 
 docs: setup
 	$(BIN)/python scripts/document_config.py

@@ -28,7 +28,7 @@ SUB_ROOMS = {
 # What runs on a board and on a host alike.
 SHARED = (("agent", "lock"), ("agent", "machine"))
 ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
-ALONE = ("agent", "converters")  # run by interpreters that have nothing else of edgeproof
+ALONE = ("agent", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 SCHEMA_KINDS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))
@@ -65,7 +65,9 @@ def may_import(importer, imported):
     if other in ABOVE:
         return room == other or (other == "scaffolding" and room == "__main__")
     if room in ALONE:
-        return other == room
+        return other == room or (room, other) == ("runtime", "agent")  # one wheel holds both
+    if other == "runtime":  # in an application on a board, or in a room that reads what it wrote
+        return room != "core"
     if other == "core" or (room != "core" and imported in SHARED):
         return True
     if room == "core":
@@ -110,10 +112,10 @@ def test_basenames_are_unique():
     assert [name for name, count in seen.items() if count > 1] == []
 
 
-def test_agent_imports_standard_library_numpy_and_its_runtimes_only():
+def test_agent_and_runtime_import_standard_library_numpy_and_their_runtimes_only():
     runtimes = {"onnxruntime", "ai_edge_litert", "openvino", "torch", "coremltools", "tensorrt", "rknnlite"}
     imported = set()
-    for path in (LIBRARY / "agent").rglob("*.py"):
+    for path in [*(LIBRARY / "agent").rglob("*.py"), *(LIBRARY / "runtime").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 8))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
