@@ -20,7 +20,7 @@ class ServiceLimits(NamedTuple):
 
     workers: int = 2
     queue: int = 64
-    connections: int = 128
+    connections: int = 64
     body_bytes: int = 16 * 1024 * 1024
     head_bytes: int = 16 * 1024
     elements: int = 4 * 1024 * 1024
@@ -55,15 +55,17 @@ class Admission:
         """Whether nothing new is let in."""
         return self._draining
 
+    def refuse(self) -> None:
+        """Raise Refusal where the queue is full (429) or the server stops (503)."""
+        if self._draining:
+            raise Refusal(503, "the server is stopping", retry_after=1, close=True)
+        if self._pending >= self._limits.workers + self._limits.queue:
+            raise Refusal(429, "the queue is full: {} requests wait".format(self._limits.queue), self._wait_s())
+
     def admit(self) -> float:
-        """Let a request in and return when, on the monotonic clock; Refusal where the queue is full (429) or the server
-        stops (503).
-        """
+        """Let a request in and return when, on the monotonic clock; Refusal as `refuse` raises it."""
         with self._lock:
-            if self._draining:
-                raise Refusal(503, "the server is stopping", retry_after=1, close=True)
-            if self._pending >= self._limits.workers + self._limits.queue:
-                raise Refusal(429, "the queue is full: {} requests wait".format(self._limits.queue), self._wait_s())
+            self.refuse()
             self._pending += 1
             self._idle.clear()
         return time.monotonic()

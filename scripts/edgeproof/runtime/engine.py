@@ -7,11 +7,9 @@ device, loads in the background, failures, and requests.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple, TypedDict, Union, cast
+from typing import Any, Callable, Dict, Iterator, Optional, TypedDict, Union, cast
 
 from ..agent.specs import Feed
 from . import swap_codes
@@ -19,8 +17,8 @@ from .active_model import ActiveModel, Answer, Model, ModelLost
 from .device_state import DeviceState, StateReader
 from .feasibility import Limits
 from .isolated_model import IsolatedModel
+from .load_blocks import LoadBlocks
 from .load_checks import LoadChecks, ParityCheck
-from .load_ledger import LoadLedger
 from .loaded_models import LoadedModel, serialise
 from .observability import Observability
 from .selection import BasePolicy
@@ -92,8 +90,7 @@ class Engine:
         self._interval_s = self._options.get("poll_interval_sec", 5.0)
         self._observability = self._options.get("observability") or Observability()
         self._profiler = self._options.get("profiler") or StateReader()
-        self._ledger, self._bad_tensors = LoadLedger(), {}  # type: Tuple[LoadLedger, Dict[str, Optional[str]]]
-        self._digests: Dict[str, Tuple[Any, str]] = {}
+        self._blocks = LoadBlocks(family, self._gate)
         self._deciding, self._recovering, self._running = threading.Lock(), threading.Lock(), threading.Lock()
         self._reason: Optional[str] = None
         self._before: Optional[str] = None
@@ -190,8 +187,7 @@ class Engine:
 
     def release(self, name: str) -> None:
         """Let a variant that backs off or is quarantined be tried again at once."""
-        self._ledger.release(name)
-        self._bad_tensors.pop(name, None)
+        self._blocks.release(name)
 
     def wait_for_swaps(self, seconds: float) -> bool:
         """Wait until no load runs and every replaced model is unloaded; return whether that came about in time."""
@@ -240,7 +236,7 @@ class Engine:
         """Take note of a new active variant (SwapListener)."""
         with self._deciding:
             self._chooser.note_commit(time.monotonic())
-            self._ledger.note_success(name)
+            self._blocks.note_success(name)
         self._before = before
         self._observability.count("swaps_succeeded")
         self._observability.record("swap_complete", {"variant": name})
@@ -250,10 +246,7 @@ class Engine:
     def note_failure(self, name: str, code: str, message: str) -> None:
         """Take note of a load that changed nothing (SwapListener)."""
         with self._deciding:
-            if code == swap_codes.SKIPPED_IO:
-                self._bad_tensors[name] = self._digest(name)
-            elif code != swap_codes.CANCELLED:
-                self._ledger.note_failure(name, time.monotonic(), self._digest(name))
+            self._blocks.note_failure(name, code)
         self._observability.count("swaps_failed")
         self._observability.count(code.lower())
         self._observability.record("swap_fail", {"variant": name, "code": code, "message": message[:_CUT_IN_EVENTS]})
@@ -290,7 +283,7 @@ class Engine:
             with self.borrow() as active:
                 current, resident = active.name, getattr(active.model, "read_resident_mb", _tell_nothing)()
             loading = self._swapper.in_flight is not None
-            situation = Situation(state, current, time.monotonic(), resident, loading, self._find_blocks())
+            situation = Situation(state, current, time.monotonic(), resident, loading, self._blocks.find())
             choice = self._chooser.choose(situation)
             explanation = self._chooser.explain(choice)
         target = choice.target
@@ -305,16 +298,6 @@ class Engine:
         elif not stop.is_set():
             self._reason = swap_codes.compose_reason(swap_codes.RECOMMENDED, target)
             self._swapper.begin(target)
-
-    def _find_blocks(self) -> Dict[str, str]:
-        """Return {variant: why it may not be loaded now}."""
-        blocks = {name: "capability" for name, variant in self._family.variants.items() if not self._gate(variant)}
-        for name, digest in list(self._bad_tensors.items()):
-            if digest is not None and self._digest(name) != digest:
-                del self._bad_tensors[name]
-            else:
-                blocks[name] = "io"
-        return {**self._ledger.list_blocks(time.monotonic(), self._digest), **blocks}
 
     def _note_skipped(self, choice: Choice, current: str, scores: Dict[str, Optional[float]]) -> None:
         """Say which variant the policy would rather have, and what keeps it from being loaded."""
@@ -340,8 +323,8 @@ class Engine:
                 return  # somebody else has done it
             self._observability.count("models_lost")
             with self._deciding:
-                self._ledger.note_failure(lost.name, time.monotonic(), self._digest(lost.name))
-                blocks = self._find_blocks()
+                self._blocks.note_failure(lost.name, swap_codes.LOAD_FAILED)
+                blocks = self._blocks.find()
             footprints = {name: item.metadata.memory_footprint_mb for name, item in self._family.variants.items()}
             others = sorted((name for name in footprints if name != lost.name), key=lambda name: footprints[name])
             wanted = [name for name in dict.fromkeys([self._before or lost.name, *others]) if name not in blocks]
@@ -361,26 +344,13 @@ class Engine:
         loader = self._options.get("loader")
         if loader is not None:
             return serialise(loader(name))
+        self._blocks.require_digest(name)
         variant, runtime = self._family.variants[name], self._options.get("runtime")
         isolated = self._options.get("isolation") == "process"
         model = IsolatedModel(variant.backend, runtime) if isolated else LoadedModel(variant.backend, runtime)
         announce(model)
         model.load(variant.path)
         return model
-
-    def _digest(self, name: str) -> Optional[str]:
-        """Return the digest of a variant's file, None where it cannot be read; hashed again only when it has changed."""
-        path = self._family.variants[name].path
-        try:
-            status = os.stat(path)
-            known = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if name not in self._digests or self._digests[name][0] != known:
-                with open(path, "rb") as stream:
-                    found = hashlib.sha256(stream.read()).hexdigest()
-                self._digests[name] = (known, found)
-            return self._digests[name][1]
-        except OSError:
-            return None
 
     def _call(self, option: str, *arguments: str) -> None:
         callback = self._options.get(option)

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, List, Set, Tuple
 
 from .http_service import Service
 from .wire import Head, Refusal, Response
@@ -149,28 +149,17 @@ class _Connection:
     def _serve_request(self) -> bool:
         """Serve one request; return whether another may follow on this connection."""
         self._method = ""
-        admitted_s: Optional[float] = None
         try:
             head = self._read_head()
             response = self._service.refuse_head(head)
             if response is None:
-                admitted_s = self._service.admit(head)
-                body = self._read_body_of(admitted_s)
-                response = self._service.answer(head, body, admitted_s)
+                body = self._read_body()
+                response = self._service.answer(head, body, self._service.admit(head))
         except Refusal as refusal:
             response = self._service.refuse(refusal)
         except self._h11.RemoteProtocolError as error:
             response = self._service.refuse(Refusal(error.error_status_hint, str(error), close=True))
         return self._send(response)
-
-    def _read_body_of(self, admitted_s: Optional[float]) -> bytes:
-        """Return the body; a request that was let in and does not come whole leaves the queue."""
-        try:
-            return self._read_body()
-        except BaseException:
-            if admitted_s is not None:
-                self._service.admission.leave()
-            raise
 
     def _read_head(self) -> Head:
         event = self._http.next_event()
@@ -274,8 +263,3 @@ def _refuse_connection(taken: socket.socket) -> None:
         taken.settimeout(0.1)
         taken.sendall(_BUSY)
     taken.close()
-
-
-def describe_driver() -> Dict[str, str]:
-    """Return {name, version} of what reads HTTP here."""
-    return {"name": "h11", "version": getattr(_h11, "__version__", "missing")}

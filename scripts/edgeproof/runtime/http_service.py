@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 from urllib.parse import unquote
 
 from .active_model import ActiveModels, ModelLost
@@ -44,9 +44,10 @@ class Service:
     def __init__(self, host: ActiveModels, name: str, limits: ServiceLimits, token: Optional[str] = None) -> None:
         self.limits = limits
         self.admission = Admission(limits)
-        self._host, self._name = host, name
+        self._host = host
         self._token = None if token is None else token.encode()
         self._counts = ServiceCounts()
+        self.name, self.needs_token = name, token is not None
         self._started_s = time.monotonic()
 
     def refuse_head(self, head: Head) -> Optional[Response]:
@@ -57,8 +58,8 @@ class Service:
             route = self._find_route(head)
             if head.method != route.method and (head.method, route.method) != ("HEAD", "GET"):
                 return self._count(Refusal(405, "{} takes {}".format(head.path, route.method)).respond(route.method))
-            if self.admission.draining and route.method == "POST":
-                raise Refusal(503, "the server is stopping", retry_after=1, close=True)
+            if route.method == "POST":
+                self.admission.refuse()
         except Refusal as refusal:
             return self._count(refusal.respond())
         return None
@@ -121,8 +122,8 @@ class Service:
             return _Route("GET", action)
         if parts[:2] != ["v2", "models"] or len(parts) < 3:
             raise Refusal(404, "nothing is at {:.80}".format(head.path))
-        if parts[2] != self._name:
-            raise Refusal(404, "no model {!r:.60}; there is {}".format(parts[2], self._name))
+        if parts[2] != self.name:
+            raise Refusal(404, "no model {!r:.60}; there is {}".format(parts[2], self.name))
         rest, version = parts[3:], None
         if rest[:1] == ["versions"] and len(rest) > 1:
             rest, version = rest[2:], rest[1]
@@ -150,7 +151,7 @@ class Service:
         with self._host.borrow() as active:
             _check_version(version, active.name)
             document = {
-                "name": self._name,
+                "name": self.name,
                 "versions": [active.name],
                 "platform": active.platform,
                 "inputs": describe_tensors(active.inputs),
@@ -161,11 +162,11 @@ class Service:
     def _show_model_ready(self, head: Head, body: bytes, version: Optional[str]) -> Response:
         with self._host.borrow() as active:
             ready = not self.admission.draining and version in (None, active.name)
-            document = {"name": self._name, "ready": ready}
+            document = {"name": self.name, "ready": ready}
             return render_json(200 if ready else 503, document, name_model(active.name, active.generation))
 
     def _show_api(self, head: Head, body: bytes, version: Optional[str]) -> Response:
-        return render_json(200, describe_api(self._name, VERSION, self._token is not None))
+        return render_json(200, describe_api(self.name, VERSION, self.needs_token))
 
     def _show_metrics(self, head: Head, body: bytes, version: Optional[str]) -> Response:
         with self._host.borrow() as active:
@@ -184,7 +185,7 @@ class Service:
         request = read_infer_request(body, head.find(LENGTH_HEADER), contract)
         answer = self._host.run(request.feed)
         _check_version(version, answer.variant)
-        return render_infer_response(request, answer.outputs, self._name, answer.variant, answer.generation)
+        return render_infer_response(request, answer.outputs, self.name, answer.variant, answer.generation)
 
 
 def _check_framing(head: Head, body_bytes: int) -> None:
@@ -205,22 +206,3 @@ def _check_framing(head: Head, body_bytes: int) -> None:
 def _check_version(version: Optional[str], active: str) -> None:
     if version not in (None, active):
         raise Refusal(404, "variant {!r:.60} is not active; {} is".format(version, active))
-
-
-def list_public_paths(name: str) -> List[Tuple[str, str]]:
-    """Return (method, path) of everything that a service of this name has."""
-    model = "/v2/models/" + name
-    return [
-        ("GET", "/v2"),
-        *(("GET", path) for path in _OPEN),
-        ("GET", model),
-        ("GET", model + "/ready"),
-        ("POST", model + "/infer"),
-        ("GET", "/metrics"),
-        ("GET", "/openapi.json"),
-    ]
-
-
-def describe_limits(limits: ServiceLimits) -> Dict[str, Any]:
-    """Return limits by name, for documents."""
-    return dict(limits._asdict())

@@ -37,7 +37,7 @@ class LoadChecks:
             difference = find_difference(model, active.model)
             if difference is not None:
                 raise SwapRefused(swap_codes.SKIPPED_IO, difference)
-        if not hasattr(model, "run"):
+        if not (hasattr(model, "run") and hasattr(model, "outputs")):
             return  # a loader's own kind of model, whose tensors nobody knows
         outputs = self._warm_model_up(model)
         if self._parity is not None:
