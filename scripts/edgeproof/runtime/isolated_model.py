@@ -54,6 +54,14 @@ class IsolatedModel:
         self.outputs = [(name, dtype, shape) for name, dtype, shape in told["outputs"]]
         self._told = told
 
+    @property
+    def pid(self) -> int:
+        """The number of the process; ModelLost without one."""
+        process = self._process
+        if process is None:
+            raise ModelLost("the model's process is gone")
+        return process.pid
+
     def infer(self, x: Any) -> Any:
         """Return what the model makes of `x`, as `LoadedModel.infer` does."""
         if isinstance(x, dict):
