@@ -38,6 +38,26 @@ class Limits(NamedTuple):
                 raise ValueError(f"power is {name!r}; it is one of {', '.join(POWER_RANKS)}")
         return self
 
+    @property
+    def heat_rank(self) -> int:
+        """The highest power rank that is feasible when it is hot."""
+        return POWER_RANKS[self.heat_power]
+
+    @property
+    def battery_rank(self) -> int:
+        """The highest power rank that is feasible when the battery is low."""
+        return POWER_RANKS[self.battery_power]
+
+    def measure_heat(self, state: DeviceState) -> Optional[float]:
+        """Return how far the heat is below its limit (negative or 0) where the limit is reached, else None."""
+        limit, heat = self.heat_above_c, state.thermal_zone_c
+        return None if limit is None or heat is None or heat < limit else limit - heat
+
+    def measure_battery(self, state: DeviceState) -> Optional[float]:
+        """Return how far the charge is above its limit (negative or 0) where the limit is reached, else None."""
+        limit, charge = self.battery_below_pct, state.battery_pct
+        return None if limit is None or charge is None or state.is_charging or charge > limit else charge - limit
+
 
 class Verdict(NamedTuple):
     """Whether a variant is feasible and loadable, the constraint that binds, and how far it is from it.
@@ -67,14 +87,17 @@ class Feasibility:
 
     def __init__(self, family: ModelFamily, limits: Limits, latency_ceiling_ms: Optional[float]) -> None:
         self._limits = limits.check()
-        self._heat_rank = POWER_RANKS[limits.heat_power]
-        self._battery_rank = POWER_RANKS[limits.battery_power]
+        self._heat_rank, self._battery_rank = limits.heat_rank, limits.battery_rank
         self._rows: List[_Row] = []
         for name, variant in family.variants.items():
             known = variant.metadata
             left = None if latency_ceiling_ms is None else latency_ceiling_ms - known.expected_latency_ms
             self._rows.append(_Row(name, known.memory_footprint_mb, left, known.power_rank))
         self.footprints: Dict[str, float] = {row.name: row.footprint_mb for row in self._rows}
+
+    def meets_ceiling(self, name: str) -> bool:
+        """Tell whether a variant is expected to be as fast as the policy asks."""
+        return all(row.latency_margin_ms is None or row.latency_margin_ms >= 0 for row in self._rows if row.name == name)
 
     def judge(
         self, state: DeviceState, incumbent: str, resident_mb: float, blocked: Mapping[str, str]
@@ -85,7 +108,7 @@ class Feasibility:
         """
         available = state.available_ram_mb
         budget = available + resident_mb - self._limits.ram_reserve_mb
-        hot, empty = self._read_heat(state), self._read_battery(state)
+        hot, empty = self._limits.measure_heat(state), self._limits.measure_battery(state)
         verdicts: List[Verdict] = []
         for name, footprint, latency, rank in self._rows:
             memory, beside = budget - footprint, available - footprint
@@ -107,18 +130,6 @@ class Feasibility:
                 verdict = Verdict(name, True, True, "memory", memory if memory < beside else beside)
             verdicts.append(verdict)
         return tuple(verdicts)
-
-    def _read_heat(self, state: DeviceState) -> Optional[float]:
-        """Return how far the heat is below its limit (negative or 0) where it is reached, else None."""
-        limit, heat = self._limits.heat_above_c, state.thermal_zone_c
-        return None if limit is None or heat is None or heat < limit else limit - heat
-
-    def _read_battery(self, state: DeviceState) -> Optional[float]:
-        """Return how far the charge is below its limit (negative or 0) where it counts, else None."""
-        limit, charge = self._limits.battery_below_pct, state.battery_pct
-        if limit is None or charge is None or state.is_charging or charge > limit:
-            return None
-        return charge - limit
 
 
 def judge_as_seed(

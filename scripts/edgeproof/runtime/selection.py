@@ -221,6 +221,20 @@ class Preference:
         """Return a variant's score, None if the policy has none."""
         return self._scores[name].value if self.scored else None
 
+    def scale(self) -> Optional[Dict[str, float]]:
+        """Return {variant: its score, 0 for the least and 1 for the best}, 0 where the policy does not want it; None if
+        the policy has no objective.
+        """
+        if not self.scored:
+            return None
+        wanted = [name for name in self._scores if self._admitted[name]] or list(self._scores)
+        values = [self._scores[name].value for name in wanted]
+        low, span = min(values), max(values) - min(values)
+        return {
+            name: 0.0 if name not in wanted else 1.0 if span <= TOLERANCE else (score.value - low) / span
+            for name, score in self._scores.items()
+        }
+
     def list_ties(self, candidates: Sequence[str]) -> List[str]:
         """Return the candidates that are not known to score worse than the best of them, the best first."""
         wanted = [name for name in candidates if self._admitted[name]] or list(candidates)

@@ -108,6 +108,14 @@ class Chooser:
         """Tell the guard that a load has been committed at `now`."""
         self.guard.note_commit(now)
 
+    def scale_scores(self) -> Optional[Dict[str, float]]:
+        """Return {variant: its score for the policy, from 0 to 1}; None if the policy has no objective."""
+        return self._preference.scale()
+
+    def meets_ceiling(self, name: str) -> bool:
+        """Tell whether a variant is within the policy's latency ceiling."""
+        return self._feasibility.meets_ceiling(name)
+
     def explain(self, choice: Choice) -> Dict[str, Any]:
         """Return a decision as JSON: what was recommended, what decided, and each variant's binding constraint."""
         return {

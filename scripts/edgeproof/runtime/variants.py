@@ -12,13 +12,14 @@ import os
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, NoReturn, Optional, Tuple, Union
 
 TIERS = ("high", "medium", "low")
-BACKENDS = ("onnx", "tflite", "coreml")
+# EdgeAdapt's, and what else our agent runs.
+BACKENDS = ("onnx", "tflite", "coreml", "openvino", "torchscript", "tensorrt", "rknn", "fake")
 POWER_RANKS = {"low": 0, "medium": 1, "high": 2}
 Interval = Tuple[float, float]
 
 _FAMILY_KEYS = frozenset(("schema_version", "family", "variants", "description"))
-_FILLED = "edgeproof.family.v1"  # `family.json`: it has more keys, which its own schema checks
-_VARIANT_KEYS = frozenset(("path", "tier", "backend", "metadata", "sha256", "cell"))
+_FILLED = "edgeproof.filled-family.v1"  # `family.json`: it has more keys, which its own schema checks
+_VARIANT_KEYS = frozenset(("path", "tier", "backend", "metadata", "sha256"))
 
 
 class FamilyYamlError(ValueError):
@@ -119,7 +120,7 @@ def parse_family(document: Any, where: str) -> ModelFamily:
     variants = document.get("variants")
     if not isinstance(variants, dict) or not variants:
         _refuse(where, "variants is empty; a family has at least one variant")
-    known = _VARIANT_KEYS | frozenset(("origins",)) if filled else _VARIANT_KEYS
+    known = _VARIANT_KEYS | frozenset(("origins", "status")) if filled else _VARIANT_KEYS
     found: List[Variant] = []
     for key, fields in variants.items():
         place = f"{where}: variants.{key}"
