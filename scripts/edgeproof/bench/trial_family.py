@@ -59,3 +59,32 @@ def find_variant(x: float, y: list[float]) -> str | None:
         if np.all(np.asarray(y) == np.float32(factor * x + offset)):
             return name
     return None
+
+
+def write_networks(folder: Path) -> ModelFamily:
+    """Write two small networks that take 64 and give 10 numbers, and return them as the family `networks`."""
+    family = ModelFamily("networks")
+    for name, width, accuracy in (("wide", 1024, 0.9), ("narrow", 256, 0.8)):
+        path = folder / f"{name}.onnx"
+        _write_network(path, (64, width, width, 10))
+        family.add_variant(name, str(path), "medium", accuracy_score=accuracy, memory_footprint_mb=20.0)
+    return family
+
+
+def _write_network(path: Path, widths: tuple[int, ...]) -> None:
+    make, random = onnx.helper, np.random.default_rng(0)
+    nodes, weights, value = [], [], "x"
+    for number, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        weight = (random.standard_normal((before, after)) / np.sqrt(before)).astype("float32")
+        weights.append(onnx.numpy_helper.from_array(weight, f"w{number}"))
+        last = number == len(widths) - 2
+        nodes.append(make.make_node("MatMul", [value, f"w{number}"], ["y" if last else f"m{number}"]))
+        if not last:
+            nodes.append(make.make_node("Relu", [f"m{number}"], [f"r{number}"]))
+            value = f"r{number}"
+    ends = [
+        make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", width])
+        for name, width in (("x", widths[0]), ("y", widths[-1]))
+    ]
+    graph = make.make_graph(nodes, "network", ends[:1], ends[1:], weights)
+    onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=8), path)
