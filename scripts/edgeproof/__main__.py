@@ -19,11 +19,13 @@ From a model to deployment artifacts, and honest evidence about them. The workfl
 rooms:
   artifacts   presets, builds, provenance, agreement with the source, operators
   plans       where the stages of a pipeline should run
+  adaptation  which variant of a model should run now, and traces replayed
   runs        why a result would be made again, and what that costs
   attempts    the raw data that are kept, and which evidence rests on them
   evidence    whether everything that a campaign's evidence consists of is as it was made
 
 without a room:
+  state       print the state of this device as JSON lines: memory, heat, battery, load
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
@@ -69,6 +71,20 @@ def _run_plans(argv: list[str], root: Path) -> ExitCode:
     from edgeproof.plans.cli import main as plans_main
 
     return plans_main(argv, root)
+
+
+def _run_adaptation(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of the adaptation room."""
+    from edgeproof.adaptation.cli import main as adaptation_main
+
+    return adaptation_main(argv, root)
+
+
+def _run_state(argv: list[str], root: Path) -> ExitCode:
+    """Stream the state of this device."""
+    from edgeproof.adaptation.cli import state as state_main
+
+    return state_main(argv, root)
 
 
 def _run_runs(argv: list[str], root: Path) -> ExitCode:
@@ -143,6 +159,7 @@ def build_program_parser() -> CommandParser:
 
     Completion is generated from it, and tests walk it.
     """
+    from edgeproof.adaptation.cli import build_adaptation_parser, build_state_parser
     from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
@@ -158,6 +175,7 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
+    parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
     parser.verbs["evidence"] = build_evidence_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
@@ -170,6 +188,7 @@ def build_program_parser() -> CommandParser:
 
 def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of any argument of the `edgeproof` command, the functions that list the names it takes."""
+    from edgeproof.adaptation.cli import list_completions as list_adaptation
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.evidence.cli import list_completions as list_evidence
@@ -179,7 +198,7 @@ def list_completions(root: Path) -> NameLists:
     from edgeproof.workflow.comparing.cli import list_completions as list_compare
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
-    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_compare)
+    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_compare, list_adaptation)
     return {metavar: names for room in rooms for metavar, names in room(root).items()} | campaigns
 
 
@@ -193,6 +212,8 @@ def _read_result(path: Path) -> Json:
 COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": _run_artifacts,
     "plans": _run_plans,
+    "adaptation": _run_adaptation,
+    "state": _run_state,
     "runs": _run_runs,
     "attempts": _run_attempts,
     "evidence": _run_evidence,
