@@ -15,6 +15,8 @@
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
+# make bench-swaps  200 swaps under load with planted faults, and the log judged: 3 minutes
+# make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make docs     writes the tables of config/README.md from the schemas
@@ -43,7 +45,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation bench-swaps bench-serving lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -144,6 +146,12 @@ bench-loadgen: trial-arms
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
+
+bench-swaps: setup
+	$(BIN)/python scripts/bench_swaps.py
+
+bench-serving: setup
+	$(BIN)/python scripts/bench_serving.py
 
 # What makes what stale, for every key and every file of code: the difference shows what an edit of yours costs.
 staleness: setup

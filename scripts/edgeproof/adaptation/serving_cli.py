@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeproof.core.cli import run
-from edgeproof.core.command_line import CommandParser, NameLists, add_json, read_options
+from edgeproof.core.command_line import CommandParser, add_json, read_options
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.runtime.service_arguments import add_service_options
 
 if TYPE_CHECKING:
     from edgeproof.runtime.http_service import Service
     from edgeproof.runtime.service_options import Server
-    from edgeproof.runtime.variants import ModelFamily
 
 DRIVERS = ("uvicorn", "h11")
 
@@ -27,7 +27,9 @@ def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
     options = read_options(build_serve_parser(), argv)
     from edgeproof.runtime.service_options import build_serving, describe_exposure, serve_until_told
 
-    family = _read_family(options.family, Path(root))
+    from .adaptation_verbs import open_config
+
+    family = open_config(options.family, Path(root))
     try:
         serving = build_serving(family, options)
     except Exception as error:  # of a runtime, any kind: what it says is what the user needs
@@ -52,42 +54,12 @@ def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
 
 def build_serve_parser() -> CommandParser:
     """Return the parser of `edgeproof serve`."""
-    from edgeproof.runtime.service_options import add_service_options
-
     text = "Serve a model family over HTTP (Open Inference Protocol 2), adapting to this device."
     parser = add_json(CommandParser(prog="edgeproof serve", description=text))
-    parser.add_argument("family", metavar="FAMILY", help="family file, or the name of one in config/families")
+    parser.add_argument("family", metavar="FAMILY", help="family file: YAML, or family.json")
     parser.add_argument("--driver", choices=DRIVERS, default=DRIVERS[0], help="what reads HTTP (default: %(default)s)")
     add_service_options(parser)
     return parser
-
-
-def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument of `edgeproof serve`, the functions that list the names it takes."""
-    return {"FAMILY": lambda: sorted(path.parent.parent.name for path in root.glob(_filled_path("*")))}
-
-
-def _filled_path(family: str) -> str:
-    return f"results/adaptation/{family}/local/family.json"
-
-
-def _read_family(name: str, root: Path) -> "ModelFamily":
-    """Return the family of a file, or the one that the workflow has filled for this device.
-
-    Paths in a filled one are relative to the repository, in a user's own file to its folder.
-    """
-    from edgeproof.runtime.variants import ModelFamily
-
-    path = Path(name)
-    if not path.suffix:
-        path = root / _filled_path(name)
-        if not path.exists():
-            raise UserError(f"{name}: is no file, and {_filled_path(name)} is not made; snakemake {_filled_path(name)}")
-    folder = root if path.resolve().is_relative_to((root / "results").resolve()) else path.resolve().parent
-    try:
-        return ModelFamily.from_yaml(path).resolve_paths(folder)
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def _open_server(driver: str, service: "Service", host: str, port: int) -> "Server":

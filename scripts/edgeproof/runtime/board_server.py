@@ -11,7 +11,8 @@ import sys
 from typing import List
 
 from .h11_server import H11Server
-from .service_options import add_service_options, build_serving, describe_exposure, serve_until_told
+from .service_arguments import add_service_options
+from .service_options import build_serving, describe_exposure, serve_until_told
 from .variants import ModelFamily
 
 

@@ -22,13 +22,13 @@ from .load_checks import LoadChecks, ParityCheck
 from .loaded_models import LoadedModel, serialise
 from .observability import Observability
 from .selection import BasePolicy
+from .service_arguments import ISOLATIONS
 from .stability import StabilityGuard
 from .swapping import Announce, Swapper, SwapTimes
 from .variant_benchmark import BenchmarkReport, benchmark_variants
 from .variant_choice import Choice, Chooser, Situation
 from .variants import ModelFamily, Variant
 
-ISOLATIONS = ("none", "process")
 _CUT_IN_EVENTS = 400
 
 

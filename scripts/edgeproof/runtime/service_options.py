@@ -1,4 +1,4 @@
-"""The options of `serve`, the same on a host and on a board, and what they build."""
+"""What the options of `serve` build: an engine, and the service in front of it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Tu
 import numpy
 
 from .admission import ServiceLimits
-from .engine import ISOLATIONS, Engine
+from .engine import Engine
 from .feasibility import Limits
 from .http_service import Service
 from .load_checks import ParityCheck
 from .selection import Balanced, BasePolicy, MaximizeAccuracy, MinimizePower
+from .service_arguments import TOKEN_VARIABLE
 from .variants import ModelFamily, Variant
 
-POLICIES = ("maximize-accuracy", "minimize-power", "balanced")
-TOKEN_VARIABLE = "EDGEPROOF_TOKEN"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -45,29 +44,6 @@ class Serving(NamedTuple):
 
     engine: Engine
     service: Service
-
-
-def add_service_options(parser: Any) -> None:
-    """Declare the options on an argparse parser."""
-    limits = ServiceLimits()
-    parser.add_argument("--policy", choices=POLICIES, default=POLICIES[0], help="what to prefer (default: %(default)s)")
-    parser.add_argument("--latency-ceiling-ms", type=float, help="variants that are slower do not fit")
-    parser.add_argument("--min-accuracy", type=float, default=0.5, help="floor of minimize-power (default: %(default)s)")
-    parser.add_argument("--variant", help="the variant to begin with (default: the first)")
-    parser.add_argument("--fixed", action="store_true", help="stay with that variant")
-    parser.add_argument("--poll-interval", type=float, default=5.0, help="seconds between two looks at the device (%(default)s)")
-    parser.add_argument("--reserve-mb", type=float, default=64.0, help="memory that must stay free (default: %(default)s)")
-    parser.add_argument("--isolation", choices=ISOLATIONS, default="none", help="process: a crash costs a swap")
-    parser.add_argument("--threads", type=int, default=1, help="of the runtime per inference (default: %(default)s)")
-    parser.add_argument("--samples", help="npz with inputs: a variant must agree with the active one on the first of them")
-    parser.add_argument("--agreement", type=float, default=0.5, help="largest relative L2 distance then (default: %(default)s)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=limits.workers, help="inferences at a time (default: %(default)s)")
-    parser.add_argument("--queue", type=int, default=limits.queue, help="requests that may wait (default: %(default)s)")
-    parser.add_argument("--connections", type=int, default=limits.connections, help="at a time (default: %(default)s)")
-    parser.add_argument("--max-body-mb", type=float, default=16.0, help="largest request (default: %(default)s)")
-    parser.add_argument("--token-file", help="file with the bearer token that clients need (or ${})".format(TOKEN_VARIABLE))
 
 
 def build_serving(family: ModelFamily, options: argparse.Namespace) -> Serving:
