@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from edgeproof.__main__ import build_program_parser, list_completions, main
+from edgeproof.adaptation.adaptation_verbs import RUN as ADAPTATION_VERBS
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
 from edgeproof.artifacts.baseline_cli import BASELINE_VERBS
 from edgeproof.bench.made_up_campaigns import write_wanted
@@ -26,6 +27,7 @@ from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 from .artifacts.conftest import BUILD, Job, make_classifier
 
 ARTIFACT = "tiny/ort-cpu/host/int8"
+DIGITS = REPOSITORY / "config/models/digits-cnn.onnx"
 SCENARIO = REPOSITORY / "tests/data/planner/mobile_vision_pipeline.json"
 # What each verb needs to be called, and its exit code: a new verb has to be entered here.
 CALLS = {
@@ -41,6 +43,12 @@ CALLS = {
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
+    "adaptation validate": (["--config", "FAMILY_FILE"], 0),
+    "adaptation decisions": (["--config", "FAMILY_FILE"], 0),
+    "adaptation benchmark": (["--config", "FAMILY_FILE", "--runs", "3"], 0),
+    "adaptation inspect-model": ([str(DIGITS)], 0),
+    "adaptation replay": (["--config", "FAMILY_FILE", "--policy", "accurate", "--trace", "desk"], 0),
+    "state": (["--duration", "0"], 0),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "attempts list": ([], 0),
@@ -69,7 +77,9 @@ def walk(parser, place=()):
 
 def fill_in(arguments, folder):
     """Return the arguments of a call, with a path for OUTPUT and a name that no other test has for WORD."""
-    words = {"OUTPUT": str(folder / "out"), "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-")}
+    family = {"family": "one", "variants": {"a": {"path": str(DIGITS), "tier": "high"}}}
+    (folder / "family.json").write_text(json.dumps(family))
+    words = {"FAMILY_FILE": str(folder / "family.json"), "OUTPUT": str(folder / "out"), "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-")}
     return [words.get(item, item) for item in arguments]
 
 
@@ -110,7 +120,7 @@ def root(tmp_path_factory):
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_program_parser())} == set(CALLS)
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS, "evidence": EVIDENCE_VERBS}
-    verbs["baseline"] = BASELINE_VERBS
+    verbs |= {"baseline": BASELINE_VERBS, "adaptation": ADAPTATION_VERBS}
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
     }
