@@ -22,7 +22,7 @@ DRIVERS = ("uvicorn", "h11")
 def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
     """Serve until SIGTERM or Ctrl-C and return GOOD, or NOT_GOOD where requests were left without an answer.
 
-    UserError for a mistake, and for a family whose first variant cannot be loaded. `root`: has `config/` and `results/`.
+    UserError for a mistake, and for a family whose first variant cannot be loaded. `root`: of the repository.
     """
     options = read_options(build_serve_parser(), argv)
     from edgeproof.runtime.service_options import build_serving, describe_exposure, serve_until_told

@@ -1,4 +1,4 @@
-"""The model that answers now: one record of model, name and generation, with a count of the requests that it answers."""
+"""The model that answers now: one record of model, name and generation, and a count of its users."""
 
 from __future__ import annotations
 

@@ -167,8 +167,12 @@ class Engine:
             active.leave()
 
     def benchmark(self, sample: Any = None, runs: int = 100) -> BenchmarkReport:
-        """Time every variant that may be activated and set its expected latency to the mean; see `benchmark_variants`."""
-        report = benchmark_variants(self._family, lambda name: self._load(name, lambda _: None), sample, runs, self._gate)
+        """Time every variant that the gate accepts, and set what is expected of it; see `benchmark_variants`."""
+
+        def load(name: str) -> Model:
+            return self._load(name, lambda _: None)
+
+        report = benchmark_variants(self._family, load, sample, runs, self._gate)
         for name, row in report.variants.items():
             self._family.set_latency(name, row["latency_ms_mean"])
         return report

@@ -69,7 +69,7 @@ class Service:
         return self._count(refusal.respond())
 
     def admit(self, head: Head) -> Optional[float]:
-        """Let an inference into the queue and return when; None for what needs no place in it. Refusal if it is full."""
+        """Let an inference into the queue and return when; None for what needs no place. Refusal if it is full."""
         return self.admission.admit() if head.method == "POST" else None
 
     def answer(self, head: Head, body: bytes, admitted_s: Optional[float]) -> Response:

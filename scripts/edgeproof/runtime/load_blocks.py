@@ -60,7 +60,7 @@ class LoadBlocks:
         self._bad_tensors.pop(name, None)
 
     def _digest(self, name: str) -> Optional[str]:
-        """Return the digest of a variant's file, None where it cannot be read; hashed again only when it has changed."""
+        """Return the digest of a variant's file, None where it cannot be read; hashed again when it has changed."""
         path = self._family.variants[name].path
         try:
             status = os.stat(path)

@@ -87,7 +87,7 @@ def read_token(path: Optional[str]) -> Optional[str]:
 
 
 def describe_exposure(host: str, has_token: bool) -> List[str]:
-    """Return what a user should know before a service is reachable from elsewhere; nothing for a loopback address."""
+    """Return what a user should know before others can reach a service; nothing for a loopback address."""
     if host in _LOOPBACK:
         return []
     told = ["requests from other machines are answered, without TLS: put a proxy in front of it"]
@@ -95,7 +95,7 @@ def describe_exposure(host: str, has_token: bool) -> List[str]:
 
 
 def serve_until_told(server: Server, serving: Serving, adapt: bool, show: Callable[[str, int], None]) -> bool:
-    """Serve until SIGTERM or SIGINT; return whether everything that was let in was answered. `show` gets the address."""
+    """Serve until SIGTERM or SIGINT; return whether all that was let in was answered. `show` gets the address."""
     told = threading.Event()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

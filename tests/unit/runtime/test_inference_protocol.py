@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 CONTRACT = Contract([("x", "float32", ["batch", 2]), ("n", "int8", [1])], [("y", "float32", ["batch", 3])], 100)
 X = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2.5]}
 N = {"name": "n", "datatype": "INT8", "shape": [1], "data": [-3]}
-DTYPES = ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+DTYPES = ["bool", *(f"{kind}int{bits}" for kind in ("u", "") for bits in (8, 16, 32, 64)), "float16", "float32", "float64"]
 
 
 def read(document, rest=b"", length=None, contract=CONTRACT):
