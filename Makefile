@@ -14,6 +14,7 @@
 # make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
+# make bench-replay  what replaying a trace of a million moments takes: half a minute
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make bench-swaps  200 swaps under load with planted faults, and the log judged: 3 minutes
 # make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
@@ -45,7 +46,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation bench-swaps bench-serving lock system-packages
+.PHONY: wheel staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-swaps bench-serving bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -143,6 +144,9 @@ bench-loadgen: trial-arms
 	$(BIN)/python scripts/make_toolchain.py --toolchain loadgen --lock envs/loadgen.lock \
 	  --output results/toolchains/loadgen.json
 	$(BIN)/python scripts/bench_loadgen.py
+
+bench-replay: setup
+	$(BIN)/python scripts/bench_replay.py
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py

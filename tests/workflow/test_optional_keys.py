@@ -41,7 +41,7 @@ SCRIPTS = (
 )
 ELSEWHERE = re.compile(r"results/(toolchains|plans)/|/(cut|chained)-")
 # Optional by the schema, since only some metrics need it; without it there is one line.
-NEEDED = {"regime"}
+NEEDED = {"regime", "path", "cell"}
 RUNS_HERE = ("fake", "ort-full")
 # A side of a comparison that names a file of `results/`, which has to be there: test_baselines.py has it.
 STORED = {"/$defs/side/properties/artifact", "/$defs/side/properties/baseline"}
@@ -239,7 +239,9 @@ class Variants:
         pipelines = [
             name for name in self.names["pipeline"] if expands({**first, **rest, "pipelines": [name]}, catalogues)
         ]
-        return first | rest | {"pipelines": pipelines}
+        kinds = {"families": "family", "policies": "selection", "traces": "trace"}
+        replayed = {key: self.names[kind] for key, kind in kinds.items()}
+        return first | rest | {"pipelines": pipelines, "adaptation": replayed}
 
     def list_short(self):
         """Return a small campaign for each other variant of the protocol, of which a campaign has one."""

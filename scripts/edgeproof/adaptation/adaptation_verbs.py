@@ -66,7 +66,9 @@ def replay(options: Namespace, root: Path) -> ExitCode:
     family = open_config(options.config, root)
     trace, name = _open_trace(options.trace, root)
     policy = read_catalogue_entry("selection", options.policy, root)
-    summary, lines = play_document(family, Replay(options.config, options.policy, policy, name, trace))
+    lines: list[str] = []
+    emit = lines.append if options.output else _forget
+    summary = play_document(family, Replay(options.config, options.policy, policy, name, trace), emit)
     if options.output:
         atomic_write(Path(options.output) / "decisions.jsonl", "".join(lines))
     told = {"family": family.name, "policy": options.policy, "trace": name, **summary}
@@ -137,6 +139,10 @@ def _open_trace(text: str, root: Path) -> tuple[Json, str]:
         return {"file": text}, Path(text).stem
     document = read_catalogue_entry("trace", text, root)
     return {**document, "file": str(root / document["file"])}, text
+
+
+def _forget(line: str) -> None:
+    """Take a line of `decisions.jsonl` that nobody asked for."""
 
 
 def _dump(document: Json) -> list[str]:

@@ -1,8 +1,9 @@
 """A replay as a target: `decisions.jsonl` and `summary.json`, and the check that both follow from what they name."""
 
+import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, atomic_path, sha256_bytes, sha256_file
+from edgeproof.core.files import FilePath, atomic_path, sha256_file
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import REMEDY, digest_json
 from edgeproof.runtime.stability import MODES
@@ -40,18 +41,10 @@ class Replay(NamedTuple):
     trace: Json
 
 
-class _Played(NamedTuple):
-    """One mode of a replay: its part of the summary, and the digest of its lines."""
-
-    summary: Json
-    lines: list[str]
-
-
 def write_replay(replay: Replay, decisions: FilePath, summary: FilePath) -> None:
     """Replay in both modes and write `decisions.jsonl` and `summary.json` (`edgeproof.adaptation.v1`)."""
-    document, lines = _play(replay)
     with atomic_path(decisions) as place, open(place, "w", encoding="utf-8") as stream:
-        stream.writelines(lines)
+        document = _play(replay, stream.write)
     write_sealed(summary, document, "adaptation")
 
 
@@ -69,11 +62,11 @@ def read_replay(summary: FilePath) -> Json:
         document["trace"]["name"],
         document["trace"]["document"],
     )
-    again, lines = _play(replay)
+    again = _play(replay, lambda line: None)
     for key, value in again.items():
         must_follow(document[key], value, key, summary, "the family and the trace")
     decisions = Path(summary).parent / "decisions.jsonl"
-    if sha256_file(decisions) != sha256_bytes("".join(lines).encode()):
+    if sha256_file(decisions) != document["decisions_sha256"]:
         raise UserError(f"{decisions}: is not what the trace gives; {REMEDY}")
     return document
 
@@ -85,15 +78,18 @@ def is_void(document: Json) -> bool:
 
 
 def summarise_mode(
-    chooser: Chooser, moments: Iterator[Moment], conditions: Conditions, heat: HeatModel | None = None
-) -> _Played:
-    """Replay one mode; return what the summary says of it and the lines of `decisions.jsonl`."""
+    chooser: Chooser,
+    moments: Iterable[Moment],
+    conditions: Conditions,
+    heat: HeatModel | None,
+    emit: Callable[[str], object],
+) -> Json:
+    """Replay one mode and return what the summary says of it. `emit`: called with each line of `decisions.jsonl`."""
     mode, names = chooser.guard.mode, list(chooser.family.variants)
     initial = conditions.initial if conditions.initial is not None else names[0]
     numbers = {name: number for number, name in enumerate(names)}
     times, free, active = array("d"), array("d"), array("b")
     hot, empty = bytearray(), bytearray()
-    lines: list[str] = []
     rules: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     commits: list[float] = []
@@ -111,7 +107,7 @@ def summarise_mode(
             commits.append(step.committed_at_s)
         forced += step.choice.rule == "forced"
         fallbacks += step.choice.fallback and step.choice.target is not None
-        lines.append(render_step(step, mode))
+        emit(render_step(step, mode))
     seconds = np.diff(np.frombuffer(times), append=times[-1])
     ledger = Ledger(
         seconds,
@@ -122,7 +118,7 @@ def summarise_mode(
     )
     total = float(seconds.sum())
     worth = measure_worth(chooser, ledger, initial)
-    summary: Json = {
+    return {
         "swaps": len(commits),
         "first_swaps_at_s": commits[:4],
         "swaps_per_hour": 3600 * len(commits) / total if total else 0.0,
@@ -134,11 +130,10 @@ def summarise_mode(
         "rules": dict(sorted(rules.items())),
         "codes": dict(sorted(codes.items())),
     }
-    return _Played(summary, lines)
 
 
-def play_document(family: ModelFamily, replay: Replay) -> tuple[Json, list[str]]:
-    """Return ({steps, seconds, basis, modes}, lines of `decisions.jsonl`) of a replay over a family."""
+def play_document(family: ModelFamily, replay: Replay, emit: Callable[[str], object]) -> Json:
+    """Return {steps, seconds, basis, modes} of a replay over a family; `emit` gets each line of `decisions.jsonl`."""
     where = f"config/selection/{replay.policy_name}.yaml"
     conditions = read_conditions(replay.trace, family, f"config/traces/{replay.trace_name}.yaml")
     footprints = {name: item.metadata.memory_footprint_mb for name, item in family.variants.items()}
@@ -149,27 +144,31 @@ def play_document(family: ModelFamily, replay: Replay) -> tuple[Json, list[str]]
     first = next(moments())
     heat, reason = fit_heat(moments()) if first.heat_c is not None else (None, "the trace has no temperatures")
     modes: Json = {}
-    lines: list[str] = []
     for mode in MODES:
-        played = summarise_mode(build_chooser(family, replay.policy, mode, where), moments(), conditions, heat)
-        modes[mode] = played.summary
-        lines += played.lines
-    summary = {
-        "steps": len(lines) // len(MODES),
+        chooser = build_chooser(family, replay.policy, mode, where)
+        modes[mode] = summarise_mode(chooser, moments(), conditions, heat, emit)
+    return {
+        "steps": sum(modes[MODES[0]]["rules"].values()),
         "seconds": sum(modes[MODES[0]]["dwell_s"].values()),
         "basis": {"heat": describe_heat(heat, reason), "loads": _say_loads(conditions)},
         "modes": modes,
     }
-    return summary, lines
 
 
 def _say_loads(conditions: Conditions) -> str:
     return "declared" if conditions.requests_per_s else "none: the trace's document has no requests_per_s"
 
 
-def _play(replay: Replay) -> tuple[Json, list[str]]:
+def _play(replay: Replay, emit: Callable[[str], object]) -> Json:
+    """Return the document of a replay, without its seal."""
     filled, family = read_family(replay.family_path)
-    summary, lines = play_document(family, replay)
+    digest = hashlib.sha256()
+
+    def digest_and_emit(line: str) -> None:
+        digest.update(line.encode())
+        emit(line)
+
+    summary = play_document(family, replay, digest_and_emit)
     return {
         "schema": "edgeproof.adaptation.v1",
         "family": {
@@ -183,8 +182,8 @@ def _play(replay: Replay) -> tuple[Json, list[str]]:
         "trace": {"name": replay.trace_name, "sha256": sha256_file(replay.trace["file"]), "document": replay.trace},
         "variants": {name: item["metadata"] for name, item in filled["variants"].items()},
         **summary,
-        "decisions_sha256": sha256_bytes("".join(lines).encode()),
-    }, lines
+        "decisions_sha256": digest.hexdigest(),
+    }
 
 
 def _list_provenances(filled: Json) -> list[str]:

@@ -33,14 +33,15 @@ class Conditions(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One decision of a replay. `active`: what runs after it. `codes`: what happened to loads, as `swap_codes` has it.
+    """One decision of a replay. `before`: what ran when it was decided. `active`: what runs after it.
 
-    `forced`, `fallback`: of a load that was committed, None without one. `hot`, `empty`: whether the limits of heat and
-    battery are reached.
+    `codes`: what happened to loads, as `swap_codes` has it. `committed_at_s`: when a load was committed at this step or
+    since the one before it, None without one. `hot`, `empty`: whether the limits of heat and battery are reached.
     """
 
     at_s: float
     free_mb: float
+    before: str
     active: str
     choice: Choice
     codes: tuple[str, ...]
@@ -137,7 +138,7 @@ def replay_trace(
             None,
             at_s,
         )
-        blocked = loads.list_blocks(at_s)
+        blocked, before = loads.list_blocks(at_s), active
         choice = chooser.choose(Situation(state, active, at_s, None, loads.pending is not None, blocked))
         if choice.target is not None:
             codes.append(compose_reason(PENDING, choice.target))
@@ -149,7 +150,7 @@ def replay_trace(
                     active, committed_at = choice.target, at_s
                     chooser.note_commit(at_s)
         hot, empty = limits.measure_heat(state) is not None, limits.measure_battery(state) is not None
-        yield Step(at_s, free_mb, active, choice, tuple(codes), committed_at, hot, empty)
+        yield Step(at_s, free_mb, before, active, choice, tuple(codes), committed_at, hot, empty)
 
 
 def render_step(step: Step, mode: str) -> str:

@@ -18,15 +18,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edgeproof.adaptation.service_load import compose_request, draw_schedule, run_closed_loop, run_open_loop
-from edgeproof.adaptation.trace_replay import Conditions, replay_trace
-from edgeproof.adaptation.traces import Moment
 from edgeproof.core.configuration import Json
 from edgeproof.core.processes import child_environment
 from edgeproof.core.statistics import geometric_mean_interval
 from edgeproof.runtime.engine import Engine
 from edgeproof.runtime.selection import MaximizeAccuracy
-from edgeproof.runtime.variant_choice import Chooser
 
+from .replay_trials import measure_replay
 from .trial_family import WIDTH, write_family
 
 CLIENTS = 8
@@ -67,7 +65,7 @@ def run_serving_trials(trial: ServingTrial, show: Callable[[str], object]) -> Js
     near, steady, swaps = _measure_swaps(trial)
     figures["p99_swap_ratio"] = float(np.quantile(near, 0.99) / np.quantile(steady, 0.99))
     show(f"p99 near {swaps} swaps over steady p99: {figures['p99_swap_ratio']:.2f}")
-    figures["replay_million_s"] = _time_replay(trial)
+    figures["replay_million_s"] = measure_replay(trial.folder, trial.steps)["seconds"]
     show(f"replay of {trial.steps} steps: {figures['replay_million_s']:.1f} s")
     return {
         "schema": "edgeproof.bench-serving.v1",
@@ -143,16 +141,6 @@ def _measure_swaps(trial: ServingTrial) -> tuple[NDArray[np.int64], NDArray[np.i
     since = due_ns[:, None] - swaps[None, :]
     near = ((since >= -1e8) & (since <= _NEAR_S * 1e9)).any(axis=1)
     return found.latency_ns[near], found.latency_ns[~near], len(swaps)
-
-
-def _time_replay(trial: ServingTrial) -> float:
-    """Return the seconds that a replay of a trace with changing memory takes."""
-    chooser = Chooser(write_family(trial.folder), MaximizeAccuracy(latency_ceiling_ms=200.0))
-    moments = (Moment(5.0 * n, 450.0 - 400.0 * (n // 7 % 2), 10.0, 10.0, None, None, None) for n in range(trial.steps))
-    began = time.perf_counter()
-    for _ in replay_trace(chooser, moments, Conditions()):
-        pass
-    return time.perf_counter() - began
 
 
 @dataclass
