@@ -16,6 +16,7 @@ import psutil
 from edgeproof.core.errors import UserError
 from edgeproof.core.processes import child_environment
 
+from . import serving_cli
 from .service_load import Address, Link
 
 _START_S, _END_S = 60.0, 40.0
@@ -57,7 +58,7 @@ def serve_in_process(family: Path | str, options: Sequence[str] = ()) -> Generat
     """Start `edgeproof serve` on a free port, wait until it is ready, and end it; UserError with what it said if it
     does not come up.
     """
-    command = [sys.executable, "-m", "edgeproof.adaptation.serving_cli", str(family), "--port", "0", "--json", *options]
+    command = [sys.executable, "-m", serving_cli.__name__, str(family), "--port", "0", "--json", *options]
     with tempfile.TemporaryFile("w+") as said:
         yield from _serve(command, str(family), said)
 

@@ -5,8 +5,9 @@ answered), as several such clients, and as Server (Poisson arrivals at a fixed r
 was due. The unit of all intervals is a stretch of load; requests within one wait for each other.
 """
 
+import io
+import json
 import math
-import socket
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,13 +18,18 @@ from urllib.parse import quote
 
 import numpy as np
 
+from edgeproof.agent.lock import hold_device
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
-from edgeproof.runtime.variants import ModelFamily
+from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.layout import REPOSITORY
+from edgeproof.runtime.inference_protocol import describe_tensors
+from edgeproof.runtime.loaded_models import LoadedModel, make_feed
 
+from .adaptation_verbs import open_config
 from .served_process import ServedProcess, serve_in_process
 from .service_load import (
     Address,
@@ -142,12 +148,31 @@ def find_capacity(measuring: Measuring, first_rate: float, setting: ServiceSetti
     return {"statistic": "p99", "budget_ms": setting.budget_ms, "holds": holds, "fails": fails, "tried": tried}
 
 
-def measure_service(family: Path, device: str, body: bytes, setting: ServiceSetting, output: Path) -> None:
-    """Serve a family on this machine, measure it, and write `service.json` with `service.npz` beside it.
+def measure_service(family: Path, device: str, setting: ServiceSetting, output: Path, raw: Path) -> None:
+    """Serve a family on this machine, measure it, and write `service.json` and its raw latencies (`raw`, npz).
 
-    `body`: of the request that is sent. UserError where the server does not come up or refuses the request.
+    The request is the same all the time: one sample of random numbers, as JSON. The device is held meanwhile. UserError
+    where the server does not come up.
     """
-    name = ModelFamily.from_yaml(family).name
+    with hold_device(None, f"{family}: service"):
+        _measure(family, device, setting, output, raw)
+
+
+def compose_body(family: Path) -> bytes:
+    """Return the body of a request that a family takes: one sample of random numbers."""
+    variant = next(iter(open_config(str(family), REPOSITORY).variants.values()))
+    model = LoadedModel(variant.backend)
+    model.load(variant.path)
+    tensors = [
+        {**tensor, "shape": list(value.shape), "data": value.ravel().tolist()}
+        for tensor, value in zip(describe_tensors(model.inputs), make_feed(model.inputs).values(), strict=True)
+    ]
+    model.unload()
+    return json.dumps({"inputs": tensors}).encode()
+
+
+def _measure(family: Path, device: str, setting: ServiceSetting, output: Path, raw: Path) -> None:
+    name, body = open_config(str(family), REPOSITORY).name, compose_body(family)
     path = f"/v2/models/{quote(name, safe='')}/infer"
     cold = _measure_cold(family, path, body, setting.starts)
     with serve_in_process(family, ["--fixed"]) as served:
@@ -158,14 +183,16 @@ def measure_service(family: Path, device: str, body: bytes, setting: ServiceSett
         capacity = find_capacity(measuring, 0.5 * closed["per_second"], setting)
         rate = 0.5 * (capacity["holds"] or closed["per_second"])
         opened = [measuring.open_loop(f"open/{arrivals}", arrivals, rate) for arrivals in ("poisson", "constant")]
-    raw = output.with_suffix(".npz")
-    np.savez_compressed(raw, **measuring.raw)
+    stored = io.BytesIO()
+    np.savez_compressed(stored, **measuring.raw)
+    atomic_write(raw, stored.getvalue())
     document = {
         "schema": "edgeproof.service.v1",
         "family": name,
         "device": device,
         "family_sha256": sha256_file(family),
         "boundary": "transport",
+        "inputs": "random",
         "clocks": {"client": _describe_clock(), "server": None},
         "setting": setting.__dict__,
         "confidence": CONFIDENCE,
@@ -213,4 +240,4 @@ def _interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
 
 def _describe_clock() -> Json:
     known = time.get_clock_info("monotonic")
-    return {"host": socket.gethostname(), "clock": known.implementation, "resolution_s": known.resolution}
+    return {"machine": describe_machine()["id"], "clock": known.implementation, "resolution_s": known.resolution}

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from edgeproof.adaptation.served_process import serve_in_process
 from edgeproof.adaptation.service_measurement import ServiceSetting, find_capacity, measure_service
-from edgeproof.bench.trial_family import WIDTH, write_family
+from edgeproof.bench.trial_family import write_family
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 
-BODY = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": [3.0] * WIDTH}]}).encode()
 
 
 class MadeUp:
@@ -52,7 +51,7 @@ def write_family_file(folder):
 def test_a_measurement_is_a_document_with_its_raw_data(tmp_path):
     setting = ServiceSetting(budget_ms=200, seconds=0.3, stretches=3, starts=2, clients=2, connections=4, steps=3)
     output = tmp_path / "service.json"
-    measure_service(write_family_file(tmp_path), "local", BODY, setting, output)
+    measure_service(write_family_file(tmp_path), "local", setting, output, tmp_path / "service.npz")
     document = read_json(output, "service")
     assert document["single_stream"]["failed"] == document["closed"]["failed"] == 0
     assert len(document["cold"]["ready_s"]) == 2 and document["capacity"]["holds"] > 10
