@@ -40,6 +40,7 @@ class HostServer:
             ws="none",
             loop="asyncio",
             log_config=None,
+            log_level="error",  # a client's nonsense is its own business
             access_log=False,
             server_header=False,
             timeout_keep_alive=int(limits.idle_s),

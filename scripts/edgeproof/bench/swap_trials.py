@@ -34,7 +34,7 @@ from edgeproof.runtime.variants import ModelFamily
 from .trial_family import SUMS, WIDTH, write_family, write_sum
 
 CLIENTS = 8
-_LOAD_S, _POLL_S, _PATIENCE_S = 0.5, 0.02, 20.0
+_LOAD_S, _POLL_S, _PATIENCE_S = 2.5, 0.02, 30.0
 _PLENTY_MB, _LITTLE_MB, _RESERVE_MB = 2000.0, 245.0, 1.0  # with little, `full` would fit, but not beside another
 # What may happen to a load, and how often of a hundred.
 FAULTS = {"none": 70, "load_fails": 6, "too_slow": 6, "wrong_output": 6, "no_memory": 6, "crash_in_load": 3, "crash": 3}
@@ -85,7 +85,7 @@ class _Loader:
         if fault == "wrong_output":
             path = str(self._folder / "wrong.onnx")
         if fault == "too_slow":
-            time.sleep(2 * _LOAD_S)  # a loader that nobody can interrupt
+            time.sleep(1.2 * _LOAD_S)  # a loader that nobody can interrupt
         model = IsolatedModel("onnx") if name == "isolated" else LoadedModel("onnx", {"intra_op_threads": 1})
         model.load(path)
         if fault == "crash_in_load" and isinstance(model, IsolatedModel):
@@ -135,9 +135,10 @@ def run_swaps(folder: Path, swaps: int, seconds: float, seed: int, log: Log) -> 
 
 def _follow_plan(engine: Engine, plan: _Plan, draw: random.Random, amount: tuple[int, float], log: Log) -> None:
     swaps, seconds = amount
+    faults = [*FAULTS, *draw.choices(list(FAULTS), list(FAULTS.values()), k=max(0, swaps - len(FAULTS)))]
+    draw.shuffle(faults)
     began = time.monotonic()
-    for number in range(swaps):
-        fault = draw.choices(list(FAULTS), list(FAULTS.values()))[0]
+    for number, fault in enumerate(faults):
         current = engine.active_variant
         others = [name for name in SUMS if name != current]
         if fault in ("crash_in_load", "crash"):
@@ -151,7 +152,7 @@ def _follow_plan(engine: Engine, plan: _Plan, draw: random.Random, amount: tuple
         else:
             wish = draw.choice(others)
         _swap(engine, plan, wish, fault, log)
-        time.sleep(max(0.0, seconds * (number + 1) / swaps - (time.monotonic() - began)))
+        time.sleep(max(0.0, seconds * (number + 1) / len(faults) - (time.monotonic() - began)))
 
 
 def _swap(engine: Engine, plan: _Plan, wish: str, fault: str, log: Log) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from email.utils import formatdate
 from typing import Any, List, Set, Tuple
 
 from .http_service import Service
@@ -228,7 +229,11 @@ class _Connection:
         closing = response.close or self._ending or http.their_state not in (library.DONE, library.MUST_CLOSE)
         if http.our_state not in (library.IDLE, library.SEND_RESPONSE):
             return False
-        headers: List[Tuple[bytes, bytes]] = [*response.headers, (b"content-length", str(len(response.body)).encode())]
+        headers: List[Tuple[bytes, bytes]] = [
+            (b"date", formatdate(usegmt=True).encode()),
+            (b"content-length", str(len(response.body)).encode()),
+            *response.headers,
+        ]
         if closing:
             headers.append((b"connection", b"close"))
         parts = [http.send(library.Response(status_code=response.status, headers=headers))]
@@ -259,7 +264,11 @@ class _Connection:
 
 
 def _refuse_connection(taken: socket.socket) -> None:
+    """Tell a client that there are too many, and wait a moment for it to hear that."""
     with contextlib.suppress(OSError):
-        taken.settimeout(0.1)
+        taken.settimeout(0.05)
         taken.sendall(_BUSY)
+        taken.shutdown(socket.SHUT_WR)
+        while taken.recv(_RECEIVE_BYTES):
+            pass
     taken.close()
