@@ -14,7 +14,9 @@ def main(argv: list[str] | None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=12, help="per server (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3.0, help="per turn (default: %(default)s)")
-    parser.add_argument("--swap-seconds", type=float, default=180.0, help="under load with swaps (default: %(default)s)")
+    parser.add_argument(
+        "--swap-seconds", type=float, default=180.0, help="under load with swaps (default: %(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=1_000_000, help="of the replay (default: %(default)s)")
     parser.add_argument("--output", default="results/bench/serving.json", help="document to write")
     args = parser.parse_args(argv)

@@ -35,7 +35,9 @@ def benchmark_family(family: ModelFamily, sample: str | None, runs: int) -> Json
         try:
             times = _time_calls(session, feeds, runs)
         except Exception as error:
-            raise UserError(f"{variant.path}: cannot be run on {sample or 'random values'}: {_one_line(error)}") from error
+            raise UserError(
+                f"{variant.path}: cannot be run on {sample or 'random values'}: {_one_line(error)}"
+            ) from error
         p50, p95, p99 = (float(np.percentile(times, share)) for share in (50, 95, 99))
         rows[name] = {
             "latency_ms_mean": float(np.mean(times)),
@@ -87,7 +89,9 @@ def _open_session(variant: Variant) -> Any:
     import onnxruntime
 
     if variant.backend != "onnx" or not is_file(variant.path):
-        what = "is missing" if variant.backend == "onnx" else f"is of backend {variant.backend}; only onnx is timed here"
+        what = (
+            "is missing" if variant.backend == "onnx" else f"is of backend {variant.backend}; only onnx is timed here"
+        )
         raise UserError(f"{variant.path}: {what}")
     try:
         return onnxruntime.InferenceSession(variant.path, providers=["CPUExecutionProvider"])

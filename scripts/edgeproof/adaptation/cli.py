@@ -67,7 +67,9 @@ def build_state_parser() -> CommandParser:
 def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of an argument, the functions that list the names it takes."""
     return {
-        "FAMILY": lambda: sorted(str(path.relative_to(root)) for path in root.glob("results/adaptation/*/*/family.json")),
+        "FAMILY": lambda: sorted(
+            str(path.relative_to(root)) for path in root.glob("results/adaptation/*/*/family.json")
+        ),
         "SELECTION": lambda: list_catalogue("selection", root),
         "TRACE": lambda: list_catalogue("trace", root),
     }

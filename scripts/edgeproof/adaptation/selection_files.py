@@ -44,7 +44,11 @@ def build_chooser(family: ModelFamily, document: Json, mode: str, where: str) ->
 def read_conditions(document: Json, family: ModelFamily, where: str) -> Conditions:
     """Return the conditions that a document of kind `trace` declares; UserError for a variant that there is not."""
     faults = document.get("faults", [])
-    named = [*filter(None, [document.get("initial")]), *document.get("load_s", {}), *(item["variant"] for item in faults)]
+    named = [
+        *filter(None, [document.get("initial")]),
+        *document.get("load_s", {}),
+        *(item["variant"] for item in faults),
+    ]
     for name in named:
         if name not in family.variants:
             raise UserError(f"{where}: {name!r} is no variant; the family has {', '.join(family.variants)}")

@@ -123,7 +123,9 @@ def replay_trace(
                 chooser.note_commit(ended)
         own = own_load[active]
         if heat is not None and heat_c is not None:
-            added_c = heat.advance(added_c, load_pct + own - recorded_pct, at_s - before_s) if before_s is not None else 0.0
+            added_c = (
+                heat.advance(added_c, load_pct + own - recorded_pct, at_s - before_s) if before_s is not None else 0.0
+            )
             heat_c += added_c
             before_s = at_s
         held = footprints[active] + (footprints[loads.pending.target] if loads.pending else 0.0)
@@ -174,6 +176,8 @@ def render_step(step: Step, mode: str) -> str:
 def _list_own_loads(chooser: Chooser, conditions: Conditions) -> dict[str, float]:
     """Return {variant: percent of all processors that it takes at the declared rate}; 0 where nobody measured it."""
     return {
-        name: min(100.0, 100.0 * conditions.requests_per_s * (variant.metadata.cpu_seconds or 0.0) / conditions.processors)
+        name: min(
+            100.0, 100.0 * conditions.requests_per_s * (variant.metadata.cpu_seconds or 0.0) / conditions.processors
+        )
         for name, variant in chooser.family.variants.items()
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from edgeproof.runtime.variants import ModelFamily
+from edgeproof.runtime.variants import ModelFamily, VariantMetadata
 
 WIDTH = 8
 SUMS = {"full": (2.0, 1.0), "quantized": (4.0, 3.0), "tiny": (8.0, 5.0), "isolated": (16.0, 7.0)}
@@ -26,16 +26,8 @@ def write_family(folder: Path) -> ModelFamily:
     for name, (factor, offset) in SUMS.items():
         path = folder / f"{name}.onnx"
         write_sum(path, factor, offset)
-        latency, memory, accuracy, power = _DECLARED[name]
-        family.add_variant(
-            name,
-            str(path),
-            "high" if name == "full" else "medium" if name == "quantized" else "low",
-            expected_latency_ms=latency,
-            memory_footprint_mb=memory,
-            accuracy_score=accuracy,
-            power_draw_estimate=power,
-        )
+        known = VariantMetadata(*_DECLARED[name])
+        family.add_variant(name, str(path), known.power_draw_estimate, metadata=known)
     return family
 
 
@@ -67,7 +59,8 @@ def write_networks(folder: Path) -> ModelFamily:
     for name, width, accuracy in (("wide", 1024, 0.9), ("narrow", 256, 0.8)):
         path = folder / f"{name}.onnx"
         _write_network(path, (64, width, width, 10))
-        family.add_variant(name, str(path), "medium", accuracy_score=accuracy, memory_footprint_mb=20.0)
+        known = VariantMetadata(memory_footprint_mb=20.0, accuracy_score=accuracy)
+        family.add_variant(name, str(path), "medium", metadata=known)
     return family
 
 

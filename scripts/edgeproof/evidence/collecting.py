@@ -288,6 +288,10 @@ def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
 
 def _collect_replay(row: Sequence[str]) -> ReplayEvidence:
     folder = replay_folder(*row)
-    paths = {"summary": f"{folder}/summary.json", "page": f"{folder}/page.html", "decisions": f"{folder}/decisions.jsonl"}
+    paths = {
+        "summary": f"{folder}/summary.json",
+        "page": f"{folder}/page.html",
+        "decisions": f"{folder}/decisions.jsonl",
+    }
     summary = read_replay(paths["summary"])
     return ReplayEvidence(summary, paths | {"family": summary["family"]["path"]})

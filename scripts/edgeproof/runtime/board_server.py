@@ -1,6 +1,6 @@
 """Serve a family on a board, with numpy, one runtime and h11.
 
-    python -m edgeproof_runtime.runtime.board_server FAMILY [options]       (FAMILY: a family file, JSON or YAML)
+python -m edgeproof_runtime.runtime.board_server FAMILY [options]       (FAMILY: a family file, JSON or YAML)
 """
 
 from __future__ import annotations

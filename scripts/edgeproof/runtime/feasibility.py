@@ -97,7 +97,9 @@ class Feasibility:
 
     def meets_ceiling(self, name: str) -> bool:
         """Tell whether a variant is expected to be as fast as the policy asks."""
-        return all(row.latency_margin_ms is None or row.latency_margin_ms >= 0 for row in self._rows if row.name == name)
+        return all(
+            row.latency_margin_ms is None or row.latency_margin_ms >= 0 for row in self._rows if row.name == name
+        )
 
     def judge(
         self, state: DeviceState, incumbent: str, resident_mb: float, blocked: Mapping[str, str]
@@ -132,9 +134,7 @@ class Feasibility:
         return tuple(verdicts)
 
 
-def judge_as_seed(
-    state: DeviceState, family: ModelFamily, latency_ceiling_ms: Optional[float]
-) -> Tuple[Verdict, ...]:
+def judge_as_seed(state: DeviceState, family: ModelFamily, latency_ceiling_ms: Optional[float]) -> Tuple[Verdict, ...]:
     """Return the verdicts of EdgeAdapt 0.1.0, for mode `seed`: a footprint within what is available, and the ceiling.
 
     The incumbent's own memory is not credited, and nothing is held against a load.

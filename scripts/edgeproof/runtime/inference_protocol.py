@@ -215,7 +215,7 @@ def _read_inputs(found: Any, rest: bytes, contract: Contract) -> Dict[str, Array
 def _read_shape(name: str, found: Any, wanted: Optional[List[Any]], most_elements: int) -> List[int]:
     if not isinstance(found, list) or len(found) > _MOST_DIMENSIONS:
         raise Refusal(400, "shape of input {} is not a list of at most {} sizes".format(name, _MOST_DIMENSIONS))
-    if not all(type(size) is int and 1 <= size for size in found):
+    if not all(type(size) is int and size >= 1 for size in found):
         raise Refusal(400, "shape of input {} has something other than whole numbers from 1 on".format(name))
     if wanted is not None:
         fits = len(found) == len(wanted) and all(
@@ -239,6 +239,10 @@ def _read_values(name: str, found: Any, dtype: str, shape: List[int]) -> Array:
     kind = numpy.dtype(dtype).kind
     try:
         value = numpy.asarray(found)
+        if kind == "u" and value.dtype.kind == "f":  # what numpy makes of whole numbers beyond int64
+            exact = numpy.asarray(found, "object")
+            if all(type(item) is int and 0 <= item < 2**64 for item in exact.ravel()):
+                value = exact.astype("uint64")
     except (ValueError, OverflowError):  # lists of unequal length, or too deep
         raise Refusal(400, "data of input {} is not an array".format(name)) from None
     if value.dtype.kind not in _ACCEPTED[kind] or not isinstance(found, list):

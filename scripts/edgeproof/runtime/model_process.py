@@ -1,6 +1,6 @@
 """The process of an isolated model: loads one file and answers on its standard output until its input is closed.
 
-    python -m PACKAGE.model_process BACKEND FILE OPTIONS       (options: the runtime's, as JSON)
+python -m PACKAGE.model_process BACKEND FILE OPTIONS       (options: the runtime's, as JSON)
 """
 
 from __future__ import annotations

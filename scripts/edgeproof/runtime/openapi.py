@@ -112,7 +112,9 @@ def describe_api(model: str, version: str, needs_token: bool) -> Dict[str, Any]:
     return document
 
 
-def _operation(summary: str, answer: Optional[Dict[str, Any]], request: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+def _operation(
+    summary: str, answer: Optional[Dict[str, Any]], request: Optional[Dict[str, Any]] = None
+) -> Dict[str, Any]:
     content = {"text/plain": {}} if answer is None else {"application/json": {"schema": answer}}
     found: Dict[str, Any] = {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
     for status, text in _REFUSALS.items():

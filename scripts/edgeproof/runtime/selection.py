@@ -117,7 +117,9 @@ class MinimizePower(BasePolicy):
 class Balanced(BasePolicy):
     """The highest weighted sum of accuracy, latency below the ceiling, and low power. Weights are divided by their sum."""
 
-    def __init__(self, *, latency_ceiling_ms: float, w_acc: float = 0.5, w_lat: float = 0.3, w_pwr: float = 0.2) -> None:
+    def __init__(
+        self, *, latency_ceiling_ms: float, w_acc: float = 0.5, w_lat: float = 0.3, w_pwr: float = 0.2
+    ) -> None:
         if latency_ceiling_ms <= 0:
             raise ValueError(f"latency_ceiling_ms is {latency_ceiling_ms!r}; it must be positive")
         total = w_acc + w_lat + w_pwr

@@ -91,7 +91,9 @@ def describe_exposure(host: str, has_token: bool) -> List[str]:
     if host in _LOOPBACK:
         return []
     told = ["requests from other machines are answered, without TLS: put a proxy in front of it"]
-    return told if has_token else [*told, "anybody who reaches {} may use it: --token-file asks for a token".format(host)]
+    return (
+        told if has_token else [*told, "anybody who reaches {} may use it: --token-file asks for a token".format(host)]
+    )
 
 
 def serve_until_told(server: Server, serving: Serving, adapt: bool, show: Callable[[str, int], None]) -> bool:

@@ -227,7 +227,9 @@ def _parse_yaml(text: str, where: str) -> Any:
 
     def join(loader: Any, node: Any, deep: bool = False) -> Dict[Any, Any]:
         loader.flatten_mapping(node)
-        pairs = [(loader.construct_object(key, True), loader.construct_object(value, True)) for key, value in node.value]
+        pairs = [
+            (loader.construct_object(key, True), loader.construct_object(value, True)) for key, value in node.value
+        ]
         return _join_pairs(pairs, f"{where}:{node.start_mark.line + 1}")
 
     Strict.add_constructor("tag:yaml.org,2002:map", join)  # pyright: ignore[reportUnknownMemberType]

@@ -76,7 +76,9 @@ def make_random_world(seed):
         max_swaps_per_window=cap,
         swap_window_sec=window,
     )
-    limits = Limits(random_.choice([1.0, 64.0]), random_.choice([None, 60.0]), "low", random_.choice([None, 30.0]), "medium")
+    limits = Limits(
+        random_.choice([1.0, 64.0]), random_.choice([None, 60.0]), "low", random_.choice([None, 30.0]), "medium"
+    )
     free, moments, at = 500.0, [], 0.0
     for _ in range(random_.randint(1, 60)):
         free = min(900.0, max(0.0, free + random_.choice([-300, -60, 0, 0, 60, 300])))
@@ -86,7 +88,12 @@ def make_random_world(seed):
     conditions = Conditions(
         initial=random_.choice(names),
         load_s={name: random_.choice([0.0, 0.5, 12.0]) for name in names},
-        faults={(name, number): random_.choice(["fails", "hangs"]) for name in names for number in (1, 2) if random_.random() < 0.2},
+        faults={
+            (name, number): random_.choice(["fails", "hangs"])
+            for name in names
+            for number in (1, 2)
+            if random_.random() < 0.2
+        },
         load_timeout_s=random_.choice([10.0, 60.0]),
     )
     return Chooser(family, policy, guard, limits), moments, conditions, cap, window
@@ -95,5 +102,7 @@ def make_random_world(seed):
 def write_trace(path, lines):
     """Write a trace of these lines, each completed to a state, one second apart."""
     plain = {"available_ram_mb": 500.0, "cpu_utilization_pct": 10.0}
-    path.write_text("".join(json.dumps({**plain, "timestamp": float(n), **line}) + "\n" for n, line in enumerate(lines)))
+    path.write_text(
+        "".join(json.dumps({**plain, "timestamp": float(n), **line}) + "\n" for n, line in enumerate(lines))
+    )
     return path

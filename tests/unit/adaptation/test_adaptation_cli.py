@@ -46,7 +46,9 @@ def test_validate(ask, family):
     code, text, _ = ask("adaptation", "validate", "--config", family)
     assert code == 0 and text.splitlines()[0] == "family=demo variants=2"
     assert f"  full: path={family.parent / 'full.onnx'} exists=True" in text
-    code, text, _ = ask("adaptation", "validate", "--config", family, "--explain", "--json", "--latency-ceiling-ms", "5")
+    code, text, _ = ask(
+        "adaptation", "validate", "--config", family, "--explain", "--json", "--latency-ceiling-ms", "5"
+    )
     document = json.loads(text)
     assert document["problems"] == [] and document["decisions"]["recommended"] == "full"
     assert document["decisions"]["explanation"]["latency_ceiling_ms"] == 5.0
@@ -80,7 +82,9 @@ def test_decisions(ask, family):
 
 def test_benchmark(ask, family, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((1, 1, 8, 8), "float32"))
-    code, text, _ = ask("adaptation", "benchmark", "--config", family, "--runs", 5, "--sample", tmp_path / "x.npy", "--json")
+    code, text, _ = ask(
+        "adaptation", "benchmark", "--config", family, "--runs", 5, "--sample", tmp_path / "x.npy", "--json"
+    )
     report = json.loads(text)
     assert code == 0 and list(report["variants"]) == ["full", "tiny"]
     row = report["variants"]["full"]

@@ -22,7 +22,9 @@ PATIENCE_S = 20
 
 
 def make_body(x):
-    return json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": [x] * WIDTH}]}).encode()
+    return json.dumps(
+        {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": [x] * WIDTH}]}
+    ).encode()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,9 @@ def test_requests_follow_each_other_on_one_connection(server):
         assert link.ask(compose_request(server.address, INFER, make_body(number))) == 200
     link.close()
     body = make_body(3.0)
-    twice = compose(body, f"content-length: {len(body)}") + compose(body, f"content-length: {len(body)}", "connection: close")
+    twice = compose(body, f"content-length: {len(body)}") + compose(
+        body, f"content-length: {len(body)}", "connection: close"
+    )
     answer = exchange(server, twice)
     assert list_statuses(answer) == [200, 200] and answer.count(b"[7.0,7.0,") == 2
     assert answer.lower().count(b"edgeproof-variant: full") == 2

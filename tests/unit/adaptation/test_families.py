@@ -29,7 +29,9 @@ def test_metadata_comes_from_the_results(filled):
     assert (origins["expected_latency_ms"], origins["power_draw_estimate"]) == ("measured", "declared")
     assert document["both_loaded"][0]["memory_mb"] == pytest.approx(2 * known.memory_footprint_mb)
     assert (document["unchecked"], document["left_out"], document["stale"]) == ([], {}, [])
-    assert set(document["digests"]) == {path for item in SOURCES.values() for key, path in item.items() if key != "path"}
+    assert set(document["digests"]) == {
+        path for item in SOURCES.values() for key, path in item.items() if key != "path"
+    }
 
 
 def test_stale_declarations_are_named(measured):

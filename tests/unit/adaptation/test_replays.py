@@ -11,8 +11,8 @@ from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import REMEDY, seal
-from edgeproof.evidence.replays_shown import describe_replays
 from edgeproof.evidence.collecting import ReplayEvidence
+from edgeproof.evidence.replays_shown import describe_replays
 
 from .conftest import DECLARED, SOURCES
 from .families_for_tests import write_trace

@@ -54,7 +54,10 @@ def test_poisson_gaps_are_exponential_and_constant_gaps_equal():
     assert abs(len(due) - 10_000) < 400 and due[-1] < 200 and (gaps > 0).all()
     assert np.array_equal(due, draw_schedule("poisson", 50.0, 200.0, 7))
     assert not np.array_equal(due, draw_schedule("poisson", 50.0, 200.0, 8)[: len(due)])
-    assert np.allclose(np.diff(draw_schedule("constant", 4.0, 2.0, 0)), 0.25) and len(draw_schedule("constant", 4, 2, 0)) == 8
+    assert (
+        np.allclose(np.diff(draw_schedule("constant", 4.0, 2.0, 0)), 0.25)
+        and len(draw_schedule("constant", 4, 2, 0)) == 8
+    )
 
 
 def test_a_request_that_had_to_wait_for_a_connection_is_late_since_it_was_due(request_bytes):
@@ -70,7 +73,9 @@ def test_a_closed_loop_counts_what_its_clients_got(request_bytes):
     server = StandInServer()
     found = run_closed_loop(server.address, request_bytes, 2, 0.1)
     server.listener.close()
-    assert len(found.status) >= 2 and found.failed == 0 and found.rate == pytest.approx(len(found.status) / found.seconds)
+    assert (
+        len(found.status) >= 2 and found.failed == 0 and found.rate == pytest.approx(len(found.status) / found.seconds)
+    )
 
 
 @pytest.mark.parametrize(

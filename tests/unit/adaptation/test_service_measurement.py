@@ -11,7 +11,6 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 
 
-
 class MadeUp:
     """A server that holds every rate up to `limit`; between `limit` and `unclear` nobody can tell."""
 

@@ -89,7 +89,9 @@ def test_hysteresis_looks_at_the_policys_own_objective(mode, rule):
 
 
 def test_a_slow_load_is_not_started_again_and_is_committed_when_it_ends():
-    steps = play(make_family(), wish, make_moments(4000, 60), conditions=Conditions(load_s={"tiny": 12.0}), cooldown_sec=0)
+    steps = play(
+        make_family(), wish, make_moments(4000, 60), conditions=Conditions(load_s={"tiny": 12.0}), cooldown_sec=0
+    )
     first = [step for step in steps if step.at_s in (10, 15, 20, 25)]
     assert [step.codes for step in first][:3] == [("SWAP_PENDING:tiny",), (), ()]
     assert [step.choice.rule for step in first][1:3] == ["in_flight", "same"]
@@ -138,7 +140,9 @@ def test_heat_follows_what_runs():
 
 
 def test_lines_are_json_and_the_same_every_time():
-    first, again = ([render_step(step, "fixed") for step in play(make_family(), wish, make_moments(300.0))] for _ in "ab")
+    first, again = (
+        [render_step(step, "fixed") for step in play(make_family(), wish, make_moments(300.0))] for _ in "ab"
+    )
     assert first == again
     line = json.loads(first[0])
     assert line["verdicts"]["full"] == [False, False, "memory", -14.0] and line["codes"][0] == "SWAP_PENDING:tiny"

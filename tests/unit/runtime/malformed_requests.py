@@ -81,25 +81,44 @@ def _smuggle(draw):
 
 
 def _make_wrong_chunks(draw):
-    chunk = draw.choice([b"zz\r\n", b"5\r\nab\r\n", b"fffffffffffffffffffff\r\n", b"-1\r\n\r\n", b"3;" + b"e" * 20000, b"\r\n"])
+    chunk = draw.choice(
+        [b"zz\r\n", b"5\r\nab\r\n", b"fffffffffffffffffffff\r\n", b"-1\r\n\r\n", b"3;" + b"e" * 20000, b"\r\n"]
+    )
     return compose(chunk, "transfer-encoding: chunked")
 
 
 def _make_long_head(draw):
-    return compose(b"", *[f"h{number}: {'v' * draw.choice([10, 1000, 30000])}" for number in range(draw.randrange(20, 60))])
+    return compose(
+        b"", *[f"h{number}: {'v' * draw.choice([10, 1000, 30000])}" for number in range(draw.randrange(20, 60))]
+    )
 
 
 def _make_wrong_line(draw):
-    lines = ["GET", "GET /", "GET / HTTP/9.9", "get /v2 http/1.1", "GET  /v2 HTTP/1.1", "PRI * HTTP/2.0", "\x16\x03\x01\x02"]
+    lines = [
+        "GET",
+        "GET /",
+        "GET / HTTP/9.9",
+        "get /v2 http/1.1",
+        "GET  /v2 HTTP/1.1",
+        "PRI * HTTP/2.0",
+        "\x16\x03\x01\x02",
+    ]
     lines += ["GET http://else/v2 HTTP/1.1", "CONNECT here:1 HTTP/1.1", "OPTIONS * HTTP/1.1", "TRACE /v2 HTTP/1.1"]
-    lines += [f"GET /{'a' * 70000} HTTP/1.1", "GET /v2/models/%00 HTTP/1.1", "GET /%zz HTTP/1.1", "GET /v2/../x HTTP/1.1"]
+    lines += [
+        f"GET /{'a' * 70000} HTTP/1.1",
+        "GET /v2/models/%00 HTTP/1.1",
+        "GET /%zz HTTP/1.1",
+        "GET /v2/../x HTTP/1.1",
+    ]
     lines += [f"DELETE {_PATH} HTTP/1.1", f"HEAD {_PATH} HTTP/1.1", "POST /v2/models/sums/versions/9/infer HTTP/1.1"]
     return compose(b"", line=draw.choice(lines))
 
 
 def _make_wrong_binary(draw):
     length = draw.choice(["0", "5", "99999", "-3", "x", "9" * 40])
-    document = {"inputs": [{**_GOOD["inputs"][0], "parameters": {"binary_data_size": draw.choice([1, -1, 32, 10**12])}}]}
+    document = {
+        "inputs": [{**_GOOD["inputs"][0], "parameters": {"binary_data_size": draw.choice([1, -1, 32, 10**12])}}]
+    }
     return _post(json.dumps(document).encode() + b"\0" * 32, f"inference-header-content-length: {length}")
 
 

@@ -22,7 +22,9 @@ def board(tmp_path):
     write(tmp_path, "proc/meminfo", "MemTotal: 4096000 kB\nMemAvailable: 1048576 kB\n")
     write(tmp_path, "proc/stat", "cpu 100 0 100 700 100 0 0 0 50 0\ncpu0 1 2 3 4\n")
     zone = "sys/class/thermal/thermal_zone{}/{}"
-    for number, (kind, value) in enumerate([("cpu", "45500"), ("gpu", "61000"), ("off", "-274000"), ("PMIC", "100000")]):
+    for number, (kind, value) in enumerate(
+        [("cpu", "45500"), ("gpu", "61000"), ("off", "-274000"), ("PMIC", "100000")]
+    ):
         write(tmp_path, zone.format(number, "type"), kind)
         write(tmp_path, zone.format(number, "temp"), value)
     write(tmp_path, "sys/class/power_supply/AC/type", "Mains\n")
@@ -120,7 +122,12 @@ def test_a_state_survives_its_line(board):
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"timestamp": 1.0}, {"available_ram_mb": True, "timestamp": 1.0}, {"available_ram_mb": float("nan"), "timestamp": 1}],
+    [
+        {},
+        {"timestamp": 1.0},
+        {"available_ram_mb": True, "timestamp": 1.0},
+        {"available_ram_mb": float("nan"), "timestamp": 1},
+    ],
 )
 def test_a_line_without_numbers_is_refused(fields):
     with pytest.raises(ValueError):

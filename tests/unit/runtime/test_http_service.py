@@ -154,7 +154,10 @@ def test_metrics_are_prometheus_s(service):
     page = ask(service, "GET", "/metrics")
     lines = page.body.decode().splitlines()
     assert page.status == 200 and dict(page.headers)[b"content-type"].startswith(b"text/plain")
-    assert 'edgeproof_responses_total{status="200"} 3.0' in lines and 'edgeproof_responses_total{status="404"} 1.0' in lines
+    assert (
+        'edgeproof_responses_total{status="200"} 3.0' in lines
+        and 'edgeproof_responses_total{status="404"} 1.0' in lines
+    )
     assert "edgeproof_inference_seconds_count 3.0" in lines and 'edgeproof_active_variant{variant="full"} 1.0' in lines
     assert "edgeproof_engine_swaps_attempted_total 0.0" in lines and "edgeproof_pending_requests 0.0" in lines
 

@@ -19,7 +19,13 @@ from hypothesis.extra import numpy as hnp
 CONTRACT = Contract([("x", "float32", ["batch", 2]), ("n", "int8", [1])], [("y", "float32", ["batch", 3])], 100)
 X = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2.5]}
 N = {"name": "n", "datatype": "INT8", "shape": [1], "data": [-3]}
-DTYPES = ["bool", *(f"{kind}int{bits}" for kind in ("u", "") for bits in (8, 16, 32, 64)), "float16", "float32", "float64"]
+DTYPES = [
+    "bool",
+    *(f"{kind}int{bits}" for kind in ("u", "") for bits in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+]
 
 
 def read(document, rest=b"", length=None, contract=CONTRACT):
@@ -74,8 +80,11 @@ def test_binary_tensors_follow_the_json():
         ({"inputs": [{**X, "data": [True, False]}]}, "not a list of FP32 values"),
         ({"inputs": [{**X, "data": [None, None]}]}, "not a list of FP32 values"),
         ({"inputs": [{**X, "data": 1}]}, "not a list of FP32 values"),
-        ({"inputs": [{**X, "data": [1e39, 0]}]}, "values that FP32 cannot hold"),
-        (json.dumps({"inputs": [{**X, "data": [7, 0]}]}).replace("7", "1e999").encode(), "values that FP32 cannot hold"),
+        ({"inputs": [{**X, "data": [1e39, 0]}]}, "FP32 cannot hold"),
+        (
+            json.dumps({"inputs": [{**X, "data": [7, 0]}]}).replace("7", "1e999").encode(),
+            "FP32 cannot hold",
+        ),
         ({"inputs": [X, {**N, "data": [300]}]}, "values that INT8 cannot hold"),
         ({"inputs": [X, {**N, "data": [0.5]}]}, "not a list of INT8 values"),
         ({"inputs": [X, {**N, "data": [10**30]}]}, "not a list of INT8 values"),
@@ -150,7 +159,9 @@ def test_json_that_cannot_hold_an_output_is_refused_and_bytes_can():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(DTYPES).flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(max_dims=3, max_side=4))), st.booleans())
+@given(
+    st.sampled_from(DTYPES).flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(max_dims=3))), st.booleans()
+)
 def test_what_goes_out_comes_in_again(value, binary):
     """A response's tensor, sent back as a request, is the same array: for every type, as JSON and as bytes."""
     if value.dtype.kind == "f" and not binary:

@@ -2,7 +2,15 @@
 
 import pytest
 from edgeproof.runtime.device_state import DeviceState
-from edgeproof.runtime.selection import Balanced, BasePolicy, LambdaPolicy, MaximizeAccuracy, MinimizePower, Preference, as_policy
+from edgeproof.runtime.selection import (
+    Balanced,
+    BasePolicy,
+    LambdaPolicy,
+    MaximizeAccuracy,
+    MinimizePower,
+    Preference,
+    as_policy,
+)
 from edgeproof.runtime.variants import VariantMetadata
 
 from ..adaptation.families_for_tests import make_family

@@ -41,7 +41,9 @@ def test_json_needs_no_yaml(tmp_path):
     assert list(ModelFamily.from_yaml(write(tmp_path, json.dumps(document), "family.json")).variants) == ["a"]
 
 
-METADATA = "metadata: {expected_latency_ms: 120, memory_footprint_mb: 250, accuracy_score: 0.92, power_draw_estimate: high}"
+METADATA = (
+    "metadata: {expected_latency_ms: 120, memory_footprint_mb: 250, accuracy_score: 0.92, power_draw_estimate: high}"
+)
 
 
 @pytest.mark.parametrize(
