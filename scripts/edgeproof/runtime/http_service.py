@@ -53,7 +53,7 @@ class Service:
     def refuse_head(self, head: Head) -> Optional[Response]:
         """Return the response to a request whose body need not be read; None where it should be."""
         try:
-            _check_framing(head, self.limits.body_bytes)
+            _check_framing(head, self.limits)
             self._check_token(head)
             route = self._find_route(head)
             if head.method != route.method and (head.method, route.method) != ("HEAD", "GET"):
@@ -188,8 +188,10 @@ class Service:
         return render_infer_response(request, answer.outputs, self.name, answer.variant, answer.generation)
 
 
-def _check_framing(head: Head, body_bytes: int) -> None:
+def _check_framing(head: Head, limits: ServiceLimits) -> None:
     """Raise Refusal where two readers of a request could disagree on where it ends, or where it is too long."""
+    if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > limits.head_bytes:
+        raise Refusal(431, "the head is longer than {} bytes".format(limits.head_bytes), close=True)
     lengths, codings = head.find_all(b"content-length"), head.find_all(b"transfer-encoding")
     if codings and lengths:
         raise Refusal(400, "a request has Content-Length or Transfer-Encoding, not both", close=True)
@@ -199,8 +201,8 @@ def _check_framing(head: Head, body_bytes: int) -> None:
         raise Refusal(501, "the only Transfer-Encoding is chunked", close=True)
     if head.find(b"content-encoding") not in (None, "identity"):
         raise Refusal(415, "bodies are taken as they are, without Content-Encoding", close=True)
-    if lengths and (len(lengths[0].strip()) > 18 or int(lengths[0]) > body_bytes):
-        raise Refusal(413, "the body is longer than {} bytes".format(body_bytes), close=True)
+    if lengths and (len(lengths[0].strip()) > 18 or int(lengths[0]) > limits.body_bytes):
+        raise Refusal(413, "the body is longer than {} bytes".format(limits.body_bytes), close=True)
 
 
 def _check_version(version: Optional[str], active: str) -> None:

@@ -1,6 +1,7 @@
 """Both drivers of the service, over real sockets: what a client meets is the same."""
 
 import json
+import re
 import socket
 import threading
 
@@ -17,7 +18,7 @@ from edgeproof.runtime.selection import MaximizeAccuracy
 from ..runtime.malformed_requests import compose, make_malformed
 
 INFER = "/v2/models/sums/infer"
-LIMITS = ServiceLimits(workers=2, head_s=0.5, body_s=0.5, idle_s=5, drain_s=10, body_bytes=100_000, connections=40)
+LIMITS = ServiceLimits(workers=2, head_s=0.5, body_s=0.5, idle_s=1, drain_s=10, body_bytes=100_000, connections=40)
 PATIENCE_S = 20
 
 
@@ -52,14 +53,14 @@ def exchange(server, data, close=False):
                 link.shutdown(socket.SHUT_WR)
             while part := link.recv(65536):
                 found += part
-        except ConnectionError:  # the server did not want the rest
+        except OSError:  # the server did not want the rest
             pass
     return found
 
 
 def list_statuses(answer):
     """Return the statuses of all responses in what came back."""
-    return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", answer)]
 
 
 def test_requests_follow_each_other_on_one_connection(server):
@@ -90,15 +91,14 @@ def test_a_chunked_body_and_one_that_waits_for_100_are_read(server):
         (compose(b"", "content-length: 100001"), 413),
         (compose(b"0\r\n\r\n", "content-length: 5", "transfer-encoding: chunked"), 400),
         (compose(b"x" * 5, "content-length: 5", "content-length: 6"), 400),
-        (compose(b"", "x: " + "v" * 40_000), (400, 431)),
+        (compose(b"", "x: " + "v" * 40_000), 431),
         (b"\x16\x03\x01 no HTTP at all\r\n\r\n", 400),
         (compose(b"%x\r\n" % 200_000 + b"x" * 150_000, "transfer-encoding: chunked"), 413),
         (compose(b"zz\r\n\r\n", "transfer-encoding: chunked"), 400),
     ],
 )
 def test_a_request_whose_end_is_unclear_or_that_is_too_long_ends_the_connection(server, data, status):
-    found = list_statuses(exchange(server, data))
-    assert found == [] or found == [status] or found[0] in (status if isinstance(status, tuple) else ())
+    assert list_statuses(exchange(server, data)) == [status]
 
 
 def test_a_slow_head_and_a_slow_body_are_not_waited_for(server):
