@@ -80,11 +80,8 @@ def fill_in(arguments, folder):
     """Return the arguments of a call, with a path for OUTPUT and a name that no other test has for WORD."""
     family = {"family": "one", "variants": {"a": {"path": str(DIGITS), "tier": "high"}}}
     (folder / "family.json").write_text(json.dumps(family))
-    words = {
-        "FAMILY_FILE": str(folder / "family.json"),
-        "OUTPUT": str(folder / "out"),
-        "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-"),
-    }
+    words = {"FAMILY_FILE": str(folder / "family.json"), "OUTPUT": str(folder / "out")}
+    words |= {"WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-")}
     return [words.get(item, item) for item in arguments]
 
 

@@ -20,9 +20,9 @@ from .replay_page import say_verdict
 from .replays import Replay, play_document
 
 
-def validate(options: Namespace, root: Path) -> ExitCode:
+def _validate(options: Namespace, root: Path) -> ExitCode:
     """Verb `validate`: NOT_GOOD if a file is missing, or two variants do not take and give the same tensors."""
-    family = open_config(options.config, root)
+    family = _open_config(options.config, root)
     rows = [
         {"variant": name, "path": item.path, "exists": is_file(item.path), "backend": item.backend}
         for name, item in family.variants.items()
@@ -43,27 +43,27 @@ def validate(options: Namespace, root: Path) -> ExitCode:
     return ExitCode.NOT_GOOD if problems else ExitCode.GOOD
 
 
-def decide(options: Namespace, root: Path) -> ExitCode:
+def _show_decisions(options: Namespace, root: Path) -> ExitCode:
     """Verb `decisions`: one reading of this device, MaximizeAccuracy as EdgeAdapt has it, no guard."""
-    document = _decide(open_config(options.config, root), options.latency_ceiling_ms)
+    document = _decide(_open_config(options.config, root), options.latency_ceiling_ms)
     return show(options, document, lambda: _dump(document))
 
 
-def benchmark(options: Namespace, root: Path) -> ExitCode:
+def _benchmark(options: Namespace, root: Path) -> ExitCode:
     """Verb `benchmark`: time every ONNX variant in this process, one after the other."""
-    report = benchmark_family(open_config(options.config, root), options.sample, options.runs)
+    report = benchmark_family(_open_config(options.config, root), options.sample, options.runs)
     return show(options, report, lambda: render_table(report))
 
 
-def inspect_model(options: Namespace, root: Path) -> ExitCode:
+def _inspect_model(options: Namespace, root: Path) -> ExitCode:
     """Verb `inspect-model`: what ONNX Runtime says of a file."""
     document = describe_onnx(options.model)
     return show(options, document, lambda: _dump(document))
 
 
-def replay(options: Namespace, root: Path) -> ExitCode:
+def _replay(options: Namespace, root: Path) -> ExitCode:
     """Verb `replay`: print both guards' figures; with `--output` also write `decisions.jsonl`."""
-    family = open_config(options.config, root)
+    family = _open_config(options.config, root)
     trace, name = _open_trace(options.trace, root)
     policy = read_catalogue_entry("selection", options.policy, root)
     lines: list[str] = []
@@ -84,7 +84,7 @@ def replay(options: Namespace, root: Path) -> ExitCode:
     return show(options, told, text)
 
 
-def open_config(path: str, root: Path) -> ModelFamily:
+def _open_config(path: str, root: Path) -> ModelFamily:
     """Return the family of a file that a verb of `edgeproof adaptation` was given; UserError for what is wrong.
 
     Paths in a YAML file are relative to its folder, as EdgeAdapt has it; those of `family.json` to the repository.
@@ -152,9 +152,9 @@ def _dump(document: Json) -> list[str]:
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
-    "validate": validate,
-    "decisions": decide,
-    "benchmark": benchmark,
-    "inspect-model": inspect_model,
-    "replay": replay,
+    "validate": _validate,
+    "decisions": _show_decisions,
+    "benchmark": _benchmark,
+    "inspect-model": _inspect_model,
+    "replay": _replay,
 }

@@ -19,7 +19,10 @@ VERBS = {
 
 
 def main(argv: list[str], root: Path) -> ExitCode:
-    """Run one verb of `edgeproof adaptation` and return its exit code; UserError for a mistake. `root`: has `config/`."""
+    """Run one verb of `edgeproof adaptation` and return its exit code; UserError for a mistake.
+
+    `root`: the folder that has `config/` and `results/`.
+    """
     options = read_options(build_adaptation_parser(), argv)
     from .adaptation_verbs import RUN  # after the options: a mistake in them needs no runtime
 

@@ -47,10 +47,10 @@ def read_family(path: FilePath) -> tuple[Json, ModelFamily]:
     again = fill_family(document["name"], document["device"], document["declared"], document["sources"])
     for key, value in again.items():
         must_follow(document[key], value, key, path, "its results")
-    return document, open_family(document, path)
+    return document, _open_family(document, path)
 
 
-def open_family(document: Json, where: FilePath) -> ModelFamily:
+def _open_family(document: Json, where: FilePath) -> ModelFamily:
     """Return the family that a family document describes; UserError if it is wrong."""
     try:
         return parse_family(document, str(where))
@@ -157,10 +157,8 @@ def _read_measured(source: FamilySource, paired: bool) -> tuple[Json, str]:
 def _read_accuracy(parity: Json, paired: bool) -> Json:
     if shares := parity["accuracy"]:
         value, base = shares["candidate_accuracy"], shares["reference_accuracy"]
-        if paired:
-            ends = [base + shares["low"], base + shares["high"]]
-        else:
-            ends = _find_share_interval(value, shares["count"])
+        own = _find_share_interval(value, shares["count"])
+        ends = [base + shares["low"], base + shares["high"]] if paired else own
         return {"accuracy_score": value, "accuracy_interval": [min(1.0, max(0.0, end)) for end in ends]}
     if (error := parity.get("error")) and error["candidate_r2"] is not None:
         return {"accuracy_score": max(0.0, error["candidate_r2"])}

@@ -4,6 +4,7 @@ dT/dt = (T₀ + g·u − T) / τ with the load u in percent. It is linear, so a 
 ΔT that follows dΔT/dt = (g·Δu − ΔT) / τ whatever else goes on.
 """
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -20,8 +21,8 @@ _LONGEST_TAU_S = 1e5
 class HeatModel(NamedTuple):
     """`tau_s`: seconds to settle. `gain`: °C per percent of load. `rest_c`: heat without load.
 
-    `error_rms_c`, `error_max_c`: of the model run freely over the half that it was not fitted on, from that half's first
-    temperature.
+    `error_rms_c`, `error_max_c`: of the model run freely over the half that it was not fitted on, from the first
+    temperature of that half.
     """
 
     tau_s: float
@@ -33,7 +34,7 @@ class HeatModel(NamedTuple):
     def advance(self, added_c: float, added_load_pct: float, seconds: float) -> float:
         """Return what a changed load adds to the heat after some seconds, from what it had added before (°C)."""
         target = self.gain * added_load_pct
-        return target + (added_c - target) * float(np.exp(-seconds / self.tau_s))
+        return target + (added_c - target) * math.exp(-seconds / self.tau_s)
 
 
 def fit_heat(moments: Iterable[Moment]) -> tuple[HeatModel | None, str]:

@@ -79,7 +79,8 @@ def _follow_oracle(
 ) -> tuple[float, float]:
     """Return (worth, seconds that did not fit) of the oracle, both summed over time.
 
-    Steps of one pattern (who fits, who can follow whom) are one stretch, since nothing is gained by swapping within it.
+    Steps of one pattern (who fits, who can follow whom) are one stretch. Nothing is gained by swapping within it except
+    at its last step, which is a stretch of its own: there the oracle may get ready for what comes.
     """
     footprints = np.array([item.metadata.memory_footprint_mb for item in chooser.family.variants.values()])
     count = len(footprints)
@@ -88,7 +89,8 @@ def _follow_oracle(
     level_of = level_of.reshape(count, count)
     reach = np.searchsorted(levels, ledger.free_mb, side="right")  # so many sums fit
     pattern = np.vstack([reach[None, :], fits.astype(np.int64)])
-    starts = np.flatnonzero(np.concatenate([[True], np.any(pattern[:, 1:] != pattern[:, :-1], axis=0)]))
+    changed = np.any(pattern[:, 1:] != pattern[:, :-1], axis=0)
+    starts = np.flatnonzero(np.concatenate([[True], changed]) | np.concatenate([changed, [True]]))
     seconds = np.add.reduceat(ledger.seconds, starts)
     closures = {int(level): _close(level_of < level) for level in np.unique(reach)}
     state: list[tuple[float, float] | None] = [None] * count

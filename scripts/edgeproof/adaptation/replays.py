@@ -103,9 +103,9 @@ def summarise_mode(
         rules[step.choice.rule] += 1
         if step.codes:
             codes.update(code.split(":")[0] for code in step.codes)
-        if step.committed_at_s is not None:
-            commits.append(step.committed_at_s)
-        forced += step.choice.rule == "forced"
+        for at_s, rule in step.commits:
+            commits.append(at_s)
+            forced += rule == "forced"
         fallbacks += step.choice.fallback and step.choice.target is not None
         emit(render_step(step, mode))
     seconds = np.diff(np.frombuffer(times), append=times[-1])

@@ -4,6 +4,8 @@ A pure function of family, policy, guard, limits, trace and conditions: it reads
 inputs give the same bytes.
 """
 
+import functools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,6 +16,8 @@ from edgeproof.runtime.variant_choice import Choice, Chooser, Situation
 
 from .heat_model import HeatModel
 from .traces import Moment
+
+_WORDS = {False: "false", True: "true"}
 
 
 class Conditions(NamedTuple):
@@ -35,8 +39,9 @@ class Conditions(NamedTuple):
 class Step(NamedTuple):
     """One decision of a replay. `before`: what ran when it was decided. `active`: what runs after it.
 
-    `codes`: what happened to loads, as `swap_codes` has it. `committed_at_s`: when a load was committed at this step or
-    since the one before it, None without one. `hot`, `empty`: whether the limits of heat and battery are reached.
+    `codes`: what happened to loads, as `swap_codes` has it. `commits`: (time, rule that decided it) of each load that
+    was committed at this step or since the one before it. `hot`, `empty`: whether the limits of heat and battery are
+    reached.
     """
 
     at_s: float
@@ -45,13 +50,14 @@ class Step(NamedTuple):
     active: str
     choice: Choice
     codes: tuple[str, ...]
-    committed_at_s: float | None
+    commits: tuple[tuple[float, str], ...]
     hot: bool
     empty: bool
 
 
 class _Load(NamedTuple):
     target: str
+    rule: str  # what decided that it is loaded
     ends_at_s: float
     outcome: str  # `ok`, `fails` or `hangs`
 
@@ -70,19 +76,19 @@ class _Loads:
         }
         self.pending: _Load | None = None
 
-    def start(self, target: str, now: float) -> None:
-        """Begin a load at `now`; a hanging one, or one slower than allowed, ends at the time-out."""
+    def start(self, target: str, rule: str, now: float) -> None:
+        """Begin a load at `now`, as `rule` has decided; one that hangs or is too slow ends at the time-out."""
         self._tries[target] = number = self._tries.get(target, 0) + 1
         outcome = self._conditions.faults.get((target, number), "ok")
         if self._seconds[target] > self._conditions.load_timeout_s:
             outcome = "hangs"
         seconds = self._conditions.load_timeout_s if outcome == "hangs" else self._seconds[target]
-        self.pending = _Load(target, now + seconds, outcome)
+        self.pending = _Load(target, rule, now + seconds, outcome)
 
     def settle(self, room_mb: float, footprint_mb: float) -> tuple[str, bool]:
         """End the load and return (code, whether it is committed). `room_mb`: what is free beside the old variant."""
         assert self.pending is not None
-        target, ended, outcome = self.pending
+        target, _, ended, outcome = self.pending
         self.pending = None
         if outcome == "ok" and footprint_mb <= room_mb:
             self._ledger.note_success(target)
@@ -113,13 +119,14 @@ def replay_trace(
     loads, added_c, before_s = _Loads(chooser, conditions), 0.0, None
     for at_s, free_mb, load_pct, recorded_pct, heat_c, battery_pct, is_charging in moments:
         codes: list[str] = []
-        committed_at = None
+        commits: list[tuple[float, str]] = []
         if loads.pending is not None and loads.pending.ends_at_s <= at_s:
-            ended, target = loads.pending.ends_at_s, loads.pending.target
+            target, rule, ended, _ = loads.pending
             code, done = loads.settle(free_mb - footprints[active], footprints[target])
             codes.append(code)
             if done:
-                active, committed_at = target, ended
+                active = target
+                commits.append((ended, rule))
                 chooser.note_commit(ended)
         own = own_load[active]
         if heat is not None and heat_c is not None:
@@ -144,15 +151,16 @@ def replay_trace(
         choice = chooser.choose(Situation(state, active, at_s, None, loads.pending is not None, blocked))
         if choice.target is not None:
             codes.append(compose_reason(PENDING, choice.target))
-            loads.start(choice.target, at_s)
+            loads.start(choice.target, choice.rule, at_s)
             if loads.pending is not None and loads.pending.ends_at_s <= at_s:
                 code, done = loads.settle(free_mb - footprints[active], footprints[choice.target])
                 codes.append(code)
                 if done:
-                    active, committed_at = choice.target, at_s
+                    active = choice.target
+                    commits.append((at_s, choice.rule))
                     chooser.note_commit(at_s)
         hot, empty = limits.measure_heat(state) is not None, limits.measure_battery(state) is not None
-        yield Step(at_s, free_mb, before, active, choice, tuple(codes), committed_at, hot, empty)
+        yield Step(at_s, free_mb, before, active, choice, tuple(codes), tuple(commits), hot, empty)
 
 
 def render_step(step: Step, mode: str) -> str:
@@ -162,15 +170,21 @@ def render_step(step: Step, mode: str) -> str:
     """
     choice = step.choice
     verdicts = ",".join(
-        f'"{name}":[{"true" if feasible else "false"},{"true" if loadable else "false"},"{constraint}",{margin:.3f}]'
+        f'{_quote(name)}:[{_WORDS[feasible]},{_WORDS[loadable]},"{constraint}",{margin:.3f}]'
         for name, feasible, loadable, constraint, margin in choice.verdicts
     )
-    codes = ",".join(f'"{code}"' for code in step.codes)
+    codes = ",".join(map(_quote, step.codes))
     return (
-        f'{{"mode":"{mode}","at_s":{step.at_s:.3f},"recommended":"{choice.recommended}","rule":"{choice.rule}",'
-        f'"fallback":{"true" if choice.fallback else "false"},"active":"{step.active}","codes":[{codes}],'
+        f'{{"mode":"{mode}","at_s":{step.at_s:.3f},"recommended":{_quote(choice.recommended)},"rule":"{choice.rule}",'
+        f'"fallback":{_WORDS[choice.fallback]},"active":{_quote(step.active)},"codes":[{codes}],'
         f'"verdicts":{{{verdicts}}}}}\n'
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _quote(text: str) -> str:
+    """Return a name or a code as JSON; the same few occur in every line."""
+    return json.dumps(text)
 
 
 def _list_own_loads(chooser: Chooser, conditions: Conditions) -> dict[str, float]:

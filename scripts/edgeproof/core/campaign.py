@@ -73,7 +73,8 @@ class Campaign(NamedTuple):
     """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name.
 
     `tolerate`: statuses of cells that do not close the gate. `calibration`: None when the campaign does not calibrate.
-    `pipelines`: names of the pipelines to plan. `adaptation`: what is replayed, on `devices`. `added`: cells that only a comparison wants, by its name.
+    `pipelines`: names of the pipelines to plan. `adaptation`: what is replayed, on
+    `devices`. `added`: cells that only a comparison wants, by its name.
     """
 
     name: str

@@ -165,9 +165,8 @@ class Targets:
         return [f"{self._place_of(cell, name)}/{name}" for cell in self.family_cells(family, device)]
 
     def family_artifacts(self, family: str, device: str) -> list[str]:
-        """Return the files of a family's variants on a device: artifacts of its cells, and those that it names."""
-        artifacts = [self.cells.artifact_of(cell) for cell in self.family_cells(family, device)]
-        return artifacts + list(dict.fromkeys(list_family_files(self.catalogues["family"][family]).values()))
+        """Return the artifacts of a family's cells on a device; files that it names enter its key by their bytes."""
+        return [self.cells.artifact_of(cell) for cell in self.family_cells(family, device)]
 
     def family_sources(self, family: str, device: str) -> Json:
         """Return, by variant, the paths of a family's file and of what fills it: result, parity, identity."""

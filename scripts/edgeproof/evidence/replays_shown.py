@@ -24,7 +24,7 @@ def _describe(item: ReplayEvidence, page: FilePath) -> Json:
         "sentence": say_verdict(summary),
         "rows": [_describe_mode(mode, summary["modes"][mode]) for mode in MODES],
         "links": [
-            {"name": path.rsplit("/", 1)[1], "href": link_from(page, path)}
+            {"name": path.rsplit("/", 1)[-1], "href": link_from(page, path)}
             for path in (item.paths["page"], item.paths["summary"], item.paths["decisions"], item.paths["family"])
         ],
     }

@@ -8,8 +8,8 @@ from edgeproof.core.configuration import Json
 class CampaignSnapshot(TypedDict):
     """What a report shows and a gate checks.
 
-    `cells`: [model, preset, device, precision, builder] each. `comparisons`: names. `plans`: [pipeline, goal] each. `replays`: [family, device, policy, trace] each; left out by
-    campaigns without any.
+    `cells`: [model, preset, device, precision, builder] each. `comparisons`: names. `plans`: [pipeline, goal] each.
+    `replays`: [family, device, policy, trace] each; campaigns without any leave it out.
     """
 
     campaign: str

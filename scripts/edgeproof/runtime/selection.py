@@ -1,8 +1,8 @@
 """Selection policies: which of the variants that fit should run.
 
 `select` and `select_with_explanation` behave as EdgeAdapt 0.1.0 does, to the letter; mode `seed` calls them. Mode
-`fixed` asks for a policy's scores instead (`score`), which are compared among candidates: where two scores are not known
-to differ, the variant that costs less to swap to is taken, so the incumbent if it is one of them.
+`fixed` asks for a policy's scores instead (`score`), which are compared among candidates: where two scores are not
+known to differ, the variant that costs less to swap to is taken, so the incumbent if it is one of them.
 """
 
 from __future__ import annotations
@@ -115,7 +115,10 @@ class MinimizePower(BasePolicy):
 
 
 class Balanced(BasePolicy):
-    """The highest weighted sum of accuracy, latency below the ceiling, and low power. Weights are divided by their sum."""
+    """The highest weighted sum of accuracy, latency below the ceiling, and low power.
+
+    Weights are divided by their sum.
+    """
 
     def __init__(
         self, *, latency_ceiling_ms: float, w_acc: float = 0.5, w_lat: float = 0.3, w_pwr: float = 0.2

@@ -1,8 +1,8 @@
 """The stability guard: whether to act on a policy's recommendation now.
 
-Mode `seed` is EdgeAdapt 0.1.0 to the letter, its latch included. Mode `fixed` (default) lets a variant go that no longer
-fits, whatever the guard says, holds the difference against the policy's own objective, and ends a lock once the window
-holds no commit. Nothing here reads a clock unless it is asked to by `should_swap` without `now`.
+Mode `seed` is EdgeAdapt 0.1.0 to the letter, its latch included. Mode `fixed` (default) lets a variant go that no
+longer fits, whatever the guard says, holds the difference against the policy's own objective, and ends a lock once the
+window holds no commit. Nothing here reads a clock unless it is asked to by `should_swap` without `now`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .selection import TOLERANCE, BasePolicy
 from .variants import ModelFamily
 
 MODES = ("fixed", "seed")
-# What decided, in the order asked; `forced` and `swap` are a yes. `outside`: the policy named a variant that it may not.
+# What decided, in the order asked; `forced` and `swap` are a yes. `outside`: the policy named what it may not have.
 RULES = ("same", "in_flight", "outside", "forced", "lock", "cooldown", "hysteresis", "swap")
 SWAPPING = ("forced", "swap")
 SEED_HISTORY = 32
@@ -79,10 +79,8 @@ class StabilityGuard(BasePolicy):
 
     def judge(self, proposal: Proposal, family: Optional[ModelFamily] = None) -> str:
         """Return the rule that decides, one of RULES, and count it. `family`: for the accuracies of mode `seed`."""
-        if self.mode == "seed":
-            rule = self._judge_as_seed(proposal, self._commits, family)
-        else:
-            rule = self._judge(proposal)
+        seed = self.mode == "seed"
+        rule = self._judge_as_seed(proposal, self._commits, family) if seed else self._judge(proposal)
         self.counters[rule] += 1
         return rule
 

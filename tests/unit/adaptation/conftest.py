@@ -1,10 +1,10 @@
 """A made-up campaign with three measured cells of one model, and a family of them."""
 
+import json
+
 import pytest
 from edgeproof.adaptation.families import write_family
 from edgeproof.bench.made_up_campaigns import make_campaign
-
-from .families_for_tests import write_trace
 
 PRECISIONS = {"full": "fp32", "half": "fp16", "quantized": "int8"}
 DECLARED = {
@@ -42,5 +42,6 @@ def measured(tmp_path, monkeypatch):
 def filled(measured):
     """The path of family.json of these cells; `trace.jsonl` beside `results/` is a trace of a crowded device."""
     write_family("digits", "desk", DECLARED, SOURCES, FAMILY)
-    write_trace(measured / "trace.jsonl", [{"available_ram_mb": 500.0 if n % 40 < 20 else 60.0} for n in range(120)])
+    states = [{"timestamp": float(n), "available_ram_mb": 500.0 if n % 40 < 20 else 60.0} for n in range(120)]
+    (measured / "trace.jsonl").write_text("".join(json.dumps(state) + "\n" for state in states))
     return FAMILY

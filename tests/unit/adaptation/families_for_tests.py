@@ -40,12 +40,12 @@ def play(family, policy, moments, mode="fixed", conditions=None, limits=None, **
 
 
 def list_commits(steps):
-    """Return [(time, variant)] of the loads that were committed, at the time of the step."""
-    return [(step.at_s, step.active) for step in steps if step.committed_at_s is not None]
+    """Return the times of all commits."""
+    return [time for step in steps for time, _ in step.commits]
 
 
 def make_random_world(seed):
-    """Return (chooser, moments, conditions, cap, window) of a random family, device and guard; a function of the seed."""
+    """Return (chooser, moments, conditions, cap, window) of a random family, device and guard, drawn by the seed."""
     random_ = random.Random(seed)
     names = [f"v{number}" for number in range(random_.randint(1, 5))]
     powers = ("low", "medium", "high")

