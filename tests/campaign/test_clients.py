@@ -1,4 +1,4 @@
-"""Clients that others have written, against both drivers: Triton's own client, and a fuzzer of the API's description."""
+"""Clients that others have written, against both drivers: Triton's own, and a fuzzer of the API's description."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ from edgeproof.runtime.wire import Head, Refusal, Response
 _DISCARD_BYTES, _DISCARD_S = 1 << 20, 1.0
 
 
-def build_application(service: Service) -> Starlette:
+def _build_application(service: Service) -> Starlette:
     """Return the ASGI application of a service. It has no routes of its own: the service knows its paths."""
     application = Starlette()
     application.router.default = _Endpoint(service)
@@ -35,7 +35,7 @@ class HostServer:
         self._service = service
         self._listener = socket.create_server((host, port), family=family, backlog=128)
         config = uvicorn.Config(
-            build_application(service),
+            _build_application(service),
             http=type("TimedProtocol", (_TimedProtocol,), {"head_s": limits.head_s}),
             ws="none",
             loop="asyncio",
@@ -94,6 +94,14 @@ class _TimedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch_head()
+
+    def eof_received(self) -> bool | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Answer a client that has sent its request and closed its side; asyncio would drop the connection."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or self.conn.their_state is not h11.DONE:
+            return None
+        cycle.keep_alive = False
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()

@@ -75,7 +75,7 @@ def _serve(command: list[str], family: str, said: IO[str]) -> Generator[ServedPr
             raise UserError(f"edgeproof serve {family}: {' '.join(said.read().split())[-400:] or 'ended silently'}")
         host, _, port = json.loads(line)["url"].rpartition("/")[2].rpartition(":")
         address = (host.strip("[]"), int(port))
-        wait_until_ready(address, began + _START_S)
+        _wait_until_ready(address, began + _START_S)
         yield ServedProcess(process, address, time.monotonic() - began)
     finally:
         process.terminate()
@@ -88,7 +88,7 @@ def _serve(command: list[str], family: str, said: IO[str]) -> Generator[ServedPr
             process.stdout.close()
 
 
-def wait_until_ready(address: Address, until_s: float) -> None:
+def _wait_until_ready(address: Address, until_s: float) -> None:
     """Wait for a good answer on `/v2/health/ready`; UserError where none has come by `until_s` (monotonic)."""
     request = b"GET /v2/health/ready HTTP/1.1\r\nhost: here\r\n\r\n"
     link = Link(address)

@@ -158,7 +158,7 @@ def measure_service(family: Path, device: str, setting: ServiceSetting, output: 
         _measure(family, device, setting, output, raw)
 
 
-def compose_body(family: Path) -> bytes:
+def _compose_body(family: Path) -> bytes:
     """Return the body of a request that a family takes: one sample of random numbers."""
     variant = next(iter(open_config(str(family), REPOSITORY).variants.values()))
     model = LoadedModel(variant.backend)
@@ -172,7 +172,7 @@ def compose_body(family: Path) -> bytes:
 
 
 def _measure(family: Path, device: str, setting: ServiceSetting, output: Path, raw: Path) -> None:
-    name, body = open_config(str(family), REPOSITORY).name, compose_body(family)
+    name, body = open_config(str(family), REPOSITORY).name, _compose_body(family)
     path = f"/v2/models/{quote(name, safe='')}/infer"
     cold = _measure_cold(family, path, body, setting.starts)
     with serve_in_process(family, ["--fixed"]) as served:

@@ -54,11 +54,11 @@ class ServingTrial:
 
 def run_serving_trials(trial: ServingTrial, show: Callable[[str], object]) -> Json:
     """Return the `bench-serving` document; `show` gets a line per part."""
-    figures: Json = {"infer_overhead_us": measure_overhead(trial)}
+    figures: Json = {"infer_overhead_us": _measure_overhead(trial)}
     show(f"engine over a bare call: {figures['infer_overhead_us']:.2f} µs")
     rates = _compare_servers(trial)
     for name, kind in (("requests_ratio_starlette", "uvicorn"), ("requests_ratio_h11", "h11")):
-        ratios = geometric_mean_interval([ours / theirs for ours, theirs in zip(rates[kind], rates["minimal"])])
+        ratios = geometric_mean_interval(np.array(rates[kind]) / np.array(rates["minimal"]))
         figures[name] = ratios.estimate
         figures[f"{name}_interval"] = [ratios.low, ratios.high]
         show(f"{kind} beside a minimal application: {ratios.estimate:.3f} ({ratios.low:.3f} to {ratios.high:.3f})")
@@ -84,7 +84,7 @@ def run_serving_trials(trial: ServingTrial, show: Callable[[str], object]) -> Js
     }
 
 
-def measure_overhead(trial: ServingTrial) -> float:
+def _measure_overhead(trial: ServingTrial) -> float:
     """Return what `Engine.infer` adds to a call of the same session, in µs: the median over rounds of both in turn."""
     family = write_family(trial.folder)
     engine = Engine(family, MaximizeAccuracy(), runtime={"intra_op_threads": 1})

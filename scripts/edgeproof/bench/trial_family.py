@@ -3,6 +3,7 @@
 So an answer shows which variant made it, whatever name it carries.
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def write_networks(folder: Path) -> ModelFamily:
 def _write_network(path: Path, widths: tuple[int, ...]) -> None:
     make, random = onnx.helper, np.random.default_rng(0)
     nodes, weights, value = [], [], "x"
-    for number, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (before, after) in enumerate(pairwise(widths)):
         weight = (random.standard_normal((before, after)) / np.sqrt(before)).astype("float32")
         weights.append(onnx.numpy_helper.from_array(weight, f"w{number}"))
         last = number == len(widths) - 2

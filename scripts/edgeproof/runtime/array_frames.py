@@ -28,7 +28,7 @@ def read_frame(stream: IO[bytes]) -> Tuple[Dict[str, Any], List[Array]]:
     if not line.endswith(b"\n"):
         raise EOFError("the other side has ended")
     document = json.loads(line)
-    arrays = []
+    arrays: List[Array] = []
     for dtype, shape in document.pop("arrays"):
         size = numpy.dtype(dtype).itemsize * int(numpy.prod(shape, dtype="int64"))
         data = stream.read(size)

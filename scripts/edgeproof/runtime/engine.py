@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, TypedDict, Union, cast
+from typing import Any, Callable, Dict, Generator, Optional, TypedDict, Union, cast
 
 from ..agent.specs import Feed
 from . import swap_codes
@@ -158,7 +158,7 @@ class Engine:
             return _answer(active, feed)
 
     @contextlib.contextmanager
-    def borrow(self) -> Iterator[ActiveModel]:
+    def borrow(self) -> Generator[ActiveModel, None, None]:
         """Return a context in which the active model stays loaded, whatever is swapped meanwhile."""
         active = self._enter()
         try:

@@ -111,7 +111,7 @@ class Service:
 
     def _find_route(self, head: Head) -> _Route:
         parts = [unquote(part) for part in head.path.split("/")[1:]]
-        plain = {
+        plain: Dict[Tuple[str, ...], Callable[[Head, bytes, Optional[str]], Response]] = {
             ("metrics",): self._show_metrics,
             ("openapi.json",): self._show_api,
             ("v2",): self._show_server,

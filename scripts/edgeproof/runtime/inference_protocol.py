@@ -9,7 +9,7 @@ Source: https://github.com/kserve/open-inference-protocol, and Triton's extensio
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 
@@ -78,9 +78,7 @@ def read_infer_request(body: bytes, header_length: Optional[str], contract: Cont
     `header_length`: the value of `Inference-Header-Content-Length`, None where all of the body is JSON.
     """
     text, rest = _split(body, header_length)
-    document = _read_json(text)
-    if not isinstance(document, dict):
-        raise Refusal(400, "the request is not a JSON object")
+    document = _require_object(_read_json(text), "the request is not a JSON object")
     identity = document.get("id")
     if identity is not None and not isinstance(identity, str):
         raise Refusal(400, "id is not a string")
@@ -94,7 +92,8 @@ def render_infer_response(
     request: InferRequest, outputs: Dict[str, Array], model: str, variant: str, generation: int
 ) -> Response:
     """Return the response with the outputs by name; Refusal where JSON was asked for and cannot hold a value."""
-    described, blobs = [], []
+    described: List[Dict[str, Any]] = []
+    blobs: List[bytes] = []
     for name in request.outputs if request.outputs is not None else list(outputs):
         value = numpy.asarray(outputs[name])
         entry: Dict[str, Any] = {"name": name, "datatype": _datatype_of(name, value), "shape": list(value.shape)}
@@ -114,7 +113,7 @@ def render_infer_response(
     response = render_json(200, document, name_model(variant, generation))
     if not blobs:
         return response
-    headers = [(b"content-type", b"application/octet-stream")] + response.headers[1:]
+    headers = [(b"content-type", b"application/octet-stream"), *response.headers[1:]]
     headers.append((LENGTH_HEADER, str(len(response.body)).encode()))
     return Response(200, headers, b"".join([response.body, *blobs]))
 
@@ -161,11 +160,22 @@ def _refuse_constant(word: str) -> None:
     raise ValueError("{} is not JSON".format(word))
 
 
-def _parameters(document: Dict[str, Any], what: str) -> Dict[str, Any]:
-    found = document.get("parameters", {})
+def _require_object(found: Any, message: str) -> Dict[str, Any]:
+    """Return a JSON object; Refusal with the message where it is none."""
     if not isinstance(found, dict):
-        raise Refusal(400, "parameters of {} are not an object".format(what))
-    return found
+        raise Refusal(400, message)
+    return cast(Dict[str, Any], found)
+
+
+def _require_list(found: Any, message: str) -> List[Any]:
+    """Return a JSON list; Refusal with the message where it is none."""
+    if not isinstance(found, list):
+        raise Refusal(400, message)
+    return cast(List[Any], found)
+
+
+def _parameters(document: Dict[str, Any], what: str) -> Dict[str, Any]:
+    return _require_object(document.get("parameters", {}), "parameters of {} are not an object".format(what))
 
 
 def _read_flag(parameters: Dict[str, Any], name: str) -> bool:
@@ -176,13 +186,12 @@ def _read_flag(parameters: Dict[str, Any], name: str) -> bool:
 
 
 def _read_inputs(found: Any, rest: bytes, contract: Contract) -> Dict[str, Array]:
-    if not isinstance(found, list):
-        raise Refusal(400, "inputs is not a list")
     known = {name: (dtype, shape) for name, dtype, shape in contract.inputs}
     feed: Dict[str, Array] = {}
     offset = 0
-    for entry in found:
-        name = entry.get("name") if isinstance(entry, dict) else None
+    for item in _require_list(found, "inputs is not a list"):
+        entry = _require_object(item, "an input is not a JSON object")
+        name = entry.get("name")
         if not isinstance(name, str) or name not in known:
             raise Refusal(400, "{!r:.60} is not an input; there are {}".format(name, ", ".join(known)))
         if name in feed:
@@ -213,19 +222,21 @@ def _read_inputs(found: Any, rest: bytes, contract: Contract) -> Dict[str, Array
 
 
 def _read_shape(name: str, found: Any, wanted: Optional[List[Any]], most_elements: int) -> List[int]:
-    if not isinstance(found, list) or len(found) > _MOST_DIMENSIONS:
-        raise Refusal(400, "shape of input {} is not a list of at most {} sizes".format(name, _MOST_DIMENSIONS))
-    if not all(type(size) is int and size >= 1 for size in found):
+    message = "shape of input {} is not a list of at most {} sizes".format(name, _MOST_DIMENSIONS)
+    sizes = _require_list(found, message)
+    if len(sizes) > _MOST_DIMENSIONS:
+        raise Refusal(400, message)
+    if not all(type(size) is int and size >= 1 for size in sizes):
         raise Refusal(400, "shape of input {} has something other than whole numbers from 1 on".format(name))
     if wanted is not None:
-        fits = len(found) == len(wanted) and all(
-            size == known or not isinstance(known, int) or known <= 0 for size, known in zip(found, wanted)
+        fits = len(sizes) == len(wanted) and all(
+            size == known or not isinstance(known, int) or known <= 0 for size, known in zip(sizes, wanted)
         )
         if not fits:
-            raise Refusal(400, "shape of input {} is {!s:.60}; the model takes {}".format(name, found, wanted))
-    if _count(found) > most_elements:
+            raise Refusal(400, "shape of input {} is {!s:.60}; the model takes {}".format(name, sizes, wanted))
+    if _count(sizes) > most_elements:
         raise Refusal(400, "input {} has more than {} elements".format(name, most_elements))
-    return found
+    return sizes
 
 
 def _count(shape: Sequence[int]) -> int:
@@ -267,13 +278,14 @@ def _read_bytes(name: str, data: bytes, dtype: str, shape: List[int]) -> Array:
 def _read_outputs(found: Any, contract: Contract) -> Tuple[Optional[List[str]], Dict[str, bool]]:
     if found is None:
         return None, {}
-    if not isinstance(found, list) or not found:
+    if found == []:
         raise Refusal(400, "outputs is not a list of wanted outputs")
     known = [name for name, _, _ in contract.outputs]
     names: List[str] = []
     binary: Dict[str, bool] = {}
-    for entry in found:
-        name = entry.get("name") if isinstance(entry, dict) else None
+    for item in _require_list(found, "outputs is not a list of wanted outputs"):
+        entry = _require_object(item, "an output is not a JSON object")
+        name = entry.get("name")
         if not isinstance(name, str) or name not in known:
             raise Refusal(400, "{!r:.60} is not an output; there are {}".format(name, ", ".join(known)))
         if name in names:

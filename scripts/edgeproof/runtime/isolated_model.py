@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, cast
 
 import numpy
 
@@ -65,7 +66,8 @@ class IsolatedModel:
     def infer(self, x: Any) -> Any:
         """Return what the model makes of `x`, as `LoadedModel.infer` does."""
         if isinstance(x, dict):
-            return dict(zip([name for name, _, _ in self.outputs], self.run(x)))
+            feed = cast(Feed, x)
+            return dict(zip([name for name, _, _ in self.outputs], self.run(feed)))
         outputs = self.run({self.inputs[0][0]: numpy.asarray(x)})
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -99,10 +101,8 @@ class IsolatedModel:
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(OSError):  # what was not written yet has no reader any more
                     stream.close()
-                except OSError:  # what was not written yet has no reader any more
-                    pass
 
     def is_loaded(self) -> bool:
         """Return whether the process is there and has loaded."""

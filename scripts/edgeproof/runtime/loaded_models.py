@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, cast
 
 import numpy
 
@@ -48,7 +48,8 @@ class LoadedModel:
         name give outputs by name.
         """
         if isinstance(x, dict):
-            return dict(zip(self._output_names, self.run(x)))
+            feed = cast(Feed, x)
+            return dict(zip(self._output_names, self.run(feed)))
         outputs = self.run({self._first: x if isinstance(x, numpy.ndarray) else numpy.asarray(x)})
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -58,9 +59,9 @@ class LoadedModel:
         if backend is None:
             raise RuntimeError("the model is not loaded")
         if self._turn is None:
-            return backend.restore(backend.bind(feed)())
+            return list(backend.restore(backend.bind(feed)()))
         with self._turn:
-            return backend.restore(backend.bind(feed)())
+            return list(backend.restore(backend.bind(feed)()))
 
     def unload(self) -> None:
         """Let go of the model."""

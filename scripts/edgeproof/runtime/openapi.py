@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional
 
 from .inference_protocol import DATATYPES
 
-_TENSOR = {
+_TENSOR: Dict[str, Any] = {
     "type": "object",
     "required": ["name", "datatype", "shape"],
     "properties": {
@@ -42,7 +42,7 @@ _REQUEST = {
         },
     },
 }
-_ANSWER = {
+_ANSWER: Dict[str, Any] = {
     "type": "object",
     "required": ["model_name", "model_version", "parameters", "outputs"],
     "properties": {
@@ -92,7 +92,7 @@ _REFUSALS = {
 def describe_api(model: str, version: str, needs_token: bool) -> Dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service of the model of this name."""
     path = "/v2/models/" + model
-    flag = {"type": "object", "properties": {}}
+    flag: Dict[str, Any] = {"type": "object"}
     document: Dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "edgeproof: {}".format(model), "version": version},
@@ -115,7 +115,8 @@ def describe_api(model: str, version: str, needs_token: bool) -> Dict[str, Any]:
 def _operation(
     summary: str, answer: Optional[Dict[str, Any]], request: Optional[Dict[str, Any]] = None
 ) -> Dict[str, Any]:
-    content = {"text/plain": {}} if answer is None else {"application/json": {"schema": answer}}
+    plain: Dict[str, Any] = {"text/plain": {}}
+    content = plain if answer is None else {"application/json": {"schema": answer}}
     found: Dict[str, Any] = {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
     for status, text in _REFUSALS.items():
         found["responses"][status] = {"description": text, "content": {"application/json": {"schema": _ERROR}}}

@@ -43,7 +43,8 @@ class ServiceCounts:
         """Return what was counted so far."""
         with self._lock:
             statuses, buckets, total_s = dict(self._statuses), list(self._buckets), self._sum_s
-        so_far, latency = 0, []
+        so_far = 0
+        latency: List[Tuple[str, int]] = []
         for bound, number in zip([*map(str, _BOUNDS_S), "+Inf"], buckets):
             so_far += number
             latency.append((bound, so_far))

@@ -69,10 +69,10 @@ def build_serving(family: ModelFamily, options: argparse.Namespace) -> Serving:
         connections=options.connections,
         body_bytes=int(options.max_body_mb * 2**20),
     )
-    return Serving(engine, Service(engine, family.name, limits, read_token(options.token_file)))
+    return Serving(engine, Service(engine, family.name, limits, _read_token(options.token_file)))
 
 
-def read_token(path: Optional[str]) -> Optional[str]:
+def _read_token(path: Optional[str]) -> Optional[str]:
     """Return the bearer token in a file, else in the environment, None without one; ValueError for an empty one."""
     if path is not None:
         with open(path, encoding="utf-8") as stream:
@@ -99,7 +99,11 @@ def describe_exposure(host: str, has_token: bool) -> List[str]:
 def serve_until_told(server: Server, serving: Serving, adapt: bool, show: Callable[[str, int], None]) -> bool:
     """Serve until SIGTERM or SIGINT; return whether all that was let in was answered. `show` gets the address."""
     told = threading.Event()
-    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: object) -> None:
+        told.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.start()
         if adapt:

@@ -6,6 +6,7 @@ model stays. The old model is unloaded after its last request.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Set
 
@@ -223,7 +224,5 @@ class Swapper:
 
 
 def _unload(model: Model) -> None:
-    try:
+    with contextlib.suppress(Exception):  # a model that cannot be let go of must not take the service with it
         model.unload()
-    except Exception:  # a model that cannot be let go of must not take the service with it
-        pass

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, cast
 
 import numpy
 
@@ -78,5 +78,5 @@ def _time_runs(model: Model, sample: Any, runs: int) -> List[float]:
 
 def _describe_shape(sample: Any) -> List[int]:
     """Return the shape of the first input."""
-    value = next(iter(sample.values())) if isinstance(sample, dict) else sample
-    return list(numpy.shape(value))
+    named = cast(Dict[str, Any], sample) if isinstance(sample, dict) else {"x": sample}
+    return list(numpy.shape(next(iter(named.values()))))

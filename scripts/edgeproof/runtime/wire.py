@@ -55,7 +55,7 @@ class Refusal(Exception):
 
     def respond(self, allow: str = "") -> Response:
         """Return the response; `allow`: the methods that the path takes, for a 405."""
-        extra = []
+        extra: List[Tuple[bytes, bytes]] = []
         if self.retry_after is not None:
             extra.append((b"retry-after", str(self.retry_after).encode()))
         if self.status == 401:

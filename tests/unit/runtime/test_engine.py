@@ -307,7 +307,7 @@ def test_a_variant_in_a_process_of_its_own_answers_as_any_other_and_its_crash_co
     assert engine.run({"x": X}).variant == "full"  # the one before
     assert engine.last_swap_reason == "SWAP_RECOVERED:full:tiny was lost"
     assert (count(engine, "models_lost"), count(engine, "recoveries"), engine.generation) == (1, 1, 3)
-    with pytest.raises(RuntimeError, match="INVALID_ARGUMENT|Got invalid dimensions"):
+    with pytest.raises(RuntimeError, match="INVALID_ARGUMENT"):
         engine.run({"x": np.zeros((1, WIDTH + 1), "float32")})  # a bad request is not a crash
     assert engine.infer(X).tolist() == [[7.0] * WIDTH]
     engine.close()
@@ -317,7 +317,7 @@ def test_a_variant_that_cannot_be_loaded_in_its_process_says_why(models, tmp_pat
     (tmp_path / "text.onnx").write_text("no model")
     family = ModelFamily("f", models.variants.values())
     family.add_variant("text", str(tmp_path / "text.onnx"), "low")
-    with pytest.raises(RuntimeError, match="load_failed|Verdict"):
+    with pytest.raises(RuntimeError, match="Verdict"):
         Engine(family, MaximizeAccuracy(), isolation="process", initial_variant="text")
 
 

@@ -63,7 +63,7 @@ def test_binary_tensors_follow_the_json():
         ({"inputs": []}, "no input x, n"),
         ({"inputs": [X]}, "no input n"),
         ({"inputs": [X, X, N]}, "x stands there twice"),
-        ({"inputs": [1]}, "None is not an input"),
+        ({"inputs": [1]}, "an input is not a JSON object"),
         ({"inputs": [{**X, "name": "z" * 500}]}, "is not an input; there are x, n"),
         ({"inputs": [{**X, "datatype": "FP64"}]}, "x is FP32, not 'FP64'"),
         ({"inputs": [{**X, "shape": [2]}]}, "the model takes"),
@@ -159,9 +159,7 @@ def test_json_that_cannot_hold_an_output_is_refused_and_bytes_can():
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(DTYPES).flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(max_dims=3))), st.booleans()
-)
+@given(st.sampled_from(DTYPES).flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(max_dims=3))), st.booleans())
 def test_what_goes_out_comes_in_again(value, binary):
     """A response's tensor, sent back as a request, is the same array: for every type, as JSON and as bytes."""
     if value.dtype.kind == "f" and not binary:
