@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edgeproof.runtime.h11_server import open_listener
 from edgeproof.runtime.http_service import Service
 from edgeproof.runtime.wire import Head, Refusal, Response
 
@@ -31,9 +32,8 @@ class HostServer:
 
     def __init__(self, service: Service, host: str = "127.0.0.1", port: int = 0) -> None:
         limits = service.limits
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._service = service
-        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        self._listener = open_listener(host, port)
         config = uvicorn.Config(
             _build_application(service),
             http=type("TimedProtocol", (_TimedProtocol,), {"head_s": limits.head_s}),

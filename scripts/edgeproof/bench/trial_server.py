@@ -7,7 +7,6 @@
 
 import contextlib
 import json
-import socket
 import sys
 import threading
 import time
@@ -26,7 +25,7 @@ from starlette.routing import Route
 from edgeproof.adaptation.asgi_service import HostServer
 from edgeproof.runtime.admission import ServiceLimits
 from edgeproof.runtime.engine import Engine
-from edgeproof.runtime.h11_server import H11Server
+from edgeproof.runtime.h11_server import H11Server, open_listener
 from edgeproof.runtime.http_service import Service
 
 from .trial_family import write_networks
@@ -50,7 +49,7 @@ def _serve_minimal(path: str) -> None:
         return JSONResponse({"model_name": "networks", "outputs": [answer]})
 
     application = Starlette(routes=[Route("/v2/models/networks/infer", infer, methods=["POST"])])
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = open_listener("127.0.0.1", 0)
     _tell({"port": listener.getsockname()[1]})
     config = uvicorn.Config(application, http="h11", ws="none", log_config=None, access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -38,8 +38,7 @@ class H11Server:
             raise RuntimeError("serving needs the package h11: pip install h11")
         self._h11: Any = _h11
         self._service, self._limits = service, service.limits
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        self._listener = open_listener(host, port)
         self._lock = threading.Lock()
         self._open: Set["_Connection"] = set()
         self._threads: Set[threading.Thread] = set()
@@ -261,6 +260,24 @@ class _Connection:
                 if not data:
                     return
                 left -= len(data)
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Its protocol is named: asyncio sends small parts at once only on connections of such a socket, and without that
+    every response waits 40 ms for an acknowledgement.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _refuse_connection(taken: socket.socket) -> None:

@@ -11,7 +11,7 @@ from edgeproof.adaptation.service_load import Link, compose_request
 from edgeproof.bench.trial_family import WIDTH, write_family
 from edgeproof.runtime.admission import ServiceLimits
 from edgeproof.runtime.engine import Engine
-from edgeproof.runtime.h11_server import H11Server
+from edgeproof.runtime.h11_server import H11Server, open_listener
 from edgeproof.runtime.http_service import Service
 from edgeproof.runtime.selection import MaximizeAccuracy
 
@@ -116,6 +116,14 @@ def test_malformed_requests_are_refused_and_the_next_good_one_is_answered(server
     assert {status for _, status in statuses} <= {200, 400, 404, 405, 408, 413, 415, 431, 501}
     assert len({kind for kind, _ in statuses}) >= 9
     assert Link(server.address).ask(compose_request(server.address, INFER, make_body(1))) == 200
+
+
+def test_a_listener_names_its_protocol():
+    """Else asyncio holds small parts of a response back until the client has acknowledged what came before."""
+    with open_listener("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+        with pytest.raises(OSError):
+            open_listener(*listener.getsockname())
 
 
 @pytest.mark.parametrize("kind", [H11Server, HostServer])
