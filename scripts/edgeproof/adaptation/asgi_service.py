@@ -1,9 +1,9 @@
 """The server for a host: Starlette and uvicorn read and write HTTP, and drive the same service as on a board."""
 
 import asyncio
+import contextlib
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -158,14 +158,17 @@ class _Endpoint:
         return await loop.run_in_executor(self._pool, self._service.answer, head, body, admitted_s)
 
     async def _read_body(self, receive: Receive) -> bytes:
-        ends_s = time.monotonic() + self._limits.body_s
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                return await self._gather_body(receive)
+        except TimeoutError:
+            raise Refusal(408, "the body did not come in time", close=True) from None
+
+    async def _gather_body(self, receive: Receive) -> bytes:
         parts: list[bytes] = []
         size = 0
         while True:
-            try:
-                message = await asyncio.wait_for(receive(), ends_s - time.monotonic())
-            except TimeoutError:
-                raise Refusal(408, "the body did not come in time", close=True) from None
+            message = await receive()
             if message["type"] == "http.disconnect":
                 raise Refusal(400, "the client has gone", close=True)
             part = message.get("body", b"")
@@ -178,12 +181,11 @@ class _Endpoint:
 
     async def _discard(self, receive: Receive) -> None:
         """Read some of a body that nobody wants, so that closing does not take the response back from the client."""
-        ends_s, left = time.monotonic() + _DISCARD_S, _DISCARD_BYTES
-        while left > 0 and (seconds := ends_s - time.monotonic()) > 0:
-            try:
-                message = await asyncio.wait_for(receive(), seconds)
-            except TimeoutError:
-                return
-            left -= len(message.get("body", b""))
-            if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                return
+        left = _DISCARD_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_S):
+                while left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return

@@ -10,7 +10,7 @@ import hmac
 import sys
 import time
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from .active_model import ActiveModels, ModelLost
 from .admission import Admission, ServiceLimits
@@ -49,6 +49,8 @@ class Service:
         self._counts = ServiceCounts()
         self.name, self.needs_token = name, token is not None
         self._started_s = time.monotonic()
+        infer = "/v2/models/{}/infer".format(quote(name, safe=""))
+        self._routes = {infer: self._parse_path(infer)}  # the path that has to be quick
 
     def refuse_head(self, head: Head) -> Optional[Response]:
         """Return the response to a request whose body need not be read; None where it should be."""
@@ -110,7 +112,13 @@ class Service:
             raise Refusal(401, "a bearer token is needed")
 
     def _find_route(self, head: Head) -> _Route:
-        parts = [unquote(part) for part in head.path.split("/")[1:]]
+        path = head.path
+        route = self._routes.get(path)
+        return self._parse_path(path) if route is None else route
+
+    def _parse_path(self, path: str) -> _Route:
+        """Return what a path stands for; Refusal (404) for nothing."""
+        parts = [unquote(part) for part in path.split("/")[1:]]
         plain: Dict[Tuple[str, ...], Callable[[Head, bytes, Optional[str]], Response]] = {
             ("metrics",): self._show_metrics,
             ("openapi.json",): self._show_api,
@@ -121,7 +129,7 @@ class Service:
         if action := plain.get(tuple(parts)):
             return _Route("GET", action)
         if parts[:2] != ["v2", "models"] or len(parts) < 3:
-            raise Refusal(404, "nothing is at {:.80}".format(head.path))
+            raise Refusal(404, "nothing is at {:.80}".format(path))
         if parts[2] != self.name:
             raise Refusal(404, "no model {!r:.60}; there is {}".format(parts[2], self.name))
         rest, version = parts[3:], None
@@ -135,7 +143,7 @@ class Service:
         try:
             return routes[tuple(rest)]
         except KeyError:
-            raise Refusal(404, "nothing is at {:.80}".format(head.path)) from None
+            raise Refusal(404, "nothing is at {:.80}".format(path)) from None
 
     def _show_live(self, head: Head, body: bytes, version: Optional[str]) -> Response:
         return render_json(200, {"live": True})

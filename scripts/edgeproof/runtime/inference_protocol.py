@@ -33,7 +33,7 @@ _DATATYPES = {
     "float64": "FP64",
 }
 DATATYPES = tuple(_DATATYPES.values())
-_DTYPES = {datatype: dtype for dtype, datatype in _DATATYPES.items()}
+_BY_DTYPE = {numpy.dtype(name): datatype for name, datatype in _DATATYPES.items()}
 # What JSON may bring for a type of each kind: numpy's letters for bool, unsigned, signed, float.
 _ACCEPTED = {"b": "b", "u": "ui", "i": "ui", "f": "uif"}
 _MOST_DIMENSIONS = 8
@@ -126,7 +126,7 @@ def name_model(variant: str, generation: int) -> List[Tuple[bytes, bytes]]:
 
 def _datatype_of(name: str, value: Array) -> str:
     try:
-        return _DATATYPES[value.dtype.name]
+        return _BY_DTYPE[value.dtype]
     except KeyError:
         message = "output {} has type {}, which the protocol does not know".format(name, value.dtype)
         raise Refusal(422, message) from None
@@ -144,7 +144,7 @@ def _split(body: bytes, header_length: Optional[str]) -> Tuple[bytes, bytes]:
 
 def _read_json(text: bytes) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return _DECODER.decode(text.decode())
     except (UnicodeDecodeError, RecursionError, ValueError) as error:  # ValueError: json's own, and too many digits
         raise Refusal(400, "the request is not JSON: {}".format(str(error)[:200])) from None
 
@@ -158,6 +158,9 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 def _refuse_constant(word: str) -> None:
     raise ValueError("{} is not JSON".format(word))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _require_object(found: Any, message: str) -> Dict[str, Any]:
@@ -175,7 +178,10 @@ def _require_list(found: Any, message: str) -> List[Any]:
 
 
 def _parameters(document: Dict[str, Any], what: str) -> Dict[str, Any]:
-    return _require_object(document.get("parameters", {}), "parameters of {} are not an object".format(what))
+    found = document.get("parameters")
+    if found is None:
+        return {}
+    return _require_object(found, "parameters of {} are not an object".format(what))
 
 
 def _read_flag(parameters: Dict[str, Any], name: str) -> bool:
@@ -222,10 +228,9 @@ def _read_inputs(found: Any, rest: bytes, contract: Contract) -> Dict[str, Array
 
 
 def _read_shape(name: str, found: Any, wanted: Optional[List[Any]], most_elements: int) -> List[int]:
-    message = "shape of input {} is not a list of at most {} sizes".format(name, _MOST_DIMENSIONS)
-    sizes = _require_list(found, message)
-    if len(sizes) > _MOST_DIMENSIONS:
-        raise Refusal(400, message)
+    sizes = cast(List[Any], found) if isinstance(found, list) else None
+    if sizes is None or len(sizes) > _MOST_DIMENSIONS:
+        raise Refusal(400, "shape of input {} is not a list of at most {} sizes".format(name, _MOST_DIMENSIONS))
     if not all(type(size) is int and size >= 1 for size in sizes):
         raise Refusal(400, "shape of input {} has something other than whole numbers from 1 on".format(name))
     if wanted is not None:

@@ -8,6 +8,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 Headers = Sequence[Tuple[bytes, bytes]]
 
 _JSON = (b"content-type", b"application/json")
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 class Head(NamedTuple):
@@ -67,5 +68,4 @@ class Refusal(Exception):
 
 def render_json(status: int, document: Any, extra: Sequence[Tuple[bytes, bytes]] = (), close: bool = False) -> Response:
     """Return a response whose body is a JSON document; ValueError for a number that JSON cannot hold."""
-    body = json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
-    return Response(status, [_JSON, *extra], body, close)
+    return Response(status, [_JSON, *extra], _ENCODER.encode(document).encode(), close)
