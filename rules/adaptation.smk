@@ -19,8 +19,7 @@ rule fill_family:
     message:
         "Filling the family {wildcards.family} on {wildcards.device} from what was measured"
     shell:
-        "python scripts/fill_family.py --key {params.key:q} --made {output:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/fill_family.py --key {params.key:q} --made {output:q}" " --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule measure_service:

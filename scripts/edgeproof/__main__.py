@@ -184,9 +184,9 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
+    parser.verbs["evidence"] = build_evidence_parser()
     parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
     parser.verbs["serve"] = build_serve_parser()
-    parser.verbs["evidence"] = build_evidence_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -223,8 +223,8 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": _run_artifacts,
     "plans": _run_plans,
     "adaptation": _run_adaptation,
-    "serve": _run_serve,
     "state": _run_state,
+    "serve": _run_serve,
     "runs": _run_runs,
     "attempts": _run_attempts,
     "evidence": _run_evidence,

@@ -270,8 +270,8 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    top = ["artifacts", "plans", "compare", "baseline", "campaign", "new", "runs", "attempts", "evidence", "completion"]
-    assert complete("") == [*top, "names"]
+    top = ["artifacts", "plans", "compare", "baseline", "campaign", "new", "runs", "attempts", "evidence"]
+    assert complete("") == [*top, "adaptation", "state", "completion", "names"]
     assert complete("compare", "ti") == ["tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]

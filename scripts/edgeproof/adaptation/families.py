@@ -3,7 +3,6 @@
 import math
 import statistics
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
 
 from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.configuration import Json
@@ -20,16 +19,9 @@ _MB = 2**20
 _STALE = 0.1  # a declared number without an interval is stale from this share of the measured one on
 
 
-class FamilySource(TypedDict):
-    """Where a variant comes from, paths relative to the repository.
-
-    `path`: its file. `result`, `parity`, `identity`: of a cell; left out for a variant that is only a file.
-    """
-
-    path: str
-    result: NotRequired[str]
-    parity: NotRequired[str]
-    identity: NotRequired[str]
+# Where a variant comes from, paths relative to the repository. `path`: its file; of a cell also `result`, `parity` and
+# `identity`.
+FamilySource = dict[str, str]
 
 
 def write_family(family: str, device: str, document: Json, sources: dict[str, FamilySource], output: FilePath) -> None:
@@ -228,7 +220,7 @@ def _list_pairs(variants: Json) -> list[Json]:
 
 
 def _list_digests(sources: dict[str, FamilySource]) -> dict[str, str]:
-    paths: set[Any] = {path for source in sources.values() for key, path in source.items() if key != "path"}
+    paths = {path for source in sources.values() for key, path in source.items() if key != "path"}
     return {path: sha256_file(Path(path)) for path in sorted(paths)}
 
 

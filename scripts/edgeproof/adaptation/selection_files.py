@@ -74,7 +74,7 @@ def _build_policy(document: Json) -> BasePolicy:
         return MinimizePower(min_accuracy_floor=document.get("min_accuracy_floor", 0.5))
     weights = document.get("weights", {})
     return Balanced(
-        latency_ceiling_ms=ceiling,
+        latency_ceiling_ms=document["latency_ceiling_ms"],
         w_acc=weights.get("accuracy", 0.5),
         w_lat=weights.get("latency", 0.3),
         w_pwr=weights.get("power", 0.2),

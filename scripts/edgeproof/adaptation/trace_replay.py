@@ -114,6 +114,7 @@ def replay_trace(
     """
     family, limits = chooser.family, chooser.limits
     footprints = {name: variant.metadata.memory_footprint_mb for name, variant in family.variants.items()}
+    watches_heat, watches_battery = limits.heat_above_c is not None, limits.battery_below_pct is not None
     own_load = _list_own_loads(chooser, conditions)
     active = conditions.initial if conditions.initial is not None else next(iter(family.variants))
     loads, added_c, before_s = _Loads(chooser, conditions), 0.0, None
@@ -159,7 +160,8 @@ def replay_trace(
                     active = choice.target
                     commits.append((at_s, choice.rule))
                     chooser.note_commit(at_s)
-        hot, empty = limits.measure_heat(state) is not None, limits.measure_battery(state) is not None
+        hot = watches_heat and limits.measure_heat(state) is not None
+        empty = watches_battery and limits.measure_battery(state) is not None
         yield Step(at_s, free_mb, before, active, choice, tuple(codes), tuple(commits), hot, empty)
 
 

@@ -12,6 +12,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
 from edgeproof.runtime.device_state import DeviceState, parse_state
 
+_DECODER = json.JSONDecoder()
 _OWN = ("variant", "memory_mb", "cpu_pct")
 
 
@@ -41,12 +42,13 @@ def read_trace(path: FilePath, footprints: Mapping[str, float]) -> Iterator[Mome
     try:
         with open(path, encoding="utf-8") as stream:
             for number, line in enumerate(stream, 1):
-                fields, state = _parse_line(line, f"{path}:{number}")
+                fields, state = _parse_line(line, path, number)
                 first = state.timestamp if first is None else first
                 if before is not None and state.timestamp <= before:
                     raise UserError(f"{path}:{number}: timestamp is {state.timestamp}, not after {before}")
                 before = state.timestamp
-                memory, load = _read_own(fields.get("own"), footprints, f"{path}:{number}")
+                own = fields.get("own")
+                memory, load = (0.0, 0.0) if own is None else _read_own(own, footprints, f"{path}:{number}")
                 yield Moment(
                     state.timestamp - first,
                     state.available_ram_mb + memory,
@@ -62,20 +64,18 @@ def read_trace(path: FilePath, footprints: Mapping[str, float]) -> Iterator[Mome
         raise UserError(f"{path}: is empty; record a trace: edgeproof state --duration 600 > {path}")
 
 
-def _parse_line(line: str, where: str) -> tuple[dict[str, Any], DeviceState]:
+def _parse_line(line: str, path: FilePath, number: int) -> tuple[dict[str, Any], DeviceState]:
     try:
-        fields = json.loads(line)
-        if not isinstance(fields, dict):
-            raise ValueError("is not an object")
+        fields, end = _DECODER.raw_decode(line)
+        if not isinstance(fields, dict) or line[end:].strip():
+            raise ValueError("a line is one object")
         return fields, parse_state(fields)
     except ValueError as error:
-        raise UserError(f"{where}: is no state of a device: {error}") from error
+        raise UserError(f"{path}:{number}: is no state of a device: {error}") from error
 
 
 def _read_own(own: Any, footprints: Mapping[str, float], where: str) -> tuple[float, float]:
     """Return (MiB, percent of all processors) that were ours when a line was recorded."""
-    if own is None:
-        return 0.0, 0.0
     if not isinstance(own, dict) or not set(own) <= set(_OWN):
         raise UserError(f"{where}: own is {own!r}; it has {', '.join(_OWN)}")
     variant, memory = own.get("variant"), own.get("memory_mb")

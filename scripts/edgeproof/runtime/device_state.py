@@ -17,6 +17,8 @@ from ..agent.memory import read_memory_left
 _MB = 2.0**20
 # A zone outside of this is no reading: sensors that are off say -274 °C or 200 °C.
 _PLAUSIBLE_C = (-40.0, 150.0)
+_NEEDED = frozenset(("available_ram_mb", "cpu_utilization_pct", "timestamp"))
+_WORDS = frozenset(("is_charging", "network_quality"))
 # Files that tell how busy a GPU is, and what full load reads as.
 _GPU_LOADS = (
     ("sys/devices/gpu.0/load", 1000.0),  # Jetson
@@ -168,15 +170,27 @@ def describe_state(state: DeviceState) -> Dict[str, Any]:
 
 def parse_state(fields: Mapping[str, Any]) -> DeviceState:
     """Return the state that a line of a trace describes; ValueError for a number that is none, or a missing field."""
-    missing = [name for name in ("available_ram_mb", "timestamp") if fields.get(name) is None]
-    if missing:
-        raise ValueError(f"{missing[0]} is missing")
-    values = {name: fields[name] for name in DeviceState._fields if name in fields}
-    for name, value in values.items():
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if name not in ("is_charging", "network_quality") and value is not None and not number:
+    get = fields.get
+    state = DeviceState(
+        get("available_ram_mb"),  # pyright: ignore[reportArgumentType]  # checked below
+        get("cpu_utilization_pct", 0.0),
+        get("battery_pct"),
+        get("is_charging"),
+        get("thermal_zone_c"),
+        get("gpu_utilization_pct"),
+        get("network_quality"),
+        get("timestamp"),  # pyright: ignore[reportArgumentType]
+    )
+    for name, value in zip(DeviceState._fields, state):
+        if value is None:
+            if name in _NEEDED:
+                raise ValueError(f"{name} is missing")
+        elif value.__class__ is float:  # nearly all of them; a trace may have a million lines
+            if not -math.inf < value < math.inf:
+                raise ValueError(f"{name} is {value!r}, which is no number")
+        elif name not in _WORDS and (isinstance(value, bool) or not isinstance(value, int)):
             raise ValueError(f"{name} is {value!r}, which is no number")
-    return DeviceState(**values)
+    return state
 
 
 def _read_text(folder: str, name: str) -> Optional[str]:

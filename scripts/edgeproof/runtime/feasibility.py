@@ -88,6 +88,7 @@ class Feasibility:
     def __init__(self, family: ModelFamily, limits: Limits, latency_ceiling_ms: Optional[float]) -> None:
         self._limits = limits.check()
         self._heat_rank, self._battery_rank = limits.heat_rank, limits.battery_rank
+        self._watches = (limits.heat_above_c is not None, limits.battery_below_pct is not None)
         self._rows: List[_Row] = []
         for name, variant in family.variants.items():
             known = variant.metadata
@@ -110,7 +111,8 @@ class Feasibility:
         """
         available = state.available_ram_mb
         budget = available + resident_mb - self._limits.ram_reserve_mb
-        hot, empty = self._limits.measure_heat(state), self._limits.measure_battery(state)
+        hot = self._limits.measure_heat(state) if self._watches[0] else None
+        empty = self._limits.measure_battery(state) if self._watches[1] else None
         verdicts: List[Verdict] = []
         for name, footprint, latency, rank in self._rows:
             memory, beside = budget - footprint, available - footprint

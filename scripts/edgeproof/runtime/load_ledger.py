@@ -11,7 +11,7 @@ FAILURES_TO_QUARANTINE = 3
 class _Failures(NamedTuple):
     """Failures in a row of one variant: how many, until when it waits, and the file's digest at the last of them."""
 
-    count: int
+    in_a_row: int
     until: float
     digest: Optional[str]
 
@@ -29,7 +29,7 @@ class LoadLedger:
     def note_failure(self, name: str, now: float, digest: Optional[str] = None) -> None:
         """Count a load that failed at `now`, in seconds. `digest`: of the file that was loaded."""
         before = self._failures.get(name)
-        count = 1 + (before.count if before else 0)
+        count = 1 + (before.in_a_row if before else 0)
         wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (count - 1))
         self._failures[name] = _Failures(count, now + wait, digest)
 
@@ -46,7 +46,7 @@ class LoadLedger:
         failures = self._failures.get(name)
         if failures is None:
             return None
-        if failures.count >= FAILURES_TO_QUARANTINE:
+        if failures.in_a_row >= FAILURES_TO_QUARANTINE:
             if digest == failures.digest or digest is None:
                 return "quarantine"
             del self._failures[name]  # another file: it has failed at nothing yet

@@ -6,7 +6,7 @@ does with the same state.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from .device_state import DeviceState
 from .feasibility import UNITS, Feasibility, Limits, Verdict, judge_as_seed
@@ -85,7 +85,8 @@ class Chooser:
         if self.guard.mode == "seed":
             return self._choose_as_seed(situation, resident, origin)
         verdicts = self._feasibility.judge(situation.state, situation.incumbent, resident, situation.blocked)
-        fits, candidates = True, []
+        fits = True
+        candidates: List[str] = []
         for verdict in verdicts:
             if verdict.name == situation.incumbent:
                 fits = verdict.feasible

@@ -106,28 +106,26 @@ class ModelFamily:
 
 def parse_family(document: Any, where: str) -> ModelFamily:
     """Return the family that a document describes; FamilyYamlError names file, variant and field. `where`: the file."""
-    if not isinstance(document, dict):
-        _refuse(where, f"a family is a mapping of keys to values; this is {document!r}")
-    filled = document.get("schema") == _FILLED
+    top = _require_mapping(document, where)
+    filled = top.get("schema") == _FILLED
     if not filled:
-        _require_known(document, _FAMILY_KEYS, where)
-        version = document.get("schema_version", 1)
+        _require_known(top, _FAMILY_KEYS, where)
+        version = top.get("schema_version", 1)
         if isinstance(version, bool) or version != 1:
             _refuse(where, f"schema_version is {version!r}; only 1 is known")
-    name = document.get("family")
+    name = top.get("family")
     if not isinstance(name, str) or not name.strip():
         _refuse(where, f"family is {name!r}; give the family a name")
-    variants = document.get("variants")
-    if not isinstance(variants, dict) or not variants:
+    variants = _require_mapping(top.get("variants") or {}, f"{where}: variants")
+    if not variants:
         _refuse(where, "variants is empty; a family has at least one variant")
     known = _VARIANT_KEYS | frozenset(("origins", "status")) if filled else _VARIANT_KEYS
     found: List[Variant] = []
     for key, fields in variants.items():
         place = f"{where}: variants.{key}"
-        if not isinstance(fields, dict):
-            _refuse(place, f"is {fields!r}; a variant is a mapping of keys to values")
-        _require_known(fields, known, place)
-        found.append(_parse_variant(str(key), fields, where))
+        variant = _require_mapping(fields, place)
+        _require_known(variant, known, place)
+        found.append(_parse_variant(str(key), variant, where))
     return ModelFamily(name, found)
 
 
@@ -140,9 +138,7 @@ def _parse_variant(name: str, fields: Mapping[str, Any], where: str) -> Variant:
         _refuse(f"{place}.tier", f"is {tier!r}; it is one of {', '.join(TIERS)}")
     if backend not in BACKENDS:
         _refuse(f"{place}.backend", f"is {backend!r}; it is one of {', '.join(BACKENDS)}")
-    metadata = fields.get("metadata") or {}
-    if not isinstance(metadata, dict):
-        _refuse(f"{place}.metadata", f"is {metadata!r}; it is a mapping of keys to values")
+    metadata = _require_mapping(fields.get("metadata") or {}, f"{place}.metadata")
     return Variant(name, path, tier, backend, parse_metadata(metadata, f"{place}.metadata"), fields.get("sha256"))
 
 
@@ -159,15 +155,18 @@ def parse_metadata(fields: Mapping[str, Any], where: str) -> VariantMetadata:
         elif value is None and VariantMetadata._field_defaults[name] is None:
             values[name] = None
         elif name.endswith(("_interval", "_interval_ms")):
-            if not isinstance(value, (list, tuple)) or len(value) != 2:
-                _refuse(place, f"is {value!r}; an interval is [low, high]")
-            low, high = (_read_number(end, place, name.startswith("accuracy")) for end in value)
-            if low > high:
-                _refuse(place, f"is {value!r}; an interval is [low, high]")
-            values[name] = (low, high)
+            values[name] = _read_interval(value, place, name.startswith("accuracy"))
         else:
             values[name] = _read_number(value, place, name == "accuracy_score")
     return VariantMetadata(**values)
+
+
+def _read_interval(value: Any, place: str, is_share: bool) -> Interval:
+    ends: List[Any] = list(value) if isinstance(value, (list, tuple)) else []  # pyright: ignore[reportUnknownArgumentType]
+    numbers = [_read_number(end, place, is_share) for end in ends]
+    if len(numbers) != 2 or numbers[0] > numbers[1]:
+        _refuse(place, f"is {value!r}; an interval is [low, high]")
+    return numbers[0], numbers[1]
 
 
 def _read_number(value: Any, place: str, is_share: bool) -> float:
@@ -175,6 +174,12 @@ def _read_number(value: Any, place: str, is_share: bool) -> float:
     if not number or not math.isfinite(value) or value < 0 or (is_share and value > 1):
         _refuse(place, f"is {value!r}; it is a number {'from 0 to 1' if is_share else 'of at least 0'}")
     return float(value)
+
+
+def _require_mapping(value: Any, where: str) -> Dict[str, Any]:
+    if not isinstance(value, dict):
+        _refuse(where, f"is {value!r}; it is a mapping of keys to values")
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _require_known(fields: Mapping[Any, Any], known: FrozenSet[str], where: str) -> None:

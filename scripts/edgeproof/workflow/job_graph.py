@@ -234,7 +234,8 @@ class _Builder:
 
     def replay_page(self, row: list[str]) -> str:
         """Add all documents of a replay, [family, device, policy, trace]; return the last."""
-        names, folder = dict(zip(("family", "device", "policy", "trace"), row, strict=True)), replay_folder(*row)
+        names: Json = dict(zip(("family", "device", "policy", "trace"), row, strict=True))
+        folder = replay_folder(*row)
         family = self.family(names["family"], names["device"])
         summary = self.add(f"{folder}/summary.json", "replay_trace", "replay_trace", names, (family,))
         return self.add(f"{folder}/page.html", "write_replay_page", "write_replay_page", names, (summary,))
