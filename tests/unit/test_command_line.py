@@ -271,7 +271,7 @@ def complete(request, program):
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
     top = ["artifacts", "plans", "compare", "baseline", "campaign", "new", "runs", "attempts", "evidence"]
-    assert complete("") == [*top, "adaptation", "state", "completion", "names"]
+    assert complete("") == [*top, "adaptation", "state", "serve", "completion", "names"]
     assert complete("compare", "ti") == ["tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
