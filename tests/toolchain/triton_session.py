@@ -1,4 +1,4 @@
-"""What Triton's own client does with a server; it runs in the environment `clients`, with an address as its argument."""
+"""What Triton's own client asks a server; run in the environment `clients`, with an address as its argument."""
 
 import sys
 
