@@ -55,11 +55,12 @@ class SwapListener(Protocol):
 
 
 class _Attempt:
-    """One load. `model`: what the loader announced, for cutting the load short."""
+    """One load. `model`: what the loader announced, for cutting the load short. `told`: its failure has been noted."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.model: Optional[Model] = None
+        self.told = threading.Event()
 
 
 class Swapper:
@@ -77,6 +78,7 @@ class Swapper:
         self._attempt: Optional[_Attempt] = None
         self._threads: Set[threading.Thread] = set()
         self._next_generation = 1
+        self._closed = False
         self.active: Optional[ActiveModel] = None
 
     @property
@@ -96,9 +98,9 @@ class Swapper:
         self._retire(self._install(model, name))
 
     def begin(self, name: str) -> bool:
-        """Load a variant in the background; return False where one is being loaded already."""
+        """Load a variant in the background; return False where one is being loaded already, or after `close`."""
         with self._lock:
-            if self._attempt is not None:
+            if self._closed or self._attempt is not None:
                 return False
             attempt = self._attempt = _Attempt(name)
         self._listener.note_start(name)
@@ -117,6 +119,7 @@ class Swapper:
         """Give a running load up, unload the active model after its last request, and wait for the threads."""
         self.cancel()
         with self._lock:
+            self._closed = True
             active, self.active = self.active, None
         if active is not None:
             self._retire(active)
@@ -138,7 +141,9 @@ class Swapper:
             old = self._try(attempt)
         finally:
             limit.cancel()
-        if old is not None:
+        if old is None:
+            attempt.told.wait()  # whoever has given it up is telling
+        else:
             self._unload_drained(old)
         self._forget_thread()
 
@@ -182,14 +187,20 @@ class Swapper:
             if self._attempt is not attempt:
                 return False
             self._attempt = None
-        if attempt.model is not None:
-            _unload(attempt.model)
-        self._listener.note_failure(attempt.name, code, message)
+        try:
+            if attempt.model is not None:
+                _unload(attempt.model)
+            self._listener.note_failure(attempt.name, code, message)
+        finally:
+            attempt.told.set()
         return True
 
     def _install(self, model: Model, name: str) -> Optional[ActiveModel]:
         with self._lock:
-            return self._replace(model, name)
+            if not self._closed:
+                return self._replace(model, name)
+        _unload(model)
+        raise RuntimeError("the engine is closed")
 
     def _replace(self, model: Model, name: str) -> Optional[ActiveModel]:
         """Make a model active, in one assignment; return what was before."""
