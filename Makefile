@@ -18,6 +18,8 @@
 # make bench-replay  what replaying a trace of a million moments takes: half a minute
 # make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
+# make bench-swaps  200 swaps under load with planted faults, and the log judged: 3 minutes
+# make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make docs     writes the tables of config/README.md from the schemas
@@ -50,7 +52,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -160,6 +162,12 @@ bench-feasibility: setup
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
 
+bench-swaps: setup
+	$(BIN)/python scripts/bench_swaps.py
+
+bench-serving: setup
+	$(BIN)/python scripts/bench_serving.py
+
 # What makes what stale, for every key and every file of code: the difference shows what an edit of yours costs.
 staleness: setup
 	$(BIN)/python scripts/bench_staleness.py
@@ -175,7 +183,7 @@ docs: setup
 	$(BIN)/python scripts/document_config.py
 
 lock: setup
-	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen; do \
+	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen clients; do \
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done

@@ -22,6 +22,28 @@ rule fill_family:
         "python scripts/fill_family.py --key {params.key:q} --made {output:q}" " --output {output:q} 2>&1 | tee {log:q}"
 
 
+rule measure_service:
+    input:
+        family="results/adaptation/{family}/{device}/family.json",
+    output:
+        document="results/adaptation/{family}/{device}/service.json",
+        raw="results/adaptation/{family}/{device}/service.npz",
+    log:
+        "results/logs/measure_service/{family}/{device}.log",
+    conda:
+        "../envs/edgeproof.yaml"
+    threads: lambda wildcards: cores_to_measure(wildcards.device)
+    resources:
+        **device_slots(lambda wildcards: wildcards.device),
+    params:
+        key=lambda wildcards: as_json(KEYS.measure_service(wildcards)),
+    message:
+        "Measuring what {wildcards.family} can take when it is served on {wildcards.device}"
+    shell:
+        "python scripts/measure_service.py --key {params.key:q} --made {output.document:q}"
+        " --family {input.family:q} --output {output.document:q} --raw {output.raw:q} 2>&1 | tee {log:q}"
+
+
 rule replay_trace:
     input:
         family="results/adaptation/{family}/{device}/family.json",

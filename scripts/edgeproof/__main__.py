@@ -25,6 +25,7 @@ rooms:
   evidence    whether everything that a campaign's evidence consists of is as it was made
 
 without a room:
+  serve       serve a family over HTTP, with the variant that suits this device
   state       print the state of this device as JSON lines: memory, heat, battery, load
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
@@ -81,6 +82,13 @@ def _run_adaptation(argv: list[str], root: Path) -> ExitCode:
     from edgeproof.adaptation.cli import main as adaptation_main
 
     return adaptation_main(argv, root)
+
+
+def _run_serve(argv: list[str], root: Path) -> ExitCode:
+    """Serve a family of variants."""
+    from edgeproof.adaptation.serving_cli import main as serve_main
+
+    return serve_main(argv, root)
 
 
 def _run_state(argv: list[str], root: Path) -> ExitCode:
@@ -184,6 +192,7 @@ def build_program_parser() -> CommandParser:
     Completion is generated from it, and tests walk it.
     """
     from edgeproof.adaptation.cli import build_adaptation_parser, build_state_parser
+    from edgeproof.adaptation.serving_cli import build_serve_parser
     from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
@@ -204,6 +213,7 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     parser.verbs["evidence"] = build_evidence_parser()
     parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
+    parser.verbs["serve"] = build_serve_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -243,6 +253,7 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "plans": _run_plans,
     "adaptation": _run_adaptation,
     "state": _run_state,
+    "serve": _run_serve,
     "runs": _run_runs,
     "attempts": _run_attempts,
     "evidence": _run_evidence,

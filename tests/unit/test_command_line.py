@@ -53,6 +53,7 @@ CALLS = {
     "adaptation inspect-model": ([str(DIGITS)], 0),
     "adaptation replay": (["--config", "FAMILY_FILE", "--policy", "accurate", "--trace", "desk"], 0),
     "state": (["--duration", "0"], 0),
+    "serve": (["no-such-family.yaml"], 2),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "runs sample": (["true", "--sampler", "procfs"], 0),

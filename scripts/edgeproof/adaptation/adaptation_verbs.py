@@ -22,7 +22,7 @@ from .replays import Replay, play_document
 
 def _validate(options: Namespace, root: Path) -> ExitCode:
     """Verb `validate`: NOT_GOOD if a file is missing, or two variants do not take and give the same tensors."""
-    family = _open_config(options.config, root)
+    family = open_config(options.config, root)
     rows = [
         {"variant": name, "path": item.path, "exists": is_file(item.path), "backend": item.backend}
         for name, item in family.variants.items()
@@ -45,13 +45,13 @@ def _validate(options: Namespace, root: Path) -> ExitCode:
 
 def _show_decisions(options: Namespace, root: Path) -> ExitCode:
     """Verb `decisions`: one reading of this device, MaximizeAccuracy as EdgeAdapt has it, no guard."""
-    document = _decide(_open_config(options.config, root), options.latency_ceiling_ms)
+    document = _decide(open_config(options.config, root), options.latency_ceiling_ms)
     return show(options, document, lambda: _dump(document))
 
 
 def _benchmark(options: Namespace, root: Path) -> ExitCode:
     """Verb `benchmark`: time every ONNX variant in this process, one after the other."""
-    report = benchmark_family(_open_config(options.config, root), options.sample, options.runs)
+    report = benchmark_family(open_config(options.config, root), options.sample, options.runs)
     return show(options, report, lambda: render_table(report))
 
 
@@ -63,7 +63,7 @@ def _inspect_model(options: Namespace, root: Path) -> ExitCode:
 
 def _replay(options: Namespace, root: Path) -> ExitCode:
     """Verb `replay`: print both guards' figures; with `--output` also write `decisions.jsonl`."""
-    family = _open_config(options.config, root)
+    family = open_config(options.config, root)
     trace, name = _open_trace(options.trace, root)
     policy = read_catalogue_entry("selection", options.policy, root)
     lines: list[str] = []
@@ -84,7 +84,7 @@ def _replay(options: Namespace, root: Path) -> ExitCode:
     return show(options, told, text)
 
 
-def _open_config(path: str, root: Path) -> ModelFamily:
+def open_config(path: str, root: Path) -> ModelFamily:
     """Return the family of a file that a verb of `edgeproof adaptation` was given; UserError for what is wrong.
 
     Paths in a YAML file are relative to its folder, as EdgeAdapt has it; those of `family.json` to the repository.

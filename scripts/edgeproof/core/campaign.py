@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, groupby, product, takewhile
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 from .catalogues import CATALOGUES
 from .configuration import Catalogues, Json
@@ -36,11 +36,15 @@ class Calibration(TypedDict):
 
 
 class Adaptation(TypedDict):
-    """What is replayed: every policy over every trace, for every family on every device of the campaign."""
+    """What is replayed: every policy over every trace, for every family on every device of the campaign.
+
+    `service`: how families are served and measured, if they are.
+    """
 
     families: list[str]
     policies: list[str]
     traces: list[str]
+    service: NotRequired[Json]
 
 
 DEFAULT_REGRESSIONS: Regressions = {"policy": "strict", "fail_at": "warning", "tolerate": []}

@@ -194,7 +194,12 @@ class Targets:
                 targets += [f"{self.cells.artifact_folder_of(cell)}/{file}" for file in ARTIFACT_FILES]
                 targets += [f"{run_folder(cell)}/{file}" for file in RUN_FILES]
             targets.append(f"{family_folder(family, device)}/family.json")
-        return list(dict.fromkeys(targets)) + self.replayed_files(*REPLAY_FILES)
+        return list(dict.fromkeys(targets)) + self.replayed_files(*REPLAY_FILES) + self.service_files()
+
+    def service_files(self) -> list[str]:
+        """Return the measurement of every family that the campaign serves."""
+        wanted = self.list_families() if "service" in self.campaign.adaptation else []
+        return [f"{family_folder(family, device)}/service.json" for family, device in wanted]
 
     def _place_of(self, cell: Cell, name: str) -> str:
         """Return the folder of one of a cell's files."""

@@ -12,6 +12,8 @@ SKIPPED_IO = "SWAP_SKIPPED_IO"
 BACKOFF = "SWAP_BACKOFF"
 QUARANTINED = "SWAP_QUARANTINED"
 TIMED_OUT = "SWAP_TIMED_OUT"
+CANCELLED = "SWAP_CANCELLED"
+RECOVERED = "SWAP_RECOVERED"
 
 # What keeps a variant from being loaded, as a verdict names it, and the code that stands for it.
 BLOCKS = {

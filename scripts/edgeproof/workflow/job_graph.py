@@ -85,6 +85,8 @@ class _Builder:
             self.plan_page(pipeline, goal)
         for row in self.targets.list_replays():
             self.replay_page(row)
+        for row in self.targets.list_families() if "service" in campaign.adaptation else []:
+            self.service(*row)
         self.evidence()
         return self.jobs
 
@@ -223,6 +225,12 @@ class _Builder:
         rests += [self.identity(cell.model) for cell in cells]
         document, names = f"{family_folder(name, device)}/family.json", {"family": name, "device": device}
         return self.add(document, "fill_family", "fill_family", names, rests)
+
+    def service(self, name: str, device: str) -> str:
+        """Add the measurement of a served family and return it."""
+        names = {"family": name, "device": device}
+        document = f"{family_folder(name, device)}/service.json"
+        return self.add(document, "measure_service", "measure_service", names, (self.family(name, device),))
 
     def replay_page(self, row: list[str]) -> str:
         """Add all documents of a replay, [family, device, policy, trace]; return the last."""

@@ -281,6 +281,11 @@ class JobKeys:
             **_watch("replay_trace", bytes=digest_user_file(trace["file"])),
         }
 
+    def measure_service(self, w: Any) -> Json:
+        """What load the served family gets."""
+        setting = self.targets.campaign.adaptation.get("service", {})
+        return {"device": w.device, "setting": setting, **_watch("measure_service")}
+
     def write_replay_page(self, w: Any) -> Json:
         """The template of the page."""
         return _watch("write_replay_page", template=digest_text("scripts/edgeproof/adaptation/replay.html.j2"))

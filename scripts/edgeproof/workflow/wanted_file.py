@@ -82,6 +82,8 @@ def list_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
     for family, device in targets.list_families():
         wildcards = SimpleNamespace(family=family, device=device)
         yield f"{family_folder(family, device)}/family.json", keys.fill_family(wildcards)
+        if "service" in campaign.adaptation:
+            yield f"{family_folder(family, device)}/service.json", keys.measure_service(wildcards)
     for row in targets.list_replays():
         wildcards = SimpleNamespace(**dict(zip(("family", "device", "policy", "trace"), row, strict=True)))
         yield f"{replay_folder(*row)}/summary.json", keys.replay_trace(wildcards)
