@@ -50,6 +50,9 @@ CALLS = {
     "runs sample": (["true", "--sampler", "procfs"], 0),
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
+    "runs history": (["digits-cnn/ort-cpu/local/fp32"], 2),
+    "runs bisect": (["digits-cnn/ort-cpu/local/fp32"], 2),
+    "evidence report": (["trial"], 2),
     "evidence validate": (["trial"], 1),  # its cell is missing
     "compare": (["tiny", "no-such-precision"], 2),
     "baseline set": ([ARTIFACT], 2),  # its parity was never checked

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from .campaign import builder_of
+from .campaign import PROCESSING, builder_of
 from .configuration import Device, Json, Model, Preset
 from .digest_cache import digest_user_file
 from .errors import UserError
@@ -123,8 +123,8 @@ class Cells:
     def arm_of(self, cell: CellLike) -> Json:
         """Return what of a cell decides how its artifact is measured.
 
-        That is the arm of `parity_arm_of`, the interpreter that has its runtime, and for a stage of a pipeline what
-        happens between two calls.
+        That is the arm of `parity_arm_of`, the interpreter that has its runtime, what of the model's processing the
+        preset includes, and for a stage of a pipeline what happens between two calls.
         """
         name, source = self.runtime_toolchain_of(cell), self.models[cell.model]["source"]
         arm = self.parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
@@ -133,7 +133,15 @@ class Cells:
             arm |= {"backend": "command", "runtime": preset["runtime"], "variables": _name_variables(cell)}
             arm["program"] = _digest_program(preset["runtime"])
         between = self.pipelines[source["pipeline"]].get("between_calls") if source["kind"] == "stage" else None
-        return arm | ({"between_calls": between} if between else {})
+        arm |= {"between_calls": between} if between else {}
+        processing = self._processing_of(cell)
+        return arm | ({"processing": processing} if processing else {})
+
+    def _processing_of(self, cell: CellLike) -> Json:
+        """Return what of a model's processing is inside the timed call: `before`, `after`, by name of the tensor."""
+        declared = self.models[cell.model].get("processing", {})
+        names = [PROCESSING[name] for name in self.presets[cell.preset].get("include", [])]
+        return {name: declared[name] for name in names if name in declared}  # a stage of a pipeline declares none
 
     def runtime_toolchain_of(self, cell: CellLike) -> str | None:
         """Return the toolchain in which a cell is measured; None where ours will do, or the device has a Python."""

@@ -11,6 +11,8 @@ from edgeproof.core.exit_codes import ExitCode
 SAMPLERS = ("hwmon", "tegrastats", "rapl", "nvml", "vcgencmd", "procfs", "meter-csv")
 RUNS_VERBS = {
     "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs",
+    "history": "list all sessions of a cell, whatever their keys, and where its latency stepped",
+    "bisect": "say whether the machine or a part of the key changed where a latency stepped; exit 3 if neither",
     "from-edgeenv": "run EdgeEnv's benchmark configuration on its target profile, and keep the figures that it prints",
     "judge-edgeenv": "judge whether two such runs may be compared, and whether the second is worse; exit 1 if not good",
     "again": "measure one more session of a run: it starts snakemake, which uses all sessions of today's key",
@@ -52,6 +54,8 @@ def build_runs_parser() -> CommandParser:
     )
     again.add_argument("--profile", metavar="PROFILE", default="local", help="of snakemake; default local")
     again.add_argument("--later", action="store_true", help="leave the wish and print the command, measure nothing")
+    for name in ("history", "bisect"):
+        verbs[name].add_argument("cell", metavar="DOCUMENT", help="a cell, as model/preset/device/precision")
     for verb in (why, again):
         verb.add_argument(
             "--configfile", metavar="FILE", nargs="+", default=[], help="campaign files, laid over config/config.yaml"

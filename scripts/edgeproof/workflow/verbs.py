@@ -17,7 +17,7 @@ from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 
-from . import another_session, kept_attempts, reasons
+from . import another_session, kept_attempts, reasons, session_history
 from .edgeenv_verbs import from_edgeenv, judge_edgeenv
 from .workflow_reading import Reading, read_workflow
 
@@ -122,6 +122,8 @@ RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
     "runs again": again,
     "runs sample": sample,
     "runs why": why,
+    "runs history": session_history.tell_history,
+    "runs bisect": session_history.bisect,
     "attempts list": list_attempts,
     "attempts prune": prune,
 }

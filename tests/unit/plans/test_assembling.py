@@ -1,8 +1,13 @@
+import itertools
+
 import pytest
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.plans.hand_overs import fit_links
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario import assembling
+from edgeproof.plans.scenario.loading import parse_scenario
 
 DIGEST = "0" * 64
 RESULT = {
@@ -118,6 +123,37 @@ def test_declared_links_take_the_place_of_measured_ones(tmp_path):
     assert (measured["source"], measured["target"], measured["bidirectional"]) == ("host", "e", False)
     assert measured["setup_ms"]["provenance"] == "measured" and len(measured["setup_ms"]["process_medians"]) == 2
     assert declared["setup_ms"] == {"value": 7, "provenance": "declared"}
+
+
+def test_a_plan_of_measured_joules_adds_them_up(describe):
+    """Two stages of 50 mJ on `e0` and 30 mJ on `e1`; hand-overs have a declared energy."""
+    frugal = {**MEASURED, "energy": {**MEASURED["energy"], "value_j": 0.03, "low_j": 0.03, "high_j": 0.03}}
+    latency = {**MEASURED["latency"], "median_ms": 9.0, "interval_low_ms": 8.9, "interval_high_ms": 9.1}
+    processes = [{**process, "median_ms": 9.0} for process in MEASURED["processes"]]
+    slower = {**frugal, "latency": latency, "processes": processes}
+    stages = [{**describe((MEASURED, PASSED), (slower, PASSED)), "name": name} for name in ("a", "b")]
+    declare = [
+        {"source": a, "target": b, "setup_ms": 0.1, "latency_ms_per_mb": 0.1}
+        for a, b in itertools.permutations(("e0", "e1", "host"), 2)
+    ]
+    links = assembling.list_links({"declare": declare, "energy": {"setup_mj": 1.0, "energy_mj_per_mb": 0.0}}, None)
+    document = {
+        "schema": "edgeproof.scenario.v2",
+        "name": "pipe",
+        "devices": [{"name": name, "memory_mb": 100} for name in ("e0", "e1", "host")],
+        "links": links,
+        "stages": stages,
+        "ingest": {"device": "host", "input_mb": 0.1},
+        "egress": {"device": "host"},
+        "constraints": {},
+    }
+    scenario = parse_scenario(document, "scenario.json")
+    assert scenario.energy_missing is None
+    joules = {}
+    for goal in ("min-energy", "min-latency"):
+        made = build_plan_document(plan_scenario(scenario, Request(goal=goal, draws=0)))
+        joules[goal] = made["plans"][0]["total_energy_mj"]
+    assert joules == pytest.approx({"min-energy": 2 * 30 + 2 * 1.0, "min-latency": 2 * 50 + 2 * 1.0})
 
 
 def links_document(links):

@@ -124,6 +124,7 @@ def measure_tensors(items: list[Json]) -> float:
 def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
     """Return the links of the scenario to assemble: the measured ones, except those declared as plain numbers."""
     declared = {(link["source"], link["target"]): link for link in wanted.get("declare", [])}
+    energy = {key: {"value": value, "provenance": "declared"} for key, value in wanted.get("energy", {}).items()}
     links = []
     if links_path:
         document, digest = read_json(links_path, "links"), sha256_file(links_path)
@@ -140,13 +141,15 @@ def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
                 }
                 for key in ("latency_ms_per_mb", "setup_ms")
             }
-            links.append({"source": link["source"], "target": link["target"], **numbers, "bidirectional": False})
+            ends = {"source": link["source"], "target": link["target"]}
+            links.append({**ends, **numbers, **energy, "bidirectional": False})
     links.extend(
         {
             "source": source,
             "target": target,
             "latency_ms_per_mb": {"value": link["latency_ms_per_mb"], "provenance": "declared"},
             "setup_ms": {"value": link["setup_ms"], "provenance": "declared"},
+            **energy,
             "bidirectional": False,
         }
         for (source, target), link in declared.items()
