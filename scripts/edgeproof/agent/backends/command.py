@@ -90,7 +90,7 @@ class Command(Backend):
         process = self._running()
         os.killpg(process.pid, signal.SIGCONT)
         answer: Any = self._ask({"block": list(inputs)}).get("ns")
-        times: List[Any] = answer if type(answer) is list else []
+        times = cast("List[Any]", answer if isinstance(answer, list) else [])
         if len(times) != len(inputs) or not all(type(item) is int and item > 0 for item in times):
             raise self._malformed(answer, "`ns`: one positive integer per input")
         os.killpg(process.pid, signal.SIGSTOP)  # its threads, which may spin, cost nobody else anything
