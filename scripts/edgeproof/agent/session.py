@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from typing import Callable, Dict, Iterator, List, Optional
 
 import numpy
@@ -24,6 +25,7 @@ from .environment import read_board, read_environment, steal_share
 from .failures import NoVerdict
 from .lock import hold_device
 from .memory import read_oom_kills
+from .power_control import control_power
 from .specs import ArmsSpec, Reason, Report, SessionSpec
 from .telemetry import IDLE_S, SessionTelemetry
 
@@ -35,7 +37,9 @@ def run_session(spec: SessionSpec, out: str) -> None:
     """Fill `out` with `session.json` and one folder per slot."""
     check_board(spec.get("board"))
     simulated = all(is_simulated(arm) for arm in spec["arms"].values())
-    with hold_device(spec.get("lock"), spec["label"]) as lock:
+    wanted = None if simulated else spec.get("power_control")
+    held = hold_device(spec.get("lock"), spec["label"])
+    with held as lock, nullcontext() if simulated else control_power(wanted) as control:
         before = read_environment()
         started = time.time()
         samplers = None if simulated else spec.get("samplers")
@@ -63,6 +67,7 @@ def run_session(spec: SessionSpec, out: str) -> None:
         "environment": {"before": before, "after": after, "steal_share": steal_share(before, after)},
         "drift": drift.save(out) if drift else None,
         "telemetry": watched,
+        "power_control": control,
     }
     with open(os.path.join(out, "session.json"), "w", encoding="utf-8") as stream:
         json.dump(report, stream, indent=2)

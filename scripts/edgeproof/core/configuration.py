@@ -55,6 +55,7 @@ class Device(TypedDict):
     timeout_s: NotRequired[int]
     tags: NotRequired[list[str]]
     samplers: NotRequired[list[dict[str, Any]]]
+    power_control: NotRequired[dict[str, Any]]
     idle_seconds: NotRequired[float]
 
 
@@ -89,7 +90,8 @@ class MeasuringProtocol(TypedDict):
 class Arm(TypedDict):
     """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file.
 
-    `inputs_file`: the samples file of this arm in a session whose arms have their own.
+    `inputs_file`: the samples file of this arm in a session whose arms have their own. `variables`, `program`:
+    what a command of the user's own is told of its cell, and the digests of the files that it names.
     """
 
     backend: str
@@ -97,6 +99,8 @@ class Arm(TypedDict):
     runtime: Json
     artifact: NotRequired[str]
     inputs_file: NotRequired[str]
+    variables: NotRequired[dict[str, str]]
+    program: NotRequired[dict[str, str]]
     interpreter: NotRequired[str]
     between_calls: NotRequired[Json]
     processing: NotRequired[Json]

@@ -91,6 +91,7 @@ def describe_session(session: MeasuredSession) -> Json:
         "environment": session.record["environment"],
         "drift": describe_drift(session.record.get("drift")),
         "telemetry": _describe_telemetry(session.record, session.telemetry[1]) if session.telemetry else None,
+        **({"power_control": control} if (control := session.record.get("power_control")) else {}),
     }
 
 
@@ -196,6 +197,7 @@ ORIGINS = {
     "inputs": "computed: medians of each input in each process, F-test of a two-way layout",
     "percentiles": "computed from all samples: shares of calls beyond a time, over processes",
     "throughput_per_s": "computed: inferences per second of time inside samples, one at a time",
+    "accelerator": "the runtime's own record of one more inference in the first process, after the timed loop",
     "labels": "computed from the rest of the result",
     "memory_peak_bytes": "VmHWM of /proc/self/status (ru_maxrss elsewhere), largest of all processes",
     "sessions[].environment": "files under /proc and /sys and the board's own tools, read before and after",

@@ -68,6 +68,7 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
         "device": describe_device(facts["device"]),
         "runtime": {**first["runtime"], "options": facts["arm"]["runtime"]} if first else None,
         "workload": describe_workload(facts),
+        "accelerator": next((use for process in processes if (use := process.get("accelerator"))), None),
         "latency_definition": first and first["latency_definition"],
         "protocol": {
             "requested": facts["protocol"],

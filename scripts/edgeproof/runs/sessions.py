@@ -75,6 +75,7 @@ class ProcessRecord(TypedDict):
     handovers: list[Json]
     placed: Json
     load: NotRequired[Json]
+    accelerator: NotRequired[Json | None]
 
 
 class Environment(TypedDict):
@@ -94,6 +95,7 @@ class SessionRecord(TypedDict):
     processes: list[ProcessRecord]
     environment: Environment
     drift: NotRequired[Json | None]
+    power_control: NotRequired[Json | None]
     telemetry: NotRequired[Json | None]
 
 
@@ -153,6 +155,7 @@ def run_session(
         "protocol": setup.protocol,
         "lock": device.get("lock"),
         "board": device.get("board_contains"),
+        "power_control": device.get("power_control"),
         "samplers": device.get("samplers", []),
         "idle_seconds": device.get("idle_seconds", IDLE_S),
         "timeout_s": device.get("timeout_s", _TIMEOUT_S) + setup.protocol.get("load", {"seconds": 0})["seconds"],

@@ -13,6 +13,8 @@ RUNS_VERBS = {
     "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs",
     "history": "list all sessions of a cell, whatever their keys, and where its latency stepped",
     "bisect": "say whether the machine or a part of the key changed where a latency stepped; exit 3 if neither",
+    "from-edgeenv": "run EdgeEnv's benchmark configuration on its target profile, and keep the figures that it prints",
+    "judge-edgeenv": "judge whether two such runs may be compared, and whether the second is worse; exit 1 if not good",
     "again": "measure one more session of a run: it starts snakemake, which uses all sessions of today's key",
     "sample": "run samplers around a command: power, energy, temperature and memory of it; exit 1 if the command fails",
 }
@@ -42,6 +44,7 @@ def build_runs_parser() -> CommandParser:
     """Return the parser of `edgeproof runs`."""
     parser = CommandParser(prog="edgeproof runs", description="Ask why results would be made again, and measure more.")
     verbs = add_verbs(parser, RUNS_VERBS)
+    _declare_edgeenv(verbs)
     why, again = verbs["why"], verbs["again"]
     why.add_argument(
         "document", metavar="DOCUMENT", help="a file below results/, or the name of a cell, a comparison or a plan"
@@ -60,6 +63,19 @@ def build_runs_parser() -> CommandParser:
         verb.add_argument("--replace-workflow-config", action="store_true", help="without config/config.yaml")
     _add_sample_options(verbs["sample"])
     return parser
+
+
+def _declare_edgeenv(verbs: dict[str, CommandParser]) -> None:
+    """Declare the arguments of the verbs about commands under EdgeEnv's contract."""
+    run, judge = verbs["from-edgeenv"], verbs["judge-edgeenv"]
+    run.add_argument("config", metavar="CONFIG", help="EdgeEnv's benchmark configuration, YAML")
+    run.add_argument("profile", metavar="TARGET_PROFILE", help="EdgeEnv's target profile, YAML")
+    run.add_argument("--check", action="store_true", help="only validate both files; nothing is run")
+    for side, text in (("baseline", "the run to compare with"), ("candidate", "the run to judge")):
+        judge.add_argument(side, metavar="REPORTED", help=f"{text}: NAME/TARGET/PRECISION")
+    judge.add_argument(
+        "--policy", metavar="WORD", default="edgeenv-v1", help="in config/policies/ (default edgeenv-v1)"
+    )
 
 
 def _add_sample_options(verb: CommandParser) -> None:
@@ -93,4 +109,8 @@ def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of an argument, the functions that list the names it takes."""
     from . import made_names
 
-    return {"DOCUMENT": lambda: made_names.list_made(root), "TARGET": lambda: made_names.list_stores(root)}
+    return {
+        "REPORTED": lambda: made_names.list_reported(root),
+        "DOCUMENT": lambda: made_names.list_made(root),
+        "TARGET": lambda: made_names.list_stores(root),
+    }

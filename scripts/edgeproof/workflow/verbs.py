@@ -18,6 +18,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 
 from . import another_session, kept_attempts, reasons, session_history
+from .edgeenv_verbs import from_edgeenv, judge_edgeenv
 from .workflow_reading import Reading, read_workflow
 
 _STANDARD_ERROR = 2  # its descriptor
@@ -116,6 +117,8 @@ def prune(options: Namespace, root: Path) -> ExitCode:
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
+    "runs from-edgeenv": from_edgeenv,
+    "runs judge-edgeenv": judge_edgeenv,
     "runs again": again,
     "runs sample": sample,
     "runs why": why,
