@@ -64,24 +64,6 @@ def draw_chain(
     }
 
 
-def draw_alternating_chain(seed: int) -> Json:
-    """Return a chain of 10 stages and 104,976 placements that has to cross after every stage.
-
-    Stages alternate between two groups of devices, as when every other operator runs on accelerators only; all
-    crossings use the same bus at one rate. Bounds that ignore crossings see a fraction of the cost.
-    """
-    document = draw_chain(seed, 10, 8)
-    for index, stage in enumerate(document["stages"]):
-        group = 4 * (index % 2)
-        count = 4 if index in (3, 6) else 3
-        able = [f"d{d}" for d in range(group, group + count)]
-        stage["profiles"] = {device: stage["profiles"][device] for device in able}
-        stage["output_mb"] = round(80 + stage["output_mb"], 1)
-    for link in document["links"]:
-        link.update(latency_ms_per_mb=0.1, energy_mj_per_mb=0.08, bidirectional=True)
-    return document
-
-
 def tighten_memory(document: Json, seed: int, share: float = 0.5) -> Json:
     """Make a scenario of a family whose memory binds: give every device a budget near `share` of the average demand,
     between its largest stage and all stages.
@@ -169,6 +151,38 @@ def draw_capped_chain(seed: int, stages: int, devices: int) -> Json:
         "max_total_energy_mj": round(totals.energy / UNIT * 1.06, 4),
     }
     return document
+
+
+def add_working_memory(document: Json, seed: int) -> Json:
+    """Return a version 1 chain as version 2: memory becomes weights, and each stage gets activations.
+
+    Budgets grow by what the hungriest stage needs, so that memory stays about as tight as it was.
+    """
+    rng = random.Random(seed)
+    document = {"schema": "edgeproof.scenario.v2", **document}
+    largest = 0
+    for stage in document["stages"]:
+        for profile in stage["profiles"].values():
+            profile["weights_mb"] = profile.pop("memory_mb")
+            profile["activations_mb"] = 10 * rng.randint(1, 20)
+            largest = max(largest, profile["activations_mb"])
+    document["devices"] = [{**device, "memory_mb": device["memory_mb"] + largest} for device in document["devices"]]
+    return document
+
+
+def draw_crowded_graph(seed: int, stages: int, devices: int) -> Json:
+    """Return a graph with activations in which no device holds everything: budgets of about 1.5 shares each."""
+    document = draw_graph(seed, stages, devices, activations=True)
+    total = sum(max(p["weights_mb"] for v in s["profiles"].values() for p in v) for s in document["stages"])
+    for number, device in enumerate(document["devices"]):
+        device["memory_mb"] = round(total * (1.4 + 0.1 * ((seed + number) % 3)) / devices)
+    return document
+
+
+def draw_scheduled(seed: int, stages: int, devices: int, variants: int = 1) -> Json:
+    """Return a graph whose devices and links work side by side; memory never binds."""
+    document = draw_graph(seed, stages, devices, variants=variants)
+    return {**document, "execution": "scheduled"}
 
 
 def draw_graph(

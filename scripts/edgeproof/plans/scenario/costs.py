@@ -90,6 +90,7 @@ class Problem:
         self.scenario = scenario
         self.memory_rule = memory_rule or scenario.execution
         self.order = scenario.order
+        self.has_modes = any(device.modes for device in scenario.devices)
         self.ingest, self.egress = (-1 if end is None else end for end in (scenario.ingest, scenario.egress))
         self.position = {stage: i for i, stage in enumerate(self.order)}
         self._compile_options()
@@ -115,7 +116,8 @@ class Problem:
             [
                 (
                     option.latency_ms * scenario.devices[option.device].latency_factor,
-                    option.energy_mj * scenario.devices[option.device].energy_factor,
+                    option.energy_mj * scenario.devices[option.device].energy_factor
+                    + scenario.idle_mj_per_ms * option.latency_ms * scenario.devices[option.device].latency_factor,
                     option.weights_mb,
                     option.activations_mb,
                     option.accuracy_drop,
@@ -147,8 +149,9 @@ class Problem:
                 rates[:, pair[0], pair[1]] = values
                 self.channel[pair] = index
         sizes = np.array([tensor.size_mb for tensor in scenario.tensors], float)[:, None, None]
-        tables = []
-        for rate, setup in ((rates[0], rates[1]), (rates[2], rates[3])):
+        tables, idle = [], scenario.idle_mj_per_ms
+        # All devices draw idle power for as long as a stage or a crossing takes.
+        for rate, setup in ((rates[0], rates[1]), (rates[2] + idle * rates[0], rates[3] + idle * rates[1])):
             units = np.rint((sizes * rate + setup) * UNIT)
             if not scenario.charges_empty_crossings:
                 units = np.where(sizes == 0, 0, units)
@@ -171,7 +174,12 @@ class Problem:
         return [self.device[i][option] for i, option in enumerate(placement)]
 
     def list_crossings(self, placement: Placement) -> list[Crossing] | None:
-        """Return the crossings of a placement in the order they happen; None when one has no link."""
+        """Return the crossings of a placement in the order they happen.
+
+        None when one has no link, or a device would be in two power modes.
+        """
+        if self.has_modes and self.scenario.mixes_modes(placement):
+            return None
         devices = self.devices_of(placement)
         crossings = []
         for index, tensor in enumerate(self.scenario.tensors):

@@ -86,6 +86,11 @@ def tighten_bounds(search: PricedChain, start: Multipliers, best_value: float, r
     return Multipliers(np.array([1.0] * len(blends) + [0.0] * len(proofs)), prices)
 
 
+def bound_at(search: PricedChain, prices: np.ndarray) -> float:
+    """Return the Lagrangian bound of a chain at prices per limit."""
+    return _dual(search, 1.0, prices)[0]
+
+
 def _climb(
     search: PricedChain, weight: float, prices: np.ndarray, target: float, rounds: int, normalize: bool = False
 ) -> list[tuple[np.ndarray, float]]:

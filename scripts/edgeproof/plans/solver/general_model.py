@@ -15,7 +15,7 @@ from ortools.sat.python import cp_model
 from edgeproof.plans.scenario.costs import FORBIDDEN, Caps, Problem
 from edgeproof.plans.scenario.goals import Level, Metric
 
-from .chain_search import memory_never_binds
+from .chain_model import memory_never_binds
 from .schedule_model import add_schedule, add_scheduled_memory
 
 _LARGEST = 2**58

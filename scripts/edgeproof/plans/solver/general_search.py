@@ -6,6 +6,7 @@ a fixed seed and a limit in deterministic time give the same answer on every run
 """
 
 import math
+import threading
 from fractions import Fraction
 from typing import Any
 
@@ -17,8 +18,10 @@ from edgeproof.plans.scenario.model import Placement, Schedule
 
 from .chain_search import SearchResult
 from .general_model import PlacementModel, weighted_sum
+from .watch import Watch
 
 _PATH_DIGITS = 2**50
+_LOOK_S = 0.05  # between two looks at whether the search has to end
 
 
 class GeneralSearch:
@@ -32,11 +35,13 @@ class GeneralSearch:
         effort: float = 60.0,
         gap: float = 0.0,
         hint: Placement | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """Build the model. `effort`: the limit in CP-SAT's deterministic seconds for the whole search; `hint`: a
         placement to start from.
         """
         self.problem, self.levels, self.effort = problem, levels, effort
+        self.watch = watch or Watch()
         wanted = [metric for level in levels for metric in level.weights]
         self.placement = PlacementModel(problem, caps, wanted)
         self.model = self.placement.model
@@ -58,7 +63,7 @@ class GeneralSearch:
                 break
             placements.append(placement)
             schedules.append(schedule)
-            if not exact:
+            if not exact and not self.gap:
                 break
             self._exclude(placement)
         return SearchResult(placements, bound, proven, self.branches, "cp-sat", schedules=tuple(schedules))
@@ -75,6 +80,8 @@ class GeneralSearch:
             status, value, least = self._minimize_first(terms) if number == 0 else self._minimize(terms)
             if number == 0:
                 bound = float(least / scale * level.scale) - rounding
+                if value is not None:
+                    self.watch.note(float(value / scale * level.scale), bound)
                 if status == cp_model.INFEASIBLE:
                     return None
                 exact = status == cp_model.OPTIMAL and rounding <= TOLERANCE
@@ -153,7 +160,7 @@ class GeneralSearch:
         left = self.effort - self.spent
         status, value, least = self._minimize(terms, 0.15 * left)
         for share, neighbourhoods in ((0.4, True), (1.0, False)):
-            if status not in (cp_model.FEASIBLE, cp_model.UNKNOWN) or not terms:
+            if status not in (cp_model.FEASIBLE, cp_model.UNKNOWN) or not terms or self.watch.expired:
                 break
             kept = self.solver
             if value is not None:
@@ -191,7 +198,8 @@ class GeneralSearch:
         parameters.relative_gap_limit = self.gap
         parameters.max_deterministic_time = max(min(effort, self.effort - self.spent), 0.01)
         parameters.use_lns_only = neighbourhoods
-        status = self.solver.solve(self.model)
+        parameters.catch_sigint_signal = False
+        status = self._run(self.solver)
         if status == cp_model.MODEL_INVALID:
             raise AssertionError(f"the model is invalid: {self.model.validate()}")
         self.branches += int(self.solver.num_branches)
@@ -205,6 +213,37 @@ class GeneralSearch:
         if status == cp_model.OPTIMAL and not self.gap:
             return status, value, Fraction(value)
         return status, value, min(Fraction(value), Fraction(self.solver.best_objective_bound))
+
+    def _run(self, solver: cp_model.CpSolver) -> Any:
+        """Solve the model and return the status.
+
+        It runs in a thread, so that this one can handle signals, and end the search, at once.
+        """
+        found = []
+        if math.isfinite(self.watch.end) or self.watch.stopped:
+            solver.parameters.max_time_in_seconds = self.watch.left
+
+        def work():
+            try:
+                found.append(solver.solve(self.model))
+            except BaseException as error:
+                found.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(_LOOK_S)
+                if self.watch.stopped:
+                    solver.stop_search()
+        except BaseException:
+            while thread.is_alive():
+                solver.stop_search()
+                thread.join(_LOOK_S)
+            raise
+        if isinstance(found[0], BaseException):
+            raise found[0]
+        return found[0]
 
     def _read(self):
         """Return `(placement, schedule)`, the schedule as `timeline.trace_schedule` takes it, or None."""
@@ -244,6 +283,7 @@ def search_general(
     effort: float = 60.0,
     gap: float = 0.0,
     hint: Placement | None = None,
+    watch: Watch | None = None,
 ) -> SearchResult:
     """Return the `SearchResult` of the `top_k` best placements by `levels` and the tie-breakers, under `caps`."""
-    return GeneralSearch(problem, levels, caps or problem.caps, effort, gap, hint).search(top_k)
+    return GeneralSearch(problem, levels, caps or problem.caps, effort, gap, hint, watch).search(top_k)

@@ -16,6 +16,12 @@ _BLENDS = {
     "efficiency": (0.35, 1.0, 0.08),
     "balanced": (0.75, 0.75, 0.08),
 }
+_SEQUENCES = {
+    "min-latency": ["latency"],
+    "min-energy": ["energy"],
+    "throughput": ["period"],
+    "accuracy-first": ["accuracy", "latency", "energy"],
+}
 
 Number = Any  # a Fraction or a float, as the ledger was made
 
@@ -54,6 +60,8 @@ class Ledger:
         self.scenario, self.rule, self.number = scenario, memory_rule, number
         self.ingest, self.egress = (-1 if end is None else end for end in (scenario.ingest, scenario.egress))
         self.rank = {stage: i for i, stage in enumerate(scenario.order)}
+        self.idle = sum(self.exact(device.idle_mw) for device in scenario.devices) / 1000
+        self.has_modes = any(device.modes for device in scenario.devices)
         self.options = [[self._read_option(option) for option in stage.options] for stage in scenario.stages]
         self.links = {}
         for index, link in enumerate(scenario.links):
@@ -77,10 +85,11 @@ class Ledger:
     def _read_option(self, option: Option) -> Row:
         """Return a `Row` of an option's costs, the device's factors applied."""
         device = self.scenario.devices[option.device]
+        latency = self.exact(option.latency_ms) * self.exact(device.latency_factor)
         return Row(
             option.device,
-            self.exact(option.latency_ms) * self.exact(device.latency_factor),
-            self.exact(option.energy_mj) * self.exact(device.energy_factor),
+            latency,
+            self.exact(option.energy_mj) * self.exact(device.energy_factor) + self.idle * latency,
             self.exact(option.weights_mb),
             self.exact(option.activations_mb),
             self.exact(option.accuracy_drop),
@@ -97,13 +106,16 @@ class Ledger:
                 if (source, target) not in self.links:
                     continue
                 link, (rate, setup, energy_rate, setup_mj) = self.links[source, target]
-                latency, energy = size * rate + setup, size * energy_rate + setup_mj
+                latency = size * rate + setup
+                energy = size * energy_rate + setup_mj + self.idle * latency
             for rank in ranks:
                 copies[rank, source, target] = Copy(rank, k, source, target, latency, energy, link)
         return copies
 
     def copies(self, placement: Placement) -> list[Copy] | None:
-        """Return the copies that a placement needs; None when a link is missing."""
+        """Return the copies that a placement needs; None when a link is missing, or a device needs two modes."""
+        if self.has_modes and self._mixes_modes(placement):
+            return None
         where = [self.options[i][o].device for i, o in enumerate(placement)]
         found = []
         for k, tensor in enumerate(self.scenario.tensors):
@@ -120,6 +132,14 @@ class Ledger:
                     return None
                 found.append(copy)
         return found
+
+    def _mixes_modes(self, placement: Placement) -> bool:
+        pairs = {
+            (stage.options[o].device, stage.options[o].mode)
+            for stage, o in zip(self.scenario.stages, placement, strict=True)
+            if stage.options[o].mode is not None
+        }
+        return len({device for device, _ in pairs}) < len(pairs)
 
     def require_copies(self, placement: Placement) -> list[Copy]:
         """Return the copies of a placement that has all of its links; ValueError for another one."""
@@ -236,13 +256,15 @@ class Ledger:
                 + energy * totals["energy"] / self.energy_ref
                 + switches * totals["switches"]
             ]
-        named = {
-            "min-latency": ["latency"],
-            "min-energy": ["energy"],
-            "throughput": ["period"],
-            "accuracy-first": ["accuracy", "latency", "energy"],
-        }
-        return [totals[metric] for metric in named.get(goal) or goal.removeprefix("lex:").split(",")]
+        return [totals[metric] for metric in self.metrics_of(goal)]
+
+    def weights_of(self, goal: str) -> tuple[float, ...] | None:
+        """Return the weights of latency, energy and switches in a blend; None for another goal."""
+        return _BLENDS.get(goal)
+
+    def metrics_of(self, goal: str) -> list[str]:
+        """Return the metrics that a goal other than a blend compares, one after another."""
+        return _SEQUENCES.get(goal) or goal.removeprefix("lex:").split(",")
 
     def key(self, goal: str, placement: Placement, totals: dict[str, Any]) -> tuple[Any, ...]:
         """Return what plans are ranked by: the goal's levels, latency, energy, switches, path in execution order."""
