@@ -22,7 +22,8 @@ from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.plan_verbs import RENDERERS, conclude_verify
 from edgeproof.plans.scenario.goals import BLENDS, METRICS, SEQUENCES
 from edgeproof.plans.scenario.loading import parse_scenario
-from edgeproof.plans.verifier.verification import ENUMERATED, Verdict
+from edgeproof.plans.verifier.verdict import Verdict
+from edgeproof.plans.verifier.verification import ENUMERATED
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -78,16 +79,14 @@ def test_a_ranking_that_was_not_tried_is_not_proved(sample, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("verdict", "outcome"),
     [
-        (Verdict(1, [], "confirmed: 4 placements with links tried, 2 feasible"), ("holds", ExitCode.GOOD)),
-        (Verdict(1, [], "infeasibility confirmed: 4 placements with links tried"), ("holds", ExitCode.GOOD)),
-        (Verdict(1, [], "not confirmed: whether a schedule keeps"), ("is not proved", ExitCode.NOT_PROVED)),
-        (Verdict(1, [], "bound not recomputed: 9 decades"), ("is not proved", ExitCode.NOT_PROVED)),
-        (Verdict(1, []), ("is not proved", ExitCode.NOT_PROVED)),
-        (Verdict(1, ["wrong"], "confirmed: 4 placements"), ("is refuted", ExitCode.NOT_GOOD)),
+        (Verdict(1), ("holds", ExitCode.GOOD)),
+        (Verdict(1, unproved=["a bound"]), ("is not proved", ExitCode.NOT_PROVED)),
+        (Verdict(1, ["wrong"]), ("is refuted", ExitCode.NOT_GOOD)),
+        (Verdict(1, ["wrong"], ["a bound"]), ("is refuted", ExitCode.NOT_GOOD)),
     ],
 )
 def test_a_verdict_has_three_outcomes(verdict, outcome):
-    assert conclude_verify(verdict) == outcome
+    assert (verdict.outcome, conclude_verify(verdict)) == outcome
 
 
 def test_effort_that_ends_first_is_not_proved(planner_data, tmp_path, capsys, monkeypatch):

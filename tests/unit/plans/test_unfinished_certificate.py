@@ -55,10 +55,10 @@ def test_the_conflict_has_the_limit_that_cannot_be_met(conflict):
 
 def test_the_command_says_that_the_conflict_may_be_larger_than_needed(planner_data, capsys):
     path = str(planner_data / "cases" / "conflict-when-effort-ends.json")
-    assert run(main, ["solve", path, "--max-labels", "1", "--effort", "0.01", "--no-front"]) == 1
+    assert run(main, ["solve", path, "--max-labels", "1", "--effort", "0.01"]) == 1
     said = capsys.readouterr().err
     assert "memory_mb of sensor" in said and "before it was proved that all of these are needed" in said
-    assert run(main, ["solve", path, "--max-labels", "48", "--effort", "0.2", "--no-front"]) == 1
+    assert run(main, ["solve", path, "--max-labels", "48", "--effort", "0.2"]) == 1
     assert capsys.readouterr().err.endswith("memory_mb of sensor\n")
 
 
