@@ -1,4 +1,4 @@
-"""Power modes and idle power: answers that follow by hand, on every engine and in the verifier."""
+"""Power modes, idle power and waking up: answers that follow by hand, on every engine and in the verifier."""
 
 import pytest
 from edgeproof.core.errors import UserError
@@ -106,3 +106,46 @@ def test_scheduled_execution_refuses_idle_power(two_stages):
     two_stages["devices"][0]["idle_mw"], two_stages["execution"] = 5, "scheduled"
     with pytest.raises(UserError, match="idle_mw, which scheduled execution does not count"):
         parse_scenario(two_stages)
+
+
+def make_entries(entry_ms, count=3):
+    """A chain that is 1 ms faster on `fast` in its middle; going there and back wakes two devices more.
+
+    All on `slow`: 4 ms a stage and one entry. The middle on `fast`: 3 ms instead of 4, and two entries more.
+    """
+    stages = [
+        {
+            "name": f"s{n}",
+            "profiles": {
+                "slow": {"latency_ms": 4, "energy_mj": 1},
+                **({"fast": {"latency_ms": 3, "energy_mj": 1}} if n == 1 else {}),
+            },
+        }
+        for n in range(count)
+    ]
+    return {
+        "schema": "edgeproof.scenario.v2",
+        "name": "entries",
+        "devices": [{"name": n, "memory_mb": 10, "entry_ms": entry_ms} for n in ("slow", "fast")],
+        "links": [{"source": "slow", "target": "fast", "latency_ms_per_mb": 0, "energy_mj_per_mb": 0}],
+        "stages": stages,
+    }
+
+
+@pytest.mark.parametrize("engine", ["enumeration", "labels", "cp-sat"])
+@pytest.mark.parametrize(("entry_ms", "latency", "devices"), [(0.4, 12.2, 2), (0.6, 12.6, 1)])
+def test_waking_up_is_paid_on_every_return(engine, entry_ms, latency, devices, monkeypatch):
+    if engine != "enumeration":
+        monkeypatch.setattr(search, "fits_enumeration", lambda *_: False)
+    if engine == "cp-sat":
+        monkeypatch.setattr(search, "handles_chain", lambda *_: False)
+    scenario, document = plan(make_entries(entry_ms), "min-latency", front=False)
+    first = document["plans"][0]
+    assert first["total_latency_ms"] == pytest.approx(latency) and len(set(first["path"])) == devices
+    assert document["certificate"]["engine"] == engine
+    assert verify_document(document, scenario).failures == []
+
+
+def test_only_serial_execution_wakes_devices_up():
+    with pytest.raises(UserError, match="only serial execution counts, not pipelined"):
+        parse_scenario({**make_entries(1), "execution": "pipelined"})

@@ -95,7 +95,10 @@ def _describe_plan(outcome, rank, placement, schedule):
     values = [float(level.value(totals) * level.scale) for level in outcome.goal.levels]
     transfers = [_describe_transfer(problem, event) for event in timeline.events if event.crossing is not None]
     stages = {event.stage: event for event in timeline.events if event.stage is not None}
-    assignments = [_describe_assignment(problem, placement, i, stages[i], transfers) for i in problem.order]
+    entries = problem.list_entries(problem.devices_of(placement))
+    assignments = [
+        _describe_assignment(problem, placement, i, stages[i], (transfers, entries[i])) for i in problem.order
+    ]
     memory = [
         {
             "device_name": device.name,
@@ -145,22 +148,25 @@ def _describe_transfer(problem, event):
     }
 
 
-def _describe_assignment(problem, placement, stage, event, transfers):
-    scenario, o = problem.scenario, placement[stage]
+def _describe_assignment(problem, placement, stage, event, before):
+    """Return the shares of one stage; `before`: the plan's transfers, and what the device takes to wake up."""
+    scenario, o, (transfers, entry) = problem.scenario, placement[stage], before
     spec, option = scenario.stages[stage], scenario.stages[stage].options[o]
     known = scenario.energy_missing is None
     mine = [t for t in transfers if t["target_stage"] == spec.name]
     moved_ms = sum((t["latency_ms"] for t in mine), 0.0)
     moved_mj = sum((t["energy_mj"] for t in mine), 0.0) if known else 0.0
     quantity = scenario.quantities.get(("option", stage, o, "latency_ms"))
-    latency, energy = problem.latency[stage][o] / UNIT, problem.energy[stage][o] / UNIT
+    latency = problem.latency[stage][o] / UNIT
+    energy = (problem.energy[stage][o] + problem.draw_idly([entry])) / UNIT
     return {
         "stage_name": spec.name,
         "device_name": scenario.devices[option.device].name,
         "variant": option.variant,
         "execution_latency_ms": latency,
+        "entry_latency_ms": entry / UNIT,
         "transfer_latency_ms": moved_ms,
-        "total_latency_ms": latency + moved_ms,
+        "total_latency_ms": latency + entry / UNIT + moved_ms,
         "execution_energy_mj": energy if known else None,
         "transfer_energy_mj": moved_mj if known else None,
         "total_energy_mj": energy + moved_mj if known else None,

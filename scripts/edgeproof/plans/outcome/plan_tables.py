@@ -33,6 +33,7 @@ _STAGE_COLUMNS = (
     "device_name",
     "variant",
     "execution_latency_ms",
+    "entry_latency_ms",
     "transfer_latency_ms",
     "total_latency_ms",
     "execution_energy_mj",

@@ -54,7 +54,7 @@ class Quantity:
 @dataclass(frozen=True)
 class Device:
     """A place to run. `memory_mb` is the budget (inclusive); the factors slow execution down under sustained load (1:
-    burst). `idle_mw`: power at all times. `modes`: names of its power modes, of which a plan sets one.
+    burst). `entry_ms`: what a stage takes longer unless the one before it ran here. `idle_mw`: power at all times. `modes`: names of its power modes, of which a plan sets one.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Device:
     latency_factor: float = 1.0
     energy_factor: float = 1.0
     idle_mw: float = 0.0
+    entry_ms: float = 0.0
     modes: tuple[str, ...] = ()
 
 

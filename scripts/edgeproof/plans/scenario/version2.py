@@ -50,6 +50,8 @@ def parse_v2(document: Json, where: str | Path) -> Scenario:
     _check_shared_weights(scenario, where)
     if scenario.idle_mj_per_ms and scenario.execution == "scheduled":
         raise UserError(f"{where}: devices have idle_mw, which scheduled execution does not count; use serial")
+    if any(device.entry_ms for device in scenario.devices) and scenario.execution != "serial":
+        raise UserError(f"{where}: devices have entry_ms, which only serial execution counts, not {scenario.execution}")
     if scenario.energy_missing and scenario.limits.energy_mj is not None:
         raise UserError(f"{where}: max_total_energy_mj needs every energy, but {scenario.energy_missing} has none")
     return scenario
@@ -72,7 +74,7 @@ class _Reader:
             factors = (1.0, 1.0)
             if sustained and "sustained" in device:
                 factors = self._read_factors(device["sustained"], f"devices[{i}].sustained")
-            power = {"idle_mw": device.get("idle_mw", 0.0), "modes": tuple(device.get("modes", ()))}
+            power = {key: device.get(key, 0.0) for key in ("idle_mw", "entry_ms")} | {"modes": tuple(device.get("modes", ()))}
             label = device.get("label", device["name"])
             devices.append(Device(device["name"], label, device["memory_mb"], *factors, **power))
         return tuple(devices), index_names(names, "devices", self.where)

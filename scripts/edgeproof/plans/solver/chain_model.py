@@ -30,6 +30,8 @@ class Chain:
         self.entry = self.real.copy()
         self._fill_moves(problem)
         self._fill_needs(problem)
+        if problem.has_entries:
+            self._fill_entries(problem)
         self.switch = (self.device[:-1, :, None] != self.device[1:, None, :]).astype(np.int64)
         self.switch = np.concatenate([np.zeros((1, self.width, self.width), np.int64), self.switch])
 
@@ -70,6 +72,16 @@ class Chain:
         self.entry[row] &= latency != FORBIDDEN
         self.latency[row] += np.where(latency == FORBIDDEN, 0, latency)
         self.energy[row] += np.where(latency == FORBIDDEN, 0, problem.cross_energy_array[tensor][pair])
+
+    def _fill_entries(self, problem: Problem) -> None:
+        """Add what devices take to wake up: to the moves between devices, and to the first stage."""
+        entry = np.array([*problem.entry, 0], np.int64)[self.device]
+        drawn = np.array([*(problem.draw_idly([units]) for units in problem.entry), 0], np.int64)[self.device]
+        apart = self.device[:-1, :, None] != self.device[1:, None, :]
+        self.move_latency[1:] += np.where(apart, entry[1:, None, :], 0)
+        self.move_energy[1:] += np.where(apart, drawn[1:, None, :], 0)
+        self.latency[0] += entry[0]
+        self.energy[0] += drawn[0]
 
     def _fill_needs(self, problem: Problem) -> None:
         """Fill `need`: what a stage holds while it runs; `loads` and `move_sizes`: what overlapping inputs add."""

@@ -44,6 +44,8 @@ class Space:
             self._add_copies(k)
         if problem.has_modes:
             self._leave_out_mixed_modes()
+        if problem.has_entries:
+            self._add_entries()
         for waits in self.waits.values():
             self.totals["latency"] += waits
         self.totals["period"] = self._find_period()
@@ -75,6 +77,16 @@ class Space:
                 if moved.any():
                     load = self.channels.setdefault(channel, np.zeros(self.size, np.int64))
                     load += np.where(here, moved, 0)
+
+    def _add_entries(self):
+        """Add what devices take to wake up; it is waited for before the stage runs."""
+        entry, last = np.array(self.problem.entry, np.int64), np.array(-1)
+        drawn = np.array([self.problem.draw_idly([units]) for units in self.problem.entry], np.int64)
+        for stage in self.problem.order:
+            apart = self.where[stage] != last
+            self.waits[stage] += np.where(apart, entry[self.where[stage]], 0)
+            self.totals["energy"] += np.where(apart, drawn[self.where[stage]], 0)
+            last = self.where[stage]
 
     def _leave_out_mixed_modes(self):
         for device, spec in enumerate(self.problem.scenario.devices):

@@ -44,7 +44,7 @@ class _Table:
         self.fixed = -sum(
             prices.get(name, 0.0) * (limits[name] + TOLERANCE) for name in limits if limits[name] is not None
         )
-        self.options = []
+        self.options, self.wakes = [], any(device.entry_ms for device in self.scenario.devices)
         self.needs = [self._need(stage) for stage in range(len(self.scenario.stages))]
         for stage in range(len(self.scenario.stages)):
             best = {}
@@ -134,7 +134,7 @@ class _Table:
     def _find_last_uses(self):
         """Return per stage the last step at which some copy still depends on where it is."""
         rank = self.ledger.rank
-        until = [rank[stage] for stage in range(len(rank))]
+        until = [rank[stage] + self.wakes for stage in range(len(rank))]  # an entry depends on the stage before
         for tensor in self.scenario.tensors:
             readers = [c for c in tensor.consumers if c != -1]
             for stage in (tensor.producer, *readers):
@@ -142,9 +142,20 @@ class _Table:
                     until[stage] = max(until[stage], *(rank[c] for c in readers))
         return until
 
+    def _price_entry(self, stage, device, where):
+        """Return what waking up a device costs; nothing where the stage before ran there."""
+        if not self.wakes:
+            return 0.0
+        rank = self.ledger.rank[stage]
+        if rank and where[self.scenario.order[rank - 1]] == device:
+            return 0.0
+        entry = self.scenario.devices[device].entry_ms
+        return entry * (self.rates["latency"] + self.rates["energy"] * float(self.ledger.idle))
+
     def _cross(self, stage: int, device: int, where: dict[int, int]) -> float | None:
         """Return what the copies cost that a stage waits for, and that of its output; None without a link."""
-        cost, rank = 0.0, self.ledger.rank
+        rank = self.ledger.rank
+        cost = self._price_entry(stage, device, where)
         for k, tensor in enumerate(self.scenario.tensors):
             if stage in tensor.consumers:
                 home = self.ledger.ingest if tensor.producer is None else where[tensor.producer]

@@ -141,6 +141,16 @@ class Ledger:
         }
         return len({device for device, _ in pairs}) < len(pairs)
 
+    def entries(self, placement: Placement) -> list[Number]:
+        """Return per stage the ms that its device takes to wake up: 0 where the stage before it ran there."""
+        found, last = [self.number(0)] * len(placement), None
+        for stage in self.scenario.order:
+            device = self.options[stage][placement[stage]].device
+            if device != last:
+                found[stage] = self.exact(self.scenario.devices[device].entry_ms)
+            last = device
+        return found
+
     def require_copies(self, placement: Placement) -> list[Copy]:
         """Return the copies of a placement that has all of its links; ValueError for another one."""
         copies = self.copies(placement)
@@ -160,9 +170,10 @@ class Ledger:
             busy[option.device] = busy.get(option.device, 0) + option.latency
         for copy in copies:
             carried[copy.link] = carried.get(copy.link, 0) + copy.latency
+        entry = sum(self.entries(placement))
         return {
-            "latency": sum(o.latency for o in chosen) + sum(c.latency for c in copies),
-            "energy": sum(o.energy for o in chosen) + sum(c.energy for c in copies),
+            "latency": sum(o.latency for o in chosen) + sum(c.latency for c in copies) + entry,
+            "energy": sum(o.energy for o in chosen) + sum(c.energy for c in copies) + self.idle * entry,
             "switches": sum(1 for c in copies if c.rank < len(self.rank) and tensors[c.tensor].producer is not None),
             "accuracy": sum(o.accuracy for o in chosen),
             "period": max([*busy.values(), *carried.values()]),
@@ -221,8 +232,9 @@ class Ledger:
 
     def stage_ends(self, placement: Placement, copies: list[Copy]) -> dict[int, Number]:
         """Return the end of each stage in ms when the stages run one after another."""
-        clock, ends = self.number(0), {}
+        clock, ends, entries = self.number(0), {}, self.entries(placement)
         for rank, stage in enumerate(self.scenario.order):
+            clock += entries[stage]
             clock += sum(copy.latency for copy in copies if copy.rank == rank)
             clock += self.options[stage][placement[stage]].latency
             ends[stage] = clock

@@ -106,11 +106,14 @@ def _verify_stage(
     mine = [copy for copy in copies if copy.rank == ledger.rank[stage]]
     moved, spent = sum(float(c.latency) for c in mine), sum(float(c.energy) for c in mine)
     place = f"{where}: {row['stage_name']}"
+    entry = float(ledger.entries(placement)[stage])
+    own = float(option.energy) + float(ledger.idle) * entry
+    verdict.compare(row["entry_latency_ms"], entry, f"{place}: entry_latency_ms")
     verdict.compare(row["transfer_latency_ms"], moved, f"{place}: transfer_latency_ms")
-    verdict.compare(row["total_latency_ms"], moved + float(option.latency), f"{place}: total_latency_ms")
-    verdict.compare_energy(row["execution_energy_mj"], option.energy, known, f"{place}: execution_energy_mj")
+    verdict.compare(row["total_latency_ms"], moved + entry + float(option.latency), f"{place}: total_latency_ms")
+    verdict.compare_energy(row["execution_energy_mj"], own, known, f"{place}: execution_energy_mj")
     verdict.compare_energy(row["transfer_energy_mj"], spent, known, f"{place}: transfer_energy_mj")
-    verdict.compare_energy(row["total_energy_mj"], spent + float(option.energy), known, f"{place}: total_energy_mj")
+    verdict.compare_energy(row["total_energy_mj"], spent + own, known, f"{place}: total_energy_mj")
     verdict.compare(row["memory_mb"], option.weights + option.activations, f"{place}: memory_mb")
     verdict.compare(row["accuracy_drop"], option.accuracy, f"{place}: accuracy_drop")
     quantity = scenario.quantities.get(("option", stage, o, "latency_ms"))

@@ -168,11 +168,12 @@ def _verify_events(
     scenario, copies = ledger.scenario, ledger.require_copies(placement)
     names = {device.name: i for i, device in enumerate(scenario.devices)}
     rows = {row["stage_name"]: row for row in plan["assignments"]}
-    lanes, spans, ends = {}, [], {}
+    lanes, spans, ends, entries = {}, [], {}, ledger.entries(placement)
     for i, stage in enumerate(scenario.stages):
         row, option = rows[stage.name], ledger.options[i][placement[i]]
         verdict.compare(row["execution_latency_ms"], option.latency, f"{where}: execution of {stage.name}")
-        verdict.compare(row["end_ms"] - row["start_ms"], option.latency, f"{where}: duration of {stage.name}")
+        lasts = option.latency + entries[i]
+        verdict.compare(row["end_ms"] - row["start_ms"], lasts, f"{where}: duration of {stage.name}")
         spans.append((row["start_ms"], row["end_ms"]))
         lanes.setdefault(("device", option.device), []).append(spans[-1])
         ends[i] = Fraction(row["end_ms"])
