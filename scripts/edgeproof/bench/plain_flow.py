@@ -97,9 +97,10 @@ class PlainFlow:
     def _add_schedule(self) -> cp_model.IntVar:
         """Add times: one stage at a time per device, one copy at a time per link; return the makespan."""
         problem, model, lanes, ends = self.problem, self.model, {}, []
-        horizon = sum(max(row) for row in problem.latency) // _GRAIN + sum(
-            problem.cross_latency[k][a][b] for k, a, b in self.copies
-        ) // _GRAIN
+        horizon = (
+            sum(max(row) for row in problem.latency) // _GRAIN
+            + sum(problem.cross_latency[k][a][b] for k, a, b in self.copies) // _GRAIN
+        )
         makespan = model.new_int_var(0, horizon, "")
         starts = [model.new_int_var(0, horizon, "") for _ in self.option]
         for i, row in enumerate(self.option):

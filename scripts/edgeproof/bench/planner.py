@@ -94,11 +94,10 @@ def _measure_case(case: Case) -> Json:
             rows.append((ours[0], document, plain[0], json.loads(plain[1]), json.loads(beam[1])["score"]))
     seconds, plain_seconds = [row[0] for row in rows], [row[2] for row in rows]
     gaps = [_relative_gap(row[1]) for row in rows]
-    keeps = case.seconds is None or (max(seconds) <= case.seconds and all(g is not None and g <= case.gap for g in gaps))
-    slower = [
-        ours > max(_SLOWER * plain, plain + _SLOWER_S) and found["proved"]
-        for ours, _, plain, found, _ in rows
-    ]
+    keeps = case.seconds is None or (
+        max(seconds) <= case.seconds and all(g is not None and g <= case.gap for g in gaps)
+    )
+    slower = [ours > max(_SLOWER * plain, plain + _SLOWER_S) and found["proved"] for ours, _, plain, found, _ in rows]
     return {
         "name": case.name,
         "arguments": list(case.arguments),

@@ -26,7 +26,9 @@ def search_beam(problem: Problem, goal: Goal, width: int = _WIDTH) -> float | No
         grown = []
         reads = [k for k, tensor in enumerate(scenario.tensors) if stage in tensor.consumers]
         held = sum(problem.sizes[k] for k in reads)
-        held += sum(size for size, tensor in zip(problem.sizes, scenario.tensors, strict=True) if tensor.producer == stage)
+        held += sum(
+            size for size, tensor in zip(problem.sizes, scenario.tensors, strict=True) if tensor.producer == stage
+        )
         for score, latency, energy, placed, memory in states:
             where = dict(placed)
             for o, device in enumerate(problem.device[stage]):

@@ -49,7 +49,9 @@ def build_plans_parser() -> CommandParser:
     solve.add_argument("--effort", type=amount, default=60.0, help="deterministic seconds for CP-SAT (%(default)s)")
     solve.add_argument("--max-labels", type=positive, default=400_000, help="labels per stage (default: %(default)s)")
     solve.add_argument("--gap", type=_share, default=0.0, help="end within this share of the optimum, such as 0.01")
-    solve.add_argument("--time-limit", metavar="SECONDS", type=amount, help="end by the clock with the best plan so far")
+    solve.add_argument(
+        "--time-limit", metavar="SECONDS", type=amount, help="end by the clock with the best plan so far"
+    )
     solve.add_argument("--front", action="store_true", help="trace the Pareto fronts, with and without caps")
     solve.add_argument("--draws", type=count, default=200, help="resamplings for robustness (default: %(default)s)")
     solve.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")

@@ -71,7 +71,7 @@ def solve(options: Namespace, root: Path) -> ExitCode:
         _print_outcome(options, document)
     if not document["plans"]:
         print(escape_controls(f"error: {explain_empty_document(document)}"), file=sys.stderr)
-        if form not in _CERTIFYING:
+        if form == "text":
             print(*list_relaxations(document), sep="\n", end="\n" * bool(document["infeasibility"]), file=sys.stderr)
     if caught:
         gap = document["certificate"]["gap"]
@@ -150,7 +150,7 @@ def _plan(options: Namespace, path: Path, watch: Watch) -> Json:
         goal=options.goal,
         top_k=options.top_k,
         effort=Effort(options.max_labels, options.effort, options.gap, watch),
-        front=options.front,
+        front=options.front or options.format == "pareto-csv",
         draws=options.draws,
         seed=options.seed,
     )

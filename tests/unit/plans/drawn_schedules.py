@@ -1,13 +1,25 @@
 """Drawn scheduled scenarios, and their best makespans by trying every placement and every order of events."""
 
+import contextlib
 import itertools
 import random
 
+from edgeproof.core.errors import UserError
+from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.verifier.ledger import Ledger, account_least_makespan
 
 
 def draw_schedule(seed):
-    """Return a version 2 document with scheduled execution.
+    """Return a version 2 document with scheduled execution that reading does not refuse."""
+    for attempt in itertools.count():
+        document = _draw(f"{seed}-{attempt}")
+        with contextlib.suppress(UserError):
+            parse_scenario(document)
+            return document
+
+
+def _draw(seed):
+    """Return a document that may have a hand-over without a link.
 
     Three to five stages in a random graph, two or three devices, variants, equal costs, asymmetric and missing links,
     links of one and of both directions, deadlines, caps on latency and energy, ingest and egress.
@@ -27,16 +39,18 @@ def draw_schedule(seed):
         }
         stages.append({"name": f"s{number}", "output_mb": rng.choice((0, 1, 2)), "profiles": profiles})
     edges = [
-        {"source": f"s{a}", "target": f"s{b}"}
-        for a, b in itertools.combinations(range(count), 2)
-        if rng.random() < 0.5
+        {"source": f"s{a}", "target": f"s{b}"} for a, b in itertools.combinations(range(count), 2) if rng.random() < 0.5
     ]
     links = []
     for a, b in itertools.combinations(devices, 2):
         both = rng.random() < 0.5
         for source, target in ((a, b),) if both else ((a, b), (b, a)):
             if rng.random() < 0.9:
-                cost = {"latency_ms_per_mb": rng.choice((0, 1, 2)), "energy_mj_per_mb": 0, "setup_ms": rng.choice((0, 1))}
+                cost = {
+                    "latency_ms_per_mb": rng.choice((0, 1, 2)),
+                    "energy_mj_per_mb": 0,
+                    "setup_ms": rng.choice((0, 1)),
+                }
                 links.append({"source": source, "target": target, "bidirectional": both, **cost})
     document = {
         "schema": "edgeproof.scenario.v2",

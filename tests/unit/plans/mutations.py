@@ -5,9 +5,10 @@ import random
 
 from edgeproof.core.seals import seal
 
-# What a reader does not act on: how the plan was found, and where its scenario lay.
+# What a reader does not act on: what was asked, how the plan was found, and where its scenario lay.
 ADVISORY = {
     ("scenario", "source"),
+    ("certificate", "top_k"),
     ("certificate", "engine"),
     ("certificate", "nodes"),
     ("certificate", "label_limit"),
@@ -35,13 +36,13 @@ def mutate(document, rng: random.Random):
     """Return (path, changed document): one value is another one now, and the seal fits it."""
     changed = copy.deepcopy(document)
     paths = [p for p in list_leaves(document) if p[:2] not in ADVISORY and p[0] not in ("schema", "document_sha256")]
-    if not document["plans"]:
-        paths.remove(("certificate", "top_k"))
     path = rng.choice(paths)
     holder = changed
     for key in path[:-1]:
         holder = holder[key]
-    holder[path[-1]] = _change(holder[path[-1]], rng)
+    old = holder[path[-1]]
+    while holder[path[-1]] == old and type(holder[path[-1]]) is type(old):
+        holder[path[-1]] = _change(old, rng)
     return path, seal(changed)
 
 

@@ -16,7 +16,13 @@ from edgeproof.plans.solver.search import find_plans
 def draw(seed):
     rng = random.Random(seed)
     document = draw_graph(
-        seed, rng.randint(2, 5), rng.randint(2, 3), variants=rng.randint(1, 2), activations=True, shared=True, ends=seed % 2
+        seed,
+        rng.randint(2, 5),
+        rng.randint(2, 3),
+        variants=rng.randint(1, 2),
+        activations=True,
+        shared=True,
+        ends=seed % 2,
     )
     if seed % 3 == 0:
         document["execution"] = "pipelined"

@@ -85,7 +85,9 @@ def make_idle(idle_mw):
     }
 
 
-@pytest.mark.parametrize(("idle_mw", "variant", "energy"), [(0, "small", 2), (999, "small", 11.99), (1001, "large", 12.004)])
+@pytest.mark.parametrize(
+    ("idle_mw", "variant", "energy"), [(0, "small", 2), (999, "small", 11.99), (1001, "large", 12.004)]
+)
 def test_idle_power_counts_for_as_long_as_the_plan_takes(idle_mw, variant, energy):
     scenario, document = plan(make_idle(idle_mw), "min-energy")
     assert document["plans"][0]["variants"] == [variant]

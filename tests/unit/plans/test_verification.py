@@ -83,7 +83,7 @@ def other_placement(document):
         (lambda d: d["scenario"].update(memory_rule="pipelined"), "memory"),
         (lambda d: d.update(status="infeasible"), "status"),
         (lambda d: d["plans"].pop(0), ""),
-        (lambda d: d["plans"].pop(1), "ranking"),
+        (lambda d: d["plans"].pop(1), "ranks"),
         (lambda d: d["pareto"]["with_caps"]["points"].pop(), "front with_caps"),
     ],
 )

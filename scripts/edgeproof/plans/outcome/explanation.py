@@ -99,7 +99,9 @@ def explain_flip_points(document: Json) -> list[str]:
         becomes = "no placement is left"
         if point["path"] is not None:
             becomes = f"{' '.join(explain_path(point['path'], point['variants']))} is as good"
-        lines.append(f"{point['number']} {point['value_ms']:.4g}: at {point['flips_at_ms']:.4g} ({moved:+.1%}) {becomes}.")
+        lines.append(
+            f"{point['number']} {point['value_ms']:.4g}: at {point['flips_at_ms']:.4g} ({moved:+.1%}) {becomes}."
+        )
     return lines
 
 
@@ -114,7 +116,9 @@ def explain_distance_from_front(document: Json) -> list[str]:
         for point in front["points"]:
             pairs = list(zip(point["values"], own, strict=True))
             if all(a <= b + 1e-9 for a, b in pairs) and any(a < b - 1e-9 for a, b in pairs):
-                told = ", ".join(f"{axis} {a:.4f} against {b:.4f}" for axis, (a, b) in zip(front["axes"], pairs, strict=True))
+                told = ", ".join(
+                    f"{axis} {a:.4f} against {b:.4f}" for axis, (a, b) in zip(front["axes"], pairs, strict=True)
+                )
                 steps = " → ".join(explain_path(point["paths"][0]["path"], point["paths"][0]["variants"]))
                 lines.append(f"Plan {plan['rank']} is off the front: {steps} is no worse in anything ({told}).")
                 break

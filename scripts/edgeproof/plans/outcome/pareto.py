@@ -65,26 +65,26 @@ def trace_front(
     caps = caps or problem.caps
     plain = is_chain(problem) and "period" not in axes and caps.period is None
     if fits_enumeration(problem, _TRIED_OUT):
-        return _try_out(problem, tuple(axes), caps)
+        return _try_out(problem, tuple(axes), caps, limit)
     walk = _Walk(problem, tuple(axes), effort or Effort(), limit, _PATHS if plain else 1)
     walk.descend(caps, len(axes) - 1)
     points = [values for values in walk.found if not any(_beats(other, values) for other in walk.found)]
     return Front(tuple(axes), tuple(walk.found[values] for values in sorted(points)), walk.complete)
 
 
-def _try_out(problem: Problem, axes: tuple[str, ...], caps: Caps) -> Front:
-    """Return the front of a small space by enumeration."""
+def _try_out(problem: Problem, axes: tuple[str, ...], caps: Caps, limit: int) -> Front:
+    """Return the front of a small space by enumeration, at most `limit` points of it."""
     space = open_space(problem)
     kept = np.flatnonzero(space.keep(caps))
     values = np.stack([space.totals[axis][kept] for axis in axes], axis=1)
     left, points = np.unique(values, axis=0), []  # sorted, so that nothing left beats the first
-    while len(left):
+    while len(left) and len(points) < limit:
         best = left[0]
         indices = kept[(values == best).all(axis=1)][:_PATHS]
         members = [(p, problem.require_totals(p)) for p in (space.placement(int(index)) for index in indices)]
         points.append(_make_point(tuple(int(v) for v in best), members))
         left = left[~(left >= best).all(axis=1)]
-    return Front(axes, tuple(points), True)
+    return Front(axes, tuple(points), not len(left))
 
 
 def _make_point(values, members):

@@ -12,9 +12,9 @@ from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS, Placement
 from edgeproof.plans.scenario.timeline import measure_totals, trace_plan
 
 from .explanation import explain_plan
-from .planning import Outcome
 from .flip_points import find_flip_points
 from .plan_notes import list_notes, name_resampled_number
+from .planning import Outcome
 from .robustness import Robustness
 
 

@@ -66,7 +66,14 @@ def render_pareto_table(document: Json) -> str:
     fronts = make_printable(document)["pareto"] or {}
     axes = next(iter(fronts.values()))["axes"] if fronts else ["latency_ms", "energy_mj"]
     rows = [
-        [name, str(front["complete"]).lower(), *point["values"], path["switches"], " ".join(path["path"]), " ".join(v or "-" for v in path["variants"])]
+        [
+            name,
+            str(front["complete"]).lower(),
+            *point["values"],
+            path["switches"],
+            " ".join(path["path"]),
+            " ".join(v or "-" for v in path["variants"]),
+        ]
         for name, front in fronts.items()
         for point in front["points"]
         for path in point["paths"]

@@ -52,6 +52,7 @@ def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
     answer = find_plans(problem, goal, top_k=request.top_k, effort=request.effort)
     answer = confirm_schedules(problem, goal, answer, request.top_k)
     ended_by = _find_end(answer, request.effort)
+    request.effort.watch.mute()
     infeasible = answer.status.startswith("infeasible")
     infeasibility = explain_infeasibility(problem, request.effort) if infeasible else None
     fronts = None

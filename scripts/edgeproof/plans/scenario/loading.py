@@ -29,8 +29,17 @@ def parse_scenario(document: Json, where: str | Path = "scenario") -> Scenario:
     return parse_v1(validate(document, "scenario-v1", where), where)
 
 
-_COSTS = ("latency_ms", "energy_mj", "memory_mb", "weights_mb", "activations_mb", "accuracy_drop", "output_mb", "input_mb")
-_BEYOND = 1e15  # any number: no budget or limit means anything up there
+_COSTS = (
+    "latency_ms",
+    "energy_mj",
+    "memory_mb",
+    "weights_mb",
+    "activations_mb",
+    "accuracy_drop",
+    "output_mb",
+    "input_mb",
+)
+_BEYOND = 1e300  # any number: larger integers are no numbers to a computer
 _EXACT = 1e-6  # relative error that counting in whole units may add to an execution
 
 
@@ -38,13 +47,23 @@ def _check_numbers(document: Json, where: str | Path) -> None:
     """Raise UserError for a number that plans cannot count with, by its key."""
     for key, name, value in _list_numbers(document, "", ""):
         if isinstance(value, int) and abs(value) > _BEYOND:
-            raise UserError(f"{where}: {key} is a number of {len(str(abs(value)))} digits; it must be below {_BEYOND:g}")
+            raise UserError(
+                f"{where}: {key} is a number of {len(str(abs(value)))} digits; it must be below {_BEYOND:g}"
+            )
         if not math.isfinite(value) or abs(value) > _BEYOND:
             raise UserError(f"{where}: {key} is {value:g}; it must be below {_BEYOND:g}")
         if name in _COSTS and value >= LARGEST and ".profiles." in key:
-            raise UserError(f"{where}: {key} is {value:g}; plans count up to {LARGEST:g} per step, leave the profile out")
-        if name in ("latency_ms", "energy_mj") and value > 0 and abs(round(value * UNIT) / UNIT - value) > _EXACT * value:
-            raise UserError(f"{where}: {key} is {value:g}; plans count in steps of {1 / UNIT:g}, which is too coarse for it")
+            raise UserError(
+                f"{where}: {key} is {value:g}; plans count up to {LARGEST:g} per step, leave the profile out"
+            )
+        if (
+            name in ("latency_ms", "energy_mj")
+            and value > 0
+            and abs(round(value * UNIT) / UNIT - value) > _EXACT * value
+        ):
+            raise UserError(
+                f"{where}: {key} is {value:g}; plans count in steps of {1 / UNIT:g}, which is too coarse for it"
+            )
 
 
 def _list_numbers(value: Any, key: str, name: str) -> Iterator[tuple[str, str, int | float]]:

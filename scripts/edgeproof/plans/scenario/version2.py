@@ -74,7 +74,9 @@ class _Reader:
             factors = (1.0, 1.0)
             if sustained and "sustained" in device:
                 factors = self._read_factors(device["sustained"], f"devices[{i}].sustained")
-            power = {key: device.get(key, 0.0) for key in ("idle_mw", "entry_ms")} | {"modes": tuple(device.get("modes", ()))}
+            power = {key: device.get(key, 0.0) for key in ("idle_mw", "entry_ms")} | {
+                "modes": tuple(device.get("modes", ()))
+            }
             label = device.get("label", device["name"])
             devices.append(Device(device["name"], label, device["memory_mb"], *factors, **power))
         return tuple(devices), index_names(names, "devices", self.where)
@@ -152,7 +154,9 @@ class _Reader:
         modes = next(d.get("modes", []) for d in self.document["devices"] if d["name"] == device)
         mode = variant.get("mode")
         if mode is not None and mode not in modes:
-            raise UserError(f"{self.where}: {key} is {mode!r}; the modes of {device!r} are {', '.join(modes) or 'none'}")
+            raise UserError(
+                f"{self.where}: {key} is {mode!r}; the modes of {device!r} are {', '.join(modes) or 'none'}"
+            )
 
     def read_tensors(self, stage_index: dict[str, int]) -> tuple[list[Tensor], list[tuple[int, int]]]:
         """Return (tensors, edges as pairs of stages); without `edges` the stages form a chain."""

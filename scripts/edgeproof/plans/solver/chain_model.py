@@ -115,7 +115,9 @@ class Chain:
         if self.problem.scenario.version == 1 or self.peaks:
             return np.where(here, self.weights, 0), None
         arrives = here[1:, None, :] & ~here[:-1, :, None]
-        moves = np.concatenate([np.zeros((1, self.width, self.width), np.int64), self.move_sizes[1:, None, None] * arrives])
+        moves = np.concatenate(
+            [np.zeros((1, self.width, self.width), np.int64), self.move_sizes[1:, None, None] * arrives]
+        )
         return np.where(here, self.loads, 0), moves
 
     @property

@@ -80,7 +80,9 @@ def search_chain(
             break
     placements = search.ranked[:top_k]
     bound = min(bound, search.best_value) if placements else max(bound, cut)
-    return SearchResult(placements, bound, cut == math.inf, search.nodes, "labels", prices=search.read_prices(multipliers))
+    return SearchResult(
+        placements, bound, cut == math.inf, search.nodes, "labels", prices=search.read_prices(multipliers)
+    )
 
 
 class _Search:
@@ -315,7 +317,7 @@ class _Search:
                 row = int(parents[row]) if parents is not None else -1
             path = tuple(reversed(placement))
             amounts = [int(x) for x in labels[index]]
-            totals = dict(zip(self.tracked, amounts, strict=True))
+            totals = dict(zip(self.tracked, amounts, strict=False))  # needs come after them
             exact = sum(weight * totals[metric] for metric, weight in self.level.weights.items())
             by_stage = tuple(path[self.problem.position[stage]] for stage in range(len(path)))
             found[by_stage] = (exact, *amounts[:3], path)

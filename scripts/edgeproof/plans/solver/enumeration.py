@@ -216,7 +216,9 @@ def enumerate_plans(problem: Problem, levels: tuple[Level, ...], caps: Caps, top
     columns = []
     for level in levels:
         common = math.lcm(*(weight.denominator for weight in level.weights.values()))
-        terms = [(int(weight * common), space.amount(metric)[left].tolist()) for metric, weight in level.weights.items()]
+        terms = [
+            (int(weight * common), space.amount(metric)[left].tolist()) for metric, weight in level.weights.items()
+        ]
         columns.append([sum(f * a for (f, _), a in zip(terms, row, strict=True))
                         for row in zip(*(amounts for _, amounts in terms), strict=True)])  # fmt: skip
     columns += [space.totals[name][left].tolist() for name in ("latency", "energy", "switches")]

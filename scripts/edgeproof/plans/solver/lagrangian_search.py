@@ -176,7 +176,9 @@ class _Priced:
         """Return the prices per unit of each limit at which the bound was found."""
         pairs = zip(prices, self.limits, strict=False)  # the price of the least number of crossings is left out
         return {
-            what if isinstance(what, str) else ("memory", what): float(price) / cap for price, (what, cap) in pairs if price
+            what if isinstance(what, str) else ("memory", what): float(price) / cap
+            for price, (what, cap) in pairs
+            if price
         }
 
     def begin(self, placements: Iterable[Placement]) -> None:

@@ -84,9 +84,7 @@ def find_by_levels(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_
     return answer
 
 
-def _search_fixed(
-    problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort
-) -> SearchResult:
+def _search_fixed(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort) -> SearchResult:
     """Return the result of the engines that apply to a problem without power modes to choose."""
     result, watch = None, effort.watch
     chain = len(levels) == 1 and handles_chain(problem, levels[0], caps)

@@ -34,6 +34,10 @@ class Watch:
         """End the search."""
         self.stopped = True
 
+    def mute(self) -> None:
+        """Tell nothing any more; what follows are questions beside the one that was asked."""
+        self._tell = None
+
     def note(self, objective: float, bound: float) -> None:
         """Tell of the best plan so far, in readers' units of the first level, if the last report is a while ago."""
         now = time.monotonic()

@@ -172,4 +172,3 @@ class _Table:
                     return None
                 cost += self._price(copy, False)
         return cost
-

@@ -5,12 +5,17 @@ from bisect import insort
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from edgeproof.core.configuration import Json
 from edgeproof.plans.scenario.model import METRIC_KEYS, Placement
 
 from .ledger import Ledger
 from .stated_reasons import judge_infeasibility
 from .verdict import Verdict, counts_as_equal
+
+_AXES = ("latency", "energy", "accuracy", "period")
+_PATHS = 4  # placements that a front names per point
 
 
 class Survey:
@@ -25,6 +30,7 @@ class Survey:
         self.count, self.feasible = 0, 0
         self.best, self.front, self.free_front = [], set(), set()
         self.least, self.factor, self.broken_sets = {}, math.inf, set()
+        self.rows = []  # of placements that keep all limits but the caps: totals, path, whether they keep the caps
 
     def run(self, relax: Callable[[Ledger, Placement, dict[str, Any]], Any] | None) -> None:
         """Look at every placement.
@@ -45,6 +51,8 @@ class Survey:
             self._note_front(self.front if not broken else None, totals)
             if not set(broken) - {"latency", "energy"}:
                 self._note_front(self.free_front, totals)
+                path = tuple(placement[stage] for stage in self.ledger.scenario.order)
+                self.rows.append(([totals[name] for name in _AXES], path, not broken))
 
     def _note_limits(self, placement, totals, broken):
         self.broken_sets.add(frozenset(broken))
@@ -91,7 +99,9 @@ class Survey:
             return
         if status.startswith("infeasible"):
             verdict.expect(self.feasible == 0, f"called infeasible, but {self.feasible} placements are feasible")
-            judge_infeasibility(self, verdict, document["infeasibility"])
+            if document["infeasibility"] is not None:
+                judge_infeasibility(self, verdict, document["infeasibility"])
+            self._judge_fronts(verdict, document)
             verdict.optimality = f"infeasibility confirmed: {self.count} placements with links tried"
             return
         verdict.expect(bool(self.best), "no placement is feasible")
@@ -108,14 +118,16 @@ class Survey:
         if document["certificate"]["ranking_proven"]:
             verdict.expect(len(said) == len(self.best), f"the ranking has {len(said)} plans, not {len(self.best)}")
             verdict.expect(all(agree), "the ranking misses a better placement")
+        self._judge_fronts(verdict, document)
+        verdict.optimality = f"confirmed: {self.count} placements with links tried, {self.feasible} feasible"
+
+    def _judge_fronts(self, verdict, document):
         for name, front in (("with_caps", self.front), ("without_caps", self.free_front)):
             if document["pareto"] is not None and document["pareto"][name]["complete"]:
                 self._judge_front(verdict, name, document["pareto"][name], front)
-        verdict.optimality = f"confirmed: {self.count} placements with links tried, {self.feasible} feasible"
 
     def _judge_front(self, verdict, name, said, found):
-        order = ("latency", "energy", "accuracy", "period")
-        columns = [[METRIC_KEYS[name] for name in order].index(axis) for axis in said["axes"]]
+        columns = [[METRIC_KEYS[name] for name in _AXES].index(axis) for axis in said["axes"]]
         points = {tuple(point[c] for c in columns) for point in found}
         points = [
             p
@@ -127,3 +139,12 @@ class Survey:
             any(all(abs(a - b) <= 1e-6 for a, b in zip(p, q, strict=True)) for q in told) for p in points
         )
         verdict.expect(matched, f"the front {name} has {len(told)} points, enumeration finds {len(points)}")
+        rows = [row for row in self.rows if row[2] or name == "without_caps"]
+        table = np.array([[row[0][c] for c in columns] for row in rows]).reshape(len(rows), len(columns))
+        for point in said["points"]:
+            near = np.flatnonzero((np.abs(table - np.array(point["values"])) <= 1e-6).all(axis=1))
+            found = sorted(rows[int(index)][1] for index in near)[:_PATHS]
+            paths = [tuple(path["options"]) for path in point["paths"]]
+            verdict.expect(
+                paths == found, f"the front {name} names other placements than the first that attain a point"
+            )

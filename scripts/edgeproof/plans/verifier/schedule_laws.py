@@ -64,9 +64,7 @@ def _prove_ranking(ledger, goal, limits, ranked, top_k, steps):
     return True
 
 
-def _find_list_schedule(
-    ledger: Ledger, goal: str, limits: Limits, claimed: tuple[Placement, float]
-) -> Found | None:
+def _find_list_schedule(ledger: Ledger, goal: str, limits: Limits, claimed: tuple[Placement, float]) -> Found | None:
     """Return a list schedule of the claimed placement or of a neighbour of it that is better and keeps all limits."""
     placement, value = claimed
     margin = PRECISION * max(1.0, abs(value))

@@ -265,7 +265,9 @@ class ScheduleSpace:
             return None
         first = min(ready, key=lambda i: (ready[i] + self.events[i].duration, i))
         end, lane = ready[first] + self.events[first].duration, self.events[first].lane
-        rivals = [i for i in ready if i == first or (lane is not None and self.events[i].lane == lane and ready[i] < end)]
+        rivals = [
+            i for i in ready if i == first or (lane is not None and self.events[i].lane == lane and ready[i] < end)
+        ]
         for i in sorted(rivals, key=lambda i: (ready[i], -self.after[i])):
             done = ready[i] + self.events[i].duration
             found = self._branch({**ends, i: done}, free if lane is None else {**free, lane: done})

@@ -271,9 +271,7 @@ def _verify_certificate(verdict: Verdict, document: Json) -> None:
         elif bound is not None:
             verdict.doubt("the bound of a search that found nothing was not recomputed")
         return
-    verdict.expect(
-        None not in (objective, bound, certificate["gap"]), "objective, bound and gap belong to every plan"
-    )
+    verdict.expect(None not in (objective, bound, certificate["gap"]), "objective, bound and gap belong to every plan")
     if not verdict.ok:
         return
     verdict.expect(bound <= objective + TOLERANCE, f"the bound {bound} is above the objective {objective}")
