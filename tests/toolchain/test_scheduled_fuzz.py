@@ -1,4 +1,4 @@
-"""2,000 drawn scheduled scenarios against enumeration of placements and orders: no false optimum, no false "infeasible"."""
+"""2,000 drawn scheduled scenarios against all placements and orders: no false optimum, no false "infeasible"."""
 
 import pytest
 from edgeproof.plans.outcome.planning import Request, plan_scenario

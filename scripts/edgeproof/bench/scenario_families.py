@@ -12,6 +12,7 @@ from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.goals import compile_goal
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.solver.chain_search import search_chain
+from edgeproof.plans.solver.watch import Effort
 
 
 def draw_chain(
@@ -144,7 +145,7 @@ def draw_capped_chain(seed: int, stages: int, devices: int) -> Json:
     document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.8)
     problem = Problem(parse_scenario(document))
     goal = compile_goal("balanced", problem)
-    found = search_chain(problem, goal.levels[0], width_limit=512)
+    found = search_chain(problem, goal.levels[0], effort=Effort(labels=512))
     totals = problem.require_totals(found.placements[0])
     document["constraints"] = {
         "max_total_latency_ms": round(totals.latency / UNIT * 0.98, 4),

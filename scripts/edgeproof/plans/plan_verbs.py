@@ -49,8 +49,8 @@ def solve(options: Namespace, root: Path) -> ExitCode:
     """Verb `solve`: plan a scenario and print or write the plan.
 
     If there is no plan, say why; formats that carry the certificate are written all the same. NOT_GOOD if the scenario
-    is infeasible, NOT_PROVED if the effort ended first, the best plan has a gap, or one engine alone proves it. A signal
-    ends the search at once; with `--output` the best plan so far is written first.
+    is infeasible, NOT_PROVED if the effort ended first, the best plan has a gap, or one engine alone proves it. A
+    signal ends the search at once; with `--output` the best plan so far is written first.
     """
     form = options.format or ("json" if options.json else "text")
     file = options.output not in (None, STANDARD)

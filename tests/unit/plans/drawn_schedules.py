@@ -1,6 +1,5 @@
 """Drawn scheduled scenarios, and their best makespans by trying every placement and every order of events."""
 
-import contextlib
 import itertools
 import random
 
@@ -11,11 +10,16 @@ from edgeproof.plans.verifier.ledger import Ledger, account_least_makespan
 
 def draw_schedule(seed):
     """Return a version 2 document with scheduled execution that reading does not refuse."""
-    for attempt in itertools.count():
-        document = _draw(f"{seed}-{attempt}")
-        with contextlib.suppress(UserError):
-            parse_scenario(document)
-            return document
+    attempts = (_draw(f"{seed}-{attempt}") for attempt in itertools.count())
+    return next(filter(_is_readable, attempts))
+
+
+def _is_readable(document):
+    try:
+        parse_scenario(document)
+    except UserError:
+        return False
+    return True
 
 
 def _draw(seed):

@@ -10,7 +10,7 @@ from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.solver.chain_search import search_chain
 from edgeproof.plans.solver.enumeration import enumerate_plans
 from edgeproof.plans.solver.search import find_plans
-from edgeproof.plans.solver.watch import Watch
+from edgeproof.plans.solver.watch import Effort, Watch
 
 
 def draw(seed):
@@ -74,7 +74,7 @@ def test_a_watch_that_has_expired_ends_a_search_without_a_proof():
     level = compile_goal("balanced", problem).levels[0]
     watch = Watch()
     watch.stop()
-    found = search_chain(problem, level, watch=watch)
+    found = search_chain(problem, level, effort=Effort(watch=watch))
     assert not found.proven and not found.placements
 
 

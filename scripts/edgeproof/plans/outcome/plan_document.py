@@ -7,7 +7,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.seals import seal
 from edgeproof.plans.scenario.costs import UNIT, Problem
-from edgeproof.plans.scenario.goals import BLENDS, Goal
+from edgeproof.plans.scenario.goals import BLENDS, Goal, Metric
 from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS, Placement
 from edgeproof.plans.scenario.timeline import measure_totals, trace_plan
 
@@ -69,7 +69,7 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
 
 def _describe_prices(scenario, prices):
     """Return what one unit of each limit is worth at the certificate's Lagrangian bound."""
-    names = {metric: key for metric, key in LIMIT_KEYS.items()}
+    names: dict[Metric, str] = dict(LIMIT_KEYS.items())
     names |= {("memory", i): f"memory_mb of {device.name}" for i, device in enumerate(scenario.devices)}
     return [{"limit": names[metric], "price": price * UNIT} for metric, price in prices.items()]
 

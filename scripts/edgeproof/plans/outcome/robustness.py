@@ -4,9 +4,9 @@ One draw resamples the processes behind every measured number with replacement a
 numbers of one result are resampled together. A number with only an interval is drawn from the normal distribution with
 that interval. Declared numbers have no interval and stay as they are, and so do the references of the score.
 
-A stage in a pipeline does not take what it takes alone. The scenario says by how much it may differ (`stage_error`), and
-every draw multiplies every stage's latency by a factor from that range. Probabilities have a 95 % interval (Wilson 1927)
-for the number of draws.
+A stage in a pipeline does not take what it takes alone. The scenario says by how much it may differ (`stage_error`),
+and every draw multiplies every stage's latency by a factor from that range. Probabilities have a 95 % interval (Wilson
+1927) for the number of draws.
 """
 
 import math
@@ -202,15 +202,15 @@ def _summarize(placement, rows, best_values, wins, draws):
     return Contender(
         placement=placement,
         probability_best=wins / draws,
-        best_interval=bound_probability(wins, draws),
+        best_interval=_bound_probability(wins, draws),
         probability_feasible=kept / draws,
-        feasible_interval=bound_probability(kept, draws),
+        feasible_interval=_bound_probability(kept, draws),
         expected_regret=statistics.fmean(regrets) if regrets else None,
         worst_regret=max(regrets) if regrets else None,
     )
 
 
-def bound_probability(hits: int, draws: int) -> tuple[float, float]:
+def _bound_probability(hits: int, draws: int) -> tuple[float, float]:
     """Return the 95 % interval of a probability of which `hits` in `draws` draws were seen (Wilson 1927)."""
     z, share = NormalDist().inv_cdf(0.975), hits / draws
     middle = (share + z * z / (2 * draws)) / (1 + z * z / draws)

@@ -53,8 +53,10 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Device:
-    """A place to run. `memory_mb` is the budget (inclusive); the factors slow execution down under sustained load (1:
-    burst). `entry_ms`: what a stage takes longer unless the one before it ran here. `idle_mw`: power at all times. `modes`: names of its power modes, of which a plan sets one.
+    """A place to run. `memory_mb` is the budget (inclusive).
+
+    The factors slow execution down under sustained load (1: burst). `entry_ms`: what a stage takes longer unless the
+    one before it ran here. `idle_mw`: power at all times. `modes`: names of its power modes, of which a plan sets one.
     """
 
     name: str

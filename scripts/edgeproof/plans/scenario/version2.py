@@ -74,9 +74,8 @@ class _Reader:
             factors = (1.0, 1.0)
             if sustained and "sustained" in device:
                 factors = self._read_factors(device["sustained"], f"devices[{i}].sustained")
-            power = {key: device.get(key, 0.0) for key in ("idle_mw", "entry_ms")} | {
-                "modes": tuple(device.get("modes", ()))
-            }
+            power = {key: device.get(key, 0.0) for key in ("idle_mw", "entry_ms")}
+            power["modes"] = tuple(device.get("modes", ()))
             label = device.get("label", device["name"])
             devices.append(Device(device["name"], label, device["memory_mb"], *factors, **power))
         return tuple(devices), index_names(names, "devices", self.where)
@@ -131,7 +130,8 @@ class _Reader:
                 name = _name_variant(variant)
                 if name in names:
                     raise UserError(
-                        f"{self.where}: {key}: variant {name!r} occurs twice; tell them apart by precision, batch or mode"
+                        f"{self.where}: {key}: variant {name!r} occurs twice; tell them apart by precision, batch or"
+                        " mode"
                     )
                 names[name] = v
                 self._check_mode(variant, device, f"{key}.mode")

@@ -19,9 +19,8 @@ from edgeproof.plans.scenario.model import Placement, Schedule
 from .chain_bounds import Multipliers, bound_at, tighten_bounds
 from .chain_model import Chain
 from .viterbi import search_by_viterbi
-from .watch import Watch
+from .watch import LABEL_LIMIT, Effort, Watch
 
-LABEL_LIMIT = 400_000  # labels per stage by default
 _WIDTHS = (48, 512, 4_096, 32_768, LABEL_LIMIT)
 _RIVALS = 96
 
@@ -48,15 +47,14 @@ def search_chain(
     level: Level,
     caps: Caps | None = None,
     top_k: int = 1,
-    width_limit: int = LABEL_LIMIT,
-    gap: float = 0.0,
-    watch: Watch | None = None,
+    effort: Effort | None = None,
 ) -> SearchResult:
     """Return the `SearchResult` of the `top_k` best placements by `level` and the tie-breakers, under `caps`.
 
-    With `gap`, the search ends once (objective − bound) / objective is below it.
+    With a gap in `effort`, the search ends once (objective − bound) / objective is below it.
     """
-    watch = watch or Watch()
+    effort = effort or Effort()
+    width_limit, gap, watch = effort.labels, effort.gap, effort.watch
     search = _Search(problem, level, caps or problem.caps, top_k, Chain(problem), watch)
     if search.hopeless:
         return SearchResult([], math.inf, True, 0, "labels")

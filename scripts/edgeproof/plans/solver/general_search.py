@@ -18,7 +18,7 @@ from edgeproof.plans.scenario.model import Placement, Schedule
 
 from .chain_search import SearchResult
 from .general_model import PlacementModel, weighted_sum
-from .watch import Watch
+from .watch import Effort
 
 _PATH_DIGITS = 2**50
 _LOOK_S = 0.05  # between two looks at whether the search has to end
@@ -32,20 +32,19 @@ class GeneralSearch:
         problem: Problem,
         levels: tuple[Level, ...],
         caps: Caps,
-        effort: float = 60.0,
-        gap: float = 0.0,
+        effort: Effort | None = None,
         hint: Placement | None = None,
-        watch: Watch | None = None,
     ) -> None:
-        """Build the model. `effort`: the limit in CP-SAT's deterministic seconds for the whole search; `hint`: a
+        """Build the model. `effort`: its seconds are CP-SAT's deterministic ones, for the whole search; `hint`: a
         placement to start from.
         """
-        self.problem, self.levels, self.effort = problem, levels, effort
-        self.watch = watch or Watch()
+        effort = effort or Effort()
+        self.problem, self.levels, self.effort = problem, levels, effort.seconds
+        self.watch, self.gap = effort.watch, effort.gap
         wanted = [metric for level in levels for metric in level.weights]
         self.placement = PlacementModel(problem, caps, wanted)
         self.model = self.placement.model
-        self.gap, self.branches, self.spent = gap, 0, 0.0
+        self.branches, self.spent = 0, 0.0
         self.hint = hint
 
     def search(self, top_k: int) -> SearchResult:
@@ -280,10 +279,8 @@ def search_general(
     levels: tuple[Level, ...],
     caps: Caps | None = None,
     top_k: int = 1,
-    effort: float = 60.0,
-    gap: float = 0.0,
+    effort: Effort | None = None,
     hint: Placement | None = None,
-    watch: Watch | None = None,
 ) -> SearchResult:
     """Return the `SearchResult` of the `top_k` best placements by `levels` and the tie-breakers, under `caps`."""
-    return GeneralSearch(problem, levels, caps or problem.caps, effort, gap, hint, watch).search(top_k)
+    return GeneralSearch(problem, levels, caps or problem.caps, effort, hint).search(top_k)

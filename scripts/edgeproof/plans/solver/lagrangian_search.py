@@ -23,7 +23,7 @@ from .cutting_planes import ascend_by_cuts
 from .device_blocks import list_blocks
 from .elimination import Elimination, add_up_copies
 from .local_search import LocalSearch
-from .watch import Watch
+from .watch import Effort
 
 _WORK = 4e8  # table entries in all: about 10 s
 _ROUNDS = (30, 60, 120)  # evaluations of prices; a local search follows each round
@@ -33,14 +33,16 @@ _SLACK = 1e-11  # relative to the bound: the rounding error of float sums
 
 
 def search_lagrangian(
-    problem: Problem, level: Level, caps: Caps, gap: float = 0.0, top_k: int = 1, watch: Watch | None = None
+    problem: Problem, level: Level, caps: Caps, effort: Effort | None = None, top_k: int = 1
 ) -> SearchResult | None:
     """Return a `SearchResult` with a bound; it is never `proven`, because ties are not broken.
 
-    The first placement is the best one that was found; the others differ from it in one stage. None when the graph is too wide, or every placement needs a link that is missing. With `gap`, the search ends once
+    The first placement is the best one that was found; the others differ from it in one stage. None when the graph is
+    too wide, or every placement needs a link that is missing. With a gap in `effort`, the search ends once
     (objective − bound) / objective is below it.
     """
-    watch = watch or Watch()
+    effort = effort or Effort()
+    gap, watch = effort.gap, effort.watch
     search = _Priced(problem, level, caps)
     if search.elimination.widest is None:
         return None

@@ -1,4 +1,4 @@
-"""Power modes as a choice: one search for each combination of modes, in which every device has one, and then the best."""
+"""Power modes as a choice: one search for each combination, in which every device has one mode, and then the best."""
 
 import itertools
 import math

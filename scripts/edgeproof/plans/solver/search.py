@@ -1,37 +1,23 @@
 """The one entrance to all exact engines: which engine applies, what its answer proves, and which plan comes first."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from edgeproof.plans.scenario.costs import TOLERANCE, Caps, Problem
 from edgeproof.plans.scenario.goals import Goal, Level, Metric, measure_level
 from edgeproof.plans.scenario.model import Placement, Schedule
 
 from .chain_model import handles_chain
-from .chain_search import LABEL_LIMIT, SearchResult, search_chain
+from .chain_search import SearchResult, search_chain
 from .elimination import costs_add_up
 from .enumeration import LARGEST_CHAIN, LARGEST_SPACE, enumerate_plans, fits_enumeration
 from .general_search import search_general
 from .lagrangian_search import search_lagrangian
 from .mode_search import search_modes
-from .watch import Watch
+from .watch import Effort
 
 _SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan will do
 _LARGE = 48  # stages of a graph; CP-SAT alone is faster below
 ONE_ENGINE = " (one engine)"  # after the status of a scheduled answer that nothing but CP-SAT proves
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How far a search may go: labels per stage of a chain, and deterministic seconds of CP-SAT.
-
-    With a `gap` above 0, a search may stop when (objective − bound) / objective is below it; ties are then not broken.
-    `watch` ends it by the wall clock.
-    """
-
-    labels: int = LABEL_LIMIT
-    seconds: float = 60.0
-    gap: float = 0.0
-    watch: Watch = field(default_factory=Watch, compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,15 +77,15 @@ def _search_fixed(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k
     if fits_enumeration(problem, LARGEST_CHAIN if chain and not problem.has_modes else LARGEST_SPACE):
         return enumerate_plans(problem, levels, caps, top_k)
     if chain:
-        result = search_chain(problem, levels[0], caps, top_k, effort.labels, effort.gap, watch)
+        result = search_chain(problem, levels[0], caps, top_k, effort)
         if result.proven or watch.expired or (effort.gap and _is_close(problem, levels[0], result, effort.gap)):
             return result
     elif (effort.gap or len(problem.order) >= _LARGE) and costs_add_up(problem, levels, caps):
-        result = search_lagrangian(problem, levels[0], caps, effort.gap, top_k, watch)
+        result = search_lagrangian(problem, levels[0], caps, effort, top_k)
         if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
             return result
     hint = result.placements[0] if result and result.placements else None
-    general = search_general(problem, levels, caps, top_k, effort.seconds, effort.gap, hint, watch)
+    general = search_general(problem, levels, caps, top_k, effort, hint)
     if result is not None and not general.proven:
         general = _merge(problem, levels[0], general, result)
     return general

@@ -1,9 +1,11 @@
-"""When a search has to end, and who is told how far it is."""
+"""How far a search may go: effort, the clock, and who is told how far it is."""
 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+LABEL_LIMIT = 400_000  # labels per stage by default
 _QUIET_S = 2.0  # between two reports, and before the first one
 
 Tell = Callable[[float, float, float], None]
@@ -44,3 +46,17 @@ class Watch:
         if self._tell is not None and now - self._told >= _QUIET_S:
             self._told = now
             self._tell(now - self.started, objective, bound)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How far a search may go: labels per stage of a chain, and deterministic seconds of CP-SAT.
+
+    With a `gap` above 0, a search may stop when (objective − bound) / objective is below it; ties are then not broken.
+    `watch` ends it by the wall clock.
+    """
+
+    labels: int = LABEL_LIMIT
+    seconds: float = 60.0
+    gap: float = 0.0
+    watch: Watch = field(default_factory=Watch, compare=False)

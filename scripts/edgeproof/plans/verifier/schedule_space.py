@@ -146,9 +146,9 @@ class ScheduleSpace:
                     self._carry(new, copy, tensor.producer is not None)
             ready = max(ready, made)
         end = ready + option.latency
-        if self.scenario.stages[stage].deadline_ms is not None:
-            if end > self.scenario.stages[stage].deadline_ms + TOLERANCE:
-                return None
+        deadline = self.scenario.stages[stage].deadline_ms
+        if deadline is not None and end > deadline + TOLERANCE:
+            return None
         new["ends"] = {**state["ends"], stage: end}
         new["busy"][option.device] = new["busy"].get(option.device, 0.0) + option.latency
         new["energy"] += option.energy

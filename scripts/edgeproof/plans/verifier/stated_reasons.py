@@ -1,4 +1,4 @@
-"""Holds the reasons why a scenario is infeasible against all placements: relaxations, the common factor, the conflict."""
+"""Holds the reasons why a scenario is infeasible against all placements: relaxations, common factor and conflict."""
 
 import math
 from typing import Any

@@ -13,7 +13,7 @@ _BLEND_NAMES = ("latency", "energy", "switches")
 _TIE_BREAKERS = ["latency", "energy", "switches"]
 
 
-def list_levels(ledger: Ledger, goal: str) -> list[str]:
+def _list_levels(ledger: Ledger, goal: str) -> list[str]:
     """Return the metrics that a goal states as its levels, as documents name them; ValueError for an unknown goal."""
     if ledger.weights_of(goal) is not None:
         return ["score"]
@@ -38,7 +38,7 @@ def verify_header(verdict: Verdict, document: Json, ledger: Ledger) -> None:
     verdict.same(said["placements"], count if count < 2**53 else None, "scenario.placements")
     verdict.expect(abs(said["placements_log10"] - math.log10(count)) < 1e-5, "scenario.placements_log10 does not fit")
     goal = document["goal"]
-    verdict.same(goal["levels"], list_levels(ledger, goal["name"]), "goal.levels")
+    verdict.same(goal["levels"], _list_levels(ledger, goal["name"]), "goal.levels")
     weights = ledger.weights_of(goal["name"])
     found = None if weights is None else dict(zip(_BLEND_NAMES, weights, strict=True))
     verdict.same(goal["weights"], found, "goal.weights")
