@@ -65,8 +65,8 @@ def search_chain(
     multipliers, cut, bound = search.multipliers, math.inf, -math.inf
     for attempt, width in enumerate(_WIDTHS):
         width = min(width, width_limit)
-        if attempt and search.resources:
-            multipliers = tighten_bounds(search, multipliers, search.best_value, rounds=30 if attempt == 1 else 120)
+        if search.resources:
+            multipliers = tighten_bounds(search, multipliers, search.best_value, rounds=120 if attempt > 1 else 30)
         cut = search.sweep(multipliers, width)
         bound = max(bound, search.root, min(cut, search.best_value))
         best = search.best_value
@@ -135,7 +135,7 @@ class _Search:
             if cap <= 0 and self._largest(-use, None if move is None else -move) < -cap:
                 self.hopeless = True
             if need:
-                self.peaks.append((metric, cap))
+                self.peaks.append((metric, cap, len(self.resources), cap - room))
             scale = 1.0 / max(room, 1)
             self.resources.append((use * scale, 0.0 if move is None else move * scale, room * scale, room, metric))
             if metric not in names:
@@ -145,8 +145,8 @@ class _Search:
         self.tables = [self.chain.resource(metric) for metric in names]
         self.columns = [(names.index(metric), cap) for *_, cap, metric in self.resources]
         # Columns after the tracked totals: the largest need on a device, which goes with the column of its weights.
-        self.pairs = [(names.index(metric), len(names) + n, cap) for n, (metric, cap) in enumerate(self.peaks)]
-        self.needs = [np.where(self.chain.device == metric[1], self.chain.need, 0) for metric, _ in self.peaks]
+        self.pairs = [(names.index(metric), len(names) + n, cap) for n, (metric, cap, *_) in enumerate(self.peaks)]
+        self.needs = [np.where(self.chain.device == metric[1], self.chain.need, 0) for metric, *_ in self.peaks]
 
     def _find_usable(self):
         """Return which options can be used: those that links can reach, and that fit into their device alone."""
@@ -192,6 +192,10 @@ class _Search:
         chain, bounds = self.chain, multipliers.tabulate(self)
         self.dominance_pays = True
         rows = bounds.use.shape[-1]
+        self.peak_prices = [
+            (column, multipliers.prices[:, number] / max(self.resources[number][3], 1), least)
+            for (_, column, _), (*_, number, least) in zip(self.pairs, self.peaks, strict=True)
+        ]
         row = np.flatnonzero(self.entry[0])
         start = (bounds.use[0] + bounds.ahead[0])[row]
         self.root = max(self.root, float(start[:, bounds.blends].min(axis=0).max()))
@@ -249,7 +253,12 @@ class _Search:
         deadline = self.caps.deadlines[self.problem.order[i]]
         if deadline is not None:
             keep &= labels[:, 0] <= deadline
-        best = (values + bounds.ahead[i].take(option, axis=0))[:, bounds.blends].max(axis=1)
+        optimistic = values + bounds.ahead[i].take(option, axis=0)
+        for column, prices, least in self.peak_prices:  # what is needed at the peak is not there for weights
+            optimistic += np.maximum(labels[:, column] - least, 0)[:, None] * prices
+        if self.peak_prices:
+            keep &= self._is_hopeful(optimistic, bounds)
+        best = optimistic[:, bounds.blends].max(axis=1)
         if len(option) > 24 and self.dominance_pays:
             before = int(keep.sum())
             keep = self._drop_dominated(keep, option, labels, best)
