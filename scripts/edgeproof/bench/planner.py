@@ -144,6 +144,6 @@ def _run(module: str, *arguments: str) -> tuple[float, str]:
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
-    if done.returncode not in (0, 1, 3):
+    if done.returncode not in ((0, 1, 3) if module == "edgeproof" else (0,)):
         raise RuntimeError(f"{module} {' '.join(arguments)}: {done.stderr.strip()}")
     return time.perf_counter() - start, done.stdout

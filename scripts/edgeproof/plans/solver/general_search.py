@@ -49,6 +49,10 @@ class GeneralSearch:
 
     def search(self, top_k: int) -> SearchResult:
         """Return the `SearchResult` of the `top_k` best placements."""
+        if len(self.levels) == 1 and not self.placement.scheduled:
+            found = self._rank_apart(top_k)
+            if found is not None:
+                return found
         placements, schedules, bound, proven = [], [], math.inf, True
         for rank in range(top_k):
             found = self._solve_rank()
@@ -66,6 +70,42 @@ class GeneralSearch:
                 break
             self._exclude(placement)
         return SearchResult(placements, bound, proven, self.branches, "cp-sat", schedules=tuple(schedules))
+
+    def _rank_apart(self, top_k: int) -> SearchResult | None:
+        """Return the result where all values of the first level differ, so that no tie has to be broken; else None.
+
+        That the next best placement is worse proves that the one before is the only one at its value. So there is one
+        search per rank, and one more for the last.
+        """
+        fixed, level = len(self.model.proto.constraints), self.levels[0]
+        terms, scale, rounding = self.placement.blend(level)
+        if not terms or rounding:
+            return None
+        placements, values, bound, proven = [], [], math.inf, True
+        for rank in range(top_k):
+            status, value, least = self._minimize_first(terms)
+            if rank == 0:
+                bound = float(least / scale * level.scale)
+            if value is None:
+                proven = proven and status == cp_model.INFEASIBLE
+                break
+            proven = proven and status == cp_model.OPTIMAL and value <= least
+            if not proven and not self.gap:
+                placements += [self._read()[0]] if not placements else []
+                break
+            placements.append(self._read()[0])
+            values.append(value)
+            self.watch.note(float(values[0] / scale * level.scale), bound)
+            self._exclude(placements[-1])
+        if proven and len(placements) == top_k:
+            status, _, least = self._minimize(terms)
+            proven = status == cp_model.INFEASIBLE or least > values[-1]
+        self._forget(fixed)
+        if not proven and not self.gap and len(placements) == top_k and not self.watch.expired:
+            return None  # perhaps a tie beyond the last rank
+        if proven and len(set(values)) < len(values):
+            return None
+        return SearchResult(placements, bound, proven, self.branches, "cp-sat")
 
     def _solve_rank(self):
         """Return `(placement, schedule, bound of the first level, exact)` of the best plan left, or None."""
