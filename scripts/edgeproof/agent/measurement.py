@@ -55,7 +55,7 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
             report["placed"] = backend.step_clock.describe_steps(report["samples"] * report["calls_per_sample"])
         numpy.save(os.path.join(out, "samples.npy"), samples)
         numpy.save(os.path.join(out, "inputs.npy"), (numpy.arange(len(samples)) % len(feeds)).astype("uint16"))
-        save_outputs(backend, outputs, out)
+        save_outputs(backend, outputs, feeds[0], out)
         report["memory_peak_bytes"] = peak_memory_bytes()
     except Verdict as verdict:
         report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})

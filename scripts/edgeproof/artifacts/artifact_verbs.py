@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, validate_foreign
 from edgeproof.artifacts.records.manifest_places import find_manifest_root
-from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest
-from edgeproof.artifacts.records.parity_records import read_parity_record
+from edgeproof.artifacts.records.manifests import describe_noise, read_manifest, verify_manifest
+from edgeproof.artifacts.records.parity_records import describe_limit, describe_parity, read_parity_record
 from edgeproof.artifacts.records.runtime_summary import summarise_artifact
 from edgeproof.artifacts.records.validation import Check, has_faults, validate_manifest
 from edgeproof.core.catalogues import read_catalogue, read_catalogue_entry, require_in_catalogue
@@ -195,10 +195,10 @@ def _describe(path: Path) -> Json:
     place = "/".join(path.parts[-5:-1])
     try:
         manifest, beside = read_manifest(path), path.with_name("parity.json")
-        parity = read_parity_record(beside)["status"] if beside.is_file() else "not yet"
+        parity = read_parity_record(beside) if beside.is_file() else None
     except UserError as error:
         problem = " ".join(str(error).split()).removeprefix(f"{path}: ")
-        unknown = dict.fromkeys(("bytes", "sha256", "share", "parity"))
+        unknown = dict.fromkeys(("bytes", "sha256", "share", "parity", "limits", "calibration"))
         return {"artifact": place, "status": "unreadable", **unknown, "problem": problem}
     share = manifest["precision"] and manifest["precision"]["share"]
     return {
@@ -207,7 +207,9 @@ def _describe(path: Path) -> Json:
         "bytes": manifest["artifact"]["bytes"],
         "sha256": manifest["artifact"]["sha256"],
         "share": share,
-        "parity": parity,
+        "parity": describe_parity(parity) if parity else "not yet",
+        "limits": [describe_limit(line) for line in parity["thresholds"]] if parity else [],
+        "calibration": describe_noise(manifest),
         "problem": None,
     }
 

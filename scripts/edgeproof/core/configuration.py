@@ -19,8 +19,10 @@ class Model(TypedDict):
 
     description: str
     source: Json
-    task: str
+    task: Any  # see core.tasks
     samples: Json
+    input_shapes: NotRequired[dict[str, list[int]]]
+    whole_inputs: NotRequired[list[str]]
     kept: NotRequired[Json]
 
 

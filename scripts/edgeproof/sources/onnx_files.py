@@ -29,7 +29,8 @@ def load_model(path: str | Path) -> onnx.ModelProto:
 def load_known_model(path: str | Path) -> onnx.ModelProto:
     """Return the model in the file `path` as `load_model` does, but without running onnx.checker.
 
-    For a file whose digest is in an identity: the model was checked when that was made.
+    For a file whose digest is in an identity: the model was checked when that was made. Sizes below 0, which some
+    exporters write, are open axes.
     """
     if fault := read_note(path):
         raise fault
@@ -49,7 +50,16 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
             f"{path}: weights are kept in {external[0]!r} beside it; save the model as one file (below 2 GB): "
             "onnx.save(model, path, save_as_external_data=False)",
         )
+    _open_negative_axes(model.graph)
     return model
+
+
+def _open_negative_axes(graph: onnx.GraphProto) -> None:
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.WhichOneof("value") == "tensor_type":
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.dim_value < 0:
+                    dim.Clear()
 
 
 def list_external_files(model: onnx.ModelProto) -> list[str]:

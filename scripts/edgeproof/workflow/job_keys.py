@@ -18,6 +18,7 @@ from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import count_stage_samples
 from edgeproof.core.seals import digest_json
 from edgeproof.core.targets import Targets
+from edgeproof.core.tasks import describe_judge, list_task_files, name_sample_task, name_task
 
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
 _OF_CELLS = ("sessions", "width", "load")  # keys of a protocol that neither links nor checks of plans look at
@@ -49,27 +50,43 @@ class JobKeys:
         """The path and digest that the model's file must have, and its bytes: an older file is another one."""
         source = self.cells.models[w.model]["source"]
         watch = {"bytes": digest_user_file(source["path"])}
-        return {"source": source["path"], "sha256": source.get("sha256"), **_watch("copy_model", **watch)}
+        return {
+            "source": source["path"],
+            "sha256": source.get("sha256"),
+            **self._fixed_shapes(w),
+            **_watch("copy_model", **watch),
+        }
 
     def download_model(self, w: Any) -> Json:
         """The address of a model and its digest."""
         source = self.cells.models[w.model]["source"]
-        return {"url": source["url"], "sha256": source["sha256"], **_watch("download_model")}
+        return {
+            "url": source["url"],
+            "sha256": source["sha256"],
+            **self._fixed_shapes(w),
+            **_watch("download_model"),
+        }
 
     def run_recipe(self, w: Any) -> Json:
         """The options of a recipe, and the recipe itself."""
         options = self.cells.models[w.model]["source"].get("options", {})
-        return {"options": options, "watch": {"code": digest_script(self.cells.recipe_script(w.model))}}
+        code = digest_script(self.cells.recipe_script(w.model))
+        return {"options": options, **self._fixed_shapes(w), "watch": {"code": code}}
+
+    def _fixed_shapes(self, w: Any) -> Json:
+        return {"input_shapes": self.cells.models[w.model].get("input_shapes")}
 
     def identify_model(self, w: Any) -> Json:
-        """The name of the model."""
-        return {"model": w.model, **_watch("identify_model")}
+        """The name of the model, and which of its inputs have no batch."""
+        whole = self.cells.models[w.model].get("whole_inputs")
+        return {"model": w.model, "whole_inputs": whole, **_watch("identify_model")}
 
     def make_samples(self, w: Any) -> Json:
         """What the samples are, and what for; files of the user's enter by their bytes."""
         model = self.cells.models[w.model]
         files = {path: digest_user_file(path) for path in self.cells.sample_files(w.model)}
-        return {"spec": model["samples"], "task": model["task"], **_watch("make_samples", files=files)}
+        task = name_sample_task(model["task"])
+        return {"spec": model["samples"], "task": task, **_watch("make_samples", files=files)}
 
     def cut_stage(self, w: Any) -> Json:
         """Between which tensors a stage lies."""
@@ -123,9 +140,16 @@ class JobKeys:
 
     def check_parity(self, w: Any) -> Json:
         """What runs the artifact, and the limits that its outputs are held to."""
-        watch = {"reference": self.versions("onnxruntime"), "agent": digest_agent_code()}
+        task = self.cells.models[w.model]["task"]
+        watch = {
+            "reference": self.versions("onnxruntime"),
+            "agent": digest_agent_code(),
+            "files": {path: digest_user_file(path) for path in list_task_files(task)},
+        }
         return {
             "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
+            "task": name_task(task, digest_user_file),
+            "judge": describe_judge(task),
             "arm": self.cells.parity_arm_of(w),
             "thresholds": self.cells.parity_limits_of(w.preset, w.precision),
             "interpreter": self.cells.parity_interpreter(w.preset, w.builder),
@@ -138,7 +162,7 @@ class JobKeys:
         """The arm, the device, the protocol and the agent."""
         return {
             "cell": {"model": w.model, "preset": w.preset, "device": w.device, "precision": w.precision},
-            "task": self.cells.models[w.model]["task"],
+            "task": name_task(self.cells.models[w.model]["task"], digest_user_file),
             "arm": self.cells.arm_of(w),
             "device": self.cells.describe_device(w.device),
             "protocol": self.targets.run_protocol(),

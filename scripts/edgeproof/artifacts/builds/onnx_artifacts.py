@@ -3,21 +3,20 @@
 from pathlib import Path
 
 from edgeproof.artifacts.records.formats import list_host_tools
-from edgeproof.artifacts.records.manifest_entries import describe_file
 from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.configuration import Json
 from edgeproof.sources.identity import describe_tensor
 from edgeproof.sources.onnx_files import load_known_model
 from edgeproof.sources.onnx_graphs import list_inputs
 
-from .build_inputs import require_usable_inputs
+from .build_inputs import require_usable_source
 from .build_job import BuildJob
 from .build_steps import carry_out_build, check_before_build
 from .onnx_element_types import prove_onnx_precision
 from .onnx_precisions import convert_onnx
 from .precision_proof import require_precision
 from .preflight import require_operators
-from .range_calibration import require_calibration_file
+from .range_calibration import describe_calibration, require_calibration_file
 
 
 def build_onnx(job: BuildJob) -> None:
@@ -31,8 +30,8 @@ def build_onnx(job: BuildJob) -> None:
     calibration = require_calibration_file(job) if job.precision == "int8" else None
 
     def convert(target: Path, scratch: Path) -> Json:
+        require_usable_source(known)
         require_operators(job.source, model, job.preset["backend"])
-        require_usable_inputs(known, calibration is not None)
         feed = (calibration, known["inputs"]) if calibration else None
         converted, warnings = convert_onnx(job.source, model, target, job.precision, options, feed, scratch)
         proof = prove_onnx_precision(converted, job.precision)
@@ -45,10 +44,6 @@ def build_onnx(job: BuildJob) -> None:
             "warnings": warnings,
         }
 
-    used = calibration and {
-        **describe_file(calibration),
-        "samples": options["calibration_samples"],
-        "method": options["calibration_method"],
-    }
+    used = calibration and describe_calibration(calibration, options)
     toolchain = list_package_versions(list_host_tools(job.preset, job.precision))
     carry_out_build(job, known, convert, {"toolchain": toolchain, "calibration": used})

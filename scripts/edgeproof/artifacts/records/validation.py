@@ -22,6 +22,7 @@ from .manifests import read_manifest
 from .parity_records import read_parity_record
 
 FAULTS = ("differs", "missing")
+_LARGEST_LOCK = 16 * 2**20  # bytes
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)")
 
 
@@ -71,6 +72,8 @@ def _check_preset(manifest: Json, root: Path, lenient: bool = False) -> list[Che
         "preset_file", {"file": f"config/presets/{manifest['cell']['preset']}.yaml", "sha256": None}
     )
     file, path = recorded["file"], _join_root(root, recorded["file"])
+    if _leaves(root, file):
+        return [_refuse_place("preset file", file)]
     if not is_file(path):
         return [Check("preset file", "missing", file)]
     try:
@@ -101,7 +104,7 @@ def _check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check
             return [Check("toolchain lock", "differs", "envs/", f"no lock there has the sha256 {digest}")]
         return [Check("toolchain lock", "ok", f"envs/{found.name}")]
     check = _check_file("toolchain lock", root, file, digest)
-    if check.status == "missing":
+    if check.status == "missing" or _leaves(root, file):
         return [check]
     others = _list_other_versions(manifest["toolchain"], read_locked_versions(_join_root(root, file)))
     if others:
@@ -132,6 +135,8 @@ def read_locked_versions(path: str | Path) -> dict[str, set[str]]:
     There are several if markers choose between them.
     """
     pins = {}
+    if Path(path).stat().st_size > _LARGEST_LOCK:
+        raise UserError(f"{path}: is larger than {_LARGEST_LOCK} bytes; no lock is")
     for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         if match := _PIN.match(line):
             pins.setdefault(_normalise_name(match[1]), set()).add(match[2])
@@ -160,6 +165,8 @@ def _check_log(manifest, root):
     digest, file = manifest.get("log_sha256"), find_recorded_option(manifest["command"], "log")
     if digest is None or file is None:
         return []
+    if _leaves(root, file):
+        return [_refuse_place("build log", file)]
     if not is_file(_join_root(root, file)):
         return [Check("build log", "note", file, "is gone")]
     return [_check_file("build log", root, file, digest)]
@@ -191,7 +198,19 @@ def _check_parity(path, root):
     return checks
 
 
+def _leaves(root, file):
+    """Tell whether a path of a record leads out of the folder that the record belongs to."""
+    place = Path(root).resolve()
+    return not (place / file).resolve().is_relative_to(place)
+
+
+def _refuse_place(subject, file):
+    return Check(subject, "differs", file, "is outside the repository; a record names no such file, and it is not read")
+
+
 def _check_file(subject, root, file, digest):
+    if _leaves(root, file):
+        return _refuse_place(subject, file)
     path = _join_root(root, file)
     if not is_file(path):
         return Check(subject, "missing", file)
