@@ -79,6 +79,8 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         ("artifact", f"{artifact['file']}  {artifact['sha256'] or 'none'}  {artifact['bytes']} bytes"),
         ("preset", f"{manifest['preset']['backend']}, {manifest['preset']['artifact']}, {manifest['preset']['build']}"),
     ]
+    if supplied := manifest.get("supplied"):
+        lines.append(("supplied", f"{supplied['file']}: not built, taken as it was"))
     for side in ("inputs", "outputs"):
         for item in manifest[side] or ():
             lines.append((side[:-1], f"{item['name']}  {item['dtype']} {item['shape']}"))

@@ -23,6 +23,7 @@ class Model(TypedDict):
     samples: Json
     input_shapes: NotRequired[dict[str, list[int]]]
     whole_inputs: NotRequired[list[str]]
+    supplied: NotRequired[dict[str, Json]]
     kept: NotRequired[Json]
 
 

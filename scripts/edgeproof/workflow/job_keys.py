@@ -119,9 +119,17 @@ class JobKeys:
             "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
             "preset": select_build_options(preset, w.precision),
             "precision": w.precision,
+            **self._supplied(w),
             **(on_device if preset["built"] == "device" else {}),
             **_watch(_BUILDERS[kind.rule], **watch),
         }
+
+    def _supplied(self, w: Any) -> Json:
+        """Return which file of the user's is the artifact, with its bytes; {} where one is built."""
+        entry = self.cells.models[w.model].get("supplied", {}).get(w.precision)
+        if entry is None or self.cells.presets[w.preset]["artifact"] != "onnx":
+            return {}
+        return {"supplied": {**entry, "bytes": digest_user_file(entry["file"])}}
 
     def use_artifact(self, w: Any) -> Json:
         """Which stored artifact takes the place of a build."""

@@ -27,7 +27,7 @@ def require_usable_source(known: Json) -> None:
         raise BuildError(
             "unusable_input",
             f"the source is quantised already ({', '.join(found)}); artifacts of every precision are built from the "
-            "float model that it was made from",
+            "float model that it was made from, and this file can be its `supplied` artifact",
         )
     for item in known["inputs"]:
         if not item["dtype"].startswith(("float", "int", "uint", "bool", "bfloat")):
