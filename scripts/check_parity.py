@@ -19,6 +19,7 @@ def main(argv):
     parser.add_argument("--samples", required=True, help="samples.json, which says what the evaluation set is")
     parser.add_argument("--task", default="none", help="what the model's outputs mean: its configured task")
     parser.add_argument("--judge", type=json_argument, help="JSON: how the task is judged, if it says so itself")
+    parser.add_argument("--declared", type=json_argument, help="JSON: accuracies that were measured elsewhere")
     parser.add_argument("--arm", required=True, type=json_argument, help="JSON: backend, precision, runtime options")
     parser.add_argument("--thresholds", required=True, type=json_argument, help="JSON: the preset's parity limits")
     parser.add_argument("--interpreter", default=sys.executable, help="the Python that has the artifact's runtime")

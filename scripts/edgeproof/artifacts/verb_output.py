@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeproof.artifacts.records.manifests import describe_noise
-from edgeproof.artifacts.records.parity_records import describe_limit, describe_parity
+from edgeproof.artifacts.records.parity_records import describe_declared, describe_limit, describe_parity
 from edgeproof.artifacts.records.validation import FAULTS, Check
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import plural
@@ -102,6 +102,7 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         reason = f": {parity['reason']['message']}" if parity["reason"] else ""
         lines.append(("parity", describe_parity(parity) + reason))
         lines += [("limit", describe_limit(line)) for line in parity["thresholds"]]
+        lines += [("declared", describe_declared(item)) for item in parity.get("declared", ())]
     lines += [
         ("result", f"{item.cell}: {item.state}{f': {item.why}' if item.why else ''}") for item in build.measurements
     ]

@@ -245,6 +245,18 @@ def _find_resource(criterion: Criterion, result: Json) -> Quantity:
     return Quantity(*figures, provenance, source, "one process has no interval" if figures[1] is None else None)
 
 
+def _find_declared(parity: Json) -> Quantity | None:
+    """Return the difference of two accuracies that were measured elsewhere; None unless both are declared."""
+    known = {item["precision"]: item for item in parity.get("declared", ())}
+    if not {"fp32", parity["cell"]["precision"]} <= set(known):
+        return None
+    source, own = known["fp32"], known[parity["cell"]["precision"]]
+    origin = f"declared: {own['origin']}; source: {source['origin']}"
+    return Quantity(
+        100 * (own["value"] - source["value"]), None, None, "declared", origin, "a declared figure has no interval"
+    )
+
+
 def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) -> Quantity:
     provenance, source = parity["provenance"], "parity.json"
     if parity["status"] == "not_run":
@@ -268,6 +280,8 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
             return absent(source, f"the interval of F1 is at {found['confidence']:g}", provenance)
         return Quantity(*figures, provenance, f"F1 over {found['images']} images of {source}", trivial)
     accuracy = parity["accuracy"]
+    if accuracy is None and (declared := _find_declared(parity)):
+        return declared
     if accuracy is None:
         reason = "a regression has an error, not an accuracy" if "error" in parity else "accuracy was not measured"
         return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)

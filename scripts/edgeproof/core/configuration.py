@@ -24,6 +24,7 @@ class Model(TypedDict):
     input_shapes: NotRequired[dict[str, list[int]]]
     whole_inputs: NotRequired[list[str]]
     supplied: NotRequired[dict[str, Json]]
+    declared_accuracies: NotRequired[list[Json]]
     kept: NotRequired[Json]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgeproof.artifacts.records.manifests import describe_noise
-from edgeproof.artifacts.records.parity_records import describe_parity
+from edgeproof.artifacts.records.parity_records import describe_declared, describe_parity
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import (
@@ -309,10 +309,16 @@ def _describe_parity(item):
         "summary": _parity_summary(parity),
         "metrics": [_describe_metric(name, parity["metrics"][name], parity["absent"].get(name)) for name in _METRICS],
         "accuracy": describe_quality(parity),
-        "accuracy_absent": parity["absent"].get("relative_accuracy"),
+        "accuracy_absent": "; ".join(
+            [*filter(None, [parity["absent"].get("relative_accuracy")]), *_list_declared(parity)]
+        ),
         "thresholds": [_describe_threshold(line) for line in parity["thresholds"]],
         "count": format_count(parity["evaluation"]["count"]),
     }
+
+
+def _list_declared(parity):
+    return [f"declared, not measured here: {describe_declared(item)}" for item in parity.get("declared", ())]
 
 
 def _describe_metric(name, value, absent):

@@ -158,11 +158,18 @@ class JobKeys:
             "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
             "task": name_task(task, digest_user_file),
             "judge": describe_judge(task),
+            "declared": self._declared(w),
             "arm": self.cells.parity_arm_of(w),
             "thresholds": self.cells.parity_limits_of(w.preset, w.precision),
             "interpreter": self.cells.parity_interpreter(w.preset, w.builder),
             **_watch("check_parity", **watch),
         }
+
+    def _declared(self, w: Any) -> list[Json] | None:
+        """Return the accuracies that the model declares for the source and for this precision, with their digests."""
+        known = self.cells.models[w.model].get("declared_accuracies", [])
+        own = [item for item in known if item["precision"] in ("fp32", w.precision)]
+        return [{**item, **({"sha256": digest_user_file(item["file"])} if "file" in item else {})} for item in own] or None
 
     # Measurements
 

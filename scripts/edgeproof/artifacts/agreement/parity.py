@@ -62,7 +62,7 @@ class ParityJob:
     `cell`: model, preset, builder, precision. `source`: the fp32 ONNX file. `artifact`, `manifest`: what was built.
     `inputs`: the evaluation set, `samples` its samples.json. `arm`: backend, precision and runtime options of the
     candidate. `task`: the model's, which says what its outputs mean; `judge` is how it is judged, if it says so itself
-    (see `core.tasks`). `thresholds`: the preset's parity entry of this
+    (see `core.tasks`). `declared`: accuracies that were measured elsewhere, for the record. `thresholds`: the preset's parity entry of this
     precision, keys of THRESHOLDS; outputs of integers, booleans and texts are judged by DEFAULT_EQUAL_SHARE unless it
     has a limit for them. `interpreter`: the Python that has the
     candidate's runtime, `toolchains` the records of environments that it belongs to. `parity`: JSON to write.
@@ -84,6 +84,7 @@ class ParityJob:
     toolchains: list[str] = dataclasses.field(default_factory=list)
     task: str = "none"
     judge: Json | None = None
+    declared: list[Json] | None = None
 
 
 def check_parity(job: ParityJob) -> None:
@@ -112,6 +113,7 @@ def check_parity(job: ParityJob) -> None:
         "metrics": dict.fromkeys(METRICS),
         "absent": dict.fromkeys(METRICS, "the outputs were not compared"),
         "accuracy": None,
+        **({"declared": job.declared} if job.declared else {}),
         "outputs": [],
         "command": job.command,
     }
@@ -126,7 +128,8 @@ def check_parity(job: ParityJob) -> None:
         return
     key = compose_parity_key(document, built, job.interpreter, job.toolchains, job.judge)
     if kept := find_comparison(job.parity, key):
-        today = {name: document[name] for name in ("cell", "manifest_sha256", "evaluation", "command")}
+        names = ("cell", "manifest_sha256", "evaluation", "command", "declared")
+        today = {name: document[name] for name in names if name in document}
         reuse_comparison(kept, today, job.thresholds, job.parity, job.reference)
         return
     with open_attempt(Path(job.parity).parent, "parity", key, describe_machine()) as attempt:

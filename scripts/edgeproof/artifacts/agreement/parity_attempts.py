@@ -82,7 +82,7 @@ def reuse_comparison(
     `today`: what a new document would say beside what was measured: cell, manifest, evaluation and command.
     """
     kept = read_parity_record(attempt.folder / PARITY)
-    document = {**kept, **today}
+    document = {key: value for key, value in kept.items() if key != "declared"} | today
     document["reference"] = {**kept["reference"], "file": locate(reference)}
     if kept["reason"] is None or kept["reason"]["kind"] in _BY_LIMITS:
         document |= {"status": "not_run", "reason": None}

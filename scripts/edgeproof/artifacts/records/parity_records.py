@@ -39,3 +39,10 @@ def describe_limit(line: Json) -> str:
     if line["passed"] is None:
         return f"{asked}: not measured, {line['reason']}"
     return f"{asked}: {line['value']:.6g}, {'met' if line['passed'] else 'missed'}"
+
+
+def describe_declared(item: Json) -> str:
+    """Return an accuracy that was measured elsewhere in words, with where it comes from."""
+    digest = f", sha256 {item['sha256']}" if item.get("sha256") else ""
+    where = f" ({item['file']}{digest})" if "file" in item else ""
+    return f"{item['precision']} accuracy {item['value']:.2%}: {item['origin']}{where}"

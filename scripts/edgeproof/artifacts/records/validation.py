@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeproof.core.attempts import list_attempts
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
@@ -50,9 +51,9 @@ def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
         return [Check("manifest", "differs", str(path), _strip_path(path, error))]
     root, config = find_manifest_root(path), find_config_root(path)
     checks = [_check_place(path, manifest, root), _check_artifact(path, manifest)]
-    checks.append(_check_file("source", root, manifest["source"]["file"], manifest["source"]["sha256"]))
-    if used := manifest["calibration"]:
-        checks.append(_check_file("calibration set", root, used["file"], used["sha256"]))
+    for subject, entry in (("source", manifest["source"]), ("calibration set", manifest["calibration"])):
+        if entry:
+            checks.append(_check_file(subject, root, entry["file"], entry["sha256"], entry["bytes"]))
     if made := manifest.get("intermediate"):
         checks.append(_check_file("intermediate", root, made["file"], made["sha256"]))
     checks += _check_log(manifest, root)
@@ -158,7 +159,7 @@ def _check_artifact(path, manifest):
         if is_file(file) and file.stat().st_size == 0:
             return Check("artifact", "ok", recorded["file"], "empty: the build failed")
         return Check("artifact", "differs", recorded["file"], "is not an empty file, but the build failed")
-    return _check_file("artifact", Path(path).parent, recorded["file"], recorded["sha256"])
+    return _check_file("artifact", Path(path).parent, recorded["file"], recorded["sha256"], recorded["bytes"])
 
 
 def _check_log(manifest, root):
@@ -176,6 +177,8 @@ def _check_parity(path, root):
     """Return the Checks of the parity document beside a manifest, and of the files that it names."""
     beside = Path(path).with_name("parity.json")
     if not is_file(beside):
+        if any(attempt.complete and attempt.kind == "parity" for attempt in list_attempts(beside.parent)):
+            return [Check("parity", "missing", beside.name, "the store has a comparison that was made here")]
         return [Check("parity", "note", beside.name, "does not exist yet")]
     try:
         parity, manifest = read_parity_record(beside), json.loads(Path(path).read_text())
@@ -208,7 +211,7 @@ def _refuse_place(subject, file):
     return Check(subject, "differs", file, "is outside the repository; a record names no such file, and it is not read")
 
 
-def _check_file(subject, root, file, digest):
+def _check_file(subject, root, file, digest, size=None):
     if _leaves(root, file):
         return _refuse_place(subject, file)
     path = _join_root(root, file)
@@ -217,6 +220,8 @@ def _check_file(subject, root, file, digest):
     actual = sha256_file(path)
     if actual != digest:
         return Check(subject, "differs", file, f"sha256 is {actual}, the record says {digest}")
+    if size is not None and path.stat().st_size != size:
+        return Check(subject, "differs", file, f"has {path.stat().st_size} bytes, the record says {size}")
     return Check(subject, "ok", file)
 
 
