@@ -177,7 +177,7 @@ def _check_parity(path, root):
     """Return the Checks of the parity document beside a manifest, and of the files that it names."""
     beside = Path(path).with_name("parity.json")
     if not is_file(beside):
-        if any(attempt.complete and attempt.kind == "parity" for attempt in list_attempts(beside.parent)):
+        if any(attempt.complete and attempt.record["kind"] == "parity" for attempt in list_attempts(beside.parent)):
             return [Check("parity", "missing", beside.name, "the store has a comparison that was made here")]
         return [Check("parity", "note", beside.name, "does not exist yet")]
     try:
