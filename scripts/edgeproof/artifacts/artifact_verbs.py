@@ -1,9 +1,11 @@
 """What the verbs of `edgeproof artifacts` do: each reads, prints for people or as JSON, and returns an exit code."""
 
+import json
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from edgeproof.artifacts.records.agent_manifests import create_agent_manifest
 from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, validate_foreign
 from edgeproof.artifacts.records.manifest_places import find_manifest_root
 from edgeproof.artifacts.records.manifests import describe_noise, read_manifest, verify_manifest
@@ -16,6 +18,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import source_folder
 
 from . import comparable_builds, verb_output
@@ -116,6 +119,15 @@ def _summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     return show(options, summary, lambda: verb_output.show_document(summary))
 
 
+def _describe_agent(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """Show or write the agent manifest of an artifact."""
+    document = create_agent_manifest(find_manifest(options.artifact, root), vars(options))
+    if options.output:
+        atomic_write(options.output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        return show(options, {"output": options.output}, lambda: [f"wrote {options.output}"])
+    return show(options, document, lambda: verb_output.show_document(document))
+
+
 def _list_candidates(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """List the builds of every source, and which can be compared."""
     builds = comparable_builds.collect_builds(root, read_result, _check_model(root, options.model))
@@ -168,6 +180,7 @@ RUN: dict[str, Callable[[Namespace, Path, ResultReader], ExitCode]] = {
     "validate": _validate_records,
     "rebuild": rebuild,
     "summary": _summarise,
+    "agent-manifest": _describe_agent,
     "candidates": _list_candidates,
     "compare-command": _suggest_comparison,
     "explain": explain,

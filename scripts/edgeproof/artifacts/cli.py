@@ -23,6 +23,7 @@ VERBS = {
     "validate": "hash every file again that manifests name; exit 1 if something differs",
     "rebuild": "build again from a manifest and compare; exit 1 if the result is different",
     "summary": "show the fifteen fields of runtime-summary.json that a worker needs",
+    "agent-manifest": "write InferEdgeForge's agent_manifest.json of an artifact; `validate` checks one",
     "candidates": "group the builds by their source: which are measured, and what comes next",
     "compare-command": "print the configuration and the command that compare two builds of one source",
     "search": "try ways to build a model, cheapest first, until one loses little enough accuracy; exit 1 if none does",
@@ -75,6 +76,7 @@ def build_artifacts_parser() -> CommandParser:
         "--output", metavar="FOLDER", help="an empty or new folder (default: the next one in results/rebuilds/)"
     )
     verbs["summary"].add_argument("--output", metavar="FILE", help="write it to this file")
+    _add_agent_options(verbs["agent-manifest"])
     verbs["compare-command"].add_argument("--left", metavar="ARTIFACT", help="what is compared with: artifact or cell")
     verbs["compare-command"].add_argument("--right", metavar="ARTIFACT", help="what is compared: artifact or cell")
     verbs["search"].add_argument("model", metavar="MODEL", help="a model whose task has an accuracy")
@@ -86,6 +88,24 @@ def build_artifacts_parser() -> CommandParser:
     verbs["explain"].add_argument("--runs", type=positive, default=50, help="timed runs per arm (default: %(default)s)")
     verbs["explain"].add_argument("--output", metavar="FILE", help="write operators.json to this file")
     return parser
+
+
+def _add_agent_options(verb: CommandParser) -> None:
+    """Declare the options of `agent-manifest`; which values are allowed is checked with the document."""
+    verb.add_argument("artifact", metavar="ARTIFACT", help=_ONE)
+    verb.add_argument("--agent-id", required=True, metavar="WORD", help="name of the agent")
+    verb.add_argument("--agent-type", required=True, metavar="WORD", help="vision, voice, safety or utility")
+    verb.add_argument("--priority", type=int, default=50, metavar="NUMBER", help="0 to 100 (default: %(default)s)")
+    verb.add_argument("--latency-budget-ms", type=positive, required=True, metavar="MS", help="what one answer may take")
+    verb.add_argument("--deadline-ms", type=positive, required=True, metavar="MS", help="after which it is of no use")
+    verb.add_argument("--input-type", required=True, metavar="WORD", help="what goes in, such as image")
+    verb.add_argument("--output-type", required=True, metavar="WORD", help="what comes out, such as classes")
+    verb.add_argument(
+        "--fallback", default="none", metavar="WORD",
+        help="none, drop_stale, degrade_backend, skip_low_priority or notify_only (default: %(default)s)",
+    )  # fmt: skip
+    verb.add_argument("--target", metavar="WORD", help="the device that runs it (default: what built it)")
+    verb.add_argument("--output", metavar="FILE", help="write it to this file")
 
 
 def _points(text: str) -> float:
