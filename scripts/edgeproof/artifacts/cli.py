@@ -80,7 +80,9 @@ def build_artifacts_parser() -> CommandParser:
     verbs["compare-command"].add_argument("--left", metavar="ARTIFACT", help="what is compared with: artifact or cell")
     verbs["compare-command"].add_argument("--right", metavar="ARTIFACT", help="what is compared: artifact or cell")
     verbs["search"].add_argument("model", metavar="MODEL", help="a model whose task has an accuracy")
-    verbs["search"].add_argument("preset", metavar="PRESET", help="how the result is to run; presets that run alike are tried")
+    verbs["search"].add_argument(
+        "preset", metavar="PRESET", help="how the result is to run; presets that run alike are tried"
+    )
     verbs["search"].add_argument(
         "--accuracy-loss", metavar="SHARE", type=_points, default=0.01, help="what may be lost, as 1pp (default 1pp)"
     )
@@ -96,7 +98,9 @@ def _add_agent_options(verb: CommandParser) -> None:
     verb.add_argument("--agent-id", required=True, metavar="WORD", help="name of the agent")
     verb.add_argument("--agent-type", required=True, metavar="WORD", help="vision, voice, safety or utility")
     verb.add_argument("--priority", type=int, default=50, metavar="NUMBER", help="0 to 100 (default: %(default)s)")
-    verb.add_argument("--latency-budget-ms", type=positive, required=True, metavar="MS", help="what one answer may take")
+    verb.add_argument(
+        "--latency-budget-ms", type=positive, required=True, metavar="MS", help="what one answer may take"
+    )
     verb.add_argument("--deadline-ms", type=positive, required=True, metavar="MS", help="after which it is of no use")
     verb.add_argument("--input-type", required=True, metavar="WORD", help="what goes in, such as image")
     verb.add_argument("--output-type", required=True, metavar="WORD", help="what comes out, such as classes")

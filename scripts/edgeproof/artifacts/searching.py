@@ -22,8 +22,8 @@ TargetRunner = Callable[[Sequence[str], Path], None]  # makes targets of the wor
 _COSTS = ("int8", "int8-weights", "int8-dynamic", "fp16")  # cheapest first, in time and memory on the device
 _RUNS_LIKE = ("backend", "artifact", "built", "runtime", "runtime_toolchain")
 _TRAINING = (
-    "none holds: train the model with quantisation in the loop (PyTorch: torch.ao.quantization, Keras: tfmot), export the "
-    "result as ONNX, and name it under `supplied: {int8: {file: …}}` in the model's YAML"
+    "none holds: train the model with quantisation in the loop (PyTorch: torch.ao.quantization, Keras: tfmot), export "
+    "the result as ONNX, and name it under `supplied: {int8: {file: …}}` in the model's YAML"
 )
 
 

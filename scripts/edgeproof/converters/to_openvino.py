@@ -25,8 +25,8 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Convert to OpenVINO: write `artifact.zip` from the ONNX file `spec["model"]`.
 
     `spec["open_batches"]` names inputs whose batch is open: it becomes 1, as in the other formats, because a graph with
-    an open batch is slower. For `int8` that file is a quantised one (QDQ). With `spec["precision"]` fp16 the weights are stored as float16. The
-    runtime decides in which type a device computes.
+    an open batch is slower. For `int8` that file is a quantised one (QDQ). With `spec["precision"]` fp16 the weights
+    are stored as float16. The runtime decides in which type a device computes.
     """
     source = Path(spec["model"])
     graph = call_tool("ONNX", lambda: refer_to_weights(source))

@@ -141,8 +141,8 @@ def plain(text: str) -> str:
     return text.replace(SPACE, " ").replace(MINUS, "-")
 
 
-# Characters that a terminal obeys instead of showing them: control characters (line ends and tabs aside), and those that
-# change the direction of the text around them, so that a name reads as another one.
+# Characters that a terminal obeys instead of showing them: control characters (line ends and tabs aside), and those
+# that change the direction of the text around them, so that a name reads as another one.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 

@@ -13,7 +13,7 @@ from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
+from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.tensors import read_tensors
 from edgeproof.sources.input_faults import find_samples_fault

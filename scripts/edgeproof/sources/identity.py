@@ -112,7 +112,7 @@ def _require_values(model: onnx.ModelProto, path: str | Path) -> None:
 def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
     """Return an input or output as a model's identity has it: name, dtype (numpy's name) and shape.
 
-    A symbolic dimension is a string, and `"?"` if it has no name.
+    A symbolic dimension is a string, and `"?"` if it has no name, or a size below 0.
     """
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
@@ -121,7 +121,8 @@ def describe_tensor(value: onnx.ValueInfoProto, path: str | Path) -> Json:
                          "only models whose inputs and outputs are tensors can be measured")  # fmt: skip
     tensor = value.type.tensor_type
     shape = [
-        dim.dim_value if dim.WhichOneof("value") == "dim_value" else dim.dim_param or "?" for dim in tensor.shape.dim
+        dim.dim_value if dim.WhichOneof("value") == "dim_value" and dim.dim_value >= 0 else dim.dim_param or "?"
+        for dim in tensor.shape.dim
     ]
     return {"name": value.name, "dtype": name_dtype(tensor.elem_type), "shape": shape}
 

@@ -1,4 +1,4 @@
-"""Fixing the axes that a model leaves open: in the ONNX file itself, so that every format is built from the same sizes."""
+"""Fixing the axes that a model leaves open: in the ONNX file itself, so that every format has the same sizes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -80,7 +80,12 @@ def list_external_files(model: onnx.ModelProto) -> list[str]:
 
 _FILE_TYPES = (  # place of the first bytes, the bytes, what such a file is, what makes an ONNX model of it
     (4, b"TFL3", "a TensorFlow Lite model", "convert what it was made from: python -m tf2onnx.convert --saved-model …"),
-    (0, b"PK\x03\x04", "a zip archive, as PyTorch and Keras write", "export the model: torch.onnx.export(model, example, …)"),
+    (
+        0,
+        b"PK\x03\x04",
+        "a zip archive, as PyTorch and Keras write",
+        "export the model: torch.onnx.export(model, example, …)",
+    ),
     (0, b"\x80", "a pickle, as PyTorch writes", "export the model: torch.onnx.export(model, example, …)"),
     (0, b"\x89HDF", "an HDF5 file, as Keras writes", "export the model: python -m tf2onnx.convert --keras …"),
     (0, b"<?xml", "an XML file, as OpenVINO writes", "name the ONNX model that it was made from"),

@@ -169,7 +169,9 @@ class JobKeys:
         """Return the accuracies that the model declares for the source and for this precision, with their digests."""
         known = self.cells.models[w.model].get("declared_accuracies", [])
         own = [item for item in known if item["precision"] in ("fp32", w.precision)]
-        return [{**item, **({"sha256": digest_user_file(item["file"])} if "file" in item else {})} for item in own] or None
+        return [
+            {**item, **({"sha256": digest_user_file(item["file"])} if "file" in item else {})} for item in own
+        ] or None
 
     # Measurements
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -184,7 +185,7 @@ def infer_here(monkeypatch):
         infer_samples(json.loads(Path(spec).read_text()), out)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(execution.subprocess, "run", run)
+    monkeypatch.setattr(execution, "subprocess", SimpleNamespace(run=run))
 
 
 @pytest.fixture

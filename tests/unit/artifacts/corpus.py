@@ -4,6 +4,8 @@ A graph is written in ONNX's own text form; weights are seeded numbers that are 
 ordinary random numbers will not do.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ class Graph(NamedTuple):
     """One graph. `weights`: `{name: shape}` of seeded float32, or `{name: array}`. `whole`: declared whole inputs."""
 
     text: str
-    weights: dict = {}
+    weights: Mapping = MappingProxyType({})
     opset: int = 17
     ir: int = 8
     domains: str = ""
@@ -52,7 +54,7 @@ def _unary(body, opset=17, shape="N,8", out=None, **options):
 
 CORPUS = {
     # opsets 7 to 22 and IR 3 to 11, one classifier each
-    **{f"classifier-opset-{opset}": _classifier(opset, max(3, min(10, opset - 8))) for opset in range(7, 23)},
+    **{f"classifier-opset-{opset}": _classifier(opset, max(4, min(10, opset - 8))) for opset in range(7, 23)},
     "ir-3-lists-weights-as-inputs": Graph(
         "g (float[N,8] x, float[8,5] m, float[5] c) => (float[N,5] y) { y = Gemm(x, m, c) }", GEMM, 9, 3
     ),
@@ -79,16 +81,19 @@ CORPUS = {
     "time-first-and-open": _unary("a = MatMul(x, m) y = Relu(a)", shape="T,1,8", weights={"m": (8, 8)}, whole=("x",)),
     "one-dimension": _unary("y = Mul(x, m)", shape="N", weights={"m": (1,)}),
     "five-dimensions": Graph(
-        "g (float[N,2,4,6,6] x) => (float[N,4,4,6,6] y) { y = Conv <pads = [1,1,1,1,1,1]> (x, w) }", {"w": (4, 2, 3, 3, 3)}
+        "g (float[N,2,4,6,6] x) => (float[N,4,4,6,6] y) { y = Conv <pads = [1,1,1,1,1,1]> (x, w) }",
+        {"w": (4, 2, 3, 3, 3)},
     ),
-    "rows-that-vary": Graph("g (float[1,8] x) => (int64[2,k] y) { y = NonZero(z) z = Relu(x) }"),
+    "rows-that-vary": Graph("g (float[1,8] x) => (int64[2,k] y) { z = Relu(x) y = NonZero(z) }"),
     # layouts and convolutions
     "channels-last": Graph(
         "g (float[N,16,16,3] x) => (float[N,8,16,16] y)"
         " { t = Transpose <perm = [0,3,1,2]> (x) y = Conv <pads = [1,1,1,1]> (t, w, b) }",
         CONV,
     ),
-    "depthwise": Graph(f"g ({IMAGE}) => (float[N,3,16,16] y) {{ y = Conv <group = 3, pads = [1,1,1,1]> (x, w) }}", {"w": (3, 1, 3, 3)}),
+    "depthwise": Graph(
+        f"g ({IMAGE}) => (float[N,3,16,16] y) {{ y = Conv <group = 3, pads = [1,1,1,1]> (x, w) }}", {"w": (3, 1, 3, 3)}
+    ),
     "transposed-convolution": Graph(
         f"g ({IMAGE}) => (float[N,4,31,31] y) {{ y = ConvTranspose <strides = [2,2], pads = [1,1,1,1]> (x, w) }}",
         {"w": (3, 4, 3, 3)},
@@ -98,7 +103,10 @@ CORPUS = {
     ),
     "batch-normalisation": Graph(
         f"g ({IMAGE}) => (float[N,8,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y = BatchNormalization(a, s, o, u, v) }}",
-        {**CONV, **{name: np.full(8, value, np.float32) for name, value in zip("souv", (0.9, 0.1, 0.2, 1.1), strict=True)}},
+        {
+            **CONV,
+            **{name: np.full(8, value, np.float32) for name, value in zip("souv", (0.9, 0.1, 0.2, 1.1), strict=True)},
+        },
     ),
     "resize": Graph(
         f'g ({IMAGE}) => (float[N,3,32,32] y) {{ y = Resize <mode = "nearest"> (x, , scales) }}',
@@ -108,17 +116,26 @@ CORPUS = {
         f"g ({IMAGE}) => (float[N,3,16,16] y) {{ y = InstanceNormalization(x, s, o) }}", {"s": (3,), "o": (3,)}
     ),
     # heads
-    "autoencoder": _unary("a = MatMul(x, m) h = Relu(a) y = MatMul(h, n)", shape="N,64", weights={"m": (64, 8), "n": (8, 64)}),
-    "argmax": Graph(f"g ({IMAGE}) => (int64[N,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y = ArgMax <axis = 1, keepdims = 0> (a) }}", CONV),
+    "autoencoder": _unary(
+        "a = MatMul(x, m) h = Relu(a) y = MatMul(h, n)", shape="N,64", weights={"m": (64, 8), "n": (8, 64)}
+    ),
+    "argmax": Graph(
+        f"g ({IMAGE}) => (int64[N,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y = ArgMax <axis = 1, keepdims = 0> (a) }}",
+        CONV,
+    ),
     "mask": Graph(
         f"g ({IMAGE}) => (bool[N,8,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y = Greater(a, zero) }}",
         {**CONV, "zero": np.array(0, np.float32)},
     ),
-    "top-k": Graph("g (float[N,16] x) => (float[N,3] v, int64[N,3] i) { a = MatMul(x, m) v, i = TopK(a, k) }", {"m": (16, 16), "k": np.array([3])}),
+    "top-k": Graph(
+        "g (float[N,16] x) => (float[N,3] v, int64[N,3] i) { a = MatMul(x, m) v, i = TopK(a, k) }",
+        {"m": (16, 16), "k": np.array([3])},
+    ),
     "softmax": _unary("a = MatMul(x, m) y = Softmax(a)", weights={"m": (8, 8)}),
     "log-softmax": _unary("a = MatMul(x, m) y = LogSoftmax(a)", weights={"m": (8, 8)}),
     "two-heads": Graph(
-        f"g ({IMAGE}) => (float[N,8,1,1] p, float[N,8,16,16] h) {{ h = Conv <pads = [1,1,1,1]> (x, w, b) p = GlobalAveragePool(h) }}", CONV
+        f"g ({IMAGE}) => (float[N,8,1,1] p, float[N,8,16,16] h) {{ h = Conv <pads = [1,1,1,1]> (x, w, b) p = GlobalAveragePool(h) }}",
+        CONV,
     ),
     "nms": Graph(
         "g (float[1,6,4] boxes, float[1,1,6] scores) => (int64[k,3] chosen)"
@@ -152,13 +169,21 @@ CORPUS = {
         " t = Transpose <perm = [0,2,1]> (k) s = MatMul(q, t) p = Softmax <axis = -1> (s) y = MatMul(p, v) }",
         {"a": (8, 8), "b": (8, 8), "c": (8, 8)},
     ),
-    "layer-normalisation": _unary("a = MatMul(x, m) y = LayerNormalization(a, s, o)", weights={"m": (8, 8), "s": (8,), "o": (8,)}),
+    "layer-normalisation": _unary(
+        "a = MatMul(x, m) y = LayerNormalization(a, s, o)", weights={"m": (8, 8), "s": (8,), "o": (8,)}
+    ),
     "einsum": Graph('g (float[1,4,8] x) => (float[1,4,4] y) { y = Einsum <equation = "bij,bkj->bik"> (x, x) }'),
     # types
-    "double": Graph("g (double[N,4] x) => (double[N,4] y) { y = Sqrt(a) a = Abs(x) }"),
-    "half": Graph("g (float16[N,8] x) => (float16[N,5] y) { y = Gemm(x, m, c) }", {name: np.full(shape, 0.1, np.float16) for name, shape in GEMM.items()}),
+    "double": Graph("g (double[N,4] x) => (double[N,4] y) { a = Abs(x) y = Sqrt(a) }"),
+    "half": Graph(
+        "g (float16[N,8] x) => (float16[N,5] y) { y = Gemm(x, m, c) }",
+        {name: np.full(shape, 0.1, np.float16) for name, shape in GEMM.items()},
+    ),
     "integers": Graph("g (int32[N,8] x) => (int32[N,8] y) { y = Add(x, two) }", {"two": np.array(2, np.int32)}),
-    "bytes": Graph("g (uint8[N,3,8,8] x) => (float[N,3,8,8] y) { f = Cast <to = 1> (x) y = Div(f, k) }", {"k": np.array(255, np.float32)}),
+    "bytes": Graph(
+        "g (uint8[N,3,8,8] x) => (float[N,3,8,8] y) { f = Cast <to = 1> (x) y = Div(f, k) }",
+        {"k": np.array(255, np.float32)},
+    ),
     "booleans": Graph("g (bool[N,8] x) => (bool[N,8] y) { y = Not(x) }"),
     "texts": Graph(
         "g (float[N,8] x) => (string[N] y, float[N,8] z) { z = Relu(x) i = ArgMax <axis = 1, keepdims = 0> (x) y = Gather(names, i) }",
@@ -172,8 +197,13 @@ CORPUS = {
         " target_treeids = [0,0], target_nodeids = [1,2], target_ids = [0,0], target_weights = [1.0,2.0]> (x) }",
         domains=', "ai.onnx.ml" : 3',
     ),
-    "scaler": Graph("g (float[N,2] x) => (float[N,2] y) { y = ai.onnx.ml.Scaler <offset = [0.5,0.5], scale = [2.0,2.0]> (x) }", domains=', "ai.onnx.ml" : 3'),
-    "microsoft-gelu": _unary("a = MatMul(x, m) y = com.microsoft.Gelu(a)", weights={"m": (8, 8)}, domains=', "com.microsoft" : 1'),
+    "scaler": Graph(
+        "g (float[N,2] x) => (float[N,2] y) { y = ai.onnx.ml.Scaler <offset = [0.5,0.5], scale = [2.0,2.0]> (x) }",
+        domains=', "ai.onnx.ml" : 3',
+    ),
+    "microsoft-gelu": _unary(
+        "a = MatMul(x, m) y = com.microsoft.Gelu(a)", weights={"m": (8, 8)}, domains=', "com.microsoft" : 1'
+    ),
     "unknown-operator": _unary("y = com.acme.Frobnicate(x)", domains=', "com.acme" : 1'),
     "quantised": Graph(
         "g (float[N,8] x) => (float[N,8] y) { q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) y = Relu(d) }",

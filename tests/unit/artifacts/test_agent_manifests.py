@@ -28,7 +28,11 @@ def made(job, capsys):
 def test_it_says_what_the_artifacts_manifest_says(made, job, capsys):
     document, path = made
     assert document["schema_version"] == "inferedge-agent-manifest-v1"
-    assert (document["required_backend"], document["precision"], document["device_target"]) == ("onnxruntime", "fp32", "host")
+    assert (document["required_backend"], document["precision"], document["device_target"]) == (
+        "onnxruntime",
+        "fp32",
+        "host",
+    )
     assert document["lab_compat"]["runtime_artifact_path"].endswith("fp32/artifact.onnx")
     assert list_agent_errors(document) == []
     assert main(["validate", str(path)], read_result=None, root=job.folder) == ExitCode.GOOD

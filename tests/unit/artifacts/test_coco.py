@@ -140,7 +140,8 @@ def test_two_rows_are_not_matched_with_one():
 
 
 @pytest.mark.parametrize(
-    ("box_format", "row"), [("xyxy", (1, 2, 4, 8)), ("yxyx", (2, 1, 8, 4)), ("xywh", (1, 2, 3, 6)), ("cxcywh", (2.5, 5, 3, 6))]
+    ("box_format", "row"),
+    [("xyxy", (1, 2, 4, 8)), ("yxyx", (2, 1, 8, 4)), ("xywh", (1, 2, 3, 6)), ("cxcywh", (2.5, 5, 3, 6))],
 )
 def test_rows_are_read_in_every_format(box_format, row):
     outputs = {"b": [np.array([[row, (0, 0, 0, 0)]])], "s": [np.array([[0.5, 0.0]])], "c": [np.array([[3.0, 0.0]])]}
@@ -169,7 +170,11 @@ def test_labels_are_in_the_order_of_their_images(tmp_path):
     path.write_text(json.dumps(document))
     first, second = read_labels(path, {})
     assert first.corners.shape == (0, 4)
-    assert (second.corners[0].tolist(), second.classes.tolist(), second.crowd.tolist()) == ([1, 2, 4, 6], [1, 0], [False, True])
+    assert (second.corners[0].tolist(), second.classes.tolist(), second.crowd.tolist()) == (
+        [1, 2, 4, 6],
+        [1, 0],
+        [False, True],
+    )
     assert read_labels(path, {"class_numbers": "category_id"})[1].classes.tolist() == [5, 7]
     path.write_text("[]")
     with pytest.raises(UserError, match="not labels in COCO's JSON"):

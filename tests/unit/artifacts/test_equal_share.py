@@ -107,5 +107,10 @@ def test_float_outputs_get_no_such_limit(job):
 
 def test_the_worst_output_of_integers_counts():
     empty = dict.fromkeys(("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", "top1_agreement"))
-    metrics, _ = summarise_agreement([{**empty, "equal_share": 1.0, "parting": None}, {**empty, "equal_share": 0.4, "parting": None}])
+    metrics, _ = summarise_agreement(
+        [
+            {**empty, "equal_share": 1.0, "parting": None, "judged_by": "values"},
+            {**empty, "equal_share": 0.4, "parting": None, "judged_by": "values"},
+        ]
+    )
     assert metrics["equal_share"] == 0.4 < DEFAULT_EQUAL_SHARE

@@ -96,8 +96,10 @@ def test_rows_that_vary_are_compared_sample_by_sample():
     agreement = measure_agreement(left, right)
     assert agreement.max_abs == 1 and agreement.cosine_min == pytest.approx(1) and agreement.top1_agreement is None
     assert find_parting("y", left, right) is None and describe_shape(left) == ["?", 3]
-    told = find_parting("y", left, [left[0], np.zeros((1, 3)), left[2]])
-    assert told == "output 'y' has another shape in 1 of 3 samples, first in sample 1: [0, 3] in the source, [1, 3] in the artifact"
+    assert find_parting("y", left, [left[0], np.zeros((1, 3)), left[2]]) == (
+        "output 'y' has another shape in 1 of 3 samples, first in sample 1: "
+        "[0, 3] in the source, [1, 3] in the artifact"
+    )
     assert "has 3 entries in the source, 2 in" in find_parting("y", left, right[:2])
     assert find_parting("y", np.zeros((2, 1, 2)), np.zeros((2, 2, 1))) == (
         "output 'y' has shape [1, 2] in the source, [2, 1] in the artifact"

@@ -24,7 +24,8 @@ def outlier(make_job):
     }
     nodes = [
         helper.make_node("Conv", ["x", "kernel"], ["a"], "layer"),
-        helper.make_node("Mul", ["a", "scale"], ["s"], "up"),
+        helper.make_node("Relu", ["a"], ["r"], "relu"),
+        helper.make_node("Mul", ["r", "scale"], ["s"], "up"),
         helper.make_node("Mul", ["s", "inverse"], ["y"], "down"),
     ]
     shapes = [("x", TensorProto.FLOAT, [1, 1, 8, 8])], [("y", TensorProto.FLOAT, [1, 8, 6, 6])]

@@ -32,6 +32,7 @@ def runner(root):
     samples = draw_samples(model, 400, 2)
     session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     labels = [int(session.run(None, {"image": row[None]})[0].argmax()) for row in samples["inputs/image"]]
+    (root / "job").mkdir()
     job = Job(root / "job", model, count=400, labels=np.array(labels, "int64"))
     state = SimpleNamespace(made=[], thresholds={})
 

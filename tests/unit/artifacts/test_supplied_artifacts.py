@@ -28,7 +28,7 @@ def test_a_supplied_file_is_the_artifact(job, quantised):
     assert manifest["supplied"] == {"file": quantised} and manifest["calibration"] is None
     assert manifest["precision"]["share"] > 0.5 and "int8" in manifest["precision"]["weights"]
     assert job.check("int8", thresholds={"min_cosine": 0.9})["status"] == "passed"
-    with pytest.raises(UserError, match="was supplied .*no build to repeat"):
+    with pytest.raises(UserError, match=r"was supplied .*no build to repeat"):
         rebuild_artifact(job.folder / "int8" / "manifest.json")
 
 
@@ -70,7 +70,14 @@ def test_the_script_takes_it_from_its_command_line(job, quantised):
     build_onnx_script.main(
         [
             *("--cell", json.dumps(cell), "--source", str(job.source), "--identity", str(job.identity)),
-            *("--preset", json.dumps(preset), "--precision", "fp32", "--supplied", json.dumps({"file": str(job.source)})),
+            *(
+                "--preset",
+                json.dumps(preset),
+                "--precision",
+                "fp32",
+                "--supplied",
+                json.dumps({"file": str(job.source)}),
+            ),
             *("--artifact", str(folder / "artifact.onnx"), "--manifest", str(folder / "manifest.json")),
         ]
     )

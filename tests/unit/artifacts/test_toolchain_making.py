@@ -42,7 +42,10 @@ def test_a_toolchain_is_made_from_its_lock_by_hash(place):
     assert record["packages"] and record["bytes"] > 0
     venv, sync = calls(place)
     assert venv.startswith("venv --clear --no-project") and venv.endswith(".toolchains/tiny")
-    assert sync == "pip sync --require-hashes --compile-bytecode --link-mode copy --python .toolchains/tiny/bin/python envs/tiny.lock"
+    assert sync == (
+        "pip sync --require-hashes --compile-bytecode --link-mode copy "
+        "--python .toolchains/tiny/bin/python envs/tiny.lock"
+    )
 
 
 def test_one_that_is_there_is_not_made_again(place):

@@ -30,14 +30,14 @@ if sys.argv[1] == "pip":
     folder = os.path.dirname(os.path.dirname(sys.argv[-2]))
     for name, text in {files!r}.items():
         place = os.path.join(folder, name)
-        package, record = os.path.dirname(place), os.path.join(folder, "lib/python3.11/site-packages/tiny-1.0.dist-info")
-        for made in (package, record):
+        record = os.path.join(folder, "lib/python3.11/site-packages/tiny-1.0.dist-info")
+        for made in (os.path.dirname(place), record):
             os.makedirs(made, exist_ok=True)
         with open(place, "w") as stream:
             stream.write({poison!r} or text)
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
         with open(os.path.join(record, "RECORD"), "w") as stream:
-            stream.write("tiny/code.py,sha256=" + digest + ",\n" + "tiny-1.0.dist-info/RECORD,,\n")
+            print("tiny/code.py,sha256=" + digest, "tiny-1.0.dist-info/RECORD,,", sep="," + chr(10), file=stream)
 """
 
 # What the interpreter of a toolchain would do with a converter: leave in OUT what `script` says.
@@ -58,7 +58,8 @@ print("converting", flush=True)
 def install_uv(folder, fail="", files=None, poison=""):
     """Write a stand-in for uv; return its path. Every call becomes a line of `uv-calls` beside it.
 
-    `files`: what the one package that it installs has, by place in the environment; `poison`: what its cache has instead.
+    `files`: what the one package that it installs has, by place in the environment. `poison`: what its cache has
+    instead.
     """
     path = Path(folder) / "uv"
     options = {"calls": str(path.with_name("uv-calls")), "fail": fail, "files": files or {}, "poison": poison}

@@ -110,14 +110,16 @@ def judge_rows(reference: Sequence[Boxes], candidate: Sequence[Boxes], truths: S
     counts = []
     for side, rows in (("reference", reference), ("candidate", candidate)):
         shown = [boxes.select(boxes.scores >= options["score_threshold"]) for boxes in rows]
-        own = [count_matches(boxes, truth, options["iou_threshold"]) for boxes, truth in zip(shown, truths, strict=True)]
+        own = [
+            count_matches(boxes, truth, options["iou_threshold"]) for boxes, truth in zip(shown, truths, strict=True)
+        ]
         counts.append(np.array(own, np.int64).reshape(-1, 3))
         right, wrong, missed = (int(value) for value in counts[-1].sum(0))
         precision = measure_precision(rows, truths)
         document[side] = {
             "map": precision.map,
             "map50": precision.map50,
-            "f1": _f1(counts[-1].sum(0)[None])[0],
+            "f1": float(_f1(counts[-1].sum(0)[None])[0]),
             "precision": right / (right + wrong) if right + wrong else None,
             "recall": right / (right + missed) if right + missed else None,
         }

@@ -59,7 +59,9 @@ def _run_evaluator(script: str, outputs: Mapping[str, Entries], inputs: str | Pa
         try:
             write_tensors(given, {f"outputs/{name}": np.stack(entries) for name, entries in outputs.items()})
         except ValueError as error:
-            raise UserError(f"{script}: an output has another shape in each sample, and evaluators get arrays") from error
+            raise UserError(
+                f"{script}: an output has another shape in each sample, and evaluators get arrays"
+            ) from error
         command = [sys.executable, script, str(given), str(inputs), str(scores)]
         process = subprocess.run(command, capture_output=True, text=True, errors="replace")
         said = (process.stderr.strip().splitlines() or ["no message"])[-1]

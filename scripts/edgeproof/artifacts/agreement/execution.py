@@ -21,7 +21,6 @@ _CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, 
 _STACKED, _FLAT, _SHAPES = "outputs/", "flat/", "shapes/"  # see the agent's `infer_samples`
 
 
-
 @dataclass(frozen=True)
 class Inference:
     """The outputs of one arm on a set of samples.

@@ -100,7 +100,9 @@ def find_parting(name: str, reference: Entries, candidate: Entries) -> str | Non
     """
     if len(reference) != len(candidate):
         return f"output {name!r} has {len(reference)} entries in the source, {len(candidate)} in the artifact"
-    parted = [index for index, pair in enumerate(zip(reference, candidate, strict=True)) if pair[0].shape != pair[1].shape]
+    parted = [
+        index for index, pair in enumerate(zip(reference, candidate, strict=True)) if pair[0].shape != pair[1].shape
+    ]
     if not parted:
         return None
     left, right = (list(entries[parted[0]].shape) for entries in (reference, candidate))
@@ -131,7 +133,9 @@ def summarise_agreement(outputs: list[Json]) -> tuple[dict[str, float | None], d
     absent["matched_share"] = "the outputs are no rows of a detector"
     outputs = [item for item in outputs if item["parting"] is None and item["judged_by"] == "values"]
     if not outputs:
-        return metrics, dict.fromkeys(METRICS, "no output has the same shape in both, or they are rows of a detector") | absent
+        return metrics, dict.fromkeys(
+            METRICS, "no output has the same shape in both, or they are rows of a detector"
+        ) | absent
     fields = [field.name for field in dataclasses.fields(Agreement)]
     for field in fields:
         values = [item[field] for item in outputs if field == "equal_share" or item["equal_share"] is None]
@@ -220,7 +224,7 @@ def _flatten(entries: Entries) -> list[np.ndarray]:
 def _share_equal(reference: Entries, candidate: Entries) -> float:
     pairs = list(zip(reference, candidate, strict=True))
     size = sum(left.size for left, _ in pairs)
-    return sum(int((left == right).sum()) for left, right in pairs) / size if size else 1.0
+    return sum(int(np.sum(left == right)) for left, right in pairs) / size if size else 1.0
 
 
 def _norm(array):

@@ -43,7 +43,9 @@ def judge_by_task(
         return
     if judge:
         document["score"] = judge_scores(judge["evaluator"], (both[0], renamed), inputs)
-        _fill_share(document, document["score"]["reference"], document["score"]["candidate"], "has a score of 0 or less")
+        _fill_share(
+            document, document["score"]["reference"], document["score"]["candidate"], "has a score of 0 or less"
+        )
         return
     name, left, _, right = pairs[0]
     answers, absent = _read_answers(inputs), document["absent"]

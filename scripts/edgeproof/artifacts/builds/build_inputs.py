@@ -20,9 +20,7 @@ def require_usable_source(known: Json) -> None:
 
     `known`: the model's identity.
     """
-    found = [
-        f"{number} {name}" for name, number in known["operators"].items() if name.rsplit(".", 1)[-1] in _QUANTISED
-    ]
+    found = [f"{number} {name}" for name, number in known["operators"].items() if name.rsplit(".", 1)[-1] in _QUANTISED]
     if found:
         raise BuildError(
             "unusable_input",

@@ -27,7 +27,7 @@ from .range_calibration import describe_calibration, require_calibration_file
 
 
 def build_onnx(job: BuildJob) -> None:
-    """Build the ONNX artifact of a job from its fp32 model, or take the one that is supplied; write it and its manifest.
+    """Build the ONNX artifact of a job from its fp32 model, or take the one supplied, and write it and its manifest.
 
     UserError, before anything is written, if options are wrong, the calibration set does not fit or is too small, or
     files do not belong together.

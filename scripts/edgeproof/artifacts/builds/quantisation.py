@@ -48,11 +48,12 @@ def quantise_static(
     """
     path, inputs = calibration
     method = options["calibration_method"]
-    extra: dict[str, Any] = {} if method == "minmax" else {"CalibStridedMinMax": CHUNK}  # minmax keeps no activations
+    extra: dict[str, Any] = {} if method == "minmax" else {"CalibStridedMinMax": CHUNK}  # minmax keeps none in memory
     signed = options.get("activations", "unsigned") == "signed-symmetric"
     if signed:
         extra |= {"ActivationSymmetric": True, "WeightSymmetric": True}
     kept = options.get("float_nodes", [])
+    left_out = set(options.get("float_operators", KEPT_FLOAT))
     known = {node.name for node in model.graph.node}
     if strangers := [name for name in kept if name not in known]:
         raise BuildError("conversion_failed", f"float_nodes names {strangers[0]!r}; the model has no such node")
@@ -63,7 +64,7 @@ def quantise_static(
                 prepared,
                 target,
                 cast(CalibrationDataReader, stream),
-                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - set(options.get("float_operators", KEPT_FLOAT))),
+                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - left_out),
                 nodes_to_exclude=kept,
                 reduce_range=options.get("reduce_range", False),
                 quant_format=quantization.QuantFormat.QDQ,

@@ -1,4 +1,4 @@
-"""InferEdgeForge's `agent_manifest.json` (`inferedge-agent-manifest-v1`): what an orchestrator needs to run an artifact.
+"""InferEdgeForge's `agent_manifest.json` (`inferedge-agent-manifest-v1`): what a runner needs of an artifact.
 
 Forge checks the fields. We also check that the deadline leaves room for the latency budget, and that the artifact and
 its manifest are there.
@@ -63,7 +63,9 @@ def create_agent_manifest(path: str | Path, wishes: Mapping[str, Any]) -> Json:
 
 def list_agent_errors(document: Json) -> list[str]:
     """Return what is wrong with an agent manifest, a sentence each."""
-    errors = [f"{name} is {document.get(name)!r}; a text is needed" for name in _TEXTS if not _is_text(document.get(name))]
+    errors = [
+        f"{name} is {document.get(name)!r}; a text is needed" for name in _TEXTS if not _is_text(document.get(name))
+    ]
     mode = (document.get("fallback_policy") or {}).get("mode") if _is_object(document, "fallback_policy") else None
     for name, value, allowed in (
         ("agent_type", document.get("agent_type"), AGENT_TYPES),

@@ -22,7 +22,6 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
 
-from .installed_files import describe_altered_files, digest_environment, find_altered_files
 from .environment_folder import (
     ROOT,
     STAMP,
@@ -32,6 +31,7 @@ from .environment_folder import (
     list_distributions,
     read_stamp,
 )
+from .installed_files import describe_altered_files, digest_environment, find_altered_files
 
 _PR_SET_PDEATHSIG = 1
 SUPPORTED_PYTHONS = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
@@ -78,7 +78,9 @@ def make_toolchain_again(record_path: str | Path, record: Json) -> None:
             f"gone; run the workflow, which makes both again"
         )
     with hold_environment_folder(name, fcntl.LOCK_EX) as held:
-        if not is_folder_current(name, lock["sha256"]) or (altered := find_altered_files(name)):
+        current = is_folder_current(name, lock["sha256"])
+        altered = find_altered_files(name) if current else []
+        if altered or not current:
             told = f" ({describe_altered_files(altered)})" if altered else ""
             print(
                 f"{ROOT / name} is not what {record_path} says{told}; making it again from {lock['file']}",
@@ -103,8 +105,8 @@ def _install_toolchain(name: str, lock: str | Path, digest: str, held: int) -> N
     _run_uv(held, "pip", "sync", *options, str(lock))
     if altered := find_altered_files(name):
         raise UserError(
-            f"{ROOT / name}: {describe_altered_files(altered)}: not as in the package that the lock names, so uv's cache "
-            "was changed; run `uv cache clean`, and again"
+            f"{ROOT / name}: {describe_altered_files(altered)}: not as in the package that the lock names, so uv's "
+            "cache was changed; run `uv cache clean`, and again"
         )
     described = subprocess.run(
         [interpreter, "-I", "-c", _DESCRIBING_PROGRAM], check=True, stdout=subprocess.PIPE

@@ -23,8 +23,8 @@ from .installed_files import find_altered_files
 def open_toolchain(record_path: str | Path) -> Iterator[tuple[str, Json]]:
     """Yield (absolute path of the interpreter, record) of a toolchain to use, and hold it while in the context.
 
-    If the environment was deleted, edited, or something was installed into it, it is made again from its lock. UserError if that
-    lock has changed since, or the new environment is not as recorded (another Python).
+    If the environment was deleted, edited, or something was installed into it, it is made again from its lock.
+    UserError if that lock has changed since, or the new environment is not as recorded (another Python).
     """
     record = _read_record(record_path)
     name, lock = record["toolchain"], record["lock"]
