@@ -16,14 +16,11 @@ import numpy.lib.format
 from .backends.backend import Backend
 from .backends.opening import open_backend
 from .failures import NoVerdict, Verdict
+from .inputs_format import WHOLE_INPUTS
 from .specs import Array, Feed, InferSpec, Outputs, Protocol, Report, Runtime
 
 # Samples that the timed loop goes through, unless the protocol says otherwise.
 DEFAULT_INPUTS = 16
-
-
-# An array of names in an inputs file: of the inputs whose entries are whole, with no batch axis to be put before them.
-WHOLE_INPUTS = "whole_inputs"
 
 
 class _Samples(NamedTuple):
@@ -163,12 +160,14 @@ def infer_samples(spec: InferSpec, out: str) -> None:
     try:
         backend = open_backend(spec["arm"])
         report["runtime"] = describe_runtime(backend)
-        collected: Dict[str, List[Array]] = {name: [] for name, _, _ in backend.outputs}
+        collected: List[List[Array]] = []
         for feed, size, count in _group(read_feeds(spec["inputs"], spec.get("limit")), backend):
-            for (name, _, _), value in zip(backend.outputs, run_one(backend, feed)):
-                collected[name].extend(_split_samples(value, size, count))
+            made = [_split_samples(value, size, count) for value in run_one(backend, feed)]
+            collected = collected or [[] for _ in made]
+            for entries, new in zip(collected, made):
+                entries.extend(new)
         stacked: Dict[str, Array] = {}
-        for name, entries in collected.items():
+        for (name, _, _), entries in zip(backend.outputs, collected):  # some runtimes tell the names after a run
             stacked.update(_pack_entries(name, entries))
         _save_arrays(os.path.join(out, "outputs.npz"), stacked)
     except Verdict as verdict:

@@ -25,7 +25,7 @@ def list_whole_inputs(inputs: Sequence[Json], declared: Collection[str] = ()) ->
 
 def find_fixed_batch(inputs: Sequence[Json], whole: Collection[str] = ()) -> int:
     """Return how many samples every call of a model takes: its fixed batch, 1 where the model leaves it open."""
-    sizes = {item["shape"][0] for item in inputs if item["name"] not in whole}
+    sizes = {item["shape"][0] for item in inputs if item["shape"] and item["name"] not in whole}
     return next((size for size in sizes if isinstance(size, int)), 1)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeproof.agent.inference import WHOLE_INPUTS
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, validate, write_json
 from edgeproof.core.errors import UserError
@@ -325,9 +325,9 @@ def _fits_shape(sample_shape, wanted):
 def _draw_input(generator, count, item, whole):
     where = f"random samples for input {item['name']!r}"
     entry = item["shape"] if whole else item["shape"][1:]
-    if any(isinstance(size, str) for size in entry):
-        raise UserError(f"{where}: its shape is {item['shape']}; every dimension but the batch must be known (size it "
-                        "with input_shapes, or use kind file)")  # fmt: skip
+    if not item["shape"] or any(isinstance(size, str) for size in entry):
+        raise UserError(f"{where}: its shape is {item['shape']}; every dimension after the batch must be known (size "
+                        "it with input_shapes, or use kind file)")  # fmt: skip
     shape, dtype = (count, *entry), item["dtype"]
     size = math.prod(shape) * (1 if dtype in ("uint8", "int8") else 4)
     if size > _MOST_RANDOM_BYTES:

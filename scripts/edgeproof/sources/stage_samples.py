@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from edgeproof.agent.inference import WHOLE_INPUTS
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError

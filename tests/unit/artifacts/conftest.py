@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edgeproof.agent.inference import WHOLE_INPUTS, infer_samples
+from edgeproof.agent.inference import infer_samples
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.artifacts.agreement import execution
 from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.builds.build_job import BuildJob
@@ -60,6 +61,12 @@ def make_classifier(seed=0, batch=1):
         [("logits", TensorProto.FLOAT, [batch, 10])],
         weights,
     )
+
+
+def make_without_weights():
+    """Return a model of which nothing can be quantised: its int8 build fails."""
+    node = helper.make_node("Abs", ["x"], ["y"])
+    return make_model([node], [("x", TensorProto.FLOAT, [1, 4])], [("y", TensorProto.FLOAT, [1, 4])])
 
 
 def draw_samples(model, count, seed, whole=()):

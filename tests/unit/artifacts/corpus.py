@@ -99,10 +99,12 @@ CORPUS = {
         {"w": (3, 4, 3, 3)},
     ),
     "padded-pool": Graph(
-        f"g ({IMAGE}) => (float[N,3,9,9] y) {{ y = MaxPool <kernel_shape = [3,3], strides = [2,2], pads = [2,2,1,1]> (x) }}"
+        f"g ({IMAGE}) => (float[N,3,9,9] y) {{ y = MaxPool <kernel_shape = [3,3], strides ="
+        f" [2,2], pads = [2,2,1,1]> (x) }}"
     ),
     "batch-normalisation": Graph(
-        f"g ({IMAGE}) => (float[N,8,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y = BatchNormalization(a, s, o, u, v) }}",
+        f"g ({IMAGE}) => (float[N,8,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y ="
+        f" BatchNormalization(a, s, o, u, v) }}",
         {
             **CONV,
             **{name: np.full(8, value, np.float32) for name, value in zip("souv", (0.9, 0.1, 0.2, 1.1), strict=True)},
@@ -120,7 +122,8 @@ CORPUS = {
         "a = MatMul(x, m) h = Relu(a) y = MatMul(h, n)", shape="N,64", weights={"m": (64, 8), "n": (8, 64)}
     ),
     "argmax": Graph(
-        f"g ({IMAGE}) => (int64[N,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y = ArgMax <axis = 1, keepdims = 0> (a) }}",
+        f"g ({IMAGE}) => (int64[N,16,16] y) {{ a = Conv <pads = [1,1,1,1]> (x, w, b) y ="
+        f" ArgMax <axis = 1, keepdims = 0> (a) }}",
         CONV,
     ),
     "mask": Graph(
@@ -134,7 +137,8 @@ CORPUS = {
     "softmax": _unary("a = MatMul(x, m) y = Softmax(a)", weights={"m": (8, 8)}),
     "log-softmax": _unary("a = MatMul(x, m) y = LogSoftmax(a)", weights={"m": (8, 8)}),
     "two-heads": Graph(
-        f"g ({IMAGE}) => (float[N,8,1,1] p, float[N,8,16,16] h) {{ h = Conv <pads = [1,1,1,1]> (x, w, b) p = GlobalAveragePool(h) }}",
+        f"g ({IMAGE}) => (float[N,8,1,1] p, float[N,8,16,16] h) {{ h = Conv <pads = [1,1,1,1]>"
+        f" (x, w, b) p = GlobalAveragePool(h) }}",
         CONV,
     ),
     "nms": Graph(
@@ -155,7 +159,8 @@ CORPUS = {
     ),
     "if": Graph(
         "g (float[1,8] x) => (float[1,8] y) { s = ReduceSum <keepdims = 0> (x) p = Greater(s, zero)"
-        " y = If (p) <then_branch = t () => (float[1,8] a) { a = Relu(x) }, else_branch = e () => (float[1,8] b) { b = Neg(x) }> }",
+        " y = If (p) <then_branch = t () => (float[1,8] a) { a = Relu(x) }, else_branch = e"
+        " () => (float[1,8] b) { b = Neg(x) }> }",
         {"zero": np.array(0, np.float32)},
     ),
     "loop": Graph(
@@ -186,7 +191,8 @@ CORPUS = {
     ),
     "booleans": Graph("g (bool[N,8] x) => (bool[N,8] y) { y = Not(x) }"),
     "texts": Graph(
-        "g (float[N,8] x) => (string[N] y, float[N,8] z) { z = Relu(x) i = ArgMax <axis = 1, keepdims = 0> (x) y = Gather(names, i) }",
+        "g (float[N,8] x) => (string[N] y, float[N,8] z) { z = Relu(x) i = ArgMax <axis = 1,"
+        " keepdims = 0> (x) y = Gather(names, i) }",
         {"names": np.array(list("abcdefgh"), object)},
     ),
     # other domains, names and defects

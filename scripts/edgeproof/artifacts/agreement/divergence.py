@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from edgeproof.agent.inference import WHOLE_INPUTS
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.artifacts.builds.build_failures import describe_node
 from edgeproof.core.configuration import Json
 from edgeproof.core.tensors import write_tensors

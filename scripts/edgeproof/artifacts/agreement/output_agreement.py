@@ -36,8 +36,9 @@ class Agreement:
     `max_abs`, `absolute_l2`: largest and Euclidean difference, in the unit of the output. `relative_l2`: `absolute_l2`
     divided by the norm of the reference, over all samples together; None when the reference is all zero and the
     candidate is not. `cosine_min`, `cosine_mean`: cosine similarity per sample (1 for two zero vectors, 0 for one).
-    `top1_agreement`: share of samples with the same largest score, None when the output is not one score per class. `equal_share`: share of values that are equal, and all else None, where the reference is of integers,
-    booleans or texts; None for floats. All None when either side has values that are not finite.
+    `top1_agreement`: share of samples with the same largest score, None when the output is not one score per class.
+    `equal_share`: share of values that are equal, and all else None, where the reference is of integers, booleans or
+    texts; None for floats. All None when either side has values that are not finite.
     """
 
     max_abs: float | None

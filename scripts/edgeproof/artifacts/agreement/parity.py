@@ -62,11 +62,11 @@ class ParityJob:
     `cell`: model, preset, builder, precision. `source`: the fp32 ONNX file. `artifact`, `manifest`: what was built.
     `inputs`: the evaluation set, `samples` its samples.json. `arm`: backend, precision and runtime options of the
     candidate. `task`: the model's, which says what its outputs mean; `judge` is how it is judged, if it says so itself
-    (see `core.tasks`). `declared`: accuracies that were measured elsewhere, for the record. `thresholds`: the preset's parity entry of this
-    precision, keys of THRESHOLDS; outputs of integers, booleans and texts are judged by DEFAULT_EQUAL_SHARE unless it
-    has a limit for them. `interpreter`: the Python that has the
-    candidate's runtime, `toolchains` the records of environments that it belongs to. `parity`: JSON to write.
-    `reference`: npz to write. `command`: for the record.
+    (see `core.tasks`). `declared`: accuracies that were measured elsewhere, for the record. `thresholds`: the preset's
+    parity entry of this precision, keys of THRESHOLDS; outputs of integers, booleans and texts, and rows of a detector,
+    have limits of their own where it has none for them. `interpreter`: the Python that has the candidate's runtime,
+    `toolchains` the records of environments that it belongs to. `parity`: JSON to write. `reference`: npz to write.
+    `command`: for the record.
     """
 
     cell: dict[str, str]

@@ -44,7 +44,8 @@ def quantise_static(
     """Write `model` with weights and activations in int8 to `target`, as QDQ, and return it.
 
     QDQ: between QuantizeLinear and DequantizeLinear. Everything that ONNX Runtime can quantise is quantised, except the
-    `float_operators` (KEPT_FLOAT unless the options name others) and `float_nodes`. `calibration`: the samples and the model's inputs. Other arguments as in `convert_onnx`.
+    `float_operators` (KEPT_FLOAT unless the options name others) and `float_nodes`. `calibration`: the samples and the
+    model's inputs. Other arguments as in `convert_onnx`.
     """
     path, inputs = calibration
     method = options["calibration_method"]

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from edgeproof.agent.inference import WHOLE_INPUTS
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.artifacts.records.manifest_entries import describe_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError

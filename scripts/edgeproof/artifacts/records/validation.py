@@ -204,7 +204,10 @@ def _check_parity(path, root):
 def _leaves(root, file):
     """Tell whether a path of a record leads out of the folder that the record belongs to."""
     place = Path(root).resolve()
-    return not (place / file).resolve().is_relative_to(place)
+    try:
+        return not (place / file).resolve().is_relative_to(place)
+    except (OSError, ValueError):  # a name that no file can have: it is missing
+        return False
 
 
 def _refuse_place(subject, file):
