@@ -24,6 +24,7 @@ from edgeproof.core.layout import source_folder
 from . import comparable_builds, verb_output
 from .artifact_names import MANIFEST, find_manifest, find_named_manifests, parse_name, split_name
 from .comparable_builds import ResultReader
+from .searching import search
 
 
 def show_presets(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
@@ -183,6 +184,7 @@ RUN: dict[str, Callable[[Namespace, Path, ResultReader], ExitCode]] = {
     "agent-manifest": _describe_agent,
     "candidates": _list_candidates,
     "compare-command": _suggest_comparison,
+    "search": search,
     "explain": explain,
 }
 

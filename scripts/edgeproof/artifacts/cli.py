@@ -46,11 +46,7 @@ def main(
     `config/` and `results/`. `run_targets`: makes targets of the workflow, which is a room above.
     """
     options = read_options(build_artifacts_parser(), argv)
-    if options.verb == "search":
-        from .searching import search
-
-        assert run_targets is not None, "the command line has the workflow"
-        return search(options, Path(root), run_targets)
+    options.run_targets = run_targets
     from .artifact_verbs import RUN  # after the options: a mistake in them needs no package
 
     return RUN[options.verb](options, Path(root), read_result)

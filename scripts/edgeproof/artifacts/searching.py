@@ -5,7 +5,6 @@ in every precision below fp32, cheapest first. Each leaves its artifact, manifes
 """
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import artifact_folder
 
-TargetRunner = Callable[[Sequence[str], Path], None]  # makes targets of the workflow; what fails is in their documents
 _COSTS = ("int8", "int8-weights", "int8-dynamic", "fp16")  # cheapest first, in time and memory on the device
 _RUNS_LIKE = ("backend", "artifact", "built", "runtime", "runtime_toolchain")
 _TRAINING = (
@@ -34,14 +32,17 @@ class Candidate(NamedTuple):
     precision: str
 
 
-def search(options: Namespace, root: Path, run_targets: TargetRunner) -> ExitCode:
-    """Verb `search`: try the candidates in order until one holds; NOT_GOOD if none does."""
+def search(options: Namespace, root: Path, _: object) -> ExitCode:
+    """Verb `search`: try the candidates in order until one holds; NOT_GOOD if none does.
+
+    `options.run_targets(targets, root)` makes targets of the workflow; what fails is in their documents.
+    """
     candidates = list_candidates(options.model, options.preset, root)
     tried: list[Json] = []
     for candidate in candidates:
         folder = root / artifact_folder(options.model, candidate.preset, "host", candidate.precision)
-        run_targets([str((folder / "parity.json").relative_to(root))], root)
-        tried.append(judge_candidate(candidate, folder, options.accuracy_loss))
+        options.run_targets([str((folder / "parity.json").relative_to(root))], root)
+        tried.append(_judge_candidate(candidate, folder, options.accuracy_loss))
         if tried[-1]["holds"]:
             break
     found = next((item for item in tried if item["holds"]), None)
@@ -53,7 +54,7 @@ def search(options: Namespace, root: Path, run_targets: TargetRunner) -> ExitCod
         "found": found and f"{options.model}/{found['preset']}/host/{found['precision']}",
         "next": None if found else _TRAINING,
     }
-    show(options, document, lambda: show_search(document))
+    show(options, document, lambda: _show_search(document))
     return ExitCode.GOOD if found else ExitCode.NOT_GOOD
 
 
@@ -82,7 +83,7 @@ def list_candidates(model: str, preset: str, root: Path) -> list[Candidate]:
     ]
 
 
-def judge_candidate(candidate: Candidate, folder: Path, loss: float) -> Json:
+def _judge_candidate(candidate: Candidate, folder: Path, loss: float) -> Json:
     """Return whether a candidate holds, with its evidence. `folder`: of its artifact. `loss`: share that may be lost.
 
     It holds if its parity has passed and the interval of the difference in accuracy excludes a larger loss.
@@ -118,7 +119,7 @@ def find_loss(parity: Json) -> tuple[float | None, float | None]:
     return (None, None) if share is None else (share - 1, share - 1)
 
 
-def show_search(document: Json) -> list[str]:
+def _show_search(document: Json) -> list[str]:
     """Return a search as lines for the terminal: what was tried, and what came of it."""
     lines = [f"{document['model']}: at most {document['accuracy_loss']:.2%} of accuracy may be lost"]
     for item in document["tried"]:

@@ -217,17 +217,8 @@ def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None)
 
 def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bool) -> Json:
     """Write the parity of an artifact and return it; `kind` as in `MadeUpCell`."""
-    names = (
-        "max_abs",
-        "absolute_l2",
-        "relative_l2",
-        "cosine_min",
-        "cosine_mean",
-        "top1_agreement",
-        "equal_share",
-        "matched_share",
-        "relative_accuracy",
-    )
+    shares = ("top1_agreement", "equal_share", "matched_share", "relative_accuracy")
+    names = ("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", *shares)
     metrics: Json = dict.fromkeys(names)
     absent = dict.fromkeys(names, "the outputs were not compared")
     status, reason, thresholds, judged = "passed", None, [], None
