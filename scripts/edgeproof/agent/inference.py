@@ -117,7 +117,8 @@ def _sizes_in_samples(backend: Backend, feed: Feed) -> Dict[str, int]:
     It is 1 for a whole entry, and for an axis that the artifact leaves open. Scalars have none. Some runtimes do not
     know names; their inputs are in the model's order.
     """
-    by_position, sizes = list(feed), {}
+    by_position = list(feed)
+    sizes: Dict[str, int] = {}
     for place, (name, _, shape) in enumerate(backend.inputs):
         known = name if name in feed else by_position[place] if place < len(by_position) else None
         if known is not None and feed[known].ndim and shape:

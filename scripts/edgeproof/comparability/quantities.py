@@ -275,10 +275,10 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
         return Quantity(missed, missed, missed, provenance, f"{len(lines)} limits of {source}", trivial)
     if "detection" in parity:
         found = parity["detection"]
-        figures = (100 * found[f"f1_{key}"] for key in ("difference", "low", "high"))
+        value, low, high = (100 * found[f"f1_{key}"] for key in ("difference", "low", "high"))
         if found["confidence"] != _confidence_of(criterion):
             return absent(source, f"the interval of F1 is at {found['confidence']:g}", provenance)
-        return Quantity(*figures, provenance, f"F1 over {found['images']} images of {source}", trivial)
+        return Quantity(value, low, high, provenance, f"F1 over {found['images']} images of {source}", trivial)
     accuracy = parity["accuracy"]
     if accuracy is None and (declared := _find_declared(parity)):
         return declared

@@ -161,7 +161,7 @@ def _describe_detection(detection: Json) -> Json:
 def _describe_score(score: Json) -> Json:
     """Return the mean scores by a model's own evaluator, as `describe_quality` does."""
     difference, low, high = (score[key] for key in ("difference", "low", "high"))
-    known = low is not None and difference != 0
+    known = low is not None and high is not None and difference != 0
     decimals = min(4, decimals_for(difference, low, high)) if known else 4
     return {
         **{side: f"score{SPACE}{format_number(score[side], 4)}" for side in ("reference", "candidate")},
