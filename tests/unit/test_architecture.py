@@ -26,7 +26,7 @@ SUB_ROOMS = {
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
 # What runs on a board and on a host alike.
-SHARED = (("agent", "lock"), ("agent", "machine"))
+SHARED = (("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine"))
 ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
 ALONE = ("agent", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")

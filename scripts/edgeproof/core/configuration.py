@@ -19,8 +19,12 @@ class Model(TypedDict):
 
     description: str
     source: Json
-    task: str
+    task: Any  # see core.tasks
     samples: Json
+    input_shapes: NotRequired[dict[str, list[int]]]
+    whole_inputs: NotRequired[list[str]]
+    supplied: NotRequired[dict[str, Json]]
+    declared_accuracies: NotRequired[list[Json]]
     processing: NotRequired[Json]
     kept: NotRequired[Json]
 

@@ -1,6 +1,7 @@
 """Running an artifact on samples with the agent's `infer`, in a process of the interpreter that has the runtime."""
 
 import json
+import math
 import signal
 import subprocess
 import tempfile
@@ -14,19 +15,22 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.processes import child_environment
 from edgeproof.core.tensors import read_tensors
 
+from .output_agreement import Entries
+
 _CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
-_OUTPUT_PREFIX = "outputs/"
+_STACKED, _FLAT, _SHAPES = "outputs/", "flat/", "shapes/"  # see the agent's `infer_samples`
 
 
 @dataclass(frozen=True)
 class Inference:
     """The outputs of one arm on a set of samples.
 
-    `outputs`: `{output name: array (n, …)}`; None if there is a `reason` {kind, message}. `runtime`: name, version and
-    execution providers as the agent reports them; None if the artifact did not load.
+    `outputs`: `{output name: one array per sample}`; None if there is a `reason` {kind, message}. Of a model with a
+    fixed batch, an output without a row per sample has one array per call. `runtime`: name, version and execution
+    providers as the agent reports them; None if the artifact did not load.
     """
 
-    outputs: dict[str, np.ndarray] | None
+    outputs: dict[str, Entries] | None
     runtime: dict | None
     reason: dict | None
 
@@ -72,7 +76,18 @@ def _read_inference(interpreter, process, out):
     report = json.loads((out / "infer.json").read_text())
     if report["status"] != "ok":
         return Inference(None, report["runtime"], report["reason"])
-    outputs = read_tensors(out / "outputs.npz")
-    return Inference(
-        {name.removeprefix(_OUTPUT_PREFIX): array for name, array in outputs.items()}, report["runtime"], None
-    )
+    return Inference(_unpack_entries(read_tensors(out / "outputs.npz")), report["runtime"], None)
+
+
+def _unpack_entries(arrays: dict[str, np.ndarray]) -> dict[str, Entries]:
+    outputs: dict[str, Entries] = {}
+    for key, array in arrays.items():
+        if key.startswith(_STACKED):
+            outputs[key.removeprefix(_STACKED)] = [array[index, ...] for index in range(len(array))]
+        elif key.startswith(_FLAT):
+            name = key.removeprefix(_FLAT)
+            shapes = [tuple(row[row >= 0].tolist()) for row in arrays[f"{_SHAPES}{name}"]]
+            ends = np.cumsum([math.prod(shape) for shape in shapes])
+            parts = np.split(array, ends[:-1])
+            outputs[name] = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    return outputs

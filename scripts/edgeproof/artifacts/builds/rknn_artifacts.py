@@ -19,7 +19,7 @@ from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import BuildError, locate_failure
-from .build_inputs import fix_open_inputs, require_usable_inputs
+from .build_inputs import fix_open_inputs, require_single_samples, require_usable_source
 from .build_job import BuildJob
 from .build_shortcuts import adopt_build
 from .build_steps import carry_out_build, check_before_build
@@ -64,7 +64,9 @@ def build_rknn(job: BuildJob) -> None:
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_usable_inputs(known, used is not None)
+        require_usable_source(known)
+        if used is not None:
+            require_single_samples(known, "RKNN")
         spec = _compose_spec(job, known, options, used, scratch)
         try:
             made, text = run_vendor_converter("rknn", job, spec, scratch, options["timeout_s"], model, facts)
