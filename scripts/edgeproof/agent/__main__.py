@@ -2,7 +2,7 @@
 
     python -m edgeproof.agent VERB SPEC OUT
 
-A room starts the VERBs `session`, `pairs` and `infer`; these start `measure`, `work`, `links` and `serve` (see
+A room starts the VERBs `session`, `pairs`, `infer` and `program`; these start `measure`, `work`, `links` and `serve` (see
 docs/architecture.md). SPEC is a JSON file, OUT a folder to fill.
 Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
 say why.
@@ -19,7 +19,7 @@ from typing import List
 
 from .failures import NoVerdict, is_of_the_machine
 
-_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve")
+_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve", "program")
 
 
 def main(argv: List[str]) -> int:
@@ -52,6 +52,10 @@ def main(argv: List[str]) -> int:
             from .links import measure_links
 
             measure_links(spec, out)
+        elif verb == "program":
+            from .programs import run_program
+
+            run_program(spec, out)
         elif verb == "serve":
             from .serving import serve_steps
 
@@ -84,7 +88,7 @@ def _end(error: NoVerdict, out: str) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["session"], ["pairs"]):  # it holds the device: what it has started ends first
+    if sys.argv[1:2] in (["session"], ["pairs"], ["program"]):  # it holds the device: what it has started ends first
         from .children import terminate
 
         for end in (signal.SIGTERM, signal.SIGHUP):

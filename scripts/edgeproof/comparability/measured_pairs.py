@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, read_sealed, read_text, write_sealed
@@ -27,7 +26,8 @@ from edgeproof.runs.paired_sessions import (
     list_sessions,
     measure_session,
 )
-from edgeproof.runs.timing_keys import timing_of
+from edgeproof.runs.timing_keys import device_of, timing_of
+from edgeproof.remote.boards import identify_device
 
 from .sequences import Judged, describe_design, divide_by_items, judge, make_design
 
@@ -112,13 +112,12 @@ def compose_pairs_key(
     `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `inputs`: {left,
     right}: samples files. `agent`: digest of its code.
     """
-    device = {name: value for name, value in place.device.items() if name not in ("lock", "timeout_s")}
     return compose_key(
         {
             "arms": {side: arms[side] for side in ("left", "right")},
             "artifacts": {side: verdict[side]["artifact_sha256"] for side in ("left", "right")},
             "inputs": {side: sha256_file(inputs[side]) for side in ("left", "right")},
-            "device": device,
+            "device": device_of(place.device),
             "timing": timing_of(place.protocol),
             "agent": agent,
         }
@@ -165,7 +164,7 @@ def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, ob
 
 def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     """Return the sessions of the sequence, after measuring what it lacks."""
-    folder, here = job.table.parent, describe_machine()["id"]
+    folder, here = job.table.parent, identify_device(job.place.device, ask=True)
     known = list_sessions(list_folders_with(folder, key), key)
     by_machine = group_by_machine(item for item in known if not item.pairs or not find_other_state(item, verdict))
     sessions = by_machine.pop(here, [])

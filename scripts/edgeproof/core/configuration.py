@@ -39,8 +39,12 @@ class Preset(TypedDict):
     runtime_toolchain: NotRequired[str]
 
 
+# How a device behind ssh is reached. It decides no result, so it is in no key.
+LINK_KEYS = ("host", "user", "port", "jump", "identity", "known_hosts", "folder")
+
+
 class Device(TypedDict):
-    """`config/devices/{device}.yaml`. `timeout_s` in seconds."""
+    """`config/devices/{device}.yaml`. `timeout_s` in seconds; from `host` on, what ssh needs to know."""
 
     description: NotRequired[str]
     board: str
@@ -50,6 +54,13 @@ class Device(TypedDict):
     lock: NotRequired[str | None]
     timeout_s: NotRequired[int]
     tags: NotRequired[list[str]]
+    host: NotRequired[str]
+    user: NotRequired[str]
+    port: NotRequired[int]
+    jump: NotRequired[str]
+    identity: NotRequired[str]
+    known_hosts: NotRequired[str]
+    folder: NotRequired[str]
 
 
 class NamedDevice(Device):

@@ -11,7 +11,6 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import Attempt, find_attempts, open_attempt
 from edgeproof.core.closure import digest_agent_code
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
@@ -21,7 +20,8 @@ from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
 
-from .timing_keys import timing_of
+from .timing_keys import device_of, timing_of
+from .transports import carry_out_on_board, connect_device, describe_measuring_machine, describe_transport
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
@@ -149,11 +149,17 @@ def run_session(
         "board": device.get("board_contains"),
         "timeout_s": device.get("timeout_s", _TIMEOUT_S) + setup.protocol.get("load", {"seconds": 0})["seconds"],
     }
-    with open_attempt(folder, "session", key, describe_machine()) as attempt:
+    with (
+        connect_device(device) as board,
+        open_attempt(folder, "session", key, describe_measuring_machine(board)) as attempt,
+    ):
         place = attempt.folder
         atomic_write(place / "spec.json", json.dumps(spec, indent=2) + "\n")
         out, log = place / _SESSION, place / "agent.log"
-        code = _start_agent(device.get("interpreter") or setup.interpreter, place / "spec.json", out, log)
+        if board is None:
+            code = _start_agent(device.get("interpreter") or setup.interpreter, place / "spec.json", out, log)
+        else:
+            code = carry_out_on_board(board, "session", attempt, spec)
         if code != 0:
             reason = _read_failure(out, log, code)
             failed = attempt.fail(reason["kind"], reason["message"])
@@ -163,7 +169,8 @@ def run_session(
             )
         record: SessionRecord = json.loads((out / "session.json").read_text())
         digests = {str(slot): sha256_file(_samples_file(out, slot)) for slot in _list_ok(record)}
-        closed = attempt.complete(samples=digests, session=sha256_file(out / "session.json"))
+        session = sha256_file(out / "session.json")
+        closed = attempt.complete(samples=digests, session=session, **describe_transport(board))
     return read_session(closed)
 
 
@@ -187,13 +194,12 @@ def compose_session_key(arms: Mapping[str, Mapping[str, Any]], order: Sequence[s
 
     UserError where an artifact or the inputs are missing.
     """
-    device = {name: value for name, value in setup.device.items() if name not in ("lock", "timeout_s")}
     return compose_key(
         {
             "arms": _digest_artifacts(arms),
             "order": list(order),
             "inputs": sha256_file(setup.inputs) if str(setup.inputs) else None,
-            "device": device,
+            "device": device_of(setup.device),
             "timing": timing_of(setup.protocol),
             "agent": digest_agent(),
         }

@@ -17,7 +17,8 @@ from edgeproof.plans.hand_overs import compose_links_key
 from edgeproof.plans.plan_check import PlanRun, compose_check_key
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
-from edgeproof.runs.timing_keys import timing_of
+from edgeproof.runs.timing_keys import device_of, timing_of
+from edgeproof.remote.boards import identify_device
 from edgeproof.runs.wanted_sessions import count_missing
 
 from .job_graph import MEASURING, Job
@@ -48,12 +49,16 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
     if key is None:
         return DeviceTime("none", "there is nothing to measure")
     found = tuple(str(item.folder) for place in folders for item in find_attempts(place, key))
-    if job.rule == "measure_run" and found and (missing := count_missing(folder, key, job.key["protocol"])):
+    if job.rule == "measure_run" and found and (missing := _count_missing(folder, key, job)):
         return DeviceTime("needed", f"{missing} more sessions are wanted of it than the store has", found)
     if found:
         more = "; more pairs are measured only where those do not suffice" if job.rule in _MORE else ""
         return DeviceTime("kept", f"the store has {len(found)} complete with today's key{more}", found)
     return DeviceTime("needed", f"the store has no complete attempt with today's key {key['sha256'][:8]}")
+
+
+def _count_missing(folder: Path, key: Json, job: Job) -> int:
+    return count_missing(folder, key, cast(Any, job.key["protocol"]), identify_device(cast(Any, job.key["device"])))
 
 
 def compose_run_key(document: str, job: Job, keys: JobKeys) -> Json | None:
@@ -145,7 +150,7 @@ def list_raw_parts(job: Job) -> Json:
     Artifacts, samples and plans, which decide them too, are files. A test holds this against the keys of attempts.
     """
     parts = job.key
-    device = {name: value for name, value in parts["device"].items() if name not in ("lock", "timeout_s")}
+    device = device_of(parts["device"])
     arms = {name: parts[name] for name in ("arm", "arms", "cells") if name in parts}
     agent = parts.get("agent") or parts["watch"]["agent"]
     order = {} if job.rule in _MORE else {"processes": parts["protocol"]["processes"]}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.accuracy import bootstrap_accuracy_difference
 from edgeproof.core.attempts import keep_file, open_attempt
@@ -22,9 +21,11 @@ from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
 from edgeproof.core.rmse import bootstrap_error_difference
 from edgeproof.core.tensors import write_tensors
+from edgeproof.remote.boards import identify_machine
+from edgeproof.remote.device_links import find_remote_device
 
-from .divergence import locate_divergence, name_diverging_layer
-from .execution import infer_outputs
+from .divergence import leave_layers, locate_divergence, name_diverging_layer
+from .execution import Inference, infer_on_board, infer_outputs
 from .output_agreement import (
     METRICS,
     agree_with_labels,
@@ -120,7 +121,7 @@ def check_parity(job: ParityJob) -> None:
         today = {name: document[name] for name in ("cell", "manifest_sha256", "evaluation", "command")}
         reuse_comparison(kept, today, job.thresholds, job.parity, job.reference)
         return
-    with open_attempt(Path(job.parity).parent, "parity", key, describe_machine()) as attempt:
+    with open_attempt(Path(job.parity).parent, "parity", key, identify_machine(job.cell["builder"])) as attempt:
         first, worst = _compare(document, job)
         judge_document(document, job.thresholds)
         if worst is not None and document["status"] == "failed":
@@ -141,6 +142,9 @@ def _enter_divergence(document: Json, job: ParityJob, worst: int) -> None:
     """Find the layer where a failed artifact begins to differ. `worst`: the sample that agrees least."""
     arms, interpreters = (REFERENCE_ARM, job.arm), (sys.executable, job.interpreter)
     lines = document["thresholds"]
+    if find_remote_device(job.cell["builder"]):
+        document["divergence"] = leave_layers(worst, lines, "layers are compared only where this machine runs the artifact")
+        return
     document["divergence"] = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
     name_diverging_layer(document)
 
@@ -160,8 +164,8 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
     Returns the candidate's outputs on the first sample, and the index of the sample that agrees least (None if the
     outputs have no distance).
     """
-    arm, artifact, inputs = job.arm, job.artifact, job.inputs
-    candidate = infer_outputs(job.interpreter, arm, artifact, inputs)
+    arm, inputs = job.arm, job.inputs
+    candidate = _infer_candidate(job)
     fake = arm["backend"] == "fake"  # it simulates no particular model, so it is compared with itself
     if candidate.reason is None and not fake:
         expected = infer_outputs(sys.executable, REFERENCE_ARM, job.source, inputs)
@@ -190,7 +194,15 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
             _fill_accuracy(document, expected.outputs, candidate.outputs, _read_answers(inputs))
     if all(array.ndim and len(array) == count for array in candidate.outputs.values()):
         return {name: array[:1] for name, array in candidate.outputs.items()}, worst
-    return infer_outputs(job.interpreter, arm, artifact, inputs, limit=1).outputs or {}, worst  # rows per sample vary
+    return _infer_candidate(job, limit=1).outputs or {}, worst  # rows per sample vary
+
+
+def _infer_candidate(job: ParityJob, limit: int | None = None) -> Inference:
+    """Return the outputs of the artifact, where it runs: on a board that has built it, or here."""
+    device = find_remote_device(job.cell["builder"])
+    if device is not None:
+        return infer_on_board(device, job.arm, job.artifact, job.inputs, limit)
+    return infer_outputs(job.interpreter, job.arm, job.artifact, job.inputs, limit)
 
 
 def _read_answers(inputs: str | Path) -> dict[str, np.ndarray]:

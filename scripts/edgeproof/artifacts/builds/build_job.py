@@ -46,7 +46,8 @@ class BuildJob(NamedTuple):
     `calibration`: npz that int8 needs. `artifact`, `manifest`: files to write, in one folder. `log`: file for the
     output of a converter. `toolchain`: record of the toolchain that converts. `saved_model`: record of the model's
     SavedModel, for formats that are made from it. `board`, `interpreter`, `lock`: for a build on a device, the text
-    that its name must contain, the Python with the vendor's package, and its lock file.
+    that its name must contain, the Python with the vendor's package, and its lock file. `machine`: {id, board, cpu} of
+    a device that builds, where it is not this machine.
     """
 
     script: str
@@ -65,6 +66,7 @@ class BuildJob(NamedTuple):
     board: str | None = None
     interpreter: str | None = None
     lock: str | Path | None = None
+    machine: Json | None = None
 
     def __str__(self) -> str:
         return "/".join(self.cell.values())
