@@ -2,8 +2,8 @@
 
     python -m edgeproof.agent VERB SPEC OUT
 
-A room starts the VERBs `session`, `pairs`, `infer` and `program`; these start `measure`, `work`, `links` and `serve` (see
-docs/architecture.md). SPEC is a JSON file, OUT a folder to fill.
+A room starts the VERBs `session`, `pairs`, `infer` and `program`; these start `measure`, `work`, `links` and `serve`
+(see docs/runs.md). SPEC is a JSON file, OUT a folder to fill.
 Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
 say why.
 """

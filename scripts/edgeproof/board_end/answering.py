@@ -8,7 +8,7 @@ the board are
 
     agents/DIGEST/edgeproof/agent/    the agent's code
     files/SHA256/NAME                 artifacts and samples
-    sessions/ID/                      about.json, spec.json, out/ (the agent's files), agent.log, end.json when it is over
+    sessions/ID/                      about.json, spec.json, out/ (the agent's files), agent.log; end.json at the end
 """
 
 from __future__ import annotations
@@ -287,7 +287,10 @@ class _Board:
             readable, _, _ = select.select([self._client, self.source.descriptor], [], [])
             if self._client not in readable:
                 return b""
-            chunk = self._client.recv(65536)
+            try:
+                chunk = self._client.recv(65536)
+            except ConnectionResetError:  # it went without hearing our last word
+                chunk = b""
             if not chunk:
                 return None
             self._heard += chunk
@@ -333,10 +336,15 @@ class _Board:
         """Run a program that only tells something, such as its version."""
         try:
             done = subprocess.run(
-                request["command"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
+                request["command"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=60,
             )
         except subprocess.TimeoutExpired:
-            return self._say({"code": None, "text": ""})
+            self._say({"code": None, "text": ""})
+            return
         self._say({"code": done.returncode, "text": done.stdout.decode("utf-8", "replace")})
 
     def _stop(self, request: Message) -> None:

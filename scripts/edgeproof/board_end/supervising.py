@@ -138,10 +138,10 @@ class _Supervisor:
         self._client, _ = self._server.accept()
         self._client.settimeout(5.0)  # a follower that does not read must not hold up the agent
         waits = self._waits_until is not None
-        for number, line in enumerate(self._said):
-            event = json.loads(line)
-            event["turn"] = bool(event.get("turn")) and waits and number == len(self._said) - 1
-            self._send(json.dumps(event).encode())
+        said: List[Message] = [json.loads(line) for line in self._said]
+        last = max((number for number, event in enumerate(said) if event.get("turn")), default=None)
+        for number, event in enumerate(said):
+            self._send(json.dumps(dict(event, turn=waits and number == last)).encode())
         if waits:
             self._waits_until = time.monotonic() + _ANSWER_S
 

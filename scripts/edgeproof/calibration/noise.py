@@ -24,6 +24,7 @@ from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import SEAL
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
+from edgeproof.remote.boards import identify_device
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
     PairPlace,
@@ -33,8 +34,7 @@ from edgeproof.runs.paired_sessions import (
     measure_all,
     measure_session,
 )
-from edgeproof.runs.timing_keys import device_of, timing_of
-from edgeproof.remote.boards import identify_device
+from edgeproof.runs.timing_keys import UNRELATED, timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
 _RESAMPLES = 2_000
@@ -99,7 +99,7 @@ def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: s
             "arm": arm,
             "artifact": manifest["artifact"]["sha256"],
             "inputs": sha256_file(place.inputs),
-            "device": device_of(place.device),
+            "device": {k: v for k, v in place.device.items() if k not in UNRELATED},
             "timing": timing_of(place.protocol),
             "agent": agent,
         }

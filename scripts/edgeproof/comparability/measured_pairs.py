@@ -17,6 +17,7 @@ from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.remote.boards import identify_device
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
@@ -26,8 +27,7 @@ from edgeproof.runs.paired_sessions import (
     list_sessions,
     measure_session,
 )
-from edgeproof.runs.timing_keys import device_of, timing_of
-from edgeproof.remote.boards import identify_device
+from edgeproof.runs.timing_keys import UNRELATED, timing_of
 
 from .sequences import Judged, describe_design, divide_by_items, judge, make_design
 
@@ -112,12 +112,13 @@ def compose_pairs_key(
     `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `inputs`: {left,
     right}: samples files. `agent`: digest of its code.
     """
+    device = {name: value for name, value in place.device.items() if name not in UNRELATED}
     return compose_key(
         {
             "arms": {side: arms[side] for side in ("left", "right")},
             "artifacts": {side: verdict[side]["artifact_sha256"] for side in ("left", "right")},
             "inputs": {side: sha256_file(inputs[side]) for side in ("left", "right")},
-            "device": device_of(place.device),
+            "device": device,
             "timing": timing_of(place.protocol),
             "agent": agent,
         }

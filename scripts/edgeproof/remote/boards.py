@@ -75,10 +75,14 @@ class Board:
         `out`: folder to fill with the agent's files. `log`: file for its messages. `answer`: for a session of pairs.
         LinkLost leaves the session on the board. An interruption ends it there; what it has is then in `out`.
         """
-        session = self.session = self._find_pending(job) or self._start(job, answer is not None)
+        session = self._find_pending(job)
+        begun = session is not None
+        session = self.session = session or f"{job.key[:8]}-{secrets.token_hex(6)}"
         try:
+            if not begun:
+                self._start(session, job, answer is not None)
             end = self._follow(session, out, answer)
-        except LinkLost:
+        except (LinkLost, OSError):  # there, or here: what the board has is taken by the next try
             raise
         except BaseException:
             self._end(session, out)
@@ -116,10 +120,9 @@ class Board:
                 self.link.ask("remove", id=each["id"])
         return chosen
 
-    def _start(self, job: BoardJob, asks: bool) -> str:
+    def _start(self, session: str, job: BoardJob, asks: bool) -> None:
         spec, files = _place_files(job.spec)
         self._send_missing({f"files/{sha256}/{path.name}": (sha256, path) for sha256, path in files.items()})
-        session = f"{job.key[:8]}-{secrets.token_hex(6)}"
         self.link.ask(
             "start",
             id=session,
@@ -134,7 +137,6 @@ class Board:
             asks=asks,
             limit_s=job.limit_s,
         )
-        return session
 
     def _send_missing(self, files: Mapping[str, tuple[str, Path]], only: Iterable[str] = ()) -> None:
         """Send the files {path on the board: (sha256, path here)} that the board lacks."""
@@ -193,7 +195,7 @@ class Board:
                 self.link = link
                 self._fetch_rest(session, out, out.parent / "agent.log")
                 self.forget_session()
-        except UserError as error:
+        except (UserError, OSError) as error:
             print(f"{error}; what was begun on {self.link.host} was not ended", file=sys.stderr, flush=True)
 
 

@@ -220,9 +220,7 @@ class SshLink:
         why = f" ({last[:200]})" if last else ""
         if not self._answered:
             return UserError(f"{where}: cannot be reached{why}; try it by hand: ssh {host}")
-        return LinkLost(
-            f"{where}: the link was lost{why}; what was begun there goes on, and the next run picks it up"
-        )
+        return LinkLost(f"{where}: the link was lost{why}; what was begun there goes on, and the next run picks it up")
 
 
 def _read_chunks(stream: IO[bytes], size: int) -> Iterator[bytes]:

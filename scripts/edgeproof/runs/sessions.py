@@ -20,7 +20,7 @@ from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
 
-from .timing_keys import device_of, timing_of
+from .timing_keys import UNRELATED, timing_of
 from .transports import carry_out_on_board, connect_device, describe_measuring_machine, describe_transport
 
 SCRIPTS = Path(__file__).resolve().parents[2]
@@ -194,12 +194,13 @@ def compose_session_key(arms: Mapping[str, Mapping[str, Any]], order: Sequence[s
 
     UserError where an artifact or the inputs are missing.
     """
+    device = {name: value for name, value in setup.device.items() if name not in UNRELATED}
     return compose_key(
         {
             "arms": _digest_artifacts(arms),
             "order": list(order),
             "inputs": sha256_file(setup.inputs) if str(setup.inputs) else None,
-            "device": device_of(setup.device),
+            "device": device,
             "timing": timing_of(setup.protocol),
             "agent": digest_agent(),
         }

@@ -1,10 +1,9 @@
-"""What of a protocol and of a device decides the raw times: the parts of them that enter the keys of attempts."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What of a protocol and of a device decides the raw data: the part of them that enters the keys of attempts."""
 
 from edgeproof.core.configuration import LINK_KEYS, Json, MeasuringProtocol
 
+# What of a device decides no raw data: a board measures the same whether it is asked from its own shell or over ssh.
+UNRELATED = ("lock", "timeout_s", "transport", *LINK_KEYS)
 # What of a protocol decides how a pair is timed; how many there are does not.
 _TIMING = (
     "warmup_runs",
@@ -23,11 +22,3 @@ _TIMING = (
 def timing_of(protocol: MeasuringProtocol) -> Json:
     """Return what of a protocol decides how the processes of a pair are timed."""
     return {key: value for key, value in protocol.items() if key in _TIMING}
-
-
-def device_of(device: Mapping[str, Any]) -> Json:
-    """Return what of a device decides its times. How the agent gets there does not: a board measures the same whether
-    it is asked from its own shell or over ssh.
-    """
-    left_out = ("lock", "timeout_s", "transport", *LINK_KEYS)
-    return {name: value for name, value in device.items() if name not in left_out}

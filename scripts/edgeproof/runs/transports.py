@@ -10,6 +10,7 @@ from pathlib import Path
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import OpenAttempt, find_attempts
 from edgeproof.core.configuration import Device, Json
+from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write
 from edgeproof.remote.boards import Board, BoardJob, reach_board
 from edgeproof.remote.known_boards import is_remote
@@ -32,7 +33,7 @@ def connect_device(device: Device) -> Generator[Board | None]:
             yield board
         except LinkLost:
             raise
-        except BaseException:
+        except UserError:  # it reached no verdict, and the attempt says why
             board.forget_session()
             raise
         board.forget_session()

@@ -19,11 +19,25 @@ if [ -e {root}/refuse ]; then cat {root}/refuse >&2; exit 255; fi
 HOME={root}/home; export HOME
 if [ -e {root}/cut ]; then
   size=$(cat {root}/cut); rm {root}/cut
-  sh -c "$last" | head -c "$size"
-  echo "client_loop: send disconnect: Broken pipe" >&2
-  exit 255
+  exec {python} {root}/bin/cut-link "$size" "$last"
 fi
 exec sh -c "$last"
+"""
+# Passes on so many bytes of the answers, and is gone.
+_CUT = """import os, subprocess, sys
+size, command = int(sys.argv[1]), sys.argv[2]
+left = size
+process = subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE)
+while left:
+    chunk = os.read(process.stdout.fileno(), left)
+    if not chunk:
+        break
+    left -= os.write(1, chunk)
+process.kill()
+with open("passed", "w") as stream:
+    stream.write(str(size - left))
+print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
+sys.exit(255)
 """
 # Stands for the Python that runs a process of the agent, and counts how often one is started.
 _COUNTING = """#!/bin/sh
@@ -42,6 +56,7 @@ class StandInBoard:
         self.root, self.home = root, root / "home"
         self.home.mkdir()
         self._write_program("bin/ssh", _SSH)
+        (root / "bin/cut-link").write_text(_CUT)
         self.counting = self._write_program("counting-python", _COUNTING)
         self.artifact = root / "artifact.json"
         self.artifact.write_text(json.dumps({"seed": "s", "latency_ms": 1.0, "outputs": [["y", [1, 3]]]}))
@@ -68,6 +83,10 @@ class StandInBoard:
     def cut_after(self, size):
         """Lose the next link after so many bytes of answers."""
         (self.root / "cut").write_text(str(size))
+
+    def count_answered(self):
+        """Return how many bytes of answers the last link that could be cut has passed on."""
+        return int((self.root / "passed").read_text())
 
     def refuse(self, text):
         """Let ssh say this in place of every login."""
@@ -99,12 +118,17 @@ class StandInBoard:
         return sorted((self.home / ".edgeproof").glob(pattern))
 
 
+def set_up_board(root, patch):
+    """Return a StandInBoard that `ssh` reaches; the current folder becomes its own."""
+    patch.chdir(root)
+    made = StandInBoard(root)
+    patch.setenv("PATH", f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+    patch.setenv("XDG_RUNTIME_DIR", str(root))
+    return made
+
+
 @pytest.fixture
 def board(tmp_path, monkeypatch):
     """A StandInBoard that `ssh` reaches; the current folder is that of the test."""
-    monkeypatch.chdir(tmp_path)
-    made = StandInBoard(tmp_path)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return made
+    return set_up_board(tmp_path, monkeypatch)

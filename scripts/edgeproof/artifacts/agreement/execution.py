@@ -76,7 +76,7 @@ def infer_on_board(
             code = board.carry_out(job, out, log)
         except LinkLost:
             raise
-        except BaseException:
+        except UserError:
             board.forget_session()
             raise
         board.forget_session()

@@ -143,7 +143,7 @@ def _enter_divergence(document: Json, job: ParityJob, worst: int) -> None:
     arms, interpreters = (REFERENCE_ARM, job.arm), (sys.executable, job.interpreter)
     lines = document["thresholds"]
     if find_remote_device(job.cell["builder"]):
-        document["divergence"] = leave_layers(worst, lines, "layers are compared only where this machine runs the artifact")
+        document["divergence"] = leave_layers(worst, lines, "layers are compared only on this machine")
         return
     document["divergence"] = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
     name_diverging_layer(document)

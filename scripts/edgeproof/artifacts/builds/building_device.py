@@ -1,7 +1,7 @@
 """The device that builds an artifact: whether it is the right one, its lock, and what is installed there.
 
-The device is this machine, or a board behind ssh. Paths of the system are relative to `root`, so that tests can stand in
-for a board; a `Board` as `root` is asked over its link.
+The device is this machine, or a board behind ssh. Paths of the system are relative to `root`, so that tests can stand
+in for a board; a `Board` as `root` is asked over its link.
 """
 
 import contextlib
@@ -34,9 +34,10 @@ def require_building_device(expected: str | None, root: str | Path | Board = "/"
     """
     found = next(filter(None, (_read_words(root, name) for name in _BOARD_NAME_FILES)), None)
     if expected and expected.lower() not in (found or "").lower():
+        where = root.link.host if isinstance(root, Board) else "this machine"
         raise UserError(
-            f"{'this machine' if not isinstance(root, Board) else root.link.host} is called {found!r}, the device must be a board named {expected!r}; build there, or correct "
-            "the device's `board_contains`"
+            f"{where} is called {found!r}, the device must be a board named {expected!r}; build there, or correct the "
+            "device's `board_contains`"
         )
 
 

@@ -1,4 +1,4 @@
-"""A builder that runs on a board behind ssh: its files go there, its lock is held there, and what it writes comes back."""
+"""A builder that runs on a board behind ssh: its files go there, the lock is held there, what it writes comes back."""
 
 import json
 import os
@@ -29,7 +29,8 @@ def run_program_on_board(
     A program that ended while the link was lost is taken. UserError where it could not be started.
     """
     words = [word.replace(str(folder), _PLACE) for word in command]
-    needed = [path for path in sorted(folder.iterdir()) if path.is_file() and any(str(path) in word for word in command)]
+    files = (path for path in sorted(folder.iterdir()) if path.is_file())
+    needed = [path for path in files if any(str(path) in word for word in command)]
     spec = {
         "label": f"build of {job}",
         "lock": board.link.device.get("lock"),
@@ -57,7 +58,7 @@ def run_program_on_board(
                     os.replace(path, folder / path.name)
     except LinkLost:
         raise
-    except BaseException:
+    except UserError:
         board.forget_session()
         raise
     board.forget_session()

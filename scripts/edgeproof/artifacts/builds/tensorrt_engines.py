@@ -26,8 +26,8 @@ from .building_device import (
     describe_drivers,
     find_device_program,
     hold_building_device,
-    read_device_lock,
     reach_building_device,
+    read_device_lock,
     require_building_device,
     run_building_program,
     run_device_program,
@@ -76,8 +76,8 @@ def _build_there(job: BuildJob, root: str | Board, known: Json, options: Json, u
     require_building_device(job.board, root)
     if used and isinstance(root, Board):
         raise UserError(
-            f"{job}: int8 is calibrated by the board's own TensorRT, which edgeproof does not drive over ssh; build this "
-            "one in the board's shell"
+            f"{job}: int8 is calibrated by the board's own TensorRT, which edgeproof does not drive over ssh; build it "
+            "in the board's shell"
         )
     trtexec = find_device_program("trtexec", PLACES, _REMEDY, root)
     version = _ask_version(trtexec, root)
