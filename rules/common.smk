@@ -64,7 +64,7 @@ except UserError as error:  # one line, without Snakemake's own words about the 
     sys.exit(2)
 
 # How boards are reached is no key of a job: it decides nothing that is measured.
-LINKS = f"export {LINKS_VARIABLE}={shlex.quote(describe_links(CATALOGUES['device']))}; "
+LINKS = f"export {LINKS_VARIABLE}={shlex.quote(describe_links(CATALOGUES['device']))}; ".replace("{", "{{").replace("}", "}}")
 shell.prefix(f"set -euo pipefail; {shell_prefix()}{LINKS}{FIRST}")
 
 PROGRESS = ProgressHandler()

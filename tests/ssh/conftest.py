@@ -1,5 +1,7 @@
 """Two boards with a real sshd, for the tests behind the marker `ssh`."""
 
+import tempfile
+
 import pytest
 
 from .network_boards import NetworkBoard
@@ -14,12 +16,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def surroundings(tmp_path, monkeypatch):
-    """What ssh and edgeproof remember goes into the test's own folder; its path is short, for ssh's sockets."""
-    runtime = tmp_path / "r"
-    runtime.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    """What ssh and edgeproof remember goes into folders of the test's own; that of ssh's sockets has a short path."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
+    with tempfile.TemporaryDirectory(prefix="ep-") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        yield tmp_path
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def may_import(importer, imported):
     if other in ABOVE:
         return room == other or (other == "scaffolding" and room == "__main__")
     if room in ALONE:
-        return other == room
+        return other == room or (room == "board_end" and imported in SHARED)  # of the agent that was sent
     if other == "core" or (room != "core" and imported in SHARED):
         return True
     if room in ("core", *BESIDE):

@@ -219,7 +219,7 @@ class _Board:
 
     def _start(self, request: Message) -> None:
         """Start a session under a supervisor, and answer when it can be followed."""
-        self._forget_old()
+        self._forget_old(json.dumps([request["agent"], request["spec"]]))
         folder = self._path("sessions", request["id"])
         os.makedirs(os.path.join(folder, "out"))
         environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
@@ -234,11 +234,16 @@ class _Board:
             raise
         self._say({"started": request["id"]})
 
-    def _forget_old(self) -> None:
-        """Remove files and sessions that nobody asked for in a month."""
+    def _forget_old(self, needed: str) -> None:
+        """Remove files and sessions that nobody asked for in a month, whatever jumps the clock has made.
+
+        `needed`: a text with the names of what is about to be used.
+        """
         for kind in ("files", "sessions", "agents"):
             for name in os.listdir(self._path(kind)):
                 place = self._path(kind, name)
+                if name in needed:
+                    continue
                 dates = [os.stat(path).st_mtime for path in list_regular_files(place)] or [time.time()]
                 if time.time() - max(dates) > _KEEP_S and not is_session_alive(place):
                     shutil.rmtree(place, ignore_errors=True)
@@ -330,7 +335,8 @@ class _Board:
     def _find_program(self, request: Message) -> None:
         """Say where a program is: on the PATH, or in one of some places; null if nowhere."""
         places = (path for path in request["places"] if os.access(path, os.X_OK))
-        self._say({"path": shutil.which(request["name"]) or next(places, None)})
+        name: str = request["name"]
+        self._say({"path": shutil.which(name) or next(places, None)})
 
     def _run_briefly(self, request: Message) -> None:
         """Run a program that only tells something, such as its version."""

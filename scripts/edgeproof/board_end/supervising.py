@@ -17,7 +17,8 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Dict, List, Optional
+from types import FrameType
+from typing import Dict, List, Optional, Union
 
 from .board_files import ALIVE, STOP_S, Message, write_board_json
 
@@ -53,7 +54,7 @@ def _supervise(folder: str, request: Message, environment: Dict[str, str], told:
         for number in (0, 1, 2):
             os.dup2(nothing, number)  # the link must not stay open for us
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, lambda *_: None)  # the agent is told, and we tell how it ended
+            signal.signal(number, _carry_on)
         os.chdir(folder)
         _Supervisor(request, environment).run(told)
         code = 0
@@ -62,6 +63,10 @@ def _supervise(folder: str, request: Message, environment: Dict[str, str], told:
             os.write(told, " ".join(str(error).split()).encode()[:500])
     finally:
         os._exit(code)
+
+
+def _carry_on(_: int, __: Optional[FrameType]) -> None:
+    """Stay when told to end: the agent is told too, and we tell how it ended."""
 
 
 class _Supervisor:
@@ -98,14 +103,16 @@ class _Supervisor:
         rests = dict.fromkeys(streams, b"")
         while streams:
             client = [] if self._client is None else [self._client]
-            readable, _, _ = select.select([*streams, self._server, *client], [], [], self._wait_s())
+            watched: List[Union[int, socket.socket]] = [*streams, self._server, *client]
+            readable, _, _ = select.select(watched, [], [], self._wait_s())
             self._mind_the_time()
             for each in readable:
-                if each is self._server:
-                    self._welcome()
-                elif each is self._client:
-                    self._hear()
-                elif each in streams:
+                if isinstance(each, socket.socket):
+                    if each is self._server:
+                        self._welcome()
+                    elif each is self._client:
+                        self._hear()
+                else:
                     chunk = os.read(each, 65536)
                     lines = (rests[each] + chunk).split(b"\n")
                     rests[each] = lines.pop()

@@ -107,10 +107,11 @@ class Board:
 
     def _find_pending(self, job: BoardJob) -> str | None:
         """Return the session of an earlier try that can be followed or taken; others of this owner are removed."""
-        listed = self.link.ask("sessions", key=job.key, owner=_name_owner(job.owner))["sessions"]
+        listed: list[Json] = self.link.ask("sessions", key=job.key, owner=_name_owner(job.owner))["sessions"]
         chosen = None
         for each in listed:
-            useful = each["running"] or (each["end"] or {}).get("code") == 0 or each["pairs"]
+            ended_well = each["end"] is not None and each["end"]["code"] == 0
+            useful = each["running"] or ended_well or each["pairs"]
             fits = each["about"]["first_pair"] == job.spec.get("first_pair") and each["id"] not in job.known
             if chosen is None and useful and fits:
                 chosen = each["id"]

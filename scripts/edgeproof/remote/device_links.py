@@ -18,11 +18,11 @@ VARIABLE = "EDGEPROOF_LINKS"
 
 def describe_links(devices: Mapping[str, Device]) -> str:
     """Return the value of the environment variable: JSON, {device: how it is reached} of all behind a link."""
-    links = {name: select_link(device) for name, device in devices.items() if device["transport"] == "ssh"}
+    links = {name: _select_link(device) for name, device in devices.items() if device["transport"] == "ssh"}
     return json.dumps(links, sort_keys=True)
 
 
-def select_link(device: Device) -> Json:
+def _select_link(device: Device) -> Json:
     """Return what of a device says how it is reached."""
     return {name: value for name, value in device.items() if name in LINK_KEYS}
 
@@ -33,7 +33,7 @@ def complete_device(device: Device) -> Device:
         return device
     name = cast(Json, device).get("name", "")
     links: Json = json.loads(os.environ.get(VARIABLE) or "{}")
-    link: Any = links[name] if name in links else select_link(cast(Any, read_catalogue_entry("device", name)))
+    link: Any = links[name] if name in links else _select_link(cast(Any, read_catalogue_entry("device", name)))
     if not link.get("host"):
         raise UserError(f"device {name}: no host is known; name it: --config 'hosts={{{name}: HOST}}'")
     return cast(Any, {**device, **link})

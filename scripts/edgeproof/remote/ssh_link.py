@@ -15,16 +15,18 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from edgeproof.core.configuration import Device, Json
+from edgeproof.core.configuration import LINK_KEYS, Device, Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.seals import digest_json
 
 from .device_links import complete_device
 
 _BOARD_END = Path(__file__).resolve().parents[1] / "board_end"
 _MODULES = ("board_files", "supervising", "answering")  # in the order of their imports
 _KNOWN_HOSTS = "config/known_hosts"
+_LONGEST = 70  # bytes of a folder for sockets: with what ssh adds to a name, a path has 104 at most
 _CHUNK = 1 << 20
 # Reads the board's end from standard input, not a byte more, and starts it.
 _START = """import json,os,sys,types
@@ -69,7 +71,7 @@ def name_host(device: Device) -> str:
 
 def compose_ssh_command(device: Device, command: str) -> list[str]:
     """Return the command line that runs a shell command on a device."""
-    words = [*_compose_client(device), "-o", "ControlMaster=auto", "-o", f"ControlPath={_control_folder()}/%C"]
+    words = [*_compose_client(device), "-o", "ControlMaster=auto", "-o", f"ControlPath={_place_master(device)}"]
     words += ["-o", "ControlPersist=60", "-T"]
     if jump := device.get("jump"):  # not -J: that would check the jump host's key against another file
         words += ["-o", f"ProxyCommand={shlex.join([*_compose_client(device), '-W', '[%h]:%p', *_split_host(jump)])}"]
@@ -99,14 +101,16 @@ def find_known_hosts(device: Device) -> Path:
     return REPOSITORY / os.path.expanduser(device.get("known_hosts") or _KNOWN_HOSTS)
 
 
-def _control_folder() -> Path:
-    """Return the folder of the masters' sockets, which is ours alone. Its path is short: a socket's has 104 bytes."""
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"edgeproof-ssh-{os.getuid()}"
+def _place_master(device: Device) -> Path:
+    """Return the path of a device's master socket, in a folder that is ours alone."""
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"edgeproof-{os.getuid()}"
+    if len(str(folder)) > _LONGEST:
+        folder = Path("/tmp") / folder.name
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise UserError(f"{folder}: is not yours alone, and ssh's sockets go there; remove it")
-    return folder
+    return folder / digest_json({name: value for name, value in device.items() if name in LINK_KEYS})[:12]
 
 
 class SshLink:
@@ -129,9 +133,10 @@ class SshLink:
     def send_files(self, files: Iterable[tuple[str, str, FilePath]]) -> None:
         """Send files, each as (path on the board, sha256, path here), and wait until the board has them."""
         listed = list(files)
-        described = [[path, digest, os.path.getsize(source)] for path, digest, source in listed]
+        sizes = [os.path.getsize(source) for _, _, source in listed]
+        described = [[path, digest, size] for (path, digest, _), size in zip(listed, sizes, strict=True)]
         self.send({"do": "receive", "files": described})
-        for (_, _, source), (_, _, size) in zip(listed, described, strict=True):
+        for (_, _, source), size in zip(listed, sizes, strict=True):
             with open(source, "rb") as stream:
                 self._write(_read_chunks(stream, size))
         self.hear()

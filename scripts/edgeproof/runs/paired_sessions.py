@@ -274,7 +274,7 @@ def _drive_on_board(
 
     asks = goes_on is not measure_all
     code = carry_out_on_board(board, "pairs", attempt, {**spec, "ask": asks}, answer if asks else None)
-    entries = json.loads((out / RECORD).read_text())["pairs"] if (out / RECORD).exists() else []
+    entries: list[Json] = json.loads((out / RECORD).read_text())["pairs"] if (out / RECORD).exists() else []
     for entry in entries:
         if entry["status"] == "ok" and entry["folder"] not in seen:
             pairs.append(read_pair(out / entry["folder"]))

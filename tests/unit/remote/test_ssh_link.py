@@ -46,7 +46,7 @@ def test_a_jump_host_is_checked_as_strictly(jump, words):
 
 def test_sockets_go_into_a_folder_of_our_own(runtime_folder):
     compose_ssh_command(DEVICE, "true")
-    (folder,) = runtime_folder.iterdir()
+    (folder,) = runtime_folder.glob("edgeproof-*")
     assert folder.stat().st_mode & 0o077 == 0
     folder.chmod(0o755)
     with pytest.raises(UserError, match="is not yours alone"):

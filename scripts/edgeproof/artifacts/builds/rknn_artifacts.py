@@ -51,8 +51,8 @@ def build_rknn(job: BuildJob) -> None:
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
     if find_remote_device(job.cell["builder"]):
         raise UserError(
-            f"{job}: rknn-toolkit2 runs in the board's own Python, which edgeproof does not drive over ssh; build it in "
-            "the board's shell"
+            f"{job}: rknn-toolkit2 runs in the board's own Python, which edgeproof does not drive over ssh; build it "
+            "in the board's shell"
         )
     require_building_device(job.board)
     drivers = describe_drivers()
