@@ -17,7 +17,9 @@ include: "rules/runs.smk"
 include: "rules/calibration.smk"
 include: "rules/comparability.smk"
 include: "rules/plans.smk"
+include: "rules/adaptation.smk"
 include: "rules/evidence.smk"
+include: "rules/phases.smk"
 
 
 wildcard_constraints:
@@ -30,6 +32,9 @@ wildcard_constraints:
     campaign=one_of([CAMPAIGN.name]),
     pipeline=one_of(CATALOGUES["pipeline"]),
     goal="[a-z-]+",
+    family=one_of(CATALOGUES["family"]),
+    policy=one_of(CATALOGUES["selection"]),
+    trace=one_of(CATALOGUES["trace"]),
 
 
 rule sources:
@@ -63,6 +68,11 @@ rule plans:
         TARGETS.plan_targets(),
 
 
+rule adaptation:
+    input:
+        TARGETS.adaptation_targets(),
+
+
 rule evidence:
     input:
         [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
@@ -72,6 +82,12 @@ rule evidence:
 rule gate:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/gate.json",
+
+
+# Of a campaign with `phases`: what to deploy on each device.
+rule phases:
+    input:
+        PHASES.list_targets() if PHASES.plan else [],
 
 
 # Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long
@@ -96,6 +112,7 @@ rule all:
         rules.calibration.input,
         rules.comparability.input,
         rules.plans.input,
+        rules.adaptation.input,
         rules.evidence.input,
     message:
         "All that the campaign {CAMPAIGN.name} wants is there"

@@ -42,11 +42,17 @@ SCRIPTS = (
 ELSEWHERE = re.compile(r"results/(toolchains|plans)/|/(cut|chained|behind)-")
 # Optional by the schema, since only some metrics need it; without it there is one line.
 NEEDED = {"regime"}
+# Optional by the schema, and required as soon as another key has a certain value: nothing is left to leave out.
+REQUIRED_BESIDE = {"/properties/runtime/properties/command", "/properties/samplers/items/properties/file"}
 RUNS_HERE = ("fake", "ort-full")
 # A device behind ssh has a host, and any other has none.
 TIED = {"/properties/host"}
 # A side of a comparison that names a file of `results/`, which has to be there: test_baselines.py has it.
 STORED = {"/$defs/side/properties/artifact", "/$defs/side/properties/baseline"}
+# A variant of a family has one of two keys; documents with either are among the full ones.
+ONE_OF_TWO = {
+    f"/properties/variants/patternProperties/^[A-Za-z0-9][A-Za-z0-9_.-]*$/properties/{key}" for key in ("path", "cell")
+}
 
 
 def list_keys(schema):
@@ -73,7 +79,7 @@ def list_keys(schema):
 
 def list_optional(kind):
     """Return the pointers of all keys that some file of a kind can do without."""
-    keys = list_keys(load_schema(kind))
+    keys = list_keys(load_schema(kind)) - REQUIRED_BESIDE
     if kind != "preset":
         return keys
     options, needed = {}, {}
@@ -241,7 +247,9 @@ class Variants:
         pipelines = [
             name for name in self.names["pipeline"] if expands({**first, **rest, "pipelines": [name]}, catalogues)
         ]
-        return first | rest | {"pipelines": pipelines}
+        kinds = {"families": "family", "policies": "selection", "traces": "trace"}
+        replayed = {key: self.names[kind][: None if kind == "family" else 1] for key, kind in kinds.items()}
+        return first | rest | {"pipelines": pipelines, "adaptation": replayed}
 
     def list_short(self):
         """Return a small campaign for each other variant of the protocol, of which a campaign has one."""
@@ -312,13 +320,15 @@ def test_every_optional_key_is_set_and_can_be_left_out(kind):
     assert [name for name, document in documents.items() if not is_valid(document, kind)] == []
     pointers = {pointer for document in documents.values() for _, pointer in find_keys(document, schema)}
     assert list_keys(schema) - pointers - STORED == set()
-    assert list_optional(kind) - set(choose_variants(kind)) - STORED - (TIED if kind == "device" else set()) == set()
+    tied = TIED if kind == "device" else set()
+    assert list_optional(kind) - set(choose_variants(kind)) - STORED - ONE_OF_TWO - tied == set()
 
 
 def test_every_schema_of_the_configuration_has_full_documents():
     assert set(FULL) == {*CATALOGUES, "campaign"}
 
 
+@pytest.mark.campaign  # half a minute
 def test_every_key_of_a_campaign_can_be_left_out(variants):
     groups = group_campaigns({kind: read_catalogue(kind, variants.workspace.root / "config") for kind in CATALOGUES})
     (full,) = read_full("campaign").values()
@@ -330,6 +340,7 @@ def test_every_key_of_a_campaign_can_be_left_out(variants):
     assert len(groups) <= 5  # each costs a start of Snakemake
 
 
+@pytest.mark.campaign  # half a minute
 def test_each_script_can_read_the_command_of_its_rule(commands):
     scripts = set()
     for command in dict.fromkeys(command for listed in commands.values() for command in listed):

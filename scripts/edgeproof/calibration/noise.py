@@ -34,7 +34,7 @@ from edgeproof.runs.paired_sessions import (
     measure_all,
     measure_session,
 )
-from edgeproof.runs.timing_keys import UNRELATED, timing_of
+from edgeproof.runs.timing_keys import UNWATCHED, timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
 _RESAMPLES = 2_000
@@ -99,7 +99,7 @@ def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: s
             "arm": arm,
             "artifact": manifest["artifact"]["sha256"],
             "inputs": sha256_file(place.inputs),
-            "device": {k: v for k, v in place.device.items() if k not in UNRELATED},
+            "device": {k: v for k, v in place.device.items() if k not in UNWATCHED},
             "timing": timing_of(place.protocol),
             "agent": agent,
         }

@@ -3,7 +3,9 @@
 from edgeproof.core.configuration import LINK_KEYS, Json, MeasuringProtocol
 
 # What of a device decides no raw data: a board measures the same whether it is asked from its own shell or over ssh.
+# Nothing samples it while pairs are measured.
 UNRELATED = ("lock", "timeout_s", "transport", *LINK_KEYS)
+UNWATCHED = (*UNRELATED, "samplers", "idle_seconds")
 # What of a protocol decides how a pair is timed; how many there are does not.
 _TIMING = (
     "warmup_runs",
