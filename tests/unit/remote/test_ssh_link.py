@@ -1,6 +1,8 @@
 """The command line of ssh: strict keys, nothing asked, one master; and where a device is."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 from edgeproof.core.errors import UserError
@@ -15,9 +17,10 @@ def options_of(command):
 
 
 @pytest.fixture(autouse=True)
-def runtime_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path
+def runtime_folder(monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="ep-") as folder:  # short, as for sockets it must be
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
 
 
 def test_keys_are_strict_and_nothing_is_asked():
