@@ -1,6 +1,8 @@
 """Commands under EdgeEnv's contract: what they are given, what they may print, and what becomes of a failure."""
 
 import json
+import os
+import select
 from pathlib import Path
 
 import pytest
@@ -162,9 +164,16 @@ def test_a_command_whose_time_is_over_leaves_no_process(prepare, tmp_path):
     benchmark = prepare("sh -c 'echo $$ > child; exec sleep 60' & sleep 60", timeout_seconds=0.5)
     with pytest.raises(CommandFailed, match="did not end within"):
         report_benchmark(benchmark, tmp_path)
-    child = int((tmp_path / "child").read_text())
-    state = Path(f"/proc/{child}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    assert wait_for_end(int((tmp_path / "child").read_text()))
+
+
+def wait_for_end(pid):
+    """Return whether a process ends: the kernel may need a moment to carry out a kill on a busy machine."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    return bool(select.select([handle], [], [], 30)[0])
 
 
 @pytest.mark.parametrize(
@@ -238,20 +247,20 @@ def test_the_sampler_of_a_target_profile_is_ours_and_counts_while_the_command_ru
     assert read_reported(place, tmp_path) == json.loads(place.read_text())
 
 
-@pytest.mark.parametrize("required", [False, True])
-def test_a_sampler_that_is_not_there_fails_the_run_if_it_is_required(prepare, tmp_path, required):
-    block = {
-        "name": "jetson-tegrastats",
-        "tegrastats_path": "no-tegrastats",
-        "required": required,
-        "startup_wait_ms": 0,
-    }
-    benchmark = prepare(f"touch ran\n{say(line('METRICS', METRICS))}", target={"sampler": block})
-    if required:
-        with pytest.raises(CommandFailed, match="no-tegrastats: cannot be started"):
-            report_benchmark(benchmark, tmp_path)
-        assert not (tmp_path / "ran").exists()  # before the command
-        return
+def lack_tegrastats(**more):
+    """Return the block of a sampler whose tool is not there."""
+    return {"name": "jetson-tegrastats", "tegrastats_path": "no-tegrastats", "startup_wait_ms": 0, **more}
+
+
+def test_a_required_sampler_that_is_not_there_fails_the_run_before_the_command(prepare, tmp_path):
+    benchmark = prepare("touch ran", target={"sampler": lack_tegrastats(required=True)})
+    with pytest.raises(CommandFailed, match="no-tegrastats: cannot be started"):
+        report_benchmark(benchmark, tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_optional_sampler_that_is_not_there_is_said(prepare, tmp_path):
+    benchmark = prepare(say(line("METRICS", METRICS)), target={"sampler": lack_tegrastats()})
     document = report_benchmark(benchmark, tmp_path)
     assert document["sampler"]["samples"] == 0 and "cannot be started" in document["sampler"]["reason"]
     assert "resource_metrics" not in document["run"]
