@@ -1,6 +1,7 @@
 # make          sets up .venv from the lock file and runs the demo campaign on this machine
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes;
-#               make test-toolchain: the heavy converters, minutes and 9 GB)
+#               make test-toolchain: the heavy converters, minutes and 9 GB; make test-ssh: boards behind a real sshd,
+#               as root)
 # make lint     ruff, basedpyright, snakefmt and snakemake --lint
 # make ci-times what each tier of the last .ci/run took
 # make bench    speed and memory, as ratios within one run, into results/bench/
@@ -15,7 +16,11 @@
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
+# make bench-replay  what replaying a trace of a million moments takes: half a minute
+# make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
+# make bench-swaps  200 swaps under load with planted faults, and the log judged: 3 minutes
+# make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make docs     writes the tables of config/README.md from the schemas
@@ -48,7 +53,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -79,13 +84,26 @@ system-packages:
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium zsh fonts-dejavu-core >/dev/null; }
 
 test: .venv/test.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not jetson"
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not jetson"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m campaign --timeout 3600
 
 test-toolchain: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m toolchain --timeout 3600
+
+# Boards in network namespaces, each with a real sshd; no packaged service is started.
+ssh-packages:
+	@test -x /usr/sbin/sshd && command -v ssh >/dev/null && command -v ip >/dev/null && \
+	  test -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
+	    openssh-server openssh-client iproute2 libfaketime >/dev/null; }
+
+# Namespaces need root, which must be told that the checkout may be another user's.
+test-ssh: .venv/test.stamp ssh-packages
+	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+	  $(BIN)/python -m pytest -q -m ssh --timeout 600
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -149,9 +167,20 @@ bench-loadgen: trial-arms
 
 bench-observer: setup
 	$(BIN)/python scripts/bench_observer.py
+bench-replay: setup
+	$(BIN)/python scripts/bench_replay.py
+
+bench-feasibility: setup
+	$(BIN)/python scripts/bench_feasibility.py
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
+
+bench-swaps: setup
+	$(BIN)/python scripts/bench_swaps.py
+
+bench-serving: setup
+	$(BIN)/python scripts/bench_serving.py
 
 # What makes what stale, for every key and every file of code: the difference shows what an edit of yours costs.
 staleness: setup
@@ -168,7 +197,7 @@ docs: setup
 	$(BIN)/python scripts/document_config.py
 
 lock: setup
-	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen; do \
+	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen clients; do \
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done

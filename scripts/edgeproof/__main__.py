@@ -1,6 +1,6 @@
 """The `edgeproof` command: one sub-command per room, shell completion, and the names that arguments take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeproof.core.cli import run_program
@@ -19,11 +19,14 @@ From a model to deployment artifacts, and honest evidence about them. The workfl
 rooms:
   artifacts   presets, builds, provenance, agreement with the source, operators
   plans       where the stages of a pipeline should run
+  adaptation  which variant of a model should run now, and traces replayed
   runs        why a result would be made again, and what that costs
   attempts    the raw data that are kept, and which evidence rests on them
   evidence    whether everything that a campaign's evidence consists of is as it was made
 
 without a room:
+  serve       serve a family over HTTP, with the variant that suits this device
+  state       print the state of this device as JSON lines: memory, heat, battery, load
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
@@ -64,7 +67,7 @@ def _run_artifacts(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the artifacts room."""
     from edgeproof.artifacts.cli import main as artifacts_main
 
-    return artifacts_main(argv, _read_result, root)
+    return artifacts_main(argv, _read_result, root, _run_targets)
 
 
 def _run_plans(argv: list[str], root: Path) -> ExitCode:
@@ -72,6 +75,27 @@ def _run_plans(argv: list[str], root: Path) -> ExitCode:
     from edgeproof.plans.cli import main as plans_main
 
     return plans_main(argv, root)
+
+
+def _run_adaptation(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of the adaptation room."""
+    from edgeproof.adaptation.cli import main as adaptation_main
+
+    return adaptation_main(argv, root)
+
+
+def _run_serve(argv: list[str], root: Path) -> ExitCode:
+    """Serve a family of variants."""
+    from edgeproof.adaptation.serving_cli import main as serve_main
+
+    return serve_main(argv, root)
+
+
+def _run_state(argv: list[str], root: Path) -> ExitCode:
+    """Stream the state of this device."""
+    from edgeproof.adaptation.cli import state as state_main
+
+    return state_main(argv, root)
 
 
 def _run_runs(argv: list[str], root: Path) -> ExitCode:
@@ -167,6 +191,8 @@ def build_program_parser() -> CommandParser:
 
     Completion is generated from it, and tests walk it.
     """
+    from edgeproof.adaptation.cli import build_adaptation_parser, build_state_parser
+    from edgeproof.adaptation.serving_cli import build_serve_parser
     from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
@@ -186,6 +212,8 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"doctor": build_doctor_parser(), "observe": build_observe_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     parser.verbs["evidence"] = build_evidence_parser()
+    parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
+    parser.verbs["serve"] = build_serve_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -197,6 +225,7 @@ def build_program_parser() -> CommandParser:
 
 def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of any argument of the `edgeproof` command, the functions that list the names it takes."""
+    from edgeproof.adaptation.cli import list_completions as list_adaptation
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.evidence.cli import list_completions as list_evidence
@@ -208,7 +237,15 @@ def list_completions(root: Path) -> NameLists:
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
     rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_observe, list_compare)
+    rooms += (list_adaptation,)
     return {metavar: names for room in rooms for metavar, names in room(root).items()} | campaigns
+
+
+def _run_targets(targets: Sequence[str], root: Path) -> None:
+    """Have Snakemake make targets of the workflow, for a verb that needs what is not there yet."""
+    from edgeproof.workflow.comparing.running import make_targets
+
+    make_targets(targets, root)
 
 
 def _read_result(path: Path) -> Json:
@@ -221,6 +258,9 @@ def _read_result(path: Path) -> Json:
 COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": _run_artifacts,
     "plans": _run_plans,
+    "adaptation": _run_adaptation,
+    "state": _run_state,
+    "serve": _run_serve,
     "runs": _run_runs,
     "attempts": _run_attempts,
     "evidence": _run_evidence,

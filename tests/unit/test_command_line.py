@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from edgeproof.__main__ import build_program_parser, list_completions, main
+from edgeproof.__main__ import COMMANDS, build_program_parser, list_completions, main
+from edgeproof.adaptation.adaptation_verbs import RUN as ADAPTATION_VERBS
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
 from edgeproof.artifacts.baseline_cli import BASELINE_VERBS
 from edgeproof.bench.made_up_campaigns import write_wanted
@@ -28,6 +29,7 @@ from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 from .artifacts.conftest import BUILD, Job, make_classifier
 
 ARTIFACT = "tiny/ort-cpu/host/int8"
+DIGITS = REPOSITORY / "config/models/digits-cnn.onnx"
 SCENARIO = REPOSITORY / "tests/data/planner/mobile_vision_pipeline.json"
 # What each verb needs to be called, and its exit code: a new verb has to be entered here.
 CALLS = {
@@ -38,13 +40,28 @@ CALLS = {
     "artifacts validate": ([ARTIFACT], 0),
     "artifacts rebuild": ([ARTIFACT, "--output", "OUTPUT"], 0),
     "artifacts summary": ([ARTIFACT], 0),
+    "artifacts agent-manifest": (
+        [
+            *(ARTIFACT, "--agent-id", "door", "--agent-type", "vision", "--input-type", "image"),
+            *("--output-type", "classes", "--latency-budget-ms", "20", "--deadline-ms", "50"),
+        ],
+        0,
+    ),
     "artifacts candidates": ([], 0),
     "artifacts compare-command": ([], 2),  # nothing is measured
+    "artifacts search": (["squeezenet", "ort-cpu"], 2),  # it declares no task, so nothing is built
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
     "runs from-edgeenv": (["CONFIG", "TARGET", "--check"], 0),
     "runs judge-edgeenv": (["camera/desk/fp32", "camera/desk/fp32"], 2),  # nothing has such a name
+    "adaptation validate": (["--config", "FAMILY_FILE"], 0),
+    "adaptation decisions": (["--config", "FAMILY_FILE"], 0),
+    "adaptation benchmark": (["--config", "FAMILY_FILE", "--runs", "3"], 0),
+    "adaptation inspect-model": ([str(DIGITS)], 0),
+    "adaptation replay": (["--config", "FAMILY_FILE", "--policy", "accurate", "--trace", "desk"], 0),
+    "state": (["--duration", "0"], 0),
+    "serve": (["no-such-family.yaml"], 2),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "runs sample": (["true", "--sampler", "procfs"], 0),
@@ -85,9 +102,12 @@ def fill_in(arguments, folder):
     if "RECORDING" in arguments:
         with Observer(folder / "recording") as observed, observed.call():
             pass
+    family = {"family": "one", "variants": {"a": {"path": str(DIGITS), "tier": "high"}}}
+    (folder / "family.json").write_text(json.dumps(family))
     files = {"CONFIG": "edgeenv-benchmark.yaml", "TARGET": "edgeenv-target.yaml"}
     words = {word: str(REPOSITORY / "tests/data/edgeenv" / name) for word, name in files.items()}
     words |= {
+        "FAMILY_FILE": str(folder / "family.json"),
         "OUTPUT": str(folder / "out"),
         "RECORDING": str(folder / "recording"),
         "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-"),
@@ -132,7 +152,7 @@ def root(tmp_path_factory):
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_program_parser())} == set(CALLS)
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS, "evidence": EVIDENCE_VERBS}
-    verbs |= {"baseline": BASELINE_VERBS, "observe": OBSERVE_VERBS}
+    verbs |= {"baseline": BASELINE_VERBS, "observe": OBSERVE_VERBS, "adaptation": ADAPTATION_VERBS}
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
     }
@@ -280,22 +300,7 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    top = [
-        "artifacts",
-        "plans",
-        "compare",
-        "baseline",
-        "campaign",
-        "devices",
-        "doctor",
-        "observe",
-        "new",
-        "runs",
-        "attempts",
-        "evidence",
-        "completion",
-    ]
-    assert complete("") == [*top, "names"]
+    assert set(complete("")) == set(COMMANDS)
     assert complete("compare", "ti") == ["tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]

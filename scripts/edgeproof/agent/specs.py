@@ -59,8 +59,8 @@ class ProcessOptions(TypedDict, total=False):
     `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects;
     `injected_interference`: the same only while another arm takes turns. `alone`: why this arm's process cannot be
     alive together with another's, if its preset knows. `inputs_file`: the arm's own samples, where it is not the
-    session's. `processing`: what of the model's is inside the timed call. `variables`: what a program of the user's
-    own is told besides, without the prefix EDGEENV_.
+    session's. `processing`: what of the model's is inside the timed call. `variables`: what a program of the
+    user's own is told besides, without the prefix EDGEENV_.
     """
 
     interpreter: Optional[str]
@@ -318,6 +318,23 @@ class PairsSpec(ArmsSpec, _PairsOptions):
     """`pairs` (written by a room); see `pairs.run_pairs`. The arms are called `left` and `right`."""
 
     budget: Budget
+
+
+class LentFile(TypedDict):
+    """A file that a program needs: where it is, and its name in the program's folder."""
+
+    artifact: str
+    name: str
+
+
+class ProgramSpec(DeviceSpec):
+    """`program` (written by a room that builds on a device). `timeout_s`: of the program. `place`: what stands for the
+    program's folder in the words of its command.
+    """
+
+    command: List[str]
+    place: str
+    files: List[LentFile]
 
 
 class WorkSpec(TypedDict):

@@ -1,6 +1,6 @@
-"""What the rules ask of this room: the cells, comparisons and plans of a campaign, and how its gate judges."""
+"""What the rules ask of this room: the cells, comparisons, plans and replays of a campaign, and how its gate judges."""
 
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from edgeproof.core.configuration import Json
 
@@ -9,12 +9,14 @@ class CampaignSnapshot(TypedDict):
     """What a report shows and a gate checks.
 
     `cells`: [model, preset, device, precision, builder] each. `comparisons`: names. `plans`: [pipeline, goal] each.
+    `replays`: [family, device, policy, trace] each; campaigns without any leave it out.
     """
 
     campaign: str
     cells: list[list[str]]
     comparisons: list[str]
     plans: list[list[str]]
+    replays: NotRequired[list[list[str]]]
 
 
 class GateSettings(TypedDict):
