@@ -19,6 +19,7 @@ include: "rules/comparability.smk"
 include: "rules/plans.smk"
 include: "rules/adaptation.smk"
 include: "rules/evidence.smk"
+include: "rules/phases.smk"
 
 
 wildcard_constraints:
@@ -81,6 +82,12 @@ rule evidence:
 rule gate:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/gate.json",
+
+
+# Of a campaign with `phases`: what to deploy on each device.
+rule phases:
+    input:
+        PHASES.list_targets() if PHASES.plan else [],
 
 
 # Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long

@@ -30,6 +30,9 @@ without a room:
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
+  devices     list the devices, and say which of them this machine may be
+  doctor      say what is here to measure with, what is missing, and what to do about it
+  observe     what your own application's loop did: deadlines, bursts, jitter, from a recording
   new         write the configuration of a model, a device or a preset of your own
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
   names       print the names that an argument of the help takes: edgeproof names ARTIFACT
@@ -137,6 +140,27 @@ def _run_campaign(argv: list[str], root: Path) -> ExitCode:
     return campaign_main(argv, root)
 
 
+def _run_devices(argv: list[str], root: Path) -> ExitCode:
+    """List the devices of the configuration."""
+    from edgeproof.doctor.cli import devices as devices_main
+
+    return devices_main(argv, root)
+
+
+def _run_doctor(argv: list[str], root: Path) -> ExitCode:
+    """Say what is here to measure with."""
+    from edgeproof.doctor.cli import examine as doctor_main
+
+    return doctor_main(argv, root)
+
+
+def _run_observe(argv: list[str], root: Path) -> ExitCode:
+    """Look at recordings of a user's own loop."""
+    from edgeproof.evidence.observe_cli import main as observe_main
+
+    return observe_main(argv, root)
+
+
 def _run_new(argv: list[str], root: Path) -> ExitCode:
     """Write configuration files for something of the user's."""
     from edgeproof.scaffolding.cli import main as new_main
@@ -173,7 +197,9 @@ def build_program_parser() -> CommandParser:
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
+    from edgeproof.doctor.cli import build_devices_parser, build_doctor_parser
     from edgeproof.evidence.cli import build_evidence_parser
+    from edgeproof.evidence.observe_cli import build_observe_parser
     from edgeproof.plans.cli import build_plans_parser
     from edgeproof.scaffolding.cli import build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
@@ -182,7 +208,8 @@ def build_program_parser() -> CommandParser:
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
     parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
-    parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
+    parser.verbs |= {"campaign": build_campaign_parser(), "devices": build_devices_parser()}
+    parser.verbs |= {"doctor": build_doctor_parser(), "observe": build_observe_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     parser.verbs["evidence"] = build_evidence_parser()
     parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
@@ -202,13 +229,15 @@ def list_completions(root: Path) -> NameLists:
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.evidence.cli import list_completions as list_evidence
+    from edgeproof.evidence.observe_cli import list_completions as list_observe
     from edgeproof.plans.cli import list_completions as list_plans
     from edgeproof.scaffolding.cli import list_completions as list_new
     from edgeproof.workflow.cli import list_completions as list_workflow
     from edgeproof.workflow.comparing.cli import list_completions as list_compare
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
-    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_compare, list_adaptation)
+    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_observe, list_compare)
+    rooms += (list_adaptation,)
     return {metavar: names for room in rooms for metavar, names in room(root).items()} | campaigns
 
 
@@ -231,6 +260,9 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "compare": _run_compare,
     "baseline": _run_baseline,
     "campaign": _run_campaign,
+    "devices": _run_devices,
+    "doctor": _run_doctor,
+    "observe": _run_observe,
     "new": _run_new,
     "completion": _run_completion,
     "names": _run_names,

@@ -20,14 +20,14 @@ from .function_list import list_classes, list_functions
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
-ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation", "evidence")
+ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation", "evidence", "phases")
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
 # What runs on a board and on a host alike.
 SHARED = (("agent", "lock"), ("agent", "machine"))
-ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
+ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
 ALONE = ("agent", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
@@ -63,7 +63,7 @@ def may_import(importer, imported):
     """Tell whether a module may import another, both as tuples of names below `edgeproof`."""
     room, other = importer[0], imported[0]
     if other in ABOVE:
-        return room == other or (other == "scaffolding" and room == "__main__")
+        return room == other or (other != "bench" and room == "__main__")
     if room in ALONE:
         return other == room or (room, other) == ("runtime", "agent")  # one wheel holds both
     if other == "runtime":  # in an application on a board, or in a room that reads what it wrote
@@ -73,7 +73,7 @@ def may_import(importer, imported):
     if room == "core":
         return False
     if room not in ROOMS:  # the workflow, the command line and the benchmarks stand above all rooms
-        return other in (*ROOMS, "workflow") or (room == "bench" and other == "agent")  # a benchmark may time its loop
+        return other in (*ROOMS, "workflow") or (room in ("bench", "doctor") and other == "agent")
     if other != room:
         return other in ROOMS[: ROOMS.index(room)]
     order = SUB_ROOMS.get(room)
@@ -113,7 +113,7 @@ def test_basenames_are_unique():
 
 
 def test_agent_and_runtime_import_standard_library_numpy_and_their_runtimes_only():
-    runtimes = {"onnxruntime", "ai_edge_litert", "openvino", "torch", "coremltools", "tensorrt", "rknnlite"}
+    runtimes = {"onnxruntime", "ai_edge_litert", "openvino", "torch", "coremltools", "tensorrt", "rknnlite", "pynvml"}
     runtimes |= {"yaml", "h11", "prometheus_client"}  # only for families as YAML, and for who serves
     imported = set()
     for path in [*(LIBRARY / "agent").rglob("*.py"), *(LIBRARY / "runtime").rglob("*.py")]:

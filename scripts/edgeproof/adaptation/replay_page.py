@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
-from edgeproof.core.formatting import SPACE, format_number
+from edgeproof.core.formatting import SPACE, format_number, plural
 from edgeproof.runtime.stability import MODES
 
 _FOLDER = Path(__file__).parent
@@ -44,7 +44,8 @@ def render_page(summary: Json, decisions: FilePath) -> str:
 def say_verdict(summary: Json) -> str:
     """Return one sentence on what a replay shows."""
     fixed, seed = (summary["modes"][mode] for mode in MODES)
-    text = f"{fixed['swaps']} swaps in {_say_time(summary['seconds'])}, {seed['swaps']} under EdgeAdapt's own guard"
+    swaps = plural(fixed["swaps"], "swap")
+    text = f"{swaps} in {_say_time(summary['seconds'])}, {seed['swaps']} under EdgeAdapt's own guard"
     worth, before = fixed["worth"], seed["worth"]
     return (
         f"{text}. What ran did not fit for {_say_time(worth['infeasible_s'])} ({_say_time(before['infeasible_s'])}); "

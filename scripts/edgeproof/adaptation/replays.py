@@ -156,7 +156,11 @@ def play_document(family: ModelFamily, replay: Replay, emit: Callable[[str], obj
 
 
 def _say_loads(conditions: Conditions) -> str:
-    return "declared" if conditions.requests_per_s else "none: the trace's document has no requests_per_s"
+    if not conditions.requests_per_s:
+        return "left out, since the trace's document has no requests_per_s"
+    return (
+        f"{conditions.requests_per_s:g} requests a second on a device with {conditions.processors} processors, declared"
+    )
 
 
 def _play(replay: Replay, emit: Callable[[str], object]) -> Json:
@@ -177,6 +181,8 @@ def _play(replay: Replay, emit: Callable[[str], object]) -> Json:
             "path": replay.family_path,
             "key": filled["key"],
             "provenance": _list_provenances(filled),
+            "left_out": filled["left_out"],
+            "stale": filled["stale"],
         },
         "policy": {"name": replay.policy_name, "sha256": digest_json(replay.policy), "document": replay.policy},
         "trace": {"name": replay.trace_name, "sha256": sha256_file(replay.trace["file"]), "document": replay.trace},

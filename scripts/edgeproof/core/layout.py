@@ -68,6 +68,11 @@ def run_folder(cell: Cell) -> str:
     return f"results/runs/{cell}"
 
 
+def observed_folder(name: str) -> str:
+    """Return the folder of an observed run: a recording of a user's own loop, under the name it was given."""
+    return f"results/observed/{name}"
+
+
 def calibration_folder(cell: Cell, protocol: str) -> str:
     """Return the folder of a cell's calibration by a protocol."""
     return f"results/calibration/{cell}/{protocol}"

@@ -10,14 +10,22 @@ from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.suggestions import suggest_words
 
 VERBS = {
-    "validate": "hash and recompute everything that a campaign's evidence consists of; exit 1 if something differs"
+    "report": "judge a campaign again and say it in 25 lines, or as Markdown, JUnit XML or annotations; exit 1 if its "
+    "gate does not pass",
+    "validate": "hash and recompute everything that a campaign's evidence consists of; exit 1 if something differs",
 }
+FORMATS = ("text", "markdown", "junit", "annotations")
 
 
 def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
     """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`."""
     options = read_options(build_evidence_parser(), argv)
-    from .validating import validate_evidence  # after the options: a mistake in them needs no numpy
+    if options.verb == "report":
+        from .campaign_report import report_campaign  # after the options: a mistake in them needs no numpy
+
+        with contextlib.chdir(root):
+            return report_campaign(_name_campaign(options.evidence), options)
+    from .validating import validate_evidence
 
     with contextlib.chdir(root):  # records name files relative to it
         faults = validate_evidence(_name_campaign(options.evidence))
@@ -39,8 +47,11 @@ def _name_campaign(text: str) -> str:
 def build_evidence_parser() -> CommandParser:
     """Return the parser of all verbs of this room."""
     parser = CommandParser(prog="edgeproof evidence", description="Look at the evidence of a campaign.")
-    verb = add_verbs(parser, VERBS)["validate"]
-    verb.add_argument("evidence", metavar="EVIDENCE", help="name of the campaign, as below results/evidence/")
+    verbs = add_verbs(parser, VERBS)
+    for verb in verbs.values():
+        verb.add_argument("evidence", metavar="EVIDENCE", help="name of the campaign, as below results/evidence/")
+    verbs["report"].add_argument("--format", choices=FORMATS, default="text", help="text (default), or for a forge")
+    verbs["report"].add_argument("--output", metavar="FILE", help="file to write it to; else it is printed")
     return parser
 
 

@@ -26,6 +26,7 @@ from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
 from .replays_shown import describe_replays
 from .stale import Stale
+from .timelines import draw_timelines
 from .wanted import CampaignSnapshot, GateSettings
 
 TEMPLATES = Path(__file__).parent
@@ -92,6 +93,7 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
         "overview": describe_overview(evidence, model),
         "cells": describe_cells(evidence.cells),
         "latencies": draw_latencies(evidence.cells),
+        "timelines": draw_timelines(evidence.cells),
         "percentiles": describe_percentiles(evidence.cells),
         "comparisons": comparisons,
         "verdicts": list_verdicts(comparisons),

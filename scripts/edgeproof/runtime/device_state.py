@@ -181,7 +181,8 @@ def parse_state(fields: Mapping[str, Any]) -> DeviceState:
         get("network_quality"),
         get("timestamp"),  # pyright: ignore[reportArgumentType]
     )
-    for name, value in zip(DeviceState._fields, state):
+    for name in DeviceState._fields:
+        value: Any = getattr(state, name)
         if value is None:
             if name in _NEEDED:
                 raise ValueError(f"{name} is missing")

@@ -89,6 +89,17 @@ def test_the_page_shows_both_guards(replayed):
     assert all(a[1] == b[0] and a[2] != b[2] for a, b in zip(stays["fixed"], stays["fixed"][1:], strict=False))
 
 
+def test_the_page_names_what_was_contradicted_and_left_out(measured, filled):
+    make_campaign(measured, [{"precision": "int8", "kind": "wrong", "message": "far off"}])
+    declared = {"family": "digits", "variants": {name: {**item} for name, item in DECLARED["variants"].items()}}
+    declared["variants"]["full"]["metadata"] = {"expected_latency_ms": 120.0}
+    write_family("digits", "desk", declared, SOURCES, filled)
+    write_replay(Replay(filled, "frugal", POLICY, "crowd", TRACE), FOLDER / "decisions.jsonl", FOLDER / "summary.json")
+    page = render_page(read_replay(FOLDER / "summary.json"), FOLDER / "decisions.jsonl")
+    assert "Left out: quantized, parity failed: far off." in page
+    assert "full.expected_latency_ms: declared 120, measured 0.99" in page
+
+
 def test_the_report_has_a_row_per_guard(replayed, filled):
     paths = {"summary": str(replayed), "page": "p.html", "decisions": "d.jsonl", "family": filled}
     (shown,) = describe_replays([ReplayEvidence(read_replay(replayed), paths)], "results/evidence/demo/report.html")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Optional
 
 from ..failures import NoVerdict
+from ..processing import Processed
 from ..specs import AnyArm, RunnableArm
 from .backend import Backend
+from .command import Command
 from .coreml import CoreMl
 from .fake import Fake
 from .litert import LiteRt
@@ -17,7 +19,7 @@ from .rknn import Rknn
 from .tensorrt import TensorRt
 from .torchscript import TorchScript
 
-_CLASSES = (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Fake)
+_CLASSES = (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Command, Fake)
 _BACKENDS: Dict[str, Callable[[Any], Backend]] = {backend.name: backend for backend in _CLASSES}
 _BACKENDS["placed"] = open_placed
 _OBSTACLES: Dict[str, Callable[[Any], Optional[str]]] = {
@@ -31,7 +33,8 @@ def open_backend(arm: RunnableArm) -> Backend:
         backend = _BACKENDS[arm["backend"]]
     except KeyError:
         raise NoVerdict("unknown_backend", "this agent has no backend {!r}".format(arm["backend"])) from None
-    return backend(arm)
+    opened, processing = backend(arm), arm.get("processing")
+    return Processed(opened, processing) if processing else opened
 
 
 def find_obstacle(arm: AnyArm) -> Optional[str]:
