@@ -267,7 +267,7 @@ class JobKeys:
             "device": w.device,
             "document": document,
             "sources": self.targets.family_sources(w.family, w.device),
-            **_watch("fill_family", files=files),
+            **digest_job("fill_family", files=files),
         }
 
     def replay_trace(self, w: Any) -> Json:
@@ -278,17 +278,17 @@ class JobKeys:
             "policy_document": self._document("selection", w.policy),
             "trace": w.trace,
             "trace_document": trace,
-            **_watch("replay_trace", bytes=digest_user_file(trace["file"])),
+            **digest_job("replay_trace", bytes=digest_user_file(trace["file"])),
         }
 
     def measure_service(self, w: Any) -> Json:
         """What load the served family gets."""
         setting = self.targets.campaign.adaptation.get("service", {})
-        return {"device": w.device, "setting": setting, **_watch("measure_service")}
+        return {"device": w.device, "setting": setting, **digest_job("measure_service")}
 
     def write_replay_page(self, w: Any) -> Json:
         """The template of the page."""
-        return _watch("write_replay_page", template=digest_text("scripts/edgeproof/adaptation/replay.html.j2"))
+        return digest_job("write_replay_page", template=digest_text("scripts/edgeproof/adaptation/replay.html.j2"))
 
     # Evidence
 
