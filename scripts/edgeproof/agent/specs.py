@@ -59,7 +59,8 @@ class ProcessOptions(TypedDict, total=False):
     `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects;
     `injected_interference`: the same only while another arm takes turns. `alone`: why this arm's process cannot be
     alive together with another's, if its preset knows. `inputs_file`: the arm's own samples, where it is not the
-    session's. `processing`: what of the model's is inside the timed call. `variables`: what a program of the user's own is told besides, without the prefix EDGEENV_.
+    session's. `processing`: what of the model's is inside the timed call. `variables`: what a program of the
+    user's own is told besides, without the prefix EDGEENV_.
     """
 
     interpreter: Optional[str]
