@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,5 +51,5 @@ def measure_observer(folder: Path, calls: int) -> Json:
     }
 
 
-def _summarise(costs: npt.NDArray[np.float64]) -> dict[str, float]:
+def _summarise(costs: npt.NDArray[Any]) -> dict[str, float]:
     return {"median": round(float(np.median(costs)), 1), "p99": round(float(np.quantile(costs, 0.99)), 1)}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgeproof.agent.environment import Environment, read_environment
-from edgeproof.agent.lock import default_path
+from edgeproof.agent.lock import default_path, describe_holder
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.clock import require_order
 from edgeproof.core.configuration import NamedDevice
@@ -139,7 +139,7 @@ def _inspect_lock(device: NamedDevice, place: Place) -> Finding:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip() or "somebody"
+        holder = describe_holder(os.read(descriptor, 1000).decode("utf-8", "replace"))
         return Finding("machine", "lock", "absent", f"busy: held by {holder}; a measurement waits for its end")
     finally:
         os.close(descriptor)

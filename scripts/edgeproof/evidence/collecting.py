@@ -176,6 +176,8 @@ def _mark_foreign_sessions(result: Json) -> Json:
 
     Results that were copied here still say that they are of the machine where they were computed.
     """
+    if result["device"]["transport"] == "ssh":  # this machine is none of its devices; what measured it said so
+        return result
     here = describe_machine()["id"]
     sessions = [
         session | {"elsewhere": session["elsewhere"] or session["machine"]["id"] not in (None, here)}

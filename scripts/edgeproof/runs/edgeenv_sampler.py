@@ -40,7 +40,7 @@ class CommandWatch:
         """Start the sampler and wait as long as the profile says; SamplerFailed if a required one cannot run."""
         self._folder.mkdir()
         path = self._folder / "spec.json"
-        path.write_text(json.dumps({"samplers": [translate_sampler(self._block)]}))
+        path.write_text(json.dumps({"samplers": [_translate_sampler(self._block)]}))
         command = [sys.executable, "-m", "edgeproof.agent", "record", str(path), str(self._folder)]
         with open(self._folder / "agent.log", "wb") as log:
             self._process = subprocess.Popen(
@@ -76,7 +76,7 @@ class CommandWatch:
             raise SamplerFailed(f"{sampler['id']}: {sampler['reason'] or 'no sample came in'}")
 
 
-def translate_sampler(block: Json) -> Json:
+def _translate_sampler(block: Json) -> Json:
     """Return EdgeEnv's `sampler:` block as an entry of a device's `samplers`."""
     return {
         "name": "tegrastats",

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
@@ -16,6 +15,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.tensors import read_tensors
+from edgeproof.remote.boards import identify_device
 from edgeproof.sources.input_faults import find_samples_fault
 from edgeproof.sources.samples_record import read_samples_kind, read_samples_record
 
@@ -117,16 +117,17 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
     arms = {"candidate": {**facts["arm"], "artifact": str(paths.artifact)}}
     order = ["candidate"] * setup.protocol["processes"]
     folder, key = paths.result.parent, compose_session_key(arms, order, setup)
-    missing = count_missing(folder, key, setup.protocol)
+    here = identify_device(setup.device, ask=True)
+    missing = count_missing(folder, key, setup.protocol, here)
     for number in range(missing):
         if missing > 1:
             print(f"{label}  session {number + 1} of {missing}", file=sys.stderr, flush=True)
         session = run_session(folder, label, arms, order, setup, None)
         broken = any(process["status"] != "ok" for process in session.record["processes"])
-        if broken and not count_asked(folder, key):
+        if broken and not count_asked(folder, key, here):
             break  # a verdict about the artifact will not change by trying again
-    here, reference = describe_machine()["id"], read_tensors(paths.reference)
-    sessions = [read_session(attempt) for attempt in find_sessions(folder, key)]
+    reference = read_tensors(paths.reference)
+    sessions = [read_session(attempt) for attempt in find_sessions(folder, key, here)]
     measured = [
         MeasuredSession(
             record=session.record,

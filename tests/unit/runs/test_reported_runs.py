@@ -238,21 +238,24 @@ def test_the_sampler_of_a_target_profile_is_ours_and_counts_while_the_command_ru
     assert read_reported(place, tmp_path) == json.loads(place.read_text())
 
 
-@pytest.mark.parametrize("required", [False, True])
-def test_a_sampler_that_is_not_there_fails_the_run_if_it_is_required(prepare, tmp_path, required):
+def prepare_without_sampler(prepare, required):
     block = {
         "name": "jetson-tegrastats",
         "tegrastats_path": "no-tegrastats",
         "required": required,
         "startup_wait_ms": 0,
     }
-    benchmark = prepare(f"touch ran\n{say(line('METRICS', METRICS))}", target={"sampler": block})
-    if required:
-        with pytest.raises(CommandFailed, match="no-tegrastats: cannot be started"):
-            report_benchmark(benchmark, tmp_path)
-        assert not (tmp_path / "ran").exists()  # before the command
-        return
-    document = report_benchmark(benchmark, tmp_path)
+    return prepare(f"touch ran\n{say(line('METRICS', METRICS))}", target={"sampler": block})
+
+
+def test_a_required_sampler_that_is_not_there_fails_the_run(prepare, tmp_path):
+    with pytest.raises(CommandFailed, match="no-tegrastats: cannot be started"):
+        report_benchmark(prepare_without_sampler(prepare, True), tmp_path)
+    assert not (tmp_path / "ran").exists()  # before the command
+
+
+def test_an_optional_one_leaves_its_reason(prepare, tmp_path):
+    document = report_benchmark(prepare_without_sampler(prepare, False), tmp_path)
     assert document["sampler"]["samples"] == 0 and "cannot be started" in document["sampler"]["reason"]
     assert "resource_metrics" not in document["run"]
 

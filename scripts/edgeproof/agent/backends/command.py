@@ -89,10 +89,10 @@ class Command(Backend):
         """Return the nanoseconds, int64, that the program says each of these calls took."""
         process = self._running()
         os.killpg(process.pid, signal.SIGCONT)
-        answer: Any = self._ask({"block": list(inputs)}).get("ns")
-        times = cast("List[Any]", answer) if isinstance(answer, list) else []
+        answer: object = self._ask({"block": list(inputs)}).get("ns")
+        times: List[Any] = cast("List[Any]", answer) if isinstance(answer, list) else []
         if len(times) != len(inputs) or not all(type(item) is int and item > 0 for item in times):
-            raise self._malformed(answer, "`ns`: one positive integer per input")
+            raise self._malformed(cast(object, answer), "`ns`: one positive integer per input")
         os.killpg(process.pid, signal.SIGSTOP)  # its threads, which may spin, cost nobody else anything
         return numpy.array(times, "int64")
 

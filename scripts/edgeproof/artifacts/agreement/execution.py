@@ -10,14 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeproof.core.configuration import Json
+from edgeproof.core.configuration import Device, Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
 from edgeproof.core.processes import child_environment
+from edgeproof.core.seals import digest_json
 from edgeproof.core.tensors import read_tensors
+from edgeproof.remote.boards import BoardJob, reach_board
+from edgeproof.remote.ssh_link import LinkLost
 
 from .output_agreement import Entries
 
 _CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+_BOARD_S = 3600.0  # the longest that a board may take for a set of samples
 _STACKED, _FLAT, _SHAPES = "outputs/", "flat/", "shapes/"  # see the agent's `infer_samples`
 
 
@@ -60,6 +65,28 @@ def infer_outputs(
         except OSError as error:
             raise UserError(f"{interpreter}: cannot be started ({error.strerror}); --interpreter is wrong") from error
         return _read_inference(interpreter, process, out)
+
+
+def infer_on_board(
+    device: Device, arm: Json, artifact: str | Path, inputs: str | Path, limit: int | None = None
+) -> Inference:
+    """Return the Inference of `artifact` on samples as `infer_outputs` does, by a board behind ssh."""
+    spec = {"label": f"outputs of {artifact}", "arm": {**arm, "artifact": str(artifact)}, "inputs": str(inputs)}
+    key = digest_json({"arm": arm, "artifact": sha256_file(artifact), "inputs": sha256_file(inputs), "limit": limit})
+    job = BoardJob("infer", spec["label"], key, Path(artifact).parent, {**spec, "limit": limit}, _BOARD_S)
+    with reach_board(device) as board, tempfile.TemporaryDirectory(prefix="edgeproof-infer-") as folder:
+        out, log = Path(folder, "out"), Path(folder, "agent.log")
+        try:
+            code = board.carry_out(job, out, log)
+        except LinkLost:
+            raise
+        except UserError:
+            board.forget_session()
+            raise
+        board.forget_session()
+        text = log.read_text(errors="replace") if log.exists() else ""
+        process = subprocess.CompletedProcess([], code, "", text)
+        return _read_inference(board.link.host, process, out)
 
 
 def _read_inference(interpreter, process, out):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.attempts import keep_file, open_attempt
 from edgeproof.core.configuration import Json
@@ -21,9 +20,11 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
 from edgeproof.core.tensors import write_tensors
+from edgeproof.remote.boards import identify_machine
+from edgeproof.remote.device_links import find_remote_device
 
-from .divergence import locate_divergence, name_diverging_layer
-from .execution import infer_outputs
+from .divergence import leave_layers, locate_divergence, name_diverging_layer
+from .execution import Inference, infer_on_board, infer_outputs
 from .output_agreement import (
     METRICS,
     UNKNOWN,
@@ -132,7 +133,7 @@ def check_parity(job: ParityJob) -> None:
         today = {name: document[name] for name in names if name in document}
         reuse_comparison(kept, today, job.thresholds, job.parity, job.reference)
         return
-    with open_attempt(Path(job.parity).parent, "parity", key, describe_machine()) as attempt:
+    with open_attempt(Path(job.parity).parent, "parity", key, identify_machine(job.cell["builder"])) as attempt:
         first, worst = _compare(document, job)
         judge_document(document, job.thresholds)
         if document["status"] == "failed" and document["reason"]["kind"] in _BY_VALUES:
@@ -171,6 +172,9 @@ def _enter_divergence(document: Json, job: ParityJob, worst: int) -> None:
     """Find the layer where a failed artifact begins to differ. `worst`: the sample that agrees least."""
     arms, interpreters = (REFERENCE_ARM, job.arm), (sys.executable, job.interpreter)
     lines = document["thresholds"]
+    if find_remote_device(job.cell["builder"]):
+        document["divergence"] = leave_layers(worst, lines, "layers are compared only on this machine")
+        return
     document["divergence"] = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
     name_diverging_layer(document)
 
@@ -190,8 +194,8 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
     Returns the candidate's outputs on the first sample, and the index of the sample that agrees least (None if the
     outputs have no distance).
     """
-    arm, artifact, inputs = job.arm, job.artifact, job.inputs
-    candidate = infer_outputs(job.interpreter, arm, artifact, inputs)
+    arm, inputs = job.arm, job.inputs
+    candidate = _infer_candidate(job)
     fake = arm["backend"] == "fake"  # it simulates no particular model, so it is compared with itself
     if candidate.reason is None and not fake:
         expected = infer_outputs(sys.executable, REFERENCE_ARM, job.source, inputs)
@@ -219,6 +223,14 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
         if document["status"] != "failed":
             judge_by_task(document, (expected.outputs, candidate.outputs), inputs, job.judge)
     return {name: entries[0] for name, entries in candidate.outputs.items()}, worst
+
+
+def _infer_candidate(job: ParityJob) -> Inference:
+    """Return the outputs of the artifact, where it runs: on a board that has built it, or here."""
+    device = find_remote_device(job.cell["builder"])
+    if device is not None:
+        return infer_on_board(device, job.arm, job.artifact, job.inputs, None)
+    return infer_outputs(job.interpreter, job.arm, job.artifact, job.inputs)
 
 
 def _fill_agreement(

@@ -6,7 +6,6 @@ The key holds what decides the outputs. The limits of a preset are not in it: a 
 import sys
 from pathlib import Path
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.artifacts.records.parity_records import read_parity_record
@@ -18,6 +17,7 @@ from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import locate
 from edgeproof.core.tasks import list_task_files
+from edgeproof.remote.boards import identify_machine
 
 from .divergence import leave_layers
 from .parity_limits import judge_document
@@ -51,7 +51,7 @@ def compose_parity_key(
             "toolchains": {Path(path).stem: read_json(path, "toolchain")["lock"]["sha256"] for path in toolchains},
             "drivers": built.get("drivers") if on_device else None,
         },
-        "machine": describe_machine()["id"] if on_device else None,
+        "machine": identify_machine(built["cell"]["builder"])["id"] if on_device else None,
         "code": {"comparing": digest_deciding_code(_CODE), "agent": digest_agent()},
     }
     return compose_key(parts)

@@ -48,8 +48,9 @@ class BuildJob(NamedTuple):
     `calibration`: npz that int8 needs. `artifact`, `manifest`: files to write, in one folder. `log`: file for the
     output of a converter. `toolchain`: record of the toolchain that converts. `saved_model`: record of the model's
     SavedModel, for formats that are made from it. `board`, `interpreter`, `lock`: for a build on a device, the text
-    that its name must contain, the Python with the vendor's package, and its lock file. `supplied`: {file, sha256} of
-    an artifact of the user's, which is taken as it is.
+    that its name must contain, the Python with the vendor's package, and its lock file. `machine`: {id, board, cpu} of
+    a device that builds, where it is not this machine. `supplied`: {file, sha256} of an artifact of the user's, which
+    is taken as it is.
     """
 
     script: str
@@ -69,6 +70,7 @@ class BuildJob(NamedTuple):
     interpreter: str | None = None
     lock: str | Path | None = None
     supplied: Json | None = None
+    machine: Json | None = None
 
     def __str__(self) -> str:
         return "/".join(self.cell.values())

@@ -46,7 +46,7 @@ def compose_build_key(job: BuildJob, device_tools: Json | None = None) -> Json:
         },
         "saved_model": _describe_saved_model(job.saved_model),
         "supplied": _digest_supplied(job.supplied),
-        "machine": describe_machine()["id"] if device_tools is not None else None,
+        "machine": (job.machine or describe_machine())["id"] if device_tools is not None else None,
     }
     return compose_key(parts)
 

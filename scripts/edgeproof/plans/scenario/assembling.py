@@ -17,6 +17,7 @@ from edgeproof.runs.results import MEASURED, read_result
 from .loading import parse_scenario
 
 _MB = 1e6
+_STAGE_ERROR = 0.28  # the largest error of a single stage that running plans as placed has shown
 _MJ = 1e3  # millijoules per joule
 _HOST_MEMORY_MB = 1024  # no stage runs on the caller, and its input and output do not count
 
@@ -59,6 +60,7 @@ def write_scenario(
         "schema": "edgeproof.scenario.v2",
         "name": pipeline,
         "execution": document.get("execution", "serial"),
+        "stage_error": document.get("stage_error", _STAGE_ERROR),
         "devices": [
             *(
                 {
