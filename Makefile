@@ -6,6 +6,7 @@
 # make bench    speed and memory, as ratios within one run, into results/bench/
 # make bench-noop   what asking 1,000 cells for nothing to do costs, against a bare Snakefile: minutes
 # make bench-scale  what planning, reporting and judging 3,000 cells costs, and how large the pages are: minutes
+# make bench-registry  what the registry costs with 100,000 runs: minutes
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
@@ -42,7 +43,7 @@ install = $(BIN)/python -m pip install --disable-pip-version-check --require-has
   { cat .venv/pip.log >&2; exit 1; }
 
 .DEFAULT_GOAL := demo
-.PHONY: staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-registry bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -104,6 +105,9 @@ bench-noop: setup
 
 bench-scale: setup
 	$(BIN)/python scripts/bench_scale.py
+
+bench-registry: setup
+	$(BIN)/python scripts/bench_registry.py
 
 bench-judge: setup
 	$(BIN)/python scripts/bench_judge.py

@@ -18,6 +18,7 @@ include: "rules/calibration.smk"
 include: "rules/comparability.smk"
 include: "rules/plans.smk"
 include: "rules/evidence.smk"
+include: "rules/bundles.smk"
 
 
 wildcard_constraints:
@@ -72,6 +73,12 @@ rule evidence:
 rule gate:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/gate.json",
+
+
+# On request only: packing takes a while, and nobody needs it to look at the page.
+rule bundle:
+    input:
+        f"{evidence_folder(CAMPAIGN.name)}/bundle.zip",
 
 
 # Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long

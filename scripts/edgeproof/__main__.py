@@ -19,11 +19,15 @@ From a model to deployment artifacts, and honest evidence about them. The workfl
 rooms:
   artifacts   presets, builds, provenance, agreement with the source, operators
   plans       where the stages of a pipeline should run
-  runs        why a result would be made again, and what that costs
+  runs        what was measured, why it would be made again, and what that costs
+  failed-runs attempts that reached no verdict
+  report      two runs side by side, wherever they were measured
   attempts    the raw data that are kept, and which evidence rests on them
   evidence    whether everything that a campaign's evidence consists of is as it was made
 
 without a room:
+  verify      what of a bundle of evidence holds: every figure is computed again, nothing of it is run
+  key         make a key to sign bundles with
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
@@ -72,10 +76,24 @@ def _run_plans(argv: list[str], root: Path) -> ExitCode:
 
 
 def _run_runs(argv: list[str], root: Path) -> ExitCode:
-    """Run a verb about results: why they would be made again."""
+    """Run a verb about results: what there is, and why it would be made again."""
     from edgeproof.workflow.cli import runs as runs_main
 
     return runs_main(argv, root)
+
+
+def _run_failed_runs(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb about attempts that reached no verdict."""
+    from edgeproof.registry.cli import failed_runs as failed_runs_main
+
+    return failed_runs_main(argv, root)
+
+
+def _run_report(argv: list[str], root: Path) -> ExitCode:
+    """Look at two runs side by side."""
+    from edgeproof.registry.cli import report as report_main
+
+    return report_main(argv, root)
 
 
 def _run_attempts(argv: list[str], root: Path) -> ExitCode:
@@ -87,9 +105,24 @@ def _run_attempts(argv: list[str], root: Path) -> ExitCode:
 
 def _run_evidence(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the evidence room."""
+    from edgeproof.bundles.cli import pack_campaign
     from edgeproof.evidence.cli import main as evidence_main
 
-    return evidence_main(argv, root)
+    return evidence_main(argv, pack_campaign, root)
+
+
+def _run_verify(argv: list[str], root: Path) -> ExitCode:
+    """Verify a bundle of evidence."""
+    from edgeproof.bundles.cli import verify as verify_main
+
+    return verify_main(argv, root)
+
+
+def _run_key(argv: list[str], root: Path) -> ExitCode:
+    """Make a key to sign bundles with."""
+    from edgeproof.bundles.cli import key as key_main
+
+    return key_main(argv, root)
 
 
 def _run_compare(argv: list[str], root: Path) -> ExitCode:
@@ -145,10 +178,12 @@ def build_program_parser() -> CommandParser:
     """
     from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
+    from edgeproof.bundles.cli import build_key_parser, build_verify_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.evidence.cli import build_evidence_parser
     from edgeproof.plans.cli import build_plans_parser
+    from edgeproof.registry.cli import build_failed_runs_parser, build_report_parser
     from edgeproof.scaffolding.cli import build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
     from edgeproof.workflow.comparing.cli import build_compare_parser
@@ -158,7 +193,8 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
-    parser.verbs["evidence"] = build_evidence_parser()
+    parser.verbs |= {"failed-runs": build_failed_runs_parser(), "report": build_report_parser()}
+    parser.verbs |= {"evidence": build_evidence_parser(), "verify": build_verify_parser(), "key": build_key_parser()}
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -195,7 +231,11 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "plans": _run_plans,
     "runs": _run_runs,
     "attempts": _run_attempts,
+    "failed-runs": _run_failed_runs,
+    "report": _run_report,
     "evidence": _run_evidence,
+    "verify": _run_verify,
+    "key": _run_key,
     "compare": _run_compare,
     "baseline": _run_baseline,
     "campaign": _run_campaign,

@@ -20,13 +20,13 @@ from .function_list import list_classes, list_functions
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
-ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "evidence")
+ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "evidence", "bundles", "registry")
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
 # What runs on a board and on a host alike.
-SHARED = (("agent", "lock"), ("agent", "machine"))
+SHARED = (("agent", "lock"), ("agent", "machine"), ("agent", "archive_limits"))
 ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
 ALONE = ("agent", "converters")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")

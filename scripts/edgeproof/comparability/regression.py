@@ -45,7 +45,7 @@ from .verdict_texts import REASONS
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
-_AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
+AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
 _RECOMMENDATIONS = {
     "throttled": "measure_again_undisturbed",
@@ -145,13 +145,13 @@ def _judge_pairs(
         "mode": report["mode"],
         "reasons": report["reasons"],
     }
-    blocked: Block | None = _find_block(judgement, results, policy)
+    blocked: Block | None = find_block(judgement, results, policy)
     limits: list[float] = [
         100 * report["design"]["margin"] if entry["threshold_pct"] is None else entry["threshold_pct"]
         for entry in policy["thresholds"]
     ]
     lines: list[Any] = [
-        {**_line(entry), "threshold_pct": limit} for entry, limit in zip(policy["thresholds"], limits, strict=True)
+        {**open_line(entry), "threshold_pct": limit} for entry, limit in zip(policy["thresholds"], limits, strict=True)
     ]
     effect = report["effect"] or report["between_sessions"]
     if blocked is None and effect is not None and effect["interval_low"] is not None:  # one pair has no interval
@@ -174,7 +174,7 @@ def _judge_pairs(
         changed = (say_changed_sessions(side, apart[f"{side}_changes"]) for side in _SIDES)
         notes = [_BETWEEN_SESSIONS, *itertools.chain(*changed)]
     return {
-        **_conclude(lines, blocked, report["mode"]),
+        **conclude(lines, blocked, report["mode"]),
         "thresholds": lines,
         "notes": notes,
         "edgeenv": None,
@@ -230,25 +230,25 @@ def _judge_points(
     if comparability is not None:
         judgement = judge_comparability(*read_views(results["left"], results["right"]), comparability)
     metrics = {side: read_metrics(results[side]) for side in _SIDES}
-    blocked: Block | None = _find_block(judgement, results, policy)
+    blocked: Block | None = find_block(judgement, results, policy)
     lines: list[Any] = [*judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])]
     if blocked is not None:
-        lines = [{**_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
-    outcome = _conclude(lines, blocked, judgement["mode"])
+        lines = [{**open_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
+    outcome = conclude(lines, blocked, judgement["mode"])
     edgeenv: Json | None = None
     lab: Json | None = None
     countable = all(result["status"] == "ok" for result in results.values())
     if policy["vocabulary"] == "edgeenv" and countable:
         runs = [f"{'/'.join(report[side][k] for k in ('model', 'preset', 'device', 'precision'))}"
                 f"@{report['digests'][f'{side}_result'][:12]}" for side in _SIDES]  # fmt: skip
-        told = outcome if outcome["mode"] != "incomplete" else _conclude(_only_known(lines), None, judgement["mode"])
+        told = outcome if outcome["mode"] != "incomplete" else conclude(_only_known(lines), None, judgement["mode"])
         edgeenv = describe_regression(runs, judgement, told, lines, (metrics["left"], metrics["right"]))
     if policy["vocabulary"] == "lab":
         lab = _describe_in_lab_words(judgement, results, parities, lines, policy)
     return {
         **outcome,
         "thresholds": lines,
-        "notes": [] if blocked else [_AT_TWO_TIMES, *_note_changes(results)],
+        "notes": [] if blocked else [AT_TWO_TIMES, *_note_changes(results)],
         "edgeenv": edgeenv,
         "lab": lab,
     }
@@ -288,7 +288,7 @@ def judge_thresholds(thresholds: Sequence[Json], baseline: Metrics, candidate: M
     for entry in thresholds:
         before, after = baseline[entry["metric"]], candidate[entry["metric"]]
         delta = delta_pct(before, after)
-        line = {**_line(entry), "baseline": before, "candidate": after, "delta_pct": delta}
+        line = {**open_line(entry), "baseline": before, "candidate": after, "delta_pct": delta}
         if delta is None:
             side = "the baseline" if before is None else "the candidate" if after is None else None
             line["reason"] = f"{side} has no {entry['metric']}" if side else f"{entry['metric']} of the baseline is 0"
@@ -328,7 +328,7 @@ def _describe_in_lab_words(
     }
 
 
-def _find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) -> Block | None:
+def find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) -> Block | None:
     """Return why there is nothing to evaluate, None if there is."""
     mode = name_blocked_mode(judgement)
     if mode is not None and (mode in ("not_comparable", "protocol_mismatch") or policy["same_condition_only"]):
@@ -349,7 +349,7 @@ def _block(mode: str, message: str) -> Block:
     return {"mode": mode, "severity": "low", "recommendation": _RECOMMENDATIONS[mode], "message": message}
 
 
-def _conclude(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:
+def conclude(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:
     triggered = [line for line in lines if line["status"] == "triggered"]
     missing = [line for line in lines if line["status"] == "unknown" and not line["optional"]]
     if blocked is None and missing and not triggered:
@@ -375,7 +375,7 @@ def _conclude(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) 
     }
 
 
-def _line(entry: Json) -> Json:
+def open_line(entry: Json) -> Json:
     """Return the ThresholdLine of a threshold about which nothing is known yet."""
     empty: Json = dict.fromkeys(("baseline", "candidate", "delta_pct", "interval_low_pct", "interval_high_pct"))
     return {**entry, **empty, "status": "unknown", "reason": None}

@@ -1,6 +1,8 @@
-"""`edgeproof evidence`: look at the evidence of a campaign without making it again."""
+"""`edgeproof evidence`: look at the evidence of a campaign without making it again, and pack it."""
 
 import contextlib
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, read_options, show
@@ -10,13 +12,23 @@ from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.suggestions import suggest_words
 
 VERBS = {
-    "validate": "hash and recompute everything that a campaign's evidence consists of; exit 1 if something differs"
+    "validate": "hash and recompute everything that a campaign's evidence consists of; exit 1 if something differs",
+    "bundle": "pack the evidence of a campaign into one file that anybody can verify: edgeproof verify FILE",
 }
+Pack = Callable[[Namespace, str], ExitCode]  # from the options and the campaign's name
 
 
-def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
-    """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`."""
+def main(argv: list[str], pack: Pack, root: Path | str = REPOSITORY) -> ExitCode:
+    """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`.
+
+    `pack`: makes a bundle in the current folder; this room may not import the one that does.
+    """
     options = read_options(build_evidence_parser(), argv)
+    if options.verb == "bundle":
+        options.output = options.output and Path(options.output).absolute()
+        options.key = options.key and Path(options.key).absolute()
+        with contextlib.chdir(root):
+            return pack(options, _name_campaign(options.evidence))
     from .validating import validate_evidence  # after the options: a mistake in them needs no numpy
 
     with contextlib.chdir(root):  # records name files relative to it
@@ -39,8 +51,14 @@ def _name_campaign(text: str) -> str:
 def build_evidence_parser() -> CommandParser:
     """Return the parser of all verbs of this room."""
     parser = CommandParser(prog="edgeproof evidence", description="Look at the evidence of a campaign.")
-    verb = add_verbs(parser, VERBS)["validate"]
-    verb.add_argument("evidence", metavar="EVIDENCE", help="name of the campaign, as below results/evidence/")
+    verbs = add_verbs(parser, VERBS)
+    for verb in verbs.values():
+        verb.add_argument("evidence", metavar="EVIDENCE", help="name of the campaign, as below results/evidence/")
+    bundle = verbs["bundle"]
+    text = "file to write; default results/evidence/CAMPAIGN/bundle.zip"
+    bundle.add_argument("--output", metavar="FILE", help=text)
+    bundle.add_argument("--artifacts", action="store_true", help="pack models, samples and artifacts, too")
+    bundle.add_argument("--key", metavar="FILE", help="sign it with this private key: edgeproof key new")
     return parser
 
 

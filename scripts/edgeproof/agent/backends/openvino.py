@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-import zipfile
 from typing import Any, Dict, Optional, Tuple, cast
 
+from ..archive_limits import ARTIFACT, open_archive
 from ..failures import NoVerdict, Verdict, classify_load_error
 from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
 from .backend import Backend
@@ -49,7 +49,8 @@ class OpenVino(Backend):
                 ),
             )
         try:
-            with zipfile.ZipFile(arm["artifact"]) as archive:
+            with open(arm["artifact"], "rb") as stream:
+                archive, _ = open_archive(stream, ARTIFACT)
                 model = core.read_model(archive.read("model.xml"), archive.read("model.bin"))
             self._compiled: Any = core.compile_model(model, self.provider_requested, settings)
         except MemoryError as error:
