@@ -21,8 +21,8 @@ from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.evidence.cli import VERBS as EVIDENCE_VERBS
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
-from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.registry.cli import FAILED_VERBS, REPORT_VERBS
+from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.workflow.cli import RUNS_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 

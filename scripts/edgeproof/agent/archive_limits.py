@@ -243,7 +243,9 @@ def _check_kind(member: zipfile.ZipInfo, name: str) -> None:
 
 def _check_size(member: zipfile.ZipInfo, name: str, total: int, limits: Limits) -> None:
     if member.file_size > limits.member_bytes:
-        raise ArchiveRefused("{!r} has {} bytes; at most {} are read".format(name, member.file_size, limits.member_bytes))
+        raise ArchiveRefused(
+            "{!r} has {} bytes; at most {} are read".format(name, member.file_size, limits.member_bytes)
+        )
     if total > limits.total_bytes:
         raise ArchiveRefused("the members have more than {} bytes together".format(limits.total_bytes))
     if member.compress_type == zipfile.ZIP_STORED and member.compress_size != member.file_size:
@@ -264,9 +266,7 @@ def _check_collision(name: str, seen: Dict[str, str]) -> None:
             raise ArchiveRefused("{!r} and {!r} are one name on some systems".format(known.split(":", 1)[1], name))
 
 
-def _check_places(
-    stream: IO[bytes], archive: zipfile.ZipFile, members: List[zipfile.ZipInfo], limits: Limits
-) -> None:
+def _check_places(stream: IO[bytes], archive: zipfile.ZipFile, members: List[zipfile.ZipInfo], limits: Limits) -> None:
     """Refuse members that overlap, whose own header says something else, and bytes that belong to no member."""
     end = 0
     for member in sorted(members, key=lambda item: item.header_offset):

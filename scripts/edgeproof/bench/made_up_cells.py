@@ -1,7 +1,6 @@
 """Made-up cells, for tests and benchmarks: sources, artifact and result of a model, with digests that fit."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -16,7 +16,6 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
 from edgeproof.core.job_key import place_of
 from edgeproof.core.layout import (
-    PLAN_FILES,
     Cell,
     artifact_folder,
     comparison_folder,
@@ -32,7 +31,9 @@ from edgeproof.evidence.evidence_files import list_attempt_names, list_cells, li
 from .redaction import is_log
 
 _ENVIRONMENT = "envs/edgeproof.lock"
-_COMPARED = ("verdict.json", "pairs.csv", "pairs.json", "report.json", "report.md", "regression.json", "decision.json")
+_COMPARED = ("verdict.json", "pairs.json", "report.json", "regression.json", "decision.json")
+_PLANNED = ("plan.json", "check.json")
+_PLAN_VIEWS = ("plan.csv", "pareto.csv", "plan.txt", "plan.html")  # made from plan.json, as report.md from report.json
 _CUT = ("scenario.json", "cut.json", "links.json")
 
 
@@ -71,7 +72,9 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
                 found.add_attempts(read_json(path, name))
     for pipeline, goal in snapshot["plans"]:
         place = plan_folder(pipeline, goal)
-        found.add("document", *(f"{place}/{name}" for name in PLAN_FILES))
+        found.add("document", *(f"{place}/{name}" for name in _PLANNED))
+        found.add("raw", f"{place}/samples.csv")
+        found.add_if_there("page", *(f"{place}/{name}" for name in _PLAN_VIEWS))
         found.add_attempts(read_json(f"{place}/check.json", "plan-check"))
         found.add_if_there("configuration", f"config/pipelines/{pipeline}.yaml")
     return found.finish()
@@ -143,12 +146,14 @@ class _Files:
         self.add_if_there("configuration", *(f"config/{kind}/{name}.yaml" for kind, name in kinds.items()))
 
     def add_comparison(self, folder: str) -> None:
-        self.add("document", *(f"{folder}/{name}" for name in _COMPARED if not name.endswith(".csv")))
+        self.add("document", *(f"{folder}/{name}" for name in _COMPARED))
         self.add("raw", f"{folder}/pairs.csv")
+        self.add_if_there("page", f"{folder}/report.md")
         self.add_attempts(read_json(f"{folder}/pairs.json", "pairs"))
         verdict, regression = (read_json(f"{folder}/{name}.json", name) for name in ("verdict", "regression"))
         decision = read_json(f"{folder}/decision.json", "decision")
-        self.add_if_there("configuration", f"config/policies/{verdict['policy']}.yaml", decision["criteria"]["file"])
+        self.add_if_there("configuration", f"config/policies/{verdict['policy']}.yaml")
+        self.add_if_there("configuration", f"config/criteria/{decision['criteria']}.yaml")
         self.add_if_there("configuration", f"config/regressions/{regression['policy']}.yaml")
         self.add_if_there("configuration", *(str(path) for path in sorted(Path("config/policies").glob("*.yaml"))))
 

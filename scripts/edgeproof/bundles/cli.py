@@ -72,5 +72,7 @@ def declare_import(verb: CommandParser) -> None:
 
 
 def _declare_keys(verb: CommandParser) -> None:
-    text = "public keys that you trust, one file with one or more; a bundle without a signature by one of them is refuted"
+    text = (
+        "public keys that you trust, one file with one or more; a bundle without a signature by one of them is refuted"
+    )
     verb.add_argument("--keys", metavar="FILE", help=text)

@@ -49,7 +49,9 @@ def _look(event: str, arguments: tuple[Any, ...]) -> None:
         return
     writes = isinstance(arguments[2], int) and bool(arguments[2] & _WRITING)
     if writes or not path.startswith(_own_places()):
-        raise UserError(f"{os.fsdecode(arguments[0])[:200]}: is outside of the bundle; nothing there is read or written")
+        raise UserError(
+            f"{os.fsdecode(arguments[0])[:200]}: is outside of the bundle; nothing there is read or written"
+        )
 
 
 @cache

@@ -31,7 +31,7 @@ _FIXED = {
         r"\b(?:gh[pousr]_|github_pat_|glpat-|hf_|xox[abpr]-|sk-)[A-Za-z0-9_-]{10,}",
         r"\bAKIA[0-9A-Z]{16}\b",
     ),
-    "credentials": (r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)", r"(?i)(?<=authorization: )[^\r\n]+"),
+    "credentials": (r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)", r"(?<=[Aa]uthorization: )[^\r\n]+"),
     "home": (r"/(?:home|Users)/[^/\s\"':]+", r"[A-Za-z]:\\Users\\[^\\\s\"':]+"),
 }
 

@@ -56,7 +56,9 @@ def check_cell(cell: Cell, builder: str, believed: str) -> Iterator[Claim]:
     yield believe(f"{cell} records", lambda: _check_records(path), believed, what)
     yield from _check_artifact(cell, built, believed)
     sources = source_folder(cell.model)
-    yield believe(f"{cell.model} identity", lambda: _check_sources(sources), believed, "the model is named by its sha256")
+    yield believe(
+        f"{cell.model} identity", lambda: _check_sources(sources), believed, "the model is named by its sha256"
+    )
 
 
 def check_failed_run(name: str, paths: Collection[str], believed: str) -> Iterator[Claim]:

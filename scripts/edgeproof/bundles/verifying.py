@@ -66,7 +66,9 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
     believed = ATTESTED if signer else ASSERTED
     count, size = len(manifest["files"]), sum(entry["bytes"] for entry in manifest["files"])
     claims = [
-        Claim("structure, names, sizes, sha256", RECOMPUTED, f"{count} files, {size} bytes, all as bundle.json has them"),
+        Claim(
+            "structure, names, sizes, sha256", RECOMPUTED, f"{count} files, {size} bytes, all as bundle.json has them"
+        ),
         signature,
     ]
     try:
@@ -108,20 +110,28 @@ def _check_configuration(manifest: Json, believed: str) -> Iterator[Claim]:
                 same = own.is_file() and sha256_file(own) == entry["sha256"]
             except (OSError, UserError):
                 same = False
-            told = "the same as in this checkout" if same else "not the one of this checkout; verdicts follow from this one"
+            told = (
+                "the same as in this checkout"
+                if same
+                else "not the one of this checkout; verdicts follow from this one"
+            )
             yield Claim(path, RECOMPUTED if same else believed, told)
 
 
 def _name_uncovered(manifest: Json) -> Iterator[Claim]:
     for entry in manifest["absent"]:
-        yield Claim(entry["path"], NOT_COVERED, f"not in the bundle; sha256 {entry['sha256'][:12]}…, {entry['bytes']} bytes")
+        yield Claim(
+            entry["path"], NOT_COVERED, f"not in the bundle; sha256 {entry['sha256'][:12]}…, {entry['bytes']} bytes"
+        )
     logs = [entry for entry in manifest["files"] if entry["role"] == "log"]
     if logs:
         count = sum(sum(entry["counts"].values()) for entry in manifest["redaction"]["logs"])
         yield Claim(f"{len(logs)} logs", NOT_COVERED, f"no figure rests on them; {count} places were redacted")
     if left := manifest["redaction"]["left"]:
         names = ", ".join(sorted({name for entry in left for name in entry["counts"]}))
-        yield Claim(f"{len(left)} files that are not redacted", NOT_COVERED, f"they hold what the rules look for: {names}")
+        yield Claim(
+            f"{len(left)} files that are not redacted", NOT_COVERED, f"they hold what the rules look for: {names}"
+        )
 
 
 def _note_absent(reader: Reader, manifest: Json) -> None:

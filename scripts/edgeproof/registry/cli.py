@@ -66,7 +66,7 @@ def declare_run_verbs(verbs: dict[str, CommandParser]) -> None:
     declare_import(verbs["import"])
     for name in ("list", "resources"):
         _declare_limit(verbs[name])
-    for name in ("list", "show", "resources", "sampler"):
+    for name in ("list", "show", "resources", "sampler", "export", "import"):
         _declare_edgeenv(verbs[name])
 
 
@@ -82,8 +82,8 @@ def build_failed_runs_parser() -> CommandParser:
     verbs["show"].add_argument("--log-chars", metavar="N", type=count, default=2000, help="of each log; default 2000")
     declare_export(verbs["export"], "ATTEMPT")
     declare_import(verbs["import"])
-    for name in ("list", "show"):
-        _declare_edgeenv(verbs[name])
+    for verb in verbs.values():
+        _declare_edgeenv(verb)
     return parser
 
 
@@ -116,5 +116,5 @@ def _declare_limit(verb: CommandParser) -> None:
 
 
 def _declare_edgeenv(verb: CommandParser) -> None:
-    text = "look into this folder of EdgeEnv (.edgeenv) instead of the registry"
+    text = "work on this folder of EdgeEnv (.edgeenv) and its own archives instead of the registry"
     verb.add_argument("--edgeenv-root", metavar="FOLDER", help=text)

@@ -18,7 +18,7 @@ from edgeproof.core.files import is_file, sha256_file
 
 from .run_rows import ATTEMPT_COLUMNS, Row, describe_edgeenv_run, describe_unreadable
 
-DATABASE = "runs.db"
+_DATABASE = "runs.db"
 
 
 class EdgeEnvFolder(NamedTuple):
@@ -93,14 +93,12 @@ def _read_failed(folder: Path) -> Json:
 
 def _compare_database(root: Path, found: set[str]) -> Iterator[str]:
     """Yield where `runs.db` and the folders disagree; the database is opened for reading only."""
-    path = root / DATABASE
+    path = root / _DATABASE
     if not path.is_file():
         yield f"{path}: is missing; the runs were read from their folders"
         return
     try:
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-            known = {str(row[0]) for row in connection.execute("SELECT run_id FROM runs")}
+        known = _read_registered(path)
     except sqlite3.Error as error:
         yield f"{path}: cannot be read ({error}); the runs were read from their folders"
         return
@@ -108,6 +106,20 @@ def _compare_database(root: Path, found: set[str]) -> Iterator[str]:
         yield f"{path}: {run} is registered, and its folder is missing"
     for run in sorted(found - known):
         yield f"{path}: {run} has a folder, and is not registered"
+
+
+def list_registered(root: Path) -> set[str]:
+    """Return the runs that EdgeEnv's database names; none where there is no database, or one that cannot be read."""
+    try:
+        return _read_registered(root / _DATABASE) if (root / _DATABASE).is_file() else set()
+    except sqlite3.Error:
+        return set()
+
+
+def _read_registered(path: Path) -> set[str]:
+    uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+        return {str(row[0]) for row in connection.execute("SELECT run_id FROM runs")}
 
 
 def read_tail(path: Path, characters: int) -> str | None:

@@ -28,9 +28,12 @@ _BATCH = 2000  # rows that are written at once
 _REALS = (*("created_at", "median_ms", "low_ms", "high_ms", "mean_ms"), *("p50_ms", "p95_ms", "p99_ms"))
 _INTEGERS = ("size", "mtime_ns", "elsewhere", "sessions", "processes", "samples")
 _SCHEMA = f"""
-CREATE TABLE runs ({", ".join(
-    f"{name} {'REAL' if name in (*_REALS, 'throughput_per_s') else 'INTEGER' if name in _INTEGERS else 'TEXT'}"
-    for name in RUN_COLUMNS)}, PRIMARY KEY (id)) WITHOUT ROWID;
+CREATE TABLE runs ({
+    ", ".join(
+        f"{name} {'REAL' if name in (*_REALS, 'throughput_per_s') else 'INTEGER' if name in _INTEGERS else 'TEXT'}"
+        for name in RUN_COLUMNS
+    )
+}, PRIMARY KEY (id)) WITHOUT ROWID;
 CREATE TABLE metrics (run TEXT, name TEXT, value REAL, source TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID;
 CREATE TABLE attempts ({", ".join(f"{name} TEXT" for name in ATTEMPT_COLUMNS)}, PRIMARY KEY (path)) WITHOUT ROWID;
 CREATE TABLE campaigns (campaign TEXT, run TEXT, PRIMARY KEY (campaign, run)) WITHOUT ROWID;
@@ -186,9 +189,7 @@ def _write_runs(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     _flush(connection, runs, metrics)
 
 
-def _flush(
-    connection: sqlite3.Connection, runs: list[tuple[object, ...]], metrics: list[tuple[object, ...]]
-) -> None:
+def _flush(connection: sqlite3.Connection, runs: list[tuple[object, ...]], metrics: list[tuple[object, ...]]) -> None:
     connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(RUN_COLUMNS))})", runs)
     connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", metrics)
     runs.clear()

@@ -104,9 +104,7 @@ def list_failed(connection: sqlite3.Connection, filters: Mapping[str, str | None
     text = " AND ".join(where)
     total = connection.execute(f"SELECT count(*) FROM attempts WHERE {text}", values).fetchone()[0]
     order = "ORDER BY started_at DESC, path LIMIT ?"
-    rows = connection.execute(
-        f"SELECT * FROM attempts WHERE {text} {order}", (*values, -1 if limit is None else limit)
-    )
+    rows = connection.execute(f"SELECT * FROM attempts WHERE {text} {order}", (*values, -1 if limit is None else limit))
     return {"total": total, "attempts": [dict(row) for row in rows]}
 
 

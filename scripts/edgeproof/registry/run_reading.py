@@ -45,7 +45,6 @@ def read_two_runs(root: Path, rows: Mapping[str, Json]) -> dict[str, RunSide]:
     if all(own.values()):
         return view_results(names, documents)
     # With a run of EdgeEnv on the other side, a result of ours is seen by itself.
-    alone = {side: view_results({s: names[side] for s in SIDES}, {s: documents[side] for s in SIDES})["left"]
+    alone = {side: view_results(dict.fromkeys(SIDES, names[side]), dict.fromkeys(SIDES, documents[side]))["left"]
              for side in SIDES if own[side]}  # fmt: skip
     return {side: alone.get(side) or view_edgeenv_run(names[side], documents[side]) for side in SIDES}
-

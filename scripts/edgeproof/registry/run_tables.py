@@ -42,8 +42,8 @@ def render_run(found: Json) -> Iterator[str]:
         value = plain(format_number(metric["metric_value"]) or "")
         yield f"  {metric['metric_name']} {value} ({metric['source']})"
     if row["samples"]:
-        counts = (plural(row[f"{name}s"] or 0, name) for name in ("session", "process", "sample"))
-        yield f"  {plain(', '.join(counts)).replace('processs', 'processes')}"
+        starts = f"{row['processes']} fresh {'process' if row['processes'] == 1 else 'processes'}"
+        yield f"  {plain(plural(row['sessions'], 'session'))}, {starts}, {plain(plural(row['samples'], 'sample'))}"
     yield f"  measured on {_name_place(row)}, {format_time(row['created_at'] or None) or 'nobody knows when'}"
     for attempt in found["attempts"]:
         told = f": {attempt['message']}" if attempt["message"] else ""

@@ -14,6 +14,7 @@ from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.formatting import plural
 from edgeproof.core.layout import IMPORTED
 
+from .edgeenv_archives import export_edgeenv_run, import_edgeenv_run
 from .edgeenv_runs import read_edgeenv_folder, read_optional_json, read_sampler, read_tail
 from .index import RESULTS, open_memory, open_registry, rebuild_registry
 from .queries import (
@@ -132,6 +133,8 @@ def show_failed_run(options: Namespace, root: Path) -> ExitCode:
 
 def export_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs export`: a run of this checkout, or the whole bundle that an imported run came with."""
+    if options.edgeenv_root is not None:
+        return _export_edgeenv(options, "successful-run")
     with open_registry(root) as connection:
         row = find_run(connection, options.name)
     return _export(options, root, "run", row["id"], row["origin"])
@@ -139,6 +142,8 @@ def export_run(options: Namespace, root: Path) -> ExitCode:
 
 def export_failed(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `failed-runs export`."""
+    if options.edgeenv_root is not None:
+        return _export_edgeenv(options, "failed-run")
     with open_registry(root) as connection:
         row = find_failed(connection, options.name)
     parts = Path(row["path"]).parts
@@ -147,10 +152,23 @@ def export_failed(options: Namespace, root: Path) -> ExitCode:
 
 
 def take_in(options: Namespace, root: Path) -> ExitCode:
-    """Do the verbs `runs import` and `failed-runs import`."""
+    """Do the verbs `runs import` and `failed-runs import`: a bundle into this checkout, or EdgeEnv's into its folder."""
+    if options.edgeenv_root is not None:
+        taken = import_edgeenv_run(options.bundle, Path(options.edgeenv_root))
+        lines = [f"{taken.folder}: imported; nobody signed it, and nothing in it can be computed again"]
+        return show(options, taken._asdict(), lambda: lines)
     from edgeproof.bundles.bundle_verbs import take_in as take_in_bundle  # reads evidence, which lists need not
 
     return take_in_bundle(options, root)
+
+
+def _export_edgeenv(options: Namespace, kind: str) -> ExitCode:
+    """Write EdgeEnv's own archive of one of its runs."""
+    if options.key:
+        raise UserError("--key: archives of EdgeEnv are not signed; leave --edgeenv-root out to make a bundle")
+    manifest = export_edgeenv_run(Path(options.edgeenv_root), options.name, kind, options.output)
+    lines = [f"{options.output}: {manifest['run_id']}, {len(manifest['files'])} files, unsigned"]
+    return show(options, manifest, lambda: lines)
 
 
 def _export(options: Namespace, root: Path, kind: str, name: str, origin: str) -> ExitCode:

@@ -43,7 +43,9 @@ def attempts(argv: list[str], root: Path) -> ExitCode:
 
 def build_runs_parser() -> CommandParser:
     """Return the parser of `edgeproof runs`."""
-    parser = CommandParser(prog="edgeproof runs", description="Look at runs, ask why they would be made again, measure more.")
+    parser = CommandParser(
+        prog="edgeproof runs", description="Look at runs, ask why they would be made again, measure more."
+    )
     verbs = add_verbs(parser, RUNS_VERBS)
     declare_run_verbs(verbs)
     why, again = verbs["why"], verbs["again"]

@@ -2,10 +2,12 @@
 
 import contextlib
 import shutil
+from pathlib import Path
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign, write_calibration, write_wanted
 from edgeproof.bundles.importing import make_bundle
+from edgeproof.comparability.reporting import render_markdown
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.documents import read_json
 from edgeproof.core.job_key import record_key
@@ -24,6 +26,8 @@ MACHINE = {"id": "0123456789abcdef", "board": "A desk", "cpu": None}
 def write_campaign(here):
     """Write the campaign `trial` below the current folder, `here`, as the workflow leaves it; the gate has passed."""
     snapshot = make_campaign(here, [{"count": 60}, {"precision": "int8", "median_ms": 0.6, "count": 60}], [COMPARISON])
+    compared = "results/comparability/trial/faster"
+    Path(compared, "report.md").write_text(render_markdown(read_json(f"{compared}/report.json", "comparison")))
     noise = [write_calibration()]
     snapshot["plans"] = [write_placement()]
     folder = "results/evidence/trial"

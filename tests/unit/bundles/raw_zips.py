@@ -46,12 +46,15 @@ def pack(entries, prefix=b"", suffix=b"", comment=b"", **end):
         head = (20, flags, method, 0, 33, crc, packed_size, local_size, len(local_name), len(entry.extra))
         if entry.offset is None:
             body += struct.pack("<4s5H3L2H", b"PK\x03\x04", *head) + local_name + entry.extra + packed
-        directory += struct.pack(
-            "<4s4B4H3L5H2L",
-            b"PK\x01\x02",
-            *(20, 3, 20, 0, entry.flags, entry.method, 0, 33, crc, packed_size, size, len(entry.name)),
-            *(0, 0, 0, 0, entry.mode << 16 | entry.dos, offset),
-        ) + entry.name
+        directory += (
+            struct.pack(
+                "<4s4B4H3L5H2L",
+                b"PK\x01\x02",
+                *(20, 3, 20, 0, entry.flags, entry.method, 0, 33, crc, packed_size, size, len(entry.name)),
+                *(0, 0, 0, 0, entry.mode << 16 | entry.dos, offset),
+            )
+            + entry.name
+        )
     count = end.get("count", len(entries))
     length, place = end.get("length", len(directory)), end.get("place", len(body))
     disk = end.get("disk", 0)

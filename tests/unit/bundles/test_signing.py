@@ -90,7 +90,11 @@ def test_an_envelope_that_is_none_is_refuted(envelope, signed, keys, tmp_path):
 def test_a_statement_of_something_else_is_refuted(signed, keys, tmp_path):
     manifest, contents = read(signed)
     signer = read_private_key(keys / "ann.key")
-    for payload, kind in ((b"{}", "application/vnd.in-toto+json"), (b"x", "application/vnd.in-toto+json"), (b"{}", "text")):
+    for payload, kind in (
+        (b"{}", "application/vnd.in-toto+json"),
+        (b"x", "application/vnd.in-toto+json"),
+        (b"{}", "text"),
+    ):
         envelope = Envelope(payload, kind, {})
         envelope.sign(signer)
         path = tmp_path / "x.zip"

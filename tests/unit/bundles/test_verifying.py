@@ -110,8 +110,16 @@ FORGED = {
     "label": (RESULT, lambda d: d.update(labels=[{"label": "noisy", "message": "x"}]), "result"),
     "ratio": ("results/comparability/trial/faster/report.json", lambda d: d["effect"].update(ratio=0.5), "report"),
     "verdict": ("results/comparability/trial/faster/report.json", lambda d: d.update(verdict="slower"), "report"),
-    "decision": ("results/comparability/trial/faster/decision.json", lambda d: d.update(decision="blocked"), "decision"),
-    "severity": ("results/comparability/trial/faster/regression.json", lambda d: d.update(severity="high"), "regression"),
+    "decision": (
+        "results/comparability/trial/faster/decision.json",
+        lambda d: d.update(decision="blocked"),
+        "decision",
+    ),
+    "severity": (
+        "results/comparability/trial/faster/regression.json",
+        lambda d: d.update(severity="high"),
+        "regression",
+    ),
     "gate": ("results/evidence/trial/gate.json", lambda d: d["cells"][0].update(provenance="simulated"), "gate"),
     "plan": (
         "results/plans/pipe/min-latency/plan.json",
@@ -167,7 +175,12 @@ def test_nothing_outside_is_opened(tmp_path):
     (tmp_path / "secret").write_text("x")
     with confined_to(tmp_path / "in"):
         Path("made").write_text("x")
-        for path, mode in ((tmp_path / "secret", "r"), ("../secret", "rb"), (tmp_path / "new", "w"), ("/etc/passwd", "r")):
+        for path, mode in (
+            (tmp_path / "secret", "r"),
+            ("../secret", "rb"),
+            (tmp_path / "new", "w"),
+            ("/etc/passwd", "r"),
+        ):
             with pytest.raises(UserError, match="outside of the bundle"):
                 open(path, mode)
         os.symlink(tmp_path / "secret", "link")

@@ -25,7 +25,13 @@ RUN = {
         "model_hash": "a" * 64,
     },
     "runtime": {"runtime": "onnxruntime", "execution_provider": "CPUExecutionProvider"},
-    "target": {"target_name": "desk", "target_type": "local", "board_name": "Desk", "os": "Linux", "runtime_tags": ["cpu"]},
+    "target": {
+        "target_name": "desk",
+        "target_type": "local",
+        "board_name": "Desk",
+        "os": "Linux",
+        "runtime_tags": ["cpu"],
+    },
     "protocol": {
         "input_shape": [1, 3, 640, 640],
         "input_dtype": "float32",
@@ -155,7 +161,9 @@ def test_what_edgeenv_lets_through_is_named(folder, changes, said):
 
 def test_a_run_without_a_marker_counts_as_the_first_version(folder):
     path = folder / "runs" / name_run(1) / "result.json"
-    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "schema_version"}))
+    path.write_text(
+        json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "schema_version"})
+    )
     assert read_edgeenv_result(path)["run_id"] == name_run(1)
 
 

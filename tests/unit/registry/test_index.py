@@ -33,7 +33,9 @@ CELLS = [
     {"preset": "fake", "kind": "simulated", "count": 40},
 ]
 FP32 = "digits-cnn/ort-cpu/desk/fp32"
-NOTHING = dict.fromkeys(("model", "preset", "device", "precision", "status", "runtime", "machine", "origin", "campaign"))
+NOTHING = dict.fromkeys(
+    ("model", "preset", "device", "precision", "status", "runtime", "machine", "origin", "campaign")
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +68,19 @@ def test_every_result_and_attempt_is_in_it(root):
     with open_registry(root) as connection:
         found = list_runs(connection, NOTHING, None)
         row = find_run(connection, FP32)
-        assert [item["status"] for item in list_attempts_of(connection, f"results/runs/{FP32}")] == ["complete", "failed"]
+        assert [item["status"] for item in list_attempts_of(connection, f"results/runs/{FP32}")] == [
+            "complete",
+            "failed",
+        ]
     result = json.loads((root / "results/runs" / FP32 / "result.json").read_text())
     assert found["total"] == 5
     assert (row["median_ms"], row["low_ms"]) == (result["latency"]["median_ms"], result["latency"]["interval_low_ms"])
     assert (row["p99_ms"], row["samples"], row["sessions"]) == (result["percentiles"]["p99"]["value_ms"], 200, 1)
-    assert (row["origin"], row["provenance"], row["machine"]) == ("results", "measured", result["sessions"][0]["machine"]["id"])
+    assert (row["origin"], row["provenance"], row["machine"]) == (
+        "results",
+        "measured",
+        result["sessions"][0]["machine"]["id"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,10 @@ def test_a_regression_has_its_code_and_its_files(ask, say, tmp_path):
         "review_required",
     )
     assert json.loads(document.read_text())["regression_detected"] is True
-    assert page.read_text().startswith("# Regression report: regression\n") and "| mean_latency_review |" in page.read_text()
+    assert (
+        page.read_text().startswith("# Regression report: regression\n")
+        and "| mean_latency_review |" in page.read_text()
+    )
     assert ask("report", "regression", FP32, FP32)[0] == 0
     code, found = ask("report", "regression", FP32, INT8)
     assert (code, found["status"], found["mode"]) == (3, "blocked", "protocol_mismatch")
@@ -94,7 +97,7 @@ def test_a_run_is_shown_with_what_it_rests_on(ask, say, measured):
     assert (code, found["fault"], [item["status"] for item in found["attempts"]]) == (0, None, ["complete", "failed"])
     text = say("runs", "show", FP32)
     assert "latency 1.0" in text and "every figure was computed again from its samples" in text
-    assert "5 processes" in text and "the board is gone" in text
+    assert "5 fresh processes" in text and "the board is gone" in text
 
 
 def test_a_run_that_was_edited_is_not_believed(ask, measured):
