@@ -59,7 +59,7 @@ CALLS = {
     "report regression": (["tiny/ort-cpu/local/int8", "tiny/ort-cpu/local/int8"], 2),
     "report bundle-summary": (["--scenario", "one:tiny/ort-cpu/local/int8"], 2),  # two parts
     "verify": ([str(SCENARIO)], 1),  # no bundle
-    "key new": (["WORD"], 0),
+    "key new": (["OUTPUT"], 0),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "attempts list": ([], 0),
@@ -284,7 +284,7 @@ def complete(request, program):
 def test_rooms_verbs_options_and_choices_are_completed(complete):
     top = ["artifacts", "plans", "compare", "baseline", "campaign", "new", "runs", "attempts", "failed-runs", "report"]
     assert complete("") == [*top, "evidence", "verify", "key", "completion", "names"]
-    assert complete("compare", "ti") == ["tiny"]
+    assert complete("compare", "ti") == ["tiny/ort-cpu/local/int8", "tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
     assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]

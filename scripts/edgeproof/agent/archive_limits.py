@@ -25,7 +25,7 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _DESCRIPTOR = 0x8
 _METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
-# Beginnings of archives, which a bundle has none of. `.npz` is numpy's own format; its readers have limits of their own.
+# Beginnings of archives, which a bundle has none of (but `.npz`, numpy's own format, which has readers of its own).
 _NESTED = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
@@ -78,14 +78,14 @@ def open_archive(stream: IO[bytes], limits: Limits) -> Tuple[zipfile.ZipFile, Li
         raise ArchiveRefused("not a zip archive ({})".format(error)) from error
     if len(members) != count:
         raise ArchiveRefused("the archive has {} members and says {}".format(len(members), count))
-    check_members(members, limits)
+    _check_members(members, limits)
     if limits.exact and archive.comment:
         raise ArchiveRefused("the archive has a comment; a bundle has none")
     _check_places(stream, archive, members, limits)
     return archive, members
 
 
-def check_members(members: Iterable[zipfile.ZipInfo], limits: Limits) -> None:
+def _check_members(members: Iterable[zipfile.ZipInfo], limits: Limits) -> None:
     """Raise ArchiveRefused for the first member whose name, kind or size is refused."""
     seen: Dict[str, str] = {}
     names: Dict[str, str] = {}

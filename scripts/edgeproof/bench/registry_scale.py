@@ -96,11 +96,10 @@ def _time_update(folder: Path) -> Json:
 
 
 def _time_queries(folder: Path) -> Json:
-    nothing = dict.fromkeys(("model", "device", "status", "precision", "campaign"))
     found: dict[str, float] = {}
     with open_registry(folder) as connection:
         queries: dict[str, Callable[[], object]] = {
-            "newest": lambda: list_runs(connection, nothing, 50),
+            "newest": lambda: list_runs(connection, {}, 50),
             "model": lambda: list_runs(connection, {"model": "model-3"}, 50),
             "device": lambda: list_runs(connection, {"device": "device-3"}, 50),
             "model and precision": lambda: list_runs(connection, {"model": "model-3", "precision": "int8"}, 50),

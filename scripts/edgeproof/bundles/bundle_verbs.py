@@ -51,15 +51,15 @@ def verify_file(options: Namespace) -> ExitCode:
     """Do `edgeproof verify`."""
     verified = verify_bundle(options.bundle, _take_keys(options))
     first = find_first_refuted(verified.claims)
-    show(options, describe_verified(options.bundle, verified), lambda: _render_verified(options.bundle, verified))
+    show(options, _describe_verified(options.bundle, verified), lambda: _render_verified(options.bundle, verified))
     return ExitCode.NOT_GOOD if first else ExitCode.GOOD
 
 
 def take_in(options: Namespace, root: Path) -> ExitCode:
-    """Import a bundle into the checkout `root`; NOT_GOOD where a claim in it is refuted and it was taken all the same."""
+    """Import a bundle into the checkout `root`; NOT_GOOD where a claim is refuted and it was taken all the same."""
     imported = import_bundle(options.bundle, root, _take_keys(options), options.unverified)
     verified = imported.verified
-    found = {"folder": imported.folder, "already": imported.already, **describe_verified(options.bundle, verified)}
+    found = {"folder": imported.folder, "already": imported.already, **_describe_verified(options.bundle, verified)}
     told = "was imported before and is as it was" if imported.already else "imported"
     lines = [f"{imported.folder}: {told}; everything in it was measured elsewhere", *_render_verified("", verified)]
     show(options, found, lambda: lines)
@@ -68,12 +68,13 @@ def take_in(options: Namespace, root: Path) -> ExitCode:
 
 def make_key(options: Namespace) -> ExitCode:
     """Do `edgeproof key new`."""
-    private, public = new_key(options.name, Path.cwd())
+    place = Path(options.name)
+    private, public = new_key(place.name, place.parent)
     lines = [f"{private}: the secret; whoever has it can sign as you", f"{public}: give it to those who verify"]
     return show(options, {"private": str(private), "public": str(public)}, lambda: lines)
 
 
-def describe_verified(path: str | Path, verified: Verified) -> Json:
+def _describe_verified(path: str | Path, verified: Verified) -> Json:
     """Return what verifying a bundle has found, as JSON."""
     first = find_first_refuted(verified.claims)
     return {

@@ -17,7 +17,7 @@ from edgeproof.core.errors import UserError
 
 RECOMPUTED, ATTESTED, ASSERTED, NOT_COVERED, REFUTED = "recomputed", "attested", "asserted", "not covered", "refuted"
 WORDS = (REFUTED, RECOMPUTED, ATTESTED, ASSERTED, NOT_COVERED)
-# What reading a document of somebody else can end in besides UserError, where its shape is wrong and its schema is wide.
+# What reading somebody else's document can end in besides UserError, where its shape is wrong and its schema wide.
 _MALFORMED = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError),
     *(RecursionError, RuntimeError, TypeError, ValueError, StopIteration),

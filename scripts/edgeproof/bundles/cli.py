@@ -21,7 +21,7 @@ def verify(argv: list[str], root: Path) -> ExitCode:
 
 
 def key(argv: list[str], root: Path) -> ExitCode:
-    """Run a verb of `edgeproof key`; files are written into the current folder."""
+    """Run a verb of `edgeproof key`; paths are relative to the current folder."""
     options = read_options(build_key_parser(), argv)
     from .bundle_verbs import make_key
 
@@ -51,7 +51,7 @@ def build_key_parser() -> CommandParser:
     """Return the parser of `edgeproof key`."""
     parser = CommandParser(prog="edgeproof key", description="Keys to sign bundles with.")
     verb = add_verbs(parser, KEY_VERBS)["new"]
-    verb.add_argument("name", metavar="WORD", help="what the two files are called")
+    verb.add_argument("name", metavar="NAME", help="what the two files are called, as a path without an end")
     return parser
 
 

@@ -23,8 +23,8 @@ from edgeproof.core.made_files import note_made
 
 from .bundle_files import list_campaign_files, list_failed_files, list_run_files
 from .claims import Claim, find_first_refuted
-from .opening import OpenedBundle, open_bundle, open_folder
 from .packing import MANIFEST, Sign, compose_manifest, content_of, write_bundle
+from .unpacking import OpenedBundle, open_bundle, open_folder
 from .verifying import CheckSignature, Verified, check_opened
 
 _DIGITS = 12  # of the manifest's digest, in the name of an imported bundle
@@ -79,7 +79,7 @@ def import_bundle(
         refuted: Claim | None = find_first_refuted(verified.claims)
         if refuted is not None and not unverified:
             raise UserError(f"{path}: refuted: {refuted.subject}: {refuted.detail}; --unverified takes it all the same")
-        target = place / name_import(opened)
+        target = place / _name_import(opened)
         with hold_folder(place):
             if target.exists():
                 if open_folder(target).manifest_sha256 != opened.manifest_sha256:
@@ -90,7 +90,7 @@ def import_bundle(
     return Imported(f"{IMPORTED}/{target.name}", False, verified)
 
 
-def name_import(opened: OpenedBundle) -> str:
+def _name_import(opened: OpenedBundle) -> str:
     """Return the name of the folder of an imported bundle: what it is about, and the beginning of its digest."""
     words = re.sub(r"[^a-z0-9]+", "-", opened.manifest["name"].lower()).strip("-")[:80] or "bundle"
     return f"{words}-{opened.manifest_sha256[:_DIGITS]}"

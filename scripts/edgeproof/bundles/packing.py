@@ -4,7 +4,7 @@
     signature.dsse.json   a signature over bundle.json, where there is one
     results/… config/… envs/…   the files, at their paths below the checkout
 
-Nothing in it says when or by whom it was made: such a word would be a different file each time, and nobody could check it.
+Nothing in it says when or by whom it was made: nobody could check it, and the file would be another one each time.
 """
 
 import tomllib
@@ -69,7 +69,7 @@ def compose_manifest(
         "made_by": {
             "tool": "edgeproof",
             "version": _read_version(),
-            "code_sha256": digest_library(),
+            "code_sha256": _digest_library(),
             "agent_sha256": digest_agent_code(REPOSITORY / "scripts/edgeproof/agent"),
         },
         "files": entries,
@@ -102,7 +102,7 @@ def write_bundle(path: FilePath, manifest: Json, content: Content, sign: Sign | 
     return sha256_bytes(text)
 
 
-def read_pieces(path: FilePath) -> Iterator[bytes]:
+def _read_pieces(path: FilePath) -> Iterator[bytes]:
     """Yield the bytes of a file in pieces."""
     with open(path, "rb") as stream:
         while piece := stream.read(_CHUNK):
@@ -111,7 +111,7 @@ def read_pieces(path: FilePath) -> Iterator[bytes]:
 
 def content_of(logs: dict[str, bytes], root: Path = Path()) -> Content:
     """Return what gives the bytes of each file of a bundle: redacted logs from memory, the others from below `root`."""
-    return lambda path: iter([logs[path]]) if path in logs else read_pieces(root / path)
+    return lambda path: iter([logs[path]]) if path in logs else _read_pieces(root / path)
 
 
 def read_manifest_file(path: FilePath) -> Json:
@@ -119,7 +119,7 @@ def read_manifest_file(path: FilePath) -> Json:
     return read_json(path, "bundle")
 
 
-def digest_library() -> str:
+def _digest_library() -> str:
     """Return one sha256 over the names and bytes of all code of edgeproof."""
     root = REPOSITORY / "scripts"
     lines = (f"{path.relative_to(root).as_posix()} {sha256_file(path)}\n" for path in sorted(root.rglob("*.py")))

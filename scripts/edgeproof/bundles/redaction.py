@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 # Rules by name: what they look for. Listed in every bundle.
 RULES = {
-    "secret": "values of environment variables whose names say that they are secret, private keys, tokens in known forms",
+    "secret": "values of environment variables that are secret by their names, private keys, tokens in known forms",
     "credentials": "user and password in addresses, and what follows `Authorization:`",
     "checkout": "the path of this checkout",
     "home": "home folders: your own, and any below /home, /Users and C:\\Users",

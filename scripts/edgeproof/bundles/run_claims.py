@@ -14,8 +14,9 @@ from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.core.reader import current_reader
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.seals import digest_json
 from edgeproof.runs.raw_samples import render_samples
-from edgeproof.runs.result_parts import describe_process
+from edgeproof.runs.result_parts import count_carried_out, describe_process
 from edgeproof.runs.results import read_result
 from edgeproof.runs.sessions import ProcessRecord, Session, read_session
 
@@ -53,10 +54,10 @@ def check_cell(cell: Cell, builder: str, believed: str) -> Iterator[Claim]:
     yield check_claim(f"{cell} result", lambda: _check_result(path, built), detail)
     yield check_claim(f"{cell} raw samples", lambda: _check_sessions(path), "samples.csv is what its attempts hold")
     what = "memory, load times, state of the machine: as the agent's records say"
-    yield believe(f"{cell} records", lambda: _check_records(path), believed, what)
+    yield _believe(f"{cell} records", lambda: _check_records(path, built), believed, what)
     yield from _check_artifact(cell, built, believed)
     sources = source_folder(cell.model)
-    yield believe(
+    yield _believe(
         f"{cell.model} identity", lambda: _check_sources(sources), believed, "the model is named by its sha256"
     )
 
@@ -76,10 +77,10 @@ def check_failed_run(name: str, paths: Collection[str], believed: str) -> Iterat
         if f"{name}/{FAILURE}" not in paths:
             raise UserError(f"{name}/{FAILURE}: is missing; it says why the attempt failed")
 
-    yield believe(f"failed run {name}", check, believed, "no verdict was reached; why, only its record says")
+    yield _believe(f"failed run {name}", check, believed, "no verdict was reached; why, only its record says")
 
 
-def believe(subject: str, check: Callable[[], Any], believed: str, detail: str) -> Claim:
+def _believe(subject: str, check: Callable[[], Any], believed: str, detail: str) -> Claim:
     """Return a claim of the word `believed` if nothing speaks against it, as refuted with its one line otherwise."""
     if fault := find_fault(check):
         return Claim(subject, REFUTED, fault)
@@ -104,6 +105,8 @@ def _read_sessions(result: Json) -> list[Session]:
         attempt = Attempt(Path(entry["attempt"]), read_record(entry["attempt"]))
         if not attempt.complete:
             raise UserError(f"{attempt.folder}/{RECORD}: status is {attempt.record['status']!r}; it counts for nothing")
+        if attempt.record["key"]["sha256"] != digest_json(attempt.record["key"]["parts"]):
+            raise UserError(f"{attempt.folder}/{RECORD}: key.sha256 is not that of its parts")
         check_files(attempt.folder)
         found.append(read_session(attempt))
     return found
@@ -119,7 +122,7 @@ def _check_sessions(path: str) -> None:
         raise UserError(f"{table}: is not what the raw samples of its attempts say")
 
 
-def _check_records(path: str) -> None:
+def _check_records(path: str, built: str) -> None:
     """Raise UserError where a result says something else than the agent's own records, which are hashed."""
     result = read_json(path, "result")
     sessions = _read_sessions(result)
@@ -127,6 +130,8 @@ def _check_records(path: str) -> None:
         told = {"environment": session.record["environment"], "machine": session.machine}
         told["started_at_unix_s"] = session.record["started_at_unix_s"]
         must_follow({name: entry[name] for name in told}, told, f"sessions[{number}]", path, "its attempts")
+    manifest = read_json(f"{built}/manifest.json", "manifest")
+    must_follow(result["artifact_bytes"], manifest["artifact"]["bytes"], "artifact_bytes", path, "its manifest")
     if result["latency"] is None:
         return
     processes = [p for session in sessions for p in session.record["processes"] if p["status"] == "ok"]
@@ -135,6 +140,14 @@ def _check_records(path: str) -> None:
     for number, (entry, process) in enumerate(zip(result["processes"], processes, strict=True)):
         again = _describe_as_agent(process)
         must_follow({name: entry[name] for name in again}, again, f"processes[{number}]", path, "its attempts")
+    carried = count_carried_out(processes, len(sessions))
+    must_follow(result["protocol"]["carried_out"], carried, "protocol.carried_out", path, "its attempts")
+    first = {"latency_definition": processes[0]["latency_definition"], "provenance": processes[0]["provenance"]}
+    must_follow({name: result[name] for name in first}, first, "", path, "its attempts")
+    told = dict(processes[0]["runtime"])
+    arms: Json = read_record(result["sessions"][0]["attempt"])["key"]["parts"].get("arms", {})
+    told["options"] = next(iter(arms.values()))["runtime"] if arms else result["runtime"]["options"]
+    must_follow(result["runtime"], told, "runtime", path, "its attempts")
 
 
 def _describe_as_agent(process: ProcessRecord) -> Json:
@@ -155,7 +168,7 @@ def _check_artifact(cell: Cell, built: str, believed: str) -> Iterator[Claim]:
     else:
         yield Claim(place, RECOMPUTED, "its bytes have the sha256 of its manifest")
     told = "how far its outputs agree with the model's; nothing here runs it"
-    yield believe(f"{cell} parity", lambda: _check_parity(built), believed, told)
+    yield _believe(f"{cell} parity", lambda: _check_parity(built), believed, told)
 
 
 def _check_parity(built: str) -> None:

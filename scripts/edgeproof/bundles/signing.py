@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey  # pyright: ignore[reportPrivateImportUsage]
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
@@ -30,8 +30,8 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
 
 from .claims import ATTESTED, REFUTED, Claim
-from .opening import OpenedBundle
 from .packing import MANIFEST, Sign
+from .unpacking import OpenedBundle
 from .verifying import UNSIGNED, CheckSignature
 
 PAYLOAD = "application/vnd.in-toto+json"
@@ -46,6 +46,8 @@ def new_key(name: str, folder: Path) -> tuple[Path, Path]:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise UserError(f"{name!r}: a key is named by letters, digits, `-`, `_` and `.`")
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
     for path in (private, public):
         if path.exists():
             raise UserError(f"{path}: is there already; a key is never written over")

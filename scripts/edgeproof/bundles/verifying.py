@@ -20,9 +20,10 @@ from edgeproof.core.reader import Reader, reading_once
 from .campaign_claims import check_campaign
 from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim
 from .confinement import confined_to
-from .opening import BundleRefused, OpenedBundle, open_bundle, open_folder
 from .run_claims import check_failed_run, check_one_run
+from .unpacking import BundleRefused, OpenedBundle, open_bundle, open_folder
 
+_STRUCTURE = "structure, names, sizes, sha256"
 UNSIGNED = "unsigned: anyone may have made it; what nobody can recompute is only asserted"
 
 
@@ -66,9 +67,7 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
     believed = ATTESTED if signer else ASSERTED
     count, size = len(manifest["files"]), sum(entry["bytes"] for entry in manifest["files"])
     claims = [
-        Claim(
-            "structure, names, sizes, sha256", RECOMPUTED, f"{count} files, {size} bytes, all as bundle.json has them"
-        ),
+        Claim(_STRUCTURE, RECOMPUTED, f"{count} files, {size} bytes, all as bundle.json has them"),
         signature,
     ]
     try:
@@ -101,7 +100,7 @@ def _check_kind(manifest: Json, believed: str) -> Sequence[Claim]:
 
 
 def _check_configuration(manifest: Json, believed: str) -> Iterator[Claim]:
-    """Say of each policy and criterion whether it is the one of this checkout: the verdicts follow from the bundle's."""
+    """Say of each policy and criterion whether it is the one of this checkout: verdicts follow from the bundle's."""
     for entry in manifest["files"]:
         path = entry["path"]
         if path.startswith(("config/policies/", "config/criteria/", "config/regressions/")):
@@ -147,4 +146,4 @@ def _ignore_signature(opened: OpenedBundle) -> tuple[Claim, None]:
 
 def _refuse(path: FilePath, error: BundleRefused) -> Verified:
     reason = " ".join(str(error).split()).removeprefix(f"{path}: ")
-    return Verified(None, None, None, None, [Claim("structure, names, sizes, sha256", REFUTED, reason)])
+    return Verified(None, None, None, None, [Claim(_STRUCTURE, REFUTED, reason)])

@@ -350,6 +350,7 @@ def _block(mode: str, message: str) -> Block:
 
 
 def conclude(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:
+    """Return what the lines of a policy conclude; `blocked`: why there is nothing to evaluate, None if there is."""
     triggered = [line for line in lines if line["status"] == "triggered"]
     missing = [line for line in lines if line["status"] == "unknown" and not line["optional"]]
     if blocked is None and missing and not triggered:

@@ -6,6 +6,7 @@ which is faster. Comparisons of a campaign have both. Regression policies with t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
@@ -36,17 +37,18 @@ class RunSide:
 
 def view_results(names: Mapping[str, str], results: Mapping[str, Json]) -> dict[str, RunSide]:
     """Return both sides of two results of ours; `names`, `results`: {left, right}."""
-    views = dict(zip(SIDES, read_views(results["left"], results["right"]), strict=True))
+    views = read_views(results["left"], results["right"])
     return {
-        side: RunSide(names[side], views[side], read_metrics(result), _find_p50(result), result, False)
-        for side, result in results.items()
+        side: RunSide(names[side], view, read_metrics(results[side]), _find_p50(results[side]), results[side], False)
+        for side, view in zip(SIDES, views, strict=True)
     }
 
 
 def view_edgeenv_run(name: str, run: Json) -> RunSide:
     """Return a run of EdgeEnv as one side; `run`: its `result.json`."""
-    found, resources = run["metrics"], run.get("resource_metrics") or {}
-    peak = resources.get("memory_peak_mb")
+    found: Json = run["metrics"]
+    resources: Json = run.get("resource_metrics") or {}
+    peak: float | None = resources.get("memory_peak_mb")
     metrics: Metrics = {
         "latency_mean_ms": found["latency_mean_ms"],
         "latency_p95_ms": found["latency_p95_ms"],
@@ -100,7 +102,7 @@ def judge_runs(sides: Mapping[str, RunSide], policy_name: str, policy: Json, com
     judgement = _judge(sides, comparability)
     blocked = find_block(judgement, {side: sides[side].document for side in SIDES}, policy)
     metrics = (sides["left"].metrics, sides["right"].metrics)
-    lines = judge_thresholds(policy["thresholds"], *metrics)
+    lines: list[Any] = [*judge_thresholds(policy["thresholds"], *metrics)]
     if blocked is not None:
         unknown = [open_line(entry) for entry in policy["thresholds"]]
         lines = [{**line, "reason": blocked["message"]} for line in unknown]

@@ -6,7 +6,7 @@ that they name, and removes the file. Little is imported here: jobs that start i
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from .layout import FilePath
@@ -38,7 +38,7 @@ def note_made(results: Path, path: str) -> None:
 
 
 @contextlib.contextmanager
-def take_made(results: Path) -> Iterator[list[str]]:
+def take_made(results: Path) -> Generator[list[str]]:
     """Yield the paths below `results` that were noted since the last time, and forget them if the block succeeds.
 
     Only one process may be in the block at a time: the registry's own lock sees to that.

@@ -33,7 +33,7 @@ class GateSettings(TypedDict):
 
 
 def snapshot_as_made(wanted: Json) -> CampaignSnapshot:
-    """Return the campaign of wanted.json as it was on the machine that made its evidence, so that pages are the same."""
+    """Return the campaign of wanted.json as on the machine that made its evidence, so that pages are the same."""
     snapshot: Json = dict(wanted["campaign"])
     if "machine" in wanted:
         snapshot["machine"] = wanted["machine"]

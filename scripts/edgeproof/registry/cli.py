@@ -27,7 +27,7 @@ FAILED_VERBS = {
 REPORT_VERBS = {
     "compare": "may two runs be compared, and how far are their figures apart? Exit 1 if they may not",
     "regression": "judge two runs by the thresholds of a policy; exit 1 for a regression, 3 where it cannot be judged",
-    "bundle-summary": "put pairs of runs on one page: files, samplers, comparability, and what verifying each has found",
+    "bundle-summary": "put pairs of runs on one page: files, samplers, comparability, what verifying each has found",
 }
 _FILTERS = ("model", "preset", "device", "precision", "status", "runtime", "machine", "origin", "campaign")
 

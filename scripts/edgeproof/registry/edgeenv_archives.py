@@ -1,8 +1,8 @@
 """EdgeEnv's own archives, `edgeenv.export.v1`: read, judged and written, for good runs and for failed ones.
 
-Source: InferEdgeEnv v0.1.5 (contract, section 9). What EdgeEnv refuses is refused in its order, and what it lets through
-besides: names that are one on some systems, encrypted or overlapping members, sizes beyond the limits. The manifest says
-who exported when, and nobody has signed it.
+Source: InferEdgeEnv v0.1.5 (contract, section 9). What EdgeEnv refuses is refused in its order, and so is what it lets
+through: names that are one on some systems, encrypted or overlapping members, sizes beyond the limits. The manifest
+says who exported when, and nobody has signed it.
 """
 
 import hashlib
@@ -123,7 +123,7 @@ def import_edgeenv_run(path: FilePath, root: Path) -> EdgeEnvImport:
 
 
 def _find_top(names: Iterable[str]) -> str:
-    tops = {tuple(name.split("/", 1))[0] if "/" in name else "" for name in names}
+    tops = {name.partition("/")[0] if "/" in name else "" for name in names}
     if len(tops) != 1 or "" in tops:
         raise ArchiveRefused("has not exactly one folder at its top, with everything in it")
     return tops.pop()
@@ -152,8 +152,10 @@ def _check_archive(folder: Path, names: set[str]) -> str:
         _check_telemetry(folder, listed)
     document = _read_document(folder, kind)
     if not folder.name == manifest["run_id"] == document["run_id"]:
-        raise UserError(f"{folder / 'manifest.json'}: run_id is {manifest['run_id']!r}, the document and the folder say "
-                        f"{document['run_id']!r} and {folder.name!r}")  # fmt: skip
+        told = (
+            f"run_id is {manifest['run_id']!r}, that of the document {document['run_id']!r}, the folder {folder.name!r}"
+        )
+        raise UserError(f"{folder / 'manifest.json'}: {told}")
     if manifest.get(told.version) != document.get("schema_version", "edgeenv.result.v1"):
         raise UserError(f"{folder / 'manifest.json'}: {told.version} is not the version of {told.document}")
     return kind

@@ -1,4 +1,4 @@
-"""What `edgeproof report` does: two runs side by side, wherever they were measured. It ranks nothing and gates nothing."""
+"""What `edgeproof report` does: runs side by side, wherever they were measured. It ranks nothing and gates nothing."""
 
 import json
 from argparse import Namespace
@@ -25,7 +25,7 @@ _EDGEENV_POLICY = "edgeenv-v1"
 _REGRESSION_CODES = {"no-regression": ExitCode.GOOD, "regression": ExitCode.NOT_GOOD, "blocked": ExitCode.NOT_PROVED}
 
 
-def compare(options: Namespace, root: Path) -> ExitCode:
+def _compare(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `report compare`: NOT_GOOD where the two may not be compared."""
     sides = _read_sides(options, root)
     name = options.policy
@@ -36,7 +36,7 @@ def compare(options: Namespace, root: Path) -> ExitCode:
     return ExitCode.NOT_GOOD if found["comparable"] == "no" else ExitCode.GOOD
 
 
-def regression(options: Namespace, root: Path) -> ExitCode:
+def _regression(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `report regression`."""
     sides = _read_sides(options, root)
     policy = _read_policy(root, "regression-policy", options.policy)
@@ -50,7 +50,7 @@ def regression(options: Namespace, root: Path) -> ExitCode:
     return _REGRESSION_CODES[found["status"]]
 
 
-def bundle_summary(options: Namespace, root: Path) -> ExitCode:
+def _bundle_summary(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `report bundle-summary`: NOT_GOOD where a run is refuted."""
     scenarios = read_scenarios(options.scenario)
     with open_named(options, root) as connection:
@@ -137,7 +137,7 @@ def _format_delta(delta: float | None) -> str:
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
-    "report compare": compare,
-    "report regression": regression,
-    "report bundle-summary": bundle_summary,
+    "report compare": _compare,
+    "report regression": _regression,
+    "report bundle-summary": _bundle_summary,
 }

@@ -104,7 +104,7 @@ def describe_edgeenv_run(run: Json, path: str, sha256: str, origin: str) -> Row:
         "provenance": "simulated" if target["target_type"] == "fake" else "declared",
         "elsewhere": 1,
         "labels": "",
-        "created_at": to_unix(run["created_at"]),
+        "created_at": _to_unix(run["created_at"]),
         "mean_ms": metrics["latency_mean_ms"],
         "p50_ms": metrics["latency_p50_ms"],
         "p95_ms": metrics["latency_p95_ms"],
@@ -123,7 +123,7 @@ def describe_unreadable(run_id: str, path: str, origin: str, reason: str) -> Row
     return Row(row | {"status": UNREADABLE, "reason": reason, "created_at": 0.0}, [])
 
 
-def to_unix(text: str) -> float:
+def _to_unix(text: str) -> float:
     """Return the moment of an ISO text in Unix seconds, 0 where it is none; without a zone it is UTC."""
     try:
         moment = datetime.datetime.fromisoformat(text)

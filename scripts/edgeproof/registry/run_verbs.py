@@ -37,25 +37,25 @@ _FILTERS = ("model", "preset", "device", "precision", "status", "runtime", "mach
 def open_named(options: Namespace, root: Path) -> Generator[sqlite3.Connection]:
     """Yield the registry that options name: that of `root`, or in memory that of a folder of EdgeEnv."""
     if options.edgeenv_root is None:
-        with open_registry(root, lambda line: print(line, file=sys.stderr)) as connection:
+        with open_registry(root, lambda line: None if options.json else print(line, file=sys.stderr)) as connection:
             yield connection
         return
     folder = read_edgeenv_folder(Path(options.edgeenv_root))
-    for note in folder.notes:
-        print(note, file=sys.stderr)
+    options.notes = folder.notes
     with contextlib.closing(open_memory(folder.runs, folder.failed)) as connection:
         yield connection
 
 
-def show_runs(options: Namespace, root: Path) -> ExitCode:
+def _show_runs(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs list`."""
     filters = {name: getattr(options, name) for name in _FILTERS}
     with open_named(options, root) as connection:
         found = list_runs(connection, filters, _limit(options))
-    return show(options, found, lambda: render_runs(found))
+    found["notes"] = getattr(options, "notes", [])  # where a database of EdgeEnv and its folders disagree
+    return show(options, found, lambda: [*render_runs(found), *found["notes"]])
 
 
-def show_run(options: Namespace, root: Path) -> ExitCode:
+def _show_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs show`: NOT_GOOD where the document does not follow from its samples."""
     with open_named(options, root) as connection:
         row = find_run(connection, options.run)
@@ -75,7 +75,7 @@ def show_run(options: Namespace, root: Path) -> ExitCode:
     return ExitCode.NOT_GOOD if fault else ExitCode.GOOD
 
 
-def show_resources(options: Namespace, root: Path) -> ExitCode:
+def _show_resources(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs resources`."""
     names = ("metric", "source", "min_value", "max_value", "model", "device")
     with open_named(options, root) as connection:
@@ -83,7 +83,7 @@ def show_resources(options: Namespace, root: Path) -> ExitCode:
     return show(options, found, lambda: render_resources(found))
 
 
-def show_sampler(options: Namespace, root: Path) -> ExitCode:
+def _show_sampler(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs sampler`; UserError where nothing sampled the run beside the timing."""
     with open_named(options, root) as connection:
         row = find_run(connection, options.run)
@@ -99,7 +99,7 @@ def show_sampler(options: Namespace, root: Path) -> ExitCode:
     return show(options, {"run": row["id"], "sampler": result["energy"], "metrics": metrics}, lambda: lines)
 
 
-def make_index(options: Namespace, root: Path) -> ExitCode:
+def _make_index(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs index`."""
     if not (root / "results").is_dir():
         raise UserError(f"{root / 'results'}: there is no such folder; the workflow makes it")
@@ -108,7 +108,7 @@ def make_index(options: Namespace, root: Path) -> ExitCode:
     return show(options, found._asdict(), lambda: [told])
 
 
-def show_failed(options: Namespace, root: Path) -> ExitCode:
+def _show_failed(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `failed-runs list`."""
     filters = {name: getattr(options, name) for name in ("kind", "reason", "target")}
     with open_named(options, root) as connection:
@@ -116,7 +116,7 @@ def show_failed(options: Namespace, root: Path) -> ExitCode:
     return show(options, found, lambda: render_failed(found))
 
 
-def show_failed_run(options: Namespace, root: Path) -> ExitCode:
+def _show_failed_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `failed-runs show`: what is known of it, and the end of each log."""
     with open_named(options, root) as connection:
         row = find_failed(connection, options.attempt)
@@ -131,7 +131,7 @@ def show_failed_run(options: Namespace, root: Path) -> ExitCode:
     return show(options, {"attempt": row, "failure": failure, "logs": logs}, lambda: lines)
 
 
-def export_run(options: Namespace, root: Path) -> ExitCode:
+def _export_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs export`: a run of this checkout, or the whole bundle that an imported run came with."""
     if options.edgeenv_root is not None:
         return _export_edgeenv(options, "successful-run")
@@ -140,7 +140,7 @@ def export_run(options: Namespace, root: Path) -> ExitCode:
     return _export(options, root, "run", row["id"], row["origin"])
 
 
-def export_failed(options: Namespace, root: Path) -> ExitCode:
+def _export_failed(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `failed-runs export`."""
     if options.edgeenv_root is not None:
         return _export_edgeenv(options, "failed-run")
@@ -152,7 +152,7 @@ def export_failed(options: Namespace, root: Path) -> ExitCode:
 
 
 def take_in(options: Namespace, root: Path) -> ExitCode:
-    """Do the verbs `runs import` and `failed-runs import`: a bundle into this checkout, or EdgeEnv's into its folder."""
+    """Do the verbs `runs import` and `failed-runs import`: a bundle into this checkout, EdgeEnv's into its folder."""
     if options.edgeenv_root is not None:
         taken = import_edgeenv_run(options.bundle, Path(options.edgeenv_root))
         lines = [f"{taken.folder}: imported; nobody signed it, and nothing in it can be computed again"]
@@ -187,15 +187,15 @@ def _limit(options: Namespace) -> int | None:
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
-    "runs list": show_runs,
-    "runs show": show_run,
-    "runs resources": show_resources,
-    "runs sampler": show_sampler,
-    "runs export": export_run,
+    "runs list": _show_runs,
+    "runs show": _show_run,
+    "runs resources": _show_resources,
+    "runs sampler": _show_sampler,
+    "runs export": _export_run,
     "runs import": take_in,
-    "runs index": make_index,
-    "failed-runs list": show_failed,
-    "failed-runs show": show_failed_run,
-    "failed-runs export": export_failed,
+    "runs index": _make_index,
+    "failed-runs list": _show_failed,
+    "failed-runs show": _show_failed_run,
+    "failed-runs export": _export_failed,
     "failed-runs import": take_in,
 }

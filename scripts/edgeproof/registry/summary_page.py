@@ -26,7 +26,7 @@ class Scenario(NamedTuple):
 
 
 def read_scenarios(texts: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios of `--scenario LABEL:RUN:RUN`, in their order; UserError for another form or a label twice."""
+    """Return the scenarios of `--scenario LABEL:RUN:RUN`, in order; UserError for another form or a label twice."""
     found: list[Scenario] = []
     for text in texts:
         parts = text.split(":")
@@ -95,10 +95,7 @@ def _describe_run(root: Path, row: Json, metrics: Sequence[Json]) -> Json:
     folder = Path(row["path"]).parent if row["origin"] == EDGEENV else root / Path(row["path"]).parent
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     warnings = [] if metrics else ["no resource metrics"]
-    if row["origin"] == EDGEENV:
-        sampler = _find_sampler(folder, warnings)
-    else:
-        sampler = "agent's records in its attempts"
+    sampler = _find_sampler(folder, warnings) if row["origin"] == EDGEENV else "the agent's records"
     fault = check_run(root, row)
     if fault:
         integrity = {"word": "refuted", "detail": fault}

@@ -1,4 +1,4 @@
-"""A made-up campaign of two fake cells, a comparison, a calibration and a plan, and its bundle; and a failed attempt."""
+"""A made-up campaign of two cells, a comparison, a calibration and a plan, and its bundle; and a failed attempt."""
 
 import contextlib
 import shutil
@@ -65,6 +65,15 @@ def bundle(made_up, tmp_path_factory):
     path = tmp_path_factory.mktemp("bundle") / "bundle.zip"
     with contextlib.chdir(made_up):
         make_bundle("campaign", "trial", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_bundle(made_up, tmp_path_factory):
+    """The bundle of one of its runs."""
+    path = tmp_path_factory.mktemp("run") / "run.zip"
+    with contextlib.chdir(made_up):
+        make_bundle("run", "/".join(FP32), path)
     return path
 
 

@@ -95,7 +95,7 @@ def write_run(folder, number, **changes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with four runs (a second, a slower one, one of another runtime) and a failed one; three are registered."""
+    """A folder with four runs (one slower, one of another runtime) and a failed one; three are registered."""
     root = tmp_path / ".edgeenv"
     write_run(root, 1)
     write_run(root, 2, latency_mean_ms=12.0, latency_p99_ms=17.0, throughput_fps=83.3)

@@ -53,7 +53,7 @@ def open_bundle(path: FilePath, folder: Path) -> OpenedBundle:
     UserError where the file itself cannot be read.
     """
     try:
-        stream = open(path, "rb")
+        stream = Path(path).open("rb")  # noqa: SIM115 (closed by the block below)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     with stream:
