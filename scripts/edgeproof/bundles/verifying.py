@@ -79,7 +79,8 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
     claims += _check_configuration(manifest, believed)
     claims += _name_uncovered(manifest)
     claims.append(Claim("code that made the bundle", believed, f"sha256 {manifest['made_by']['code_sha256'][:12]}…"))
-    return Verified(manifest["kind"], manifest["name"], opened.manifest_sha256, signer, claims)
+    distinct = list(dict.fromkeys(claims))  # cells of one model say the same of it
+    return Verified(manifest["kind"], manifest["name"], opened.manifest_sha256, signer, distinct)
 
 
 def _check_kind(manifest: Json, believed: str) -> Sequence[Claim]:

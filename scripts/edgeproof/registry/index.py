@@ -34,7 +34,8 @@ CREATE TABLE runs ({
         for name in RUN_COLUMNS
     )
 }, PRIMARY KEY (id)) WITHOUT ROWID;
-CREATE TABLE metrics (run TEXT, name TEXT, value REAL, source TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID;
+CREATE TABLE metrics (run TEXT, name TEXT, value REAL, source TEXT, created_at REAL, PRIMARY KEY (run, name))
+  WITHOUT ROWID;
 CREATE TABLE attempts ({", ".join(f"{name} TEXT" for name in ATTEMPT_COLUMNS)}, PRIMARY KEY (path)) WITHOUT ROWID;
 CREATE TABLE campaigns (campaign TEXT, run TEXT, PRIMARY KEY (campaign, run)) WITHOUT ROWID;
 CREATE INDEX runs_by_time ON runs (created_at DESC, id);
@@ -42,8 +43,8 @@ CREATE INDEX runs_by_model ON runs (model, created_at DESC, id);
 CREATE INDEX runs_by_device ON runs (device, created_at DESC, id);
 CREATE INDEX runs_by_status ON runs (status, created_at DESC, id);
 CREATE INDEX runs_by_precision ON runs (precision, created_at DESC, id);
-CREATE INDEX metrics_by_value ON metrics (name, value);
-CREATE INDEX metrics_by_source ON metrics (name, source);
+CREATE INDEX metrics_by_time ON metrics (created_at DESC, run, name, value, source);
+CREATE INDEX metrics_by_source ON metrics (source, name, value);
 CREATE INDEX attempts_by_target ON attempts (target, path);
 CREATE INDEX attempts_by_status ON attempts (status, started_at DESC);
 """
@@ -87,7 +88,7 @@ def rebuild_registry(root: Path) -> Indexed:
                 connection.execute("BEGIN")
                 _add_everything(connection, root)
                 connection.execute("COMMIT")
-                connection.execute("PRAGMA optimize")
+                connection.execute("ANALYZE")  # else a query takes an index that leaves many rows
             found = _count(connection)
         os.replace(beside, path)
     finally:
@@ -183,7 +184,7 @@ def _write_runs(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
         if row.run["origin"] != RESULTS:
             row.run["elsewhere"] = 1  # whatever the machine was: nobody here has seen it measured
         runs.append(tuple(row.run[name] for name in RUN_COLUMNS))
-        metrics += [(row.run["id"], *metric) for metric in row.metrics]
+        metrics += [(row.run["id"], *metric, row.run["created_at"]) for metric in row.metrics]
         if len(runs) >= _BATCH:
             _flush(connection, runs, metrics)
     _flush(connection, runs, metrics)
@@ -191,7 +192,7 @@ def _write_runs(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
 
 def _flush(connection: sqlite3.Connection, runs: list[tuple[object, ...]], metrics: list[tuple[object, ...]]) -> None:
     connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(RUN_COLUMNS))})", runs)
-    connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", metrics)
+    connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)", metrics)
     runs.clear()
     metrics.clear()
 

@@ -64,16 +64,19 @@ def list_resources(
     columns |= {"model": "r.model =", "device": "r.device ="}
     given = {name: value for name, value in filters.items() if value is not None}
     where = f"WHERE {' AND '.join(f'{columns[name]} ?' for name in given)}" if given else ""
-    # Without an outer filter the counts need no look at the runs.
-    joined = "metrics m JOIN runs r ON r.id = m.run"
-    counted = joined if {"model", "device"} & set(given) else "metrics m"
+    of_runs = {"model", "device"} & set(given)
+    joined = "metrics m JOIN runs r ON r.id = m.run" if of_runs else "metrics m"  # counts need no look at the runs
     values = tuple(given.values())
     sources = connection.execute(
-        f"SELECT m.source, count(*) FROM {counted} {where} GROUP BY m.source ORDER BY m.source", values
+        f"SELECT m.source, count(*) FROM {joined} {where} GROUP BY m.source ORDER BY m.source", values
     ).fetchall()
+    newest = (
+        f"SELECT m.run, m.name, m.value, m.source, m.created_at FROM {joined} {where} "
+        "ORDER BY m.created_at DESC, m.run, m.name LIMIT ?"
+    )
     rows = connection.execute(
-        f"SELECT r.id, r.created_at, r.device, r.model, m.name, m.value, m.source FROM {joined} {where} "
-        "ORDER BY r.created_at DESC, r.id, m.name LIMIT ?",
+        f"SELECT r.id, n.created_at, r.device, r.model, n.name, n.value, n.source FROM ({newest}) n "
+        "JOIN runs r ON r.id = n.run ORDER BY n.created_at DESC, r.id, n.name",
         (*values, -1 if limit is None else limit),
     )
     names = ("run_id", "created_at", "target_name", "model_name", "metric_name", "metric_value")

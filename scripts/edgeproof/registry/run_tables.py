@@ -79,15 +79,16 @@ def render_table(heads: Sequence[str], rows: Sequence[Sequence[str | None]]) -> 
     """Yield the lines of a table; numbers stand on the right, a value that is not known is a dash."""
     if not rows:
         return
-    cells = [[_shorten(plain(cell)) if cell else "-" for cell in row] for row in rows]
+    texts = [[plain(cell) if cell else "-" for cell in row] for row in rows]
+    cells = [[name, *map(_shorten, rest)] for name, *rest in texts]  # a name is there to be copied
     columns = list(zip(heads, *cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     for row in (heads, *cells):
-        texts = (
+        padded = (
             cell.rjust(width) if head in _NUMBERS else cell.ljust(width)
             for head, cell, width in zip(heads, row, widths, strict=True)
         )
-        yield "  ".join(texts).rstrip()
+        yield "  ".join(padded).rstrip()
 
 
 def render_differences(reasons: Iterable[Json]) -> Iterator[str]:
