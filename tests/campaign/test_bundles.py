@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 import pytest
-from edgeproof.bundles.claims import find_first_refuted
 from edgeproof.bundles.importing import export_imported, import_bundle
 from edgeproof.bundles.verifying import verify_bundle
 from edgeproof.core.files import sha256_bytes
@@ -22,7 +21,16 @@ pytestmark = pytest.mark.campaign
 
 BUNDLE = "results/evidence/fake/bundle.zip"
 # Documents whose numbers follow from others; what only the configuration says of them is not drawn.
-DRAWN = ("report.json", "pairs.json", "verdict.json", "regression.json", "decision.json", "noise.json")
+DRAWN = {
+    "report.json": "report",
+    "pairs.json": "pairs",
+    "verdict.json": "verdict",
+    "regression.json": "regression",
+    "decision.json": "decision",
+    "noise.json": "calibration",
+}
+# What pairs are told before they are measured: the report rests on it, and no raw time does.
+DECLARED = ("design.", "budget.")
 EDITS, SEED = 150, 20_262
 
 
@@ -70,11 +78,15 @@ def test_edits_whose_seals_and_hashes_are_set_anew_are_refuted(campaign, tmp_pat
     for number in range(EDITS):
         name = documents[number % len(documents)]
         place, changed = change_numbers(contents, draw, name)
+        if place.startswith(DECLARED):
+            continue
         sealed = json.loads(contents[name]).get(SEAL)
         text = changed[name] if sealed else json.dumps(_unseal(json.loads(changed[name]))).encode()
         files = [_name(entry, text) if entry["path"] == name else entry for entry in manifest["files"]]
         path.write_bytes(write(seal({**manifest, "files": files}), {**contents, name: text}))
-        if find_first_refuted(verify_bundle(path).claims) is None:
+        own = DRAWN[Path(name).name]
+        refuted = [claim.subject for claim in verify_bundle(path).claims if claim.word == "refuted"]
+        if not any(own in subject.split() for subject in refuted):  # not only what has its digest
             survived.append(f"{name}: {place}")
     assert survived == []
 

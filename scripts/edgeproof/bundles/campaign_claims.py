@@ -15,7 +15,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, run_folder
 from edgeproof.core.recomputing import must_follow
-from edgeproof.core.seals import SEAL
+from edgeproof.core.seals import SEAL, digest_json
 from edgeproof.evidence.collecting import collect_plan
 from edgeproof.evidence.evidence_files import list_cells
 from edgeproof.evidence.gate import check_gate
@@ -49,7 +49,7 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
             yield from check_cell(Cell(*row[:4]), row[4], believed)
     for path in wanted["noise"]:
         told = "spread and dependence follow from the raw times of its pairs"
-        yield check_claim(f"calibration {path}", lambda path=path: read_noise(path), told)
+        yield check_claim(f"calibration {path}", lambda path=path: _check_key(read_noise(path)[0], path), told)
     for comparison in snapshot["comparisons"]:
         yield from _check_comparison(comparison, comparison_folder(name, comparison))
     for pipeline, goal in snapshot["plans"]:
@@ -62,13 +62,21 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
 def _check_comparison(name: str, folder: str) -> Iterator[Claim]:
     checks = {
         "verdict": lambda: read_own_verdict(f"{folder}/verdict.json"),
-        "pairs": lambda: read_sessions(f"{folder}/pairs.json", f"{folder}/pairs.csv"),
+        "pairs": lambda: _check_key(
+            read_sessions(f"{folder}/pairs.json", f"{folder}/pairs.csv")[0], f"{folder}/pairs.json"
+        ),
         "report": lambda: read_comparison(f"{folder}/report.json"),
         "regression": lambda: read_regression(f"{folder}/regression.json"),
         "decision": lambda: read_decision(f"{folder}/decision.json"),
     }
     for part, check in checks.items():
         yield check_claim(f"comparison {name} {part}", check, _COMPARED[part])
+
+
+def _check_key(document: Json, path: str) -> None:
+    """Raise UserError where the key of a document, which names the attempts it may use, is not that of its parts."""
+    if document["key"]["sha256"] != digest_json(document["key"]["parts"]):
+        raise UserError(f"{path}: key.sha256 is not that of its parts")
 
 
 def _check_gate(campaign: str, wanted: Json) -> Claim:
