@@ -18,6 +18,7 @@ include: "rules/calibration.smk"
 include: "rules/comparability.smk"
 include: "rules/plans.smk"
 include: "rules/evidence.smk"
+include: "rules/phases.smk"
 include: "rules/bundles.smk"
 
 
@@ -75,6 +76,10 @@ rule gate:
         f"{evidence_folder(CAMPAIGN.name)}/gate.json",
 
 
+# Of a campaign with `phases`: what to deploy on each device.
+rule phases:
+    input:
+        PHASES.list_targets() if PHASES.plan else [],
 # On request only: packing takes a while, and nobody needs it to look at the page.
 rule bundle:
     input:

@@ -35,6 +35,7 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
+from edgeproof.workflow.phase_keys import PhaseKeys
 from edgeproof.workflow.workflow_reading import read_versions, read_workflow
 from edgeproof.workflow.wanted_file import write_wanted
 
@@ -59,6 +60,7 @@ CAMPAIGN_FILES = [*([] if SETTINGS.replace_workflow_config else [BASE]), *SETTIN
 try:
     require_own_environment(Path(workflow.basedir))
     FILES, CATALOGUES, CAMPAIGN, KEYS = read_workflow(CAMPAIGN_FILES, SETTINGS.config, versions_of)
+    PHASES = PhaseKeys(FILES, KEYS)
 except UserError as error:  # one line, without Snakemake's own words about the file that noticed it
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)

@@ -15,6 +15,7 @@ def main(argv: list[str] | None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--toolchain", default="results/toolchains/loadgen.json", help="record of its environment")
     parser.add_argument("--model", default="squeezenet", choices=THREADS, help="model to time")
+    parser.add_argument("--threads", type=int, default=1, help="of the runtime; LoadGen's own need a free core")
     parser.add_argument("--processes", type=int, default=5, help="fresh processes")
     parser.add_argument("--turns", type=int, default=20, help="of either way, per process")
     parser.add_argument("--queries", type=int, default=100, help="per turn")
@@ -24,7 +25,7 @@ def main(argv: list[str] | None) -> None:
     with open_toolchain(args.toolchain) as (interpreter, record):
         version = record["packages"]["mlcommons_loadgen"]
         counts = (args.processes, args.turns, args.queries)
-        setting = Setting(args.model, describe_arm(args.model), *counts, interpreter, args.folder)
+        setting = Setting(args.model, describe_arm(args.model, args.threads), *counts, interpreter, args.folder)
         document = run_trials(setting, version, lambda line: print(line, flush=True))
     write_json(args.output, document, "bench-loadgen")
 

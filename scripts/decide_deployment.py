@@ -2,10 +2,12 @@
 
 import argparse
 
-from edgeproof.comparability.deciding import decide_deployment
+from edgeproof.comparability.deciding import decide_deployment, read_decision
 from edgeproof.core.cli import run_program
+from edgeproof.core.reader import reading_once
 
 
+@reading_once()
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--report", required=True, help="report.json; verdict and pairs lie beside it")
@@ -16,6 +18,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output", required=True, help="decision.json to write")
     args = parser.parse_args(argv)
     decide_deployment(args.report, args.regression, args.result, args.parity, args.criteria, args.output)
+    read_decision(args.output)  # as `report_comparison` does
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.comparability.regression import judge_regression
+from edgeproof.comparability.regression import judge_regression, read_regression
 from edgeproof.core.cli import run_program
+from edgeproof.core.reader import reading_once
 from edgeproof.core.yaml_files import read_yaml
 
 
+@reading_once()
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--report", required=True, help="report.json; verdict and pairs lie beside it")
@@ -23,6 +25,7 @@ def main(argv: list[str]) -> None:
     results = {"left": args.left, "right": args.right}
     parities = {"left": args.left_parity, "right": args.right_parity}
     judge_regression(args.report, results, parities, Path(args.policy).stem, policy, comparability, args.output)
+    read_regression(args.output)  # as `report_comparison` does
 
 
 if __name__ == "__main__":

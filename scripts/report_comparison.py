@@ -2,10 +2,13 @@
 
 import argparse
 
+from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.reporting import report_comparison
 from edgeproof.core.cli import run_program
+from edgeproof.core.reader import reading_once
 
 
+@reading_once()
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--verdict", required=True, help="verdict.json")
@@ -16,6 +19,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--markdown", required=True, help="report.md to write")
     args = parser.parse_args(argv)
     report_comparison(args.verdict, args.table, args.record, args.noise, args.json, args.markdown)
+    read_comparison(args.json)  # what cannot be recomputed is not left behind; who reads it next need not do it again
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ from .function_list import list_classes, list_functions
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
-ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "evidence", "bundles", "registry")
+ROOMS = (
+    *("sources", "artifacts", "runs", "calibration", "comparability", "plans"),
+    *("evidence", "phases", "bundles", "registry"),
+)
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),
     "plans": ("scenario", "solver", "verifier", "outcome"),

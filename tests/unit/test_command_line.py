@@ -64,6 +64,9 @@ CALLS = {
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
+    "runs history": (["digits-cnn/ort-cpu/local/fp32"], 2),
+    "runs bisect": (["digits-cnn/ort-cpu/local/fp32"], 2),
+    "evidence report": (["trial"], 2),
     "evidence validate": (["trial"], 1),  # its cell is missing
     "evidence bundle": (["trial"], 2),
     "compare": (["tiny", "no-such-precision"], 2),

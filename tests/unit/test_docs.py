@@ -11,7 +11,10 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/*.md", "config/*.md", "profiles/*.md")
     for path in ROOT.glob(pattern)
 )
-ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "evidence", "bundles", "registry")
+ROOMS = (
+    *("sources", "artifacts", "runs", "calibration", "comparability", "plans"),
+    *("evidence", "phases", "bundles", "registry"),
+)
 PARTS = ("How to use it", "What comes out", "When it goes wrong", "How it works")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
@@ -85,3 +88,13 @@ def test_the_check_of_anchors_finds_what_a_forge_makes(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# A title: with `code`, dots.\n## Twice\n```\n# no heading\n```\n## Twice\n### [A link](x.md)\n")
     assert list_anchors(page) == ["a-title-with-code-dots", "twice", "twice-1", "a-link"]
+
+
+_CONFIGFILE = re.compile(r"snakemake [^`#\n]*--configfile((?: +[^\s`#;&|-][^\s`#;&|]*)+)")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_follows_configfile_is_a_file(page):
+    """Snakemake takes every word after it for a campaign file: targets come before."""
+    named = [word for found in _CONFIGFILE.findall((ROOT / page).read_text(encoding="utf-8")) for word in found.split()]
+    assert [word for word in named if not re.search(r"\.yaml\b|^[A-Z]+…?$|^\[?FILES?\]?$|…|^…", word)] == []

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from edgeproof.core import layout
 from edgeproof.workflow.job_keys import JobKeys
+from edgeproof.workflow.phase_keys import PhaseKeys
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(ROOT.glob("rules/*.smk"))
@@ -143,6 +144,9 @@ def test_an_option_whose_value_may_be_empty_is_composed_whole(path, functions):
     assert seen >= text.count("\nrule ")
 
 
+KEYS = {"KEYS": JobKeys, "PHASES": PhaseKeys}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_params_hold_the_key_of_the_job_and_nothing_else(path):
     """Snakemake compares params as a set without names, and records none that asks for input or output."""
@@ -153,8 +157,8 @@ def test_params_hold_the_key_of_the_job_and_nothing_else(path):
         script = params.pop("script", None)  # of a recipe, whose code is in its key
         assert script is None or rule == "run_recipe"
         assert list(params) == ["key"], rule
-        call = re.fullmatch(r"lambda wildcards: as_json\(KEYS\.(\w+)\(wildcards\)\)", params["key"])
-        assert call and hasattr(JobKeys, call[1]), f"{rule}: {params['key']}"
+        call = re.fullmatch(r"lambda wildcards: as_json\((KEYS|PHASES)\.(\w+)\(wildcards\)\)", params["key"])
+        assert call and hasattr(KEYS[call[1]], call[2]), f"{rule}: {params['key']}"
         command = ast.literal_eval(sections["shell"].args[0])
         assert "--key {params.key:q} --made {output" in command and "{wildcards" not in command, rule
 

@@ -60,6 +60,7 @@ def read(workspace, path):
     return json.loads((workspace.root / "results" / path).read_text())
 
 
+@pytest.mark.campaign  # half a minute
 def test_the_rest_of_the_campaign_is_measured_and_reported(campaign):
     done = campaign.snakemake(no_proxy="*")
     assert done.returncode != 0, "the gate refuses cells that failed"

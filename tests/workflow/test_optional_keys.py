@@ -317,6 +317,7 @@ def test_every_schema_of_the_configuration_has_full_documents():
     assert set(FULL) == {*CATALOGUES, "campaign"}
 
 
+@pytest.mark.campaign  # half a minute
 def test_every_key_of_a_campaign_can_be_left_out(variants):
     groups = group_campaigns({kind: read_catalogue(kind, variants.workspace.root / "config") for kind in CATALOGUES})
     (full,) = read_full("campaign").values()
@@ -328,6 +329,7 @@ def test_every_key_of_a_campaign_can_be_left_out(variants):
     assert len(groups) <= 5  # each costs a start of Snakemake
 
 
+@pytest.mark.campaign  # half a minute
 def test_each_script_can_read_the_command_of_its_rule(commands):
     scripts = set()
     for command in dict.fromkeys(command for listed in commands.values() for command in listed):

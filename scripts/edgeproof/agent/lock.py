@@ -86,8 +86,7 @@ def _lock_file(path: str, label: str) -> IO[str]:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = stream.read().strip() or "?"
-                print("{}: the device is busy, waiting for {}".format(label, holder), file=sys.stderr, flush=True)
+                print("{}: the device is busy{}".format(label, _describe_holder(stream)), file=sys.stderr, flush=True)
                 fcntl.flock(stream, fcntl.LOCK_EX)
         except BaseException:
             stream.close()
@@ -95,6 +94,18 @@ def _lock_file(path: str, label: str) -> IO[str]:
         if _is_still_there(stream, path):
             return stream
         stream.close()  # somebody removed it while we waited: the next one locks another file of this name
+
+
+def _describe_holder(stream: IO[str]) -> str:
+    """Return who holds the lock, as its file says; nothing where that was not written yet."""
+    try:
+        holder = json.loads(stream.read())
+        held_s = max(0.0, time.time() - holder["since_unix_s"])
+        return ": waiting for {}, process {} of {}, which began {:.0f} s ago".format(
+            holder["label"], holder["pid"], holder["user"], held_s
+        )
+    except (ValueError, KeyError, TypeError):
+        return ", waiting"
 
 
 def _open_shared(path: str) -> IO[str]:

@@ -248,8 +248,10 @@ class PairSession:
 
     def _print_progress(self, report: Report) -> None:
         reason = report["reason"]
-        said = "ok" if reason is None else "{}: {}".format(reason["kind"], reason["message"][:120])
-        words = "{}  pair {}  {}  {:.1f} s".format(self._spec["label"], report["pair"] + 1, said, report["seconds"])
+        said = "ok" if reason is None else "{}: {}".format(reason["kind"], reason["message"][:300])
+        most = self._first + self._spec["budget"]["pairs"]
+        which = "{}  pair {} of at most {}".format(self._spec["label"], report["pair"] + 1, most)
+        words = "{}  {}  {:.1f} s".format(which, said, report["seconds"])
         print(words, file=sys.stderr, flush=True)
 
     def _draw(self, *what: object) -> random.Random:

@@ -29,6 +29,29 @@ class BetweenCalls(TypedDict):
     sweep_mb: float
 
 
+class RawInput(TypedDict):
+    """What an application has of an input, and the steps from there to what the model takes (`processing`).
+
+    `shape`: without the batch, rows and columns first and channels last where the steps know of them. A step is a name,
+    or a name with its value: resize [rows, columns], scale, subtract, divide (a number, or one per channel),
+    channels_first.
+    """
+
+    dtype: str
+    shape: List[int]
+    steps: List[Any]
+
+
+class Processing(TypedDict, total=False):
+    """What of a model's processing is inside the timed call, by input and by output.
+
+    Steps after the inference: softmax, sigmoid, argmax, top n.
+    """
+
+    before: Dict[str, RawInput]
+    after: Dict[str, List[Any]]
+
+
 class ProcessOptions(TypedDict, total=False):
     """What any arm may say about the process that runs it.
 
@@ -36,7 +59,7 @@ class ProcessOptions(TypedDict, total=False):
     `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects;
     `injected_interference`: the same only while another arm takes turns. `alone`: why this arm's process cannot be
     alive together with another's, if its preset knows. `inputs_file`: the arm's own samples, where it is not the
-    session's.
+    session's. `processing`: what of the model's is inside the timed call.
     """
 
     interpreter: Optional[str]
@@ -46,6 +69,7 @@ class ProcessOptions(TypedDict, total=False):
     injected_interference: float
     alone: str
     inputs_file: str
+    processing: Processing
 
 
 class Arm(ProcessOptions):

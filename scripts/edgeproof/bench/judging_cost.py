@@ -15,7 +15,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.judging import judge_pair
+from edgeproof.comparability.reading import read_comparison
+from edgeproof.comparability.regression import read_regression
 from edgeproof.comparability.reporting import report_comparison
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell, comparison_folder, run_folder
@@ -100,6 +103,8 @@ def run_part(name: str) -> None:
     elif name == "decisions":
         for comparison, cells in plan["comparisons"].items():
             write_judgements(comparison, {side: name_cell(cell) for side, cell in zip(_SIDES, cells, strict=True)})
+            read_regression(f"{comparison_folder(CAMPAIGN, comparison)}/regression.json")  # as the scripts do
+            read_decision(f"{comparison_folder(CAMPAIGN, comparison)}/decision.json")
 
 
 def _judge_comparison(name, cells, policy):
@@ -108,6 +113,7 @@ def _judge_comparison(name, cells, policy):
     judge_pair(name, left, right, "strict", policy, ["precision"], f"{folder}/verdict.json")
     verdict, table, record = (f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json"))
     report_comparison(verdict, table, record, (), f"{folder}/report.json", f"{folder}/report.md")
+    read_comparison(f"{folder}/report.json")
 
 
 def list_arguments(name: str, folder: Path) -> list[str]:

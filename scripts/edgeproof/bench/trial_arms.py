@@ -44,8 +44,9 @@ class TrialArm:
         return located
 
 
-def describe_arm(model: str) -> TrialArm:
-    """Return the arm of a model; paths start from the repository."""
-    arm: Any = {"backend": "onnxruntime", "precision": "fp32", "runtime": {"intra_op_threads": THREADS[model]}}
+def describe_arm(model: str, threads: int | None = None) -> TrialArm:
+    """Return the arm of a model, with so many threads or those of `THREADS`; paths start from the repository."""
+    options = {"intra_op_threads": threads or THREADS[model]}
+    arm: Any = {"backend": "onnxruntime", "precision": "fp32", "runtime": options}
     artifact = Path(f"results/artifacts/{model}/ort-cpu/host/fp32/artifact.onnx")
     return TrialArm(arm, artifact, Path(f"results/sources/{model}/samples/evaluation.npz"))

@@ -57,6 +57,7 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
     pages = [f"{folder}/report.html", f"{folder}/report.md"]
     found.add("page", *pages, *list_model_pages(campaign, snapshot["cells"], snapshot["comparisons"]))
     found.add_if_there("document", f"{folder}/gate.json")
+    found.add_if_there("document", *wanted["keys"])  # what else the evidence is held against
     for row in list_cells(snapshot):
         found.add_cell(Cell(*row[:4]), row[4])
     for path in wanted["noise"]:

@@ -16,6 +16,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.reader import Reader, reading_once
+from edgeproof.core.verified import recompute_all
 
 from .campaign_claims import check_campaign
 from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim
@@ -71,7 +72,7 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
         signature,
     ]
     try:
-        with confined_to(opened.folder), reading_once() as reader:
+        with confined_to(opened.folder), recompute_all(), reading_once() as reader:
             _note_absent(reader, manifest)
             claims += _check_kind(manifest, believed)
     finally:

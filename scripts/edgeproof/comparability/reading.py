@@ -14,6 +14,7 @@ from edgeproof.core.files import FilePath, is_file, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.verified import recomputed_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
@@ -22,6 +23,7 @@ from .reporting import rebuild_report
 
 
 @read_once
+@recomputed_once("comparison")
 @reading_once()
 def read_comparison(path: FilePath) -> Json:
     """Return the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.

@@ -15,6 +15,7 @@ from .pipelines import check_pipeline
 
 DEFAULT_MARGIN = 0.02  # differences within ±2 % count as none, unless a comparison says otherwise
 DEFAULT_CRITERIA = "interactive"
+PROCESSING = {"preprocessing": "before", "postprocessing": "after"}  # what a preset includes, by a model's key
 
 
 class Regressions(TypedDict):
@@ -244,6 +245,13 @@ def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:
         raise UserError(
             f"{where}: preset {cell.preset!r} does not build {cell.precision!r}; it has {', '.join(offered)}"
         )
+    declared = catalogues["model"][cell.model].get("processing", {})
+    for name in catalogues["preset"][cell.preset].get("include", []):
+        if PROCESSING[name] not in declared:
+            raise UserError(
+                f"{where}: preset {cell.preset!r} includes {name}, and config/models/{cell.model}.yaml declares none; "
+                f"add processing.{PROCESSING[name]} there, or take another preset"
+            )
     kept = catalogues["model"][cell.model].get("kept")
     if kept and (cell.preset, cell.precision) != (kept["preset"], kept["precision"]):
         raise UserError(

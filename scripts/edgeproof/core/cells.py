@@ -7,7 +7,7 @@ that has an artifact but no device (wildcards with `builder`) is asked by preset
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from .campaign import builder_of
+from .campaign import PROCESSING, builder_of
 from .configuration import Device, Json, Model, Preset
 from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
 
@@ -117,13 +117,21 @@ class Cells:
     def arm_of(self, cell: CellLike) -> Json:
         """Return what of a cell decides how its artifact is measured.
 
-        That is the arm of `parity_arm_of`, the interpreter that has its runtime, and for a stage of a pipeline what
-        happens between two calls.
+        That is the arm of `parity_arm_of`, the interpreter that has its runtime, what of the model's processing the
+        preset includes, and for a stage of a pipeline what happens between two calls.
         """
         name, source = self.runtime_toolchain_of(cell), self.models[cell.model]["source"]
         arm = self.parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
         between = self.pipelines[source["pipeline"]].get("between_calls") if source["kind"] == "stage" else None
-        return arm | ({"between_calls": between} if between else {})
+        arm |= {"between_calls": between} if between else {}
+        processing = self._processing_of(cell)
+        return arm | ({"processing": processing} if processing else {})
+
+    def _processing_of(self, cell: CellLike) -> Json:
+        """Return what of a model's processing is inside the timed call: `before`, `after`, by name of the tensor."""
+        declared = self.models[cell.model].get("processing", {})
+        names = [PROCESSING[name] for name in self.presets[cell.preset].get("include", [])]
+        return {name: declared[name] for name in names if name in declared}  # a stage of a pipeline declares none
 
     def runtime_toolchain_of(self, cell: CellLike) -> str | None:
         """Return the toolchain in which a cell is measured; None where ours will do, or the device has a Python."""

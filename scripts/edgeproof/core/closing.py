@@ -25,8 +25,8 @@ def read_if_new(path: str | Path, before: Mark) -> str:
     return "" if mark_file(path) in (None, before) else Path(path).read_text(errors="replace").strip()
 
 
-def compose_closing(gate: str, failures: Sequence[str]) -> list[str]:
-    """Return the lines. `gate`: paragraphs of `check_gate`, verdicts first; empty if it did not speak.
+def compose_closing(gate: str, failures: Sequence[str], most: int = MOST) -> list[str]:
+    """Return the lines, `most` of them. `gate`: paragraphs of `check_gate`, verdicts first; empty if it did not speak.
 
     `failures`: from `describe_failures`. Each paragraph keeps its first line, the last one (where the page is) all of
     them; rows of tables fill what is left, and verdicts leave room for what failed.
@@ -34,14 +34,14 @@ def compose_closing(gate: str, failures: Sequence[str]) -> list[str]:
     paragraphs = [part.splitlines() for part in gate.split("\n\n") if part.strip()]
     last = paragraphs.pop() if len(paragraphs) > 1 else []
     told: list[str] = []
-    room = MOST - len(failures) - len(paragraphs) - len(last)
+    room = most - len(failures) - len(paragraphs) - len(last)
     kept = min(_FAILED, sum(len(rows) for _, *rows in paragraphs[1:]))
     for head, *rows in paragraphs:
         own = room - (0 if told else kept)
         shown = shorten_list(rows, max(0, own), "more lines on the page") if own > 1 or len(rows) <= own else []
         room -= len(shown)
         told += [head, *shown]
-    return [*told, *failures, *last][:MOST] if not last else [*[*told, *failures][: MOST - len(last)], *last]
+    return [*told, *failures, *last][:most] if not last else [*[*told, *failures][: most - len(last)], *last]
 
 
 def shorten_list(lines: Sequence[str], most: int, rest: str) -> list[str]:

@@ -21,6 +21,7 @@ class Model(TypedDict):
     source: Json
     task: str
     samples: Json
+    processing: NotRequired[Json]
     kept: NotRequired[Json]
 
 
@@ -37,6 +38,7 @@ class Preset(TypedDict):
     parity: dict[str, dict[str, float]]
     toolchain: NotRequired[str]
     runtime_toolchain: NotRequired[str]
+    include: NotRequired[list[str]]
 
 
 class Device(TypedDict):
@@ -93,3 +95,4 @@ class Arm(TypedDict):
     inputs_file: NotRequired[str]
     interpreter: NotRequired[str]
     between_calls: NotRequired[Json]
+    processing: NotRequired[Json]

@@ -136,7 +136,7 @@ def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
     for reason, names in [*groups.items()][:most]:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         text = f"  {names[0]}{others}: {reason}"
-        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="    ", max_lines=2, placeholder=" …")
+        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="    ", max_lines=3, placeholder=" …")
     if len(groups) > most:
         lines.append(f"  and others for {len(groups) - most} more reasons; their logs are in results/logs/")
     return lines

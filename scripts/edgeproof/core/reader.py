@@ -20,7 +20,8 @@ from typing import Any, ParamSpec, TypeVar
 from .errors import UserError
 from .layout import FilePath
 
-RECENT_FILES = 4  # A file is hashed and parsed, in either order: its bytes are kept until this many others were read.
+# A file is hashed and parsed, in either order: its bytes are kept until so many bytes of others were read.
+RECENT_BYTES = 2**25
 LARGE_FILE = 16 * 2**20  # bytes; a larger file, such as an artifact, is hashed in pieces and not kept.
 
 
@@ -35,11 +36,14 @@ class Reader:
         self._digests: dict[str, str] = {}
         self._absent: set[str] = set()
         self._recent: OrderedDict[str, bytes] = OrderedDict()
-        self._answers: dict[Hashable, Any] = {}
+        self._recent_bytes = 0
+        self._answers: dict[Hashable, tuple[Any, set[str]]] = {}
+        self._seen: set[str] = set()
 
     def read(self, path: FilePath) -> bytes:
-        """Return the bytes of a file, not opened again if it is one of the last few; UserError if it cannot be read."""
+        """Return the bytes of a file, not opened again if it is a recent one; UserError if it cannot be read."""
         name = os.fspath(path)
+        self._seen.add(name)
         if name not in self._recent:
             with _naming(path), open(path, "rb") as stream:
                 self._keep(name, stream.read())
@@ -48,6 +52,7 @@ class Reader:
     def digest(self, path: FilePath) -> str:
         """Return the sha256 of a file as 64 hexadecimal digits, not opened again; UserError if it cannot be read."""
         name = os.fspath(path)
+        self._seen.add(name)
         if name not in self._digests:
             with _naming(path), open(path, "rb") as stream:
                 if os.fstat(stream.fileno()).st_size > LARGE_FILE:
@@ -56,13 +61,19 @@ class Reader:
                     self._keep(name, stream.read())
         return self._digests[name]
 
-    def note(self, path: FilePath, digest: str) -> None:
-        """Remember the sha256 of a file that somebody else has read."""
-        self._digests[os.fspath(path)] = digest
+    @contextlib.contextmanager
+    def watching(self) -> Generator[set[str]]:
+        """Yield a set that holds, when the block ends, the paths of all files that it asked for, read before or not."""
+        outer, self._seen = self._seen, set()
+        try:
+            yield self._seen
+        finally:
+            outer |= self._seen
+            self._seen = outer
 
     def note_absent(self, path: FilePath, digest: str) -> None:
         """Remember the sha256 of a file that is not here and that somebody answers for, as a bundle does."""
-        self.note(path, digest)
+        self._digests[os.fspath(path)] = digest
         self._absent.add(os.fspath(path))
 
     def is_absent(self, path: FilePath) -> bool:
@@ -72,29 +83,34 @@ class Reader:
     def answer(self, function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         """Return what `function` returned for these arguments the first time. An error is raised and not kept."""
         key = (function, *map(_name_argument, args), *((name, _name_argument(kwargs[name])) for name in sorted(kwargs)))
-        if key not in self._answers:
-            self._answers[key] = function(*args, **kwargs)
-        return self._answers[key]
+        known = self._answers.get(key)
+        if known is None:
+            with self.watching() as files:
+                value = function(*args, **kwargs)
+            self._answers[key] = (value, files)
+            return value
+        self._seen |= known[1]
+        return known[0]
 
     def _keep(self, name: str, data: bytes) -> None:
         self._digests[name] = hashlib.sha256(data).hexdigest()
+        self._recent_bytes += len(data) - len(self._recent.pop(name, b""))
         self._recent[name] = data
-        if len(self._recent) > RECENT_FILES:
-            self._recent.popitem(last=False)
+        while self._recent_bytes > RECENT_BYTES and len(self._recent) > 1:
+            self._recent_bytes -= len(self._recent.popitem(last=False)[1])
 
 
 _CURRENT: ContextVar[Reader | None] = ContextVar("reader", default=None)
 
 
+def reader_of_block() -> Reader | None:
+    """Return the reader of the `reading_once` block around the caller, None outside of any block."""
+    return _CURRENT.get()
+
+
 def current_reader() -> Reader:
     """Return the reader of the `reading_once` block around the caller, a new one outside of any block."""
     return _CURRENT.get() or Reader()
-
-
-def note_digest(path: FilePath, digest: str) -> str:
-    """Tell the reader of this block the sha256 of a file that the caller has read and hashed itself; return it."""
-    current_reader().note(path, digest)
-    return digest
 
 
 @contextlib.contextmanager

@@ -12,9 +12,12 @@ from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.suggestions import suggest_words
 
 VERBS = {
+    "report": "judge a campaign again and say it in 25 lines, or as Markdown, JUnit XML or annotations; exit 1 if its "
+    "gate does not pass",
     "validate": "hash and recompute everything that a campaign's evidence consists of; exit 1 if something differs",
     "bundle": "pack the evidence of a campaign into one file that anybody can verify: edgeproof verify FILE",
 }
+FORMATS = ("text", "markdown", "junit", "annotations")
 Pack = Callable[[Namespace, str], ExitCode]  # from the options and the campaign's name
 
 
@@ -29,7 +32,12 @@ def main(argv: list[str], pack: Pack, root: Path | str = REPOSITORY) -> ExitCode
         options.key = options.key and Path(options.key).absolute()
         with contextlib.chdir(root):
             return pack(options, _name_campaign(options.evidence))
-    from .validating import validate_evidence  # after the options: a mistake in them needs no numpy
+    if options.verb == "report":
+        from .campaign_report import report_campaign  # after the options: a mistake in them needs no numpy
+
+        with contextlib.chdir(root):
+            return report_campaign(_name_campaign(options.evidence), options)
+    from .validating import validate_evidence
 
     with contextlib.chdir(root):  # records name files relative to it
         faults = validate_evidence(_name_campaign(options.evidence))
@@ -59,6 +67,8 @@ def build_evidence_parser() -> CommandParser:
     bundle.add_argument("--output", metavar="FILE", help=text)
     bundle.add_argument("--artifacts", action="store_true", help="pack models, samples and artifacts, too")
     bundle.add_argument("--key", metavar="FILE", help="sign it with this private key: edgeproof key new")
+    verbs["report"].add_argument("--format", choices=FORMATS, default="text", help="text (default), or for a forge")
+    verbs["report"].add_argument("--output", metavar="FILE", help="file to write it to; else it is printed")
     return parser
 
 

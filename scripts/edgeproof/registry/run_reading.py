@@ -7,6 +7,7 @@ from edgeproof.comparability.two_runs import SIDES, RunSide, view_edgeenv_run, v
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.reader import reading_once
+from edgeproof.core.verified import recompute_all
 from edgeproof.runs.results import read_result
 
 from .edgeenv_runs import read_edgeenv_result
@@ -21,7 +22,7 @@ def read_run(root: Path, row: Json) -> Json:
     """
     if row["origin"] == EDGEENV:
         return read_edgeenv_result(Path(row["path"]))
-    with reading_once():
+    with recompute_all(), reading_once():
         return read_result(root / row["path"])
 
 

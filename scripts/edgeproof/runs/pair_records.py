@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import read_bytes, sha256_bytes
 from edgeproof.core.medians import median_by_label, middle_of_rows
 from edgeproof.core.npy_arrays import parse_array
 from edgeproof.core.pair_values import (
@@ -25,7 +24,7 @@ from edgeproof.core.pair_values import (
     value_process,
     value_processes,
 )
-from edgeproof.core.reader import note_digest
+from edgeproof.core.reader import current_reader
 
 ARMS = ("left", "right")
 _STRETCH = 10  # blocks on either side of a stretch alone that it is compared with
@@ -101,15 +100,14 @@ class _Raw(NamedTuple):
 def _read_raw(folder: Path | str, sha256: str | None) -> _Raw:
     folder = str(folder)
     try:
-        text = read_bytes(f"{folder}/pair.json")
-        digest = note_digest(f"{folder}/pair.json", sha256_bytes(text))
-        if sha256 not in (None, digest):
-            raise UserError(f"{folder}/pair.json: was changed since it was measured; remove its attempt")
-        report = json.loads(text)
-        files = {name: _read_recorded(folder, name, entry["sha256"]) for name, entry in report["files"].items()}
-    except (OSError, ValueError, KeyError) as error:
+        text, digest = _read(f"{folder}/pair.json")
+        if sha256 in (None, digest):
+            report = json.loads(text)
+            files = {name: _read_recorded(folder, name, entry["sha256"]) for name, entry in report["files"].items()}
+            return _Raw(folder, report, files, digest)
+    except (UserError, ValueError, KeyError) as error:
         raise UserError(f"{folder}: the pair cannot be read ({error}); remove its attempt and measure again") from error
-    return _Raw(folder, report, files, digest)
+    raise UserError(f"{folder}/pair.json: was changed since it was measured; remove its attempt")
 
 
 def _value_blocks(raws: Sequence[_Raw]) -> list[dict[str, Any]]:
@@ -183,8 +181,13 @@ def _medians_per_input(times: Floats, inputs: NDArray[Any]) -> Floats:
 
 def _read_recorded(folder: str, name: str, sha256: str) -> bytes:
     """Return the bytes of a file, which are those recorded; ValueError where they are not."""
-    path = os.path.join(folder, name)
-    data = read_bytes(path)
-    if note_digest(path, sha256_bytes(data)) != sha256:
+    data, digest = _read(os.path.join(folder, name))
+    if digest != sha256:
         raise ValueError(f"{os.path.basename(name)}: sha256 differs from the record")
     return data
+
+
+def _read(path: str) -> tuple[bytes, str]:
+    """Return the bytes of a file and their sha256."""
+    reader = current_reader()
+    return reader.read(path), reader.digest(path)

@@ -63,6 +63,7 @@ def describe_device(device: NamedDevice) -> Json:
 
 def describe_workload(facts: CellFacts) -> Json:
     """Return what the model had to do: the fields that two comparable results must share."""
+    processing = facts["arm"].get("processing", {})
     inputs: list[Json] = facts["identity"]["inputs"]  # none if the model cannot be used
     value: Json = inputs[0] if inputs else {"shape": [], "dtype": "unknown"}
     shape = [1 if isinstance(size, str) or size is None else size for size in value["shape"]]
@@ -72,8 +73,8 @@ def describe_workload(facts: CellFacts) -> Json:
         "input_dtype": value["dtype"],
         "inputs": [{key: item[key] for key in ("name", "dtype", "shape")} for item in inputs],
         "batch_size": shape[0] if shape else 1,
-        "include_preprocess": False,
-        "include_postprocess": False,
+        "include_preprocess": "before" in processing,
+        "include_postprocess": "after" in processing,
     }
 
 

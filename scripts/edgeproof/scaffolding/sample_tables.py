@@ -104,15 +104,15 @@ def _read_file(path: Path, inputs: list[Json]) -> SampleTable:
         raise UserError(f"{path}: samples are .npz, .npy, .csv, or a folder of images")
     answers = {_ANSWERS[name]: array for name, array in found.items() if name in _ANSWERS}
     rest = {name.removeprefix("inputs/"): array for name, array in found.items() if name not in _ANSWERS}
-    if len(rest) == len(inputs) == 1:
-        rest = {inputs[0]["name"]: next(iter(rest.values()))}
-    names = [item["name"] for item in inputs]
+    names, notes = [item["name"] for item in inputs], []
+    if len(rest) == len(inputs) == 1 and (given := next(iter(rest))) != names[0]:
+        rest, notes = {names[0]: rest[given]}, [f"the array {given!r} is taken for the input {names[0]!r}"]
     if set(rest) != set(names):
         raise UserError(f"{path}: has the arrays {sorted(rest)}; the model's inputs are {names}")
     arrays = {f"inputs/{item['name']}": _fit(path, item, rest[item["name"]]) for item in inputs}
     for name, array in answers.items():
         arrays |= _name_answers(array, "classification" if name == "labels" else "regression", path)
-    return SampleTable(arrays, f"{len(next(iter(arrays.values())))} samples of {path}")
+    return SampleTable(arrays, f"{len(next(iter(arrays.values())))} samples of {path}", notes)
 
 
 def _fit(path: Path, item: Json, array: Array) -> Array:

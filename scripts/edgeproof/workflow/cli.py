@@ -13,6 +13,8 @@ from edgeproof.registry.cli import RUN_VERBS, declare_run_verbs
 RUNS_VERBS = {
     **RUN_VERBS,
     "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs",
+    "history": "list all sessions of a cell, whatever their keys, and where its latency stepped",
+    "bisect": "say whether the machine or a part of the key changed where a latency stepped; exit 3 if neither",
     "again": "measure one more session of a run: it starts snakemake, which uses all sessions of today's key",
 }
 ATTEMPTS_VERBS = {
@@ -57,6 +59,8 @@ def build_runs_parser() -> CommandParser:
     )
     again.add_argument("--profile", metavar="PROFILE", default="local", help="of snakemake; default local")
     again.add_argument("--later", action="store_true", help="leave the wish and print the command, measure nothing")
+    for name in ("history", "bisect"):
+        verbs[name].add_argument("cell", metavar="DOCUMENT", help="a cell, as model/preset/device/precision")
     for verb in (why, again):
         verb.add_argument(
             "--configfile", metavar="FILE", nargs="+", default=[], help="campaign files, laid over config/config.yaml"

@@ -49,12 +49,12 @@ class JobKeys:
         """The path and digest that the model's file must have, and its bytes: an older file is another one."""
         source = self.cells.models[w.model]["source"]
         watch = {"bytes": digest_user_file(source["path"])}
-        return {"source": source["path"], "sha256": source.get("sha256"), **_watch("copy_model", **watch)}
+        return {"source": source["path"], "sha256": source.get("sha256"), **digest_job("copy_model", **watch)}
 
     def download_model(self, w: Any) -> Json:
         """The address of a model and its digest."""
         source = self.cells.models[w.model]["source"]
-        return {"url": source["url"], "sha256": source["sha256"], **_watch("download_model")}
+        return {"url": source["url"], "sha256": source["sha256"], **digest_job("download_model")}
 
     def run_recipe(self, w: Any) -> Json:
         """The options of a recipe, and the recipe itself."""
@@ -63,29 +63,29 @@ class JobKeys:
 
     def identify_model(self, w: Any) -> Json:
         """The name of the model."""
-        return {"model": w.model, **_watch("identify_model")}
+        return {"model": w.model, **digest_job("identify_model")}
 
     def make_samples(self, w: Any) -> Json:
         """What the samples are, and what for; files of the user's enter by their bytes."""
         model = self.cells.models[w.model]
         files = {path: digest_user_file(path) for path in self.cells.sample_files(w.model)}
-        return {"spec": model["samples"], "task": model["task"], **_watch("make_samples", files=files)}
+        return {"spec": model["samples"], "task": model["task"], **digest_job("make_samples", files=files)}
 
     def cut_stage(self, w: Any) -> Json:
         """Between which tensors a stage lies."""
         inputs, outputs = self.stages.cut_points_of(w.model)
-        return {"inputs": inputs or "null", "outputs": outputs or "null", **_watch("cut_stage")}
+        return {"inputs": inputs or "null", "outputs": outputs or "null", **digest_job("cut_stage")}
 
     def make_stage_samples(self, w: Any) -> Json:
         """How many samples of the whole model become a stage's."""
         counts = count_stage_samples(self.stages.pipeline_of_stage(w.model))
-        return {"counts": counts, **_watch("make_stage_samples", runtime=self.versions("onnxruntime"))}
+        return {"counts": counts, **digest_job("make_stage_samples", runtime=self.versions("onnxruntime"))}
 
     # Artifacts
 
     def make_toolchain(self, w: Any) -> Json:
         """The name of the toolchain; its lock is an input."""
-        return {"toolchain": w.toolchain, **_watch("make_toolchain")}
+        return {"toolchain": w.toolchain, **digest_job("make_toolchain")}
 
     def build(self, w: Any) -> Json:
         """What of a preset decides an artifact of this precision, and the board that builds it where one does."""
@@ -103,23 +103,23 @@ class JobKeys:
             "preset": select_build_options(preset, w.precision),
             "precision": w.precision,
             **(on_device if preset["built"] == "device" else {}),
-            **_watch(_BUILDERS[kind.rule], **watch),
+            **digest_job(_BUILDERS[kind.rule], **watch),
         }
 
     def use_artifact(self, w: Any) -> Json:
         """Which stored artifact takes the place of a build."""
         kept = self.cells.kept_of(w.model)
-        return {"kept": kept["artifact"], "sha256": kept["sha256"], **_watch("use_artifact")}
+        return {"kept": kept["artifact"], "sha256": kept["sha256"], **digest_job("use_artifact")}
 
     def use_manifest(self, w: Any) -> Json:
         """The manifest of a stored artifact, and the cell that it is now of."""
         path = self.cells.kept_of(w.model)["manifest"]
         cell = {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision}
-        return {"kept": path, "cell": cell, **_watch("use_manifest", bytes=digest_user_file(path))}
+        return {"kept": path, "cell": cell, **digest_job("use_manifest", bytes=digest_user_file(path))}
 
     def build_saved_model(self, w: Any) -> Json:
         """Nothing but code: a SavedModel follows from its source."""
-        return _watch("build_saved_model", model=w.model, converter=digest_converter("saved_model"))
+        return digest_job("build_saved_model", model=w.model, converter=digest_converter("saved_model"))
 
     def check_parity(self, w: Any) -> Json:
         """What runs the artifact, and the limits that its outputs are held to."""
@@ -129,7 +129,7 @@ class JobKeys:
             "arm": self.cells.parity_arm_of(w),
             "thresholds": self.cells.parity_limits_of(w.preset, w.precision),
             "interpreter": self.cells.parity_interpreter(w.preset, w.builder),
-            **_watch("check_parity", **watch),
+            **digest_job("check_parity", **watch),
         }
 
     # Measurements
@@ -142,7 +142,7 @@ class JobKeys:
             "arm": self.cells.arm_of(w),
             "device": self.cells.describe_device(w.device),
             "protocol": self.targets.run_protocol(),
-            **_watch("measure_run", runtime=self._runtime_of(w), agent=digest_agent_code()),
+            **digest_job("measure_run", runtime=self._runtime_of(w), agent=digest_agent_code()),
         }
 
     def calibrate_cell(self, w: Any) -> Json:
@@ -154,7 +154,7 @@ class JobKeys:
             "protocol": self.targets.pair_protocol(),
             "plan": self.targets.calibration_plan(),
             "agent": digest_agent_code(),
-            **_watch("calibrate_cell", runtime=self._runtime_of(w)),
+            **digest_job("calibrate_cell", runtime=self._runtime_of(w)),
         }
 
     def measure_pairs(self, w: Any) -> Json:
@@ -168,7 +168,7 @@ class JobKeys:
             "budget": self.targets.pair_budget(w.comparison),
             "design": self.targets.design_of(w.comparison),
             "agent": digest_agent_code(),
-            **_watch("measure_pairs"),
+            **digest_job("measure_pairs"),
         }
 
     # Judgements
@@ -181,12 +181,12 @@ class JobKeys:
             "comparison": w.comparison,
             "policy": f"config/policies/{comparison.policy}.yaml",
             "varies": list(comparison.varies),
-            **_watch("judge_pair", sides=sides, policy=self._document("policy", comparison.policy)),
+            **digest_job("judge_pair", sides=sides, policy=self._document("policy", comparison.policy)),
         }
 
     def report_comparison(self, w: Any) -> Json:
         """Nothing but code: what is reported stands in the files."""
-        return _watch("report_comparison", comparison=w.comparison)
+        return digest_job("report_comparison", comparison=w.comparison)
 
     def judge_regression(self, w: Any) -> Json:
         """The policy by which a regression is judged, and that by which two results may meet."""
@@ -201,7 +201,7 @@ class JobKeys:
         return {
             "policy": f"config/regressions/{name}.yaml",
             "comparability": comparability and f"config/policies/{comparability}.yaml",
-            **_watch("judge_regression", **watch),
+            **digest_job("judge_regression", **watch),
         }
 
     def decide_deployment(self, w: Any) -> Json:
@@ -210,7 +210,7 @@ class JobKeys:
         criteria = self._document("criteria", name)
         return {
             "criteria": f"config/criteria/{name}.yaml",
-            **_watch("decide_deployment", comparison=w.comparison, criteria=criteria),
+            **digest_job("decide_deployment", comparison=w.comparison, criteria=criteria),
         }
 
     # Plans
@@ -218,7 +218,7 @@ class JobKeys:
     def prove_cut(self, w: Any) -> Json:
         """The name of the pipeline."""
         watch = {"runtime": self.versions("onnxruntime"), "agent": digest_agent_code()}
-        return {"pipeline": w.pipeline, **_watch("prove_cut", **watch)}
+        return {"pipeline": w.pipeline, **digest_job("prove_cut", **watch)}
 
     def measure_links(self, w: Any) -> Json:
         """Between which executors tensors are handed over, and on which device."""
@@ -226,7 +226,7 @@ class JobKeys:
             "pipeline": w.pipeline,
             "arm": self.stages.links_arm(w.pipeline),
             **self._placing(w.pipeline),
-            **_watch("measure_links", agent=digest_agent_code()),
+            **digest_job("measure_links", agent=digest_agent_code()),
         }
 
     def write_scenario(self, w: Any) -> Json:
@@ -235,35 +235,35 @@ class JobKeys:
             "pipeline": w.pipeline,
             "document": self.stages.describe_scenario(w.pipeline),
             "cells": self.stages.describe_cells(w.pipeline),
-            **_watch("write_scenario"),
+            **digest_job("write_scenario"),
         }
 
     def solve_plan(self, w: Any) -> Json:
         """The goal."""
-        return {"goal": w.goal, **_watch("solve_plan", tools=self.versions("ortools", "numpy"))}
+        return {"goal": w.goal, **digest_job("solve_plan", tools=self.versions("ortools", "numpy"))}
 
     def check_plan(self, w: Any) -> Json:
         """What runs a plan as placed."""
         return {
             "cells": self.stages.describe_cells(w.pipeline, arms=True),
             **self._placing(w.pipeline),
-            **_watch("check_plan", agent=digest_agent_code()),
+            **digest_job("check_plan", agent=digest_agent_code()),
         }
 
     def write_plan_page(self, w: Any) -> Json:
         """The template of the page."""
-        return _watch("write_plan_page", template=digest_text("scripts/edgeproof/plans/outcome/plan.html.j2"))
+        return digest_job("write_plan_page", template=digest_text("scripts/edgeproof/plans/outcome/plan.html.j2"))
 
     # Evidence
 
     def write_report(self, w: Any) -> Json:
         """The templates, and what of the campaign no job above has; its keys are an input."""
         templates = [digest_text(f"{_PAGES}/{name}") for name in _TEMPLATES]
-        return _watch("write_report", templates=templates, campaign=self._campaign_digest)
+        return digest_job("write_report", templates=templates, campaign=self._campaign_digest)
 
     def check_gate(self, w: Any) -> Json:
         """What of the campaign no job above has; its keys are an input."""
-        return _watch("check_gate", campaign=self._campaign_digest)
+        return digest_job("check_gate", campaign=self._campaign_digest)
 
     def make_bundle(self, w: Any) -> Json:
         """The campaign, and what of it no job above has."""
@@ -304,6 +304,6 @@ _BUILDERS = {
 _CONVERTERS = {"tensorrt": "tensorrt_calibration"}
 
 
-def _watch(script: str, **parts: Any) -> Json:
-    """Return the part of a key that is no option: the digest of the script's code, and what else is watched."""
+def digest_job(script: str, **parts: Any) -> Json:
+    """Return the part of a rule's key that is no option: the digest of its script's code, and what else is watched."""
     return {"watch": {"code": digest_script(f"scripts/{script}.py"), **parts}}

@@ -12,7 +12,7 @@ from edgeproof.core.campaign_view import BASE
 from edgeproof.core.command_line import show
 from edgeproof.core.exit_codes import ExitCode
 
-from . import another_session, kept_attempts, reasons
+from . import another_session, kept_attempts, reasons, session_history
 from .workflow_reading import Reading, read_workflow
 
 
@@ -77,6 +77,8 @@ def prune(options: Namespace, root: Path) -> ExitCode:
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
     "runs again": again,
     "runs why": why,
+    "runs history": session_history.tell_history,
+    "runs bisect": session_history.bisect,
     "attempts list": list_attempts,
     "attempts prune": prune,
 }

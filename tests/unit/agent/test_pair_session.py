@@ -83,7 +83,7 @@ def test_progress_is_told_line_by_line(tmp_path, spec, capsys):
     events = [json.loads(line) for line in lines]
     assert [event["event"] for event in events] == ["begun", "live", "pair", "begun", "live", "pair", "ended"]
     assert [event["folder"] for event in events if event["event"] == "pair"] == ["pair-000", "pair-001"]
-    assert "left vs right  pair 2  ok" in captured.err
+    assert "left vs right  pair 2 of at most 2  ok" in captured.err
 
 
 def test_the_caller_decides_after_every_pair(tmp_path, spec):

@@ -152,7 +152,7 @@ def test_second_session_waits_for_the_first(tmp_path, spec):
             command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, text=True, stderr=subprocess.PIPE
         )
         line = waiting.stderr.readline()  # returns when the session says that it waits
-        assert "the device is busy" in line and "somebody else" in line
+        assert f"the device is busy: waiting for somebody else, process {os.getpid()} of " in line
         assert waiting.poll() is None
     waiting.communicate()
     assert waiting.returncode == 0

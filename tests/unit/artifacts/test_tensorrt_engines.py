@@ -170,7 +170,7 @@ def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
         order.append("measurement")
     other.join(timeout=30)
     assert order == ["measurement", "build"]
-    assert said.startswith("build of b: the device is busy, waiting for {") and '"label": "run of a"' in said
+    assert said.startswith(f"build of b: the device is busy: waiting for run of a, process {os.getpid()} of ")
 
 
 def test_a_build_says_who_holds_the_device_and_leaves_it_to_all(tmp_path):

@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 PRESET = {"precisions": ["fp32", "int8"], "built": "host"}
 CATALOGUES = {
     "model": {"m": {}, "n": {}},
-    "preset": {"p": PRESET, "q": {"precisions": ["fp32"], "built": "device"}},
+    "preset": {
+        "p": PRESET,
+        "q": {"precisions": ["fp32"], "built": "device"},
+        "whole": {"precisions": ["fp32"], "built": "host", "include": ["preprocessing"]},
+    },
     "device": {"here": {}, "there": {}},
     "protocol": {"quick": {}},
     "policy": {"strict": {}, "loose": {}},
@@ -63,6 +67,10 @@ def test_exclude_takes_cells_out_and_comparisons_put_theirs_in():
         ({"devices": ["moon"]}, "devices: 'moon'"),
         ({"matrices": [{"models": ["x"], "presets": ["p"], "precisions": ["fp32"]}]}, r"matrices\[0\]: model: 'x'"),
         ({"matrices": [{"models": ["m"], "presets": ["q"], "precisions": ["int8"]}]}, "'q' does not build 'int8'"),
+        (
+            {"matrices": [{"models": ["m"], "presets": ["whole"], "precisions": ["fp32"]}]},
+            r"'whole' includes preprocessing, and config/models/m\.yaml declares none; add processing\.before there",
+        ),
         (
             {"matrices": [{"models": ["m"], "presets": ["p"], "precisions": ["fp32"], "exclude": [{"model": "m"}]}]},
             "leave no cell",

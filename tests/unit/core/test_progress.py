@@ -86,8 +86,8 @@ def test_failed_jobs_are_told_once_with_their_reasons(log, tmp_path):
     assert stream.getvalue().count("Failed: measure_run a/x") == 1
     lines = describe_failures(handler.failed)
     assert lines[:2] == ["Failed: 4 jobs", "  measure_run a/x and 1 more: no space"]
-    assert lines[2].startswith("  measure_run c/x: a reason") and lines[3].endswith(" …")
-    assert lines[4] == "  check_gate: no log" and max(map(len, lines)) <= 118
+    assert lines[2].startswith("  measure_run c/x: a reason") and lines[4].endswith(" …")
+    assert lines[5] == "  check_gate: no log" and max(map(len, lines)) <= 118
     assert describe_failures([]) == []
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.closing import MOST, compose_closing
-from edgeproof.evidence import gate
+from edgeproof.evidence import gate_words
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.gate import check_gate, count_labels
 from edgeproof.evidence.rendering import build_view, render_html, render_markdown
@@ -40,7 +40,7 @@ def test_random_inputs_limit_no_gate(label, count):
 
 
 def test_many_verdicts_are_told_in_order_of_urgency(campaign, tmp_path, monkeypatch):
-    monkeypatch.setattr(gate, "_TOLD", 2)
+    monkeypatch.setattr(gate_words, "_TOLD", 2)
     text = check_gate(campaign, [], tmp_path / "gate.json")[1]
     told = [line.partition(":")[0] for line in text.splitlines() if re.match(r"[a-z-]+: \w", line)]
     assert told[0] == "faster" and told[1] in ("undecided", "two-boards")

@@ -179,11 +179,11 @@ def run(monkeypatch, tmp_path):
 
 
 def test_of_what_snakemake_says_jobs_times_and_mistakes_are_kept(run):
-    text = 'x: the device is busy, waiting for {"pid": 7, "user": "a", "label": "cell b", "since_unix_s": 1}\n'
+    text = "x: the device is busy: waiting for cell b, process 7 of a, which began 3 s ago\n"
     text += "Building DAG\nJob 3: Building a\nReason: none\nFinished jobid: 3 (Rule: build_onnx)\nerror: no\nerror: no"
     started, lines, _ = run(f"cat <<'END'\n{text}\nEND\nexit 2\n")
     assert (lines, started.wait(), started.told) == (
-        ["Waiting for the device: cell b (process 7)", "Building a"],
+        ["Waiting for the device: cell b, process 7", "Building a"],
         2,
         ["error: no"],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Optional
 
 from ..failures import NoVerdict
+from ..processing import Processed
 from ..specs import AnyArm, RunnableArm
 from .backend import Backend
 from .coreml import CoreMl
@@ -31,7 +32,8 @@ def open_backend(arm: RunnableArm) -> Backend:
         backend = _BACKENDS[arm["backend"]]
     except KeyError:
         raise NoVerdict("unknown_backend", "this agent has no backend {!r}".format(arm["backend"])) from None
-    return backend(arm)
+    opened, processing = backend(arm), arm.get("processing")
+    return Processed(opened, processing) if processing else opened
 
 
 def find_obstacle(arm: AnyArm) -> Optional[str]:

@@ -19,7 +19,7 @@ from edgeproof.core.processes import child_environment
 _STARTED = re.compile(r"Job (\d+): (.*)")
 _FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
 _LOCKED = "cannot be locked"
-_WAITING = re.compile(r'the device is busy, waiting for {"pid": (\d+), .*"label": "([^"]*)"')
+_WAITING = re.compile(r"the device is busy: waiting for (.*, process \d+) of ")
 _POLL_S = 0.2
 
 
@@ -88,7 +88,7 @@ class SnakemakeRun:
         if line.startswith(("error: ", "Failed: ")) and line.strip() not in self.told:
             self.told.append(line.strip())
         if waiting := _WAITING.search(line):
-            return f"Waiting for the device: {waiting[2]} (process {waiting[1]})"
+            return f"Waiting for the device: {waiting[1]}"
         if started := _STARTED.match(line):
             self._jobs[started[1]] = time.monotonic()
             return started[2]
