@@ -267,7 +267,7 @@ class JobKeys:
 
     def make_bundle(self, w: Any) -> Json:
         """The campaign, and what of it no job above has."""
-        return {"campaign": w.campaign, **watch("make_bundle", digest=self._campaign_digest)}
+        return {"campaign": w.campaign, **digest_job("make_bundle", digest=self._campaign_digest)}
 
     @functools.cached_property
     def _campaign_digest(self) -> str:
