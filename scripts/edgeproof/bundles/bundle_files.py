@@ -58,6 +58,7 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
     found.add("page", *pages, *list_model_pages(campaign, snapshot["cells"], snapshot["comparisons"]))
     found.add_if_there("document", f"{folder}/gate.json")
     found.add_if_there("document", *wanted["keys"])  # what else the evidence is held against
+    found.add_phases(f"{folder}/phases")
     for row in list_cells(snapshot):
         found.add_cell(Cell(*row[:4]), row[4])
     for path in wanted["noise"]:
@@ -157,6 +158,15 @@ class _Files:
         self.add_if_there("configuration", f"config/criteria/{decision['criteria']}.yaml")
         self.add_if_there("configuration", f"config/regressions/{regression['policy']}.yaml")
         self.add_if_there("configuration", *(str(path) for path in sorted(Path("config/policies").glob("*.yaml"))))
+
+    def add_phases(self, folder: str) -> None:
+        """Add the phases of a campaign, which not every campaign has, and the criteria of its decisions."""
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                self.add("document" if path.suffix == ".json" else "page", str(path))
+        for path in sorted(Path(folder).glob("*/decision.json")):
+            criteria = read_json(path, "phase-decision")["criteria"]
+            self.add_if_there("configuration", f"config/criteria/{criteria}.yaml")
 
     def add_attempts(self, document: Any) -> None:
         for folder in dict.fromkeys(list_attempt_names(document)):

@@ -13,6 +13,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
+from edgeproof.core.job_key import place_of, read_kept_key
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, run_folder
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import SEAL, digest_json
@@ -22,6 +23,7 @@ from edgeproof.evidence.gate import check_gate
 from edgeproof.evidence.stale import find_stale
 from edgeproof.evidence.validating import validate_evidence
 from edgeproof.evidence.wanted import settings_of, snapshot_as_made
+from edgeproof.phases.phase_decisions import read_phase_decision, read_request
 
 from .claims import NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim, find_fault
 from .run_claims import check_cell
@@ -55,6 +57,10 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
     for pipeline, goal in snapshot["plans"]:
         told = "the verifier, which shares no code with the solvers, found the same; its check follows from raw samples"
         yield check_claim(f"plan {pipeline}/{goal}", lambda row=(pipeline, goal): collect_plan(*row), told)
+    for path in sorted(paths):
+        if path.startswith(f"{evidence_folder(name)}/phases/") and path.endswith("/decision.json"):
+            told = "what to deploy on the device follows from results, comparisons and criteria"
+            yield check_claim(f"phases {Path(path).parent.name}", lambda path=path: _decide_again(path), told)
     yield _check_gate(name, wanted)
     yield _check_everything(name)
 
@@ -71,6 +77,13 @@ def _check_comparison(name: str, folder: str) -> Iterator[Claim]:
     }
     for part, check in checks.items():
         yield check_claim(f"comparison {name} {part}", check, _COMPARED[part])
+
+
+def _decide_again(path: str) -> None:
+    """Decide again what to deploy on a device; what was asked stands in the key of the decision."""
+    phases = Path(path).parents[1]
+    request = read_request(read_kept_key(place_of(path))["parts"]["request"])
+    read_phase_decision(path, request, phases / "preparation.json", phases / "conversion.json")
 
 
 def _check_key(document: Json, path: str) -> None:

@@ -1,6 +1,7 @@
 """A made-up campaign of two cells, a comparison, a calibration and a plan, and its bundle; and a failed attempt."""
 
 import contextlib
+import json
 import shutil
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.job_key import record_key
 from edgeproof.core.job_options import JobKey
 from edgeproof.core.keys import compose_key
+from edgeproof.core.layout import artifact_folder
+from edgeproof.core.seals import seal
 from edgeproof.evidence.gate import check_gate
 from edgeproof.evidence.rendering import write_report
+from edgeproof.phases.conversion import collect_conversions
+from edgeproof.phases.phase_decisions import decide_device, read_request
 
 from ..evidence.placed import write_placement
 
@@ -40,6 +45,31 @@ def write_campaign(here):
     write_report(snapshot, [], f"{folder}/report.html", f"{folder}/report.md", noise)
     passed, text = check_gate(read_json(f"{folder}/wanted.json", "wanted")["campaign"], [], f"{folder}/gate.json")
     assert passed, text
+
+
+def write_phases(folder):
+    """Write a campaign's phases with the decision of one device into `folder`, as the workflow leaves them."""
+    cells = {"sdk": FP32, "ort-cpu/int8": INT8}
+    artifacts = {name: artifact_folder(cell[0], cell[1], "host", cell[3]) for name, cell in cells.items()}
+    asked = {"campaign": "trial", "device": "desk", "cells": cells, "artifacts": artifacts, "comparisons": {}}
+    asked |= {"criteria": "edge", "lighter_by": "size", "best_by": "size", "declared": []}
+    counts = {"calibration": {"count": 256, "sha256": "0" * 64}, "evaluation": {"count": 9, "sha256": "1" * 64}}
+    preparation = {
+        "schema": "edgeproof.phase-preparation.v1",
+        "campaign": "trial",
+        "model": "digits-cnn",
+        "machine": {},
+        "packages": [],
+        "samples": {"kind": "digits", "origin": "x", "seed": 0, "disjoint": True, **counts},
+        "gates": [{"id": "samples", "found": 256, "more_than": 200, "passed": True, "reason": None}],
+        "digests": {"samples": "0" * 64},
+    }
+    decision = folder / "desk/decision.json"
+    decision.parent.mkdir(parents=True)
+    (folder / "preparation.json").write_text(json.dumps(seal(preparation)))
+    collect_conversions("trial", "digits-cnn", artifacts, 199, folder / "conversion.json")
+    decide_device(read_request(asked), folder / "preparation.json", folder / "conversion.json", decision)
+    record_key(JobKey({"request": asked}, str(decision)))
 
 
 def write_failed(folder):

@@ -17,6 +17,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_bytes
 from edgeproof.core.seals import SEAL, seal
 
+from .conftest import write_phases
 from .hostile import read, write
 from .mutations import change_numbers, mutate
 
@@ -223,3 +224,14 @@ def test_a_mutated_bundle_that_is_unchanged_holds(failed_bundle):
     with zipfile.ZipFile(io.BytesIO(failed_bundle.read_bytes())) as archive:
         assert "bundle.json" in archive.namelist()
     assert find_first_refuted(verify_bundle(failed_bundle).claims) is None
+
+
+def test_decisions_of_phases_are_made_again(copy_of_campaign, tmp_path):
+    """A campaign with phases; its decision is forged with its seal set anew."""
+    write_phases(Path("results/evidence/trial/phases"))
+    make_bundle("campaign", "trial", tmp_path / "phases.zip")
+    assert words_of(verify_bundle(tmp_path / "phases.zip"))["phases desk"] == "recomputed"
+    manifest, contents = read(tmp_path / "phases.zip")
+    path = "results/evidence/trial/phases/desk/decision.json"
+    changed = edit(contents, path, lambda document: document.update(decision="none_qualifies", chosen=[]))
+    assert words_of(verify_changed(tmp_path, manifest, changed))["phases desk"] == "refuted"
