@@ -108,7 +108,7 @@ def _run_evidence(argv: list[str], root: Path) -> ExitCode:
     from edgeproof.bundles.cli import pack_campaign
     from edgeproof.evidence.cli import main as evidence_main
 
-    return evidence_main(argv, pack_campaign, root)
+    return evidence_main(argv, root, pack_campaign)
 
 
 def _run_verify(argv: list[str], root: Path) -> ExitCode:

@@ -21,13 +21,14 @@ FORMATS = ("text", "markdown", "junit", "annotations")
 Pack = Callable[[Namespace, str], ExitCode]  # from the options and the campaign's name
 
 
-def main(argv: list[str], pack: Pack, root: Path | str = REPOSITORY) -> ExitCode:
+def main(argv: list[str], root: Path | str = REPOSITORY, pack: Pack | None = None) -> ExitCode:
     """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`.
 
     `pack`: makes a bundle in the current folder; this room may not import the one that does.
     """
     options = read_options(build_evidence_parser(), argv)
     if options.verb == "bundle":
+        assert pack is not None  # the program gives it
         options.output = options.output and Path(options.output).absolute()
         options.key = options.key and Path(options.key).absolute()
         with contextlib.chdir(root):
