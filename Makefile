@@ -15,8 +15,14 @@
 # make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
+# make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
+# make bench-replay  what replaying a trace of a million moments takes: half a minute
+# make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
+# make bench-swaps  200 swaps under load with planted faults, and the log judged: 3 minutes
+# make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
+# make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
 
@@ -42,8 +48,12 @@ endif
 install = $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) > .venv/pip.log 2>&1 || \
   { cat .venv/pip.log >&2; exit 1; }
 
+# JetPack 5 has Python 3.8, JetPack 6 has 3.10. The vendor's modules are there, and the agent runs there.
+TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYTHON=.python/bin/python. On a board, the \
+  vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
+
 .DEFAULT_GOAL := demo
-.PHONY: staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-registry bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-simulation lock system-packages
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-registry bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -52,7 +62,7 @@ setup: .venv/edgeproof.stamp $(BIN)/edgeproof
 	@:
 
 .venv/edgeproof.stamp: envs/edgeproof.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeproof needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v[:2] < (3, 11) and "edgeproof needs Python 3.11 or newer, and $(PYTHON) is %d.%d. $(TOO_OLD)" % v[:2])'
 	@echo 'Installing what envs/edgeproof.lock lists into .venv; this takes a minute or two.'
 	@$(PYTHON) -m venv .venv
 	@$(call install,$<)
@@ -145,8 +155,22 @@ bench-loadgen: trial-arms
 	  --output results/toolchains/loadgen.json
 	$(BIN)/python scripts/bench_loadgen.py
 
+bench-observer: setup
+	$(BIN)/python scripts/bench_observer.py
+bench-replay: setup
+	$(BIN)/python scripts/bench_replay.py
+
+bench-feasibility: setup
+	$(BIN)/python scripts/bench_feasibility.py
+
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
+
+bench-swaps: setup
+	$(BIN)/python scripts/bench_swaps.py
+
+bench-serving: setup
+	$(BIN)/python scripts/bench_serving.py
 
 # What makes what stale, for every key and every file of code: the difference shows what an edit of yours costs.
 staleness: setup
@@ -156,11 +180,14 @@ staleness: setup
 survival: setup
 	$(BIN)/python scripts/bench_survival.py
 
+wheel: setup
+	@$(BIN)/python scripts/pack_runtime.py
+
 docs: setup
 	$(BIN)/python scripts/document_config.py
 
 lock: setup
-	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen; do \
+	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen clients; do \
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done

@@ -17,6 +17,7 @@ include: "rules/runs.smk"
 include: "rules/calibration.smk"
 include: "rules/comparability.smk"
 include: "rules/plans.smk"
+include: "rules/adaptation.smk"
 include: "rules/evidence.smk"
 include: "rules/phases.smk"
 include: "rules/bundles.smk"
@@ -32,6 +33,9 @@ wildcard_constraints:
     campaign=one_of([CAMPAIGN.name]),
     pipeline=one_of(CATALOGUES["pipeline"]),
     goal="[a-z-]+",
+    family=one_of(CATALOGUES["family"]),
+    policy=one_of(CATALOGUES["selection"]),
+    trace=one_of(CATALOGUES["trace"]),
 
 
 rule sources:
@@ -63,6 +67,11 @@ rule comparability:
 rule plans:
     input:
         TARGETS.plan_targets(),
+
+
+rule adaptation:
+    input:
+        TARGETS.adaptation_targets(),
 
 
 rule evidence:
@@ -108,6 +117,7 @@ rule all:
         rules.calibration.input,
         rules.comparability.input,
         rules.plans.input,
+        rules.adaptation.input,
         rules.evidence.input,
     message:
         "All that the campaign {CAMPAIGN.name} wants is there"

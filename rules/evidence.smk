@@ -16,6 +16,7 @@ rule write_report:
         regressions=TARGETS.comparison_files("regression.json"),
         decisions=TARGETS.comparison_files("decision.json"),
         plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv", "plan.html"),
+        replays=TARGETS.replayed_files("summary.json", "decisions.jsonl", "page.html"),
         scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
         noise=TARGETS.noise_files("noise.json"),
         noise_pairs=TARGETS.noise_files("pairs.csv"),

@@ -21,10 +21,11 @@ def main(argv: list[str] | None = None) -> int:
 def describe(case: Json) -> str:
     """Return one line about a case."""
     verdict = "met" if case["met"] else "MISSED"
-    ratio = f", {case['ratio_median']:.0f} × {case['baseline']}" if "ratio_median" in case else ""
     return (
-        f"{case['name']}: {case['seconds_median']:.3f} s median, {case['seconds_worst']:.3f} s worst,"
-        f" {case['proven']}/{case['instances']} proved{ratio}; target {case['target']}: {verdict}"
+        f"{case['name']}: {case['seconds_median']:.2f} s median, {case['seconds_worst']:.2f} s worst,"
+        f" {case['proven']}/{case['instances']} proved; plain model {case['plain_seconds_median']:.2f} s,"
+        f" {case['plain_proven']} proved, {case['ratio_median']:.1f} ×; beam missed {case['beam_missed']},"
+        f" worse {case['beam_worse']}; target {case['target']}: {verdict}"
     )
 
 

@@ -19,6 +19,7 @@ From a model to deployment artifacts, and honest evidence about them. The workfl
 rooms:
   artifacts   presets, builds, provenance, agreement with the source, operators
   plans       where the stages of a pipeline should run
+  adaptation  which variant of a model should run now, and traces replayed
   runs        what was measured, why it would be made again, and what that costs
   failed-runs attempts that reached no verdict
   report      two runs side by side, wherever they were measured
@@ -28,9 +29,14 @@ rooms:
 without a room:
   verify      what of a bundle of evidence holds: every figure is computed again, nothing of it is run
   key         make a key to sign bundles with
+  serve       serve a family over HTTP, with the variant that suits this device
+  state       print the state of this device as JSON lines: memory, heat, battery, load
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
+  devices     list the devices, and say which of them this machine may be
+  doctor      say what is here to measure with, what is missing, and what to do about it
+  observe     what your own application's loop did: deadlines, bursts, jitter, from a recording
   new         write the configuration of a model, a device or a preset of your own
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
   names       print the names that an argument of the help takes: edgeproof names ARTIFACT
@@ -73,6 +79,27 @@ def _run_plans(argv: list[str], root: Path) -> ExitCode:
     from edgeproof.plans.cli import main as plans_main
 
     return plans_main(argv, root)
+
+
+def _run_adaptation(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb of the adaptation room."""
+    from edgeproof.adaptation.cli import main as adaptation_main
+
+    return adaptation_main(argv, root)
+
+
+def _run_serve(argv: list[str], root: Path) -> ExitCode:
+    """Serve a family of variants."""
+    from edgeproof.adaptation.serving_cli import main as serve_main
+
+    return serve_main(argv, root)
+
+
+def _run_state(argv: list[str], root: Path) -> ExitCode:
+    """Stream the state of this device."""
+    from edgeproof.adaptation.cli import state as state_main
+
+    return state_main(argv, root)
 
 
 def _run_runs(argv: list[str], root: Path) -> ExitCode:
@@ -146,6 +173,27 @@ def _run_campaign(argv: list[str], root: Path) -> ExitCode:
     return campaign_main(argv, root)
 
 
+def _run_devices(argv: list[str], root: Path) -> ExitCode:
+    """List the devices of the configuration."""
+    from edgeproof.doctor.cli import devices as devices_main
+
+    return devices_main(argv, root)
+
+
+def _run_doctor(argv: list[str], root: Path) -> ExitCode:
+    """Say what is here to measure with."""
+    from edgeproof.doctor.cli import examine as doctor_main
+
+    return doctor_main(argv, root)
+
+
+def _run_observe(argv: list[str], root: Path) -> ExitCode:
+    """Look at recordings of a user's own loop."""
+    from edgeproof.evidence.observe_cli import main as observe_main
+
+    return observe_main(argv, root)
+
+
 def _run_new(argv: list[str], root: Path) -> ExitCode:
     """Write configuration files for something of the user's."""
     from edgeproof.scaffolding.cli import main as new_main
@@ -176,12 +224,16 @@ def build_program_parser() -> CommandParser:
 
     Completion is generated from it, and tests walk it.
     """
+    from edgeproof.adaptation.cli import build_adaptation_parser, build_state_parser
+    from edgeproof.adaptation.serving_cli import build_serve_parser
     from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.bundles.cli import build_key_parser, build_verify_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
+    from edgeproof.doctor.cli import build_devices_parser, build_doctor_parser
     from edgeproof.evidence.cli import build_evidence_parser
+    from edgeproof.evidence.observe_cli import build_observe_parser
     from edgeproof.plans.cli import build_plans_parser
     from edgeproof.registry.cli import build_failed_runs_parser, build_report_parser
     from edgeproof.scaffolding.cli import build_new_parser
@@ -191,10 +243,13 @@ def build_program_parser() -> CommandParser:
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
     parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
-    parser.verbs |= {"campaign": build_campaign_parser(), "new": build_new_parser()}
+    parser.verbs |= {"campaign": build_campaign_parser(), "devices": build_devices_parser()}
+    parser.verbs |= {"doctor": build_doctor_parser(), "observe": build_observe_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
     parser.verbs |= {"failed-runs": build_failed_runs_parser(), "report": build_report_parser()}
     parser.verbs |= {"evidence": build_evidence_parser(), "verify": build_verify_parser(), "key": build_key_parser()}
+    parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
+    parser.verbs["serve"] = build_serve_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
         parser.verbs[name] = verb
@@ -206,16 +261,19 @@ def build_program_parser() -> CommandParser:
 
 def list_completions(root: Path) -> NameLists:
     """Return, by the metavar of any argument of the `edgeproof` command, the functions that list the names it takes."""
+    from edgeproof.adaptation.cli import list_completions as list_adaptation
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
     from edgeproof.evidence.cli import list_completions as list_evidence
+    from edgeproof.evidence.observe_cli import list_completions as list_observe
     from edgeproof.plans.cli import list_completions as list_plans
     from edgeproof.scaffolding.cli import list_completions as list_new
     from edgeproof.workflow.cli import list_completions as list_workflow
     from edgeproof.workflow.comparing.cli import list_completions as list_compare
 
     campaigns: NameLists = {"CAMPAIGN": lambda: list_campaign_files(root)}
-    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_compare)
+    rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_observe, list_compare)
+    rooms += (list_adaptation,)
     return {metavar: names for room in rooms for metavar, names in room(root).items()} | campaigns
 
 
@@ -229,6 +287,9 @@ def _read_result(path: Path) -> Json:
 COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "artifacts": _run_artifacts,
     "plans": _run_plans,
+    "adaptation": _run_adaptation,
+    "state": _run_state,
+    "serve": _run_serve,
     "runs": _run_runs,
     "attempts": _run_attempts,
     "failed-runs": _run_failed_runs,
@@ -239,6 +300,9 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "compare": _run_compare,
     "baseline": _run_baseline,
     "campaign": _run_campaign,
+    "devices": _run_devices,
+    "doctor": _run_doctor,
+    "observe": _run_observe,
     "new": _run_new,
     "completion": _run_completion,
     "names": _run_names,

@@ -22,7 +22,7 @@ LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
 ROOMS = (
     *("sources", "artifacts", "runs", "calibration", "comparability", "plans"),
-    *("evidence", "phases", "bundles", "registry"),
+    *("adaptation", "evidence", "phases", "bundles", "registry"),
 )
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),
@@ -30,8 +30,8 @@ SUB_ROOMS = {
 }
 # What runs on a board and on a host alike.
 SHARED = (("agent", "lock"), ("agent", "machine"), ("agent", "archive_limits"))
-ABOVE = ("bench", "scaffolding")  # stand above the rooms; only the command line calls scaffolding
-ALONE = ("agent", "converters")  # run by interpreters that have nothing else of edgeproof
+ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
+ALONE = ("agent", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 SCHEMA_KINDS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))
@@ -66,15 +66,17 @@ def may_import(importer, imported):
     """Tell whether a module may import another, both as tuples of names below `edgeproof`."""
     room, other = importer[0], imported[0]
     if other in ABOVE:
-        return room == other or (other == "scaffolding" and room == "__main__")
+        return room == other or (other != "bench" and room == "__main__")
     if room in ALONE:
-        return other == room
+        return other == room or (room, other) == ("runtime", "agent")  # one wheel holds both
+    if other == "runtime":  # in an application on a board, or in a room that reads what it wrote
+        return room != "core"
     if other == "core" or (room != "core" and imported in SHARED):
         return True
     if room == "core":
         return False
     if room not in ROOMS:  # the workflow, the command line and the benchmarks stand above all rooms
-        return other in (*ROOMS, "workflow") or (room == "bench" and other == "agent")  # a benchmark may time its loop
+        return other in (*ROOMS, "workflow") or (room in ("bench", "doctor") and other == "agent")
     if other != room:
         return other in ROOMS[: ROOMS.index(room)]
     order = SUB_ROOMS.get(room)
@@ -113,10 +115,11 @@ def test_basenames_are_unique():
     assert [name for name, count in seen.items() if count > 1] == []
 
 
-def test_agent_imports_standard_library_numpy_and_its_runtimes_only():
-    runtimes = {"onnxruntime", "ai_edge_litert", "openvino", "torch", "coremltools", "tensorrt", "rknnlite"}
+def test_agent_and_runtime_import_standard_library_numpy_and_their_runtimes_only():
+    runtimes = {"onnxruntime", "ai_edge_litert", "openvino", "torch", "coremltools", "tensorrt", "rknnlite", "pynvml"}
+    runtimes |= {"yaml", "h11", "prometheus_client"}  # only for families as YAML, and for who serves
     imported = set()
-    for path in (LIBRARY / "agent").rglob("*.py"):
+    for path in [*(LIBRARY / "agent").rglob("*.py"), *(LIBRARY / "runtime").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 8))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}

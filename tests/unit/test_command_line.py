@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from edgeproof.__main__ import build_program_parser, list_completions, main
+from edgeproof.__main__ import COMMANDS, build_program_parser, list_completions, main
+from edgeproof.adaptation.adaptation_verbs import RUN as ADAPTATION_VERBS
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
 from edgeproof.artifacts.baseline_cli import BASELINE_VERBS
 from edgeproof.bench.made_up_campaigns import write_wanted
@@ -20,8 +21,10 @@ from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.evidence.cli import VERBS as EVIDENCE_VERBS
+from edgeproof.evidence.observe_cli import OBSERVE_VERBS
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
 from edgeproof.registry.cli import FAILED_VERBS, REPORT_VERBS
+from edgeproof.runtime.observer import Observer
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.workflow.cli import RUNS_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
@@ -29,6 +32,7 @@ from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 from .artifacts.conftest import BUILD, Job, make_classifier
 
 ARTIFACT = "tiny/ort-cpu/host/int8"
+DIGITS = REPOSITORY / "config/models/digits-cnn.onnx"
 SCENARIO = REPOSITORY / "tests/data/planner/mobile_vision_pipeline.json"
 # What each verb needs to be called, and its exit code: a new verb has to be entered here.
 CALLS = {
@@ -60,8 +64,18 @@ CALLS = {
     "report bundle-summary": (["--scenario", "one:tiny/ort-cpu/local/int8"], 2),  # two parts
     "verify": ([str(SCENARIO)], 1),  # no bundle
     "key new": (["OUTPUT"], 0),
+    "runs from-edgeenv": (["CONFIG", "TARGET", "--check"], 0),
+    "runs judge-edgeenv": (["camera/desk/fp32", "camera/desk/fp32"], 2),  # nothing has such a name
+    "adaptation validate": (["--config", "FAMILY_FILE"], 0),
+    "adaptation decisions": (["--config", "FAMILY_FILE"], 0),
+    "adaptation benchmark": (["--config", "FAMILY_FILE", "--runs", "3"], 0),
+    "adaptation inspect-model": ([str(DIGITS)], 0),
+    "adaptation replay": (["--config", "FAMILY_FILE", "--policy", "accurate", "--trace", "desk"], 0),
+    "state": (["--duration", "0"], 0),
+    "serve": (["no-such-family.yaml"], 2),
     "runs why": (["digits-cnn/ort-cpu/local/fp32"], 1),  # nothing is measured
     "runs again": (["digits-cnn/ort-cpu/local/fp32", "--later"], 2),  # nothing is built
+    "runs sample": (["true", "--sampler", "procfs"], 0),
     "attempts list": ([], 0),
     "attempts prune": ([], 0),
     "runs history": (["digits-cnn/ort-cpu/local/fp32"], 2),
@@ -73,6 +87,11 @@ CALLS = {
     "baseline set": ([ARTIFACT], 2),  # its parity was never checked
     "baseline list": ([], 0),
     "campaign": (["config/fake.yaml"], 0),
+    "devices": ([], 0),
+    "doctor": (["--device", "jetson"], 1),  # this is no Jetson
+    "observe import": (["RECORDING", "--name", "WORD"], 0),
+    "observe show": (["camera"], 2),  # nothing was imported under this name
+    "observe beside": (["camera", "digits-cnn/ort-cpu/local/fp32"], 2),
     "new model": ([str(REPOSITORY / "config/models/digits-cnn.onnx"), "--name", "WORD"], 0),
     "new device": (["WORD"], 0),
     "new preset": (["WORD", "--from", "ort-cpu"], 0),
@@ -91,8 +110,20 @@ def walk(parser, place=()):
 
 
 def fill_in(arguments, folder):
-    """Return the arguments of a call, with a path for OUTPUT and a name that no other test has for WORD."""
-    words = {"OUTPUT": str(folder / "out"), "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-")}
+    """Return the arguments of a call: a path for OUTPUT, a name that no other test has for WORD, files for others."""
+    if "RECORDING" in arguments:
+        with Observer(folder / "recording") as observed, observed.call():
+            pass
+    family = {"family": "one", "variants": {"a": {"path": str(DIGITS), "tier": "high"}}}
+    (folder / "family.json").write_text(json.dumps(family))
+    files = {"CONFIG": "edgeenv-benchmark.yaml", "TARGET": "edgeenv-target.yaml"}
+    words = {word: str(REPOSITORY / "tests/data/edgeenv" / name) for word, name in files.items()}
+    words |= {
+        "FAMILY_FILE": str(folder / "family.json"),
+        "OUTPUT": str(folder / "out"),
+        "RECORDING": str(folder / "recording"),
+        "WORD": re.sub("[^a-z0-9]+", "-", folder.name.lower()).strip("-"),
+    }
     return [words.get(item, item) for item in arguments]
 
 
@@ -136,7 +167,8 @@ def root(tmp_path_factory):
 def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_program_parser())} == set(CALLS)
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS, "evidence": EVIDENCE_VERBS}
-    verbs |= {"baseline": BASELINE_VERBS, "failed-runs": FAILED_VERBS, "report": REPORT_VERBS, "key": KEY_VERBS}
+    verbs |= {"baseline": BASELINE_VERBS, "observe": OBSERVE_VERBS, "adaptation": ADAPTATION_VERBS}
+    verbs |= {"failed-runs": FAILED_VERBS, "report": REPORT_VERBS, "key": KEY_VERBS}
     verbs["runs"] = RUNS_VERBS
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
@@ -146,7 +178,7 @@ def test_every_verb_has_a_parser_and_a_function():
 @pytest.mark.parametrize("words", CALLS)
 def test_every_verb_prints_json_and_nothing_else(root, words, tmp_path, capsys):
     arguments, code = CALLS[words]
-    argv = [*words.split(), *fill_in(arguments, tmp_path), "--json"]
+    argv = [*words.split(), "--json", *fill_in(arguments, tmp_path)]
     assert run(lambda arguments: main(arguments, root), argv) == code
     streams = capsys.readouterr()
     if code == ExitCode.MISTAKE:
@@ -285,8 +317,7 @@ def complete(request, program):
 
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
-    top = ["artifacts", "plans", "compare", "baseline", "campaign", "new", "runs", "attempts", "failed-runs", "report"]
-    assert complete("") == [*top, "evidence", "verify", "key", "completion", "names"]
+    assert set(complete("")) == set(COMMANDS)
     assert complete("compare", "ti") == ["tiny/ort-cpu/local/int8", "tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]

@@ -2,8 +2,8 @@
 
     python -m edgeproof.agent VERB SPEC OUT
 
-A room starts the VERBs `session`, `pairs` and `infer`; these start `measure`, `work`, `links` and `serve` (see
-docs/architecture.md). SPEC is a JSON file, OUT a folder to fill.
+A room starts the VERBs `session`, `pairs`, `infer` and `sample`; these start `measure`, `work`, `links`, `serve` and
+`record` (see docs/architecture.md). SPEC is a JSON file, OUT a folder to fill.
 Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
 say why.
 """
@@ -19,7 +19,7 @@ from typing import List
 
 from .failures import NoVerdict, is_of_the_machine
 
-_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve")
+_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve", "record", "sample")
 
 
 def main(argv: List[str]) -> int:
@@ -56,6 +56,14 @@ def main(argv: List[str]) -> int:
             from .serving import serve_steps
 
             serve_steps(spec, out)
+        elif verb == "record":
+            from .telemetry import record_telemetry
+
+            record_telemetry(spec, out)
+        elif verb == "sample":
+            from .telemetry import sample_command
+
+            sample_command(spec, out)
         else:
             from .inference import infer_samples
 

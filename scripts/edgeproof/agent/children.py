@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from types import FrameType
-from typing import IO, Optional, Sequence
+from typing import IO, Callable, Optional, Sequence
 
 
 class _Ending:
@@ -39,12 +39,16 @@ def start_child(command: Sequence[str], log: IO[bytes], pass_fds: Sequence[int] 
         _Ending.starting = False
 
 
-def run_child(command: Sequence[str], log: IO[bytes], timeout_s: float) -> int:
+def run_child(
+    command: Sequence[str], log: IO[bytes], timeout_s: float, watch: Optional[Callable[[int], None]] = None
+) -> int:
     """Run a child process of the agent and return its exit code; it is killed after `timeout_s`, or when we are told to
-    end.
+    end. `watch` is told its id.
     """
     process = start_child(command, log)
     try:
+        if watch:
+            watch(process.pid)
         return process.wait(timeout_s)
     finally:
         end_child(process)

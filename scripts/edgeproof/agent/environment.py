@@ -42,7 +42,7 @@ def read_environment(root: str = "/") -> Environment:
         "temperatures_c": read_temperatures(root),
         "throttled": _throttled(root),
         "power_mode": _power_mode(),
-        "clocks_locked": _clocks_locked(),
+        "clocks_locked": read_clocks_locked(),
         "jetpack": _text(root, "etc/nv_tegra_release"),
         "gpu_driver": _text(root, "proc/driver/nvidia/version"),
     }
@@ -157,7 +157,7 @@ def _power_mode() -> Optional[str]:
     return text.replace("\n", " ") if text else None
 
 
-def _clocks_locked() -> Optional[bool]:
+def read_clocks_locked() -> Optional[bool]:
     """Return True when every CPU line of `jetson_clocks --show` has equal minimum and maximum, or null."""
     text = _run("jetson_clocks", "--show")
     pairs: List[Tuple[str, str]] = []

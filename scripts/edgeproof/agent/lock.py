@@ -86,7 +86,8 @@ def _lock_file(path: str, label: str) -> IO[str]:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print("{}: the device is busy{}".format(label, _describe_holder(stream)), file=sys.stderr, flush=True)
+                holder = describe_holder(stream.read())
+                print("{}: the device is busy: waiting for {}".format(label, holder), file=sys.stderr, flush=True)
                 fcntl.flock(stream, fcntl.LOCK_EX)
         except BaseException:
             stream.close()
@@ -96,16 +97,16 @@ def _lock_file(path: str, label: str) -> IO[str]:
         stream.close()  # somebody removed it while we waited: the next one locks another file of this name
 
 
-def _describe_holder(stream: IO[str]) -> str:
-    """Return who holds the lock, as its file says; nothing where that was not written yet."""
+def describe_holder(text: str) -> str:
+    """Return who holds a lock, in words; `text`: of its file, empty where the holder has not said so yet."""
     try:
-        holder = json.loads(stream.read())
+        holder = json.loads(text)
         held_s = max(0.0, time.time() - holder["since_unix_s"])
-        return ": waiting for {}, process {} of {}, which began {:.0f} s ago".format(
+        return "{}, process {} of {}, which began {:.0f} s ago".format(
             holder["label"], holder["pid"], holder["user"], held_s
         )
     except (ValueError, KeyError, TypeError):
-        return ", waiting"
+        return "somebody"
 
 
 def _open_shared(path: str) -> IO[str]:

@@ -20,6 +20,7 @@ from .backends.opening import open_backend
 from .failures import NoVerdict, Verdict
 from .inference import describe_runtime, inference_failures, join_batches, read_mix, run_one, save_outputs
 from .load import LoadCurve, read_hottest, window_seconds
+from .looping import measure_looper
 from .memory import peak_memory_bytes
 from .neighbour import Neighbour
 from .processing import Processed
@@ -42,9 +43,15 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
         report["memory_baseline_bytes"] = peak_memory_bytes()
         start = time.perf_counter_ns()
         backend = open_backend(spec["arm"])
+        if backend.looper:
+            backend.looper.begin(spec["inputs"], spec["protocol"])
         report["load_ns"] = time.perf_counter_ns() - start - backend.import_ns
         report["import_ns"] = backend.import_ns
-        if backend.simulator:
+        outputs_file = os.path.join(out, "outputs.npz")
+        outputs: Optional[Outputs] = None
+        if backend.looper:
+            samples = measure_looper(backend.looper, len(feeds), spec["protocol"], outputs_file, report)
+        elif backend.simulator:
             samples = _simulate(backend.simulator, spec, len(feeds), report)
             outputs = run_one(backend, feeds[0])
         else:
@@ -56,8 +63,12 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
             report["placed"] = backend.step_clock.describe_steps(report["samples"] * report["calls_per_sample"])
         numpy.save(os.path.join(out, "samples.npy"), samples)
         numpy.save(os.path.join(out, "inputs.npy"), (numpy.arange(len(samples)) % len(feeds)).astype("uint16"))
-        save_outputs(backend, outputs, out)
-        report["memory_peak_bytes"] = peak_memory_bytes()
+        if outputs is not None:
+            save_outputs(backend, outputs, out)
+            report["memory_peak_bytes"] = peak_memory_bytes()
+        if spec["slot"] == 0:  # costs a second load, after everything that is measured
+            with inference_failures():
+                report["accelerator"] = backend.prove_use(join_batches(feeds, backend)[0], out)
     except Verdict as verdict:
         report.update(status="failed", reason={"kind": verdict.kind, "message": str(verdict)})
     with open(os.path.join(out, "process.json"), "w", encoding="utf-8") as stream:
@@ -120,7 +131,7 @@ def _time_windows(
         )
     before = resource.getrusage(resource.RUSAGE_SELF)
     report["window_started_at"] = time.time()
-    start = clock()
+    report["window_start_ns"] = start = clock()
     at_least, load = max(protocol["min_samples"], len(calls)), protocol.get("load")
     if load:
         curve = LoadCurve(load, len(calls), at_least)
@@ -159,6 +170,7 @@ def _simulate(simulator: Simulator, spec: ProcessSpec, inputs: int, report: Repo
         samples=len(samples),
         window_ns=int(samples.sum()),
         window_started_at=0.0,
+        window_start_ns=0,
         context_switches_voluntary=0,
         context_switches_involuntary=0,
         cpu_ns=0,

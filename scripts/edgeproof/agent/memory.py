@@ -8,12 +8,12 @@ import sys
 from typing import Iterator, List, Optional
 
 
-def peak_memory_bytes() -> int:
-    """Return the peak resident memory of this process in bytes.
+def peak_memory_bytes(pid: Optional[int] = None) -> int:
+    """Return the peak resident memory of a process in bytes; of this one without `pid`.
 
     `VmHWM` where there is a /proc: `ru_maxrss` would carry the parent's peak over the exec.
     """
-    for line in _lines("/", "proc/self/status"):
+    for line in _lines("/", "proc/{}/status".format("self" if pid is None else pid)):
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -16,8 +16,9 @@ The spec (`specs.PairsSpec`) is that of a session with two arms, `left` and `rig
   "pids"}`, `{"event": "pair", "pair", "status", "folder", "seconds", "measured_s", "pairs"}`, `{"event": "ended",
   "ended_by"}`;
 - `pair-NNN/`, renamed into place when the pair is complete, with `pair.json` (what follows) and the raw times;
-- `session.json`, written anew after every pair: label, lock, seed, interleaving {mode, reason}, inputs, pairs [{pair,
-  status, folder}], ended_by (null until the end: budget, caller, failed, interrupted), environment, drift;
+- `session.json`, written anew after every pair: label, lock, power_control, seed, interleaving {mode, reason}, inputs,
+  pairs [{pair, status, folder}], ended_by (null until the end: budget, caller, failed, interrupted), environment,
+  drift;
 - `drift.npy` (see `drift`).
 
 A pair by blocks has, with B block pairs and S samples in a block:
@@ -39,6 +40,7 @@ import random
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any, Dict, List, Optional, cast
 
 from .backends.opening import is_simulated
@@ -49,6 +51,7 @@ from .environment import Environment, read_environment, steal_share
 from .failures import NoVerdict
 from .interleaving import BLOCKS, PROCESSES, MemoryNeeds, find_reason_for_processes
 from .lock import HeldLock, hold_device
+from .power_control import control_power
 from .session import check_board, run_process
 from .specs import PairsSpec, Report
 
@@ -56,8 +59,10 @@ from .specs import PairsSpec, Report
 def run_pairs(spec: PairsSpec, out: str) -> None:
     """Measure pairs until the budget or the caller ends it; see above for what `spec` says and `out` gets."""
     check_board(spec.get("board"))
-    with hold_device(spec.get("lock"), spec["label"]) as lock:
-        session = PairSession(spec, out, lock)
+    simulated = all(is_simulated(arm) for arm in spec["arms"].values())
+    held = hold_device(spec.get("lock"), spec["label"])
+    with held as lock, nullcontext() if simulated else control_power(spec.get("power_control")) as control:
+        session = PairSession(spec, out, lock, control)
         try:
             session.run()
         except BaseException as error:
@@ -68,8 +73,8 @@ def run_pairs(spec: PairsSpec, out: str) -> None:
 class PairSession:
     """One session: the device is held, and pairs are measured one after the other."""
 
-    def __init__(self, spec: PairsSpec, out: str, lock: HeldLock) -> None:
-        self._spec, self._out, self._lock = spec, out, lock
+    def __init__(self, spec: PairsSpec, out: str, lock: HeldLock, control: Optional[Report]) -> None:
+        self._spec, self._out, self._lock, self._control = spec, out, lock, control
         self._seed = spec.get("seed", random.SystemRandom().getrandbits(48))
         self._first = spec.get("first_pair", 0)
         reason = find_reason_for_processes(spec["arms"])
@@ -218,6 +223,7 @@ class PairSession:
         record: Report = {
             "label": self._spec["label"],
             "lock": self._lock,
+            "power_control": self._control,
             "seed": self._seed,
             "started_at_unix_s": round(self._started, 3),
             "seconds": round(time.monotonic() - self._begin, 3),

@@ -2,7 +2,7 @@
 
 A session holds the device's exclusive lock, records the environment, runs one fresh process (`measure`) per slot of
 `spec["order"]` (arm names, interleaved where there are two), and records the environment again. Before, between and
-after the processes it times the drift control.
+after the processes it times the drift control. `telemetry/` has what the samplers said, if the spec names some.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Dict, Iterator, List, Optional
+from contextlib import nullcontext
+from typing import Callable, Dict, Iterator, List, Optional
 
 import numpy
 
@@ -24,7 +25,9 @@ from .environment import read_board, read_environment, steal_share
 from .failures import NoVerdict
 from .lock import hold_device
 from .memory import read_oom_kills
+from .power_control import control_power
 from .specs import ArmsSpec, Reason, Report, SessionSpec
+from .telemetry import IDLE_S, SessionTelemetry
 
 # A process that ends by one of these ended by its own doing; any other signal came from outside and is no verdict.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
@@ -33,17 +36,28 @@ _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal
 def run_session(spec: SessionSpec, out: str) -> None:
     """Fill `out` with `session.json` and one folder per slot."""
     check_board(spec.get("board"))
-    with hold_device(spec.get("lock"), spec["label"]) as lock:
+    simulated = all(is_simulated(arm) for arm in spec["arms"].values())
+    wanted = None if simulated else spec.get("power_control")
+    held = hold_device(spec.get("lock"), spec["label"])
+    with held as lock, nullcontext() if simulated else control_power(wanted) as control:
         before = read_environment()
         started = time.time()
-        drift = start_drift_control(all(is_simulated(arm) for arm in spec["arms"].values()))
-        processes: List[Report] = []
-        for number, record in enumerate(_run_slots(spec, out), 1):
-            processes.append(record)
-            if drift and number < len(spec["order"]) and record["status"] != "skipped":
-                drift.time_gap()
-        if drift:
-            drift.time_end()
+        samplers = None if simulated else spec.get("samplers")
+        telemetry = SessionTelemetry(samplers, spec.get("idle_seconds", IDLE_S), os.path.join(out, "telemetry"))
+        try:
+            telemetry.rest("before")
+            drift = start_drift_control(simulated)
+            processes: List[Report] = []
+            for number, record in enumerate(_run_slots(spec, out, telemetry.watch), 1):
+                processes.append(record)
+                if drift and number < len(spec["order"]) and record["status"] != "skipped":
+                    drift.time_gap()
+            if drift:
+                drift.time_end()
+            telemetry.rest("after")
+            watched = telemetry.end()
+        finally:
+            telemetry.close()
         after = read_environment()
     report: Report = {
         "label": spec["label"],
@@ -52,6 +66,8 @@ def run_session(spec: SessionSpec, out: str) -> None:
         "processes": processes,
         "environment": {"before": before, "after": after, "steal_share": steal_share(before, after)},
         "drift": drift.save(out) if drift else None,
+        "telemetry": watched,
+        "power_control": control,
     }
     with open(os.path.join(out, "session.json"), "w", encoding="utf-8") as stream:
         json.dump(report, stream, indent=2)
@@ -68,7 +84,7 @@ def check_board(expected: Optional[str]) -> None:
         )
 
 
-def _run_slots(spec: SessionSpec, out: str) -> Iterator[Report]:
+def _run_slots(spec: SessionSpec, out: str, watch: Callable[[Optional[int]], None]) -> Iterator[Report]:
     failed: Dict[str, Reason] = {}
     begin = time.monotonic()
     for slot, arm in enumerate(spec["order"]):
@@ -77,7 +93,8 @@ def _run_slots(spec: SessionSpec, out: str) -> Iterator[Report]:
             continue
         folder = os.path.join(out, "process-{:03d}".format(slot))
         os.makedirs(folder, exist_ok=True)
-        record = run_process(spec, slot, arm, folder)
+        record = run_process(spec, slot, arm, folder, watch)
+        watch(None)
         if record["status"] != "ok":
             failed[arm] = record["reason"]
         elapsed = time.monotonic() - begin
@@ -97,8 +114,13 @@ def _run_slots(spec: SessionSpec, out: str) -> Iterator[Report]:
         yield record
 
 
-def run_process(spec: ArmsSpec, slot: int, arm: str, folder: str) -> Report:
-    """Run one fresh process of the session and return its record; NoVerdict when it ended for a reason from outside."""
+def run_process(
+    spec: ArmsSpec, slot: int, arm: str, folder: str, watch: Optional[Callable[[int], None]] = None
+) -> Report:
+    """Run one fresh process of the session and return its record; NoVerdict when it ended for a reason from outside.
+
+    `watch` is told its process id.
+    """
     chosen = spec["arms"][arm]
     inputs = chosen.get("inputs_file", spec["inputs"])
     process_spec = {"arm": chosen, "inputs": inputs, "protocol": spec["protocol"], "slot": slot}
@@ -111,7 +133,7 @@ def run_process(spec: ArmsSpec, slot: int, arm: str, folder: str) -> Report:
     kills = read_oom_kills()
     with open(os.path.join(folder, "log.txt"), "wb") as log:
         try:
-            code = run_child(command, log, spec["timeout_s"])
+            code = run_child(command, log, spec["timeout_s"], watch)
         except subprocess.TimeoutExpired:
             message = "no result within {} s".format(spec["timeout_s"])
             return dict(base, status="failed", reason={"kind": "timed_out", "message": message})

@@ -59,7 +59,8 @@ class ProcessOptions(TypedDict, total=False):
     `injected_slowdown`: share of each call to spin after it, for checks of what a comparison detects;
     `injected_interference`: the same only while another arm takes turns. `alone`: why this arm's process cannot be
     alive together with another's, if its preset knows. `inputs_file`: the arm's own samples, where it is not the
-    session's. `processing`: what of the model's is inside the timed call.
+    session's. `processing`: what of the model's is inside the timed call. `variables`: what a program of the
+    user's own is told besides, without the prefix EDGEENV_.
     """
 
     interpreter: Optional[str]
@@ -70,6 +71,7 @@ class ProcessOptions(TypedDict, total=False):
     alone: str
     inputs_file: str
     processing: Processing
+    variables: Dict[str, str]
 
 
 class Arm(ProcessOptions):
@@ -216,6 +218,36 @@ class LinksSpec(TypedDict):
     slot: int
 
 
+class _SamplerName(TypedDict):
+    name: str
+
+
+class SamplerOptions(_SamplerName, total=False):
+    """One entry of a device's `samplers` (config/schemas/device.schema.json)."""
+
+    required: bool
+    interval_ms: int
+    boundary: str
+    rails: List[str]
+    root: str
+    command: List[str]
+    file: str
+    time_column: str
+    power_column: str
+    marker_column: str
+    marker_command: List[str]
+
+
+class PowerControlOptions(TypedDict, total=False):
+    """A device's `power_control` (config/schemas/device.schema.json)."""
+
+    nvpmodel: int
+    jetson_clocks: bool
+    governor: str
+    root: str
+    state: str
+
+
 class DeviceSpec(TypedDict):
     """What every session knows of its device.
 
@@ -236,10 +268,35 @@ class ArmsSpec(DeviceSpec):
     protocol: Protocol
 
 
-class SessionSpec(ArmsSpec):
-    """`session` (written by a room). `order`: arm names, one per process."""
+class _PowerOptions(TypedDict, total=False):
+    power_control: Optional[PowerControlOptions]
+
+
+class _TelemetryOptions(_PowerOptions, total=False):
+    samplers: List[SamplerOptions]
+    idle_seconds: float
+
+
+class SessionSpec(ArmsSpec, _TelemetryOptions):
+    """`session` (written by a room). `order`: arm names, one per process. `samplers`: what watches the device
+    meanwhile, and for `idle_seconds` (3) before and after; nothing does if all arms are simulated. `power_control`:
+    power mode and clocks to set meanwhile.
+    """
 
     order: List[str]
+
+
+class RecordSpec(TypedDict):
+    """`record` (written by a session)."""
+
+    samplers: List[SamplerOptions]
+
+
+class SampleSpec(RecordSpec):
+    """`sample` (written by a room). `idle_seconds`: how long the samplers watch before and after the command."""
+
+    command: List[str]
+    idle_seconds: float
 
 
 class Budget(TypedDict):
@@ -249,7 +306,7 @@ class Budget(TypedDict):
     seconds: Optional[float]
 
 
-class _PairsOptions(TypedDict, total=False):
+class _PairsOptions(_PowerOptions, total=False):
     first_pair: int
     ask: bool
     seed: int

@@ -27,6 +27,7 @@ from .backends.opening import open_backend
 from .blocks import STRETCH, list_inputs
 from .failures import NoVerdict, Verdict
 from .inference import describe_runtime, inference_failures, join_batches, read_mix
+from .looping import count_usage, time_samples, time_turns
 from .memory import peak_memory_bytes
 from .specs import Array, Call, Report, WorkSpec
 from .timing import clock_quantum_ns, slow_down, time_block, time_calls, timer_cost_ns, typical_per_input
@@ -108,6 +109,9 @@ class LiveArm:
         }
         start = time.perf_counter_ns()
         self._backend = open_backend(spec["arm"])
+        self._looper = self._backend.looper
+        if self._looper:
+            self._looper.begin(spec["inputs"], spec["protocol"])
         self._report["load_ns"] = time.perf_counter_ns() - start - self._backend.import_ns
         self._report["import_ns"] = self._backend.import_ns
         self._simulator = self._backend.simulator
@@ -120,7 +124,7 @@ class LiveArm:
 
     def describe(self) -> Report:
         """Return what loading has shown."""
-        return dict(self._report, memory_peak_bytes=peak_memory_bytes())
+        return dict(self._report, memory_peak_bytes=self._peak_memory())
 
     def obey(self, command: Dict[str, Any]) -> Report:
         """Do what a command says; a runtime's exception becomes a Verdict."""
@@ -137,6 +141,9 @@ class LiveArm:
 
     def run_cold(self) -> Report:
         """Bind all inputs, run the first inference and time it."""
+        if self._looper:
+            self._report["cold_first_inference_ns"] = int(self._looper.time_block([0])[0])
+            return {"memory_peak_bytes": self._peak_memory()}
         self._calls = [self._backend.bind(feed) for feed in join_batches(self._feeds, self._backend)]
         start = time.perf_counter_ns()
         made = self._calls[0]()
@@ -156,7 +163,11 @@ class LiveArm:
         self._turns = slow_down(self._calls, interference) if interference else self._calls
         gc.collect()
         gc.disable()
-        if self._simulator:
+        if self._looper:
+            asked = protocol["warmup_runs"], int(protocol["warmup_seconds"] * 1e9)
+            warm = time_turns(self._looper, len(self._feeds), *asked).tolist()
+            timer, quantum = 0, 1  # the program's own clock, of which we know nothing
+        elif self._simulator:
             inputs = numpy.arange(2 * len(self._feeds)) % len(self._feeds)
             warm = self._simulate(-1, inputs, False).tolist()
             timer = quantum = 0
@@ -199,16 +210,23 @@ class LiveArm:
     def finish(self) -> Report:
         """Return what is known at the end."""
         now, before = resource.getrusage(resource.RUSAGE_SELF), self._usage
+        peak = self._peak_memory()
         self._report.update(
             provenance="simulated" if self._simulator else "measured",
             runtime=describe_runtime(self._backend),
             latency_definition=self._backend.definition(),
-            memory_peak_bytes=peak_memory_bytes(),
+            memory_peak_bytes=peak,
             context_switches_voluntary=now.ru_nvcsw - before.ru_nvcsw,
             context_switches_involuntary=now.ru_nivcsw - before.ru_nivcsw,
             cpu_ns=int((now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime) * 1e9),
         )
+        if self._looper:
+            self._looper.end()
+            self._report.update(count_usage())
         return self._report
+
+    def _peak_memory(self) -> int:
+        return self._looper.peak_memory() if self._looper else peak_memory_bytes()
 
     def _list_inputs(self, block: int, blocks: int) -> Array:
         return list_inputs(block, blocks, self._layout["samples"], self._layout["inputs"])
@@ -218,6 +236,10 @@ class LiveArm:
             samples[:] = self._simulate(number, inputs, alternated) * self._layout["calls_per_sample"]
             return
         indices: List[int] = inputs.tolist()
+        if self._looper:
+            layout = self._layout
+            samples[:] = time_samples(self._looper, indices, layout["untimed_calls"], layout["calls_per_sample"])
+            return
         calls = [(self._turns if alternated else self._calls)[index] for index in indices]
         time_block(calls, self._layout["untimed_calls"], self._layout["calls_per_sample"], samples)
 

@@ -1,181 +1,149 @@
-"""The planner's benchmark: seeded families of scenarios, seconds from costs to proof, and what plain methods do on
-them.
+"""The planner's benchmark on the user's path: `edgeproof plans solve` with its defaults, on version 2 files.
 
-A time covers compiling the scenario's costs and the search, not reading and checking the file. The goal is `balanced`,
-one plan.
+Beside it, on the same files and as processes too: a plain flow model for CP-SAT that gives the same three placements,
+and a beam of width 128, which gives one. Seconds are those of the whole process, its start included.
 """
 
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import ortools
 
 from edgeproof.core.configuration import Json
-from edgeproof.plans.scenario.costs import Problem
-from edgeproof.plans.scenario.goals import compile_goal
-from edgeproof.plans.scenario.loading import parse_scenario
-from edgeproof.plans.solver.search import Effort, find_plans
+from edgeproof.core.documents import read_json
 
-from .planner_baselines import branch_and_bound, search_beam
 from .scenario_families import (
-    draw_alternating_chain,
+    add_working_memory,
     draw_capped_chain,
     draw_chain,
+    draw_crowded_graph,
     draw_graph,
+    draw_scheduled,
     draw_tight_chain,
-    tighten_memory,
 )
 
-_GAP_TARGET = 0.01
+_PLAIN_LIMIT_S = 20.0
+_SLOWER, _SLOWER_S = 1.1, 0.2  # than the plain model: at most by this factor or these seconds
+_PROVED = ("optimal", "infeasible")
 
 
-def measure_planner(tell: Callable[[Json], object] = lambda case: None) -> Json:
+@dataclass(frozen=True)
+class Case:
+    """Scenarios of one kind: drawn by a seed, solved with the command line's defaults and `arguments`.
+
+    `seconds`: the target for each, None where the case is for comparison; `gap`: the largest one allowed, relative.
+    """
+
+    name: str
+    draw: Callable[[int], Json]
+    instances: int
+    seconds: float | None
+    gap: float = 0.0
+    arguments: tuple[str, ...] = ()
+
+
+CASES = (
+    Case("chain, 50 stages × 4, caps and memory", lambda s: add_working_memory(draw_capped_chain(s, 50, 4), s), 4, 2.0),
+    Case("chain, 14 stages × 3, tight", lambda s: add_working_memory(draw_tight_chain(s, 14), s), 3, 2.0),
+    Case("chain, 30 stages × 3, tight", lambda s: add_working_memory(draw_tight_chain(s, 30), s), 3, 2.0),
+    Case("chain, 1,000 stages × 8", lambda s: add_working_memory(draw_chain(s, 1000, 8), s), 1, 2.0),
+    Case("chain, 200 stages × 4, caps", lambda s: add_working_memory(draw_capped_chain(s, 200, 4), s), 1, None),
+    Case("graph, 24 stages × 3, memory tight", lambda s: draw_crowded_graph(s, 24, 3), 3, 10.0),
+    Case("graph, 50 stages × 4", lambda s: draw_graph(s, 50, 4, activations=True), 1, 10.0),
+    Case("graph, 200 stages × 5", lambda s: draw_graph(s, 200, 5, activations=True), 2, 10.0, 0.01, ("--gap", "0.01")),
+    Case("graph, 200 × 5, memory tight", lambda s: draw_crowded_graph(s, 200, 5), 1, None, 0.05, ("--gap", "0.05")),
+    Case("scheduled, 8 stages × 2", lambda s: draw_scheduled(s, 8, 2), 2, 5.0),
+)
+
+
+def measure_planner(tell: Callable[[Json], object] = lambda case: None, cases: tuple[Case, ...] = CASES) -> Json:
     """Return the `bench-plans` document; `tell` is called with each case when it is done."""
-    cases = []
-    kinds = (_capped_chains, _long_chain, _large_graphs, _crowded_graphs, _forced_crossings, _optional_crossings)
-    for case in (*kinds, *(lambda n=n: _tight(n) for n in (14, 20, 30))):
-        cases.append(case())
-        tell(cases[-1])
+    measured = []
+    for case in cases:
+        measured.append(_measure_case(case))
+        tell(measured[-1])
     machine = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "ortools": ortools.__version__,
     }
-    return {"schema": "edgeproof.bench-plans.v1", "machine": machine, "cases": cases}
+    return {"schema": "edgeproof.bench-plans.v2", "machine": machine, "cases": measured}
 
 
-def _time_solve(scenario, effort=None):
-    start = time.perf_counter()
-    problem = Problem(scenario)
-    goal = compile_goal("balanced", problem)
-    answer = find_plans(problem, goal, effort=effort)
-    return time.perf_counter() - start, answer, problem, goal
-
-
-def _summarize(name, target, seconds, answers, met, **more):
-    gaps = [a.gap / a.objective for a in answers if a.objective and a.gap is not None]
+def _measure_case(case: Case) -> Json:
+    """Return the figures of one case, and whether it met its target and was not slower than the plain model."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(case.instances):
+            path, plan = Path(folder) / f"scenario-{seed}.json", Path(folder) / f"plan-{seed}.json"
+            path.write_text(json.dumps(case.draw(seed)))
+            ours = _run("edgeproof", "plans", "solve", str(path), "--json", "--output", str(plan), *case.arguments)
+            document = read_json(plan, "plan") if plan.is_file() else None
+            plain = _run("edgeproof.bench.plain_flow", str(path), str(_PLAIN_LIMIT_S), str(case.gap))
+            beam = _run("edgeproof.bench.planner_baselines", str(path))
+            rows.append((ours[0], document, plain[0], json.loads(plain[1]), json.loads(beam[1])["score"]))
+    seconds, plain_seconds = [row[0] for row in rows], [row[2] for row in rows]
+    gaps = [_relative_gap(row[1]) for row in rows]
+    keeps = case.seconds is None or (
+        max(seconds) <= case.seconds and all(g is not None and g <= case.gap for g in gaps)
+    )
+    slower = [ours > max(_SLOWER * plain, plain + _SLOWER_S) and found["proved"] for ours, _, plain, found, _ in rows]
     return {
-        "name": name,
-        "target": target,
-        "met": bool(met),
-        "instances": len(answers),
-        "proven": sum(a.status in ("optimal", "infeasible") for a in answers),
-        "feasible": sum(bool(a.placements) for a in answers),
+        "name": case.name,
+        "arguments": list(case.arguments),
+        "target": "none: for comparison" if case.seconds is None else _describe_target(case),
+        "met": bool(keeps and not any(slower)),
+        "instances": len(rows),
+        "proven": sum(row[1] is not None and row[1]["status"] in _PROVED for row in rows),
+        "plans_least": min(0 if row[1] is None else len(row[1]["plans"]) for row in rows),
         "seconds_median": statistics.median(seconds),
         "seconds_worst": max(seconds),
-        "gap_worst": max(gaps, default=None),
-        **more,
-    }
+        "gap_worst": None if None in gaps else max(gaps),
+        "plain_seconds_median": statistics.median(plain_seconds),
+        "plain_seconds_worst": max(plain_seconds),
+        "plain_proven": sum(row[3]["proved"] for row in rows),
+        "ratio_median": statistics.median(a / b for a, b in zip(plain_seconds, seconds, strict=True)),
+        "slower_than_plain": sum(slower),
+        "beam_missed": sum(row[4] is None and bool(row[1] and row[1]["plans"]) for row in rows),
+        "beam_worse": sum(
+            bool(row[1] and row[1]["plans"]) and row[4] is not None
+            and row[4] > row[1]["certificate"]["objective"] * (1 + 1e-6)
+            for row in rows
+        ),
+    }  # fmt: skip
 
 
-def _all_proven(answers):
-    return all(answer.status in ("optimal", "infeasible") for answer in answers)
+def _describe_target(case):
+    proof = "proved" if not case.gap else f"within {case.gap:.0%}"
+    return f"{proof} in {case.seconds:g} s, and not slower than the plain model by more than 10 % or 0.2 s"
 
 
-def _capped_chains():
-    runs = [_time_solve(parse_scenario(draw_capped_chain(seed, 50, 4))) for seed in range(8)]
-    seconds, answers = [r[0] for r in runs], [r[1] for r in runs]
-    met = _all_proven(answers) and max(seconds) <= 2.5
-    return _summarize("50 stages × 4 devices, capped", "proved in 2.5 s", seconds, answers, met)
+def _relative_gap(document: Json | None) -> float | None:
+    """Return (objective − bound) / objective of a plan, 0 for a proved infeasibility, None without a plan."""
+    if document is None or document["status"] == "unknown":
+        return None
+    if not document["plans"]:
+        return 0.0
+    certificate = document["certificate"]
+    return certificate["gap"] / abs(certificate["objective"]) if certificate["objective"] else 0.0
 
 
-def _long_chain():
-    scenario = parse_scenario(draw_chain(1, 1000, 8))
-    runs = [_time_solve(scenario) for _ in range(5)]
-    seconds, answers = [r[0] for r in runs], [r[1] for r in runs]
-    met = _all_proven(answers) and statistics.median(seconds) <= 0.1
-    return _summarize("1,000 stages × 8 devices, uncoupled", "proved in 0.1 s", seconds, answers, met)
-
-
-def _large_graphs():
-    return _graphs("200-stage graph × 5 devices", [draw_graph(seed, 200, 5) for seed in range(4)], _GAP_TARGET)
-
-
-def _crowded_graphs():
-    """Budgets of 30 % of all weights each: reported with the gap that is left, no target."""
-    documents = [_tighten_graph(draw_graph(seed, 200, 5), seed) for seed in range(2)]
-    return _graphs("200-stage graph × 5 devices, memory nearly full", documents, None)
-
-
-def _graphs(name, documents, target):
-    effort = Effort(seconds=4.0, gap=_GAP_TARGET)
-    runs = [_time_solve(parse_scenario(document), effort) for document in documents]
-    seconds, answers = [r[0] for r in runs], [r[1] for r in runs]
-    gaps = [a.gap / a.objective if a.objective and a.gap is not None else 1.0 for a in answers]
-    met = target is None or (max(seconds) <= 10 and max(gaps) <= target)
-    words = "none: for comparison" if target is None else f"gap of {target:.0%} in 10 s"
-    return _summarize(name, words, seconds, answers, met)
-
-
-def _tighten_graph(document, seed):
-    """Give a graph budgets that matter: each device holds about 30 % of all weights."""
-    total = sum(max(p["weights_mb"] for v in s["profiles"].values() for p in v) for s in document["stages"])
-    for device in document["devices"]:
-        device["memory_mb"] = round(total * (0.3 + 0.02 * (seed % 3)))
-    return document
-
-
-def _forced_crossings():
-    return _compare(
-        "104,976 placements, a crossing after every stage", draw_alternating_chain, "100 × plain branch and bound", 100
+def _run(module: str, *arguments: str) -> tuple[float, str]:
+    """Return (seconds, standard output) of a module of this library, run as a process."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
-
-
-def _optional_crossings():
-    """Where staying on one device is nearly free, plain bounds are nearly exact: reported for fairness, no target."""
-
-    def draw(seed):
-        return tighten_memory(draw_chain(seed, 8, 4), seed + 1, share=1.2)
-
-    return _compare("65,536 placements, crossings avoidable", draw, "none: for comparison", 0)
-
-
-def _compare(name, draw, target, ratio):
-    """Time the planner and plain branch and bound on the same chains."""
-    ours, theirs, answers = [], [], []
-    for seed in range(8):
-        scenario = parse_scenario(draw(seed))
-        problem = Problem(scenario)
-        goal = compile_goal("balanced", problem)
-        start = time.perf_counter()
-        score = branch_and_bound(problem, goal)
-        theirs.append(time.perf_counter() - start)
-        took, answer, _, _ = min((_time_solve(scenario) for _ in range(3)), key=lambda run: run[0])
-        ours.append(took)
-        answers.append(answer)
-        if (score is None) != (answer.objective is None) or (score and abs(score - (answer.objective or 0.0)) > 1e-6):
-            raise AssertionError(f"seed {seed}: branch and bound finds {score}, the planner {answer.objective}")
-    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-    return _summarize(
-        name,
-        target,
-        ours,
-        answers,
-        _all_proven(answers) and statistics.median(ratios) >= ratio,
-        baseline="plain branch and bound",
-        baseline_seconds_median=statistics.median(theirs),
-        ratio_median=statistics.median(ratios),
-        ratio_least=min(ratios),
-    )
-
-
-def _tight(stages):
-    seconds, answers, missed = [], [], 0
-    for seed in range(44):
-        took, answer, problem, goal = _time_solve(parse_scenario(draw_tight_chain(seed, stages)))
-        seconds.append(took)
-        answers.append(answer)
-        missed += bool(answer.placements) and search_beam(problem, goal) is None
-    return _summarize(
-        f"tight chains, {stages} stages × 3 devices",
-        "all proved",
-        seconds,
-        answers,
-        _all_proven(answers),
-        baseline="a beam of width 128",
-        missed_by_baseline=missed,
-    )
+    if done.returncode not in ((0, 1, 3) if module == "edgeproof" else (0,)):
+        raise RuntimeError(f"{module} {' '.join(arguments)}: {done.stderr.strip()}")
+    return time.perf_counter() - start, done.stdout

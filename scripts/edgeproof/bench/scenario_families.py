@@ -12,6 +12,7 @@ from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.goals import compile_goal
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.solver.chain_search import search_chain
+from edgeproof.plans.solver.watch import Effort
 
 
 def draw_chain(
@@ -62,24 +63,6 @@ def draw_chain(
         "links": links,
         "stages": rows,
     }
-
-
-def draw_alternating_chain(seed: int) -> Json:
-    """Return a chain of 10 stages and 104,976 placements that has to cross after every stage.
-
-    Stages alternate between two groups of devices, as when every other operator runs on accelerators only; all
-    crossings use the same bus at one rate. Bounds that ignore crossings see a fraction of the cost.
-    """
-    document = draw_chain(seed, 10, 8)
-    for index, stage in enumerate(document["stages"]):
-        group = 4 * (index % 2)
-        count = 4 if index in (3, 6) else 3
-        able = [f"d{d}" for d in range(group, group + count)]
-        stage["profiles"] = {device: stage["profiles"][device] for device in able}
-        stage["output_mb"] = round(80 + stage["output_mb"], 1)
-    for link in document["links"]:
-        link.update(latency_ms_per_mb=0.1, energy_mj_per_mb=0.08, bidirectional=True)
-    return document
 
 
 def tighten_memory(document: Json, seed: int, share: float = 0.5) -> Json:
@@ -162,13 +145,45 @@ def draw_capped_chain(seed: int, stages: int, devices: int) -> Json:
     document = tighten_memory(draw_chain(seed, stages, devices), seed + 1, share=0.8)
     problem = Problem(parse_scenario(document))
     goal = compile_goal("balanced", problem)
-    found = search_chain(problem, goal.levels[0], width_limit=512)
+    found = search_chain(problem, goal.levels[0], effort=Effort(labels=512))
     totals = problem.require_totals(found.placements[0])
     document["constraints"] = {
         "max_total_latency_ms": round(totals.latency / UNIT * 0.98, 4),
         "max_total_energy_mj": round(totals.energy / UNIT * 1.06, 4),
     }
     return document
+
+
+def add_working_memory(document: Json, seed: int) -> Json:
+    """Return a version 1 chain as version 2: memory becomes weights, and each stage gets activations.
+
+    Budgets grow by what the hungriest stage needs, so that memory stays about as tight as it was.
+    """
+    rng = random.Random(seed)
+    document = {"schema": "edgeproof.scenario.v2", **document}
+    largest = 0
+    for stage in document["stages"]:
+        for profile in stage["profiles"].values():
+            profile["weights_mb"] = profile.pop("memory_mb")
+            profile["activations_mb"] = 10 * rng.randint(1, 20)
+            largest = max(largest, profile["activations_mb"])
+    document["devices"] = [{**device, "memory_mb": device["memory_mb"] + largest} for device in document["devices"]]
+    return document
+
+
+def draw_crowded_graph(seed: int, stages: int, devices: int) -> Json:
+    """Return a graph with activations in which no device holds everything: budgets of about 1.5 shares each."""
+    document = draw_graph(seed, stages, devices, activations=True)
+    total = sum(max(p["weights_mb"] for v in s["profiles"].values() for p in v) for s in document["stages"])
+    for number, device in enumerate(document["devices"]):
+        device["memory_mb"] = round(total * (1.4 + 0.1 * ((seed + number) % 3)) / devices)
+    return document
+
+
+def draw_scheduled(seed: int, stages: int, devices: int, variants: int = 1) -> Json:
+    """Return a graph whose devices and links work side by side; memory never binds."""
+    document = draw_graph(seed, stages, devices, variants=variants)
+    return {**document, "execution": "scheduled"}
 
 
 def draw_graph(

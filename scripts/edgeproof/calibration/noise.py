@@ -27,7 +27,7 @@ from edgeproof.core.seals import SEAL
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import PairPlace, PairsSession, group_by_machine, list_sessions, measure_session
-from edgeproof.runs.timing_keys import timing_of
+from edgeproof.runs.timing_keys import UNWATCHED, timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
 _RESAMPLES = 2_000
@@ -92,7 +92,7 @@ def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: s
             "arm": arm,
             "artifact": manifest["artifact"]["sha256"],
             "inputs": sha256_file(place.inputs),
-            "device": {k: v for k, v in place.device.items() if k not in ("lock", "timeout_s")},
+            "device": {k: v for k, v in place.device.items() if k not in UNWATCHED},
             "timing": timing_of(place.protocol),
             "agent": agent,
         }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import sha256_bytes
+from edgeproof.runs.edgeenv_files import hash_missing_model
 
 from .fields import FieldView
 from .judging import Judgement
@@ -98,11 +98,6 @@ def view_run(run: Json) -> FieldView:
         **{field: run["runtime"][field] for field in ("runtime", "execution_provider")},
         **{field: run["target"][field] for field in _TARGET},
     }
-
-
-def hash_missing_model(path: str) -> str:
-    """Return the hash by which EdgeEnv identifies a model whose file does not exist."""
-    return sha256_bytes(f"missing-model-path:{path}".encode())
 
 
 def describe_comparability(judgement: Judgement) -> Json:

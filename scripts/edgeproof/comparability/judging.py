@@ -20,6 +20,7 @@ from .fields import (
     normalise,
     read_fields,
 )
+from .resources import read_resources
 
 _FAILED = ("failed", "unsupported")
 
@@ -100,7 +101,7 @@ def build_verdict(
     results = {side: read_result(path) for side, path in paths.items()}
     judgement = judge_comparability(*read_views(results["left"], results["right"]), policy, varies)
     document: Json = {
-        "schema": "edgeproof.verdict.v2",
+        "schema": "edgeproof.verdict.v3",
         "comparison": comparison,
         "policy": policy_name,
         "varies": list(varies),
@@ -117,6 +118,7 @@ def build_verdict(
             "artifact_sha256": result["digests"]["artifact"],
             "items": result["workload"]["batch_size"],
             "state": state_of(result),
+            "resources": read_resources(result),
         }
     return document
 

@@ -27,7 +27,7 @@ from edgeproof.runs.paired_sessions import (
     list_sessions,
     measure_session,
 )
-from edgeproof.runs.timing_keys import timing_of
+from edgeproof.runs.timing_keys import UNWATCHED, timing_of
 
 from .sequences import Judged, describe_design, divide_by_items, judge, make_design
 
@@ -112,7 +112,7 @@ def compose_pairs_key(
     `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `inputs`: {left,
     right}: samples files. `agent`: digest of its code.
     """
-    device = {name: value for name, value in place.device.items() if name not in ("lock", "timeout_s")}
+    device = {name: value for name, value in place.device.items() if name not in UNWATCHED}
     return compose_key(
         {
             "arms": {side: arms[side] for side in ("left", "right")},

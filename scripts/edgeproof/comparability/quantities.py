@@ -5,7 +5,7 @@ Cold and warm are different quantities and never pooled. Cold figures are one va
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,6 @@ from edgeproof.runs.sessions import Samples
 COLD_PROCESSES = 20  # fresh processes that a figure about cold starts needs
 PERCENTILE_CONFIDENCE = 0.99  # at least, of each bound: the floors are made for it
 _FEWEST_SESSIONS = 3  # that have an interval
-ENERGY_BUDGET = 0.10  # a measurement of joules per inference with a larger relative error is refused
 
 _TIME: dict[str, float] = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 _BYTES: dict[str, float] = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -37,14 +36,18 @@ OFFERED: dict[tuple[str, str | None], tuple[tuple[str, ...], dict[str, float]]] 
     ("artifact_size", None): (("total",), _BYTES),
     ("accuracy_difference", None): (("paired_difference",), {"pp": 1}),
     ("parity", None): (("missed_limits",), {"count": 1}),
-    ("energy", "warm"): (("mean",), {"J": 1, "mJ": 1e-3}),
+    ("energy", "warm"): (("mean", "net"), {"J": 1, "mJ": 1e-3}),
+    ("power", "warm"): (("mean", "maximum"), {"W": 1, "mW": 1e-3}),
+    ("temperature", "warm"): (("mean", "maximum"), {"°C": 1}),
+    ("memory", "warm"): (("mean", "maximum"), _BYTES),
 }
-# Counts and readings have no confidence; energy has an error budget instead.
+_WATCHED = ("energy", "power", "temperature", "memory")  # what samplers watch
+# Counts and readings have no confidence; energy and mean power have an error budget instead.
 WITHOUT_CONFIDENCE = {
     ("memory_peak", "maximum"),
     ("artifact_size", "total"),
     ("parity", "missed_limits"),
-    ("energy", "mean"),
+    *((metric, statistic) for metric in _WATCHED for statistic in OFFERED[metric, "warm"][0]),
 }
 
 
@@ -52,6 +55,7 @@ class Criterion(TypedDict):
     """One criterion of a file of config/criteria/. `regime`: warm, cold, or None if the metric has none.
 
     `confidence`: None for what is counted or read off. `direction`: at_most or at_least. `limit`: in `unit`.
+    `boundary`: what a power or an energy must be of; any if left out.
     """
 
     id: str
@@ -63,6 +67,7 @@ class Criterion(TypedDict):
     unit: str
     direction: str
     required: bool
+    boundary: NotRequired[str]
 
 
 class Quantity(NamedTuple):
@@ -99,11 +104,13 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
     elif evidence.result["status"] in ("failed", "unsupported"):
         message = f"the cell is {evidence.result['status']}: {evidence.result['reason']['message']}"
         quantity = absent("result.json", message, evidence.result["provenance"])
-    elif metric in ("memory_peak", "artifact_size", "energy"):
+    elif metric in ("memory_peak", "artifact_size"):
         quantity = _find_resource(criterion, evidence.result)
     elif evidence.result["status"] == "throttled":
         message = f"the run is throttled: {evidence.result['reason']['message']}"
         quantity = absent("result.json", message, evidence.result["provenance"])
+    elif metric in _WATCHED:
+        quantity = _find_watched(criterion, evidence.result)
     elif criterion["regime"] == "cold":
         quantity = _find_cold(criterion, evidence.result)
     else:
@@ -231,18 +238,52 @@ def _find_resource(criterion: Criterion, result: Json) -> Quantity:
     if metric == "artifact_size":
         size = result["artifact_bytes"]
         return Quantity(size, size, size, "measured", "artifact_bytes", None if size else "there is no artifact")
-    if metric == "energy":
-        joules, source = result["energy"]["value_j"], "energy"
-        if joules is None:
-            return absent(source, result["energy"]["reason"], None)
-        low, high = joules * (1 - ENERGY_BUDGET), joules * (1 + ENERGY_BUDGET)
-        return Quantity(joules, low, high, provenance, f"{source}, error budget at most {ENERGY_BUDGET:.0%}", None)
     peaks = [process["memory_peak_bytes"] for process in result["processes"]]
     source = f"memory_peak_bytes of {len(peaks)} processes"
     if criterion["statistic"] == "maximum":
         return Quantity(max(peaks), max(peaks), max(peaks), provenance, f"{source}, the largest seen", None)
     figures = mean_interval(peaks, _confidence_of(criterion))
     return Quantity(*figures, provenance, source, "one process has no interval" if figures[1] is None else None)
+
+
+# Where a statistic of what samplers watch stands in a result's part.
+_KEYS = {
+    ("energy", "mean"): "value_j",
+    ("energy", "net"): "net_j",
+    ("power", "mean"): "mean_w",
+    ("power", "maximum"): "peak_w",
+    ("temperature", "mean"): "mean_c",
+    ("temperature", "maximum"): "peak_c",
+    ("memory", "mean"): "mean_bytes",
+    ("memory", "maximum"): "peak_bytes",
+}
+
+
+def _find_watched(criterion: Criterion, result: Json) -> Quantity:
+    """Return power, energy, temperature or memory: what has an error budget with it, else the reading itself."""
+    metric, statistic = criterion["metric"], criterion["statistic"]
+    part, energy = result[metric], result["energy"]
+    value = part[_KEYS[metric, statistic]]
+    if value is None:
+        return absent(metric, part["reason"] or part.get("net_reason") or "it was not measured", None)
+    of = part.get("sensor") or part["boundary"]
+    if metric in ("energy", "power"):
+        of = f"{of} ({' + '.join(result['power']['rails'])})"
+    source = f"{metric} of {of}, by {part['sampler']}"
+    asked = criterion.get("boundary")
+    if asked and asked != part.get("boundary"):
+        return absent(source, f"it is the {metric} of the {part.get('boundary')}, the criterion asks about {asked}")
+    low = high = value
+    if (metric, statistic) == ("energy", "net"):
+        error = energy["net_error"]
+    elif (metric, statistic) in (("energy", "mean"), ("power", "mean")):
+        error = energy["budget"]["total"]
+    else:
+        return Quantity(value, low, high, result["provenance"], source, None)
+    if statistic == "mean" and metric == "energy" and energy["low_j"] is not None:
+        low, high = energy["low_j"], energy["high_j"]
+    reach = (low * (1 - error), high * (1 + error))
+    return Quantity(value, *reach, result["provenance"], f"{source}, error budget {error:.1%}", None)
 
 
 def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) -> Quantity:

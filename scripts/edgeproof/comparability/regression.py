@@ -9,7 +9,7 @@ status is `blocked`, with a mode and a recommendation: neither a regression nor 
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
@@ -20,18 +20,8 @@ from edgeproof.core.recomputing import must_follow
 from edgeproof.core.verified import recomputed_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.drift_records import list_changed_sessions, say_changed_sessions
-from edgeproof.runs.results import MEASURED
 
-from .edgeenv import (
-    BLOCKED,
-    SEVERITIES,
-    Metrics,
-    Outcome,
-    ThresholdLine,
-    delta_pct,
-    describe_regression,
-    name_blocked_mode,
-)
+from .edgeenv import BLOCKED, Metrics, ThresholdLine, describe_regression
 from .judging import Judgement, judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
 from .reading import (
@@ -42,27 +32,30 @@ from .reading import (
     read_parity,
     read_side,
 )
+from .resources import compare_resources, read_resources
+from .thresholds import (
+    Block,
+    block_judgement,
+    conclude_thresholds,
+    find_block,
+    judge_thresholds,
+    make_line,
+    select_known,
+)
 from .verdict_texts import REASONS
 
 _SIDES = ("left", "right")
 _PERCENTILES = {"latency_p95_ms": "p95", "latency_p99_ms": "p99"}
+# What samplers watch: where it stands in a result, and its name in a comparison's resources.
+_WATCHED = {
+    "energy_j": ("energy", "value_j"),
+    "power_mean_w": ("power", "mean_w"),
+    "power_peak_w": ("power", "peak_w"),
+    "temperature_peak_c": ("temperature", "peak_c"),
+    "memory_mean_bytes": ("memory", "mean_bytes"),
+}
 AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
-_RECOMMENDATIONS = {
-    "throttled": "measure_again_undisturbed",
-    "failed": "mend_the_failed_side",
-    "undecided": "measure_more_pairs",
-    "incomplete": "measure_more_samples",
-}
-
-
-class Block(TypedDict):
-    """Why a comparison is not evaluated, in EdgeEnv's words (mode, severity, recommendation) and in ours (message)."""
-
-    mode: str
-    severity: str
-    recommendation: str
-    message: str
 
 
 @reading_once()
@@ -153,7 +146,7 @@ def _judge_pairs(
         for entry in policy["thresholds"]
     ]
     lines: list[Any] = [
-        {**open_line(entry), "threshold_pct": limit} for entry, limit in zip(policy["thresholds"], limits, strict=True)
+        {**make_line(entry), "threshold_pct": limit} for entry, limit in zip(policy["thresholds"], limits, strict=True)
     ]
     effect = report["effect"] or report["between_sessions"]
     if blocked is None and effect is not None and effect["interval_low"] is not None:  # one pair has no interval
@@ -176,7 +169,7 @@ def _judge_pairs(
         changed = (say_changed_sessions(side, apart[f"{side}_changes"]) for side in _SIDES)
         notes = [_BETWEEN_SESSIONS, *itertools.chain(*changed)]
     return {
-        **conclude(lines, blocked, report["mode"]),
+        **conclude_thresholds(lines, blocked, report["mode"]),
         "thresholds": lines,
         "notes": notes,
         "edgeenv": None,
@@ -213,7 +206,7 @@ def _block_open(report: Json, lines: Sequence[Json]) -> "Block":
     undecided = report["verdict"] == "undecided" or lines
     message = report["explanation"] or next((line["reason"] for line in lines if line["reason"]), None)
     message = message or REASONS.get(report["reason"] or "", "the pairs neither show a difference nor exclude one")
-    blocked = _block("undecided" if undecided else "failed", message)
+    blocked = block_judgement("undecided" if undecided else "failed", message)
     if report["left"]["device"] != report["right"]["device"]:
         severity, recommendation = BLOCKED["target-comparison"]
         return Block(mode=report["mode"], severity=severity, recommendation=recommendation, message=blocked["message"])
@@ -234,16 +227,21 @@ def _judge_points(
     metrics = {side: read_metrics(results[side]) for side in _SIDES}
     blocked: Block | None = find_block(judgement, results, policy)
     lines: list[Any] = [*judge_thresholds(policy["thresholds"], metrics["left"], metrics["right"])]
+    lines = [{**line, **_find_other_boundary(line["metric"], results)} for line in lines]
     if blocked is not None:
-        lines = [{**open_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
-    outcome = conclude(lines, blocked, judgement["mode"])
+        lines = [{**make_line(entry), "reason": blocked["message"]} for entry in policy["thresholds"]]
+    outcome = conclude_thresholds(lines, blocked, judgement["mode"])
     edgeenv: Json | None = None
     lab: Json | None = None
     countable = all(result["status"] == "ok" for result in results.values())
     if policy["vocabulary"] == "edgeenv" and countable:
         runs = [f"{'/'.join(report[side][k] for k in ('model', 'preset', 'device', 'precision'))}"
                 f"@{report['digests'][f'{side}_result'][:12]}" for side in _SIDES]  # fmt: skip
-        told = outcome if outcome["mode"] != "incomplete" else conclude(_only_known(lines), None, judgement["mode"])
+        told = (
+            outcome
+            if outcome["mode"] != "incomplete"
+            else conclude_thresholds(select_known(lines), None, judgement["mode"])
+        )
         edgeenv = describe_regression(runs, judgement, told, lines, (metrics["left"], metrics["right"]))
     if policy["vocabulary"] == "lab":
         lab = _describe_in_lab_words(judgement, results, parities, lines, policy)
@@ -256,6 +254,17 @@ def _judge_points(
     }
 
 
+def _find_other_boundary(metric: str, results: Mapping[str, Json]) -> Json:
+    """Return that a threshold's line is unknown because both figures are of different things; {} if they are not."""
+    if metric not in _WATCHED:
+        return {}
+    left, right = (read_resources(results[side]) for side in _SIDES)
+    for line in compare_resources(left, right, {"left": 1, "right": 1}):
+        if line["quantity"] == metric and line["verdict"] == "not-comparable":
+            return {"delta_pct": None, "status": "unknown", "reason": line["reason"]}
+    return {}
+
+
 def _note_changes(results: Mapping[str, Json]) -> list[str]:
     """Return which sessions of the two results changed their speed on the way."""
     changed = (say_changed_sessions(side, list_changed_sessions(results[side])) for side in _SIDES)
@@ -266,10 +275,12 @@ def read_metrics(result: Json) -> Metrics:
     """Return the figures of a result that point policies compare.
 
     `latency_mean_ms`: the mean over all samples; `latency_p95_ms`, `latency_p99_ms`: None below the floor;
-    `throughput_per_s`; `memory_peak_bytes`. All None unless the result is ok: figures of a throttled run do not count.
+    `throughput_per_s`; `memory_peak_bytes`; what samplers watched. All None unless the result is ok: figures of a
+    throttled run do not count.
     """
     if result["status"] != "ok":
-        return dict.fromkeys(("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes"))
+        figures = ("latency_mean_ms", *_PERCENTILES, "throughput_per_s", "memory_peak_bytes", *_WATCHED)
+        return dict.fromkeys(figures)
     counts = [process["samples"] for process in result["processes"]]
     total = sum(process["mean_ms"] * count for process, count in zip(result["processes"], counts, strict=True))
     return {
@@ -277,29 +288,8 @@ def read_metrics(result: Json) -> Metrics:
         **{name: result["percentiles"][key]["value_ms"] for name, key in _PERCENTILES.items()},
         "throughput_per_s": result["throughput_per_s"],
         "memory_peak_bytes": result["memory_peak_bytes"],
+        **{name: result[part][key] for name, (part, key) in _WATCHED.items()},
     }
-
-
-def judge_thresholds(thresholds: Sequence[Json], baseline: Metrics, candidate: Metrics) -> list[ThresholdLine]:
-    """Return one line per threshold of a point policy.
-
-    `status`: `triggered`, `clear`, or `unknown` with a reason if a value is absent or the baseline is 0. The delta is
-    rounded to 6 decimals before it is compared, as EdgeEnv does.
-    """
-    lines: list[Any] = []
-    for entry in thresholds:
-        before, after = baseline[entry["metric"]], candidate[entry["metric"]]
-        delta = delta_pct(before, after)
-        line = {**open_line(entry), "baseline": before, "candidate": after, "delta_pct": delta}
-        if delta is None:
-            side = "the baseline" if before is None else "the candidate" if after is None else None
-            line["reason"] = f"{side} has no {entry['metric']}" if side else f"{entry['metric']} of the baseline is 0"
-        else:
-            limit = entry["threshold_pct"]
-            triggered = delta >= limit if entry["comparison"] == ">=" else delta <= limit
-            line |= {"status": "triggered" if triggered else "clear", "reason": None}
-        lines.append(line)
-    return lines
 
 
 def _describe_in_lab_words(
@@ -328,65 +318,6 @@ def _describe_in_lab_words(
         "tradeoff_risk": risk,
         "accuracy": accuracy,
     }
-
-
-def find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) -> Block | None:
-    """Return why there is nothing to evaluate, None if there is."""
-    mode = name_blocked_mode(judgement)
-    if mode is not None and (mode in ("not_comparable", "protocol_mismatch") or policy["same_condition_only"]):
-        severity, recommendation = BLOCKED.get(mode, ("low", "review_as_declared_comparison"))
-        fields = ", ".join(reason["field"] for reason in judgement["reasons"])
-        message = f"the two results differ in {fields}"
-        return {"mode": mode, "severity": severity, "recommendation": recommendation, "message": message}
-    # A headline does not count against pairs, which judge by themselves.
-    countable = MEASURED if policy["method"] == "paired" else ("ok",)
-    for side, result in results.items():
-        if result["status"] not in countable:
-            mode = "throttled" if result["status"] == "throttled" else "failed"
-            return _block(mode, f"{side} is {result['status']}: {result['reason']['message']}")
-    return None
-
-
-def _block(mode: str, message: str) -> Block:
-    return {"mode": mode, "severity": "low", "recommendation": _RECOMMENDATIONS[mode], "message": message}
-
-
-def conclude(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:
-    """Return what the lines of a policy conclude; `blocked`: why there is nothing to evaluate, None if there is."""
-    triggered = [line for line in lines if line["status"] == "triggered"]
-    missing = [line for line in lines if line["status"] == "unknown" and not line["optional"]]
-    if blocked is None and missing and not triggered:
-        blocked = _block("incomplete", "; ".join(dict.fromkeys(line["reason"] or "unknown" for line in missing)))
-    if blocked is not None:
-        return {
-            "status": "blocked",
-            "severity": blocked["severity"],
-            "regression_type": "not_evaluated",
-            "mode": blocked["mode"],
-            "recommendation": blocked["recommendation"],
-            "reason": blocked["message"],
-        }
-    types = sorted({line["type"] for line in triggered})
-    recommendation = "review_required" if triggered else "no_action_required"
-    return {
-        "status": "regression" if triggered else "no-regression",
-        "severity": max((line["severity"] for line in triggered), key=SEVERITIES.index, default="low"),
-        "regression_type": "none" if not types else types[0] if len(types) == 1 else "mixed",
-        "mode": mode,
-        "recommendation": "resource_warning" if types == ["resource"] else recommendation,
-        "reason": None,
-    }
-
-
-def open_line(entry: Json) -> Json:
-    """Return the ThresholdLine of a threshold about which nothing is known yet."""
-    empty: Json = dict.fromkeys(("baseline", "candidate", "delta_pct", "interval_low_pct", "interval_high_pct"))
-    return {**entry, **empty, "status": "unknown", "reason": None}
-
-
-def _only_known(lines: Sequence[ThresholdLine]) -> list[ThresholdLine]:
-    """Return the lines that have a number, because EdgeEnv leaves out the others."""
-    return [line for line in lines if line["status"] != "unknown"]
 
 
 def _provenance(report: Json, results: Mapping[str, Json], policy: Json) -> str:

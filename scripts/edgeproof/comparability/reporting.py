@@ -16,6 +16,8 @@ from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
 from .measured_pairs import find_other_state, items_of, read_sessions
+from .resource_sentences import describe_resources
+from .resources import compare_resources
 from .sentences import describe_grounds, describe_reason, describe_remedy, describe_verdict
 from .sequences import (
     describe_design,
@@ -62,7 +64,7 @@ def build_report(
     design = document["design"]
     noises = [*_describe_noises([path for path in noise_paths if _is_of(path, verdict["left"]["cell"])])]
     report: Json = {
-        "schema": "edgeproof.comparison.v3",
+        "schema": "edgeproof.comparison.v4",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
         "right": verdict["right"]["cell"],
@@ -81,6 +83,13 @@ def build_report(
         "modes": None,
         "interference": None,
         "between_sessions": None,
+        "resources": compare_resources(
+            verdict["left"]["resources"],
+            verdict["right"]["resources"],
+            items_of(verdict) if verdict["per"] == "item" else {"left": 1, "right": 1},
+        )
+        if verdict["verdict"] != "no"
+        else [],
         "design": design,
         "noise": noises,
         "pairs": sum(len(session.pairs) for session in sessions),
@@ -132,7 +141,7 @@ def render_markdown(report: Json) -> str:
             cells = (reason["field"], reason["left"], reason["right"], remedy)
             lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
         lines.append("")
-    lines += [f"- {plain(line)}" for line in describe_grounds(report)]
+    lines += [f"- {plain(line)}" for line in (*describe_grounds(report), *describe_resources(report))]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -14,7 +14,8 @@ from edgeproof.core.errors import UserError
 from .edgeenv import Metrics, delta_pct, describe_regression, view_run
 from .fields import FieldView
 from .judging import Judgement, judge_comparability, read_views
-from .regression import AT_TWO_TIMES, conclude, find_block, judge_thresholds, open_line, read_metrics
+from .regression import AT_TWO_TIMES, read_metrics
+from .thresholds import conclude_thresholds, find_block, judge_thresholds, make_line, select_known
 
 SIDES = ("left", "right")
 _BYTES_PER_MB = 2**20
@@ -104,14 +105,14 @@ def judge_runs(sides: Mapping[str, RunSide], policy_name: str, policy: Json, com
     metrics = (sides["left"].metrics, sides["right"].metrics)
     lines: list[Any] = [*judge_thresholds(policy["thresholds"], *metrics)]
     if blocked is not None:
-        unknown = [open_line(entry) for entry in policy["thresholds"]]
+        unknown = [make_line(entry) for entry in policy["thresholds"]]
         lines = [{**line, "reason": blocked["message"]} for line in unknown]
-    outcome = conclude(lines, blocked, judgement["mode"])
+    outcome = conclude_thresholds(lines, blocked, judgement["mode"])
     edgeenv: Json | None = None
     if policy["vocabulary"] == "edgeenv" and all(sides[side].document["status"] == "ok" for side in SIDES):
         names = [sides[side].name for side in SIDES]
-        known = [line for line in lines if line["status"] != "unknown"]  # EdgeEnv leaves out the others
-        told = outcome if outcome["mode"] != "incomplete" else conclude(known, None, judgement["mode"])
+        known = select_known(lines)  # EdgeEnv leaves out the others
+        told = outcome if outcome["mode"] != "incomplete" else conclude_thresholds(known, None, judgement["mode"])
         edgeenv = describe_regression(names, judgement, told, known, metrics)
     return {
         "baseline": sides["left"].name,

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, groupby, product, takewhile
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 from .catalogues import CATALOGUES
 from .configuration import Catalogues, Json
@@ -12,6 +12,7 @@ from .documents import validate
 from .errors import UserError
 from .layout import Cell
 from .pipelines import check_pipeline
+from .variant_families import list_family_cells
 
 DEFAULT_MARGIN = 0.02  # differences within ±2 % count as none, unless a comparison says otherwise
 DEFAULT_CRITERIA = "interactive"
@@ -32,6 +33,18 @@ class Calibration(TypedDict):
     pairs: int
     sessions: int
     cells: list[Cell]
+
+
+class Adaptation(TypedDict):
+    """What is replayed: every policy over every trace, for every family on every device of the campaign.
+
+    `service`: how families are served and measured, if they are.
+    """
+
+    families: list[str]
+    policies: list[str]
+    traces: list[str]
+    service: NotRequired[Json]
 
 
 DEFAULT_REGRESSIONS: Regressions = {"policy": "strict", "fail_at": "warning", "tolerate": []}
@@ -61,7 +74,8 @@ class Campaign(NamedTuple):
     """A checked campaign: `cells` in the order wanted (those of comparisons included), `comparisons` by name.
 
     `tolerate`: statuses of cells that do not close the gate. `calibration`: None when the campaign does not calibrate.
-    `pipelines`: names of the pipelines to plan. `added`: cells that only a comparison wants, by its name.
+    `pipelines`: names of the pipelines to plan. `adaptation`: what is replayed, on
+    `devices`. `added`: cells that only a comparison wants, by its name.
     """
 
     name: str
@@ -72,6 +86,8 @@ class Campaign(NamedTuple):
     regressions: Regressions
     calibration: Calibration | None
     pipelines: tuple[str, ...]
+    devices: tuple[str, ...]
+    adaptation: Adaptation
     added: dict[str, list[Cell]]
 
 
@@ -119,6 +135,7 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
     for name in pipelines:
         _known(name, "pipeline", catalogues, f"{where}: pipelines")
         check_pipeline(catalogues["pipeline"][name], catalogues, f"config/{CATALOGUES['pipeline']}/{name}.yaml")
+    adaptation = _expand_adaptation(config, catalogues, f"{where}: adaptation")
     return Campaign(
         name=config["campaign"],
         protocol=config["protocol"],
@@ -128,6 +145,8 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
         regressions=regressions,
         calibration=calibration,
         pipelines=pipelines,
+        devices=tuple(config["devices"]),
+        adaptation=adaptation,
         added=added,
     )
 
@@ -235,6 +254,18 @@ def _expand_calibration(config: Json, catalogues: Catalogues, where: str) -> Cal
         for device in config["devices"]
     ]
     return {"pairs": calibration["pairs"], "sessions": calibration["sessions"], "cells": cells}
+
+
+def _expand_adaptation(config: Json, catalogues: Catalogues, where: str) -> Adaptation:
+    wanted = config.get("adaptation", {"families": [], "policies": [], "traces": []})
+    for key, kind in (("families", "family"), ("policies", "selection"), ("traces", "trace")):
+        for name in wanted[key]:
+            _known(name, kind, catalogues, f"{where}.{key}")
+    for name in wanted["families"]:
+        for device in config["devices"]:
+            for variant, cell in list_family_cells(catalogues["family"][name], device).items():
+                _checked(cell, catalogues, f"config/families/{name}.yaml: variants.{variant}.cell")
+    return cast(Adaptation, wanted)
 
 
 def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:

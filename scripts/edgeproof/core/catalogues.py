@@ -20,6 +20,9 @@ CATALOGUES = {
     "regression-policy": "regressions",
     "criteria": "criteria",
     "pipeline": "pipelines",
+    "family": "families",
+    "selection": "selection",
+    "trace": "traces",
 }
 NAME = "[a-z0-9][a-z0-9-]*"
 

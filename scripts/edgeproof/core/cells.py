@@ -4,11 +4,15 @@ A cell here is anything with `model`, `preset`, `device` and `precision`: a `Cel
 that has an artifact but no device (wildcards with `builder`) is asked by preset and precision.
 """
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from .campaign import PROCESSING, builder_of
 from .configuration import Device, Json, Model, Preset
+from .digest_cache import digest_user_file
+from .errors import UserError
 from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
 
 
@@ -112,6 +116,8 @@ class Cells:
     def parity_arm_of(self, cell: Any) -> Json:
         """Return what of a cell decides what its artifact computes: the agent's arm, less the artifact's path."""
         preset = self.presets[cell.preset]
+        if preset["backend"] == "command":  # times its own calls; what the artifact computes, ONNX Runtime says
+            return {"backend": "onnxruntime", "precision": cell.precision, "runtime": {}}
         return {"backend": preset["backend"], "precision": cell.precision, "runtime": preset["runtime"]}
 
     def arm_of(self, cell: CellLike) -> Json:
@@ -122,6 +128,10 @@ class Cells:
         """
         name, source = self.runtime_toolchain_of(cell), self.models[cell.model]["source"]
         arm = self.parity_arm_of(cell) | ({"interpreter": toolchain_interpreter(name)} if name else {})
+        preset = self.presets[cell.preset]
+        if preset["backend"] == "command":
+            arm |= {"backend": "command", "runtime": preset["runtime"], "variables": _name_variables(cell)}
+            arm["program"] = _digest_program(preset["runtime"])
         between = self.pipelines[source["pipeline"]].get("between_calls") if source["kind"] == "stage" else None
         arm |= {"between_calls": between} if between else {}
         processing = self._processing_of(cell)
@@ -170,3 +180,25 @@ class Cells:
     def describe_device(self, device: str) -> Json:
         """Return what of a device decides how it is measured and what it is called in a comparison."""
         return {"name": device} | {key: value for key, value in self.devices[device].items() if key != "description"}
+
+
+def _name_variables(cell: CellLike) -> dict[str, str]:
+    """Return what a command of the user's own is told of its cell, as EdgeEnv's contract names it."""
+    place = "/".join((cell.model, cell.preset, cell.device, cell.precision))
+    return {"BENCHMARK_NAME": place, "MODEL_NAME": cell.model, "TARGET_NAME": cell.device}
+
+
+def _digest_program(runtime: Json) -> dict[str, str]:
+    """Return the digests of the files that a command names: another program is another measurement.
+
+    Links, such as the Python of an environment, are left out; UserError for a command that cannot be split.
+    """
+    try:
+        words = shlex.split(runtime["command"])
+    except ValueError as error:
+        raise UserError(f"runtime.command is {runtime['command']!r}: {error}") from error
+    places = {word: Path(runtime.get("working_directory", "."), word) for word in words}
+    digests = {
+        word: digest_user_file(path) for word, path in places.items() if path.is_file() and not path.is_symlink()
+    }
+    return {word: digest for word, digest in digests.items() if digest}

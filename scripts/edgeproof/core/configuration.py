@@ -42,7 +42,9 @@ class Preset(TypedDict):
 
 
 class Device(TypedDict):
-    """`config/devices/{device}.yaml`. `timeout_s` in seconds."""
+    """`config/devices/{device}.yaml`. `timeout_s`, `idle_seconds` in seconds; `samplers`: what the agent's samplers are
+    told, one entry each.
+    """
 
     description: NotRequired[str]
     board: str
@@ -52,6 +54,9 @@ class Device(TypedDict):
     lock: NotRequired[str | None]
     timeout_s: NotRequired[int]
     tags: NotRequired[list[str]]
+    samplers: NotRequired[list[dict[str, Any]]]
+    power_control: NotRequired[dict[str, Any]]
+    idle_seconds: NotRequired[float]
 
 
 class NamedDevice(Device):
@@ -85,7 +90,8 @@ class MeasuringProtocol(TypedDict):
 class Arm(TypedDict):
     """What the agent runs: `runtime` holds the preset's runtime options, `artifact` the path of the file.
 
-    `inputs_file`: the samples file of this arm in a session whose arms have their own.
+    `inputs_file`: the samples file of this arm in a session whose arms have their own. `variables`, `program`:
+    what a command of the user's own is told of its cell, and the digests of the files that it names.
     """
 
     backend: str
@@ -93,6 +99,8 @@ class Arm(TypedDict):
     runtime: Json
     artifact: NotRequired[str]
     inputs_file: NotRequired[str]
+    variables: NotRequired[dict[str, str]]
+    program: NotRequired[dict[str, str]]
     interpreter: NotRequired[str]
     between_calls: NotRequired[Json]
     processing: NotRequired[Json]

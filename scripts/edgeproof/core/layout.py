@@ -29,6 +29,8 @@ COMPARISON_FILES = (
 )
 PLAN_FILES = ("plan.json", "plan.csv", "pareto.csv", "plan.txt", "plan.html", "check.json", "samples.csv")
 
+REPLAY_FILES = ("decisions.jsonl", "summary.json", "page.html")
+
 
 class Cell(NamedTuple):
     """One measurement that a campaign wants."""
@@ -67,6 +69,11 @@ def run_folder(cell: Cell) -> str:
     return f"results/runs/{cell}"
 
 
+def observed_folder(name: str) -> str:
+    """Return the folder of an observed run: a recording of a user's own loop, under the name it was given."""
+    return f"results/observed/{name}"
+
+
 def calibration_folder(cell: Cell, protocol: str) -> str:
     """Return the folder of a cell's calibration by a protocol."""
     return f"results/calibration/{cell}/{protocol}"
@@ -80,6 +87,16 @@ def comparison_folder(campaign: str, name: str) -> str:
 def plan_folder(pipeline: str, goal: str | None = None) -> str:
     """Return the folder of a pipeline's plans, or of the plan for one goal."""
     return f"results/plans/{pipeline}" + (f"/{goal}" if goal else "")
+
+
+def family_folder(family: str, device: str) -> str:
+    """Return the folder of a family on a device."""
+    return f"results/adaptation/{family}/{device}"
+
+
+def replay_folder(family: str, device: str, policy: str, trace: str) -> str:
+    """Return the folder of a trace replayed by a policy."""
+    return f"{family_folder(family, device)}/{policy}/{trace}"
 
 
 def evidence_folder(campaign: str) -> str:

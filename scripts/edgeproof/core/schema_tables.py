@@ -21,6 +21,9 @@ _PAGES = {
     "regression-policy": "`regressions/{policy}.yaml`",
     "criteria": "`criteria/{criteria}.yaml`",
     "pipeline": "`pipelines/{pipeline}.yaml`",
+    "family": "`families/{family}.yaml`",
+    "selection": "`selection/{policy}.yaml`",
+    "trace": "`traces/{trace}.yaml`",
 }
 KINDS = tuple(_PAGES)
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
@@ -98,6 +101,9 @@ def _list_properties(node: Json) -> list[tuple[str, Json]]:
     """Return (name, schema) of a node's keys; keys whose names follow a pattern are one entry."""
     found = list(node.get("properties", {}).items())
     for pattern, entry in node.get("patternProperties", {}).items():
+        if not pattern.startswith("^("):  # any name of the user's
+            found.append(("{name}", {**entry, "x-value": "object, by name"}))
+            continue
         names = pattern.removeprefix("^(").removesuffix(")$").split("|")
         value = "object for each of " + ", ".join(f"`{name}`" for name in names)
         found.append((f"{{{names[0]} …}}", {**entry, "x-value": value}))

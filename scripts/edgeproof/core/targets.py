@@ -11,18 +11,22 @@ from .configuration import Json
 from .layout import (
     ARTIFACT_FILES,
     PLAN_FILES,
+    REPLAY_FILES,
     RUN_FILES,
     SOURCE_FILES,
     Cell,
     calibration_folder,
     comparison_folder,
+    family_folder,
     plan_folder,
+    replay_folder,
     run_folder,
     source_folder,
 )
 from .pages import list_model_pages
 from .pipelines import list_cells
 from .stages import Stages
+from .variant_families import list_family_cells, list_family_files
 
 _OF_PAIRS = ("block_pairs", "block_seconds", "pair_seconds")  # keys of a protocol that no run looks at
 _OF_RUNS = ("sessions", "width", "load")  # and those that no pair looks at
@@ -136,6 +140,73 @@ class Targets:
             targets += [f"{folder}/scenario.json", *self.stages.links_of(name), *self.stages.cut_of(name)]
         return targets + self.planned_files(*PLAN_FILES)
 
+    # Adaptation
+
+    def list_families(self) -> list[list[str]]:
+        """Return [family, device] of every family that the campaign adapts with."""
+        return [[name, device] for name in self.campaign.adaptation["families"] for device in self.campaign.devices]
+
+    def list_replays(self) -> list[list[str]]:
+        """Return [family, device, policy, trace] of every replay that the campaign wants."""
+        wanted = self.campaign.adaptation
+        return [
+            [family, device, policy, trace]
+            for family, device in self.list_families()
+            for policy in wanted["policies"]
+            for trace in wanted["traces"]
+        ]
+
+    def family_cells(self, family: str, device: str) -> list[Cell]:
+        """Return the cells whose results fill a family on a device."""
+        return list(dict.fromkeys(list_family_cells(self.catalogues["family"][family], device).values()))
+
+    def family_files(self, family: str, device: str, name: str) -> list[str]:
+        """Return a file (result.json, parity.json, identity.json, …) of each cell that fills a family."""
+        return [f"{self._place_of(cell, name)}/{name}" for cell in self.family_cells(family, device)]
+
+    def family_artifacts(self, family: str, device: str) -> list[str]:
+        """Return the artifacts of a family's cells on a device; files that it names enter its key by their bytes."""
+        return [self.cells.artifact_of(cell) for cell in self.family_cells(family, device)]
+
+    def family_sources(self, family: str, device: str) -> Json:
+        """Return, by variant, the paths of a family's file and of what fills it: result, parity, identity."""
+        document = self.catalogues["family"][family]
+        sources: Json = {name: {"path": path} for name, path in list_family_files(document).items()}
+        for name, cell in list_family_cells(document, device).items():
+            sources[name] = {
+                "path": self.cells.artifact_of(cell),
+                "result": f"{run_folder(cell)}/result.json",
+                "parity": f"{self.cells.artifact_folder_of(cell)}/parity.json",
+                "identity": f"{source_folder(cell.model)}/identity.json",
+            }
+        return {name: sources[name] for name in document["variants"]}
+
+    def replayed_files(self, *names: str) -> list[str]:
+        """Return these files of every replay that the campaign wants."""
+        return [f"{replay_folder(*row)}/{name}" for row in self.list_replays() for name in names]
+
+    def adaptation_targets(self) -> list[str]:
+        """Return every file that the campaign's families and replays are made of."""
+        targets: list[str] = []
+        for family, device in self.list_families():
+            for cell in self.family_cells(family, device):
+                targets += [f"{source_folder(cell.model)}/{file}" for file in SOURCE_FILES]
+                targets += [f"{self.cells.artifact_folder_of(cell)}/{file}" for file in ARTIFACT_FILES]
+                targets += [f"{run_folder(cell)}/{file}" for file in RUN_FILES]
+            targets.append(f"{family_folder(family, device)}/family.json")
+        return list(dict.fromkeys(targets)) + self.replayed_files(*REPLAY_FILES) + self.service_files()
+
+    def service_files(self) -> list[str]:
+        """Return the measurement of every family that the campaign serves."""
+        wanted = self.list_families() if "service" in self.campaign.adaptation else []
+        return [f"{family_folder(family, device)}/service.json" for family, device in wanted]
+
+    def _place_of(self, cell: Cell, name: str) -> str:
+        """Return the folder of one of a cell's files."""
+        if name in SOURCE_FILES:
+            return source_folder(cell.model)
+        return run_folder(cell) if name in RUN_FILES else self.cells.artifact_folder_of(cell)
+
     # Evidence
 
     def model_pages(self, campaign: str | None = None) -> list[str]:
@@ -149,6 +220,7 @@ class Targets:
             "cells": [[*cell, self.cells.builder_of(cell)] for cell in self.campaign.cells],
             "comparisons": list(self.campaign.comparisons),
             "plans": self.list_plans(),
+            **({"replays": replays} if (replays := self.list_replays()) else {}),
         }
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgeproof.adaptation.replays import read_replay
 from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record
@@ -22,6 +23,7 @@ from edgeproof.core.layout import (
     artifact_folder,
     comparison_folder,
     plan_folder,
+    replay_folder,
     run_folder,
     source_folder,
 )
@@ -96,6 +98,13 @@ class PlanEvidence(NamedTuple):
     paths: dict
 
 
+class ReplayEvidence(NamedTuple):
+    """A trace replayed by a policy. `paths`: {summary, page, decisions, family}."""
+
+    summary: dict
+    paths: dict
+
+
 class Evidence(NamedTuple):
     """The evidence of a campaign. `identities`, `samples`: documents by model.
 
@@ -111,6 +120,7 @@ class Evidence(NamedTuple):
     identities: dict
     samples: dict
     plans: list
+    replays: list
     gated: list
     stale: tuple[Stale, ...]
 
@@ -139,6 +149,7 @@ def collect_evidence(
     comparisons = [_collect_comparison(snapshot["campaign"], name, results) for name in snapshot["comparisons"]]
     calibrations = [_collect_calibration(path) for path in noise_paths]
     plans = [collect_plan(*row) for row in snapshot["plans"]]
+    replays = [_collect_replay(row) for row in snapshot.get("replays", [])]
     gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
     check_evidence_files(snapshot, noise_paths)
     return Evidence(
@@ -150,6 +161,7 @@ def collect_evidence(
         identities=identities,
         samples=samples,
         plans=plans,
+        replays=replays,
         gated=gated,
         stale=tuple(stale),
     )
@@ -275,3 +287,14 @@ def collect_plan(pipeline: str, goal: str) -> PlanEvidence:
         raise UserError(f"{paths['plan']}: does not follow from {paths['scenario']}: {found.failures[0]}")
     require_sealed(plan, paths["plan"], REMEDY)  # covers how it was found, which the scenario does not show
     return PlanEvidence(plan, check, found.optimality, judge_plan(plan, check), paths)
+
+
+def _collect_replay(row: Sequence[str]) -> ReplayEvidence:
+    folder = replay_folder(*row)
+    paths = {
+        "summary": f"{folder}/summary.json",
+        "page": f"{folder}/page.html",
+        "decisions": f"{folder}/decisions.jsonl",
+    }
+    summary = read_replay(paths["summary"])
+    return ReplayEvidence(summary, paths | {"family": summary["family"]["path"]})

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
+from edgeproof.comparability.resource_sentences import describe_resources
 from edgeproof.comparability.sentences import (
     choose_effect,
     describe_cost,
@@ -199,6 +200,7 @@ def _describe_effect(item):
 def _list_grounds(report):
     """Return what a difference rests on, and what the calibration expects; nothing where there is no difference."""
     told = describe_grounds(report)
+    told += describe_resources(report)
     return told + [_describe_noise(noise, report) for noise in report["noise"] if report["effect"]]
 
 

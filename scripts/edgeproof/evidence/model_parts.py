@@ -43,6 +43,7 @@ def split_evidence(evidence: Evidence, models: Sequence[str]) -> dict[str, Evide
             identities={model: evidence.identities[model]},
             samples={model: evidence.samples[model]},
             plans=[],
+            replays=[],
             gated=[gated[name] for name in _name_all(comparisons[model]) if name in gated],
             stale=tuple(stale[model]),
         )

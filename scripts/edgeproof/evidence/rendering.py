@@ -24,7 +24,9 @@ from .limits import list_limits
 from .model_parts import split_evidence
 from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
+from .replays_shown import describe_replays
 from .stale import Stale
+from .timelines import draw_timelines
 from .wanted import CampaignSnapshot, GateSettings
 
 TEMPLATES = Path(__file__).parent
@@ -91,12 +93,14 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
         "overview": describe_overview(evidence, model),
         "cells": describe_cells(evidence.cells),
         "latencies": draw_latencies(evidence.cells),
+        "timelines": draw_timelines(evidence.cells),
         "percentiles": describe_percentiles(evidence.cells),
         "comparisons": comparisons,
         "verdicts": list_verdicts(comparisons),
         "forest": draw_forest(comparisons),
         "calibrations": describe_calibrations(evidence.calibrations, page),
         "plans": describe_plans(evidence.plans, page),
+        "replays": describe_replays(evidence.replays, page),
         "parities": describe_parities(evidence.cells),
         "environments": describe_environments(evidence.cells),
         "limits": list_limits(evidence),

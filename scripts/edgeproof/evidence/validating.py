@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgeproof.adaptation.replay_page import render_page as render_replay_page
+from edgeproof.adaptation.replays import read_replay
 from edgeproof.comparability.reading import read_comparison, read_own_verdict
 from edgeproof.comparability.reporting import render_markdown as render_comparison
 from edgeproof.core.attempts import FOLDER, check_files
@@ -18,7 +20,7 @@ from edgeproof.core.documents import read_json, read_sealed, read_text
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.job_key import list_keys, read_kept_key
-from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, plan_folder, replay_folder, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.seals import REMEDY
 from edgeproof.core.verified import recompute_all
@@ -112,6 +114,8 @@ def _list_view_checks(wanted: Json) -> Iterator[Callable[[], Any]]:
         yield partial(_check_comparison_page, compared)
     for row in snapshot["plans"]:
         yield partial(_check_plan_views, plan_folder(*row))
+    for row in snapshot.get("replays", []):
+        yield partial(_check_replay_page, replay_folder(*row))
 
 
 def _check_report(wanted: Json, folder: str) -> None:
@@ -145,6 +149,11 @@ def _check_plan_views(folder: str) -> None:
     for name, render in _PLAN_VIEWS.items():
         _require_text(f"{folder}/{name}", render(plan))
     _require_text(f"{folder}/plan.html", render_page(plan, read_check(f"{folder}/check.json")))
+
+
+def _check_replay_page(folder: str) -> None:
+    summary = read_replay(f"{folder}/summary.json")
+    _require_text(f"{folder}/page.html", render_replay_page(summary, f"{folder}/decisions.jsonl"))
 
 
 def _require_text(path: str, text: str) -> None:

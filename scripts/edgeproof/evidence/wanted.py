@@ -1,4 +1,4 @@
-"""What the rules ask of this room: the cells, comparisons and plans of a campaign, and how its gate judges."""
+"""What the rules ask of this room: the cells, comparisons, plans and replays of a campaign, and how its gate judges."""
 
 from typing import NotRequired, TypedDict, cast
 
@@ -10,6 +10,7 @@ class CampaignSnapshot(TypedDict):
 
     `cells`: [model, preset, device, precision, builder] each. `comparisons`: names. `plans`: [pipeline, goal] each.
     `machine`: whose evidence it is, if it is made again elsewhere to be checked; this machine otherwise.
+    `replays`: [family, device, policy, trace] each; campaigns without any leave it out.
     """
 
     machine: NotRequired[str | None]
@@ -17,6 +18,7 @@ class CampaignSnapshot(TypedDict):
     cells: list[list[str]]
     comparisons: list[str]
     plans: list[list[str]]
+    replays: NotRequired[list[list[str]]]
 
 
 class GateSettings(TypedDict):

@@ -131,6 +131,14 @@ def _say_interval(line: Json) -> str:
     return f"{format_number(line['low'])} to {format_number(line['high'])}"
 
 
+def _say_flip(line: Json) -> str:
+    """Return what would change a verdict: why it is not known, or the limit on whose other side it would be another."""
+    if line["reason"] or line["flip_point"] is None:
+        return line["reason"] or "–"
+    below = (line["direction"] == "at_most") == (line["verdict"] == "pass")
+    return f"a limit {'below' if below else 'above'} {format_number(line['flip_point'])} {line['unit']}"
+
+
 def _render(name: str, view: Json, html: bool) -> str:
     environment = Environment(
         loader=FileSystemLoader([_HERE, TEMPLATES]), autoescape=html, undefined=StrictUndefined, trim_blocks=True,
@@ -140,5 +148,6 @@ def _render(name: str, view: Json, html: bool) -> str:
     environment.filters["figure"] = lambda value: "–" if value is None else format_number(value)
     environment.filters["say"] = _say_value
     environment.filters["interval"] = _say_interval
+    environment.filters["flip"] = _say_flip
     style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     return environment.get_template(name).render(view, style=style)

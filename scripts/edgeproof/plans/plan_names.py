@@ -7,6 +7,7 @@ from edgeproof.core.files import is_file
 from edgeproof.core.suggestions import suggest_words
 
 PLANS = "results/plans"
+STANDARD_INPUT = Path("/dev/stdin")
 
 
 def list_scenarios(root: Path) -> list[str]:
@@ -20,7 +21,11 @@ def list_plans(root: Path) -> list[str]:
 
 
 def find_scenario(text: str, root: Path) -> Path:
-    """Return the scenario file that a pipeline's name or a path stands for; UserError if there is none."""
+    """Return the scenario file that a pipeline's name, a path or `-` (standard input) stands for; UserError if there is
+    none.
+    """
+    if text == "-":
+        return STANDARD_INPUT
     return _find(text, root / PLANS / text / "scenario.json", list_scenarios(root))
 
 

@@ -13,9 +13,10 @@ def list_labels(result: Json) -> list[Json]:
 
     `noisy`: the interval is wider than the protocol's width. `modes`: starts jump between levels. `steal`, `drift`: the
     machine was disturbed, or changed its speed, within a session. `depends_on_inputs`, `random_inputs`: of the samples.
-    `not_settled`: sustained load ended before latency and temperature had settled.
+    `partly_accelerated`: the accelerator that was asked for ran only a part. `not_settled`: sustained load ended before
+    latency and temperature had settled. `sampler`: one that did not run, or ended by itself.
     """
-    found = [*_label_headline(result), *_label_sessions(result), *_label_inputs(result)]
+    found = [*_label_headline(result), *_label_accelerator(result), *_label_sessions(result), *_label_inputs(result)]
     return [{"label": label, "message": message} for label, message in found]
 
 
@@ -35,6 +36,15 @@ def _label_headline(result: Json) -> Iterator[tuple[str, str]]:
         yield "not_settled", f"latency or temperature still moved after {minutes:.1f} minutes of load"
 
 
+def _label_accelerator(result: Json) -> Iterator[tuple[str, str]]:
+    use = result.get("accelerator")
+    if use and use["others_count"]:
+        time = "" if use["share_time"] is None else f" and {use['share_time']:.1%} of the time"
+        more = use["others_count"] - len(use["others"])
+        named = ", ".join(use["others"]) + (f" and {more} more" if more else "")
+        yield "partly_accelerated", f"{use['requested']} ran {use['share_nodes']:.1%} of the nodes{time}; not {named}"
+
+
 def _label_sessions(result: Json) -> Iterator[tuple[str, str]]:
     several = len(result["sessions"]) > 1
     for number, session in enumerate(result["sessions"]):
@@ -49,6 +59,9 @@ def _label_sessions(result: Json) -> Iterator[tuple[str, str]]:
             yield "steal", prefix + steal.removeprefix("steal: ")
         for words in say_changes(session["drift"]):
             yield "drift", prefix + words
+        for sampler in session["telemetry"]["samplers"] if session["telemetry"] else ():
+            if sampler["reason"]:
+                yield "sampler", f"{prefix}{sampler['id']}: {sampler['reason']}"
 
 
 def _label_inputs(result: Json) -> Iterator[tuple[str, str]]:

@@ -138,6 +138,7 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
             attempt=relative_to_repository(session.attempt),
             machine=session.machine,
             elsewhere=session.machine["id"] != here,
+            telemetry=session.telemetry,
         )
         for session in sessions
     ]

@@ -132,6 +132,7 @@ def measure_session(
         "lock": place.device.get("lock"),
         "board": place.device.get("board_contains"),
         "timeout_s": place.device.get("timeout_s", _TIMEOUT_S),
+        "power_control": place.device.get("power_control"),
         "ask": True,
         **plan,
     }

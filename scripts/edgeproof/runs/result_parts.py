@@ -9,7 +9,9 @@ from edgeproof.core.medians import middle_of_rows
 from edgeproof.core.summary import ProcessSummary
 
 from .drift_records import describe_drift
+from .run_power import describe_windows
 from .sessions import ProcessRecord, Samples, SessionRecord
+from .telemetry_files import Telemetry
 
 # On the same artifact and input, two machines may round differently; a larger difference is another function.
 OUTPUT_LIMIT = 0.1
@@ -41,7 +43,7 @@ class MeasuredSession(NamedTuple):
     measured.
 
     `attempt`: its folder, relative to the repository. `machine`: {id, board, cpu}. `elsewhere`: another machine than
-    this one.
+    this one. `telemetry`: what its samplers said, and the digest of that file; None if it had none.
     """
 
     record: SessionRecord
@@ -49,6 +51,7 @@ class MeasuredSession(NamedTuple):
     attempt: str
     machine: Json
     elsewhere: bool
+    telemetry: tuple[Telemetry, str] | None = None
 
 
 def describe_device(device: NamedDevice) -> Json:
@@ -87,6 +90,21 @@ def describe_session(session: MeasuredSession) -> Json:
         "elsewhere": session.elsewhere,
         "environment": session.record["environment"],
         "drift": describe_drift(session.record.get("drift")),
+        "telemetry": _describe_telemetry(session.record, session.telemetry[1]) if session.telemetry else None,
+        **({"power_control": control} if (control := session.record.get("power_control")) else {}),
+    }
+
+
+def _describe_telemetry(record: SessionRecord, sha256: str) -> Json:
+    """Return what a result keeps of a session's telemetry: digest of the file, samplers, idle stretches, windows."""
+    told: Json = record.get("telemetry") or {}
+    return {
+        "sha256": sha256,
+        "samplers": told["samplers"],
+        "cpu_s": told["cpu_s"],
+        "idle": told["idle"],
+        "windows": describe_windows(record["processes"]),
+        "throttled": [],
     }
 
 
@@ -159,6 +177,7 @@ def describe_process(process: ProcessRecord, summary: Json, load: Json | None) -
         "cold_first_inference_ms": process["cold_first_inference_ns"] / _MS,
         **describe_figures(cast(ProcessSummary, summary)),
         "load": load,
+        "power": summary["power"],
         "calls_per_sample": process["calls_per_sample"],
         "memory_baseline_bytes": process["memory_baseline_bytes"],
         "memory_peak_bytes": process["memory_peak_bytes"],
@@ -178,9 +197,11 @@ ORIGINS = {
     "inputs": "computed: medians of each input in each process, F-test of a two-way layout",
     "percentiles": "computed from all samples: shares of calls beyond a time, over processes",
     "throughput_per_s": "computed: inferences per second of time inside samples, one at a time",
+    "accelerator": "the runtime's own record of one more inference in the first process, after the timed loop",
     "labels": "computed from the rest of the result",
     "memory_peak_bytes": "VmHWM of /proc/self/status (ru_maxrss elsewhere), largest of all processes",
     "sessions[].environment": "files under /proc and /sys and the board's own tools, read before and after",
     "sessions[].drift": "the agent's clock around a fixed kernel",
+    "power, energy, temperature, memory": "computed from telemetry.csv of the attempts, inside the processes' windows",
     "protocol.carried_out": "counted by the agent",
 }

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edgeproof.core.attempts import FOLDER as ATTEMPTS
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.files import FilePath, is_file, sha256_file
 from edgeproof.core.headlines import WIDTH
 from edgeproof.core.layout import Cell
 from edgeproof.core.reader import read_once
@@ -37,11 +38,14 @@ from .result_parts import (
     describe_workload,
     take_counted,
 )
+from .run_power import WatchedSession, describe_no_telemetry, summarise_telemetry
 from .sessions import Samples
+from .telemetry_files import Telemetry, path_in_attempt, read_telemetry
 
 MEASURED = ("ok", "throttled")  # statuses of a result that has a latency which counts
 _UNSUPPORTED = ("provider_unavailable",)
 _SAMPLES = "the samples"
+_TELEMETRY = "the telemetry of its attempts"
 
 
 def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequence[MeasuredSession]) -> Json:
@@ -54,7 +58,7 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
     broken = next((process for process in records if process["status"] != "ok"), None)
     first = processes[0] if processes else None
     result: Json = {
-        "schema": "edgeproof.result.v3",
+        "schema": "edgeproof.result.v4",
         "cell": facts["cell"],
         "status": "ok",
         "reason": None,
@@ -64,6 +68,7 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
         "device": describe_device(facts["device"]),
         "runtime": {**first["runtime"], "options": facts["arm"]["runtime"]} if first else None,
         "workload": describe_workload(facts),
+        "accelerator": next((use for process in processes if (use := process.get("accelerator"))), None),
         "latency_definition": first and first["latency_definition"],
         "protocol": {
             "requested": facts["protocol"],
@@ -80,7 +85,7 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
         "throughput_per_s": None,
         "labels": [],
         "memory_peak_bytes": max((process["memory_peak_bytes"] for process in processes), default=None),
-        "energy": {"value_j": None, "reason": "no power sampler is configured for this device"},
+        **describe_no_telemetry("nothing was measured"),
         "output_check": check_output(facts.get("output_difference")),
         "elsewhere": any(session.elsewhere for session in sessions),
         "origins": ORIGINS,
@@ -106,9 +111,22 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
         for process, load in zip(processes, loads, strict=True)
     ]
     summary = summarise_samples([session.samples for session in sessions], result)
-    described = zip(processes, summary.pop("processes"), loads, strict=True)
-    result["processes"] = [describe_process(process, entry, load) for process, entry, load in described]
+    entries = summary.pop("processes")
     result |= summary
+    watched = [
+        WatchedSession(entry["telemetry"], session.telemetry[0]) if session.telemetry else None
+        for entry, session in zip(result["sessions"], sessions, strict=True)
+    ]
+    told = summarise_telemetry(watched, result["provenance"])
+    powers = told.pop("processes") or [None] * len(processes)
+    for entry, throttled in zip(result["sessions"], told.pop("throttled"), strict=True):
+        if entry["telemetry"]:
+            entry["telemetry"]["throttled"] = throttled
+    result |= told
+    described = zip(processes, entries, powers, loads, strict=True)
+    result["processes"] = [
+        describe_process(process, {**entry, "power": power}, load) for process, entry, power, load in described
+    ]
     result["labels"] = list_labels(result)
     return result | _judge(result)
 
@@ -195,7 +213,33 @@ def _recompute(result: Json, path: FilePath, samples_path: Path) -> None:
     if result["status"] != expected:
         raise UserError(f"{path}: status is {result['status']!r}, the evidence in it says {expected!r}")
     _check_verdict(result, path)
+    _check_telemetry(result, path)
     must_follow(result["labels"], list_labels(result), "labels", path, "the rest of it")
+
+
+def _check_telemetry(result: Json, path: FilePath) -> None:
+    """Raise UserError if power, energy, temperature or memory do not follow from the telemetry of the attempts."""
+    watched = [
+        WatchedSession(entry["telemetry"], find_telemetry(entry, path)) if entry["telemetry"] else None
+        for entry in result["sessions"]
+    ]
+    told = summarise_telemetry(watched, result["provenance"])
+    powers = told.pop("processes") or [None] * len(result["processes"])
+    must_follow([process["power"] for process in result["processes"]], powers, "processes[].power", path, _TELEMETRY)
+    said: list[Any] = [entry["telemetry"]["throttled"] if entry["telemetry"] else [] for entry in result["sessions"]]
+    must_follow(said, told.pop("throttled"), "sessions[].telemetry.throttled", path, _TELEMETRY)
+    for key, value in told.items():
+        must_follow(result[key], value, key, path, _TELEMETRY)
+
+
+def find_telemetry(session: Json, result_path: FilePath) -> Telemetry:
+    """Return the telemetry of a session of the result at a path; UserError unless it is as it was measured."""
+    path = path_in_attempt(Path(result_path).with_name(ATTEMPTS) / Path(session["attempt"]).name)
+    if not is_file(path):
+        raise UserError(f"{path}: is missing; power and energy cannot be computed again, measure the cell again")
+    if sha256_file(path) != session["telemetry"]["sha256"]:
+        raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+    return read_telemetry(path)
 
 
 def _check_place(result: Json, path: Path) -> None:
@@ -256,7 +300,8 @@ def _judge(result: Json) -> Json:
         )
     if result["provenance"] == "measured":
         for number, session in enumerate(result["sessions"]):
-            if found := throttling_of(session["environment"]):
+            told = session["telemetry"]
+            if found := throttling_of(session["environment"]) or (told and ", ".join(told["throttled"])):
                 return _verdict("throttled", "throttled", f"the board throttled during session {number}: {found}")
     return {"status": "ok", "reason": None}
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeproof.agent.machine import describe_machine
-from edgeproof.core.attempts import Attempt, find_attempts, open_attempt
+from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt
 from edgeproof.core.closure import digest_agent_code
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.errors import UserError
@@ -21,10 +21,13 @@ from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
 
-from .timing_keys import timing_of
+from .run_power import WatchedSession, describe_windows, find_sampler_fault
+from .telemetry_files import Telemetry, path_in_attempt, read_telemetry
+from .timing_keys import UNRELATED, timing_of
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
+IDLE_S = 3.0  # unless the device says how long to watch it idle
 _SESSION = "session"  # where the agent's files are, in an attempt
 VERDICT = "no verdict: "  # the agent's last line when it fails; the caller says the same as its own error
 
@@ -60,6 +63,7 @@ class ProcessRecord(TypedDict):
     warmup_runs: int
     warmup_ns: int
     samples: int
+    window_start_ns: NotRequired[int]
     window_ns: int
     calls_per_sample: int
     timer_cost_ns: float
@@ -71,6 +75,7 @@ class ProcessRecord(TypedDict):
     handovers: list[Json]
     placed: Json
     load: NotRequired[Json]
+    accelerator: NotRequired[Json | None]
 
 
 class Environment(TypedDict):
@@ -82,7 +87,7 @@ class Environment(TypedDict):
 
 
 class SessionRecord(TypedDict):
-    """`session.json` of the agent."""
+    """`session.json` of the agent. `telemetry`: what the samplers were, None without any."""
 
     label: str
     lock: Json
@@ -90,6 +95,8 @@ class SessionRecord(TypedDict):
     processes: list[ProcessRecord]
     environment: Environment
     drift: NotRequired[Json | None]
+    power_control: NotRequired[Json | None]
+    telemetry: NotRequired[Json | None]
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Session:
     """What a session of the agent measured.
 
     `samples`: {slot: samples} of the processes that are ok. `folder`: where the agent's files are, inside `attempt`.
-    `machine`: who measured: {id, board, cpu}.
+    `machine`: who measured: {id, board, cpu}. `telemetry`: what its samplers said, and the digest of that file.
     """
 
     record: SessionRecord
@@ -119,6 +126,7 @@ class Session:
     folder: Path
     attempt: Path
     machine: Json
+    telemetry: tuple[Telemetry, str] | None = None
 
 
 def run_session(
@@ -147,6 +155,9 @@ def run_session(
         "protocol": setup.protocol,
         "lock": device.get("lock"),
         "board": device.get("board_contains"),
+        "power_control": device.get("power_control"),
+        "samplers": device.get("samplers", []),
+        "idle_seconds": device.get("idle_seconds", IDLE_S),
         "timeout_s": device.get("timeout_s", _TIMEOUT_S) + setup.protocol.get("load", {"seconds": 0})["seconds"],
     }
     with open_attempt(folder, "session", key, describe_machine()) as attempt:
@@ -155,16 +166,26 @@ def run_session(
         out, log = place / _SESSION, place / "agent.log"
         code = _start_agent(device.get("interpreter") or setup.interpreter, place / "spec.json", out, log)
         if code != 0:
-            reason = _read_failure(out, log, code)
-            failed = attempt.fail(reason["kind"], reason["message"])
-            raise UserError(
-                f"{label}: no verdict ({reason['kind']}): {reason['message']}; the attempt is in "
-                f"{relative_to_repository(failed.folder)}"
-            )
+            raise _give_up(attempt, label, _read_failure(out, log, code))
         record: SessionRecord = json.loads((out / "session.json").read_text())
-        digests = {str(slot): sha256_file(_samples_file(out, slot)) for slot in _list_ok(record)}
-        closed = attempt.complete(samples=digests, session=sha256_file(out / "session.json"))
+        facts: Json = {"samples": {str(slot): sha256_file(_samples_file(out, slot)) for slot in _list_ok(record)}}
+        if told := record.get("telemetry"):
+            path = path_in_attempt(place)
+            facts["telemetry"] = sha256_file(path)
+            watched = WatchedSession({**told, "windows": describe_windows(record["processes"])}, read_telemetry(path))
+            if fault := find_sampler_fault(watched):
+                raise _give_up(attempt, label, {"kind": "sampler", "message": fault})
+        closed = attempt.complete(**facts, session=sha256_file(out / "session.json"))
     return read_session(closed)
+
+
+def _give_up(attempt: OpenAttempt, label: str, reason: Reason) -> UserError:
+    """End an attempt without a verdict, and return the error to raise."""
+    failed = attempt.fail(reason["kind"], reason["message"])
+    return UserError(
+        f"{label}: no verdict ({reason['kind']}): {reason['message']}; the attempt is in "
+        f"{relative_to_repository(failed.folder)}"
+    )
 
 
 def read_session(attempt: Attempt) -> Session:
@@ -179,7 +200,13 @@ def read_session(attempt: Attempt) -> Session:
         if sha256_file(path) != facts["samples"].get(str(slot)):
             raise UserError(f"{path}: was changed since it was measured; remove its attempt")
         samples[slot] = np.load(path, allow_pickle=False)
-    return Session(record, samples, out, attempt.folder, attempt.record["machine"])
+    telemetry = None
+    if record.get("telemetry"):
+        path = path_in_attempt(attempt.folder)
+        if sha256_file(path) != facts["telemetry"]:
+            raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+        telemetry = (read_telemetry(path), facts["telemetry"])
+    return Session(record, samples, out, attempt.folder, attempt.record["machine"], telemetry)
 
 
 def compose_session_key(arms: Mapping[str, Mapping[str, Any]], order: Sequence[str], setup: SessionSetup) -> Json:
@@ -187,7 +214,7 @@ def compose_session_key(arms: Mapping[str, Mapping[str, Any]], order: Sequence[s
 
     UserError where an artifact or the inputs are missing.
     """
-    device = {name: value for name, value in setup.device.items() if name not in ("lock", "timeout_s")}
+    device = {name: value for name, value in setup.device.items() if name not in UNRELATED}
     return compose_key(
         {
             "arms": _digest_artifacts(arms),

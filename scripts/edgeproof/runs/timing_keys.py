@@ -1,7 +1,10 @@
-"""What of a protocol decides the raw times: the part of it that enters the keys of attempts."""
+"""What of a protocol and of a device decides the raw data: the part of them that enters the keys of attempts."""
 
 from edgeproof.core.configuration import Json, MeasuringProtocol
 
+# What of a device decides no raw data; nothing samples it while pairs are measured.
+UNRELATED = ("lock", "timeout_s")
+UNWATCHED = (*UNRELATED, "samplers", "idle_seconds")
 # What of a protocol decides how a pair is timed; how many there are does not.
 _TIMING = (
     "warmup_runs",

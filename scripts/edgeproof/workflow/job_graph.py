@@ -15,7 +15,9 @@ from edgeproof.core.layout import (
     calibration_folder,
     comparison_folder,
     evidence_folder,
+    family_folder,
     plan_folder,
+    replay_folder,
     run_folder,
     source_folder,
     toolchain_record,
@@ -81,6 +83,10 @@ class _Builder:
             self.decision(name)
         for pipeline, goal in self.targets.list_plans():
             self.plan_page(pipeline, goal)
+        for row in self.targets.list_replays():
+            self.replay_page(row)
+        for row in self.targets.list_families() if "service" in campaign.adaptation else []:
+            self.service(*row)
         self.evidence()
         return self.jobs
 
@@ -210,6 +216,29 @@ class _Builder:
 
     def _artifacts(self, *cells: Cell) -> list[str]:
         return [self.manifest(cell) for cell in cells]
+
+    # Adaptation
+
+    def family(self, name: str, device: str) -> str:
+        cells = self.targets.family_cells(name, device)
+        rests = [*map(self.run, cells), *map(self.parity, cells), *map(self.manifest, cells)]
+        rests += [self.identity(cell.model) for cell in cells]
+        document, names = f"{family_folder(name, device)}/family.json", {"family": name, "device": device}
+        return self.add(document, "fill_family", "fill_family", names, rests)
+
+    def service(self, name: str, device: str) -> str:
+        """Add the measurement of a served family and return it."""
+        names = {"family": name, "device": device}
+        document = f"{family_folder(name, device)}/service.json"
+        return self.add(document, "measure_service", "measure_service", names, (self.family(name, device),))
+
+    def replay_page(self, row: list[str]) -> str:
+        """Add all documents of a replay, [family, device, policy, trace]; return the last."""
+        names: Json = dict(zip(("family", "device", "policy", "trace"), row, strict=True))
+        folder = replay_folder(*row)
+        family = self.family(names["family"], names["device"])
+        summary = self.add(f"{folder}/summary.json", "replay_trace", "replay_trace", names, (family,))
+        return self.add(f"{folder}/page.html", "write_replay_page", "write_replay_page", names, (summary,))
 
     # Plans
 

@@ -18,6 +18,7 @@ from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import count_stage_samples
 from edgeproof.core.seals import digest_json
 from edgeproof.core.targets import Targets
+from edgeproof.core.variant_families import list_family_files
 
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
 _OF_CELLS = ("sessions", "width", "load")  # keys of a protocol that neither links nor checks of plans look at
@@ -26,6 +27,7 @@ _TEMPLATES = (
     "page.html.j2",
     "report.html.j2",
     "report_parts.html.j2",
+    "report_timelines.html.j2",
     "report_figures.html.j2",
     "first_page.html.j2",
     "report.css",
@@ -253,6 +255,40 @@ class JobKeys:
     def write_plan_page(self, w: Any) -> Json:
         """The template of the page."""
         return digest_job("write_plan_page", template=digest_text("scripts/edgeproof/plans/outcome/plan.html.j2"))
+
+    # Adaptation
+
+    def fill_family(self, w: Any) -> Json:
+        """The family as it is declared, and what fills it; files that it names enter by their bytes."""
+        document = self._document("family", w.family)
+        files = {path: digest_user_file(path) for path in list_family_files(document).values()}
+        return {
+            "family": w.family,
+            "device": w.device,
+            "document": document,
+            "sources": self.targets.family_sources(w.family, w.device),
+            **digest_job("fill_family", files=files),
+        }
+
+    def replay_trace(self, w: Any) -> Json:
+        """The policy with its guard and limits, and the trace with its conditions; its file enters by its bytes."""
+        trace = self._document("trace", w.trace)
+        return {
+            "policy": w.policy,
+            "policy_document": self._document("selection", w.policy),
+            "trace": w.trace,
+            "trace_document": trace,
+            **digest_job("replay_trace", bytes=digest_user_file(trace["file"])),
+        }
+
+    def measure_service(self, w: Any) -> Json:
+        """What load the served family gets."""
+        setting = self.targets.campaign.adaptation.get("service", {})
+        return {"device": w.device, "setting": setting, **digest_job("measure_service")}
+
+    def write_replay_page(self, w: Any) -> Json:
+        """The template of the page."""
+        return digest_job("write_replay_page", template=digest_text("scripts/edgeproof/adaptation/replay.html.j2"))
 
     # Evidence
 

@@ -27,3 +27,9 @@ def list_stores(root: Path) -> list[str]:
     results = root / "results"
     stores = (path for depth in range(2, 8) for path in results.glob("/".join(["*"] * depth) + f"/{FOLDER}"))
     return sorted({str(path.parent.relative_to(results)) for path in stores})
+
+
+def list_reported(root: Path) -> list[str]:
+    """Return the names, as NAME/TARGET/PRECISION, of the runs whose figures a command reported, sorted."""
+    found = root.glob("results/runs/*/edgeenv/*/*/reported.json")
+    return sorted("/".join((path.parts[-5], *path.parts[-3:-1])) for path in found)

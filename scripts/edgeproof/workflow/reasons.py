@@ -7,7 +7,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.job_key import read_key
 from edgeproof.core.keys import Difference, list_differences
-from edgeproof.core.layout import comparison_folder, plan_folder, run_folder
+from edgeproof.core.layout import comparison_folder, plan_folder, replay_folder, run_folder
 from edgeproof.core.suggestions import suggest_words
 
 from .attempt_keys import DeviceTime, find_device_time
@@ -95,11 +95,15 @@ def find_document(reading: Reading, jobs: dict[str, Job], text: str) -> str:
 
 
 def list_names(reading: Reading) -> dict[str, str]:
-    """Return {name: document} of what `why` can give reasons for: cells, comparisons and plans of a campaign."""
+    """Return {name: document} of what `why` can give reasons for: cells, comparisons, plans and replays of a
+    campaign.
+    """
     campaign = reading.campaign
     cells = {str(cell): f"{run_folder(cell)}/result.json" for cell in campaign.cells}
     folders = {name: comparison_folder(campaign.name, name) for name in campaign.comparisons}
     plans = {f"{a}/{b}": f"{plan_folder(a, b)}/check.json" for a, b in reading.keys.targets.list_plans()}
+    replays = {"/".join(row): f"{replay_folder(*row)}/summary.json" for row in reading.keys.targets.list_replays()}
+    plans |= replays
     return cells | {name: f"{folder}/decision.json" for name, folder in folders.items()} | plans
 
 
@@ -107,6 +111,7 @@ def _choose(name: str, beside: list[str]) -> str:
     """Return the document whose job makes another file of its folder."""
     makers = {"pairs.csv": "pairs.json", "report.md": "report.json", "reference.npz": "parity.json"}
     makers |= {"samples.csv": "check.json"} if any(path.endswith("check.json") for path in beside) else {}
+    makers |= {"decisions.jsonl": "summary.json"}
     makers |= {"plan.txt": "plan.json", "plan.csv": "plan.json", "pareto.csv": "plan.json"}
     wanted = makers.get(name, "manifest.json" if name.startswith("artifact.") else "")
     for document in beside:

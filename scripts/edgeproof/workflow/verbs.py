@@ -4,16 +4,24 @@ import contextlib
 import datetime
 import shlex
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.core.campaign_view import BASE
+from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.command_line import show
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 
 from . import another_session, kept_attempts, reasons, session_history
+from .edgeenv_verbs import from_edgeenv, judge_edgeenv
 from .workflow_reading import Reading, read_workflow
+
+_STANDARD_ERROR = 2  # its descriptor
 
 
 def again(options: Namespace, root: Path) -> ExitCode:
@@ -51,6 +59,40 @@ def _read_campaign(options: Namespace, files: list[str]) -> Reading:
     return read_workflow([*base, *files])
 
 
+def sample(options: Namespace, root: Path) -> ExitCode:
+    """Run samplers around a command. NOT_GOOD if the command fails, NOT_PROVED if no sampler gave a sample."""
+    from edgeproof.runs.sampled_command import render_sampled, sample_command  # numpy, which the other verbs do without
+
+    samplers = _choose_samplers(options, root)
+    with contextlib.ExitStack() as stack:
+        keep = options.keep and Path(options.keep)
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproof-sample-")))
+        output = _STANDARD_ERROR if options.json else None  # standard output is the document's
+        found = sample_command(options.words, samplers, options.idle, folder, output)
+    show(options, found, lambda: render_sampled(found))
+    if found["exit_code"] != 0:
+        return ExitCode.NOT_GOOD
+    return ExitCode.GOOD if any(sampler["samples"] for sampler in found["samplers"]) else ExitCode.NOT_PROVED
+
+
+def _choose_samplers(options: Namespace, root: Path) -> list[Json]:
+    """Return the samplers that a call asks for: those named, or those of a device."""
+    if options.device:
+        device = read_catalogue_entry("device", options.device, root)
+        chosen = device.get("samplers", [])
+    else:
+        chosen = [{"name": name} for name in options.sampler]
+    if not chosen:
+        raise UserError("edgeproof runs sample: name a --sampler, or a --device that has `samplers`")
+    own = {"interval_ms": options.interval_ms, "boundary": options.boundary, "root": options.root, "file": options.file}
+    changes = {key: value for key, value in own.items() if value is not None}
+    changes |= {"command": shlex.split(options.tool)} if options.tool else {}
+    entries = [{**entry, **changes} for entry in chosen]
+    document = {"description": "a call", "board": "this machine", "transport": "local", "samplers": entries}
+    validate(document, "device", "edgeproof runs sample")
+    return entries
+
+
 def list_attempts(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `attempts list`."""
     documents = [kept_attempts.describe(item, root) for item in kept_attempts.list_kept(root, options.target)]
@@ -75,7 +117,10 @@ def prune(options: Namespace, root: Path) -> ExitCode:
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
+    "runs from-edgeenv": from_edgeenv,
+    "runs judge-edgeenv": judge_edgeenv,
     "runs again": again,
+    "runs sample": sample,
     "runs why": why,
     "runs history": session_history.tell_history,
     "runs bisect": session_history.bisect,

@@ -13,7 +13,15 @@ from types import SimpleNamespace
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
-from edgeproof.core.layout import calibration_folder, comparison_folder, evidence_folder, plan_folder, run_folder
+from edgeproof.core.layout import (
+    calibration_folder,
+    comparison_folder,
+    evidence_folder,
+    family_folder,
+    plan_folder,
+    replay_folder,
+    run_folder,
+)
 from edgeproof.core.seals import render_sealed
 
 from .job_keys import JobKeys
@@ -71,3 +79,11 @@ def list_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
         wildcards = SimpleNamespace(pipeline=pipeline, goal=goal)
         yield f"{plan_folder(pipeline, goal)}/plan.json", keys.solve_plan(wildcards)
         yield f"{plan_folder(pipeline, goal)}/check.json", keys.check_plan(wildcards)
+    for family, device in targets.list_families():
+        wildcards = SimpleNamespace(family=family, device=device)
+        yield f"{family_folder(family, device)}/family.json", keys.fill_family(wildcards)
+        if "service" in campaign.adaptation:
+            yield f"{family_folder(family, device)}/service.json", keys.measure_service(wildcards)
+    for row in targets.list_replays():
+        wildcards = SimpleNamespace(**dict(zip(("family", "device", "policy", "trace"), row, strict=True)))
+        yield f"{replay_folder(*row)}/summary.json", keys.replay_trace(wildcards)

@@ -9,7 +9,9 @@ from edgeproof.plans.solver.search import find_plans
 
 DRAWS = {
     "chain": lambda seed: families.draw_chain(seed, 5, 3),
-    "alternating": families.draw_alternating_chain,
+    "crowded": lambda seed: families.draw_crowded_graph(seed, 6, 3),
+    "scheduled": lambda seed: families.draw_scheduled(seed, 4, 2),
+    "working": lambda seed: families.add_working_memory(families.draw_chain(seed, 5, 3), seed),
     "board": lambda seed: families.draw_board_chain(seed, 6, 0.9),
     "tight": lambda seed: families.draw_tight_chain(seed, 6),
     "capped": lambda seed: families.draw_capped_chain(seed, 8, 3),
@@ -29,13 +31,6 @@ def test_shares_leave_out_links_and_profiles():
     assert len(document["links"]) < 6
     assert sum(len(stage["profiles"]) for stage in document["stages"]) < 120
     assert 5 < sum(stage["output_mb"] == 0 for stage in document["stages"]) < 35
-
-
-def test_an_alternating_chain_crosses_after_every_stage():
-    problem = Problem(parse_scenario(families.draw_alternating_chain(0)))
-    assert problem.scenario.placements == 104_976
-    answer = find_plans(problem, compile_goal("balanced", problem))
-    assert problem.evaluate(answer.placements[0]).switches == 9
 
 
 def test_a_capped_chain_excludes_its_best_plan():

@@ -7,13 +7,13 @@ import pytest
 from edgeproof.comparability.edgeenv import (
     describe_comparability,
     describe_regression,
-    hash_missing_model,
     name_blocked_mode,
     view_run,
 )
 from edgeproof.comparability.judging import judge_comparability
 from edgeproof.comparability.regression import judge_thresholds
 from edgeproof.core.yaml_files import read_yaml
+from edgeproof.runs.edgeenv_files import hash_missing_model
 from hypothesis import given
 from hypothesis import strategies as st
 

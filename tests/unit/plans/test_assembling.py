@@ -1,8 +1,13 @@
+import itertools
+
 import pytest
 from edgeproof.core.documents import write_json
 from edgeproof.core.errors import UserError
 from edgeproof.plans.hand_overs import fit_links
+from edgeproof.plans.outcome.plan_document import build_plan_document
+from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario import assembling
+from edgeproof.plans.scenario.loading import parse_scenario
 
 DIGEST = "0" * 64
 RESULT = {
@@ -15,6 +20,22 @@ RESULT = {
         {"median_ms": value, "memory_baseline_bytes": 1_000_000, "memory_peak_bytes": 9_000_000}
         for value in (1.9, 2.0, 2.1)
     ],
+}
+DARK = {"value_j": None, "reason": "no power sampler is configured for this device"}
+RESULT["energy"] = DARK
+MEASURED = {
+    **RESULT,
+    "energy": {
+        "value_j": 0.05,
+        "low_j": 0.04,
+        "high_j": 0.06,
+        "budget": {"total": 0.1},
+        "boundary": "module",
+        "sampler": "hwmon",
+        "reason": None,
+    },
+    "power": {"rails": ["VDD_IN"]},
+    "sessions": [{"attempt": "results/runs/a/attempts/0001-0123abcd"}],
 }
 PASSED = {"status": "passed", "reason": None}
 IDENTITY = {
@@ -51,7 +72,7 @@ def test_every_number_names_its_result(describe):
     assert stage["output_mb"] == pytest.approx(0.001008)
     assert variant["latency_ms"]["process_medians"] == [1.9, 2.0, 2.1]
     assert variant["latency_ms"]["interval"] == [1.9, 2.1]
-    assert variant["energy_mj"] is None
+    assert variant["energy_mj"] is None and "no power sampler is configured" in stage["description"]
     assert variant["weights_mb"]["value"] == 2.0 and variant["activations_mb"]["value"] == 6.0
     for key in ("latency_ms", "weights_mb", "activations_mb"):
         assert (variant[key]["provenance"], variant[key]["result"], variant[key]["digest"]) == (
@@ -59,6 +80,16 @@ def test_every_number_names_its_result(describe):
             "r0",
             DIGEST,
         )
+
+
+def test_measured_joules_become_the_energy_of_a_stage_with_budget_and_key(describe):
+    stage = describe((MEASURED, PASSED), (RESULT, PASSED))
+    energy = stage["profiles"]["e0"][0]["energy_mj"]
+    assert energy["value"] == pytest.approx(50) and energy["interval"] == pytest.approx([36, 66])
+    assert (energy["provenance"], energy["result"], energy["digest"]) == ("measured", "r0", DIGEST)
+    assert "module (VDD_IN)" in energy["note"] and "error budget 10.0%" in energy["note"]
+    assert "key of the attempts 0123abcd" in energy["note"]
+    assert stage["profiles"]["e1"][0]["energy_mj"] is None and "energy_reason" not in stage["profiles"]["e1"][0]
 
 
 def test_what_failed_or_computes_something_else_is_left_out_with_its_reason(describe):
@@ -92,6 +123,37 @@ def test_declared_links_take_the_place_of_measured_ones(tmp_path):
     assert (measured["source"], measured["target"], measured["bidirectional"]) == ("host", "e", False)
     assert measured["setup_ms"]["provenance"] == "measured" and len(measured["setup_ms"]["process_medians"]) == 2
     assert declared["setup_ms"] == {"value": 7, "provenance": "declared"}
+
+
+def test_a_plan_of_measured_joules_adds_them_up(describe):
+    """Two stages of 50 mJ on `e0` and 30 mJ on `e1`; hand-overs have a declared energy."""
+    frugal = {**MEASURED, "energy": {**MEASURED["energy"], "value_j": 0.03, "low_j": 0.03, "high_j": 0.03}}
+    latency = {**MEASURED["latency"], "median_ms": 9.0, "interval_low_ms": 8.9, "interval_high_ms": 9.1}
+    processes = [{**process, "median_ms": 9.0} for process in MEASURED["processes"]]
+    slower = {**frugal, "latency": latency, "processes": processes}
+    stages = [{**describe((MEASURED, PASSED), (slower, PASSED)), "name": name} for name in ("a", "b")]
+    declare = [
+        {"source": a, "target": b, "setup_ms": 0.1, "latency_ms_per_mb": 0.1}
+        for a, b in itertools.permutations(("e0", "e1", "host"), 2)
+    ]
+    links = assembling.list_links({"declare": declare, "energy": {"setup_mj": 1.0, "energy_mj_per_mb": 0.0}}, None)
+    document = {
+        "schema": "edgeproof.scenario.v2",
+        "name": "pipe",
+        "devices": [{"name": name, "memory_mb": 100} for name in ("e0", "e1", "host")],
+        "links": links,
+        "stages": stages,
+        "ingest": {"device": "host", "input_mb": 0.1},
+        "egress": {"device": "host"},
+        "constraints": {},
+    }
+    scenario = parse_scenario(document, "scenario.json")
+    assert scenario.energy_missing is None
+    joules = {}
+    for goal in ("min-energy", "min-latency"):
+        made = build_plan_document(plan_scenario(scenario, Request(goal=goal, draws=0)))
+        joules[goal] = made["plans"][0]["total_energy_mj"]
+    assert joules == pytest.approx({"min-energy": 2 * 30 + 2 * 1.0, "min-latency": 2 * 50 + 2 * 1.0})
 
 
 def links_document(links):

@@ -8,7 +8,7 @@ def make_plan(transfers=()):
     stages = [("a", "cpu", 2.0, 0.0), ("b", "npu", 5.0, 1.25)]
     return {
         "assignments": [
-            {"stage_name": n, "device_name": d, "total_latency_ms": total, "transfer_latency_ms": moved}
+            {"stage_name": n, "device_name": d, "variant": "", "total_latency_ms": total, "transfer_latency_ms": moved}
             for n, d, total, moved in stages
         ],
         "memory": [

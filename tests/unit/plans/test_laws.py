@@ -93,16 +93,10 @@ def test_the_bound_never_exceeds_the_objective_and_runs_agree(document, goal):
 
 @SETTINGS
 @given(st.integers(0, 500), st.integers(8, 18))
-def test_tight_chains_are_proved_by_both_chain_searches(seed, stages):
+def test_tight_chains_are_proved(seed, stages):
     problem = Problem(parse_scenario(draw_tight_chain(seed, stages)))
     compiled = compile_goal("balanced", problem)
-    start = chain_search.search_chain(problem, compiled.levels[0], top_k=2)
-    chain_limit, chain_search._SHORT = chain_search._SHORT, 0
-    try:
-        labels = chain_search.search_chain(problem, compiled.levels[0], top_k=2)
-    finally:
-        chain_search._SHORT = chain_limit
-    assert start.proven and labels.proven and start.placements == labels.placements
+    assert chain_search.search_chain(problem, compiled.levels[0], top_k=2).proven
 
 
 def test_equal_scores_go_to_the_smaller_latency():

@@ -74,17 +74,27 @@ def test_what_is_proved():
 
 def test_how_robust_a_plan_is():
     plan = {"probability_best": 0.75, "probability_feasible": 1.0, "expected_regret": 0.5, "worst_regret": 2.0}
+    plan |= {"probability_best_interval": [0.69, 0.8], "probability_feasible_interval": [0.98, 1.0]}
     found = {
         "draws": 200,
+        "stage_error": 0.28,
         "regret_unit": "latency",
         "plan": plan,
         "latency_ms_quantiles": {"p5": 1.0, "p50": 2.0, "p95": 3.0},
-        "runner_up": {"path": ["cpu", "npu"], "probability_best": 0.25},
+        "runner_up": {
+            "path": ["cpu", "npu"],
+            "variants": ["", "int8"],
+            "probability_best": 0.25,
+            "probability_best_interval": [0.19, 0.31],
+        },
         "repeat_next": {"result": "r.json", "numbers": ["a on cpu: latency_ms"], "expected_regret_after": 0.1},
     }
     lines = explain_robustness(found)
-    assert lines[0].startswith("Best in 75% and feasible in 100% of 200 resamplings; expected regret 0.500000")
-    assert "1.0000 to 3.0000 ms" in lines[1] and "Runner-up: cpu npu, best in 25%." in lines[2]
+    assert lines[0].startswith(
+        "Best in 75% (69% to 80%) and feasible in 100% (98% to 100%) of 200 resamplings, stages off by up to 28%;"
+        " expected regret 0.500000"
+    )
+    assert "1.0000 to 3.0000 ms" in lines[1] and "Runner-up: cpu npu (int8), best in 25% (19% to 31%)." in lines[2]
     assert lines[3].startswith("Measure r.json again first (a on cpu: latency_ms)") and "0.100000" in lines[3]
     short = {**found, "runner_up": None, "repeat_next": None, "plan": {**plan, "expected_regret": None}}
     assert len(explain_robustness(short)) == 2 and "regret" not in explain_robustness(short)[0]

@@ -117,7 +117,9 @@ def test_another_campaign_is_named_by_its_files(root, capsys):
     assert code == 1 and found["document"] == "results/comparability/fake/fake-aa/decision.json"
 
 
-@pytest.mark.parametrize("name", ["config", "fake", "fake-pipeline", "pipeline-demo", "runtimes", "tensorrt", "rpi"])
+@pytest.mark.parametrize(
+    "name", ["config", "fake", "fake-pipeline", "fake-adaptation", "pipeline-demo", "runtimes", "tensorrt", "rpi"]
+)
 def test_each_job_comes_after_what_it_reads(root, name):
     jobs = list_jobs(read_workflow(["config/config.yaml", f"config/{name}.yaml"]).keys)
     seen = set()

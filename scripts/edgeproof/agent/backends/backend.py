@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Optional, Protocol, Sequence
 
-from ..specs import Array, Call, Definition, Feed, Outputs, StepTimes, TensorInfo
+from ..specs import Array, Call, Definition, Feed, Outputs, Report, StepTimes, TensorInfo
 from ..specs import Protocol as TimingProtocol
 
 
@@ -39,6 +39,30 @@ class Simulator(Protocol):
         ...
 
 
+class Looper(Protocol):
+    """A backend whose program times its own calls."""
+
+    def begin(self, inputs: str, protocol: TimingProtocol) -> None:
+        """Start the program on a samples file; it loads the artifact."""
+        ...
+
+    def time_block(self, inputs: Sequence[int]) -> Array:
+        """Run these inputs in this order and return the nanoseconds of each call, int64."""
+        ...
+
+    def write_outputs(self, path: str) -> None:
+        """Write the outputs of the first input to an npz file, as arrays `outputs/NAME`."""
+        ...
+
+    def peak_memory(self) -> int:
+        """Return the peak resident memory of the program, in bytes."""
+        ...
+
+    def end(self) -> None:
+        """End the program."""
+        ...
+
+
 class StepClock(Protocol):
     """A backend that knows where the time of an inference went."""
 
@@ -51,7 +75,8 @@ class Backend(Protocol):
     """One runtime with one artifact loaded. A backend imports its runtime when it is made, and inherits from this.
 
     `import_ns`: time to import the runtime. `inputs`, `outputs`: name, dtype and shape with the source model's names.
-    `simulator`: the backend itself where its times are simulated; `step_clock`: where it knows its steps.
+    `simulator`: the backend itself where its times are simulated; `step_clock`: where it knows its steps; `looper`:
+    where its program times its own calls.
     """
 
     name: str
@@ -63,10 +88,17 @@ class Backend(Protocol):
     outputs: List[TensorInfo]
     simulator: Optional[Simulator] = None
     step_clock: Optional[StepClock] = None
+    looper: Optional[Looper] = None
 
     @classmethod
     def find_obstacle(cls, arm: Any) -> Optional[str]:
         """Return why a process of this arm cannot be stopped while another one runs, None if it can."""
+        return None
+
+    def prove_use(self, feed: Feed, folder: str) -> Optional[Report]:
+        """Run once more and return what ran where (`accelerator.judge_use`), None where only the CPU was asked for or
+        nothing says; Verdict if the accelerator ran nothing. `folder`: for files that are removed again.
+        """
         return None
 
     def bind(self, feed: Feed) -> Call:

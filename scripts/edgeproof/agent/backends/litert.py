@@ -15,8 +15,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
 
 import numpy
 
+from ..accelerator import judge_use, list_delegated
 from ..failures import NoVerdict, Verdict, classify_load_error
-from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs, Report, TensorInfo
 from .backend import Backend
 from .definitions import HOST_ARRAYS, count_threads, define_latency
 
@@ -65,6 +66,12 @@ class LiteRt(Backend):
         self._outputs = list(_match(interface, "outputs", self._tensors("outputs")))
         self.inputs = [_describe(*item) for item in self._inputs]
         self.outputs = [_describe(*item) for item in self._outputs]
+
+    def prove_use(self, feed: Feed, folder: str) -> Optional[Report]:
+        if self.provider_requested == "CPU":
+            return None
+        nodes = list_delegated(self._interpreter._get_ops_details(), self.provider_requested)
+        return judge_use(self.provider_requested, "partitions of the delegate", nodes)
 
     def bind(self, feed: Feed) -> Call:
         ready = [

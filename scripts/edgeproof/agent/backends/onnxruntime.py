@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
+from ..accelerator import judge_use, read_onnxruntime_profile
 from ..failures import NoVerdict, Verdict, classify_load_error
-from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs, Report, TensorInfo
 from .backend import Backend
 from .definitions import HOST_ARRAYS, define_latency
 
@@ -23,6 +26,7 @@ _ONNX_DTYPES = {
 
 # The name of an execution provider, with its options where it has some.
 Provider = Union[str, Tuple[str, Dict[str, str]]]
+_PROFILED_RUNS = 3
 _GRAPH_LEVELS = {
     "none": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -56,7 +60,7 @@ class OnnxRuntime(Backend):
                     self.provider_requested, ", ".join(onnxruntime.get_available_providers())
                 ),
             )
-        settings = onnxruntime.SessionOptions()
+        settings = self._settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = options.get("intra_op_threads", 0)
         settings.inter_op_num_threads = options.get("inter_op_threads", 1)
         level = _GRAPH_LEVELS[options.get("graph_optimization", "all")]
@@ -67,10 +71,11 @@ class OnnxRuntime(Backend):
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         settings.log_severity_level = 3
         self.threads = settings.intra_op_num_threads
+        self._open = lambda: onnxruntime.InferenceSession(
+            arm["artifact"], settings, list_providers(self.provider_requested, arm.get("precision"))
+        )
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                arm["artifact"], settings, list_providers(self.provider_requested, arm.get("precision"))
-            )
+            self._session: Any = self._open()
         except MemoryError as error:
             raise Verdict("out_of_memory", error) from error
         except Exception as error:
@@ -89,6 +94,18 @@ class OnnxRuntime(Backend):
     def find_obstacle(cls, arm: Arm) -> Optional[str]:
         provider = arm["runtime"].get("execution_provider", "CPUExecutionProvider")
         return None if provider == "CPUExecutionProvider" else "{} runs on an accelerator".format(provider)
+
+    def prove_use(self, feed: Feed, folder: str) -> Optional[Report]:
+        if self.provider_requested == "CPUExecutionProvider":
+            return None
+        self._settings.enable_profiling = True
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            self._settings.profile_file_prefix = os.path.join(place, "profile")
+            session = self._open()
+            for _ in range(_PROFILED_RUNS):
+                session.run(self._output_names, feed)
+            nodes = read_onnxruntime_profile(session.end_profiling(), _PROFILED_RUNS)
+        return judge_use(self.provider_requested, "ONNX Runtime's profile", nodes)
 
     def bind(self, feed: Feed) -> Call:
         run, names = self._session.run, self._output_names

@@ -8,6 +8,7 @@ from ..failures import NoVerdict
 from ..processing import Processed
 from ..specs import AnyArm, RunnableArm
 from .backend import Backend
+from .command import Command
 from .coreml import CoreMl
 from .fake import Fake
 from .litert import LiteRt
@@ -18,7 +19,7 @@ from .rknn import Rknn
 from .tensorrt import TensorRt
 from .torchscript import TorchScript
 
-_CLASSES = (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Fake)
+_CLASSES = (OnnxRuntime, LiteRt, OpenVino, TorchScript, CoreMl, TensorRt, Rknn, Command, Fake)
 _BACKENDS: Dict[str, Callable[[Any], Backend]] = {backend.name: backend for backend in _CLASSES}
 _BACKENDS["placed"] = open_placed
 _OBSTACLES: Dict[str, Callable[[Any], Optional[str]]] = {

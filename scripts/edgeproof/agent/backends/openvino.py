@@ -6,9 +6,10 @@ import sys
 import time
 from typing import Any, Dict, Optional, Tuple, cast
 
+from ..accelerator import Executed, judge_use
 from ..archive_limits import ARTIFACT, open_archive
 from ..failures import NoVerdict, Verdict, classify_load_error
-from ..specs import Arm, Array, Call, Definition, Feed, Outputs, TensorInfo
+from ..specs import Arm, Array, Call, Definition, Feed, Outputs, Report, TensorInfo
 from .backend import Backend
 from .definitions import HOST_ARRAYS, define_latency
 
@@ -53,6 +54,8 @@ class OpenVino(Backend):
                 archive, _ = open_archive(stream, ARTIFACT)
                 model = core.read_model(archive.read("model.xml"), archive.read("model.bin"))
             self._compiled: Any = core.compile_model(model, self.provider_requested, settings)
+            counted = dict(settings, PERF_COUNT="YES")
+            self._compile_counted = lambda: core.compile_model(model, self.provider_requested, counted)
         except MemoryError as error:
             raise Verdict("out_of_memory", error) from error
         except Exception as error:
@@ -69,6 +72,21 @@ class OpenVino(Backend):
     def find_obstacle(cls, arm: Arm) -> Optional[str]:
         device = arm["runtime"].get("device", "CPU")
         return None if device == "CPU" else "OpenVINO's {} is an accelerator".format(device)
+
+    def prove_use(self, feed: Feed, folder: str) -> Optional[Report]:
+        if self.provider_requested == "CPU":
+            return None
+        compiled = self._compile_counted()
+        request = compiled.create_infer_request()
+        request.infer(feed)
+        where = [str(name).split(".")[0] for name in compiled.get_property("EXECUTION_DEVICES")]
+        device = where[0] if len(set(where)) == 1 else "+".join(sorted(set(where)))
+        nodes = [
+            Executed(item.node_name, item.node_type, device, item.real_time.total_seconds() * 1e9)
+            for item in request.profiling_info
+            if str(item.status).endswith("EXECUTED")
+        ]
+        return judge_use(self.provider_requested, "OpenVINO's execution graph", nodes)
 
     def bind(self, feed: Feed) -> Call:
         infer = self._request.infer

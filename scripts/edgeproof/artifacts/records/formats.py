@@ -97,7 +97,9 @@ def select_build_options(preset: Json, precision: str) -> Json:
         others = set(_read_definition(artifact)["properties"]["build"]["properties"])
         others -= list_build_options(artifact, precision)
         build = {key: value for key, value in build.items() if key not in others}
-    return {"backend": preset["backend"], "artifact": artifact, "build": dict(build)}
+    # A command of the user's own runs what ONNX Runtime would.
+    backend = "onnxruntime" if preset["backend"] == "command" else preset["backend"]
+    return {"backend": backend, "artifact": artifact, "build": dict(build)}
 
 
 def check_build_options(snapshot: Json, precision: str) -> dict[str, Any]:

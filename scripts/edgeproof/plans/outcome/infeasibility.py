@@ -12,12 +12,13 @@ from edgeproof.plans.scenario.costs import UNIT, Caps, Problem
 from edgeproof.plans.scenario.goals import Level
 from edgeproof.plans.scenario.model import LIMIT_KEYS
 from edgeproof.plans.scenario.timeline import measure_totals
-from edgeproof.plans.solver.search import Effort, find_by_levels
+from edgeproof.plans.solver.search import ONE_ENGINE, Effort, find_by_levels
 
 _CANNOT = "this limit alone cannot help"
 _BOTH_CANNOT = "these two limits cannot help"
 _UNFINISHED = "the limit on effort came first"
 _ENOUGH = "enough, but not proved to be the least"
+_ONE_WORD = "the least, on the word of one engine"  # scheduled: nothing but CP-SAT proves it
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,15 @@ def _least(problem, metric, caps, effort):
     """Return (least value of a metric under `caps` in readers' units or None, what is to be said about it or None)."""
     answer = find_by_levels(problem, (Level(str(metric), {metric: Fraction(1)}, Fraction(1, UNIT)),), caps, 1, effort)
     if not answer.placements:
-        return None, _CANNOT if answer.status == "infeasible" else _UNFINISHED
-    return answer.objective, None if answer.status == "optimal" else _ENOUGH
+        return None, _doubt(problem, _CANNOT) if answer.status == "infeasible" else _UNFINISHED
+    return answer.objective, _doubt(problem) if answer.status == "optimal" else _ENOUGH
+
+
+def _doubt(problem, statement=None):
+    """Return a statement that one engine proved; None says that a value is proved to be the least."""
+    if problem.scenario.execution != "scheduled":
+        return statement
+    return _ONE_WORD if statement is None else statement + ONE_ENGINE
 
 
 def _least_deadline(problem, stage, effort):
@@ -98,7 +106,7 @@ def _least_deadline(problem, stage, effort):
 
     status, high = find_end(None)
     if high is None:
-        return None, _CANNOT if status == "infeasible" else _UNFINISHED
+        return None, _doubt(problem, _CANNOT) if status == "infeasible" else _UNFINISHED
     low, proved = problem.caps.deadlines[stage], True
     while high - low > 1:
         middle = (low + high) // 2
@@ -107,7 +115,7 @@ def _least_deadline(problem, stage, effort):
             high = min(end, middle)
         else:
             low, proved = middle, proved and status == "infeasible"
-    return high / UNIT, None if proved else _ENOUGH
+    return high / UNIT, _doubt(problem) if proved else _ENOUGH
 
 
 def _end_of(problem, answer, stage):
@@ -158,7 +166,7 @@ def relax_both_caps(problem: Problem, effort: Effort | None = None) -> tuple[flo
 
     status, point = fastest(None)
     if point is None:
-        return None, _BOTH_CANNOT if status == "infeasible" else _UNFINISHED
+        return None, _doubt(problem, _BOTH_CANNOT) if status == "infeasible" else _UNFINISHED
     best, high = max(point[:2]), point[2]
     low, proved = -1, status == "optimal"
     while high - low > 1 and point[1] >= point[0]:
@@ -173,7 +181,7 @@ def relax_both_caps(problem: Problem, effort: Effort | None = None) -> tuple[flo
             high, point = found[2], found
         else:
             low = middle
-    return float(best), None if proved else _ENOUGH
+    return float(best), _doubt(problem) if proved else _ENOUGH
 
 
 def _find_conflict(problem, effort):
@@ -189,7 +197,7 @@ def _find_conflict(problem, effort):
         if s.deadline_ms is not None
     }
     names |= {metric: name for metric, name in LIMIT_KEYS.items() if getattr(problem.caps, metric) is not None}
-    caps, kept, minimal = problem.caps, [], True
+    caps, kept, minimal = problem.caps, [], problem.scenario.execution != "scheduled"  # there, one engine's word
     for limit, name in names.items():
         without = drop_cause(caps, limit)
         helps = is_feasible(problem, without, effort)

@@ -2,23 +2,25 @@
 
 Each point is found by an exact search: it minimises the first axis (ties: the next ones) under a bound on the last
 axis; then the bound is tightened below the point found. The front is complete unless the limit on points or effort is
-reached; then it says so. A small space that is not a plain chain is enumerated instead.
+reached; then it says so. A small space is enumerated instead.
 """
 
-import itertools
 from dataclasses import dataclass, replace
 from fractions import Fraction
+
+import numpy as np
 
 from edgeproof.plans.scenario.costs import UNIT, Caps, Problem, Totals
 from edgeproof.plans.scenario.goals import Level
 from edgeproof.plans.scenario.model import Placement
 from edgeproof.plans.scenario.timeline import measure_totals
-from edgeproof.plans.solver.chain_search import is_chain
+from edgeproof.plans.solver.chain_model import is_chain
+from edgeproof.plans.solver.enumeration import LARGEST_SPACE, fits_enumeration, open_space
 from edgeproof.plans.solver.search import Effort, find_by_levels
 
 POINT_LIMIT = 200
 _PATHS = 4
-_TRIED_OUT = 20_000
+_TRIED_OUT = LARGEST_SPACE
 
 
 @dataclass(frozen=True)
@@ -62,26 +64,27 @@ def trace_front(
     """Return the Pareto `Front` of a problem under `caps` (default: its own), with at most `limit` points."""
     caps = caps or problem.caps
     plain = is_chain(problem) and "period" not in axes and caps.period is None
-    if not plain and problem.scenario.placements <= _TRIED_OUT and problem.scenario.execution != "scheduled":
-        return _try_out(problem, tuple(axes), caps)
+    if fits_enumeration(problem, _TRIED_OUT):
+        return _try_out(problem, tuple(axes), caps, limit)
     walk = _Walk(problem, tuple(axes), effort or Effort(), limit, _PATHS if plain else 1)
     walk.descend(caps, len(axes) - 1)
     points = [values for values in walk.found if not any(_beats(other, values) for other in walk.found)]
     return Front(tuple(axes), tuple(walk.found[values] for values in sorted(points)), walk.complete)
 
 
-def _try_out(problem: Problem, axes: tuple[str, ...], caps: Caps) -> Front:
-    """Return the front of a small space by enumeration."""
-    members = {}
-    for placement in itertools.product(*(range(len(options)) for options in problem.device)):
-        if problem.is_feasible(placement, caps):
-            totals = problem.evaluate(placement)
-            members.setdefault(tuple(getattr(totals, axis) for axis in axes), []).append((placement, totals))
-    front = []
-    for values in sorted(members):
-        if not any(_beats(other, values) for other in front):
-            front.append(values)
-    return Front(axes, tuple(_make_point(values, members[values][:_PATHS]) for values in front), True)
+def _try_out(problem: Problem, axes: tuple[str, ...], caps: Caps, limit: int) -> Front:
+    """Return the front of a small space by enumeration, at most `limit` points of it."""
+    space = open_space(problem)
+    kept = np.flatnonzero(space.keep(caps))
+    values = np.stack([space.totals[axis][kept] for axis in axes], axis=1)
+    left, points = np.unique(values, axis=0), []  # sorted, so that nothing left beats the first
+    while len(left) and len(points) < limit:
+        best = left[0]
+        indices = kept[(values == best).all(axis=1)][:_PATHS]
+        members = [(p, problem.require_totals(p)) for p in (space.placement(int(index)) for index in indices)]
+        points.append(_make_point(tuple(int(v) for v in best), members))
+        left = left[~(left >= best).all(axis=1)]
+    return Front(axes, tuple(points), not len(left))
 
 
 def _make_point(values, members):

@@ -6,14 +6,16 @@ from pathlib import Path
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.seals import seal
-from edgeproof.plans.scenario.costs import UNIT
-from edgeproof.plans.scenario.goals import BLENDS
-from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS
+from edgeproof.plans.scenario.costs import UNIT, Problem
+from edgeproof.plans.scenario.goals import BLENDS, Goal, Metric
+from edgeproof.plans.scenario.model import LIMIT_KEYS, METRIC_KEYS, Placement
 from edgeproof.plans.scenario.timeline import measure_totals, trace_plan
 
 from .explanation import explain_plan
+from .flip_points import find_flip_points
+from .plan_notes import list_notes, name_resampled_number
 from .planning import Outcome
-from .robustness import name_resampled_number
+from .robustness import Robustness
 
 
 def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> Json:
@@ -25,7 +27,7 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
     ]
     placements = scenario.placements
     document = {
-        "schema": "edgeproof.plan.v3",
+        "schema": "edgeproof.plan.v4",
         "pipeline_name": scenario.name,
         "scenario": {
             "source": None if source is None else str(source),
@@ -42,22 +44,34 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
         "limits": {key: scenario.limits.of(metric) for metric, key in LIMIT_KEYS.items()},
         "status": answer.status,
         "certificate": {
+            "top_k": outcome.request.top_k,
             "objective": answer.objective,
-            "bound": answer.bound,
+            "bound": answer.bound if answer.bound is not None and math.isfinite(answer.bound) else None,
             "gap": answer.gap,
             "ranking_proven": answer.ranking_proven,
             "engine": answer.engine,
             "nodes": answer.nodes,
             "label_limit": outcome.request.effort.labels,
             "deterministic_seconds_limit": outcome.request.effort.seconds,
+            "gap_limit": outcome.request.effort.gap,
+            "ended_by": outcome.ended_by,
+            "prices": answer.prices and _describe_prices(scenario, answer.prices),
         },
         "plans": plans,
         "infeasibility": _describe_infeasibility(outcome.infeasibility),
         "pareto": outcome.fronts and {name: _describe_front(outcome, f) for name, f in outcome.fronts.items()},
-        "robustness": _describe_robustness(outcome),
-        "notes": _list_notes(outcome),
+        "robustness": describe_robustness(problem, outcome.goal, outcome.robustness),
     }
+    document["flip_points"] = describe_flip_points(problem, outcome.goal, answer.placements)
+    document["notes"] = list_notes(scenario, document)
     return validate(seal(document), "plan", "the plan")
+
+
+def _describe_prices(scenario, prices):
+    """Return what one unit of each limit is worth at the certificate's Lagrangian bound."""
+    names: dict[Metric, str] = dict(LIMIT_KEYS.items())
+    names |= {("memory", i): f"memory_mb of {device.name}" for i, device in enumerate(scenario.devices)}
+    return [{"limit": names[metric], "price": price * UNIT} for metric, price in prices.items()]
 
 
 def _describe_goal(outcome):
@@ -81,7 +95,10 @@ def _describe_plan(outcome, rank, placement, schedule):
     values = [float(level.value(totals) * level.scale) for level in outcome.goal.levels]
     transfers = [_describe_transfer(problem, event) for event in timeline.events if event.crossing is not None]
     stages = {event.stage: event for event in timeline.events if event.stage is not None}
-    assignments = [_describe_assignment(problem, placement, i, stages[i], transfers) for i in problem.order]
+    entries = problem.list_entries(problem.devices_of(placement))
+    assignments = [
+        _describe_assignment(problem, placement, i, stages[i], (transfers, entries[i])) for i in problem.order
+    ]
     memory = [
         {
             "device_name": device.name,
@@ -104,6 +121,7 @@ def _describe_plan(outcome, rank, placement, schedule):
         "accuracy_drop": totals.accuracy / UNIT,
         "period_ms": totals.period / UNIT,
         "path": [assignment["device_name"] for assignment in assignments],
+        "variants": [assignment["variant"] for assignment in assignments],
         "memory_by_device": {row["device_name"]: row["used_mb"] for row in memory},
         "memory": memory,
         "slack": _measure_slack(scenario, totals, stages),
@@ -130,22 +148,25 @@ def _describe_transfer(problem, event):
     }
 
 
-def _describe_assignment(problem, placement, stage, event, transfers):
-    scenario, o = problem.scenario, placement[stage]
+def _describe_assignment(problem, placement, stage, event, before):
+    """Return the shares of one stage; `before`: the plan's transfers, and what the device takes to wake up."""
+    scenario, o, (transfers, entry) = problem.scenario, placement[stage], before
     spec, option = scenario.stages[stage], scenario.stages[stage].options[o]
     known = scenario.energy_missing is None
     mine = [t for t in transfers if t["target_stage"] == spec.name]
     moved_ms = sum((t["latency_ms"] for t in mine), 0.0)
     moved_mj = sum((t["energy_mj"] for t in mine), 0.0) if known else 0.0
     quantity = scenario.quantities.get(("option", stage, o, "latency_ms"))
-    latency, energy = problem.latency[stage][o] / UNIT, problem.energy[stage][o] / UNIT
+    latency = problem.latency[stage][o] / UNIT
+    energy = (problem.energy[stage][o] + problem.draw_idly([entry])) / UNIT
     return {
         "stage_name": spec.name,
         "device_name": scenario.devices[option.device].name,
         "variant": option.variant,
         "execution_latency_ms": latency,
+        "entry_latency_ms": entry / UNIT,
         "transfer_latency_ms": moved_ms,
-        "total_latency_ms": latency + moved_ms,
+        "total_latency_ms": latency + entry / UNIT + moved_ms,
         "execution_energy_mj": energy if known else None,
         "transfer_energy_mj": moved_mj if known else None,
         "total_energy_mj": energy + moved_mj if known else None,
@@ -196,6 +217,7 @@ def _describe_front(outcome, front):
                 {
                     "switches": totals.switches,
                     "path": [names[problem.device[stage][placement[stage]]] for stage in problem.order],
+                    "variants": [problem.scenario.stages[s].options[placement[s]].variant for s in problem.order],
                     "options": [placement[stage] for stage in problem.order],
                 }
                 for placement, totals in zip(point.placements, point.totals, strict=True)
@@ -206,18 +228,38 @@ def _describe_front(outcome, front):
     return {"axes": [METRIC_KEYS[axis] for axis in front.axes], "complete": front.complete, "points": points}
 
 
-def _describe_robustness(outcome):
-    found = outcome.robustness
+def describe_flip_points(problem: Problem, goal: Goal, placements: tuple[Placement, ...]) -> list[Json] | None:
+    """Return the part of a plan document on what would change its first plan; None where that was not computed."""
+    found = find_flip_points(problem, goal, placements[0]) if placements else None
     if found is None:
         return None
-    problem = outcome.problem
+    scenario, names = problem.scenario, [device.name for device in problem.scenario.devices]
+    return [
+        {
+            "number": name_resampled_number(scenario, point.place),
+            "value_ms": point.value,
+            "flips_at_ms": point.flips_at,
+            "path": point.placement and [names[problem.device[i][point.placement[i]]] for i in problem.order],
+            "variants": point.placement
+            and [scenario.stages[i].options[point.placement[i]].variant for i in problem.order],
+        }
+        for point in found
+    ]
+
+
+def describe_robustness(problem: Problem, goal: Goal, found: Robustness | None) -> Json | None:
+    """Return the part of a plan document on how robust its first plan is; None where nothing was assessed."""
+    if found is None:
+        return None
     names = [device.name for device in problem.scenario.devices]
     contenders = [
         {
             "path": [names[problem.device[stage][c.placement[stage]]] for stage in problem.order],
             "variants": [problem.scenario.stages[s].options[c.placement[s]].variant for s in problem.order],
             "probability_best": c.probability_best,
+            "probability_best_interval": list(c.best_interval),
             "probability_feasible": c.probability_feasible,
+            "probability_feasible_interval": list(c.feasible_interval),
             "expected_regret": c.expected_regret,
             "worst_regret": c.worst_regret,
         }
@@ -229,7 +271,8 @@ def _describe_robustness(outcome):
         "seed": found.seed,
         "uncertain_numbers": found.uncertain,
         "fixed_numbers": found.fixed,
-        "regret_unit": outcome.goal.levels[0].name,
+        "stage_error": problem.scenario.stage_error,
+        "regret_unit": goal.levels[0].name,
         "plan": contenders[0],
         "runner_up": contenders[1] if len(contenders) > 1 else None,
         "contenders": contenders[1:],
@@ -243,29 +286,3 @@ def _describe_robustness(outcome):
             "probability_best_after": found.repeat.probability_best_after,
         },
     }
-
-
-def _list_notes(outcome):
-    scenario, notes = outcome.problem.scenario, []
-    if any(any(row) for row in outcome.problem.accuracy):
-        notes.append("accuracy_drop of a plan is the sum of its stages' drops: an approximation")
-    if outcome.robustness is None:
-        if not any(quantity.uncertain for quantity in scenario.quantities.values()):
-            notes.append("no robustness: no number of the scenario carries samples or an interval")
-        elif outcome.request.draws and not outcome.answer.placements:
-            notes.append("no robustness: there is no plan")
-        else:
-            notes.append("no robustness: not asked for")
-    elif outcome.robustness.fixed:
-        notes.append(f"{outcome.robustness.fixed} numbers have no interval (they are declared) and were held fixed")
-    if scenario.energy_missing:
-        notes.append(f"energy is unknown: {scenario.energy_missing} has none")
-    if outcome.problem.memory_rule == "pipelined":
-        notes.append("memory is counted for all stages at once, tensors between them twice, because inputs overlap")
-    provenances = {quantity.provenance for quantity in scenario.quantities.values()}
-    measured = [place for place, quantity in scenario.quantities.items() if quantity.provenance == "measured"]
-    if provenances - {"measured"} and measured:
-        others = [place for place, quantity in scenario.quantities.items() if quantity.provenance != "measured"]
-        example = name_resampled_number(scenario, others[0])
-        notes.append(f"{len(measured)} numbers are measured, {len(others)} are not, such as {example}")
-    return notes

@@ -5,6 +5,8 @@ from html import escape
 
 from edgeproof.core.configuration import Json
 
+from .explanation import explain_path
+
 _FILLS = ("#cfe3f7", "#fde2b8", "#d5ecd0", "#ecd6ef", "#f8d3d0", "#d9dbf5", "#e6e2c8", "#cdeaea")
 _STROKES = ("#2c6aa0", "#a86a00", "#3a7d34", "#7b3f86", "#a83a32", "#4449a0", "#75692a", "#1f7a7a")
 _WIDTH = 760
@@ -31,18 +33,18 @@ def draw_timeline(plan: Json) -> str:
     for number, row in enumerate(plan["assignments"], 1):
         index = devices.index(row["device_name"]) % len(_FILLS)
         a, b = x(row["start_ms"]), x(row["end_ms"])
-        label = (
-            f"{number}. {row['stage_name']} on {row['device_name']}: {row['start_ms']:.3f} to {row['end_ms']:.3f} ms"
-        )
+        place = explain_path([row["device_name"]], [row["variant"]])[0]
+        label = f"{number}. {row['stage_name']} on {place}: {row['start_ms']:.3f} to {row['end_ms']:.3f} ms"
         parts.append(
             f"<g><title>{escape(label)}</title>"
             f'<rect x="{a:.1f}" y="{y(row["device_name"]) + 8}" width="{max(b - a, 1):.1f}"'
             f' height="{lane - 16}" rx="3" fill="{_FILLS[index]}" stroke="{_STROKES[index]}"/>'
         )
-        if b - a >= 9 * len(str(number)) + 2:
+        shown = next((t for t in (row["stage_name"], str(number)) if b - a >= 9 * len(t) + 2), None)
+        if shown is not None:
             parts.append(
                 f'<text x="{(a + b) / 2:.1f}" y="{y(row["device_name"]) + lane / 2 + 5:.1f}"'
-                f' text-anchor="middle">{number}</text>'
+                f' text-anchor="middle">{escape(shown)}</text>'
             )
         parts.append("</g>")
     for row in plan["transfers"]:

@@ -7,7 +7,16 @@ from markupsafe import Markup
 
 from edgeproof.core.configuration import Json
 
-from .explanation import explain_empty_document, explain_proof, explain_robustness
+from .explanation import (
+    explain_distance_from_front,
+    explain_empty_document,
+    explain_flip_points,
+    explain_path,
+    explain_proof,
+    explain_relaxation,
+    explain_robustness,
+    make_printable,
+)
 from .plan_drawings import draw_front, draw_timeline
 
 _FOLDER = Path(__file__).parent
@@ -20,7 +29,8 @@ def render_page(document: Json, check: Json | None = None) -> str:
     """
     loader = jinja2.FileSystemLoader(_FOLDER)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.globals["number"] = _format_number
+    environment.globals |= {"number": _format_number, "steps": explain_path, "relaxation": explain_relaxation}
+    document = make_printable(document)
     plan = document["plans"][0] if document["plans"] else None
     return environment.get_template("plan.html.j2").render(
         d=document,
@@ -30,6 +40,8 @@ def render_page(document: Json, check: Json | None = None) -> str:
         failure="" if plan else explain_empty_document(document),
         timeline=Markup(draw_timeline(plan)) if plan else "",  # drawings escape what they show
         front=Markup(draw_front(document)),
+        off_front=explain_distance_from_front(document),
+        flips=explain_flip_points(document),
         robustness=explain_robustness(document["robustness"]) if document["robustness"] else [],
     )
 

@@ -5,7 +5,15 @@ import io
 
 from edgeproof.core.configuration import Json
 
-from .explanation import explain_empty_document, explain_proof, explain_robustness
+from .explanation import (
+    explain_empty_document,
+    explain_flip_points,
+    explain_path,
+    explain_proof,
+    explain_relaxation,
+    explain_robustness,
+    make_printable,
+)
 
 _PLAN_COLUMNS = (
     "rank",
@@ -25,6 +33,7 @@ _STAGE_COLUMNS = (
     "device_name",
     "variant",
     "execution_latency_ms",
+    "entry_latency_ms",
     "transfer_latency_ms",
     "total_latency_ms",
     "execution_energy_mj",
@@ -40,6 +49,7 @@ _STAGE_COLUMNS = (
 
 def render_plan_table(document: Json) -> str:
     """Return the table `plan.csv`: a row per rank and stage, 4 decimals; the columns of stages start with `stage_`."""
+    document = make_printable(document)
     header = [*_PLAN_COLUMNS, *(name if name.startswith("stage_") else f"stage_{name}" for name in _STAGE_COLUMNS)]
     rows = []
     for plan in document["plans"]:
@@ -53,15 +63,22 @@ def render_pareto_table(document: Json) -> str:
 
     Only the header without fronts.
     """
-    fronts = document["pareto"] or {}
+    fronts = make_printable(document)["pareto"] or {}
     axes = next(iter(fronts.values()))["axes"] if fronts else ["latency_ms", "energy_mj"]
     rows = [
-        [name, str(front["complete"]).lower(), *point["values"], path["switches"], " ".join(path["path"])]
+        [
+            name,
+            str(front["complete"]).lower(),
+            *point["values"],
+            path["switches"],
+            " ".join(path["path"]),
+            " ".join(v or "-" for v in path["variants"]),
+        ]
         for name, front in fronts.items()
         for point in front["points"]
         for path in point["paths"]
     ]
-    return _write_rows(["front", "complete", *axes, "switches", "path"], rows, decimals=6)
+    return _write_rows(["front", "complete", *axes, "switches", "path", "variants"], rows, decimals=6)
 
 
 def _write_rows(header, rows, decimals=4):
@@ -78,8 +95,9 @@ def render_plan_text(document: Json) -> str:
 
     It has a header, memory, stages, explanation, alternatives, robustness and notes.
     """
+    document = make_printable(document)
     if not document["plans"]:
-        return "\n".join([explain_empty_document(document), *_list_relaxations(document)]) + "\n"
+        return "\n".join([explain_empty_document(document), *list_relaxations(document)]) + "\n"
     plan = document["plans"][0]
     lines = [
         f"Pipeline {plan['pipeline_name']}, goal {plan['goal']}: {explain_proof(document)}",
@@ -99,28 +117,24 @@ def render_plan_text(document: Json) -> str:
         lines += ["", "Alternatives", *(f"  {_summarize(other)}" for other in document["plans"][1:])]
     if document["robustness"]:
         lines += ["", "Robustness", *(f"  {line}" for line in explain_robustness(document["robustness"]))]
+    if document["flip_points"]:
+        lines += ["", "What would change the plan", *(f"  {line}" for line in explain_flip_points(document))]
     if document["notes"]:
         lines += ["", *(f"Note: {note}" for note in document["notes"])]
     return "\n".join(lines) + "\n"
 
 
-def _list_relaxations(document):
+def list_relaxations(document: Json) -> list[str]:
+    """Return the lines of text that say what would make a plan possible; none where that was not asked."""
     if document["infeasibility"] is None:
         return []
     lines = ["Each limit alone:"]
     for row in document["infeasibility"]["relaxations"]:
-        needed = None if row["needed"] is None else f"would need {row['needed']:.6g}"
-        lines.append(f"  {row['limit']} {row['value']:g}: {_tell_relaxation(needed, row['reason'])}")
+        lines.append(f"  {row['limit']} {row['value']:g}: {explain_relaxation(row['needed'], row['reason'])}")
     factor, reason = (document["infeasibility"][key] for key in ("both_caps_factor", "both_caps_reason"))
     if factor or reason:
-        needed = None if factor is None else f"× {factor:.6f}"
-        lines.append(f"  both caps together: {_tell_relaxation(needed, reason)}")
+        lines.append(f"  both caps together: {explain_relaxation(factor, reason, factor=True)}")
     return lines
-
-
-def _tell_relaxation(needed, reason):
-    """Return what would be needed, and why that is not known or not proved; one of the two may be None."""
-    return f"{needed} ({reason})" if needed and reason else needed or reason
 
 
 def _list_caps(document, plan):
@@ -133,7 +147,7 @@ def _align_stages(plan):
     rows = [
         (
             row["stage_name"],
-            f"{row['device_name']} {row['variant']}".strip(),
+            explain_path([row["device_name"]], [row["variant"]])[0],
             f"{row['execution_latency_ms']:.4f}",
             f"{row['transfer_latency_ms']:.4f}",
             "–" if row["total_energy_mj"] is None else f"{row['total_energy_mj']:.4f}",
@@ -154,7 +168,7 @@ def _align_stages(plan):
 def _summarize(plan):
     return (
         f"{plan['rank']}. {plan['total_score']:.6f}, {plan['total_latency_ms']:.4f} ms,"
-        f" {_amount(plan['total_energy_mj'], 'mJ')}: {' → '.join(plan['path'])}"
+        f" {_amount(plan['total_energy_mj'], 'mJ')}: {' → '.join(explain_path(plan['path'], plan['variants']))}"
     )
 
 

@@ -10,6 +10,7 @@ from edgeproof.plans.solver.search import Answer, Effort, find_plans
 from .infeasibility import Infeasibility, explain_infeasibility
 from .pareto import Front, choose_axes, trace_front
 from .robustness import Robustness, assess_robustness
+from .second_route import confirm_schedules
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A request and all that was found; what does not apply is None."""
+    """A request and all that was found; what does not apply is None.
+
+    `ended_by` says what ended the search: `proof`, `gap`, `effort`, `time limit` or `interruption`.
+    """
 
     problem: Problem
     goal: Goal
@@ -37,6 +41,7 @@ class Outcome:
     infeasibility: Infeasibility | None
     fronts: dict[str, Front] | None
     robustness: Robustness | None
+    ended_by: str = "proof"
 
 
 def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
@@ -45,9 +50,13 @@ def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
     problem = Problem(scenario, "pipelined" if pipelined else None)
     goal = compile_goal(request.goal, problem)
     answer = find_plans(problem, goal, top_k=request.top_k, effort=request.effort)
-    infeasibility = explain_infeasibility(problem, request.effort) if answer.status == "infeasible" else None
+    answer = confirm_schedules(problem, goal, answer, request.top_k)
+    ended_by = _find_end(answer, request.effort)
+    request.effort.watch.mute()
+    infeasible = answer.status.startswith("infeasible")
+    infeasibility = explain_infeasibility(problem, request.effort) if infeasible else None
     fronts = None
-    if request.front:
+    if request.front and not request.effort.watch.expired:
         axes = choose_axes(problem, period=pipelined)
         free = replace(problem.caps, latency=None, energy=None)
         fronts = {"with_caps": trace_front(problem, axes, problem.caps, request.effort)}
@@ -55,9 +64,21 @@ def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
             fronts["with_caps"] if free == problem.caps else trace_front(problem, axes, free, request.effort)
         )
     robustness = None
-    if request.draws:
+    if request.draws and not request.effort.watch.expired:
         robustness = assess_robustness(problem, request.goal, answer, request.draws, request.seed)
-    return Outcome(problem, goal, request, answer, infeasibility, fronts, robustness)
+    return Outcome(problem, goal, request, answer, infeasibility, fronts, robustness, ended_by)
+
+
+def _find_end(answer: Answer, effort: Effort) -> str:
+    """Return what ended the search for an answer."""
+    if answer.status not in ("gap", "unknown"):
+        return "proof"
+    if effort.watch.stopped:
+        return "interruption"
+    if effort.watch.expired:
+        return "time limit"
+    close = answer.objective is not None and answer.gap is not None and answer.gap <= effort.gap * abs(answer.objective)
+    return "gap" if effort.gap and close else "effort"
 
 
 def add_requested_limits(scenario: Scenario, **limits: float | None) -> Scenario:

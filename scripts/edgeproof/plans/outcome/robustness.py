@@ -3,8 +3,13 @@
 One draw resamples the processes behind every measured number with replacement and takes the median of their medians;
 numbers of one result are resampled together. A number with only an interval is drawn from the normal distribution with
 that interval. Declared numbers have no interval and stay as they are, and so do the references of the score.
+
+A stage in a pipeline does not take what it takes alone. The scenario says by how much it may differ (`stage_error`),
+and every draw multiplies every stage's latency by a factor from that range. Probabilities have a 95 % interval (Wilson
+1927) for the number of draws.
 """
 
+import math
 import random
 import statistics
 from dataclasses import dataclass
@@ -16,6 +21,8 @@ from edgeproof.plans.scenario.model import Place, Placement, Scenario, Schedule
 from edgeproof.plans.scenario.timeline import retime_schedule, trace_schedule
 from edgeproof.plans.solver.search import Answer, Effort, find_plans
 
+from .plan_notes import name_resampled_number
+
 Candidate = tuple[Placement, Schedule | None]
 _POOL = 8
 _FREEZE_DRAWS = 100
@@ -23,11 +30,16 @@ _FREEZE_DRAWS = 100
 
 @dataclass(frozen=True)
 class Contender:
-    """A placement that was best in some draw, or is the plan. Regrets have the unit of the goal's first level."""
+    """A placement that was best in some draw, or is the plan. Regrets have the unit of the goal's first level.
+
+    Each probability has its 95 % interval for the number of draws.
+    """
 
     placement: Placement
     probability_best: float
+    best_interval: tuple[float, float]
     probability_feasible: float
+    feasible_interval: tuple[float, float]
     expected_regret: float | None
     worst_regret: float | None
 
@@ -59,10 +71,10 @@ class Robustness:
 def assess_robustness(
     problem: Problem, goal_name: str, answer: Answer, draws: int = 200, seed: int = 0, effort: Effort | None = None
 ) -> Robustness | None:
-    """Return the `Robustness` of the first plan of `answer`; None when no number of the scenario is uncertain."""
+    """Return the `Robustness` of the first plan of `answer`; None when nothing of the scenario is uncertain."""
     scenario = problem.scenario
     sampler = Sampler(scenario)
-    if not sampler.groups or not answer.placements:
+    if not sampler.draws_anything or not answer.placements:
         return None
     effort = effort or Effort(seconds=10.0)
     references = (problem.latency_ref, problem.energy_ref)
@@ -73,11 +85,11 @@ def assess_robustness(
     rng = random.Random(seed)
     trials, wins, best_values = [], {}, []
     for _ in range(draws):
-        values = sampler.draw(rng)
-        trial = Problem(scenario.with_values(values), problem.memory_rule, references)
+        values, factors = sampler.draw(rng), sampler.draw_factors(rng)
+        trial = Problem(scenario.with_values(sampler.scale(values, factors)), problem.memory_rule, references)
         goal = compile_goal(goal_name, trial)
         found = find_plans(trial, goal, effort=effort)
-        trials.append((values, trial, goal))
+        trials.append((values, factors, trial, goal))
         best_values.append(found.objective)
         if found.placements:
             wins[found.placements[0]] = wins.get(found.placements[0], 0) + 1
@@ -85,10 +97,10 @@ def assess_robustness(
     kept = sorted(pool, key=lambda placement: (placement != plan[0], -wins.get(placement, 0)))[:_POOL]
     contenders, latencies = [], []
     for placement in kept:
-        rows = [_value(trial, goal, placement, pool[placement]) for _, trial, goal in trials]
+        rows = [_value(trial, goal, placement, pool[placement]) for *_, trial, goal in trials]
         contenders.append(_summarize(placement, rows, best_values, wins.get(placement, 0), draws))
         if placement == plan[0]:
-            latencies = sorted(_latency(trial, placement, pool[placement]) for _, trial, _ in trials)
+            latencies = sorted(_latency(trial, placement, pool[placement]) for *_, trial, _ in trials)
     candidates = [(placement, pool[placement]) for placement in kept]
     return Robustness(
         draws=draws,
@@ -112,6 +124,31 @@ class Sampler:
             if quantity.uncertain:
                 self.groups.setdefault(quantity.result or name_resampled_number(scenario, place), []).append(place)
 
+    @property
+    def draws_anything(self) -> bool:
+        """Whether some number is uncertain, or stages may differ from what they take alone."""
+        return bool(self.groups) or self.scenario.stage_error > 0
+
+    def draw_factors(self, rng: random.Random) -> dict[Place, float]:
+        """Return by which factor each stage's latency on each executor differs in the pipeline, in one draw."""
+        error = self.scenario.stage_error
+        if error <= 0:
+            return {}
+        return {
+            ("option", i, o, "latency_ms"): rng.uniform(1 - error, 1 + error)
+            for i, stage in enumerate(self.scenario.stages)
+            for o in range(len(stage.options))
+        }
+
+    def scale(self, values: dict[Place, float], factors: dict[Place, float]) -> dict[Place, float]:
+        """Return values with the factors applied; a number that was not drawn keeps its own value."""
+        stages = self.scenario.stages
+        scaled = {
+            place: values.get(place, stages[place[1]].options[place[2]].latency_ms) * factor
+            for place, factor in factors.items()
+        }
+        return {**values, **scaled}
+
     def count_fixed(self) -> int:
         """Return how many numbers (latency and energy of options and links) have no interval."""
         numbers = sum(2 * len(stage.options) for stage in self.scenario.stages) + 2 * len(self.scenario.links)
@@ -134,17 +171,6 @@ class Sampler:
                     spread = (high - low) / 2 / NormalDist().inv_cdf(0.5 + quantity.confidence / 2)
                     values[place] = max(0.0, rng.gauss(quantity.value, spread))
         return values
-
-
-def name_resampled_number(scenario: Scenario, place: Place) -> str:
-    """Return the place of a resampled number as readers know it: `stage on device (variant): key`."""
-    if place[0] == "link":
-        link = scenario.links[place[1]]
-        return f"{scenario.devices[link.source].name} → {scenario.devices[link.target].name}: {place[2]}"
-    stage = scenario.stages[place[1]]
-    option = stage.options[place[2]]
-    variant = f" ({option.variant})" if option.variant else ""
-    return f"{stage.name} on {scenario.devices[option.device].name}{variant}: {place[3]}"
 
 
 def _value(problem: Problem, goal: Goal, placement: Placement, schedule: Schedule | None) -> float | None:
@@ -172,20 +198,32 @@ def _latency(problem, placement, schedule):
 
 def _summarize(placement, rows, best_values, wins, draws):
     regrets = [max(0.0, v - b) for v, b in zip(rows, best_values, strict=True) if v is not None and b is not None]
+    kept = sum(1 for row in rows if row is not None)
     return Contender(
         placement=placement,
         probability_best=wins / draws,
-        probability_feasible=sum(1 for row in rows if row is not None) / draws,
+        best_interval=_bound_probability(wins, draws),
+        probability_feasible=kept / draws,
+        feasible_interval=_bound_probability(kept, draws),
         expected_regret=statistics.fmean(regrets) if regrets else None,
         worst_regret=max(regrets) if regrets else None,
     )
+
+
+def _bound_probability(hits: int, draws: int) -> tuple[float, float]:
+    """Return the 95 % interval of a probability of which `hits` in `draws` draws were seen (Wilson 1927)."""
+    z, share = NormalDist().inv_cdf(0.975), hits / draws
+    middle = (share + z * z / (2 * draws)) / (1 + z * z / draws)
+    half = z / (1 + z * z / draws) * math.sqrt(share * (1 - share) / draws + z * z / (4 * draws * draws))
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return (0.0 if hits == 0 else low), (1.0 if hits == draws else high)
 
 
 def _choose_repeat(
     problem: Problem,
     sampler: Sampler,
     candidates: list[Candidate],
-    trials: list[tuple[dict[Place, float], Problem, Goal]],
+    trials: list[tuple[dict[Place, float], dict[Place, float], Problem, Goal]],
 ) -> Repeat | None:
     """Return the measurement to repeat first, None when no measurement lowers the expected regret.
 
@@ -193,16 +231,16 @@ def _choose_repeat(
     returned. In a draw in which the plan breaks a limit, its regret is the spread of the candidates' values above the
     worst of them.
     """
-    before = _score_pool(candidates, [(trial, goal) for _, trial, goal in trials])
+    before = _score_pool(candidates, [(trial, goal) for *_, trial, goal in trials])
     used = _places_in_use(problem, candidates)
     choices = []
     for result, places in sampler.groups.items():
         if not used & set(places):
             continue
         frozen = []
-        for values, trial, goal in trials:
+        for values, factors, trial, goal in trials:
             held = {place: problem.scenario.quantities[place].value for place in places}
-            scenario = problem.scenario.with_values({**values, **held})
+            scenario = problem.scenario.with_values(sampler.scale({**values, **held}, factors))
             references = (trial.latency_ref, trial.energy_ref)
             frozen.append((Problem(scenario, problem.memory_rule, references), goal))
         regret, probability = _score_pool(candidates, frozen)

@@ -17,6 +17,8 @@ from edgeproof.runs.results import MEASURED, read_result
 from .loading import parse_scenario
 
 _MB = 1e6
+_STAGE_ERROR = 0.28  # the largest error of a single stage that running plans as placed has shown
+_MJ = 1e3  # millijoules per joule
 _HOST_MEMORY_MB = 1024  # no stage runs on the caller, and its input and output do not count
 
 
@@ -58,6 +60,7 @@ def write_scenario(
         "schema": "edgeproof.scenario.v2",
         "name": pipeline,
         "execution": document.get("execution", "serial"),
+        "stage_error": document.get("stage_error", _STAGE_ERROR),
         "devices": [
             *(
                 {
@@ -90,7 +93,13 @@ def describe_stage(name: str, identity: Json, cells: list[MeasuredCell], pipelin
             profiles.setdefault(cell["executor"], []).append(variant)
     if not profiles:
         raise UserError(f"{pipeline}: stage {name!r} has no executor that can run it: {'; '.join(absent)}")
-    described = f"{identity['model']}, sha256 {identity['sha256']}; energy is not measured"
+    described = f"{identity['model']}, sha256 {identity['sha256']}"
+    dark = sorted({variant["energy_reason"] for variants in profiles.values() for variant in variants} - {None})
+    if dark:
+        described += f"; energy is not measured: {'; '.join(dark)}"
+    for variants in profiles.values():
+        for variant in variants:
+            del variant["energy_reason"]
     if absent:
         described += f"; left out: {'; '.join(absent)}"
     return {
@@ -117,6 +126,7 @@ def measure_tensors(items: list[Json]) -> float:
 def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
     """Return the links of the scenario to assemble: the measured ones, except those declared as plain numbers."""
     declared = {(link["source"], link["target"]): link for link in wanted.get("declare", [])}
+    energy = {key: {"value": value, "provenance": "declared"} for key, value in wanted.get("energy", {}).items()}
     links = []
     if links_path:
         document, digest = read_json(links_path, "links"), sha256_file(links_path)
@@ -133,13 +143,15 @@ def list_links(wanted: Json, links_path: str | Path | None) -> list[Json]:
                 }
                 for key in ("latency_ms_per_mb", "setup_ms")
             }
-            links.append({"source": link["source"], "target": link["target"], **numbers, "bidirectional": False})
+            ends = {"source": link["source"], "target": link["target"]}
+            links.append({**ends, **numbers, **energy, "bidirectional": False})
     links.extend(
         {
             "source": source,
             "target": target,
             "latency_ms_per_mb": {"value": link["latency_ms_per_mb"], "provenance": "declared"},
             "setup_ms": {"value": link["setup_ms"], "provenance": "declared"},
+            **energy,
             "bidirectional": False,
         }
         for (source, target), link in declared.items()
@@ -155,13 +167,36 @@ def _describe_variant(cell: MeasuredCell) -> Json | str:
     if parity["status"] != "passed":
         reason = parity["reason"]["message"] if parity["reason"] else "no reason given"
         return f"parity {parity['status'].replace('_', ' ')}: {reason}"
-    return {"precision": cell["precision"], "energy_mj": None, **assemble_numbers(result, cell["result"])}
+    numbers = assemble_numbers(result, cell["result"])
+    return {"precision": cell["precision"], "energy_reason": result["energy"]["reason"], **numbers}
+
+
+def _describe_energy(result: Json, origin: Json) -> Json | None:
+    """Return the millijoules of an inference with their origin, None if they were not measured.
+
+    The interval is that of the result, widened by the error budget; the key is that of the attempts.
+    """
+    energy = result["energy"]
+    if energy["value_j"] is None:
+        return None
+    error, rails = energy["budget"]["total"], " + ".join(result["power"]["rails"])
+    low = energy["value_j"] if energy["low_j"] is None else max(0.0, energy["low_j"])
+    high = energy["value_j"] if energy["high_j"] is None else energy["high_j"]
+    keys = sorted({session["attempt"].rpartition("-")[2] for session in result["sessions"]})
+    return {
+        "value": energy["value_j"] * _MJ,
+        "provenance": result["provenance"],
+        **origin,
+        "interval": [low * (1 - error) * _MJ, high * (1 + error) * _MJ],
+        "note": f"all that the {energy['boundary']} ({rails}) used, by {energy['sampler']}; error budget {error:.1%}; "
+        f"key of the attempts {', '.join(keys)}",
+    }
 
 
 def assemble_numbers(result: Json, path: str | Path) -> Json:
     """Return the numbers of a stage on an executor, assembled for a scenario from the result at `path`.
 
-    They are latency_ms, weights_mb and activations_mb, each with its origin.
+    They are energy_mj (None if it was not measured), latency_ms, weights_mb and activations_mb, each with its origin.
     """
     latency, origin = result["latency"], {"result": str(path), "digest": sha256_file(path)}
     value = {"value": latency["median_ms"], "provenance": result["provenance"], **origin}
@@ -180,6 +215,7 @@ def assemble_numbers(result: Json, path: str | Path) -> Json:
         "note": "peak of the process above its baseline, less the artifact: with what the runtime itself takes",
     }
     return {
+        "energy_mj": _describe_energy(result, origin),
         "latency_ms": value,
         "weights_mb": {"value": weights, "provenance": result["provenance"], **origin},
         "activations_mb": working,

@@ -90,6 +90,9 @@ class Problem:
         self.scenario = scenario
         self.memory_rule = memory_rule or scenario.execution
         self.order = scenario.order
+        self.entry = [_units(device.entry_ms) for device in scenario.devices]
+        self.has_entries = any(self.entry)
+        self.has_modes = any(device.modes for device in scenario.devices)
         self.ingest, self.egress = (-1 if end is None else end for end in (scenario.ingest, scenario.egress))
         self.position = {stage: i for i, stage in enumerate(self.order)}
         self._compile_options()
@@ -115,7 +118,8 @@ class Problem:
             [
                 (
                     option.latency_ms * scenario.devices[option.device].latency_factor,
-                    option.energy_mj * scenario.devices[option.device].energy_factor,
+                    option.energy_mj * scenario.devices[option.device].energy_factor
+                    + scenario.idle_mj_per_ms * option.latency_ms * scenario.devices[option.device].latency_factor,
                     option.weights_mb,
                     option.activations_mb,
                     option.accuracy_drop,
@@ -147,8 +151,9 @@ class Problem:
                 rates[:, pair[0], pair[1]] = values
                 self.channel[pair] = index
         sizes = np.array([tensor.size_mb for tensor in scenario.tensors], float)[:, None, None]
-        tables = []
-        for rate, setup in ((rates[0], rates[1]), (rates[2], rates[3])):
+        tables, idle = [], scenario.idle_mj_per_ms
+        # All devices draw idle power for as long as a stage or a crossing takes.
+        for rate, setup in ((rates[0], rates[1]), (rates[2] + idle * rates[0], rates[3] + idle * rates[1])):
             units = np.rint((sizes * rate + setup) * UNIT)
             if not scenario.charges_empty_crossings:
                 units = np.where(sizes == 0, 0, units)
@@ -166,12 +171,26 @@ class Problem:
         self.cross_latency_array, self.cross_energy_array = tables
         self.cross_latency, self.cross_energy = tables[0].tolist(), tables[1].tolist()
 
+    def list_entries(self, devices: list[int]) -> list[int]:
+        """Return per stage what waking up its device takes: 0 where the stage before it ran there."""
+        entries, last = [0] * len(devices), None
+        for stage in self.order:
+            if devices[stage] != last:
+                last = devices[stage]
+                entries[stage] = self.entry[last]
+        return entries
+
     def devices_of(self, placement: Placement) -> list[int]:
         """Return the device (index) of every stage."""
         return [self.device[i][option] for i, option in enumerate(placement)]
 
     def list_crossings(self, placement: Placement) -> list[Crossing] | None:
-        """Return the crossings of a placement in the order they happen; None when one has no link."""
+        """Return the crossings of a placement in the order they happen.
+
+        None when one has no link, or a device would be in two power modes.
+        """
+        if self.has_modes and self.scenario.mixes_modes(placement):
+            return None
         devices = self.devices_of(placement)
         crossings = []
         for index, tensor in enumerate(self.scenario.tensors):
@@ -221,14 +240,19 @@ class Problem:
         for crossing in crossings:
             channel = self.channel.get((crossing.source, crossing.target))
             channels[channel] = channels.get(channel, 0) + crossing.latency
+        entries = self.list_entries(devices) if self.has_entries else [0]
         return Totals(
-            latency=sum(self.latency[i][o] for i, o in pick) + sum(c.latency for c in crossings),
-            energy=sum(self.energy[i][o] for i, o in pick) + sum(c.energy for c in crossings),
+            latency=sum(self.latency[i][o] for i, o in pick) + sum(c.latency for c in crossings) + sum(entries),
+            energy=sum(self.energy[i][o] for i, o in pick) + sum(c.energy for c in crossings) + self.draw_idly(entries),
             switches=self.count_switches(crossings),
             accuracy=sum(self.accuracy[i][o] for i, o in pick),
             period=max([*busy, *channels.values()]),
             memory=self.measure_memory(placement, devices, crossings),
         )
+
+    def draw_idly(self, entries: list[int]) -> int:
+        """Return the energy that all devices draw while devices wake up, in units, rounded per stage."""
+        return sum(round(entry * self.scenario.idle_mj_per_ms) for entry in entries)
 
     def count_switches(self, crossings: list[Crossing]) -> int:
         """Return the number of copies between stages; those from ingest and to egress do not count."""
@@ -307,9 +331,9 @@ class Problem:
         waits = {}
         for crossing in self.require_crossings(placement):
             waits[crossing.reader] = waits.get(crossing.reader, 0) + crossing.latency
-        ends, clock = [0] * len(placement), 0
+        ends, clock, entries = [0] * len(placement), 0, self.list_entries(self.devices_of(placement))
         for stage in self.order:
-            clock += waits.get(stage, 0) + self.latency[stage][placement[stage]]
+            clock += waits.get(stage, 0) + entries[stage] + self.latency[stage][placement[stage]]
             ends[stage] = clock
         return ends
 

@@ -53,8 +53,10 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Device:
-    """A place to run. `memory_mb` is the budget (inclusive); the factors slow execution down under sustained load (1:
-    burst).
+    """A place to run. `memory_mb` is the budget (inclusive).
+
+    The factors slow execution down under sustained load (1: burst). `entry_ms`: what a stage takes longer unless the
+    one before it ran here. `idle_mw`: power at all times. `modes`: names of its power modes, of which a plan sets one.
     """
 
     name: str
@@ -62,6 +64,9 @@ class Device:
     memory_mb: float
     latency_factor: float = 1.0
     energy_factor: float = 1.0
+    idle_mw: float = 0.0
+    entry_ms: float = 0.0
+    modes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Option:
-    """One way to run a stage: a device (index) and a variant; costs are those before the device's factors."""
+    """One way to run a stage: a device (index) and a variant; costs are those before the device's factors.
+
+    `mode`: the device's power mode that they belong to; None: any.
+    """
 
     device: int
     variant: str
@@ -91,6 +99,7 @@ class Option:
     shared_weights: str | None = None
     precision: str | None = None
     batch: int | None = None
+    mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Everything a plan depends on. `order` lists the stages (indices) in the order of serial execution."""
+    """Everything a plan depends on. `order` lists the stages (indices) in the order of serial execution.
+
+    `stage_error`: by which share a stage's latency in a pipeline may differ from what it takes alone.
+    """
 
     name: str
     devices: tuple[Device, ...]
@@ -147,6 +159,7 @@ class Scenario:
     ingest: int | None = None
     egress: int | None = None
     energy_missing: str | None = None
+    stage_error: float = 0.0
     quantities: dict[Place, Quantity] = field(default_factory=dict)
     digest: str = ""
 
@@ -159,6 +172,20 @@ class Scenario:
     def counts_tensors(self) -> bool:
         """Whether tensors between stages take memory on both sides while they live (version 2)."""
         return self.version >= 2
+
+    @property
+    def idle_mj_per_ms(self) -> float:
+        """The energy that all devices together draw per millisecond whatever runs."""
+        return sum(device.idle_mw for device in self.devices) / 1000
+
+    def mixes_modes(self, placement: Placement) -> bool:
+        """Return whether a placement wants one device in two power modes at once."""
+        wanted = {}
+        for stage, index in zip(self.stages, placement, strict=True):
+            option = stage.options[index]
+            if option.mode is not None and wanted.setdefault(option.device, option.mode) != option.mode:
+                return True
+        return False
 
     @property
     def placements(self) -> int:

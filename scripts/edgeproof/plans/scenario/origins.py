@@ -21,11 +21,11 @@ def check_origins(scenario: Json, where: str) -> None:
         for executor, variants in stage["profiles"].items():
             for variant in variants if isinstance(variants, list) else [variants]:
                 place = f"{where}: stage {stage['name']!r} on {executor}"
-                for key in ("latency_ms", "weights_mb", "activations_mb"):
+                for key in ("latency_ms", "energy_mj", "weights_mb", "activations_mb"):
                     if path := _origin(variant.get(key)):
                         if path not in known:
                             known[path] = assemble_numbers(read_result(path), path)
-                        _require(variant[key], known[path][key], f"{place}, {key}", path)
+                        _require(variant[key], known[path].get(key), f"{place}, {key}", path)
     for link in scenario["links"]:
         if path := _origin(link["setup_ms"]):
             if path not in known:

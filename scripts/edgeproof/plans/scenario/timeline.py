@@ -33,13 +33,13 @@ def trace_plan(problem: Problem, placement: Placement, schedule: Schedule | None
     waiting = {}
     for crossing in crossings:
         waiting.setdefault(crossing.reader, []).append(crossing)
-    events, clock = [], 0
+    events, clock, entries = [], 0, problem.list_entries(problem.devices_of(placement))
     for stage in (*problem.order, -1):
         for crossing in waiting.get(stage, ()):
             events.append(Event(clock, clock + crossing.latency, None, crossing))
             clock += crossing.latency
         if stage != -1:
-            duration = problem.latency[stage][placement[stage]]
+            duration = entries[stage] + problem.latency[stage][placement[stage]]
             events.append(Event(clock, clock + duration, stage, None))
             clock += duration
     memory = problem.measure_memory(placement, problem.devices_of(placement), crossings)

@@ -42,11 +42,16 @@ def parse_v2(document: Json, where: str | Path) -> Scenario:
         ingest=ingest,
         egress=egress,
         energy_missing=reader.energy_missing,
+        stage_error=document.get("stage_error", 0.0),
         quantities=reader.quantities,
         digest=digest_json(document),
     )
     _check_crossings(scenario, where)
     _check_shared_weights(scenario, where)
+    if scenario.idle_mj_per_ms and scenario.execution == "scheduled":
+        raise UserError(f"{where}: devices have idle_mw, which scheduled execution does not count; use serial")
+    if any(device.entry_ms for device in scenario.devices) and scenario.execution != "serial":
+        raise UserError(f"{where}: devices have entry_ms, which only serial execution counts, not {scenario.execution}")
     if scenario.energy_missing and scenario.limits.energy_mj is not None:
         raise UserError(f"{where}: max_total_energy_mj needs every energy, but {scenario.energy_missing} has none")
     return scenario
@@ -69,7 +74,10 @@ class _Reader:
             factors = (1.0, 1.0)
             if sustained and "sustained" in device:
                 factors = self._read_factors(device["sustained"], f"devices[{i}].sustained")
-            devices.append(Device(device["name"], device.get("label", device["name"]), device["memory_mb"], *factors))
+            power = {key: device.get(key, 0.0) for key in ("idle_mw", "entry_ms")}
+            power["modes"] = tuple(device.get("modes", ()))
+            label = device.get("label", device["name"])
+            devices.append(Device(device["name"], label, device["memory_mb"], *factors, **power))
         return tuple(devices), index_names(names, "devices", self.where)
 
     def _read_factors(self, sustained: Any, key: str) -> tuple[float, float]:
@@ -122,9 +130,11 @@ class _Reader:
                 name = _name_variant(variant)
                 if name in names:
                     raise UserError(
-                        f"{self.where}: {key}: variant {name!r} occurs twice; tell them apart by precision or batch"
+                        f"{self.where}: {key}: variant {name!r} occurs twice; tell them apart by precision, batch or"
+                        " mode"
                     )
                 names[name] = v
+                self._check_mode(variant, device, f"{key}.mode")
                 rows.append((index, name, variant, key))
         rows.sort(key=lambda row: row[0])
         options = []
@@ -136,9 +146,17 @@ class _Reader:
                 for number in _OPTION_NUMBERS
                 if variant.get(number) is not None
             }
-            labels = {label: variant.get(label) for label in ("shared_weights", "precision", "batch")}
+            labels = {label: variant.get(label) for label in ("shared_weights", "precision", "batch", "mode")}
             options.append(Option(device, name, **numbers, **labels))
         return Stage(stage["name"], tuple(options), stage.get("description", ""), stage.get("deadline_ms"))
+
+    def _check_mode(self, variant, device, key):
+        modes = next(d.get("modes", []) for d in self.document["devices"] if d["name"] == device)
+        mode = variant.get("mode")
+        if mode is not None and mode not in modes:
+            raise UserError(
+                f"{self.where}: {key} is {mode!r}; the modes of {device!r} are {', '.join(modes) or 'none'}"
+            )
 
     def read_tensors(self, stage_index: dict[str, int]) -> tuple[list[Tensor], list[tuple[int, int]]]:
         """Return (tensors, edges as pairs of stages); without `edges` the stages form a chain."""
@@ -205,6 +223,8 @@ def _name_variant(variant):
     parts = [variant["precision"]] if "precision" in variant else []
     if "batch" in variant:
         parts.append(f"b{variant['batch']}")
+    if "mode" in variant:
+        parts.append(variant["mode"])
     return "-".join(parts)
 
 

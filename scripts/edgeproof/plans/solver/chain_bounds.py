@@ -11,7 +11,10 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-_KEPT = 4
+from .cutting_planes import ascend_by_cuts
+
+_CUTS = 80  # evaluations of a bound at most
+_SMALLEST_BOX = 1e-9  # of prices, where the bound without limits is 0
 
 
 class PricedChain(Protocol):
@@ -63,52 +66,48 @@ class Multipliers:
 
 
 def tighten_bounds(search: PricedChain, start: Multipliers, best_value: float, rounds: int) -> Multipliers:
-    """Return `start` with price rows that bound a chain better, found by `rounds` of subgradient steps.
+    """Return `start` with price rows that bound a chain better: the best prices, found by cutting planes.
 
-    The steps go towards `best_value`. Without a known plan (`best_value` infinite), the steps also look for prices that
-    prove the limits unattainable.
+    Without a known plan (`best_value` infinite), `rounds` of subgradient steps also look for prices that prove the
+    limits unattainable.
     """
     count = len(search.resources)
-    blends = [(p, _dual(search, 1.0, p)[0]) for p in start.prices[start.weight > 0]]
     proofs = [p for w, p in zip(start.weight, start.prices, strict=True) if w == 0]
     if math.isinf(best_value):
-        found = _climb(search, 0.0, np.full(count, 1.0 / count), 0.0, rounds, normalize=True)
-        proofs += [p for p, _ in found]
-        first = blends[-1][1]
-        target = first + 0.1 * abs(first) + 1e-6
-    else:
-        target = best_value
-    begin = max(blends, key=lambda item: item[1])[0]
-    blends += _climb(search, 1.0, begin, target, rounds)
-    blends = [*sorted(blends, key=lambda item: -item[1])[: _KEPT - 1], (np.zeros(count), 0.0)]
+        proofs += _prove_hopeless(search, np.full(count, 1.0 / count), rounds)
+    blends = [p for w, p in zip(start.weight, start.prices, strict=True) if w > 0]
+    if len(blends) == 1:
+        box = max(abs(bound_at(search, np.zeros(count))), _SMALLEST_BOX)
+        prices, _ = ascend_by_cuts(lambda at: _dual(search, 1.0, at), np.zeros(count), box, _CUTS)
+        blends = [prices, np.zeros(count)]
     proofs = [*np.eye(count), *proofs[count:][-2:]]
-    prices = np.array([p for p, _ in blends] + proofs)
-    return Multipliers(np.array([1.0] * len(blends) + [0.0] * len(proofs)), prices)
+    return Multipliers(np.array([1.0] * len(blends) + [0.0] * len(proofs)), np.array(blends + proofs))
 
 
-def _climb(
-    search: PricedChain, weight: float, prices: np.ndarray, target: float, rounds: int, normalize: bool = False
-) -> list[tuple[np.ndarray, float]]:
-    """Return the best few `(prices, value)` of subgradient ascent with Polyak steps, worst first."""
+def bound_at(search: PricedChain, prices: np.ndarray) -> float:
+    """Return the Lagrangian bound of a chain at prices per limit."""
+    return _dual(search, 1.0, prices)[0]
+
+
+def _prove_hopeless(search: PricedChain, prices: np.ndarray, rounds: int) -> list[np.ndarray]:
+    """Return the best few prices of subgradient ascent with Polyak steps, worst first: proofs that no path fits."""
     factor, best, idle, trail = 1.0, -math.inf, 0, []
     for _ in range(rounds):
-        value, excess = _dual(search, weight, prices)
+        value, excess = _dual(search, 0.0, prices)
         if value > best + 1e-12:
             best, idle = value, 0
-            trail.append((prices, value))
+            trail.append(prices)
         else:
             idle += 1
             if idle >= 4:
                 factor, idle = factor / 2, 0
-                prices = trail[-1][0]
-                value, excess = _dual(search, weight, prices)
+                prices = trail[-1]
+                value, excess = _dual(search, 0.0, prices)
         norm = float(excess @ excess)
-        if norm < 1e-18 or (normalize and best > 1e-6):
+        if norm < 1e-18 or best > 1e-6:
             break
-        gap = max(target - value, abs(value) * 1e-6) if not normalize else max(-value, 1e-3)
-        prices = np.maximum(0.0, prices + factor * gap / norm * excess)
-        if normalize:
-            prices = prices / max(prices.sum(), 1e-12)
+        prices = np.maximum(0.0, prices + factor * max(-value, 1e-3) / norm * excess)
+        prices = prices / max(prices.sum(), 1e-12)
     return trail[-3:]
 
 

@@ -12,25 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from edgeproof.plans.scenario.costs import FORBIDDEN, TOLERANCE, Caps, Problem
+from edgeproof.plans.scenario.costs import TOLERANCE, Caps, Problem
 from edgeproof.plans.scenario.goals import Level, Metric
 from edgeproof.plans.scenario.model import Placement, Schedule
 
-from .chain_bounds import Multipliers, tighten_bounds
-from .depth_first import search_depth_first
+from .chain_bounds import Multipliers, bound_at, tighten_bounds
+from .chain_model import Chain
 from .viterbi import search_by_viterbi
+from .watch import LABEL_LIMIT, Effort, Watch
 
-LABEL_LIMIT = 400_000  # labels per stage by default
 _WIDTHS = (48, 512, 4_096, 32_768, LABEL_LIMIT)
 _RIVALS = 96
-_SHORT = 64
 
 
 @dataclass(frozen=True)
 class SearchResult:
     """What a search found: placements, best first; `bound` on the first level's value; `proven`: the ranking is exact.
 
-    `schedules` has one schedule per placement for scheduled execution, and is empty otherwise.
+    `schedules` has one schedule per placement for scheduled execution, and is empty otherwise. `prices`: per unit of
+    each limit, in readers' units of the objective; the Lagrangian bound at these prices is part of the proof.
     """
 
     placements: list[Placement]
@@ -39,114 +39,7 @@ class SearchResult:
     nodes: int
     engine: str
     schedules: tuple[Schedule | None, ...] = ()
-
-
-class Chain:
-    """A problem as dense arrays, stage by stage: use of each resource per option, and per move between options."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        order = problem.order
-        self.length, self.width = len(order), max(len(problem.device[stage]) for stage in order)
-        shape = (self.length, self.width)
-        self.latency, self.energy, self.accuracy, self.weights = (
-            self._pad(table) for table in (problem.latency, problem.energy, problem.accuracy, problem.weights)
-        )
-        self.device = self._pad(problem.device, fill=-1)
-        self.real = self.device >= 0
-        self.move_latency = np.zeros((*shape, self.width), np.int64)
-        self.move_energy = np.zeros((*shape, self.width), np.int64)
-        self.open = np.ones((*shape, self.width), bool)
-        self.entry = self.real.copy()
-        self._fill_moves(problem)
-        self.switch = (self.device[:-1, :, None] != self.device[1:, None, :]).astype(np.int64)
-        self.switch = np.concatenate([np.zeros((1, self.width, self.width), np.int64), self.switch])
-
-    def _pad(self, table, fill=0):
-        array = np.full((self.length, self.width), fill, np.int64)
-        for row, stage in enumerate(self.problem.order):
-            array[row, : len(table[stage])] = table[stage]
-        return array
-
-    def _fill_moves(self, problem: Problem) -> None:
-        """Fill the crossings: `move[i]` is that from stage i − 1 to stage i.
-
-        Ingest and egress are added to the costs of their stage.
-        """
-        between = [
-            (problem.position[tensor.consumers[0]], index)
-            for index, tensor in enumerate(problem.scenario.tensors)
-            if tensor.producer is not None and tensor.consumers[0] != -1
-        ]
-        if between:
-            rows, tensors = (np.array(column) for column in zip(*between, strict=True))
-            source, target = self.device[rows - 1][:, :, None], self.device[rows][:, None, :]
-            pick = (tensors[:, None, None], source, target)
-            self.move_latency[rows], self.move_energy[rows] = (
-                problem.cross_latency_array[pick],
-                problem.cross_energy_array[pick],
-            )
-            self.open[rows] = problem.cross_latency_array[pick] != FORBIDDEN
-        self.open[1:] &= self.real[:-1, :, None] & self.real[1:, None, :]
-        for index, tensor in enumerate(problem.scenario.tensors):
-            if tensor.producer is None:
-                self._add_end(0, problem, index, (problem.scenario.ingest, self.device[0]))
-            elif tensor.consumers[0] == -1:
-                self._add_end(-1, problem, index, (self.device[-1], problem.scenario.egress))
-
-    def _add_end(self, row, problem, tensor, pair):
-        latency = problem.cross_latency_array[tensor][pair]
-        self.entry[row] &= latency != FORBIDDEN
-        self.latency[row] += np.where(latency == FORBIDDEN, 0, latency)
-        self.energy[row] += np.where(latency == FORBIDDEN, 0, problem.cross_energy_array[tensor][pair])
-
-    def resource(self, metric: Metric) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return `(use, move)` of a metric: integers per option and per move (move may be None)."""
-        if isinstance(metric, tuple):
-            return np.where(self.device == metric[1], self.weights, 0), None
-        return {
-            "latency": (self.latency, self.move_latency),
-            "energy": (self.energy, self.move_energy),
-            "switches": (np.zeros_like(self.latency), self.switch),
-            "accuracy": (self.accuracy, None),
-        }[metric]
-
-
-def is_chain(problem: Problem) -> bool:
-    """Return whether the chain search fits: the stages form one chain whose memory adds up, or never matters."""
-    scenario = problem.scenario
-    inner = [(t.producer, t.consumers) for t in scenario.tensors if t.producer is not None and t.consumers != (-1,)]
-    pairs = [(problem.position[producer], problem.position[c]) for producer, consumers in inner for c in consumers]
-    if sorted(pairs) != [(i, i + 1) for i in range(len(problem.order) - 1)]:
-        return False
-    if any(option.shared_weights for stage in scenario.stages for option in stage.options):
-        return False
-    return _memory_adds_up(problem) or memory_never_binds(problem, problem.caps)
-
-
-def handles_chain(problem: Problem, level: Level, caps: Caps) -> bool:
-    """Return whether `search_chain` can minimise this level under these caps."""
-    if not is_chain(problem) or caps.period is not None or "period" in level.weights:
-        return False
-    return _memory_adds_up(problem) or not any(isinstance(metric, tuple) for metric in level.weights)
-
-
-def _memory_adds_up(problem):
-    return problem.scenario.version == 1 or not (any(problem.sizes) or any(any(row) for row in problem.activations))
-
-
-def memory_never_binds(problem: Problem, caps: Caps) -> bool:
-    """Return whether a chain can be searched without memory: every budget exceeds what all stages could take."""
-    for device, cap in enumerate(caps.memory):
-        need = 2 * sum(problem.sizes)
-        for i, options in enumerate(problem.device):
-            need += max(
-                (problem.weights[i][o] + problem.activations[i][o] for o, d in enumerate(options) if d == device),
-                default=0,
-            )
-        if cap is not None and need > cap:
-            return False
-    return True
+    prices: dict[Metric, float] | None = None
 
 
 def search_chain(
@@ -154,49 +47,54 @@ def search_chain(
     level: Level,
     caps: Caps | None = None,
     top_k: int = 1,
-    chain: Chain | None = None,
-    width_limit: int = LABEL_LIMIT,
+    effort: Effort | None = None,
 ) -> SearchResult:
-    """Return the `SearchResult` of the `top_k` best placements by `level` and the tie-breakers, under `caps`."""
-    caps = caps or problem.caps
-    nodes = 0
-    if len(problem.order) <= _SHORT:
-        placements, nodes = search_depth_first(problem, level, caps, top_k, _memory_adds_up(problem))
-        if placements is not None:
-            best = level.value(problem.require_totals(placements[0])) * level.scale if placements else math.inf
-            return SearchResult(placements, float(best), True, nodes, "depth-first")
-    search = _Search(problem, level, caps, top_k, chain or Chain(problem), nodes)
+    """Return the `SearchResult` of the `top_k` best placements by `level` and the tie-breakers, under `caps`.
+
+    With a gap in `effort`, the search ends once (objective − bound) / objective is below it.
+    """
+    effort = effort or Effort()
+    width_limit, gap, watch = effort.labels, effort.gap, effort.watch
+    search = _Search(problem, level, caps or problem.caps, top_k, Chain(problem), watch)
     if search.hopeless:
-        return SearchResult([], math.inf, True, nodes, "labels")
+        return SearchResult([], math.inf, True, 0, "labels")
     if not search.resources and not any(cap is not None for cap in search.caps.deadlines):
         placements = search_by_viterbi(search)
         best = level.value(problem.require_totals(placements[0])) * level.scale if placements else math.inf
         return SearchResult(placements, float(best), True, search.nodes, "labels")
-    multipliers, cut = search.multipliers, math.inf
+    multipliers, cut, bound = search.multipliers, math.inf, -math.inf
     for attempt, width in enumerate(_WIDTHS):
         width = min(width, width_limit)
-        if attempt and search.resources:
-            multipliers = tighten_bounds(search, multipliers, search.best_value, rounds=30 if attempt == 1 else 120)
+        if search.resources:
+            multipliers = tighten_bounds(search, multipliers, search.best_value, rounds=120 if attempt > 1 else 30)
         cut = search.sweep(multipliers, width)
-        if cut == math.inf or width == width_limit:
+        bound = max(bound, search.root, min(cut, search.best_value))
+        best = search.best_value
+        if math.isfinite(best):
+            watch.note(best, min(bound, best))
+        if cut == math.inf or width == width_limit or watch.expired:
+            break
+        if gap and math.isfinite(best) and len(search.ranked) >= top_k and best - bound <= gap * abs(best):
             break
     placements = search.ranked[:top_k]
-    best = search.best_value if placements else math.inf
-    bound = min(cut, best)
-    return SearchResult(placements, bound, cut == math.inf, search.nodes, "labels")
+    bound = min(bound, search.best_value) if placements else max(bound, cut)
+    return SearchResult(
+        placements, bound, cut == math.inf, search.nodes, "labels", prices=search.read_prices(multipliers)
+    )
 
 
 class _Search:
     """One minimisation: objective and limits that can bind, as floats for bounds and integers for totals."""
 
-    def __init__(self, problem: Problem, level: Level, caps: Caps, top_k: int, chain: Chain, nodes: int = 0) -> None:
+    def __init__(self, problem: Problem, level: Level, caps: Caps, top_k: int, chain: Chain, watch: Watch) -> None:
         self.problem, self.level, self.caps, self.top_k, self.chain = problem, level, caps, top_k, chain
-        self.nodes, self.ranked, self.keys = nodes, [], []
-        self.scale = float(level.scale)
+        self.nodes, self.ranked, self.keys, self.watch = 0, [], [], watch
+        self.root = -math.inf
+        self.entry = self._find_usable()
         use, move = self._blend(level)
-        self.objective = np.where(chain.entry, use, np.inf), np.where(chain.open, move, np.inf)
+        self.objective = np.where(self.entry, use, np.inf), np.where(chain.open, move, np.inf)
         self.resources: list[tuple[Any, ...]] = []
-        self.tracked, self.hopeless = [], False
+        self.tracked, self.hopeless = [], not self.entry.any(axis=1).all()
         self._select_resources()
         self.multipliers = Multipliers.plain(len(self.resources))
 
@@ -219,29 +117,57 @@ class _Search:
             ("energy", caps.energy),
             ("accuracy", caps.accuracy),
         ]
-        if _memory_adds_up(self.problem):
-            limited += [(("memory", device), cap) for device, cap in enumerate(caps.memory)]
+        limited += [(("memory", device), cap) for device, cap in enumerate(caps.memory)]
+        self.peaks = []  # devices whose largest need is carried along
         names: list[Metric] = ["latency", "energy", "switches"]
         for metric, cap in limited:
             if cap is None:
                 continue
             use, move = self.chain.resource(metric)
-            if self._largest(use, move) <= cap:
+            room, need = cap, 0
+            if isinstance(metric, tuple) and self.chain.peaks:
+                needs = self.chain.need[self.entry & (self.chain.device == metric[1])]
+                if not len(needs):
+                    continue
+                room, need = cap - int(needs.min()), int(needs.max())
+            if self._largest(use, move) + need <= cap:
                 continue
             if cap <= 0 and self._largest(-use, None if move is None else -move) < -cap:
                 self.hopeless = True
-            scale = 1.0 / max(cap, 1)
-            self.resources.append((use * scale, 0.0 if move is None else move * scale, cap * scale, cap, metric))
+            if need:
+                self.peaks.append((metric, cap, len(self.resources), cap - room))
+            scale = 1.0 / max(room, 1)
+            self.resources.append((use * scale, 0.0 if move is None else move * scale, room * scale, room, metric))
             if metric not in names:
                 names.append(metric)
         names += [metric for metric in self.level.weights if metric not in names]
         self.tracked = names
         self.tables = [self.chain.resource(metric) for metric in names]
         self.columns = [(names.index(metric), cap) for *_, cap, metric in self.resources]
+        # Columns after the tracked totals: the largest need on a device, which goes with the column of its weights.
+        self.pairs = [(names.index(metric), len(names) + n, cap) for n, (metric, cap, *_) in enumerate(self.peaks)]
+        self.needs = [np.where(self.chain.device == metric[1], self.chain.need, 0) for metric, *_ in self.peaks]
+
+    def _find_usable(self):
+        """Return which options can be used: those that links can reach, and that fit into their device alone."""
+        entry, chain = self.chain.entry.copy(), self.chain
+        if chain.peaks:
+            budgets = [np.iinfo(np.int64).max if cap is None else cap for cap in self.caps.memory]
+            entry &= chain.weights + chain.need <= np.array([*budgets, 0])[chain.device]
+        return entry
+
+    def read_prices(self, multipliers: Multipliers) -> dict[Metric, float] | None:
+        """Return the prices per unit of every limit at which the bound is best; None where no limit can bind."""
+        if not self.resources:
+            return None
+        rows = [p for w, p in zip(multipliers.weight, multipliers.prices, strict=True) if w > 0]
+        best = max(rows, key=lambda prices: bound_at(self, prices))
+        limits = zip(best, self.resources, strict=True)
+        return {metric: float(price) / max(room, 1) for price, (*_, room, metric) in limits if price > 0}
 
     def _largest(self, use, move):
         """Return an upper bound of a total: the largest option per stage plus the largest move into it."""
-        top = np.where(self.chain.real, use, np.iinfo(np.int64).min).max(axis=1).sum()
+        top = np.where(self.entry, use, np.iinfo(np.int64).min // 2**20).max(axis=1).sum()
         if move is not None:
             top += np.where(self.chain.open, move, 0).max(axis=(1, 2)).sum()
         return int(top)
@@ -266,9 +192,16 @@ class _Search:
         chain, bounds = self.chain, multipliers.tabulate(self)
         self.dominance_pays = True
         rows = bounds.use.shape[-1]
-        row = np.flatnonzero(chain.entry[0])
+        self.peak_prices = [
+            (column, multipliers.prices[:, number] / max(self.resources[number][3], 1), least)
+            for (_, column, _), (*_, number, least) in zip(self.pairs, self.peaks, strict=True)
+        ]
+        row = np.flatnonzero(self.entry[0])
+        start = (bounds.use[0] + bounds.ahead[0])[row]
+        self.root = max(self.root, float(start[:, bounds.blends].min(axis=0).max()))
         row = row[self._is_hopeful((bounds.use[0] + bounds.ahead[0])[row], bounds)]
-        labels = np.stack([use[0, row] for use, _ in self.tables], axis=1)
+        columns = [use[0, row] for use, _ in self.tables] + [need[0, row] for need in self.needs]
+        labels = np.stack(columns, axis=1)
         values = bounds.use[0][row]
         option, history, cut = row, [], math.inf
         parents = np.zeros(len(row), int)
@@ -278,7 +211,9 @@ class _Search:
         for i in range(1, chain.length):
             if not len(option):
                 return cut
-            parents, following = np.nonzero(chain.open[i][option] & chain.entry[i])
+            if self.watch.expired:
+                return -math.inf
+            parents, following = np.nonzero(chain.open[i][option] & self.entry[i])
             self.nodes += len(parents)
             pairs = option[parents] * chain.width + following
             values = values.take(parents, axis=0) + (bounds.move[i] + bounds.use[i]).reshape(-1, rows).take(
@@ -286,12 +221,21 @@ class _Search:
             )
             hopeful = np.flatnonzero(self._is_hopeful(values + bounds.ahead[i].take(following, axis=0), bounds))
             parents, following, values = parents[hopeful], following[hopeful], values.take(hopeful, axis=0)
-            labels = labels.take(parents, axis=0) + self._steps(i).take(pairs[hopeful], axis=0)
+            labels = self._grow(i, labels.take(parents, axis=0), pairs[hopeful], following)
             option, labels, values, parents, lost = self._prune(i, following, labels, values, parents, bounds, width)
             cut = min(cut, lost)
             history.append((option, parents))
         self._collect(history, labels)
         return cut
+
+    def _grow(self, i, labels, pairs, following):
+        """Return labels with stage i: totals grow by a step, largest needs to that of the stage."""
+        count = len(self.tables)
+        grown = np.empty_like(labels)
+        grown[:, :count] = labels[:, :count] + self._steps(i).take(pairs, axis=0)
+        for column, need in enumerate(self.needs, count):
+            grown[:, column] = np.maximum(labels[:, column], need[i].take(following))
+        return grown
 
     def _steps(self, i):
         """Return what every move into stage i adds to the tracked totals: (option before × option after, total)."""
@@ -304,10 +248,17 @@ class _Search:
         keep = np.ones(len(option), bool)
         for column, cap in self.columns:
             keep &= labels[:, column] <= cap
+        for weights, need, cap in self.pairs:
+            keep &= labels[:, weights] + labels[:, need] <= cap
         deadline = self.caps.deadlines[self.problem.order[i]]
         if deadline is not None:
             keep &= labels[:, 0] <= deadline
-        best = (values + bounds.ahead[i].take(option, axis=0))[:, bounds.blends].max(axis=1)
+        optimistic = values + bounds.ahead[i].take(option, axis=0)
+        for column, prices, least in self.peak_prices:  # what is needed at the peak is not there for weights
+            optimistic += np.maximum(labels[:, column] - least, 0)[:, None] * prices
+        if self.peak_prices:
+            keep &= self._is_hopeful(optimistic, bounds)
+        best = optimistic[:, bounds.blends].max(axis=1)
         if len(option) > 24 and self.dominance_pays:
             before = int(keep.sum())
             keep = self._drop_dominated(keep, option, labels, best)
@@ -329,8 +280,12 @@ class _Search:
         """Drop labels that `top_k` others on the same option match or beat in every tracked total.
 
         A label with equal totals counts only when it comes earlier: labels are in the order of their paths, and the
-        path is the last tie-breaker.
+        path is the last tie-breaker. Of memory, the weights and the peak have to be matched: then every later peak is.
         """
+        if self.pairs:
+            labels = labels.copy()
+            for weights, need, _ in self.pairs:
+                labels[:, need] += labels[:, weights]
         for o in range(self.chain.width):
             group = np.flatnonzero(keep & (option == o))
             if len(group) <= self.top_k:
@@ -369,7 +324,7 @@ class _Search:
                 row = int(parents[row]) if parents is not None else -1
             path = tuple(reversed(placement))
             amounts = [int(x) for x in labels[index]]
-            totals = dict(zip(self.tracked, amounts, strict=True))
+            totals = dict(zip(self.tracked, amounts, strict=False))  # needs come after them
             exact = sum(weight * totals[metric] for metric, weight in self.level.weights.items())
             by_stage = tuple(path[self.problem.position[stage]] for stage in range(len(path)))
             found[by_stage] = (exact, *amounts[:3], path)

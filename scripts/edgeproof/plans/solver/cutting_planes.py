@@ -4,6 +4,7 @@ Every evaluation gives a plane above the bound. The next prices are where the lo
 best prices known. For the few prices of a placement this needs tens of evaluations; subgradient steps zigzag.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -45,7 +46,7 @@ def ascend_by_cuts(
 
 def _maximize(planes: list[tuple[float, np.ndarray]], center: np.ndarray, size: float) -> tuple[float, np.ndarray]:
     """Return the highest value below all planes within the box around `center`, and the prices there (none
-    negative).
+    negative); −∞ and `center` where planes are infinite or too far apart for the numbers.
     """
     solver = pywraplp.Solver.CreateSolver("GLOP")
     prices = [solver.NumVar(max(0.0, c - size), c + size, "") for c in center]
@@ -53,7 +54,8 @@ def _maximize(planes: list[tuple[float, np.ndarray]], center: np.ndarray, size: 
     for base, slope in planes:
         solver.Add(top <= base + sum(float(s) * p for s, p in zip(slope, prices, strict=True)))
     solver.Maximize(top)
-    solver.Solve()
+    if not all(math.isfinite(base) for base, _ in planes) or solver.Solve() != pywraplp.Solver.OPTIMAL:
+        return -math.inf, center
     return top.solution_value(), np.array([max(0.0, p.solution_value()) for p in prices])
 
 

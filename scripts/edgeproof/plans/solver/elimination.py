@@ -156,4 +156,5 @@ def add_up_copies(problem: Problem, weights: dict[str, float]) -> tuple[list[np.
 def costs_add_up(problem: Problem, levels: tuple[Level, ...], caps: Caps) -> bool:
     """Return whether elimination bounds the costs of a goal: they are plain sums over stages and copies."""
     adds_up = len(levels) == 1 and set(levels[0].weights) <= _METRICS and problem.scenario.execution != "scheduled"
+    adds_up = adds_up and not problem.has_entries
     return adds_up and caps.period is None and all(cap is None for cap in caps.deadlines)

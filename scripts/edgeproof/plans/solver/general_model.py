@@ -15,7 +15,7 @@ from ortools.sat.python import cp_model
 from edgeproof.plans.scenario.costs import FORBIDDEN, Caps, Problem
 from edgeproof.plans.scenario.goals import Level, Metric
 
-from .chain_search import memory_never_binds
+from .chain_model import memory_never_binds
 from .schedule_model import add_schedule, add_scheduled_memory
 
 _LARGEST = 2**58
@@ -49,6 +49,8 @@ class PlacementModel:
         self.copies = {}
         self._add_options()
         self._add_flows()
+        if problem.has_entries:
+            self._add_entries()
         self.grain = {metric: self._find_common_divisor(metric) for metric in self.terms}
         if self.scheduled:
             add_schedule(self)
@@ -107,6 +109,20 @@ class PlacementModel:
                 self.channels.setdefault(self.problem.channel.get((a, b)), []).append((copy, latency))
                 if tensor.producer is not None and tensor.consumers != (-1,):
                     self.terms["switches"].append((copy, 1))
+
+    def _add_entries(self):
+        """Add what devices take to wake up: a literal that is true where the stage before ran elsewhere."""
+        self.entered, last = {}, {}
+        for stage in self.problem.order:
+            for device, here in self.on[stage].items():
+                enters = self.model.new_bool_var("")
+                before = [last[device]] if device in last else []
+                self.model.add_bool_or([enters, here.negated(), *before])
+                self.entered[stage, device] = enters
+                entry = self.problem.entry[device]
+                self.terms["latency"].append((enters, entry))
+                self.terms["energy"].append((enters, self.problem.draw_idly([entry])))
+            last = self.on[stage]
 
     def _add_flow(
         self, k: int, source: dict[int, Any] | None, target: dict[int, Any] | None
@@ -212,6 +228,8 @@ class PlacementModel:
                 continue
             done = set(problem.order[: problem.position[stage] + 1])
             terms = [(v, problem.latency[i][o] // grain) for i in done for o, v in enumerate(self.option[i])]
+            if problem.has_entries:
+                terms += [(v, problem.entry[d] // grain) for (i, d), v in self.entered.items() if i in done]
             for (k, a, b), copy in self.copies.items():
                 tensor = self.scenario.tensors[k]
                 early = [c for c in tensor.consumers if c in done and b in self.on[c]]

@@ -6,6 +6,7 @@ a fixed seed and a limit in deterministic time give the same answer on every run
 """
 
 import math
+import threading
 from fractions import Fraction
 from typing import Any
 
@@ -17,8 +18,10 @@ from edgeproof.plans.scenario.model import Placement, Schedule
 
 from .chain_search import SearchResult
 from .general_model import PlacementModel, weighted_sum
+from .watch import Effort
 
 _PATH_DIGITS = 2**50
+_LOOK_S = 0.05  # between two looks at whether the search has to end
 
 
 class GeneralSearch:
@@ -29,22 +32,27 @@ class GeneralSearch:
         problem: Problem,
         levels: tuple[Level, ...],
         caps: Caps,
-        effort: float = 60.0,
-        gap: float = 0.0,
+        effort: Effort | None = None,
         hint: Placement | None = None,
     ) -> None:
-        """Build the model. `effort`: the limit in CP-SAT's deterministic seconds for the whole search; `hint`: a
+        """Build the model. `effort`: its seconds are CP-SAT's deterministic ones, for the whole search; `hint`: a
         placement to start from.
         """
-        self.problem, self.levels, self.effort = problem, levels, effort
+        effort = effort or Effort()
+        self.problem, self.levels, self.effort = problem, levels, effort.seconds
+        self.watch, self.gap = effort.watch, effort.gap
         wanted = [metric for level in levels for metric in level.weights]
         self.placement = PlacementModel(problem, caps, wanted)
         self.model = self.placement.model
-        self.gap, self.branches, self.spent = gap, 0, 0.0
+        self.branches, self.spent = 0, 0.0
         self.hint = hint
 
     def search(self, top_k: int) -> SearchResult:
         """Return the `SearchResult` of the `top_k` best placements."""
+        if len(self.levels) == 1 and not self.placement.scheduled:
+            found = self._rank_apart(top_k)
+            if found is not None:
+                return found
         placements, schedules, bound, proven = [], [], math.inf, True
         for rank in range(top_k):
             found = self._solve_rank()
@@ -58,10 +66,46 @@ class GeneralSearch:
                 break
             placements.append(placement)
             schedules.append(schedule)
-            if not exact:
+            if not exact and not self.gap:
                 break
             self._exclude(placement)
         return SearchResult(placements, bound, proven, self.branches, "cp-sat", schedules=tuple(schedules))
+
+    def _rank_apart(self, top_k: int) -> SearchResult | None:
+        """Return the result where all values of the first level differ, so that no tie has to be broken; else None.
+
+        That the next best placement is worse proves that the one before is the only one at its value. So there is one
+        search per rank, and one more for the last.
+        """
+        fixed, level = len(self.model.proto.constraints), self.levels[0]
+        terms, scale, rounding = self.placement.blend(level)
+        if not terms or rounding:
+            return None
+        placements, values, bound, proven = [], [], math.inf, True
+        for rank in range(top_k):
+            status, value, least = self._minimize_first(terms)
+            if rank == 0:
+                bound = float(least / scale * level.scale)
+            if value is None:
+                proven = proven and status == cp_model.INFEASIBLE
+                break
+            proven = proven and status == cp_model.OPTIMAL and value <= least
+            if not proven and not self.gap:
+                placements += [self._read()[0]] if not placements else []
+                break
+            placements.append(self._read()[0])
+            values.append(value)
+            self.watch.note(float(values[0] / scale * level.scale), bound)
+            self._exclude(placements[-1])
+        if proven and len(placements) == top_k:
+            status, _, least = self._minimize(terms)
+            proven = status == cp_model.INFEASIBLE or least > values[-1]
+        self._forget(fixed)
+        if not proven and not self.gap and len(placements) == top_k and not self.watch.expired:
+            return None  # perhaps a tie beyond the last rank
+        if proven and len(set(values)) < len(values):
+            return None
+        return SearchResult(placements, bound, proven, self.branches, "cp-sat")
 
     def _solve_rank(self):
         """Return `(placement, schedule, bound of the first level, exact)` of the best plan left, or None."""
@@ -75,6 +119,8 @@ class GeneralSearch:
             status, value, least = self._minimize_first(terms) if number == 0 else self._minimize(terms)
             if number == 0:
                 bound = float(least / scale * level.scale) - rounding
+                if value is not None:
+                    self.watch.note(float(value / scale * level.scale), bound)
                 if status == cp_model.INFEASIBLE:
                     return None
                 exact = status == cp_model.OPTIMAL and rounding <= TOLERANCE
@@ -153,7 +199,7 @@ class GeneralSearch:
         left = self.effort - self.spent
         status, value, least = self._minimize(terms, 0.15 * left)
         for share, neighbourhoods in ((0.4, True), (1.0, False)):
-            if status not in (cp_model.FEASIBLE, cp_model.UNKNOWN) or not terms:
+            if status not in (cp_model.FEASIBLE, cp_model.UNKNOWN) or not terms or self.watch.expired:
                 break
             kept = self.solver
             if value is not None:
@@ -191,7 +237,8 @@ class GeneralSearch:
         parameters.relative_gap_limit = self.gap
         parameters.max_deterministic_time = max(min(effort, self.effort - self.spent), 0.01)
         parameters.use_lns_only = neighbourhoods
-        status = self.solver.solve(self.model)
+        parameters.catch_sigint_signal = False
+        status = self._run(self.solver)
         if status == cp_model.MODEL_INVALID:
             raise AssertionError(f"the model is invalid: {self.model.validate()}")
         self.branches += int(self.solver.num_branches)
@@ -205,6 +252,37 @@ class GeneralSearch:
         if status == cp_model.OPTIMAL and not self.gap:
             return status, value, Fraction(value)
         return status, value, min(Fraction(value), Fraction(self.solver.best_objective_bound))
+
+    def _run(self, solver: cp_model.CpSolver) -> Any:
+        """Solve the model and return the status.
+
+        It runs in a thread, so that this one can handle signals, and end the search, at once.
+        """
+        found = []
+        if math.isfinite(self.watch.end) or self.watch.stopped:
+            solver.parameters.max_time_in_seconds = self.watch.left
+
+        def work():
+            try:
+                found.append(solver.solve(self.model))
+            except BaseException as error:
+                found.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(_LOOK_S)
+                if self.watch.stopped:
+                    solver.stop_search()
+        except BaseException:
+            while thread.is_alive():
+                solver.stop_search()
+                thread.join(_LOOK_S)
+            raise
+        if isinstance(found[0], BaseException):
+            raise found[0]
+        return found[0]
 
     def _read(self):
         """Return `(placement, schedule)`, the schedule as `timeline.trace_schedule` takes it, or None."""
@@ -241,9 +319,8 @@ def search_general(
     levels: tuple[Level, ...],
     caps: Caps | None = None,
     top_k: int = 1,
-    effort: float = 60.0,
-    gap: float = 0.0,
+    effort: Effort | None = None,
     hint: Placement | None = None,
 ) -> SearchResult:
     """Return the `SearchResult` of the `top_k` best placements by `levels` and the tie-breakers, under `caps`."""
-    return GeneralSearch(problem, levels, caps or problem.caps, effort, gap, hint).search(top_k)
+    return GeneralSearch(problem, levels, caps or problem.caps, effort, hint).search(top_k)

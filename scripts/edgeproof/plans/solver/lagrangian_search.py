@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from edgeproof.plans.scenario.costs import Caps, Problem
-from edgeproof.plans.scenario.goals import Level
+from edgeproof.plans.scenario.goals import Level, Metric
 from edgeproof.plans.scenario.model import Placement
 
 from .chain_search import SearchResult
@@ -23,6 +23,7 @@ from .cutting_planes import ascend_by_cuts
 from .device_blocks import list_blocks
 from .elimination import Elimination, add_up_copies
 from .local_search import LocalSearch
+from .watch import Effort
 
 _WORK = 4e8  # table entries in all: about 10 s
 _ROUNDS = (30, 60, 120)  # evaluations of prices; a local search follows each round
@@ -31,12 +32,17 @@ _SUBSETS = 10  # devices; all subsets are tried up to this many
 _SLACK = 1e-11  # relative to the bound: the rounding error of float sums
 
 
-def search_lagrangian(problem: Problem, level: Level, caps: Caps, gap: float = 0.0) -> SearchResult | None:
-    """Return a `SearchResult` of at most one placement with a bound; it is never `proven`, because ties are not broken.
+def search_lagrangian(
+    problem: Problem, level: Level, caps: Caps, effort: Effort | None = None, top_k: int = 1
+) -> SearchResult | None:
+    """Return a `SearchResult` with a bound; it is never `proven`, because ties are not broken.
 
-    None when the graph is too wide, or every placement needs a link that is missing. With `gap`, the search ends once
+    The first placement is the best one that was found; the others differ from it in one stage. None when the graph is
+    too wide, or every placement needs a link that is missing. With a gap in `effort`, the search ends once
     (objective − bound) / objective is below it.
     """
+    effort = effort or Effort()
+    gap, watch = effort.gap, effort.watch
     search = _Priced(problem, level, caps)
     if search.elimination.widest is None:
         return None
@@ -53,12 +59,15 @@ def search_lagrangian(problem: Problem, level: Level, caps: Caps, gap: float = 0
             prices, value = ascend_by_cuts(search.dual, prices, box, rounds)
             bound = max(bound, value)
         search.improve()
-        if search.closes(bound, gap):
+        if search.best is not None:
+            watch.note(search.best, bound)
+        if search.closes(bound, gap) or watch.expired:
             break
         box /= 8
     search.improve()
-    placements = [] if search.placement is None else [search.placement]
-    return SearchResult(placements, float(bound - _SLACK * abs(bound)), False, search.evaluations, "elimination")
+    placements = [] if search.placement is None else search.local.list_neighbours(search.placement, top_k)
+    bound = float(bound - _SLACK * abs(bound))
+    return SearchResult(placements, bound, False, search.evaluations, "elimination", prices=search.read_prices(prices))
 
 
 def count_forced_crossings(problem: Problem, caps: Caps) -> int:
@@ -164,6 +173,15 @@ class _Priced:
         if self.crossings:
             excess.append(1 - totals.switches / self.crossings)
         return value + fixed, np.array(excess)
+
+    def read_prices(self, prices: np.ndarray) -> dict[Metric, float]:
+        """Return the prices per unit of each limit at which the bound was found."""
+        pairs = zip(prices, self.limits, strict=False)  # the price of the least number of crossings is left out
+        return {
+            what if isinstance(what, str) else ("memory", what): float(price) / cap
+            for price, (what, cap) in pairs
+            if price
+        }
 
     def begin(self, placements: Iterable[Placement]) -> None:
         """Use placements from elsewhere as starts of the local search."""

@@ -47,6 +47,22 @@ class LocalSearch:
         value = sum(self.weights.get(name, 0.0) * getattr(totals, name) for name in names)
         return value, tuple(self.placement)
 
+    def list_neighbours(self, placement: Placement, count: int) -> list[Placement]:
+        """Return a placement that keeps every limit and the cheapest that differ from it in one stage, `count` in
+        all.
+        """
+        found = [placement]
+        if count > 1:
+            self._start(placement)
+            table = np.concatenate(self.rows)
+            for row in table[table[:, 6].argsort(kind="stable")][: 8 * count]:
+                stage, option = int(row[0]), int(row[1])
+                other = (*placement[:stage], option, *placement[stage + 1 :])
+                totals = self.problem.evaluate(other)
+                if len(found) < count and totals is not None and self.caps.allow(totals):
+                    found.append(other)
+        return found
+
     def _start(self, placement):
         problem, self.placement = self.problem, list(placement)
         totals = problem.require_totals(placement)

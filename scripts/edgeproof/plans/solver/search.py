@@ -3,28 +3,21 @@
 from dataclasses import dataclass, replace
 
 from edgeproof.plans.scenario.costs import TOLERANCE, Caps, Problem
-from edgeproof.plans.scenario.goals import Goal, Level, measure_level
+from edgeproof.plans.scenario.goals import Goal, Level, Metric, measure_level
 from edgeproof.plans.scenario.model import Placement, Schedule
 
-from .chain_search import LABEL_LIMIT, SearchResult, handles_chain, search_chain
+from .chain_model import handles_chain
+from .chain_search import SearchResult, search_chain
 from .elimination import costs_add_up
+from .enumeration import LARGEST_CHAIN, LARGEST_SPACE, enumerate_plans, fits_enumeration
 from .general_search import search_general
 from .lagrangian_search import search_lagrangian
+from .mode_search import search_modes
+from .watch import Effort
 
 _SERIAL_SHARE, _SERIAL_SECONDS = 0.05, 0.5  # of the effort: any good serial plan will do
 _LARGE = 48  # stages of a graph; CP-SAT alone is faster below
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How far a search may go: labels per stage of a chain, and deterministic seconds of CP-SAT.
-
-    With a `gap` above 0, a search may stop when (objective − bound) / objective is below it; ties are then not broken.
-    """
-
-    labels: int = LABEL_LIMIT
-    seconds: float = 60.0
-    gap: float = 0.0
+ONE_ENGINE = " (one engine)"  # after the status of a scheduled answer that nothing but CP-SAT proves
 
 
 @dataclass(frozen=True)
@@ -32,8 +25,10 @@ class Answer:
     """Ranked placements with their proof.
 
     `status`: `optimal` (objective = bound within 1e-9), `gap` (the effort ended first), `infeasible` (proved) or
-    `unknown` (the effort ended without a plan). `ranking_proven` also covers tie-breaks and all further ranks.
-    `objective` and `bound` are values of the goal's first level in readers' units.
+    `unknown` (the effort ended without a plan). `optimal (one engine)` and `infeasible (one engine)`: scheduled, and
+    nothing but CP-SAT proves it. `ranking_proven` also covers tie-breaks and all further ranks.
+    `objective` and `bound` are values of the goal's first level in readers' units. `prices`: per unit of each limit, at
+    which a Lagrangian bound was found.
     """
 
     status: str
@@ -44,6 +39,7 @@ class Answer:
     ranking_proven: bool
     engine: str
     nodes: int
+    prices: dict[Metric, float] | None = None
 
     @property
     def gap(self) -> float | None:
@@ -65,23 +61,34 @@ def find_plans(
 
 def find_by_levels(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort) -> Answer:
     """Return the `Answer` of whichever engine applies for levels that belong to no named goal; else as `find_plans`."""
-    result = None
-    if len(levels) == 1 and handles_chain(problem, levels[0], caps):
-        result = search_chain(problem, levels[0], caps, top_k, width_limit=effort.labels)
-        if result.proven:
-            return _judge(problem, levels[0], result)
-    elif (effort.gap or len(problem.order) >= _LARGE) and costs_add_up(problem, levels, caps):
-        result = search_lagrangian(problem, levels[0], caps, effort.gap)
-        if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
-            return _judge(problem, levels[0], result)
-    hint = result.placements[0] if result and result.placements else None
-    general = search_general(problem, levels, caps, top_k, effort.seconds, effort.gap, hint)
-    if result is not None and not general.proven:
-        general = _merge(problem, levels[0], general, result)
-    answer = _judge(problem, levels[0], general)
+    if problem.has_modes and not fits_enumeration(problem):
+        found = search_modes(problem, levels, caps, top_k, lambda p: _search_fixed(p, levels, caps, top_k, effort))
+        return _judge(problem, levels[0], found)
+    answer = _judge(problem, levels[0], _search_fixed(problem, levels, caps, top_k, effort))
     if problem.scenario.execution == "scheduled" and answer.status in ("optimal", "infeasible"):
         _compare_with_serial(problem, levels[0], caps, effort, answer)
     return answer
+
+
+def _search_fixed(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort) -> SearchResult:
+    """Return the result of the engines that apply to a problem without power modes to choose."""
+    result, watch = None, effort.watch
+    chain = len(levels) == 1 and handles_chain(problem, levels[0], caps)
+    if fits_enumeration(problem, LARGEST_CHAIN if chain and not problem.has_modes else LARGEST_SPACE):
+        return enumerate_plans(problem, levels, caps, top_k)
+    if chain:
+        result = search_chain(problem, levels[0], caps, top_k, effort)
+        if result.proven or watch.expired or (effort.gap and _is_close(problem, levels[0], result, effort.gap)):
+            return result
+    elif (effort.gap or len(problem.order) >= _LARGE) and costs_add_up(problem, levels, caps):
+        result = search_lagrangian(problem, levels[0], caps, effort, top_k)
+        if result is not None and effort.gap and _is_close(problem, levels[0], result, effort.gap):
+            return result
+    hint = result.placements[0] if result and result.placements else None
+    general = search_general(problem, levels, caps, top_k, effort, hint)
+    if result is not None and not general.proven:
+        general = _merge(problem, levels[0], general, result)
+    return general
 
 
 def _compare_with_serial(problem: Problem, level: Level, caps: Caps, effort: Effort, answer: Answer) -> None:
@@ -110,6 +117,7 @@ def _merge(problem: Problem, level: Level, first: SearchResult, second: SearchRe
         kept,
         bound=max(first.bound, second.bound),
         nodes=first.nodes + second.nodes,
+        prices=first.prices or second.prices,
         engine=f"{second.engine} + {first.engine}",
     )
 
@@ -137,4 +145,5 @@ def _judge(problem, level, result):
         ranking_proven=result.proven,
         engine=result.engine,
         nodes=result.nodes,
+        prices=result.prices,
     )

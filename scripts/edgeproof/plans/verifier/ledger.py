@@ -16,6 +16,12 @@ _BLENDS = {
     "efficiency": (0.35, 1.0, 0.08),
     "balanced": (0.75, 0.75, 0.08),
 }
+_SEQUENCES = {
+    "min-latency": ["latency"],
+    "min-energy": ["energy"],
+    "throughput": ["period"],
+    "accuracy-first": ["accuracy", "latency", "energy"],
+}
 
 Number = Any  # a Fraction or a float, as the ledger was made
 
@@ -54,6 +60,8 @@ class Ledger:
         self.scenario, self.rule, self.number = scenario, memory_rule, number
         self.ingest, self.egress = (-1 if end is None else end for end in (scenario.ingest, scenario.egress))
         self.rank = {stage: i for i, stage in enumerate(scenario.order)}
+        self.idle = sum(self.exact(device.idle_mw) for device in scenario.devices) / 1000
+        self.has_modes = any(device.modes for device in scenario.devices)
         self.options = [[self._read_option(option) for option in stage.options] for stage in scenario.stages]
         self.links = {}
         for index, link in enumerate(scenario.links):
@@ -77,10 +85,11 @@ class Ledger:
     def _read_option(self, option: Option) -> Row:
         """Return a `Row` of an option's costs, the device's factors applied."""
         device = self.scenario.devices[option.device]
+        latency = self.exact(option.latency_ms) * self.exact(device.latency_factor)
         return Row(
             option.device,
-            self.exact(option.latency_ms) * self.exact(device.latency_factor),
-            self.exact(option.energy_mj) * self.exact(device.energy_factor),
+            latency,
+            self.exact(option.energy_mj) * self.exact(device.energy_factor) + self.idle * latency,
             self.exact(option.weights_mb),
             self.exact(option.activations_mb),
             self.exact(option.accuracy_drop),
@@ -97,13 +106,16 @@ class Ledger:
                 if (source, target) not in self.links:
                     continue
                 link, (rate, setup, energy_rate, setup_mj) = self.links[source, target]
-                latency, energy = size * rate + setup, size * energy_rate + setup_mj
+                latency = size * rate + setup
+                energy = size * energy_rate + setup_mj + self.idle * latency
             for rank in ranks:
                 copies[rank, source, target] = Copy(rank, k, source, target, latency, energy, link)
         return copies
 
     def copies(self, placement: Placement) -> list[Copy] | None:
-        """Return the copies that a placement needs; None when a link is missing."""
+        """Return the copies that a placement needs; None when a link is missing, or a device needs two modes."""
+        if self.has_modes and self._mixes_modes(placement):
+            return None
         where = [self.options[i][o].device for i, o in enumerate(placement)]
         found = []
         for k, tensor in enumerate(self.scenario.tensors):
@@ -119,6 +131,24 @@ class Ledger:
                 if copy is None:
                     return None
                 found.append(copy)
+        return found
+
+    def _mixes_modes(self, placement: Placement) -> bool:
+        pairs = {
+            (stage.options[o].device, stage.options[o].mode)
+            for stage, o in zip(self.scenario.stages, placement, strict=True)
+            if stage.options[o].mode is not None
+        }
+        return len({device for device, _ in pairs}) < len(pairs)
+
+    def entries(self, placement: Placement) -> list[Number]:
+        """Return per stage the ms that its device takes to wake up: 0 where the stage before it ran there."""
+        found, last = [self.number(0)] * len(placement), None
+        for stage in self.scenario.order:
+            device = self.options[stage][placement[stage]].device
+            if device != last:
+                found[stage] = self.exact(self.scenario.devices[device].entry_ms)
+            last = device
         return found
 
     def require_copies(self, placement: Placement) -> list[Copy]:
@@ -140,9 +170,10 @@ class Ledger:
             busy[option.device] = busy.get(option.device, 0) + option.latency
         for copy in copies:
             carried[copy.link] = carried.get(copy.link, 0) + copy.latency
+        entry = sum(self.entries(placement))
         return {
-            "latency": sum(o.latency for o in chosen) + sum(c.latency for c in copies),
-            "energy": sum(o.energy for o in chosen) + sum(c.energy for c in copies),
+            "latency": sum(o.latency for o in chosen) + sum(c.latency for c in copies) + entry,
+            "energy": sum(o.energy for o in chosen) + sum(c.energy for c in copies) + self.idle * entry,
             "switches": sum(1 for c in copies if c.rank < len(self.rank) and tensors[c.tensor].producer is not None),
             "accuracy": sum(o.accuracy for o in chosen),
             "period": max([*busy.values(), *carried.values()]),
@@ -201,8 +232,9 @@ class Ledger:
 
     def stage_ends(self, placement: Placement, copies: list[Copy]) -> dict[int, Number]:
         """Return the end of each stage in ms when the stages run one after another."""
-        clock, ends = self.number(0), {}
+        clock, ends, entries = self.number(0), {}, self.entries(placement)
         for rank, stage in enumerate(self.scenario.order):
+            clock += entries[stage]
             clock += sum(copy.latency for copy in copies if copy.rank == rank)
             clock += self.options[stage][placement[stage]].latency
             ends[stage] = clock
@@ -236,13 +268,15 @@ class Ledger:
                 + energy * totals["energy"] / self.energy_ref
                 + switches * totals["switches"]
             ]
-        named = {
-            "min-latency": ["latency"],
-            "min-energy": ["energy"],
-            "throughput": ["period"],
-            "accuracy-first": ["accuracy", "latency", "energy"],
-        }
-        return [totals[metric] for metric in named.get(goal) or goal.removeprefix("lex:").split(",")]
+        return [totals[metric] for metric in self.metrics_of(goal)]
+
+    def weights_of(self, goal: str) -> tuple[float, ...] | None:
+        """Return the weights of latency, energy and switches in a blend; None for another goal."""
+        return _BLENDS.get(goal)
+
+    def metrics_of(self, goal: str) -> list[str]:
+        """Return the metrics that a goal other than a blend compares, one after another."""
+        return _SEQUENCES.get(goal) or goal.removeprefix("lex:").split(",")
 
     def key(self, goal: str, placement: Placement, totals: dict[str, Any]) -> tuple[Any, ...]:
         """Return what plans are ranked by: the goal's levels, latency, energy, switches, path in execution order."""

@@ -2,8 +2,8 @@
 
 Costs, feasibility and objective are recomputed with exact fractions (`ledger.py`). Where there are at most 200,000
 placements, all of them are tried: this confirms or refutes the ranking, the fronts, and the relaxations and the
-conflict of an infeasible scenario. Scheduled plans are checked event by event; their optimality is confirmed where the
-makespan meets a bound that needs no schedule.
+conflict of an infeasible scenario. Larger spaces are bounded by the prices that the solver leaves in the certificate.
+Scheduled plans are checked event by event; their optimality is confirmed by a search of its own (`schedule_space.py`).
 """
 
 import itertools
@@ -13,8 +13,13 @@ from typing import Any
 from edgeproof.core.configuration import Json
 from edgeproof.plans.scenario.model import LIMIT_KEYS, Placement, Scenario
 
+from .lagrangian_bound import recompute_bound
 from .ledger import TOLERANCE, Ledger, account_least_makespan
 from .placement_space import Survey
+from .schedule_laws import prove_schedules_again
+from .schedule_space import measure_scheduled_memory
+from .stated_fronts import verify_fronts
+from .stated_values import verify_header, verify_statements
 from .verdict import PRECISION, Verdict, counts_as_equal
 
 ENUMERATED = 200_000
@@ -31,6 +36,14 @@ def verify_plan(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> 
     )
     if verdict.failures:
         return verdict
+    try:
+        _verify_contents(verdict, document, scenario, limit)
+    except (KeyError, IndexError, ValueError) as error:
+        verdict.expect(False, f"the plan names something that the scenario does not have: {error}")
+    return verdict
+
+
+def _verify_contents(verdict: Verdict, document: Json, scenario: Scenario, limit: int) -> None:
     rule = document["scenario"]["memory_rule"]
     goal = document["goal"]["name"]
     period = "period_ms" in document["goal"]["levels"] or document["limits"]["max_period_ms"] is not None
@@ -40,24 +53,30 @@ def verify_plan(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> 
     )
     limits = _read_limits(document, scenario, verdict)
     ledger = Ledger(scenario, rule)
-    keys = []
+    verify_header(verdict, document, ledger)
+    verdict.same([plan["rank"] for plan in document["plans"]], list(range(1, len(document["plans"]) + 1)), "ranks")
+    keys, placements = [], []
     for plan in document["plans"]:
         key = _verify_one(verdict, document, ledger, plan, goal, limits)
         if key is not None:
             keys.append(key)
+            placements.append(tuple(key[-1][scenario.order.index(i)] for i in range(len(scenario.stages))))
     if len(keys) == len(document["plans"]):
         verdict.expect(
             all(a[:-1] <= b[:-1] or counts_as_equal(a[0], b[0]) for a, b in itertools.pairwise(keys)),
             "plans are not in order of rank",
         )
+        verdict.expect(len(set(placements)) == len(placements), "one placement has two ranks")
     _verify_certificate(verdict, document)
-    if verdict.ok and scenario.placements <= limit:
+    verify_fronts(verdict, document, ledger, limits)
+    if not verdict.ok:
+        return
+    if scenario.execution == "scheduled":
+        _verify_schedules(verdict, document, Ledger(scenario, rule, float), placements, limits, limit)
+    if scenario.placements <= limit:
         _verify_space(verdict, document, scenario, rule, goal, limits)
-    elif verdict.ok:
-        verdict.optimality = (
-            f"bound not recomputed: {document['scenario']['placements_log10']:.1f} decades of placements"
-        )
-    return verdict
+    elif scenario.execution != "scheduled":
+        _verify_bound(verdict, document, ledger, limits)
 
 
 def _read_limits(document: Json, scenario: Scenario, verdict: Verdict) -> dict[str, float | None]:
@@ -86,20 +105,27 @@ def _verify_one(
     if totals is None:
         return None
     events, ends = _verify_events(verdict, ledger, plan, placement, where)
+    if verdict.failures:
+        return None
     if ledger.scenario.execution == "scheduled":
         totals["latency"] = Fraction(max(end for _, end in events)) if events else Fraction(0)
         totals["memory"] = _scheduled_memory(ledger, placement, plan)
+    else:
+        for stage, end in ledger.stage_ends(placement, ledger.require_copies(placement)).items():
+            verdict.compare(float(ends[stage]), end, f"{where}: end of {ledger.scenario.stages[stage].name}")
     for name, key in _FIELDS.items():
         verdict.compare(plan[key], totals[name], f"{where}: {key}")
     if ledger.scenario.energy_missing is None:
         verdict.compare(plan["total_energy_mj"], totals["energy"], f"{where}: total_energy_mj")
-    for device, row, used in zip(ledger.scenario.devices, plan["memory"], totals["memory"], strict=True):
-        verdict.compare(row["used_mb"], used, f"{where}: memory of {device.name}")
-        verdict.expect(row["budget_mb"] == device.memory_mb, f"{where}: budget of {device.name} is {row['budget_mb']}")
+    verify_statements(verdict, document, ledger, plan, placement, totals)
     slackened = {name: None if cap is None else cap + PRECISION * max(1.0, cap) for name, cap in limits.items()}
     for broken in ledger.violations(placement, totals, slackened, ends):
         verdict.expect(False, f"{where} breaks the limit on {broken}")
     levels = ledger.levels(goal, totals)
+    count = len(document["goal"]["levels"])
+    verdict.same(len(plan["objective"]), count, f"{where}: number of objectives")
+    if ledger.scenario.energy_missing is not None and goal == "accuracy-first":
+        levels = levels[:2]
     for said, found in zip(plan["objective"], levels, strict=False):
         verdict.compare(said, found, f"{where}: objective")
     verdict.compare(plan["total_score"], levels[0], f"{where}: total_score")
@@ -142,11 +168,12 @@ def _verify_events(
     scenario, copies = ledger.scenario, ledger.require_copies(placement)
     names = {device.name: i for i, device in enumerate(scenario.devices)}
     rows = {row["stage_name"]: row for row in plan["assignments"]}
-    lanes, spans, ends = {}, [], {}
+    lanes, spans, ends, entries = {}, [], {}, ledger.entries(placement)
     for i, stage in enumerate(scenario.stages):
         row, option = rows[stage.name], ledger.options[i][placement[i]]
         verdict.compare(row["execution_latency_ms"], option.latency, f"{where}: execution of {stage.name}")
-        verdict.compare(row["end_ms"] - row["start_ms"], option.latency, f"{where}: duration of {stage.name}")
+        lasts = option.latency + entries[i]
+        verdict.compare(row["end_ms"] - row["start_ms"], lasts, f"{where}: duration of {stage.name}")
         spans.append((row["start_ms"], row["end_ms"]))
         lanes.setdefault(("device", option.device), []).append(spans[-1])
         ends[i] = Fraction(row["end_ms"])
@@ -208,58 +235,117 @@ def _verify_events(
 def _scheduled_memory(ledger: Ledger, placement: Placement, plan: Json) -> list[Any]:
     """Return the peak memory per device over the plan's own times, in MB."""
     scenario = ledger.scenario
-    chosen = [ledger.options[i][o] for i, o in enumerate(placement)]
-    if scenario.version == 1 or ledger.rule == "pipelined":
-        return ledger.memory(chosen, ledger.require_copies(placement))
     rows = {row["stage_name"]: row for row in plan["assignments"]}
-    times = [(rows[stage.name]["start_ms"], rows[stage.name]["end_ms"]) for stage in scenario.stages]
-    spans = [(chosen[i].device, chosen[i].activations, *times[i]) for i in range(len(chosen))]
+    starts = [rows[stage.name]["start_ms"] for stage in scenario.stages]
     names = {device.name: i for i, device in enumerate(scenario.devices)}
-    for k, tensor in enumerate(scenario.tensors):
-        if tensor.producer is None:
-            continue
-        readers = [c for c in tensor.consumers if c != -1]
-        last = max([times[tensor.producer][1], *(times[c][1] for c in readers)])
-        spans.append((chosen[tensor.producer].device, ledger.sizes[k], times[tensor.producer][0], last))
-        name = scenario.stages[tensor.producer].name
-        for target in {chosen[c].device for c in readers} - {chosen[tensor.producer].device}:
-            here = [c for c in readers if chosen[c].device == target]
-            starts = [
-                row["start_ms"]
-                for row in plan["transfers"]
-                if row["source_stage"] == name
-                and names[row["target_device"]] == target
-                and counts_as_equal(row["size_mb"], tensor.size_mb)
-                and row["target_stage"] in {scenario.stages[c].name for c in here}
-            ]
-            spans.append((target, ledger.sizes[k], min(starts, default=0), max(times[c][1] for c in here)))
-    peaks = []
-    for device in range(len(scenario.devices)):
-        mine = [span for span in spans if span[0] == device]
-        moments = [sum(s for _, s, a, b in mine if a <= at + TOLERANCE and at + TOLERANCE < b) for _, _, at, _ in mine]
-        peaks.append(max(moments, default=0))
-    return [a + b for a, b in zip(ledger.resident(chosen), peaks, strict=True)]
+    copies = {}
+    for copy in ledger.require_copies(placement):
+        producer = scenario.tensors[copy.tensor].producer
+        name = None if producer is None else scenario.stages[producer].name
+        copies[copy.tensor, copy.source, copy.target] = min(
+            row["start_ms"]
+            for row in plan["transfers"]
+            if row["source_stage"] == name
+            and names[row["target_device"]] == copy.target
+            and counts_as_equal(row["size_mb"], scenario.tensors[copy.tensor].size_mb)
+        )
+    return measure_scheduled_memory(ledger, placement, starts, copies)
 
 
 def _verify_certificate(verdict: Verdict, document: Json) -> None:
     """Check that status, bound, gap and plans fit each other."""
     status, certificate = document["status"], document["certificate"]
     objective, bound = certificate["objective"], certificate["bound"]
-    verdict.expect((status in ("optimal", "gap")) == bool(document["plans"]), f"status {status} does not fit the plans")
-    if status in ("optimal", "gap"):
-        verdict.expect(bound <= objective + TOLERANCE, f"the bound {bound} is above the objective {objective}")
-        verdict.expect(counts_as_equal(certificate["gap"], max(0.0, objective - bound)), "gap is not objective − bound")
-    if status == "optimal":
+    planned = status.startswith("optimal") or status == "gap"
+    verdict.expect(planned == bool(document["plans"]), f"status {status} does not fit the plans")
+    verdict.expect(
+        status.startswith("infeasible") == (document["infeasibility"] is not None), f"status {status} has no reasons"
+    )
+    verdict.expect(len(document["plans"]) <= certificate["top_k"], "more plans than were asked for")
+    ended = certificate["ended_by"]
+    verdict.expect((status in ("gap", "unknown")) == (ended != "proof"), f"status {status}, but ended by {ended}")
+    if not planned:
+        verdict.same((objective, certificate["gap"]), (None, None), "objective and gap without a plan")
+        if status.startswith("infeasible"):
+            verdict.same(bound, None, "certificate: bound")
+        elif bound is not None:
+            verdict.doubt("the bound of a search that found nothing was not recomputed")
+        return
+    verdict.expect(None not in (objective, bound, certificate["gap"]), "objective, bound and gap belong to every plan")
+    if not verdict.ok:
+        return
+    verdict.expect(bound <= objective + TOLERANCE, f"the bound {bound} is above the objective {objective}")
+    verdict.expect(counts_as_equal(certificate["gap"], max(0.0, objective - bound)), "gap is not objective − bound")
+    if status != "gap":
         verdict.expect(
-            certificate["gap"] <= TOLERANCE * max(1.0, abs(objective)), f"optimal, but the gap is {certificate['gap']}"
+            certificate["gap"] <= TOLERANCE * max(1.0, abs(objective)), f"{status}, but the gap is {certificate['gap']}"
         )
+    if not certificate["ranking_proven"]:
+        verdict.doubt("the plan itself does not call its ranking proved")
 
 
 def _verify_space(verdict, document, scenario, rule, goal, limits):
     """Try every placement."""
-    survey = Survey(Ledger(scenario, rule, float), goal, limits, max(1, len(document["plans"])))
+    survey = Survey(Ledger(scenario, rule, float), goal, limits, document["certificate"]["top_k"])
     survey.run(account_least_makespan if scenario.execution == "scheduled" else None)
     survey.judge(verdict, document)
+
+
+def _verify_schedules(verdict, document, ledger, placements, limits, steps):
+    """Prove a scheduled optimum, or that there is no schedule, by a search of the verifier's own."""
+    if document["status"] in ("unknown", "gap"):
+        verdict.doubt(f"the status is {document['status']}: optimality is not claimed, and no bound was recomputed")
+        return
+    ranked = [(p, plan["total_score"]) for p, plan in zip(placements, document["plans"], strict=True)]
+    proof = prove_schedules_again(
+        ledger, document["goal"]["name"], limits, ranked, document["certificate"]["top_k"], max(1, steps // 4)
+    )
+    if proof.better is not None:
+        verdict.expect(False, f"called {document['status']}, but {proof.better.value:.9g} is possible")
+        return
+    verdict.optimality = "confirmed: no schedule of any placement is better" if proof.first else "not confirmed"
+    if not proof.first:
+        verdict.doubt("whether a better schedule exists was not decided by a second search")
+    elif not proof.ranking:
+        verdict.doubt("whether the ranking misses a schedule was not decided by a second search")
+    if document["infeasibility"] is not None:
+        verdict.doubt("relaxations and conflict of a scheduled scenario were not recomputed")
+
+
+def _verify_bound(verdict: Verdict, document: Json, ledger: Ledger, limits: dict[str, float | None]) -> None:
+    """Bound a space that is too large to try by the prices in the certificate."""
+    certificate, prices = document["certificate"], {}
+    size = f"{document['scenario']['placements_log10']:.1f} decades of placements"
+    if document["infeasibility"] is not None:
+        verdict.doubt(f"infeasibility was not recomputed: {size}")
+    verdict.optimality = f"bound not recomputed: {size}"
+    if not document["plans"]:
+        return
+    known = {name: key for name, key in LIMIT_KEYS.items() if limits[name] is not None}
+    known |= {f"memory of {device.name}": f"memory_mb of {device.name}" for device in ledger.scenario.devices}
+    for row in certificate["prices"] or ():
+        name = next((name for name, key in known.items() if key == row["limit"]), None)
+        verdict.expect(name is not None and row["price"] >= 0, f"certificate: price of {row['limit']}: {row['price']}")
+        prices[name] = row["price"]
+    if not verdict.ok:
+        return
+    bound = recompute_bound(Ledger(ledger.scenario, ledger.rule, float), document["goal"]["name"], limits, prices)
+    objective = certificate["objective"]
+    if bound is None:
+        verdict.doubt(f"the bound was not recomputed: {size}, and costs do not add up or the graph is too wide")
+        return
+    near = PRECISION * max(1.0, abs(objective))
+    verdict.optimality = f"bounded: at the certificate's prices nothing is below {bound:.9g}"
+    if bound >= objective - near:
+        verdict.optimality = f"confirmed: at the certificate's prices nothing is below {bound:.9g}"
+        if len(document["plans"]) > 1 or certificate["top_k"] > 1:
+            verdict.doubt("the first plan is proved to be optimal, the further ranks were not recomputed")
+    elif certificate["bound"] > bound + near:
+        share = (objective - bound) / abs(objective) if objective else 0.0
+        verdict.doubt(
+            f"the bound {certificate['bound']:.9g} rests on the solver's word; recomputed, the plan is at most"
+            f" {share:.2%} above the optimum"
+        )
 
 
 def _before(a, b):

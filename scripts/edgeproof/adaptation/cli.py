@@ -1,0 +1,78 @@
+"""`edgeproof adaptation`: families of variants, what would be chosen now, and traces replayed; `edgeproof state`.
+
+Here are the verbs and their options. What they do is in `adaptation_verbs`, which is imported when a verb runs.
+"""
+
+from pathlib import Path
+
+from edgeproof.core.catalogues import list_catalogue
+from edgeproof.core.command_line import CommandParser, NameLists, add_json, add_verbs, amount, positive, read_options
+from edgeproof.core.exit_codes import ExitCode
+
+VERBS = {
+    "validate": "check a family file: numbers, files, and that all variants take the same tensors; exit 1 if not",
+    "decisions": "read this device once and say which variant is most accurate among those that fit",
+    "benchmark": "time every variant of a family, one after the other; EdgeAdapt's report with --json",
+    "inspect-model": "print the inputs, outputs and providers of an ONNX file",
+    "replay": "replay a trace over a family, under our guard and under EdgeAdapt's",
+}
+
+
+def main(argv: list[str], root: Path) -> ExitCode:
+    """Run one verb of `edgeproof adaptation` and return its exit code; UserError for a mistake.
+
+    `root`: the folder that has `config/` and `results/`.
+    """
+    options = read_options(build_adaptation_parser(), argv)
+    from .adaptation_verbs import RUN  # after the options: a mistake in them needs no runtime
+
+    return RUN[options.verb](options, root)
+
+
+def state(argv: list[str], root: Path) -> ExitCode:
+    """Run `edgeproof state`: stream the device's state as JSON lines."""
+    options = read_options(build_state_parser(), argv)
+    from .state_stream import stream_state
+
+    return stream_state(options, root)
+
+
+def build_adaptation_parser() -> CommandParser:
+    """Return the parser of `edgeproof adaptation` with all its verbs."""
+    parser = CommandParser(prog="edgeproof adaptation", description="Choose among measured variants of a model.")
+    verbs = add_verbs(parser, VERBS)
+    for name in ("validate", "decisions", "benchmark", "replay"):
+        verbs[name].add_argument("--config", metavar="FAMILY", required=True, help="family file: YAML, or family.json")
+    for name in ("validate", "decisions"):
+        verbs[name].add_argument("--latency-ceiling-ms", type=amount, help="slower variants do not fit")
+    verbs["validate"].add_argument("--explain", action="store_true", help="also say what would be chosen now, and why")
+    verbs["benchmark"].add_argument("--sample", metavar="FILE", help="input as .npy (default: random values)")
+    verbs["benchmark"].add_argument("--runs", type=positive, default=100, help="timed runs (default: %(default)s)")
+    verbs["inspect-model"].add_argument("model", metavar="MODEL", help="ONNX file")
+    replay = verbs["replay"]
+    replay.add_argument("--policy", metavar="SELECTION", required=True, help="a file in config/selection/, by name")
+    replay.add_argument("--trace", metavar="TRACE", required=True, help="a file in config/traces/, or JSON lines")
+    replay.add_argument("--output", metavar="FOLDER", help="write decisions.jsonl here")
+    return parser
+
+
+def build_state_parser() -> CommandParser:
+    """Return the parser of `edgeproof state`."""
+    text = "Print the state of this device as JSON lines; a file of them is a trace."
+    parser = add_json(CommandParser(prog="edgeproof state", description=text))
+    parser.add_argument("--interval", type=amount, default=1.0, help="seconds between lines (default: %(default)s)")
+    parser.add_argument("--duration", type=amount, default=30.0, help="seconds in all (default: %(default)s)")
+    parser.add_argument("--pid", type=positive, help="also say what this process takes: our own share")
+    parser.add_argument("--variant", metavar="NAME", help="name of the variant that the process runs")
+    return parser
+
+
+def list_completions(root: Path) -> NameLists:
+    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    return {
+        "FAMILY": lambda: sorted(
+            str(path.relative_to(root)) for path in root.glob("results/adaptation/*/*/family.json")
+        ),
+        "SELECTION": lambda: list_catalogue("selection", root),
+        "TRACE": lambda: list_catalogue("trace", root),
+    }

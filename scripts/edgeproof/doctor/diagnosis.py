@@ -1,0 +1,59 @@
+"""`edgeproof doctor`: everything that is found, in one document, and the lines that people read."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+from edgeproof.core.catalogues import read_catalogue
+from edgeproof.core.configuration import Json, NamedDevice
+
+from .findings import Finding, Place
+from .machine_findings import inspect_machine
+from .power_findings import inspect_power_control
+from .runtime_findings import inspect_runtimes
+from .sampler_findings import inspect_samplers
+from .sensitivity import describe_best, read_sensitivity
+
+_MARKS = {"good": "ok", "absent": "--", "unknown": "??", "bad": "!!"}
+
+
+def diagnose(device: str, root: Path, place: Place) -> Json:
+    """Return what is here for measuring a device: {device, findings, differences, sentence, bad}.
+
+    `root`: the repository; `place`: the machine.
+    """
+    described = cast(NamedDevice, {**read_catalogue("device", root / "config")[device], "name": device})
+    presets = read_catalogue("preset", root / "config")
+    cells, told = read_sensitivity(device, place, root)
+    findings = [
+        *inspect_machine(described, place, root),
+        *inspect_runtimes(described, presets, root),
+        *inspect_samplers(described),
+        *inspect_power_control(place),
+        *told,
+    ]
+    return {
+        "device": device,
+        "findings": [asdict(finding) for finding in findings],
+        "differences": cells,
+        "sentence": describe_best(cells),
+        "bad": sum(finding.state == "bad" for finding in findings),
+    }
+
+
+def render_diagnosis(document: Json) -> Iterable[str]:
+    """Yield the lines that people read: a mark, what it is about, what was found, and below it what to do."""
+    part = None
+    for item in document["findings"]:
+        finding = Finding(**item)
+        if finding.part != part:
+            yield from ([""] if part else []) + [finding.part]
+            part = finding.part
+        yield f"  {_MARKS[finding.state]} {finding.name}: {finding.text}"
+        if finding.remedy:
+            yield f"       {finding.remedy}"
+    yield ""
+    yield document["sentence"]
+    bad = document["bad"]
+    yield f"Nothing keeps you from measuring {document['device']} here." if not bad else f"!! {bad} to mend first."

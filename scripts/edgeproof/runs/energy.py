@@ -1,0 +1,267 @@
+"""Energy of a stretch of time from samples of power, or from an energy counter, with an error budget.
+
+The integral is over the stretch and nothing outside it: every sample's time is tested. Between two samples power is
+taken as linear, before the first and after the last as theirs. Samples outside tell only what the ends may hide, which
+is part of the budget.
+
+The budget bounds four errors:
+
+- rate: power changes between samples, and samples are noisy. A step between two samples is misplaced by at most half an
+  interval. Changes that go on in a straight line cost nothing.
+- quantisation: half a step of the sensor in every sample, less where many steps are passed through.
+- coverage: in a gap, power is taken as somewhere between the least and the most seen in the stretch.
+- clock: a sample may be older than its time says, by at most `lag_s`; that shifts both ends of the stretch.
+
+Each has a worst case and a variance (of a uniform error, where nothing else is known). The budget is the sum of all
+worst cases, or 3.1 standard deviations of all together, whichever is less; its parts share it as their worst cases do.
+
+It says nothing of the sensor's own accuracy, which its vendor states, and nothing of spikes shorter than the interval
+of a sampler that reads momentary power: nobody can see those.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+BUDGET_LIMIT = 0.10  # relative; an energy with a larger error budget is refused
+FEWEST_SAMPLES = 5  # inside a stretch
+_GAP = 2.5  # times the usual interval
+_SIGMAS = 3.1
+_MAD = 1.4826  # from the median of absolute values to the standard deviation
+_RESIDUAL = math.sqrt(1.5)  # a sample less the mean of its neighbours, against the noise of one
+
+Floats = npt.NDArray[np.float64]
+
+
+class PowerTrace(NamedTuple):
+    """Samples of one total. `times_ns`: rising; `values`: watts, or joules since some moment if `counter`.
+
+    `quantum`: smallest step of a value, None to take the smallest step of power seen. `lag_s`: how old a value may be.
+    """
+
+    times_ns: npt.NDArray[np.int64]
+    values: Floats
+    counter: bool
+    quantum: float | None
+    lag_s: float
+
+
+class Budget(NamedTuple):
+    """Bounds of the relative errors of an energy."""
+
+    rate: float
+    quantisation: float
+    coverage: float
+    clock: float
+
+    @property
+    def total(self) -> float:
+        """The bound of all errors together."""
+        return sum(self)
+
+
+class Energy(NamedTuple):
+    """What a stretch took. `peak_w`: of the samples in it; of a counter, of the intervals in it."""
+
+    joules: float
+    mean_w: float
+    peak_w: float
+    samples: int
+    budget: Budget
+
+    @property
+    def error_j(self) -> float:
+        """The bound of the error, in joules."""
+        return self.budget.total * self.joules
+
+
+class _Error(NamedTuple):
+    """An error in joules: what it is at most, and its variance."""
+
+    worst: float
+    variance: float
+
+
+class _Stretch(NamedTuple):
+    """Samples of a stretch in seconds from its start. `before`, `after`: the neighbours outside, None if far away.
+
+    `near`: values so near to an end, in the stretch or beside it, that the clock's error may move them across it.
+    `reading_s`: usual time between two readings, those of a counter that had not moved included.
+    """
+
+    times: Floats
+    values: Floats
+    seconds: float
+    before: tuple[float, float] | None
+    after: tuple[float, float] | None
+    near: Floats
+    reading_s: float
+
+
+def integrate_power(trace: PowerTrace, start_ns: int, stop_ns: int) -> Energy | str:
+    """Return the energy between two times, or why there is none: too few samples inside, or no power at all."""
+    reading_s = float(np.median(np.diff(trace.times_ns))) / 1e9 if len(trace.times_ns) > 1 else 0.0
+    if trace.counter:  # what has not moved says nothing new: a value is as old as its first reading at most
+        moved = np.concatenate([[True], np.diff(trace.values) > 0]) if len(trace.values) else np.zeros(0, bool)
+        trace = trace._replace(times_ns=trace.times_ns[moved], values=trace.values[moved])
+    inside = (trace.times_ns >= start_ns) & (trace.times_ns <= stop_ns)
+    count = int(inside.sum())
+    if count < FEWEST_SAMPLES:
+        return f"{count} samples in {(stop_ns - start_ns) / 1e9:.3g} s, {FEWEST_SAMPLES} are needed"
+    stretch = _cut(trace, inside, start_ns, stop_ns)._replace(reading_s=1.5 * reading_s)
+    found = _integrate_counter(trace, stretch) if trace.counter else _integrate_samples(trace, stretch)
+    return found if found.joules > 0 else "the sampler says that nothing was used"
+
+
+def subtract_idle(energy: Energy, seconds: float, before: Energy | None, after: Energy | None) -> tuple[float, float]:
+    """Return what a stretch took beyond idling, and the bound of its error, both in joules.
+
+    Idle power is the mean of both baselines (or the one there is); its error is half their difference, and their own.
+    """
+    idle = [each for each in (before, after) if each is not None]
+    level = sum(each.mean_w for each in idle) / len(idle)
+    apart = (max(each.mean_w for each in idle) - min(each.mean_w for each in idle)) / 2
+    unsure = apart + sum(each.budget.total * each.mean_w for each in idle) / len(idle)
+    return energy.joules - level * seconds, energy.error_j + unsure * seconds
+
+
+def _cut(trace: PowerTrace, inside: npt.NDArray[np.bool_], start_ns: int, stop_ns: int) -> _Stretch:
+    places = np.flatnonzero(inside)
+    first, last = int(places[0]), int(places[-1])
+    times = (trace.times_ns[first : last + 1] - start_ns) / 1e9
+    usual = float(np.median(np.diff(times)))
+
+    def neighbour(place: int, inner: float) -> tuple[float, float] | None:
+        if not 0 <= place < len(trace.times_ns):
+            return None
+        at = (int(trace.times_ns[place]) - start_ns) / 1e9
+        return (at, float(trace.values[place])) if abs(at - inner) <= _GAP * usual else None
+
+    reach_ns = (trace.lag_s + usual) * 1e9
+    near = (np.abs(trace.times_ns - start_ns) <= reach_ns) | (np.abs(trace.times_ns - stop_ns) <= reach_ns)
+    return _Stretch(
+        times,
+        trace.values[first : last + 1],
+        (stop_ns - start_ns) / 1e9,
+        neighbour(first - 1, float(times[0])),
+        neighbour(last + 1, float(times[-1])),
+        trace.values[near],
+        0.0,
+    )
+
+
+def _integrate_samples(trace: PowerTrace, stretch: _Stretch) -> Energy:
+    times, watts, seconds = stretch.times, stretch.values, stretch.seconds
+    steps, ends = np.diff(times), np.array([times[0], seconds - times[-1]])
+    joules = float(((watts[1:] + watts[:-1]) / 2 * steps).sum() + watts[0] * ends[0] + watts[-1] * ends[1])
+    low, high = float(watts.min()), float(watts.max())
+    noise = _find_noise(watts)
+    gaps = steps > _GAP * float(np.median(steps))
+    changes = np.maximum(_find_changes(times, watts) - 3 * noise, 0) * np.where(gaps, 0, steps)
+    edges = np.array([_change_at_end(stretch, side, high - low) for side in (0, 1)])
+    edges = np.maximum(edges - 3 * noise, 0) * ends
+    noisy = noise**2 * float((steps**2).sum())
+    rate = _Error(
+        float(changes.sum() / 2 + edges.sum()) + _SIGMAS * math.sqrt(noisy),
+        float((changes**2).sum() / 12 + (edges**2).sum() / 3) + noisy,
+    )
+    middles = (watts[1:] + watts[:-1]) / 2
+    coverage = _uniform(float((np.maximum(high - middles, middles - low) * steps)[gaps].sum()))
+    quantum = trace.quantum if trace.quantum is not None else _find_quantum(watts)
+    quantised = _Error(quantum / 2 * seconds, quantum**2 / 12 * _sum_of_squares_of_runs(watts, steps, ends, quantum))
+    moved = max(0.0, float(np.ptp(stretch.near)) - 3 * noise) if len(stretch.near) else 0.0
+    clock = _uniform(trace.lag_s * moved)
+    return Energy(joules, joules / seconds, high, len(watts), _sum_up(joules, rate, quantised, coverage, clock))
+
+
+def _integrate_counter(trace: PowerTrace, stretch: _Stretch) -> Energy:
+    """A counter misses nothing between two readings; what is unknown are the ends, and how old its value is."""
+    times, seconds = stretch.times, stretch.seconds
+    steps, ends = np.diff(times), (float(times[0]), seconds - float(times[-1]))
+    watts = np.diff(stretch.values) / steps
+    joules = float(stretch.values[-1] - stretch.values[0]) + float(watts[0]) * ends[0] + float(watts[-1]) * ends[1]
+    unsure: list[float] = []
+    for length, own, inner, outer in (
+        (ends[0], float(watts[0]), (float(times[0]), float(stretch.values[0])), stretch.before),
+        (ends[1], float(watts[-1]), (float(times[-1]), float(stretch.values[-1])), stretch.after),
+    ):
+        apart = float(watts.max() - watts.min())
+        if outer is not None:
+            apart = abs((outer[1] - inner[1]) / (outer[0] - inner[0]) - own)
+        unsure.append(length * apart)
+    rate = _Error(sum(unsure), sum(each**2 for each in unsure) / 3)
+    age = min(trace.lag_s, stretch.reading_s)
+    stale = [age * float(part.max()) for part in (watts[:3], watts[-3:])]
+    clock = _Error(max(stale), sum(each**2 for each in stale) / 12)
+    quantum = trace.quantum or 0.0
+    quantised = _Error(quantum, quantum**2 / 6)
+    budget = _sum_up(joules, rate, quantised, _uniform(0.0), clock)
+    return Energy(joules, joules / seconds, float(watts.max()), len(times), budget)
+
+
+def _uniform(worst: float) -> _Error:
+    """Return an error that may be anything up to its worst case."""
+    return _Error(worst, worst**2 / 3)
+
+
+def _sum_up(joules: float, *errors: _Error) -> Budget:
+    """Return the budget of independent errors, in the order of its parts, relative to the joules."""
+    worst = sum(error.worst for error in errors)
+    if joules <= 0 or worst <= 0:
+        return Budget(0.0, 0.0, 0.0, 0.0)
+    total = min(worst, _SIGMAS * math.sqrt(sum(error.variance for error in errors)))
+    return Budget(*(error.worst / worst * total / joules for error in errors))
+
+
+def _find_changes(times: Floats, watts: Floats) -> Floats:
+    """Return how far power may have moved within each interval beyond a straight line through its neighbours, in watts.
+
+    A step between two samples shows in both; a straight line shows in none.
+    """
+    jumps = np.abs(np.diff(watts))
+    bends = np.abs(_find_bends(times, watts))
+    around = np.concatenate([[np.inf], bends, [np.inf]])
+    return np.minimum(jumps, around[:-1] + around[1:])
+
+
+def _find_bends(times: Floats, watts: Floats) -> Floats:
+    """Return each inner sample less the straight line between its neighbours."""
+    share = (times[1:-1] - times[:-2]) / (times[2:] - times[:-2])
+    return watts[1:-1] - (watts[:-2] + share * (watts[2:] - watts[:-2]))
+
+
+def _find_noise(watts: Floats) -> float:
+    """Return the noise of one sample in watts, by the median of its bends: a few steps do not count."""
+    even = watts[1:-1] - (watts[:-2] + watts[2:]) / 2
+    return _MAD * float(np.median(np.abs(even))) / _RESIDUAL
+
+
+def _change_at_end(stretch: _Stretch, side: int, apart: float) -> float:
+    """Return how far power may have moved between an end of the stretch and the sample next to it."""
+    outer = (stretch.before, stretch.after)[side]
+    return apart if outer is None else abs(outer[1] - float(stretch.values[-side]))
+
+
+def _sum_of_squares_of_runs(watts: Floats, steps: Floats, ends: Floats, quantum: float) -> float:
+    """Return the sum of squared durations of stretches within one quantum: rounding may err one way all that time."""
+    halves = np.concatenate([[ends[0]], steps / 2]) + np.concatenate([steps / 2, [ends[1]]])
+    total, run, first = 0.0, 0.0, float(watts[0])
+    for value, length in zip(watts.tolist(), halves.tolist(), strict=True):
+        if abs(value - first) > 1.01 * quantum:
+            total, run, first = total + run**2, 0.0, value
+        run += length
+    return total + run**2
+
+
+def _find_quantum(values: Floats) -> float:
+    """Return the smallest step between two values that were seen, 0 where all are the same."""
+    apart = np.diff(np.unique(values))
+    apart = apart[apart > 1e-9 * float(np.abs(values).max())]  # less is rounding of floats
+    return float(apart.min()) if len(apart) else 0.0
+
+
+def describe_budget(budget: Budget) -> dict[str, Any]:
+    """Return an error budget as documents have it, relative."""
+    return {**budget._asdict(), "total": budget.total}

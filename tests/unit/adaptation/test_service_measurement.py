@@ -1,0 +1,69 @@
+"""The search for the highest rate that holds a budget, on servers whose limit is known; and one real measurement."""
+
+import json
+
+import numpy as np
+import pytest
+from edgeproof.adaptation.served_process import serve_in_process
+from edgeproof.adaptation.service_measurement import ServiceSetting, find_capacity, measure_service
+from edgeproof.bench.trial_family import write_family
+from edgeproof.core.documents import read_json
+from edgeproof.core.errors import UserError
+
+
+class MadeUp:
+    """A server that holds every rate up to `limit`; between `limit` and `unclear` nobody can tell."""
+
+    def __init__(self, limit, unclear=None):
+        self.limit, self.unclear = limit, unclear or limit
+
+    def open_loop(self, name, arrivals, rate):
+        verdict = "holds" if rate <= self.limit else "undecided" if rate <= self.unclear else "fails"
+        return {"rate": rate, "beyond_budget": {"verdict": verdict}}
+
+
+@pytest.mark.parametrize("first", [20.0, 100.0, 900.0])
+def test_the_search_closes_in_on_the_rate_that_holds(first):
+    found = find_capacity(MadeUp(limit=130.0), first, ServiceSetting(steps=14))
+    assert found["holds"] <= 130 < found["fails"] and found["fails"] / found["holds"] < 1.2
+    assert len(found["tried"]) == 14
+
+
+def test_rates_that_nobody_can_tell_lie_between_the_limits():
+    found = find_capacity(MadeUp(limit=100.0, unclear=140.0), 120.0, ServiceSetting(steps=14))
+    assert found["holds"] <= 100 and (found["fails"] is None or found["fails"] > 140)
+
+
+def test_a_server_that_holds_nothing_has_no_rate():
+    found = find_capacity(MadeUp(limit=0.0), 100.0, ServiceSetting(steps=4))
+    assert found["holds"] is None and found["fails"] == pytest.approx(100 / 2**3)
+
+
+def write_family_file(folder):
+    family = write_family(folder)
+    variants = {name: {"path": f"{name}.onnx", "tier": "high"} for name in family.variants}
+    (folder / "family.yaml").write_text(json.dumps({"family": "sums", "variants": variants}))
+    return folder / "family.yaml"
+
+
+@pytest.mark.campaign
+def test_a_measurement_is_a_document_with_its_raw_data(tmp_path):
+    setting = ServiceSetting(budget_ms=200, seconds=0.3, stretches=3, starts=2, clients=2, connections=4, steps=3)
+    output = tmp_path / "service.json"
+    measure_service(write_family_file(tmp_path), "local", setting, output, tmp_path / "service.npz")
+    document = read_json(output, "service")
+    assert document["single_stream"]["failed"] == document["closed"]["failed"] == 0
+    assert len(document["cold"]["ready_s"]) == 2 and document["capacity"]["holds"] > 10
+    assert [row["arrivals"] for row in document["open"]] == ["poisson", "constant"]
+    with np.load(tmp_path / "service.npz") as raw:
+        times = [raw[f"single_stream/{number}/latency_ns"] for number in range(3)]
+    assert sum(map(len, times)) == document["single_stream"]["requests"]
+    medians = [float(np.quantile(one, 0.5)) / 1e6 for one in times]
+    assert document["single_stream"]["latency"]["p50_ms"]["value"] == pytest.approx(np.mean(medians))
+
+
+def test_a_family_that_cannot_be_served_says_why(tmp_path):
+    path = write_family_file(tmp_path)
+    (tmp_path / "full.onnx").write_text("no model")
+    with pytest.raises(UserError, match=r"edgeproof serve .*family.yaml"), serve_in_process(path):
+        raise AssertionError("the server is up")
