@@ -21,6 +21,7 @@ from edgeproof.core.layout import (
     comparison_folder,
     evidence_folder,
     plan_folder,
+    replay_folder,
     run_folder,
     source_folder,
     toolchain_record,
@@ -57,6 +58,8 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
     pages = [f"{folder}/report.html", f"{folder}/report.md"]
     found.add("page", *pages, *list_model_pages(campaign, snapshot["cells"], snapshot["comparisons"]))
     found.add_if_there("document", f"{folder}/gate.json")
+    for row in snapshot.get("replays", []):
+        found.add_replay(replay_folder(*row))
     found.add_if_there("document", *wanted["keys"])  # what else the evidence is held against
     found.add_phases(f"{folder}/phases")
     for row in list_cells(snapshot):
@@ -158,6 +161,13 @@ class _Files:
         self.add_if_there("configuration", f"config/criteria/{decision['criteria']}.yaml")
         self.add_if_there("configuration", f"config/regressions/{regression['policy']}.yaml")
         self.add_if_there("configuration", *(str(path) for path in sorted(Path("config/policies").glob("*.yaml"))))
+
+    def add_replay(self, folder: str) -> None:
+        """Add a trace that was replayed, and the family whose variants it chose from."""
+        self.add("document", f"{folder}/summary.json")
+        self.add("document", read_json(f"{folder}/summary.json", "adaptation")["family"]["path"])
+        self.add("raw", f"{folder}/decisions.jsonl")
+        self.add_if_there("page", f"{folder}/page.html")
 
     def add_phases(self, folder: str) -> None:
         """Add the phases of a campaign, which not every campaign has, and the criteria of its decisions."""

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from edgeproof.adaptation.replays import read_replay
 from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.measured_pairs import read_sessions
@@ -14,7 +15,7 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
 from edgeproof.core.job_key import place_of, read_kept_key
-from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, run_folder
+from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, replay_folder, run_folder
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import SEAL, digest_json
 from edgeproof.evidence.collecting import collect_plan
@@ -57,6 +58,10 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
     for pipeline, goal in snapshot["plans"]:
         told = "the verifier, which shares no code with the solvers, found the same; its check follows from raw samples"
         yield check_claim(f"plan {pipeline}/{goal}", lambda row=(pipeline, goal): collect_plan(*row), told)
+    for row in snapshot.get("replays", []):
+        told = "the trace was replayed again, and every choice is the same"
+        summary = f"{replay_folder(*row)}/summary.json"
+        yield check_claim(f"replay {'/'.join(row)}", lambda summary=summary: read_replay(summary), told)
     for path in sorted(paths):
         if path.startswith(f"{evidence_folder(name)}/phases/") and path.endswith("/decision.json"):
             told = "what to deploy on the device follows from results, comparisons and criteria"

@@ -151,7 +151,15 @@ def _check_records(path: str, built: str) -> None:
 
 
 def _describe_as_agent(process: ProcessRecord) -> Json:
-    nothing = {"session": 0, "sample_count": 0, "median_ns": 0, "minimum_ns": 0, "mean_ns": 0, "sd_ns": None}
+    nothing = {
+        "session": 0,
+        "sample_count": 0,
+        "median_ns": 0,
+        "minimum_ns": 0,
+        "mean_ns": 0,
+        "sd_ns": None,
+        "power": None,
+    }
     described = describe_process(process, cast(Json, nothing), None)
     return {name: described[name] for name in _OF_AGENT}
 
