@@ -1,6 +1,7 @@
 # make          sets up .venv from the lock file and runs the demo campaign on this machine
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes;
-#               make test-toolchain: the heavy converters, minutes and 9 GB)
+#               make test-toolchain: the heavy converters, minutes and 9 GB; make test-ssh: boards behind a real sshd,
+#               as root)
 # make lint     ruff, basedpyright, snakefmt and snakemake --lint
 # make ci-times what each tier of the last .ci/run took
 # make bench    speed and memory, as ratios within one run, into results/bench/
@@ -53,7 +54,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-registry bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving bench-registry
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -84,13 +85,26 @@ system-packages:
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium zsh fonts-dejavu-core >/dev/null; }
 
 test: .venv/test.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not jetson"
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not jetson"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m campaign --timeout 3600
 
 test-toolchain: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m toolchain --timeout 3600
+
+# Boards in network namespaces, each with a real sshd; no packaged service is started.
+ssh-packages:
+	@test -x /usr/sbin/sshd && command -v ssh >/dev/null && command -v ip >/dev/null && \
+	  test -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
+	    openssh-server openssh-client iproute2 libfaketime >/dev/null; }
+
+# Namespaces need root, which must be told that the checkout may be another user's.
+test-ssh: .venv/test.stamp ssh-packages
+	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+	  $(BIN)/python -m pytest -q -m ssh --timeout 600
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -35,6 +35,8 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
+from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
+from edgeproof.remote.device_links import describe_links
 from edgeproof.workflow.phase_keys import PhaseKeys
 from edgeproof.workflow.workflow_reading import read_versions, read_workflow
 from edgeproof.workflow.wanted_file import write_wanted
@@ -43,8 +45,6 @@ IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
 # Our prefix replaces Snakemake's, so it must ask for strict mode again.
 FIRST = "" if IN_CONDA else f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-shell.prefix(f"set -euo pipefail; {shell_prefix()}{FIRST}")
-
 
 def versions_of(*packages):
     """Return {package: version} of the workflow's own environment.
@@ -64,6 +64,10 @@ try:
 except UserError as error:  # one line, without Snakemake's own words about the file that noticed it
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
+
+# How boards are reached is no key of a job: it decides nothing that is measured.
+LINKS = f"export {LINKS_VARIABLE}={shlex.quote(describe_links(CATALOGUES['device']))}; ".replace("{", "{{").replace("}", "}}")
+shell.prefix(f"set -euo pipefail; {shell_prefix()}{LINKS}{FIRST}")
 
 PROGRESS = ProgressHandler()
 if workflow.is_main_process:

@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.copying import copy_model
+from edgeproof.sources.input_shapes import fix_input_shapes
 
 
 def main(argv):
@@ -12,8 +13,10 @@ def main(argv):
     parser.add_argument("--source", required=True, help="ONNX file")
     parser.add_argument("--sha256", help="what the file's bytes must hash to")
     parser.add_argument("--output", required=True, help="ONNX file to write; a note if there is no model")
+    parser.add_argument("--input-shapes", type=json_argument, help="JSON: sizes of axes that the model leaves open")
     args = parser.parse_args(argv)
-    if fault := copy_model(args.source, args.sha256, args.output):
+    fault = copy_model(args.source, args.sha256, args.output) or fix_input_shapes(args.output, args.input_shapes)
+    if fault:
         print(f"no model: {fault}", file=sys.stderr)
 
 

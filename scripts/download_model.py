@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.fetching import ATTEMPTS, SIZE_LIMIT_BYTES, download_model
+from edgeproof.sources.input_shapes import fix_input_shapes
 
 
 def main(argv):
@@ -18,8 +19,11 @@ def main(argv):
     parser.add_argument(
         "--attempts", type=int, default=ATTEMPTS, help="without progress in a row (default %(default)s)"
     )
+    parser.add_argument("--input-shapes", type=json_argument, help="JSON: sizes of axes that the model leaves open")
     args = parser.parse_args(argv)
-    if fault := download_model(args.url, args.sha256, args.output, args.size_limit_bytes, args.attempts):
+    fault = download_model(args.url, args.sha256, args.output, args.size_limit_bytes, args.attempts)
+    fault = fault or fix_input_shapes(args.output, args.input_shapes)
+    if fault:
         print(f"no model: {fault}", file=sys.stderr)
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.sources.identity import identify_model
 
 
@@ -12,8 +12,9 @@ def main(argv):
     parser.add_argument("--model", required=True, help="name of the model")
     parser.add_argument("--input", required=True, help="ONNX file")
     parser.add_argument("--output", required=True, help="identity.json to write")
+    parser.add_argument("--whole-inputs", type=json_argument, default=[], help="JSON: inputs without a batch axis")
     args = parser.parse_args(argv)
-    if fault := identify_model(args.model, args.input, args.output):
+    if fault := identify_model(args.model, args.input, args.output, args.whole_inputs):
         print(f"{args.model} cannot be used: {fault}", file=sys.stderr)
 
 

@@ -1,6 +1,6 @@
 """The `edgeproof` command: one sub-command per room, shell completion, and the names that arguments take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeproof.core.cli import run_program
@@ -71,7 +71,7 @@ def _run_artifacts(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the artifacts room."""
     from edgeproof.artifacts.cli import main as artifacts_main
 
-    return artifacts_main(argv, _read_result, root)
+    return artifacts_main(argv, _read_result, root, _run_targets)
 
 
 def _run_plans(argv: list[str], root: Path) -> ExitCode:
@@ -275,6 +275,13 @@ def list_completions(root: Path) -> NameLists:
     rooms = (list_artifacts, list_plans, list_workflow, list_new, list_evidence, list_observe, list_compare)
     rooms += (list_adaptation,)
     return {metavar: names for room in rooms for metavar, names in room(root).items()} | campaigns
+
+
+def _run_targets(targets: Sequence[str], root: Path) -> None:
+    """Have Snakemake make targets of the workflow, for a verb that needs what is not there yet."""
+    from edgeproof.workflow.comparing.running import make_targets
+
+    make_targets(targets, root)
 
 
 def _read_result(path: Path) -> Json:

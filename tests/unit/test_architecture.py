@@ -29,9 +29,10 @@ SUB_ROOMS = {
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
 # What runs on a board and on a host alike.
-SHARED = (("agent", "lock"), ("agent", "machine"), ("agent", "archive_limits"))
+SHARED = (("agent", "archive_limits"), ("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine"))
 ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
-ALONE = ("agent", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
+ALONE = ("agent", "board_end", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
+BESIDE = ("remote",)  # how boards are reached: every room may use it, and it uses no room
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 SCHEMA_KINDS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))
@@ -68,13 +69,16 @@ def may_import(importer, imported):
     if other in ABOVE:
         return room == other or (other != "bench" and room == "__main__")
     if room in ALONE:
-        return other == room or (room, other) == ("runtime", "agent")  # one wheel holds both
+        ours = (("runtime", "agent"), ("board_end", "agent"))  # one wheel holds both; the board's end starts the agent
+        return other == room or (room, other) in ours
     if other == "runtime":  # in an application on a board, or in a room that reads what it wrote
         return room != "core"
     if other == "core" or (room != "core" and imported in SHARED):
         return True
-    if room == "core":
-        return False
+    if room in ("core", *BESIDE):
+        return other == room and room in BESIDE
+    if other in BESIDE:
+        return True
     if room not in ROOMS:  # the workflow, the command line and the benchmarks stand above all rooms
         return other in (*ROOMS, "workflow") or (room in ("bench", "doctor") and other == "agent")
     if other != room:
@@ -126,6 +130,17 @@ def test_agent_and_runtime_import_standard_library_numpy_and_their_runtimes_only
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module.split(".")[0])
     assert imported - set(sys.stdlib_module_names) == {"numpy"} | runtimes
+
+
+def test_the_board_s_end_needs_the_standard_library_of_python_3_8_only():
+    imported = set()
+    for path in (LIBRARY / "board_end").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 8))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(node.module.split(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"edgeproof"}  # the agent that was sent
 
 
 def test_package_files_are_empty():

@@ -43,8 +43,16 @@ CALLS = {
     "artifacts validate": ([ARTIFACT], 0),
     "artifacts rebuild": ([ARTIFACT, "--output", "OUTPUT"], 0),
     "artifacts summary": ([ARTIFACT], 0),
+    "artifacts agent-manifest": (
+        [
+            *(ARTIFACT, "--agent-id", "door", "--agent-type", "vision", "--input-type", "image"),
+            *("--output-type", "classes", "--latency-budget-ms", "20", "--deadline-ms", "50"),
+        ],
+        0,
+    ),
     "artifacts candidates": ([], 0),
     "artifacts compare-command": ([], 2),  # nothing is measured
+    "artifacts search": (["squeezenet", "ort-cpu"], 2),  # it declares no task, so nothing is built
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),

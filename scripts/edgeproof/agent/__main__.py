@@ -2,8 +2,8 @@
 
     python -m edgeproof.agent VERB SPEC OUT
 
-A room starts the VERBs `session`, `pairs`, `infer` and `sample`; these start `measure`, `work`, `links`, `serve` and
-`record` (see docs/architecture.md). SPEC is a JSON file, OUT a folder to fill.
+A room starts the VERBs `session`, `pairs`, `infer`, `sample` and `program`; these start `measure`, `work`, `links`,
+`serve` and `record` (see docs/runs.md). SPEC is a JSON file, OUT a folder to fill.
 Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
 say why.
 """
@@ -19,7 +19,7 @@ from typing import List
 
 from .failures import NoVerdict, is_of_the_machine
 
-_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve", "record", "sample")
+_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve", "record", "sample", "program")
 
 
 def main(argv: List[str]) -> int:
@@ -52,6 +52,10 @@ def main(argv: List[str]) -> int:
             from .links import measure_links
 
             measure_links(spec, out)
+        elif verb == "program":
+            from .programs import run_program
+
+            run_program(spec, out)
         elif verb == "serve":
             from .serving import serve_steps
 
@@ -92,7 +96,7 @@ def _end(error: NoVerdict, out: str) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["session"], ["pairs"]):  # it holds the device: what it has started ends first
+    if sys.argv[1:2] in (["session"], ["pairs"], ["program"]):  # it holds the device: what it has started ends first
         from .children import terminate
 
         for end in (signal.SIGTERM, signal.SIGHUP):

@@ -64,7 +64,7 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
         numpy.save(os.path.join(out, "samples.npy"), samples)
         numpy.save(os.path.join(out, "inputs.npy"), (numpy.arange(len(samples)) % len(feeds)).astype("uint16"))
         if outputs is not None:
-            save_outputs(backend, outputs, out)
+            save_outputs(backend, outputs, feeds[0], out)
             report["memory_peak_bytes"] = peak_memory_bytes()
         if spec["slot"] == 0:  # costs a second load, after everything that is measured
             with inference_failures():

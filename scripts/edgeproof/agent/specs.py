@@ -320,6 +320,23 @@ class PairsSpec(ArmsSpec, _PairsOptions):
     budget: Budget
 
 
+class LentFile(TypedDict):
+    """A file that a program needs: where it is, and its name in the program's folder."""
+
+    artifact: str
+    name: str
+
+
+class ProgramSpec(DeviceSpec):
+    """`program` (written by a room that builds on a device). `timeout_s`: of the program. `place`: what stands for the
+    program's folder in the words of its command.
+    """
+
+    command: List[str]
+    place: str
+    files: List[LentFile]
+
+
 class WorkSpec(TypedDict):
     """`work` (written by a session of pairs). The numbers are file descriptors; `parent`: the session's process id."""
 

@@ -1,13 +1,15 @@
 """What the verbs of `edgeproof artifacts` do: each reads, prints for people or as JSON, and returns an exit code."""
 
+import json
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from edgeproof.artifacts.records.agent_manifests import create_agent_manifest
 from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, validate_foreign
 from edgeproof.artifacts.records.manifest_places import find_manifest_root
-from edgeproof.artifacts.records.manifests import read_manifest, verify_manifest
-from edgeproof.artifacts.records.parity_records import read_parity_record
+from edgeproof.artifacts.records.manifests import describe_noise, read_manifest, verify_manifest
+from edgeproof.artifacts.records.parity_records import describe_limit, describe_parity, read_parity_record
 from edgeproof.artifacts.records.runtime_summary import summarise_artifact
 from edgeproof.artifacts.records.validation import Check, has_faults, validate_manifest
 from edgeproof.core.catalogues import read_catalogue, read_catalogue_entry, require_in_catalogue
@@ -16,11 +18,13 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import source_folder
 
 from . import comparable_builds, verb_output
 from .artifact_names import MANIFEST, find_manifest, find_named_manifests, parse_name, split_name
 from .comparable_builds import ResultReader
+from .searching import search
 
 
 def show_presets(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
@@ -116,6 +120,15 @@ def _summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     return show(options, summary, lambda: verb_output.show_document(summary))
 
 
+def _describe_agent(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
+    """Show or write the agent manifest of an artifact."""
+    document = create_agent_manifest(find_manifest(options.artifact, root), vars(options))
+    if options.output:
+        atomic_write(options.output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        return show(options, {"output": options.output}, lambda: [f"wrote {options.output}"])
+    return show(options, document, lambda: verb_output.show_document(document))
+
+
 def _list_candidates(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """List the builds of every source, and which can be compared."""
     builds = comparable_builds.collect_builds(root, read_result, _check_model(root, options.model))
@@ -168,8 +181,10 @@ RUN: dict[str, Callable[[Namespace, Path, ResultReader], ExitCode]] = {
     "validate": _validate_records,
     "rebuild": rebuild,
     "summary": _summarise,
+    "agent-manifest": _describe_agent,
     "candidates": _list_candidates,
     "compare-command": _suggest_comparison,
+    "search": search,
     "explain": explain,
 }
 
@@ -195,10 +210,10 @@ def _describe(path: Path) -> Json:
     place = "/".join(path.parts[-5:-1])
     try:
         manifest, beside = read_manifest(path), path.with_name("parity.json")
-        parity = read_parity_record(beside)["status"] if beside.is_file() else "not yet"
+        parity = read_parity_record(beside) if beside.is_file() else None
     except UserError as error:
         problem = " ".join(str(error).split()).removeprefix(f"{path}: ")
-        unknown = dict.fromkeys(("bytes", "sha256", "share", "parity"))
+        unknown = dict.fromkeys(("bytes", "sha256", "share", "parity", "limits", "calibration"))
         return {"artifact": place, "status": "unreadable", **unknown, "problem": problem}
     share = manifest["precision"] and manifest["precision"]["share"]
     return {
@@ -207,7 +222,9 @@ def _describe(path: Path) -> Json:
         "bytes": manifest["artifact"]["bytes"],
         "sha256": manifest["artifact"]["sha256"],
         "share": share,
-        "parity": parity,
+        "parity": describe_parity(parity) if parity else "not yet",
+        "limits": [describe_limit(line) for line in parity["thresholds"]] if parity else [],
+        "calibration": describe_noise(manifest),
         "problem": None,
     }
 

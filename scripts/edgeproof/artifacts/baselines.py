@@ -57,7 +57,7 @@ def set_baseline(target: str, name: str | None, replace: bool, root: Path) -> Js
         "set_at": now(),
         "cell": manifest["cell"],
         "artifact": {key: manifest["artifact"][key] for key in ("file", "sha256")},
-        "model": {key: entry[key] for key in ("task", "samples")},
+        "model": {key: entry[key] for key in ("task", "samples", "whole_inputs") if key in entry},
         "files": {name: sha256_file(file) for name, file in sorted(files.items())},
     }
     _put(document, files, folder)

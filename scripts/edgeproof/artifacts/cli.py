@@ -4,7 +4,9 @@ Here are the verbs and their options. What they do is in `artifact_verbs`, which
 and completion need none of its packages.
 """
 
-from collections.abc import Callable
+import argparse
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, positive, read_options
@@ -21,8 +23,10 @@ VERBS = {
     "validate": "hash every file again that manifests name; exit 1 if something differs",
     "rebuild": "build again from a manifest and compare; exit 1 if the result is different",
     "summary": "show the fifteen fields of runtime-summary.json that a worker needs",
+    "agent-manifest": "write InferEdgeForge's agent_manifest.json of an artifact; `validate` checks one",
     "candidates": "group the builds by their source: which are measured, and what comes next",
     "compare-command": "print the configuration and the command that compare two builds of one source",
+    "search": "try ways to build a model, cheapest first, until one loses little enough accuracy; exit 1 if none does",
     "explain": "show where an artifact spends its time, operator by operator, against its source",
 }
 _DESCRIPTION = "Look at presets and artifacts. Names are MODEL/PRESET/BUILDER/PRECISION, as `list` prints them."
@@ -30,13 +34,19 @@ _ONE = "a name that `list` prints, or the path of a manifest.json"
 _SEVERAL = "a name that `list` prints, its first parts, a manifest.json, a folder of them, or `all`"
 
 
-def main(argv: list[str], read_result: ResultReader, root: Path | str = REPOSITORY) -> ExitCode:
+def main(
+    argv: list[str],
+    read_result: ResultReader,
+    root: Path | str = REPOSITORY,
+    run_targets: "Callable[[Sequence[str], Path], None] | None" = None,
+) -> ExitCode:
     """Run one verb of `edgeproof artifacts` and return its exit code; UserError for a mistake.
 
     `read_result`: reads a result.json of the runs room and checks it against its raw data. `root`: the folder that has
-    `config/` and `results/`.
+    `config/` and `results/`. `run_targets`: makes targets of the workflow, which is a room above.
     """
     options = read_options(build_artifacts_parser(), argv)
+    options.run_targets = run_targets
     from .artifact_verbs import RUN  # after the options: a mistake in them needs no package
 
     return RUN[options.verb](options, Path(root), read_result)
@@ -62,12 +72,49 @@ def build_artifacts_parser() -> CommandParser:
         "--output", metavar="FOLDER", help="an empty or new folder (default: the next one in results/rebuilds/)"
     )
     verbs["summary"].add_argument("--output", metavar="FILE", help="write it to this file")
+    _add_agent_options(verbs["agent-manifest"])
     verbs["compare-command"].add_argument("--left", metavar="ARTIFACT", help="what is compared with: artifact or cell")
     verbs["compare-command"].add_argument("--right", metavar="ARTIFACT", help="what is compared: artifact or cell")
+    verbs["search"].add_argument("model", metavar="MODEL", help="a model whose task has an accuracy")
+    verbs["search"].add_argument(
+        "preset", metavar="PRESET", help="how the result is to run; presets that run alike are tried"
+    )
+    verbs["search"].add_argument(
+        "--accuracy-loss", metavar="SHARE", type=_points, default=0.01, help="what may be lost, as 1pp (default 1pp)"
+    )
     verbs["explain"].add_argument("artifact", metavar="ARTIFACT", help=_ONE)
     verbs["explain"].add_argument("--runs", type=positive, default=50, help="timed runs per arm (default: %(default)s)")
     verbs["explain"].add_argument("--output", metavar="FILE", help="write operators.json to this file")
     return parser
+
+
+def _add_agent_options(verb: CommandParser) -> None:
+    """Declare the options of `agent-manifest`; which values are allowed is checked with the document."""
+    verb.add_argument("artifact", metavar="ARTIFACT", help=_ONE)
+    verb.add_argument("--agent-id", required=True, metavar="WORD", help="name of the agent")
+    verb.add_argument("--agent-type", required=True, metavar="WORD", help="vision, voice, safety or utility")
+    verb.add_argument("--priority", type=int, default=50, metavar="NUMBER", help="0 to 100 (default: %(default)s)")
+    verb.add_argument(
+        "--latency-budget-ms", type=positive, required=True, metavar="MS", help="what one answer may take"
+    )
+    verb.add_argument("--deadline-ms", type=positive, required=True, metavar="MS", help="after which it is of no use")
+    verb.add_argument("--input-type", required=True, metavar="WORD", help="what goes in, such as image")
+    verb.add_argument("--output-type", required=True, metavar="WORD", help="what comes out, such as classes")
+    verb.add_argument(
+        "--fallback", default="none", metavar="WORD",
+        help="none, drop_stale, degrade_backend, skip_low_priority or notify_only (default: %(default)s)",
+    )  # fmt: skip
+    verb.add_argument("--target", metavar="WORD", help="the device that runs it (default: what built it)")
+    verb.add_argument("--output", metavar="FILE", help="write it to this file")
+
+
+def _points(text: str) -> float:
+    """Return the value of an option in percentage points, `1pp`, or as a share, `0.01` (argparse `type`)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(pp)?", text)
+    value = float(match[1]) / (100 if match[2] else 1) if match else 1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no loss of accuracy; write 1pp")
+    return value
 
 
 def list_completions(root: Path) -> NameLists:

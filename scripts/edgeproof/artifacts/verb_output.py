@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgeproof.artifacts.records.manifests import describe_noise
+from edgeproof.artifacts.records.parity_records import describe_declared, describe_limit, describe_parity
 from edgeproof.artifacts.records.validation import FAULTS, Check
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import plural
@@ -58,12 +60,13 @@ def show_list(entries: list[Json]) -> list[str]:
             "" if entry["bytes"] is None else str(entry["bytes"]),
             (entry["sha256"] or "")[:12],
             "" if entry["share"] is None else f"{entry['share']:.1%}",
-            entry["parity"] or "",
+            ", ".join(filter(None, (entry["parity"], entry["calibration"]))),
+            "; ".join(entry["limits"] or ()),
         )
         for entry in entries
     ]
     problems = [f"{entry['artifact']}: {entry['problem']}" for entry in entries if entry["problem"]]
-    return [*_align([("artifact", "status", "bytes", "sha256", "share", "parity"), *rows]), *problems]
+    return [*_align([("artifact", "status", "bytes", "sha256", "share", "parity", "limits"), *rows]), *problems]
 
 
 def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str) -> list[str]:
@@ -76,6 +79,8 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         ("artifact", f"{artifact['file']}  {artifact['sha256'] or 'none'}  {artifact['bytes']} bytes"),
         ("preset", f"{manifest['preset']['backend']}, {manifest['preset']['artifact']}, {manifest['preset']['build']}"),
     ]
+    if supplied := manifest.get("supplied"):
+        lines.append(("supplied", f"{supplied['file']}: not built, taken as it was"))
     for side in ("inputs", "outputs"):
         for item in manifest[side] or ():
             lines.append((side[:-1], f"{item['name']}  {item['dtype']} {item['shape']}"))
@@ -84,7 +89,8 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         share = "" if proof["share"] is None else f"{proof['share']:.1%} of what could be; "
         lines.append(("precision", f"{proof['claimed']}: {share}{weights}"))
     if used := manifest["calibration"]:
-        lines.append(("calibration", f"{used['file']}  {used['sha256']}  {used['samples']} samples, {used['method']}"))
+        told = ", ".join(filter(None, (f"{used['samples']} samples", used["method"], describe_noise(manifest))))
+        lines.append(("calibration", f"{used['file']}  {used['sha256']}  {told}"))
     lines.append(("toolchain", ", ".join(f"{name} {version}" for name, version in manifest["toolchain"].items())))
     if lock := manifest.get("toolchain_lock_sha256"):
         lines.append(("lock", f"{manifest.get('toolchain_lock_file', '')}  {lock}"))
@@ -93,7 +99,10 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
     lines.append(("command", " ".join(manifest["command"])))
     lines += [("warning", text) for text in manifest["warnings"]]
     if parity:
-        lines.append(("parity", parity["status"] + (f": {parity['reason']['message']}" if parity["reason"] else "")))
+        reason = f": {parity['reason']['message']}" if parity["reason"] else ""
+        lines.append(("parity", describe_parity(parity) + reason))
+        lines += [("limit", describe_limit(line)) for line in parity["thresholds"]]
+        lines += [("declared", describe_declared(item)) for item in parity.get("declared", ())]
     lines += [
         ("result", f"{item.cell}: {item.state}{f': {item.why}' if item.why else ''}") for item in build.measurements
     ]

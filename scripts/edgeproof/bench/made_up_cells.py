@@ -208,16 +208,8 @@ def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None)
 
 def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bool) -> Json:
     """Write the parity of an artifact and return it; `kind` as in `MadeUpCell`."""
-    names = (
-        "max_abs",
-        "absolute_l2",
-        "relative_l2",
-        "cosine_min",
-        "cosine_mean",
-        "top1_agreement",
-        "equal_share",
-        "relative_accuracy",
-    )
+    shares = ("top1_agreement", "equal_share", "matched_share", "relative_accuracy")
+    names = ("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", *shares)
     metrics: Json = dict.fromkeys(names)
     absent = dict.fromkeys(names, "the outputs were not compared")
     status, reason, thresholds, judged = "passed", None, [], None
@@ -226,8 +218,11 @@ def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bo
     elif kind == "unsupported":
         status, reason = "failed", {"kind": "provider_unavailable", "message": message}
     else:
-        metrics = dict(zip(names, (0.01, 0.02, 0.003, 0.9996, 0.9999, 0.998, None, 0.994), strict=True))
-        absent = {"equal_share": "no output is of integers or booleans"}
+        metrics = dict(zip(names, (0.01, 0.02, 0.003, 0.9996, 0.9999, 0.998, None, None, 0.994), strict=True))
+        absent = {
+            "equal_share": "no output is of integers, booleans or texts",
+            "matched_share": "the outputs are no rows of a detector",
+        }
         if not accuracy:
             metrics["relative_accuracy"], absent["relative_accuracy"] = None, "the evaluation set has no labels"
         judged = _accuracy() if accuracy else None
@@ -237,8 +232,9 @@ def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bo
     if kind == "wrong":
         status, reason = "failed", {"kind": "threshold_missed", "message": message}
     parity = {
-        "schema": "edgeproof.parity.v2",
+        "schema": "edgeproof.parity.v3",
         "cell": {**{key: getattr(cell, key) for key in ("model", "preset", "precision")}, "builder": "host"},
+        "task": "classification",
         "status": status,
         "reason": reason,
         "trivial": kind in ("trivial", "simulated"),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
@@ -25,8 +24,16 @@ from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import SEAL
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
+from edgeproof.remote.boards import identify_device
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
-from edgeproof.runs.paired_sessions import PairPlace, PairsSession, group_by_machine, list_sessions, measure_session
+from edgeproof.runs.paired_sessions import (
+    PairPlace,
+    PairsSession,
+    group_by_machine,
+    list_sessions,
+    measure_all,
+    measure_session,
+)
 from edgeproof.runs.timing_keys import UNWATCHED, timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
@@ -62,14 +69,14 @@ def calibrate_cell(job: CalibrationJob) -> None:
     key = compose_calibration_key(job.arm, manifest, job.place, job.agent)
     folder = job.noise.parent
     by_machine = group_by_machine(list_sessions([folder], key))
-    sessions = by_machine.pop(describe_machine()["id"], [])
+    sessions = by_machine.pop(identify_device(job.place.device, ask=True), [])
     if not sessions:  # calibrated elsewhere, and whole: nothing is measured again
         sessions = next((item for item in by_machine.values() if not _find_missing(item, job.plan)), [])
     both: Arm = {**job.arm, "artifact": str(job.artifact)}
     while failure is None and (missing := _find_missing(sessions, job.plan)) > 0:
         plan: Json = {"budget": {"pairs": missing, "seconds": None}, "first_pair": 0}
         arms = {"left": both, "right": both}
-        session = measure_session(folder, label, key, arms, job.place, plan, lambda pairs: True)
+        session = measure_session(folder, label, key, arms, job.place, plan, measure_all)
         if failure := session.attempt.record["facts"]["failure"]:
             sessions = []
             break

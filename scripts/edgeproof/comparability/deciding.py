@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from edgeproof.artifacts.records.parity_records import count_limits, describe_parity
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
@@ -188,6 +189,8 @@ def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
         outcome = "blocked" if parity["status"] == "failed" else "insufficient_evidence"
         message = f"parity {parity['status'].replace('_', ' ')}: {parity['reason']['message']}"
         rules.append(_rule(f"parity_{parity['status']}", outcome, message))
+    elif (limits := count_limits(parity)).measured < limits.asked and parity["provenance"] == "measured":
+        rules.append(_rule("parity_partly_measured", "deployable_with_note", f"parity {describe_parity(parity)}"))
     return rules
 
 

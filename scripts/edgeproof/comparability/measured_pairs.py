@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, read_sealed, read_text, write_sealed
@@ -18,6 +17,7 @@ from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.remote.boards import identify_device
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
@@ -165,7 +165,7 @@ def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, ob
 
 def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     """Return the sessions of the sequence, after measuring what it lacks."""
-    folder, here = job.table.parent, describe_machine()["id"]
+    folder, here = job.table.parent, identify_device(job.place.device, ask=True)
     known = list_sessions(list_folders_with(folder, key), key)
     by_machine = group_by_machine(item for item in known if not item.pairs or not find_other_state(item, verdict))
     sessions = by_machine.pop(here, [])

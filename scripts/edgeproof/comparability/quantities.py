@@ -246,6 +246,18 @@ def _find_resource(criterion: Criterion, result: Json) -> Quantity:
     return Quantity(*figures, provenance, source, "one process has no interval" if figures[1] is None else None)
 
 
+def _find_declared(parity: Json) -> Quantity | None:
+    """Return the difference of two accuracies that were measured elsewhere; None unless both are declared."""
+    known = {item["precision"]: item for item in parity.get("declared", ())}
+    if not {"fp32", parity["cell"]["precision"]} <= set(known):
+        return None
+    source, own = known["fp32"], known[parity["cell"]["precision"]]
+    origin = f"declared: {own['origin']}; source: {source['origin']}"
+    return Quantity(
+        100 * (own["value"] - source["value"]), None, None, "declared", origin, "a declared figure has no interval"
+    )
+
+
 # Where a statistic of what samplers watch stands in a result's part.
 _KEYS = {
     ("energy", "mean"): "value_j",
@@ -302,7 +314,15 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
         if parity["status"] == "failed" and not missed:
             return absent(source, parity["reason"]["message"], provenance)
         return Quantity(missed, missed, missed, provenance, f"{len(lines)} limits of {source}", trivial)
+    if "detection" in parity:
+        found = parity["detection"]
+        value, low, high = (100 * found[f"f1_{key}"] for key in ("difference", "low", "high"))
+        if found["confidence"] != _confidence_of(criterion):
+            return absent(source, f"the interval of F1 is at {found['confidence']:g}", provenance)
+        return Quantity(value, low, high, provenance, f"F1 over {found['images']} images of {source}", trivial)
     accuracy = parity["accuracy"]
+    if accuracy is None and (declared := _find_declared(parity)):
+        return declared
     if accuracy is None:
         reason = "a regression has an error, not an accuracy" if "error" in parity else "accuracy was not measured"
         return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)

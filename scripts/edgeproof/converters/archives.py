@@ -6,6 +6,8 @@ from pathlib import Path
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
 _CHUNK = 1 << 20
+# Limits of what is unpacked: an archive may come from somebody else.
+_MOST_MEMBERS, _MOST_BYTES, _HIGHEST_RATIO = 10_000, 64 << 30, 100
 
 
 def pack_folder(folder: "str | Path", target: "str | Path", leave_out: "Sequence[str]" = ()) -> None:
@@ -35,8 +37,19 @@ def append_members(target: "str | Path", members: "dict[str, bytes]") -> None:
 
 
 def unpack(archive: "str | Path", folder: "str | Path") -> Path:
-    """Unpack an archive into `folder` and return it as a Path."""
+    """Unpack an archive into `folder` and return it as a Path.
+
+    ValueError if it was not packed as ours are: members that lead out of the folder, or many, or that unpack to far
+    more than the archive has.
+    """
     with zipfile.ZipFile(archive) as opened:
+        members = opened.infolist()
+        total, packed = sum(item.file_size for item in members), Path(archive).stat().st_size
+        for item in members:
+            if Path(item.filename).is_absolute() or ".." in Path(item.filename).parts:
+                raise ValueError(f"{archive}: member {item.filename!r} leads out of the folder")
+        if len(members) > _MOST_MEMBERS or total > _MOST_BYTES or total > packed * _HIGHEST_RATIO:
+            raise ValueError(f"{archive}: {len(members)} members of {total} bytes in {packed}; it is not unpacked")
         opened.extractall(folder)
     return Path(folder)
 

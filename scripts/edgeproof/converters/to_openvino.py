@@ -24,13 +24,15 @@ _ELEMENT_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64":
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Convert to OpenVINO: write `artifact.zip` from the ONNX file `spec["model"]`.
 
-    For `int8` that file is a quantised one (QDQ). With `spec["precision"]` fp16 the weights are stored as float16. The
-    runtime decides in which type a device computes.
+    `spec["open_batches"]` names inputs whose batch is open: it becomes 1, as in the other formats, because a graph with
+    an open batch is slower. For `int8` that file is a quantised one (QDQ). With `spec["precision"]` fp16 the weights
+    are stored as float16. The runtime decides in which type a device computes.
     """
     source = Path(spec["model"])
     graph = call_tool("ONNX", lambda: refer_to_weights(source))
     with contextlib.chdir(source.parent):  # where OpenVINO looks for the external data of a graph without a path
         model = call_tool("OpenVINO", lambda: openvino.Core().read_model(io.BytesIO(graph)))
+    call_tool("OpenVINO", lambda: _fix_batches(model, spec["open_batches"]))
     path = out / "model.xml"
     call_tool("OpenVINO", lambda: openvino.save_model(model, path, compress_to_fp16=spec["precision"] == "fp16"))
     with ThreadPoolExecutor(1) as pool:
@@ -40,6 +42,18 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
         described = _describe_model(openvino.Core().read_model(path))
         packing.result()
     return {"artifact": "artifact.zip", "opset": None, **described}
+
+
+def _fix_batches(model: Any, names: list[str]) -> None:
+    """Set the first size of these inputs to 1."""
+    shapes = {}
+    for port in model.inputs:
+        if port.get_any_name() in names:
+            shape = port.get_partial_shape()
+            shape[0] = 1
+            shapes[port] = shape
+    if shapes:
+        model.reshape(shapes)
 
 
 def _describe_model(model: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import itertools
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ from .protocol import ConversionError, answer_by_protocol, call_tool, refuse_nod
 from .rewrites import pad_before_pools, split_sums
 
 _IMAGES = "calibration_image_sample_data_20x128x128x3_float32.npy"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Warning)\b:? ?.+$", re.MULTILINE)
+_OPERATOR = re.compile(r"^ERROR: (onnx_op_name: .+)$", re.MULTILINE)
 _TOLERANCE = 0.05  # relative L2; only to tell one layout from another, parity is judged later
 
 
@@ -73,8 +77,30 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
 
 
+def list_channels_last(model: onnx.ModelProto) -> list[str]:
+    """Return the inputs of a model that have their channels last, as exporters from TensorFlow write.
+
+    All that reads such an input is a Transpose that moves the last axis behind the batch. onnx2tf takes every image for
+    channels-first, unless it is told which are not.
+    """
+    found = []
+    for value in _list_inputs(model):
+        readers = [node for node in model.graph.node if value.name in node.input]
+        rank = len(value.type.tensor_type.shape.dim)
+        first = [0, rank - 1, *range(1, rank - 1)]
+        if readers and rank in (3, 4, 5) and all(_permutes(node, first) for node in readers):
+            found.append(value.name)
+    return found
+
+
+def _permutes(node: onnx.NodeProto, axes: list[int]) -> bool:
+    given = [list(item.ints) for item in node.attribute if item.name == "perm"]
+    return node.op_type == "Transpose" and given == [axes]
+
+
 def _run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
     """Return the Keras model that onnx2tf makes from the file `path`, which holds `model`."""
+    kept = list_channels_last(model)
     dynamic = any(
         not dim.HasField("dim_value") for value in _list_inputs(model) for dim in value.type.tensor_type.shape.dim[:1]
     )
@@ -90,14 +116,27 @@ def _run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
                     disable_model_save=True,
                     non_verbose=True,
                     not_use_onnxsim=True,  # `simplify` has done that
+                    keep_shape_absolutely_input_names=kept or None,
                     batch_size=1 if dynamic else None,  # with a dynamic batch, Flatten and Gemm work for batch 1 only
                 ),
             )
     except ConversionError as error:
-        lines = [line for line in log.getvalue().splitlines() if "ERROR" in line]
-        if lines:
-            raise ConversionError(error.kind, f"onnx2tf: {' '.join(lines[:4])}", error.output) from error
+        if reason := find_reason(log.getvalue()):
+            raise ConversionError(error.kind, f"onnx2tf: {reason}", error.output) from error
         raise
+
+
+def find_reason(log: str) -> str | None:
+    """Return why onnx2tf gave up, from its log: the last exception in it, and the operator that it was at.
+
+    It catches exceptions, prints them between banners that say what one might try, and exits. None if there is none.
+    """
+    text = _COLOURS.sub("", log)
+    exceptions = _EXCEPTION.findall(text)
+    if not exceptions:
+        return None
+    operators = _OPERATOR.findall(text)
+    return exceptions[-1].strip() + (f" (at {operators[-1].strip()})" if operators else "")
 
 
 def _write_saved_model(keras: Any, folder: Path) -> None:
@@ -123,12 +162,13 @@ def _match_interface(reference: Any, model: onnx.ModelProto, signature: Any) -> 
     """
     wanted = {value.name: value for value in _list_inputs(model)}
     random, feed, given, inputs = np.random.RandomState(0), {}, {}, []
+    kept = list_channels_last(model)
     taken = _sort_numbered(signature.structured_input_signature[1])
     if len(taken) != len(wanted):
         raise ConversionError("conversion_failed", f"the SavedModel has {len(taken)} inputs, the source {len(wanted)}")
     for item, (name, tensor) in zip(reference.get_inputs(), taken, strict=True):
         shape = [size if isinstance(size, int) else 1 for size in item.shape]
-        axes = channels_last(len(shape))
+        axes = list(range(len(shape))) if item.name in kept else channels_last(len(shape))
         if [shape[axis] for axis in axes] != [size or 1 for size in tensor.shape]:
             axes = list(range(len(shape)))
         if [shape[axis] for axis in axes] != [size or 1 for size in tensor.shape]:

@@ -79,11 +79,21 @@ def _list_operators(folder: Path) -> set[str]:
 
 
 def _read_samples(calibration: dict[str, Any], inputs: list[dict[str, Any]]) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the calibration samples as `{input of the signature: array (1, …)}`, axes in the SavedModel's order."""
+    """Yield the calibration samples as `{input of the signature: array}`, axes in the SavedModel's order.
+
+    A model with a fixed batch gets whole batches; the last is filled up with its last sample.
+    """
     with np.load(calibration["path"], allow_pickle=False) as archive:
+        whole = set(archive["whole_inputs"].tolist()) if "whole_inputs" in archive.files else set()
         columns = [(item, archive[f"inputs/{item['source']}"]) for item in inputs]
-    for index in range(calibration["samples"]):
-        yield {item["name"]: np.transpose(array[index : index + 1], item["axes"]) for item, array in columns}
+    sizes = [item["shape"][item["axes"].index(0)] for item in inputs if item["source"] not in whole]
+    batch, count = max(sizes, default=1), calibration["samples"]
+    for first in range(0, count, batch):
+        rows = [min(first + step, count - 1) for step in range(batch)]
+        yield {
+            item["name"]: np.transpose(array[first, ...] if item["source"] in whole else array[rows], item["axes"])
+            for item, array in columns
+        }
 
 
 def describe_model(data: bytes) -> dict[str, Any]:

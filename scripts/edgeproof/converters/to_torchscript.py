@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import torch
 from onnx2torch import convert as convert_to_torch
 from onnx2torch.node_converters.registry import get_converter
@@ -16,10 +17,12 @@ from onnx2torch.node_converters.registry import get_converter
 from .element_counts import add_element_count
 from .protocol import answer_by_protocol, call_tool, refuse_nodes
 
+_OPSET, _IR_VERSION = 13, 8  # what a model is raised to when onnx2torch lacks a converter for an older operator
+
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Convert to TorchScript: write `artifact.pt` from the ONNX file `spec["model"]`."""
-    model = onnx.load(spec["model"])
+    model = _raise_opset(onnx.load(spec["model"]))
     refuse_unsupported(model)
     weights = {item.name for item in model.graph.initializer}
     inputs = [_describe_value(value) for value in model.graph.input if value.name not in weights]
@@ -52,6 +55,10 @@ def _forget_sources(traced: Any) -> Any:
 
 def refuse_unsupported(model: onnx.ModelProto) -> None:
     """Raise ConversionError if onnx2torch has no converter for a node."""
+    refuse_nodes(_list_unsupported(model), "onnx2torch has no converter for it")
+
+
+def _list_unsupported(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     versions = {item.domain: item.version for item in model.opset_import}
     missing = []
     for node in model.graph.node:
@@ -60,20 +67,43 @@ def refuse_unsupported(model: onnx.ModelProto) -> None:
             get_converter(operation_type=node.op_type, version=version, domain=node.domain)
         except NotImplementedError:
             missing.append(node)
-    refuse_nodes(missing, "onnx2torch has no converter for it")
+    return missing
+
+
+def _raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model of an opset that onnx2torch knows: a newer one if it lacks a node of the model's own.
+
+    The model is returned as it is if that does not help; then its own nodes are named.
+    """
+    version = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), _OPSET)
+    if version >= _OPSET or not _list_unsupported(model):
+        return model
+    raised = onnx.ModelProto()
+    raised.CopyFrom(model)
+    raised.ir_version = max(model.ir_version, _IR_VERSION)
+    stored = {item.name for item in model.graph.initializer}
+    fed = [value for value in model.graph.input if value.name not in stored]
+    del raised.graph.input[:]  # the version converter wants initializers to be no inputs
+    raised.graph.input.extend(fed)
+    try:
+        raised = onnx.version_converter.convert_version(raised, _OPSET)
+    except Exception as error:  # it has no class of its own
+        print(f"onnx.version_converter: {error}; the model is converted as it is", flush=True)
+        return model
+    return model if _list_unsupported(raised) else raised
 
 
 def _describe_value(value: Any) -> dict[str, Any]:
     """Return name, dtype and shape of an input or output."""
     kind = value.type.tensor_type
-    shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in kind.shape.dim]
+    shape = [dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in kind.shape.dim]
     return {"name": value.name, "dtype": onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, "shape": shape}
 
 
 def _make_example(item: dict[str, Any]) -> Any:
     """Return a seeded tensor for tracing; symbolic sizes are 1, as in a run."""
     shape = [size if isinstance(size, int) else 1 for size in item["shape"]]
-    return torch.from_numpy(np.random.RandomState(0).rand(*shape).astype(item["dtype"]))
+    return torch.from_numpy(np.asarray(np.random.RandomState(0).random_sample(shape)).astype(item["dtype"]))
 
 
 def _count_parts(traced: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .campaign_files import CampaignFiles, expand_campaign_files, list_added_cells, read_campaign_files
+from .campaign_hosts import reach_hosts
 from .campaign_models import add_models
 from .catalogues import CATALOGUES, list_entries, read_catalogue
 from .cells import Cells
@@ -46,6 +47,7 @@ def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
     catalogues = {kind: read_catalogue(kind, root / "config") for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
     files, catalogues = add_models(files, catalogues, root)
+    catalogues = reach_hosts(files, catalogues)
     campaign = expand_campaign_files(files, catalogues)
     cells = Cells(catalogues)
     return {

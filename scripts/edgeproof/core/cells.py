@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .campaign import PROCESSING, builder_of
-from .configuration import Device, Json, Model, Preset
+from .configuration import LINK_KEYS, Device, Json, Model, Preset
 from .digest_cache import digest_user_file
 from .errors import UserError
 from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
@@ -158,7 +158,8 @@ class Cells:
     def runs_in_our_python(self, cell: CellLike) -> bool:
         """Tell whether a cell is measured by the ONNX Runtime that is installed beside the workflow."""
         elsewhere = self.runtime_toolchain_of(cell) or self.devices[cell.device].get("interpreter")
-        return self.presets[cell.preset]["backend"] == "onnxruntime" and not elsewhere
+        here = self.devices[cell.device]["transport"] == "local"
+        return self.presets[cell.preset]["backend"] == "onnxruntime" and here and not elsewhere
 
     def parity_runtime_of(self, preset: str) -> list[str]:
         """Return the record of the toolchain in which this machine runs a preset's artifacts, if it is not ours."""
@@ -179,7 +180,8 @@ class Cells:
 
     def describe_device(self, device: str) -> Json:
         """Return what of a device decides how it is measured and what it is called in a comparison."""
-        return {"name": device} | {key: value for key, value in self.devices[device].items() if key != "description"}
+        left_out = ("description", *LINK_KEYS)
+        return {"name": device} | {key: value for key, value in self.devices[device].items() if key not in left_out}
 
 
 def _name_variables(cell: CellLike) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from .errors import UserError
 from .exit_codes import ExitCode, exit_code_of_signal
+from .formatting import show_controls
 from .job_options import take_key
 from .made_files import note_job
 from .world_errors import describe_world_error
@@ -32,7 +33,7 @@ def run(main: Main, argv: list[str] | None = None) -> int:
     try:
         return main(sys.argv[1:] if argv is None else argv) or ExitCode.GOOD
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {show_controls(' '.join(str(error).split()))}", file=sys.stderr)
         return ExitCode.MISTAKE
     except OSError as error:
         told = describe_world_error(error)

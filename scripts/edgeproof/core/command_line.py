@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from .errors import UserError
 from .exit_codes import ExitCode
+from .formatting import show_controls
 
 NameLists = dict[str, Callable[[], list[str]]]  # metavar of an argument: the names that it takes today
 
@@ -71,9 +72,9 @@ def read_options(parser: CommandParser, argv: list[str]) -> argparse.Namespace:
 def show(options: argparse.Namespace, document: object, lines: Callable[[], Iterable[str]]) -> ExitCode:
     """Print `document` with `--json`, else `lines()`; return GOOD."""
     if options.json:
-        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+        print(show_controls(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)))
     else:
-        print("\n".join(lines()))
+        print("\n".join(map(show_controls, lines())))
     return ExitCode.GOOD
 
 

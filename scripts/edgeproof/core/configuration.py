@@ -19,8 +19,12 @@ class Model(TypedDict):
 
     description: str
     source: Json
-    task: str
+    task: Any  # see core.tasks
     samples: Json
+    input_shapes: NotRequired[dict[str, list[int]]]
+    whole_inputs: NotRequired[list[str]]
+    supplied: NotRequired[dict[str, Json]]
+    declared_accuracies: NotRequired[list[Json]]
     processing: NotRequired[Json]
     kept: NotRequired[Json]
 
@@ -41,9 +45,13 @@ class Preset(TypedDict):
     include: NotRequired[list[str]]
 
 
+# How a device behind ssh is reached. It decides no result, so it is in no key.
+LINK_KEYS = ("host", "user", "port", "jump", "identity", "known_hosts", "folder")
+
+
 class Device(TypedDict):
     """`config/devices/{device}.yaml`. `timeout_s`, `idle_seconds` in seconds; `samplers`: what the agent's samplers are
-    told, one entry each.
+    told, one entry each; from `host` on, what ssh needs to know.
     """
 
     description: NotRequired[str]
@@ -57,6 +65,13 @@ class Device(TypedDict):
     samplers: NotRequired[list[dict[str, Any]]]
     power_control: NotRequired[dict[str, Any]]
     idle_seconds: NotRequired[float]
+    host: NotRequired[str]
+    user: NotRequired[str]
+    port: NotRequired[int]
+    jump: NotRequired[str]
+    identity: NotRequired[str]
+    known_hosts: NotRequired[str]
+    folder: NotRequired[str]
 
 
 class NamedDevice(Device):

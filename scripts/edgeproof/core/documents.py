@@ -7,6 +7,7 @@ The schemas are `config/schemas/{kind}.schema.json` (JSON Schema 2020-12). Resul
 import functools
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -24,6 +25,7 @@ D = TypeVar("D", bound=Mapping[str, Any])
 # Documents whose seal is checked wherever they are read. The others are recomputed from raw data first, which names the
 # very value that was edited, and check their seals themselves.
 _SEALED = ("bundle", "cut", "gate", "identity", "links", "samples", "saved-model", "toolchain", "wanted")
+_LARGEST_DOCUMENT = 256 * 2**20  # bytes; the largest of ours, a parity with many layers, has some hundred thousand
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
 
 
@@ -117,7 +119,13 @@ def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def read_text(path: FilePath) -> str:
-    """Return the text of a document; UserError if it cannot be read or is not UTF-8."""
+    """Return the text of a document; UserError if it cannot be read, is not UTF-8 or is larger than any document."""
+    try:
+        size = os.path.getsize(path)
+    except OSError:
+        size = 0  # the reader says why
+    if size > _LARGEST_DOCUMENT:
+        raise UserError(f"{path}: has {size} bytes; no document has more than {_LARGEST_DOCUMENT}")
     try:
         return current_reader().read(path).decode()
     except UnicodeDecodeError as error:

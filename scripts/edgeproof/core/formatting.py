@@ -1,6 +1,7 @@
 """Numbers as text: as many digits as the interval supports, a narrow space before the unit, None for no value."""
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -138,3 +139,16 @@ def first_up(text: str) -> str:
 def plain(text: str) -> str:
     """Return text with ordinary spaces and signs, for Markdown and terminals."""
     return text.replace(SPACE, " ").replace(MINUS, "-")
+
+
+# Characters that a terminal obeys instead of showing them: control characters (line ends and tabs aside), and those
+# that change the direction of the text around them, so that a name reads as another one.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def show_controls(text: str) -> str:
+    """Return a text in which characters that a terminal would obey are visible, as `\\u001b`.
+
+    What is printed may come from files of other people.
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

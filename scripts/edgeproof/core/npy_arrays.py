@@ -6,7 +6,7 @@
 import functools
 import io
 import math
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,24 @@ def parse_array(data: bytes) -> NDArray[Any]:
         header = _parse_header(data[:start])
         if header is not None and len(data) - start == header.size:
             return np.frombuffer(data, header.dtype, offset=start).reshape(header.shape)
-    return np.load(io.BytesIO(data), allow_pickle=False)
+    stream = io.BytesIO(data)
+    if read_declared_bytes(stream) > len(data):
+        raise ValueError("the array declares more values than the file holds")
+    stream.seek(0)
+    return np.load(stream, allow_pickle=False)
+
+
+def read_declared_bytes(stream: IO[bytes]) -> int:
+    """Return how many bytes the header of an npy file declares for its array; 0 where numpy is to say what is wrong."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            return 0
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    except ValueError:
+        return 0
+    return math.prod(shape) * dtype.itemsize
 
 
 @functools.lru_cache(maxsize=256)

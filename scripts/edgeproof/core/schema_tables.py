@@ -101,8 +101,8 @@ def _list_properties(node: Json) -> list[tuple[str, Json]]:
     """Return (name, schema) of a node's keys; keys whose names follow a pattern are one entry."""
     found = list(node.get("properties", {}).items())
     for pattern, entry in node.get("patternProperties", {}).items():
-        if not pattern.startswith("^("):  # any name of the user's
-            found.append(("{name}", {**entry, "x-value": "object, by name"}))
+        if not pattern.startswith("^("):  # any name of the user's; a plain value is described with the key above
+            found += [("{name}", {**entry, "x-value": "object, by name"})] if entry.get("type") == "object" else []
             continue
         names = pattern.removeprefix("^(").removesuffix(")$").split("|")
         value = "object for each of " + ", ".join(f"`{name}`" for name in names)

@@ -61,7 +61,7 @@ def read_baseline(name: str, root: Path, where: str) -> StoredArtifact:
         files = {key: str(folder / file) for key, file in kept.items()}
         samples = {"kind": "file", **files, **{f"{key}_sha256": document["files"][file] for key, file in kept.items()}}
     artifact = str(folder / document["artifact"]["file"])
-    entry = _make_entry(document, document["model"]["task"], samples, artifact, str(folder / "manifest.json"))
+    entry = _make_entry(document, document["model"], samples, artifact, str(folder / "manifest.json"))
     entry |= {"description": f"the baseline {name}, set from {name_artifact(document['cell'])}"}
     entry |= {"source": {"kind": "file", "path": str(folder / "model.onnx"), "sha256": document["files"]["model.onnx"]}}
     return StoredArtifact(f"baseline-{name}", entry, document["cell"]["model"])
@@ -104,17 +104,17 @@ def find_artifact(
             f"{where}: the model that {digest} was built from (sha256 {manifest['source']['sha256'][:12]}…) is not "
             "here any more; looked in results/sources/*, results/artifacts/* and the path of the model's entry"
         )
-    entry = _make_entry(manifest, models[model]["task"], models[model]["samples"], artifact, f"{folder}/manifest.json")
+    entry = _make_entry(manifest, models[model], models[model]["samples"], artifact, f"{folder}/manifest.json")
     entry |= {"description": f"the stored artifact {manifest['artifact']['sha256'][:12]} of {next(iter(cells))}"}
     entry |= {"source": {"kind": "file", "path": source, "sha256": manifest["source"]["sha256"]}}
     return StoredArtifact(f"artifact-{manifest['artifact']['sha256'][:12]}", entry, model)
 
 
-def _make_entry(document: Json, task: str, samples: Json, artifact: str, manifest: str) -> Json:
+def _make_entry(document: Json, model: Json, samples: Json, artifact: str, manifest: str) -> Json:
     """Return what of a model's entry says which artifact it has. `document`: with `cell` and `artifact`."""
     cell = {key: document["cell"][key] for key in ("preset", "builder", "precision")}
     kept = {**cell, "artifact": artifact, "sha256": document["artifact"]["sha256"], "manifest": manifest}
-    return {"task": task, "samples": samples, "kept": kept}
+    return {**{key: model[key] for key in ("task", "whole_inputs") if key in model}, "samples": samples, "kept": kept}
 
 
 def _digest_of(folder: Path) -> str:

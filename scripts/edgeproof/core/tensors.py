@@ -5,6 +5,7 @@ evidence, so we write the archive ourselves: uncompressed, with a fixed time sta
 order given. `numpy.load` reads it.
 """
 
+import os
 import zipfile
 from collections.abc import Mapping
 from typing import Any, cast
@@ -14,7 +15,9 @@ import numpy.typing as npt
 
 from .errors import UserError
 from .files import FilePath, atomic_path
+from .npy_arrays import read_declared_bytes
 
+_DEFLATE_RATIO = 1032  # the most that deflate can save: https://zlib.net/zlib_tech.html
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
 
 
@@ -40,10 +43,11 @@ def write_tensors(path: FilePath, arrays: Mapping[str, npt.ArrayLike]) -> None:
 def read_tensors(path: FilePath) -> dict[str, npt.NDArray[Any]]:
     """Return `{name: array}` of the npz at `path`, in the order of the file.
 
-    UserError when the file is missing, is not an npz, is damaged (every member carries a CRC), or holds pickled
-    objects.
+    UserError when the file is missing, is not an npz, is damaged (every member carries a CRC), holds pickled objects,
+    or an array declares more than the file can hold, which would be allocated before it is read.
     """
     try:
+        _require_contained(path)
         loaded: Any = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             raise UserError(f"{path}: one bare array; an npz archive of named arrays is needed")
@@ -53,3 +57,22 @@ def read_tensors(path: FilePath) -> dict[str, npt.NDArray[Any]]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not an npz archive of plain arrays ({error})") from error
+
+
+def _require_contained(path: FilePath) -> None:
+    """Raise UserError if a member of an npz, or the array in it, is larger than the bytes of the file can be."""
+    room = os.path.getsize(path)
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            most = room if member.compress_type == zipfile.ZIP_STORED else room * _DEFLATE_RATIO
+            declared = member.file_size
+            if declared <= most and member.filename.endswith(".npy"):
+                with archive.open(member) as stream:
+                    declared = max(declared, read_declared_bytes(stream))
+            if declared > most:
+                raise UserError(
+                    f"{path}: {member.filename} declares {declared} bytes, and the file has {room}; it is damaged, or "
+                    "was made to fill the memory"
+                )

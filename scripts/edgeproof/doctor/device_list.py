@@ -40,7 +40,9 @@ def render_devices(devices: list[Json]) -> Iterator[str]:
 
 
 def choose_device(devices: list[Json]) -> str:
-    """Return the device that this machine is: one whose board it names, else `local`, else the first."""
-    named = [device["device"] for device in devices if device["board_contains"] and device["here"]]
-    free = [device["device"] for device in devices if device["board_contains"] is None]
-    return next(iter(named), "local" if "local" in free else (free or [devices[0]["device"]])[0])
+    """Return the device that this machine is: the one that names its board most closely, else `local`, or the first."""
+    named = [device for device in devices if device["board_contains"] and device["here"]]
+    if named:
+        return max(named, key=lambda device: len(device["board_contains"]))["device"]
+    names = [device["device"] for device in devices]
+    return "local" if "local" in names else names[0]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from edgeproof.artifacts.records.manifests import describe_noise
+from edgeproof.artifacts.records.parity_records import describe_declared, describe_parity
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import (
@@ -27,13 +29,14 @@ from .collecting import CellEvidence, link_from
 from .gate import name_state
 
 _METRICS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share")
-_SHARES = ("top1_agreement", "equal_share")
+_SHARES = ("top1_agreement", "equal_share", "matched_share")
 _NAMES = {
     "max_abs": "largest absolute difference",
     "relative_l2": "relative L2",
     "cosine_min": "worst cosine",
     "top1_agreement": "top-1 agreement",
     "equal_share": "equal values",
+    "matched_share": "matched rows",
     "relative_accuracy": "relative accuracy",
 }
 
@@ -62,7 +65,8 @@ def _list_reasons(item: CellEvidence) -> list[str]:
         for entry in item.result["labels"]
         if entry["label"] != "random_inputs"  # the note beside the headline says it all
     ]
-    return [*item.verdict["reasons"], *labels]
+    noise = describe_noise(item.manifest)
+    return [*item.verdict["reasons"], *labels, *([f"{noise}: real inputs may be answered worse"] if noise else [])]
 
 
 def describe_basis(result: Json, unit: str, factor: float) -> str | None:
@@ -129,7 +133,44 @@ def describe_quality(parity: Json) -> Json | None:
     """Return {reference, candidate, difference, interval, unit, count} of the accuracy or the error in a parity."""
     if "error" in parity:
         return _describe_error(parity["error"])
+    if "detection" in parity:
+        return _describe_detection(parity["detection"])
+    if "score" in parity:
+        return _describe_score(parity["score"])
     return _describe_accuracy(parity["accuracy"])
+
+
+def _describe_detection(detection: Json) -> Json:
+    """Return the mAP and F1 of a detector, as `describe_quality` does; the difference is that in F1."""
+    difference, low, high = (100 * detection[f"f1_{key}"] for key in ("difference", "low", "high"))
+    decimals = min(2, decimals_for(difference, low, high))
+    texts = {
+        side: f"mAP{SPACE}{format_percent(detection[side]['map'])}, F1{SPACE}{format_percent(detection[side]['f1'])}"
+        for side in ("reference", "candidate")
+    }
+    return {
+        **texts,
+        "difference": format_signed(difference, decimals),
+        "interval": format_range(low, high, decimals, sign=True),
+        "unit": "points of F1",
+        "confidence": format_limit(detection["confidence"], share=True),
+        "count": format_count(detection["images"]),
+    }
+
+
+def _describe_score(score: Json) -> Json:
+    """Return the mean scores by a model's own evaluator, as `describe_quality` does."""
+    difference, low, high = (score[key] for key in ("difference", "low", "high"))
+    unknown = low is None or high is None or not difference
+    decimals = 4 if unknown else min(4, decimals_for(difference, low, high))
+    return {
+        **{side: f"score{SPACE}{format_number(score[side], 4)}" for side in ("reference", "candidate")},
+        "difference": format_signed(difference, decimals),
+        "interval": "no interval" if unknown else format_range(low, high, decimals, sign=True),
+        "unit": "in score",
+        "confidence": format_limit(score["confidence"], share=True),
+        "count": format_count(score["count"]),
+    }
 
 
 def _describe_error(error: Json) -> Json:
@@ -205,7 +246,7 @@ def _describe_cell(item, unit, factor):
 
 def _parity_summary(parity):
     state = {"passed": "ok", "failed": "failing", "not_run": "unknown"}[parity["status"]]
-    words = {"passed": "passed", "failed": "failed", "not_run": "not run"}[parity["status"]]
+    words = describe_parity(parity)
     if parity["status"] == "passed" and parity["provenance"] == "simulated":
         return {
             "state": "unknown",
@@ -219,6 +260,9 @@ def _parity_summary(parity):
             "detail": "the same graph in the same runtime: agreement is trivial",
         }
     detail = parity["reason"]["message"] if parity["reason"] else None
+    lines = [line for line in parity["thresholds"] if line["passed"] is None]
+    if parity["status"] == "passed" and lines:
+        detail = "; ".join(f"{_NAMES[line['metric']]} not measured: {line['reason']}" for line in lines)
     return {"state": state, "words": words, "detail": detail}
 
 
@@ -265,10 +309,16 @@ def _describe_parity(item):
         "summary": _parity_summary(parity),
         "metrics": [_describe_metric(name, parity["metrics"][name], parity["absent"].get(name)) for name in _METRICS],
         "accuracy": describe_quality(parity),
-        "accuracy_absent": parity["absent"].get("relative_accuracy"),
+        "accuracy_absent": "; ".join(
+            [*filter(None, [parity["absent"].get("relative_accuracy")]), *_list_declared(parity)]
+        ),
         "thresholds": [_describe_threshold(line) for line in parity["thresholds"]],
         "count": format_count(parity["evaluation"]["count"]),
     }
+
+
+def _list_declared(parity):
+    return [f"declared, not measured here: {describe_declared(item)}" for item in parity.get("declared", ())]
 
 
 def _describe_metric(name, value, absent):

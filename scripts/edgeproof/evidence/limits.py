@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from edgeproof.artifacts.records.manifests import describe_noise
+from edgeproof.artifacts.records.parity_records import count_limits
 from edgeproof.core.formatting import format_count
 from edgeproof.core.summary import PERCENTILES
 
@@ -20,6 +22,8 @@ def list_limits(evidence: Evidence) -> list[dict[str, str]]:
         _say_noisy(cells, total),
         _say_session(cells, total),
         _say_random(cells, total),
+        _say_calibrated_on_noise(cells),
+        _say_partly_measured(cells),
         _say_elsewhere(cells, total),
         _say_wrong(cells),
         {
@@ -75,6 +79,23 @@ def _say_random(cells, total):
     names = _names(item for item in cells if item.result["inputs"] and item.result["inputs"]["kind"] == "random")
     text = f"{_share(names, total)} timed on random samples: {_list(names)}. Real inputs may take longer or shorter."
     return names and _limit("Random samples", text)
+
+
+def _say_calibrated_on_noise(cells):
+    names = _names(item for item in cells if describe_noise(item.manifest))
+    text = f"Random numbers chose the int8 ranges of {_list(names)}. Such an artifact agrees with its source on random "
+    return names and _limit("Calibrated on noise", text + "inputs, and may not on real ones.")
+
+
+def _say_partly_measured(cells):
+    names = _names(item for item in cells if item.parity["status"] == "passed" and _lacks_limits(item.parity))
+    text = f"Not every limit that the preset sets for outputs could be measured: {_list(names)}. "
+    return names and _limit("Limits not measured", text + "The table of outputs says which, and why.")
+
+
+def _lacks_limits(parity):
+    measured, asked = count_limits(parity)
+    return measured < asked
 
 
 def _say_elsewhere(cells, total):

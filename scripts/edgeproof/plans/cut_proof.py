@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.agreement.execution import infer_outputs
-from edgeproof.artifacts.agreement.output_agreement import measure_agreement, pair_outputs
+from edgeproof.artifacts.agreement.output_agreement import Entries, find_parting, measure_agreement, pair_outputs
 from edgeproof.artifacts.agreement.parity import REFERENCE_ARM
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
 from edgeproof.artifacts.records.package_versions import find_package_version
@@ -120,8 +120,10 @@ def _compare_outputs(document: Json, whole: Part, last: Part) -> None:
         raise UserError(f"{document['pipeline']}: {pairs}")
     outputs = []
     for name, left, _, right in pairs:
-        agreement = dataclasses.asdict(measure_agreement(left, right, count))
-        outputs.append({"name": name, "shape": list(left.shape)} | {key: agreement[key] for key in _KEYS})
+        if parting := find_parting(name, left, right):
+            raise UserError(f"{document['pipeline']}: {parting}")
+        agreement = dataclasses.asdict(measure_agreement(left, right))
+        outputs.append({"name": name, "shape": list(left[0].shape)} | {key: agreement[key] for key in _KEYS})
     reasons = [
         f"output {row['name']!r} differs by {difference} ({what}), limit {LIMIT}"
         for row in outputs
@@ -164,7 +166,7 @@ def _describe_stage(stage: Part) -> Json:
     }
 
 
-def _infer(part: Part, count: int) -> dict[str, np.ndarray]:
+def _infer(part: Part, count: int) -> dict[str, Entries]:
     found = infer_outputs(sys.executable, REFERENCE_ARM, part["model"], part["evaluation"], limit=count)
     if found.outputs is None:
         raise UserError(f"{part['model']}: does not run: {(found.reason or {}).get('message', 'no outputs')}")

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
+from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.tensors import read_tensors
+from edgeproof.remote.boards import identify_device
 from edgeproof.sources.input_faults import find_samples_fault
+from edgeproof.sources.samples_record import read_samples_kind, read_samples_record
 
 from .raw_samples import path_beside, render_samples
 from .result_parts import CellFacts, MeasuredSession
@@ -105,14 +106,9 @@ def _collect_facts(cell: Cell, task: str, arm: Arm, manifest: Json, setup: Sessi
             "inputs": sha256_file(setup.inputs),
             "agent": digest_agent(),
         },
-        "samples_kind": _read_samples_kind(setup.inputs),
+        "samples_kind": read_samples_kind(setup.inputs),
+        "call_shapes": read_samples_record(setup.inputs).get("call_shapes", {}),
     }
-
-
-def _read_samples_kind(inputs: FilePath) -> str | None:
-    """Return what kind of samples a file has, from `samples.json` beside it; None where that is not there."""
-    path = Path(inputs).with_name("samples.json")
-    return read_json(path, "samples")["kind"] if path.exists() else None
 
 
 def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, paths: RunPaths) -> tuple[Json, str]:
@@ -121,16 +117,17 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
     arms = {"candidate": {**facts["arm"], "artifact": str(paths.artifact)}}
     order = ["candidate"] * setup.protocol["processes"]
     folder, key = paths.result.parent, compose_session_key(arms, order, setup)
-    missing = count_missing(folder, key, setup.protocol)
+    here = identify_device(setup.device, ask=True)
+    missing = count_missing(folder, key, setup.protocol, here)
     for number in range(missing):
         if missing > 1:
             print(f"{label}  session {number + 1} of {missing}", file=sys.stderr, flush=True)
         session = run_session(folder, label, arms, order, setup, None)
         broken = any(process["status"] != "ok" for process in session.record["processes"])
-        if broken and not count_asked(folder, key):
+        if broken and not count_asked(folder, key, here):
             break  # a verdict about the artifact will not change by trying again
-    here, reference = describe_machine()["id"], read_tensors(paths.reference)
-    sessions = [read_session(attempt) for attempt in find_sessions(folder, key)]
+    reference = read_tensors(paths.reference)
+    sessions = [read_session(attempt) for attempt in find_sessions(folder, key, here)]
     measured = [
         MeasuredSession(
             record=session.record,
@@ -162,9 +159,11 @@ def _require_turns(session: Session) -> None:
 
 
 def _difference(actual: npt.NDArray[Any] | None, expected: npt.NDArray[Any]) -> float:
-    if actual is None or actual.shape != expected.shape or not np.isfinite(actual).all():
+    if actual is None or actual.shape != expected.shape:
         return float("inf")
-    if expected.dtype.kind in "iub":
+    if expected.dtype.kind in "iubU":
         return float((actual != expected).mean()) if expected.size else 0.0
+    if not np.isfinite(actual).all():
+        return float("inf")
     wanted = expected.astype("float64")
     return float(np.linalg.norm(actual.astype("float64") - wanted) / max(float(np.linalg.norm(wanted)), 1e-12))

@@ -8,6 +8,7 @@ seconds may be spent is not.
 import contextlib
 import fcntl
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,6 @@ from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt, sweep
 from edgeproof.core.configuration import Arm, Device, Json, MeasuringProtocol
 from edgeproof.core.errors import UserError
@@ -25,14 +25,23 @@ from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_fi
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
 from edgeproof.core.reader import current_reader
+from edgeproof.remote.boards import Board
 
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair, read_pairs
 from .sessions import VERDICT
+from .transports import (
+    carry_out_on_board,
+    connect_device,
+    describe_measuring_machine,
+    describe_transport,
+    is_kept_on_board,
+)
 
 SESSION = "session"  # where the agent's files are, in an attempt
 RECORD = "session.json"
 _TIMEOUT_S = 600
+_PAIR = re.compile(r"pair-\d+")
 _ALIVE = "agent.lock"  # locked for as long as the agent lives, also when nobody waits for it any more
 
 
@@ -137,14 +146,20 @@ def measure_session(
         **plan,
     }
     interpreter = place.device.get("interpreter") or place.interpreter
-    with open_attempt(target, "pairs", key, describe_machine(), _rescue_pairs) as attempt:
+    with (
+        connect_device(place.device) as board,
+        open_attempt(target, "pairs", key, describe_measuring_machine(board), _rescue_pairs) as attempt,
+    ):
         atomic_write(attempt.folder / "spec.json", json.dumps(spec, indent=2) + "\n")
         pairs: list[Pair] = []
         try:
-            code = _drive(attempt, interpreter, pairs, goes_on)
+            if board is None:
+                code = _drive(attempt, interpreter, pairs, goes_on)
+            else:
+                code = _drive_on_board(board, attempt, spec, pairs, goes_on)
         except KeyboardInterrupt:
-            if pairs:  # what was measured counts
-                attempt.complete(**describe_end(attempt.folder))
+            if pairs and not is_kept_on_board(attempt.folder):  # what was measured counts
+                attempt.complete(**describe_end(attempt.folder), **describe_transport(board))
             raise
         if code != 0 and not pairs:
             failure = _read_failure(attempt.folder, code)
@@ -153,8 +168,13 @@ def measure_session(
                 f"{label}: no verdict ({failure['kind']}): {failure['message']}; the attempt is in "
                 f"{relative_to_repository(attempt.store)}"
             )
-        closed = attempt.complete(**describe_end(attempt.folder))
+        closed = attempt.complete(**describe_end(attempt.folder), **describe_transport(board))
     return read_session(closed)
+
+
+def measure_all(_: list[Pair]) -> bool:
+    """Want another pair in any case, for `measure_session`: a board then measures them all, whoever listens."""
+    return True
 
 
 def _rescue_pairs(folder: Path) -> Json | None:
@@ -162,6 +182,8 @@ def _rescue_pairs(folder: Path) -> Json | None:
 
     Its agent may still be at work: it ends with the pair that it has begun, since nobody answers it.
     """
+    if is_kept_on_board(folder):
+        return None  # the board has all of them
     with contextlib.suppress(OSError), (folder / _ALIVE).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
     try:
@@ -237,6 +259,27 @@ def _drive(attempt: OpenAttempt, interpreter: str, pairs: list[Pair], goes_on: C
             process.wait()
             echo.join()
     return process.returncode
+
+
+def _drive_on_board(
+    board: Board, attempt: OpenAttempt, spec: Json, pairs: list[Pair], goes_on: Callable[[list[Pair]], bool]
+) -> int:
+    """Have the session carried out on a board, answer it after every pair, and return the agent's exit code."""
+    out, seen = attempt.folder / SESSION, set[str]()
+
+    def answer(_: Json) -> bool:
+        for path in sorted(path for path in out.iterdir() if _PAIR.fullmatch(path.name) and path.name not in seen):
+            seen.add(path.name)
+            pairs.append(read_pair(path))
+        return goes_on(pairs)
+
+    asks = goes_on is not measure_all
+    code = carry_out_on_board(board, "pairs", attempt, {**spec, "ask": asks}, answer if asks else None)
+    entries: list[Json] = json.loads((out / RECORD).read_text())["pairs"] if (out / RECORD).exists() else []
+    for entry in entries:
+        if entry["status"] == "ok" and entry["folder"] not in seen:
+            pairs.append(read_pair(out / entry["folder"]))
+    return code
 
 
 def _answer(stream: IO[str], yes: bool) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, NotRequired, TypedDict, cast
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.medians import middle_of_rows
@@ -22,8 +22,9 @@ class CellFacts(TypedDict):
     """What is known of a cell besides the agent's records; the last key only once it was measured.
 
     `cell`: the fields of the cell and its builder. `digests`: sha256 of model, artifact (None: not built), manifest,
-    inputs, agent and samples. `samples_kind`: of the model's samples, such as `random`. `output_difference`: largest
-    relative L2 distance from the builder's outputs, None if there was none to compare.
+    inputs, agent and samples. `samples_kind`: of the model's samples, such as `random`. `call_shapes`: the shape that
+    each input has in a call, as far as the samples say. `output_difference`: largest relative L2 distance from the
+    builder's outputs, None if there was none to compare.
     """
 
     cell: dict[str, str]
@@ -35,6 +36,7 @@ class CellFacts(TypedDict):
     artifact_bytes: int
     digests: dict[str, str | None]
     samples_kind: str | None
+    call_shapes: NotRequired[dict[str, list[int]]]
     output_difference: NotRequired[float | None]
 
 
@@ -67,18 +69,26 @@ def describe_device(device: NamedDevice) -> Json:
 def describe_workload(facts: CellFacts) -> Json:
     """Return what the model had to do: the fields that two comparable results must share."""
     processing = facts["arm"].get("processing", {})
-    inputs: list[Json] = facts["identity"]["inputs"]  # none if the model cannot be used
-    value: Json = inputs[0] if inputs else {"shape": [], "dtype": "unknown"}
-    shape = [1 if isinstance(size, str) or size is None else size for size in value["shape"]]
+    identity, executed = facts["identity"], facts.get("call_shapes", {})
+    inputs: list[Json] = [  # none if the model cannot be used
+        {"name": item["name"], "dtype": item["dtype"], "shape": executed.get(item["name"], _close_axes(item["shape"]))}
+        for item in identity["inputs"]
+    ]
+    value: Json = inputs[0] if inputs else {"name": "", "shape": [], "dtype": "unknown"}
+    batched = value["shape"] and value["name"] not in identity.get("whole_inputs", ())
     return {
         "task": facts["task"],
-        "input_shape": shape,
+        "input_shape": value["shape"],
         "input_dtype": value["dtype"],
-        "inputs": [{key: item[key] for key in ("name", "dtype", "shape")} for item in inputs],
-        "batch_size": shape[0] if shape else 1,
+        "inputs": inputs,
+        "batch_size": value["shape"][0] if batched else 1,
         "include_preprocess": "before" in processing,
         "include_postprocess": "after" in processing,
     }
+
+
+def _close_axes(shape: Sequence[Any]) -> list[int]:
+    return [size if isinstance(size, int) else 1 for size in shape]
 
 
 def describe_session(session: MeasuredSession) -> Json:

@@ -11,7 +11,6 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt
 from edgeproof.core.closure import digest_agent_code
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
@@ -24,6 +23,7 @@ from edgeproof.core.processes import child_environment
 from .run_power import WatchedSession, describe_windows, find_sampler_fault
 from .telemetry_files import Telemetry, path_in_attempt, read_telemetry
 from .timing_keys import UNRELATED, timing_of
+from .transports import carry_out_on_board, connect_device, describe_measuring_machine, describe_transport
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
@@ -160,11 +160,17 @@ def run_session(
         "idle_seconds": device.get("idle_seconds", IDLE_S),
         "timeout_s": device.get("timeout_s", _TIMEOUT_S) + setup.protocol.get("load", {"seconds": 0})["seconds"],
     }
-    with open_attempt(folder, "session", key, describe_machine()) as attempt:
+    with (
+        connect_device(device) as board,
+        open_attempt(folder, "session", key, describe_measuring_machine(board)) as attempt,
+    ):
         place = attempt.folder
         atomic_write(place / "spec.json", json.dumps(spec, indent=2) + "\n")
         out, log = place / _SESSION, place / "agent.log"
-        code = _start_agent(device.get("interpreter") or setup.interpreter, place / "spec.json", out, log)
+        if board is None:
+            code = _start_agent(device.get("interpreter") or setup.interpreter, place / "spec.json", out, log)
+        else:
+            code = carry_out_on_board(board, "session", attempt, spec)
         if code != 0:
             raise _give_up(attempt, label, _read_failure(out, log, code))
         record: SessionRecord = json.loads((out / "session.json").read_text())
@@ -175,7 +181,7 @@ def run_session(
             watched = WatchedSession({**told, "windows": describe_windows(record["processes"])}, read_telemetry(path))
             if fault := find_sampler_fault(watched):
                 raise _give_up(attempt, label, {"kind": "sampler", "message": fault})
-        closed = attempt.complete(**facts, session=sha256_file(out / "session.json"))
+        closed = attempt.complete(**facts, session=sha256_file(out / "session.json"), **describe_transport(board))
     return read_session(closed)
 
 

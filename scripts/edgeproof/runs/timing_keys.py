@@ -1,9 +1,10 @@
 """What of a protocol and of a device decides the raw data: the part of them that enters the keys of attempts."""
 
-from edgeproof.core.configuration import Json, MeasuringProtocol
+from edgeproof.core.configuration import LINK_KEYS, Json, MeasuringProtocol
 
-# What of a device decides no raw data; nothing samples it while pairs are measured.
-UNRELATED = ("lock", "timeout_s")
+# What of a device decides no raw data: a board measures the same whether it is asked from its own shell or over ssh.
+# Nothing samples it while pairs are measured.
+UNRELATED = ("lock", "timeout_s", "transport", *LINK_KEYS)
 UNWATCHED = (*UNRELATED, "samplers", "idle_seconds")
 # What of a protocol decides how a pair is timed; how many there are does not.
 _TIMING = (

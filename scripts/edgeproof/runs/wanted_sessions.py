@@ -15,26 +15,28 @@ from edgeproof.core.files import FilePath
 AGAIN = "again.json"
 
 
-def find_sessions(folder: FilePath, key: Json) -> list[Attempt]:
+def find_sessions(folder: FilePath, key: Json, here: str | None = None) -> list[Attempt]:
     """Return the sessions that a run rests on: the complete attempts of its key that belong together, in order of
     start.
 
     Those of this machine; without any, those of the machine that measured first. Two machines are never put together.
+    `here`: the id of the machine that the device is, where it is not this one.
     """
     found = find_attempts(folder, key)
-    here = describe_machine()["id"]
+    here = describe_machine()["id"] if here is None else here
     if any(attempt.record["machine"]["id"] == here for attempt in found):
         return [attempt for attempt in found if attempt.record["machine"]["id"] == here]
     return [attempt for attempt in found if attempt.record["machine"]["id"] == found[0].record["machine"]["id"]]
 
 
-def count_missing(folder: FilePath, key: Json, protocol: MeasuringProtocol) -> int:
-    """Return how many sessions this machine has still to measure.
+def count_missing(folder: FilePath, key: Json, protocol: MeasuringProtocol, here: str | None = None) -> int:
+    """Return how many sessions this machine, or the one named `here`, has still to measure.
 
     The protocol's number may be met elsewhere, and over there wholly: nothing is measured again because results were
     copied. What `edgeproof runs again` asked for is of this machine.
     """
-    found, here = find_sessions(folder, key), describe_machine()["id"]
+    here = describe_machine()["id"] if here is None else here
+    found = find_sessions(folder, key, here)
     own = sum(attempt.record["machine"]["id"] == here for attempt in found)
     wanted, asked = protocol.get("sessions", 1), _read_wish(folder, key)
     if len(found) >= wanted and own >= asked:
@@ -42,16 +44,16 @@ def count_missing(folder: FilePath, key: Json, protocol: MeasuringProtocol) -> i
     return max(wanted, asked) - own
 
 
-def count_asked(folder: FilePath, key: Json) -> int:
-    """Return how many sessions `edgeproof runs again` still wants of this machine beyond those that it has."""
-    here = describe_machine()["id"]
+def count_asked(folder: FilePath, key: Json, here: str | None = None) -> int:
+    """Return how many sessions `edgeproof runs again` still wants of a machine (see above) beyond those that it has."""
+    here = describe_machine()["id"] if here is None else here
     own = [attempt for attempt in find_attempts(folder, key) if attempt.record["machine"]["id"] == here]
     return max(0, _read_wish(folder, key) - len(own))
 
 
-def ask_for_another(folder: FilePath, key: Json) -> int:
-    """Ask for one more session of this machine than it has, and return how many that makes."""
-    here = describe_machine()["id"]
+def ask_for_another(folder: FilePath, key: Json, here: str | None = None) -> int:
+    """Ask for one more session of a machine (see above) than it has, and return how many that makes."""
+    here = describe_machine()["id"] if here is None else here
     own = [attempt for attempt in find_attempts(folder, key) if attempt.record["machine"]["id"] == here]
     wish = {"schema": "edgeproof.again.v1", "key": key["sha256"], "sessions": len(own) + 1}
     write_json(_place(folder), wish, "again")

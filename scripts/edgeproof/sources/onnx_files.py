@@ -6,9 +6,12 @@ from pathlib import Path
 import onnx
 
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import read_head
 
 from .input_faults import InputFault, read_note, require_content
 from .onnx_graphs import iterate_tensors
+
+_LONGEST_MESSAGE = 2000  # of a tool, in characters
 
 
 def load_model(path: str | Path) -> onnx.ModelProto:
@@ -22,14 +25,15 @@ def load_model(path: str | Path) -> onnx.ModelProto:
     try:
         onnx.checker.check_model(os.fspath(path))  # the file, not the model: that would be written out first
     except Exception as error:
-        raise InputFault("refused", f"{path}: onnx.checker refuses the model: {_first_line(error)}") from error
+        raise InputFault("refused", f"{path}: onnx.checker refuses the model: {_join_lines(error)}") from error
     return model
 
 
 def load_known_model(path: str | Path) -> onnx.ModelProto:
     """Return the model in the file `path` as `load_model` does, but without running onnx.checker.
 
-    For a file whose digest is in an identity: the model was checked when that was made.
+    For a file whose digest is in an identity: the model was checked when that was made. Sizes below 0, which some
+    exporters write, are open axes.
     """
     if fault := read_note(path):
         raise fault
@@ -39,9 +43,11 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # the protobuf implementation decides the class
-        raise InputFault("unreadable", f"{path}: not an ONNX model ({_first_line(error)})") from error
+        told = _name_file_type(path) or f"not an ONNX model ({_join_lines(error)})"
+        raise InputFault("unreadable", f"{path}: {told}") from error
     if not model.ir_version or not model.graph.node:
-        raise InputFault("unreadable", f"{path}: not an ONNX model (no IR version, or a graph without nodes)")
+        told = _name_file_type(path) or "not an ONNX model (no IR version, or a graph without nodes)"
+        raise InputFault("unreadable", f"{path}: {told}")
     external = list_external_files(model)
     if external:
         raise InputFault(
@@ -49,7 +55,16 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
             f"{path}: weights are kept in {external[0]!r} beside it; save the model as one file (below 2 GB): "
             "onnx.save(model, path, save_as_external_data=False)",
         )
+    _open_negative_axes(model.graph)
     return model
+
+
+def _open_negative_axes(graph: onnx.GraphProto) -> None:
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.WhichOneof("value") == "tensor_type":
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.dim_value < 0:
+                    dim.Clear()
 
 
 def list_external_files(model: onnx.ModelProto) -> list[str]:
@@ -63,6 +78,29 @@ def list_external_files(model: onnx.ModelProto) -> list[str]:
     )
 
 
-def _first_line(error):
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__
+_FILE_TYPES = (  # place of the first bytes, the bytes, what such a file is, what makes an ONNX model of it
+    (4, b"TFL3", "a TensorFlow Lite model", "convert what it was made from: python -m tf2onnx.convert --saved-model …"),
+    (
+        0,
+        b"PK\x03\x04",
+        "a zip archive, as PyTorch and Keras write",
+        "export the model: torch.onnx.export(model, example, …)",
+    ),
+    (0, b"\x80", "a pickle, as PyTorch writes", "export the model: torch.onnx.export(model, example, …)"),
+    (0, b"\x89HDF", "an HDF5 file, as Keras writes", "export the model: python -m tf2onnx.convert --keras …"),
+    (0, b"<?xml", "an XML file, as OpenVINO writes", "name the ONNX model that it was made from"),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it"),
+)
+
+
+def _name_file_type(path: str | Path) -> str | None:
+    """Return what a file is instead of an ONNX model, with a remedy, by its first bytes; None if they tell nothing."""
+    head = read_head(path, 16)
+    for place, magic, kind, remedy in _FILE_TYPES:
+        if head[place:].startswith(magic):
+            return f"{kind}, and not an ONNX model; {remedy}"
+    return None
+
+
+def _join_lines(error: Exception) -> str:
+    return " ".join(str(error).split())[:_LONGEST_MESSAGE] or type(error).__name__

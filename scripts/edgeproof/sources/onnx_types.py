@@ -47,7 +47,7 @@ def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     batches = set()
     for value in copy.graph.input:
         dims = value.type.tensor_type.shape.dim
-        if value.name not in initializers and dims and dims[0].WhichOneof("value") != "dim_value":
+        if value.name not in initializers and dims and dims[0].dim_value <= 0:
             batches.add(dims[0].dim_param)
             dims[0].dim_value = 1
     # The same symbol is used elsewhere too, as in outputs; a contradiction there would stop the inference.

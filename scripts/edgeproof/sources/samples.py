@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, validate, write_json
 from edgeproof.core.errors import UserError
@@ -13,6 +14,7 @@ from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 
 from . import diabetes, digits
+from .batches import find_fixed_batch
 from .input_faults import InputFault, require_file
 
 Samples = dict[str, np.ndarray]  # a set: `inputs/{name}` (n, …), and `labels` or `targets`
@@ -58,7 +60,9 @@ def draw_samples(identity: Json, spec: Json, task: str) -> tuple[tuple[Samples, 
         calibration, evaluation, origin = make[spec["kind"]](identity, spec)
         calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
         calibration, evaluation = (order_samples(identity, arrays) for arrays in (calibration, evaluation))
-        check_samples(identity, calibration, evaluation, task)
+        # Random numbers have no answers, whatever the task is.
+        check_samples(identity, calibration, evaluation, "none" if spec["kind"] == "random" else task)
+        calibration, evaluation = (mark_whole_inputs(identity, arrays) for arrays in (calibration, evaluation))
     except InputFault:
         raise
     except UserError as error:
@@ -85,8 +89,25 @@ def write_sets(
         "labels": "labels" in sets[1],
         "targets": "targets" in sets[1],
         "disjoint": True,
+        "call_shapes": _describe_calls(identity, sets[1]),
     }
     write_json(paths[2], document, "samples")
+
+
+def _describe_calls(identity: Json, arrays: Samples) -> dict[str, list[int]]:
+    """Return the shape that each input has in a call: of one sample, or of as many as the model's fixed batch takes."""
+    whole, shapes = identity.get("whole_inputs", []), {}
+    batch = find_fixed_batch(identity["inputs"], whole)
+    for item in identity["inputs"]:
+        entry = [int(size) for size in arrays[f"inputs/{item['name']}"].shape[1:]]
+        shapes[item["name"]] = entry if item["name"] in whole else [batch, *entry]
+    return shapes
+
+
+def mark_whole_inputs(identity: Json, arrays: Samples) -> Samples:
+    """Return a set of samples that says which of its inputs are whole, as the agent wants it; most have none."""
+    whole = identity.get("whole_inputs")
+    return {**arrays, WHOLE_INPUTS: np.array(whole)} if whole else arrays
 
 
 def write_no_samples(
@@ -150,10 +171,13 @@ def make_random(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """
     inputs = [item | {"shape": size_samples(item, spec.get("shapes", {}))} for item in identity["inputs"]]
     _require_inputs(identity, spec.get("shapes", {}))
+    whole = identity.get("whole_inputs", [])
     generator = np.random.Generator(np.random.PCG64(int(spec["seed"])))
     sets = []
     for count in (int(spec["calibration"]), int(spec["evaluation"])):
-        sets.append({f"inputs/{item['name']}": _draw_input(generator, count, item) for item in inputs})
+        sets.append(
+            {f"inputs/{item['name']}": _draw_input(generator, count, item, item["name"] in whole) for item in inputs}
+        )
     origin = f"seeded uniform random values, numpy PCG64({int(spec['seed'])}), numpy {np.__version__}; no real data"
     return sets[0], sets[1], origin
 
@@ -171,7 +195,7 @@ def size_samples(item: Json, shapes: Json) -> list[Any]:
         raise UserError(
             f"shapes: {item['name']} is {list(given)}, but the model has {own}; only open axes can be sized"
         )
-    if given[0] != 1:
+    if given and given[0] != 1 and not isinstance(own[0], int):
         raise UserError(f"shapes: {item['name']} is {list(given)}; its first axis is the batch, which is 1")
     return list(given)
 
@@ -209,6 +233,7 @@ def check_samples(identity: Json, calibration: Samples, evaluation: Samples, tas
 
 def order_samples(identity: Json, arrays: Samples) -> Samples:
     """Return a set of samples with their inputs in the model's order; a runtime without names relies on it."""
+    arrays = {name: array for name, array in arrays.items() if name != WHOLE_INPUTS}  # the identity decides
     wanted = [f"inputs/{item['name']}" for item in identity["inputs"]]
     ordered = sorted(arrays, key=lambda name: wanted.index(name) if name in wanted else len(wanted))
     return {name: arrays[name] for name in ordered}
@@ -236,7 +261,7 @@ def _require_inputs(identity: Json, shapes: Json) -> None:
 
 def _check_set(identity, where, arrays):
     expected = {f"inputs/{item['name']}": item for item in identity["inputs"]}
-    names = {name for name in arrays if name not in ANSWERS}
+    names, whole = {name for name in arrays if name not in ANSWERS}, identity.get("whole_inputs", [])
     if names != set(expected):
         raise UserError(f"{where} set has arrays {sorted(names)}; model {identity['model']!r} needs {sorted(expected)}")
     counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
@@ -246,9 +271,12 @@ def _check_set(identity, where, arrays):
         array = arrays[name]
         if array.dtype.name != item["dtype"]:
             raise UserError(f"{where} set: {name} is {array.dtype.name}; the model takes {item['dtype']}")
-        if not _fits_shape(array.shape[1:], item["shape"]):
+        wanted = item["shape"] if item["name"] in whole else item["shape"][1:]
+        if not _fits_shape(array.shape[1:], wanted):
+            told = "" if item["name"] in whole else " less its first axis, the batch"
             raise UserError(
-                f"{where} set: {name} has samples of shape {array.shape[1:]}; the model takes {item['shape']}"
+                f"{where} set: {name} has samples of shape {list(array.shape[1:])}; the model takes {item['shape']}"
+                f"{told}"
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise UserError(f"{where} set: {name} has values that are not finite")
@@ -282,30 +310,29 @@ def _check_targets(identity, evaluation, task):
         return
     if targets.dtype != np.float32 or not np.isfinite(targets).all():
         raise UserError(f"targets are {targets.dtype.name}; finite float32 of the shape of the first output is needed")
-    if not _fits_shape(targets.shape[1:], identity["outputs"][0]["shape"]):
+    if not _fits_shape(targets.shape[1:], identity["outputs"][0]["shape"][1:]):
         raise UserError(
             f"targets have shape {targets.shape[1:]} per sample; the first output has {identity['outputs'][0]['shape']}"
         )
 
 
-def _fits_shape(sample_shape, input_shape):
-    wanted = input_shape[1:]
+def _fits_shape(sample_shape, wanted):
     return len(wanted) == len(sample_shape) and all(
         isinstance(size, str) or size == actual for size, actual in zip(wanted, sample_shape, strict=True)
     )
 
 
-def _draw_input(generator, count, item):
+def _draw_input(generator, count, item, whole):
     where = f"random samples for input {item['name']!r}"
-    shape = item["shape"]
-    if not shape or any(isinstance(size, str) for size in shape[1:]):
-        raise UserError(f"{where}: its shape is {shape}; every dimension after the batch must be known (size it "
-                        "with samples.shapes, or use kind file)")  # fmt: skip
-    shape, dtype = (count, *shape[1:]), item["dtype"]
+    entry = item["shape"] if whole else item["shape"][1:]
+    if not item["shape"] or any(isinstance(size, str) for size in entry):
+        raise UserError(f"{where}: its shape is {item['shape']}; every dimension after the batch must be known (size "
+                        "it with input_shapes, or use kind file)")  # fmt: skip
+    shape, dtype = (count, *entry), item["dtype"]
     size = math.prod(shape) * (1 if dtype in ("uint8", "int8") else 4)
     if size > _MOST_RANDOM_BYTES:
         raise UserError(
-            f"{where}: {count} of {list(shape[1:])} take {size / 1e9:.0f} GB of memory; the limit "
+            f"{where}: {count} of {list(entry)} take {size / 1e9:.0f} GB of memory; the limit "
             f"is {_MOST_RANDOM_BYTES / 1e9:.0f} GB (lower samples.calibration or evaluation, or use kind file)"
         )
     if dtype in ("uint8", "int8"):

@@ -6,13 +6,24 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
 
 from .input_faults import InputFault, find_samples_fault
-from .samples import Samples, count_samples, digest_samples, order_samples, write_no_samples, write_sets
+from .samples import (
+    ANSWERS,
+    Samples,
+    count_samples,
+    digest_samples,
+    mark_whole_inputs,
+    order_samples,
+    write_no_samples,
+    write_sets,
+)
+from .samples_record import read_samples_kind
 
 _SETS = ("calibration", "evaluation")
 
@@ -32,11 +43,11 @@ def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int
         write_no_samples(known, "stage", fault, paths)
         return
     for name in _SETS:
-        arrays = {key: value for key, value in read_tensors(before[name]).items() if key.startswith("inputs/")}
+        arrays = {key: value for key, value in read_tensors(before[name]).items() if key not in ANSWERS}
         have, wanted = count_samples(arrays), counts[name]
         if have < wanted:
             raise UserError(f"{before[name]}: has {have} samples; the pipeline wants {wanted} ({name})")
-        arrays = {key: value[:wanted] for key, value in arrays.items()}
+        arrays = {key: value if key == WHOLE_INPUTS else value[:wanted] for key, value in arrays.items()}
         sets[name] = order_samples(known, run_samples(before["model"], arrays) if before.get("model") else arrays)
         _check_set(known, name, sets[name])
     if set(digest_samples(sets["calibration"])) & set(digest_samples(sets["evaluation"])):
@@ -44,7 +55,10 @@ def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int
             f"{known['model']}: a calibration sample and an evaluation sample have become equal; cut elsewhere"
         )
     facts = {"kind": "stage", "origin": _describe_origin(before, counts), "seed": None}
-    write_sets(known, facts, (sets["calibration"], sets["evaluation"]), paths)
+    if kind := read_samples_kind(before["evaluation"]):
+        facts["drawn_from"] = kind
+    marked = [mark_whole_inputs(known, sets[name]) for name in _SETS]
+    write_sets(known, facts, (marked[0], marked[1]), paths)
 
 
 def _find_fault(known: Json, before: Json) -> InputFault | None:
@@ -64,9 +78,10 @@ def run_samples(model: str | Path, arrays: Samples) -> Samples:
         raise UserError(
             f"{model}: ONNX Runtime cannot load this stage, so there are no samples for the next: {text}"
         ) from error
-    names = [value.name for value in session.get_outputs()]
+    names, whole = [value.name for value in session.get_outputs()], set(arrays.get(WHOLE_INPUTS, ()))
+    inputs = {key.removeprefix("inputs/"): value for key, value in arrays.items() if key != WHOLE_INPUTS}
     rows: list[Any] = [
-        session.run(names, {key.removeprefix("inputs/"): value[i : i + 1] for key, value in arrays.items()})
+        session.run(names, {key: value[i, ...] if key in whole else value[i : i + 1] for key, value in inputs.items()})
         for i in range(count_samples(arrays))
     ]
     return {f"inputs/{name}": np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
@@ -78,7 +93,8 @@ def _check_set(identity, where, arrays):
         raise UserError(f"{identity['model']}: needs {sorted(expected)}, but the stage before has {sorted(arrays)}")
     for name, item in expected.items():
         array = arrays[name]
-        if array.dtype.name != item["dtype"] or list(array.shape[1:]) != item["shape"][1:]:
+        entry = item["shape"] if item["name"] in identity.get("whole_inputs", ()) else item["shape"][1:]
+        if array.dtype.name != item["dtype"] or list(array.shape[1:]) != entry:
             raise UserError(
                 f"{identity['model']}: {name} takes {item['dtype']} {item['shape']}, the {where} set has"
                 f" {array.dtype.name} {list(array.shape)}"

@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell, run_folder
 from edgeproof.core.processes import child_environment
+from edgeproof.remote.boards import identify_device
 from edgeproof.runs.wanted_sessions import ask_for_another
 
 from .attempt_keys import compose_run_key
-from .job_graph import list_jobs
+from .job_graph import Job, list_jobs
 from .reasons import find_document, list_names
 from .workflow_reading import Reading
 
@@ -36,7 +38,7 @@ def ask_for_sessions(reading: Reading, targets: Sequence[str]) -> list[Json]:
                 raise UserError(f"{target}: there is nothing to measure; its build failed")
             documents[document] = key
     return [
-        {"document": document, "sessions": ask_for_another(Path(document).parent, key)}
+        {"document": document, "sessions": ask_for_another(Path(document).parent, key, _identify(jobs[document]))}
         for document, key in documents.items()
     ]
 
@@ -56,6 +58,11 @@ def compose_command(documents: Sequence[str], profile: str, files: Sequence[str]
 def run_command(command: Sequence[str], root: Path) -> int:
     """Run the Snakemake that measures another session, in `root`, with its output shown; return its exit code."""
     return subprocess.run(command, cwd=root, env=child_environment(sys.executable), check=False).returncode
+
+
+def _identify(job: Job) -> str | None:
+    """Return the id of the machine that a run's device is."""
+    return identify_device(cast(Any, job.key["device"]))
 
 
 def _find_runs(reading: Reading, jobs: Json, target: str) -> list[str]:

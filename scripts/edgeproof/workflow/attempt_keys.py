@@ -15,6 +15,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell, source_folder
 from edgeproof.plans.hand_overs import compose_links_key
 from edgeproof.plans.plan_check import PlanRun, compose_check_key
+from edgeproof.remote.boards import identify_device
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
 from edgeproof.runs.timing_keys import UNRELATED, UNWATCHED, timing_of
@@ -48,12 +49,16 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
     if key is None:
         return DeviceTime("none", "there is nothing to measure")
     found = tuple(str(item.folder) for place in folders for item in find_attempts(place, key))
-    if job.rule == "measure_run" and found and (missing := count_missing(folder, key, job.key["protocol"])):
+    if job.rule == "measure_run" and found and (missing := _count_missing(folder, key, job)):
         return DeviceTime("needed", f"{missing} more sessions are wanted of it than the store has", found)
     if found:
         more = "; more pairs are measured only where those do not suffice" if job.rule in _MORE else ""
         return DeviceTime("kept", f"the store has {len(found)} complete with today's key{more}", found)
     return DeviceTime("needed", f"the store has no complete attempt with today's key {key['sha256'][:8]}")
+
+
+def _count_missing(folder: Path, key: Json, job: Job) -> int:
+    return count_missing(folder, key, cast(Any, job.key["protocol"]), identify_device(cast(Any, job.key["device"])))
 
 
 def compose_run_key(document: str, job: Job, keys: JobKeys) -> Json | None:

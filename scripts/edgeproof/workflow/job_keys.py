@@ -18,6 +18,7 @@ from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import count_stage_samples
 from edgeproof.core.seals import digest_json
 from edgeproof.core.targets import Targets
+from edgeproof.core.tasks import describe_judge, list_task_files, name_sample_task, name_task
 from edgeproof.core.variant_families import list_family_files
 
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
@@ -51,27 +52,43 @@ class JobKeys:
         """The path and digest that the model's file must have, and its bytes: an older file is another one."""
         source = self.cells.models[w.model]["source"]
         watch = {"bytes": digest_user_file(source["path"])}
-        return {"source": source["path"], "sha256": source.get("sha256"), **digest_job("copy_model", **watch)}
+        return {
+            "source": source["path"],
+            "sha256": source.get("sha256"),
+            **self._fixed_shapes(w),
+            **digest_job("copy_model", **watch),
+        }
 
     def download_model(self, w: Any) -> Json:
         """The address of a model and its digest."""
         source = self.cells.models[w.model]["source"]
-        return {"url": source["url"], "sha256": source["sha256"], **digest_job("download_model")}
+        return {
+            "url": source["url"],
+            "sha256": source["sha256"],
+            **self._fixed_shapes(w),
+            **digest_job("download_model"),
+        }
 
     def run_recipe(self, w: Any) -> Json:
         """The options of a recipe, and the recipe itself."""
         options = self.cells.models[w.model]["source"].get("options", {})
-        return {"options": options, "watch": {"code": digest_script(self.cells.recipe_script(w.model))}}
+        code = digest_script(self.cells.recipe_script(w.model))
+        return {"options": options, **self._fixed_shapes(w), "watch": {"code": code}}
+
+    def _fixed_shapes(self, w: Any) -> Json:
+        return {"input_shapes": self.cells.models[w.model].get("input_shapes")}
 
     def identify_model(self, w: Any) -> Json:
-        """The name of the model."""
-        return {"model": w.model, **digest_job("identify_model")}
+        """The name of the model, and which of its inputs have no batch."""
+        whole = self.cells.models[w.model].get("whole_inputs")
+        return {"model": w.model, "whole_inputs": whole, **digest_job("identify_model")}
 
     def make_samples(self, w: Any) -> Json:
         """What the samples are, and what for; files of the user's enter by their bytes."""
         model = self.cells.models[w.model]
         files = {path: digest_user_file(path) for path in self.cells.sample_files(w.model)}
-        return {"spec": model["samples"], "task": model["task"], **digest_job("make_samples", files=files)}
+        task = name_sample_task(model["task"])
+        return {"spec": model["samples"], "task": task, **digest_job("make_samples", files=files)}
 
     def cut_stage(self, w: Any) -> Json:
         """Between which tensors a stage lies."""
@@ -104,9 +121,17 @@ class JobKeys:
             "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
             "preset": select_build_options(preset, w.precision),
             "precision": w.precision,
+            **self._supplied(w),
             **(on_device if preset["built"] == "device" else {}),
             **digest_job(_BUILDERS[kind.rule], **watch),
         }
+
+    def _supplied(self, w: Any) -> Json:
+        """Return which file of the user's is the artifact, with its bytes; {} where one is built."""
+        entry = self.cells.models[w.model].get("supplied", {}).get(w.precision)
+        if entry is None or self.cells.presets[w.preset]["artifact"] != "onnx":
+            return {}
+        return {"supplied": {**entry, "bytes": digest_user_file(entry["file"])}}
 
     def use_artifact(self, w: Any) -> Json:
         """Which stored artifact takes the place of a build."""
@@ -125,14 +150,30 @@ class JobKeys:
 
     def check_parity(self, w: Any) -> Json:
         """What runs the artifact, and the limits that its outputs are held to."""
-        watch = {"reference": self.versions("onnxruntime"), "agent": digest_agent_code()}
+        task = self.cells.models[w.model]["task"]
+        watch = {
+            "reference": self.versions("onnxruntime"),
+            "agent": digest_agent_code(),
+            "files": {path: digest_user_file(path) for path in list_task_files(task)},
+        }
         return {
             "cell": {"model": w.model, "preset": w.preset, "builder": w.builder, "precision": w.precision},
+            "task": name_task(task, digest_user_file),
+            "judge": describe_judge(task),
+            "declared": self._declared(w),
             "arm": self.cells.parity_arm_of(w),
             "thresholds": self.cells.parity_limits_of(w.preset, w.precision),
             "interpreter": self.cells.parity_interpreter(w.preset, w.builder),
             **digest_job("check_parity", **watch),
         }
+
+    def _declared(self, w: Any) -> list[Json] | None:
+        """Return the accuracies that the model declares for the source and for this precision, with their digests."""
+        known = self.cells.models[w.model].get("declared_accuracies", [])
+        own = [item for item in known if item["precision"] in ("fp32", w.precision)]
+        return [
+            {**item, **({"sha256": digest_user_file(item["file"])} if "file" in item else {})} for item in own
+        ] or None
 
     # Measurements
 
@@ -140,7 +181,7 @@ class JobKeys:
         """The arm, the device, the protocol and the agent."""
         return {
             "cell": {"model": w.model, "preset": w.preset, "device": w.device, "precision": w.precision},
-            "task": self.cells.models[w.model]["task"],
+            "task": name_task(self.cells.models[w.model]["task"], digest_user_file),
             "arm": self.cells.arm_of(w),
             "device": self.cells.describe_device(w.device),
             "protocol": self.targets.run_protocol(),

@@ -9,6 +9,7 @@ from edgeproof.artifacts.records.formats import list_channels_last_backends
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core.campaign import Campaign
 from edgeproof.core.campaign_files import CampaignFiles, expand_campaign_files, read_campaign_files
+from edgeproof.core.campaign_hosts import reach_hosts
 from edgeproof.core.campaign_models import add_models
 from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
@@ -49,6 +50,7 @@ def read_workflow(
     catalogues = _read_catalogues()
     files = read_campaign_files(list(paths), dict(values or {}))
     files, catalogues = add_models(files, catalogues, Path("."))
+    catalogues = reach_hosts(files, catalogues)
     campaign = expand_campaign_files(files, catalogues)
     return Reading(files, catalogues, campaign, make_keys(campaign, catalogues, versions))
 

@@ -1,4 +1,4 @@
-"""`edgeproof serve` and the board's server as processes: they say where they are, answer, and end with what is open."""
+"""`edgeproof serve` and the board's server as processes: they say where they are, answer, and end well."""
 
 import json
 import os

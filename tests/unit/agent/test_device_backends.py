@@ -58,7 +58,7 @@ def test_outputs_are_those_of_the_model(arms, tmp_path, backend):
     assert (code, report["status"]) == (0, "ok"), report
     with np.load(tmp_path / "out" / "outputs.npz") as outputs:
         (name,) = outputs.files
-        np.testing.assert_array_equal(outputs[name], [[0, 0, 0, 0], [1, 2, 3, 4]])
+        np.testing.assert_array_equal(outputs[name], [[[0, 0, 0, 0]], [[1, 2, 3, 4]]])
     assert name == {"tensorrt": "outputs/y", "rknn": "outputs/output0"}[backend]
     assert (
         report["runtime"]["version"]

@@ -1,11 +1,19 @@
 """Small models and their sources, as the sources room would leave them."""
 
+import itertools
+import json
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from edgeproof.agent.inference import infer_samples
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
+from edgeproof.artifacts.agreement import execution
 from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.builds.build_job import BuildJob
 from edgeproof.artifacts.builds.fake_artifacts import build_fake
@@ -55,15 +63,22 @@ def make_classifier(seed=0, batch=1):
     )
 
 
-def draw_samples(model, count, seed):
+def make_without_weights():
+    """Return a model of which nothing can be quantised: its int8 build fails."""
+    node = helper.make_node("Abs", ["x"], ["y"])
+    return make_model([node], [("x", TensorProto.FLOAT, [1, 4])], [("y", TensorProto.FLOAT, [1, 4])])
+
+
+def draw_samples(model, count, seed, whole=()):
     """Return `{inputs/name: array}` of `count` seeded samples for a model; symbolic sizes are 4."""
     random, samples = np.random.default_rng(seed), {}
     for value in list_inputs(model.graph):
-        shape = [count, *(dim.dim_value or 4 for dim in value.type.tensor_type.shape.dim[1:])]
+        dims = value.type.tensor_type.shape.dim
+        shape = [count, *(max(dim.dim_value, 0) or 4 for dim in (dims if value.name in whole else dims[1:]))]
         dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         drawn = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 5, shape)
-        samples[f"inputs/{value.name}"] = drawn.astype(dtype)
-    return samples
+        samples[f"inputs/{value.name}"] = np.asarray(drawn).astype(dtype)
+    return samples | ({WHOLE_INPUTS: np.array(sorted(whole))} if whole else {})
 
 
 def assert_nothing_built(folder):
@@ -78,15 +93,17 @@ def assert_nothing_built(folder):
 class Job:
     """One model in a folder: its sources, and the calls of this room with arguments that fit unless changed."""
 
-    def __init__(self, folder, model, count=20, labels=None):
+    def __init__(self, folder, model, count=20, labels=None, whole=()):
         self.folder = Path(folder)
         self.source, self.identity = self.folder / "model.onnx", self.folder / "identity.json"
         self.calibration, self.evaluation = self.folder / "calibration.npz", self.folder / "evaluation.npz"
         self.samples = self.folder / "samples.json"
         onnx.save(model, self.source)
-        identify_model("tiny", self.source, self.identity)
-        write_tensors(self.calibration, draw_samples(model, 201, 1))
-        self.write_evaluation({**draw_samples(model, count, 2), **({} if labels is None else {"labels": labels})})
+        identify_model("tiny", self.source, self.identity, whole)
+        whole = read_json(self.identity, "identity").get("whole_inputs", ())
+        write_tensors(self.calibration, draw_samples(model, 201, 1, whole))
+        evaluation = draw_samples(model, count, 2, whole)
+        self.write_evaluation({**evaluation, **({} if labels is None else {"labels": labels})})
 
     def write_evaluation(self, arrays):
         write_tensors(self.evaluation, arrays)
@@ -151,6 +168,7 @@ class Job:
             "inputs": self.evaluation,
             "samples": self.samples,
             "arm": {"backend": backend, "precision": precision, "runtime": RUNTIME if backend == "onnxruntime" else {}},
+            "task": "classification",
             "thresholds": thresholds or {},
             "interpreter": sys.executable,
             "parity": folder / "parity.json",
@@ -159,6 +177,22 @@ class Job:
         }
         check_parity(ParityJob(**{**arguments, **changes}))
         return read_json(folder / "parity.json", "parity")
+
+
+@pytest.fixture
+def infer_here(monkeypatch):
+    """Run the agent's `infer` in this process: a fresh one for each of dozens of models takes half a second."""
+
+    seeds = itertools.count()
+
+    def run(command, **_):
+        onnxruntime.set_seed(next(seeds))  # a fresh process draws its own
+        spec, out = command[-2:]
+        Path(out).mkdir()
+        infer_samples(json.loads(Path(spec).read_text()), out)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(execution, "subprocess", SimpleNamespace(run=run))
 
 
 @pytest.fixture

@@ -145,14 +145,15 @@ def test_the_limit_follows_from_the_preset(lines, limit):
 def test_the_worst_sample_is_the_one_that_broke_then_the_farthest():
     left = np.ones((4, 3), "float32")
     right = left.copy()
-    assert find_worst_sample([(left, right)], 4) == 0
+    assert find_worst_sample([(left, right)]) == 0
     right[2] += 0.5
-    assert find_worst_sample([(left, right)], 4) == 2
+    assert find_worst_sample([(left, right)]) == 2
     right[1, 0] = np.inf
-    assert find_worst_sample([(left, right)], 4) == 1
+    assert find_worst_sample([(left, right)]) == 1
     left[1, 0] = np.inf  # the source has it too
-    assert find_worst_sample([(left, right)], 4) == 2
-    assert find_worst_sample([(left[:3], right[:3])], 4) == 0  # rows are no samples
+    assert find_worst_sample([(left, right)]) == 2
+    scalar = np.zeros(1)  # of a whole batch
+    assert find_worst_sample([(left, right), (scalar, scalar)]) == 2
 
 
 def test_one_sample_is_written_as_it_is(tmp_path):

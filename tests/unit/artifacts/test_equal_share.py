@@ -1,5 +1,6 @@
 """Integers and booleans are judged by the share of values that are equal, through the script's own path."""
 
+import numpy as np
 import pytest
 from edgeproof.artifacts.agreement import parity
 from edgeproof.artifacts.agreement.execution import Inference
@@ -40,7 +41,8 @@ def answer(monkeypatch):
             if arm is parity.REFERENCE_ARM or found.reason:
                 return found
             outputs = {
-                name: changed[name](array) if name in changed else array for name, array in found.outputs.items()
+                name: list(changed[name](np.stack(entries))) if name in changed else entries
+                for name, entries in found.outputs.items()
             }
             return Inference(outputs, found.runtime, None)
 
@@ -72,7 +74,7 @@ def test_an_argmax_head_that_agrees_in_half_its_pixels_fails(make_job, answer):
         and "limit 0.99" in document["reason"]["message"]
     )
     assert document["metrics"]["cosine_min"] is None
-    assert document["absent"]["cosine_min"] == "integers and booleans have no distance"
+    assert document["absent"]["cosine_min"] == "integers, booleans and texts have no distance"
 
 
 @pytest.mark.parametrize(
@@ -100,10 +102,15 @@ def test_float_outputs_get_no_such_limit(job):
     job.build("fp32")
     document = job.check("fp32", thresholds={"min_cosine": 0.9})
     assert [line["name"] for line in document["thresholds"]] == ["min_cosine"]
-    assert document["absent"]["equal_share"] == "no output is of integers or booleans"
+    assert document["absent"]["equal_share"] == "no output is of integers, booleans or texts"
 
 
 def test_the_worst_output_of_integers_counts():
     empty = dict.fromkeys(("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", "top1_agreement"))
-    metrics, _ = summarise_agreement([{**empty, "equal_share": 1.0}, {**empty, "equal_share": 0.4}])
+    metrics, _ = summarise_agreement(
+        [
+            {**empty, "equal_share": 1.0, "parting": None, "judged_by": "values"},
+            {**empty, "equal_share": 0.4, "parting": None, "judged_by": "values"},
+        ]
+    )
     assert metrics["equal_share"] == 0.4 < DEFAULT_EQUAL_SHARE

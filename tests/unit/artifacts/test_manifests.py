@@ -49,9 +49,9 @@ def test_a_changed_source_is_named(job):
 
 
 def test_a_failed_build_has_an_empty_artifact(make_job):
-    from .conftest import make_classifier
+    from .conftest import make_without_weights
 
-    job = make_job(make_classifier(batch=4))
+    job = make_job(make_without_weights())
     job.build("int8")
     manifest = job.folder / "int8" / "manifest.json"
     assert verify_manifest(manifest)["status"] == "failed"

@@ -147,5 +147,15 @@ def test_the_key_names_runtime_and_code(job):
     job.build("fp16")
     job.check("fp16", interpreter=sys.executable)
     parts = next(item for item in list_attempts(job.folder / "fp16") if item.record["kind"] == "parity").record["key"]
-    assert set(parts["parts"]) == {"artifact", "source", "evaluation", "arm", "runtime", "machine", "code"}
+    assert set(parts["parts"]) == {
+        "artifact",
+        "source",
+        "evaluation",
+        "arm",
+        "task",
+        "judge",
+        "runtime",
+        "machine",
+        "code",
+    }
     assert parts["parts"]["machine"] is None and parts["parts"]["runtime"]["interpreter"] is None

@@ -6,7 +6,11 @@ import onnxruntime
 import pytest
 from edgeproof.artifacts.builds import preflight
 from edgeproof.artifacts.builds.build_failures import BuildError
-from edgeproof.artifacts.builds.build_inputs import require_usable_inputs
+from edgeproof.artifacts.builds.build_inputs import (
+    list_open_batches,
+    require_single_samples,
+    require_usable_source,
+)
 from edgeproof.artifacts.builds.preflight import (
     OnnxRuntimeTable,
     OperatorTable,
@@ -132,16 +136,24 @@ def test_another_target_brings_its_own_table(job, monkeypatch):
 
 
 def test_inputs_that_samples_cannot_feed_are_refused():
-    def known(dtype, *shape):
-        return {"inputs": [{"name": "image", "dtype": dtype, "shape": [*shape]}], "opset": {"ai.onnx": 13}}
+    def known(dtype, *shape, **facts):
+        item = {"name": "image", "dtype": dtype, "shape": [*shape]}
+        return {"inputs": [item], "operators": {}, "opset": {"ai.onnx": 13}, **facts}
 
-    require_usable_inputs(known("float32", 4, 8), calibrated=False)
-    with pytest.raises(BuildError, match=r"'image' has a fixed batch of 4.*named batch dimension \(opset 13\)"):
-        require_usable_inputs(known("float32", 4, 8), calibrated=True)
-    require_usable_inputs(known("float32", "n", 8), calibrated=True)
-    require_usable_inputs(known("int64"), calibrated=True)
+    require_usable_source(known("float32", 4, 8))
+    with pytest.raises(BuildError, match=r"fixed batch of 4, and RKNN .*named batch dimension \(opset 13\)"):
+        require_single_samples(known("float32", 4, 8), "RKNN")
+    require_single_samples(known("float32", "n", 8), "RKNN")
+    require_single_samples(known("float32", 4, 8, whole_inputs=["image"]), "RKNN")
+    require_single_samples(known("int64"), "RKNN")
     with pytest.raises(BuildError, match="input 'image' is string; samples are numbers"):
-        require_usable_inputs(known("string", 1), calibrated=False)
+        require_usable_source(known("string", 1))
+    assert list_open_batches(known("float32", "n", 8)) == ["image"]
+    assert (
+        list_open_batches(known("float32", "n", 8, whole_inputs=["image"]))
+        == list_open_batches(known("float32", 1))
+        == []
+    )
 
 
 def test_an_input_of_indices_is_built_in_every_precision(make_job):

@@ -22,14 +22,14 @@ from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import SEAL
 from onnx import numpy_helper
 
-from .conftest import BUILD, Job, make_classifier
+from .conftest import BUILD, Job, make_classifier, make_without_weights
 
 PLACE = "results/artifacts/tiny/ort-cpu/host"
 
 
-def build(root, precision, batch=1):
+def build(root, precision, model=None):
     """Build into the layout of a repository, with the command that a rule would run, and return the manifest's path."""
-    job = Job(root, make_classifier(batch=batch))
+    job = Job(root, model or make_classifier())
     folder = f"{PLACE}/{precision}"
     cell = {"model": "tiny", "preset": "ort-cpu", "builder": "host", "precision": precision}
     preset = {"backend": "onnxruntime", "artifact": "onnx", "build": BUILD}
@@ -120,7 +120,7 @@ def test_what_only_describes_is_equivalent(tmp_path):
 
 
 def test_a_failed_build_fails_again(tmp_path):
-    manifest = build(tmp_path, "int8", batch=4)
+    manifest = build(tmp_path, "int8", make_without_weights())
     record = rebuild_artifact(manifest)
     assert record["verdict"] == "identical" and record["second"]["artifact_sha256"] is None
 
@@ -197,7 +197,7 @@ def test_whoever_wrote_a_manifest_chooses_neither_what_runs_nor_what_is_written(
         "manifest": "manifest.json",
         "board": "jetson",  # today's configuration of the device; it has no lock and no interpreter of its own
         "identity": str(tmp_path / "results/sources/tiny/identity.json"),
-        "saved-model": str(tmp_path / "results/artifacts/tiny/saved_model/saved_model.json"),
+        "saved-model": "saved_model.json",  # made again from the source, in the folder of the rebuild
         "source": str(tmp_path / "results/sources/tiny/model.onnx"),
     }
 

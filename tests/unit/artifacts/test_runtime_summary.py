@@ -11,7 +11,7 @@ from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import SEAL, digest_json
 
-from .conftest import make_classifier
+from .conftest import make_without_weights
 
 PRESETS = read_catalogue("preset", REPOSITORY / "config")
 FIELDS = [
@@ -71,7 +71,7 @@ def test_sizes_follow_from_the_shape(shape, sizes):
 def test_what_has_no_size_or_no_artifact_has_no_summary(make_job):
     with pytest.raises(UserError, match=r"input 'x' has shape \[1, 3, 'h', 'w'\]; a summary needs fixed sizes"):
         summarise_input_sizes({"name": "x", "shape": [1, 3, "h", "w"]}, "m")
-    job = make_job(make_classifier(batch=4))
+    job = make_job(make_without_weights())
     job.build("int8")
     with pytest.raises(UserError, match=r"the build failed .*there is nothing to run"):
         summarise_artifact(job.folder / "int8" / "manifest.json")

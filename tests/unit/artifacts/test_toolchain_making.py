@@ -1,11 +1,12 @@
 """Toolchains: made once per lock, made again when somebody deletes them, never half."""
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from edgeproof.artifacts.toolchains import toolchain_making, toolchain_use
+from edgeproof.artifacts.toolchains import installed_files, toolchain_making, toolchain_use
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -19,7 +20,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs/tiny.lock").write_text("numpy==1.0\n")
-    monkeypatch.setattr(toolchain_making.uv, "find_uv_bin", lambda: str(install_uv(tmp_path)))
+    monkeypatch.setattr(toolchain_making.uv, "find_uv_bin", lambda: str(tmp_path / "uv"))
+    install_uv(tmp_path)
     return tmp_path
 
 
@@ -40,7 +42,10 @@ def test_a_toolchain_is_made_from_its_lock_by_hash(place):
     assert record["packages"] and record["bytes"] > 0
     venv, sync = calls(place)
     assert venv.startswith("venv --clear --no-project") and venv.endswith(".toolchains/tiny")
-    assert sync == "pip sync --require-hashes --compile-bytecode --python .toolchains/tiny/bin/python envs/tiny.lock"
+    assert sync == (
+        "pip sync --require-hashes --compile-bytecode --link-mode copy "
+        "--python .toolchains/tiny/bin/python envs/tiny.lock"
+    )
 
 
 def test_one_that_is_there_is_not_made_again(place):
@@ -80,6 +85,56 @@ def test_one_in_which_something_was_installed_by_hand_is_made_again(place):
     assert not (place / ".toolchains/tiny/lib").exists()
 
 
+CODE = "lib/python3.11/site-packages/tiny/code.py"
+
+
+def test_an_edit_inside_an_environment_is_noticed_and_undone(place, capsys):
+    """The edited file keeps its size and its time of modification, as `touch -r` would leave it."""
+    install_uv(place, files={CODE: "answer = 42\n"})
+    record = make(place)
+    assert len(record["environment_sha256"]) == 64
+    toolchain_use.require_toolchains([place / "tiny.json"])
+    path = place / ".toolchains/tiny" / CODE
+    state = path.stat()
+    path.write_text("answer = 43\n")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    toolchain_use.require_toolchains([place / "tiny.json"])
+    assert path.read_text() == "answer = 42\n" and len(calls(place)) == 4
+    assert f"({CODE}); making it again from envs/tiny.lock" in capsys.readouterr().err
+
+
+def test_a_file_that_is_gone_is_noticed(place):
+    install_uv(place, files={CODE: "answer = 42\n"})
+    make(place)
+    (place / ".toolchains/tiny" / CODE).unlink()
+    toolchain_use.require_toolchains([place / "tiny.json"])
+    assert (place / ".toolchains/tiny" / CODE).is_file()
+
+
+def test_a_poisoned_cache_is_found_and_named(place):
+    """uv copies what is in its cache; the package's own record says that it is something else."""
+    install_uv(place, files={CODE: "answer = 42\n"}, poison="answer = 43\n")
+    with pytest.raises(UserError, match=r"tiny/code.py: not as in the package .* run `uv cache clean`"):
+        make(place)
+    assert not (place / "tiny.json").exists() and not (place / ".toolchains/tiny/edgeproof.json").exists()
+
+
+def test_what_was_right_is_not_hashed_again(place, opened):
+    install_uv(place, files={CODE: "answer = 42\n"})
+    make(place)
+    with opened() as names:
+        assert installed_files.find_altered_files("tiny") == []
+    assert not [name for name in names if name.endswith("code.py")]
+
+
+def test_another_package_is_another_environment(place):
+    install_uv(place, files={CODE: "answer = 42\n"})
+    before = make(place)["environment_sha256"]
+    shutil.rmtree(place / ".toolchains")
+    install_uv(place, files={CODE: "answer = 44\n"})
+    assert make(place)["environment_sha256"] != before
+
+
 def test_a_record_says_when_the_environment_was_made_not_when_it_was_found(place):
     first, again = make(place), make(place)
     assert first == again and first["duration_s"] > 0
@@ -106,12 +161,12 @@ def test_a_deleted_one_whose_lock_has_changed_is_the_workflows_affair(place):
         toolchain_use.require_toolchains([place / "tiny.json"])
 
 
-def test_a_failing_installation_is_one_line_and_leaves_nothing_that_counts(place, monkeypatch):
-    monkeypatch.setattr(toolchain_making.uv, "find_uv_bin", lambda: str(install_uv(place, fail="sync")))
+def test_a_failing_installation_is_one_line_and_leaves_nothing_that_counts(place):
+    install_uv(place, fail="sync")
     with pytest.raises(UserError, match=r"uv pip sync: exited with 2: error: hash mismatch for numpy==1\.0"):
         make(place)
     assert not (place / "tiny.json").exists() and not (place / ".toolchains/tiny/edgeproof.json").exists()
-    monkeypatch.setattr(toolchain_making.uv, "find_uv_bin", lambda: str(install_uv(place)))
+    install_uv(place)
     assert make(place)["packages"]
 
 

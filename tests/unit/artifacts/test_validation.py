@@ -13,7 +13,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import SEAL
 
-from .conftest import Job, make_classifier
+from .conftest import Job, make_classifier, make_without_weights
 
 PLACE = "results/artifacts/tiny/ort-cpu/host/int8"
 FLIPS = 24  # per file, spread from a seed, the first and the last bit included
@@ -174,16 +174,18 @@ def test_results_may_be_moved(built, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.copytree(built, moved)
     assert find_manifest_root(moved / PLACE / "manifest.json") == moved
-    assert not has_faults(validate_manifest(moved / PLACE / "manifest.json"))
+    found = faults(moved)
+    assert set(found) == {"source", "calibration set", "evaluation set"}
+    assert all("is outside the repository" in check.message for check in found.values())
     assert find_manifest_root(tmp_path / "manifest.json") == REPOSITORY
 
 
 def test_a_failed_build_validates_as_long_as_its_artifact_is_empty(make_job):
-    job = make_job(make_classifier(batch=4))
-    job.build("int8")
-    assert not has_faults(validate_manifest(job.folder / "int8/manifest.json"))
-    (job.folder / "int8/artifact.onnx").write_bytes(b"x")
-    (fault,) = [check for check in validate_manifest(job.folder / "int8/manifest.json") if check.status == "differs"]
+    job = make_job(make_without_weights())
+    job.build("int8", folder=PLACE)
+    assert not has_faults(validate_manifest(job.folder / PLACE / "manifest.json"))
+    (job.folder / PLACE / "artifact.onnx").write_bytes(b"x")
+    (fault,) = [check for check in validate_manifest(job.folder / PLACE / "manifest.json") if check.status == "differs"]
     assert "build failed" in fault.message
 
 
@@ -204,12 +206,13 @@ def test_manifests_are_found_in_folders(built, tmp_path):
         (("preset_file", "file"), "/dev/zero", "preset file"),
         (("preset_file", "file"), "a\0b", "preset file"),
         (("source", "file"), "/dev/zero", "source"),
+        (("source", "file"), "../../etc/passwd", "source"),
         (("source", "file"), "x" * 5000, "source"),
         (("calibration", "file"), "x/" * 5000, "calibration set"),
     ],
 )
 def test_a_manifest_may_name_what_is_no_file(built, place, file, subject):
-    """Whoever wrote it: what cannot be a file is missing, and nothing hangs or breaks."""
+    """What cannot be a file is missing, what is elsewhere is not read, and nothing hangs or breaks."""
     path = built / PLACE / "manifest.json"
     original = path.read_bytes()
     document = {key: value for key, value in read_manifest(path).items() if key != SEAL}
@@ -219,7 +222,8 @@ def test_a_manifest_may_name_what_is_no_file(built, place, file, subject):
         found = faults(built)
     finally:
         path.write_bytes(original)
-    assert (found[subject].status, found[subject].file) == ("missing", file)
+    status = "differs" if file in ("/dev/zero", "../../etc/passwd") else "missing"
+    assert (found[subject].status, found[subject].file) == (status, file)
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a": "\\ud800"}', '{"a": 1, "a": 2}', "{"])

@@ -13,7 +13,7 @@ from edgeproof.core.seals import seal
 UV = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"
 ' '''
-import os, sys, time
+import base64, hashlib, os, sys, time
 with open({calls!r}, "a") as stream:
     stream.write(" ".join(sys.argv[1:]) + "\\n")
 if {fail!r} and {fail!r} in sys.argv:
@@ -26,6 +26,18 @@ if sys.argv[1] == "venv":
     link = sys.argv[-1] + "/bin/python"
     if not os.path.lexists(link):
         os.symlink({python!r}, link)
+if sys.argv[1] == "pip":
+    folder = os.path.dirname(os.path.dirname(sys.argv[-2]))
+    for name, text in {files!r}.items():
+        place = os.path.join(folder, name)
+        record = os.path.join(folder, "lib/python3.11/site-packages/tiny-1.0.dist-info")
+        for made in (os.path.dirname(place), record):
+            os.makedirs(made, exist_ok=True)
+        with open(place, "w") as stream:
+            stream.write({poison!r} or text)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        with open(os.path.join(record, "RECORD"), "w") as stream:
+            print("tiny/code.py,sha256=" + digest, "tiny-1.0.dist-info/RECORD,,", sep="," + chr(10), file=stream)
 """
 
 # What the interpreter of a toolchain would do with a converter: leave in OUT what `script` says.
@@ -43,10 +55,15 @@ print("converting", flush=True)
 """
 
 
-def install_uv(folder, fail=""):
-    """Write a stand-in for uv; return its path. Every call becomes a line of `uv-calls` beside it."""
+def install_uv(folder, fail="", files=None, poison=""):
+    """Write a stand-in for uv; return its path. Every call becomes a line of `uv-calls` beside it.
+
+    `files`: what the one package that it installs has, by place in the environment. `poison`: what its cache has
+    instead.
+    """
     path = Path(folder) / "uv"
-    path.write_text(UV.format(python=sys.executable, calls=str(path.with_name("uv-calls")), fail=fail))
+    options = {"calls": str(path.with_name("uv-calls")), "fail": fail, "files": files or {}, "poison": poison}
+    path.write_text(UV.format(python=sys.executable, **options))
     path.chmod(0o755)
     return path
 

@@ -207,6 +207,7 @@ def test_the_page_has_a_line_per_finding_and_counts_what_is_bad(tmp_path):
 def test_the_device_is_the_one_whose_board_this_is(tmp_path):
     devices = list_devices(REPOSITORY, make_place(tmp_path, PI))
     here = {item["device"]: item["here"] for item in devices}
-    assert here["local"] and not here["jetson"] and here["rpi"]
-    assert choose_device(devices) == "rpi"
-    assert choose_device([item for item in devices if item["device"] != "rpi"]) == "local"
+    assert here["local"] and not here["jetson"] and here["rpi"] and here["rpi5"] and not here["rpi4"]
+    assert choose_device(devices) == "rpi5"  # it says more than `rpi` does
+    assert choose_device([item for item in devices if item["device"] != "rpi5"]) == "rpi"
+    assert choose_device([item for item in devices if not item["device"].startswith("rpi")]) == "local"

@@ -225,7 +225,7 @@ def _not_finite():
         (make_arrays(), make_arrays(5, 0.5, labels=np.full(5, -1)), "none", "the smallest label is -1"),
         (make_arrays(), {"x": np.zeros((5, 1, 8, 8), np.float32)}, "none", r"needs \['inputs/x'\]"),
         (make_arrays(), {"inputs/x": np.zeros((5, 1, 8, 8))}, "none", "is float64; the model takes float32"),
-        (make_arrays(), {"inputs/x": np.zeros((5, 8, 8), np.float32)}, "none", r"shape \(8, 8\); the model takes"),
+        (make_arrays(), {"inputs/x": np.zeros((5, 8, 8), np.float32)}, "none", r"shape \[8, 8\]; the model takes"),
         (make_arrays(), {"inputs/x": np.float32(0)}, "none", "at least one"),
         (make_arrays(), _not_finite(), "none", "not finite"),
     ],

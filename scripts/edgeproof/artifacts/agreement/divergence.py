@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.artifacts.builds.build_failures import describe_node
 from edgeproof.core.configuration import Json
 from edgeproof.core.tensors import write_tensors
@@ -63,7 +64,7 @@ def locate_divergence(
             outputs.append(inference.outputs)
     versions = read_opset_versions(left.opset_import)
     for node, reference, candidate in layers:
-        distance = _compare_layer(outputs[0][reference], outputs[1][candidate])
+        distance = _compare_layer(outputs[0][reference][0], outputs[1][candidate][0])
         if distance is not None:
             described = {"tensor": reference, "node": describe_node(node, versions), "operator": node.op_type}
             record["layers"].append({**described, **distance})
@@ -136,8 +137,8 @@ def _expose_tensors(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelP
 def write_sample(inputs: str | Path, index: int, path: str | Path) -> None:
     """Write the one sample on which divergence is searched, taken from a set, to `path` as a set of its own."""
     with np.load(inputs, allow_pickle=False) as archive:
-        names = [name for name in archive.files if name.startswith("inputs/")]
-        write_tensors(path, {name: archive[name][index : index + 1] for name in names})
+        one = {name: archive[name][index : index + 1] for name in archive.files if name.startswith("inputs/")}
+        write_tensors(path, one | {name: archive[name] for name in archive.files if name == WHOLE_INPUTS})
 
 
 def _compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
@@ -149,7 +150,7 @@ def _compare_layer(reference: np.ndarray, candidate: np.ndarray) -> Json | None:
         return None
     broken = {side: int((~np.isfinite(array)).sum()) for side, array in
               (("reference", reference), ("candidate", candidate))}  # fmt: skip
-    return {"relative_l2": measure_agreement(reference, candidate, 1).relative_l2, "not_finite": broken}
+    return {"relative_l2": measure_agreement([reference], [candidate]).relative_l2, "not_finite": broken}
 
 
 def conclude_divergence(record: Json, source: onnx.ModelProto) -> Json:

@@ -7,14 +7,16 @@ Everything is computed in float64 from the outputs as they are. What is undefine
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgeproof.core.configuration import Json
 
-OutputPair = tuple[str, np.ndarray, str, np.ndarray]  # name and array of the source, name and array of the artifact
+# One output, an array per sample: a list of them, or one array of all with samples on its first axis.
+Entries = Sequence[np.ndarray]
+OutputPair = tuple[str, Entries, str, Entries]  # name and entries of the source, name and entries of the artifact
 _WORST = {
     "max_abs": max,
     "absolute_l2": max,
@@ -24,7 +26,7 @@ _WORST = {
     "top1_agreement": min,
     "equal_share": min,
 }
-METRICS = (*_WORST, "relative_accuracy")
+METRICS = (*_WORST, "matched_share", "relative_accuracy")
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Agreement:
     `max_abs`, `absolute_l2`: largest and Euclidean difference, in the unit of the output. `relative_l2`: `absolute_l2`
     divided by the norm of the reference, over all samples together; None when the reference is all zero and the
     candidate is not. `cosine_min`, `cosine_mean`: cosine similarity per sample (1 for two zero vectors, 0 for one).
-    `top1_agreement`: share of samples with the same largest score, None when the output does not look like class
-    scores. `equal_share`: share of values that are equal, and all else None, where the reference is of integers or
-    booleans; None for floats. All None when either side has values that are not finite.
+    `top1_agreement`: share of samples with the same largest score, None when the output is not one score per class.
+    `equal_share`: share of values that are equal, and all else None, where the reference is of integers, booleans or
+    texts; None for floats. All None when either side has values that are not finite.
     """
 
     max_abs: float | None
@@ -48,31 +50,34 @@ class Agreement:
     equal_share: float | None
 
 
-def measure_agreement(reference: np.ndarray, candidate: np.ndarray, count: int) -> Agreement:
-    """Return the Agreement of two arrays of one shape `(rows, …)` that hold the outputs of `count` samples.
+# Of outputs that are not compared, or have values that are not finite.
+UNKNOWN = Agreement(None, None, None, None, None, None, None)
 
-    Where rows are no multiple of `count` (as many rows per sample as it has objects), the whole is taken as one sample.
-    """
-    left, right = (split_samples(array, count) for array in (reference, candidate))
-    if not (np.isfinite(left).all() and np.isfinite(right).all()):
-        return Agreement(None, None, None, None, None, None, None)
+
+def measure_agreement(reference: Entries, candidate: Entries) -> Agreement:
+    """Return the Agreement of two outputs that have the same shape in every sample (see `find_parting`)."""
+    if count_not_finite(reference)[0] or count_not_finite(candidate)[0]:
+        return UNKNOWN
     if _is_discrete(reference):
-        return Agreement(None, None, None, None, None, None, equal_share=_share_equal(reference, candidate))
-    absolute, reference_norm = _norm(right - left), _norm(left)
+        return dataclasses.replace(UNKNOWN, equal_share=_share_equal(reference, candidate))
+    left, right = _flatten(reference), _flatten(candidate)
+    all_left, difference = np.concatenate(left), np.concatenate(right) - np.concatenate(left)
+    absolute, reference_norm = _norm(difference), _norm(all_left)
     cosines = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
-    scores = decides_for_class(reference, count) and decides_for_class(candidate, count)
+    scores = decides_for_class(reference) and decides_for_class(candidate)
+    equal = [a.argmax() == b.argmax() for a, b in zip(left, right, strict=True)] if scores else []
     return Agreement(
-        max_abs=float(np.abs(right - left).max(initial=0.0)),
+        max_abs=float(np.abs(difference).max(initial=0.0)),
         absolute_l2=absolute,
         relative_l2=absolute / reference_norm if reference_norm else (None if absolute else 0.0),
         cosine_min=min(cosines),
         cosine_mean=sum(cosines) / len(cosines),
-        top1_agreement=float((left.argmax(1) == right.argmax(1)).mean()) if scores else None,
+        top1_agreement=float(np.mean(equal)) if scores else None,
         equal_share=None,
     )
 
 
-def pair_outputs(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> list[OutputPair] | str:
+def pair_outputs(expected: Mapping[str, Entries], actual: Mapping[str, Entries]) -> list[OutputPair] | str:
     """Return the outputs that are to agree, in pairs, or a text that says why they do not correspond.
 
     A pair is `(name, reference, candidate name, candidate)`. They are paired by name if the names are the same, else by
@@ -83,93 +88,144 @@ def pair_outputs(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray])
     names = list(expected) if set(expected) == set(actual) else list(actual)
     pairs = [(name, expected[name], other, actual[other]) for name, other in zip(expected, names, strict=True)]
     for name, left, _, right in pairs:
-        if left.shape != right.shape:
-            return f"output {name!r} has shape {list(left.shape)} in the source, {list(right.shape)} in the artifact"
-        for side, array in (("source", left), ("artifact", right)):
-            if array.dtype.kind not in "fiub":
-                return f"output {name!r} is {array.dtype.name} in the {side}; only numbers are compared"
+        for side, entries in (("source", left), ("artifact", right)):
+            if entries[0].dtype.kind not in "fiubU":
+                return f"output {name!r} is {entries[0].dtype.name} in the {side}; only numbers and texts are compared"
     return pairs
 
 
+def find_parting(name: str, reference: Entries, candidate: Entries) -> str | None:
+    """Return where the shapes of an output part, with the first such sample and how many there are; None for nowhere.
+
+    How many rows an output has may depend on the sample, as that of a detector does.
+    """
+    if len(reference) != len(candidate):
+        return f"output {name!r} has {len(reference)} entries in the source, {len(candidate)} in the artifact"
+    parted = [
+        index for index, pair in enumerate(zip(reference, candidate, strict=True)) if pair[0].shape != pair[1].shape
+    ]
+    if not parted:
+        return None
+    left, right = (list(entries[parted[0]].shape) for entries in (reference, candidate))
+    if len(parted) == len(reference) and len({entry.shape for entry in (*reference, *candidate)}) == 2:
+        return f"output {name!r} has shape {left} in the source, {right} in the artifact"
+    return (
+        f"output {name!r} has another shape in {len(parted)} of {len(reference)} samples, first in sample {parted[0]}: "
+        f"{left} in the source, {right} in the artifact"
+    )
+
+
+def describe_shape(entries: Entries) -> list[int | str]:
+    """Return the shape of an output for one sample; an axis whose size depends on the sample is `"?"`."""
+    shapes = [entry.shape for entry in entries]
+    longest = max(shapes, key=len)
+    return [
+        size if all(len(shape) == len(longest) and shape[axis] == size for shape in shapes) else "?"
+        for axis, size in enumerate(longest)
+    ]
+
+
 def summarise_agreement(outputs: list[Json]) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Return `(metrics, absent)`: the worst agreement of all outputs by each metric, and why a metric is None."""
+    """Return `(metrics, absent)`: the worst agreement of all outputs by each metric, and why a metric is None.
+
+    Outputs whose shapes part, and those that are rows of a detector, are left out.
+    """
     metrics, absent = dict.fromkeys(METRICS), {"relative_accuracy": "accuracy was not measured"}
+    absent["matched_share"] = "the outputs are no rows of a detector"
+    outputs = [item for item in outputs if item["parting"] is None and item["judged_by"] == "values"]
+    if not outputs:
+        return metrics, dict.fromkeys(
+            METRICS, "no output has the same shape in both, or they are rows of a detector"
+        ) | absent
     fields = [field.name for field in dataclasses.fields(Agreement)]
     for field in fields:
         values = [item[field] for item in outputs if field == "equal_share" or item["equal_share"] is None]
         known = [value for value in values if value is not None]
         if field == "top1_agreement":
             if not known:
-                absent[field] = "no output looks like class scores"
+                absent[field] = "no output is one score per class"
         elif field == "equal_share":
             if not known:
-                absent[field] = "no output is of integers or booleans"
+                absent[field] = "no output is of integers, booleans or texts"
         elif not values:
-            absent[field] = "integers and booleans have no distance"
+            absent[field] = "integers, booleans and texts have no distance"
         elif len(known) < len(values):
             absent[field], known = "an output of the source is zero throughout", []
         metrics[field] = _WORST[field](known) if known else None
     return metrics, absent
 
 
-def _is_discrete(array: np.ndarray) -> bool:
-    """Tell whether values are integers or booleans, which are equal or not."""
-    return array.dtype.kind in "iub"
+def _is_discrete(entries: Entries) -> bool:
+    """Tell whether values are integers, booleans or texts, which are equal or not."""
+    return entries[0].dtype.kind in "iubU"
 
 
-def decides_for_class(array: np.ndarray, count: int) -> bool:
-    """Tell whether an output decides for a class, so that the agreement of classes can be counted.
+def decides_for_class(entries: Entries) -> bool:
+    """Tell whether an output decides for a class: it has one floating-point score per class in every sample.
 
-    It has one floating-point score per class: one vector of at least two per sample.
+    Whether these are the classes of the task is the model's declaration, not a matter of the shape.
     """
-    if array.dtype.kind != "f" or array.ndim < 2 or array.shape[0] != count:
+    shapes = {entry.shape for entry in entries}
+    if entries[0].dtype.kind != "f" or len(shapes) != 1:
         return False
-    wide = [size for size in array.shape[1:] if size != 1]
+    wide = [size for size in shapes.pop() if size != 1]
     return len(wide) == 1 and wide[0] >= 2
 
 
-def agree_with_labels(array: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return booleans `(n,)`: where an output `(n, …)` decides for the class that is the label, int64 `(n,)`."""
-    return array.reshape(len(labels), -1).argmax(1) == labels
+def agree_with_labels(entries: Entries, labels: np.ndarray) -> np.ndarray:
+    """Return booleans `(n,)`: where an output decides for the class that is the label, int64 `(n,)`."""
+    return np.array([entry.argmax() == label for entry, label in zip(entries, labels, strict=True)])
 
 
-def count_not_finite(array: np.ndarray, count: int) -> tuple[int, int | None]:
+def count_not_finite(entries: Entries) -> tuple[int, int | None]:
     """Return `(number of values of an output that are not finite, first sample with one)`; (0, None) without any."""
-    broken = ~np.isfinite(split_samples(array, count))
-    return (int(broken.sum()), int(broken.any(1).argmax())) if broken.any() else (0, None)
+    if entries[0].dtype.kind != "f":
+        return 0, None
+    broken = [int((~np.isfinite(entry)).sum()) for entry in entries]
+    return (sum(broken), next(index for index, number in enumerate(broken) if number)) if any(broken) else (0, None)
 
 
-def find_worst_sample(pairs: Iterable[tuple[np.ndarray, np.ndarray]], count: int) -> int:
+def find_worst_sample(pairs: Iterable[tuple[Entries, Entries]]) -> int:
     """Return the index of the sample that agrees least, over all outputs: `pairs` is `[(reference, candidate)]`.
 
-    A sample with values that are not finite in the candidate only is worst; then the largest L2 distance relative to
-    the norm of the whole reference decides, of integers and booleans the share that differs. 0 where samples cannot be
-    told apart.
+    A sample with another shape, or with values that are not finite in the candidate only, is worst; then the largest L2
+    distance relative to the norm of the whole reference decides, of integers, booleans and texts the share that
+    differs. Outputs that have fewer entries than others, because they have no row per sample, are left out.
     """
+    pairs = list(pairs)
+    count = max(len(reference) for reference, _ in pairs)
     worst = np.zeros(count)
     for reference, candidate in pairs:
-        left, right = (split_samples(array, count) for array in (reference, candidate))
-        if len(left) == count:
-            broken = ~np.isfinite(right).all(1) & np.isfinite(left).all(1)
-            both = np.isfinite(left) & np.isfinite(right)
-            finite = np.where(both, right, 0.0) - np.where(both, left, 0.0)
-            scale = _norm(np.nan_to_num(left, posinf=0.0, neginf=0.0)) or 1.0
-            distances = (left != right).mean(1) if _is_discrete(reference) else [_norm(row) / scale for row in finite]
-            worst = np.maximum(worst, np.where(broken, np.inf, distances))
+        if len(reference) == len(candidate) == count:
+            scale = 1.0 if _is_discrete(reference) else _norm(np.concatenate(_flatten(reference))) or 1.0
+            distances = [_measure_distance(*pair, scale) for pair in zip(reference, candidate, strict=True)]
+            worst = np.maximum(worst, distances)
     return int(worst.argmax())
 
 
-def split_samples(array: np.ndarray, count: int) -> np.ndarray:
-    """Return an output as float64 `(count, values per sample)`, to measure how far samples agree.
+def _measure_distance(reference: np.ndarray, candidate: np.ndarray, scale: float) -> float:
+    if reference.shape != candidate.shape:
+        return np.inf
+    if not reference.size:
+        return 0.0
+    if _is_discrete([reference]):
+        return float((reference != candidate).mean())
+    left, right = reference.astype(np.float64).ravel(), candidate.astype(np.float64).ravel()
+    both = np.isfinite(left) & np.isfinite(right)
+    if not np.isfinite(right).all() and np.isfinite(left).all():
+        return np.inf
+    return _norm(np.where(both, right, 0.0) - np.where(both, left, 0.0)) / scale
 
-    `(1, values)` where rows do not fit.
-    """
-    rows = count if array.ndim and len(array) and len(array) % count == 0 else 1
-    return array.astype(np.float64).reshape(rows, -1)
+
+def _flatten(entries: Entries) -> list[np.ndarray]:
+    """Return an output as one float64 vector per sample, with 0 for what is not finite."""
+    return [np.nan_to_num(entry.astype(np.float64).ravel(), posinf=0.0, neginf=0.0) for entry in entries]
 
 
-def _share_equal(reference, candidate):
-    return float((reference == candidate).mean()) if reference.size else 1.0
+def _share_equal(reference: Entries, candidate: Entries) -> float:
+    pairs = list(zip(reference, candidate, strict=True))
+    size = sum(left.size for left, _ in pairs)
+    return sum(int(np.sum(left == right)) for left, right in pairs) / size if size else 1.0
 
 
 def _norm(array):

@@ -7,29 +7,31 @@ verdict is `passed` or `failed`, or `not_run` if one of the two has no outputs t
 import dataclasses
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import verify_manifest
-from edgeproof.core.accuracy import bootstrap_accuracy_difference
 from edgeproof.core.attempts import keep_file, open_attempt
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.layout import locate
-from edgeproof.core.rmse import bootstrap_error_difference
 from edgeproof.core.tensors import write_tensors
+from edgeproof.remote.boards import identify_machine
+from edgeproof.remote.device_links import find_remote_device
 
-from .divergence import locate_divergence, name_diverging_layer
-from .execution import infer_outputs
+from .divergence import leave_layers, locate_divergence, name_diverging_layer
+from .execution import Inference, infer_on_board, infer_outputs
 from .output_agreement import (
     METRICS,
-    agree_with_labels,
+    UNKNOWN,
+    Entries,
     count_not_finite,
-    decides_for_class,
+    describe_shape,
+    find_parting,
     find_worst_sample,
     measure_agreement,
     pair_outputs,
@@ -37,6 +39,7 @@ from .output_agreement import (
 )
 from .parity_attempts import PARITY, REFERENCE, compose_parity_key, find_comparison, reuse_comparison
 from .parity_limits import THRESHOLDS, judge_document
+from .task_accuracy import judge_by_task, list_row_outputs
 
 REFERENCE_ARM = {
     "backend": "onnxruntime",
@@ -48,7 +51,9 @@ REFERENCE_ARM = {
         "graph_optimization": "all",
     },
 }
-SEED = 0  # of the bootstrap interval
+
+_BY_VALUES = ("threshold_missed", "outputs_differ")  # kinds of reasons that may come from random values in the source
+_AGAIN, _SAME = 4, 1e-4  # samples to run again; the relative L2 that threads may make between two runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +62,12 @@ class ParityJob:
 
     `cell`: model, preset, builder, precision. `source`: the fp32 ONNX file. `artifact`, `manifest`: what was built.
     `inputs`: the evaluation set, `samples` its samples.json. `arm`: backend, precision and runtime options of the
-    candidate. `thresholds`: the preset's parity entry of this precision, keys of THRESHOLDS; integer and boolean
-    outputs are judged by DEFAULT_EQUAL_SHARE unless it has a limit for them. `interpreter`: the Python that has the
-    candidate's runtime, `toolchains` the records of environments that it belongs to. `parity`: JSON to write.
-    `reference`: npz to write. `command`: for the record.
+    candidate. `task`: the model's, which says what its outputs mean; `judge` is how it is judged, if it says so itself
+    (see `core.tasks`). `declared`: accuracies that were measured elsewhere, for the record. `thresholds`: the preset's
+    parity entry of this precision, keys of THRESHOLDS; outputs of integers, booleans and texts, and rows of a detector,
+    have limits of their own where it has none for them. `interpreter`: the Python that has the candidate's runtime,
+    `toolchains` the records of environments that it belongs to. `parity`: JSON to write. `reference`: npz to write.
+    `command`: for the record.
     """
 
     cell: dict[str, str]
@@ -76,10 +83,13 @@ class ParityJob:
     reference: str | Path
     command: list[str]
     toolchains: list[str] = dataclasses.field(default_factory=list)
+    task: str = "none"
+    judge: Json | None = None
+    declared: list[Json] | None = None
 
 
 def check_parity(job: ParityJob) -> None:
-    """Compare an artifact with its source on the evaluation set, and write `job.parity` (`edgeproof.parity.v2`).
+    """Compare an artifact with its source on the evaluation set, and write `job.parity` (`edgeproof.parity.v3`).
 
     The source runs in the Python that runs this. `job.reference` gets `outputs/{name}`, the candidate's outputs on the
     first sample; runs compare the outputs of a device with them. It is empty if the candidate has no outputs. UserError
@@ -88,8 +98,9 @@ def check_parity(job: ParityJob) -> None:
     begin = time.monotonic()
     built, samples, evaluation = _check_job(job)
     document = {
-        "schema": "edgeproof.parity.v2",
+        "schema": "edgeproof.parity.v3",
         "cell": job.cell,
+        "task": job.task,
         "status": "not_run",
         "reason": None,
         "trivial": False,
@@ -103,6 +114,7 @@ def check_parity(job: ParityJob) -> None:
         "metrics": dict.fromkeys(METRICS),
         "absent": dict.fromkeys(METRICS, "the outputs were not compared"),
         "accuracy": None,
+        **({"declared": job.declared} if job.declared else {}),
         "outputs": [],
         "command": job.command,
     }
@@ -115,14 +127,17 @@ def check_parity(job: ParityJob) -> None:
         _write_reference(document, {}, Path(job.reference))
         write_sealed(job.parity, {**document, "duration_s": round(time.monotonic() - begin, 3)}, "parity")
         return
-    key = compose_parity_key(document, built, job.interpreter, job.toolchains)
+    key = compose_parity_key(document, built, job.interpreter, job.toolchains, job.judge)
     if kept := find_comparison(job.parity, key):
-        today = {name: document[name] for name in ("cell", "manifest_sha256", "evaluation", "command")}
+        names = ("cell", "manifest_sha256", "evaluation", "command", "declared")
+        today = {name: document[name] for name in names if name in document}
         reuse_comparison(kept, today, job.thresholds, job.parity, job.reference)
         return
-    with open_attempt(Path(job.parity).parent, "parity", key, describe_machine()) as attempt:
+    with open_attempt(Path(job.parity).parent, "parity", key, identify_machine(job.cell["builder"])) as attempt:
         first, worst = _compare(document, job)
         judge_document(document, job.thresholds)
+        if document["status"] == "failed" and document["reason"]["kind"] in _BY_VALUES:
+            _name_randomness(document, job)
         if worst is not None and document["status"] == "failed":
             _enter_divergence(document, job, worst)
         _write_reference(document, first, attempt.folder / REFERENCE)
@@ -137,10 +152,29 @@ def check_parity(job: ParityJob) -> None:
             attempt.complete(status=document["status"], worst_sample=worst)
 
 
+def _name_randomness(document: Json, job: ParityJob) -> None:
+    """Say that the source does not agree with itself, if that is so: then nothing can agree with it."""
+    twice = [infer_outputs(sys.executable, REFERENCE_ARM, job.source, job.inputs, limit=_AGAIN).outputs for _ in "ab"]
+    pairs = pair_outputs(twice[0] or {}, twice[1] or {})
+    for name, left, _, right in pairs if not isinstance(pairs, str) else ():
+        agreement = None if find_parting(name, left, right) else measure_agreement(left, right)
+        if agreement is None or (agreement.relative_l2 or 0) > _SAME or (agreement.equal_share or 1) < 1:
+            message = (
+                f"the source is not deterministic: run twice on the same samples, its output {name!r} differs from "
+                "itself; export the model without its random operators"
+            )
+            document.update(status="not_run", reason={"kind": "not_deterministic", "message": message})
+            document.pop("divergence", None)
+            return
+
+
 def _enter_divergence(document: Json, job: ParityJob, worst: int) -> None:
     """Find the layer where a failed artifact begins to differ. `worst`: the sample that agrees least."""
     arms, interpreters = (REFERENCE_ARM, job.arm), (sys.executable, job.interpreter)
     lines = document["thresholds"]
+    if find_remote_device(job.cell["builder"]):
+        document["divergence"] = leave_layers(worst, lines, "layers are compared only on this machine")
+        return
     document["divergence"] = locate_divergence(job.source, job.artifact, job.inputs, worst, arms, interpreters, lines)
     name_diverging_layer(document)
 
@@ -160,8 +194,8 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
     Returns the candidate's outputs on the first sample, and the index of the sample that agrees least (None if the
     outputs have no distance).
     """
-    arm, artifact, inputs = job.arm, job.artifact, job.inputs
-    candidate = infer_outputs(job.interpreter, arm, artifact, inputs)
+    arm, inputs = job.arm, job.inputs
+    candidate = _infer_candidate(job)
     fake = arm["backend"] == "fake"  # it simulates no particular model, so it is compared with itself
     if candidate.reason is None and not fake:
         expected = infer_outputs(sys.executable, REFERENCE_ARM, job.source, inputs)
@@ -174,7 +208,7 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
         absent = candidate.reason["kind"] == "provider_unavailable"
         document.update(status="not_run" if absent else "failed", reason=candidate.reason)
         return {}, None
-    count, worst = document["evaluation"]["count"], None
+    worst = None
     if expected.reason or expected.outputs is None:
         assert expected.reason is not None, "an inference without outputs has a reason"
         message = f"the source model does not run: {expected.reason['message']}"
@@ -182,93 +216,70 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
     else:
         same_graph = document["artifact_sha256"] == document["source_sha256"]
         document["trivial"] = fake or (same_graph and expected.runtime == candidate.runtime)
-        _fill_agreement(document, expected.outputs, candidate.outputs, count)
+        _fill_agreement(document, expected.outputs, candidate.outputs, list_row_outputs(job.judge))
         if document["outputs"]:
             pairs = pair_outputs(expected.outputs, candidate.outputs)
-            worst = find_worst_sample([(pair[1], pair[3]) for pair in pairs if not isinstance(pair, str)], count)
+            worst = find_worst_sample([(pair[1], pair[3]) for pair in pairs if not isinstance(pair, str)])
         if document["status"] != "failed":
-            _fill_accuracy(document, expected.outputs, candidate.outputs, _read_answers(inputs))
-    if all(array.ndim and len(array) == count for array in candidate.outputs.values()):
-        return {name: array[:1] for name, array in candidate.outputs.items()}, worst
-    return infer_outputs(job.interpreter, arm, artifact, inputs, limit=1).outputs or {}, worst  # rows per sample vary
+            judge_by_task(document, (expected.outputs, candidate.outputs), inputs, job.judge)
+    return {name: entries[0] for name, entries in candidate.outputs.items()}, worst
 
 
-def _read_answers(inputs: str | Path) -> dict[str, np.ndarray]:
-    """Return `labels`, int64 `(n,)`, and `targets`, float32 `(n, …)`, of an evaluation set, as far as it has them."""
-    with np.load(inputs, allow_pickle=False) as archive:
-        return {name: archive[name] for name in ("labels", "targets") if name in archive.files}
+def _infer_candidate(job: ParityJob) -> Inference:
+    """Return the outputs of the artifact, where it runs: on a board that has built it, or here."""
+    device = find_remote_device(job.cell["builder"])
+    if device is not None:
+        return infer_on_board(device, job.arm, job.artifact, job.inputs, None)
+    return infer_outputs(job.interpreter, job.arm, job.artifact, job.inputs)
 
 
-def _fill_agreement(document, expected, actual, count):
+def _fill_agreement(
+    document: Json, expected: dict[str, Entries], actual: dict[str, Entries], rows: Collection[str]
+) -> None:
+    """Compare the outputs one by one; what cannot be compared fails, and the others are compared all the same.
+
+    `rows`: outputs that are rows of a detector, which are matched and not compared in order.
+    """
     pairs = pair_outputs(expected, actual)
     if isinstance(pairs, str):
         document.update(status="failed", reason={"kind": "outputs_differ", "message": pairs})
         return
-    broken = []
+    broken, parted = [], []
     for name, left, other, right in pairs:
-        agreement = measure_agreement(left, right, count)
-        numbers = {side: count_not_finite(array, count) for side, array in (("source", left), ("artifact", right))}
+        in_rows = name in rows
+        parting = None if in_rows else find_parting(name, left, right)
+        numbers = {side: count_not_finite(entries) for side, entries in (("source", left), ("artifact", right))}
         broken += [
             f"output {name!r} of the {side} has {number} values that are not finite, the first in sample {sample}"
             for side, (number, sample) in numbers.items()
             if number
         ]
+        parted += [parting] if parting else []
+        agreement = dataclasses.asdict(UNKNOWN if parting or in_rows else measure_agreement(left, right))
+        if document["task"] != "classification":
+            agreement["top1_agreement"] = None
         document["outputs"].append(
             {
                 "name": name,
                 "candidate_name": other,
-                "dtype": left.dtype.name,
-                "candidate_dtype": right.dtype.name,
-                "shape": list(left.shape),
+                "dtype": left[0].dtype.name,
+                "candidate_dtype": right[0].dtype.name,
+                "shape": describe_shape(left),
+                "parting": parting,
+                "judged_by": "rows" if in_rows else "values",
                 "not_finite": {"reference": numbers["source"][0], "candidate": numbers["artifact"][0]},
-                **dataclasses.asdict(agreement),
+                **agreement,
             }
         )
     if broken:
         document.update(status="failed", reason={"kind": "not_finite", "message": "; ".join(broken)})
         document["absent"] = dict.fromkeys(METRICS, "outputs that are not finite have no distance")
         return
+    if parted:
+        document.update(status="failed", reason={"kind": "outputs_differ", "message": "; ".join(parted)})
     document["metrics"], document["absent"] = summarise_agreement(document["outputs"])
-
-
-def _fill_accuracy(document, expected, actual, answers):
-    """Judge the first output against labels or targets; if that is not possible, accuracy is None with a reason."""
-    count, absent, labels = document["evaluation"]["count"], document["absent"], answers.get("labels")
-    pairs = pair_outputs(expected, actual)
-    assert not isinstance(pairs, str), "outputs that do not correspond have failed before"
-    name, left, _, right = pairs[0]
-    if labels is None and "targets" in answers:
-        _fill_error(document, answers["targets"], name, left, right)
-        return
-    if labels is None:
-        absent["relative_accuracy"] = "the evaluation set has no labels"
-        return
-    if not (decides_for_class(left, count) and decides_for_class(right, count)):
-        absent["relative_accuracy"] = f"output {name!r} of shape {list(left.shape)} is not one score per class"
-        return
-    answers = [agree_with_labels(array, labels) for array in (left, right)]
-    document["accuracy"] = dataclasses.asdict(bootstrap_accuracy_difference(*answers, seed=SEED))
-    correct, base = document["accuracy"]["candidate_accuracy"], document["accuracy"]["reference_accuracy"]
-    if base:
-        document["metrics"]["relative_accuracy"] = correct / base
-        del absent["relative_accuracy"]
-    else:
-        absent["relative_accuracy"] = "the source has no sample right"
-
-
-def _fill_error(document, targets, name, left, right):
-    """Judge a regression: its error with a paired interval, and `relative_accuracy` as a share of the source's R²."""
-    if not targets.shape == left.shape == right.shape:
-        reason = f"output {name!r} of shape {list(left.shape)} does not fit targets of {list(targets.shape)}"
-        document["absent"]["relative_accuracy"] = reason
-        return
-    document["error"] = dataclasses.asdict(bootstrap_error_difference(targets, left, right, seed=SEED))
-    base, found = document["error"]["reference_r2"], document["error"]["candidate_r2"]
-    if base is not None and base > 0:
-        document["metrics"]["relative_accuracy"] = max(0.0, found / base)
-        del document["absent"]["relative_accuracy"]
-    else:
-        document["absent"]["relative_accuracy"] = "the source explains nothing of the targets' variance"
+    if document["task"] != "classification":
+        document["absent"]["top1_agreement"] = f"the model's task is {document['task']}, not classification"
 
 
 def _check_job(job: ParityJob) -> tuple[Json, Json, Json]:

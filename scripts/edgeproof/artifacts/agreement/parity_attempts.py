@@ -6,7 +6,6 @@ The key holds what decides the outputs. The limits of a preset are not in it: a 
 import sys
 from pathlib import Path
 
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.artifacts.records.parity_records import read_parity_record
@@ -17,6 +16,8 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import locate
+from edgeproof.core.tasks import list_task_files
+from edgeproof.remote.boards import identify_machine
 
 from .divergence import leave_layers
 from .parity_limits import judge_document
@@ -26,11 +27,14 @@ _CODE = "scripts/edgeproof/artifacts/agreement/parity.py"
 _BY_LIMITS = ("threshold_missed", "metrics_unknown")  # kinds of reasons that follow from the limits
 
 
-def compose_parity_key(document: Json, built: Json, interpreter: str, toolchains: list[str]) -> Json:
+def compose_parity_key(
+    document: Json, built: Json, interpreter: str, toolchains: list[str], judge: Json | None = None
+) -> Json:
     """Return the key of a comparison of outputs (parity), {sha256, parts}, by which it is found again.
 
     `document`: the parity document so far, with its digests, evaluation set and arm. `built`: the manifest.
     `interpreter`: the Python that runs the artifact. `toolchains`: records of the environments that take part.
+    `judge`: how the task is judged, whose files are parts of the key.
     """
     on_device = built["cell"]["builder"] != "host"
     ours = Path(interpreter).absolute() == Path(sys.executable).absolute()
@@ -39,13 +43,15 @@ def compose_parity_key(document: Json, built: Json, interpreter: str, toolchains
         "source": document["source_sha256"],
         "evaluation": document["evaluation"]["sha256"],
         "arm": document["arm"],
+        "task": document["task"],
+        "judge": judge and {"options": judge, "files": {path: sha256_file(path) for path in list_task_files(judge)}},
         "runtime": {
             "reference": {"onnxruntime": find_package_version("onnxruntime")},
             "interpreter": None if ours else locate(interpreter),
             "toolchains": {Path(path).stem: read_json(path, "toolchain")["lock"]["sha256"] for path in toolchains},
             "drivers": built.get("drivers") if on_device else None,
         },
-        "machine": describe_machine()["id"] if on_device else None,
+        "machine": identify_machine(built["cell"]["builder"])["id"] if on_device else None,
         "code": {"comparing": digest_deciding_code(_CODE), "agent": digest_agent()},
     }
     return compose_key(parts)
@@ -76,7 +82,7 @@ def reuse_comparison(
     `today`: what a new document would say beside what was measured: cell, manifest, evaluation and command.
     """
     kept = read_parity_record(attempt.folder / PARITY)
-    document = {**kept, **today}
+    document = {key: value for key, value in kept.items() if key != "declared"} | today
     document["reference"] = {**kept["reference"], "file": locate(reference)}
     if kept["reason"] is None or kept["reason"]["kind"] in _BY_LIMITS:
         document |= {"status": "not_run", "reason": None}

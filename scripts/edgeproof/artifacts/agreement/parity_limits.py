@@ -13,12 +13,28 @@ THRESHOLDS = {  # key of a preset: metric, and whether the limit is the largest 
     "min_top1_agreement": ("top1_agreement", "smallest"),
     "min_relative_accuracy": ("relative_accuracy", "smallest"),
     "min_equal_share": ("equal_share", "smallest"),
+    "min_matched_share": ("matched_share", "smallest"),
 }
-DEFAULT_EQUAL_SHARE = 0.99  # where a preset says nothing of integers and booleans: no other limit judges them
+DEFAULT_EQUAL_SHARE = 0.99  # where a preset says nothing of integers, booleans and texts: no other limit judges them
+DEFAULT_MATCHED_SHARE = 0.95  # where a preset says nothing of the rows of a detector
+_OF_VALUES = ("max_relative_l2", "min_cosine")  # limits for outputs that are compared value by value
+_LIMITS_OF_TASKS = {"min_top1_agreement": "classification"}  # limits that a preset sets for models with one task
 
 
 def judge_document(document: Json, thresholds: dict[str, float]) -> None:
-    """Enter the judged limits of a preset into a document with metrics, and the status if it follows from them."""
+    """Enter the judged limits of a preset into a document with metrics, and the status if it follows from them.
+
+    Limits for another task than the model's are left out; all others are asked for.
+    """
+    task = document["task"]
+    thresholds = {name: limit for name, limit in thresholds.items() if _LIMITS_OF_TASKS.get(name, task) == task}
+    how = {item["judged_by"] for item in document["outputs"]}
+    if "rows" in how:
+        thresholds = {"min_matched_share": DEFAULT_MATCHED_SHARE} | thresholds
+    else:
+        thresholds.pop("min_matched_share", None)
+    if how == {"rows"}:
+        thresholds = {name: limit for name, limit in thresholds.items() if name not in _OF_VALUES}
     if document["metrics"]["equal_share"] is not None:
         thresholds = {"min_equal_share": DEFAULT_EQUAL_SHARE} | thresholds
     document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])

@@ -21,6 +21,7 @@ _UNSUPPORTED_PHRASES = (
     "unsupported operator",
 )
 _LONGEST_MESSAGE = 500
+_SCRATCH = re.compile(r"/[^\s'\":]*/edgeproof-build-[^/\s'\"]+/(?:out/|tmp/)?")  # folders that are gone when it is read
 
 
 class BuildError(Exception):
@@ -100,7 +101,7 @@ def explain_failed_build(failure: Json, model: "onnx.ModelProto") -> BuildError:
 
     `failure`: the `failure.json` of a converter.
     """
-    message = failure["message"]
+    message = _SCRATCH.sub("", failure["message"])
     kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
     node = next((node for node in iterate_nodes(model.graph.node) if failure["output"] in [*node.output[:1]]), None)
     if node is None:

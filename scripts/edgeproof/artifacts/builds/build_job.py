@@ -15,6 +15,7 @@ from edgeproof.core.configuration import Json
 
 COMMON = ("cell", "source", "identity", "preset", "precision", "calibration", "artifact", "manifest")
 CONVERTED = ("toolchain", "saved-model", "log")  # further options of a build in a toolchain
+SUPPLIED = ("supplied",)  # further option of a build that a file of the user's may take the place of
 ON_DEVICE = ("board", "interpreter", "lock", "log")  # further options of a build on the device
 
 _REQUIRED: dict[str, Any] = {"required": True}
@@ -33,6 +34,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "board": {"help": "text that this machine's name must contain"},
     "interpreter": {"help": "Python that has the vendor's package"},
     "lock": {"help": "lock file of the device (default: what its configuration says)"},
+    "supplied": {"type": json_argument, "help": "JSON: file and perhaps sha256 of an artifact of the user's"},
     "log": {**_REQUIRED, "help": "file for the output of the converter"},
     "record": {**_REQUIRED, "help": "JSON to write beside it"},
 }
@@ -46,7 +48,9 @@ class BuildJob(NamedTuple):
     `calibration`: npz that int8 needs. `artifact`, `manifest`: files to write, in one folder. `log`: file for the
     output of a converter. `toolchain`: record of the toolchain that converts. `saved_model`: record of the model's
     SavedModel, for formats that are made from it. `board`, `interpreter`, `lock`: for a build on a device, the text
-    that its name must contain, the Python with the vendor's package, and its lock file.
+    that its name must contain, the Python with the vendor's package, and its lock file. `machine`: {id, board, cpu} of
+    a device that builds, where it is not this machine. `supplied`: {file, sha256} of an artifact of the user's, which
+    is taken as it is.
     """
 
     script: str
@@ -65,6 +69,8 @@ class BuildJob(NamedTuple):
     board: str | None = None
     interpreter: str | None = None
     lock: str | Path | None = None
+    supplied: Json | None = None
+    machine: Json | None = None
 
     def __str__(self) -> str:
         return "/".join(self.cell.values())

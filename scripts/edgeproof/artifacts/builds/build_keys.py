@@ -8,6 +8,7 @@ from edgeproof.artifacts.records.formats import FORMATS, list_host_tools
 from edgeproof.artifacts.records.manifest_entries import digest_entry_file
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.core.configuration import Json
+from edgeproof.core.files import is_file
 from edgeproof.core.keys import compose_key
 
 from .build_job import BuildJob, read_job_file
@@ -44,7 +45,8 @@ def compose_build_key(job: BuildJob, device_tools: Json | None = None) -> Json:
             "converter": _digest_converter(kind.converter, int8),
         },
         "saved_model": _describe_saved_model(job.saved_model),
-        "machine": describe_machine()["id"] if device_tools is not None else None,
+        "supplied": _digest_supplied(job.supplied),
+        "machine": (job.machine or describe_machine())["id"] if device_tools is not None else None,
     }
     return compose_key(parts)
 
@@ -62,6 +64,11 @@ def compose_saved_model_key(identity: str | Path, toolchain: Json) -> Json:
         },
     }
     return compose_key(parts)
+
+
+def _digest_supplied(supplied: Json | None) -> str | None:
+    """Return the digest of an artifact of the user's; None if there is none, or its file is not there."""
+    return digest_entry_file(supplied["file"]) if supplied and is_file(supplied["file"]) else None
 
 
 def _digest_converter(name: str | None, int8: bool) -> str | None:

@@ -38,7 +38,7 @@ def record_input_fault(job: BuildJob) -> bool:
 def _find_input_fault(job: BuildJob) -> Json | None:
     """Return {kind, message} of what is permanently wrong with the model or the calibration set of a job, or None."""
     fault = find_model_fault(job.identity)
-    if fault is None and job.precision == "int8" and job.calibration:
+    if fault is None and job.precision == "int8" and job.calibration and not job.supplied:
         fault = find_samples_fault(job.calibration)
     return fault
 

@@ -79,7 +79,7 @@ def carry_out_build(
     to it. `device_tools`: see `compose_build_key`.
     """
     key = compose_build_key(job, device_tools)
-    with open_attempt(Path(job.manifest).parent, "build", key, describe_machine()) as attempt:
+    with open_attempt(Path(job.manifest).parent, "build", key, job.machine or describe_machine()) as attempt:
         document = _convert_source(job, known, convert, facts, attempt.folder / Path(job.artifact).name)
         write_manifest(attempt.folder / Path(job.manifest).name, document)
         keep_build_log(job.log, attempt.folder)

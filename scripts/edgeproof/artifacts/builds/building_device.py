@@ -1,6 +1,7 @@
 """The device that builds an artifact: whether it is the right one, its lock, and what is installed there.
 
-Paths of the system are relative to `root`, so that tests can stand in for a board.
+The device is this machine, or a board behind ssh. Paths of the system are relative to `root`, so that tests can stand
+in for a board; a `Board` as `root` is asked over its link.
 """
 
 import contextlib
@@ -17,20 +18,26 @@ from pathlib import Path
 from edgeproof.agent import lock
 from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.errors import UserError
+from edgeproof.remote.boards import Board, reach_board
+from edgeproof.remote.device_links import find_remote_device
+
+from .build_job import BuildJob
+from .remote_programs import run_program_on_board
 
 _BOARD_NAME_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_name")
 
 
-def require_building_device(expected: str | None, root: str | Path = "/") -> None:
+def require_building_device(expected: str | None, root: str | Path | Board = "/") -> None:
     """Raise UserError unless this machine is the building device: its own name must contain `expected`.
 
     None or "" allows any machine.
     """
     found = next(filter(None, (_read_words(root, name) for name in _BOARD_NAME_FILES)), None)
     if expected and expected.lower() not in (found or "").lower():
+        where = root.link.host if isinstance(root, Board) else "this machine"
         raise UserError(
-            f"this machine is called {found!r}, the device must be a board named {expected!r}; build there, or correct "
-            "the device's `board_contains`"
+            f"{where} is called {found!r}, the device must be a board named {expected!r}; build there, or correct the "
+            "device's `board_contains`"
         )
 
 
@@ -43,12 +50,15 @@ def read_device_lock(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def hold_building_device(path: str | Path | None, label: str) -> Iterator[None]:
+def hold_building_device(path: str | Path | None, label: str, root: str | Path | Board = "/") -> Iterator[None]:
     """Hold the lock of the building device in the context, as a measurement does: a build would disturb it.
 
     `path`: the lock's file, None for the usual one. `label`: what is being built, for the session that has to wait.
-    UserError if the lock cannot be opened.
+    UserError if the lock cannot be opened. A board's lock is held there, while its program runs.
     """
+    if isinstance(root, Board):
+        yield
+        return
     try:
         with lock.hold_device(path, label):
             yield
@@ -56,18 +66,21 @@ def hold_building_device(path: str | Path | None, label: str) -> Iterator[None]:
         raise UserError(str(error)) from error
 
 
-def find_device_program(name: str, places: Sequence[str], remedy: str) -> str:
+def find_device_program(name: str, places: Sequence[str], remedy: str, root: str | Path | Board = "/") -> str:
     """Return the path of a program on the building device: on its PATH or in one of `places`; UserError if in neither.
 
     UserError says the remedy. That is not a verdict on the artifact: the tool may be installed later.
     """
-    found = shutil.which(name) or next((path for path in places if os.access(path, os.X_OK)), None)
+    if isinstance(root, Board):
+        found = root.link.ask("which", name=name, places=list(places))["path"]
+    else:
+        found = shutil.which(name) or next((path for path in places if os.access(path, os.X_OK)), None)
     if found is None:
         raise UserError(f"{name}: is not on the PATH{''.join(f', nor at {path}' for path in places)}; {remedy}")
     return found
 
 
-def describe_drivers(root: str | Path = "/") -> dict[str, str]:
+def describe_drivers(root: str | Path | Board = "/") -> dict[str, str]:
     """Return the building device's drivers, as far as it tells: JetPack, GPU driver, CUDA, NPU driver."""
     drivers = {
         "jetpack": _read_words(root, "etc/nv_tegra_release"),
@@ -75,9 +88,39 @@ def describe_drivers(root: str | Path = "/") -> dict[str, str]:
         "cuda": _cuda_version(root),
         "rknpu_driver": _read_words(root, "sys/kernel/debug/rknpu/version") or _read_words(root, "proc/rknpu/version"),
     }
-    if root == "/" and shutil.which("nvidia-smi"):
-        drivers["nvidia_smi"] = _ask_program("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    question = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    if isinstance(root, Board):
+        if root.link.ask("which", name=question[0], places=[])["path"]:
+            said = root.link.ask("run", command=list(question))
+            drivers["nvidia_smi"] = None if said["code"] else " ".join(said["text"].split())
+    elif root == "/" and shutil.which(question[0]):
+        drivers["nvidia_smi"] = _ask_program(*question)
     return {name: text for name, text in drivers.items() if text}
+
+
+@contextlib.contextmanager
+def reach_building_device(job: BuildJob) -> Iterator[tuple[BuildJob, str | Board]]:
+    """Reach the device that builds a job; yield the job with that machine, and the device as `root` of the functions
+    here.
+    """
+    device = find_remote_device(job.cell["builder"])
+    if device is None:
+        yield job, "/"
+        return
+    with reach_board(device) as board:
+        yield job._replace(machine=board.machine), board
+
+
+def run_building_program(
+    root: str | Board, job: BuildJob, command: Sequence[str], folder: Path, timeout_s: float
+) -> tuple[int | None, str]:
+    """Run a job's builder in `folder` on the building device; return as `run_device_program` does.
+
+    On a board, the files of the folder that the command names are sent, and what it writes beside them comes back.
+    """
+    if isinstance(root, Board):
+        return run_program_on_board(root, job, command, folder, timeout_s)
+    return run_device_program(command, folder, dict(os.environ), timeout_s)
 
 
 def run_device_program(
@@ -128,15 +171,20 @@ def run_device_program(
 
 def _cuda_version(root):
     try:
-        known = json.loads((Path(root) / "usr/local/cuda/version.json").read_text())
-        return known["cuda"]["version"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return json.loads(_read_text(root, "usr/local/cuda/version.json") or "")["cuda"]["version"]
+    except (ValueError, KeyError, TypeError):
         return _read_words(root, "usr/local/cuda/version.txt")
 
 
 def _read_words(root, path):
+    return " ".join((_read_text(root, path) or "").replace("\0", " ").split()) or None
+
+
+def _read_text(root, path):
+    if isinstance(root, Board):
+        return root.link.ask("read", paths=[f"/{path}"])["texts"][f"/{path}"]
     try:
-        return " ".join((Path(root) / path).read_text(errors="replace").replace("\0", " ").split()) or None
+        return (Path(root) / path).read_text(errors="replace")
     except OSError:
         return None
 

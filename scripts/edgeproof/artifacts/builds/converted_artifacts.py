@@ -10,7 +10,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write, sha256_file
 
 from .build_failures import BuildError
-from .build_inputs import require_usable_inputs
+from .build_inputs import list_open_batches, require_usable_source
 from .build_job import BuildJob
 from .build_steps import carry_out_build, check_before_build
 from .converter_process import Converter
@@ -43,8 +43,8 @@ def build_converted(
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_usable_inputs(known, used is not None)
-        spec, tools = {"precision": job.precision, "options": options}, {}
+        require_usable_source(known)
+        spec, tools = {"precision": job.precision, "options": options, "open_batches": list_open_batches(known)}, {}
         if kind.origin == "saved_model":
             spec |= take_saved_model(job.saved_model, known, facts)
             spec["calibration"] = used and {

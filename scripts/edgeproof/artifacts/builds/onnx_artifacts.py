@@ -1,40 +1,49 @@
 """ONNX artifacts, in every precision. If one cannot be built, its manifest says `failed`."""
 
+import shutil
 from pathlib import Path
 
+import onnx
+
 from edgeproof.artifacts.records.formats import list_host_tools
-from edgeproof.artifacts.records.manifest_entries import describe_file
 from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.configuration import Json
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import locate
 from edgeproof.sources.identity import describe_tensor
-from edgeproof.sources.onnx_files import load_known_model
+from edgeproof.sources.input_faults import InputFault, require_file
+from edgeproof.sources.onnx_files import load_known_model, load_model
 from edgeproof.sources.onnx_graphs import list_inputs
 
-from .build_inputs import require_usable_inputs
+from .build_failures import BuildError
+from .build_inputs import require_usable_source
 from .build_job import BuildJob
 from .build_steps import carry_out_build, check_before_build
 from .onnx_element_types import prove_onnx_precision
 from .onnx_precisions import convert_onnx
 from .precision_proof import require_precision
 from .preflight import require_operators
-from .range_calibration import require_calibration_file
+from .range_calibration import describe_calibration, require_calibration_file
 
 
 def build_onnx(job: BuildJob) -> None:
-    """Build the ONNX artifact of a job from its fp32 model, and write it and its manifest.
+    """Build the ONNX artifact of a job from its fp32 model, or take the one supplied, and write it and its manifest.
 
     UserError, before anything is written, if options are wrong, the calibration set does not fit or is too small, or
     files do not belong together.
     """
     known, options = check_before_build(job, "onnx")
     model = load_known_model(job.source)
-    calibration = require_calibration_file(job) if job.precision == "int8" else None
+    calibration = require_calibration_file(job) if job.precision == "int8" and not job.supplied else None
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_operators(job.source, model, job.preset["backend"])
-        require_usable_inputs(known, calibration is not None)
-        feed = (calibration, known["inputs"]) if calibration else None
-        converted, warnings = convert_onnx(job.source, model, target, job.precision, options, feed, scratch)
+        if job.supplied:
+            converted, warnings = _take_supplied(job.supplied, target), []
+        else:
+            require_usable_source(known)
+            require_operators(job.source, model, job.preset["backend"])
+            feed = (calibration, known["inputs"]) if calibration else None
+            converted, warnings = convert_onnx(job.source, model, target, job.precision, options, feed, scratch)
         proof = prove_onnx_precision(converted, job.precision)
         require_precision(proof)
         return {
@@ -45,10 +54,23 @@ def build_onnx(job: BuildJob) -> None:
             "warnings": warnings,
         }
 
-    used = calibration and {
-        **describe_file(calibration),
-        "samples": options["calibration_samples"],
-        "method": options["calibration_method"],
-    }
-    toolchain = list_package_versions(list_host_tools(job.preset, job.precision))
-    carry_out_build(job, known, convert, {"toolchain": toolchain, "calibration": used})
+    used = calibration and describe_calibration(calibration, options)
+    toolchain = list_package_versions(() if job.supplied else list_host_tools(job.preset, job.precision))
+    facts: Json = {"toolchain": toolchain, "calibration": used}
+    if job.supplied:
+        facts["supplied"] = {"file": locate(job.supplied["file"])}
+    carry_out_build(job, known, convert, facts)
+
+
+def _take_supplied(supplied: Json, target: Path) -> onnx.ModelProto:
+    """Copy an artifact of the user's to `target` and return it; BuildError if it is not what its entry says."""
+    path = supplied["file"]
+    try:
+        require_file(path, "supplied.file")
+        shutil.copyfile(path, target)
+        actual = sha256_file(target)
+        if actual != supplied.get("sha256", actual):
+            raise InputFault("wrong_digest", f"supplied.sha256 is {supplied['sha256']}, but {path} has {actual}")
+        return load_model(target)
+    except InputFault as fault:
+        raise BuildError("unusable_input", str(fault).replace(str(target), path)) from fault

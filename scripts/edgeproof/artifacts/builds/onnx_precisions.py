@@ -19,6 +19,7 @@ from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import tool_failures
+from .onnx_element_types import count_onnx_weights
 from .range_calibration import Feed
 
 
@@ -39,7 +40,8 @@ def convert_onnx(
     """
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("always")
-        if precision == "fp32":
+        copied = precision == "fp32" or (precision == "fp16" and _is_half(model))
+        if copied:
             shutil.copyfile(source, target)
             converted = model
         elif precision == "fp16":
@@ -55,10 +57,16 @@ def convert_onnx(
             from .quantisation import quantise_dynamic
 
             converted = quantise_dynamic(source, model, target, options, scratch)
-    if precision != "fp32":
+    if not copied:
         with tool_failures("onnx.checker", model):
             onnx.checker.check_model(os.fspath(target))
     return converted, sorted({str(item.message) for item in caught if issubclass(item.category, UserWarning)})
+
+
+def _is_half(model: onnx.ModelProto) -> bool:
+    """Tell whether the weights of a model are float16 already, and none is float32."""
+    counted = count_onnx_weights(model)
+    return "float16" in counted and "float32" not in counted
 
 
 def convert_onnx_ahead(

@@ -13,7 +13,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgeproof.sources.onnx_graphs import iterate_nodes, keep_fed_inputs, list_inputs
 
-from .build_failures import tool_failures
+from .build_failures import BuildError, tool_failures
 from .range_calibration import CHUNK, CalibrationStream, Feed
 
 METHODS = {
@@ -43,12 +43,21 @@ def quantise_static(
 ) -> onnx.ModelProto:
     """Write `model` with weights and activations in int8 to `target`, as QDQ, and return it.
 
-    QDQ: between QuantizeLinear and DequantizeLinear. Everything that ONNX Runtime can quantise is quantised, except
-    KEPT_FLOAT. `calibration`: the samples and the model's inputs. Other arguments as in `convert_onnx`.
+    QDQ: between QuantizeLinear and DequantizeLinear. Everything that ONNX Runtime can quantise is quantised, except the
+    `float_operators` (KEPT_FLOAT unless the options name others) and `float_nodes`. `calibration`: the samples and the
+    model's inputs. Other arguments as in `convert_onnx`.
     """
     path, inputs = calibration
     method = options["calibration_method"]
-    extra = {} if method == "minmax" else {"CalibStridedMinMax": CHUNK}  # minmax keeps no activations in memory
+    extra: dict[str, Any] = {} if method == "minmax" else {"CalibStridedMinMax": CHUNK}  # minmax keeps none in memory
+    signed = options.get("activations", "unsigned") == "signed-symmetric"
+    if signed:
+        extra |= {"ActivationSymmetric": True, "WeightSymmetric": True}
+    kept = options.get("float_nodes", [])
+    left_out = set(options.get("float_operators", KEPT_FLOAT))
+    known = {node.name for node in model.graph.node}
+    if strangers := [name for name in kept if name not in known]:
+        raise BuildError("conversion_failed", f"float_nodes names {strangers[0]!r}; the model has no such node")
     with CalibrationStream(path, inputs, options["calibration_samples"]) as stream:
         prepared = _prepare_model(source, model, scratch, QDQ_OPSET)
         with tool_failures("onnxruntime quantize_static", model):
@@ -56,11 +65,13 @@ def quantise_static(
                 prepared,
                 target,
                 cast(CalibrationDataReader, stream),
-                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - KEPT_FLOAT),
+                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - left_out),
+                nodes_to_exclude=kept,
+                reduce_range=options.get("reduce_range", False),
                 quant_format=quantization.QuantFormat.QDQ,
                 calibrate_method=METHODS[method],
                 per_channel=options["per_channel"],
-                activation_type=ACTIVATIONS,
+                activation_type=quantization.QuantType.QInt8 if signed else ACTIVATIONS,
                 weight_type=WEIGHTS,
                 extra_options=extra,
             )

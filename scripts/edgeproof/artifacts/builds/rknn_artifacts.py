@@ -16,10 +16,11 @@ from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.remote.device_links import find_remote_device
 from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import BuildError, locate_failure
-from .build_inputs import fix_open_inputs, require_usable_inputs
+from .build_inputs import fix_open_inputs, require_single_samples, require_usable_source
 from .build_job import BuildJob
 from .build_shortcuts import adopt_build
 from .build_steps import carry_out_build, check_before_build
@@ -48,6 +49,11 @@ def build_rknn(job: BuildJob) -> None:
     used = None
     if job.precision == "int8":
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
+    if find_remote_device(job.cell["builder"]):
+        raise UserError(
+            f"{job}: rknn-toolkit2 runs in the board's own Python, which edgeproof does not drive over ssh; build it "
+            "in the board's shell"
+        )
     require_building_device(job.board)
     drivers = describe_drivers()
     tools = {"rknn-toolkit2": _ask_version(job.interpreter), **drivers}
@@ -64,7 +70,9 @@ def build_rknn(job: BuildJob) -> None:
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_usable_inputs(known, used is not None)
+        require_usable_source(known)
+        if used is not None:
+            require_single_samples(known, "RKNN")
         spec = _compose_spec(job, known, options, used, scratch)
         try:
             made, text = run_vendor_converter("rknn", job, spec, scratch, options["timeout_s"], model, facts)

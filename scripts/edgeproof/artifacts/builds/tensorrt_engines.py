@@ -14,10 +14,11 @@ from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.remote.boards import Board
 from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import BuildError
-from .build_inputs import fix_open_inputs, require_usable_inputs
+from .build_inputs import fix_open_inputs, require_single_samples, require_usable_source
 from .build_job import BuildJob
 from .build_shortcuts import adopt_build
 from .build_steps import carry_out_build, check_before_build
@@ -25,8 +26,10 @@ from .building_device import (
     describe_drivers,
     find_device_program,
     hold_building_device,
+    reach_building_device,
     read_device_lock,
     require_building_device,
+    run_building_program,
     run_device_program,
 )
 from .onnx_precisions import convert_onnx
@@ -64,15 +67,26 @@ def build_tensorrt(job: BuildJob) -> None:
     used = None
     if job.precision == "int8":
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
-    require_building_device(job.board)
-    trtexec = find_device_program("trtexec", PLACES, _REMEDY)
-    version = _ask_version(trtexec)
+    with reach_building_device(job) as (job, root):
+        _build_there(job, root, known, options, used)
+
+
+def _build_there(job: BuildJob, root: str | Board, known: Json, options: Json, used: Json | None) -> None:
+    """Build on the device at `root`. `known`: the model's identity. `used`: the calibration set of int8."""
+    require_building_device(job.board, root)
+    if used and isinstance(root, Board):
+        raise UserError(
+            f"{job}: int8 is calibrated by the board's own TensorRT, which edgeproof does not drive over ssh; build it "
+            "in the board's shell"
+        )
+    trtexec = find_device_program("trtexec", PLACES, _REMEDY, root)
+    version = _ask_version(trtexec, root)
     if job.precision == "int8" and version >= TYPED:
         raise UserError(
             f"TensorRT {_format_version(version)} can no longer calibrate, and edgeproof cannot yet write the "
             "quantised model that it needs instead; build int8 with TensorRT 8.5 to 10"
         )
-    drivers = {"tensorrt": _format_version(version), **describe_drivers()}
+    drivers = {"tensorrt": _format_version(version), **describe_drivers(root)}
     if adopt_build(job, drivers):
         return
     model = load_known_model(job.source)
@@ -86,7 +100,9 @@ def build_tensorrt(job: BuildJob) -> None:
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_usable_inputs(known, used is not None)
+        require_usable_source(known)
+        if used is not None:
+            require_single_samples(known, "TensorRT")
         shapes = fix_open_inputs(known["inputs"])
         paths = {name: scratch / file for name, file in _SCRATCH_FILES.items()}
         if job.precision == "fp16" and version >= TYPED:
@@ -112,7 +128,7 @@ def build_tensorrt(job: BuildJob) -> None:
             shutil.move(made["path"], paths["cache"])
             used["cache_sha256"] = sha256_file(paths["cache"])
         argv = compose_trtexec_command(trtexec, version, job.precision, options, shapes, paths)
-        code, text = run_device_program(argv, scratch, dict(os.environ), options["timeout_s"])
+        code, text = run_building_program(root, job, argv, scratch, options["timeout_s"])
         atomic_write(job.log, (said + text).replace(str(scratch), "SCRATCH"))
         facts.update(exit_code=code, log_sha256=sha256_file(job.log))
         _require_engine(code, text, paths["engine"], model, options["timeout_s"])
@@ -127,13 +143,17 @@ def build_tensorrt(job: BuildJob) -> None:
             "warnings": [],
         }
 
-    with hold_building_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}"):
+    with hold_building_device(job.lock or read_device_lock(job.cell["builder"]), f"build of {job}", root):
         carry_out_build(job, known, convert, facts, drivers)
 
 
-def _ask_version(trtexec: str) -> tuple[int, int, int]:
+def _ask_version(trtexec: str, root: str | Board) -> tuple[int, int, int]:
     """Return the TensorRT version of a trtexec; UserError if it does not print one, or is too old."""
-    code, text = run_device_program([trtexec, "--help"], None, dict(os.environ), 120)
+    if isinstance(root, Board):
+        said = root.link.ask("run", command=[trtexec, "--help"])
+        code, text = said["code"], said["text"]
+    else:
+        code, text = run_device_program([trtexec, "--help"], None, dict(os.environ), 120)
     version = read_version(text)
     if version is None:
         last = (text.strip().splitlines() or ["no message"])[-1][:200]

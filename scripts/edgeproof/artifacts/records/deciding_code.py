@@ -32,7 +32,7 @@ _SETTLED_NS = 2_000_000_000  # a file that changed this recently may change agai
 _FILING = re.compile(
     r"scripts/(?:[a-z_]+\.py"
     r"|edgeproof/__init__\.py"
-    r"|edgeproof/agent/.*"
+    r"|edgeproof/(?:agent|board_end|remote)/.*"
     r"|edgeproof/core/(?:attempts|broken_rules|catalogues|cli|clock|closure|code_digest|configuration|digest_cache|documents"
     r"|errors|exit_codes|files|keys|layout|reader|yaml_files)\.py"
     r"|edgeproof/artifacts/(?:records|toolchains)/.*"

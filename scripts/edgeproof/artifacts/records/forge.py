@@ -14,6 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 
+from . import agent_manifests
 from .validation import Check
 
 MANIFEST_SCHEMA = "inferedgeforge-manifest-v1"
@@ -60,6 +61,8 @@ def read_foreign(path: str | Path) -> Json | None:
 
 def validate_foreign(path: str | Path, document: Json) -> list[Check]:
     """Return the Checks of a Forge document: Forge's errors are `differs` or `missing`, its warnings `note`."""
+    if document.get("schema_version") == agent_manifests.SCHEMA:
+        return _validate_agent_manifest(path, document)
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
         return _validate_metadata(path, document)
     return _validate_manifest(path, document)
@@ -74,6 +77,15 @@ def _validate_manifest(path: str | Path, document: Json) -> list[Check]:
     checks.append(_check_file("source", path, _get_section(document, "source_model")))
     checks.append(_check_file("artifact", path, _get_section(document, "artifact")))
     return checks + _check_precision(path, document)
+
+
+def _validate_agent_manifest(path: str | Path, document: Json) -> list[Check]:
+    """Return the Checks of an agent manifest: its fields, then the files that it names."""
+    errors = agent_manifests.list_agent_errors(document)
+    checks = [Check("agent manifest", "differs", str(path), text) for text in errors]
+    missing = agent_manifests.list_missing_files(path, document)
+    checks += [Check("agent manifest", "missing", file, "no such file") for file in missing]
+    return checks or [Check("agent manifest", "ok", str(path))]
 
 
 def _validate_metadata(path: str | Path, document: Json) -> list[Check]:

@@ -76,14 +76,16 @@ def list_channels_last_backends() -> set[str]:
 
 
 def list_build_options(artifact: str, precision: str) -> set[str]:
-    """Return the build options that a format uses for one precision, as the preset's schema requires them."""
+    """Return the build options that a format uses for one precision: those that the preset's schema requires, and those
+    that it names as optional.
+    """
     branches = _read_definition(artifact).get("allOf", [])
-    return {
-        option
+    used = [
+        branch["then"]["properties"]["build"]
         for branch in branches
         if precision in branch["if"]["properties"]["precisions"]["contains"]["enum"]
-        for option in branch["then"]["properties"]["build"]["required"]
-    }
+    ]
+    return {option for build in used for option in (*build["required"], *build.get("x-optional", ()))}
 
 
 def select_build_options(preset: Json, precision: str) -> Json:

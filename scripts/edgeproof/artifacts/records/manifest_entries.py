@@ -65,7 +65,8 @@ def describe_toolchain(record: Json, packages: Sequence[str]) -> Json:
         )
     tools = {"python": record["interpreter"]["version"], **{name: versions[name] for name in sorted(packages)}}
     lock = {f"toolchain_lock_{key}": record["lock"][key] for key in ("file", "sha256")}
-    return {"toolchain": tools, **lock}
+    installed = record.get("environment_sha256")
+    return {"toolchain": tools, **lock, **({"toolchain_environment_sha256": installed} if installed else {})}
 
 
 def describe_preset_file(name: str) -> Json:

@@ -49,6 +49,15 @@ def write_manifest(path: str | Path, document: Json) -> None:
     write_sealed(path, {"schema": "edgeproof.manifest.v1", **document}, "manifest")
 
 
+def describe_noise(manifest: Json) -> str | None:
+    """Return `calibrated on noise` if a manifest says that random numbers chose the int8 ranges; None otherwise.
+
+    Such ranges fit other random numbers. What they do to real inputs, only real inputs show.
+    """
+    used = manifest["calibration"]
+    return "calibrated on noise" if used and used.get("samples_kind") == "random" else None
+
+
 def _verify_file(manifest_path, what, path, recorded, empty):
     path = Path(path)
     if not is_file(path):

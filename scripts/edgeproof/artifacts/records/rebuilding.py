@@ -5,7 +5,7 @@ outputs in a new folder. The first build is read and never written.
 
 A manifest may come from somebody else, who must not decide what runs here or what is written. So only the script and
 the names of its options are taken from the command. Data are read from where the manifest and the layout say;
-toolchains and the options of devices are this repository's.
+toolchains and the options of devices are this repository's, and a SavedModel is made again from the source.
 """
 
 import json
@@ -30,6 +30,7 @@ from .manifest_places import find_manifest_root
 from .manifests import read_manifest, verify_manifest
 
 _BUILD_SCRIPT = re.compile(r"scripts/build_[a-z0-9_]+\.py")
+_SAVED_MODEL_SCRIPT = "scripts/build_saved_model.py"
 _OUTPUT_OPTIONS = ("artifact", "manifest", "log")
 _DEVICE_OPTIONS = {
     "board": "board_contains",
@@ -47,12 +48,16 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
     """
     begin = time.monotonic()
     built, root = verify_manifest(manifest_path), find_manifest_root(manifest_path)
+    if supplied := built.get("supplied"):
+        raise UserError(f"{manifest_path}: the artifact was supplied ({supplied['file']}); there is no build to repeat")
     for what, recorded in _list_inputs(built):
         _require_unchanged(what, root / recorded["file"], recorded["sha256"])
     script, options = read_command(built["command"], manifest_path)
     options = choose_values(options, built, root, manifest_path)
     folder = claim_folder(output, root, built["cell"])
     options |= {name: str(folder / options[name]) for name in _OUTPUT_OPTIONS if name in options}
+    if "saved-model" in options:
+        options["saved-model"] = _make_saved_model(options, folder, manifest_path)
     command = [str(REPOSITORY / script), *(part for pair in options.items() for part in (f"--{pair[0]}", pair[1]))]
     _run_build([sys.executable, *command], folder / "build.log")
     again = read_manifest(folder / "manifest.json")
@@ -101,7 +106,7 @@ def choose_values(options: dict[str, str], built: Json, root: Path, where: str |
         "precision": cell["precision"],
         "source": str(source),
         "identity": str(source.with_name("identity.json")),
-        "saved-model": str(root / "results" / "artifacts" / cell["model"] / "saved_model" / "saved_model.json"),
+        "saved-model": "saved_model.json",
         "artifact": built["artifact"]["file"],
         "manifest": "manifest.json",
         "log": "converter.log",
@@ -150,6 +155,24 @@ def claim_folder(output: str | Path | None, root: Path, cell: Json) -> Path:
             number += 1
         else:
             return base / f"{number:04}"
+
+
+def _make_saved_model(options: dict[str, str], folder: Path, where: str | Path) -> str:
+    """Make the SavedModel of a rebuild from the source, beside it; return the path of its record.
+
+    Theirs is never loaded: TensorFlow runs what is in it, and a table that is filled on loading can write files.
+    """
+    own = {
+        "source": options["source"],
+        "identity": options["identity"],
+        "toolchain": _find_toolchain(toolchain_record("tensorflow"), where),
+        "artifact": str(folder / "saved_model.zip"),
+        "record": str(folder / "saved_model.json"),
+        "log": str(folder / "saved_model.log"),
+    }
+    arguments = [part for name, value in own.items() for part in (f"--{name}", value)]
+    _run_build([sys.executable, str(REPOSITORY / _SAVED_MODEL_SCRIPT), *arguments], folder / "saved_model.build.log")
+    return own["record"]
 
 
 def _run_build(command: list[str], log: str | Path) -> None:
@@ -205,8 +228,6 @@ def _list_inputs(built: Json) -> Iterator[tuple[str, Json]]:
     yield "source", built["source"]
     if built["calibration"]:
         yield "calibration set", built["calibration"]
-    if built.get("intermediate"):
-        yield "intermediate", built["intermediate"]
 
 
 def _require_unchanged(what, path, digest):

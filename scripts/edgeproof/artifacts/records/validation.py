@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeproof.core.attempts import list_attempts
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
@@ -22,6 +23,7 @@ from .manifests import read_manifest
 from .parity_records import read_parity_record
 
 FAULTS = ("differs", "missing")
+_LARGEST_LOCK = 16 * 2**20  # bytes
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)")
 
 
@@ -49,9 +51,9 @@ def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
         return [Check("manifest", "differs", str(path), _strip_path(path, error))]
     root, config = find_manifest_root(path), find_config_root(path)
     checks = [_check_place(path, manifest, root), _check_artifact(path, manifest)]
-    checks.append(_check_file("source", root, manifest["source"]["file"], manifest["source"]["sha256"]))
-    if used := manifest["calibration"]:
-        checks.append(_check_file("calibration set", root, used["file"], used["sha256"]))
+    for subject, entry in (("source", manifest["source"]), ("calibration set", manifest["calibration"])):
+        if entry:
+            checks.append(_check_file(subject, root, entry["file"], entry["sha256"], entry["bytes"]))
     if made := manifest.get("intermediate"):
         checks.append(_check_file("intermediate", root, made["file"], made["sha256"]))
     checks += _check_log(manifest, root)
@@ -71,6 +73,8 @@ def _check_preset(manifest: Json, root: Path, lenient: bool = False) -> list[Che
         "preset_file", {"file": f"config/presets/{manifest['cell']['preset']}.yaml", "sha256": None}
     )
     file, path = recorded["file"], _join_root(root, recorded["file"])
+    if _leaves(root, file):
+        return [_refuse_place("preset file", file)]
     if not is_file(path):
         return [Check("preset file", "missing", file)]
     try:
@@ -101,7 +105,7 @@ def _check_lock(manifest: Json, root: Path, lenient: bool = False) -> list[Check
             return [Check("toolchain lock", "differs", "envs/", f"no lock there has the sha256 {digest}")]
         return [Check("toolchain lock", "ok", f"envs/{found.name}")]
     check = _check_file("toolchain lock", root, file, digest)
-    if check.status == "missing":
+    if check.status == "missing" or _leaves(root, file):
         return [check]
     others = _list_other_versions(manifest["toolchain"], read_locked_versions(_join_root(root, file)))
     if others:
@@ -132,6 +136,8 @@ def read_locked_versions(path: str | Path) -> dict[str, set[str]]:
     There are several if markers choose between them.
     """
     pins = {}
+    if Path(path).stat().st_size > _LARGEST_LOCK:
+        raise UserError(f"{path}: is larger than {_LARGEST_LOCK} bytes; no lock is")
     for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         if match := _PIN.match(line):
             pins.setdefault(_normalise_name(match[1]), set()).add(match[2])
@@ -153,13 +159,15 @@ def _check_artifact(path, manifest):
         if is_file(file) and file.stat().st_size == 0:
             return Check("artifact", "ok", recorded["file"], "empty: the build failed")
         return Check("artifact", "differs", recorded["file"], "is not an empty file, but the build failed")
-    return _check_file("artifact", Path(path).parent, recorded["file"], recorded["sha256"])
+    return _check_file("artifact", Path(path).parent, recorded["file"], recorded["sha256"], recorded["bytes"])
 
 
 def _check_log(manifest, root):
     digest, file = manifest.get("log_sha256"), find_recorded_option(manifest["command"], "log")
     if digest is None or file is None:
         return []
+    if _leaves(root, file):
+        return [_refuse_place("build log", file)]
     if not is_file(_join_root(root, file)):
         return [Check("build log", "note", file, "is gone")]
     return [_check_file("build log", root, file, digest)]
@@ -169,6 +177,8 @@ def _check_parity(path, root):
     """Return the Checks of the parity document beside a manifest, and of the files that it names."""
     beside = Path(path).with_name("parity.json")
     if not is_file(beside):
+        if any(attempt.complete and attempt.record["kind"] == "parity" for attempt in list_attempts(beside.parent)):
+            return [Check("parity", "missing", beside.name, "the store has a comparison that was made here")]
         return [Check("parity", "note", beside.name, "does not exist yet")]
     try:
         parity, manifest = read_parity_record(beside), json.loads(Path(path).read_text())
@@ -191,13 +201,30 @@ def _check_parity(path, root):
     return checks
 
 
-def _check_file(subject, root, file, digest):
+def _leaves(root, file):
+    """Tell whether a path of a record leads out of the folder that the record belongs to."""
+    place = Path(root).resolve()
+    try:
+        return not (place / file).resolve().is_relative_to(place)
+    except (OSError, ValueError):  # a name that no file can have: it is missing
+        return False
+
+
+def _refuse_place(subject, file):
+    return Check(subject, "differs", file, "is outside the repository; a record names no such file, and it is not read")
+
+
+def _check_file(subject, root, file, digest, size=None):
+    if _leaves(root, file):
+        return _refuse_place(subject, file)
     path = _join_root(root, file)
     if not is_file(path):
         return Check(subject, "missing", file)
     actual = sha256_file(path)
     if actual != digest:
         return Check(subject, "differs", file, f"sha256 is {actual}, the record says {digest}")
+    if size is not None and path.stat().st_size != size:
+        return Check(subject, "differs", file, f"has {path.stat().st_size} bytes, the record says {size}")
     return Check(subject, "ok", file)
 
 

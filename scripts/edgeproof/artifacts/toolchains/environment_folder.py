@@ -43,12 +43,12 @@ def find_interpreter(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def hold_environment_folder(name: str, mode: int) -> Iterator[None]:
-    """Hold the environment folder of a toolchain: LOCK_EX to change it, LOCK_SH to use it.
+def hold_environment_folder(name: str, mode: int) -> Iterator[int]:
+    """Hold the environment folder of a toolchain: LOCK_EX to change it, LOCK_SH to use it; yield the descriptor.
 
-    The kernel releases it with the process.
+    The kernel releases it with the last process that has the descriptor.
     """
     ROOT.mkdir(exist_ok=True)
     with open(ROOT / f"{name}.lock", "w") as stream:
         fcntl.flock(stream, mode)
-        yield
+        yield stream.fileno()

@@ -3,9 +3,11 @@
 To use one, see `toolchain_use`.
 """
 
+import ctypes
 import fcntl
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,7 +31,9 @@ from .environment_folder import (
     list_distributions,
     read_stamp,
 )
+from .installed_files import describe_altered_files, digest_environment, find_altered_files
 
+_PR_SET_PDEATHSIG = 1
 SUPPORTED_PYTHONS = ((3, 11), (3, 13))  # from, below: TensorFlow 2.19 has no wheels for Python 3.13
 _DESCRIBING_PROGRAM = """
 import importlib.metadata, json, platform
@@ -43,16 +47,17 @@ print(json.dumps({"packages": dict(sorted(packages.items())), "interpreter": {
 def make_toolchain(name: str, lock: str | Path, output: str | Path, command: list[str]) -> None:
     """Make the environment of a toolchain from its lock file unless it exists, and write its record to `output`."""
     digest = sha256_file(lock)
-    with hold_environment_folder(name, fcntl.LOCK_EX):
-        if not is_folder_current(name, digest):
-            install_toolchain(name, lock, digest)
-        found = read_stamp(name)
+    with hold_environment_folder(name, fcntl.LOCK_EX) as held:
+        if not is_folder_current(name, digest) or find_altered_files(name):
+            _install_toolchain(name, lock, digest, held)
+        found, environment = read_stamp(name), digest_environment(name)
     document = {
         "schema": "edgeproof.toolchain.v2",
         "toolchain": name,
         "lock": {"file": locate(lock), "sha256": digest},
         "interpreter": {"file": str(find_interpreter(name)), **found["interpreter"]},
         "packages": found["packages"],
+        "environment_sha256": environment,
         "bytes": found["bytes"],
         "command": command,
         "duration_s": found["duration_s"],
@@ -72,23 +77,37 @@ def make_toolchain_again(record_path: str | Path, record: Json) -> None:
             f"{lock['file']}: is not the lock that {record_path} was made from, and the environment {ROOT / name} is "
             f"gone; run the workflow, which makes both again"
         )
-    print(f"{ROOT / name} is not what {record_path} says; making it again from {lock['file']}", file=sys.stderr)
-    with hold_environment_folder(name, fcntl.LOCK_EX):
-        if not is_folder_current(name, lock["sha256"]):
-            install_toolchain(name, lock["file"], lock["sha256"])
+    with hold_environment_folder(name, fcntl.LOCK_EX) as held:
+        current = is_folder_current(name, lock["sha256"])
+        altered = find_altered_files(name) if current else []
+        if altered or not current:
+            told = f" ({describe_altered_files(altered)})" if altered else ""
+            print(
+                f"{ROOT / name} is not what {record_path} says{told}; making it again from {lock['file']}",
+                file=sys.stderr,
+            )
+            _install_toolchain(name, lock["file"], lock["sha256"], held)
 
 
-def install_toolchain(name: str, lock: str | Path, digest: str) -> None:
-    """Make the environment of a toolchain: install exactly what its lock lists, by hash.
+def _install_toolchain(name: str, lock: str | Path, digest: str, held: int) -> None:
+    """Make the environment of a toolchain: install exactly what its lock lists, by hash, as copies from uv's cache.
 
-    The caller must hold the exclusive lock.
+    `held`: the descriptor of the exclusive lock. uv keeps it, so that nobody else begins while uv still writes. With
+    hard links, which are uv's default, an edit in one environment would be in all of them, and in the cache. UserError
+    if the cache itself has files that are not those of their packages.
     """
     begin, folder, interpreter = time.monotonic(), ROOT / name, find_interpreter(name)
     if not folder.is_symlink():  # a link: somebody has moved 4 GB to another disk
         shutil.rmtree(folder, ignore_errors=True)  # uv does not clear a folder that is no longer an environment
-    _run_uv("venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
+    _run_uv(held, "venv", "--clear", "--no-project", "--python", choose_python(), str(folder))
     # Compiled now: a Python that may not write bytecode would compile at every start of a converter.
-    _run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(interpreter), str(lock))
+    options = ("--require-hashes", "--compile-bytecode", "--link-mode", "copy", "--python", str(interpreter))
+    _run_uv(held, "pip", "sync", *options, str(lock))
+    if altered := find_altered_files(name):
+        raise UserError(
+            f"{ROOT / name}: {describe_altered_files(altered)}: not as in the package that the lock names, so uv's "
+            "cache was changed; run `uv cache clean`, and again"
+        )
     described = subprocess.run(
         [interpreter, "-I", "-c", _DESCRIBING_PROGRAM], check=True, stdout=subprocess.PIPE
     ).stdout
@@ -104,13 +123,28 @@ def install_toolchain(name: str, lock: str | Path, digest: str) -> None:
     atomic_write(folder / STAMP, json.dumps(stamp, indent=2) + "\n")
 
 
-def _run_uv(*arguments: str) -> None:
-    """Run uv, with its messages on stderr; UserError with the last ones if it fails."""
-    process = subprocess.run([uv.find_uv_bin(), *arguments], stderr=subprocess.PIPE, text=True, errors="replace")
+def _run_uv(held: int, *arguments: str) -> None:
+    """Run uv, with its messages on stderr; UserError with the last ones if it fails.
+
+    It ends with us, also if we are killed; `held`, a lock, is open in it as long as it lives.
+    """
+    process = subprocess.run(
+        [uv.find_uv_bin(), *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        pass_fds=(held,),
+        preexec_fn=_die_with_parent,
+    )
     sys.stderr.write(process.stderr)
     if process.returncode:
         said = " ".join(process.stderr.split())[-400:] or "no message"
         raise UserError(f"uv {arguments[0]} {arguments[1]}: exited with {process.returncode}: {said}")
+
+
+def _die_with_parent() -> None:
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def choose_python() -> str:

@@ -16,19 +16,20 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.seals import is_sealed
 
 from .environment_folder import find_interpreter, hold_environment_folder, is_folder_current, read_stamp
+from .installed_files import find_altered_files
 
 
 @contextlib.contextmanager
 def open_toolchain(record_path: str | Path) -> Iterator[tuple[str, Json]]:
     """Yield (absolute path of the interpreter, record) of a toolchain to use, and hold it while in the context.
 
-    If the environment was deleted or something was installed into it, it is made again from its lock. UserError if that
-    lock has changed since, or the new environment is not as recorded (another Python).
+    If the environment was deleted, edited, or something was installed into it, it is made again from its lock.
+    UserError if that lock has changed since, or the new environment is not as recorded (another Python).
     """
     record = _read_record(record_path)
     name, lock = record["toolchain"], record["lock"]
     with hold_environment_folder(name, fcntl.LOCK_SH):
-        current = is_folder_current(name, lock["sha256"])
+        current = is_folder_current(name, lock["sha256"]) and not find_altered_files(name)
     if not current:
         from .toolchain_making import make_toolchain_again  # rare, and uv takes long to import
 

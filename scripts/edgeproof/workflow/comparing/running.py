@@ -98,6 +98,20 @@ class SnakemakeRun:
         return None
 
 
+def make_targets(targets: Sequence[str], root: Path) -> None:
+    """Have Snakemake make targets by the profile `local`, and show on stderr what it begins; UserError if it fails."""
+    run = SnakemakeRun(["--profile", "local", *targets], root, verbose=False)
+    try:
+        for message in run.follow():
+            if message:
+                print(f"  {message}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        run.interrupt()
+        raise
+    if run.wait():
+        raise UserError(f"{targets[0]}: not made: {'; '.join(run.told) or 'see what Snakemake says'}")
+
+
 def _describe_holder(root: Path) -> str:
     """Return a line on who holds the folder: the process of another Snakemake, or nobody any more."""
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
