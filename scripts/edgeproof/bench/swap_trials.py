@@ -34,7 +34,7 @@ from edgeproof.runtime.variants import ModelFamily
 from .trial_family import SUMS, WIDTH, write_family, write_sum
 
 CLIENTS = 8
-_LOAD_S, _POLL_S, _PATIENCE_S = 2.5, 0.02, 30.0
+_LOAD_S, _POLL_S, _PATIENCE_S = 6.0, 0.02, 30.0
 _PLENTY_MB, _LITTLE_MB, _RESERVE_MB = 2000.0, 245.0, 1.0  # with little, `full` would fit, but not beside another
 # What may happen to a load, and how often of a hundred.
 FAULTS = {"none": 70, "load_fails": 6, "too_slow": 6, "wrong_output": 6, "no_memory": 6, "crash_in_load": 3, "crash": 3}
