@@ -7,6 +7,7 @@
 # make bench    speed and memory, as ratios within one run, into results/bench/
 # make bench-noop   what asking 1,000 cells for nothing to do costs, against a bare Snakefile: minutes
 # make bench-scale  what planning, reporting and judging 3,000 cells costs, and how large the pages are: minutes
+# make bench-registry  what the registry costs with 100,000 runs: minutes
 # make bench-judge  what judging 1,000 cells and 500 comparisons costs: a minute or two
 # make bench-simulation  what verdicts and intervals promise, on simulated truth, as tables of docs/method.md: minutes
 # make bench-convert  our conversions against the same ones by hand, for the toolchains that are there: minutes
@@ -53,7 +54,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving bench-registry
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -128,6 +129,9 @@ bench-noop: setup
 
 bench-scale: setup
 	$(BIN)/python scripts/bench_scale.py
+
+bench-registry: setup
+	$(BIN)/python scripts/bench_registry.py
 
 bench-judge: setup
 	$(BIN)/python scripts/bench_judge.py

@@ -20,6 +20,7 @@ include: "rules/plans.smk"
 include: "rules/adaptation.smk"
 include: "rules/evidence.smk"
 include: "rules/phases.smk"
+include: "rules/bundles.smk"
 
 
 wildcard_constraints:
@@ -88,6 +89,10 @@ rule gate:
 rule phases:
     input:
         PHASES.list_targets() if PHASES.plan else [],
+# On request only: packing takes a while, and nobody needs it to look at the page.
+rule bundle:
+    input:
+        f"{evidence_folder(CAMPAIGN.name)}/bundle.zip",
 
 
 # Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long

@@ -28,6 +28,7 @@ NO_EVIDENCE = (
     (r".*/(agent\.log|log\.txt|converter\.log)", "the same, kept in an attempt"),
     (r".*/progress\.jsonl", "tells a terminal how far a session is; every event is in the records, too"),
     (r".*\.lock", "an empty file that a process holds while it works"),
+    (r"registry\..*", "an index of what is below results/, made from it again at any time"),
     (r"bench/.*", "benchmarks of the project, which no campaign reads"),
 )
 READERS = ("gate", "report", "validate")

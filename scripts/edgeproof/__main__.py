@@ -20,11 +20,15 @@ rooms:
   artifacts   presets, builds, provenance, agreement with the source, operators
   plans       where the stages of a pipeline should run
   adaptation  which variant of a model should run now, and traces replayed
-  runs        why a result would be made again, and what that costs
+  runs        what was measured, why it would be made again, and what that costs
+  failed-runs attempts that reached no verdict
+  report      two runs side by side, wherever they were measured
   attempts    the raw data that are kept, and which evidence rests on them
   evidence    whether everything that a campaign's evidence consists of is as it was made
 
 without a room:
+  verify      what of a bundle of evidence holds: every figure is computed again, nothing of it is run
+  key         make a key to sign bundles with
   serve       serve a family over HTTP, with the variant that suits this device
   state       print the state of this device as JSON lines: memory, heat, battery, load
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
@@ -99,10 +103,24 @@ def _run_state(argv: list[str], root: Path) -> ExitCode:
 
 
 def _run_runs(argv: list[str], root: Path) -> ExitCode:
-    """Run a verb about results: why they would be made again."""
+    """Run a verb about results: what there is, and why it would be made again."""
     from edgeproof.workflow.cli import runs as runs_main
 
     return runs_main(argv, root)
+
+
+def _run_failed_runs(argv: list[str], root: Path) -> ExitCode:
+    """Run a verb about attempts that reached no verdict."""
+    from edgeproof.registry.cli import failed_runs as failed_runs_main
+
+    return failed_runs_main(argv, root)
+
+
+def _run_report(argv: list[str], root: Path) -> ExitCode:
+    """Look at two runs side by side."""
+    from edgeproof.registry.cli import report as report_main
+
+    return report_main(argv, root)
 
 
 def _run_attempts(argv: list[str], root: Path) -> ExitCode:
@@ -114,9 +132,24 @@ def _run_attempts(argv: list[str], root: Path) -> ExitCode:
 
 def _run_evidence(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of the evidence room."""
+    from edgeproof.bundles.cli import pack_campaign
     from edgeproof.evidence.cli import main as evidence_main
 
-    return evidence_main(argv, root)
+    return evidence_main(argv, root, pack_campaign)
+
+
+def _run_verify(argv: list[str], root: Path) -> ExitCode:
+    """Verify a bundle of evidence."""
+    from edgeproof.bundles.cli import verify as verify_main
+
+    return verify_main(argv, root)
+
+
+def _run_key(argv: list[str], root: Path) -> ExitCode:
+    """Make a key to sign bundles with."""
+    from edgeproof.bundles.cli import key as key_main
+
+    return key_main(argv, root)
 
 
 def _run_compare(argv: list[str], root: Path) -> ExitCode:
@@ -195,12 +228,14 @@ def build_program_parser() -> CommandParser:
     from edgeproof.adaptation.serving_cli import build_serve_parser
     from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
+    from edgeproof.bundles.cli import build_key_parser, build_verify_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.doctor.cli import build_devices_parser, build_doctor_parser
     from edgeproof.evidence.cli import build_evidence_parser
     from edgeproof.evidence.observe_cli import build_observe_parser
     from edgeproof.plans.cli import build_plans_parser
+    from edgeproof.registry.cli import build_failed_runs_parser, build_report_parser
     from edgeproof.scaffolding.cli import build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
     from edgeproof.workflow.comparing.cli import build_compare_parser
@@ -211,7 +246,8 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"campaign": build_campaign_parser(), "devices": build_devices_parser()}
     parser.verbs |= {"doctor": build_doctor_parser(), "observe": build_observe_parser(), "new": build_new_parser()}
     parser.verbs |= {"runs": build_runs_parser(), "attempts": build_attempts_parser()}
-    parser.verbs["evidence"] = build_evidence_parser()
+    parser.verbs |= {"failed-runs": build_failed_runs_parser(), "report": build_report_parser()}
+    parser.verbs |= {"evidence": build_evidence_parser(), "verify": build_verify_parser(), "key": build_key_parser()}
     parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
     parser.verbs["serve"] = build_serve_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
@@ -263,7 +299,11 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "serve": _run_serve,
     "runs": _run_runs,
     "attempts": _run_attempts,
+    "failed-runs": _run_failed_runs,
+    "report": _run_report,
     "evidence": _run_evidence,
+    "verify": _run_verify,
+    "key": _run_key,
     "compare": _run_compare,
     "baseline": _run_baseline,
     "campaign": _run_campaign,

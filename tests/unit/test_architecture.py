@@ -20,13 +20,16 @@ from .function_list import list_classes, list_functions
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
-ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation", "evidence", "phases")
+ROOMS = (
+    *("sources", "artifacts", "runs", "calibration", "comparability", "plans"),
+    *("adaptation", "evidence", "phases", "bundles", "registry"),
+)
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
 # What runs on a board and on a host alike.
-SHARED = (("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine"))
+SHARED = (("agent", "archive_limits"), ("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine"))
 ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
 ALONE = ("agent", "board_end", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
 BESIDE = ("remote",)  # how boards are reached: every room may use it, and it uses no room

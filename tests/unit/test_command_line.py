@@ -16,14 +16,17 @@ from edgeproof.adaptation.adaptation_verbs import RUN as ADAPTATION_VERBS
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
 from edgeproof.artifacts.baseline_cli import BASELINE_VERBS
 from edgeproof.bench.made_up_campaigns import write_wanted
+from edgeproof.bundles.cli import KEY_VERBS
 from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.evidence.cli import VERBS as EVIDENCE_VERBS
 from edgeproof.evidence.observe_cli import OBSERVE_VERBS
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
+from edgeproof.registry.cli import FAILED_VERBS, REPORT_VERBS
 from edgeproof.runtime.observer import Observer
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
+from edgeproof.workflow.cli import RUNS_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
 from .artifacts.conftest import BUILD, Job, make_classifier
@@ -53,6 +56,22 @@ CALLS = {
     "artifacts explain": ([ARTIFACT, "--runs", "1"], 0),
     "plans solve": (["vision"], 0),
     "plans verify": (["vision/balanced"], 0),
+    "runs list": ([], 0),
+    "runs show": (["tiny/ort-cpu/local/int8"], 1),  # it is no valid result
+    "runs resources": ([], 0),
+    "runs sampler": (["tiny/ort-cpu/local/int8"], 2),  # nothing sampled it
+    "runs export": (["tiny/ort-cpu/local/int8", "--output", "OUTPUT"], 2),  # it is no valid result
+    "runs import": ([str(SCENARIO)], 2),  # no bundle
+    "runs index": ([], 0),
+    "failed-runs list": ([], 0),
+    "failed-runs show": (["0001-00000000"], 2),  # nothing failed
+    "failed-runs export": (["0001-00000000", "--output", "OUTPUT"], 2),
+    "failed-runs import": ([str(SCENARIO)], 2),
+    "report compare": (["tiny/ort-cpu/local/int8", "tiny/ort-cpu/local/int8"], 2),
+    "report regression": (["tiny/ort-cpu/local/int8", "tiny/ort-cpu/local/int8"], 2),
+    "report bundle-summary": (["--scenario", "one:tiny/ort-cpu/local/int8"], 2),  # two parts
+    "verify": ([str(SCENARIO)], 1),  # no bundle
+    "key new": (["OUTPUT"], 0),
     "runs from-edgeenv": (["CONFIG", "TARGET", "--check"], 0),
     "runs judge-edgeenv": (["camera/desk/fp32", "camera/desk/fp32"], 2),  # nothing has such a name
     "adaptation validate": (["--config", "FAMILY_FILE"], 0),
@@ -71,6 +90,7 @@ CALLS = {
     "runs bisect": (["digits-cnn/ort-cpu/local/fp32"], 2),
     "evidence report": (["trial"], 2),
     "evidence validate": (["trial"], 1),  # its cell is missing
+    "evidence bundle": (["trial"], 2),
     "compare": (["tiny", "no-such-precision"], 2),
     "baseline set": ([ARTIFACT], 2),  # its parity was never checked
     "baseline list": ([], 0),
@@ -144,6 +164,9 @@ def root(tmp_path_factory):
     argv = ["plans", "solve", "vision", "--json", "--draws", "0", "--output", plan]
     assert run(lambda arguments: main(arguments, root), argv) == 0
     cell = ["tiny", "ort-cpu", "local", "fp32", "host"]
+    broken = root / "results/runs/tiny/ort-cpu/local/int8/result.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}")
     evidence = root / "results/evidence/trial"
     write_wanted(evidence, {"campaign": "trial", "cells": [cell], "comparisons": [], "plans": []})
     return root
@@ -153,6 +176,8 @@ def test_every_verb_has_a_parser_and_a_function():
     assert {words for words, _ in walk(build_program_parser())} == set(CALLS)
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS, "evidence": EVIDENCE_VERBS}
     verbs |= {"baseline": BASELINE_VERBS, "observe": OBSERVE_VERBS, "adaptation": ADAPTATION_VERBS}
+    verbs |= {"failed-runs": FAILED_VERBS, "report": REPORT_VERBS, "key": KEY_VERBS}
+    verbs["runs"] = RUNS_VERBS
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
     }
@@ -221,7 +246,7 @@ def test_a_signal_ends_a_verb_with_its_code(tmp_path, number, code):
 
 def test_help_starts_at_once():
     """A whole process takes at most 0.3 s of processor time, which other tests do not stretch (0.1 s here)."""
-    for argv in ([], ["artifacts"], ["plans"], ["runs"], ["attempts"]):
+    for argv in ([], ["artifacts"], ["plans"], ["runs"], ["attempts"], ["verify"]):
         before = os.times()
         command = [sys.executable, "-m", "edgeproof", *argv, "--help"]
         subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
@@ -231,8 +256,8 @@ def test_help_starts_at_once():
 
 
 def test_help_imports_no_heavy_package():
-    names = ("numpy", "onnx", "onnxruntime", "yaml", "jsonschema_rs", "pandas", "ortools")
-    for argv in ([], ["artifacts"], ["plans"], ["plans", "solve"], ["runs", "why"]):
+    names = ("numpy", "onnx", "onnxruntime", "yaml", "jsonschema_rs", "pandas", "ortools", "sqlite3", "cryptography")
+    for argv in ([], ["artifacts"], ["plans"], ["plans", "solve"], ["runs", "why"], ["runs", "list"], ["verify"]):
         program = (
             "import sys\nfrom edgeproof.__main__ import main\n"
             f"try: main({[*argv, '--help']})\nexcept SystemExit: pass\n"
@@ -301,7 +326,7 @@ def complete(request, program):
 
 def test_rooms_verbs_options_and_choices_are_completed(complete):
     assert set(complete("")) == set(COMMANDS)
-    assert complete("compare", "ti") == ["tiny"]
+    assert complete("compare", "ti") == ["tiny/ort-cpu/local/int8", "tiny"]
     assert complete("artifacts", "") == list(ARTIFACT_VERBS)
     assert complete("artifacts", "in") == ["inspect"]
     assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]

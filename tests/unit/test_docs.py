@@ -11,7 +11,10 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/*.md", "config/*.md", "profiles/*.md")
     for path in ROOT.glob(pattern)
 )
-ROOMS = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation", "evidence", "phases")
+ROOMS = (
+    *("sources", "artifacts", "runs", "calibration", "comparability", "plans"),
+    *("adaptation", "evidence", "phases", "bundles", "registry"),
+)
 PARTS = ("How to use it", "What comes out", "When it goes wrong", "How it works")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")

@@ -56,7 +56,9 @@ class Workspace:
         return {
             str(path.relative_to(results)): path.stat().st_mtime_ns
             for path in results.rglob("*")
-            if path.is_file() and not {"logs", "attempts"} & set(path.relative_to(results).parts)
+            if path.is_file()
+            and not {"logs", "attempts"} & set(path.relative_to(results).parts)
+            and not path.name.startswith("registry.")  # notes for an index, which is no result
         }
 
     def list_attempts(self):

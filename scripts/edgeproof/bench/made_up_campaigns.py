@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.calibration.noise import build_noise
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.judging import judge_pair
@@ -48,6 +49,7 @@ def write_wanted(
         "tolerate": list(tolerate),
         "regressions": DEFAULT_REGRESSIONS | {"gated": list(gated)},
         "noise": list(noise),
+        "machine": describe_machine()["id"],
         "keys": keys or {},
     }
     path = Path(folder) / "wanted.json"

@@ -1,7 +1,6 @@
 """Made-up cells, for tests and benchmarks: sources, artifact and result of a model, with digests that fit."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,17 +9,17 @@ from typing import Any, cast
 import numpy as np
 
 from edgeproof.agent.machine import describe_machine
-from edgeproof.core.attempts import open_attempt
 from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import write_json, write_sealed
 from edgeproof.core.files import sha256_file
-from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.core.seals import digest_json
 from edgeproof.runs.raw_samples import write_samples
 from edgeproof.runs.result_parts import MeasuredSession
 from edgeproof.runs.results import build_result
 from edgeproof.runs.sessions import SessionRecord
+
+from .made_up_attempts import write_attempt
 
 MODEL_SHAPE = [1, 1, 8, 8]
 RUNTIME = {
@@ -113,18 +112,10 @@ def write_cell(**options: Any) -> list[str]:
         "samples_kind": "digits",
         "output_difference": 0.0,
     }
-    sessions = [MeasuredSession(session, samples, write_attempt(folder, session), MACHINE, False)] if session else []
+    attempt = session and write_attempt(folder, session, samples, MACHINE)
+    sessions = [MeasuredSession(session, samples, attempt, MACHINE, False)] if session else []
     write_sealed(f"{folder}/result.json", build_result(facts, manifest, sessions), "result")
     return [*cell, "host"]
-
-
-def write_attempt(folder: str, session: Json) -> str:
-    """Write the attempt of a made-up session below a result's folder and return its folder."""
-    with open_attempt(folder, "session", compose_key({"made up": folder}), MACHINE) as attempt:
-        record = attempt.folder / "session" / "session.json"
-        record.parent.mkdir()
-        record.write_text(json.dumps(session))
-        return str(attempt.complete(session=sha256_file(record), samples={}).folder)
 
 
 def name_cell(row: Sequence[str]) -> Cell:

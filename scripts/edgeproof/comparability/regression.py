@@ -54,7 +54,7 @@ _WATCHED = {
     "temperature_peak_c": ("temperature", "peak_c"),
     "memory_mean_bytes": ("memory", "mean_bytes"),
 }
-_AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
+AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
 
 
@@ -248,7 +248,7 @@ def _judge_points(
     return {
         **outcome,
         "thresholds": lines,
-        "notes": [] if blocked else [_AT_TWO_TIMES, *_note_changes(results)],
+        "notes": [] if blocked else [AT_TWO_TIMES, *_note_changes(results)],
         "edgeenv": edgeenv,
         "lab": lab,
     }

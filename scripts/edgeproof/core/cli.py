@@ -15,6 +15,7 @@ from .errors import UserError
 from .exit_codes import ExitCode, exit_code_of_signal
 from .formatting import show_controls
 from .job_options import take_key
+from .made_files import note_job
 from .world_errors import describe_world_error
 
 # What a command's `main` looks like: it takes the arguments and returns an exit code, or None for GOOD.
@@ -79,6 +80,9 @@ def run_program(main: Main) -> NoReturn:
         if not _is_unread():
             raise
         code = exit_code_of_signal(signal.SIGPIPE)  # the reader of our output (`| head`) has stopped reading
+    finally:
+        if key is not None:
+            note_job(key.made)  # a job that failed has left an attempt
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     sys.stderr.flush()

@@ -51,7 +51,12 @@ def require_no_pointer(path: FilePath) -> None:
 
 
 def is_file(path: FilePath) -> bool:
-    """Return whether `path` is a regular file; False also for a name that no file can have (too long, a zero byte)."""
+    """Return whether `path` is a regular file, or one that the reader knows by its digest alone (`Reader.note_absent`).
+
+    False also for a name that no file can have (too long, a zero byte).
+    """
+    if current_reader().is_absent(path):
+        return True
     try:
         return Path(path).is_file()
     except (OSError, ValueError):

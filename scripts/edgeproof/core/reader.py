@@ -34,6 +34,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
+        self._absent: set[str] = set()
         self._recent: OrderedDict[str, bytes] = OrderedDict()
         self._recent_bytes = 0
         self._answers: dict[Hashable, tuple[Any, set[str]]] = {}
@@ -69,6 +70,15 @@ class Reader:
         finally:
             outer |= self._seen
             self._seen = outer
+
+    def note_absent(self, path: FilePath, digest: str) -> None:
+        """Remember the sha256 of a file that is not here and that somebody answers for, as a bundle does."""
+        self._digests[os.fspath(path)] = digest
+        self._absent.add(os.fspath(path))
+
+    def is_absent(self, path: FilePath) -> bool:
+        """Tell whether a file is known by its digest alone."""
+        return os.fspath(path) in self._absent
 
     def answer(self, function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         """Return what `function` returned for these arguments the first time. An error is raised and not kept."""

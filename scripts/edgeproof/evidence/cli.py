@@ -1,6 +1,8 @@
-"""`edgeproof evidence`: look at the evidence of a campaign without making it again."""
+"""`edgeproof evidence`: look at the evidence of a campaign without making it again, and pack it."""
 
 import contextlib
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, read_options, show
@@ -13,13 +15,24 @@ VERBS = {
     "report": "judge a campaign again and say it in 25 lines, or as Markdown, JUnit XML or annotations; exit 1 if its "
     "gate does not pass",
     "validate": "hash and recompute everything that a campaign's evidence consists of; exit 1 if something differs",
+    "bundle": "pack the evidence of a campaign into one file that anybody can verify: edgeproof verify FILE",
 }
 FORMATS = ("text", "markdown", "junit", "annotations")
+Pack = Callable[[Namespace, str], ExitCode]  # from the options and the campaign's name
 
 
-def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
-    """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`."""
+def main(argv: list[str], root: Path | str = REPOSITORY, pack: Pack | None = None) -> ExitCode:
+    """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`.
+
+    `pack`: makes a bundle in the current folder; this room may not import the one that does.
+    """
     options = read_options(build_evidence_parser(), argv)
+    if options.verb == "bundle":
+        assert pack is not None  # the program gives it
+        options.output = options.output and Path(options.output).absolute()
+        options.key = options.key and Path(options.key).absolute()
+        with contextlib.chdir(root):
+            return pack(options, _name_campaign(options.evidence))
     if options.verb == "report":
         from .campaign_report import report_campaign  # after the options: a mistake in them needs no numpy
 
@@ -50,6 +63,11 @@ def build_evidence_parser() -> CommandParser:
     verbs = add_verbs(parser, VERBS)
     for verb in verbs.values():
         verb.add_argument("evidence", metavar="EVIDENCE", help="name of the campaign, as below results/evidence/")
+    bundle = verbs["bundle"]
+    text = "file to write; default results/evidence/CAMPAIGN/bundle.zip"
+    bundle.add_argument("--output", metavar="FILE", help=text)
+    bundle.add_argument("--artifacts", action="store_true", help="pack models, samples and artifacts, too")
+    bundle.add_argument("--key", metavar="FILE", help="sign it with this private key: edgeproof key new")
     verbs["report"].add_argument("--format", choices=FORMATS, default="text", help="text (default), or for a forge")
     verbs["report"].add_argument("--output", metavar="FILE", help="file to write it to; else it is printed")
     return parser

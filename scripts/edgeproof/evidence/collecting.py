@@ -143,11 +143,12 @@ def collect_evidence(
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
     samples = {name: read_json(f"{source_folder(name)}/samples/samples.json", "samples") for name in models}
     artifacts = {}
-    cells = [_collect_cell(row, artifacts, identities, tolerate) for row in snapshot["cells"]]
+    here = snapshot["machine"] if "machine" in snapshot else describe_machine()["id"]
+    cells = [_collect_cell(row, artifacts, identities, tolerate, here) for row in snapshot["cells"]]
     results = {item.cell: item.digests["result"] for item in cells}
     comparisons = [_collect_comparison(snapshot["campaign"], name, results) for name in snapshot["comparisons"]]
     calibrations = [_collect_calibration(path) for path in noise_paths]
-    plans = [_collect_plan(*row) for row in snapshot["plans"]]
+    plans = [collect_plan(*row) for row in snapshot["plans"]]
     replays = [_collect_replay(row) for row in snapshot.get("replays", [])]
     gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
     check_evidence_files(snapshot, noise_paths)
@@ -171,14 +172,13 @@ def link_from(page: FilePath, path: FilePath) -> str:
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 
-def _mark_foreign_sessions(result: Json) -> Json:
-    """Return a result whose sessions say whether another machine than this one measured them.
+def _mark_foreign_sessions(result: Json, here: str | None) -> Json:
+    """Return a result whose sessions say whether another machine than `here` measured them.
 
     Results that were copied here still say that they are of the machine where they were computed.
     """
     if result["device"]["transport"] == "ssh":  # this machine is none of its devices; what measured it said so
         return result
-    here = describe_machine()["id"]
     sessions = [
         session | {"elsewhere": session["elsewhere"] or session["machine"]["id"] not in (None, here)}
         for session in result["sessions"]
@@ -186,14 +186,16 @@ def _mark_foreign_sessions(result: Json) -> Json:
     return {**result, "sessions": sessions, "elsewhere": any(session["elsewhere"] for session in sessions)}
 
 
-def _collect_cell(row: Sequence[str], artifacts: Json, identities: Json, tolerate: Sequence[str]) -> CellEvidence:
+def _collect_cell(
+    row: Sequence[str], artifacts: Json, identities: Json, tolerate: Sequence[str], here: str | None
+) -> CellEvidence:
     cell, builder = Cell(*row[:4]), row[4]
     run, built = run_folder(cell), artifact_folder(cell.model, cell.preset, builder, cell.precision)
     if built not in artifacts:  # several devices may share it
         artifacts[built] = _read_artifact(built, identities[cell.model])
     manifest, parity, digests = artifacts[built]
     paths = {"result": f"{run}/result.json", "samples": f"{run}/samples.csv"}
-    result = _mark_foreign_sessions(read_result(paths["result"]))
+    result = _mark_foreign_sessions(read_result(paths["result"]), here)
     if result["cell"] != {**cell._asdict(), "builder": builder}:
         raise UserError(f"{paths['result']}: is about the cell {result['cell']}, not {cell}")
     for name, expected in (
@@ -266,7 +268,8 @@ def _list_ratios(session: PairsSession) -> np.ndarray:
     return np.exp([pair.log_ratio for pair in session.pairs])
 
 
-def _collect_plan(pipeline: str, goal: str) -> PlanEvidence:
+def collect_plan(pipeline: str, goal: str) -> PlanEvidence:
+    """Return the evidence of one plan; UserError where it does not follow from its scenario, as the verifier has it."""
     folder = plan_folder(pipeline, goal)
     paths = {
         "plan": f"{folder}/plan.json",

@@ -44,7 +44,7 @@ def check_evidence_files(snapshot: CampaignSnapshot, noise_paths: Iterable[str] 
 
 def list_checks(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> Iterator[Check]:
     """Yield one check per model, artifact and document, so that a caller may go on after one has failed."""
-    yield from (partial(_check_plan_files, pipeline) for pipeline in _list_pipelines(snapshot))
+    yield from (partial(_check_plan_files, pipeline) for pipeline in list_pipelines(snapshot))
     rows = list_cells(snapshot)
     yield from (partial(_check_sources, model) for model in dict.fromkeys(row[0] for row in rows))
     yield from (partial(_check_artifact, folder) for folder in sorted({folder_of_artifact(row) for row in rows}))
@@ -60,7 +60,7 @@ def list_checks(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> 
 def list_cells(snapshot: CampaignSnapshot) -> list[tuple[str, ...]]:
     """Return the cells that have evidence files, sorted: model, preset, device, precision, builder."""
     rows = {tuple(row) for row in snapshot["cells"]}
-    for pipeline in _list_pipelines(snapshot):
+    for pipeline in list_pipelines(snapshot):
         rows |= set(_list_cells_of(pipeline))
     return sorted(rows)
 
@@ -71,13 +71,13 @@ def folder_of_artifact(row: Iterable[str]) -> str:
     return artifact_folder(model, preset, builder, precision)
 
 
-def _list_attempt_names(value: Any) -> Iterator[str]:
+def list_attempt_names(value: Any) -> Iterator[str]:
     """Yield every folder of an attempt that a document names, wherever it stands."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
-            yield from _list_attempt_names(item)
+            yield from list_attempt_names(item)
     elif isinstance(value, str) and "attempts/" in value and _ATTEMPT.fullmatch(value):
         yield value
 
@@ -110,7 +110,7 @@ def _check_artifact(folder: str) -> None:
 
 
 def _check_attempts(path: str, kind: str) -> None:
-    for folder in dict.fromkeys(_list_attempt_names(read_json(path, kind))):
+    for folder in dict.fromkeys(list_attempt_names(read_json(path, kind))):
         check_files(folder)
 
 
@@ -122,7 +122,8 @@ def _check_plan_files(pipeline: str) -> None:
             _check_attempts(path, name)
 
 
-def _list_pipelines(snapshot: CampaignSnapshot) -> list[str]:
+def list_pipelines(snapshot: CampaignSnapshot) -> list[str]:
+    """Return the pipelines whose plans are evidence of a campaign."""
     return list(dict.fromkeys(pipeline for pipeline, _ in snapshot["plans"]))
 
 

@@ -31,7 +31,7 @@ from edgeproof.plans.plan_check import read_check
 from .evidence_files import folder_of_artifact, list_cells, list_checks
 from .rendering import write_report
 from .stale import find_stale
-from .wanted import settings_of
+from .wanted import settings_of, snapshot_as_made
 
 _RESULTS = "results"
 _OTHER = "is not what campaign and documents give today: it was edited, or the campaign was changed"
@@ -124,7 +124,7 @@ def _check_report(wanted: Json, folder: str) -> None:
     with tempfile.TemporaryDirectory(dir=Path(folder).parent, prefix=".") as place:
         html, markdown = (Path(place, name) for name in ("report.html", "report.md"))
         write_report(
-            wanted["campaign"], wanted["tolerate"], html, markdown, wanted["noise"], settings_of(wanted), stale
+            snapshot_as_made(wanted), wanted["tolerate"], html, markdown, wanted["noise"], settings_of(wanted), stale
         )
         for page in sorted(path for path in Path(place).rglob("*") if path.is_file()):
             _require_text(f"{folder}/{page.relative_to(place)}", page.read_text())

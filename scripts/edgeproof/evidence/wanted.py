@@ -9,9 +9,11 @@ class CampaignSnapshot(TypedDict):
     """What a report shows and a gate checks.
 
     `cells`: [model, preset, device, precision, builder] each. `comparisons`: names. `plans`: [pipeline, goal] each.
+    `machine`: whose evidence it is, if it is made again elsewhere to be checked; this machine otherwise.
     `replays`: [family, device, policy, trace] each; campaigns without any leave it out.
     """
 
+    machine: NotRequired[str | None]
     campaign: str
     cells: list[list[str]]
     comparisons: list[str]
@@ -30,6 +32,14 @@ class GateSettings(TypedDict):
     fail_at: str
     tolerate: list[str]
     gated: list[str]
+
+
+def snapshot_as_made(wanted: Json) -> CampaignSnapshot:
+    """Return the campaign of wanted.json as on the machine that made its evidence, so that pages are the same."""
+    snapshot: Json = dict(wanted["campaign"])
+    if "machine" in wanted:
+        snapshot["machine"] = wanted["machine"]
+    return cast(CampaignSnapshot, snapshot)
 
 
 def settings_of(wanted: Json) -> GateSettings | None:

@@ -1,15 +1,18 @@
-"""`edgeproof runs` and `edgeproof attempts`: why a document would be made again, and what the store of attempts holds.
+"""`edgeproof runs` and `edgeproof attempts`: what was measured, why a document would be made again, and what the store
+of attempts holds.
 
-Here are the verbs and their options; what they do is in `verbs`, which is imported when a verb runs.
+Here are the verbs and their options; what they do is in `verbs` and in the registry, imported when a verb runs.
 """
 
 from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amount, positive, read_options
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.registry.cli import RUN_VERBS, declare_run_verbs
 
 SAMPLERS = ("hwmon", "tegrastats", "rapl", "nvml", "vcgencmd", "procfs", "meter-csv")
 RUNS_VERBS = {
+    **RUN_VERBS,
     "why": "say which parts of a document's key differ from today's, and what would run; exit 1 if something differs",
     "history": "list all sessions of a cell, whatever their keys, and where its latency stepped",
     "bisect": "say whether the machine or a part of the key changed where a latency stepped; exit 3 if neither",
@@ -27,7 +30,11 @@ ATTEMPTS_VERBS = {
 def runs(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of `edgeproof runs`. `root`: the folder that has `config/`, `scripts/` and `results/`."""
     options = read_options(build_runs_parser(), argv)
-    from .verbs import RUN  # after the options: a mistake in them needs no configuration
+    if options.verb in RUN_VERBS:
+        from edgeproof.registry.run_verbs import RUN as ASKING  # after the options: a mistake needs no database
+
+        return ASKING[f"runs {options.verb}"](options, root)
+    from .verbs import RUN  # likewise the configuration
 
     return RUN[f"runs {options.verb}"](options, root)
 
@@ -42,8 +49,11 @@ def attempts(argv: list[str], root: Path) -> ExitCode:
 
 def build_runs_parser() -> CommandParser:
     """Return the parser of `edgeproof runs`."""
-    parser = CommandParser(prog="edgeproof runs", description="Ask why results would be made again, and measure more.")
+    parser = CommandParser(
+        prog="edgeproof runs", description="Look at runs, ask why they would be made again, measure more."
+    )
     verbs = add_verbs(parser, RUNS_VERBS)
+    declare_run_verbs(verbs)
     _declare_edgeenv(verbs)
     why, again = verbs["why"], verbs["again"]
     why.add_argument(
@@ -112,5 +122,6 @@ def list_completions(root: Path) -> NameLists:
     return {
         "REPORTED": lambda: made_names.list_reported(root),
         "DOCUMENT": lambda: made_names.list_made(root),
+        "RUN": lambda: made_names.list_runs(root),
         "TARGET": lambda: made_names.list_stores(root),
     }

@@ -342,6 +342,10 @@ class JobKeys:
         """What of the campaign no job above has; its keys are an input."""
         return digest_job("check_gate", campaign=self._campaign_digest)
 
+    def make_bundle(self, w: Any) -> Json:
+        """The campaign, and what of it no job above has."""
+        return {"campaign": w.campaign, **digest_job("make_bundle", digest=self._campaign_digest)}
+
     @functools.cached_property
     def _campaign_digest(self) -> str:
         targets = self.targets

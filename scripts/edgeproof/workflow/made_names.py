@@ -16,6 +16,12 @@ def list_made(root: Path) -> list[str]:
     return sorted(found)
 
 
+def list_runs(root: Path) -> list[str]:
+    """Return the names of the cells that have a result, for completion, sorted."""
+    folder = root / "results/runs"
+    return sorted("/".join(path.relative_to(folder).parts[:-1]) for path in folder.glob("*/*/*/*/result.json"))
+
+
 def list_stores(root: Path) -> list[str]:
     """Return the names of what has been made, for completion: folders below `results/` that have attempts, sorted."""
     results = root / "results"

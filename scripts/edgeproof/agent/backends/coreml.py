@@ -10,11 +10,11 @@ import os
 import sys
 import tempfile
 import time
-import zipfile
 from typing import Any, Optional, cast
 
 import numpy
 
+from ..archive_limits import ARTIFACT, extract_archive
 from ..failures import NoVerdict, Verdict, classify_load_error
 from ..specs import Arm, Call, Definition, Feed, Outputs
 from .backend import Backend
@@ -45,8 +45,7 @@ class CoreMl(Backend):
             units = coremltools.ComputeUnit[self.provider_requested]
             with tempfile.TemporaryDirectory(prefix="edgeproof-coreml-") as folder:
                 package = os.path.join(folder, "model.mlpackage")
-                with zipfile.ZipFile(arm["artifact"]) as archive:
-                    archive.extractall(package)
+                extract_archive(arm["artifact"], package, ARTIFACT)
                 self._model = coremltools.models.MLModel(package, compute_units=units)
         except MemoryError as error:
             raise Verdict("out_of_memory", error) from error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-import zipfile
 from typing import Any, Dict, Optional, Tuple, cast
 
 from ..accelerator import Executed, judge_use
+from ..archive_limits import ARTIFACT, open_archive
 from ..failures import NoVerdict, Verdict, classify_load_error
 from ..specs import Arm, Array, Call, Definition, Feed, Outputs, Report, TensorInfo
 from .backend import Backend
@@ -50,7 +50,8 @@ class OpenVino(Backend):
                 ),
             )
         try:
-            with zipfile.ZipFile(arm["artifact"]) as archive:
+            with open(arm["artifact"], "rb") as stream:
+                archive, _ = open_archive(stream, ARTIFACT)
                 model = core.read_model(archive.read("model.xml"), archive.read("model.bin"))
             self._compiled: Any = core.compile_model(model, self.provider_requested, settings)
             counted = dict(settings, PERF_COUNT="YES")

@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from edgeproof.agent.archive_limits import ARTIFACT, ArchiveRefused, iterate_member, open_archive
+from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_bytes
 
 MOST_NAMED = 20  # differences that a record lists one by one
@@ -97,10 +99,13 @@ def _compare_archives(before: str | Path, after: str | Path) -> list[Difference]
     """Return the Differences of two zip archives: in their members, and in what comes before the archive."""
     sides, fronts = [], []
     for path in (before, after):
-        with zipfile.ZipFile(path) as archive:
-            items = archive.infolist()
-            sides.append({item.filename: archive.read(item) for item in items})
-            start = min((item.header_offset for item in items), default=0)
+        try:
+            with open(path, "rb") as stream:
+                archive, items = open_archive(stream, ARTIFACT)
+                sides.append({item.filename: b"".join(iterate_member(archive, item)) for item in items})
+        except ArchiveRefused as error:
+            raise UserError(f"{path}: {error}") from error
+        start = min((item.header_offset for item in items), default=0)
         fronts.append(Path(path).read_bytes()[:start])
     left, right = sides
     found = []

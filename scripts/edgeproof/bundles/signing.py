@@ -1,0 +1,159 @@
+"""Signatures of bundles: Ed25519, in a DSSE envelope around an in-toto statement about `bundle.json`.
+
+Trust is a file of public keys that you keep. A signature by any other key counts for nothing, whoever it names. The
+envelope is the one of securesystemslib, so other tools read it.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import CryptoSigner, SSlibKey  # pyright: ignore[reportPrivateImportUsage]
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath
+
+from .claims import ATTESTED, REFUTED, Claim
+from .packing import MANIFEST, Sign
+from .unpacking import OpenedBundle
+from .verifying import UNSIGNED, CheckSignature
+
+PAYLOAD = "application/vnd.in-toto+json"
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "urn:edgeproof:bundle:v1"
+_PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
+_DIGITS = 12  # of a key's id in messages
+
+
+def new_key(name: str, folder: Path) -> tuple[Path, Path]:
+    """Make an Ed25519 key and return (NAME.key, NAME.pub) in `folder`; UserError where one of the two is there."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise UserError(f"{name!r}: a key is named by letters, digits, `-`, `_` and `.`")
+    private, public = folder / f"{name}.key", folder / f"{name}.pub"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    for path in (private, public):
+        if path.exists():
+            raise UserError(f"{path}: is there already; a key is never written over")
+    key = Ed25519PrivateKey.generate()
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    shown = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for path, mode, text in ((private, 0o600, secret), (public, 0o644, f"# {name}\n".encode() + shown)):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+            stream.write(text)
+    return private, public
+
+
+def read_private_key(path: FilePath) -> CryptoSigner:
+    """Return the signer of a private key that `new_key` has made; UserError where the file is none."""
+    try:
+        key = load_pem_private_key(Path(path).read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UserError(f"{path}: is no private key that can be read ({error}); make one: edgeproof key new") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UserError(f"{path}: is no Ed25519 key; make one: edgeproof key new NAME")
+    return CryptoSigner(key, SSlibKey.from_crypto(key.public_key()))
+
+
+def read_public_keys(path: Path) -> dict[str, tuple[str, SSlibKey]]:
+    """Return {key id: (name, key)} of a file of public keys; the comment above a key is its name."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a file of public keys ({error})") from error
+    found: dict[str, tuple[str, SSlibKey]] = {}
+    end = 0
+    for block in _PEM.finditer(text):
+        names = [line[1:].strip() for line in text[end : block.start()].splitlines() if line.startswith("#")]
+        end = block.end()
+        try:
+            key = SSlibKey.from_crypto(load_pem_public_key(block[0].encode()))
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise UserError(f"{path}: holds a public key that cannot be read ({error})") from error
+        if key.keytype != "ed25519":
+            raise UserError(f"{path}: holds a key of type {key.keytype}; bundles are signed with Ed25519")
+        found[key.keyid] = (names[-1] if names and names[-1] else key.keyid[:_DIGITS], key)
+    if not found:
+        raise UserError(f"{path}: holds no public key; give the .pub file that edgeproof key new has made")
+    return found
+
+
+def name_key(signer: CryptoSigner) -> str:
+    """Return the beginning of the id of a signer's key."""
+    return signer.public_key.keyid[:_DIGITS]
+
+
+def sign_with(signer: CryptoSigner) -> Sign:
+    """Return what signs a manifest with a key."""
+
+    def sign(manifest: Json, sha256: str) -> bytes:
+        statement = validate(_compose_statement(manifest, sha256), "bundle-statement", "the statement to sign")
+        payload = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+        envelope = Envelope(payload, PAYLOAD, {})
+        envelope.sign(signer)
+        return (json.dumps(envelope.to_dict(), sort_keys=True, indent=1) + "\n").encode()
+
+    return sign
+
+
+def check_with_keys(path: Path) -> CheckSignature:
+    """Return what checks a bundle's signature against the public keys in a file; UserError where there are none."""
+    keys = read_public_keys(path)
+
+    def check(opened: OpenedBundle) -> tuple[Claim, str | None]:
+        if opened.signature is None:
+            return Claim("signature", REFUTED, f"{UNSIGNED}; --keys asks for a signature"), None
+        try:
+            names = _check_envelope(opened, keys)
+        except UserError as error:
+            return Claim("signature", REFUTED, str(error)), None
+        return Claim("signature", ATTESTED, f"bundle.json is signed with the key {names[0]}"), names[0]
+
+    return check
+
+
+def _compose_statement(manifest: Json, sha256: str) -> Json:
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": MANIFEST, "digest": {"sha256": sha256}}],
+        "predicateType": PREDICATE,
+        "predicate": {"kind": manifest["kind"], "name": manifest["name"]},
+    }
+
+
+def _check_envelope(opened: OpenedBundle, keys: dict[str, tuple[str, SSlibKey]]) -> list[str]:
+    """Return the names of the trusted keys that have signed a bundle's manifest; UserError where none has."""
+    assert opened.signature is not None
+    try:
+        document: Any = json.loads(opened.signature)
+        envelope = Envelope.from_dict(document)
+        accepted = envelope.verify([key for _, key in keys.values()], 1)
+    except VerificationError as error:
+        raise UserError("no key that you trust has signed it") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"its envelope is malformed ({type(error).__name__})") from error
+    if envelope.payload_type != PAYLOAD:
+        raise UserError(f"signs a payload of type {envelope.payload_type!r}, not {PAYLOAD!r}")
+    try:
+        statement: Json = json.loads(envelope.payload)
+    except (ValueError, RecursionError) as error:
+        raise UserError("what it signs is no JSON") from error
+    if statement != _compose_statement(opened.manifest, opened.manifest_sha256):
+        raise UserError("it is of another bundle: its statement is not about this bundle.json")
+    return [keys[keyid][0] for keyid in accepted]

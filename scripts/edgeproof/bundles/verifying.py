@@ -1,0 +1,151 @@
+"""`edgeproof verify`: what of a bundle holds, by whoever made it, without a network and without running any of it.
+
+Every figure is computed again from raw samples through the readers that the workflow itself uses. What no sample shows
+is called attested where a key that you trust has signed it, and asserted where none has.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from edgeproof.agent.machine import describe_machine
+from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.reader import Reader, reading_once
+from edgeproof.core.verified import recompute_all
+
+from .campaign_claims import check_campaign
+from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim
+from .confinement import confined_to
+from .run_claims import check_failed_run, check_one_run
+from .unpacking import BundleRefused, OpenedBundle, open_bundle, open_folder
+
+_STRUCTURE = "structure, names, sizes, sha256"
+UNSIGNED = "unsigned: anyone may have made it; what nobody can recompute is only asserted"
+
+
+class Verified(NamedTuple):
+    """What verifying a bundle has found. `kind`, `name`: of its manifest, None where it could not be opened."""
+
+    kind: str | None
+    name: str | None
+    manifest_sha256: str | None
+    signer: str | None
+    claims: list[Claim]
+
+
+# From a bundle to (who signed it, as a claim says; the name of the key if it is trusted, else None).
+CheckSignature = Callable[[OpenedBundle], tuple[Claim, str | None]]
+
+
+def verify_bundle(path: FilePath, check_signature: CheckSignature | None = None) -> Verified:
+    """Return all claims of the bundle at `path`, a zip or the folder of an imported one.
+
+    `check_signature`: None where no key is known, so that no signature counts. UserError where there is no such file.
+    """
+    if Path(path).is_dir():
+        try:
+            return check_opened(open_folder(Path(path)), check_signature)
+        except BundleRefused as error:
+            return _refuse(path, error)
+    with tempfile.TemporaryDirectory(prefix="edgeproof-verify-") as place:
+        try:
+            opened = open_bundle(path, Path(place))
+        except BundleRefused as error:
+            return _refuse(path, error)
+        return check_opened(opened, check_signature)
+
+
+def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = None) -> Verified:
+    """Return all claims of a bundle whose files are as its manifest has them."""
+    manifest = opened.manifest
+    describe_machine()  # reads the machine's own files, which the block below forbids
+    signature, signer = (check_signature or _ignore_signature)(opened)
+    believed = ATTESTED if signer else ASSERTED
+    count, size = len(manifest["files"]), sum(entry["bytes"] for entry in manifest["files"])
+    claims = [
+        Claim(_STRUCTURE, RECOMPUTED, f"{count} files, {size} bytes, all as bundle.json has them"),
+        signature,
+    ]
+    try:
+        with confined_to(opened.folder), recompute_all(), reading_once() as reader:
+            _note_absent(reader, manifest)
+            claims += _check_kind(manifest, believed)
+    finally:
+        shutil.rmtree(opened.folder / ".edgeproof", ignore_errors=True)
+    claims += _check_configuration(manifest, believed)
+    claims += _name_uncovered(manifest)
+    claims.append(Claim("code that made the bundle", believed, f"sha256 {manifest['made_by']['code_sha256'][:12]}…"))
+    distinct = list(dict.fromkeys(claims))  # cells of one model say the same of it
+    return Verified(manifest["kind"], manifest["name"], opened.manifest_sha256, signer, distinct)
+
+
+def _check_kind(manifest: Json, believed: str) -> Sequence[Claim]:
+    paths = frozenset(entry["path"] for entry in manifest["files"])
+    checks: dict[str, Callable[..., Iterator[Claim]]] = {
+        "campaign": check_campaign,
+        "run": check_one_run,
+        "failed-run": check_failed_run,
+    }
+    found: list[Claim] = []
+    iterator = checks[manifest["kind"]](manifest["name"], paths, believed)
+
+    def collect() -> None:
+        found.extend(iterator)
+
+    outcome = check_claim(f"{manifest['kind']} {manifest['name']}", collect)
+    return [*found, *([outcome] if outcome.word == REFUTED else [])]
+
+
+def _check_configuration(manifest: Json, believed: str) -> Iterator[Claim]:
+    """Say of each policy and criterion whether it is the one of this checkout: verdicts follow from the bundle's."""
+    for entry in manifest["files"]:
+        path = entry["path"]
+        if path.startswith(("config/policies/", "config/criteria/", "config/regressions/")):
+            own = REPOSITORY / path
+            try:
+                same = own.is_file() and sha256_file(own) == entry["sha256"]
+            except (OSError, UserError):
+                same = False
+            told = (
+                "the same as in this checkout"
+                if same
+                else "not the one of this checkout; verdicts follow from this one"
+            )
+            yield Claim(path, RECOMPUTED if same else believed, told)
+
+
+def _name_uncovered(manifest: Json) -> Iterator[Claim]:
+    for entry in manifest["absent"]:
+        yield Claim(
+            entry["path"], NOT_COVERED, f"not in the bundle; sha256 {entry['sha256'][:12]}…, {entry['bytes']} bytes"
+        )
+    logs = [entry for entry in manifest["files"] if entry["role"] == "log"]
+    if logs:
+        count = sum(sum(entry["counts"].values()) for entry in manifest["redaction"]["logs"])
+        yield Claim(f"{len(logs)} logs", NOT_COVERED, f"no figure rests on them; {count} places were redacted")
+    if left := manifest["redaction"]["left"]:
+        names = ", ".join(sorted({name for entry in left for name in entry["counts"]}))
+        yield Claim(
+            f"{len(left)} files that are not redacted", NOT_COVERED, f"they hold what the rules look for: {names}"
+        )
+
+
+def _note_absent(reader: Reader, manifest: Json) -> None:
+    for entry in manifest["absent"]:
+        reader.note_absent(entry["path"], entry["sha256"])
+
+
+def _ignore_signature(opened: OpenedBundle) -> tuple[Claim, None]:
+    if opened.signature is None:
+        return Claim("signature", NOT_COVERED, UNSIGNED), None
+    return Claim("signature", NOT_COVERED, "there is one, and no key to check it with: --keys FILE"), None
+
+
+def _refuse(path: FilePath, error: BundleRefused) -> Verified:
+    reason = " ".join(str(error).split()).removeprefix(f"{path}: ")
+    return Verified(None, None, None, None, [Claim(_STRUCTURE, REFUTED, reason)])

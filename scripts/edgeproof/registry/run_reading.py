@@ -1,0 +1,51 @@
+"""The documents behind rows of the registry: read as evidence is read, computed again from raw data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeproof.comparability.two_runs import SIDES, RunSide, view_edgeenv_run, view_results
+from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
+from edgeproof.core.reader import reading_once
+from edgeproof.core.verified import recompute_all
+from edgeproof.runs.results import read_result
+
+from .edgeenv_runs import read_edgeenv_result
+
+EDGEENV = "edgeenv"
+
+
+def read_run(root: Path, row: Json) -> Json:
+    """Return the document of a run: a result, computed again from its samples, or a run of EdgeEnv.
+
+    UserError where it is not valid, was edited, or does not follow from its samples.
+    """
+    if row["origin"] == EDGEENV:
+        return read_edgeenv_result(Path(row["path"]))
+    with recompute_all(), reading_once():
+        return read_result(root / row["path"])
+
+
+def check_run(root: Path, row: Json) -> str | None:
+    """Return why the document of a run cannot be believed, None where it follows from its samples.
+
+    Of a run of EdgeEnv nothing can be computed again: it keeps no samples.
+    """
+    try:
+        read_run(root, row)
+    except UserError as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def read_two_runs(root: Path, rows: Mapping[str, Json]) -> dict[str, RunSide]:
+    """Return both sides of two runs; `rows`: {left, right} of the registry."""
+    documents = {side: read_run(root, rows[side]) for side in SIDES}
+    names = {side: rows[side]["id"] for side in SIDES}
+    own = {side: rows[side]["origin"] != EDGEENV for side in SIDES}
+    if all(own.values()):
+        return view_results(names, documents)
+    # With a run of EdgeEnv on the other side, a result of ours is seen by itself.
+    alone = {side: view_results(dict.fromkeys(SIDES, names[side]), dict.fromkeys(SIDES, documents[side]))["left"]
+             for side in SIDES if own[side]}  # fmt: skip
+    return {side: alone.get(side) or view_edgeenv_run(names[side], documents[side]) for side in SIDES}
