@@ -53,7 +53,9 @@ class LivingBoard:
     def run(self):
         while not self.over.wait(0.005):
             busy = any(b"edgeproof.agent\0measure" in line for line in self.read_commands())
-            self.current.write_text("1800\n" if busy else "0880\n")
+            beside = self.current.with_name(".current")
+            beside.write_text("1800\n" if busy else "0880\n")
+            beside.replace(self.current)  # a file that is being written is empty for a moment
             if busy and not self.seen:
                 write_vcgencmd(self.vcgencmd, throttled="0x20002")
             self.seen += busy

@@ -8,7 +8,6 @@ An assertion counts when every run of the test reaches it. These do not count:
 """
 
 import ast
-import functools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +25,10 @@ class Names(NamedTuple):
     filled: frozenset
 
 
+_NONE = Names(frozenset(), frozenset(), frozenset())
+_READ = {}  # path: Names
+
+
 def list_tests(path):
     """Yield the test functions (`ast.FunctionDef`) of a file, those in classes included."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -39,9 +42,15 @@ def find_toothless(path, root):
     return [test.name for test in list_tests(path) if not _asserts(test.body, _add_nested(test, names))]
 
 
-@functools.cache
 def _read_names(path, root):
     """Return the `Names` of a file: its own, those of the conftests above it, and those it imports from the tests."""
+    if path not in _READ:
+        _READ[path] = _NONE  # a conftest may import a module that it stands above
+        _READ[path] = _find_names(path, root)
+    return _READ[path]
+
+
+def _find_names(path, root):
     tree = ast.parse(path.read_text())
     helpers, methods = set(), set()
     for folder in path.parents:
@@ -60,7 +69,7 @@ def _read_names(path, root):
             for alias in node.names:  # `from . import records`: its functions are called like methods
                 if (module := base / f"{alias.name}.py").is_file():
                     methods |= _read_names(module, root).helpers
-    filled = frozenset(_list_filled(tree.body, Names(frozenset(), frozenset(), frozenset())))
+    filled = frozenset(_list_filled(tree.body, _NONE))
     names = Names(frozenset(helpers), frozenset(methods), filled)
     while True:  # a helper may call another one
         grown = _add_helpers(tree.body, names)

@@ -53,6 +53,7 @@ STORED = {"/$defs/side/properties/artifact", "/$defs/side/properties/baseline"}
 ONE_OF_TWO = {
     f"/properties/variants/patternProperties/^[A-Za-z0-9][A-Za-z0-9_.-]*$/properties/{key}" for key in ("path", "cell")
 }
+ONE_OF_TWO |= {f"/$defs/task/properties/{key}" for key in ("detection", "evaluator")}  # and so has a task
 
 
 def list_keys(schema):
@@ -106,6 +107,11 @@ def find_keys(document, schema):
             for part in pointer.strip("/").split("/"):
                 target = target[part]
             yield from visit(value, target, pointer, path)
+        if "then" in node and jsonschema.Draft202012Validator(node["if"]).is_valid(value):
+            yield from visit(value, node["then"], f"{pointer}/then", path)
+        for number, branch in enumerate(node.get("anyOf", ())):
+            if jsonschema.Draft202012Validator({**branch, "$defs": schema.get("$defs", {})}).is_valid(value):
+                yield from visit(value, branch, f"{pointer}/anyOf/{number}", path)
         for number, branch in enumerate(node.get("allOf", ())):
             if "if" not in branch:
                 yield from visit(value, branch, f"{pointer}/allOf/{number}", path)

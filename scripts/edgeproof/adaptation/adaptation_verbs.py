@@ -50,7 +50,7 @@ def _show_decisions(options: Namespace, root: Path) -> ExitCode:
 
 
 def _benchmark(options: Namespace, root: Path) -> ExitCode:
-    """Verb `benchmark`: time every ONNX variant in this process, one after the other."""
+    """Verb `benchmark`: time every variant in this process, one after the other."""
     report = benchmark_family(open_config(options.config, root), options.sample, options.runs)
     return show(options, report, lambda: render_table(report))
 

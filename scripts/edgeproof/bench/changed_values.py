@@ -73,6 +73,10 @@ def _visit(value: Any, node: Json, pointer: str, path: Place, schema: Json) -> I
         for part in pointer.strip("/").split("/"):
             target = target[part]
         yield from _visit(value, target, pointer, path, schema)
+    if "then" in node:
+        holds = jsonschema.Draft202012Validator({**node["if"], "$defs": schema.get("$defs", {})}).is_valid(value)
+        word = "then" if holds else "else"
+        yield from _visit(value, node.get(word, {}), f"{pointer}/{word}", path, schema)
     for word in ("allOf", "oneOf", "anyOf"):
         for number, branch in enumerate(node.get(word, ())):
             inner, place = branch, f"{pointer}/{word}/{number}"
@@ -93,6 +97,8 @@ def _visit(value: Any, node: Json, pointer: str, path: Place, schema: Json) -> I
         children |= {
             f"patternProperties/{p}": v for p, v in node.get("patternProperties", {}).items() if re.search(p, key)
         }
+        if not any(children.values()) and isinstance(node.get("additionalProperties"), dict):
+            children = {"additionalProperties": node["additionalProperties"]}
         for place, child in children.items():
             if isinstance(child, dict) and child:
                 free = isinstance(_resolve(child, schema).get("additionalProperties"), dict)

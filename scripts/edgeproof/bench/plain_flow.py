@@ -29,6 +29,8 @@ class PlainFlow:
         for row in self.option:
             self.model.add_exactly_one(row)
         self.copies = {}
+        # Scenarios of the families have no ingest: every tensor has a producer.
+        self.made = [tensor.producer or 0 for tensor in problem.scenario.tensors]
         self._add_flows()
         self._add_memory()
         weights = compile_goal("balanced", problem).levels[0].weights
@@ -53,12 +55,12 @@ class PlainFlow:
             reached: dict[tuple[int, int], list[Any]] = {}
             for reader in tensor.consumers:
                 flow = {}
-                for a in sorted(set(self.problem.device[tensor.producer])):
+                for a in sorted(set(self.problem.device[self.made[k]])):
                     for b in sorted(set(self.problem.device[reader])):
                         if self.problem.cross_latency[k][a][b] != FORBIDDEN:
                             flow[a, b] = self.model.new_bool_var("")
                 for a in {pair[0] for pair in flow}:
-                    self.model.add(sum(f for (s, _), f in flow.items() if s == a) == sum(self._on(tensor.producer, a)))
+                    self.model.add(sum(f for (s, _), f in flow.items() if s == a) == sum(self._on(self.made[k], a)))
                 for b in {pair[1] for pair in flow}:
                     self.model.add(sum(f for (_, t), f in flow.items() if t == b) == sum(self._on(reader, b)))
                 for pair, variable in flow.items():
@@ -86,9 +88,9 @@ class PlainFlow:
                         if problem.device[stage][o] == device]  # fmt: skip
                 for k, tensor in enumerate(problem.scenario.tensors):
                     readers = sorted(problem.position[c] for c in tensor.consumers)
-                    made = problem.position[tensor.producer]
+                    made = problem.position[self.made[k]]
                     if made <= step <= readers[-1]:
-                        live += [(v, problem.sizes[k]) for v in self._on(tensor.producer, device)]
+                        live += [(v, problem.sizes[k]) for v in self._on(self.made[k], device)]
                     if readers[0] <= step <= readers[-1]:
                         live += [(v, problem.sizes[k]) for (t, _, b), v in self.copies.items() if (t, b) == (k, device)]
                 self.model.add(sum(a // _GRAIN * v for v, a in live) <= peak)
@@ -120,13 +122,13 @@ class PlainFlow:
                 model.new_optional_fixed_size_interval_var(begin, duration, copy, "")
             )
             tensor = problem.scenario.tensors[k]
-            model.add(begin >= ends[tensor.producer]).only_enforce_if(copy)
+            model.add(begin >= ends[self.made[k]]).only_enforce_if(copy)
             for reader in tensor.consumers:
                 for literal in self._on(reader, b):
                     model.add(starts[reader] >= begin + duration).only_enforce_if(copy, literal)
-        for tensor in problem.scenario.tensors:
+        for k, tensor in enumerate(problem.scenario.tensors):
             for reader in tensor.consumers:
-                model.add(starts[reader] >= ends[tensor.producer])
+                model.add(starts[reader] >= ends[self.made[k]])
         for lane in lanes.values():
             model.add_no_overlap(lane)
         return makespan

@@ -94,6 +94,7 @@ def _measure_case(case: Case) -> Json:
             rows.append((ours[0], document, plain[0], json.loads(plain[1]), json.loads(beam[1])["score"]))
     seconds, plain_seconds = [row[0] for row in rows], [row[2] for row in rows]
     gaps = [_relative_gap(row[1]) for row in rows]
+    known = [gap for gap in gaps if gap is not None]
     keeps = case.seconds is None or (
         max(seconds) <= case.seconds and all(g is not None and g <= case.gap for g in gaps)
     )
@@ -108,7 +109,7 @@ def _measure_case(case: Case) -> Json:
         "plans_least": min(0 if row[1] is None else len(row[1]["plans"]) for row in rows),
         "seconds_median": statistics.median(seconds),
         "seconds_worst": max(seconds),
-        "gap_worst": None if None in gaps else max(gaps),
+        "gap_worst": max(known) if len(known) == len(gaps) else None,
         "plain_seconds_median": statistics.median(plain_seconds),
         "plain_seconds_worst": max(plain_seconds),
         "plain_proven": sum(row[3]["proved"] for row in rows),

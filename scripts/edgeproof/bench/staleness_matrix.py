@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from edgeproof.core.campaign import expand_campaign
+from edgeproof.core.campaign_files import CampaignFiles
 from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.closure import (
     AGENT,
@@ -32,6 +33,7 @@ from edgeproof.core.keys import list_differences
 from edgeproof.core.pipelines import list_stage_models
 from edgeproof.workflow.attempt_keys import list_amounts, list_raw_parts
 from edgeproof.workflow.job_graph import MEASURING, Job, list_downstream, list_jobs
+from edgeproof.workflow.phase_keys import PhaseKeys, list_phase_jobs
 from edgeproof.workflow.workflow_reading import make_keys
 
 from .changed_values import list_keys_set, propose_values, put
@@ -81,7 +83,8 @@ def list_all_jobs(documents: Documents) -> dict[str, Job]:
     catalogues = {kind: dict(documents[kind]) for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
     campaign = expand_campaign(config, catalogues)
-    return list_jobs(make_keys(campaign, catalogues, lambda *packages: dict.fromkeys(packages, "1.0")))
+    keys = make_keys(campaign, catalogues, lambda *packages: dict.fromkeys(packages, "1.0"))
+    return list_jobs(keys) | list_phase_jobs(PhaseKeys(CampaignFiles((), config, {}), keys))
 
 
 def list_changes(documents: Documents) -> Iterator[Change]:

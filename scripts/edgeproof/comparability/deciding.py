@@ -268,8 +268,12 @@ def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource 
 
 
 def name_guard(rules: Sequence[Rule]) -> str:
-    """Return Lab's guard for the decision, from its rules on the candidate's run: `error`, `skipped` or `ok`."""
+    """Return Lab's guard for the decision, from its rules on the candidate's run: `error`, `skipped` or `ok`.
+
+    A limit of parity that has no value leaves a note, and the guard is ok.
+    """
     outcomes = {rule["outcome"] for rule in rules if rule["rule"].startswith(("candidate_", "parity_"))}
+    outcomes.discard("deployable_with_note")
     return "error" if "blocked" in outcomes else "skipped" if outcomes else "ok"
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
 from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.configuration import Json, NamedDevice
+from edgeproof.remote.known_boards import is_remote
 
 from .findings import Finding, Place
+from .link_findings import inspect_link
 from .machine_findings import inspect_machine
 from .power_findings import inspect_power_control
 from .runtime_findings import inspect_runtimes
@@ -26,13 +29,14 @@ def diagnose(device: str, root: Path, place: Place) -> Json:
     described = cast(NamedDevice, {**read_catalogue("device", root / "config")[device], "name": device})
     presets = read_catalogue("preset", root / "config")
     cells, told = read_sensitivity(device, place, root)
-    findings = [
-        *inspect_machine(described, place, root),
-        *inspect_runtimes(described, presets, root),
-        *inspect_samplers(described),
-        *inspect_power_control(place),
-        *told,
+    here = [
+        inspect_machine(described, place, root),
+        inspect_runtimes(described, presets, root),
+        inspect_samplers(described),
+        inspect_power_control(place),
     ]
+    looked_at = [inspect_link(described)] if is_remote(described) else here  # this machine says nothing of a board
+    findings = [*chain.from_iterable(looked_at), *told]
     return {
         "device": device,
         "findings": [asdict(finding) for finding in findings],

@@ -29,6 +29,14 @@ METRICS = {
     "temperature_peak_c": "c",
 }
 _DUMMY = "PMIC"  # a sensor of Jetsons that always says 100 °C
+# What samplers watch: where it stands in a result, and what it is divided by.
+_WATCHED = {
+    "memory_mean_mb": ("memory", "mean_bytes", BYTES_PER_MB),
+    "power_mean_w": ("power", "mean_w", 1),
+    "power_peak_w": ("power", "peak_w", 1),
+    "energy_j": ("energy", "value_j", 1),
+    "temperature_peak_c": ("temperature", "peak_c", 1),
+}
 RUN_COLUMNS = (
     *("id", "origin", "path", "sha256", "size", "mtime_ns"),
     *("model", "preset", "device", "precision", "runtime", "provider", "board", "machine"),
@@ -187,9 +195,12 @@ def _list_metrics(result: Json) -> Iterator[tuple[str, float, str]]:
     if result["memory_peak_bytes"] is not None:
         source = result["origins"]["memory_peak_bytes"].split(",")[0]
         yield "memory_peak_mb", result["memory_peak_bytes"] / BYTES_PER_MB, source
-    if (energy := result["energy"].get("value_j")) is not None:
-        yield "energy_j", float(energy), str(result["energy"].get("source") or "power sampler")
-    if (hottest := max(_list_temperatures(result["sessions"]), default=None)) is not None:
+    for name, (section, key, factor) in _WATCHED.items():
+        told: Json = result[section]
+        if told[key] is not None:
+            yield name, told[key] / factor, told["sampler"] or "unspecified"
+    hottest = max(_list_temperatures(result["sessions"]), default=None)
+    if result["temperature"]["peak_c"] is None and hottest is not None:
         yield "temperature_peak_c", hottest, "snapshots before and after each session"
 
 

@@ -93,10 +93,12 @@ def _show_sampler(options: Namespace, root: Path) -> ExitCode:
         lines = [f"{name}: {value}" for name, value in found.items()]
         return show(options, {"run": row["id"], "sampler": found}, lambda: lines)
     result = read_run(root, row)
-    if result["energy"].get("value_j") is None:
-        raise UserError(f"{row['id']}: has no power samples ({result['energy'].get('reason')})")
-    lines = [f"{name}: {value}" for name, value in result["energy"].items()]
-    return show(options, {"run": row["id"], "sampler": result["energy"], "metrics": metrics}, lambda: lines)
+    watched = [entry["telemetry"] for entry in result["sessions"]]
+    if not any(watched):
+        raise UserError(f"{row['id']}: nothing sampled it beside the timing ({result['power']['reason']})")
+    figures = {name: result[name] for name in ("power", "energy", "temperature", "memory")}
+    found = {"run": row["id"], "sampler": figures, "sessions": watched, "metrics": metrics}
+    return show(options, found, lambda: [f"{name}: {value}" for name, value in figures.items()])
 
 
 def _make_index(options: Namespace, root: Path) -> ExitCode:

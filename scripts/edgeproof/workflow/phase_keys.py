@@ -1,15 +1,17 @@
 """What the rules of a five-phase evaluation ask: the files of its candidates, and the key of every job."""
 
 import os
+from types import SimpleNamespace
 from typing import Any
 
 from edgeproof.core.campaign_files import CampaignFiles
 from edgeproof.core.campaign_view import BASE
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, run_folder, toolchain_record
+from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, run_folder, source_folder, toolchain_record
 from edgeproof.core.phase_plan import PhasePlan, expand_phases
 
+from .job_graph import Job
 from .job_keys import JobKeys, digest_job
 
 _PHASES = ("preparation.json", "conversion.json")
@@ -132,3 +134,26 @@ class PhaseKeys:
             for name, comparison in campaign.comparisons.items()
             if {comparison.left, comparison.right} <= own
         }
+
+
+def list_phase_jobs(phases: PhaseKeys) -> dict[str, Job]:
+    """Return {document: its Job} of a five-phase evaluation, as `job_graph.list_jobs` does for the rest."""
+    if phases.plan is None:
+        return {}
+    campaign, folder = phases.targets.campaign.name, phases.folder
+    preparation, conversion = f"{folder}/preparation.json", f"{folder}/conversion.json"
+    samples = f"{source_folder(phases.plan.model)}/samples/samples.json"
+    jobs: dict[str, Job] = {}
+
+    def add(document: str, rule: str, reads: list[str], **names: str) -> None:
+        names = {"campaign": campaign, **names}
+        jobs[document] = Job(rule, getattr(phases, rule)(SimpleNamespace(**names)), tuple(reads), names)
+
+    add(preparation, "prepare_phases", [samples, *phases.toolchains()])
+    add(conversion, "collect_conversions", phases.artifacts("manifest.json", "parity.json"))
+    for device in phases.plan.devices:
+        reads = [preparation, conversion, *phases.results(device, "result.json"), *phases.comparisons(device)]
+        add(f"{folder}/{device}/decision.json", "decide_device", reads, device=device)
+        add(f"{folder}/{device}/runbook.md", "write_runbook", [], device=device)
+    add(f"{folder}/report.json", "report_phases", [preparation, conversion, *phases.files_of_devices("decision.json")])
+    return jobs

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 BANDS = {"noticeable": 0.20, "caution": -0.30, "risky": -1.0, "severe": -2.0}
 CALM = {"policy": "strict", "status": "no-regression", "severity": "low", "reason": None}
-PASSED = {"status": "passed", "reason": None}
+PASSED = {"status": "passed", "reason": None, "provenance": "measured", "thresholds": []}
 OK = {"status": "ok", "reason": None}
 
 
@@ -330,3 +330,12 @@ def test_decision_on_another_report_is_refused(room):
     room.edit(room.folder / "regression.json", lambda document: document["digests"].update(report="0" * 64))
     with pytest.raises(UserError, match=r"digests\.report is"):
         room.decide()
+
+
+def test_a_limit_of_parity_that_was_not_measured_leaves_a_note():
+    lines = [{"passed": True}, {"passed": None}]
+    (rule,) = rules_of_candidate(OK, {**PASSED, "thresholds": lines})
+    assert (rule["rule"], rule["outcome"]) == ("parity_partly_measured", "deployable_with_note")
+    assert rule["message"] == "parity passed (1 of 2 limits measured)" and name_guard([rule]) == "ok"
+    assert rules_of_candidate(OK, {**PASSED, "thresholds": lines, "provenance": "simulated"}) == []
+    assert rules_of_candidate(OK, {**PASSED, "thresholds": lines[:1]}) == []

@@ -99,7 +99,7 @@ def test_a_large_graph_is_proved_without_branching():
 
 
 def test_memory_nearly_full_leaves_a_small_gap():
-    document = draw_graph(0, 120, 5)
+    document = draw_graph(0, 60, 4)
     total = sum(max(p["weights_mb"] for v in s["profiles"].values() for p in v) for s in document["stages"])
     for device in document["devices"]:
         device["memory_mb"] = round(0.3 * total)
@@ -168,7 +168,7 @@ def test_a_local_search_goes_downhill_within_the_limits():
         weights = {metric: float(weight * level.scale) for metric, weight in level.weights.items()}
         search = LocalSearch(problem, weights, problem.caps)
         linked = [(p, t) for p in list_placements(problem) if (t := problem.evaluate(p)) is not None]
-        for placement, totals in linked[::7]:
+        for placement, totals in linked[::28]:
             found = search.repair(placement)
             if found is None:
                 continue
@@ -179,7 +179,7 @@ def test_a_local_search_goes_downhill_within_the_limits():
             else:
                 repaired += 1
     assert (broken, worse) == ([], [])
-    assert kept > 100 and repaired > 20
+    assert kept > 25 and repaired > 5
 
 
 def test_blocks_stay_together_and_keep_memory():

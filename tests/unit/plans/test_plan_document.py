@@ -1,10 +1,13 @@
 """`plan.json`: what every part of the document says about an instance whose numbers follow by hand."""
 
 import pytest
+from edgeproof.bench.scenario_families import draw_crowded_graph, draw_graph
 from edgeproof.core.documents import validate
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.solver.search import Effort
+from edgeproof.plans.verifier.verification import verify_plan
 
 
 def make_document(scenario, **asked):
@@ -73,3 +76,14 @@ def test_measured_numbers_name_their_result(two_stages):
     assert (row["latency_provenance"], row["latency_result"]) == ("measured", "r.json")
     assert (document["robustness"]["uncertain_numbers"], document["robustness"]["fixed_numbers"]) == (1, 9)
     assert "9 numbers have no interval (they are declared) and were held fixed" in document["notes"]
+
+
+@pytest.mark.parametrize("tight", [False, True])
+def test_prices_let_the_verifier_bound_a_large_graph(tight):
+    document = draw_crowded_graph(0, 60, 4) if tight else draw_graph(0, 60, 4)
+    scenario = parse_scenario(document)
+    request = Request(effort=Effort(gap=0.2), front=False, draws=0)
+    plan = build_plan_document(plan_scenario(scenario, request))
+    verdict = verify_plan(plan, scenario)
+    assert verdict.failures == [] and bool(plan["certificate"]["prices"]) == tight
+    assert ("bounded" if tight else "confirmed") in verdict.optimality

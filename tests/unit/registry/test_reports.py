@@ -128,8 +128,8 @@ def test_a_failed_run_is_shown_with_the_end_of_its_log(ask, say):
     assert "hunter2" in say("failed-runs", "show", name)
 
 
-def test_what_has_no_power_samples_says_so(ask):
-    with pytest.raises(UserError, match="has no power samples"):
+def test_what_nothing_sampled_says_so(ask):
+    with pytest.raises(UserError, match="nothing sampled it beside the timing"):
         ask("runs", "sampler", FP32)
 
 

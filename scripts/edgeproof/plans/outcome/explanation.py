@@ -13,9 +13,9 @@ def escape_controls(text: str) -> str:
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def make_printable(value: Json) -> Json:
+def make_printable(document: Json) -> Json:
     """Return a document to explain to people: no string or key in it has control characters."""
-    return _clean(value)
+    return {escape_controls(key): _clean(item) for key, item in document.items()}
 
 
 def _clean(value):

@@ -55,7 +55,7 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
             "deterministic_seconds_limit": outcome.request.effort.seconds,
             "gap_limit": outcome.request.effort.gap,
             "ended_by": outcome.ended_by,
-            "prices": answer.prices and _describe_prices(scenario, answer.prices),
+            "prices": None if answer.prices is None else _describe_prices(scenario, answer.prices),
         },
         "plans": plans,
         "infeasibility": _describe_infeasibility(outcome.infeasibility),

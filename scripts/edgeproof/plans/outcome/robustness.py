@@ -142,12 +142,12 @@ class Sampler:
 
     def scale(self, values: dict[Place, float], factors: dict[Place, float]) -> dict[Place, float]:
         """Return values with the factors applied; a number that was not drawn keeps its own value."""
-        stages = self.scenario.stages
-        scaled = {
-            place: values.get(place, stages[place[1]].options[place[2]].latency_ms) * factor
-            for place, factor in factors.items()
-        }
-        return {**values, **scaled}
+        scaled = dict(values)
+        for place, factor in factors.items():
+            own = self.scenario.stages[place[1]].options[place[2]].latency_ms
+            drawn = values.get(place)
+            scaled[place] = factor * (own if drawn is None else drawn)
+        return scaled
 
     def count_fixed(self) -> int:
         """Return how many numbers (latency and energy of options and links) have no interval."""

@@ -98,9 +98,15 @@ class Space:
             self.linked &= (wanted & (wanted - 1)) == 0
 
     def _find_period(self):
-        busy = [sum(np.where(self.where[s] == d, self._pick(self.problem.latency, s), 0) for s in self.problem.order)
-                for d in range(len(self.problem.scenario.devices))]  # fmt: skip
-        return np.max([*busy, *self.channels.values()], axis=0)
+        period = np.zeros(self.size, np.int64)
+        for device in range(len(self.problem.scenario.devices)):
+            busy = np.zeros(self.size, np.int64)
+            for stage in self.problem.order:
+                busy += np.where(self.where[stage] == device, self._pick(self.problem.latency, stage), 0)
+            period = np.maximum(period, busy)
+        for load in self.channels.values():
+            period = np.maximum(period, load)
+        return period
 
     @property
     def memory(self) -> list[np.ndarray]:

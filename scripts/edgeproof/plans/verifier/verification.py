@@ -264,6 +264,8 @@ def _verify_certificate(verdict: Verdict, document: Json) -> None:
     verdict.expect(len(document["plans"]) <= certificate["top_k"], "more plans than were asked for")
     ended = certificate["ended_by"]
     verdict.expect((status in ("gap", "unknown")) == (ended != "proof"), f"status {status}, but ended by {ended}")
+    if not certificate["ranking_proven"]:
+        verdict.doubt("the plan file itself does not call its answer proved to the last rank")
     if not planned:
         verdict.same((objective, certificate["gap"]), (None, None), "objective and gap without a plan")
         if status.startswith("infeasible"):
@@ -280,8 +282,6 @@ def _verify_certificate(verdict: Verdict, document: Json) -> None:
         verdict.expect(
             certificate["gap"] <= TOLERANCE * max(1.0, abs(objective)), f"{status}, but the gap is {certificate['gap']}"
         )
-    if not certificate["ranking_proven"]:
-        verdict.doubt("the plan itself does not call its ranking proved")
 
 
 def _verify_space(verdict, document, scenario, rule, goal, limits):
