@@ -161,12 +161,14 @@ def _describe_detection(detection: Json) -> Json:
 def _describe_score(score: Json) -> Json:
     """Return the mean scores by a model's own evaluator, as `describe_quality` does."""
     difference, low, high = (score[key] for key in ("difference", "low", "high"))
-    unknown = low is None or high is None or not difference
-    decimals = 4 if unknown else min(4, decimals_for(difference, low, high))
+    decimals, interval = 4, "no interval"
+    if low is not None and high is not None:
+        decimals = min(4, decimals_for(difference, low, high)) if difference else 4
+        interval = format_range(low, high, decimals, sign=True)
     return {
         **{side: f"score{SPACE}{format_number(score[side], 4)}" for side in ("reference", "candidate")},
         "difference": format_signed(difference, decimals),
-        "interval": "no interval" if unknown else format_range(low, high, decimals, sign=True),
+        "interval": interval,
         "unit": "in score",
         "confidence": format_limit(score["confidence"], share=True),
         "count": format_count(score["count"]),
