@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from edgeproof.core.files import hold_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -101,8 +102,20 @@ def copy_repository(destination):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """The fake campaign, made once from nothing. Tests change a copy of it, never this."""
-    workspace = copy_repository(tmp_path_factory.mktemp("built") / "edgeproof")
+    """The fake campaign, made once from nothing for all processes of a run. Tests change a copy of it, never this."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    place = root / "built" / "edgeproof"
+    with hold_folder(root / "building"):
+        if not (place.parent / "done").exists():
+            build_campaign(place)
+            (place.parent / "done").touch()
+    return Workspace(place)
+
+
+def build_campaign(place):
+    """Make the fake campaign from nothing in a copy of the repository."""
+    workspace = copy_repository(place)
     # A second preset that differs in threads only, for the tests on staleness.
     workspace.write("config/presets/fake-2t.yaml", (workspace.root / "config/presets/fake.yaml").read_text())
     workspace.edit("config/presets/fake-2t.yaml", "{noise: 0.01}", "{noise: 0.01, intra_op_threads: 2}")
@@ -111,7 +124,6 @@ def built(tmp_path_factory):
     workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\nlock: device.lock")
     done = workspace.snakemake()
     assert done.returncode == 0, done.stdout
-    return workspace
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ def test_the_rest_of_the_campaign_is_measured_and_reported(campaign):
     assert "not an ONNX model" in noise["failure"]["message"] and "Not calibrated: " in report
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_a_build_that_was_done_is_adopted_after_the_outputs_are_gone(workspace):
     """Builds and comparisons of the fake campaign come back byte for byte."""
     folder = workspace.root / "results/artifacts/digits-cnn/fake/host/int8"

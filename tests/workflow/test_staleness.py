@@ -49,6 +49,7 @@ def test_a_comment_in_the_agent_measures_nothing_again(workspace):
     assert workspace.list_attempts() == before
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_what_was_measured_is_adopted_where_snakemake_knows_nothing_of_it(workspace):
     """A copy of results/ in another copy of the repository: every job runs, and none of them measures."""
     shutil.rmtree(workspace.root / ".snakemake")
@@ -62,6 +63,7 @@ def test_what_was_measured_is_adopted_where_snakemake_knows_nothing_of_it(worksp
     assert workspace.list_attempts() == before
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_two_campaigns_that_share_cells_measure_each_once(workspace):
     before = workspace.list_attempts()
     text = (workspace.root / "config/fake.yaml").read_text()
@@ -83,6 +85,7 @@ def test_editing_the_agent_measures_everything_again(workspace):
     assert not any(path.endswith(("/artifact.json", "/manifest.json")) for path in remade)
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_changing_the_threads_of_one_preset_measures_its_cells_only(workspace):
     workspace.edit("config/presets/fake-2t.yaml", "intra_op_threads: 2", "intra_op_threads: 1")
     remade = workspace.remade_by()
@@ -103,6 +106,7 @@ def test_adding_a_model_builds_that_model_only(workspace):
     assert all("digits-copy" in path for path in remade - REPORT)
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_deleting_a_result_remakes_it_and_what_hangs_on_it(workspace):
     cell = "runs/digits-cnn/fake/local/int8"
     (workspace.root / "results" / cell / "result.json").unlink()
@@ -114,6 +118,7 @@ def test_deleting_a_result_remakes_it_and_what_hangs_on_it(workspace):
     assert remade >= REPORT
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_raising_the_pair_budget_keeps_the_pairs_that_are_there(workspace):
     table = workspace.root / "results/comparability/fake/fake-aa/pairs.csv"
     before = table.read_text().splitlines()
@@ -126,6 +131,7 @@ def test_raising_the_pair_budget_keeps_the_pairs_that_are_there(workspace):
     assert "runs" not in rooms(remade)
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_a_calibration_set_is_an_input_of_int8_only(workspace):
     listing = workspace.snakemake("results/artifacts/digits-cnn/ort-cpu/host/int8/manifest.json", "-np").stdout
     assert "calibration.npz" in listing

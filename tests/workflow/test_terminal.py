@@ -34,6 +34,7 @@ def test_a_failed_job_says_its_reason_once_and_no_old_gate_speaks(workspace):
     assert any("Error in rule measure_run" in path.read_text() for path in logs)  # everything is in the log file
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_a_gate_that_fails_ends_the_run_in_ten_lines(workspace):
     workspace.edit("config/presets/fake-2t.yaml", "intra_op_threads: 2}", "intra_op_threads: 2, fail: out_of_memory}")
     done = workspace.snakemake("gate")

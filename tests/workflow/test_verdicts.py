@@ -9,6 +9,7 @@ pytestmark = pytest.mark.workflow
 CELL = "results/runs/digits-cnn/fake-2t/local/fp32"
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_failing_cell_leaves_its_report_and_a_non_zero_exit(workspace):
     workspace.edit("config/presets/fake-2t.yaml", "intra_op_threads: 2", "fail: out_of_memory")
     done = workspace.snakemake()
@@ -23,6 +24,7 @@ def test_failing_cell_leaves_its_report_and_a_non_zero_exit(workspace):
     assert "Every number and reason: results/evidence/fake/report.html" in last[-5:]
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_measuring_on_the_wrong_board_is_no_verdict(workspace):
     target = "results/runs/digits-cnn/fake/jetson/fp32/result.json"
     done = workspace.snakemake(target)

@@ -41,6 +41,7 @@ from .supervising import start_supervisor
 
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONSAFEPATH")
 _KEEP_S = 30 * 24 * 3600.0  # what nobody asked for in so many seconds is removed
+_GOING_S = 5.0  # a supervisor that has not ended so long after it let go of us is not ending
 _PAIR = re.compile(r"pair-\d+$")
 _ABOUT = ("key", "owner", "verb", "label", "first_pair")
 
@@ -267,8 +268,15 @@ class _Board:
                 stop_session(folder)
 
     def _say_over(self, folder: str) -> None:
-        end, running = read_board_json(os.path.join(folder, "end.json")), is_session_alive(folder)
-        self._say({"event": "over", "end": end, "running": running})
+        # A supervisor closes its connection, says how it ended and goes, in this order and in a moment.
+        until = time.monotonic() + _GOING_S
+        running = is_session_alive(folder)
+        end = read_board_json(os.path.join(folder, "end.json"))
+        while running and end is None and time.monotonic() < until:
+            time.sleep(0.02)
+            running = is_session_alive(folder)
+            end = read_board_json(os.path.join(folder, "end.json"))
+        self._say({"event": "over", "end": end, "running": running and end is None})
 
     def _connect(self, folder: str) -> bool:
         here, client = os.getcwd(), socket.socket(socket.AF_UNIX)

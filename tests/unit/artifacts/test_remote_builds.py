@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 from edgeproof.artifacts.agreement.execution import infer_on_board
 from edgeproof.artifacts.builds import tensorrt_engines
@@ -120,7 +121,7 @@ def test_what_needs_the_board_s_own_shell_is_refused(board, job):
 def test_outputs_are_those_of_the_board(board, tmp_path):
     device = board.device()
     found = infer_on_board(device, {**board.arm, "artifact": ""}, board.artifact, board.root / "inputs.npz")
-    assert found.reason is None and [array.shape for array in found.outputs.values()] == [(2, 3)]
+    assert found.reason is None and [np.shape(entries) for entries in found.outputs.values()] == [(2, 3)]
     assert board.list_sessions() == []
     failing = infer_on_board(
         device, {**board.arm, "runtime": {"fail": "crashed"}}, board.artifact, board.root / "inputs.npz", limit=1

@@ -202,7 +202,7 @@ def test_what_was_valid_once_is_checked_again_when_it_changes(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"backend": "litert"}, 'backend is "litert"; it must be "onnxruntime" with artifact onnx'),
+        ({"backend": "litert"}, 'backend is "litert"; allowed with artifact onnx: onnxruntime, command'),
         ({"built": "device"}, 'built is "device"; it must be "host" with artifact onnx'),
         ({"artifact": "engine"}, "with artifact engine"),
         ({"artifact": "tflite"}, "key 'toolchain' is missing"),
