@@ -58,6 +58,7 @@ def test_a_rerun_that_fails_costs_nothing(workspace):
     assert list_complete(workspace) == attempts
 
 
+@pytest.mark.campaign  # half a minute
 @pytest.mark.parametrize(
     ("path", "old", "new", "rule"),
     [
@@ -78,6 +79,7 @@ def test_what_is_put_back_with_an_older_date_is_noticed(workspace, path, old, ne
     assert re.search(rf"^{rule} +\d+$", done.stdout, re.M), done.stdout
 
 
+@pytest.mark.campaign  # a quarter of a minute
 def test_where_snakemake_is_told_to_look_at_dates_the_report_says_what_is_stale(workspace):
     workspace.edit("config/presets/fake-2t.yaml", "intra_op_threads: 2", "intra_op_threads: 4")
     shutil.rmtree(workspace.root / ".snakemake")

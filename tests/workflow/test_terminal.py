@@ -1,5 +1,7 @@
 """What a run says: progress while it measures, a failed job's reason once, and ten lines at its end."""
 
+import pytest
+
 
 def list_last_words(done):
     """Return the lines between Snakemake's own and its `Complete log(s)`."""

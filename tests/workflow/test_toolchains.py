@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.campaign]  # half a minute
 
 
 def planned(workspace, *arguments, **options):

@@ -121,7 +121,7 @@ def test_what_needs_the_board_s_own_shell_is_refused(board, job):
 def test_outputs_are_those_of_the_board(board, tmp_path):
     device = board.device()
     found = infer_on_board(device, {**board.arm, "artifact": ""}, board.artifact, board.root / "inputs.npz")
-    assert found.reason is None and [np.shape(entries) for entries in found.outputs.values()] == [(2, 3)]
+    assert found.reason is None and [np.shape(entries) for entries in found.outputs.values()] == [(2, 1, 3)]
     assert board.list_sessions() == []
     failing = infer_on_board(
         device, {**board.arm, "runtime": {"fail": "crashed"}}, board.artifact, board.root / "inputs.npz", limit=1
