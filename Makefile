@@ -97,7 +97,7 @@ test-toolchain: .venv/test.stamp
 ssh-packages:
 	@test -x /usr/sbin/sshd && command -v ssh >/dev/null && command -v ip >/dev/null && \
 	  test -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$sudo apt-get update -qq && $$sudo env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
+	  $$sudo apt-get -o APT::Sandbox::User=root update -qq && $$sudo env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
 	    openssh-server openssh-client iproute2 libfaketime >/dev/null; }
 
 # Namespaces need root, which must be told that the checkout may be another user's.
