@@ -22,7 +22,7 @@ rooms:
   adaptation  which variant of a model should run now, and traces replayed
   runs        what was measured, why it would be made again, and what that costs
   failed-runs attempts that reached no verdict
-  report      two runs side by side, wherever they were measured
+  report      two runs side by side, wherever they were measured; `report CAMPAIGN`: what a campaign has found
   attempts    the raw data that are kept, and which evidence rests on them
   evidence    whether everything that a campaign's evidence consists of is as it was made
 
@@ -117,9 +117,12 @@ def _run_failed_runs(argv: list[str], root: Path) -> ExitCode:
 
 
 def _run_report(argv: list[str], root: Path) -> ExitCode:
-    """Look at two runs side by side."""
+    """Look at two runs side by side, or, with the name of a campaign in place of a verb, at that campaign."""
+    from edgeproof.registry.cli import REPORT_VERBS
     from edgeproof.registry.cli import report as report_main
 
+    if argv and argv[0] not in REPORT_VERBS and (root / "results/evidence" / argv[0]).is_dir():
+        return _run_evidence(["report", *argv], root)
     return report_main(argv, root)
 
 

@@ -361,3 +361,10 @@ def test_names_that_are_printed_are_names_that_are_taken(root, capsys):
             assert main(["artifacts", verb, target, "--json"], root) == 0
             outputs.append(capsys.readouterr().out)
         assert outputs[0] == outputs[1]
+
+
+def test_report_takes_the_name_of_a_campaign_in_place_of_a_verb(root, capsys):
+    assert run(lambda arguments: main(arguments, root), ["report", "trial"]) == ExitCode.MISTAKE
+    assert "result.json" in capsys.readouterr().err  # it judges the campaign, whose cell is missing
+    assert run(lambda arguments: main(arguments, root), ["report", "no-such-campaign"]) == ExitCode.MISTAKE
+    assert "is not one of compare" in capsys.readouterr().err
