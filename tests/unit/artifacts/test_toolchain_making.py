@@ -119,6 +119,15 @@ def test_a_poisoned_cache_is_found_and_named(place):
     assert not (place / "tiny.json").exists() and not (place / ".toolchains/tiny/edgeproof.json").exists()
 
 
+def test_bytecode_that_a_package_brings_is_compiled_anew_and_no_edit(place):
+    """numpy 1.26 brings some; uv compiles it again, with other times in it."""
+    bytecode = "lib/python3.11/site-packages/tiny/__pycache__/code.cpython-311.pyc"
+    install_uv(place, files={CODE: "answer = 42\n", bytecode: "from elsewhere"})
+    make(place)
+    (place / ".toolchains/tiny" / bytecode).write_text("compiled here")
+    assert installed_files.find_altered_files("tiny") == []
+
+
 def test_what_was_right_is_not_hashed_again(place, opened):
     install_uv(place, files={CODE: "answer = 42\n"})
     make(place)

@@ -73,7 +73,8 @@ def _iterate_records(name: str) -> Iterator[_Recorded]:
         place = record.parent.parent.relative_to(ROOT / name)
         with record.open(newline="", encoding="utf-8") as stream:
             for row in csv.reader(stream):
-                if len(row) >= 2 and row[1].startswith("sha256="):
+                # Some wheels bring bytecode, and uv compiles it anew from the sources.
+                if len(row) >= 2 and row[1].startswith("sha256=") and not row[0].endswith(".pyc"):
                     path = os.path.normpath(place / row[0])
                     if not path.startswith(("..", "/")):
                         yield _Recorded(path, row[1].removeprefix("sha256="))
