@@ -27,17 +27,19 @@ if sys.argv[1] == "venv":
     if not os.path.lexists(link):
         os.symlink({python!r}, link)
 if sys.argv[1] == "pip":
-    folder = os.path.dirname(os.path.dirname(sys.argv[-2]))
+    folder, rows = os.path.dirname(os.path.dirname(sys.argv[-2])), []
     for name, text in {files!r}.items():
         place = os.path.join(folder, name)
-        record = os.path.join(folder, "lib/python3.11/site-packages/tiny-1.0.dist-info")
+        packages = os.path.join(folder, "lib/python3.11/site-packages")
+        record = os.path.join(packages, "tiny-1.0.dist-info")
         for made in (os.path.dirname(place), record):
             os.makedirs(made, exist_ok=True)
         with open(place, "w") as stream:
             stream.write({poison!r} or text)
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        rows.append(os.path.relpath(place, packages) + ",sha256=" + digest + "," + chr(10))
         with open(os.path.join(record, "RECORD"), "w") as stream:
-            print("tiny/code.py,sha256=" + digest, "tiny-1.0.dist-info/RECORD,,", sep="," + chr(10), file=stream)
+            stream.write("".join(rows) + "tiny-1.0.dist-info/RECORD,," + chr(10))
 """
 
 # What the interpreter of a toolchain would do with a converter: leave in OUT what `script` says.
