@@ -21,7 +21,9 @@ FAILED = {  # what ONNX Runtime's tools cannot build in fp32 already, and why
     "unknown-operator": "unsupported_operator",
     "quantised": "unusable_input",
     "half": "precision_not_held",
+    "double": "precision_not_held",
 }
+RANDOM = ("random-inside",)  # computes something else each time, so nobody can compute its figures again
 JUDGED = {"not-finite": ("failed", "not_finite")}
 BUILT = {"unsupported_operator", "conversion_failed", "precision_not_held", "unusable_input"}
 
@@ -44,7 +46,7 @@ def test_the_outcome_is_right_in_every_precision(tmp_path, name):
         if precision == "fp32":
             status, kind = JUDGED.get(name, ("passed", None))
             assert (document["status"], document["reason"] and document["reason"]["kind"]) == (status, kind)
-        if document["status"] == "passed":
+        if document["status"] == "passed" and name not in RANDOM:
             compare_with_bare_runtime(job, precision, document)
 
 

@@ -89,7 +89,8 @@ def test_a_signal_ends_a_search_with_the_best_plan_that_output_asks_for(number, 
         _, told = process.communicate(timeout=20)
     assert process.returncode == code and "the best plan so far was written" in told
     document = read_json(output, "plan")
-    assert (document["status"], document["certificate"]["ended_by"]) == ("gap", "interruption")
+    ended = {"gap": "interruption", "optimal": "proof"}  # a fast machine has proved the best, and searches for the next
+    assert document["certificate"]["ended_by"] == ended[document["status"]]
 
 
 @pytest.mark.campaign
