@@ -147,7 +147,8 @@ def test_a_board_that_throttles_says_so_and_has_no_power(results):
 def test_the_page_draws_power_under_the_latency(workspace, results):
     page = (workspace.root / "results/evidence/boards/report.html").read_text()
     assert page.index('<section id="latency">') < page.index('<section id="power">')
-    assert "Power, module" in page and "Memory, process" in page and "Throttled, vcgencmd new" in page
+    assert "Power, module" in page and "Memory, process" in page
+    assert re.search(r"Throttled, vcgencmd (now|new)", page)  # `new` only if it began after the first sample
     assert re.search(r"Power of the module \(VDD_IN\), by hwmon: [89]\.", page)
 
 
