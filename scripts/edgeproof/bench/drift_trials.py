@@ -183,7 +183,8 @@ def _prepare_neighbours(case: str) -> Generator[Callable[[], None]]:
     if case not in ("neighbours", "neighbour"):
         yield lambda: None
         return
-    with start_neighbours(2 if case == "neighbours" else 1, LAPSE) as pids:
+    # One neighbour beside a free core slows nothing: the kernel has one thread.
+    with start_neighbours(2 if case == "neighbours" else os.cpu_count() or 1, LAPSE) as pids:
         if case == "neighbours":
             yield lambda: None
             return
