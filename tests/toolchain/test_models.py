@@ -175,7 +175,8 @@ def compare(manifest, artifact, tmp_path, suffix, precision="fp32", **tolerance)
     expected = dict(zip([item.name for item in session.get_outputs()], session.run(None, feed), strict=True))
     assert list(found.outputs) == list(expected)
     for name, array in expected.items():
-        np.testing.assert_allclose(found.outputs[name], array, **tolerance)
+        (entry,) = found.outputs[name]  # of the one sample
+        np.testing.assert_allclose(entry, array, **tolerance)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

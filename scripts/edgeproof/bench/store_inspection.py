@@ -31,9 +31,10 @@ def digest_kept(results: Path) -> dict[str, dict[str, str]]:
 
 
 def digest_documents(results: Path) -> dict[str, str]:
-    """Return {file: sha256} of what was made, but for the evidence, logs and attempts."""
+    """Return {file: sha256} of what was made, but for the evidence, the index of runs, logs and attempts."""
     files = (path.relative_to(results) for path in results.rglob("*") if path.is_file())
-    kept = (path for path in files if not {*_OUTSIDE, "evidence"} & set(path.parts) and not path.name.startswith("."))
+    told = (".", "registry.")  # hidden files, and the index with its notes, which every job grows
+    kept = (path for path in files if not {*_OUTSIDE, "evidence"} & set(path.parts) and not path.name.startswith(told))
     return {str(path): sha256_file(results / path) for path in sorted(kept)}
 
 
