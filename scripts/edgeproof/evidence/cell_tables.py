@@ -1,5 +1,7 @@
 """The tables of cells, percentiles, outputs and digests as plain data: texts, and None where there is no value."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from edgeproof.artifacts.records.manifests import describe_noise
@@ -27,6 +29,7 @@ from edgeproof.core.summary import PERCENTILES
 from .charts import anchor_of, label_of
 from .collecting import CellEvidence, link_from
 from .gate import name_state
+from .recomputing_commands import recompute_cell
 
 _METRICS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share")
 _SHARES = ("top1_agreement", "equal_share", "matched_share")
@@ -50,23 +53,36 @@ def list_models(cells: list[CellEvidence]) -> list[tuple[str, list[CellEvidence]
     return models
 
 
-def describe_cells(cells: list[CellEvidence]) -> list[Json]:
-    """Return the table of cells, one group per model: {model, rows}."""
+def describe_cells(cells: list[CellEvidence], page: FilePath, failures: Mapping[str, str]) -> list[Json]:
+    """Return the table of cells, one group per model: {model, rows}.
+
+    `page`: links to attempts start from its folder. `failures`: {anchor of a cell: anchor of why it is not ok}.
+    """
     return [
-        {"model": model, "rows": [_describe_cell(item, unit, factor) for item in own]}
+        {
+            "model": model,
+            "rows": [
+                {
+                    **_describe_cell(item, unit, factor),
+                    "failure": failures.get(anchor_of(item.cell)),
+                    "attempts": [link_from(page, session["attempt"]) for session in item.result["sessions"]],
+                }
+                for item in own
+            ],
+        }
         for model, own, unit, factor in list_models(cells)
     ]
 
 
 def _list_reasons(item: CellEvidence) -> list[str]:
-    """Return why a cell is not ok, one line per reason, and the labels of its headline that need a sentence."""
+    """Return what limits a cell's headline, one sentence each; why it is not ok, says its failure."""
     labels = [
         f"{entry['label'].replace('_', ' ')}: {entry['message']}"
         for entry in item.result["labels"]
         if entry["label"] != "random_inputs"  # the note beside the headline says it all
     ]
     noise = describe_noise(item.manifest)
-    return [*item.verdict["reasons"], *labels, *([f"{noise}: real inputs may be answered worse"] if noise else [])]
+    return [*labels, *([f"{noise}: real inputs may be answered worse"] if noise else [])]
 
 
 def describe_basis(result: Json, unit: str, factor: float) -> str | None:
@@ -236,6 +252,15 @@ def _describe_cell(item, unit, factor):
         "latency": value and f"{value}{SPACE}{unit}",
         "interval": interval,
         "basis": describe_basis(result, unit, factor),
+        "sort": {
+            "latency": latency["median_ms"],
+            "throughput": result["throughput_per_s"],
+            "cold": float(np.median(cold)) if cold else None,
+            "load": float(np.median(load)) if load else None,
+            "memory": result["memory_peak_bytes"],
+            "size": result["artifact_bytes"],
+        },
+        "command": recompute_cell(item.cell),
         "throughput": _with_unit(format_number(result["throughput_per_s"]), "/s"),
         "cold": _median_ms(cold),
         "load": _median_ms(load),

@@ -69,6 +69,8 @@ def build_evidence_parser() -> CommandParser:
     bundle.add_argument("--artifacts", action="store_true", help="pack models, samples and artifacts, too")
     bundle.add_argument("--key", metavar="FILE", help="sign it with this private key: edgeproof key new")
     verbs["report"].add_argument("--format", choices=FORMATS, default="text", help="text (default), or for a forge")
+    text = "only this comparison, computed again from its pairs; exit 3 if it is not decided"
+    verbs["report"].add_argument("--comparison", metavar="NAME", help=text)
     verbs["report"].add_argument("--output", metavar="FILE", help="file to write it to; else it is printed")
     return parser
 

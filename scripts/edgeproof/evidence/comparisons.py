@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from edgeproof.comparability.resource_sentences import describe_resources
@@ -36,6 +37,7 @@ from .charts import anchor_of
 from .collecting import ComparisonEvidence, link_from
 from .drift_charts import DriftOfSession, draw_drift, format_started
 from .judgements import describe_decision, describe_regression
+from .recomputing_commands import recompute_comparison
 from .urgency import rank_verdict
 
 _STATES = {"not-comparable": "refused", "failed": "failing"}  # where the icon's name is not the verdict
@@ -115,6 +117,7 @@ def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -
 
 
 def _describe(item, page, page_of, failing):
+    campaign = Path(item.paths["report"]).parts[-3]
     report, design = item.report, item.report["design"]
     folder = item.paths["report"].rsplit("/", 1)[0]
     return {
@@ -143,6 +146,8 @@ def _describe(item, page, page_of, failing):
         "interleaving": describe_interleaving(report),
         "disturbances": _list_disturbances(report["sessions"]),
         "drift": draw_drift(_list_drifts(report["sessions"])),
+        "command": recompute_comparison(campaign, report["comparison"]),
+        "attempts": [link_from(page, session["attempt"]) for session in report["sessions"] if session["attempt"]],
         "links": [
             {"name": name, "href": link_from(page, f"{folder}/{name}")}
             for name in ("report.json", "verdict.json", "regression.json", "decision.json", "pairs.json", "pairs.csv")
@@ -169,6 +174,19 @@ def _name_common(left, right):
     )
 
 
+def describe_ratio(report: Json) -> Json:
+    """Return {ratio, ratio_text, interval_text} of a comparison, from its pairs or from sessions of two devices; each
+    None without a difference.
+    """
+    effect = report["effect"] or report["between_sessions"]
+    if effect is None:
+        return dict.fromkeys(("ratio", "ratio_text", "interval_text"))
+    ratio, low, high = effect["ratio"], effect["interval_low"], effect["interval_high"]
+    decimals = decimals_for(ratio, low, high, digits=4)
+    span = None if low is None or high is None else format_range(low, high, decimals)
+    return {"ratio": ratio, "ratio_text": format_fixed(ratio, decimals), "interval_text": span}
+
+
 def _describe_effect(item):
     """Return the difference of a comparison, from its pairs or from sessions of two devices; None if it has none."""
     paired = item.report["effect"] is not None
@@ -176,23 +194,19 @@ def _describe_effect(item):
     if effect is None:
         return None
     ratio, low, high = effect["ratio"], effect["interval_low"], effect["interval_high"]
-    decimals = decimals_for(ratio, low, high, digits=4)
-    places, delta = max(0, decimals - 2), 100 * (ratio - 1)
-    interval_text = delta_interval_text = None
+    places, delta = max(0, decimals_for(ratio, low, high, digits=4) - 2), 100 * (ratio - 1)
+    span = None
     if low is not None and high is not None:
-        interval_text = format_range(low, high, decimals)
-        delta_interval_text = f"{format_range(100 * (low - 1), 100 * (high - 1), places, sign=True)}{SPACE}%"
+        span = f"{format_range(100 * (low - 1), 100 * (high - 1), places, sign=True)}{SPACE}%"
     return {
+        **describe_ratio(item.report),
         "paired": paired,
-        "ratio": ratio,
         "low": low,
         "high": high,
         "margin": item.report["design"]["margin"],
         "ratios": item.ratios.tolist(),
-        "ratio_text": format_fixed(ratio, decimals),
-        "interval_text": interval_text,
         "delta_text": f"{format_signed(delta, places)}{SPACE}%",
-        "delta_interval_text": delta_interval_text,
+        "delta_interval_text": span,
         "confidence": f"{100 * effect['confidence']:.4g}",
     }
 

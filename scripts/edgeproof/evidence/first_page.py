@@ -3,27 +3,30 @@
 Nothing on it grows with the campaign but the table of models, whose rows are short.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 
+from edgeproof.comparability.sentences import name_sides
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
-from edgeproof.core.formatting import DASH, SPACE, choose_unit, format_count, format_number, plural
+from edgeproof.core.formatting import DASH, SPACE, choose_unit, format_bytes, format_count, format_number, plural
 
-from .charts import anchor_of, label_of
+from .cell_tables import describe_quality
+from .charts import anchor_of
 from .collecting import CellEvidence, ComparisonEvidence, Evidence
-from .comparisons import count_verdicts, order_verdicts, state_of, tell_verdict
+from .comparisons import count_verdicts, describe_ratio, order_verdicts, state_of, tell_verdict
+from .failures import list_failures
 from .gate import count_labels, name_state
 from .limits import list_limits
 from .model_parts import list_sides
 from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
+from .recomputing_commands import recompute_campaign, recompute_cell, recompute_comparison
 from .replays_shown import describe_replays
 
 _TOLD = 8  # verdicts in full
 _NAMED = 6  # models that are named with the number of verdicts left out; of more there is only the sum
-_REASONS, _EXAMPLES, _LONGEST = 6, 3, 240  # kinds of failure, cells named for each, characters of a reason
+_ROWS = 400  # cells, or comparisons, that are listed one by one; of more there are only the models' rows
 _MARKS = 40  # cells of a model that are drawn as squares; of more there are only counts
 
 
@@ -35,22 +38,12 @@ def describe_first_page(evidence: Evidence, parts: Mapping[str, Evidence], page:
         "counts": _count_all(evidence),
         "failures": list_failures(evidence.cells),
         "models": [_describe_model(name, parts[name]) for name in _order_models(parts)],
+        "all_cells": [_list_cell(item) for item in evidence.cells] if len(evidence.cells) <= _ROWS else [],
+        "all_comparisons": _list_comparisons(evidence) if len(evidence.comparisons) <= _ROWS else [],
+        "validate": recompute_campaign(evidence.campaign),
         "plans": describe_plans(evidence.plans, page),
         "replays": describe_replays(evidence.replays, page),
         "limits": list_limits(evidence),
-    }
-
-
-def list_failures(cells: list[CellEvidence]) -> Json:
-    """Return {kinds, more} of what fails, for the first page; reasons that differ in numbers only are one kind."""
-    kinds: dict[str, list[CellEvidence]] = {}
-    for item in cells:
-        if item.verdict["state"] == "failing":
-            kinds.setdefault(re.sub(r"\d[\d.,]*", "#", item.verdict["reasons"][0]), []).append(item)
-    ordered = sorted(kinds.values(), key=len, reverse=True)
-    return {
-        "kinds": [_describe_failure(items) for items in ordered[:_REASONS]],
-        "more": sum(len(items) for items in ordered[_REASONS:]),
     }
 
 
@@ -73,6 +66,44 @@ def _list_verdicts(evidence: Evidence) -> Json:
         "pages": named if len(named) <= _NAMED else [],
         "models": len(named),
     }
+
+
+def _list_cell(item: CellEvidence) -> Json:
+    """Return a cell's row in the table of all: where it is, its state, its figures, and the command to compute them."""
+    cell, latency, quality = item.cell, item.result["latency"], describe_quality(item.parity)
+    unit, factor = choose_unit([latency["median_ms"]]) if latency else ("", 1.0)
+    return {
+        **cell._asdict(),
+        "href": f"{_href_of(cell.model)}#{anchor_of(cell)}",
+        "state": item.verdict["state"],
+        "words": name_state(item.result, item.verdict),
+        "labels": ", ".join(count_labels([item.result])),
+        "simulated": item.result["provenance"] == "simulated",
+        "latency": latency and f"{format_number(latency['median_ms'] * factor)}{SPACE}{unit}",
+        "latency_ms": latency and f"{latency['median_ms']:.6g}",
+        "size": format_bytes(item.result["artifact_bytes"]) if item.manifest["status"] == "ok" else None,
+        "bytes": item.result["artifact_bytes"],
+        "quality": quality and quality["candidate"],
+        "command": recompute_cell(cell),
+    }
+
+
+def _list_comparisons(evidence: Evidence) -> list[Json]:
+    """Return the rows of the table of all comparisons, the most urgent first."""
+    failing = list_failing_gates(evidence)
+    rows = [(tell_verdict(item.report, _href_of, failing), item) for item in evidence.comparisons]
+    return [
+        {
+            **{key: row[key] for key in ("name", "href", "context", "state", "words", "simulated", "shuts")},
+            **describe_ratio(item.report),
+            "model": " and ".join(list_sides(item)),
+            "sides": " → ".join(name_sides(item.report["left"], item.report["right"])),
+            "pairs": format_count(item.report["pairs"]),
+            "seconds": format_count(round(item.report["seconds"])),
+            "command": recompute_comparison(evidence.campaign, row["name"]),
+        }
+        for row, item in order_verdicts(rows)
+    ]
 
 
 def _count_all(evidence: Evidence) -> list[Json]:
@@ -98,22 +129,6 @@ def _count_all(evidence: Evidence) -> list[Json]:
         for name, counter in found
         if counter
     ]
-
-
-def _describe_failure(items: list[CellEvidence]) -> Json:
-    reason = items[0].verdict["reasons"][0]
-    return {
-        "count": plural(len(items), "cell"),
-        "reason": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…",
-        "cells": [
-            {
-                "label": f"{item.cell.model} · {label_of(item.cell)}",
-                "href": f"{_href_of(item.cell.model)}#{anchor_of(item.cell)}",
-            }
-            for item in items[:_EXAMPLES]
-        ],
-        "more": max(0, len(items) - _EXAMPLES),
-    }
 
 
 def _order_models(parts: Mapping[str, Evidence]) -> list[str]:
@@ -142,6 +157,7 @@ def _describe_model(name: str, part: Evidence) -> Json:
         + "".join(f"; {format_count(count)}{SPACE}{label}" for label, count in labels.items())
         + (f"; {plural(len(part.stale), 'stale document')}" if part.stale else ""),
         "latency": _name_range(latencies),
+        "latency_ms": f"{min(latencies):.6g}" if latencies else None,
         "simulated": any(item.result["provenance"] == "simulated" for item in part.cells),
         "comparisons": count_verdicts(_reports(part.comparisons)),
     }

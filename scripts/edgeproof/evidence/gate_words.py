@@ -40,10 +40,11 @@ def list_verdicts(judged: JudgedCampaign, most: int) -> list[tuple[str, str]]:
     paths = {name: f"{comparison_folder(judged.campaign, name)}/report.json" for name in names}
     if len(names) > most:
         names = sorted(names, key=lambda name: rank_verdict(read_json(paths[name], "comparison"), failing))[:most]
-    return [(name, _say_verdict(read_comparison(paths[name]))) for name in names]
+    return [(name, say_verdict(read_comparison(paths[name]))) for name in names]
 
 
-def _say_verdict(report: Json) -> str:
+def say_verdict(report: Json) -> str:
+    """Return a comparison's verdict and what would decide it, in plain words; `report`: its report.json."""
     mark = " (simulated)" if report["effect"] and report["provenance"] == "simulated" else ""
     parts = [describe_verdict(report) + mark, describe_remedy(report)]
     return plain(" ".join(filter(None, parts)))

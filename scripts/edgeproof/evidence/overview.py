@@ -18,19 +18,19 @@ from edgeproof.core.layout import Cell
 from edgeproof.runs.conditions import first_snapshot
 
 from .calibrations import summarise_calibration
-from .charts import anchor_of, label_of
+from .charts import label_of
 from .collecting import Evidence
 from .gate import count_labels, name_state
 from .stale import Stale, name_remedy
 
 _CALIBRATIONS = 3  # in the head; the section on calibrations has all
-_SQUARES = 400  # with more cells the head shows counts only
+_NAMED = 3  # models, presets, devices that the head names; more are counted
 _STALE = 20  # documents that are named; the rest are counted
 _WORSE = 4  # comparisons that are named; the rest are counted
 
 
 def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
-    """Return the state of the gate in words, one square per cell, and the facts of the campaign.
+    """Return the state of the gate in words, what was asked, and the facts of the campaign.
 
     `model`: the only one of the page, whose evidence this is; None on a page about the whole campaign.
     """
@@ -47,7 +47,8 @@ def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
         "simulated_words": "Every number on this page is simulated"
         if simulated == len(cells)
         else f"{format_count(simulated)} of {plural(len(cells), 'cell')} {'is' if simulated == 1 else 'are'} simulated",
-        "squares": [_square(item) for item in cells] if len(cells) <= _SQUARES else [],
+        "asked": _say_asked(evidence),
+        "title": _say_title(evidence),
         "period": format_period(moments),
         "devices": _describe_devices(cells),
         "calibrations": _describe_calibrations(evidence.calibrations),
@@ -132,14 +133,35 @@ def _say_stale(total):
     return f" {plural(total, 'document')} {verb} made with another configuration or other code than today's."
 
 
-def _square(item):
-    words = "; ".join(item.verdict["reasons"]) or "ok"
-    return {
-        "state": item.verdict["state"],
-        "simulated": item.result["provenance"] == "simulated",
-        "anchor": anchor_of(item.cell),
-        "title": f"{item.cell.model} · {label_of(item.cell)}: {words}",
-    }
+def _say_asked(evidence: Evidence) -> str:
+    """Return what was asked: "6 cells of digits-cnn and squeezenet with ort-cpu on local, and 4 comparisons"."""
+    cells = [item.cell for item in evidence.cells]
+    models, presets, devices = (
+        _name_some([getattr(cell, field) for cell in cells], f"{field}") for field in ("model", "preset", "device")
+    )
+    comparisons, plans, replays = len(evidence.comparisons), len(evidence.plans), len(evidence.replays)
+    margins = dict.fromkeys(item.report["design"]["margin"] for item in evidence.comparisons)
+    within = f" with a margin of ±{format_limit(next(iter(margins)), share=True)}" if len(margins) == 1 else ""
+    told = [f"{plural(len(cells), 'cell')} of {models} with {presets} on {devices}"]
+    told += [f"{plural(comparisons, 'comparison')}{within}"] if comparisons else ["no comparison"]
+    told += [plural(plans, "plan")] if plans else []
+    told += [plural(replays, "replay")] if replays else []
+    return f"Asked: {'; '.join(told)}."
+
+
+def _name_some(values: list[str], noun: str) -> str:
+    """Return "a, b and c" of different values, or how many there are if they are many: "12 models"."""
+    names = list(dict.fromkeys(values))
+    if len(names) > _NAMED:
+        return plural(len(names), noun)
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else f"no {noun}"
+
+
+def _say_title(evidence: Evidence) -> str:
+    """Return what a browser's tab says after the name: verdicts in short, or how many cells there are."""
+    words = Counter(item.report["verdict"].replace("-", " ") for item in evidence.comparisons)
+    told = ", ".join(f"{count} {word}" for word, count in words.most_common())
+    return told or plural(len(evidence.cells), "cell")
 
 
 def _describe_devices(cells):

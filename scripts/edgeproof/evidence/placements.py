@@ -6,6 +6,7 @@ from edgeproof.core.formatting import SPACE, first_up, format_estimate, format_n
 from edgeproof.plans.outcome.explanation import explain_empty_document, explain_proof, explain_robustness
 
 from .collecting import PlanEvidence, link_from
+from .recomputing_commands import recompute_plan
 
 _DECIMALS = 1  # of errors in percent
 
@@ -23,6 +24,7 @@ def _describe(item, page):
     return {
         "name": f"{pipeline}, {goal}",
         "anchor": f"plan-{pipeline}-{goal}",
+        "command": recompute_plan(pipeline, goal),
         "state": "ok" if item.verdict["state"] == "ok" else "failing",
         "words": plan["status"] if chosen else "no plan",
         "sentence": f"{first_up(proof)}. Checked without the solver: {item.optimality}.",

@@ -19,17 +19,20 @@ from .charts import draw_forest, draw_latencies
 from .collecting import Evidence, collect_evidence
 from .comparisons import describe_comparisons, list_verdicts
 from .environment_tables import describe_environments
+from .failures import describe_failures, find_failure_anchors, name_failures
 from .first_page import describe_first_page
 from .limits import list_limits
 from .model_parts import split_evidence
 from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
+from .recomputing_commands import recompute_campaign
 from .replays_shown import describe_replays
 from .stale import Stale
 from .timelines import draw_timelines
 from .wanted import CampaignSnapshot, GateSettings
 
 TEMPLATES = Path(__file__).parent
+_LABEL = 5  # words of a reason that are too few to be said once only
 
 
 def write_report(
@@ -89,9 +92,13 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
         lambda name: "" if name in own else f"{name}.html",
         list_failing_gates(evidence),
     )
+    failures = describe_failures(evidence.cells, page)
     return {
         "overview": describe_overview(evidence, model),
-        "cells": describe_cells(evidence.cells),
+        "failures": failures,
+        "failed": name_failures(failures),
+        "cells": describe_cells(evidence.cells, page, find_failure_anchors(failures)),
+        "validate": recompute_campaign(evidence.campaign),
         "latencies": draw_latencies(evidence.cells),
         "timelines": draw_timelines(evidence.cells),
         "percentiles": describe_percentiles(evidence.cells),
@@ -110,8 +117,8 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
 
 def render_html(view: Json) -> str:
     """Return the page of a view, of `build_view` or `describe_first_page`; every value is escaped."""
-    style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    return _get_template(view, "html").render(view, style=style)
+    style, program = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))
+    return _get_template(view, "html").render(view, style=style, program=program, why=SaidOnce())
 
 
 def render_markdown(view: Json) -> str:
@@ -137,6 +144,25 @@ def mark_code(text: object) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
     )
+
+
+class SaidOnce:
+    """Reasons on one page: each in full the first time, after that its first words as a link to there."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def __call__(self, text: object) -> Markup:
+        """Return the reason `text` as escaped HTML; one of a few words is a label, which may stand twice."""
+        reason = str(text)
+        words = reason.split()
+        if len(words) <= _LABEL:
+            return mark_code(reason)
+        if reason in self._numbers:
+            short = " ".join(words[:_LABEL]).replace("`", "")
+            return Markup('<a class="same" href="#why-{}">{} … (above)</a>').format(self._numbers[reason], short)
+        self._numbers[reason] = number = len(self._numbers) + 1
+        return Markup('<span class="why" id="why-{}">{}</span>').format(number, mark_code(reason))
 
 
 def _get_template(view, kind):

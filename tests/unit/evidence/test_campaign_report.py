@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign, write_wanted
+from edgeproof.core.errors import UserError
 from edgeproof.evidence import campaign_report
 from edgeproof.evidence.cli import main
 
@@ -43,6 +44,19 @@ def test_json_has_every_entry(report):
     document = json.loads(out)
     assert (code, document["passed"]) == (1, False)
     assert [entry["state"] for entry in document["entries"]] == ["ok", "failing"]
+
+
+def test_one_comparison_is_computed_again_from_its_pairs(here, capsys):
+    sides = [("digits-cnn", "ort-cpu", "desk", name) for name in ("fp32", "int8")]
+    apart = {"left": sides[0], "right": sides[1], "varies": ["precision"]}
+    comparisons = [{"name": "faster", **apart, "ratio": 0.6}, {"name": "open", **apart, "ratio": 1.02, "spread": 0.03}]
+    write_wanted(here / "results/evidence/trial", make_campaign(here, [{}, {"precision": "int8"}], comparisons))
+    assert main(["report", "trial", "--comparison", "faster"], here) == 0
+    assert capsys.readouterr().out.startswith("int8 is 1.67 times as fast as fp32 (")
+    assert main(["report", "trial", "--comparison", "open"], here) == 3
+    assert capsys.readouterr().out.startswith("Undecided: int8 takes ")
+    with pytest.raises(UserError, match="trial: it has no comparison fastr; did you mean faster"):
+        main(["report", "trial", "--comparison", "fastr"], here)
 
 
 @pytest.mark.parametrize("name", ["text", "markdown", "junit", "annotations"])

@@ -26,12 +26,21 @@ def row_of(groups, **wanted):
 
 
 def test_cells_are_grouped_by_model(cells):
-    groups = describe_cells(cells)
+    groups = describe_cells(cells, PAGE, {})
     assert [(group["model"], len(group["rows"])) for group in groups] == [("digits-cnn", 6), ("squeezenet", 4)]
 
 
+def test_a_row_leads_to_its_attempts_its_failure_and_the_command_that_computes_it(cells):
+    (group, _) = describe_cells(cells, PAGE, {"cell-digits-cnn-ort-cpu-desk-int8-dynamic": "failure-1"})
+    rows = {row["precision"]: row for row in group["rows"] if row["preset"] == "ort-cpu" and row["device"] == "desk"}
+    assert [rows[name]["failure"] for name in ("int8", "int8-dynamic")] == [None, "failure-1"]
+    assert rows["int8"]["command"] == "edgeproof runs show digits-cnn/ort-cpu/desk/int8"
+    (attempt,) = rows["int8"]["attempts"]
+    assert attempt.startswith("../../runs/digits-cnn/ort-cpu/desk/int8/attempts/0001-")
+
+
 def test_an_ok_cell_has_all_numbers(cells):
-    row = row_of(describe_cells(cells), precision="int8", status="ok")
+    row = row_of(describe_cells(cells, PAGE, {}), precision="int8", status="ok")
     assert row["state"] == "ok"
     assert row["latency"].startswith("0.59")
     assert row["cold"] == "4.00\u202fms"
@@ -44,14 +53,14 @@ def test_an_ok_cell_has_all_numbers(cells):
 
 
 def test_a_failed_cell_has_no_numbers(cells):
-    row = row_of(describe_cells(cells), precision="fp16", status="failed")
+    row = row_of(describe_cells(cells, PAGE, {}), precision="fp16", status="failed")
     assert [row[key] for key in ("latency", "interval", "throughput", "cold", "load", "memory", "size")] == [None] * 7
-    assert row["reasons"][0].startswith("failed (no artifact): ")
+    assert row["reasons"] == []  # the failure says it
     assert row["parity"]["words"] == "not run"
 
 
 def test_a_noisy_cell_is_ok_and_says_that_it_is_noisy(cells):
-    row = describe_cells(cells)[0]["rows"][2]
+    row = describe_cells(cells, PAGE, {})[0]["rows"][2]
     assert (row["state"], row["basis"]) == ("ok", "within this session")
     assert row["reasons"][0] == "noisy: the interval within the session is wider than ±5%"
     assert row["reasons"][1].startswith("modes: starts have 2 levels: ")
@@ -71,13 +80,13 @@ def test_several_sessions_and_random_samples_are_named_beside_the_headline(cells
 
 
 def test_wrong_outputs_are_not_ok_although_measured(cells):
-    row = row_of(describe_cells(cells), precision="int8-dynamic", status="ok")
+    row = row_of(describe_cells(cells, PAGE, {}), precision="int8-dynamic", status="ok")
     assert row["state"] == "failing"
     assert row["parity"]["state"] == "failing"
 
 
 def test_simulated_parity_is_no_agreement(cells):
-    row = row_of(describe_cells(cells), simulated=True)
+    row = row_of(describe_cells(cells, PAGE, {}), simulated=True)
     assert row["parity"]["words"] == "nothing to compare"
 
 

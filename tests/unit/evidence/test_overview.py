@@ -43,7 +43,11 @@ def test_facts(campaign):
     assert overview["devices"][0]["words"] == "Made-up CPU, x86_64"
     assert overview["protocol"][0]["name"] == "quick"
     assert [model["name"] for model in overview["models"]] == ["digits-cnn", "squeezenet"]
-    assert len(overview["squares"]) == 10
+    assert overview["asked"].replace("\u202f", " ") == (
+        "Asked: 10 cells of digits-cnn and squeezenet with ort-cpu and fake on desk and board; "
+        "6 comparisons with a margin of ±2 %."
+    )
+    assert overview["title"].startswith("2 equivalent, 2 undecided")
 
 
 def test_a_simulated_campaign_says_so(here):

@@ -6,7 +6,7 @@ import re
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
-from edgeproof.evidence.rendering import build_view, escape_markdown, mark_code, render_html, render_markdown
+from edgeproof.evidence.rendering import SaidOnce, build_view, escape_markdown, mark_code, render_html, render_markdown
 
 from .conftest import MARKUP, NOISE
 from .parsed_page import Page
@@ -32,14 +32,16 @@ def test_page_is_well_formed(view):
 def test_page_loads_nothing(view):
     text = render_html(view)
     page = Page(text)
-    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.tags}
+    assert not {"link", "img", "iframe"} & {tag for tag, _ in page.tags}
+    assert [values for tag, values in page.tags if tag == "script"] == [{}]  # ours, in the page
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon|import\(", text)
     assert not re.search(r"https?://|@import|url\((?!#)", text)
     assert all(link.startswith("../../") for link in page.links if link)
 
 
 def test_every_value_is_escaped(view):
     text = render_html(view)
-    assert "<script" not in text
+    assert text.count("<script") == 1
     assert text.count("&lt;script&gt;") >= 5
 
 
@@ -112,11 +114,26 @@ def test_verdicts_come_before_the_gate_and_are_said_once(view):
 
 
 def test_reasons_are_said_once(view):
-    text = re.sub(r"<style>.*</style>", "", render_html(view), flags=re.S)
-    text = re.sub(r' title="[^"]*"|<span class="hidden">.*?</span>', "", text)  # squares repeat a cell's reason
-    assert text.count("the interval within the session is wider than") == 1
-    assert text.count("The budget ended before the pairs had decided") == 1
+    text = re.sub(r"<(style|script)>.*?</\1>", "", render_html(view), flags=re.S)
+    reasons = re.findall(r'<span class="why" id="why-\d+">(.*?)</span>', text)
+    assert len(reasons) == len(set(reasons)) >= 20
+    assert len(re.findall(r'<a class="same" href="#why-\d+">', text)) >= 5
+    for part in ("the interval within the session is wider than", "The budget ended before the pairs had decided"):
+        assert text.count(part) == 1
     assert text.count("differ in model hash") == 1
+
+
+def test_a_reason_is_given_in_full_once_and_then_linked():
+    why = SaidOnce()
+    assert why("no memory") == why("no memory") == "no memory"  # a label, no reason
+    assert why("one two three `four` five six") == (
+        '<span class="why" id="why-1">one two three <code>four</code> five six</span>'
+    )
+    assert why("one two three `four` five six") == (
+        '<a class="same" href="#why-1">one two three four five … (above)</a>'
+    )
+    assert 'id="why-2"' in why("<b> is not bold on the page")
+    assert "&lt;b&gt;" in why("<b> is not bold on the page")
 
 
 def test_missing_values_are_never_zero(here):
@@ -134,7 +151,7 @@ def test_any_single_cell_makes_a_page(here, kind):
     view = build_view(collect_evidence(make_campaign(here, [{"kind": kind}])), PAGE)
     assert not Page(render_html(view)).open
     assert "asks for no comparison" in render_html(view)
-    assert render_markdown(view).startswith("# trial: gate ")
+    assert render_markdown(view).startswith("# trial\n\nAsked: 1 cell of digits-cnn")
 
 
 def test_markdown_has_the_same_facts_and_no_markup(view):

@@ -34,7 +34,7 @@ def test_a_good_campaign_passes(here, capsys):
     assert write_report(write_wanted(here, snapshot)) == 0
     assert check_gate(write_wanted(here, snapshot)) == 0
     assert "Gate passed" in (here / "out/report.html").read_text()
-    assert (here / "out/report.md").read_text().startswith("# trial: gate passed")
+    assert (here / "out/report.md").read_text().startswith("# trial\n")
     assert json.loads((here / "out/gate.json").read_text())["passed"] is True
     assert "Gate of campaign trial passed" in capsys.readouterr().err
 
