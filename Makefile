@@ -1,7 +1,8 @@
 # make          sets up .venv from the lock file and runs the demo campaign on this machine
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes;
 #               make test-toolchain: the heavy converters, minutes and 9 GB; make test-ssh: boards behind a real sshd,
-#               as root)
+#               as root; make test-browser: the report in headless Chromium, a minute or two)
+# make screenshot   docs/page.png from the demo's report
 # make lint     ruff, basedpyright, snakefmt and snakemake --lint
 # make ci-times what each tier of the last .ci/run took
 # make bench    speed and memory, as ratios within one run, into results/bench/
@@ -54,7 +55,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving bench-registry
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -78,14 +79,13 @@ $(BIN)/edgeproof: envs/edgeproof.sh .venv/edgeproof.stamp
 	@$(call install,$<)
 	@touch $@
 
-# What the tests need of the system: git for the fresh clone, Chromium for the look of the report, zsh for completion.
+# What the tests need of the system: git for the fresh clone, zsh for completion.
 system-packages:
-	@command -v git >/dev/null && command -v chromium >/dev/null && command -v zsh >/dev/null || { \
-	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium zsh fonts-dejavu-core >/dev/null; }
+	@command -v git >/dev/null && command -v zsh >/dev/null || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git zsh >/dev/null; }
 
 test: .venv/test.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not jetson"
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not jetson and not browser"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m campaign --timeout 3600
@@ -105,6 +105,20 @@ test-ssh: .venv/test.stamp ssh-packages
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
 	  $(BIN)/python -m pytest -q -m ssh --timeout 600
+
+browser-packages:
+	@command -v chromium >/dev/null || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; }
+
+test-browser: .venv/test.stamp browser-packages
+	$(BIN)/python -m pytest -q -m browser --timeout 900
+
+# The first screen of the demo's report, as the README shows it.
+screenshot: setup browser-packages
+	test -f results/evidence/demo/report.html || $(SNAKEMAKE) --profile local
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,860 --screenshot=docs/page.png \
+	  "file://$(CURDIR)/results/evidence/demo/report.html" 2>/dev/null
+	@test $$(stat -c %s docs/page.png) -le 200000 || { echo 'docs/page.png is larger than 200 kB' >&2; exit 1; }
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

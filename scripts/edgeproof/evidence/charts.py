@@ -61,6 +61,20 @@ def draw_forest(rows: list[Json]) -> Json | None:
     return {"ticks": _ticks(place_ratio_ticks(scale)), "one": _round(scale.position(1.0)), "parts": split_rows(rows)}
 
 
+def draw_verdicts(rows: list[Json]) -> Json | None:
+    """Return the axis that the verdicts in a page's head share, {ticks, one}; None if none of them has a ratio.
+
+    `rows`: dicts with `bounds` ({ratio, low, high, margin} or None); a `strip` is added to each, a drawing without single pairs.
+    """
+    known = [row["bounds"] for row in rows if row["bounds"]]
+    if not known:
+        return None
+    scale = fit_ratio_scale([value for bounds in known for value in _extent(bounds)])
+    for row in rows:
+        row["strip"] = row["bounds"] and _draw_effect(row["bounds"] | {"ratios": []}, scale)
+    return {"ticks": _ticks(place_ratio_ticks(scale)), "one": _round(scale.position(1.0))}
+
+
 def draw_sessions(sessions: list[np.ndarray], margin: float) -> Json:
     """Return the dot plot of A/A ratios: {ticks, one, margin, rows: [{dots, middle}]}, one row per session.
 

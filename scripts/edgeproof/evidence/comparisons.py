@@ -97,8 +97,11 @@ def state_of(report: Json) -> str:
     return _STATES.get(verdict, verdict)
 
 
-def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
-    """Return a comparison in short, for a page's head: its verdict in one sentence, and the link to its own section."""
+def tell_verdict(campaign: str, report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
+    """Return a comparison in short, for a page's head: its verdict in one sentence, and the link to its own section.
+
+    `bounds`: its ratio with interval and margin, which `charts.draw_verdicts` draws; None without a difference.
+    """
     anchor = f"comparison-{report['comparison']}"
     return {
         "name": report["comparison"],
@@ -112,6 +115,9 @@ def tell_verdict(report: Json, page_of: PageOf, failing: Collection[str] = ()) -
         "simulated": report["provenance"] == "simulated",
         "numbered": bool(report["effect"] or report["between_sessions"]),
         "shuts": report["comparison"] in failing,
+        "bounds": _bound_ratio(report),
+        "strip": None,
+        "command": recompute_comparison(campaign, report["comparison"]),
         "rank": rank_verdict(report, failing),
     }
 
@@ -121,7 +127,7 @@ def _describe(item, page, page_of, failing):
     report, design = item.report, item.report["design"]
     folder = item.paths["report"].rsplit("/", 1)[0]
     return {
-        **tell_verdict(report, lambda model: "", failing),
+        **tell_verdict(campaign, report, lambda model: "", failing),
         **_entitle(report["comparison"], report["left"], report["right"]),
         "left": _name_cell(report["left"]),
         "right": _name_cell(report["right"]),
@@ -146,7 +152,6 @@ def _describe(item, page, page_of, failing):
         "interleaving": describe_interleaving(report),
         "disturbances": _list_disturbances(report["sessions"]),
         "drift": draw_drift(_list_drifts(report["sessions"])),
-        "command": recompute_comparison(campaign, report["comparison"]),
         "attempts": [link_from(page, session["attempt"]) for session in report["sessions"] if session["attempt"]],
         "links": [
             {"name": name, "href": link_from(page, f"{folder}/{name}")}
@@ -187,6 +192,15 @@ def describe_ratio(report: Json) -> Json:
     return {"ratio": ratio, "ratio_text": format_fixed(ratio, decimals), "interval_text": span}
 
 
+def _bound_ratio(report: Json) -> Json | None:
+    """Return {ratio, low, high, margin} of a comparison; None without a difference."""
+    effect = report["effect"] or report["between_sessions"]
+    if effect is None:
+        return None
+    ends = {"low": effect["interval_low"], "high": effect["interval_high"]}
+    return {"ratio": effect["ratio"], **ends, "margin": report["design"]["margin"]}
+
+
 def _describe_effect(item):
     """Return the difference of a comparison, from its pairs or from sessions of two devices; None if it has none."""
     paired = item.report["effect"] is not None
@@ -201,9 +215,7 @@ def _describe_effect(item):
     return {
         **describe_ratio(item.report),
         "paired": paired,
-        "low": low,
-        "high": high,
-        "margin": item.report["design"]["margin"],
+        **(_bound_ratio(item.report) or {}),
         "ratios": item.ratios.tolist(),
         "delta_text": f"{format_signed(delta, places)}{SPACE}%",
         "delta_interval_text": span,

@@ -12,7 +12,7 @@ from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import DASH, SPACE, choose_unit, format_bytes, format_count, format_number, plural
 
 from .cell_tables import describe_quality
-from .charts import anchor_of
+from .charts import anchor_of, draw_verdicts
 from .collecting import CellEvidence, ComparisonEvidence, Evidence
 from .comparisons import count_verdicts, describe_ratio, order_verdicts, state_of, tell_verdict
 from .failures import list_failures
@@ -21,7 +21,7 @@ from .limits import list_limits
 from .model_parts import list_sides
 from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
-from .recomputing_commands import recompute_campaign, recompute_cell, recompute_comparison
+from .recomputing_commands import recompute_campaign, recompute_cell
 from .replays_shown import describe_replays
 
 _TOLD = 8  # verdicts in full
@@ -53,15 +53,17 @@ def _href_of(model: str) -> str:
 
 
 def _list_verdicts(evidence: Evidence) -> Json:
-    """Return {shown, rest, pages}: those that fail a gate or say a difference first, and where the others are."""
+    """Return {shown, axis, rest, pages}: those that fail a gate or say a difference first, and where the others are."""
     failing = list_failing_gates(evidence)
-    rows = [tell_verdict(item.report, _href_of, failing) for item in evidence.comparisons]
+    rows = [tell_verdict(evidence.campaign, item.report, _href_of, failing) for item in evidence.comparisons]
     ordered = order_verdicts(list(zip(rows, evidence.comparisons, strict=True)))
     rest = ordered[_TOLD:]
     homes = Counter(list_sides(item)[0] for _, item in rest)
     named = [{"model": name, "href": _href_of(name), "count": count} for name, count in homes.items()]
+    shown = [row for row, _ in ordered[:_TOLD]]
     return {
-        "shown": [row for row, _ in ordered[:_TOLD]],
+        "shown": shown,
+        "axis": draw_verdicts(shown),
         "rest": len(rest),
         "pages": named if len(named) <= _NAMED else [],
         "models": len(named),
@@ -91,16 +93,15 @@ def _list_cell(item: CellEvidence) -> Json:
 def _list_comparisons(evidence: Evidence) -> list[Json]:
     """Return the rows of the table of all comparisons, the most urgent first."""
     failing = list_failing_gates(evidence)
-    rows = [(tell_verdict(item.report, _href_of, failing), item) for item in evidence.comparisons]
+    rows = [(tell_verdict(evidence.campaign, item.report, _href_of, failing), item) for item in evidence.comparisons]
     return [
         {
-            **{key: row[key] for key in ("name", "href", "context", "state", "words", "simulated", "shuts")},
+            **{key: row[key] for key in ("name", "href", "context", "state", "words", "simulated", "shuts", "command")},
             **describe_ratio(item.report),
             "model": " and ".join(list_sides(item)),
             "sides": " → ".join(name_sides(item.report["left"], item.report["right"])),
             "pairs": format_count(item.report["pairs"]),
             "seconds": format_count(round(item.report["seconds"])),
-            "command": recompute_comparison(evidence.campaign, row["name"]),
         }
         for row, item in order_verdicts(rows)
     ]

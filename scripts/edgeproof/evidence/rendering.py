@@ -15,7 +15,7 @@ from edgeproof.core.pages import list_page_models, model_page
 
 from .calibrations import describe_calibrations
 from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles
-from .charts import draw_forest, draw_latencies
+from .charts import draw_forest, draw_latencies, draw_verdicts
 from .collecting import Evidence, collect_evidence
 from .comparisons import describe_comparisons, list_verdicts
 from .environment_tables import describe_environments
@@ -93,6 +93,7 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
         list_failing_gates(evidence),
     )
     failures = describe_failures(evidence.cells, page)
+    verdicts = list_verdicts(comparisons)
     return {
         "overview": describe_overview(evidence, model),
         "failures": failures,
@@ -103,7 +104,7 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
         "timelines": draw_timelines(evidence.cells),
         "percentiles": describe_percentiles(evidence.cells),
         "comparisons": comparisons,
-        "verdicts": list_verdicts(comparisons),
+        "verdicts": verdicts | {"axis": draw_verdicts(verdicts["shown"])},
         "forest": draw_forest(comparisons),
         "calibrations": describe_calibrations(evidence.calibrations, page),
         "plans": describe_plans(evidence.plans, page),
@@ -147,7 +148,10 @@ def mark_code(text: object) -> Markup:
 
 
 class SaidOnce:
-    """Reasons on one page: each in full the first time, after that its first words as a link to there."""
+    """Reasons on one page: each in full the first time, after that its first words as a link to there.
+
+    That holds for a reason in a longer sentence as well.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -158,10 +162,15 @@ class SaidOnce:
         words = reason.split()
         if len(words) <= _LABEL:
             return mark_code(reason)
-        if reason in self._numbers:
-            short = " ".join(words[:_LABEL]).replace("`", "")
-            return Markup('<a class="same" href="#why-{}">{} … (above)</a>').format(self._numbers[reason], short)
-        self._numbers[reason] = number = len(self._numbers) + 1
+        known = max((said for said in self._numbers if said in reason), key=len, default=None)
+        if known is not None:
+            before, _, after = reason.partition(known)
+            short = " ".join(known.split()[:_LABEL]).replace("`", "")
+            link = Markup('<a class="same" href="#why-{}">{} … (above)</a>').format(self._numbers[known], short)
+            return Markup("").join((mark_code(before), link, mark_code(after)))
+        number = len(set(self._numbers.values())) + 1
+        cause = reason.rpartition(": ")[2]  # "accuracy: the set has no labels" is said of other things, too
+        self._numbers |= dict.fromkeys([reason, *([cause] if len(cause.split()) > _LABEL else [])], number)
         return Markup('<span class="why" id="why-{}">{}</span>').format(number, mark_code(reason))
 
 

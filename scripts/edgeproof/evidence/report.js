@@ -42,7 +42,8 @@
       this.rows = all("tbody > tr:not(.group):not(.reasons)", table).map((row, place) => {
         const next = row.nextElementSibling;
         const more = next && next.classList.contains("reasons") ? [next] : [];
-        return { row, more, place, text: [row, ...more].map((each) => each.textContent).join(" ").toLowerCase() };
+        const words = [row, ...more].map((each) => each.textContent).concat(Object.values(row.dataset));
+        return { row, more, place, text: words.join(" ").toLowerCase() };
       });
       this.sort = null;
       this.addSorting();

@@ -55,7 +55,7 @@ def test_one_comparison_is_computed_again_from_its_pairs(here, capsys):
     assert capsys.readouterr().out.startswith("int8 is 1.67 times as fast as fp32 (")
     assert main(["report", "trial", "--comparison", "open"], here) == 3
     assert capsys.readouterr().out.startswith("Undecided: int8 takes ")
-    with pytest.raises(UserError, match="trial: it has no comparison fastr; did you mean faster"):
+    with pytest.raises(UserError, match="trial: it has no comparison fastr; did you mean 'faster'"):
         main(["report", "trial", "--comparison", "fastr"], here)
 
 
