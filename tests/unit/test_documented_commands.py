@@ -130,7 +130,8 @@ def test_a_command_that_would_be_refused_is_found(line, find_fault):
 
 
 def test_commands_are_read_from_blocks_sentences_and_ci_files():
-    page = "```yaml\n      - run: make setup\n```\nSay `edgeproof runs\nlist` or `nothing`.\n```\n$ make test | tail\n```\n"
+    page = "```yaml\n      - run: make setup\n```\nSay `edgeproof runs\nlist` or `nothing`.\n"
+    page += "```\n$ make test | tail\n```\n"
     assert list_commands(page) == [
         (["make", "setup"], True),
         (["make", "test"], True),

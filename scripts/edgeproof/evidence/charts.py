@@ -64,7 +64,8 @@ def draw_forest(rows: list[Json]) -> Json | None:
 def draw_verdicts(rows: list[Json]) -> Json | None:
     """Return the axis that the verdicts in a page's head share, {ticks, one}; None if none of them has a ratio.
 
-    `rows`: dicts with `bounds` ({ratio, low, high, margin} or None); a `strip` is added to each, a drawing without single pairs.
+    `rows`: dicts with `bounds` ({ratio, low, high, margin} or None); each gets a `strip`, a drawing without single
+    pairs.
     """
     known = [row["bounds"] for row in rows if row["bounds"]]
     if not known:
