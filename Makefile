@@ -116,7 +116,7 @@ test-browser: .venv/test.stamp browser-packages
 # The first screen of the demo's report, as the README shows it.
 screenshot: setup browser-packages
 	test -f results/evidence/demo/report.html || $(SNAKEMAKE) --profile local
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,860 --screenshot=docs/page.png \
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,760 --screenshot=docs/page.png \
 	  "file://$(CURDIR)/results/evidence/demo/report.html" 2>/dev/null
 	@test $$(stat -c %s docs/page.png) -le 200000 || { echo 'docs/page.png is larger than 200 kB' >&2; exit 1; }
 

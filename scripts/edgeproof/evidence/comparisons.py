@@ -114,6 +114,7 @@ def tell_verdict(campaign: str, report: Json, page_of: PageOf, failing: Collecti
         "remedy": describe_remedy(report),
         "simulated": report["provenance"] == "simulated",
         "numbered": bool(report["effect"] or report["between_sessions"]),
+        "paired": bool(report["effect"]),
         "shuts": report["comparison"] in failing,
         "bounds": _bound_ratio(report),
         "strip": None,

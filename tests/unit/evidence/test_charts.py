@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from edgeproof.evidence.charts import ROWS_PER_DRAWING, draw_forest, draw_latencies, split_rows
+from edgeproof.evidence.charts import ROWS_PER_DRAWING, draw_forest, draw_latencies, draw_verdicts, split_rows
 from edgeproof.evidence.collecting import collect_evidence
 
 
@@ -69,6 +69,17 @@ def test_rows_without_a_difference_have_no_drawing():
     assert rows[1]["drawing"] is None
     assert rows[0]["drawing"]["interval"]["x"] < rows[0]["drawing"]["ratio"] < rows[0]["drawing"]["interval"]["end"]
     assert rows[0]["drawing"]["margin"]["x"] < forest["one"] < rows[0]["drawing"]["margin"]["end"]
+
+
+def test_verdicts_share_one_axis_on_which_ratios_are_in_order():
+    bounds = [effect(), None, effect(ratio=1.1, low=None, high=None), effect(ratio=1.0, low=0.99, high=1.01)]
+    rows = [{"bounds": each, "strip": None} for each in bounds]
+    axis = draw_verdicts(rows)
+    faster, nothing, slower, same = (row["strip"] for row in rows)
+    assert nothing is None and slower["interval"] is None
+    assert faster["interval"]["end"] < same["interval"]["x"] < axis["one"] < same["interval"]["end"] < slower["ratio"]
+    assert same["ratio"] == axis["one"] and "1" in [tick["label"] for tick in axis["ticks"]]
+    assert draw_verdicts([{"bounds": None}]) is None
 
 
 def test_pairs_far_away_are_counted_and_not_drawn():

@@ -132,8 +132,17 @@ def test_a_reason_is_given_in_full_once_and_then_linked():
     assert why("one two three `four` five six") == (
         '<a class="same" href="#why-1">one two three four five … (above)</a>'
     )
+    assert why("accuracy: one two three `four` five six.") == (
+        'accuracy: <a class="same" href="#why-1">one two three four five … (above)</a>.'
+    )
     assert 'id="why-2"' in why("<b> is not bold on the page")
     assert "&lt;b&gt;" in why("<b> is not bold on the page")
+
+
+def test_the_cause_at_a_reasons_end_is_linked_where_it_stands_alone():
+    why = SaidOnce()
+    assert 'id="why-1"' in why("accuracy: the set has no labels at all")
+    assert why("the set has no labels at all") == '<a class="same" href="#why-1">the set has no labels … (above)</a>'
 
 
 def test_missing_values_are_never_zero(here):
