@@ -68,7 +68,12 @@ rule write_replay_page:
         decisions="results/adaptation/{family}/{device}/{policy}/{trace}/decisions.jsonl",
         summary="results/adaptation/{family}/{device}/{policy}/{trace}/summary.json",
     output:
-        "results/adaptation/{family}/{device}/{policy}/{trace}/page.html",
+        report(
+            "results/adaptation/{family}/{device}/{policy}/{trace}/page.html",
+            caption="captions/replay.rst",
+            category="Adaptation",
+            labels={"family": "{family}", "device": "{device}", "policy": "{policy}", "trace": "{trace}"},
+        ),
     log:
         "results/logs/write_replay_page/{family}/{device}/{policy}/{trace}.log",
     conda:

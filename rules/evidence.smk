@@ -22,7 +22,12 @@ rule write_report:
         noise_pairs=TARGETS.noise_files("pairs.csv"),
         wanted="results/evidence/{campaign}/wanted.json",
     output:
-        html="results/evidence/{campaign}/report.html",
+        html=report(
+            "results/evidence/{campaign}/report.html",
+            caption="captions/campaign.rst",
+            category="Campaigns",
+            labels={"campaign": "{campaign}"},
+        ),
         markdown="results/evidence/{campaign}/report.md",
         models=TARGETS.model_pages("{campaign}"),
     log:

@@ -133,7 +133,12 @@ rule write_plan_page:
         check="results/plans/{pipeline}/{goal}/check.json",
         samples="results/plans/{pipeline}/{goal}/samples.csv",
     output:
-        "results/plans/{pipeline}/{goal}/plan.html",
+        report(
+            "results/plans/{pipeline}/{goal}/plan.html",
+            caption="captions/plan.rst",
+            category="Plans",
+            labels={"pipeline": "{pipeline}", "goal": "{goal}"},
+        ),
     log:
         "results/logs/write_plan_page/{pipeline}/{goal}.log",
     conda:

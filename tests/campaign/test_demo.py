@@ -1,6 +1,7 @@
 """The demo campaign for real, as `make` runs it: real models, real measurements, on whatever machine this is."""
 
 import json
+import zipfile
 
 import pytest
 from edgeproof.comparability.sentences import describe_verdict
@@ -102,3 +103,13 @@ def test_another_onnx_runtime_makes_its_artifacts_parities_and_measurements_agai
     jobs = plan(copy)
     assert jobs["build_onnx"] == 3  # int8 and int8-dynamic: fp16 is onnxconverter-common's affair, fp32 a copy
     assert (jobs["check_parity"], jobs["measure_run"], jobs["calibrate_cell"]) == (6, 6, 1)
+
+
+def test_the_page_is_in_snakemakes_own_report(demo):
+    done = demo.snakemake("--report", "report.zip", config=None)
+    assert done.returncode == 0, done.stdout
+    with zipfile.ZipFile(demo.root / "report.zip") as archive:
+        (page,) = (name for name in archive.namelist() if "/raw/" in name)
+        index = archive.read("report/report.html").decode()
+        assert archive.read(page) == (demo.root / "results/evidence/demo/report.html").read_bytes()
+    assert "What the campaign" in index and "Campaigns" in index and 'src="http' not in index
