@@ -117,16 +117,20 @@ def _judge_comparison(name, cells, policy):
 
 
 def list_arguments(name: str, folder: Path) -> list[str]:
-    """Return the arguments of Python that do a part; the scripts are started as the rules start them."""
+    """Return the arguments of Python that do a part; the scripts are started as the rules start them, on all cores."""
     if name not in ("report", "gate"):
         return [str(REPOSITORY / _SCRIPT), "--part", name]
     snapshot = json.loads((folder / _PLAN).read_text())["snapshot"]
+    threads = ["--threads", str(min(4, os.cpu_count() or 1))]  # as the rules have it
     if name == "report":
-        page = "results/evidence/trial/report"
-        arguments = ["--html", f"{page}.html", "--markdown", f"{page}.md"]
-        return [str(REPOSITORY / "scripts/write_report.py"), "--wanted", write_wanted(folder, snapshot), *arguments]
+        pages = [
+            f"--{kind}=results/evidence/trial/report.{suffix}"
+            for kind, suffix in (("html", "html"), ("markdown", "md"))
+        ]
+        wanted = write_wanted(folder, snapshot)
+        return [str(REPOSITORY / "scripts/write_report.py"), *threads, "--wanted", wanted, *pages]
     wanted = write_wanted(folder, snapshot, gated=snapshot["comparisons"][:: len(_RATIOS)])
-    gate = ["--wanted", wanted, "--output", "results/evidence/trial/gate.json"]
+    gate = [*threads, "--wanted", wanted, "--output", "results/evidence/trial/gate.json"]
     return [str(REPOSITORY / "scripts/check_gate.py"), *gate]
 
 
