@@ -15,7 +15,7 @@ from .cell_tables import describe_quality
 from .charts import anchor_of, draw_verdicts
 from .collecting import CellEvidence, ComparisonEvidence, Evidence
 from .comparisons import count_verdicts, describe_ratio, order_verdicts, state_of, tell_verdict
-from .failures import list_failures
+from .failed_cells import list_failures
 from .gate import count_labels, name_state
 from .limits import list_limits
 from .model_parts import list_sides

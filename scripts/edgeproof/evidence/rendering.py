@@ -20,7 +20,7 @@ from .charts import draw_forest, draw_latencies, draw_verdicts
 from .collecting import Evidence, collect_evidence
 from .comparisons import describe_comparisons, list_verdicts
 from .environment_tables import describe_environments
-from .failures import describe_failures, find_failure_anchors, name_failures
+from .failed_cells import describe_failures, find_failure_anchors, name_failures
 from .first_page import describe_first_page
 from .limits import list_limits
 from .model_parts import split_evidence

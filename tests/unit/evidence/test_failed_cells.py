@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
-from edgeproof.evidence.failures import describe_failures, find_failure_anchors, list_failures, name_failures
+from edgeproof.evidence.failed_cells import describe_failures, find_failure_anchors, list_failures, name_failures
 
 from .conftest import NOISE
 
