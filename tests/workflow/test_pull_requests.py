@@ -99,14 +99,12 @@ def test_a_board_gates_pull_requests_as_the_page_says(workspace, tmp_path):
     code, comment = board.judge("equal", steps)
     assert code == 0 and PASSED in comment and "equivalent" in comment
 
-    code, comment = board.judge("slower", steps)
-    assert code != 0 and PASSED not in comment and re.search(r"1\.[12]\d* times as long", comment)
-
     code, comment = board.judge("unclear", steps)
     assert code != 0 and PASSED not in comment and "Undecided" in comment and "not judged" in comment
 
-    board.git("checkout", "-q", "--detach", "origin/slower")  # merged all the same: it is the baseline now
-    assert board.shell(steps[0]) != 0
-    assert board.shell(keep_merged) == 0
+    code, comment = board.judge("slower", steps)
+    assert code != 0 and PASSED not in comment and re.search(r"1\.[12]\d* times as long", comment)
+
+    assert board.shell(keep_merged) == 0  # merged all the same: it is the baseline now
     code, comment = board.judge("slower", steps)
     assert code == 0 and PASSED in comment and "equivalent" in comment
