@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from edgeproof.core.formatting import plain
 from edgeproof.core.layout import Cell
-from edgeproof.evidence.rendering import _environment
+from edgeproof.evidence.rendering import SaidOnce, _environment
 from edgeproof.evidence.timelines import describe_power, draw_timelines
 from edgeproof.runs.results import read_result
 
@@ -61,7 +61,7 @@ def test_every_figure_is_said_and_what_is_absent_has_its_reason(tmp_path):
 
 def test_the_macro_draws_it(tmp_path):
     (drawn,) = draw_timelines([evidence(store_watched(tmp_path))])
-    macro = _environment(True).get_template("report_timelines.html.j2").module.timeline
+    macro = _environment(True).get_template("report_timelines.html.j2").make_module({"why": SaidOnce()}).timeline
     html = str(macro(drawn))
     assert html.count('<path class="time"') == 4 and 'role="img"' in html and "Power, module" in html
     assert json.dumps(drawn)  # plain data
