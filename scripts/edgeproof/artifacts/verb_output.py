@@ -81,11 +81,18 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
     ]
     if supplied := manifest.get("supplied"):
         lines.append(("supplied", f"{supplied['file']}: not built, taken as it was"))
+        if made := supplied.get("record"):
+            options = ", ".join(f"{name} {value}" for name, value in made["options"].items())
+            lines.append(
+                ("built by", f"InferEdgeForge, {made['preset']} ({options}), {made['built_at']}: {made['build_id']}")
+            )
     for side in ("inputs", "outputs"):
         for item in manifest[side] or ():
             lines.append((side[:-1], f"{item['name']}  {item['dtype']} {item['shape']}"))
     if proof:
         weights = ", ".join(f"{item['elements']} {dtype}" for dtype, item in proof["weights"].items()) or "no weights"
+        if proof["basis"] == "declared":
+            weights = "declared; nothing in the file proves it"
         share = "" if proof["share"] is None else f"{proof['share']:.1%} of what could be; "
         lines.append(("precision", f"{proof['claimed']}: {share}{weights}"))
     if used := manifest["calibration"]:

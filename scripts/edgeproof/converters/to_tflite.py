@@ -5,6 +5,7 @@ front of the file, `zipfile` its end.
 """
 
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from .archives import append_members, unpack
 from .element_counts import add_element_count, count_elements
+from .interfaces import match_tensors
 from .protocol import answer_by_protocol, call_tool
 
 _ELEMENT_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
@@ -29,6 +31,8 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
 
     `spec`: saved_model, interface, precision and, for int8, calibration {path, samples} and options {quantised_io}.
     """
+    if "supplied" in spec:
+        return _take_supplied(spec, out)
     folder = unpack(spec["saved_model"], out / "saved_model")
     converter = call_tool("TensorFlow", lambda: tf.lite.TFLiteConverter.from_saved_model(str(folder)))
     _set_precision(converter, spec)
@@ -42,6 +46,42 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     interface = json.dumps(spec["interface"], sort_keys=True).encode()
     append_members(path, {"interface.json": interface})
     return {"artifact": path.name, "opset": None, **describe_model(data)}
+
+
+def _take_supplied(spec: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Take a TFLite file of somebody else's; one that does not say which tensor is which of the source gets it said."""
+    data = Path(spec["supplied"]).read_bytes()
+    described = call_tool("TFLite", lambda: describe_model(data))
+    path = out / "artifact.tflite"
+    path.write_bytes(data)
+    if not _has_interface(path):
+        named = call_tool("TFLite", lambda: _list_named_tensors(data))
+        interface = {side: match_tensors(side, spec[side], named[side]) for side in ("inputs", "outputs")}
+        append_members(path, {"interface.json": json.dumps(interface, sort_keys=True).encode()})
+    return {"artifact": path.name, "opset": None, **described}
+
+
+def _has_interface(path: Path) -> bool:
+    """Tell whether a TFLite file has an `interface.json` among its associated files."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "interface.json" in archive.namelist()
+
+
+def _list_named_tensors(data: bytes) -> dict[str, list[dict[str, Any]]]:
+    """Return inputs and outputs by the names under which a runtime offers them: those of the signature, if any."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+    graph = model.subgraphs[0]
+    sides = {}
+    for side in ("inputs", "outputs"):
+        named = getattr(model.signatureDefs[0], side) if model.signatureDefs else None
+        names = {int(item.tensorIndex): item.name.decode() for item in named or ()}
+        sides[side] = [
+            {**_describe_tensor(graph.tensors[index]), **({"name": names[int(index)]} if int(index) in names else {})}
+            for index in getattr(graph, side)
+        ]
+    return sides
 
 
 def _set_precision(converter: Any, spec: dict[str, Any]) -> None:

@@ -15,6 +15,16 @@ from .digest_cache import digest_user_file
 from .errors import UserError
 from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
 
+_SUPPLIED_FORMATS = {  # ending of a file that a user supplies, and the artifact that it is
+    "onnx": "onnx",
+    "tflite": "tflite",
+    "xml": "openvino.zip",
+    "pt": "pt",
+    "engine": "engine",
+    "plan": "engine",
+    "rknn": "rknn",
+}
+
 
 class CellLike(Protocol):
     """A cell, or wildcards that name one."""
@@ -97,6 +107,18 @@ class Cells:
     def calibration_set_of(self, cell: Any) -> list[str]:
         """Return the samples that choose int8 ranges, for a precision that needs them: they rebuild int8 only."""
         return [f"{source_folder(cell.model)}/samples/calibration.npz"] if cell.precision == "int8" else []
+
+    def supplied_of(self, cell: Any) -> Json | None:
+        """Return the entry of the user's file that takes the place of a build; None where one is built."""
+        entry = self.models[cell.model].get("supplied", {}).get(cell.precision)
+        taken = entry and _SUPPLIED_FORMATS[entry["file"].rsplit(".", 1)[1]] == self.presets[cell.preset]["artifact"]
+        return entry if taken else None
+
+    def saved_model_of(self, cell: Any) -> list[str]:
+        """Return record and archive of the SavedModel that an artifact is made from; none for a user's file."""
+        if self.supplied_of(cell):
+            return []
+        return [f"results/artifacts/{cell.model}/saved_model/saved_model.{kind}" for kind in ("json", "zip")]
 
     def toolchain_of(self, preset: str) -> str:
         """Return the record of the toolchain that builds a preset's artifacts."""

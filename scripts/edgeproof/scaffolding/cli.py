@@ -1,7 +1,7 @@
-"""`edgeproof new`: commented configuration for a model, a device or a preset of your own.
+"""`edgeproof new`: commented configuration for a model, a device or a preset of your own, or a build of Forge's.
 
-Here are the verbs and their options. What they do is in `new_model`, `new_device` and `new_preset`, which are imported
-when they run: `--help` and completion need none of their packages.
+Here are the verbs and their options. What they do is in `new_model`, `new_forge_build` and `new_entries`, which are
+imported when they run: `--help` and completion need none of their packages.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from edgeproof.core.layout import REPOSITORY
 
 VERBS = {
     "model": "write the configuration of a model and a campaign that compares its precisions",
+    "forge-build": "write the configuration of what InferEdgeForge has built, as a supplied artifact",
     "device": "write the configuration of a device",
     "preset": "write a preset that starts from another one",
 }
@@ -27,6 +28,10 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
         from .new_model import write_model
 
         return write_model(options, root)
+    if options.verb == "forge-build":
+        from .new_forge_build import write_forge_build
+
+        return write_forge_build(options, root)
     from .new_entries import write_device, write_preset
 
     return (write_device if options.verb == "device" else write_preset)(options, root)
@@ -37,6 +42,7 @@ def build_new_parser() -> CommandParser:
     parser = CommandParser(prog="edgeproof new", description=_DESCRIPTION)
     verbs = add_verbs(parser, VERBS)
     _declare_model(verbs["model"])
+    _declare_forge_build(verbs["forge-build"])
     device, preset = verbs["device"], verbs["preset"]
     device.add_argument("name", metavar="NAME", help="its name: lower-case letters, digits and hyphens")
     device.add_argument("--board", metavar="TEXT", help="what the evidence calls the board (default: the name)")
@@ -105,6 +111,14 @@ def _declare_model(verb: CommandParser) -> None:
     )
     verb.add_argument("--preset", default="ort-cpu", metavar="PRESET", help="how it is built (default: %(default)s)")
     verb.add_argument("--device", default="local", metavar="DEVICE", help="where it runs (default: %(default)s)")
+    verb.add_argument("--protocol", default="quick", metavar="PROTOCOL", help="how long (default: %(default)s)")
+
+
+def _declare_forge_build(verb: CommandParser) -> None:
+    verb.add_argument("path", metavar="FOLDER", help="a build directory of InferEdgeForge, or its manifest.json")
+    verb.add_argument("--name", metavar="NAME", help="name of the model (default: from the name of the folder)")
+    verb.add_argument("--preset", metavar="PRESET", help="what runs it (default: from backend, format and precision)")
+    verb.add_argument("--device", metavar="DEVICE", help="where it runs (default: the build's target)")
     verb.add_argument("--protocol", default="quick", metavar="PROTOCOL", help="how long (default: %(default)s)")
 
 

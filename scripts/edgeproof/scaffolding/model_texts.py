@@ -37,6 +37,15 @@ samples:
   calibration: 256   # samples that choose the ranges of int8
   evaluation: 64     # samples on which artifacts are compared with the model"""
 
+_SUPPLIED = """\
+# What InferEdgeForge has built, taken as it is: {build_id}.
+supplied:
+  {precision}:
+    file: {path}
+    sha256: {sha256}
+    record: {record}
+"""
+
 _TASKS = {
     "classification": "# The first output holds a score per class; accuracy is the share of right ones.",
     "regression": "# The first output holds the predicted number; accuracy is its root mean square error.",
@@ -116,6 +125,13 @@ def render_files(origin: str, duplicates: int, digests: dict[str, tuple[str, str
         values |= {key: _quote(path), f"{key}_sha256": sha256}
     left_out = f"{duplicates} samples that occur twice were left out. " if duplicates else ""
     return _FILES.format(origin=" ".join(origin.split()), left_out=left_out, **values)
+
+
+def render_supplied(precision: str, path: str, sha256: str, record: str, built: Json) -> str:
+    """Return the text about an artifact that InferEdgeForge has built. `built`: what its manifest says of the build."""
+    return _SUPPLIED.format(
+        precision=precision, path=_quote(path), sha256=sha256, record=_quote(record), build_id=built["build_id"]
+    )
 
 
 def render_random(shapes: dict[str, list[int]], seed: int = 0) -> str:

@@ -128,10 +128,12 @@ class JobKeys:
 
     def _supplied(self, w: Any) -> Json:
         """Return which file of the user's is the artifact, with its bytes; {} where one is built."""
-        entry = self.cells.models[w.model].get("supplied", {}).get(w.precision)
-        if entry is None or self.cells.presets[w.preset]["artifact"] != "onnx":
+        entry = self.cells.supplied_of(w)
+        if entry is None:
             return {}
-        return {"supplied": {**entry, "bytes": digest_user_file(entry["file"])}}
+        files = {"bytes": entry["file"], "record_bytes": entry.get("record")}
+        files["weights"] = entry["file"].replace(".xml", ".bin") if entry["file"].endswith(".xml") else None
+        return {"supplied": {**entry, **{name: digest_user_file(path) for name, path in files.items() if path}}}
 
     def use_artifact(self, w: Any) -> Json:
         """Which stored artifact takes the place of a build."""

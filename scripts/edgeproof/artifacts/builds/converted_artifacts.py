@@ -7,7 +7,7 @@ from pathlib import Path
 from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
 from edgeproof.artifacts.records.manifest_entries import describe_toolchain
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.files import atomic_write, is_file, sha256_file
 
 from .build_failures import BuildError
 from .build_inputs import list_open_batches, require_usable_source
@@ -17,6 +17,7 @@ from .converter_process import Converter
 from .precision_proof import judge_counts, require_precision
 from .range_calibration import require_calibration_file
 from .saved_models import take_saved_model
+from .supplied_artifacts import take_supplied
 
 
 def build_converted(
@@ -30,7 +31,7 @@ def build_converted(
     kind = FORMATS[job.preset["artifact"]]
     known, options = check_before_build(job, *CONVERTED_FORMATS)
     used = None
-    if job.precision == "int8":
+    if job.precision == "int8" and not job.supplied:
         from .range_calibration import check_calibration  # numpy takes longer to import than OpenVINO to convert
 
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
@@ -43,9 +44,12 @@ def build_converted(
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_usable_source(known)
+        if not job.supplied:
+            require_usable_source(known)
         spec, tools = {"precision": job.precision, "options": options, "open_batches": list_open_batches(known)}, {}
-        if kind.origin == "saved_model":
+        if job.supplied:
+            spec |= _take_supplied_file(job.supplied, known, scratch, facts)
+        elif kind.origin == "saved_model":
             spec |= take_saved_model(job.saved_model, known, facts)
             spec["calibration"] = used and {
                 "path": str(Path(require_calibration_file(job)).resolve()),
@@ -66,6 +70,20 @@ def build_converted(
         return {**described, "opset": None, "precision": proof}
 
     carry_out_build(job, known, convert, facts)
+
+
+def _take_supplied_file(supplied: Json, known: Json, scratch: Path, facts: Json) -> Json:
+    """Return what a converter is told about an artifact of the user's, which it describes and does not make."""
+    path = Path(supplied["file"])
+    taken = scratch / f"supplied{path.suffix}"
+    take_supplied(supplied, taken, facts)
+    if path.suffix == ".xml":  # OpenVINO keeps the weights beside it
+        if not is_file(path.with_suffix(".bin")):
+            raise BuildError(
+                "unusable_input", f"{path.with_suffix('.bin')}: no such file; it has the weights of {path}"
+            )
+        shutil.copyfile(path.with_suffix(".bin"), taken.with_suffix(".bin"))
+    return {"supplied": str(taken), "inputs": known["inputs"], "outputs": known["outputs"]}
 
 
 def _require_integer_activations(proof: Json) -> None:
