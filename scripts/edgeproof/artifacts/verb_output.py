@@ -88,13 +88,16 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
             )
     for side in ("inputs", "outputs"):
         for item in manifest[side] or ():
-            lines.append((side[:-1], f"{item['name']}  {item['dtype']} {item['shape']}"))
+            lines.append((side[:-1], _show_tensor(item)))
     if proof:
         weights = ", ".join(f"{item['elements']} {dtype}" for dtype, item in proof["weights"].items()) or "no weights"
         if proof["basis"] == "declared":
             weights = "declared; nothing in the file proves it"
         share = "" if proof["share"] is None else f"{proof['share']:.1%} of what could be; "
         lines.append(("precision", f"{proof['claimed']}: {share}{weights}"))
+        if "float_operators" in proof and proof["claimed"] == "int8":
+            floats = ", ".join(f"{number} {name}" for name, number in proof["float_operators"].items())
+            lines.append(("operators", f"with floats: {floats}" if floats else "all are integer"))
     if used := manifest["calibration"]:
         told = ", ".join(filter(None, (f"{used['samples']} samples", used["method"], describe_noise(manifest))))
         lines.append(("calibration", f"{used['file']}  {used['sha256']}  {told}"))
@@ -116,6 +119,14 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
     if build.problem and manifest["status"] == "ok":
         lines.append(("problem", build.problem))
     return _align([*lines, ("next", action)])
+
+
+def _show_tensor(item: Json) -> str:
+    """Return an input or output as text: name, type, shape, and of an integer how it is read."""
+    told = f"{item['name']}  {item['dtype']} {item['shape']}"
+    if scaled := item.get("quantisation"):
+        told += f"  {scaled['scale']:.6g} × (integer − {scaled['zero_point']})"
+    return told
 
 
 def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = False) -> list[str]:

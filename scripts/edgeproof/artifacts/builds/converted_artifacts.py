@@ -63,8 +63,10 @@ def build_converted(
         facts["toolchain"] |= tools
         proof = judge_counts(job.precision, converted["weights"], converted["values"], converted["operators"])
         require_precision(proof, kind.quantisers)
-        if job.preset["artifact"] == "tflite" and job.precision == "int8":
-            _require_integer_activations(proof)
+        for name in ("float_operators", "per_channel_weights"):  # what a TFLite file tells besides
+            proof |= {name: converted[name]} if name in converted else {}
+        if job.preset["artifact"] == "tflite" and job.precision == "int8" and not job.supplied:
+            _require_integers(proof, options["quantised_io"])
         shutil.move(converted["path"], target)
         described = {key: converted[key] for key in ("inputs", "outputs", "warnings")}
         return {**described, "opset": None, "precision": proof}
@@ -86,8 +88,16 @@ def _take_supplied_file(supplied: Json, known: Json, scratch: Path, facts: Json)
     return {"supplied": str(taken), "inputs": known["inputs"], "outputs": known["outputs"]}
 
 
-def _require_integer_activations(proof: Json) -> None:
-    """Raise BuildError unless most activations of an int8 TFLite file are int8; the others run in float kernels."""
+def _require_integers(proof: Json, everywhere: bool) -> None:
+    """Raise BuildError unless most activations of an int8 TFLite file are int8; the others run in float kernels.
+
+    `everywhere`: no operator may take or give a float.
+    """
+    if everywhere and (floats := proof.get("float_operators")):
+        found = ", ".join(f"{number} {name}" for name, number in floats.items())
+        raise BuildError(
+            "precision_not_held", f"quantised_io wants integers everywhere; operators that compute with floats: {found}"
+        )
     numbers = {dtype: number for dtype, number in proof["values"].items() if dtype != "int32"}
     if numbers.get("int8", 0) < sum(numbers.values()) / 2:
         found = ", ".join(f"{number} {dtype}" for dtype, number in numbers.items())

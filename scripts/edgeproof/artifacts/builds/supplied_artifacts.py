@@ -32,10 +32,11 @@ def take_supplied(supplied: Json, target: Path, facts: Json) -> None:
         actual = sha256_file(target)
         if actual != supplied.get("sha256", actual):
             raise InputFault("wrong_digest", f"supplied.sha256 is {supplied['sha256']}, but {path} has {actual}")
-        facts["supplied"] = {"file": locate(path), "sha256": actual}
+        described: Json = {"file": locate(path), "sha256": actual}
         if "record" in supplied:
             require_file(supplied["record"], "supplied.record")
-            facts["supplied"]["record"] = describe_forge_build(supplied["record"], actual)
+            described["record"] = describe_forge_build(supplied["record"], actual)
+        facts["supplied"] = described
     except (InputFault, UserError) as fault:
         raise BuildError("unusable_input", str(fault)) from fault
 
