@@ -13,7 +13,7 @@ from .campaign import PROCESSING, builder_of
 from .configuration import LINK_KEYS, Device, Json, Model, Preset
 from .digest_cache import digest_user_file
 from .errors import UserError
-from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
+from .layout import EXPORTING_TOOLCHAIN, artifact_folder, source_folder, toolchain_interpreter, toolchain_record
 
 _SUPPLIED_FORMATS = {  # ending of a file that a user supplies, and the artifact that it is
     "onnx": "onnx",
@@ -68,6 +68,16 @@ class Cells:
     def recipe_script(self, model: str) -> str:
         """Return the script that makes a model of kind recipe."""
         return "scripts/recipe_{}.py".format(self.models[model]["source"]["recipe"].replace("-", "_"))
+
+    def exported_files(self, model: str) -> list[str]:
+        """Return the files of the user's that a model of kind torch is exported from."""
+        source = self.models[model]["source"]
+        module, python, _ = source["module"].partition(".py:")
+        return [
+            module + python.rstrip(":"),
+            *([source["weights"]] if "weights" in source else []),
+            *source.get("files", []),
+        ]
 
     def sample_files(self, model: str) -> list[str]:
         """Return the sample files that a model's configuration names; none unless its samples are of kind file."""
@@ -125,9 +135,10 @@ class Cells:
         return toolchain_record(self.presets[preset].get("toolchain", ""))
 
     def list_toolchains(self) -> list[str]:
-        """Return the names of all toolchains that presets build or run with, sorted."""
+        """Return the names of all toolchains that presets build or run with, or models are exported with, sorted."""
         names = [preset.get(key) for preset in self.presets.values() for key in ("toolchain", "runtime_toolchain")]
-        return sorted({name for name in names if isinstance(name, str)})
+        exporting = [EXPORTING_TOOLCHAIN] if self.models_of("torch") else []
+        return sorted({name for name in (*names, *exporting) if isinstance(name, str)})
 
     def parity_limits_of(self, preset: str, precision: str) -> dict[str, float]:
         """Return the limits that the outputs of an artifact are held to; {} where the preset names none."""

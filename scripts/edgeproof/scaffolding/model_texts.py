@@ -18,6 +18,20 @@ task: {task}
 {samples}
 """
 
+_TORCH = """\
+# {name}: a PyTorch model, exported to ONNX before anything is built from it.
+# Written by `edgeproof new model`. Every key: config/README.md.
+description: {description}
+source:
+  kind: torch
+  module: {module}{weights}
+  example_input:   # in the order that the module takes them; these names become those of the ONNX model
+{inputs}
+{task_comment}
+task: none
+{samples}
+"""
+
 _FILES = """\
 # {origin}.
 # {left_out}The rest was shuffled and split: the first set chooses the ranges of int8, the second evaluates.
@@ -115,6 +129,19 @@ def render_model(identity: Json, path: str, task: str, samples: str) -> str:
         task=task,
         task_comment=_TASKS[task],
         samples=samples,
+    )
+
+
+def render_torch_model(name: str, module: str, weights: str | None, shapes: dict[str, list[int]]) -> str:
+    """Return the text of `config/models/NAME.yaml` of a PyTorch model. `shapes`: of its inputs, with the batch."""
+    return _TORCH.format(
+        name=name,
+        description=_quote(f"{name}, exported from PyTorch"),
+        module=_quote(module),
+        weights=f"\n  weights: {_quote(weights)}" if weights else "",
+        inputs="\n".join(f"    {_quote(item)}: {{shape: {shape}}}" for item, shape in shapes.items()),
+        task_comment=_TASKS["none"],
+        samples=render_random({}),
     )
 
 

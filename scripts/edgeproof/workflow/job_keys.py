@@ -75,6 +75,18 @@ class JobKeys:
         code = digest_script(self.cells.recipe_script(w.model))
         return {"options": options, **self._fixed_shapes(w), "watch": {"code": code}}
 
+    def export_model(self, w: Any) -> Json:
+        """Which module is exported and how, with the bytes of its files."""
+        source = self.cells.models[w.model]["source"]
+        files = {path: digest_user_file(path) for path in self.cells.exported_files(w.model)}
+        watch = {"files": files, "converter": digest_converter("onnx"), "runtime": self.versions("onnxruntime")}
+        return {
+            "model": w.model,
+            "source": source,
+            **self._fixed_shapes(w),
+            **digest_job("export_model", **watch),
+        }
+
     def _fixed_shapes(self, w: Any) -> Json:
         return {"input_shapes": self.cells.models[w.model].get("input_shapes")}
 
