@@ -77,6 +77,7 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         ("status", manifest["status"] + (f": {manifest['reason']['message']}" if manifest["reason"] else "")),
         ("source", f"{source['file']}  {source['sha256']}"),
         ("artifact", f"{artifact['file']}  {artifact['sha256'] or 'none'}  {artifact['bytes']} bytes"),
+        ("target", _name_target(manifest)),
         ("preset", f"{manifest['preset']['backend']}, {manifest['preset']['artifact']}, {manifest['preset']['build']}"),
     ]
     if supplied := manifest.get("supplied"):
@@ -89,6 +90,9 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
     for side in ("inputs", "outputs"):
         for item in manifest[side] or ():
             lines.append((side[:-1], _show_tensor(item)))
+    for side in ("inputs", "outputs"):
+        for item in manifest.get("mapping", {}).get(side, ()):
+            lines.append((side[:-1], f"{item['source']} is {item['name']!r} in the file, {_name_axes(item['axes'])}"))
     if proof:
         weights = ", ".join(f"{item['elements']} {dtype}" for dtype, item in proof["weights"].items()) or "no weights"
         if proof["basis"] == "declared":
@@ -119,6 +123,22 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
     if build.problem and manifest["status"] == "ok":
         lines.append(("problem", build.problem))
     return _align([*lines, ("next", action)])
+
+
+def _name_target(manifest: Json) -> str:
+    """Return what an artifact is for, and what made it, as text."""
+    target = manifest.get("target", {"runtime": manifest["preset"]["backend"], "device": manifest["cell"]["builder"]})
+    device = "any device" if target["device"] in ("any", "host") else target["device"]
+    made = " ".join(manifest.get("tool", {}).values())
+    return f"{target['runtime']} on {device}" + (f"; built by edgeproof {made}" if made else "")
+
+
+def _name_axes(axes: Sequence[int]) -> str:
+    """Return the order of a tensor's axes in a file, as a reader thinks of it."""
+    if list(axes) == sorted(axes):
+        return "axes in the same order"
+    last = [0, *range(2, len(axes)), 1]
+    return "channels last" if list(axes) == last else f"axes {', '.join(map(str, axes))}"
 
 
 def _show_tensor(item: Json) -> str:

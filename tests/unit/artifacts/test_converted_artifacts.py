@@ -123,6 +123,10 @@ def test_the_manifest_says_what_was_made_by_what(place):
     assert manifest["log_sha256"] == sha256_file(place.folder / "converter.log")
     assert manifest["calibration"]["samples"] == 200
     assert manifest["calibration"]["sha256"] == sha256_file(place.calibration)
+    assert manifest["calibration"]["origin"] == "drawn for a test"
+    mapped = {"source": "image", "name": "input_0", "axes": [0, 2, 3, 1]}
+    assert manifest["mapping"]["inputs"] == [mapped] and manifest["target"] == {"runtime": "litert", "device": "any"}
+    assert (manifest["source"]["format"], manifest["artifact"]["role"]) == ("onnx", "deployment_model")
     assert manifest["intermediate"]["sha256"] == read_json(record, "saved-model")["artifact"]["sha256"]
     assert manifest["precision"]["share"] == 1.0 and manifest["precision"]["claimed"] == "int8"
     assert manifest["artifact"]["sha256"] == sha256_bytes(b"converted int8")

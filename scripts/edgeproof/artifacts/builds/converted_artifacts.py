@@ -51,6 +51,10 @@ def build_converted(
             spec |= _take_supplied_file(job.supplied, known, scratch, facts)
         elif kind.origin == "saved_model":
             spec |= take_saved_model(job.saved_model, known, facts)
+            facts["mapping"] = {
+                side: [{key: item[key] for key in ("source", "name", "axes")} for item in spec["interface"][side]]
+                for side in ("inputs", "outputs")
+            }
             spec["calibration"] = used and {
                 "path": str(Path(require_calibration_file(job)).resolve()),
                 "samples": used["samples"],
