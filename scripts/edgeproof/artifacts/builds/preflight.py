@@ -23,8 +23,8 @@ from .build_failures import BuildError, describe_node
 _OPEN_END = 2**31 - 1  # the last version of a kernel without an end
 _ONNX_TYPES = {"float32": "float", "float64": "double"}  # numpy's name to ONNX's, where they differ
 _OF_ITS_OWN = (
-    "it comes from a library of its own: run the model in the SDK that has it, or cut the model there and run the other "
-    "part here"
+    "it comes from a library of its own: run the model in the SDK that has it, or cut the model there and run the "
+    "other part here"
 )
 _CAST_BY_RUNTIME = {"float16"}  # on a CPU, ONNX Runtime computes in float32 what has no float16 kernel
 
