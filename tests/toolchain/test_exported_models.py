@@ -21,17 +21,21 @@ class Net(torch.nn.Module):
         maps = torch.relu(self.layer(image))
         return {"logits": self.head(maps.mean((2, 3))), "maps": maps}
 
+class Pair(torch.nn.Module):
+    def forward(self, image, add):
+        return image * 2 - add
+
 class Branch(torch.nn.Module):
     def forward(self, image):
         return image * 2 if image.sum() > 0 else image - 1
 """
 
 
-def export(converted, folder, name, monkeypatch):
+def export(converted, folder, name, monkeypatch, inputs=("image",)):
     monkeypatch.chdir(converted.root)
     (folder / "own_net.py").write_text(CODE)
     source = {"kind": "torch", "module": f"{folder}/own_net.py:{name}",
-              "example_input": {"image": {"shape": [1, 1, 8, 8]}}}  # fmt: skip
+              "example_input": [{"name": name, "shape": [1, 1, 8, 8]} for name in inputs]}  # fmt: skip
     paths = {
         key: str(folder / file) for key, file in (("output", "model.onnx"), ("record", "export.json"), ("log", "log"))
     }
@@ -48,6 +52,12 @@ def test_a_module_is_exported_and_computes_the_same(converted, tmp_path, monkeyp
     known = describe_model("own", tmp_path / "model.onnx")
     assert known["inputs"] == [{"name": "image", "dtype": "float32", "shape": [1, 1, 8, 8]}]
     assert known["opset"] == {"ai.onnx": 17} and known["producer"]["name"] == "pytorch"
+
+
+def test_inputs_keep_the_order_of_the_module(converted, tmp_path, monkeypatch):
+    fault, _ = export(converted, tmp_path, "Pair", monkeypatch, ("image", "add"))
+    known = describe_model("own", tmp_path / "model.onnx")
+    assert fault is None and [item["name"] for item in known["inputs"]] == ["image", "add"]
 
 
 def test_a_branch_that_tracing_froze_is_found(converted, tmp_path, monkeypatch):

@@ -24,8 +24,8 @@ _STATES = ("state_dict", "model_state_dict", "model")  # where training scripts 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Export to ONNX: write `model.onnx`, and `eager.npz` with inputs and outputs, `{seed}/inputs/NAME` and so on.
 
-    `spec`: module (`FILE.py:NAME`, or a TorchScript file), weights (a file, or None), example_input `{name: {shape,
-    dtype}}` in the order that the module takes them, and opset.
+    `spec`: module (`FILE.py:NAME`, or a TorchScript file), weights (a file, or None), example_input `[{name, shape,
+    dtype}]` in the order that the module takes them, and opset.
     """
     module = _load_module(spec["module"], spec["weights"]).eval()
     examples = {seed: _draw(spec["example_input"], seed) for seed in _SEEDS}
@@ -68,19 +68,19 @@ def _import(file: Path, name: str) -> Any:
     return made
 
 
-def _draw(inputs: dict[str, Any], seed: int) -> dict[str, Any]:
+def _draw(inputs: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """Return seeded tensors: normal numbers, and 0 or 1 for integers, which every table of embeddings has.
 
     The second set is the first with other signs, so that what depends on the sign of a sum takes its other branch.
     """
     random, drawn = np.random.RandomState(0), {}
-    for name, item in inputs.items():
+    for item in inputs:
         dtype = np.dtype(item.get("dtype", "float32"))
         if dtype.kind == "f":
             value = (1 - 2 * seed) * random.standard_normal(item["shape"])
         else:
             value = (random.randint(0, 2, item["shape"]) + seed) % 2
-        drawn[name] = torch.from_numpy(np.asarray(value).astype(dtype))
+        drawn[item["name"]] = torch.from_numpy(np.asarray(value).astype(dtype))
     return drawn
 
 

@@ -139,7 +139,7 @@ def render_torch_model(name: str, module: str, weights: str | None, shapes: dict
         description=_quote(f"{name}, exported from PyTorch"),
         module=_quote(module),
         weights=f"\n  weights: {_quote(weights)}" if weights else "",
-        inputs="\n".join(f"    {_quote(item)}: {{shape: {shape}}}" for item, shape in shapes.items()),
+        inputs="\n".join(f"    - {{name: {_quote(item)}, shape: {shape}}}" for item, shape in shapes.items()),
         task_comment=_TASKS["none"],
         samples=render_random({}),
     )

@@ -33,7 +33,7 @@ SOURCE = {
     "kind": "torch",
     "module": "net.py:Net",
     "weights": "net.pt",
-    "example_input": {"image": {"shape": [1, 1, 8, 8]}},
+    "example_input": [{"name": "image", "shape": [1, 1, 8, 8]}],
 }
 
 

@@ -38,7 +38,7 @@ def test_a_configuration_exports_the_model(root, arguments, module, weights):
     assert main(["model", *arguments, "--name", "mine", *SHAPES], root) == ExitCode.GOOD
     source = read_catalogue_entry("model", "mine", root)["source"]
     assert (source["kind"], source["module"], source.get("weights")) == ("torch", module, weights)
-    assert list(source["example_input"].items()) == [("image", {"shape": [1, 3, 8, 8]}), ("size", {"shape": [1, 2]})]
+    assert source["example_input"] == [{"name": "image", "shape": [1, 3, 8, 8]}, {"name": "size", "shape": [1, 2]}]
     assert "campaign: mine" in (root / "config/mine.yaml").read_text()
 
 
