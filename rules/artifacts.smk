@@ -101,8 +101,8 @@ rule build_tflite:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=CELLS.calibration_set_of,
-        saved_model="results/artifacts/{model}/saved_model/saved_model.json",
-        packed="results/artifacts/{model}/saved_model/saved_model.zip",
+        saved_model=lambda wildcards: CELLS.saved_model_of(wildcards)[:1],
+        packed=lambda wildcards: CELLS.saved_model_of(wildcards)[1:],
         toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.tflite",
@@ -131,8 +131,8 @@ use rule build_tflite as build_coreml with:
         source="results/sources/{model}/model.onnx",
         identity="results/sources/{model}/identity.json",
         calibration=[],
-        saved_model="results/artifacts/{model}/saved_model/saved_model.json",
-        packed="results/artifacts/{model}/saved_model/saved_model.zip",
+        saved_model=lambda wildcards: CELLS.saved_model_of(wildcards)[:1],
+        packed=lambda wildcards: CELLS.saved_model_of(wildcards)[1:],
         toolchain=lambda wildcards: CELLS.toolchain_of(wildcards.preset),
     output:
         artifact="results/artifacts/{model}/{preset}/{builder}/{precision}/artifact.mlpackage.zip",

@@ -54,6 +54,29 @@ rule run_recipe:
         "python {params.script} --key {params.key:q} --made {output:q}" " --output {output:q} 2>&1 | tee {log:q}"
 
 
+rule export_model:
+    input:
+        toolchain="results/toolchains/torch.json",
+    output:
+        model="results/sources/{model}/model.onnx",
+        record="results/sources/{model}/export.json",
+    log:
+        script="results/logs/export_model/{model}.log",
+        converter="results/logs/export_model/{model}.converter.log",
+    wildcard_constraints:
+        model=one_of(CELLS.models_of("torch")),
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.export_model(wildcards)),
+    message:
+        "Exporting {wildcards.model} from PyTorch"
+    shell:
+        "python scripts/export_model.py --key {params.key:q} --made {output.model:q}"
+        " --toolchain {input.toolchain:q} --output {output.model:q} --record {output.record:q}"
+        " --log {log.converter:q} 2>&1 | tee {log.script:q}"
+
+
 rule identify_model:
     input:
         model="results/sources/{model}/model.onnx",
@@ -82,7 +105,7 @@ rule make_samples:
     log:
         "results/logs/make_samples/{model}.log",
     wildcard_constraints:
-        model=one_of(CELLS.models_of("file", "url", "recipe")),
+        model=one_of(CELLS.models_of("file", "url", "recipe", "torch")),
     conda:
         "../envs/edgeproof.yaml"
     params:

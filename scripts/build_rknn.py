@@ -1,13 +1,13 @@
 """Build an RKNN artifact with the vendor's toolkit, which you have installed, and its manifest."""
 
-from edgeproof.artifacts.builds.build_job import ON_DEVICE, parse_build_job
+from edgeproof.artifacts.builds.build_job import ON_DEVICE, SUPPLIED, parse_build_job
 from edgeproof.artifacts.builds.build_shortcuts import record_input_fault
 from edgeproof.artifacts.builds.rknn_artifacts import build_rknn
 from edgeproof.core.cli import run_program
 
 
 def main(argv):
-    job = parse_build_job("scripts/build_rknn.py", __doc__, argv, ON_DEVICE)
+    job = parse_build_job("scripts/build_rknn.py", __doc__, argv, (*ON_DEVICE, *SUPPLIED))
     if not record_input_fault(job):
         build_rknn(job)
 

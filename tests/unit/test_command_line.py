@@ -50,6 +50,7 @@ CALLS = {
         ],
         0,
     ),
+    "artifacts run-summary": ([ARTIFACT], 2),  # its run has no valid result
     "artifacts candidates": ([], 0),
     "artifacts compare-command": ([], 2),  # nothing is measured
     "artifacts search": (["squeezenet", "ort-cpu"], 2),  # it declares no task, so nothing is built
@@ -101,6 +102,7 @@ CALLS = {
     "observe show": (["camera"], 2),  # nothing was imported under this name
     "observe beside": (["camera", "digits-cnn/ort-cpu/local/fp32"], 2),
     "new model": ([str(REPOSITORY / "config/models/digits-cnn.onnx"), "--name", "WORD"], 0),
+    "new forge-build": ([str(SCENARIO.parent), "--name", "WORD"], 2),  # no build of Forge's
     "new device": (["WORD"], 0),
     "new preset": (["WORD", "--from", "ort-cpu"], 0),
     "completion": (["bash"], 0),

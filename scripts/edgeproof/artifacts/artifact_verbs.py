@@ -10,6 +10,7 @@ from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, val
 from edgeproof.artifacts.records.manifest_places import find_manifest_root
 from edgeproof.artifacts.records.manifests import describe_noise, read_manifest, verify_manifest
 from edgeproof.artifacts.records.parity_records import describe_limit, describe_parity, read_parity_record
+from edgeproof.artifacts.records.run_summary import explain_no_rebuild, find_imported_build, summarise_run
 from edgeproof.artifacts.records.runtime_summary import summarise_artifact
 from edgeproof.artifacts.records.validation import Check, has_faults, validate_manifest
 from edgeproof.core.catalogues import read_catalogue, read_catalogue_entry, require_in_catalogue
@@ -19,7 +20,7 @@ from edgeproof.core.documents import validate, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import atomic_write
-from edgeproof.core.layout import source_folder
+from edgeproof.core.layout import run_folder, source_folder
 
 from . import comparable_builds, verb_output
 from .artifact_names import MANIFEST, find_manifest, find_named_manifests, parse_name, split_name
@@ -96,6 +97,8 @@ def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 
     paths = find_named_manifests(options.target, root)
     if len(paths) == 1:
+        if told := explain_no_rebuild(paths[0]):
+            raise UserError(told)
         record = rebuild_artifact(paths[0], options.output)
         show(options, record, lambda: verb_output.show_rebuild(record))
         return ExitCode.NOT_GOOD if record["verdict"] == "different" else ExitCode.GOOD
@@ -118,6 +121,25 @@ def _summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     if options.output:
         return _write(options, summary, "runtime-summary")
     return show(options, summary, lambda: verb_output.show_document(summary))
+
+
+def _summarise_run(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
+    """Show or write Forge's run summary of an artifact, from its newest run that counts."""
+    path = find_manifest(options.artifact, root)
+    if read_foreign(path) is not None:
+        path = find_imported_build(path, sorted((root / "results" / "artifacts").glob(f"*/*/*/*/{MANIFEST}")))
+    build = comparable_builds.read_build(find_manifest_root(path), path, read_result)
+    if not build.ready:
+        told = build.problem or "; ".join(f"{item.cell}: {item.state}: {item.why}" for item in build.measurements)
+        raise UserError(f"{build}: no run of it counts ({told or 'not measured'}); measure it with: "
+                        f"{comparable_builds.suggest_run(build)}")  # fmt: skip
+    cell = build.ready[0].cell
+    result = read_result(find_manifest_root(path) / run_folder(cell) / "result.json")
+    document = summarise_run(path, cell, result, options.output)
+    if options.output:
+        atomic_write(options.output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        return show(options, {"output": options.output}, lambda: [f"wrote {options.output}"])
+    return show(options, document, lambda: verb_output.show_document(document))
 
 
 def _describe_agent(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
@@ -181,6 +203,7 @@ RUN: dict[str, Callable[[Namespace, Path, ResultReader], ExitCode]] = {
     "validate": _validate_records,
     "rebuild": rebuild,
     "summary": _summarise,
+    "run-summary": _summarise_run,
     "agent-manifest": _describe_agent,
     "candidates": _list_candidates,
     "compare-command": _suggest_comparison,

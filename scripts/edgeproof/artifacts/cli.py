@@ -23,6 +23,7 @@ VERBS = {
     "validate": "hash every file again that manifests name; exit 1 if something differs",
     "rebuild": "build again from a manifest and compare; exit 1 if the result is different",
     "summary": "show the fifteen fields of runtime-summary.json that a worker needs",
+    "run-summary": "write InferEdgeForge's run_summary.json of an artifact, from the run that measured it",
     "agent-manifest": "write InferEdgeForge's agent_manifest.json of an artifact; `validate` checks one",
     "candidates": "group the builds by their source: which are measured, and what comes next",
     "compare-command": "print the configuration and the command that compare two builds of one source",
@@ -60,7 +61,7 @@ def build_artifacts_parser() -> CommandParser:
     verbs["dry-run"].add_argument("artifact", metavar="BUILD", help="MODEL/PRESET/BUILDER/PRECISION, built or not")
     for name in ("list", "candidates", "compare-command"):
         verbs[name].add_argument("--model", metavar="MODEL", help="of this model only")
-    for name in ("inspect", "summary"):
+    for name in ("inspect", "summary", "run-summary"):
         verbs[name].add_argument("artifact", metavar="ARTIFACT", help=f"{_ONE}; InferEdgeForge's too")
     verbs["validate"].add_argument("target", metavar="ARTIFACT", help=f"{_SEVERAL}; InferEdgeForge's manifests too")
     verbs["validate"].add_argument(
@@ -71,7 +72,8 @@ def build_artifacts_parser() -> CommandParser:
     verbs["rebuild"].add_argument(
         "--output", metavar="FOLDER", help="an empty or new folder (default: the next one in results/rebuilds/)"
     )
-    verbs["summary"].add_argument("--output", metavar="FILE", help="write it to this file")
+    for name in ("summary", "run-summary"):
+        verbs[name].add_argument("--output", metavar="FILE", help="write it to this file")
     _add_agent_options(verbs["agent-manifest"])
     verbs["compare-command"].add_argument("--left", metavar="ARTIFACT", help="what is compared with: artifact or cell")
     verbs["compare-command"].add_argument("--right", metavar="ARTIFACT", help="what is compared: artifact or cell")

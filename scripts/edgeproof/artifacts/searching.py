@@ -59,7 +59,9 @@ def search(options: Namespace, root: Path, _: object) -> ExitCode:
 
 
 def list_candidates(model: str, preset: str, root: Path) -> list[Candidate]:
-    """Return what a search tries, in its order: by precision, then the preset that was named, then the others by name.
+    """Return what a search tries, in its order: by precision, then by how much is left in float.
+
+    Where that is equal, the preset that was named comes first, then the others by name.
 
     UserError if the model declares no task whose accuracy can be lost, or the preset builds on a device.
     """
@@ -75,12 +77,18 @@ def list_candidates(model: str, preset: str, root: Path) -> list[Candidate]:
         if name != preset and all(item.get(key) == wanted.get(key) for key in _RUNS_LIKE)
     ]
     presets = {name: read_catalogue_entry("preset", name, root) for name in (preset, *sorted(alike))}
+    presets = dict(sorted(presets.items(), key=lambda entry: _count_floats(entry[1])))  # the order stays otherwise
     return [
         Candidate(name, precision)
         for precision in _COSTS
         for name, item in presets.items()
         if precision in item["precisions"] and (precision == "int8" or name == preset)
     ]
+
+
+def _count_floats(preset: Json) -> int:
+    """Return how much of a model an int8 preset leaves in float: operators and nodes that it names."""
+    return sum(len(preset["build"].get(key, [])) for key in ("float_operators", "float_nodes"))
 
 
 def _judge_candidate(candidate: Candidate, folder: Path, loss: float) -> Json:

@@ -77,17 +77,31 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         ("status", manifest["status"] + (f": {manifest['reason']['message']}" if manifest["reason"] else "")),
         ("source", f"{source['file']}  {source['sha256']}"),
         ("artifact", f"{artifact['file']}  {artifact['sha256'] or 'none'}  {artifact['bytes']} bytes"),
+        ("target", _name_target(manifest)),
         ("preset", f"{manifest['preset']['backend']}, {manifest['preset']['artifact']}, {manifest['preset']['build']}"),
     ]
     if supplied := manifest.get("supplied"):
         lines.append(("supplied", f"{supplied['file']}: not built, taken as it was"))
+        if made := supplied.get("record"):
+            options = ", ".join(f"{name} {value}" for name, value in made["options"].items())
+            lines.append(
+                ("built by", f"InferEdgeForge, {made['preset']} ({options}), {made['built_at']}: {made['build_id']}")
+            )
     for side in ("inputs", "outputs"):
         for item in manifest[side] or ():
-            lines.append((side[:-1], f"{item['name']}  {item['dtype']} {item['shape']}"))
+            lines.append((side[:-1], _show_tensor(item)))
+    for side in ("inputs", "outputs"):
+        for item in manifest.get("mapping", {}).get(side, ()):
+            lines.append((side[:-1], f"{item['source']} is {item['name']!r} in the file, {_name_axes(item['axes'])}"))
     if proof:
         weights = ", ".join(f"{item['elements']} {dtype}" for dtype, item in proof["weights"].items()) or "no weights"
+        if proof["basis"] == "declared":
+            weights = "declared; nothing in the file proves it"
         share = "" if proof["share"] is None else f"{proof['share']:.1%} of what could be; "
         lines.append(("precision", f"{proof['claimed']}: {share}{weights}"))
+        if "float_operators" in proof and proof["claimed"] == "int8":
+            floats = ", ".join(f"{number} {name}" for name, number in proof["float_operators"].items())
+            lines.append(("operators", f"with floats: {floats}" if floats else "all are integer"))
     if used := manifest["calibration"]:
         told = ", ".join(filter(None, (f"{used['samples']} samples", used["method"], describe_noise(manifest))))
         lines.append(("calibration", f"{used['file']}  {used['sha256']}  {told}"))
@@ -109,6 +123,30 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
     if build.problem and manifest["status"] == "ok":
         lines.append(("problem", build.problem))
     return _align([*lines, ("next", action)])
+
+
+def _name_target(manifest: Json) -> str:
+    """Return what an artifact is for, and what made it, as text."""
+    target = manifest.get("target", {"runtime": manifest["preset"]["backend"], "device": manifest["cell"]["builder"]})
+    device = "any device" if target["device"] in ("any", "host") else target["device"]
+    made = " ".join(manifest.get("tool", {}).values())
+    return f"{target['runtime']} on {device}" + (f"; built by edgeproof {made}" if made else "")
+
+
+def _name_axes(axes: Sequence[int]) -> str:
+    """Return the order of a tensor's axes in a file, as a reader thinks of it."""
+    if list(axes) == sorted(axes):
+        return "axes in the same order"
+    last = [0, *range(2, len(axes)), 1]
+    return "channels last" if list(axes) == last else f"axes {', '.join(map(str, axes))}"
+
+
+def _show_tensor(item: Json) -> str:
+    """Return an input or output as text: name, type, shape, and of an integer how it is read."""
+    told = f"{item['name']}  {item['dtype']} {item['shape']}"
+    if scaled := item.get("quantisation"):
+        told += f"  {scaled['scale']:.6g} × (integer − {scaled['zero_point']})"
+    return told
 
 
 def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = False) -> list[str]:

@@ -28,6 +28,8 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     an open batch is slower. For `int8` that file is a quantised one (QDQ). With `spec["precision"]` fp16 the weights
     are stored as float16. The runtime decides in which type a device computes.
     """
+    if "supplied" in spec:
+        return _take_supplied(Path(spec["supplied"]), out)
     source = Path(spec["model"])
     graph = call_tool("ONNX", lambda: refer_to_weights(source))
     with contextlib.chdir(source.parent):  # where OpenVINO looks for the external data of a graph without a path
@@ -42,6 +44,13 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
         described = _describe_model(openvino.Core().read_model(path))
         packing.result()
     return {"artifact": "artifact.zip", "opset": None, **described}
+
+
+def _take_supplied(path: Path, out: Path) -> dict[str, Any]:
+    """Pack a model that somebody else has converted, `path` and the weights beside it, and describe it."""
+    model = call_tool("OpenVINO", lambda: openvino.Core().read_model(path))
+    pack_files(out / "artifact.zip", {"model.xml": path, "model.bin": path.with_suffix(".bin")})
+    return {"artifact": "artifact.zip", "opset": None, **_describe_model(model)}
 
 
 def _fix_batches(model: Any, names: list[str]) -> None:

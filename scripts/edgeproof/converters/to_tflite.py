@@ -5,6 +5,7 @@ front of the file, `zipfile` its end.
 """
 
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from .archives import append_members, unpack
 from .element_counts import add_element_count, count_elements
+from .interfaces import match_tensors
 from .protocol import answer_by_protocol, call_tool
 
 _ELEMENT_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
@@ -27,8 +29,11 @@ _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items(
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Convert to TFLite: write `artifact.tflite` from a packed SavedModel.
 
-    `spec`: saved_model, interface, precision and, for int8, calibration {path, samples} and options {quantised_io}.
+    `spec`: saved_model, interface, precision and, for int8, calibration {path, samples} and options {quantised_io,
+    per_channel}.
     """
+    if "supplied" in spec:
+        return _take_supplied(spec, out)
     folder = unpack(spec["saved_model"], out / "saved_model")
     converter = call_tool("TensorFlow", lambda: tf.lite.TFLiteConverter.from_saved_model(str(folder)))
     _set_precision(converter, spec)
@@ -39,9 +44,52 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
         data = call_tool("TFLiteConverter", converter.convert)
     path = out / "artifact.tflite"
     path.write_bytes(data)
-    interface = json.dumps(spec["interface"], sort_keys=True).encode()
-    append_members(path, {"interface.json": interface})
+    interface = {side: _add_scales(spec["interface"][side], found) for side, found in _list_named_tensors(data).items()}
+    append_members(path, {"interface.json": json.dumps(interface, sort_keys=True).encode()})
     return {"artifact": path.name, "opset": None, **describe_model(data)}
+
+
+def _add_scales(entries: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return entries of the interface with scale and zero point of those tensors that are integers in the file."""
+    known = {item["name"]: item["quantisation"] for item in found if "quantisation" in item}
+    return [{**entry, "quantisation": known[entry["name"]]} if entry["name"] in known else entry for entry in entries]
+
+
+def _take_supplied(spec: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Take a TFLite file of somebody else's; one that does not say which tensor is which of the source gets it said."""
+    data = Path(spec["supplied"]).read_bytes()
+    described = call_tool("TFLite", lambda: describe_model(data))
+    path = out / "artifact.tflite"
+    path.write_bytes(data)
+    if not _has_interface(path):
+        named = call_tool("TFLite", lambda: _list_named_tensors(data))
+        matched = {side: match_tensors(side, spec[side], named[side]) for side in ("inputs", "outputs")}
+        interface = {side: _add_scales(entries, named[side]) for side, entries in matched.items()}
+        append_members(path, {"interface.json": json.dumps(interface, sort_keys=True).encode()})
+    return {"artifact": path.name, "opset": None, **described}
+
+
+def _has_interface(path: Path) -> bool:
+    """Tell whether a TFLite file has an `interface.json` among its associated files."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "interface.json" in archive.namelist()
+
+
+def _list_named_tensors(data: bytes) -> dict[str, list[dict[str, Any]]]:
+    """Return inputs and outputs by the names under which a runtime offers them: those of the signature, if any."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+    graph = model.subgraphs[0]
+    sides = {}
+    for side in ("inputs", "outputs"):
+        named = getattr(model.signatureDefs[0], side) if model.signatureDefs else None
+        names = {int(item.tensorIndex): item.name.decode() for item in named or ()}
+        sides[side] = [
+            {**_describe_tensor(graph.tensors[index]), **({"name": names[int(index)]} if int(index) in names else {})}
+            for index in getattr(graph, side)
+        ]
+    return sides
 
 
 def _set_precision(converter: Any, spec: dict[str, Any]) -> None:
@@ -58,6 +106,7 @@ def _set_precision(converter: Any, spec: dict[str, Any]) -> None:
     elif precision == "int8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: _read_samples(spec["calibration"], spec["interface"]["inputs"])
+        converter._experimental_disable_per_channel = not spec["options"].get("per_channel", True)
         if spec["options"]["quantised_io"]:
             converter.inference_input_type = converter.inference_output_type = tf.int8
 
@@ -99,22 +148,27 @@ def _read_samples(calibration: dict[str, Any], inputs: list[dict[str, Any]]) -> 
 def describe_model(data: bytes) -> dict[str, Any]:
     """Return what a TFLite file has: inputs, outputs, operators, and the types of its weights and activations.
 
-    Types and operators are counts.
+    Types and operators are counts. `float_operators`: those that take or give a float. `per_channel_weights`: stored
+    tensors with more than one scale.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
-    weights, values, operators = {}, {}, {}
+    weights, values, operators, floats, scaled = {}, {}, {}, {}, 0
     names = [_find_operator(code) for code in model.operatorCodes]
     for graph in model.subgraphs:
         produced = set()
         for operator in graph.operators:
             name = names[operator.opcodeIndex]
             operators[name] = operators.get(name, 0) + 1
+            touched = [int(index) for index in (*operator.inputs, *operator.outputs) if index >= 0]
+            if any(_ELEMENT_TYPES[graph.tensors[index].type].startswith("float") for index in touched):
+                floats[name] = floats.get(name, 0) + 1
             produced.update(int(index) for index in operator.outputs)
         for index, tensor in enumerate(graph.tensors):
             dtype = _ELEMENT_TYPES[tensor.type]
             data_of = model.buffers[tensor.buffer].data
             if data_of is not None and len(data_of):
                 add_element_count(weights, dtype, count_elements(_shape_of(tensor)))
+                scaled += len(_scales_of(tensor)) > 1
             elif index in produced:
                 values[dtype] = values.get(dtype, 0) + 1
     main_graph = model.subgraphs[0]
@@ -122,7 +176,8 @@ def describe_model(data: bytes) -> dict[str, Any]:
         side: [_describe_tensor(main_graph.tensors[index]) for index in getattr(main_graph, side)]
         for side in ("inputs", "outputs")
     }
-    return {**sides, "weights": weights, "values": values, "operators": operators}
+    counted = {"weights": weights, "values": values, "operators": operators}
+    return {**sides, **counted, "float_operators": floats, "per_channel_weights": scaled}
 
 
 def _find_operator(code: Any) -> str:
@@ -133,8 +188,19 @@ def _find_operator(code: Any) -> str:
 
 
 def _describe_tensor(tensor: Any) -> dict[str, Any]:
-    """Return name, dtype and shape of a tensor."""
-    return {"name": tensor.name.decode(), "dtype": _ELEMENT_TYPES[tensor.type], "shape": _shape_of(tensor)}
+    """Return name, dtype and shape of a tensor, and of a quantised one scale and zero point."""
+    described = {"name": tensor.name.decode(), "dtype": _ELEMENT_TYPES[tensor.type], "shape": _shape_of(tensor)}
+    if scales := _scales_of(tensor):
+        points = tensor.quantization.zeroPoint  # a file may leave out what is 0
+        zero = 0 if points is None or not len(points) else int(points[0])
+        described["quantisation"] = {"scale": scales[0], "zero_point": zero}
+    return described
+
+
+def _scales_of(tensor: Any) -> list[float]:
+    """Return the scales of a quantised tensor, one or one per channel; none for another."""
+    known = tensor.quantization.scale if tensor.quantization is not None else None
+    return [] if known is None else [float(value) for value in known]
 
 
 def _shape_of(tensor: Any) -> list[int]:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from onnx2torch import convert as convert_to_torch
 from onnx2torch.node_converters.registry import get_converter
 
+from .archives import append_members
 from .element_counts import add_element_count
 from .protocol import answer_by_protocol, call_tool, refuse_nodes
 
@@ -22,6 +24,8 @@ _OPSET, _IR_VERSION = 13, 8  # what a model is raised to when onnx2torch lacks a
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     """Convert to TorchScript: write `artifact.pt` from the ONNX file `spec["model"]`."""
+    if "supplied" in spec:
+        return _take_supplied(spec, out)
     model = _raise_opset(onnx.load(spec["model"]))
     refuse_unsupported(model)
     weights = {item.name for item in model.graph.initializer}
@@ -36,6 +40,20 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
     extra = {"interface.json": json.dumps(interface, sort_keys=True)}
     torch.jit.save(_forget_sources(traced), str(path), _extra_files=extra)
     return {"artifact": path.name, "opset": None, "inputs": inputs, "outputs": outputs, **_count_parts(traced)}
+
+
+def _take_supplied(spec: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Take a TorchScript file of somebody else's; one that does not name its inputs and outputs gets the source's."""
+    path = Path(shutil.copyfile(spec["supplied"], out / "artifact.pt"))
+    extra = {"interface.json": ""}
+    module = call_tool("torch.jit.load", lambda: torch.jit.load(str(path), map_location="cpu", _extra_files=extra))
+    if not extra["interface.json"]:
+        interface = {side: [item["name"] for item in spec[side]] for side in ("inputs", "outputs")}
+        with zipfile.ZipFile(path) as archive:
+            root = archive.namelist()[0].split("/")[0]
+        append_members(path, {f"{root}/extra/interface.json": json.dumps(interface, sort_keys=True).encode()})
+    sides = {side: spec[side] for side in ("inputs", "outputs")}
+    return {"artifact": path.name, "opset": None, **sides, **_count_parts(module)}
 
 
 def _forget_sources(traced: Any) -> Any:

@@ -13,7 +13,17 @@ from .campaign import PROCESSING, builder_of
 from .configuration import LINK_KEYS, Device, Json, Model, Preset
 from .digest_cache import digest_user_file
 from .errors import UserError
-from .layout import artifact_folder, source_folder, toolchain_interpreter, toolchain_record
+from .layout import EXPORTING_TOOLCHAIN, artifact_folder, source_folder, toolchain_interpreter, toolchain_record
+
+_SUPPLIED_FORMATS = {  # ending of a file that a user supplies, and the artifact that it is
+    "onnx": "onnx",
+    "tflite": "tflite",
+    "xml": "openvino.zip",
+    "pt": "pt",
+    "engine": "engine",
+    "plan": "engine",
+    "rknn": "rknn",
+}
 
 
 class CellLike(Protocol):
@@ -59,6 +69,16 @@ class Cells:
         """Return the script that makes a model of kind recipe."""
         return "scripts/recipe_{}.py".format(self.models[model]["source"]["recipe"].replace("-", "_"))
 
+    def exported_files(self, model: str) -> list[str]:
+        """Return the files of the user's that a model of kind torch is exported from."""
+        source = self.models[model]["source"]
+        module, python, _ = source["module"].partition(".py:")
+        return [
+            module + python.rstrip(":"),
+            *([source["weights"]] if "weights" in source else []),
+            *source.get("files", []),
+        ]
+
     def sample_files(self, model: str) -> list[str]:
         """Return the sample files that a model's configuration names; none unless its samples are of kind file."""
         samples = self.models[model]["samples"]
@@ -98,14 +118,27 @@ class Cells:
         """Return the samples that choose int8 ranges, for a precision that needs them: they rebuild int8 only."""
         return [f"{source_folder(cell.model)}/samples/calibration.npz"] if cell.precision == "int8" else []
 
+    def supplied_of(self, cell: Any) -> Json | None:
+        """Return the entry of the user's file that takes the place of a build; None where one is built."""
+        entry = self.models[cell.model].get("supplied", {}).get(cell.precision)
+        taken = entry and _SUPPLIED_FORMATS[entry["file"].rsplit(".", 1)[1]] == self.presets[cell.preset]["artifact"]
+        return entry if taken else None
+
+    def saved_model_of(self, cell: Any) -> list[str]:
+        """Return record and archive of the SavedModel that an artifact is made from; none for a user's file."""
+        if self.supplied_of(cell):
+            return []
+        return [f"results/artifacts/{cell.model}/saved_model/saved_model.{kind}" for kind in ("json", "zip")]
+
     def toolchain_of(self, preset: str) -> str:
         """Return the record of the toolchain that builds a preset's artifacts."""
         return toolchain_record(self.presets[preset].get("toolchain", ""))
 
     def list_toolchains(self) -> list[str]:
-        """Return the names of all toolchains that presets build or run with, sorted."""
+        """Return the names of all toolchains that presets build or run with, or models are exported with, sorted."""
         names = [preset.get(key) for preset in self.presets.values() for key in ("toolchain", "runtime_toolchain")]
-        return sorted({name for name in names if isinstance(name, str)})
+        exporting = [EXPORTING_TOOLCHAIN] if self.models_of("torch") else []
+        return sorted({name for name in (*names, *exporting) if isinstance(name, str)})
 
     def parity_limits_of(self, preset: str, precision: str) -> dict[str, float]:
         """Return the limits that the outputs of an artifact are held to; {} where the preset names none."""

@@ -24,7 +24,7 @@ D = TypeVar("D", bound=Mapping[str, Any])
 
 # Documents whose seal is checked wherever they are read. The others are recomputed from raw data first, which names the
 # very value that was edited, and check their seals themselves.
-_SEALED = ("bundle", "cut", "gate", "identity", "links", "samples", "saved-model", "toolchain", "wanted")
+_SEALED = ("bundle", "cut", "export", "gate", "identity", "links", "samples", "saved-model", "toolchain", "wanted")
 _LARGEST_DOCUMENT = 256 * 2**20  # bytes; the largest of ours, a parity with many layers, has some hundred thousand
 SCHEMAS = Path(__file__).resolve().parents[3] / "config" / "schemas"
 

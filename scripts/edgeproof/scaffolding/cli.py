@@ -1,7 +1,7 @@
-"""`edgeproof new`: commented configuration for a model, a device or a preset of your own.
+"""`edgeproof new`: commented configuration for a model, a device or a preset of your own, or a build of Forge's.
 
-Here are the verbs and their options. What they do is in `new_model`, `new_device` and `new_preset`, which are imported
-when they run: `--help` and completion need none of their packages.
+Here are the verbs and their options. What they do is in `new_model`, `new_forge_build` and `new_entries`, which are
+imported when they run: `--help` and completion need none of their packages.
 """
 
 import argparse
@@ -9,11 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, positive, read_options
+from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import REPOSITORY
 
 VERBS = {
     "model": "write the configuration of a model and a campaign that compares its precisions",
+    "forge-build": "write the configuration of what InferEdgeForge has built, as a supplied artifact",
     "device": "write the configuration of a device",
     "preset": "write a preset that starts from another one",
 }
@@ -24,9 +26,19 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
     """Run one verb of `edgeproof new`; UserError for a mistake, and then nothing is written. `root`: has `config/`."""
     options = read_options(build_new_parser(), argv)
     if options.verb == "model":
+        from .new_torch_model import ENDINGS, write_torch_model
+
+        if options.path.endswith(ENDINGS):
+            return write_torch_model(options, root)
+        if options.module:
+            raise UserError(f"--module is for a PyTorch model; {options.path} is none of {', '.join(ENDINGS)}")
         from .new_model import write_model
 
         return write_model(options, root)
+    if options.verb == "forge-build":
+        from .new_forge_build import write_forge_build
+
+        return write_forge_build(options, root)
     from .new_entries import write_device, write_preset
 
     return (write_device if options.verb == "device" else write_preset)(options, root)
@@ -37,6 +49,7 @@ def build_new_parser() -> CommandParser:
     parser = CommandParser(prog="edgeproof new", description=_DESCRIPTION)
     verbs = add_verbs(parser, VERBS)
     _declare_model(verbs["model"])
+    _declare_forge_build(verbs["forge-build"])
     device, preset = verbs["device"], verbs["preset"]
     device.add_argument("name", metavar="NAME", help="its name: lower-case letters, digits and hyphens")
     device.add_argument("--board", metavar="TEXT", help="what the evidence calls the board (default: the name)")
@@ -65,7 +78,8 @@ def list_completions(root: Path) -> NameLists:
 
 
 def _declare_model(verb: CommandParser) -> None:
-    verb.add_argument("path", metavar="PATH", help="the ONNX file")
+    verb.add_argument("path", metavar="PATH", help="the ONNX file, or a PyTorch module or its weights (.py, .pt, .pth)")
+    verb.add_argument("--module", metavar="NAME", help="PyTorch: Net in PATH, or FILE.py:Net for the weights in PATH")
     verb.add_argument("--name", metavar="NAME", help="name of the model (default: from the name of the file)")
     verb.add_argument("--copy", action="store_true", help="copy the file to config/models/ instead of naming its path")
     verb.add_argument(
@@ -105,6 +119,14 @@ def _declare_model(verb: CommandParser) -> None:
     )
     verb.add_argument("--preset", default="ort-cpu", metavar="PRESET", help="how it is built (default: %(default)s)")
     verb.add_argument("--device", default="local", metavar="DEVICE", help="where it runs (default: %(default)s)")
+    verb.add_argument("--protocol", default="quick", metavar="PROTOCOL", help="how long (default: %(default)s)")
+
+
+def _declare_forge_build(verb: CommandParser) -> None:
+    verb.add_argument("path", metavar="FOLDER", help="a build directory of InferEdgeForge, or its manifest.json")
+    verb.add_argument("--name", metavar="NAME", help="name of the model (default: from the name of the folder)")
+    verb.add_argument("--preset", metavar="PRESET", help="what runs it (default: from backend, format and precision)")
+    verb.add_argument("--device", metavar="DEVICE", help="where it runs (default: the build's target)")
     verb.add_argument("--protocol", default="quick", metavar="PROTOCOL", help="how long (default: %(default)s)")
 
 

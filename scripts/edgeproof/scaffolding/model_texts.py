@@ -18,6 +18,20 @@ task: {task}
 {samples}
 """
 
+_TORCH = """\
+# {name}: a PyTorch model, exported to ONNX before anything is built from it.
+# Written by `edgeproof new model`. Every key: config/README.md.
+description: {description}
+source:
+  kind: torch
+  module: {module}{weights}
+  example_input:   # in the order that the module takes them; these names become those of the ONNX model
+{inputs}
+{task_comment}
+task: none
+{samples}
+"""
+
 _FILES = """\
 # {origin}.
 # {left_out}The rest was shuffled and split: the first set chooses the ranges of int8, the second evaluates.
@@ -36,6 +50,15 @@ samples:
   seed: {seed}
   calibration: 256   # samples that choose the ranges of int8
   evaluation: 64     # samples on which artifacts are compared with the model"""
+
+_SUPPLIED = """\
+# What InferEdgeForge has built, taken as it is: {build_id}.
+supplied:
+  {precision}:
+    file: {path}
+    sha256: {sha256}
+    record: {record}
+"""
 
 _TASKS = {
     "classification": "# The first output holds a score per class; accuracy is the share of right ones.",
@@ -109,6 +132,19 @@ def render_model(identity: Json, path: str, task: str, samples: str) -> str:
     )
 
 
+def render_torch_model(name: str, module: str, weights: str | None, shapes: dict[str, list[int]]) -> str:
+    """Return the text of `config/models/NAME.yaml` of a PyTorch model. `shapes`: of its inputs, with the batch."""
+    return _TORCH.format(
+        name=name,
+        description=_quote(f"{name}, exported from PyTorch"),
+        module=_quote(module),
+        weights=f"\n  weights: {_quote(weights)}" if weights else "",
+        inputs="\n".join(f"    - {{name: {_quote(item)}, shape: {shape}}}" for item, shape in shapes.items()),
+        task_comment=_TASKS["none"],
+        samples=render_random({}),
+    )
+
+
 def render_files(origin: str, duplicates: int, digests: dict[str, tuple[str, str]]) -> str:
     """Return the text about a model's samples from files. `digests`: {calibration, evaluation: (path, sha256)}."""
     values = {}
@@ -116,6 +152,13 @@ def render_files(origin: str, duplicates: int, digests: dict[str, tuple[str, str
         values |= {key: _quote(path), f"{key}_sha256": sha256}
     left_out = f"{duplicates} samples that occur twice were left out. " if duplicates else ""
     return _FILES.format(origin=" ".join(origin.split()), left_out=left_out, **values)
+
+
+def render_supplied(precision: str, path: str, sha256: str, record: str, built: Json) -> str:
+    """Return the text about an artifact that InferEdgeForge has built. `built`: what its manifest says of the build."""
+    return _SUPPLIED.format(
+        precision=precision, path=_quote(path), sha256=sha256, record=_quote(record), build_id=built["build_id"]
+    )
 
 
 def render_random(shapes: dict[str, list[int]], seed: int = 0) -> str:

@@ -22,7 +22,7 @@ class InputFault(UserError):
     """What is permanently wrong with an input.
 
     `kind`: missing_file, lfs_pointer, not_found, too_large, wrong_digest, unreadable, external_weights, refused,
-    unmeasurable, no_model or unfit_samples.
+    unmeasurable, no_model, no_export or unfit_samples.
     """
 
     def __init__(self, kind: str, message: object) -> None:

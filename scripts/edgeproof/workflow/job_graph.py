@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import (
+    EXPORTING_TOOLCHAIN,
     Cell,
     artifact_folder,
     calibration_folder,
@@ -29,7 +30,13 @@ from .job_keys import JobKeys
 # Rules whose jobs start sessions of the agent, which are found again in the store, and all that take a device's time.
 MEASURING = tuple(COUNTED)
 ON_DEVICE = (*MEASURING, "build_tensorrt", "build_rknn")
-_SOURCES = {"file": "copy_model", "url": "download_model", "recipe": "run_recipe", "stage": "cut_stage"}
+_SOURCES = {
+    "file": "copy_model",
+    "url": "download_model",
+    "recipe": "run_recipe",
+    "torch": "export_model",
+    "stage": "cut_stage",
+}
 
 
 class Job(NamedTuple):
@@ -108,6 +115,8 @@ class _Builder:
     def _model_reads(self, name: str) -> Iterator[str]:
         if self.cells.models[name]["source"]["kind"] == "stage":
             yield self.model(self.stages.pipeline_of_stage(name)["model"])
+        elif self.cells.models[name]["source"]["kind"] == "torch":
+            yield from self.toolchains([toolchain_record(EXPORTING_TOOLCHAIN)])
 
     def identity(self, name: str) -> str:
         document = f"{source_folder(name)}/identity.json"

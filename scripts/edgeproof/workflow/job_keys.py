@@ -78,6 +78,18 @@ class JobKeys:
         code = digest_script(self.cells.recipe_script(w.model))
         return {"options": options, **self._fixed_shapes(w), "watch": {"code": code}}
 
+    def export_model(self, w: Any) -> Json:
+        """Which module is exported and how, with the bytes of its files."""
+        source = self.cells.models[w.model]["source"]
+        files = {path: digest_user_file(path) for path in self.cells.exported_files(w.model)}
+        watch = {"files": files, "converter": digest_converter("onnx"), "runtime": self.versions("onnxruntime")}
+        return {
+            "model": w.model,
+            "source": source,
+            **self._fixed_shapes(w),
+            **digest_job("export_model", **watch),
+        }
+
     def _fixed_shapes(self, w: Any) -> Json:
         return {"input_shapes": self.cells.models[w.model].get("input_shapes")}
 
@@ -131,10 +143,12 @@ class JobKeys:
 
     def _supplied(self, w: Any) -> Json:
         """Return which file of the user's is the artifact, with its bytes; {} where one is built."""
-        entry = self.cells.models[w.model].get("supplied", {}).get(w.precision)
-        if entry is None or self.cells.presets[w.preset]["artifact"] != "onnx":
+        entry = self.cells.supplied_of(w)
+        if entry is None:
             return {}
-        return {"supplied": {**entry, "bytes": digest_user_file(entry["file"])}}
+        files = {"bytes": entry["file"], "record_bytes": entry.get("record")}
+        files["weights"] = entry["file"].replace(".xml", ".bin") if entry["file"].endswith(".xml") else None
+        return {"supplied": {**entry, **{name: digest_user_file(path) for name, path in files.items() if path}}}
 
     def use_artifact(self, w: Any) -> Json:
         """Which stored artifact takes the place of a build."""

@@ -123,6 +123,10 @@ def test_the_manifest_says_what_was_made_by_what(place):
     assert manifest["log_sha256"] == sha256_file(place.folder / "converter.log")
     assert manifest["calibration"]["samples"] == 200
     assert manifest["calibration"]["sha256"] == sha256_file(place.calibration)
+    assert manifest["calibration"]["origin"] == "drawn for a test"
+    mapped = {"source": "image", "name": "input_0", "axes": [0, 2, 3, 1]}
+    assert manifest["mapping"]["inputs"] == [mapped] and manifest["target"] == {"runtime": "litert", "device": "any"}
+    assert (manifest["source"]["format"], manifest["artifact"]["role"]) == ("onnx", "deployment_model")
     assert manifest["intermediate"]["sha256"] == read_json(record, "saved-model")["artifact"]["sha256"]
     assert manifest["precision"]["share"] == 1.0 and manifest["precision"]["claimed"] == "int8"
     assert manifest["artifact"]["sha256"] == sha256_bytes(b"converted int8")
@@ -140,6 +144,25 @@ def test_openvino_int8_gets_what_onnx_runtime_has_quantised(place):
     assert manifest["status"] == "ok" and manifest["toolchain"]["host-onnxruntime"]
     kinds = {node.op_type for node in onnx.load(place.folder / "given.onnx").graph.node}
     assert "QuantizeLinear" in kinds
+
+
+def test_scales_of_integer_inputs_and_the_count_of_floats_are_recorded(place):
+    scaled = {"name": "in", "dtype": "int8", "shape": [1, 8, 8, 1], "quantisation": {"scale": 0.5, "zero_point": -3}}
+    told = {"float_operators": {}, "per_channel_weights": 2}
+    record, whole = make_saved_model(place), {**BUILD, "quantised_io": True, "per_channel": True}
+    toolchain = use(place, "tensorflow", facts("int8", inputs=[scaled], **told))
+    manifest = build(place, toolchain, "int8", saved_model=record, options=whole)
+    assert manifest["status"] == "ok" and manifest["inputs"] == [scaled]
+    assert told.items() <= manifest["precision"].items()
+
+
+def test_integers_everywhere_means_no_operator_with_floats(place):
+    floats = {"float_operators": {"LOGISTIC": 2, "QUANTIZE": 1}, "per_channel_weights": 2}
+    record, toolchain = make_saved_model(place), use(place, "tensorflow", facts("int8", **floats))
+    manifest = build(place, toolchain, "int8", saved_model=record, options={**BUILD, "quantised_io": True})
+    assert manifest["reason"]["kind"] == "precision_not_held"
+    assert "operators that compute with floats: 2 LOGISTIC, 1 QUANTIZE" in manifest["reason"]["message"]
+    assert build(place, toolchain, "int8", saved_model=record)["status"] == "ok"  # floats at the edges are allowed
 
 
 @pytest.mark.parametrize(

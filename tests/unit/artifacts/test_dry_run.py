@@ -140,7 +140,7 @@ def test_the_table_of_rules_is_that_of_the_workflow():
         if suffix:
             name = re.match(r"rule (\w+):|use rule \w+ as (\w+)", block)
             log = 'converter="results/logs' in block
-            found[suffix[1]] = (name[1] or name[2], log, "saved_model.json" in block)
+            found[suffix[1]] = (name[1] or name[2], log, "saved_model_of" in block)
     table = {
         suffix: (kind.rule, kind.converter is not None, kind.origin == "saved_model")
         for suffix, kind in FORMATS.items()

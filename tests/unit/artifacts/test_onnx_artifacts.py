@@ -70,6 +70,7 @@ def test_a_rebuild_gives_the_same_bytes(job, method):
         "samples": 201,
         "method": method,
         "samples_kind": "file",
+        "origin": "drawn for a test",
     }
 
 

@@ -47,6 +47,10 @@ def test_what_the_runtime_loads_has_no_blocker():
 def test_every_unknown_operator_is_named():
     blockers = list_blockers(make_foreign(), onnxruntime_table())
     missing = f"ONNX Runtime {onnxruntime.__version__} has no such operator"
+    missing += (
+        "; it comes from a library of its own: run the model in the SDK that has it, or cut the model there and run "
+        "the other part here"
+    )
     assert [str(item) for item in blockers] == [
         f"node 'frob0', operator Frobnicate, opset com.acme 1: {missing}",
         f"node that makes 'y', operator Frobnicate, opset com.acme 1: {missing}",

@@ -4,6 +4,8 @@ import numpy as np
 import onnx
 import pytest
 from edgeproof.artifacts.records.formats import select_build_options
+from edgeproof.core.catalogues import read_catalogue_entry
+from edgeproof.core.layout import REPOSITORY
 from onnx import TensorProto, helper, numpy_helper
 
 from .conftest import BUILD, make_model
@@ -47,6 +49,12 @@ def test_operators_and_nodes_left_in_float_pass(outlier, options):
     manifest, status = judge(outlier, **options)
     assert status == "passed" and manifest["preset"]["build"] == {**BUILD, **options}
     assert manifest["precision"]["operators"]["QuantizeLinear"] >= 1  # the convolution is still quantised
+
+
+def test_the_shipped_preset_for_it_passes(outlier):
+    shipped = read_catalogue_entry("preset", "ort-cpu-layers", REPOSITORY)["build"]
+    manifest, status = judge(outlier, float_operators=shipped["float_operators"])
+    assert status == "passed" and manifest["precision"]["operators"]["QuantizeLinear"] >= 1
 
 
 def test_a_node_that_the_model_does_not_have_is_named(outlier):

@@ -59,6 +59,7 @@ def test_candidates_are_presets_that_run_alike_cheapest_first(root):
         ("ort-cpu", "int8"),
         ("ort-cpu-entropy", "int8"),
         ("ort-cpu-percentile", "int8"),
+        ("ort-cpu-layers", "int8"),  # more of it stays in float
         ("ort-cpu", "int8-dynamic"),
         ("ort-cpu", "fp16"),
     ]
@@ -75,7 +76,7 @@ def test_the_first_that_holds_ends_the_search(root, runner, capsys):
 
 
 def test_what_fails_its_parity_or_may_lose_more_is_passed_over(root, runner, capsys):
-    for preset in ("ort-cpu", "ort-cpu-entropy", "ort-cpu-percentile"):
+    for preset in ("ort-cpu", "ort-cpu-entropy", "ort-cpu-percentile", "ort-cpu-layers"):
         runner.thresholds[preset, "int8"] = {"max_relative_l2": 1e-9}
     assert search(root, runner, "--accuracy-loss", "5pp") == ExitCode.GOOD
     out = capsys.readouterr().out
@@ -86,7 +87,7 @@ def test_what_fails_its_parity_or_may_lose_more_is_passed_over(root, runner, cap
 def test_where_none_holds_training_is_named(root, runner, capsys):
     assert search(root, runner, "--accuracy-loss", "0.0001") == ExitCode.NOT_GOOD
     out = capsys.readouterr().out
-    assert len(runner.made) == 5 and "0.01% are allowed" in out and "`supplied: {int8: {file: …}}`" in out
+    assert len(runner.made) == 6 and "0.01% are allowed" in out and "`supplied: {int8: {file: …}}`" in out
 
 
 @pytest.mark.parametrize(

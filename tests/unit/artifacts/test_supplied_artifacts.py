@@ -25,7 +25,10 @@ def quantised(job):
 def test_a_supplied_file_is_the_artifact(job, quantised):
     manifest = job.build("int8", supplied={"file": quantised})
     assert manifest["status"] == "ok" and manifest["artifact"]["sha256"] == sha256_file(quantised)
-    assert manifest["supplied"] == {"file": quantised} and manifest["calibration"] is None
+    assert (
+        manifest["supplied"] == {"file": quantised, "sha256": sha256_file(quantised)}
+        and manifest["calibration"] is None
+    )
     assert manifest["precision"]["share"] > 0.5 and "int8" in manifest["precision"]["weights"]
     assert job.check("int8", thresholds={"min_cosine": 0.9})["status"] == "passed"
     with pytest.raises(UserError, match=r"was supplied .*no build to repeat"):

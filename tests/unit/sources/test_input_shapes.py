@@ -128,7 +128,7 @@ def test_an_input_that_is_declared_whole_must_exist(tmp_path):
     ("data", "message"),
     [
         (b"\x1c\0\0\0TFL3" + b"\0" * 40, "a TensorFlow Lite model, and not an ONNX model"),
-        (b"PK\x03\x04" + b"\0" * 40, "torch.onnx.export"),
+        (b"PK\x03\x04" + b"\0" * 40, "edgeproof new model"),
         (b"\x89HDF\r\n" + b"\0" * 40, "an HDF5 file, as Keras writes"),
         (b"<?xml version='1.0'?><net/>", "as OpenVINO writes"),
     ],

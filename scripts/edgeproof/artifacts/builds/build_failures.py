@@ -96,13 +96,15 @@ def _names_node(text, name):
     return any(re.search(pattern, text) for pattern in told)
 
 
-def explain_failed_build(failure: Json, model: "onnx.ModelProto") -> BuildError:
+def explain_failed_build(failure: Json, model: "onnx.ModelProto | None") -> BuildError:
     """Return the failure of a build as BuildError, with the node at fault in words if it is known.
 
     `failure`: the `failure.json` of a converter.
     """
     message = _SCRATCH.sub("", failure["message"])
     kind = classify_failure(message) if failure["kind"] == "conversion_failed" else failure["kind"]
+    if model is None:
+        return BuildError(kind, message)
     node = next((node for node in iterate_nodes(model.graph.node) if failure["output"] in [*node.output[:1]]), None)
     if node is None:
         return BuildError(kind, f"{message}{locate_failure(message, model)}")

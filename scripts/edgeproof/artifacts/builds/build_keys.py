@@ -66,9 +66,15 @@ def compose_saved_model_key(identity: str | Path, toolchain: Json) -> Json:
     return compose_key(parts)
 
 
-def _digest_supplied(supplied: Json | None) -> str | None:
-    """Return the digest of an artifact of the user's; None if there is none, or its file is not there."""
-    return digest_entry_file(supplied["file"]) if supplied and is_file(supplied["file"]) else None
+def _digest_supplied(supplied: Json | None) -> Json | str | None:
+    """Return the digest of an artifact of the user's, of its weights and its record; None if its file is not there."""
+    if not supplied or not is_file(supplied["file"]):
+        return None
+    digest, weights = digest_entry_file(supplied["file"]), Path(supplied["file"]).with_suffix(".bin")
+    further = [weights] if supplied["file"].endswith(".xml") else []
+    further += [Path(supplied["record"])] if "record" in supplied else []
+    found = {path.name: digest_entry_file(path) for path in further if is_file(path)}
+    return {"file": digest, **found} if further else digest
 
 
 def _digest_converter(name: str | None, int8: bool) -> str | None:

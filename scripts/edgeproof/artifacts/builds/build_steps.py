@@ -16,6 +16,7 @@ from edgeproof.artifacts.records.manifest_entries import (
     record_command,
 )
 from edgeproof.artifacts.records.manifests import write_manifest
+from edgeproof.artifacts.records.own_version import describe_own_version
 from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.clock import now
@@ -113,7 +114,13 @@ def _convert_source(job: BuildJob, known: Json, convert: Convert, facts: Json, t
             "sha256": known["sha256"],
             "bytes": known["bytes"],
             "opset": known["opset"],
+            "format": "onnx",
         },
+        "target": {
+            "runtime": job.preset["backend"],
+            "device": "any" if job.cell["builder"] == "host" else job.cell["builder"],
+        },
+        "tool": describe_own_version(),
         "preset": job.preset,
         "preset_sha256": digest_json(job.preset),
         **describe_preset_file(job.cell["preset"]),
@@ -139,7 +146,7 @@ def _convert_source(job: BuildJob, known: Json, convert: Convert, facts: Json, t
         if _read_file_state(job.source) != before and sha256_file(job.source) != known["sha256"]:
             raise RuntimeError(f"{job.source} was changed by its own build; a converter wrote to it")
         file = {"file": Path(job.artifact).name, "format": job.preset["artifact"], "opset": document.pop("opset")}
-        document["artifact"] = {**file, **keep_artifact(made, target)}
+        document["artifact"] = {**file, "role": "deployment_model", **keep_artifact(made, target)}
     return {**document, **facts, "duration_s": round(time.monotonic() - begin, 3), "built_at": now()}
 
 

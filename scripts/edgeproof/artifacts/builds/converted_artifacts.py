@@ -7,7 +7,7 @@ from pathlib import Path
 from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
 from edgeproof.artifacts.records.manifest_entries import describe_toolchain
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.files import atomic_write, is_file, sha256_file
 
 from .build_failures import BuildError
 from .build_inputs import list_open_batches, require_usable_source
@@ -17,6 +17,7 @@ from .converter_process import Converter
 from .precision_proof import judge_counts, require_precision
 from .range_calibration import require_calibration_file
 from .saved_models import take_saved_model
+from .supplied_artifacts import take_supplied
 
 
 def build_converted(
@@ -30,7 +31,7 @@ def build_converted(
     kind = FORMATS[job.preset["artifact"]]
     known, options = check_before_build(job, *CONVERTED_FORMATS)
     used = None
-    if job.precision == "int8":
+    if job.precision == "int8" and not job.supplied:
         from .range_calibration import check_calibration  # numpy takes longer to import than OpenVINO to convert
 
         used = check_calibration(require_calibration_file(job), known["inputs"], options)
@@ -43,10 +44,17 @@ def build_converted(
     }
 
     def convert(target: Path, scratch: Path) -> Json:
-        require_usable_source(known)
+        if not job.supplied:
+            require_usable_source(known)
         spec, tools = {"precision": job.precision, "options": options, "open_batches": list_open_batches(known)}, {}
-        if kind.origin == "saved_model":
+        if job.supplied:
+            spec |= _take_supplied_file(job.supplied, known, scratch, facts)
+        elif kind.origin == "saved_model":
             spec |= take_saved_model(job.saved_model, known, facts)
+            facts["mapping"] = {
+                side: [{key: item[key] for key in ("source", "name", "axes")} for item in spec["interface"][side]]
+                for side in ("inputs", "outputs")
+            }
             spec["calibration"] = used and {
                 "path": str(Path(require_calibration_file(job)).resolve()),
                 "samples": used["samples"],
@@ -59,8 +67,10 @@ def build_converted(
         facts["toolchain"] |= tools
         proof = judge_counts(job.precision, converted["weights"], converted["values"], converted["operators"])
         require_precision(proof, kind.quantisers)
-        if job.preset["artifact"] == "tflite" and job.precision == "int8":
-            _require_integer_activations(proof)
+        for name in ("float_operators", "per_channel_weights"):  # what a TFLite file tells besides
+            proof |= {name: converted[name]} if name in converted else {}
+        if job.preset["artifact"] == "tflite" and job.precision == "int8" and not job.supplied:
+            _require_integers(proof, options["quantised_io"])
         shutil.move(converted["path"], target)
         described = {key: converted[key] for key in ("inputs", "outputs", "warnings")}
         return {**described, "opset": None, "precision": proof}
@@ -68,8 +78,30 @@ def build_converted(
     carry_out_build(job, known, convert, facts)
 
 
-def _require_integer_activations(proof: Json) -> None:
-    """Raise BuildError unless most activations of an int8 TFLite file are int8; the others run in float kernels."""
+def _take_supplied_file(supplied: Json, known: Json, scratch: Path, facts: Json) -> Json:
+    """Return what a converter is told about an artifact of the user's, which it describes and does not make."""
+    path = Path(supplied["file"])
+    taken = scratch / f"supplied{path.suffix}"
+    take_supplied(supplied, taken, facts)
+    if path.suffix == ".xml":  # OpenVINO keeps the weights beside it
+        if not is_file(path.with_suffix(".bin")):
+            raise BuildError(
+                "unusable_input", f"{path.with_suffix('.bin')}: no such file; it has the weights of {path}"
+            )
+        shutil.copyfile(path.with_suffix(".bin"), taken.with_suffix(".bin"))
+    return {"supplied": str(taken), "inputs": known["inputs"], "outputs": known["outputs"]}
+
+
+def _require_integers(proof: Json, everywhere: bool) -> None:
+    """Raise BuildError unless most activations of an int8 TFLite file are int8; the others run in float kernels.
+
+    `everywhere`: no operator may take or give a float.
+    """
+    if everywhere and (floats := proof.get("float_operators")):
+        found = ", ".join(f"{number} {name}" for name, number in floats.items())
+        raise BuildError(
+            "precision_not_held", f"quantised_io wants integers everywhere; operators that compute with floats: {found}"
+        )
     numbers = {dtype: number for dtype, number in proof["values"].items() if dtype != "int32"}
     if numbers.get("int8", 0) < sum(numbers.values()) / 2:
         found = ", ".join(f"{number} {dtype}" for dtype, number in numbers.items())

@@ -66,11 +66,11 @@ class Converter:
         self._name, self._process = name, process
         self.scratch, self.record = scratch, record
 
-    def convert(self, spec: Json, source: str | Path, log: str | Path, facts: Json) -> Json:
+    def convert(self, spec: Json, source: str | Path | None, log: str | Path, facts: Json) -> Json:
         """Have `spec` carried out; return the converter's facts with the artifact's `path`. BuildError is its verdict.
 
-        The exit code and the digest of the log are added to `facts`. `source`: the model, whose nodes a failure may
-        name. `log`: file for its output. UserError if there is no verdict.
+        The exit code and the digest of the log are added to `facts`. `source`: the ONNX model, whose nodes a failure
+        may name; None where there is none. `log`: file for its output. UserError if there is no verdict.
         """
         out = self.scratch / "out"
         code, text = self._run(json.dumps(spec, default=str))
@@ -81,7 +81,8 @@ class Converter:
                 load_known_model,  # onnx takes long to import, and most builds succeed
             )
 
-            raise explain_failed_build(json.loads((out / "failure.json").read_text()), load_known_model(source))
+            model = load_known_model(source) if source else None
+            raise explain_failed_build(json.loads((out / "failure.json").read_text()), model)
         if code == 0:
             converted = json.loads((out / "facts.json").read_text())
             return {**converted, "path": out / converted["artifact"]}

@@ -6,7 +6,7 @@ from pathlib import Path
 from edgeproof.artifacts.records.formats import CONVERTED_FORMATS, FORMATS
 from edgeproof.core.errors import UserError
 
-from .build_job import CONVERTED, parse_build_job
+from .build_job import CONVERTED, SUPPLIED, parse_build_job
 from .build_shortcuts import take_shortcut
 from .converter_process import start_converter
 
@@ -19,7 +19,7 @@ def run_converter_script(
     `quantise`: see `build_converted`. An earlier build with the same key is put into place instead. Otherwise the
     converter is started before anything else of ours is imported, so that both load at the same time.
     """
-    job = parse_build_job(script, description, argv, CONVERTED)
+    job = parse_build_job(script, description, argv, (*CONVERTED, *SUPPLIED))
     suffix = job.preset.get("artifact")
     name = FORMATS[suffix].converter if suffix in CONVERTED_FORMATS else None
     if name is None or job.toolchain is None:

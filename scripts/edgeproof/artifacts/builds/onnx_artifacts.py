@@ -1,6 +1,5 @@
 """ONNX artifacts, in every precision. If one cannot be built, its manifest says `failed`."""
 
-import shutil
 from pathlib import Path
 
 import onnx
@@ -8,10 +7,8 @@ import onnx
 from edgeproof.artifacts.records.formats import list_host_tools
 from edgeproof.artifacts.records.package_versions import list_package_versions
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import sha256_file
-from edgeproof.core.layout import locate
 from edgeproof.sources.identity import describe_tensor
-from edgeproof.sources.input_faults import InputFault, require_file
+from edgeproof.sources.input_faults import InputFault
 from edgeproof.sources.onnx_files import load_known_model, load_model
 from edgeproof.sources.onnx_graphs import list_inputs
 
@@ -24,6 +21,7 @@ from .onnx_precisions import convert_onnx
 from .precision_proof import require_precision
 from .preflight import require_operators
 from .range_calibration import describe_calibration, require_calibration_file
+from .supplied_artifacts import take_supplied
 
 
 def build_onnx(job: BuildJob) -> None:
@@ -38,7 +36,7 @@ def build_onnx(job: BuildJob) -> None:
 
     def convert(target: Path, scratch: Path) -> Json:
         if job.supplied:
-            converted, warnings = _take_supplied(job.supplied, target), []
+            converted, warnings = _load_supplied(job.supplied, target, facts), []
         else:
             require_usable_source(known)
             require_operators(job.source, model, job.preset["backend"])
@@ -57,20 +55,13 @@ def build_onnx(job: BuildJob) -> None:
     used = calibration and describe_calibration(calibration, options)
     toolchain = list_package_versions(() if job.supplied else list_host_tools(job.preset, job.precision))
     facts: Json = {"toolchain": toolchain, "calibration": used}
-    if job.supplied:
-        facts["supplied"] = {"file": locate(job.supplied["file"])}
     carry_out_build(job, known, convert, facts)
 
 
-def _take_supplied(supplied: Json, target: Path) -> onnx.ModelProto:
-    """Copy an artifact of the user's to `target` and return it; BuildError if it is not what its entry says."""
-    path = supplied["file"]
+def _load_supplied(supplied: Json, target: Path, facts: Json) -> onnx.ModelProto:
+    """Take an artifact of the user's and return it; BuildError if it is not what its entry says, or no ONNX model."""
+    take_supplied(supplied, target, facts)
     try:
-        require_file(path, "supplied.file")
-        shutil.copyfile(path, target)
-        actual = sha256_file(target)
-        if actual != supplied.get("sha256", actual):
-            raise InputFault("wrong_digest", f"supplied.sha256 is {supplied['sha256']}, but {path} has {actual}")
         return load_model(target)
     except InputFault as fault:
-        raise BuildError("unusable_input", str(fault).replace(str(target), path)) from fault
+        raise BuildError("unusable_input", str(fault).replace(str(target), supplied["file"])) from fault

@@ -20,6 +20,8 @@ from edgeproof.sources.onnx_files import load_known_model
 
 from .build_failures import tool_failures
 from .onnx_element_types import count_onnx_weights
+from .onnx_versions import is_within, lower_versions
+from .preflight import require_operators
 from .range_calibration import Feed
 
 
@@ -34,9 +36,10 @@ def convert_onnx(
 ) -> tuple[onnx.ModelProto, list[str]]:
     """Write the ONNX file `source` as `precision` to `target`; return the artifact and the warnings of the tools.
 
-    `model`: `source` as loaded; it is changed. `options`: the preset's build options. `calibration`: for int8.
-    `scratch`: an empty folder for intermediate files. BuildError if the model cannot be converted. Equal inputs give
-    equal bytes with equal versions of the tools, on the same kind of processor (calibration runs the model).
+    No version is above the `max_opset` and `max_ir_version` of the preset's build `options`. `model`: `source` as
+    loaded; it is changed. `calibration`: for int8. `scratch`: an empty folder for intermediate files. BuildError if the
+    model cannot be converted. Equal inputs give equal bytes with equal versions of the tools, on the same kind of
+    processor (calibration runs the model).
     """
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("always")
@@ -57,9 +60,15 @@ def convert_onnx(
             from .quantisation import quantise_dynamic
 
             converted = quantise_dynamic(source, model, target, options, scratch)
-    if not copied:
+    ceiling = options.get("max_opset"), options.get("max_ir_version")
+    if lowered := not is_within(converted, *ceiling):
+        converted = lower_versions(converted, *ceiling)
+        onnx.save(converted, target)
+    if lowered or not copied:
         with tool_failures("onnx.checker", model):
             onnx.checker.check_model(os.fspath(target))
+    if lowered:
+        require_operators(target, converted, "onnxruntime")
     return converted, sorted({str(item.message) for item in caught if issubclass(item.category, UserWarning)})
 
 

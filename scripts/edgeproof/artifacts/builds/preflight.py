@@ -22,6 +22,10 @@ from .build_failures import BuildError, describe_node
 
 _OPEN_END = 2**31 - 1  # the last version of a kernel without an end
 _ONNX_TYPES = {"float32": "float", "float64": "double"}  # numpy's name to ONNX's, where they differ
+_OF_ITS_OWN = (
+    "it comes from a library of its own: run the model in the SDK that has it, or cut the model there and run the "
+    "other part here"
+)
 _CAST_BY_RUNTIME = {"float16"}  # on a CPU, ONNX Runtime computes in float32 what has no float16 kernel
 
 
@@ -84,7 +88,8 @@ class OnnxRuntimeTable:
         schema = _find_schema(domain, node.op_type, opset)
         versions = [schema.since_version] if schema else self._versions.get((domain, node.op_type))
         if versions is None:
-            return f"{self.target} has no such operator"
+            own = f"; {_OF_ITS_OWN}" if domain not in self._domains else ""
+            return f"{self.target} has no such operator{own}"
         if min(versions) > opset:
             return f"{self.target} has this operator from opset {min(versions)} on"
         since = max(version for version in versions if version <= opset)
@@ -106,6 +111,11 @@ class OnnxRuntimeTable:
         for schema in registry.get_all_operator_schema():
             versions.setdefault((schema.domain, schema.name), []).append(schema.since_version)
         return versions
+
+    @functools.cached_property
+    def _domains(self) -> set[str]:
+        """The domains of the operators that ONNX Runtime has; the others belong to libraries of their own."""
+        return {domain for domain, _ in self._versions}
 
     def _explain_types(self, node, schema, kernels, dtypes):
         for index, name in enumerate(node.input):

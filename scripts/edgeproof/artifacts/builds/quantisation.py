@@ -59,7 +59,7 @@ def quantise_static(
     if strangers := [name for name in kept if name not in known]:
         raise BuildError("conversion_failed", f"float_nodes names {strangers[0]!r}; the model has no such node")
     with CalibrationStream(path, inputs, options["calibration_samples"]) as stream:
-        prepared = _prepare_model(source, model, scratch, QDQ_OPSET)
+        prepared = _prepare_model(source, model, scratch, min(QDQ_OPSET, options.get("max_opset", QDQ_OPSET)))
         with tool_failures("onnxruntime quantize_static", model):
             quantization.quantize_static(
                 prepared,

@@ -14,7 +14,7 @@ from edgeproof.artifacts.records.manifest_entries import describe_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.sources.batches import find_fixed_batch
-from edgeproof.sources.samples_record import read_samples_kind
+from edgeproof.sources.samples_record import read_samples_kind, read_samples_record
 
 from .build_job import BuildJob
 
@@ -138,12 +138,13 @@ def check_calibration(path: str | Path, inputs: list[Json], options: dict[str, A
 
 def describe_calibration(path: str | Path, options: dict[str, Any]) -> Json:
     """Return the manifest's entry about calibration samples; arguments as in `check_calibration`."""
-    kind = read_samples_kind(path)
+    kind, origin = read_samples_kind(path), read_samples_record(path).get("origin")
     return {
         **describe_file(path),
         "samples": options["calibration_samples"],
         "method": options["calibration_method"],
         **({"samples_kind": kind} if kind else {}),
+        **({"origin": origin} if origin else {}),
     }
 
 

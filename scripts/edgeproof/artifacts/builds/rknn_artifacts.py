@@ -27,6 +27,7 @@ from .build_steps import carry_out_build, check_before_build
 from .building_device import describe_drivers, hold_building_device, read_device_lock, require_building_device
 from .precision_proof import judge_counts, require_precision
 from .range_calibration import check_calibration, require_calibration_file
+from .supplied_artifacts import take_closed_artifact
 from .vendor_converters import run_vendor_converter
 
 _VERSION = re.compile(r"rknn-toolkit2 version: ([\w.+-]+)")
@@ -46,6 +47,9 @@ def build_rknn(job: BuildJob) -> None:
     The job's `interpreter` is the Python that has rknn-toolkit2. UserError, and no verdict, if it has not.
     """
     known, options = check_before_build(job, "rknn")
+    if job.supplied:
+        take_closed_artifact(job, known)
+        return
     used = None
     if job.precision == "int8":
         used = check_calibration(require_calibration_file(job), known["inputs"], options)

@@ -35,6 +35,7 @@ from .building_device import (
 from .onnx_precisions import convert_onnx
 from .precision_proof import judge_counts, require_precision
 from .range_calibration import check_calibration, require_calibration_file
+from .supplied_artifacts import take_closed_artifact
 from .trtexec import (
     OLDEST,
     PLACES,
@@ -64,6 +65,9 @@ def build_tensorrt(job: BuildJob) -> None:
     trtexec. UserError, and no verdict, if there is no trtexec, it is too old, or there is no GPU.
     """
     known, options = check_before_build(job, "engine")
+    if job.supplied:
+        take_closed_artifact(job, known)
+        return
     used = None
     if job.precision == "int8":
         used = check_calibration(require_calibration_file(job), known["inputs"], options)

@@ -13,6 +13,7 @@ from typing import NoReturn
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
+from edgeproof.core.layout import locate
 
 from . import agent_manifests
 from .validation import Check
@@ -204,6 +205,33 @@ def summarise_forge(path: str | Path, document: Json) -> Json:
         if name not in (*_SIZES, "metadata_path") and not (isinstance(value, str) and value):
             raise UserError(f"{path}: {name} is {value!r}; a text is needed")
     return {"schema": "edgeproof.runtime-summary.v1", **summary}
+
+
+def describe_forge_build(path: str | Path, artifact_sha256: str) -> Json:
+    """Return what a Forge manifest says of the build of an artifact, for the artifact's own manifest.
+
+    UserError if it is not a valid one, or is about a file with another digest than `artifact_sha256`.
+    """
+    document = read_foreign(path)
+    if document is None or document.get("schema_version") not in (None, MANIFEST_SCHEMA):
+        raise UserError(f"{path}: is not a manifest.json of InferEdgeForge")
+    if errors := list_errors(document):
+        raise UserError(f"{path}: {errors[0]}")
+    recorded = document["artifact"].get("sha256")
+    if recorded != artifact_sha256:
+        raise UserError(f"{path}: artifact.sha256 is {recorded}, the file has {artifact_sha256}")
+    build, snapshot = document["build"], _get_section(document, "preset_snapshot")
+    return {
+        "file": locate(path),
+        "sha256": sha256_file(path),
+        "build_id": build["build_id"],
+        "built_at": build["timestamp"],
+        "preset": build["preset_name"],
+        "backend": build["backend"],
+        "target": build["target"],
+        "options": _get_section(snapshot, "build_options"),
+        "tool": _get_section(document, "tool"),
+    }
 
 
 def locate_recorded(path: str | Path, recorded: str) -> Path | None:

@@ -88,8 +88,9 @@ def describe_building_code() -> Json:
 
 
 def describe_host() -> dict[str, str]:
-    """Return the manifest's entry about the computer that builds: machine (instruction set) and os."""
-    return {"machine": platform.machine(), "os": f"{platform.system()} {platform.release()}"}
+    """Return the manifest's entry about the computer that builds: machine (instruction set), os, and our Python."""
+    system = f"{platform.system()} {platform.release()}"
+    return {"machine": platform.machine(), "os": system, "python": platform.python_version()}
 
 
 def record_command(script: str, argv: Sequence[str] | None = None) -> list[str]:

@@ -49,7 +49,11 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
     begin = time.monotonic()
     built, root = verify_manifest(manifest_path), find_manifest_root(manifest_path)
     if supplied := built.get("supplied"):
-        raise UserError(f"{manifest_path}: the artifact was supplied ({supplied['file']}); there is no build to repeat")
+        made = supplied.get("record")
+        whose = f", InferEdgeForge's build {made['build_id']} by its preset {made['preset']}" if made else ""
+        raise UserError(
+            f"{manifest_path}: the artifact was supplied ({supplied['file']}{whose}); there is no build to repeat"
+        )
     for what, recorded in _list_inputs(built):
         _require_unchanged(what, root / recorded["file"], recorded["sha256"])
     script, options = read_command(built["command"], manifest_path)

@@ -26,7 +26,6 @@ def summarise_artifact(manifest_path: str | Path) -> Json:
         raise UserError(f"{manifest_path}: the build failed ({manifest['reason']['message']}); there is nothing to run")
     cell, source, artifact = manifest["cell"], manifest["source"], manifest["artifact"]
     batch, height, width = summarise_input_sizes(manifest["inputs"][0], manifest_path)
-    digest = sha256_file(manifest_path)
     return {
         "schema": "edgeproof.runtime-summary.v1",
         "source_model_path": source["file"],
@@ -43,8 +42,14 @@ def summarise_artifact(manifest_path: str | Path) -> Json:
         "metadata_path": None,
         "manifest_path": locate(manifest_path),
         "preset_name": cell["preset"],
-        "build_id": f"{cell['model']}-{cell['preset']}-{cell['builder']}-{cell['precision']}-{digest[:12]}",
+        "build_id": name_build(manifest_path, cell),
     }
+
+
+def name_build(manifest_path: str | Path, cell: Json) -> str:
+    """Return the id by which a worker's summary names a build: its cell, and the beginning of its manifest's digest."""
+    digest = sha256_file(manifest_path)
+    return f"{cell['model']}-{cell['preset']}-{cell['builder']}-{cell['precision']}-{digest[:12]}"
 
 
 def summarise_input_sizes(tensor: Json, where: str | Path) -> tuple[int, int, int]:

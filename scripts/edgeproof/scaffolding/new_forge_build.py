@@ -1,0 +1,155 @@
+"""`edgeproof new forge-build`: from InferEdgeForge's build directory to a model whose artifact is supplied."""
+
+import argparse
+from pathlib import Path
+
+from edgeproof.artifacts.records.forge import (
+    MANIFEST_SCHEMA,
+    describe_forge_build,
+    locate_recorded,
+    read_foreign,
+    validate_foreign,
+)
+from edgeproof.artifacts.records.validation import FAULTS
+from edgeproof.core.catalogues import list_catalogue, read_catalogue
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.files import sha256_file
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.yaml_files import parse_yaml
+from edgeproof.sources.identity import describe_model
+
+from .model_texts import render_campaign, render_model, render_random, render_supplied
+from .new_files import (
+    add_files,
+    make_name,
+    place_file,
+    require_entry,
+    require_new_name,
+    require_new_paths,
+    tell_new_files,
+)
+
+_ENDINGS = {"openvino.zip": "xml"}  # of a file that a user supplies, where it is not the artifact's
+
+
+def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
+    """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a build directory; UserError for a mistake.
+
+    The manifest must be valid, and source and artifact must have the digests that it records.
+    """
+    path = Path(options.path, "manifest.json") if Path(options.path).is_dir() else Path(options.path)
+    document = _read_valid_manifest(path)
+    source, artifact = (_find_file(path, document, section) for section in ("source_model", "artifact"))
+    record = describe_forge_build(path, sha256_file(artifact))
+    precision = document["artifact"].get("precision") or document["runtime"]["precision"]
+    preset = _choose_preset(options.preset, artifact, precision, record, root)
+    device = _choose_device(options.device, preset, record, root)
+    name = require_new_name(options.name) if options.name else make_name(path.resolve().parent.name)
+    require_entry("protocol", options.protocol, root)
+    model_yaml, campaign_yaml = files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
+    require_new_paths(files, root, "choose another --name")
+    identity = describe_model(name, source)
+    shapes = _size_inputs(identity, document["runtime"])
+    places = [relative_to_repository(item.resolve(), root) for item in (source, artifact, path)]
+    text = render_model(identity, places[0], "none", render_random(shapes))
+    text += render_supplied(precision, places[1], sha256_file(artifact), places[2], record)
+    profile = device if (root / "profiles" / device).is_dir() else "local"
+    where = {"preset": preset, "device": device, "protocol": options.protocol, "profile": profile}
+    with add_files(root) as stage:
+        validate(parse_yaml(text, model_yaml), "model", model_yaml)
+        place_file(stage, model_yaml).write_text(text)
+        place_file(stage, campaign_yaml).write_text(render_campaign(name, [precision], where))
+    notes = [
+        f"the build {record['build_id']} by {record['preset']}: manifest, source and artifact hold",
+        "samples are random; name real ones in the model's YAML, they show what the precision costs",
+    ]
+    return tell_new_files(
+        options, files, notes, f".venv/bin/snakemake --profile {profile} --configfile {campaign_yaml}"
+    )
+
+
+def _read_valid_manifest(path: Path) -> Json:
+    """Return the Forge manifest at `path`; UserError, with the first fault, unless all that it says holds."""
+    document = read_foreign(path)
+    if document is None or document.get("schema_version") not in (None, MANIFEST_SCHEMA) or "handoff" in document:
+        raise UserError(f"{path}: is not a manifest.json of InferEdgeForge ({MANIFEST_SCHEMA})")
+    faults = [check for check in validate_foreign(path, document) if check.status in FAULTS]
+    if faults:
+        first = faults[0]
+        raise UserError(
+            f"{path}: {first.subject} {first.status}: {first.message or first.file}; all of it: edgeproof artifacts "
+            f"validate {path}"
+        )
+    if document["source_model"]["format"] != "onnx":
+        raise UserError(f"{path}: source_model.format is {document['source_model']['format']!r}; onnx is needed")
+    return document
+
+
+def _find_file(path: Path, document: Json, section: str) -> Path:
+    """Return the source or artifact that a validated manifest names."""
+    found = locate_recorded(path, document[section]["path"])
+    assert found is not None, "the validation has opened it"
+    return found
+
+
+def _choose_preset(named: str | None, artifact: Path, precision: str, record: Json, root: Path) -> str:
+    """Return the preset that runs a Forge artifact: the one named, or one of ours for its format and precision."""
+    ending = {"plan": "engine"}.get(artifact.suffix[1:], artifact.suffix[1:])
+    fitting = [
+        name
+        for name, item in read_catalogue("preset", root / "config").items()
+        if _ENDINGS.get(item["artifact"], item["artifact"]) == ending
+        and precision in item["precisions"]
+        and item["backend"] != "command"
+    ]
+    if named is not None:
+        require_entry("preset", named, root)
+        if named not in fitting:
+            raise UserError(
+                f"--preset {named}: does not take {artifact.name} in {precision}; {_list_known(fitting)} would"
+            )
+        return named
+    if not fitting:
+        raise UserError(f"{artifact}: no preset in config/presets/ takes .{ending} files in {precision}")
+    return next((name for name in fitting if name == f"{record['backend']}-{record['target']}"), fitting[0])
+
+
+def _choose_device(named: str | None, preset: str, record: Json, root: Path) -> str:
+    """Return the device that runs a Forge artifact: the one named, else its target, or this machine where it can."""
+    known = list_catalogue("device", root)
+    if named is not None:
+        require_entry("device", named, root)
+        return named
+    if record["target"] in known:
+        return record["target"]
+    if read_catalogue("preset", root / "config")[preset]["built"] == "host":
+        return "local"
+    raise UserError(
+        f"the build is for {record['target']!r}, which is not in config/devices/; give --device, one of "
+        f"{_list_known(known)}, or write it with: edgeproof new device NAME"
+    )
+
+
+def _size_inputs(identity: Json, runtime: Json) -> dict[str, list[int]]:
+    """Return sizes for inputs with open axes, from the batch, height and width of a Forge manifest."""
+    sizes = {}
+    for item in identity["inputs"]:
+        shape = [1 if place == 0 and not isinstance(size, int) else size for place, size in enumerate(item["shape"])]
+        for axis, key in ((2, "height"), (3, "width")):
+            if len(shape) == 4 and not isinstance(shape[axis], int) and runtime.get(key):
+                shape[axis] = runtime[key]
+        if any(not isinstance(size, int) for size in shape):
+            raise UserError(
+                f"input {item['name']!r} leaves axes open: {item['shape']}, and the manifest does not size them; "
+                "add runtime.height and runtime.width to it, or export the model with fixed sizes"
+            )
+        if shape != item["shape"]:
+            sizes[item["name"]] = shape
+    return sizes
+
+
+def _list_known(names: list[str]) -> str:
+    return ", ".join(names) or "no other"

@@ -1,0 +1,104 @@
+"""`edgeproof new model` for a PyTorch model: a configuration that exports it to ONNX, and a campaign."""
+
+import argparse
+import zipfile
+from pathlib import Path
+
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.yaml_files import parse_yaml, read_yaml
+
+from .model_texts import render_campaign, render_torch_model
+from .new_files import (
+    add_files,
+    make_name,
+    place_file,
+    require_entry,
+    require_new_name,
+    require_new_paths,
+    tell_new_files,
+)
+
+ENDINGS = (".pt", ".pth", ".py")
+
+
+def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
+    """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a module, a state dict or a TorchScript file.
+
+    UserError for a mistake. The samples are random: what the model's inputs are called is known once it is exported.
+    """
+    path = Path(options.path)
+    name = require_new_name(options.name) if options.name else make_name(path.stem)
+    for kind in ("preset", "device", "protocol"):
+        require_entry(kind, getattr(options, kind), root)
+    files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
+    require_new_paths(files, root, "choose another --name")
+    _refuse_samples(options)
+    module, weights = _name_module(path, options.module, root)
+    text = render_torch_model(name, module, weights, _read_inputs(options.shape))
+    validate(parse_yaml(text, files[0]), "model", files[0])
+    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
+    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
+    where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
+    with add_files(root) as stage:
+        place_file(stage, files[0]).write_text(text)
+        place_file(stage, files[1]).write_text(render_campaign(name, preset["precisions"], where))
+    notes = [
+        "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples",
+        "the first run makes the torch toolchain: 4 GB",
+    ]
+    command = f".venv/bin/snakemake --profile {profile} --configfile {files[1]}"
+    return tell_new_files(options, files, notes, command)
+
+
+def _refuse_samples(options: argparse.Namespace) -> None:
+    for option in ("samples", "labels", "images", "scale", "task", "copy"):
+        if getattr(options, option, None):
+            raise UserError(
+                f"--{option} is for an ONNX file; a PyTorch model is exported first, and its YAML is yours to edit"
+            )
+
+
+def _name_module(path: Path, module: str | None, root: Path) -> tuple[str, str | None]:
+    """Return (`source.module`, `source.weights`) of a model's configuration; the second is None without weights."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    placed = relative_to_repository(path.resolve(), root)
+    if path.suffix == ".py":
+        if not module or ":" in module:
+            raise UserError(f"{path}: say which module in it is meant, such as --module Net")
+        return f"{placed}:{module}", None
+    if module:
+        file, colon, name = module.rpartition(":")
+        if not colon or not Path(file).is_file():
+            raise UserError(
+                f"--module {module}: FILE.py:NAME is needed, the class that the weights in {path} belong to"
+            )
+        return f"{relative_to_repository(Path(file).resolve(), root)}:{name}", placed
+    if path.suffix != ".pt" or not _is_torchscript(path):
+        raise UserError(
+            f"{path}: has weights and no code; name the class that they belong to, such as --module net.py:Net"
+        )
+    return placed, None
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("constants.pkl") for name in archive.namelist())
+
+
+def _read_inputs(arguments: list[str]) -> dict[str, list[int]]:
+    """Return {input: shape of one call} of the `--shape` options, in their order."""
+    shapes: dict[str, list[int]] = {}
+    for text in arguments:
+        name, equals, sizes = text.rpartition("=")
+        if not equals or not name or not all(size.isdigit() and int(size) for size in sizes.split(",")):
+            raise UserError(f"--shape {text}: INPUT=N,… is needed, such as x=1,3,224,224")
+        shapes[name] = [int(size) for size in sizes.split(",")]
+    if not shapes:
+        raise UserError("--shape is missing: a PyTorch model does not say what it takes, such as --shape x=1,3,224,224")
+    return shapes
