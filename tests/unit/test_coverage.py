@@ -47,7 +47,7 @@ def read_schema(name):
 
 
 def has_keys(node, keys, whole, seen=()):
-    """Return whether a schema has a property keys[0] somewhere, with a property keys[1] somewhere below it, and so on."""
+    """Return whether a schema has a property keys[0] somewhere, keys[1] somewhere below it, and so on."""
     if not keys:
         return True
     if isinstance(node, list):

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgeproof.comparability.deciding import read_decision
-from edgeproof.comparability.judging import judge_pair
+from edgeproof.comparability.judging import Latitude, judge_pair
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.regression import read_regression
 from edgeproof.comparability.reporting import report_comparison
@@ -110,7 +110,9 @@ def run_part(name: str) -> None:
 def _judge_comparison(name, cells, policy):
     folder = comparison_folder(CAMPAIGN, name)
     left, right = (f"{run_folder(name_cell(cell))}/result.json" for cell in cells)
-    judge_pair(name, left, right, "strict", policy, ["precision"], f"{folder}/verdict.json")
+    judge_pair(
+        name, {"left": left, "right": right}, "strict", policy, Latitude(["precision"]), f"{folder}/verdict.json"
+    )
     verdict, table, record = (f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json"))
     report_comparison(verdict, table, record, (), f"{folder}/report.json", f"{folder}/report.md")
     read_comparison(f"{folder}/report.json")
