@@ -23,6 +23,7 @@ from edgeproof.core.made_files import note_made
 
 from .bundle_files import list_campaign_files, list_failed_files, list_run_files
 from .claims import Claim, find_first_refuted
+from .descriptions import add_descriptions
 from .packing import MANIFEST, Sign, compose_manifest, content_of, write_bundle
 from .unpacking import OpenedBundle, open_bundle, open_folder
 from .verifying import CheckSignature, Verified, check_opened
@@ -52,8 +53,9 @@ def make_bundle(
         files, large = list_run_files(Cell(*name.split("/")))
     else:
         files, large = list_failed_files(name)
-    manifest, logs = compose_manifest(kind, name, files, large, artifacts, Path.cwd())
-    return manifest, write_bundle(output, manifest, content_of(logs), sign)
+    manifest, kept = compose_manifest(kind, name, files, large, artifacts, Path.cwd())
+    add_descriptions(manifest, kept)
+    return manifest, write_bundle(output, manifest, content_of(kept), sign)
 
 
 def export_imported(folder: Path, output: FilePath) -> str:

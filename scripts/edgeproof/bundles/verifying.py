@@ -21,7 +21,9 @@ from edgeproof.core.verified import recompute_all
 from .campaign_claims import check_campaign
 from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim
 from .confinement import confined_to
+from .descriptions import check_descriptions
 from .run_claims import check_failed_run, check_one_run
+from .run_crates import load_crate_library
 from .unpacking import BundleRefused, OpenedBundle, open_bundle, open_folder
 
 _STRUCTURE = "structure, names, sizes, sha256"
@@ -63,6 +65,7 @@ def verify_bundle(path: FilePath, check_signature: CheckSignature | None = None)
 def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = None) -> Verified:
     """Return all claims of a bundle whose files are as its manifest has them."""
     manifest = opened.manifest
+    load_crate_library()
     describe_machine()  # reads the machine's own files, which the block below forbids
     signature, signer = (check_signature or _ignore_signature)(opened)
     believed = ATTESTED if signer else ASSERTED
@@ -75,6 +78,7 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
         with confined_to(opened.folder), recompute_all(), reading_once() as reader:
             _note_absent(reader, manifest)
             claims += _check_kind(manifest, believed)
+            claims += check_descriptions(manifest)
     finally:
         shutil.rmtree(opened.folder / ".edgeproof", ignore_errors=True)
     claims += _check_configuration(manifest, believed)

@@ -86,7 +86,7 @@ def test_a_waiver_cannot_be_edited_away(waived, name, change):
 
 
 def test_a_failed_side_stays_failed(room):
-    room.make(right={"broken": True}, varies=[], waive={"precision": WHY})
+    room.make(right={"kind": "crashed"}, varies=[], waive={"precision": WHY})
     report = room.read("report.json")
     assert (report["comparable"], report["verdict"], report["waived"]) == ("waived", "failed", None)
 
