@@ -1,4 +1,4 @@
-"""A bundle made here, checked by what others have written: crates and bills of materials."""
+"""A bundle made here, checked by what others have written: crates, bills of materials and signatures of artifacts."""
 
 import contextlib
 import json
@@ -9,7 +9,9 @@ from importlib.resources import files
 
 import pytest
 from edgeproof.bundles.importing import make_bundle
+from edgeproof.bundles.model_signatures import sign_artifacts_with
 from edgeproof.bundles.run_crates import CRATE
+from edgeproof.bundles.signing_keys import new_key, read_model_key
 from edgeproof.core.layout import REPOSITORY
 
 from ..unit.bundles.conftest import write_campaign
@@ -32,11 +34,13 @@ def programs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
-    """The folder of an unpacked bundle of a made-up campaign, with its artifacts."""
+    """The folder of an unpacked bundle of a made-up campaign, with its artifacts; the key `ann` is beside it."""
     here = tmp_path_factory.mktemp("verified")
+    private, _ = new_key("ann", here)
     with contextlib.chdir(here):
         write_campaign(here)
-        make_bundle("campaign", "trial", here / "bundle.zip", artifacts=True)
+        sign = sign_artifacts_with(read_model_key(private))
+        make_bundle("campaign", "trial", here / "bundle.zip", artifacts=True, sign_artifact=sign)
         with zipfile.ZipFile(here / "bundle.zip") as archive:
             archive.extractall(here / "unpacked")
     return here / "unpacked"
@@ -82,3 +86,14 @@ def test_bills_of_materials_are_cyclone_dx(programs, unpacked):
     bills[0].write_text(json.dumps(document))
     said = subprocess.run([*command[:2], bills[0]], capture_output=True, text=True, check=True).stdout
     assert json.loads(said)[str(bills[0])] is not None
+
+
+def test_artifacts_are_signed_as_openssf_does(programs, unpacked):
+    artifact = unpacked / "results/artifacts/digits-cnn/ort-cpu/host/int8/artifact.onnx"
+    signature = unpacked / "signatures/digits-cnn/ort-cpu/host/int8.sig"
+    command = [programs / "model_signing", "verify", "key", artifact, "--signature", signature]
+    command += ["--public_key", unpacked.parent / "ann.pub"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    artifact.write_bytes(artifact.read_bytes() + b"x")
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0

@@ -2,6 +2,7 @@
 
 ro-crate-metadata.json    a Workflow Run RO-Crate over all files
 sbom/….cdx.json           a CycloneDX bill of materials for each artifact, with what was measured
+signatures/….sig          an OpenSSF model-signing signature of each artifact, in a bundle that is signed
 Snakefile, rules/         the workflow, which the crate names; nothing of a bundle is run
 """
 
@@ -14,6 +15,7 @@ from edgeproof.core.layout import REPOSITORY
 
 from .claims import NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim, find_fault
 from .ml_boms import compose_boms
+from .model_signatures import ROLE, SignArtifact, compose_signatures
 from .run_crates import CRATE, WORKFLOW, compose_crate, load_crate_library
 
 _DESCRIPTION = "description"
@@ -21,9 +23,14 @@ _CRATE_HOLDS = "files, sizes, digests, times and figures are those of the manife
 _BILLS_HOLD = "what it is made from and what was measured of it are as the documents say"
 
 
-def add_descriptions(manifest: Json, kept: dict[str, bytes]) -> None:
-    """Add the workflow's files, bills and the crate to a manifest, and their bytes to `kept`."""
+def add_descriptions(manifest: Json, kept: dict[str, bytes], sign: SignArtifact | None = None) -> None:
+    """Add the workflow's files, bills and the crate to a manifest, and their bytes to `kept`.
+
+    `sign`: signs each artifact, if that is asked for.
+    """
     load_crate_library()
+    if sign is not None:
+        _add(manifest, kept, ROLE, compose_signatures(manifest["files"], sign))
     sources = [REPOSITORY / WORKFLOW, *sorted((REPOSITORY / "rules").glob("*.smk"))]
     _add(manifest, kept, "workflow", {path.relative_to(REPOSITORY).as_posix(): path.read_bytes() for path in sources})
     _add(manifest, kept, _DESCRIPTION, compose_boms(manifest["files"]))

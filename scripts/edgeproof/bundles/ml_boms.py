@@ -29,16 +29,25 @@ def compose_boms(files: Sequence[Json]) -> dict[str, bytes]:
             result = read_json(path, "result")
             results.setdefault(tuple(result["cell"][key] for key in _ARTIFACT_KEYS), []).append(result)
     found: dict[str, bytes] = {}
-    for path in paths:
-        if path.startswith("results/artifacts/") and path.endswith("/manifest.json"):
-            manifest = read_json(path, "manifest")
-            if manifest["status"] == "ok":
-                parity = read_json(str(Path(path).with_name("parity.json")), "parity")
-                place = tuple(manifest["cell"][key] for key in _ARTIFACT_KEYS)
-                bill = _compose(manifest, parity, results.get(place, []))
-                text = json.dumps(bill, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-                found[f"{_FOLDER}/{'/'.join(place)}.cdx.json"] = text.encode()
+    for place, path, manifest in list_artifacts(files):
+        parity = read_json(str(Path(path).with_name("parity.json")), "parity")
+        bill = _compose(manifest, parity, results.get(place, []))
+        text = json.dumps(bill, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        found[f"{_FOLDER}/{'/'.join(place)}.cdx.json"] = text.encode()
     return found
+
+
+def list_artifacts(files: Sequence[Json], root: Path = Path()) -> Iterator[tuple[tuple[str, ...], str, Json]]:
+    """Yield ((model, preset, builder, precision), path of its manifest, manifest) of every artifact that was built.
+
+    `root`: the folder that has the files. UserError for a manifest that cannot be read.
+    """
+    for entry in files:
+        path = entry["path"]
+        if entry["role"] == "document" and path.startswith("results/artifacts/") and path.endswith("/manifest.json"):
+            manifest = read_json(root / path, "manifest")
+            if manifest["status"] == "ok":
+                yield tuple(manifest["cell"][key] for key in _ARTIFACT_KEYS), path, manifest
 
 
 def _compose(manifest: Json, parity: Json, results: Sequence[Json]) -> Json:

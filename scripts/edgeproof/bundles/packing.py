@@ -3,7 +3,7 @@
     bundle.json           what is in it: path, sha256, size and role of every file, what stayed out, what was redacted
     signature.dsse.json   a signature over bundle.json, where there is one
     results/… config/… envs/…   the files, at their paths below the checkout
-    ro-crate-metadata.json, sbom/…, Snakefile, rules/…   see `descriptions`
+    ro-crate-metadata.json, sbom/…, signatures/…, Snakefile, rules/…   see `descriptions`
 
 Nothing in it says when or by whom it was made: nobody could check it, and the file would be another one each time.
 """

@@ -27,7 +27,7 @@ from edgeproof.core.files import FilePath, is_file, read_head, sha256_bytes, sha
 from .packing import MANIFEST, SIGNATURE, read_manifest_file
 from .run_crates import CRATE, WORKFLOW
 
-PLACES = ("results/", "config/", "envs/", "rules/", "sbom/")
+PLACES = ("results/", "config/", "envs/", "rules/", "sbom/", "signatures/")
 _SINGLE = (CRATE, WORKFLOW)  # files beside them
 _LARGEST_MANIFEST = 256 << 20  # bytes
 _LARGEST_SIGNATURE = 1 << 20
