@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgeproof.comparability.deciding import read_decision
-from edgeproof.comparability.judging import judge_pair
+from edgeproof.comparability.judging import Latitude, judge_pair
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.regression import read_regression
 from edgeproof.comparability.reporting import report_comparison
@@ -123,7 +123,9 @@ def _judge_comparison(policy: Json, comparison: tuple[str, Sequence[Sequence[str
     name, cells = comparison
     folder = comparison_folder(CAMPAIGN, name)
     left, right = (f"{run_folder(name_cell(cell))}/result.json" for cell in cells)
-    judge_pair(name, left, right, "strict", policy, ["precision"], f"{folder}/verdict.json")
+    judge_pair(
+        name, {"left": left, "right": right}, "strict", policy, Latitude(["precision"]), f"{folder}/verdict.json"
+    )
     verdict, table, record = (f"{folder}/{file}" for file in ("verdict.json", "pairs.csv", "pairs.json"))
     report_comparison(verdict, table, record, (), f"{folder}/report.json", f"{folder}/report.md")
     read_comparison(f"{folder}/report.json")

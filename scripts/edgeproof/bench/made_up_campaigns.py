@@ -4,14 +4,14 @@ All digests fit, so that code that reads the results accepts them.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.calibration.noise import build_noise
 from edgeproof.comparability.deciding import decide_deployment
-from edgeproof.comparability.judging import judge_pair
+from edgeproof.comparability.judging import Latitude, judge_pair
 from edgeproof.comparability.measured_pairs import why_not
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.comparability.reporting import build_report
@@ -79,6 +79,7 @@ def write_comparison(
     right: Sequence[str],
     varies: Iterable[str] = (),
     margin: float = DEFAULT_MARGIN,
+    waive: Mapping[str, str] | None = None,
     **pairs: Any,
 ) -> None:
     """Add a comparison with all its files to the tree of a made-up campaign.
@@ -90,7 +91,7 @@ def write_comparison(
     sides = {side: name_cell(cell) for side, cell in (("left", left), ("right", right))}
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
     paths = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
-    judge_pair(name, paths["left"], paths["right"], "strict", policy, list(varies), f"{folder}/verdict.json")
+    judge_pair(name, paths, "strict", policy, Latitude(list(varies), waive or {}), f"{folder}/verdict.json")
     noise = PairsNoise(**{key: pairs.pop(key) for key in ("ratio", "spread") if key in pairs})
     skip = why_not(read_json(f"{folder}/verdict.json", "verdict"))
     write_pairs(name, sides, skip, {"margin": margin, "comparisons": 1}, noise=noise, **pairs)

@@ -13,7 +13,9 @@ from edgeproof.core.formatting import format_bytes, plain, plural
 from .bundle_files import group_by_role
 from .claims import count_words, describe_claims, find_first_refuted, render_claims
 from .importing import export_imported, import_bundle, make_bundle
-from .signing import check_with_keys, name_key, new_key, read_private_key, sign_with
+from .model_signatures import sign_artifacts_with
+from .signing import check_with_keys, name_key, sign_with
+from .signing_keys import new_key, read_model_key, read_private_key
 from .verifying import UNSIGNED, CheckSignature, Verified, verify_bundle
 
 
@@ -21,7 +23,9 @@ def pack(options: Namespace, kind: str, name: str, output: str | Path) -> ExitCo
     """Write the bundle of a campaign, a run or a failed run, and say what is in it and what is not."""
     signer = read_private_key(options.key) if options.key else None  # before anything is packed
     sign = sign_with(signer) if signer else None
-    manifest, sha256 = make_bundle(kind, name, output, getattr(options, "artifacts", False), sign)
+    model_key = read_model_key(options.key) if options.key else None
+    sign_artifact = sign_artifacts_with(model_key) if model_key else None
+    manifest, sha256 = make_bundle(kind, name, output, getattr(options, "artifacts", False), sign, sign_artifact)
     roles = [{"role": role, "files": count, "bytes": size} for role, count, size in group_by_role(manifest["files"])]
     found: Json = {
         "bundle": str(output),
@@ -49,7 +53,7 @@ def pack_again(options: Namespace, folder: Path, output: Path) -> ExitCode:
 
 def verify_file(options: Namespace) -> ExitCode:
     """Do `edgeproof verify`."""
-    verified = verify_bundle(options.bundle, _take_keys(options))
+    verified = verify_bundle(options.bundle, _take_keys(options), options.deep)
     first = find_first_refuted(verified.claims)
     show(options, _describe_verified(options.bundle, verified), lambda: _render_verified(options.bundle, verified))
     return ExitCode.NOT_GOOD if first else ExitCode.GOOD

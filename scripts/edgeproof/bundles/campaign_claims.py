@@ -54,7 +54,7 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
         told = "spread and dependence follow from the raw times of its pairs"
         yield check_claim(f"calibration {path}", lambda path=path: _check_key(read_noise(path)[0], path), told)
     for comparison in snapshot["comparisons"]:
-        yield from _check_comparison(comparison, comparison_folder(name, comparison))
+        yield from _check_comparison(comparison, comparison_folder(name, comparison), believed)
     for pipeline, goal in snapshot["plans"]:
         told = "the verifier, which shares no code with the solvers, found the same; its check follows from raw samples"
         yield check_claim(f"plan {pipeline}/{goal}", lambda row=(pipeline, goal): collect_plan(*row), told)
@@ -70,7 +70,7 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
     yield _check_everything(name)
 
 
-def _check_comparison(name: str, folder: str) -> Iterator[Claim]:
+def _check_comparison(name: str, folder: str, believed: str) -> Iterator[Claim]:
     checks = {
         "verdict": lambda: read_own_verdict(f"{folder}/verdict.json"),
         "pairs": lambda: _check_key(
@@ -82,6 +82,8 @@ def _check_comparison(name: str, folder: str) -> Iterator[Claim]:
     }
     for part, check in checks.items():
         yield check_claim(f"comparison {name} {part}", check, _COMPARED[part])
+    for field, reason in read_json(f"{folder}/verdict.json", "verdict")["waive"].items():
+        yield Claim(f"comparison {name} waives {field}", believed, f"{reason}; no gate takes it")
 
 
 def _decide_again(path: str) -> None:

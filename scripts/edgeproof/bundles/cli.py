@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeproof.core.command_line import CommandParser, add_json, add_verbs, read_options
 from edgeproof.core.exit_codes import ExitCode
 
-KEY_VERBS = {"new": "make an Ed25519 key: NAME.key is secret, NAME.pub is for those who verify"}
+KEY_VERBS = {"new": "make a key: NAME.key is secret, NAME.pub is for those who verify"}
 
 
 def verify(argv: list[str], root: Path) -> ExitCode:
@@ -39,10 +39,14 @@ def build_verify_parser() -> CommandParser:
     """Return the parser of `edgeproof verify`."""
     text = (
         "Say what of a bundle of evidence holds, offline: structure, sizes, digests, signature, schemas, and every "
-        "figure computed again from raw samples. Nothing of the bundle is run."
+        "figure computed again from raw samples. Nothing of the bundle is run, but for models with --deep."
     )
     parser = add_json(CommandParser(prog="edgeproof verify", description=text))
     parser.add_argument("bundle", metavar="BUNDLE", help="bundle.zip, or the folder of an imported bundle")
+    deep = (
+        "also build artifacts again and run them beside their models; of the bundle, this runs models and nothing else"
+    )
+    parser.add_argument("--deep", action="store_true", help=deep)
     _declare_keys(parser)
     return parser
 

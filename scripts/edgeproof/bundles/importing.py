@@ -23,6 +23,8 @@ from edgeproof.core.made_files import note_made
 
 from .bundle_files import list_campaign_files, list_failed_files, list_run_files
 from .claims import Claim, find_first_refuted
+from .descriptions import add_descriptions
+from .model_signatures import SignArtifact
 from .packing import MANIFEST, Sign, compose_manifest, content_of, write_bundle
 from .unpacking import OpenedBundle, open_bundle, open_folder
 from .verifying import CheckSignature, Verified, check_opened
@@ -39,12 +41,17 @@ class Imported(NamedTuple):
 
 
 def make_bundle(
-    kind: str, name: str, output: FilePath, artifacts: bool = False, sign: Sign | None = None
+    kind: str,
+    name: str,
+    output: FilePath,
+    artifacts: bool = False,
+    sign: Sign | None = None,
+    sign_artifact: SignArtifact | None = None,
 ) -> tuple[Json, str]:
     """Write the bundle of a campaign, a run or a failed run to `output`; return (manifest, sha256 of its file).
 
     The current folder is the checkout. `name`: of the campaign, the cell, or the attempt's folder. `artifacts`: pack
-    models, samples and artifacts, too. `sign`: gives the signature.
+    models, samples and artifacts, too. `sign`: gives the signature; `sign_artifact`: gives that of each artifact.
     """
     if kind == "campaign":
         files, large = list_campaign_files(name)
@@ -52,8 +59,9 @@ def make_bundle(
         files, large = list_run_files(Cell(*name.split("/")))
     else:
         files, large = list_failed_files(name)
-    manifest, logs = compose_manifest(kind, name, files, large, artifacts, Path.cwd())
-    return manifest, write_bundle(output, manifest, content_of(logs), sign)
+    manifest, kept = compose_manifest(kind, name, files, large, artifacts, Path.cwd())
+    add_descriptions(manifest, kept, sign_artifact)
+    return manifest, write_bundle(output, manifest, content_of(kept), sign)
 
 
 def export_imported(folder: Path, output: FilePath) -> str:

@@ -3,6 +3,7 @@
     bundle.json           what is in it: path, sha256, size and role of every file, what stayed out, what was redacted
     signature.dsse.json   a signature over bundle.json, where there is one
     results/… config/… envs/…   the files, at their paths below the checkout
+    ro-crate-metadata.json, sbom/…, signatures/…, Snakefile, rules/…   see `descriptions`
 
 Nothing in it says when or by whom it was made: nobody could check it, and the file would be another one each time.
 """
@@ -63,7 +64,7 @@ def compose_manifest(
         {"path": path, "sha256": sha256_file(path), "bytes": _measure(path)} for path in large
     ]  # fmt: skip
     manifest: Json = {
-        "schema": "edgeproof.bundle.v1",
+        "schema": "edgeproof.bundle.v2",
         "kind": kind,
         "name": name,
         "made_by": {
@@ -109,9 +110,9 @@ def _read_pieces(path: FilePath) -> Iterator[bytes]:
             yield piece
 
 
-def content_of(logs: dict[str, bytes], root: Path = Path()) -> Content:
-    """Return what gives the bytes of each file of a bundle: redacted logs from memory, the others from below `root`."""
-    return lambda path: iter([logs[path]]) if path in logs else _read_pieces(root / path)
+def content_of(kept: dict[str, bytes], root: Path = Path()) -> Content:
+    """Return what gives the bytes of each file of a bundle: from `kept`, the others from below `root`."""
+    return lambda path: iter([kept[path]]) if path in kept else _read_pieces(root / path)
 
 
 def read_manifest_file(path: FilePath) -> Json:

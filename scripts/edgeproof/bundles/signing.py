@@ -5,21 +5,9 @@ envelope is the one of securesystemslib, so other tools read it.
 """
 
 import json
-import os
-import re
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey  # pyright: ignore[reportPrivateImportUsage]
@@ -27,76 +15,22 @@ from securesystemslib.signer import CryptoSigner, SSlibKey  # pyright: ignore[re
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath
 
 from .claims import ATTESTED, REFUTED, Claim
+from .model_signatures import check_model_signatures
 from .packing import MANIFEST, Sign
+from .signing_keys import ID_DIGITS, read_model_keys, read_public_keys
 from .unpacking import OpenedBundle
 from .verifying import UNSIGNED, CheckSignature
 
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:edgeproof:bundle:v1"
-_PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
-_DIGITS = 12  # of a key's id in messages
-
-
-def new_key(name: str, folder: Path) -> tuple[Path, Path]:
-    """Make an Ed25519 key and return (NAME.key, NAME.pub) in `folder`; UserError where one of the two is there."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise UserError(f"{name!r}: a key is named by letters, digits, `-`, `_` and `.`")
-    private, public = folder / f"{name}.key", folder / f"{name}.pub"
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
-    for path in (private, public):
-        if path.exists():
-            raise UserError(f"{path}: is there already; a key is never written over")
-    key = Ed25519PrivateKey.generate()
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    shown = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    for path, mode, text in ((private, 0o600, secret), (public, 0o644, f"# {name}\n".encode() + shown)):
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-            stream.write(text)
-    return private, public
-
-
-def read_private_key(path: FilePath) -> CryptoSigner:
-    """Return the signer of a private key that `new_key` has made; UserError where the file is none."""
-    try:
-        key = load_pem_private_key(Path(path).read_bytes(), None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UserError(f"{path}: is no private key that can be read ({error}); make one: edgeproof key new") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise UserError(f"{path}: is no Ed25519 key; make one: edgeproof key new NAME")
-    return CryptoSigner(key, SSlibKey.from_crypto(key.public_key()))
-
-
-def read_public_keys(path: Path) -> dict[str, tuple[str, SSlibKey]]:
-    """Return {key id: (name, key)} of a file of public keys; the comment above a key is its name."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a file of public keys ({error})") from error
-    found: dict[str, tuple[str, SSlibKey]] = {}
-    end = 0
-    for block in _PEM.finditer(text):
-        names = [line[1:].strip() for line in text[end : block.start()].splitlines() if line.startswith("#")]
-        end = block.end()
-        try:
-            key = SSlibKey.from_crypto(load_pem_public_key(block[0].encode()))
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise UserError(f"{path}: holds a public key that cannot be read ({error})") from error
-        if key.keytype != "ed25519":
-            raise UserError(f"{path}: holds a key of type {key.keytype}; bundles are signed with Ed25519")
-        found[key.keyid] = (names[-1] if names and names[-1] else key.keyid[:_DIGITS], key)
-    if not found:
-        raise UserError(f"{path}: holds no public key; give the .pub file that edgeproof key new has made")
-    return found
 
 
 def name_key(signer: CryptoSigner) -> str:
     """Return the beginning of the id of a signer's key."""
-    return signer.public_key.keyid[:_DIGITS]
+    return signer.public_key.keyid[:ID_DIGITS]
 
 
 def sign_with(signer: CryptoSigner) -> Sign:
@@ -113,19 +47,24 @@ def sign_with(signer: CryptoSigner) -> Sign:
 
 
 def check_with_keys(path: Path) -> CheckSignature:
-    """Return what checks a bundle's signature against the public keys in a file; UserError where there are none."""
-    keys = read_public_keys(path)
+    """Return what checks a bundle's signatures against the public keys in a file; UserError where there are none."""
+    keys, of_models = read_public_keys(path), read_model_keys(path)
 
-    def check(opened: OpenedBundle) -> tuple[Claim, str | None]:
-        if opened.signature is None:
-            return Claim("signature", REFUTED, f"{UNSIGNED}; --keys asks for a signature"), None
-        try:
-            names = _check_envelope(opened, keys)
-        except UserError as error:
-            return Claim("signature", REFUTED, str(error)), None
-        return Claim("signature", ATTESTED, f"bundle.json is signed with the key {names[0]}"), names[0]
+    def check(opened: OpenedBundle) -> tuple[list[Claim], str | None]:
+        claim, signer = _check_signature(opened, keys)
+        return [claim, *check_model_signatures(opened.folder, opened.manifest, of_models)], signer
 
     return check
+
+
+def _check_signature(opened: OpenedBundle, keys: dict[str, tuple[str, SSlibKey]]) -> tuple[Claim, str | None]:
+    if opened.signature is None:
+        return Claim("signature", REFUTED, f"{UNSIGNED}; --keys asks for a signature"), None
+    try:
+        names = _check_envelope(opened, keys)
+    except UserError as error:
+        return Claim("signature", REFUTED, str(error)), None
+    return Claim("signature", ATTESTED, f"bundle.json is signed with the key {names[0]}"), names[0]
 
 
 def _compose_statement(manifest: Json, sha256: str) -> Json:

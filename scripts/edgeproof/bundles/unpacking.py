@@ -25,8 +25,10 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, is_file, read_head, sha256_bytes, sha256_file
 
 from .packing import MANIFEST, SIGNATURE, read_manifest_file
+from .run_crates import CRATE, WORKFLOW
 
-PLACES = ("results/", "config/", "envs/")
+PLACES = ("results/", "config/", "envs/", "rules/", "sbom/", "signatures/")
+_SINGLE = (CRATE, WORKFLOW)  # files beside them
 _LARGEST_MANIFEST = 256 << 20  # bytes
 _LARGEST_SIGNATURE = 1 << 20
 
@@ -114,7 +116,7 @@ def _read_manifest(folder: Path, path: FilePath) -> Json:
     paths = [entry["path"] for entry in (*manifest["files"], *manifest["absent"])]
     for name in paths:
         check_name(name, BUNDLE)
-        if not name.startswith(PLACES):
+        if not name.startswith(PLACES) and name not in _SINGLE:
             raise ArchiveRefused(f"{name!r} is not below {', '.join(PLACES)}")
     if len(set(paths)) < len(paths):
         twice = next(name for name in paths if paths.count(name) > 1)

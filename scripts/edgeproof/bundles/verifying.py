@@ -21,7 +21,11 @@ from edgeproof.core.verified import recompute_all
 from .campaign_claims import check_campaign
 from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim
 from .confinement import confined_to
+from .deep_checks import check_deep
+from .descriptions import check_descriptions
+from .model_signatures import check_model_signatures
 from .run_claims import check_failed_run, check_one_run
+from .run_crates import load_crate_library
 from .unpacking import BundleRefused, OpenedBundle, open_bundle, open_folder
 
 _STRUCTURE = "structure, names, sizes, sha256"
@@ -38,18 +42,19 @@ class Verified(NamedTuple):
     claims: list[Claim]
 
 
-# From a bundle to (who signed it, as a claim says; the name of the key if it is trusted, else None).
-CheckSignature = Callable[[OpenedBundle], tuple[Claim, str | None]]
+# From a bundle to (claims: who signed it, and who its artifacts; the name of the bundle's key if it is trusted).
+CheckSignature = Callable[[OpenedBundle], tuple[list[Claim], str | None]]
 
 
-def verify_bundle(path: FilePath, check_signature: CheckSignature | None = None) -> Verified:
+def verify_bundle(path: FilePath, check_signature: CheckSignature | None = None, deep: bool = False) -> Verified:
     """Return all claims of the bundle at `path`, a zip or the folder of an imported one.
 
-    `check_signature`: None where no key is known, so that no signature counts. UserError where there is no such file.
+    `check_signature`: None where no key is known, so that no signature counts. `deep`: build artifacts and compute
+    parity again, too. UserError where there is no such file.
     """
     if Path(path).is_dir():
         try:
-            return check_opened(open_folder(Path(path)), check_signature)
+            return check_opened(open_folder(Path(path)), check_signature, deep)
         except BundleRefused as error:
             return _refuse(path, error)
     with tempfile.TemporaryDirectory(prefix="edgeproof-verify-") as place:
@@ -57,26 +62,30 @@ def verify_bundle(path: FilePath, check_signature: CheckSignature | None = None)
             opened = open_bundle(path, Path(place))
         except BundleRefused as error:
             return _refuse(path, error)
-        return check_opened(opened, check_signature)
+        return check_opened(opened, check_signature, deep)
 
 
-def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = None) -> Verified:
+def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = None, deep: bool = False) -> Verified:
     """Return all claims of a bundle whose files are as its manifest has them."""
     manifest = opened.manifest
+    load_crate_library()
     describe_machine()  # reads the machine's own files, which the block below forbids
-    signature, signer = (check_signature or _ignore_signature)(opened)
+    signatures, signer = (check_signature or _ignore_signature)(opened)
     believed = ATTESTED if signer else ASSERTED
     count, size = len(manifest["files"]), sum(entry["bytes"] for entry in manifest["files"])
     claims = [
         Claim(_STRUCTURE, RECOMPUTED, f"{count} files, {size} bytes, all as bundle.json has them"),
-        signature,
+        *signatures,
     ]
     try:
         with confined_to(opened.folder), recompute_all(), reading_once() as reader:
             _note_absent(reader, manifest)
             claims += _check_kind(manifest, believed)
+            claims += check_descriptions(manifest)
     finally:
         shutil.rmtree(opened.folder / ".edgeproof", ignore_errors=True)
+    if deep:
+        claims += _look_deeper(opened)
     claims += _check_configuration(manifest, believed)
     claims += _name_uncovered(manifest)
     claims.append(Claim("code that made the bundle", believed, f"sha256 {manifest['made_by']['code_sha256'][:12]}…"))
@@ -98,6 +107,13 @@ def _check_kind(manifest: Json, believed: str) -> Sequence[Claim]:
         found.extend(iterator)
 
     outcome = check_claim(f"{manifest['kind']} {manifest['name']}", collect)
+    return [*found, *([outcome] if outcome.word == REFUTED else [])]
+
+
+def _look_deeper(opened: OpenedBundle) -> list[Claim]:
+    found: list[Claim] = []
+    files = opened.manifest["files"]
+    outcome = check_claim("artifacts", lambda: found.extend(check_deep(opened.folder, files)))
     return [*found, *([outcome] if outcome.word == REFUTED else [])]
 
 
@@ -140,10 +156,10 @@ def _note_absent(reader: Reader, manifest: Json) -> None:
         reader.note_absent(entry["path"], entry["sha256"])
 
 
-def _ignore_signature(opened: OpenedBundle) -> tuple[Claim, None]:
-    if opened.signature is None:
-        return Claim("signature", NOT_COVERED, UNSIGNED), None
-    return Claim("signature", NOT_COVERED, "there is one, and no key to check it with: --keys FILE"), None
+def _ignore_signature(opened: OpenedBundle) -> tuple[list[Claim], None]:
+    told = UNSIGNED if opened.signature is None else "there is one, and no key to check it with: --keys FILE"
+    of_models = check_model_signatures(opened.folder, opened.manifest, {})
+    return [Claim("signature", NOT_COVERED, told), *of_models], None
 
 
 def _refuse(path: FilePath, error: BundleRefused) -> Verified:

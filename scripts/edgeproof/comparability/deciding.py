@@ -29,6 +29,7 @@ from .verdict_texts import REASONS
 
 POLICY_VERSION = "edgeproof-decision-v1"
 OUTCOMES = ("blocked", "insufficient_evidence", "review_required", "deployable_with_note", "deployable")  # worst first
+_REFUSED = ("no", "waived")  # comparability verdicts: whatever was measured, no difference is taken
 _DIRECTIONS = {"faster": "faster", "slower": "slower", "equivalent": "neutral"}
 _OTHER_SYSTEM = ("runtime-comparison", "target-comparison")
 
@@ -124,7 +125,7 @@ def _build_decision(
         "candidate": report["right"],
         "baseline": report["left"],
         "guard": name_guard(known),
-        "overall": "mismatch" if report["comparable"] == "no" else name_overall(direction, cross),
+        "overall": "mismatch" if report["comparable"] in _REFUSED else name_overall(direction, cross),
         "tradeoff_risk": name_tradeoff_risk(direction, cross, point, criteria["accuracy_bands"]),
         "accuracy": difference,
         "regression": {key: regression[key] for key in ("policy", "status", "severity")},
@@ -201,9 +202,10 @@ def rules_of_comparison(report: Json, regression: Json, accept: Sequence[str] = 
     if regression["status"] == "regression":
         message = f"a {regression['severity']} regression by the policy {regression['policy']}"
         rules.append(_rule("regression", "review_required", message))
-    if report["comparable"] == "no":
+    if report["comparable"] in _REFUSED:
         fields = ", ".join(reason["field"] for reason in report["reasons"])
-        return [*rules, _rule("mismatch", "review_required", f"the two sides differ in {fields}")]
+        waived = ", which was waived" if report["comparable"] == "waived" else ""
+        return [*rules, _rule("mismatch", "review_required", f"the two sides differ in {fields}{waived}")]
     if verdict not in _DIRECTIONS:
         why = report["explanation"] or REASONS.get(report["reason"] or "")
         message = f"the comparison is {verdict}" + (f": {why}" if why else "")

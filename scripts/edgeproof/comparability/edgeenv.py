@@ -13,7 +13,7 @@ from edgeproof.runs.edgeenv_files import hash_missing_model
 from .fields import FieldView
 from .judging import Judgement
 
-VERDICTS = {"no": "No", "conditional": "Conditional", "yes": "Yes"}
+VERDICTS = {"no": "No", "waived": "No", "conditional": "Conditional", "yes": "Yes"}
 SEVERITIES = ("low", "warning", "medium", "high")  # ascending; low: nothing was triggered
 
 Metrics = dict[str, float | None]  # {our metric: value}; None if it is not known
@@ -106,8 +106,8 @@ def describe_comparability(judgement: Judgement) -> Json:
     EdgeEnv gives one sentence per differing field, without values; if nothing refuses, it lists what is the same.
     """
     fields = [reason["field"] for reason in judgement["reasons"]]
-    mode = None if judgement["mode"] == "none" else judgement["mode"]
-    if judgement["verdict"] == "no":
+    mode = None if judgement["mode"] in ("none", "waived") else judgement["mode"]
+    if judgement["verdict"] in ("no", "waived"):
         reasons = [f"Different {_LABELS.get(field, field.replace('_', ' '))}" for field in fields]
     else:
         reasons = list(_SAME)

@@ -1,7 +1,8 @@
 """May two results be compared at all? The verdict, its mode and its reasons, without measuring anything."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypedDict
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
@@ -25,6 +26,9 @@ from .resources import read_resources
 _FAILED = ("failed", "unsupported")
 
 
+WAIVED = "waived"
+
+
 class Judgement(TypedDict):
     """Whether two results may be compared; see `judge_comparability`."""
 
@@ -33,15 +37,26 @@ class Judgement(TypedDict):
     reasons: list[FieldReason]
 
 
+class Latitude(NamedTuple):
+    """What a comparison lets differ. `varies`: what is under study. `waive`: {field: why it is let pass}."""
+
+    varies: Sequence[str] = ()
+    waive: Mapping[str, str] = MappingProxyType({})
+
+
+_NOTHING = Latitude()
+
+
 def judge_comparability(
-    left: FieldView, right: FieldView, policy: Mapping[str, Any], varies: Sequence[str] = ()
+    left: FieldView, right: FieldView, policy: Mapping[str, Any], latitude: Latitude = _NOTHING
 ) -> Judgement:
     """Return the Judgement of two field views (`fields.read_fields`, `edgeenv.view_run`).
 
-    `verdict`: `no`, `conditional` or `yes`. `mode`: `none` with `no`; `same-condition` with `yes`; with `conditional`
-    what is compared: `runtime-comparison` (also when the target differs too), `target-comparison`, or
+    `verdict`: `no`, `waived`, `conditional` or `yes`. `mode`: `none` with `no`; `waived` where every field that refuses
+    is waived, whose reason then stands in place of the remedy; `same-condition` with `yes`; with `conditional` what is
+    compared: `runtime-comparison` (also when the target differs too), `target-comparison`, or
     `<name>-comparison` for the first of `varies` that differs. Source: EdgeEnv's comparability contract, sections 6 and
-    12. `varies` is ours: what is under study, whose fields may differ (`fields.list_allowed`). Reasons come in the
+    12. The latitude is ours: of what is under study the fields may differ (`fields.list_allowed`). Reasons come in the
     order of the policy's fields. A field that a view lacks was not recorded, and an unknown value counts as different.
     """
     nameless: list[FieldReason] = []
@@ -60,9 +75,13 @@ def judge_comparability(
     same_runtime = left.get("runtime") == right.get("runtime")
     environment = [field for field in policy["environment"] if same_runtime or field != "runtime_version"]
     against = [*differing(policy["required"]), *differing(environment)]
-    allowed = list_allowed(left, right, varies)
+    allowed = list_allowed(left, right, latitude.varies)
     studied = [reason for reason in against if reason["field"] in allowed]
     refusals = [*nameless, *(reason for reason in against if reason["field"] not in allowed)]
+    if refusals and all(reason["field"] in latitude.waive for reason in refusals):
+        for reason in refusals:
+            reason["remedy"] = f"waived: {latitude.waive[reason['field']]}"
+        return {"verdict": WAIVED, "mode": WAIVED, "reasons": refusals}
     if refusals:
         return {"verdict": "no", "mode": "none", "reasons": refusals}
     runtime, target = differing(policy["runtime"]), differing(policy["target"])
@@ -82,29 +101,28 @@ def judge_comparability(
 
 def judge_pair(
     comparison: str,
-    left_path: FilePath,
-    right_path: FilePath,
+    paths: Mapping[str, FilePath],
     policy_name: str,
     policy: Json,
-    varies: Sequence[str],
+    latitude: Latitude,
     output: FilePath,
 ) -> None:
-    """Write `verdict.json` for two results: the judgement, and which results it is about."""
-    paths = {"left": left_path, "right": right_path}
-    write_json(output, build_verdict(comparison, paths, policy_name, policy, varies), "verdict")
+    """Write `verdict.json` for two results: the judgement, and which results it is about. `paths`: {left, right}."""
+    write_json(output, build_verdict(comparison, paths, policy_name, policy, latitude), "verdict")
 
 
 def build_verdict(
-    comparison: str, paths: Mapping[str, FilePath], policy_name: str, policy: Json, varies: Sequence[str]
+    comparison: str, paths: Mapping[str, FilePath], policy_name: str, policy: Json, latitude: Latitude
 ) -> Json:
     """Return the verdict document; `paths`: {left, right} of two results, which are recomputed from their samples."""
     results = {side: read_result(path) for side, path in paths.items()}
-    judgement = judge_comparability(*read_views(results["left"], results["right"]), policy, varies)
+    judgement = judge_comparability(*read_views(results["left"], results["right"]), policy, latitude)
     document: Json = {
-        "schema": "edgeproof.verdict.v3",
+        "schema": "edgeproof.verdict.v4",
         "comparison": comparison,
         "policy": policy_name,
-        "varies": list(varies),
+        "varies": list(latitude.varies),
+        "waive": dict(latitude.waive),
         **judgement,
         "blocked": _find_block(results),
         "per": "item" if len({result["workload"]["batch_size"] for result in results.values()}) > 1 else "call",

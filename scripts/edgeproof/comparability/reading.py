@@ -18,7 +18,7 @@ from edgeproof.core.verified import recomputed_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
-from .judging import build_verdict
+from .judging import Latitude, build_verdict
 from .reporting import rebuild_report
 
 
@@ -81,7 +81,9 @@ def read_verdict(path: FilePath, policy: Json | None = None) -> Json:
     for side, result in paths.items():
         if not is_file(result):
             raise UserError(f"{path}: {side}.cell has no result: {result} is missing; run the workflow again")
-    again = build_verdict(verdict["comparison"], paths, verdict["policy"], policy, verdict["varies"])
+    again = build_verdict(
+        verdict["comparison"], paths, verdict["policy"], policy, Latitude(verdict["varies"], verdict["waive"])
+    )
     must_follow(verdict, again, "", path, "the two results")
     return verdict
 

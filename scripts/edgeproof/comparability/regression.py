@@ -303,7 +303,7 @@ def _describe_in_lab_words(
     cross = results["left"]["cell"]["precision"] != results["right"]["cell"]["precision"]
     accuracy = compare_accuracy(parities)
     overall, risk = None, None
-    if judgement["verdict"] == "no":
+    if judgement["verdict"] in ("no", "waived"):
         if any(reason["field"] == "input_shape" for reason in judgement["reasons"]):
             overall = "mismatch"
     else:

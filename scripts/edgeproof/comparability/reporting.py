@@ -15,6 +15,7 @@ from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
+from .judging import WAIVED
 from .measured_pairs import find_other_state, items_of, read_sessions
 from .resource_sentences import describe_resources
 from .resources import compare_resources
@@ -64,7 +65,7 @@ def build_report(
     design = document["design"]
     noises = [*_describe_noises([path for path in noise_paths if _is_of(path, verdict["left"]["cell"])])]
     report: Json = {
-        "schema": "edgeproof.comparison.v4",
+        "schema": "edgeproof.comparison.v5",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
         "right": verdict["right"]["cell"],
@@ -73,6 +74,7 @@ def build_report(
         "policy": verdict["policy"],
         "varies": verdict["varies"],
         "reasons": verdict["reasons"],
+        "waived": None,
         "per": verdict["per"],
         "items": items_of(verdict),
         "verdict": "not-comparable",
@@ -108,14 +110,22 @@ def build_report(
         sides = [_result_of(verdict[side]) for side in ("left", "right")]
         per_call = (report["items"]["left"], report["items"]["right"]) if report["per"] == "item" else (1, 1)
         found = compare_between_sessions(sides[0], sides[1], design["margin"], design["comparisons"], per_call)
-        return report | found
+        return _waive(report | found, verdict)
     if document["status"] != "measured":
         failed = document["status"] == "failed" or document["reason"]["kind"] == "failed"
         return report | {
             "verdict": "failed" if failed else "not-comparable",
             "explanation": document["reason"]["message"],
         }
-    return report | _judge(report, sessions)
+    return _waive(report | _judge(report, sessions), verdict)
+
+
+def _waive(report: Json, verdict: Json) -> Json:
+    """Return the report of a comparison that was measured; what the pairs say of one that was refused is apart."""
+    if verdict["verdict"] != WAIVED:
+        return report
+    fields = {reason["field"]: verdict["waive"][reason["field"]] for reason in verdict["reasons"]}
+    return report | {"verdict": WAIVED, "waived": {"measured": report["verdict"], "fields": fields}}
 
 
 def rebuild_report(report: Json, verdict_path: FilePath, table: FilePath, record: FilePath) -> Json:

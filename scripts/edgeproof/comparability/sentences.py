@@ -38,6 +38,10 @@ def name_sides(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, 
 
 def describe_verdict(report: Json) -> str:
     """Return a comparison's first sentence: verdict, ratio, interval, cost; no number if there is no difference."""
+    if report["verdict"] == "waived":
+        why = "; ".join(f"{name.replace('_', ' ')}: {reason}" for name, reason in report["waived"]["fields"].items())
+        measured = report | {"verdict": report["waived"]["measured"]}
+        return f"Waived, they may not be compared ({why}). {describe_verdict(measured)}"
     left, right = name_sides(report["left"], report["right"])
     verdict, effect = report["verdict"], report["effect"] or report["between_sessions"]
     if report["comparable"] == "no":

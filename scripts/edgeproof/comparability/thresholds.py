@@ -54,7 +54,8 @@ def find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) 
     if mode is not None and (mode in ("not_comparable", "protocol_mismatch") or policy["same_condition_only"]):
         severity, recommendation = BLOCKED.get(mode, ("low", "review_as_declared_comparison"))
         fields = ", ".join(reason["field"] for reason in judgement["reasons"])
-        message = f"the two results differ in {fields}"
+        waived = ", which was waived; a waived comparison is not judged" if judgement["verdict"] == "waived" else ""
+        message = f"the two results differ in {fields}{waived}"
         return {"mode": mode, "severity": severity, "recommendation": recommendation, "message": message}
     # A headline does not count against pairs, which judge by themselves.
     countable = MEASURED if policy["method"] == "paired" else ("ok",)

@@ -12,6 +12,7 @@ from .documents import validate
 from .errors import UserError
 from .layout import Cell
 from .pipelines import check_pipeline
+from .suggestions import suggest_words
 from .variant_families import list_family_cells
 
 DEFAULT_MARGIN = 0.02  # differences within ±2 % count as none, unless a comparison says otherwise
@@ -53,7 +54,8 @@ DEFAULT_REGRESSIONS: Regressions = {"policy": "strict", "fail_at": "warning", "t
 class Comparison(NamedTuple):
     """Two cells to compare.
 
-    `varies`: what is under study and may differ. `pairs`: None for the protocol's number. `margin`: a fraction.
+    `varies`: what is under study and may differ. `waive`: {field: why its difference is let pass}. `pairs`: None for
+    the protocol's number. `margin`: a fraction.
     `criteria`: name of the criteria that the right side must meet to be deployed. `gated`: whether a regression of the
     right side against the left closes the gate.
     """
@@ -68,6 +70,7 @@ class Comparison(NamedTuple):
     margin: float
     criteria: str
     gated: bool
+    waive: dict[str, str]
 
 
 class Campaign(NamedTuple):
@@ -211,7 +214,23 @@ def _expand_comparison(entry: Json, config: Json, catalogues: Catalogues, where:
         margin=entry.get("margin", DEFAULT_MARGIN),
         criteria=criteria or DEFAULT_CRITERIA,
         gated=entry.get("gate", False),
+        waive=_check_waived(entry, catalogues["policy"][policy], where),
     )
+
+
+def _check_waived(entry: Json, policy: Json, where: str) -> dict[str, str]:
+    """Return the fields that a comparison waives; UserError for one that its policy does not ask for, and at a gate."""
+    waived: dict[str, str] = entry.get("waive", {})
+    if not waived:
+        return {}
+    known = [*policy["required"], *policy["environment"], *(["model_bytes"] if policy["require_model_bytes"] else [])]
+    for field in waived:
+        if field not in known:
+            meant = suggest_words(field, known)
+            raise UserError(f"{where}: waive.{field}: the policy does not compare this field{meant}")
+    if entry.get("gate", False):
+        raise UserError(f"{where}: gate is true and {', '.join(waived)} is waived; no gate takes a waived comparison")
+    return waived
 
 
 def _expand_table(table: Json, cells: Iterable[Cell], where: str) -> Iterator[Json]:

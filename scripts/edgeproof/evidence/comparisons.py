@@ -40,9 +40,18 @@ from .judgements import describe_decision, describe_regression
 from .recomputing_commands import recompute_comparison
 from .urgency import rank_verdict
 
-_STATES = {"not-comparable": "refused", "failed": "failing"}  # where the icon's name is not the verdict
+_STATES = {
+    "not-comparable": "refused",
+    "waived": "refused",
+    "failed": "failing",
+}  # where the icon's name is not the verdict
 _TOLD = 12  # verdicts in the head of the page that are not folded
-_COMPARABLE = {"yes": "comparable", "conditional": "conditionally comparable", "no": "not comparable"}
+_COMPARABLE = {
+    "yes": "comparable",
+    "conditional": "conditionally comparable",
+    "no": "not comparable",
+    "waived": "not comparable, waived",
+}
 
 
 PageOf = Callable[[str], str]  # from a model to the link to its page; "" where that is the page itself

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from edgeproof.core.configuration import Json
 
-_ORDER = ("failed", "slower", "faster", "undecided", "not-comparable", "equivalent")
+_ORDER = ("failed", "slower", "faster", "undecided", "waived", "not-comparable", "equivalent")
 
 
 def rank_verdict(report: Json, failing: Collection[str] = ()) -> tuple[bool, int, float]:

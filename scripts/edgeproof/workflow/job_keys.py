@@ -241,6 +241,7 @@ class JobKeys:
             "comparison": w.comparison,
             "policy": f"config/policies/{comparison.policy}.yaml",
             "varies": list(comparison.varies),
+            "waive": comparison.waive,
             **digest_job("judge_pair", sides=sides, policy=self._document("policy", comparison.policy)),
         }
 

@@ -154,7 +154,7 @@ def list_manifests(manifest):
     yield "key twice", json.dumps(manifest).replace("{", '{"kind": "run", ', 1).encode()
     yield "not sealed again", json.dumps({**manifest, "name": "another"}).encode()
     changes = {
-        "another marker": {"schema": "edgeproof.bundle.v2"},
+        "another marker": {"schema": "edgeproof.bundle.v0"},
         "another kind": {"kind": "everything"},
         "another name": {"name": "results/runs/a/b/c/d/attempts/0001-00000000"},
         "unknown key": {"more": 1},

@@ -11,7 +11,8 @@ from edgeproof.__main__ import main
 from edgeproof.bundles.claims import find_first_refuted
 from edgeproof.bundles.importing import import_bundle, make_bundle
 from edgeproof.bundles.packing import SIGNATURE
-from edgeproof.bundles.signing import check_with_keys, new_key, read_private_key, read_public_keys, sign_with
+from edgeproof.bundles.signing import check_with_keys, sign_with
+from edgeproof.bundles.signing_keys import new_key, read_private_key, read_public_keys
 from edgeproof.bundles.verifying import verify_bundle
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import seal
@@ -126,7 +127,7 @@ def test_other_keys_are_refused(keys, tmp_path):
     (tmp_path / "rsa.pub").write_bytes(public)
     (tmp_path / "none.pub").write_text("# nobody\n")
     for read_key, name, said in (
-        (read_private_key, "rsa.key", "is no Ed25519 key"),
+        (read_private_key, "rsa.key", "has no Ed25519 key"),
         (read_private_key, "rsa.pub", "is no private key"),
         (read_private_key, "gone", "is no private key"),
         (read_public_keys, "rsa.pub", "type rsa"),

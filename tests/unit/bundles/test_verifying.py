@@ -28,8 +28,8 @@ def words_of(verified):
     return {claim.subject: claim.word for claim in verified.claims}
 
 
-def verify_changed(tmp_path, manifest, contents, seal_again=True):
-    """Return what verifying finds in a bundle whose digests all fit its contents."""
+def pack_changed(tmp_path, manifest, contents):
+    """Return the path of a bundle whose digests all fit its contents."""
     entries = [
         {**entry, "sha256": sha256_bytes(contents[entry["path"]]), "bytes": len(contents[entry["path"]])}
         for entry in manifest["files"]
@@ -37,7 +37,12 @@ def verify_changed(tmp_path, manifest, contents, seal_again=True):
     ]
     path = tmp_path / "changed.zip"
     path.write_bytes(write(seal({**manifest, "files": entries}), contents))
-    return verify_bundle(path)
+    return path
+
+
+def verify_changed(tmp_path, manifest, contents):
+    """Return what verifying finds in a bundle whose digests all fit its contents."""
+    return verify_bundle(pack_changed(tmp_path, manifest, contents))
 
 
 def edit(contents, path, change):
@@ -69,6 +74,12 @@ def test_artifacts_that_are_packed_are_hashed(made_up, tmp_path):
     verified = verify_bundle(tmp_path / "run.zip")
     assert find_first_refuted(verified.claims) is None
     assert words_of(verified)["digits-cnn/ort-cpu/desk/fp32 artifact"] == "recomputed"
+
+
+def test_looking_deeper_needs_the_artifacts(run_bundle):
+    words = words_of(verify_bundle(run_bundle, deep=True))
+    place = "digits-cnn/ort-cpu/host/fp32"
+    assert words[f"{place} rebuilt"] == words[f"{place} parity run again"] == "not covered"
 
 
 def test_a_failed_run_is_only_asserted(failed_bundle):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from edgeproof.comparability.fields import list_allowed, read_fields
-from edgeproof.comparability.judging import judge_comparability
+from edgeproof.comparability.judging import Latitude, judge_comparability
 from edgeproof.comparability.sequences import divide_by_items, judge, make_design
 from edgeproof.core.dependence import estimate_dependence
 from edgeproof.core.pair_values import ProcessValue
@@ -48,14 +48,14 @@ def strict(room):
     ],
 )
 def test_only_what_varies_may_differ(view, strict, change, varies, verdict, mode):
-    found = judge_comparability(view, view | change, strict, varies)
+    found = judge_comparability(view, view | change, strict, Latitude(varies))
     assert (found["verdict"], found["mode"]) == (verdict, mode)
     remedies = [reason["remedy"] for reason in found["reasons"]]
     assert any(remedies) == (verdict == "no")
 
 
 def test_samples_may_follow_the_shape_and_the_record_says_so(view, strict):
-    found = judge_comparability(view, view | LARGER, strict, ["model", "input_shape"])
+    found = judge_comparability(view, view | LARGER, strict, Latitude(["model", "input_shape"]))
     assert [reason["field"] for reason in found["reasons"]] == ["model_hash", "input_shape", "inputs_hash"]
 
 

@@ -223,3 +223,28 @@ def test_a_wildcard_takes_these_names_and_no_other(names, other):
 
 def test_names_that_start_alike_make_a_short_expression():
     assert one_of(["ort-cpu", "ort-xnnpack", "tflite"]) == r"(?:ort\-(?:cpu|xnnpack)|tflite)"
+
+
+POLICY = {"required": ["task", "precision"], "environment": ["kernel"], "require_model_bytes": True}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"waive": {"tsak": "why"}}, "waive.tsak: the policy does not compare this field; did you mean 'task'?"),
+        (
+            {"waive": {"task": "why"}, "gate": True},
+            "gate is true and task is waived; no gate takes a waived comparison",
+        ),
+    ],
+)
+def test_a_waiver_that_cannot_be_is_named(entry, message):
+    config = changed(comparisons=[{**CONFIG["comparisons"][0], **entry}])
+    with pytest.raises(UserError, match=re.escape(message)):
+        expand_campaign(config, {**CATALOGUES, "policy": {"strict": POLICY}})
+
+
+def test_a_comparison_may_waive_what_its_policy_compares():
+    waive = {"task": "why", "kernel": "why", "model_bytes": "why"}
+    config = changed(comparisons=[{**CONFIG["comparisons"][0], "waive": waive}])
+    assert expand_campaign(config, {**CATALOGUES, "policy": {"strict": POLICY}}).comparisons["a"].waive == waive

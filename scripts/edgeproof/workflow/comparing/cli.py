@@ -10,8 +10,8 @@ from edgeproof.core.exit_codes import ExitCode
 _DESCRIPTION = (
     "Compare two cells (MODEL/PRESET/DEVICE/PRECISION; RIGHT takes from LEFT what it leaves out) or two ONNX files. "
     "What is missing is built, and pairs are measured until they decide. A side may also be baseline:NAME or "
-    "sha256:DIGEST of an artifact that was built before. Exit 0 for a verdict, 3 if it is undecided, 1 if the two may "
-    "not be compared or one failed."
+    "sha256:DIGEST of an artifact that was built before. Exit 0 for a verdict, 3 if it is undecided or waived, "
+    "1 if the two may not be compared or one failed."
 )
 _UNITS = {"s": 1, "m": 60}
 
@@ -52,6 +52,10 @@ def build_compare_parser() -> CommandParser:
         "--varies", metavar="WORD", nargs="+", default=[], choices=("input_shape", "batch_size", "inputs"),
         help="what else may differ: input_shape, batch_size, inputs",
     )  # fmt: skip
+    parser.add_argument(
+        "--waive", metavar="FIELD:REASON", action="append", default=[], type=_waiver,
+        help="measure although this field refuses it; the verdict is `waived`, and no gate takes it",
+    )  # fmt: skip
     parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
     parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
     return parser
@@ -62,6 +66,16 @@ def list_completions(root: Path) -> NameLists:
     from .sides import list_sides
 
     return {"SIDE": lambda: list_sides(root)}
+
+
+def _waiver(text: str) -> tuple[str, str]:
+    """Return (field, reason) of an option that waives a field (argparse `type`)."""
+    field, _, reason = (part.strip() for part in text.partition(":"))
+    if not field or not reason:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no FIELD:REASON; write runtime_version:'the newer one has a fix'"
+        )
+    return field, reason
 
 
 def _seconds(text: str) -> float:

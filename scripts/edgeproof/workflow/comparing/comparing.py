@@ -21,7 +21,12 @@ from edgeproof.core.formatting import plain, plural
 from .quick_campaigns import QuickCampaign, write_campaign
 from .running import SnakemakeRun
 
-_CODES = {"undecided": ExitCode.NOT_PROVED, "not-comparable": ExitCode.NOT_GOOD, "failed": ExitCode.NOT_GOOD}
+_CODES = {
+    "undecided": ExitCode.NOT_PROVED,
+    "waived": ExitCode.NOT_PROVED,
+    "not-comparable": ExitCode.NOT_GOOD,
+    "failed": ExitCode.NOT_GOOD,
+}
 _WIDTH = 110
 
 

@@ -83,6 +83,7 @@ def _describe(options: argparse.Namespace, sides: Sides, device: str) -> Json:
                 "left": sides.left,
                 "right": sides.right,
                 "varies": [*studied, *options.varies],
+                **({"waive": dict(options.waive)} if options.waive else {}),
                 "pairs": _HORIZON,
                 "margin": options.margin,
             }
