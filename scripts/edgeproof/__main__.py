@@ -31,6 +31,8 @@ without a room:
   key         make a key to sign bundles with
   serve       serve a family over HTTP, with the variant that suits this device
   state       print the state of this device as JSON lines: memory, heat, battery, load
+  claim       print a number as one line that others can answer: interval, conditions, signature
+  replicate   answer such a line: measure the same here, and say whether it holds
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
@@ -162,6 +164,20 @@ def _run_compare(argv: list[str], root: Path) -> ExitCode:
     return compare_main(argv, root)
 
 
+def _run_claim(argv: list[str], root: Path) -> ExitCode:
+    """Print a number as a claim."""
+    from edgeproof.claims.cli import main as claim_main
+
+    return claim_main(argv, root)
+
+
+def _run_replicate(argv: list[str], root: Path) -> ExitCode:
+    """Answer a claim."""
+    from edgeproof.workflow.comparing.cli import replicate as replicate_main
+
+    return replicate_main(argv, root)
+
+
 def _run_baseline(argv: list[str], root: Path) -> ExitCode:
     """Keep an artifact that later ones are compared with."""
     from edgeproof.artifacts.baseline_cli import main as baseline_main
@@ -232,6 +248,7 @@ def build_program_parser() -> CommandParser:
     from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.bundles.cli import build_key_parser, build_verify_parser
+    from edgeproof.claims.cli import build_claim_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.doctor.cli import build_devices_parser, build_doctor_parser
@@ -241,7 +258,7 @@ def build_program_parser() -> CommandParser:
     from edgeproof.registry.cli import build_failed_runs_parser, build_report_parser
     from edgeproof.scaffolding.cli import build_new_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
-    from edgeproof.workflow.comparing.cli import build_compare_parser
+    from edgeproof.workflow.comparing.cli import build_compare_parser, build_replicate_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
@@ -252,6 +269,7 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"failed-runs": build_failed_runs_parser(), "report": build_report_parser()}
     parser.verbs |= {"evidence": build_evidence_parser(), "verify": build_verify_parser(), "key": build_key_parser()}
     parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
+    parser.verbs |= {"claim": build_claim_parser(), "replicate": build_replicate_parser()}
     parser.verbs["serve"] = build_serve_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
@@ -307,6 +325,8 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "evidence": _run_evidence,
     "verify": _run_verify,
     "key": _run_key,
+    "claim": _run_claim,
+    "replicate": _run_replicate,
     "compare": _run_compare,
     "baseline": _run_baseline,
     "campaign": _run_campaign,

@@ -91,6 +91,8 @@ CALLS = {
     "evidence report": (["trial"], 2),
     "evidence validate": (["trial"], 1),  # its cell is missing
     "evidence bundle": (["trial"], 2),
+    "claim": (["tiny/ort-cpu/local/int8"], 2),  # it is no valid result
+    "replicate": (["tiny is quick"], 2),  # no claim
     "compare": (["tiny", "no-such-precision"], 2),
     "baseline set": ([ARTIFACT], 2),  # its parity was never checked
     "baseline list": ([], 0),

@@ -1,0 +1,72 @@
+"""Claims between two boards, one of which runs int8 slower by a known factor: what is true is replicated."""
+
+import json
+import re
+
+import yaml
+
+from ..workflow.conftest import copy_repository
+
+FACTOR = 1.25
+# The fake backend reads how long a call takes from a JSON file; a board that imports this takes longer for int8.
+SLOWER = f"""import json
+load = json.load
+def slow(stream, **options):
+    found = load(stream, **options)
+    if isinstance(found, dict) and str(found.get("seed", "")).endswith("/int8"):
+        found["latency_ms"] *= {FACTOR}
+    return found
+json.load = slow
+"""
+CELL = {"model": "digits-cnn", "preset": "fake"}
+
+
+def describe_campaign(devices):
+    pairs = [("fp16", "fp32"), ("int8", "fp32")]
+    return {
+        "campaign": "boards",
+        "protocol": "quick",
+        "policy": "strict",
+        "devices": devices,
+        "matrices": [{"models": ["digits-cnn"], "presets": ["fake"], "precisions": ["fp32", "fp16", "int8"]}],
+        "calibration": None,
+        "comparisons": [
+            {
+                "name": f"{right}-on-{device}",
+                "left": CELL | {"precision": left, "device": device},
+                "right": {"precision": right},
+                "varies": ["precision"],
+            }
+            for device in devices
+            for right, left in pairs
+        ],
+    }
+
+
+def test_two_true_and_two_false_claims_between_two_boards(surroundings, make_board):
+    workspace = copy_repository(surroundings / "edgeproof")
+    boards = [make_board(number, hidden=[workspace.root]) for number in (3, 4)]
+    changed = surroundings / "changed"
+    changed.mkdir()
+    (changed / "sitecustomize.py").write_text(SLOWER)
+    boards[1].switch_off()
+    boards[1].start(PYTHONPATH=changed)
+    names = [board.name for board in boards]
+    for board in boards:  # both are one kind of board
+        workspace.write(f"config/devices/{board.name}.yaml", yaml.safe_dump(board.describe(board="a test board")))
+    workspace.write("config/boards.yaml", yaml.safe_dump(describe_campaign(names)))
+    done = workspace.snakemake("--replace-workflow-config", "comparability", config="config/boards.yaml")
+    assert done.returncode == 0, done.stdout
+    ratios = {}
+    for name in names:
+        report = json.loads((workspace.root / f"results/comparability/boards/int8-on-{name}/report.json").read_text())
+        ratios[name] = report["effect"]["ratio"]
+    assert abs(ratios[names[1]] / ratios[names[0]] - FACTOR) < 0.05  # the board is as slow as it was made
+    expected = {"fp16": (0, "replicated"), "int8": (1, "not replicated")}
+    for right, (code, answer) in expected.items():
+        for there, here in (names, names[::-1]):
+            made = workspace.edgeproof("claim", f"boards/{right}-on-{there}")
+            assert made.returncode == 0, made.stdout
+            found = workspace.edgeproof("replicate", made.stdout.strip(), "--device", here)
+            assert found.returncode == code, found.stdout
+            assert re.search(rf"^{answer}$", found.stdout, re.M), found.stdout
