@@ -33,6 +33,7 @@ without a room:
   state       print the state of this device as JSON lines: memory, heat, battery, load
   claim       print a number as one line that others can answer: interval, conditions, signature
   replicate   answer such a line: measure the same here, and say whether it holds
+  import-step take in what was measured on a device that no job reaches
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
@@ -178,9 +179,16 @@ def _run_replicate(argv: list[str], root: Path) -> ExitCode:
     return replicate_main(argv, root)
 
 
+def _run_import_step(argv: list[str], root: Path) -> ExitCode:
+    """Take in what was measured on a device that no job reaches."""
+    from edgeproof.workflow.import_step import main as import_main
+
+    return import_main(argv, root)
+
+
 def _run_baseline(argv: list[str], root: Path) -> ExitCode:
     """Keep an artifact that later ones are compared with."""
-    from edgeproof.artifacts.baseline_cli import main as baseline_main
+    from edgeproof.workflow.baseline_cli import main as baseline_main
 
     return baseline_main(argv, root)
 
@@ -245,7 +253,6 @@ def build_program_parser() -> CommandParser:
     """
     from edgeproof.adaptation.cli import build_adaptation_parser, build_state_parser
     from edgeproof.adaptation.serving_cli import build_serve_parser
-    from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.bundles.cli import build_key_parser, build_verify_parser
     from edgeproof.claims.cli import build_claim_parser
@@ -257,8 +264,10 @@ def build_program_parser() -> CommandParser:
     from edgeproof.plans.cli import build_plans_parser
     from edgeproof.registry.cli import build_failed_runs_parser, build_report_parser
     from edgeproof.scaffolding.cli import build_new_parser
+    from edgeproof.workflow.baseline_cli import build_baseline_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
     from edgeproof.workflow.comparing.cli import build_compare_parser, build_replicate_parser
+    from edgeproof.workflow.import_step import build_import_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
@@ -270,6 +279,7 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"evidence": build_evidence_parser(), "verify": build_verify_parser(), "key": build_key_parser()}
     parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
     parser.verbs |= {"claim": build_claim_parser(), "replicate": build_replicate_parser()}
+    parser.verbs["import-step"] = build_import_parser()
     parser.verbs["serve"] = build_serve_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
@@ -327,6 +337,7 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "key": _run_key,
     "claim": _run_claim,
     "replicate": _run_replicate,
+    "import-step": _run_import_step,
     "compare": _run_compare,
     "baseline": _run_baseline,
     "campaign": _run_campaign,
