@@ -63,6 +63,11 @@ class PhaseKeys:
         """Return the reports of the campaign's comparisons between two candidates on a device."""
         return list(self._name_comparisons(device).values())
 
+    def list_made(self) -> dict[str, Json]:
+        """Return {path: today's key} of the evaluation's JSON documents that are there; the report names stale ones."""
+        known = {path: job.key for path, job in list_phase_jobs(self).items() if path.endswith(".json")}
+        return {path: key for path, key in known.items() if os.path.isfile(path)}
+
     def toolchains(self) -> list[str]:
         """Return the records of the toolchains that build the candidates."""
         named = (self.cells.presets[cell.preset].get("toolchain") for cell in self.known.cells())
