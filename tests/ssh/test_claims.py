@@ -1,6 +1,5 @@
-"""Claims between two boards, one of which runs int8 slower by a known factor: what is true is replicated."""
+"""Claims between two boards, one of which runs int8 slower by a known factor: what is true is replicated, what is not is not."""
 
-import json
 import re
 
 import yaml
@@ -43,7 +42,7 @@ def describe_campaign(devices):
     }
 
 
-def test_two_true_and_two_false_claims_between_two_boards(surroundings, make_board):
+def test_a_true_and_a_false_claim_of_one_board_are_answered_by_another(surroundings, make_board):
     workspace = copy_repository(surroundings / "edgeproof")
     boards = [make_board(number, hidden=[workspace.root]) for number in (3, 4)]
     changed = surroundings / "changed"
@@ -51,22 +50,17 @@ def test_two_true_and_two_false_claims_between_two_boards(surroundings, make_boa
     (changed / "sitecustomize.py").write_text(SLOWER)
     boards[1].switch_off()
     boards[1].start(PYTHONPATH=changed)
-    names = [board.name for board in boards]
+    there, here = (board.name for board in boards)
     for board in boards:  # both are one kind of board
         workspace.write(f"config/devices/{board.name}.yaml", yaml.safe_dump(board.describe(board="a test board")))
-    workspace.write("config/boards.yaml", yaml.safe_dump(describe_campaign(names)))
+    workspace.write("config/boards.yaml", yaml.safe_dump(describe_campaign([there])))
     done = workspace.snakemake("--replace-workflow-config", "comparability", config="config/boards.yaml")
     assert done.returncode == 0, done.stdout
-    ratios = {}
-    for name in names:
-        report = json.loads((workspace.root / f"results/comparability/boards/int8-on-{name}/report.json").read_text())
-        ratios[name] = report["effect"]["ratio"]
-    assert abs(ratios[names[1]] / ratios[names[0]] - FACTOR) < 0.05  # the board is as slow as it was made
-    expected = {"fp16": (0, "replicated"), "int8": (1, "not replicated")}
-    for right, (code, answer) in expected.items():
-        for there, here in (names, names[::-1]):
-            made = workspace.edgeproof("claim", f"boards/{right}-on-{there}")
-            assert made.returncode == 0, made.stdout
-            found = workspace.edgeproof("replicate", made.stdout.strip(), "--device", here)
-            assert found.returncode == code, found.stdout
-            assert re.search(rf"^{answer}$", found.stdout, re.M), found.stdout
+    for right, code, answer, quotient in (("fp16", 0, "replicated", 1.0), ("int8", 1, "not replicated", FACTOR)):
+        made = workspace.edgeproof("claim", f"boards/{right}-on-{there}")
+        assert made.returncode == 0, made.stdout
+        found = workspace.edgeproof("replicate", made.stdout.strip(), "--device", here)
+        assert found.returncode == code, found.stdout
+        assert re.search(rf"^{answer}$", found.stdout, re.M), found.stdout
+        (value,) = re.findall(r"here / claimed: ([\d.]+)", found.stdout)
+        assert abs(float(value) / quotient - 1) < 0.05  # the board is as slow as it was made
