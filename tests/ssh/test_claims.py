@@ -1,4 +1,4 @@
-"""Claims between two boards, one of which runs int8 slower by a known factor: what is true is replicated, what is not is not."""
+"""Claims of a board, answered by another that runs int8 slower by a known factor: one is true there, one is not."""
 
 import re
 
