@@ -1,6 +1,10 @@
 """Claims of a board, answered by another that runs int8 slower by a known factor: one is true there, one is not."""
 
 import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
 
 import yaml
 
@@ -18,6 +22,15 @@ def slow(stream, **options):
 json.load = slow
 """
 CELL = {"model": "digits-cnn", "preset": "fake"}
+
+
+def make_slower(folder):
+    """Make a Python that has our packages and takes longer for int8, and return its path."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    (packages / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (packages / "sitecustomize.py").write_text(SLOWER)
+    return str(folder / "bin/python")
 
 
 def describe_campaign(devices):
@@ -45,14 +58,11 @@ def describe_campaign(devices):
 def test_a_true_and_a_false_claim_of_one_board_are_answered_by_another(surroundings, make_board):
     workspace = copy_repository(surroundings / "edgeproof")
     boards = [make_board(number, hidden=[workspace.root]) for number in (3, 4)]
-    changed = surroundings / "changed"
-    changed.mkdir()
-    (changed / "sitecustomize.py").write_text(SLOWER)
-    boards[1].switch_off()
-    boards[1].start(PYTHONPATH=changed)
-    there, here = (board.name for board in boards)
+    interpreters = {boards[0].name: sys.executable, boards[1].name: make_slower(surroundings / "changed")}
+    there, here = interpreters
     for board in boards:  # both are one kind of board
-        workspace.write(f"config/devices/{board.name}.yaml", yaml.safe_dump(board.describe(board="a test board")))
+        described = board.describe(board="a test board", interpreter=interpreters[board.name])
+        workspace.write(f"config/devices/{board.name}.yaml", yaml.safe_dump(described))
     workspace.write("config/boards.yaml", yaml.safe_dump(describe_campaign([there])))
     done = workspace.snakemake("--replace-workflow-config", "comparability", config="config/boards.yaml")
     assert done.returncode == 0, done.stdout
