@@ -65,15 +65,11 @@ def test_other_raw_latencies_are_refused(service):
         read_service(service)
 
 
-@pytest.mark.parametrize(
-    ("adaptation", "fault"),
-    [
-        ({"families": ["digits"], "policies": ["balanced"], "traces": ["desk"], "service": {"budget_ms": 50}}, None),
-        ({"families": ["digits"], "policies": ["balanced"], "traces": ["desk"]}, "give adaptation.service"),
-        (None, "name 'digits' in adaptation.families"),
-    ],
-)
-def test_a_service_is_one_of_the_campaigns(adaptation, fault):
+SERVED = {"families": ["digits"], "policies": ["balanced"], "traces": ["desk"]}
+
+
+def plan(**adaptation):
+    """Return the plan of a campaign whose phases name the service digits."""
     catalogues = {kind: read_catalogue(kind, REPOSITORY / "config") for kind in CATALOGUES}
     config = {
         "campaign": "trial",
@@ -82,11 +78,19 @@ def test_a_service_is_one_of_the_campaigns(adaptation, fault):
         "devices": ["local"],
         "matrices": [{"models": ["digits-cnn"], "presets": ["ort-cpu"], "precisions": ["fp32", "fp16", "int8"]}],
         "phases": {"model": "digits-cnn", "service": "digits"},
-        **({"adaptation": adaptation} if adaptation else {}),
+        **adaptation,
     }
-    campaign = expand_campaign(config, catalogues, "here")
-    if fault is None:
-        assert expand_phases(config, campaign, catalogues, "here").service == "digits"
-        return
+    return expand_phases(config, expand_campaign(config, catalogues, "here"), catalogues, "here")
+
+
+def test_a_service_is_one_of_the_campaigns():
+    assert plan(adaptation={**SERVED, "service": {"budget_ms": 50}}).service == "digits"
+
+
+@pytest.mark.parametrize(
+    ("adaptation", "fault"),
+    [({"adaptation": SERVED}, "give adaptation.service"), ({}, "name 'digits' in adaptation.families")],
+)
+def test_any_other_service_is_refused(adaptation, fault):
     with pytest.raises(UserError, match=fault):
-        expand_phases(config, campaign, catalogues, "here")
+        plan(**adaptation)
