@@ -16,6 +16,7 @@
 # make bench-noise  A/A comparisons and a known slow-down on this machine: 90 minutes (or MINUTES=n), nothing else running
 # make bench-interleaving  pairs by blocks beside pairs of whole processes on this machine: 20 minutes, nothing else running
 # make bench-drift  whether the drift control finds planted changes and names nothing else: 15 minutes, nothing else running
+# make bench-history  steps in simulated histories, beside Apache Otava's answers: 10 minutes
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
 # make bench-replay  what replaying a trace of a million moments takes: half a minute
@@ -55,7 +56,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -171,6 +172,12 @@ bench-interleaving: trial-arms
 
 bench-drift: trial-arms
 	$(BIN)/python scripts/bench_drift.py $(if $(MINUTES),--minutes $(MINUTES))
+
+# Otava brings 43 packages, most for cloud databases, so it has an environment of its own.
+bench-history: .venv/test.stamp
+	$(BIN)/uv venv -q --clear .edgeproof/otava
+	$(BIN)/uv pip install -q --python .edgeproof/otava/bin/python apache-otava==0.8.0
+	$(BIN)/python scripts/bench_history.py --otava .edgeproof/otava/bin/python
 
 # A preset whose artifacts are not there is left out, and the result says so by not having it.
 bench-interference: trial-arms

@@ -91,6 +91,12 @@ rule phases:
         PHASES.list_targets() if PHASES.plan else [],
 
 
+# On request only: all sessions of the campaign's cells over time, and what changed where a latency stepped.
+rule history:
+    input:
+        f"{evidence_folder(CAMPAIGN.name)}/history.html",
+
+
 # On request only: packing takes a while, and nobody needs it to look at the page.
 rule bundle:
     input:

@@ -110,7 +110,8 @@ def device_slots(device_of):
 
 # What today's configuration and code want, for report and gate.
 # Snakemake says only after reading this file whether it is a dry run.
-write_wanted(KEYS, dry=any(re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", word) for word in sys.argv))
+DRY = any(re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", word) for word in sys.argv)
+write_wanted(KEYS, DRY, PHASES)
 
 
 def show_end():

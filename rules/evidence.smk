@@ -20,6 +20,7 @@ rule write_report:
         scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
         noise=TARGETS.noise_files("noise.json"),
         noise_pairs=TARGETS.noise_files("pairs.csv"),
+        phases=list(PHASES.list_made()),
         wanted="results/evidence/{campaign}/wanted.json",
     output:
         html=report(
@@ -56,6 +57,7 @@ rule check_gate:
             for name in TARGETS.gated_regressions()["gated"]
         ],
         plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv"),
+        phases=list(PHASES.list_made()),
         wanted="results/evidence/{campaign}/wanted.json",
     output:
         "results/evidence/{campaign}/gate.json",
@@ -71,3 +73,23 @@ rule check_gate:
     shell:
         "python scripts/check_gate.py --key {params.key:q} --made {output:q}"
         " --threads {threads} --wanted {input.wanted:q} --output {output:q} > {log:q} 2>&1"
+
+
+# On request: all sessions of each cell over time, whatever their keys.
+rule write_history:
+    input:
+        results=[f"{run_folder(cell)}/result.json" for cell in CAMPAIGN.cells],
+    output:
+        page="results/evidence/{campaign}/history.html",
+        json="results/evidence/{campaign}/history.json",
+    log:
+        "results/logs/write_history/{campaign}.log",
+    conda:
+        "../envs/edgeproof.yaml"
+    params:
+        key=lambda wildcards: as_json(KEYS.write_history(wildcards)),
+    message:
+        "Writing the history of the cells of {wildcards.campaign}"
+    shell:
+        "python scripts/write_history.py --key {params.key:q} --made {output.json:q}"
+        " --page {output.page:q} --output {output.json:q} 2>&1 | tee {log:q}"

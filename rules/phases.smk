@@ -79,6 +79,7 @@ rule report_phases:
         preparation="results/evidence/{campaign}/phases/preparation.json",
         conversion="results/evidence/{campaign}/phases/conversion.json",
         decisions=lambda wildcards: PHASES.files_of_devices("decision.json"),
+        services=lambda wildcards: list(PHASES.services().values()),
     output:
         json="results/evidence/{campaign}/phases/report.json",
         pages=expand(

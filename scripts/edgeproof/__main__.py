@@ -31,6 +31,9 @@ without a room:
   key         make a key to sign bundles with
   serve       serve a family over HTTP, with the variant that suits this device
   state       print the state of this device as JSON lines: memory, heat, battery, load
+  claim       print a number as one line that others can answer: interval, conditions, signature
+  replicate   answer such a line: measure the same here, and say whether it holds
+  import-step take in what was measured on a device that no job reaches
   compare     compare two cells or two model files, and say which is faster as soon as that is clear
   baseline    keep an artifact that later ones are compared with
   campaign    show what a campaign measures and compares, and where each value was written
@@ -162,9 +165,30 @@ def _run_compare(argv: list[str], root: Path) -> ExitCode:
     return compare_main(argv, root)
 
 
+def _run_claim(argv: list[str], root: Path) -> ExitCode:
+    """Print a number as a claim."""
+    from edgeproof.claims.cli import main as claim_main
+
+    return claim_main(argv, root)
+
+
+def _run_replicate(argv: list[str], root: Path) -> ExitCode:
+    """Answer a claim."""
+    from edgeproof.workflow.comparing.cli import replicate as replicate_main
+
+    return replicate_main(argv, root)
+
+
+def _run_import_step(argv: list[str], root: Path) -> ExitCode:
+    """Take in what was measured on a device that no job reaches."""
+    from edgeproof.workflow.import_step import main as import_main
+
+    return import_main(argv, root)
+
+
 def _run_baseline(argv: list[str], root: Path) -> ExitCode:
     """Keep an artifact that later ones are compared with."""
-    from edgeproof.artifacts.baseline_cli import main as baseline_main
+    from edgeproof.workflow.baseline_cli import main as baseline_main
 
     return baseline_main(argv, root)
 
@@ -229,9 +253,9 @@ def build_program_parser() -> CommandParser:
     """
     from edgeproof.adaptation.cli import build_adaptation_parser, build_state_parser
     from edgeproof.adaptation.serving_cli import build_serve_parser
-    from edgeproof.artifacts.baseline_cli import build_baseline_parser
     from edgeproof.artifacts.cli import build_artifacts_parser
     from edgeproof.bundles.cli import build_key_parser, build_verify_parser
+    from edgeproof.claims.cli import build_claim_parser
     from edgeproof.core.campaign_view import build_parser as build_campaign_parser
     from edgeproof.core.shell_completion import SHELLS
     from edgeproof.doctor.cli import build_devices_parser, build_doctor_parser
@@ -240,8 +264,10 @@ def build_program_parser() -> CommandParser:
     from edgeproof.plans.cli import build_plans_parser
     from edgeproof.registry.cli import build_failed_runs_parser, build_report_parser
     from edgeproof.scaffolding.cli import build_new_parser
+    from edgeproof.workflow.baseline_cli import build_baseline_parser
     from edgeproof.workflow.cli import build_attempts_parser, build_runs_parser
-    from edgeproof.workflow.comparing.cli import build_compare_parser
+    from edgeproof.workflow.comparing.cli import build_compare_parser, build_replicate_parser
+    from edgeproof.workflow.import_step import build_import_parser
 
     parser = CommandParser(prog="edgeproof")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
@@ -252,6 +278,8 @@ def build_program_parser() -> CommandParser:
     parser.verbs |= {"failed-runs": build_failed_runs_parser(), "report": build_report_parser()}
     parser.verbs |= {"evidence": build_evidence_parser(), "verify": build_verify_parser(), "key": build_key_parser()}
     parser.verbs |= {"adaptation": build_adaptation_parser(), "state": build_state_parser()}
+    parser.verbs |= {"claim": build_claim_parser(), "replicate": build_replicate_parser()}
+    parser.verbs["import-step"] = build_import_parser()
     parser.verbs["serve"] = build_serve_parser()
     for name, text in (("completion", "Print the completion script of a shell."), ("names", "Print known names.")):
         verb = add_json(CommandParser(prog=f"edgeproof {name}", description=text))
@@ -307,6 +335,9 @@ COMMANDS: dict[str, Callable[[list[str], Path], ExitCode]] = {
     "evidence": _run_evidence,
     "verify": _run_verify,
     "key": _run_key,
+    "claim": _run_claim,
+    "replicate": _run_replicate,
+    "import-step": _run_import_step,
     "compare": _run_compare,
     "baseline": _run_baseline,
     "campaign": _run_campaign,

@@ -22,7 +22,7 @@ LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.
 ROOMS = (
     *("sources", "artifacts", "runs", "calibration", "comparability", "plans"),
-    *("adaptation", "evidence", "phases", "bundles", "registry"),
+    *("adaptation", "evidence", "phases", "bundles", "claims", "registry"),
 )
 SUB_ROOMS = {
     "artifacts": ("toolchains", "records", "builds", "agreement"),

@@ -14,7 +14,6 @@ import pytest
 from edgeproof.__main__ import COMMANDS, build_program_parser, list_completions, main
 from edgeproof.adaptation.adaptation_verbs import RUN as ADAPTATION_VERBS
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
-from edgeproof.artifacts.baseline_cli import BASELINE_VERBS
 from edgeproof.bench.made_up_campaigns import write_wanted
 from edgeproof.bundles.cli import KEY_VERBS
 from edgeproof.core.cli import run
@@ -26,6 +25,7 @@ from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
 from edgeproof.registry.cli import FAILED_VERBS, REPORT_VERBS
 from edgeproof.runtime.observer import Observer
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
+from edgeproof.workflow.baseline_cli import BASELINE_VERBS
 from edgeproof.workflow.cli import RUNS_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
@@ -92,9 +92,13 @@ CALLS = {
     "evidence report": (["trial"], 2),
     "evidence validate": (["trial"], 1),  # its cell is missing
     "evidence bundle": (["trial"], 2),
+    "claim": (["tiny/ort-cpu/local/int8"], 2),  # it is no valid result
+    "replicate": (["tiny is quick"], 2),  # no claim
     "compare": (["tiny", "no-such-precision"], 2),
     "baseline set": ([ARTIFACT], 2),  # its parity was never checked
     "baseline list": ([], 0),
+    "baseline promote": (["trial/none"], 2),  # nothing was decided
+    "import-step": (["tiny/ort-cpu/local/int8", "brought.zip", "--operator", "me", "--instrument", "a clock"], 2),
     "campaign": (["config/fake.yaml"], 0),
     "devices": ([], 0),
     "doctor": (["--device", "jetson"], 1),  # this is no Jetson

@@ -13,7 +13,7 @@ PAGES = sorted(
 )
 ROOMS = (
     *("sources", "artifacts", "runs", "calibration", "comparability", "plans"),
-    *("adaptation", "evidence", "phases", "bundles", "registry"),
+    *("adaptation", "evidence", "phases", "bundles", "claims", "registry"),
 )
 PARTS = ("How to use it", "What comes out", "When it goes wrong", "How it works")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

@@ -25,11 +25,12 @@ from .records.manifests import verify_manifest
 from .records.parity_records import read_parity_record
 
 
-def set_baseline(target: str, name: str | None, replace: bool, root: Path) -> Json:
+def set_baseline(target: str, name: str | None, replace: bool, root: Path, promotion: Json | None = None) -> Json:
     """Keep an artifact as the baseline `name` and return its document.
 
-    `target`: a name or path of an artifact, or the cell that measures it. `name`: default its model's name. UserError
-    if a file is missing or was changed, or if there is a baseline of this name and `replace` is False.
+    `target`: a name or path of an artifact, or the cell that measures it. `name`: default its model's name.
+    `promotion`: the decision that asks for it (see the schema). UserError if a file is missing or was changed, or if
+    there is a baseline of this name and `replace` is False.
     """
     path = find_manifest(target, root)
     manifest = verify_manifest(path)
@@ -52,11 +53,12 @@ def set_baseline(target: str, name: str | None, replace: bool, root: Path) -> Js
     if parity["artifact_sha256"] != manifest["artifact"]["sha256"]:
         raise UserError(f"{path.parent / PARITY}: is of another artifact; run the workflow again")
     document: Json = {
-        "schema": "edgeproof.baseline.v1",
+        "schema": "edgeproof.baseline.v2",
         "name": name,
         "set_at": now(),
         "cell": manifest["cell"],
         "artifact": {key: manifest["artifact"][key] for key in ("file", "sha256")},
+        "promotion": promotion,
         "model": {key: entry[key] for key in ("task", "samples", "whole_inputs") if key in entry},
         "files": {name: sha256_file(file) for name, file in sorted(files.items())},
     }

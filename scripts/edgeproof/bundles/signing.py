@@ -4,6 +4,7 @@ Trust is a file of public keys that you keep. A signature by any other key count
 envelope is the one of securesystemslib, so other tools read it.
 """
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey  # pyright: ignore[re
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_bytes
 
 from .claims import ATTESTED, REFUTED, Claim
 from .model_signatures import check_model_signatures
@@ -26,6 +28,7 @@ from .verifying import UNSIGNED, CheckSignature
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:edgeproof:bundle:v1"
+_CLAIM_PREDICATE = "urn:edgeproof:claim:v1"
 
 
 def name_key(signer: CryptoSigner) -> str:
@@ -44,6 +47,33 @@ def sign_with(signer: CryptoSigner) -> Sign:
         return (json.dumps(envelope.to_dict(), sort_keys=True, indent=1) + "\n").encode()
 
     return sign
+
+
+def sign_line(signer: CryptoSigner, line: str) -> str:
+    """Return a key's signature of a claim's line, in base64; `name_key` names the key beside it."""
+    envelope = Envelope(_compose_claim(line), PAYLOAD, {})
+    envelope.sign(signer)
+    return envelope.to_dict()["signatures"][0]["sig"]
+
+
+def check_line(path: Path, line: str, key: str, signature: str) -> str:
+    """Return the name of the key in the file `path` that has signed a claim's line; UserError where none has.
+
+    `key`: beginning of the key's id. `signature`: as `sign_line` made it.
+    """
+    keys = {keyid: known for keyid, known in read_public_keys(path).items() if keyid.startswith(key)}
+    if not keys:
+        raise UserError(f"{path}: does not hold the key {key} that is said to have signed the claim")
+    payload = base64.b64encode(_compose_claim(line)).decode()
+    for keyid, (name, known) in keys.items():
+        entry = {"keyid": keyid, "sig": signature}
+        try:
+            envelope = Envelope.from_dict({"payload": payload, "payloadType": PAYLOAD, "signatures": [entry]})
+            envelope.verify([known], 1)
+        except (VerificationError, ValueError):
+            continue
+        return name
+    raise UserError(f"the claim is not what the key {key} has signed: it was changed, or the signature was")
 
 
 def check_with_keys(path: Path) -> CheckSignature:
@@ -65,6 +95,18 @@ def _check_signature(opened: OpenedBundle, keys: dict[str, tuple[str, SSlibKey]]
     except UserError as error:
         return Claim("signature", REFUTED, str(error)), None
     return Claim("signature", ATTESTED, f"bundle.json is signed with the key {names[0]}"), names[0]
+
+
+def _compose_claim(line: str) -> bytes:
+    """Return the statement about a claim's line that is signed."""
+    digest = sha256_bytes(line.encode())
+    statement = {
+        "_type": STATEMENT,
+        "subject": [{"name": "claim", "digest": {"sha256": digest}}],
+        "predicateType": _CLAIM_PREDICATE,
+        "predicate": {},
+    }
+    return json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _compose_statement(manifest: Json, sha256: str) -> Json:

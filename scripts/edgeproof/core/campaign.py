@@ -198,6 +198,8 @@ def _expand_comparison(entry: Json, config: Json, catalogues: Catalogues, where:
         if missing:
             raise UserError(f"{where}: left.{missing[0]} is missing (what right leaves out is taken from left)")
         cells.append(_checked(Cell(**fields), catalogues, f"{where}: {side}"))
+    if cells[0].device == cells[1].device:
+        _require_reach(cells[0].device, catalogues, where)
     policy = entry.get("policy", config["policy"])
     _known(policy, "policy", catalogues, f"{where}: policy")
     criteria = entry.get("criteria", config.get("criteria"))
@@ -267,12 +269,22 @@ def _expand_calibration(config: Json, catalogues: Catalogues, where: str) -> Cal
     calibration = config.get("calibration")
     if calibration is None:
         return None
+    for device in config["devices"]:
+        _require_reach(device, catalogues, where)
     cells = [
         _checked(Cell(device=device, **names), catalogues, f"{where}: cells[{number}]")
         for number, names in enumerate(calibration["cells"])
         for device in config["devices"]
     ]
     return {"pairs": calibration["pairs"], "sessions": calibration["sessions"], "cells": cells}
+
+
+def _require_reach(device: str, catalogues: Catalogues, where: str) -> None:
+    """Raise UserError for a device where no pairs can be measured, since no job reaches it."""
+    if catalogues["device"][device]["transport"] == "manual":
+        raise UserError(
+            f"{where}: no job reaches {device} (transport: manual), so no pairs are measured there; leave it out"
+        )
 
 
 def _expand_adaptation(config: Json, catalogues: Catalogues, where: str) -> Adaptation:
@@ -294,6 +306,14 @@ def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:
     if cell.precision not in offered:
         raise UserError(
             f"{where}: preset {cell.preset!r} does not build {cell.precision!r}; it has {', '.join(offered)}"
+        )
+    preset = catalogues["preset"][cell.preset]
+    if catalogues["device"][cell.device]["transport"] == "manual" and (
+        preset["built"] != "host" or preset["backend"] == "command"
+    ):
+        raise UserError(
+            f"{where}: preset {cell.preset!r} needs a job on the device, and none reaches {cell.device}; take a preset "
+            "that is built here and is no command"
         )
     declared = catalogues["model"][cell.model].get("processing", {})
     for name in catalogues["preset"][cell.preset].get("include", []):

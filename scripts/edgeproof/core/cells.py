@@ -9,11 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from .attempts import list_attempt_folders
 from .campaign import PROCESSING, builder_of
 from .configuration import LINK_KEYS, Device, Json, Model, Preset
 from .digest_cache import digest_user_file
 from .errors import UserError
-from .layout import EXPORTING_TOOLCHAIN, artifact_folder, source_folder, toolchain_interpreter, toolchain_record
+from .layout import (
+    EXPORTING_TOOLCHAIN,
+    Cell,
+    artifact_folder,
+    run_folder,
+    source_folder,
+    toolchain_interpreter,
+    toolchain_record,
+)
 
 _SUPPLIED_FORMATS = {  # ending of a file that a user supplies, and the artifact that it is
     "onnx": "onnx",
@@ -143,6 +152,15 @@ class Cells:
     def parity_limits_of(self, preset: str, precision: str) -> dict[str, float]:
         """Return the limits that the outputs of an artifact are held to; {} where the preset names none."""
         return self.presets[preset]["parity"].get(precision, {})
+
+    def list_brought(self, cell: CellLike) -> Json:
+        """Return {brought: names of the attempts in the store} of a cell on a device that no job reaches, {} for any
+        other: its run follows from what was brought back.
+        """
+        if self.devices[cell.device]["transport"] != "manual":
+            return {}
+        folder = run_folder(Cell(cell.model, cell.preset, cell.device, cell.precision))
+        return {"brought": [path.name for path in list_attempt_folders(folder)]}
 
     # What the agent runs
 

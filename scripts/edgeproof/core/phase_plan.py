@@ -18,6 +18,7 @@ class PhasePlan(NamedTuple):
     """A checked evaluation. `sdk`, `hybrid`: (preset, precision) of the cell that stands for it, None without one.
     `candidates`: of the converted ones. `lighter_by`, `best_by`: what converted candidates are weighed and ordered by.
     `more_than`: representative samples that are not enough yet. `declared`: inputs that no verdict looks at.
+    `service`: the family that is served and measured beside the runs.
     """
 
     model: str
@@ -30,6 +31,7 @@ class PhasePlan(NamedTuple):
     best_by: str
     more_than: int
     declared: list[Json]
+    service: str | None = None
 
     def cells_of(self, device: str) -> dict[str, Cell]:
         """Return the cells of a device's candidates by their names: `sdk`, `preset/precision`, `hybrid`."""
@@ -64,6 +66,11 @@ def expand_phases(config: Json, campaign: Campaign, catalogues: Catalogues, wher
     if criteria not in catalogues["criteria"]:
         folder, meant = CATALOGUES["criteria"], suggest_words(criteria, catalogues["criteria"])
         raise UserError(f"{where}: criteria: there is no config/{folder}/{criteria}.yaml{meant}")
+    service, served = entry.get("service"), campaign.adaptation
+    if service is not None and (service not in served["families"] or "service" not in served):
+        raise UserError(
+            f"{where}: service: name {service!r} in adaptation.families, and give adaptation.service a budget_ms"
+        )
     return PhasePlan(
         model=entry["model"],
         devices=tuple(dict.fromkeys(cell.device for cell in own)),
@@ -75,6 +82,7 @@ def expand_phases(config: Json, campaign: Campaign, catalogues: Catalogues, wher
         best_by=entry.get("best_by", "latency"),
         more_than=entry.get("more_than_samples", _MORE_THAN),
         declared=entry.get("declared", []),
+        service=service,
     )
 
 

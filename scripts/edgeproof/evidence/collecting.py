@@ -187,7 +187,7 @@ def _mark_foreign_sessions(result: Json, here: str | None) -> Json:
 
     Results that were copied here still say that they are of the machine where they were computed.
     """
-    if result["device"]["transport"] == "ssh":  # this machine is none of its devices; what measured it said so
+    if result["device"]["transport"] != "local":  # this machine is none of its devices; what measured it said so
         return result
     sessions = [
         session | {"elsewhere": session["elsewhere"] or session["machine"]["id"] not in (None, here)}

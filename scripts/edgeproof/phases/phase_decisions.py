@@ -19,10 +19,12 @@ from edgeproof.core.layout import Cell, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import REMEDY, require_sealed, seal
+from edgeproof.runs.carried_sessions import list_brought
 from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples
-from edgeproof.runs.results import read_result
+from edgeproof.runs.results import NOT_BROUGHT, read_result
 
-_SCHEMA = "edgeproof.phase-decision.v1"
+_SCHEMA = "edgeproof.phase-decision.v2"
+_STATUSES = {"unsupported": "skipped"}
 _SETTLED_BY = {
     "latency": "edgeproof runs again {cell}, or a protocol with ten processes (standard)",
     "throughput": "edgeproof runs again {cell}",
@@ -229,13 +231,14 @@ def _describe(candidate: _Candidate, candidates: Sequence[_Candidate], request: 
         "name": candidate.name,
         "role": "converted" if converted else candidate.name,
         "cell": candidate.cell._asdict(),
-        "status": "skipped" if result["status"] == "unsupported" else result["status"],
+        "status": "pending" if _is_pending(result) else _STATUSES.get(result["status"], result["status"]),
         "reason": None if result["reason"] is None else result["reason"]["message"],
         "state": candidate.state,
         "weight": candidate.weight,
         "lighter": _is_lighter(candidate, sdk) if converted and sdk else None,
         "lines": [_show_flips(candidate, line, candidates, request) for line in candidate.lines],
         "provenance": result["provenance"],
+        "brought": list_brought(run_folder(candidate.cell)),
     }
 
 
@@ -265,7 +268,14 @@ def _is_open(line: CriterionLine) -> bool:
 def _say_unknown(candidate: _Candidate, line: CriterionLine) -> Json:
     cell = candidate.cell
     settle = _SETTLED_BY.get(line["metric"], "edgeproof runs again {cell}").format(cell=cell, device=cell.device)
+    if _is_pending(candidate.result):
+        settle = f"follow {cell.device}/runbook.md: edgeproof import-step {cell} FILE"
     return {"candidate": candidate.name, "criterion": line["id"], "reason": line["reason"], "settled_by": settle}
+
+
+def _is_pending(result: Json) -> bool:
+    """Tell whether nothing has been brought back yet from a device that no job reaches."""
+    return result["reason"] is not None and result["reason"]["kind"] == NOT_BROUGHT
 
 
 def _name(choice: str, chosen: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from edgeproof.core.seals import REMEDY, seal
 from edgeproof.evidence.rendering import TEMPLATES, escape_markdown
 
 from .phase_decisions import Request, read_phase_decision
+from .services import read_service
 
 _HERE = Path(__file__).parent
 _COLUMNS = (
@@ -32,10 +33,12 @@ def report_phases(
     conversion: FilePath,
     decisions: Mapping[str, FilePath],
     folder: FilePath,
+    services: Mapping[str, FilePath] | None = None,
 ) -> None:
     """Write report.json, report.md, report.html, candidates.csv and latency.svg into a folder.
 
     `requests`: {device: what was to be decided}; every decision is decided again. `decisions`: {device: decision.json}.
+    `services`: {device: service.json} of a family that is served there.
     """
     read = {
         device: read_phase_decision(path, requests[device], preparation, conversion)
@@ -45,14 +48,16 @@ def report_phases(
         "preparation": read_sealed(preparation, "phase-preparation", REMEDY),
         "conversion": read_sealed(conversion, "phase-conversion", REMEDY),
         "decisions": read,
+        "services": {device: read_service(path) for device, path in (services or {}).items()},
     }
     document: Json = {
-        "schema": "edgeproof.phase-report.v1",
+        "schema": "edgeproof.phase-report.v2",
         "campaign": view["preparation"]["campaign"],
         "model": view["preparation"]["model"],
         "decisions": {
             device: {key: entry[key] for key in ("decision", "chosen", "sentence")} for device, entry in read.items()
         },
+        "services": view["services"],
         "gates": view["preparation"]["gates"],
     }
     folder = Path(folder)

@@ -212,7 +212,7 @@ def reach_board(device: Device) -> Generator[Board]:
                 f"{link.host}: {python} there has no numpy, which the agent needs; install it there, or name another "
                 "Python as `interpreter` of the device"
             )
-        files = {path.relative_to(_SCRIPTS).as_posix(): path for path in _list_agent_files()}
+        files = {path.relative_to(_SCRIPTS).as_posix(): path for path in list_agent_files()}
         digests = {name: sha256_file(path) for name, path in files.items()}
         agent = digest_json(digests)[:16]
         board = Board(link, agent, hello["folder"], hello["clock"] - (before + time.time()) / 2, {})
@@ -250,7 +250,7 @@ def identify_machine(builder: str) -> Json:
     return known
 
 
-def _list_agent_files() -> list[Path]:
+def list_agent_files() -> list[Path]:
     """Return the files of the agent, and of the package above it, that a board needs."""
     package = _SCRIPTS / "edgeproof"
     return [package / "__init__.py", *sorted((package / "agent").rglob("*.py"))]

@@ -24,7 +24,7 @@ from edgeproof.core.summary import summarise_run
 from .sessions import read_session
 
 Cause = Literal["machine", "key", "unknown"]
-_NEAR = 1  # sessions: so far apart may the steps of a latency and of the kernel lie and still be one
+_NEAR = 3  # sessions: noise moves a found step so far, so the steps of a latency and of the kernel may still be one
 
 
 class HistoricSession(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.core.attempts import find_attempts
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
@@ -19,6 +20,7 @@ from edgeproof.remote.boards import identify_device
 from edgeproof.sources.input_faults import find_samples_fault
 from edgeproof.sources.samples_record import read_samples_kind, read_samples_record
 
+from .carried_sessions import is_carried, write_kit
 from .raw_samples import path_beside, render_samples
 from .result_parts import CellFacts, MeasuredSession
 from .results import build_result
@@ -117,8 +119,15 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
     arms = {"candidate": {**facts["arm"], "artifact": str(paths.artifact)}}
     order = ["candidate"] * setup.protocol["processes"]
     folder, key = paths.result.parent, compose_session_key(arms, order, setup)
-    here = identify_device(setup.device, ask=True)
-    missing = count_missing(folder, key, setup.protocol, here)
+    carried = is_carried(setup.device)
+    brought = find_attempts(folder, key) if carried else []
+    if carried and not brought:
+        kit = write_kit(folder, label, arms, order, setup)
+        print(f"{label}  no job reaches the device; carry {kit} there", file=sys.stderr, flush=True)
+        facts["digests"]["samples"] = sha256_bytes((text := render_samples([])).encode())
+        return build_result(facts, manifest, []), text
+    here = brought[0].record["machine"]["id"] if brought else identify_device(setup.device, ask=True)
+    missing = 0 if carried else count_missing(folder, key, setup.protocol, here)
     for number in range(missing):
         if missing > 1:
             print(f"{label}  session {number + 1} of {missing}", file=sys.stderr, flush=True)

@@ -45,6 +45,8 @@ from .telemetry_files import Telemetry, path_in_attempt, read_telemetry
 MEASURED = ("ok", "throttled")  # statuses of a result that has a latency which counts
 _UNSUPPORTED = ("provider_unavailable",)
 _SAMPLES = "the samples"
+NOT_BROUGHT = "not_brought_back"  # kind of the reason
+_CARRY = "no job reaches {}, and nothing has been brought back yet; its runbook says how"
 _TELEMETRY = "the telemetry of its attempts"
 
 
@@ -93,6 +95,8 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
     if manifest["status"] != "ok":
         kind = "no_samples" if facts["digests"]["artifact"] else "no_artifact"
         return result | _verdict("failed", kind, manifest["reason"]["message"])
+    if not sessions:
+        return result | _verdict("failed", NOT_BROUGHT, _CARRY.format(facts["device"]["name"]))
     if broken:
         kind, message = broken["reason"]["kind"], broken["reason"]["message"]
         return result | _verdict("unsupported" if kind in _UNSUPPORTED else "failed", kind, message)

@@ -146,20 +146,7 @@ def run_session(
     key = compose_session_key(arms, order, setup)
     if index is not None and len(known := find_attempts(folder, key)) > index:
         return read_session(known[index])
-    device = setup.device
-    spec = {
-        "label": label,
-        "arms": arms,
-        "order": list(order),
-        "inputs": str(setup.inputs),
-        "protocol": setup.protocol,
-        "lock": device.get("lock"),
-        "board": device.get("board_contains"),
-        "power_control": device.get("power_control"),
-        "samplers": device.get("samplers", []),
-        "idle_seconds": device.get("idle_seconds", IDLE_S),
-        "timeout_s": device.get("timeout_s", _TIMEOUT_S) + setup.protocol.get("load", {"seconds": 0})["seconds"],
-    }
+    device, spec = setup.device, compose_spec(label, arms, order, setup)
     with (
         connect_device(device) as board,
         open_attempt(folder, "session", key, describe_measuring_machine(board)) as attempt,
@@ -183,6 +170,24 @@ def run_session(
                 raise _give_up(attempt, label, {"kind": "sampler", "message": fault})
         closed = attempt.complete(**facts, session=sha256_file(out / "session.json"), **describe_transport(board))
     return read_session(closed)
+
+
+def compose_spec(label: str, arms: Mapping[str, Mapping[str, Any]], order: Sequence[str], setup: SessionSetup) -> Json:
+    """Return what the agent is told of a session; see `run_session`."""
+    device = setup.device
+    return {
+        "label": label,
+        "arms": arms,
+        "order": list(order),
+        "inputs": str(setup.inputs),
+        "protocol": setup.protocol,
+        "lock": device.get("lock"),
+        "board": device.get("board_contains"),
+        "power_control": device.get("power_control"),
+        "samplers": device.get("samplers", []),
+        "idle_seconds": device.get("idle_seconds", IDLE_S),
+        "timeout_s": device.get("timeout_s", _TIMEOUT_S) + setup.protocol.get("load", {"seconds": 0})["seconds"],
+    }
 
 
 def _give_up(attempt: OpenAttempt, label: str, reason: Reason) -> UserError:

@@ -33,6 +33,10 @@ def ask_for_sessions(reading: Reading, targets: Sequence[str]) -> list[Json]:
     documents: dict[str, Json] = {}
     for target in targets:
         for document in _find_runs(reading, jobs, target):
+            if jobs[document].key["device"]["transport"] == "manual":
+                raise UserError(
+                    f"{target}: no job reaches its device; carry the kit there again, and bring back what it packs"
+                )
             key = compose_run_key(document, jobs[document], reading.keys)
             if key is None:
                 raise UserError(f"{target}: there is nothing to measure; its build failed")

@@ -202,7 +202,9 @@ class JobKeys:
             "arm": self.cells.arm_of(w),
             "device": self.cells.describe_device(w.device),
             "protocol": self.targets.run_protocol(),
-            **digest_job("measure_run", runtime=self._runtime_of(w), agent=digest_agent_code()),
+            **digest_job(
+                "measure_run", runtime=self._runtime_of(w), agent=digest_agent_code(), **self.cells.list_brought(w)
+            ),
         }
 
     def calibrate_cell(self, w: Any) -> Json:
@@ -355,6 +357,11 @@ class JobKeys:
         """The templates, and what of the campaign no job above has; its keys are an input."""
         templates = [digest_text(f"{_PAGES}/{name}") for name in _TEMPLATES]
         return digest_job("write_report", templates=templates, campaign=self._campaign_digest)
+
+    def write_history(self, w: Any) -> Json:
+        """The cells whose sessions are shown, and the template."""
+        cells = {"cells": [list(cell) for cell in self.targets.campaign.cells], "campaign": w.campaign}
+        return {**cells, **digest_job("write_history", template=digest_text(f"{_PAGES}/history.html.j2"))}
 
     def check_gate(self, w: Any) -> Json:
         """What of the campaign no job above has; its keys are an input."""

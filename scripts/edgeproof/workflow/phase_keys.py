@@ -8,7 +8,15 @@ from edgeproof.core.campaign_files import CampaignFiles
 from edgeproof.core.campaign_view import BASE
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, run_folder, source_folder, toolchain_record
+from edgeproof.core.layout import (
+    Cell,
+    comparison_folder,
+    evidence_folder,
+    family_folder,
+    run_folder,
+    source_folder,
+    toolchain_record,
+)
 from edgeproof.core.phase_plan import PhasePlan, expand_phases
 
 from .job_graph import Job
@@ -63,6 +71,18 @@ class PhaseKeys:
         """Return the reports of the campaign's comparisons between two candidates on a device."""
         return list(self._name_comparisons(device).values())
 
+    def services(self) -> dict[str, str]:
+        """Return {device: service.json} of the family that is served beside the runs."""
+        plan = self.known
+        return {
+            device: f"{family_folder(plan.service, device)}/service.json" for device in plan.devices if plan.service
+        }
+
+    def list_made(self) -> dict[str, Json]:
+        """Return {path: today's key} of the evaluation's JSON documents that are there; the report names stale ones."""
+        known = {path: job.key for path, job in list_phase_jobs(self).items() if path.endswith(".json")}
+        return {path: key for path, key in known.items() if os.path.isfile(path)}
+
     def toolchains(self) -> list[str]:
         """Return the records of the toolchains that build the candidates."""
         named = (self.cells.presets[cell.preset].get("toolchain") for cell in self.known.cells())
@@ -109,7 +129,7 @@ class PhaseKeys:
     def report_phases(self, w: Any) -> Json:
         """What every device was decided from."""
         requests = {device: self._request(device) for device in self.known.devices}
-        return {"requests": requests, **digest_job("report_phases", campaign=w.campaign)}
+        return {"requests": requests, "services": self.services(), **digest_job("report_phases", campaign=w.campaign)}
 
     def _request(self, device: str) -> Json:
         plan = self.known
@@ -155,5 +175,6 @@ def list_phase_jobs(phases: PhaseKeys) -> dict[str, Job]:
         reads = [preparation, conversion, *phases.results(device, "result.json"), *phases.comparisons(device)]
         add(f"{folder}/{device}/decision.json", "decide_device", reads, device=device)
         add(f"{folder}/{device}/runbook.md", "write_runbook", [], device=device)
-    add(f"{folder}/report.json", "report_phases", [preparation, conversion, *phases.files_of_devices("decision.json")])
+    decisions = phases.files_of_devices("decision.json")
+    add(f"{folder}/report.json", "report_phases", [preparation, conversion, *decisions, *phases.services().values()])
     return jobs

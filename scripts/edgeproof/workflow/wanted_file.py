@@ -25,22 +25,26 @@ from edgeproof.core.layout import (
 from edgeproof.core.seals import render_sealed
 
 from .job_keys import JobKeys
+from .phase_keys import PhaseKeys
 
 
-def write_wanted(keys: JobKeys, dry: bool = False) -> Path:
+def write_wanted(keys: JobKeys, dry: bool = False, phases: PhaseKeys | None = None) -> Path:
     """Write wanted.json of the campaign unless it is as it was, and return its path.
 
     `dry`: the run makes nothing, so a file that is there stays: it belongs to the evidence beside it.
     """
     path = Path(evidence_folder(keys.targets.campaign.name)) / "wanted.json"
-    text = render_sealed(describe_wanted(keys))
+    text = render_sealed(describe_wanted(keys, phases))
     if not path.is_file() or (not dry and path.read_text() != text):
         atomic_write(path, text)
     return path
 
 
-def describe_wanted(keys: JobKeys) -> Json:
-    """Return the document: campaign, what its gate tolerates, and {path: parts of the key} of its documents."""
+def describe_wanted(keys: JobKeys, phases: PhaseKeys | None = None) -> Json:
+    """Return the document: campaign, what its gate tolerates, and {path: parts of the key} of its documents.
+
+    `phases`: of the five-phase evaluation, whose documents are wanted from the day that somebody made them.
+    """
     targets = keys.targets
     return {
         "schema": "edgeproof.wanted.v2",
@@ -49,7 +53,7 @@ def describe_wanted(keys: JobKeys) -> Json:
         "regressions": targets.gated_regressions(),
         "noise": targets.noise_files("noise.json"),
         "machine": describe_machine()["id"],  # on another one the evidence is another: it says `elsewhere`
-        "keys": dict(list_keys(keys)),
+        "keys": {**dict(list_keys(keys)), **(phases.list_made() if phases else {})},
     }
 
 

@@ -13,6 +13,10 @@ _DESCRIPTION = (
     "sha256:DIGEST of an artifact that was built before. Exit 0 for a verdict, 3 if it is undecided or waived, "
     "1 if the two may not be compared or one failed."
 )
+_REPLICATING = (
+    "Answer a claim: measure the same latency or ratio here, or take what was measured, and say `replicated`, `not "
+    "replicated`, or `cannot say` and because of what. Exit 0, 1 and 3."
+)
 _UNITS = {"s": 1, "m": 60}
 
 
@@ -56,6 +60,36 @@ def build_compare_parser() -> CommandParser:
         "--waive", metavar="FIELD:REASON", action="append", default=[], type=_waiver,
         help="measure although this field refuses it; the verdict is `waived`, and no gate takes it",
     )  # fmt: skip
+    parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
+    parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
+    return parser
+
+
+def replicate(argv: list[str], root: Path) -> ExitCode:
+    """Run `edgeproof replicate`; `root` as for `main`."""
+    options = read_options(build_replicate_parser(), argv)
+    from .replicating import replicate_claim
+
+    return replicate_claim(options, root)
+
+
+def build_replicate_parser() -> CommandParser:
+    """Return the parser of `edgeproof replicate`."""
+    parser = add_json(CommandParser(prog="edgeproof replicate", description=_REPLICATING))
+    parser.add_argument("claim", metavar="CLAIM", help="what `edgeproof claim` printed, a file with it, or -")
+    parser.add_argument(
+        "--within",
+        metavar="TIME",
+        type=_seconds,
+        default=60.0,
+        help="measure pairs of a ratio so long (default 60s)",
+    )
+    parser.add_argument(
+        "--margin", metavar="SHARE", type=_share, default=0.05, help="the difference that matters (default 5%%)"
+    )
+    parser.add_argument("--device", metavar="WORD", help="device to measure on (default: the profile's)")
+    parser.add_argument("--protocol", metavar="WORD", help="of a latency (default: the claim's, else quick)")
+    parser.add_argument("--keys", metavar="FILE", help="public keys that you trust; refuse any other claim")
     parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
     parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
     return parser

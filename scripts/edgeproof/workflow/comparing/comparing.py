@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -58,9 +58,27 @@ class Told:
 def compare(options: argparse.Namespace, root: Path) -> ExitCode:
     """Compare two sides as the options say, print the verdict, and return what it means for a script."""
     campaign = write_campaign(options, root)
+    run = run_campaign(campaign, ["comparability", "evidence"], options, root)
+    if isinstance(run, ExitCode):
+        return run
+    with contextlib.chdir(root):  # documents name their files from here
+        report = read_comparison(f"{campaign.folder}/report.json")
+    document = _describe_end(report, campaign, run.seconds)
+    show(options, document, lambda: _render_end(report, document))
+    return _CODES.get(report["verdict"], ExitCode.GOOD)
+
+
+def run_campaign(
+    campaign: QuickCampaign, targets: Sequence[str], options: argparse.Namespace, root: Path
+) -> SnakemakeRun | ExitCode:
+    """Have Snakemake make targets of a campaign that was written, telling how far it is; return its run, or the exit
+    code where it failed or was interrupted, which has been said then.
+
+    `options`: with `profile` and `verbose`.
+    """
     told = Told(sys.stderr, options.verbose)
     arguments = ["--profile", options.profile, "--replace-workflow-config", "--configfile", campaign.file]
-    run = SnakemakeRun([*arguments, "--", "comparability", "evidence"], root, options.verbose)
+    run = SnakemakeRun([*arguments, "--", *targets], root, options.verbose)
     try:
         _follow(run, campaign, root, told)
         code = run.wait()
@@ -79,11 +97,7 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
         for line in run.told or ["error: Snakemake failed; --verbose shows what it said"]:
             print(line, file=sys.stderr)
         return ExitCode.MISTAKE if any(line.startswith("error: ") for line in run.told) else ExitCode.NOT_GOOD
-    with contextlib.chdir(root):  # documents name their files from here
-        report = read_comparison(f"{campaign.folder}/report.json")
-    document = _describe_end(report, campaign, run.seconds)
-    show(options, document, lambda: _render_end(report, document))
-    return _CODES.get(report["verdict"], ExitCode.GOOD)
+    return run
 
 
 def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:

@@ -40,10 +40,10 @@ class QuickCampaign(NamedTuple):
         return f"{evidence_folder(self.name)}/report.html"
 
 
-def write_campaign(options: argparse.Namespace, root: Path) -> QuickCampaign:
+def write_campaign(options: argparse.Namespace, root: Path, pairs: int = _HORIZON) -> QuickCampaign:
     """Write `results/compare/{digest}/campaign.yaml` and return what it is; UserError for a mistake in the options.
 
-    The budget is no part of the digest: asked again, a comparison continues where it ended.
+    `pairs`: at which it stops. The budget is no part of the digest: asked again, a comparison continues where it ended.
     """
     catalogues = {kind: read_catalogue(kind, root / "config") for kind in CATALOGUES}
     device = options.device or (options.profile if options.profile in catalogues["device"] else "local")
@@ -53,14 +53,29 @@ def write_campaign(options: argparse.Namespace, root: Path) -> QuickCampaign:
     digest = digest_json(document)[:12]
     document["campaign"], comparison = f"compare-{digest}", document["comparisons"][0]["name"]
     campaign = QuickCampaign(document["campaign"], comparison, f"results/compare/{digest}/campaign.yaml", sides.cells)
-    document["comparisons"][0]["seconds"] = _choose_budget(options.within, campaign, root)
+    document["comparisons"][0] |= {"seconds": _choose_budget(options.within, campaign, root), "pairs": pairs}
+    _write(campaign, document, f"edgeproof compare {options.left} {options.right}", root)
+    return campaign
+
+
+def write_cell_campaign(cell: Cell, protocol: str, root: Path) -> QuickCampaign:
+    """Write a campaign that measures one cell and compares nothing, and return it; UserError for an unknown name."""
+    one = {"models": [cell.model], "presets": [cell.preset], "devices": [cell.device], "precisions": [cell.precision]}
+    head = {"campaign": "compare", "protocol": protocol, "policy": "strict", "devices": [cell.device]}
+    document: Json = {**head, "matrices": [one], "comparisons": [], "gate": {"tolerate": []}}
+    digest = digest_json(document)[:12]
+    document["campaign"] = f"compare-{digest}"
+    campaign = QuickCampaign(document["campaign"], "none", f"results/compare/{digest}/campaign.yaml", (cell, cell))
+    _write(campaign, document, f"edgeproof replicate: {cell}", root)
+    return campaign
+
+
+def _write(campaign: QuickCampaign, document: Json, title: str, root: Path) -> None:
     describe_campaign(CampaignFiles((campaign.file,), document, {}), root)  # says what is wrong before anything starts
-    head = f"# edgeproof compare {options.left} {options.right}\n"
-    text = head + yaml.safe_dump(document, sort_keys=False, width=1000)
+    text = f"# {title}\n" + yaml.safe_dump(document, sort_keys=False, width=1000)
     path = root / campaign.file
     if not path.is_file() or path.read_text() != text:
         atomic_write(path, text)
-    return campaign
 
 
 def _describe(options: argparse.Namespace, sides: Sides, device: str) -> Json:

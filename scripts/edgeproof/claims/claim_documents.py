@@ -1,0 +1,161 @@
+"""Claims: made of a result, of a comparison or of a number that somebody else has published, and read again."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgeproof.bundles.signing import name_key, read_private_key, sign_line
+from edgeproof.bundles.unpacking import open_bundle
+from edgeproof.comparability.reading import folder_of_run, read_comparison
+from edgeproof.core.configuration import Json
+from edgeproof.core.documents import read_json, read_text, validate
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.layout import Cell
+from edgeproof.runs.results import read_result
+
+from .claim_conditions import digest_conditions, read_conditions
+from .claim_lines import parse_line, render_line, require_fields, start_claim
+
+
+def claim_result(path: FilePath, bundle: FilePath | None = None) -> Json:
+    """Return the claim of a result's latency, recomputed from raw samples; UserError for a run without one.
+
+    `bundle`: a bundle that holds this result.
+    """
+    result = read_result(path)
+    if result["status"] != "ok" or result["latency"] is None:
+        raise UserError(f"{path}: status is {result['status']!r}; only a run that went well has a number to claim")
+    latency = result["latency"]
+    sessions = [
+        {"mean_ms": session["latency"]["median_ms"], "day": _day_of(session["started_at_unix_s"])}
+        for session in result["sessions"]
+    ]
+    claim = start_claim(_name_cell(result["cell"]), None, latency["median_ms"])
+    claim |= {
+        "low": latency["interval_low_ms"],
+        "high": latency["interval_high_ms"],
+        "confidence": None if latency["interval_low_ms"] is None else latency["confidence"],
+        "basis": {
+            "pairs": None,
+            "sessions": len(sessions),
+            "days": len({session["day"] for session in sessions}),
+        },
+        "sessions": sessions,
+        "provenance": result["provenance"],
+        "conditions": {"left": None, "right": read_conditions(result)},
+    }
+    return _finish(claim, path, bundle)
+
+
+def claim_comparison(path: FilePath, bundle: FilePath | None = None) -> Json:
+    """Return the claim of a comparison's ratio, recomputed from its pairs; UserError for one without an interval.
+
+    `path`: report.json. `bundle`: a bundle that holds it.
+    """
+    report = read_comparison(path)
+    effect = report["effect"]
+    if effect is None or effect["interval_low"] is None:
+        why = "compares two devices; claim the result of each" if report["between_sessions"] else "has no interval yet"
+        raise UserError(f"{path}: {why}")
+    if report["per"] == "item":
+        raise UserError(f"{path}: compares times per item of two batch sizes; claim the result of each")
+    views = {side: read_conditions(read_result(f"{folder_of_run(report[side])}/result.json")) for side in _SIDES}
+    claim = start_claim(_name_cell(report["right"]), _name_cell(report["left"]), effect["ratio"])
+    claim |= {
+        "low": effect["interval_low"],
+        "high": effect["interval_high"],
+        "confidence": effect["confidence"],
+        "basis": {"pairs": effect["pairs"], "sessions": None, "days": None},
+        "provenance": report["provenance"],
+        "conditions": views,
+    }
+    return _finish(claim, path, bundle)
+
+
+def declare_claim(right: str, left: str | None, value: float, source: str, told: Mapping[str, str]) -> Json:
+    """Return the claim of a number that was published elsewhere: no interval, and the conditions that its source tells.
+
+    `right`, `left`: cells that stand for what was measured there; `value`: ms, or right / left. UserError for a
+    condition that there is not.
+    """
+    require_fields(dict(told))
+    if ";" in source or "\n" in source or not source.strip():
+        raise UserError(f"{source!r}: name the source in one line without a semicolon")
+    claim = start_claim(right, left, value) | {"source": source.strip(), "told": dict(told)}
+    claim["line"] = render_line(claim)
+    return validate(claim, "claim", "the claim")
+
+
+def sign_claim(claim: Json, key: FilePath) -> Json:
+    """Return a claim signed with a private key: the signature is over its line, which its figures must give."""
+    signer = read_private_key(key)
+    return {**claim, "signature": {"key": name_key(signer), "value": sign_line(signer, claim["line"])}}
+
+
+def read_claim(text: str) -> Json:
+    """Return a claim given as a line, as the path of a file that holds a line or JSON, or as `-` (standard input).
+
+    UserError for what is none, and where the figures or conditions of a claim's JSON are not those of its line.
+    """
+    content, where = text, "the claim"
+    if text == "-":
+        content = sys.stdin.read()
+    elif " takes " not in text:
+        content, where = read_text(text), text
+    if not content.lstrip().startswith("{"):
+        lines = [line for line in content.splitlines() if line.strip()]
+        if len(lines) != 1:
+            raise UserError(f"{where}: holds {len(lines)} lines; give one claim")
+        return parse_line(lines[0])
+    return _require_line(_parse_json(content, where), where)
+
+
+def _parse_json(content: str, where: str) -> Json:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "claim.json")
+        path.write_text(content, encoding="utf-8")
+        try:
+            return read_json(path, "claim")
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), where)) from error
+
+
+def _require_line(claim: Json, where: str) -> Json:
+    digests = claim["conditions"] and digest_conditions(claim["conditions"])
+    if claim["conditions"] and digests != claim["digests"]:
+        group = next(name for name in digests if digests[name] != claim["digests"][name])
+        raise UserError(f"{where}: digests.{group} is not that of its conditions; the claim was changed")
+    if render_line(claim) != claim["line"]:
+        raise UserError(f"{where}: its figures are not those of its line; the claim was changed")
+    return claim
+
+
+def _finish(claim: Json, path: FilePath, bundle: FilePath | None) -> Json:
+    claim["digests"] = digest_conditions(claim["conditions"])
+    claim["evidence_sha256"] = sha256_file(path)
+    claim["bundle_sha256"] = None if bundle is None else _digest_bundle(bundle, claim["evidence_sha256"])
+    claim["line"] = render_line(claim)
+    return validate(claim, "claim", "the claim")
+
+
+def _digest_bundle(bundle: FilePath, evidence: str) -> str:
+    """Return the digest of a bundle's manifest; UserError if the bundle does not hold the evidence."""
+    with tempfile.TemporaryDirectory() as folder:
+        opened = open_bundle(bundle, Path(folder))
+    if evidence not in {entry["sha256"] for entry in opened.manifest["files"]}:
+        raise UserError(f"{bundle}: does not hold what is claimed; make it again: edgeproof evidence bundle CAMPAIGN")
+    return opened.manifest_sha256
+
+
+_SIDES = ("left", "right")
+
+
+def _name_cell(cell: Mapping[str, str]) -> str:
+    return "/".join(cell[field] for field in Cell._fields)
+
+
+def _day_of(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
