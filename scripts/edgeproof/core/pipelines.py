@@ -119,6 +119,7 @@ def check_pipeline(document: Json, catalogues: Catalogues, where: str) -> None:
                     f"{key}: preset {executor['preset']!r} does not build {precision!r}; it has {', '.join(offered)}"
                 )
     _check_links(document, where)
+    _check_contention(document, where)
 
 
 def _list_ends(stage: Json) -> list[str] | None:
@@ -184,6 +185,18 @@ def _check_links(document: Json, where: str) -> None:
             f"{where}: executors: they are on {', '.join(devices)}; a pipeline is measured and run on one device. Plan"
             " over several with `edgeproof plans solve` and a scenario of your own"
         )
+
+
+def _check_contention(document: Json, where: str) -> None:
+    names = [executor["name"] for executor in document["executors"]]
+    rows = document.get("contention", [])
+    for number, row in enumerate(rows):
+        for end in ("slowed", "by"):
+            if row[end] not in names:
+                known = ", ".join(names)
+                raise UserError(f"{where}: contention[{number}]: {row[end]!r} is not an executor; known: {known}")
+    if rows and document.get("execution") != "scheduled":
+        raise UserError(f"{where}: contention counts in scheduled execution only; set `execution: scheduled`")
 
 
 def _check_unique(names: list[str], where: str) -> None:

@@ -107,7 +107,9 @@ class Stages:
     def describe_scenario(self, pipeline: str) -> Json:
         """Return what of a pipeline decides its scenario: not its goals, and not how its links are measured."""
         document = self.pipelines[pipeline]
-        kept = {key: document[key] for key in ("execution", "constraints", "stage_error") if key in document}
+        kept = {
+            key: document[key] for key in ("execution", "constraints", "contention", "stage_error") if key in document
+        }
         return kept | {
             "stages": [{"name": stage["name"]} for stage in document["stages"]],
             **({} if is_chain(document) else {"reads": list_readings(document)}),

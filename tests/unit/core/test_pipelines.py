@@ -100,6 +100,14 @@ def test_models_may_be_chained_instead():
             {"stages": [{"name": "a", "until": "t"}, {"name": "b", "until": "u"}, {"name": "c", "inputs": ["a"]}]},
             r"stages\[1\] \(b\): no stage reads it",
         ),
+        (
+            {"execution": "scheduled", "contention": [{"slowed": "x", "by": EXECUTOR["name"], "factor": 2}]},
+            r"contention\[0\]: 'x' is not an executor",
+        ),
+        (
+            {"contention": [{"slowed": EXECUTOR["name"], "by": EXECUTOR["name"], "factor": 2}]},
+            "contention counts in scheduled execution only",
+        ),
         ({"executors": [{**EXECUTOR, "name": "host"}]}, "is the caller's"),
         ({"executors": [{**EXECUTOR, "preset": "x"}]}, "preset: 'x' is not one of p"),
         ({"executors": [{**EXECUTOR, "precisions": ["fp16"]}]}, "does not build 'fp16'"),

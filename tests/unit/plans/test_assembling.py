@@ -136,6 +136,7 @@ def test_stages_that_branch_become_edges(describe, monkeypatch, tmp_path):
         "executors": [{"name": "e0", "device": "local", "preset": "p", "memory_mb": 100}],
         "links": {"declare": []},
         "execution": "scheduled",
+        "contention": [{"slowed": "e0", "by": "host", "factor": 1.5}],
     }
     links = [{"source": "e0", "target": "host", "setup_ms": 0.1, "latency_ms_per_mb": 0.1}]
     monkeypatch.setattr(assembling, "list_links", lambda links_, path: links)
@@ -143,6 +144,7 @@ def test_stages_that_branch_become_edges(describe, monkeypatch, tmp_path):
     assembling.write_scenario("pipe", document, ["identity.json"] * 4, [], None, None, path)
     scenario = load_scenario(path)
     assert scenario.execution == "scheduled"
+    assert [(row.slowed, row.by, row.factor) for row in scenario.contention] == [(0, 1, 1.5)]
     made = {(tensor.producer, tensor.consumers) for tensor in scenario.tensors}
     assert made >= {(0, (1, 2)), (1, (3,)), (2, (3,))}
 

@@ -75,6 +75,7 @@ def write_scenario(
         "links": list_links(document["links"], links_path),
         "stages": stages,
         **_list_edges(document),
+        "contention": document.get("contention", []),
         "ingest": {"device": HOST, "input_mb": measure_tensors(read_json(identities[0], "identity")["inputs"])},
         "egress": {"device": HOST},
         "constraints": document.get("constraints", {}),
