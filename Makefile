@@ -22,6 +22,7 @@
 # make bench-replay  what replaying a trace of a million moments takes: half a minute
 # make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
+# make bench-contention  what two memory-bound stages lose to each other, foretold and measured: 2 minutes, nothing else running
 # make bench-swaps  200 swaps under load with planted faults, and the log judged: 3 minutes
 # make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
@@ -56,7 +57,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -200,6 +201,9 @@ bench-feasibility: setup
 
 bench-simulation: setup
 	$(BIN)/python scripts/bench_simulation.py
+
+bench-contention: setup
+	$(BIN)/python scripts/bench_contention.py
 
 bench-swaps: setup
 	$(BIN)/python scripts/bench_swaps.py

@@ -144,9 +144,9 @@ rule cut_stage:
 rule make_stage_samples:
     input:
         identity="results/sources/{model}/identity.json",
-        model=lambda wildcards: STAGES.model_before(wildcards.model),
-        calibration=lambda wildcards: f"{STAGES.samples_before(wildcards.model)}/calibration.npz",
-        evaluation=lambda wildcards: f"{STAGES.samples_before(wildcards.model)}/evaluation.npz",
+        models=lambda wildcards: STAGES.models_before(wildcards.model),
+        calibrations=lambda wildcards: STAGES.samples_before(wildcards.model, "calibration"),
+        evaluations=lambda wildcards: STAGES.samples_before(wildcards.model, "evaluation"),
     output:
         calibration="results/sources/{model}/samples/calibration.npz",
         evaluation="results/sources/{model}/samples/evaluation.npz",
@@ -163,5 +163,5 @@ rule make_stage_samples:
         "Making the samples of {wildcards.model} from what comes before it"
     shell:
         "python scripts/make_stage_samples.py --key {params.key:q} --made {output.record:q}"
-        " --identity {input.identity:q} --model {input.model:q} --calibration {input.calibration:q}"
-        " --evaluation {input.evaluation:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        " --identity {input.identity:q} --models {input.models:q} --calibrations {input.calibrations:q}"
+        " --evaluations {input.evaluations:q} --record {output.record:q} 2>&1 | tee {log:q}"

@@ -16,7 +16,7 @@ def main(argv: list[str] | None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", required=True, help="plan.json")
     parser.add_argument("--identities", required=True, nargs="+", help="identity.json of every stage")
-    for name in ("cells", "device", "protocol"):
+    for name in ("cells", "reads", "device", "protocol"):
         parser.add_argument(f"--{name}", required=True, type=json_argument, help="JSON")
     parser.add_argument("--artifacts", required=True, nargs="+", help="artifact of every cell")
     parser.add_argument("--references", nargs="*", default=[], help="reference.npz of every cell, or none")
@@ -35,7 +35,8 @@ def main(argv: list[str] | None) -> None:
         {**cell, "artifact": artifact, "reference": reference}
         for cell, artifact, reference in zip(args.cells, args.artifacts, references, strict=True)
     ]
-    run = PlanRun(args.plan, args.identities, cells, args.inputs, args.device, args.protocol, args.interpreter)
+    place = (args.device, args.protocol, args.interpreter)
+    run = PlanRun(args.plan, args.identities, cells, args.reads, args.inputs, *place)
     check_plan(run, args.check, args.samples)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.cli import json_argument, run_program
 from edgeproof.plans.cut_proof import prove_cut
 
 
@@ -14,13 +14,14 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--models", required=True, nargs="+", help="model.onnx: of the whole, then of every stage")
     parser.add_argument("--identities", required=True, nargs="+", help="identity.json, in the same order")
     parser.add_argument("--evaluations", required=True, nargs="+", help="evaluation.npz, in the same order")
+    parser.add_argument("--reads", required=True, type=json_argument, help="JSON: per stage, which it reads")
     parser.add_argument("--output", required=True, help="cut.json to write")
     args = parser.parse_args(argv)
     parts: list[Any] = [
         dict(zip(("model", "identity", "evaluation"), paths, strict=True))
         for paths in zip(args.models, args.identities, args.evaluations, strict=True)
     ]
-    prove_cut(args.pipeline, parts[0], parts[1:], args.output)
+    prove_cut(args.pipeline, parts[0], parts[1:], args.reads, args.output)
 
 
 if __name__ == "__main__":

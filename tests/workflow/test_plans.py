@@ -1,9 +1,13 @@
 """From a pipeline to a plan and its check, on simulated executors; what a change makes stale."""
 
+import hashlib
 import json
 import shutil
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from .conftest import copy_repository
 
@@ -50,8 +54,85 @@ def test_from_a_cut_model_to_a_checked_plan(planned):
         assert plan["scenario"]["digest"] == check["scenario_digest"]
         assert (check["status"], check["provenance"]) == ("ok", "simulated")
         assert check["predicted"]["latency_ms"] == plan["plans"][0]["total_latency_ms"]
+        if goal == "throughput":
+            period = check["period"]
+            assert period["predicted_ms"] == plan["plans"][0]["period_ms"] == check["predicted"]["period_ms"]
+            assert abs(period["error"]["relative"]) < 0.1 and period["results"] >= 100
+        else:
+            assert check["period"] is None
         page = (planned.root / f"results/plans/fake-three/{goal}/plan.html").read_text()
         assert "Run as placed" in page and "The prediction error is" in page
+
+
+def save_branches(path):
+    """Save y = |relu(A x) + relu(B x)|: two branches that one stage joins."""
+    draw = np.random.default_rng(0).standard_normal
+    stored = [numpy_helper.from_array(draw((8, 8)).astype("float32"), name) for name in "AB"]
+    nodes = [
+        helper.make_node("MatMul", ["x", "A"], ["a"]),
+        helper.make_node("Relu", ["a"], ["u"]),
+        helper.make_node("MatMul", ["x", "B"], ["b"]),
+        helper.make_node("Relu", ["b"], ["v"]),
+        helper.make_node("Add", ["u", "v"], ["s"]),
+        helper.make_node("Abs", ["s"], ["y"]),
+    ]
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8])] for name in "xy"]
+    model = helper.make_model(
+        helper.make_graph(nodes, "branches", *ends, stored), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    onnx.save(model, path)
+
+
+BRANCHES = """description: Two branches and where they meet
+model: branches
+stages:
+  - {name: one, until: u}
+  - {name: two, inputs: [], until: v}
+  - {name: join, inputs: [one, two]}
+samples: {evaluation: 8}
+executors:
+  - {name: left, device: local, preset: fake, precisions: [fp32], memory_mb: 512}
+  - {name: right, device: local, preset: fake, precisions: [fp32], memory_mb: 512}
+links:
+  measure: {sizes_mb: [0.001, 0.01], samples: 20}
+execution: scheduled
+goals: [min-latency]
+"""
+
+
+def test_branches_are_planned_side_by_side_and_run_as_planned(workspace):
+    model = workspace.root / "config/models/branches.onnx"
+    save_branches(model)
+    model.with_suffix(".yaml").write_text(
+        "description: two branches\n"
+        f"source: {{kind: file, path: config/models/branches.onnx,"
+        f" sha256: {hashlib.sha256(model.read_bytes()).hexdigest()}}}\n"
+        "task: none\nsamples: {kind: random, seed: 0, calibration: 200, evaluation: 8}\n"
+    )
+    (workspace.root / "config/pipelines/branches.yaml").write_text(BRANCHES)
+    workspace.edit(CONFIG, "pipelines: [fake-three]", "pipelines: [branches]")
+    done = workspace.snakemake("plans", config=CONFIG)
+    assert done.returncode == 0, done.stdout
+    folder = workspace.root / "results/plans/branches"
+    cut, scenario, plan, check = (
+        json.loads((folder / name).read_text())
+        for name in ("cut.json", "scenario.json", "min-latency/plan.json", "min-latency/check.json")
+    )
+    assert (cut["status"], cut["reason"]) == ("passed", None)
+    assert scenario["execution"] == "scheduled"
+    assert scenario["edges"] == [{"source": name, "target": "join"} for name in ("one", "two")]
+    one, two, join = plan["plans"][0]["assignments"]
+    assert plan["status"] == "optimal"
+    assert one["device_name"] != two["device_name"]  # each alone takes longer than a crossing
+    assert max(one["start_ms"], two["start_ms"]) < min(one["end_ms"], two["end_ms"]) <= join["start_ms"]
+    assert (check["status"], check["provenance"]) == ("ok", "simulated")
+    start = {row["name"]: row["measured_start_ms"] for row in check["stages"]}
+    end = {row["name"]: start[row["name"]] + row["measured_execution_ms"] for row in check["stages"]}
+    assert max(start["one"], start["two"]) < min(end["one"], end["two"])
+    assert start["join"] > max(end["one"], end["two"])
+    assert abs(check["error"]["relative"]) < 0.1
+    page = (folder / "min-latency/plan.html").read_text()
+    assert "Run as placed" in page and "join" in page
 
 
 def test_second_run_does_nothing(workspace):

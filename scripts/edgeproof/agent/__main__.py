@@ -3,7 +3,7 @@
     python -m edgeproof.agent VERB SPEC OUT
 
 A room starts the VERBs `session`, `pairs`, `infer`, `sample` and `program`; these start `measure`, `work`, `links`,
-`serve` and `record` (see docs/runs.md). SPEC is a JSON file, OUT a folder to fill.
+`flow`, `serve` and `record` (see docs/runs.md). SPEC is a JSON file, OUT a folder to fill.
 Exit codes: 0 a verdict was reached (also "failed"), 3 no verdict; then OUT/failure.json and the last line on stderr
 say why.
 """
@@ -19,7 +19,7 @@ from typing import List
 
 from .failures import NoVerdict, is_of_the_machine
 
-_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "serve", "record", "sample", "program")
+_VERBS = ("session", "pairs", "measure", "work", "infer", "links", "flow", "serve", "record", "sample", "program")
 
 
 def main(argv: List[str]) -> int:
@@ -52,6 +52,10 @@ def main(argv: List[str]) -> int:
             from .links import measure_links
 
             measure_links(spec, out)
+        elif verb == "flow":
+            from .full_pipeline import measure_flow
+
+            measure_flow(spec, out)
         elif verb == "program":
             from .programs import run_program
 

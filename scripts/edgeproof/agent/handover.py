@@ -20,7 +20,8 @@ from typing import IO, Dict, List, NoReturn, Optional, Sequence, Tuple
 import numpy
 
 from .failures import NoVerdict, Verdict
-from .specs import Array, Placed, Report, ServeSpec
+from .placement_specs import OverlappingPlaced, ServeSpec
+from .specs import Array, Report
 
 CALLER = ""
 READY, FAILED = -1, -2
@@ -33,20 +34,24 @@ class Area:
     """The shared memory of one placement.
 
     `stamps`: int64 `(steps, 3)`, readings of the monotonic clock when a step had its inputs, had run, and had put its
-    outputs into place. `tensors`: {name: array}.
+    outputs into place. `tensors`: {name: array}. `slots`: tensors of as many inputs as the placement keeps; the first
+    is `tensors`.
     """
 
-    def __init__(self, descriptor: int, spec: Placed) -> None:
+    def __init__(self, descriptor: int, spec: OverlappingPlaced) -> None:
         memory = mmap.mmap(descriptor, _measure_area(spec))
         steps = len(spec["steps"])
         self.stamps = numpy.frombuffer(memory, "int64", steps * 3).reshape(steps, 3)
-        self.tensors: Dict[str, Array] = {}
+        self.slots: List[Dict[str, Array]] = []
         offset = _align(steps * 24)
-        for name, tensor in spec["tensors"].items():
-            count = _count(tensor["shape"])
-            array = numpy.frombuffer(memory, tensor["dtype"], count, offset)
-            self.tensors[name] = array.reshape(tensor["shape"])
-            offset += _align(count * numpy.dtype(tensor["dtype"]).itemsize)
+        for _ in range(_count_slots(spec)):
+            self.slots.append({})
+            for name, tensor in spec["tensors"].items():
+                count = _count(tensor["shape"])
+                array = numpy.frombuffer(memory, tensor["dtype"], count, offset)
+                self.slots[-1][name] = array.reshape(tensor["shape"])
+                offset += _align(count * numpy.dtype(tensor["dtype"]).itemsize)
+        self.tensors = self.slots[0]
 
 
 class Crew:
@@ -57,7 +62,7 @@ class Crew:
     artifact's own name and the pipeline's name of a tensor. `close` ends the processes.
     """
 
-    def __init__(self, spec: Placed) -> None:
+    def __init__(self, spec: OverlappingPlaced) -> None:
         self._spec, self._last = spec, len(spec["steps"])
         names = list(dict.fromkeys(step["executor"] for step in spec["steps"]))
         self._folder = tempfile.mkdtemp(prefix="edgeproof-placed-")
@@ -118,6 +123,8 @@ class Crew:
             "turn": turn,
             "others": others,
         }
+        if "overlap" in self._spec:
+            own["overlap"] = self._spec["overlap"]
         path = os.path.join(self._folder, "spec-{}.json".format(number))
         with open(path, "w", encoding="utf-8") as stream:
             json.dump(own, stream)
@@ -138,7 +145,13 @@ class Crew:
             ) from error
 
     def _expect(self, wanted: int) -> None:
-        """Wait for the turn to come back; Verdict or NoVerdict when a process says that it failed, or ended."""
+        """Wait for the turn to come back; Verdict or NoVerdict as in `_await_turn`."""
+        turn = self._await_turn()
+        if turn != wanted:
+            raise NoVerdict("agent_error", "the pipeline answered {} where {} was due".format(turn, wanted))
+
+    def _await_turn(self) -> Optional[int]:
+        """Return what a process hands to the caller; Verdict or NoVerdict when one says that it failed, or ended."""
         turns = self._pipes[CALLER][0]
         while not select.select([turns], [], [], _PATIENCE_S)[0]:
             for number, (name, worker) in enumerate(self._workers.items()):
@@ -149,8 +162,7 @@ class Crew:
             for number, name in enumerate(self._workers):
                 if self._read_report(number).get("status") == "failed":
                     self._raise_failure(number, name, None)
-        if turn != wanted:
-            raise NoVerdict("agent_error", "the pipeline answered {} where {} was due".format(turn, wanted))
+        return turn
 
     def _raise_failure(self, number: int, name: str, code: Optional[int]) -> NoReturn:
         report = self._read_report(number)
@@ -183,10 +195,14 @@ def pass_turn(descriptor: int, turn: int) -> None:
     os.write(descriptor, _TURN.pack(turn))
 
 
-def _measure_area(spec: Placed) -> int:
+def _measure_area(spec: OverlappingPlaced) -> int:
     """Return the size of the shared memory of a placement, in bytes."""
     sizes = (_count(t["shape"]) * numpy.dtype(t["dtype"]).itemsize for t in spec["tensors"].values())
-    return _align(len(spec["steps"]) * 24) + sum(map(_align, sizes))
+    return _align(len(spec["steps"]) * 24) + _count_slots(spec) * sum(map(_align, sizes))
+
+
+def _count_slots(spec: OverlappingPlaced) -> int:
+    return spec["overlap"]["depth"] if "overlap" in spec else 1
 
 
 def _count(shape: Sequence[int]) -> int:

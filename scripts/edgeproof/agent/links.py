@@ -12,10 +12,11 @@ from typing import Any, Dict, List
 
 import numpy
 
-from .backends.placed import HOP_NS, HOP_NS_PER_MB
 from .failures import Verdict
 from .handover import Crew
-from .specs import Array, LinksArm, LinksSpec, Report, Step, Tensor
+from .placement_specs import Step, Tensor
+from .specs import Array, LinksArm, LinksSpec, Report
+from .step_order import HOP_NS, HOP_NS_PER_MB
 
 # One pair of executors and one size: source, target, size_mb, median_ns.
 Row = Dict[str, Any]

@@ -14,9 +14,11 @@ from .backends.backend import Backend
 from .backends.definitions import define_latency
 from .backends.opening import open_backend
 from .failures import NoVerdict, Verdict
+from .flow import Duty
 from .handover import CALLER, FAILED, READY, Area, pass_turn, read_turn
 from .neighbour import Sweep
-from .specs import Array, Call, Definition, EchoArm, Feed, Outputs, Report, ServeSpec, Step
+from .placement_specs import EchoArm, ServeSpec, Step
+from .specs import Array, Call, Definition, Feed, Outputs, Report
 
 
 def serve_steps(spec: ServeSpec, out: str) -> None:
@@ -28,7 +30,10 @@ def serve_steps(spec: ServeSpec, out: str) -> None:
         steps = {number: _Step(step) for number, step in enumerate(spec["steps"]) if _is_own(spec, step)}
         _write_report(spec, {"status": "ok", "runtimes": [step.describe() for step in steps.values()]})
         pass_turn(caller, READY)
-        _take_turns(spec, area, steps)
+        if "overlap" in spec:
+            _work_side_by_side(Duty(spec, spec["overlap"], sorted(steps)), area, steps)
+        else:
+            _take_turns(spec, area, steps)
     except Verdict as verdict:
         _fail(spec, caller, verdict.kind, verdict, True)
     except NoVerdict as error:
@@ -92,6 +97,10 @@ class _Step:
         else:  # converters rename; the order is kept
             self._outputs = [tensor for _, tensor in step["outputs"]]
 
+    def made_here(self, area: Dict[str, Array]) -> List[str]:
+        """Return the outputs that only steps of this process read."""
+        return [tensor for tensor in self._outputs if tensor not in area]
+
     def describe(self) -> Dict[str, str]:
         return {"name": self._backend.name, "version": self._backend.version}
 
@@ -114,15 +123,31 @@ def _open_stage(arm: Any) -> Backend:
 
 def _take_turns(spec: ServeSpec, area: Area, steps: Dict[int, _Step]) -> None:
     executors = [step["executor"] for step in spec["steps"]] + [CALLER]
+    local: Dict[str, Array] = {}  # a later step of the same input may read it after others had their turn
     while True:
         number = read_turn(spec["turn"])
         if number is None:
             return
-        local: Dict[str, Array] = {}
         while number in steps:
             steps[number].run(area.tensors, local, area.stamps[number])
             number += 1
         pass_turn(spec["others"][executors[number]], number)
+
+
+def _work_side_by_side(duty: Duty, area: Area, steps: Dict[int, _Step]) -> None:
+    """Run own steps as soon as their inputs are there and what they made before has been read."""
+    kept: List[Dict[str, Array]] = [{} for _ in area.slots]
+    while True:
+        number = duty.next_step()
+        if number is None:
+            if not duty.wait():
+                return
+            continue
+        slot = duty.done[number] % len(kept)
+        steps[number].run(area.slots[slot], kept[slot], area.stamps[number])
+        if len(kept) > 1:  # the runtime may write the next output where this one is
+            kept[slot].update({name: numpy.array(kept[slot][name]) for name in steps[number].made_here(area.tensors)})
+        duty.finish(number)
 
 
 def _is_own(spec: ServeSpec, step: Step) -> bool:

@@ -171,5 +171,6 @@ def explain_end(code: int, kills: int, folder: str) -> Reason:
 def _summary(record: Report, folder: str) -> str:
     if record["status"] != "ok":
         return "{}: {}".format(record["reason"]["kind"], record["reason"]["message"][:120])
-    median = float(numpy.median(numpy.load(os.path.join(folder, "samples.npy")))) / record["calls_per_sample"]
+    samples = numpy.atleast_2d(numpy.load(os.path.join(folder, "samples.npy")))[0]  # of a full pipeline: the periods
+    median = float(numpy.median(samples)) / record["calls_per_sample"]
     return "median {:.4g} ms".format(median / 1e6)

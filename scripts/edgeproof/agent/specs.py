@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, TypedDict, Union
 
+from .placement_specs import Executor, OverlappingPlaced
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -83,50 +85,15 @@ class Arm(ProcessOptions):
     runtime: Dict[str, Any]
 
 
-class Executor(TypedDict, total=False):
-    """One executor of a pipeline. `interpreter`: None for ours."""
-
-    interpreter: Optional[str]
-    channels_last: bool
+class _FullOptions(TypedDict, total=False):
+    full_seconds: float
 
 
-class Tensor(TypedDict):
-    """A tensor in the memory that the processes of a placement share."""
+class PlacedArm(OverlappingPlaced, ProcessOptions, _FullOptions):
+    """A pipeline as one arm. `inputs`, `outputs`: pairs of the caller's and the pipeline's name of a tensor.
 
-    dtype: str
-    shape: List[int]
-
-
-class EchoArm(TypedDict):
-    """The arm of a stage that computes nothing (`serving.Echo`); `busy_ms` 0: it does nothing meanwhile, either."""
-
-    backend: str
-    shape: List[int]
-    channels_last: bool
-    busy_ms: float
-    sweep_mb: float
-
-
-class Step(TypedDict):
-    """One stage of a placement. `inputs`, `outputs`: pairs of the artifact's and the pipeline's name of a tensor."""
-
-    name: str
-    executor: str
-    arm: Any  # Arm or EchoArm
-    inputs: List[Tuple[str, str]]
-    outputs: List[Tuple[str, str]]
-
-
-class Placed(TypedDict):
-    """What a crew of processes needs to know. `tensors`: those that cross between processes."""
-
-    executors: Dict[str, Executor]
-    tensors: Dict[str, Tensor]
-    steps: List[Step]
-
-
-class PlacedArm(Placed, ProcessOptions):
-    """A pipeline as one arm. `inputs`, `outputs`: pairs of the caller's and the pipeline's name of a tensor."""
+    `full_seconds`: for how long the verb `flow` keeps it full.
+    """
 
     backend: str
     inputs: List[Tuple[str, str]]
@@ -144,16 +111,6 @@ class LinksArm(ProcessOptions):
 
 AnyArm = Union[Arm, PlacedArm, LinksArm]
 RunnableArm = Union[Arm, PlacedArm]
-
-
-class ServeSpec(Placed):
-    """One process of a placement (written by `handover.Crew`). The numbers are file descriptors."""
-
-    executor: str
-    area: int
-    report: str
-    turn: int
-    others: Dict[str, int]
 
 
 class _LoadOptions(TypedDict, total=False):

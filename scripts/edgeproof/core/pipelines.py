@@ -1,7 +1,8 @@
 """Pipelines: from `config/pipelines/{pipeline}.yaml` to the models of its stages, the cells to measure, and its links.
 
 A pipeline either cuts one model (`model`; every stage but the last names with `until` the tensors where it ends), or
-chains models (every stage names its own).
+chains models (every stage names its own). A stage reads the outputs of the stages in its `inputs`: without them of the
+stage before, with an empty list the input of the pipeline.
 """
 
 from collections.abc import Mapping
@@ -40,12 +41,32 @@ def name_stage_model(pipeline: str, document: Json, number: int) -> str:
     return stage.get("model") or f"{pipeline}-{number + 1:02d}-{stage['name']}"
 
 
+def list_readings(document: Json) -> list[list[int]]:
+    """Return per stage of a pipeline's document the numbers of the stages whose outputs it reads, in this order.
+
+    An empty list stands for the input of the pipeline. A name that no stage has is left out; `check_pipeline` names it.
+    """
+    stages = document["stages"]
+    numbers = {stage["name"]: number for number, stage in enumerate(stages)}
+    before: list[list[int]] = [[number - 1] if number else [] for number in range(len(stages))]
+    return [
+        [numbers[name] for name in stage["inputs"] if name in numbers] if "inputs" in stage else before[number]
+        for number, stage in enumerate(stages)
+    ]
+
+
+def is_chain(document: Json) -> bool:
+    """Return whether every stage of a pipeline reads the one before it, and nothing else."""
+    return all(read == ([number - 1] if number else []) for number, read in enumerate(list_readings(document)))
+
+
 def list_cut_points(document: Json, number: int) -> tuple[list[str] | None, list[str] | None]:
     """Return where a pipeline cuts its model for a stage: (inputs, outputs), names of tensors; None for the model's
     own.
     """
-    stages = document["stages"]
-    return _list_ends(stages[number - 1] if number else {}), _list_ends(stages[number])
+    stages, read = document["stages"], list_readings(document)[number]
+    inputs = [name for other in read for name in _list_ends(stages[other]) or []]
+    return inputs or None, _list_ends(stages[number])
 
 
 def count_stage_samples(document: Json) -> dict[str, int]:
@@ -98,6 +119,7 @@ def check_pipeline(document: Json, catalogues: Catalogues, where: str) -> None:
                     f"{key}: preset {executor['preset']!r} does not build {precision!r}; it has {', '.join(offered)}"
                 )
     _check_links(document, where)
+    _check_contention(document, where)
 
 
 def _list_ends(stage: Json) -> list[str] | None:
@@ -109,6 +131,7 @@ def _list_ends(stage: Json) -> list[str] | None:
 def _check_stages(document: Json, catalogues: Catalogues, where: str) -> None:
     stages = document["stages"]
     _check_unique([stage["name"] for stage in stages], f"{where}: stages")
+    _check_inputs(stages, where)
     for number, stage in enumerate(stages):
         key = f"{where}: stages[{number}] ({stage['name']})"
         if "model" in document:
@@ -121,6 +144,24 @@ def _check_stages(document: Json, catalogues: Catalogues, where: str) -> None:
     for name in [document["model"]] if "model" in document else [stage["model"] for stage in stages]:
         if name not in catalogues["model"]:
             raise UserError(f"{where}: model {name!r} is not in config/models/")
+
+
+def _check_inputs(stages: list[Json], where: str) -> None:
+    known: list[str] = []
+    for number, stage in enumerate(stages):
+        for name in stage.get("inputs", ()):
+            if name not in known:
+                raise UserError(
+                    f"{where}: stages[{number}] ({stage['name']}): inputs: {name!r} is not a stage before it; "
+                    f"{'there are ' + ', '.join(known) if known else 'the first stage reads the input of the pipeline'}"
+                )
+        known.append(stage["name"])
+    read = {number for numbers in list_readings({"stages": stages}) for number in numbers}
+    for number, stage in enumerate(stages[:-1]):
+        if number not in read:
+            raise UserError(
+                f"{where}: stages[{number}] ({stage['name']}): no stage reads it; add it to `inputs` of one"
+            )
 
 
 def _check_links(document: Json, where: str) -> None:
@@ -144,6 +185,18 @@ def _check_links(document: Json, where: str) -> None:
             f"{where}: executors: they are on {', '.join(devices)}; a pipeline is measured and run on one device. Plan"
             " over several with `edgeproof plans solve` and a scenario of your own"
         )
+
+
+def _check_contention(document: Json, where: str) -> None:
+    names = [executor["name"] for executor in document["executors"]]
+    rows = document.get("contention", [])
+    for number, row in enumerate(rows):
+        for end in ("slowed", "by"):
+            if row[end] not in names:
+                known = ", ".join(names)
+                raise UserError(f"{where}: contention[{number}]: {row[end]!r} is not an executor; known: {known}")
+    if rows and document.get("execution") != "scheduled":
+        raise UserError(f"{where}: contention counts in scheduled execution only; set `execution: scheduled`")
 
 
 def _check_unique(names: list[str], where: str) -> None:

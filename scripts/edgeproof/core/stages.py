@@ -7,7 +7,7 @@ from .cells import Cells
 from .configuration import Json
 from .errors import UserError
 from .layout import Cell, plan_folder, source_folder
-from .pipelines import HOST, list_cells, list_cut_points, name_stage_model
+from .pipelines import HOST, is_chain, list_cells, list_cut_points, list_readings, name_stage_model
 
 
 class Stages:
@@ -30,23 +30,26 @@ class Stages:
         """Return (inputs, outputs) of a stage's model, as names of tensors; None for those of the whole model."""
         return list_cut_points(self.pipeline_of_stage(model), self.cells.models[model]["source"]["number"])
 
-    def stage_before(self, model: str) -> str | None:
-        """Return the model of the stage before, None for the first."""
-        source = self.cells.models[model]["source"]
-        if source["number"] == 0:
-            return None
-        return name_stage_model(source["pipeline"], self.pipeline_of_stage(model), source["number"] - 1)
+    def stages_before(self, model: str) -> list[str]:
+        """Return the models of the stages that a stage reads; none where it reads the input of the pipeline."""
+        source, document = self.cells.models[model]["source"], self.pipeline_of_stage(model)
+        place: int = source["number"]
+        return [name_stage_model(source["pipeline"], document, number) for number in list_readings(document)[place]]
 
-    def model_before(self, model: str) -> list[str]:
-        """Return the ONNX file of the stage before, as a list of none or one."""
-        before = self.stage_before(model)
-        return [f"{source_folder(before)}/model.onnx"] if before else []
+    def models_before(self, model: str) -> list[str]:
+        """Return the ONNX files of the stages that a stage reads."""
+        return [f"{source_folder(before)}/model.onnx" for before in self.stages_before(model)]
 
-    def samples_before(self, model: str) -> str:
-        """Return the folder of the samples that become a stage's: of the stage before, or of the whole model."""
-        return f"{source_folder(self.stage_before(model) or self.pipeline_of_stage(model)['model'])}/samples"
+    def samples_before(self, model: str, name: str) -> list[str]:
+        """Return the sets (`evaluation` or `calibration`) that become a stage's: of those it reads, or of the whole."""
+        before = self.stages_before(model) or [self.pipeline_of_stage(model)["model"]]
+        return [f"{source_folder(other)}/samples/{name}.npz" for other in before]
 
     # A pipeline, by its name
+
+    def readings_of(self, pipeline: str) -> list[list[int]]:
+        """Return per stage of a pipeline the numbers of the stages that it reads."""
+        return list_readings(self.pipelines[pipeline])
 
     def cells_of(self, pipeline: str) -> list[Cell]:
         """Return the cells of a pipeline, in the order of stages, executors and precisions."""
@@ -104,9 +107,12 @@ class Stages:
     def describe_scenario(self, pipeline: str) -> Json:
         """Return what of a pipeline decides its scenario: not its goals, and not how its links are measured."""
         document = self.pipelines[pipeline]
-        kept = {key: document[key] for key in ("execution", "constraints", "stage_error") if key in document}
+        kept = {
+            key: document[key] for key in ("execution", "constraints", "contention", "stage_error") if key in document
+        }
         return kept | {
             "stages": [{"name": stage["name"]} for stage in document["stages"]],
+            **({} if is_chain(document) else {"reads": list_readings(document)}),
             "executors": document["executors"],
             "links": {"declare": document["links"].get("declare", [])},
         }

@@ -1,7 +1,6 @@
 """Proves that the stages of a cut model, run one after another, compute what the whole model computes."""
 
 import dataclasses
-import itertools
 import sys
 from pathlib import Path
 from typing import TypedDict
@@ -39,15 +38,15 @@ class Part(TypedDict):
 _KEYS = ("max_abs", "relative_l2", "cosine_min", "top1_agreement", "equal_share")
 
 
-def prove_cut(pipeline: str, whole: Part, stages: list[Part], output: str | Path) -> None:
+def prove_cut(pipeline: str, whole: Part, stages: list[Part], reads: list[list[int]], output: str | Path) -> None:
     """Prove a cut: compare the composed stages with the whole model, and write `cut.json` (`edgeproof.cut.v3`).
 
-    They are compared on the evaluation set. A stage's evaluation set is what the stages before it computed from the
-    whole model's set, so the last stage on its own set is the composition. Different outputs are a verdict, `failed`,
-    and so is a model that cannot be used. A proof with the same key is used as it is. UserError when the files do not
-    belong together or a model does not run.
+    `reads`: per stage the numbers of the stages that it reads. They are compared on the evaluation set. A stage's
+    evaluation set is what the stages before it computed from the whole model's set, so the last stage on its own set is
+    the composition. Different outputs are a verdict, `failed`, and so is a model that cannot be used. A proof with the
+    same key is used as it is. UserError when the files do not belong together or a model does not run.
     """
-    document = _describe_cut(pipeline, whole, stages)
+    document = _describe_cut(pipeline, whole, stages, reads)
     if document["status"] == "failed":  # there is nothing to run
         write_json(output, document, "cut")
         return
@@ -80,7 +79,7 @@ def _compose_proof_key(document: Json) -> Json:
     )
 
 
-def _describe_cut(pipeline: str, whole: Part, stages: list[Part]) -> Json:
+def _describe_cut(pipeline: str, whole: Part, stages: list[Part], reads: list[list[int]]) -> Json:
     """Return the document before anything ran; `failed` where a model cannot be used."""
     identity, chain = read_json(whole["identity"], "identity"), [_describe_stage(stage) for stage in stages]
     fault = _find_fault(whole, *stages)
@@ -93,7 +92,7 @@ def _describe_cut(pipeline: str, whole: Part, stages: list[Part]) -> Json:
         "model": {"name": identity["model"], "sha256": identity["sha256"]},
         "stages": chain,
         "evaluation": {
-            "count": 0 if fault else _check_chain(stages),
+            "count": 0 if fault else _check_joints(stages, reads),
             "sha256": sha256_file(whole["evaluation"]),
         },
         "limit_relative_l2": LIMIT,
@@ -143,12 +142,14 @@ def _difference(row: Json) -> tuple[float, str]:
     return row["relative_l2"], "relative L2"
 
 
-def _check_chain(stages: list[Part]) -> int:
-    """Return the number of samples; UserError when a stage does not read what the one before writes."""
+def _check_joints(stages: list[Part], reads: list[list[int]]) -> int:
+    """Return the number of samples; UserError when a stage does not read what those before it write."""
     identities = [read_json(stage["identity"], "identity") for stage in stages]
-    for before, identity in itertools.pairwise(identities):
-        if before["outputs"] != identity["inputs"]:
-            raise UserError(f"{identity['model']}: does not read what {before['model']} makes")
+    for identity, numbers in zip(identities, reads, strict=True):
+        before = [identities[number] for number in numbers]
+        if numbers and [item for other in before for item in other["outputs"]] != identity["inputs"]:
+            names = ", ".join(other["model"] for other in before)
+            raise UserError(f"{identity['model']}: does not read what {names} makes")
     with np.load(stages[-1]["evaluation"], allow_pickle=False) as archive:
         return len(archive[archive.files[0]])
 

@@ -4,9 +4,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
-from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice
+import numpy as np
+
+from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.documents import read_json, read_sealed, write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
@@ -16,27 +18,16 @@ from edgeproof.core.seals import REMEDY, digest_json, require_sealed
 from edgeproof.core.summary import summarise_run
 from edgeproof.core.tensors import read_tensors
 from edgeproof.runs.measuring import worst_output_difference
-from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples, write_samples
+from edgeproof.runs.raw_samples import path_beside, read_samples, write_samples
 from edgeproof.runs.results import OUTPUT_LIMIT
-from edgeproof.runs.sessions import SessionSetup, compose_session_key, digest_agent, run_session
+from edgeproof.runs.sessions import Session, SessionSetup, compose_session_key, digest_agent, run_session
+
+from .hand_overs import CONFIDENCE, summarise_hand_over
+from .placed_arms import PlacedCell, choose_cells, fill_pipeline, place_checked_stages
 
 _MS = 1e6
+_FULL_S = 30.0  # for which a plan for overlapping inputs is kept full, all processes together
 _SAMPLES = "the samples"
-
-
-class PlacedCell(TypedDict):
-    """A variant of a stage on an executor, ready to run: `stage` counts from 0, `artifact` and `reference` are paths.
-
-    `arm` is as in a run. `reference` holds what the artifact computed when its parity was checked; None: not known.
-    """
-
-    stage: int
-    name: str
-    executor: str
-    precision: str
-    arm: Arm
-    artifact: str
-    reference: str | None
 
 
 @dataclass(frozen=True)
@@ -44,12 +35,14 @@ class PlanRun:
     """What is needed to run a plan as placed.
 
     `plan`: path of plan.json. `identities`: path of the identity of each stage. `cells`: those of the whole pipeline,
-    of which the plan chooses one per stage. `inputs`: evaluation samples of the first stage; the first is the input.
+    of which the plan chooses one per stage. `reads`: per stage the numbers of the stages that it reads. `inputs`:
+    evaluation samples of the first stage; the first is the input.
     """
 
     plan: str
     identities: list[str]
     cells: list[PlacedCell]
+    reads: list[list[int]]
     inputs: str
     device: NamedDevice
     protocol: MeasuringProtocol
@@ -57,14 +50,15 @@ class PlanRun:
 
 
 def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
-    """Run the best plan as placed and write `check.json` (`edgeproof.plan-check.v2`) and `samples.csv` beside it.
+    """Run the best plan as placed and write `check.json` (`edgeproof.plan-check.v3`) and `samples.csv` beside it.
 
-    Without a plan nothing runs, and the status says so. A stage that does not run is a verdict; UserError when the
-    session reached none.
+    A plan for overlapping inputs is also kept full, for half a minute in all, and its period measured. Without a plan
+    nothing runs, and the status says so. A stage that does not run is a verdict; UserError when the session reached
+    none.
     """
     plan_document = read_sealed(run.plan, "plan", REMEDY)
     document: Json = {
-        "schema": "edgeproof.plan-check.v2",
+        "schema": "edgeproof.plan-check.v3",
         "pipeline": plan_document["pipeline_name"],
         "goal": plan_document["goal"]["name"],
         "status": "no-plan",
@@ -76,6 +70,7 @@ def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
         "predicted": None,
         "measured": None,
         "error": None,
+        "period": None,
         "stages": [],
         "returning": None,
         "output_check": None,
@@ -92,8 +87,7 @@ def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
         label = f"{document['pipeline']}/{document['goal']}"
         session = run_session(output.parent, label, *_compose_session(run, plan, chosen, stages))
         _fill(document, plan_document, session, chosen, stages)
-    ordered = [session.samples[slot] for slot in sorted(session.samples)] if session else []
-    write_samples(samples_path, [ordered] if ordered else [])
+    write_samples(samples_path, _list_samples(session) if session else [])
     document["samples_sha256"] = sha256_file(samples_path)
     write_sealed(output, document, "plan-check")
 
@@ -110,9 +104,29 @@ def _compose_session(
     run: PlanRun, plan: Json, chosen: list[PlacedCell], stages: list[Json]
 ) -> tuple[Json, list[str], SessionSetup]:
     """Return arms, order and setup of the session that runs a plan."""
-    arm = place_checked_stages(plan, chosen, stages)
+    execution = read_json(run.plan, "plan")["scenario"]
+    arm = place_checked_stages(plan, chosen, stages, run.reads, execution["execution"] == "scheduled")
     setup = SessionSetup(run.inputs, run.device, run.protocol, run.interpreter)
-    return {"placed": arm}, ["placed"] * run.protocol["processes"], setup
+    count = run.protocol["processes"]
+    arms, order = {"placed": arm}, ["placed"] * count
+    if execution["memory_rule"] == "pipelined":
+        arms["full"] = fill_pipeline(arm, run.reads, _FULL_S / count)
+        order += ["full"] * count
+    return arms, order, setup
+
+
+def _list_samples(session: Session) -> list[list[Any]]:
+    """Return the samples of a check as `samples.csv` has them.
+
+    Session 0: the latency of one input alone. Of the pipeline kept full, session 1: the time from one result to the
+    next, session 2: the time from an input to its result.
+    """
+    slots = {name: [] for name in ("placed", "full")}
+    for process in sorted(session.record["processes"], key=lambda process: process["slot"]):
+        if process["slot"] in session.samples:
+            slots[process["arm"]].append(session.samples[process["slot"]])
+    full = [[samples[row] for samples in slots["full"]] for row in (0, 1)] if slots["full"] else []
+    return [slots["placed"], *full] if slots["placed"] else []
 
 
 def _read_stages(run: PlanRun) -> list[Json]:
@@ -133,11 +147,14 @@ def read_check(path: str | Path) -> Json:
     if sha256_file(samples_path) != check["samples_sha256"]:
         raise UserError(f"{samples_path}: its sha256 is not the samples_sha256 of {path}; not the samples measured")
     if check["measured"]:
-        measured, samples = check["measured"], list_processes(read_samples(samples_path))
-        again = summarise_samples(samples, measured["calls_per_sample"], measured["inputs"])
+        measured, sessions = check["measured"], read_samples(samples_path)
+        again = summarise_samples(sessions[0], measured["calls_per_sample"], measured["inputs"])
         must_follow(measured, again, "measured", path, _SAMPLES)
         error = compare_latency(check["predicted"]["latency_ms"], again)
         must_follow(check["error"], error, "error", path, _SAMPLES)
+        if check["period"]:
+            again = summarise_period(check["period"]["predicted_ms"], *sessions[1:])
+            must_follow(check["period"], again, "period", path, _SAMPLES)
     require_sealed(
         check, path, "run the plan again"
     )  # covers the stages' times and the prediction, which the samples do not show
@@ -162,57 +179,25 @@ def summarise_samples(samples: Sequence[Any], calls: Sequence[int], inputs: int)
     }
 
 
-def choose_cells(plan: Json, cells: list[PlacedCell]) -> list[PlacedCell]:
-    """Return the cells that a plan to be checked chooses, one for each stage, in order.
+def summarise_period(predicted_ms: float, gaps: Sequence[Any], responses: Sequence[Any]) -> Json:
+    """Return what a check says of a pipeline that is kept full; ns per result and process.
 
-    UserError when the pipeline has no such cell.
+    `gaps`: from one result to the next; the period of a process is their mean. `responses`: from an input to its
+    result.
     """
-    known = {(cell["name"], cell["executor"], cell["precision"]): cell for cell in cells}
-    chosen = []
-    for row in plan["assignments"]:
-        key = (row["stage_name"], row["device_name"], row["variant"])
-        if key not in known:
-            raise UserError(f"the plan places {' '.join(key)}, which the pipeline does not have; plan again")
-        chosen.append(known[key])
-    return chosen
-
-
-def place_checked_stages(plan: Json, chosen: list[PlacedCell], identities: list[Json]) -> Json:
-    """Return what the agent runs to check a plan: one arm (backend `placed`) of stages, each on its executor.
-
-    Tensors are named after the stage that reads them: `2/0` is the first input of stage 2, counted from 0. UserError
-    when a stage does not read what the one before writes. An executor without an interpreter of its own has the
-    agent's, whose path is in no key: a copied repository has another.
-    """
-    steps, executors, tensors = [], {}, {}
-    places = [None, *(cell["executor"] for cell in chosen), None]
-    for number, (cell, identity) in enumerate(zip(chosen, identities, strict=True)):
-        arm = {key: value for key, value in cell["arm"].items() if key not in ("interpreter", "between_calls")}
-        executors[cell["executor"]] = {"interpreter": cell["arm"].get("interpreter")}
-        steps.append(
-            {
-                "name": plan["assignments"][number]["stage_name"],
-                "executor": cell["executor"],
-                "arm": {**arm, "artifact": str(cell["artifact"])},
-                "inputs": _name_ends(identity["inputs"], number),
-                "outputs": _name_ends(identity["outputs"], number + 1),
-            }
-        )
-        if number:
-            _check_joint(identities[number - 1], identity)
-        if places[number] != places[number + 1]:
-            tensors |= _describe_tensors(identity["inputs"], number)
-    tensors |= _describe_tensors(identities[-1]["outputs"], len(identities))
+    period = summarise_hand_over([float(np.mean(row)) / _MS for row in gaps])
+    bounds = (period["value"], *(period["interval"] or (None, None)))
+    relative, low, high = (None if bound is None else bound / predicted_ms - 1 for bound in bounds)
     return {
-        "backend": "placed",
-        "precision": "mixed",
-        "artifact": None,
-        "runtime": {},
-        "executors": executors,
-        "tensors": tensors,
-        "steps": steps,
-        "inputs": _name_ends(identities[0]["inputs"], 0),
-        "outputs": _name_ends(identities[-1]["outputs"], len(identities)),
+        "predicted_ms": predicted_ms,
+        "measured": period,
+        "error": {"relative": relative, "interval_low": low, "interval_high": high, "confidence": CONFIDENCE},
+        "response": {
+            "median_ms": summarise_hand_over([float(np.median(row)) / _MS for row in responses]),
+            "largest_ms": max(int(np.max(row)) for row in responses) / _MS,
+        },
+        "results": sum(len(row) for row in gaps),
+        "seconds": sum(int(np.sum(row)) for row in gaps) / 1e9,
     }
 
 
@@ -225,10 +210,12 @@ def compare_latency(predicted_ms: float, latency: Json) -> Json:
 
 def _fill(document, plan_document, session, chosen, stages):
     processes, plan = session.record["processes"], plan_document["plans"][0]
+    pipelined = plan_document["scenario"]["memory_rule"] == "pipelined"
     robustness = plan_document["robustness"]
     document["predicted"] = {
         "latency_ms": plan["total_latency_ms"],
         "quantiles_ms": robustness["latency_ms_quantiles"] if robustness else None,
+        "period_ms": plan["period_ms"] if pipelined else None,
     }
     document["attempt"] = relative_to_repository(session.attempt)
     document["environment"] = session.record["environment"]
@@ -237,12 +224,14 @@ def _fill(document, plan_document, session, chosen, stages):
         reason = f"{broken['reason']['kind']}: {broken['reason']['message']}"
         document.update(status="failed", reason=reason, provenance="measured")
         return
-    ordered = sorted(processes, key=lambda process: process["slot"])
+    ordered = sorted((p for p in processes if p["arm"] == "placed"), key=lambda process: process["slot"])
     calls = [process["calls_per_sample"] for process in ordered]
     document["provenance"] = processes[0]["provenance"]
     samples = [session.samples[process["slot"]] for process in ordered]
     document["measured"] = summarise_samples(samples, calls, ordered[0]["inputs"])
     document["error"] = compare_latency(plan["total_latency_ms"], document["measured"])
+    if pipelined:
+        document["period"] = summarise_period(plan["period_ms"], *_list_samples(session)[1:])
     document["stages"] = [_compare_stage(plan, number, ordered) for number in range(len(stages))]
     document["returning"] = {
         "predicted_ms": _predict_hop(plan, None),
@@ -258,11 +247,16 @@ def _fill(document, plan_document, session, chosen, stages):
 
 def _compare_stage(plan, number, processes):
     row = plan["assignments"][number]
-    steps = [process["placed"]["steps"][number] for process in processes]
+    steps = [
+        next(step for step in process["placed"]["steps"] if step["name"] == row["stage_name"]) for process in processes
+    ]
+    begin = row["end_ms"] - row["execution_latency_ms"]  # waking up, where a device has to, comes before it
     return {
         "name": row["stage_name"],
         "executor": row["device_name"],
         "variant": row["variant"],
+        "predicted_start_ms": begin,
+        "measured_start_ms": statistics.median(step["start_ns"] for step in steps) / _MS,
         "predicted_handover_ms": _predict_hop(plan, row["stage_name"]),
         "measured_handover_ms": statistics.median(step["handover_ns"] for step in steps) / _MS,
         "predicted_execution_ms": row["execution_latency_ms"],
@@ -288,17 +282,3 @@ def _check_output(session, last, identity, provenance):
     passed = difference is not None and difference <= OUTPUT_LIMIT
     shown = difference if difference is not None and difference != float("inf") else None
     return {"relative_l2": shown, "limit": OUTPUT_LIMIT, "passed": passed, "reason": None}
-
-
-def _name_ends(items, number):
-    return [[item["name"], f"{number}/{index}"] for index, item in enumerate(items)]
-
-
-def _describe_tensors(items, number):
-    return {f"{number}/{index}": {"dtype": item["dtype"], "shape": item["shape"]} for index, item in enumerate(items)}
-
-
-def _check_joint(before, after):
-    made, read = ([(item["dtype"], item["shape"]) for item in side] for side in (before["outputs"], after["inputs"]))
-    if made != read:
-        raise UserError(f"{after['model']} reads {read}, but {before['model']} makes {made}; they cannot be joined")

@@ -28,14 +28,14 @@ from .samples_record import read_samples_kind
 _SETS = ("calibration", "evaluation")
 
 
-def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int], folder: Path) -> None:
+def make_stage_samples(identity: str | Path, before: list[Json], counts: dict[str, int], folder: Path) -> None:
     """Write `calibration.npz`, `evaluation.npz` and `samples.json` (`edgeproof.samples.v2`) of a stage into `folder`.
 
-    `identity`: of the stage. `before`: {model, calibration, evaluation} of the stage before, whose model ONNX Runtime
-    runs; for the first stage the samples of the whole model, and no `model`. `counts`: {evaluation, calibration}, how
-    many samples to take, from the first on. If there is no such stage or there are no samples before it, both sets are
-    empty and `samples.json` says why. UserError if a set has fewer, a value is not finite, or two different samples
-    have become equal.
+    `identity`: of the stage. `before`: {model, calibration, evaluation} of each stage that it reads, whose model ONNX
+    Runtime runs; for a stage that reads none, the samples of the whole model, and no `model`. `counts`: {evaluation,
+    calibration}, how many samples to take, from the first on. If there is no such stage or there are no samples before
+    it, both sets are empty and `samples.json` says why. UserError if a set has fewer, a value is not finite, or two
+    different samples have become equal.
     """
     known, sets = read_json(identity, "identity"), {}
     paths = (folder / "calibration.npz", folder / "evaluation.npz", folder / "samples.json")
@@ -43,29 +43,34 @@ def make_stage_samples(identity: str | Path, before: Json, counts: dict[str, int
         write_no_samples(known, "stage", fault, paths)
         return
     for name in _SETS:
-        arrays = {key: value for key, value in read_tensors(before[name]).items() if key not in ANSWERS}
-        have, wanted = count_samples(arrays), counts[name]
-        if have < wanted:
-            raise UserError(f"{before[name]}: has {have} samples; the pipeline wants {wanted} ({name})")
-        arrays = {key: value if key == WHOLE_INPUTS else value[:wanted] for key, value in arrays.items()}
-        sets[name] = order_samples(known, run_samples(before["model"], arrays) if before.get("model") else arrays)
+        made = [_take_samples(stage, name, counts[name]) for stage in before]
+        sets[name] = order_samples(known, {key: value for arrays in made for key, value in arrays.items()})
         _check_set(known, name, sets[name])
     if set(digest_samples(sets["calibration"])) & set(digest_samples(sets["evaluation"])):
         raise UserError(
             f"{known['model']}: a calibration sample and an evaluation sample have become equal; cut elsewhere"
         )
     facts = {"kind": "stage", "origin": _describe_origin(before, counts), "seed": None}
-    if kind := read_samples_kind(before["evaluation"]):
+    if kind := read_samples_kind(before[0]["evaluation"]):
         facts["drawn_from"] = kind
     marked = [mark_whole_inputs(known, sets[name]) for name in _SETS]
     write_sets(known, facts, (marked[0], marked[1]), paths)
 
 
-def _find_fault(known: Json, before: Json) -> InputFault | None:
+def _take_samples(stage: Json, name: str, wanted: int) -> Samples:
+    """Return what a stage makes of the first samples of its set; without a model these samples themselves."""
+    arrays = {key: value for key, value in read_tensors(stage[name]).items() if key not in ANSWERS}
+    if (have := count_samples(arrays)) < wanted:
+        raise UserError(f"{stage[name]}: has {have} samples; the pipeline wants {wanted} ({name})")
+    arrays = {key: value if key == WHOLE_INPUTS else value[:wanted] for key, value in arrays.items()}
+    return run_samples(stage["model"], arrays) if stage.get("model") else arrays
+
+
+def _find_fault(known: Json, before: list[Json]) -> InputFault | None:
     """Return what is permanently wrong with a stage or with the samples before it."""
     if known.get("status") == "failed":
         return InputFault("no_model", known["reason"]["message"])
-    reason = find_samples_fault(before["evaluation"])
+    reason = next(filter(None, (find_samples_fault(stage["evaluation"]) for stage in before)), None)
     return InputFault(**reason) if reason else None
 
 
@@ -104,6 +109,6 @@ def _check_set(identity, where, arrays):
 
 
 def _describe_origin(before, counts):
-    origin = "outputs of the stages before, run by ONNX Runtime, on" if before.get("model") else "the first of"
+    origin = "outputs of the stages before, run by ONNX Runtime, on" if before[0].get("model") else "the first of"
     used = "" if counts["calibration"] > 1 else "; nothing is calibrated, so one sample stands for the calibration set"
     return f"{origin} the whole model's samples{used}"

@@ -114,7 +114,8 @@ def _compose_check(job: Job, keys: JobKeys, folder: Path) -> Composed:
     identities = stages.stage_files(pipeline, "identity.json")
     inputs = stages.stage_files(pipeline, "samples/evaluation.npz")[0]
     plan = str(folder / "plan.json")
-    run = PlanRun(plan, identities, cells, inputs, parts["device"], parts["protocol"], sys.executable)
+    place = (parts["device"], parts["protocol"], sys.executable)
+    run = PlanRun(plan, identities, cells, parts["reads"], inputs, *place)
     return compose_check_key(run), [folder]
 
 

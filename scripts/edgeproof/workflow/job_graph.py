@@ -132,10 +132,9 @@ class _Builder:
     def _samples_read(self, name: str, staged: bool) -> Iterator[str]:
         yield self.identity(name)
         if staged:
-            before = self.stages.stage_before(name)
-            if before:
-                yield self.model(before)
-            yield self.samples(before or self.stages.pipeline_of_stage(name)["model"])
+            before = self.stages.stages_before(name)
+            yield from map(self.model, before)
+            yield from map(self.samples, before or [self.stages.pipeline_of_stage(name)["model"]])
 
     # Artifacts
 

@@ -279,9 +279,10 @@ class JobKeys:
     # Plans
 
     def prove_cut(self, w: Any) -> Json:
-        """The name of the pipeline."""
+        """The name of the pipeline, and which stages a stage reads."""
         watch = {"runtime": self.versions("onnxruntime"), "agent": digest_agent_code()}
-        return {"pipeline": w.pipeline, **digest_job("prove_cut", **watch)}
+        reads = self.stages.readings_of(w.pipeline)
+        return {"pipeline": w.pipeline, "reads": reads, **digest_job("prove_cut", **watch)}
 
     def measure_links(self, w: Any) -> Json:
         """Between which executors tensors are handed over, and on which device."""
@@ -309,6 +310,7 @@ class JobKeys:
         """What runs a plan as placed."""
         return {
             "cells": self.stages.describe_cells(w.pipeline, arms=True),
+            "reads": self.stages.readings_of(w.pipeline),
             **self._placing(w.pipeline),
             **digest_job("check_plan", agent=digest_agent_code()),
         }

@@ -9,8 +9,10 @@ from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import (
     check_pipeline,
     count_stage_samples,
+    is_chain,
     list_cells,
     list_cut_points,
+    list_readings,
     list_stage_models,
 )
 
@@ -45,6 +47,22 @@ def test_every_stage_of_a_cut_becomes_a_model():
     ]
 
 
+def test_stages_may_branch_and_join():
+    stages = [
+        {"name": "a", "until": "t"},
+        {"name": "b", "until": "u"},
+        {"name": "c", "inputs": ["a"], "until": "v"},
+        {"name": "d", "inputs": [], "until": "w"},
+        {"name": "e", "inputs": ["c", "b", "d"]},
+    ]
+    document = changed(stages=stages)
+    check_pipeline(document, CATALOGUE, "p.yaml")
+    assert list_readings(document) == [[], [0], [0], [], [2, 1, 3]]
+    assert list_cut_points(document, 4) == (["v", "u", "w"], None)
+    assert list_cut_points(document, 3) == (None, ["w"])
+    assert is_chain(CUT) and not is_chain(document)
+
+
 def test_calibration_sets_are_made_for_int8_only():
     assert count_stage_samples(CUT) == {"evaluation": 64, "calibration": 1}
     int8 = changed(executors=[{**EXECUTOR, "precisions": ["fp32", "int8"]}], samples={"evaluation": 8})
@@ -73,6 +91,23 @@ def test_models_may_be_chained_instead():
         ({"stages": [{"name": "a", "until": "t"}]}, "every stage but the last needs `until`"),
         ({"stages": [{"name": "a", "until": "t"}, {"name": "a"}]}, "'a' occurs twice"),
         ({"stages": [{"name": "a", "model": "m"}]}, "names a model, but the pipeline cuts 'm'"),
+        (
+            {"stages": [{"name": "a", "until": "t"}, {"name": "b", "inputs": ["c"], "until": "u"}, {"name": "c"}]},
+            r"stages\[1\] \(b\): inputs: 'c' is not a stage before it; there are a",
+        ),
+        ({"stages": [{"name": "a", "inputs": ["a"]}]}, "the first stage reads the input of the pipeline"),
+        (
+            {"stages": [{"name": "a", "until": "t"}, {"name": "b", "until": "u"}, {"name": "c", "inputs": ["a"]}]},
+            r"stages\[1\] \(b\): no stage reads it",
+        ),
+        (
+            {"execution": "scheduled", "contention": [{"slowed": "x", "by": EXECUTOR["name"], "factor": 2}]},
+            r"contention\[0\]: 'x' is not an executor",
+        ),
+        (
+            {"contention": [{"slowed": EXECUTOR["name"], "by": EXECUTOR["name"], "factor": 2}]},
+            "contention counts in scheduled execution only",
+        ),
         ({"executors": [{**EXECUTOR, "name": "host"}]}, "is the caller's"),
         ({"executors": [{**EXECUTOR, "preset": "x"}]}, "preset: 'x' is not one of p"),
         ({"executors": [{**EXECUTOR, "precisions": ["fp16"]}]}, "does not build 'fp16'"),

@@ -64,7 +64,7 @@ def write_check(folder, plan, measured_ms, status):
     measured = summarise_samples(samples, [1, 1, 1], 1) if ran else None
     chosen = plan["plans"][0] if plan["plans"] else None
     document = {
-        "schema": "edgeproof.plan-check.v2",
+        "schema": "edgeproof.plan-check.v3",
         "pipeline": plan["pipeline_name"],
         "goal": plan["goal"]["name"],
         "status": status if chosen else "no-plan",
@@ -73,9 +73,10 @@ def write_check(folder, plan, measured_ms, status):
         "plan": {"file": f"{folder}/plan.json", "digest": digest_json(plan)},
         "scenario_digest": plan["scenario"]["digest"],
         "protocol": {},
-        "predicted": chosen and {"latency_ms": chosen["total_latency_ms"], "quantiles_ms": None},
+        "predicted": chosen and {"latency_ms": chosen["total_latency_ms"], "quantiles_ms": None, "period_ms": None},
         "measured": measured,
         "error": measured and compare_latency(chosen["total_latency_ms"], measured),
+        "period": None,
         "stages": [_describe_stage(row) for row in chosen["assignments"]] if ran else [],
         "returning": {"predicted_ms": 0.1, "measured_ms": 0.12} if ran else None,
         "output_check": None,
@@ -93,6 +94,8 @@ def _describe_stage(row):
         "name": row["stage_name"],
         "executor": row["device_name"],
         "variant": row["variant"],
+        "predicted_start_ms": row["start_ms"],
+        "measured_start_ms": row["start_ms"],
         "predicted_handover_ms": row["transfer_latency_ms"],
         "measured_handover_ms": row["transfer_latency_ms"] * 1.5,
         "predicted_execution_ms": row["execution_latency_ms"],

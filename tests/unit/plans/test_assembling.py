@@ -7,7 +7,7 @@ from edgeproof.plans.hand_overs import fit_links
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario import assembling
-from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.scenario.loading import load_scenario, parse_scenario
 
 DIGEST = "0" * 64
 RESULT = {
@@ -123,6 +123,30 @@ def test_declared_links_take_the_place_of_measured_ones(tmp_path):
     assert (measured["source"], measured["target"], measured["bidirectional"]) == ("host", "e", False)
     assert measured["setup_ms"]["provenance"] == "measured" and len(measured["setup_ms"]["process_medians"]) == 2
     assert declared["setup_ms"] == {"value": 7, "provenance": "declared"}
+
+
+def test_stages_that_branch_become_edges(describe, monkeypatch, tmp_path):
+    """`a` feeds `b` and `c`, which `d` reads; all four on one executor."""
+    stage = describe((RESULT, PASSED))
+    monkeypatch.setattr(assembling, "describe_stage", lambda name, identity, cells, pipeline: {**stage, "name": name})
+    monkeypatch.setattr(assembling, "read_json", lambda path, schema: IDENTITY)
+    document = {
+        "stages": [{"name": name} for name in "abcd"],
+        "reads": [[], [0], [0], [1, 2]],
+        "executors": [{"name": "e0", "device": "local", "preset": "p", "memory_mb": 100}],
+        "links": {"declare": []},
+        "execution": "scheduled",
+        "contention": [{"slowed": "e0", "by": "host", "factor": 1.5}],
+    }
+    links = [{"source": "e0", "target": "host", "setup_ms": 0.1, "latency_ms_per_mb": 0.1}]
+    monkeypatch.setattr(assembling, "list_links", lambda links_, path: links)
+    path = tmp_path / "scenario.json"
+    assembling.write_scenario("pipe", document, ["identity.json"] * 4, [], None, None, path)
+    scenario = load_scenario(path)
+    assert scenario.execution == "scheduled"
+    assert [(row.slowed, row.by, row.factor) for row in scenario.contention] == [(0, 1, 1.5)]
+    made = {(tensor.producer, tensor.consumers) for tensor in scenario.tensors}
+    assert made >= {(0, (1, 2)), (1, (3,)), (2, (3,))}
 
 
 def test_a_plan_of_measured_joules_adds_them_up(describe):

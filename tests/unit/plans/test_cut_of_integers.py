@@ -21,13 +21,13 @@ def test_classes_are_equal_or_not(tmp_path, monkeypatch, composed, status):
         "macs": 4,
         "evaluation_sha256": "0" * 64,
     }
-    monkeypatch.setattr(cut_proof, "_check_chain", lambda stages: 1)
+    monkeypatch.setattr(cut_proof, "_check_joints", lambda stages, reads: 1)
     monkeypatch.setattr(cut_proof, "_describe_stage", lambda stage: row)
     monkeypatch.setattr(cut_proof, "_find_fault", lambda *parts: None)
     monkeypatch.setattr(cut_proof, "read_json", lambda path, schema: {"model": "m", "sha256": "0" * 64, "macs": 4})
     (tmp_path / "evaluation.npz").write_bytes(b"samples")
     whole = {"identity": "identity.json", "evaluation": tmp_path / "evaluation.npz"}
-    prove_cut("pipe", whole, [whole], tmp_path / "cut.json")
+    prove_cut("pipe", whole, [whole], [[]], tmp_path / "cut.json")
     document = read_json(tmp_path / "cut.json", "cut")
     assert document["status"] == status
     assert document["outputs"][0]["equal_share"] == np.equal(composed, [[7, 900]]).mean()

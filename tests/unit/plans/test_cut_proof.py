@@ -64,7 +64,7 @@ def prove(tmp_path, monkeypatch):
 
         monkeypatch.setattr(cut_proof, "infer_outputs", infer)
         monkeypatch.setattr(cut_proof, "pair_outputs", lambda a, b: [("y", a["y"], "y", b["y"])])
-        cut_proof.prove_cut("pipe", whole, [first, last], tmp_path / "cut.json")
+        cut_proof.prove_cut("pipe", whole, [first, last], [[], [0]], tmp_path / "cut.json")
         return read_json(tmp_path / "cut.json", "cut")
 
     run.inferences = 0

@@ -5,14 +5,8 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.seals import seal
 from edgeproof.plans import plan_check
-from edgeproof.plans.plan_check import (
-    PlanRun,
-    choose_cells,
-    compare_latency,
-    place_checked_stages,
-    read_check,
-    summarise_samples,
-)
+from edgeproof.plans.placed_arms import choose_cells, fill_pipeline, place_checked_stages
+from edgeproof.plans.plan_check import PlanRun, compare_latency, read_check, summarise_period, summarise_samples
 from edgeproof.runs.raw_samples import write_samples
 from edgeproof.sources.identity import _UNKNOWN
 
@@ -29,6 +23,9 @@ IDENTITIES = [
     identity("two", {"t": [1, 4]}, {"u": [1, 2]}),
     identity("three", {"u": [1, 2]}, {"y": [1, 3]}),
 ]
+
+
+CHAIN = [[], [0], [1]]
 
 
 def cell(stage, name, executor, **arm):
@@ -58,7 +55,7 @@ def plan(*executors):
 
 def test_only_what_crosses_is_shared():
     wanted = plan("left", "left", "right")
-    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), IDENTITIES)
+    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), IDENTITIES, CHAIN)
     assert set(arm["tensors"]) == {"0/0", "2/0", "3/0"}  # from the caller, to the right, back to the caller
     assert arm["tensors"]["2/0"] == {"dtype": "float32", "shape": [1, 2]}
     assert [step["executor"] for step in arm["steps"]] == ["left", "left", "right"]
@@ -78,7 +75,7 @@ def test_stages_that_do_not_join_are_named():
     wanted = plan("left", "left", "left")
     parts = [IDENTITIES[0], identity("two", {"t": [1, 5]}, {"u": [1, 2]}), IDENTITIES[2]]
     with pytest.raises(UserError, match=r"two reads .* but one makes"):
-        place_checked_stages(wanted, choose_cells(wanted, CELLS), parts)
+        place_checked_stages(wanted, choose_cells(wanted, CELLS), parts, CHAIN)
 
 
 def test_error_is_relative_to_the_prediction():
@@ -96,7 +93,7 @@ def checked(tmp_path):
     write_samples(tmp_path / "samples.csv", [samples])
     measured = summarise_samples(samples, [1, 1, 1], 1)
     document = {
-        "schema": "edgeproof.plan-check.v2",
+        "schema": "edgeproof.plan-check.v3",
         "pipeline": "p",
         "goal": "min-latency",
         "status": "ok",
@@ -105,9 +102,10 @@ def checked(tmp_path):
         "plan": {"file": "plan.json", "digest": "0" * 64},
         "scenario_digest": "0" * 64,
         "protocol": {},
-        "predicted": {"latency_ms": 10.0, "quantiles_ms": None},
+        "predicted": {"latency_ms": 10.0, "quantiles_ms": None, "period_ms": None},
         "measured": measured,
         "error": compare_latency(10.0, measured),
+        "period": None,
         "stages": [],
         "returning": None,
         "output_check": None,
@@ -131,7 +129,7 @@ def test_a_prettier_error_and_other_samples_are_refused(checked):
     write_json(path, {**document, "error": {**document["error"], "relative": 0.01}}, "plan-check")
     with pytest.raises(UserError, match="error"):
         read_check(path)
-    flattered = {"predicted": {"latency_ms": 11.0, "quantiles_ms": None}}
+    flattered = {"predicted": {"latency_ms": 11.0, "quantiles_ms": None, "period_ms": None}}
     flattered["error"] = compare_latency(11.0, document["measured"])
     write_json(path, {**document, **flattered}, "plan-check")
     with pytest.raises(UserError, match="document_sha256 does not match the rest of it; it was edited, run the plan"):
@@ -153,6 +151,49 @@ def test_a_stage_that_cannot_be_used_is_one_line(tmp_path):
         "bytes": 10,
     }
     write_json(tmp_path / "identity.json", known, "identity")
-    run = PlanRun("plan.json", [str(tmp_path / "identity.json")], CELLS, "", {}, {}, "python")
+    run = PlanRun("plan.json", [str(tmp_path / "identity.json")], CELLS, CHAIN, "", {}, {}, "python")
     with pytest.raises(UserError, match="two cannot be used: not an ONNX model; plan again"):
         plan_check._read_stages(run)
+
+
+def test_a_branch_is_shared_where_another_executor_reads_it():
+    """a on the left feeds b on the right and c on the left: only b has its input in shared memory, and c its second."""
+    parts = [
+        IDENTITIES[0],
+        identity("two", {"t": [1, 4]}, {"u": [1, 2]}),
+        identity("three", {"t": [1, 4], "u": [1, 2]}, {"y": [1, 3]}),
+    ]
+    wanted = plan("left", "right", "left")
+    for row, start in zip(wanted["assignments"], (0, 1, 2), strict=True):
+        row |= {"start_ms": start, "end_ms": start + 1}
+    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), parts, [[], [0], [0, 1]], True)
+    assert arm["steps"][2]["inputs"] == [["t", "1/0"], ["u", "2/0"]]
+    assert set(arm["tensors"]) == {"0/0", "1/0", "2/0", "3/0"}
+    assert arm["overlap"] == {"depth": 1, "in_order": True, "taken": ["3/0"]}
+    full = fill_pipeline(arm, [[], [0], [0, 1]], 6.0)
+    assert full["overlap"] == {"depth": 3, "in_order": False, "taken": ["3/0"]}  # t passes by stage b
+    assert (full["verb"], full["full_seconds"]) == ("flow", 6.0)
+
+
+def test_a_scheduled_plan_has_its_steps_in_the_order_of_their_start():
+    parts = [
+        IDENTITIES[0],
+        identity("two", {"t": [1, 4]}, {"u": [1, 2]}),
+        identity("three", {"t": [1, 4]}, {"y": [1, 3]}),
+    ]
+    wanted = plan("left", "left", "left")
+    for row, start in zip(wanted["assignments"], (0, 2, 1), strict=True):
+        row |= {"start_ms": start, "end_ms": start + 1}
+    arm = place_checked_stages(wanted, choose_cells(wanted, CELLS), parts, [[], [0], [0]], True)
+    assert [step["name"] for step in arm["steps"]] == ["a", "c", "b"]
+
+
+def test_a_period_is_the_mean_time_between_results():
+    """Three processes of 2, 2.1 and 2.2 ms against 2 ms: +5 %; t(0.975, 2) = 4.3027, so ± 0.2484 ms around the mean."""
+    gaps = [np.full(10, ns) for ns in (2_000_000, 2_100_000, 2_200_000)]
+    found = summarise_period(2.0, gaps, [np.array([5_000_000, 7_000_000, 6_000_000])] * 3)
+    assert found["measured"]["value"] == 2.1 and found["error"]["relative"] == pytest.approx(0.05)
+    assert found["measured"]["interval"] == pytest.approx([2.1 - 0.2484, 2.1 + 0.2484], abs=1e-4)
+    assert found["error"]["interval_high"] == pytest.approx(2.3484 / 2 - 1, abs=1e-4)
+    assert (found["response"]["median_ms"]["value"], found["response"]["largest_ms"]) == (6.0, 7.0)
+    assert (found["results"], found["seconds"]) == (30, pytest.approx(0.063))

@@ -11,16 +11,16 @@ from typing import Iterable, List, Optional, Tuple
 
 import numpy
 
+from ..flow import Flow
 from ..handover import Crew
-from ..specs import Array, Call, Definition, Feed, Outputs, PlacedArm, StepTimes, Tensor
+from ..specs import Array, Call, Definition, Feed, Outputs, PlacedArm, StepTimes
 from ..specs import Protocol as TimingProtocol
+from ..step_order import add_up, find_makers, find_waits, list_hops
 from .backend import Backend, Simulation
 from .definitions import define_latency
 from .fake import Fake
 
 _BOUNDARY = "one input through all stages, one process per executor: host arrays in, host arrays out"
-# What a hand-over takes in a simulation.
-HOP_NS, HOP_NS_PER_MB = 40000, 250000
 
 
 def open_placed(arm: PlacedArm) -> Backend:
@@ -41,7 +41,7 @@ class Placement(Backend):
 
     def __init__(self, arm: PlacedArm) -> None:
         self._arm = arm
-        self._crew = Crew(arm)
+        self._crew = Flow(arm, arm["overlap"]) if "overlap" in arm else Crew(arm)
         atexit.register(self._crew.close)
         self._trail: List[Tuple[int, bytes, int]] = []
         self.step_clock = self
@@ -82,28 +82,40 @@ class Placement(Backend):
     def describe_steps(self, count: int) -> StepTimes:
         """Return where the time of the last `count` inferences went: medians in nanoseconds.
 
-        `handover_ns` of a step: from the end of the one before (of the caller's, for the first) to having its inputs;
-        `return_ns`: from the end of the last step to the caller having the outputs.
+        `start_ns` of a step: from the caller's start to having its inputs. `handover_ns`: the last part of that, since
+        the last step ended that it had to wait for; `return_ns`: from the end of the last step to the caller having the
+        outputs.
         """
         rows = self._trail[-count:]
         stamps = numpy.array([numpy.frombuffer(data, "int64") for _, data, _ in rows]).reshape(len(rows), -1, 3)
-        before = numpy.column_stack([numpy.array([start for start, _, _ in rows]), stamps[:, :-1, 1]])
-        after = numpy.array([end for _, _, end in rows])
+        started, after = numpy.array([start for start, _, _ in rows]), numpy.array([end for _, _, end in rows])
+        ready, ends = stamps[:, :, 0], stamps[:, :, 1]
+        before = numpy.column_stack(
+            [
+                numpy.max([ends[:, other] if other >= 0 else started for other in waits], axis=0)
+                for waits in find_waits(self._arm)
+            ]
+        )
+        last = find_makers(self._arm)[-1] if "overlap" in self._arm else [-1]
         return self._describe(
-            numpy.median(stamps[:, :, 0] - before, axis=0),
-            numpy.median(stamps[:, :, 1] - stamps[:, :, 0], axis=0),
-            numpy.median(after - stamps[:, -1, 1]),
+            numpy.median(ready - started[:, None], axis=0),
+            numpy.median(ready - before, axis=0),
+            numpy.median(ends - ready, axis=0),
+            numpy.median(after - numpy.max([ends[:, step] for step in last], axis=0)),
         )
 
-    def _describe(self, handovers: Iterable[float], executions: Iterable[float], back: float) -> StepTimes:
+    def _describe(
+        self, starts: Iterable[float], handovers: Iterable[float], executions: Iterable[float], back: float
+    ) -> StepTimes:
         steps = [
             {
                 "name": step["name"],
                 "executor": step["executor"],
+                "start_ns": int(start),
                 "handover_ns": int(handover),
                 "execution_ns": int(execution),
             }
-            for step, handover, execution in zip(self._arm["steps"], handovers, executions)
+            for step, start, handover, execution in zip(self._arm["steps"], starts, handovers, executions)
         ]
         return {"steps": steps, "return_ns": int(back)}
 
@@ -116,39 +128,26 @@ class SimulatedPlacement(Placement):
         self.simulator = self
 
     def simulate(self, slot: int, protocol: TimingProtocol, inputs: int) -> Simulation:
-        """Return the sums over the stages, hand-overs included."""
+        """Return what the stages take one after another or side by side, hand-overs included."""
         runs = [Fake(step["arm"]).simulate(slot, protocol, inputs) for step in self._arm["steps"]]
-        hops = self._list_hops()
-        samples = numpy.sum([run.samples for run in runs], axis=0) + sum(hops)
-        self._simulated = (hops[:-1], [int(numpy.median(run.samples)) for run in runs], hops[-1])
+        hops, samples = list_hops(self._arm), add_up(self._arm, [run.samples for run in runs])
+        medians = [int(numpy.median(run.samples)) for run in runs]
+        starts: List[int] = []
+        for number, waits in enumerate(find_waits(self._arm)):
+            ends = [starts[other] + medians[other] if other >= 0 else 0 for other in waits]
+            starts.append(max(ends) + hops[number])
+        self._simulated = (starts, hops[:-1], medians, hops[-1])
         return Simulation(sum(run.load_ns for run in runs), sum(run.cold_ns for run in runs), samples)
 
     def simulate_load(self, slot: int, seconds: float, inputs: Array) -> Array:
-        """Return the sums over the stages, hand-overs included."""
+        """Return what one input takes, as `simulate` does."""
         stages = [Fake(step["arm"]).simulate_load(slot, seconds, inputs) for step in self._arm["steps"]]
-        return numpy.sum(stages, axis=0) + sum(self._list_hops())
+        return add_up(self._arm, stages)
 
     def simulate_block(self, slot: int, block: int, inputs: Array, alternated: bool) -> Array:
-        """Return the sums over the stages, hand-overs included."""
+        """Return what one input takes, as `simulate` does."""
         stages = [Fake(step["arm"]).simulate_block(slot, block, inputs, alternated) for step in self._arm["steps"]]
-        return numpy.sum(stages, axis=0) + sum(self._list_hops())
+        return add_up(self._arm, stages)
 
     def describe_steps(self, count: int) -> StepTimes:
         return self._describe(*self._simulated)
-
-    def _list_hops(self) -> List[int]:
-        steps, tensors = self._arm["steps"], self._arm["tensors"]
-        readers = [[key for _, key in step["inputs"]] for step in steps] + [[key for _, key in self._arm["outputs"]]]
-        places = [""] + [step["executor"] for step in steps] + [""]
-        hops: List[int] = []
-        for number, keys in enumerate(readers):
-            if places[number] == places[number + 1]:
-                hops.append(0)
-            else:
-                size_mb = sum(_megabytes(tensors[key]) for key in keys)
-                hops.append(int(HOP_NS + HOP_NS_PER_MB * size_mb))
-        return hops
-
-
-def _megabytes(tensor: Tensor) -> float:
-    return float(numpy.prod(tensor["shape"])) * numpy.dtype(tensor["dtype"]).itemsize / 1e6

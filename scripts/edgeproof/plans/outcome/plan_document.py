@@ -27,7 +27,7 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
     ]
     placements = scenario.placements
     document = {
-        "schema": "edgeproof.plan.v4",
+        "schema": "edgeproof.plan.v5",
         "pipeline_name": scenario.name,
         "scenario": {
             "source": None if source is None else str(source),
@@ -158,6 +158,7 @@ def _describe_assignment(problem, placement, stage, event, before):
     moved_mj = sum((t["energy_mj"] for t in mine), 0.0) if known else 0.0
     quantity = scenario.quantities.get(("option", stage, o, "latency_ms"))
     latency = problem.latency[stage][o] / UNIT
+    lost = event.end - event.start - entry - problem.latency[stage][o]  # to stages that run at the same time
     energy = (problem.energy[stage][o] + problem.draw_idly([entry])) / UNIT
     return {
         "stage_name": spec.name,
@@ -165,8 +166,9 @@ def _describe_assignment(problem, placement, stage, event, before):
         "variant": option.variant,
         "execution_latency_ms": latency,
         "entry_latency_ms": entry / UNIT,
+        "contention_latency_ms": lost / UNIT,
         "transfer_latency_ms": moved_ms,
-        "total_latency_ms": latency + entry / UNIT + moved_ms,
+        "total_latency_ms": latency + (entry + lost) / UNIT + moved_ms,
         "execution_energy_mj": energy if known else None,
         "transfer_energy_mj": moved_mj if known else None,
         "total_energy_mj": energy + moved_mj if known else None,

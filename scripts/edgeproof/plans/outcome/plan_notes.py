@@ -23,7 +23,10 @@ def list_notes(scenario: Scenario, document: Json) -> list[str]:
     if document["scenario"]["memory_rule"] == "pipelined":
         notes.append("memory is counted for all stages at once, tensors between them twice, because inputs overlap")
     if document["status"].endswith("(one engine)"):
-        notes.append("one engine: nothing but CP-SAT proves this; the space is too large for the second proof")
+        reason = "the space is too large for the second proof"
+        if scenario.contention:
+            reason = "the second proof knows only what stages take undisturbed"
+        notes.append(f"one engine: nothing but CP-SAT proves this; {reason}")
     if document["certificate"]["ended_by"] not in ("proof", "effort"):
         notes.append(f"the search was ended by the {document['certificate']['ended_by']}")
     provenances = {quantity.provenance for quantity in scenario.quantities.values()}
@@ -40,6 +43,9 @@ def name_resampled_number(scenario: Scenario, place: Place) -> str:
     if place[0] == "link":
         link = scenario.links[place[1]]
         return f"{scenario.devices[link.source].name} → {scenario.devices[link.target].name}: {place[2]}"
+    if place[0] == "contention":
+        row = scenario.contention[place[1]]
+        return f"{scenario.devices[row.slowed].name} slowed by {scenario.devices[row.by].name}: {place[2]}"
     stage = scenario.stages[place[1]]
     option = stage.options[place[2]]
     variant = f" ({option.variant})" if option.variant else ""

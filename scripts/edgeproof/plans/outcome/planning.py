@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from edgeproof.core.errors import UserError
 from edgeproof.plans.scenario.costs import Problem
 from edgeproof.plans.scenario.goals import Goal, compile_goal, needs_pipelining
 from edgeproof.plans.scenario.model import Scenario
@@ -47,6 +48,8 @@ class Outcome:
 def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
     """Return the `Outcome` of one `Request`; UserError when the goal needs a number that the scenario lacks."""
     pipelined = needs_pipelining(request.goal, scenario.limits)
+    if pipelined and scenario.contention:
+        raise UserError("contention: periods do not count it; leave it out, or take a goal without periods")
     problem = Problem(scenario, "pipelined" if pipelined else None)
     goal = compile_goal(request.goal, problem)
     answer = find_plans(problem, goal, top_k=request.top_k, effort=request.effort)

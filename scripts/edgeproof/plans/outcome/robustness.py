@@ -184,8 +184,10 @@ def _value(problem: Problem, goal: Goal, placement: Placement, schedule: Schedul
     totals = problem.require_totals(placement)._replace(latency=timeline.end, memory=timeline.memory)
     if not problem.caps.allow(totals):
         return None
-    for stage, cap in enumerate(problem.caps.deadlines):
-        if cap is not None and moved[0][stage] + problem.latency[stage][placement[stage]] > cap:
+    deadlines = problem.caps.deadlines
+    for event in timeline.events:
+        cap = None if event.stage is None else deadlines[event.stage]
+        if cap is not None and event.end > cap:
             return None
     return float(goal.levels[0].value(totals) * goal.levels[0].scale)
 

@@ -74,12 +74,23 @@ def write_scenario(
         ],
         "links": list_links(document["links"], links_path),
         "stages": stages,
+        **_list_edges(document),
+        "contention": document.get("contention", []),
         "ingest": {"device": HOST, "input_mb": measure_tensors(read_json(identities[0], "identity")["inputs"])},
         "egress": {"device": HOST},
         "constraints": document.get("constraints", {}),
     }
     parse_scenario(scenario, str(output))
     write_json(output, scenario, "scenario-v2")
+
+
+def _list_edges(document: Json) -> Json:
+    """Return {edges} of a pipeline whose stages are no chain; nothing for a chain."""
+    if "reads" not in document:
+        return {}
+    names = [stage["name"] for stage in document["stages"]]
+    pairs = [(names[source], name) for name, read in zip(names, document["reads"], strict=True) for source in read]
+    return {"edges": [{"source": source, "target": target} for source, target in pairs]}
 
 
 def describe_stage(name: str, identity: Json, cells: list[MeasuredCell], pipeline: str) -> Json:

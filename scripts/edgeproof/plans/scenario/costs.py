@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeproof.core.errors import UserError
 
+from .contention import tabulate_losses
 from .model import LIMIT_KEYS, Placement, Scenario
 
 UNIT = 10**9
@@ -92,6 +93,7 @@ class Problem:
         self.order = scenario.order
         self.entry = [_units(device.entry_ms) for device in scenario.devices]
         self.has_entries = any(self.entry)
+        self.losses = tabulate_losses(scenario)
         self.has_modes = any(device.modes for device in scenario.devices)
         self.ingest, self.egress = (-1 if end is None else end for end in (scenario.ingest, scenario.egress))
         self.position = {stage: i for i, stage in enumerate(self.order)}

@@ -9,7 +9,8 @@ from typing import Any
 Placement = tuple[int, ...]  # the index of an option per stage, in the order of `Scenario.stages`
 # Start of every stage, and of every copy by (tensor, source device, target device), in units of `costs.py`.
 Schedule = tuple[tuple[int, ...], dict[tuple[int, int, int], int]]
-Place = tuple[Any, ...]  # where a number stands: ("option", stage, option, field) or ("link", link, field)
+# Where a number stands: ("option", stage, option, field), ("link", link, field) or ("contention", index, field).
+Place = tuple[Any, ...]
 
 # Metric: the key of its limit in documents; `Limits` names it as METRIC_KEYS does.
 LIMIT_KEYS = {
@@ -80,6 +81,15 @@ class Link:
     setup_ms: float = 0.0
     setup_mj: float = 0.0
     bidirectional: bool = True
+
+
+@dataclass(frozen=True)
+class Contention:
+    """A stage on device `slowed` takes `factor` times as long while a stage runs on device `by` (indices)."""
+
+    slowed: int
+    by: int
+    factor: float
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,7 @@ class Scenario:
     thermal: str = "burst"
     ingest: int | None = None
     egress: int | None = None
+    contention: tuple[Contention, ...] = ()
     energy_missing: str | None = None
     stage_error: float = 0.0
     quantities: dict[Place, Quantity] = field(default_factory=dict)
@@ -198,16 +209,18 @@ class Scenario:
     def with_values(self, values: dict[Place, float]) -> "Scenario":
         """Return a copy with other numbers.
 
-        Keys are places: `("option", stage, option, field)` or `("link", link, field)`.
+        Keys are places: `("option", stage, option, field)`, `("link", link, field)`, `("contention", index, field)`.
         """
-        links, changed = list(self.links), {}
+        links, contention, changed = list(self.links), list(self.contention), {}
         for place, value in values.items():
             if place[0] == "link":
                 links[place[1]] = replace(links[place[1]], **{place[2]: value})
+            elif place[0] == "contention":
+                contention[place[1]] = replace(contention[place[1]], **{place[2]: value})
             else:
                 changed.setdefault(place[1], {}).setdefault(place[2], {})[place[3]] = value
         stages = list(self.stages)
         for index, options in changed.items():
             new = [replace(option, **options.get(i, {})) for i, option in enumerate(stages[index].options)]
             stages[index] = replace(stages[index], options=tuple(new))
-        return replace(self, links=tuple(links), stages=tuple(stages))
+        return replace(self, links=tuple(links), stages=tuple(stages), contention=tuple(contention))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .contention import run_side_by_side
 from .costs import Crossing, Problem, Totals
 from .model import Placement, Schedule
 
@@ -49,16 +50,23 @@ def trace_plan(problem: Problem, placement: Placement, schedule: Schedule | None
 def trace_schedule(problem: Problem, placement: Placement, schedule: Schedule) -> Timeline:
     """Return the `Timeline` of a scheduled plan."""
     starts, copies = schedule
-    events = [
-        Event(start, start + problem.latency[stage][placement[stage]], stage, None)
-        for stage, start in enumerate(starts)
-    ]
+    ends = _end_stages(problem, placement, starts)
+    events = [Event(start, end, stage, None) for stage, (start, end) in enumerate(zip(starts, ends, strict=True))]
     for crossing in problem.require_crossings(placement):
         start = copies[crossing.tensor, crossing.source, crossing.target]
         events.append(Event(start, start + crossing.latency, None, crossing))
     events.sort(key=lambda event: (event.start, event.end, event.stage is None))
     end = max(event.end for event in events)
     return Timeline(tuple(events), end, _peak_memory(problem, placement, starts, copies))
+
+
+def _end_stages(problem: Problem, placement: Placement, starts: tuple[int, ...]) -> list[int]:
+    """Return the end of each stage from the starts of all; where devices share memory, stages slow each other."""
+    work = [problem.latency[stage][option] for stage, option in enumerate(placement)]
+    if problem.losses is None:
+        return [start + amount for start, amount in zip(starts, work, strict=True)]
+    nothing = [frozenset[int]()] * len(work)
+    return run_side_by_side(work, problem.devices_of(placement), starts, nothing, problem.losses)[1]
 
 
 def _peak_memory(
@@ -70,7 +78,7 @@ def _peak_memory(
     last reader.
     """
     devices = problem.devices_of(placement)
-    ends = [start + problem.latency[i][placement[i]] for i, start in enumerate(starts)]
+    ends = _end_stages(problem, placement, starts)
     if problem.scenario.version == 1 or problem.memory_rule == "pipelined":
         return problem.measure_memory(placement, devices, problem.require_crossings(placement))
     spans = [(devices[i], problem.activations[i][o], starts[i], ends[i]) for i, o in enumerate(placement)]
@@ -103,6 +111,8 @@ def retime_schedule(problem: Problem, placement: Placement, schedule: Schedule) 
     devices = problem.devices_of(placement)
     queue = [(start, 1, stage, None) for stage, start in enumerate(starts)]
     queue += [(copies[c.tensor, c.source, c.target], 0, i, c) for i, c in enumerate(crossings)]
+    if problem.losses is not None:
+        return _retime_side_by_side(problem, placement, sorted(queue, key=lambda item: item[:3]))
     free, ends, arrived = {}, {}, {}
     new_starts, new_copies = list(starts), {}
     for _, _, index, crossing in sorted(queue, key=lambda item: (item[0], item[1], item[2])):
@@ -120,6 +130,40 @@ def retime_schedule(problem: Problem, placement: Placement, schedule: Schedule) 
         new_starts[index] = start
         free["device", devices[index]] = ends[index] = start + problem.latency[index][placement[index]]
     return tuple(new_starts), new_copies
+
+
+def _retime_side_by_side(problem, placement, queue):
+    """Return the schedule of events in the order of `queue` (see `retime_schedule`) that slow each other."""
+    devices, last, index = problem.devices_of(placement), {}, {}
+    work, where, before = [], [], []
+    for number, (_, _, stage, crossing) in enumerate(queue):
+        needs = set()
+        if crossing is not None:
+            tensor = problem.scenario.tensors[crossing.tensor]
+            channel = problem.channel.get((crossing.source, crossing.target))
+            lane, key = ("channel", channel), (crossing.tensor, crossing.target)
+            needs |= {index[tensor.producer]} if tensor.producer is not None else set()
+            work.append(crossing.latency)
+            where.append(None)
+        else:
+            lane, key = ("device", devices[stage]), stage
+            for k, tensor in enumerate(problem.scenario.tensors):
+                if stage in tensor.consumers:
+                    needs |= {index[other] for other in ((k, devices[stage]), tensor.producer) if other in index}
+            work.append(problem.latency[stage][placement[stage]])
+            where.append(devices[stage])
+        if lane in last and lane[1] is not None:
+            needs.add(last[lane])
+        before.append(needs)
+        last[lane] = index[key] = number
+    starts, _ = run_side_by_side(work, where, [0] * len(work), before, problem.losses)
+    stages, copies = [0] * len(placement), {}
+    for start, (_, _, stage, crossing) in zip(starts, queue, strict=True):
+        if crossing is None:
+            stages[stage] = start
+        else:
+            copies[crossing.tensor, crossing.source, crossing.target] = start
+    return tuple(stages), copies
 
 
 def measure_totals(problem: Problem, placement: Placement, schedule: Schedule | None = None) -> Totals:

@@ -8,7 +8,8 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import digest_json
 
-from .model import LIMIT_KEYS, METRIC_KEYS, Device, Limits, Link, Option, Quantity, Scenario, Stage, Tensor
+from .contention import check_losses
+from .model import LIMIT_KEYS, METRIC_KEYS, Contention, Device, Limits, Link, Option, Quantity, Scenario, Stage, Tensor
 from .references import check_link_ends, find_name, index_names
 
 _LINK_NUMBERS = ("latency_ms_per_mb", "energy_mj_per_mb", "setup_ms", "setup_mj")
@@ -20,6 +21,7 @@ def parse_v2(document: Json, where: str | Path) -> Scenario:
     reader = _Reader(document, where)
     devices, device_index = reader.read_devices()
     links = reader.read_links(device_index, devices)
+    contention = reader.read_contention(device_index)
     stage_index = index_names([s["name"] for s in document["stages"]], "stages", where)
     stages = tuple(reader.read_stage(i, stage, device_index) for i, stage in enumerate(document["stages"]))
     tensors, edges = reader.read_tensors(stage_index)
@@ -41,6 +43,7 @@ def parse_v2(document: Json, where: str | Path) -> Scenario:
         thermal=document.get("thermal", "burst"),
         ingest=ingest,
         egress=egress,
+        contention=contention,
         energy_missing=reader.energy_missing,
         stage_error=document.get("stage_error", 0.0),
         quantities=reader.quantities,
@@ -52,6 +55,8 @@ def parse_v2(document: Json, where: str | Path) -> Scenario:
         raise UserError(f"{where}: devices have idle_mw, which scheduled execution does not count; use serial")
     if any(device.entry_ms for device in scenario.devices) and scenario.execution != "serial":
         raise UserError(f"{where}: devices have entry_ms, which only serial execution counts, not {scenario.execution}")
+    if contention:
+        check_losses(scenario, where)
     if scenario.energy_missing and scenario.limits.energy_mj is not None:
         raise UserError(f"{where}: max_total_energy_mj needs every energy, but {scenario.energy_missing} has none")
     return scenario
@@ -116,6 +121,25 @@ class _Reader:
             links.append(Link(*ends, **numbers, bidirectional=link.get("bidirectional", True)))
         check_link_ends(links, devices, self.where)
         return tuple(links)
+
+    def read_contention(self, device_index: dict[str, int]) -> tuple[Contention, ...]:
+        """Return who slows whom; UserError for an unknown device, a factor below 1 or a second entry for a pair."""
+        found = []
+        for i, row in enumerate(self.document.get("contention", [])):
+            ends = [
+                find_name(device_index, row[end], f"contention[{i}].{end}", "device", self.where)
+                for end in ("slowed", "by")
+            ]
+            factor = self._read_number(row["factor"], ("contention", i, "factor"), f"contention[{i}].factor")
+            place = f"{self.where}: contention[{i}]"
+            if factor < 1:
+                raise UserError(f"{place}.factor is {factor}; it is at least 1: time beside another, over time alone")
+            if ends[0] == ends[1]:
+                raise UserError(f"{place}: {row['by']!r} cannot slow itself; a device runs one stage at a time")
+            if any((known.slowed, known.by) == tuple(ends) for known in found):
+                raise UserError(f"{place} repeats the pair {row['slowed']!r}, {row['by']!r}")
+            found.append(Contention(ends[0], ends[1], factor))
+        return tuple(found)
 
     def read_stage(self, i: int, stage: Json, device_index: dict[str, int]) -> Stage:
         """Return stage `i` with its options; UserError when two variants of a device have one name."""

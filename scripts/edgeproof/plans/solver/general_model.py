@@ -16,7 +16,7 @@ from edgeproof.plans.scenario.costs import FORBIDDEN, Caps, Problem
 from edgeproof.plans.scenario.goals import Level, Metric
 
 from .chain_model import memory_never_binds
-from .schedule_model import add_schedule, add_scheduled_memory
+from .schedule_model import add_schedule, add_scheduled_memory, choose_grain
 
 _LARGEST = 2**58
 
@@ -34,6 +34,7 @@ class PlacementModel:
     start: list[cp_model.IntVar]
     end: list[cp_model.IntVar]
     makespan: cp_model.IntVar
+    lost: list[cp_model.IntVar] | None
     copy_start: dict[tuple[int, int, int], cp_model.IntVar]
     copy_end: dict[tuple[int, int, int], cp_model.IntVar]
 
@@ -52,6 +53,8 @@ class PlacementModel:
         if problem.has_entries:
             self._add_entries()
         self.grain = {metric: self._find_common_divisor(metric) for metric in self.terms}
+        if problem.losses is not None:
+            self.grain["latency"] = choose_grain(problem)
         if self.scheduled:
             add_schedule(self)
         self.memory = {}

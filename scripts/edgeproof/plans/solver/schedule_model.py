@@ -1,6 +1,18 @@
 """Scheduled execution inside the CP-SAT model: one stage at a time per device, one transfer at a time per link."""
 
+import itertools
 from typing import Any
+
+_STEPS = 10**4  # with contention, of all stages one after another; what events last is rounded up to whole steps
+
+
+def choose_grain(problem: Any) -> int:
+    """Return how many units the steps of time have where stages slow each other: a power of ten, so that times with
+    few digits stay exact.
+    """
+    crossings = (max(map(max, table), default=0) for table in problem.cross_latency)
+    longest = sum(map(max, problem.latency)) + sum(crossings)
+    return 10 ** max(0, len(str(longest // _STEPS)) - 1)
 
 
 def add_schedule(placement: Any) -> None:
@@ -9,13 +21,14 @@ def add_schedule(placement: Any) -> None:
     Nothing overlaps on a device or channel; times have the grain of latency.
     """
     model, problem, grain = placement.model, placement.problem, placement.grain["latency"]
-    horizon = sum(max(row) for row in problem.latency) // grain
-    horizon += sum(coefficient for _, group in placement.channels.items() for _, coefficient in group) // grain
+    horizon = sum(-(-max(row) // grain) for row in problem.latency)
+    horizon += sum(-(-coefficient // grain) for _, group in placement.channels.items() for _, coefficient in group)
     placement.horizon = horizon
     placement.start = [model.new_int_var(0, horizon, f"start{i}") for i in range(len(problem.order))]
     placement.end = [model.new_int_var(0, horizon, f"end{i}") for i in range(len(problem.order))]
     placement.makespan = model.new_int_var(0, horizon, "makespan")
     lanes, placement.runs = {}, []
+    placement.lost = [model.new_int_var(0, horizon, "") for _ in problem.order] if problem.losses is not None else None
     for i, options in enumerate(problem.device):
         placement.runs.append([_add_run(placement, i, o) for o in range(len(options))])
         for device, interval in zip(options, placement.runs[i], strict=True):
@@ -25,7 +38,7 @@ def add_schedule(placement: Any) -> None:
     for (k, a, b), copy in placement.copies.items():
         start, end = model.new_int_var(0, horizon, ""), model.new_int_var(0, horizon, "")
         placement.copy_start[k, a, b], placement.copy_end[k, a, b] = start, end
-        duration = problem.cross_latency[k][a][b] // grain
+        duration = -(-problem.cross_latency[k][a][b] // grain)
         interval = model.new_optional_interval_var(start, duration, end, copy, "")
         channel = problem.channel.get((a, b))
         if channel is not None:
@@ -47,6 +60,57 @@ def add_schedule(placement: Any) -> None:
     for stage, cap in enumerate(placement.caps.deadlines):
         if cap is not None:
             model.add(placement.end[stage] <= cap // grain)
+    if placement.lost is not None:
+        _add_contention(placement)
+
+
+def _add_contention(placement):
+    """Let stages that overlap slow each other: a stage lasts longer by its loss times the overlap, for each other."""
+    model, losses, lost = placement.model, placement.problem.losses, [[] for _ in placement.start]
+    ordered = _list_ordered_pairs(placement.scenario)
+    for i, j in itertools.combinations(range(len(placement.start)), 2):
+        pairs = [(a, b) for a in placement.on[i] for b in placement.on[j] if losses[a][b] or losses[b][a]]
+        if not pairs or (i, j) in ordered:
+            continue
+        overlap = _add_overlap(placement, i, j)
+        for stage in (i, j):
+            loss = model.new_int_var(0, placement.horizon, "")
+            lost[stage].append(loss)
+            for a, b in pairs:
+                share = losses[a][b] if stage == i else losses[b][a]
+                if share:
+                    both = (placement.on[i][a], placement.on[j][b])
+                    model.add(share.denominator * loss >= share.numerator * overlap).only_enforce_if(*both)
+    for total, parts in zip(placement.lost, lost, strict=True):
+        model.add(total == sum(parts))
+
+
+def _add_overlap(placement, i, j):
+    """Return how long two stages run at the same time, or more.
+
+    Which of them starts first and which ends first are decisions, so that all else is linear.
+    """
+    model, start, end = placement.model, placement.start, placement.end
+    overlap = model.new_int_var(0, placement.horizon, "")
+    starts_first, ends_first = model.new_bool_var(""), model.new_bool_var("")
+    for times, literal in ((start, starts_first), (end, ends_first)):
+        model.add(times[i] <= times[j]).only_enforce_if(literal)
+        model.add(times[i] >= times[j]).only_enforce_if(~literal)
+    for last, sooner in ((i, ends_first), (j, ~ends_first)):
+        for first, later in ((j, starts_first), (i, ~starts_first)):
+            model.add(overlap >= end[last] - start[first]).only_enforce_if(sooner, later)
+    return overlap
+
+
+def _list_ordered_pairs(scenario):
+    """Return the pairs of stages (smaller, larger index) of which one needs what the other makes, perhaps by others."""
+    after = {i: set() for i in range(len(scenario.stages))}
+    for stage in reversed(scenario.order):
+        for tensor in scenario.tensors:
+            if tensor.producer == stage:
+                for reader in tensor.consumers:
+                    after[stage] |= {reader, *after[reader]} if reader != -1 else set()
+    return {(min(i, j), max(i, j)) for i, later in after.items() for j in later}
 
 
 def _add_run(placement, stage, option):
@@ -56,7 +120,9 @@ def _add_run(placement, stage, option):
     options of a stage share, CP-SAT 9 calls makespans optimal that are not.
     """
     model, literal = placement.model, placement.option[stage][option]
-    duration = placement.problem.latency[stage][option] // placement.grain["latency"]
+    duration = -(-placement.problem.latency[stage][option] // placement.grain["latency"])
+    if placement.lost is not None:
+        duration = placement.lost[stage] + duration
     start, end = (model.new_int_var(0, placement.horizon, "") for _ in range(2))
     model.add(start == placement.start[stage]).only_enforce_if(literal)
     model.add(end == placement.end[stage]).only_enforce_if(literal)

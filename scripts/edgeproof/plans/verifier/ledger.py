@@ -71,6 +71,7 @@ class Ledger:
             self.links[link.source, link.target] = (index, rates)
             if link.bidirectional:
                 self.links[link.target, link.source] = (index, rates)
+        self.losses = self._read_losses()
         self.has_deadlines = any(stage.deadline_ms is not None for stage in scenario.stages)
         self.sizes = [self.exact(tensor.size_mb) for tensor in scenario.tensors]
         self.known_copies = [self._tabulate_copies(k) for k in range(len(scenario.tensors))]
@@ -95,6 +96,27 @@ class Ledger:
             self.exact(option.accuracy_drop),
             option.shared_weights,
         )
+
+    def _read_losses(self) -> dict[tuple[int, int], Number]:
+        """Return {(slowed, by): share of its speed that a stage loses}; empty unless scheduled."""
+        if self.scenario.execution != "scheduled":
+            return {}
+        shares = {
+            (row.slowed, row.by): Fraction(1 - 1 / row.factor).limit_denominator(1000)
+            for row in self.scenario.contention
+            if row.factor > 1
+        }
+        return {pair: self.number(share) for pair, share in shares.items() if share}
+
+    def lost(self, placement: Placement, spans: dict[int, tuple[Number, Number]], stage: int) -> Number:
+        """Return the ms that a stage loses to others, from the (start, end) of every stage."""
+        start, end = spans[stage]
+        slowed, total = self.options[stage][placement[stage]].device, self.number(0)
+        for other, (other_start, other_end) in spans.items():
+            share = self.losses.get((slowed, self.options[other][placement[other]].device))
+            if other != stage and share is not None:
+                total += share * max(0, min(end, other_end) - max(start, other_start))
+        return total
 
     def _tabulate_copies(self, k: int) -> dict[tuple[int, int, int], Copy]:
         """Return `{(reader's rank, from, to): copy}` of one tensor; pairs that no link serves are missing."""

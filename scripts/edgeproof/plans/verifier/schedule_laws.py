@@ -36,16 +36,18 @@ def prove_schedules_again(
 ) -> SecondProof:
     """Return what laws and a search without the solver say of ranked plans (placement, value of the first level).
 
-    Without plans, that nothing is feasible is to be proved. `top_k`: how many plans were asked for.
+    Without plans, that nothing is feasible is to be proved. `top_k`: how many plans were asked for. With
+    contention, the search leaves it out: what is best without it is a bound for what is best with it, and refutes
+    nothing.
     """
     space = ScheduleSpace(ledger, goal, limits, steps)
-    if ranked:
+    if ranked and not ledger.losses:
         better = _find_list_schedule(ledger, goal, limits, ranked[0])
         if better is not None:
             return SecondProof(better, False, False, space.bound_all())
     better = space.find_better(ranked[0][1] if ranked else float("inf"))
     if better is not None or space.undecided:
-        return SecondProof(better, False, False, space.bound_all())
+        return SecondProof(None if ledger.losses else better, False, False, space.bound_all())
     complete = _prove_ranking(ledger, goal, limits, ranked, top_k, steps)
     return SecondProof(None, True, complete, ranked[0][1] if ranked else float("inf"))
 
@@ -77,8 +79,8 @@ def _find_list_schedule(ledger: Ledger, goal: str, limits: Limits, claimed: tupl
         found = float(ledger.levels(goal, totals)[0])
         if found >= value - margin:
             continue
-        totals["memory"] = measure_scheduled_memory(ledger, other, starts, copies)
         ends = {i: start + ledger.options[i][o].latency for i, (start, o) in enumerate(zip(starts, other, strict=True))}
+        totals["memory"] = measure_scheduled_memory(ledger, other, (starts, [ends[i] for i in sorted(ends)]), copies)
         if not ledger.violations(other, totals, limits, ends):
             return Found(other, tuple(starts), copies, found)
     return None

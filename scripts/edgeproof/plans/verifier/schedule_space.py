@@ -284,7 +284,9 @@ class ScheduleSpace:
                 starts[event.stage] = start
             if event.copy is not None:
                 copies[event.copy.tensor, event.copy.source, event.copy.target] = start
-        used = measure_scheduled_memory(self.ledger, self.placement, starts, copies)
+        lasting = [self.ledger.options[i][o].latency for i, o in enumerate(self.placement)]
+        times = (starts, [start + length for start, length in zip(starts, lasting, strict=True)])
+        used = measure_scheduled_memory(self.ledger, self.placement, times, copies)
         if any(u > d.memory_mb + TOLERANCE for u, d in zip(used, self.scenario.devices, strict=True)):
             self.undecided = True
             return None
@@ -324,18 +326,22 @@ def list_events(ledger: Ledger, placement: Placement) -> list[Event]:
 
 
 def measure_scheduled_memory(
-    ledger: Ledger, placement: Placement, starts: Sequence[Any], copies: dict[tuple[int, int, int], Any]
+    ledger: Ledger,
+    placement: Placement,
+    times: tuple[Sequence[Any], Sequence[Any]],
+    copies: dict[tuple[int, int, int], Any],
 ) -> list[Any]:
     """Return the peak memory per device in MB over the times of a schedule.
 
-    `starts`: of every stage in ms, `copies`: of every copy by (tensor, source, target). Activations are alive while
-    their stage runs; tensors from the start of their producer (or copy) to the end of their last reader.
+    `times`: starts and ends of every stage in ms, `copies`: starts of every copy by (tensor, source, target).
+    Activations are alive while their stage runs; tensors from the start of their producer (or copy) to the end of their
+    last reader.
     """
     scenario = ledger.scenario
     chosen = [ledger.options[i][o] for i, o in enumerate(placement)]
     if scenario.version == 1 or ledger.rule == "pipelined":
         return ledger.memory(chosen, ledger.require_copies(placement))
-    ends = [start + option.latency for start, option in zip(starts, chosen, strict=True)]
+    starts, ends = times
     spans = [(option.device, option.activations, starts[i], ends[i]) for i, option in enumerate(chosen)]
     for k, tensor in enumerate(scenario.tensors):
         if tensor.producer is None:

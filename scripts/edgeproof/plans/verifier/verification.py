@@ -169,10 +169,16 @@ def _verify_events(
     names = {device.name: i for i, device in enumerate(scenario.devices)}
     rows = {row["stage_name"]: row for row in plan["assignments"]}
     lanes, spans, ends, entries = {}, [], {}, ledger.entries(placement)
+    times = {
+        i: (Fraction(rows[stage.name]["start_ms"]), Fraction(rows[stage.name]["end_ms"]))
+        for i, stage in enumerate(scenario.stages)
+    }
     for i, stage in enumerate(scenario.stages):
         row, option = rows[stage.name], ledger.options[i][placement[i]]
+        lost = ledger.lost(placement, times, i) if ledger.losses else 0
         verdict.compare(row["execution_latency_ms"], option.latency, f"{where}: execution of {stage.name}")
-        lasts = option.latency + entries[i]
+        lasts = option.latency + entries[i] + lost
+        verdict.compare(row["contention_latency_ms"], lost, f"{where}: what {stage.name} loses to others")
         verdict.compare(row["end_ms"] - row["start_ms"], lasts, f"{where}: duration of {stage.name}")
         spans.append((row["start_ms"], row["end_ms"]))
         lanes.setdefault(("device", option.device), []).append(spans[-1])
@@ -249,7 +255,8 @@ def _scheduled_memory(ledger: Ledger, placement: Placement, plan: Json) -> list[
             and names[row["target_device"]] == copy.target
             and counts_as_equal(row["size_mb"], scenario.tensors[copy.tensor].size_mb)
         )
-    return measure_scheduled_memory(ledger, placement, starts, copies)
+    ends = [rows[stage.name]["end_ms"] for stage in scenario.stages]
+    return measure_scheduled_memory(ledger, placement, (starts, ends), copies)
 
 
 def _verify_certificate(verdict: Verdict, document: Json) -> None:
