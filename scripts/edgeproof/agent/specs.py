@@ -311,7 +311,9 @@ class _PairsOptions(_PowerOptions, total=False):
     ask: bool
     seed: int
     interleaving: Optional[str]
+    interleaving_reason: str
     inputs_count: Optional[int]
+    samplers: List[SamplerOptions]
 
 
 class PairsSpec(ArmsSpec, _PairsOptions):

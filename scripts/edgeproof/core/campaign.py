@@ -55,7 +55,7 @@ class Comparison(NamedTuple):
 
     `varies`: what is under study and may differ. `pairs`: None for the protocol's number. `margin`: a fraction.
     `criteria`: name of the criteria that the right side must meet to be deployed. `gated`: whether a regression of the
-    right side against the left closes the gate.
+    right side against the left closes the gate. `energy`: samplers watch its pairs, which go on until energy decides.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Comparison(NamedTuple):
     margin: float
     criteria: str
     gated: bool
+    energy: bool
 
 
 class Campaign(NamedTuple):
@@ -211,6 +212,7 @@ def _expand_comparison(entry: Json, config: Json, catalogues: Catalogues, where:
         margin=entry.get("margin", DEFAULT_MARGIN),
         criteria=criteria or DEFAULT_CRITERIA,
         gated=entry.get("gate", False),
+        energy=entry.get("energy", config.get("energy", False)),
     )
 
 
