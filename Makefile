@@ -25,6 +25,7 @@
 # make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
+# make wheelhouse BOARD=jetpack-6  collects the wheels for a board without network, into dist/wheelhouse/
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
 
@@ -55,7 +56,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer bench-sampling staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving bench-registry
+.PHONY: wheel wheelhouse bench-observer bench-sampling staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving bench-registry
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -202,6 +203,9 @@ survival: setup
 wheel: setup
 	@$(BIN)/python scripts/pack_runtime.py
 
+wheelhouse: setup
+	@$(BIN)/python scripts/collect_wheels.py $(if $(BOARD),--board $(BOARD))
+
 docs: setup
 	$(BIN)/python scripts/document_config.py
 
@@ -210,4 +214,5 @@ lock: setup
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done
+	$(BIN)/python scripts/collect_wheels.py --lock
 	sed -i "s/^# lock: .*/# lock: $$(sha256sum envs/edgeproof.lock | cut -d' ' -f1)/" envs/edgeproof.post-deploy.sh
