@@ -236,6 +236,7 @@ class SamplerOptions(_SamplerName, total=False):
     power_column: str
     marker_column: str
     marker_command: List[str]
+    least_clocks: Dict[str, float]
 
 
 class PowerControlOptions(TypedDict, total=False):
