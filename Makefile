@@ -19,6 +19,7 @@
 # make bench-history  steps in simulated histories, beside Apache Otava's answers: 10 minutes
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
+# make bench-sampling  what samplers cost the work beside them: 5 minutes, nothing else running
 # make bench-replay  what replaying a trace of a million moments takes: half a minute
 # make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
@@ -27,6 +28,7 @@
 # make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
+# make wheelhouse BOARD=jetpack-6  collects the wheels for a board without network, into dist/wheelhouse/
 # make docs     writes the tables of config/README.md from the schemas
 # make lock     resolves envs/*.in into envs/*.lock
 
@@ -57,7 +59,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -193,6 +195,10 @@ bench-loadgen: trial-arms
 
 bench-observer: setup
 	$(BIN)/python scripts/bench_observer.py
+
+bench-sampling: trial-arms
+	$(BIN)/python scripts/bench_sampling.py
+
 bench-replay: setup
 	$(BIN)/python scripts/bench_replay.py
 
@@ -222,6 +228,9 @@ survival: setup
 wheel: setup
 	@$(BIN)/python scripts/pack_runtime.py
 
+wheelhouse: setup
+	@$(BIN)/python scripts/collect_wheels.py $(if $(BOARD),--board $(BOARD))
+
 docs: setup
 	$(BIN)/python scripts/document_config.py
 
@@ -230,4 +239,5 @@ lock: setup
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done
+	$(BIN)/python scripts/collect_wheels.py --lock
 	sed -i "s/^# lock: .*/# lock: $$(sha256sum envs/edgeproof.lock | cut -d' ' -f1)/" envs/edgeproof.post-deploy.sh

@@ -29,7 +29,10 @@ SUB_ROOMS = {
     "plans": ("scenario", "solver", "verifier", "outcome"),
 }
 # What runs on a board and on a host alike.
-SHARED = (("agent", "archive_limits"), ("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine"))
+SHARED = (
+    *(("agent", "archive_limits"), ("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine")),
+    ("agent", "sampling_rates"),
+)
 ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
 ALONE = ("agent", "board_end", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
 BESIDE = ("remote",)  # how boards are reached: every room may use it, and it uses no room

@@ -45,7 +45,8 @@ class LivePair(NamedTuple):
     """What a pair by blocks needs to know beside the session's spec.
 
     `number`: of the pair; `folder`: to fill; `draw`: its source of orders; `inputs_are_fixed`: earlier pairs went
-    through as many inputs as the protocol says now; `tell`: takes events for the caller.
+    through as many inputs as the protocol says now; `tell`: takes events for the caller; `watched`: samplers are at
+    work, so that it is kept when each block ran.
     """
 
     number: int
@@ -55,6 +56,7 @@ class LivePair(NamedTuple):
     needs: MemoryNeeds
     inputs_are_fixed: bool
     tell: Callable[[Report], None]
+    watched: bool
 
 
 class DrivenArm:
@@ -237,7 +239,7 @@ def measure_pair(spec: ArmsSpec, pair: LivePair) -> Report:
             report.update(stopped_ns=arms[name].stopped_ns, stopped_cpu_ns=arms[name].stopped_cpu_ns if known else None)
         for name, report in reports.items():
             pair.needs.record(name, report["memory_peak_bytes"])
-    _save_blocks(pair.folder, plan)
+    _save_blocks(pair.folder, plan, pair.watched)
     return {
         "loaded_first": order[0],
         "blocks": dict(
@@ -287,7 +289,7 @@ def _run_plan(arms: Dict[str, DrivenArm], plan: Plan, until: float) -> Plan:
     return plan
 
 
-def _save_blocks(folder: str, plan: Plan) -> None:
+def _save_blocks(folder: str, plan: Plan, watched: bool) -> None:
     """Put the times of both arms into one set of arrays (see `pairs`)."""
     parts = {name: os.path.join(folder, name) for name in ARMS}
     blocks = numpy.stack([numpy.load(os.path.join(parts[name], "blocks.npy"))[: plan.block_pairs] for name in ARMS])
@@ -304,10 +306,13 @@ def _save_blocks(folder: str, plan: Plan) -> None:
         "alone": alone,
         "alone_inputs": alone_inputs,
     }
+    if watched:
+        own_windows = [numpy.load(os.path.join(parts[name], "windows.npy"))[: plan.block_pairs] for name in ARMS]
+        arrays["windows"] = numpy.stack(own_windows)
     for name, array in arrays.items():
         numpy.save(os.path.join(folder, name + ".npy"), array)
     for name in ARMS:
-        for file in ("blocks.npy", "alone.npy", "spec.json"):
+        for file in ("blocks.npy", "alone.npy", "windows.npy", "spec.json"):
             os.unlink(os.path.join(parts[name], file))
 
 

@@ -7,8 +7,9 @@ The spec (`specs.PairsSpec`) is that of a session with two arms, `left` and `rig
   else, or the end of the input, stops;
 - `first_pair` (0): number of the first pair, for sessions that continue a comparison;
 - `seed`: of the orders; drawn if left out, and recorded;
-- `interleaving`: `blocks` or `processes` where the caller knows it (a comparison that is continued); else the session
-  decides with its first pair;
+- `interleaving`: `blocks` or `processes` where the caller knows it (a comparison that is continued), perhaps with its
+  `interleaving_reason`; else the session decides with its first pair;
+- `samplers`: what watches the device meanwhile, see `telemetry`; nothing does if both arms are simulated;
 - `inputs_count`: how many inputs the pairs before went through; else the first pair decides.
 
 `out` gets
@@ -18,15 +19,17 @@ The spec (`specs.PairsSpec`) is that of a session with two arms, `left` and `rig
 - `pair-NNN/`, renamed into place when the pair is complete, with `pair.json` (what follows) and the raw times;
 - `session.json`, written anew after every pair: label, lock, power_control, seed, interleaving {mode, reason}, inputs,
   pairs [{pair, status, folder}], ended_by (null until the end: budget, caller, failed, interrupted), environment,
-  drift;
-- `drift.npy` (see `drift`).
+  drift, telemetry (what the samplers were; null until the end, and without them);
+- `drift.npy` (see `drift`), and `telemetry/` with samplers.
 
 A pair by blocks has, with B block pairs and S samples in a block:
 - `blocks.npy` int64 (2, B, S): nanoseconds per sample of `calls_per_sample` calls; left, right;
 - `inputs.npy` uint16 (B, S): which input each sample had, in both arms;
 - `order.npy` uint8 (B,): 0 where the left arm ran first in a block pair, 1 where the right one did;
 - `alone.npy` int64 (stretches, 10, S) and `alone_inputs.npy`: blocks of one arm alone; `blocks.alone` in `pair.json`
-  says of which arm, and before which block pair.
+  says of which arm, and before which block pair;
+- `windows.npy` int64 (2, B, 2), where samplers watch: when each alternated block began and ended, its untimed calls
+  included, in ns of `time.perf_counter_ns`.
 A pair by whole processes has `left/` and `right/` with what `measure` writes, and their order in `order`.
 `pair.json` has the sha256 and size of each of these files.
 """
@@ -54,6 +57,7 @@ from .lock import HeldLock, hold_device
 from .power_control import control_power
 from .session import check_board, run_process
 from .specs import PairsSpec, Report
+from .telemetry import SessionTelemetry
 
 
 def run_pairs(spec: PairsSpec, out: str) -> None:
@@ -62,24 +66,32 @@ def run_pairs(spec: PairsSpec, out: str) -> None:
     simulated = all(is_simulated(arm) for arm in spec["arms"].values())
     held = hold_device(spec.get("lock"), spec["label"])
     with held as lock, nullcontext() if simulated else control_power(spec.get("power_control")) as control:
-        session = PairSession(spec, out, lock, control)
+        samplers = None if simulated else spec.get("samplers")
+        telemetry = SessionTelemetry(samplers, 0.0, os.path.join(out, "telemetry"))
         try:
-            session.run()
-        except BaseException as error:
-            session.end("failed" if isinstance(error, Exception) else "interrupted")
-            raise
+            session = PairSession(spec, out, lock, control, telemetry)
+            try:
+                session.run()
+            except BaseException as error:
+                session.end("failed" if isinstance(error, Exception) else "interrupted")
+                raise
+        finally:
+            telemetry.close()
 
 
 class PairSession:
     """One session: the device is held, and pairs are measured one after the other."""
 
-    def __init__(self, spec: PairsSpec, out: str, lock: HeldLock, control: Optional[Report]) -> None:
-        self._spec, self._out, self._lock, self._control = spec, out, lock, control
+    def __init__(
+        self, spec: PairsSpec, out: str, lock: HeldLock, control: Optional[Report], telemetry: SessionTelemetry
+    ) -> None:
+        self._spec, self._out, self._lock, self._control, self._telemetry = spec, out, lock, control, telemetry
         self._seed = spec.get("seed", random.SystemRandom().getrandbits(48))
         self._first = spec.get("first_pair", 0)
         reason = find_reason_for_processes(spec["arms"])
         self._mode: Optional[str] = PROCESSES if reason else spec.get("interleaving")
-        self._reason = reason or ("as the caller says" if self._mode else None)
+        said = spec.get("interleaving_reason", "as the caller says")
+        self._reason = reason or (said if self._mode else None)
         if reason and spec.get("interleaving") == BLOCKS:
             raise NoVerdict("cannot_interleave", reason)
         self._schedule = StretchSchedule(self._draw("stretches"))
@@ -90,7 +102,7 @@ class PairSession:
         self._started = time.time()
         self._begin = time.monotonic()
         self._drift = start_drift_control(all(is_simulated(arm) for arm in spec["arms"].values()))
-        self._write_record(None, None)
+        self._write_record(None)
 
     def run(self) -> None:
         """Measure pairs until it ends, and write the last record."""
@@ -113,7 +125,12 @@ class PairSession:
         if self._drift:
             self._drift.time_end()
             drift = self._drift.save(self._out)
-        self._write_record(ended_by, drift)
+        watched: Optional[Report] = None
+        try:
+            watched = self._telemetry.end()
+        except NoVerdict as error:  # the times of the pairs count all the same
+            print("no energy: {}".format(error), file=sys.stderr, flush=True)
+        self._write_record(ended_by, drift, watched)
         self._tell({"event": "ended", "ended_by": ended_by})
 
     def _measure(self, number: int) -> Report:
@@ -136,7 +153,7 @@ class PairSession:
         _write_json(os.path.join(part, "pair.json"), report)
         os.rename(part, os.path.join(self._out, name))
         self._pairs.append({"pair": number, "status": report["status"], "folder": name})
-        self._write_record(None, None)
+        self._write_record(None)
         self._tell(
             {
                 "event": "pair",
@@ -179,8 +196,9 @@ class PairSession:
         shortage = self._needs.find_shortage(ARMS)
         if shortage:
             raise CannotInterleave(shortage)
-        draw = self._draw("pair", number)
-        pair = LivePair(number, part, draw, self._schedule, self._needs, self._inputs is not None, self._tell)
+        draw, watched = self._draw("pair", number), bool(self._spec.get("samplers"))
+        fixed = self._inputs is not None
+        pair = LivePair(number, part, draw, self._schedule, self._needs, fixed, self._tell, watched)
         report = measure_pair(self._limit_inputs(), pair)
         self._mode, self._inputs = BLOCKS, report["blocks"]["inputs"]
         return report
@@ -195,7 +213,7 @@ class PairSession:
         for arm in order:
             folder = os.path.join(part, arm)
             os.makedirs(folder)
-            reports[arm] = run_process(spec, 2 * number + ARMS.index(arm), arm, folder)
+            reports[arm] = run_process(spec, 2 * number + ARMS.index(arm), arm, folder, self._telemetry.watch)
             if reports[arm]["status"] != "ok":
                 raise ArmFailed(arm, reports[arm]["reason"])
         self._inputs = max(report["inputs"] for report in reports.values())
@@ -218,7 +236,9 @@ class PairSession:
             return False
         return isinstance(answer, dict) and cast(Report, answer).get("continue") is True
 
-    def _write_record(self, ended_by: Optional[str], drift: Optional[Report]) -> None:
+    def _write_record(
+        self, ended_by: Optional[str], drift: Optional[Report] = None, watched: Optional[Report] = None
+    ) -> None:
         after = read_environment() if ended_by else None
         record: Report = {
             "label": self._spec["label"],
@@ -237,6 +257,7 @@ class PairSession:
                 "steal_share": steal_share(self._before, after) if after else None,
             },
             "drift": drift,
+            "telemetry": watched,
         }
         path = os.path.join(self._out, "session.json")
         _write_json(path + ".part", record)

@@ -193,6 +193,7 @@ class SamplerOptions(_SamplerName, total=False):
     power_column: str
     marker_column: str
     marker_command: List[str]
+    least_clocks: Dict[str, float]
 
 
 class PowerControlOptions(TypedDict, total=False):
@@ -268,7 +269,9 @@ class _PairsOptions(_PowerOptions, total=False):
     ask: bool
     seed: int
     interleaving: Optional[str]
+    interleaving_reason: str
     inputs_count: Optional[int]
+    samplers: List[SamplerOptions]
 
 
 class PairsSpec(ArmsSpec, _PairsOptions):

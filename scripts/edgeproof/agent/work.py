@@ -119,6 +119,7 @@ class LiveArm:
         self._turns: List[Call] = []  # the same, while another arm takes turns
         self._layout: Dict[str, int] = {}
         self._blocks: Optional[Array] = None
+        self._windows: Optional[Array] = None  # when each alternated block began and ended
         self._alone: Optional[Array] = None
         self._usage = resource.getrusage(resource.RUSAGE_SELF)
 
@@ -183,15 +184,17 @@ class LiveArm:
         """Make room for the times of all blocks, so that no page of memory is had between them."""
         self._layout = layout
         self._blocks = numpy.full((layout["block_pairs"], layout["samples"]), -1, "int64")
+        self._windows = numpy.zeros((layout["block_pairs"], 2), "int64")
         self._alone = numpy.full((layout["stretches"], STRETCH, layout["samples"]), -1, "int64")
         self._usage = resource.getrusage(resource.RUSAGE_SELF)
         return {}
 
     def run_block(self, block: int) -> Report:
         """Time one alternated block."""
-        assert self._blocks is not None
-        inputs = self._list_inputs(block, 1)[0]
+        assert self._blocks is not None and self._windows is not None
+        inputs, start = self._list_inputs(block, 1)[0], time.perf_counter_ns()
         self._time(block, inputs, self._blocks[block], True)
+        self._windows[block] = start, time.perf_counter_ns()
         return {}
 
     def run_alone(self, stretch: int, block: int) -> Report:
@@ -203,7 +206,8 @@ class LiveArm:
 
     def save(self, out: str) -> None:
         """Write the raw times into a folder."""
-        assert self._blocks is not None and self._alone is not None
+        assert self._blocks is not None and self._alone is not None and self._windows is not None
+        numpy.save(os.path.join(out, "windows.npy"), self._windows)
         numpy.save(os.path.join(out, "blocks.npy"), self._blocks)
         numpy.save(os.path.join(out, "alone.npy"), self._alone)
 

@@ -21,14 +21,13 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.dependence import estimate_dependence
 from edgeproof.core.documents import read_json, write_json, write_sealed
 from edgeproof.core.files import sha256_file
-from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import REPOSITORY, Cell, artifact_folder, calibration_folder, comparison_folder, run_folder
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.conditions import state_of
 from edgeproof.runs.pair_tables import describe_session, write_table
 
 from .made_up_cells import name_cell, write_cell
-from .made_up_pairs import PairsNoise, write_session
+from .made_up_pairs import PairsNoise, compose_sessions_key, write_session
 
 CAMPAIGN, PROTOCOL = "trial", "quick"
 _QUIET = PairsNoise()
@@ -84,15 +83,15 @@ def write_comparison(
 ) -> None:
     """Add a comparison with all its files to the tree of a made-up campaign.
 
-    `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread of `PairsNoise`; pairs, sessions as in
-    `write_pairs`.
+    `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread, watts of `PairsNoise`; pairs, sessions
+    as in `write_pairs`.
     """
     folder = comparison_folder(CAMPAIGN, name)
     sides = {side: name_cell(cell) for side, cell in (("left", left), ("right", right))}
     policy = read_yaml(REPOSITORY / "config/policies/strict.yaml", "policy")
     paths = {side: f"{run_folder(cell)}/result.json" for side, cell in sides.items()}
     judge_pair(name, paths, "strict", policy, Latitude(list(varies), waive or {}), f"{folder}/verdict.json")
-    noise = PairsNoise(**{key: pairs.pop(key) for key in ("ratio", "spread") if key in pairs})
+    noise = PairsNoise(**{key: pairs.pop(key) for key in ("ratio", "spread", "watts") if key in pairs})
     skip = why_not(read_json(f"{folder}/verdict.json", "verdict"))
     write_pairs(name, sides, skip, {"margin": margin, "comparisons": 1}, noise=noise, **pairs)
     report = build_report(f"{folder}/verdict.json", f"{folder}/pairs.csv", f"{folder}/pairs.json")
@@ -173,7 +172,7 @@ def write_pairs(
         "status": "skipped" if skip else "measured",
         "reason": skip,
         "inputs": {**samples, "same": samples["left"] == samples["right"]},
-        "key": compose_key({"made up": str(folder)}),
+        "key": compose_sessions_key(str(folder), noise),
         "budget": {"pairs": max(1, sum(counts)), "seconds": None},
         "design": describe_design(make_design(asked["margin"], asked["comparisons"], dependence), dependence),
         "sessions": [describe_session(session) for session in made],

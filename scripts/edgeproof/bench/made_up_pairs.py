@@ -11,9 +11,12 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.runs.paired_sessions import PairsSession, describe_end, read_session
+from edgeproof.runs.telemetry_files import path_in_attempt
 
 MACHINE = {"id": "0" * 16, "board": "desk", "cpu": "a cpu"}
 _BLOCKS, _SAMPLES = 10, 4
+_BLOCK_NS, _READING_NS = 50_000_000, 5_000_000  # of what a made-up sampler watches
+_IDLE_W = 2.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class PairsNoise:
     spread: float = 0.002
     seconds: float = 2.0
     slowdown: float = 0.0
+    watts: tuple[float, float] | None = None
 
 
 def write_session(
@@ -35,8 +39,7 @@ def write_session(
 
     `state`: {left, right}, as results have it; `backend`: `fake` makes the session simulated.
     """
-    key = compose_key({"made up": folder})
-    with open_attempt(folder, "pairs", key, MACHINE) as attempt:
+    with open_attempt(folder, "pairs", compose_sessions_key(folder, noise), MACHINE) as attempt:
         out = attempt.folder / "session"
         random = np.random.default_rng(list(attempt.folder.name.encode()))
         arms = {arm: {"backend": backend} for arm in ("left", "right")}
@@ -51,9 +54,15 @@ def write_session(
             "ended_by": "budget",
             "environment": {"before": before, "after": {"throttled": None}, "steal_share": 0.0},
             "drift": None if backend == "fake" else make_drift(noise.seconds * pairs, noise.slowdown, random),
+            "telemetry": _write_telemetry(attempt.folder, pairs, noise) if noise.watts and backend != "fake" else None,
         }
         (out / "session.json").write_text(json.dumps(record))
         return read_session(attempt.complete(**describe_end(attempt.folder)))
+
+
+def compose_sessions_key(folder: str, noise: PairsNoise) -> Json:
+    """Return the key of the made-up sessions below a folder, which says whether energy was asked for."""
+    return compose_key({"made up": folder, **({"timing": {"energy": True}} if noise.watts else {})})
 
 
 def make_drift(seconds: float, slowdown: float, random: np.random.Generator, points: int = 12) -> Json:
@@ -92,6 +101,8 @@ def _write_pair(out: Path, number: int, noise: PairsNoise, random: np.random.Gen
         "alone.npy": np.zeros((0, 10, _SAMPLES), "int64"),
         "alone_inputs.npy": np.zeros((0, 10, _SAMPLES), "uint16"),
     }
+    if noise.watts:
+        arrays["windows.npy"] = _place_blocks(number, noise.ratio)
     for name, array in arrays.items():
         np.save(folder / name, array)
     report = {
@@ -99,9 +110,35 @@ def _write_pair(out: Path, number: int, noise: PairsNoise, random: np.random.Gen
         "status": "ok",
         "seconds": noise.seconds,
         "interleaving": {"mode": "blocks", "reason": None},
-        "blocks": {"calls_per_sample": 1, "alone": []},
+        "blocks": {"calls_per_sample": 1, "samples": _SAMPLES, "untimed_calls": 1, "alone": []},
         "arms": {arm: {"quantum_ns": 1, "runtime": {"version": state[arm].get("runtime_version")}} for arm in state},
         "files": {name: {"sha256": sha256_file(folder / name)} for name in arrays},
     }
     (folder / "pair.json").write_text(json.dumps(report))
     return {"pair": number, "status": "ok", "folder": folder.name}
+
+
+def _place_blocks(pair: int, ratio: float) -> np.ndarray:
+    """Return when each block of a pair began and ended, in ns: int64 (2, blocks, 2)."""
+    lengths = np.array([_BLOCK_NS, round(ratio * _BLOCK_NS)])
+    begins = 1_000_000_000 + (pair * _BLOCKS + np.arange(_BLOCKS)) * (lengths.sum() + 2_000_000)
+    starts = np.stack([begins, begins + lengths[0] + 1_000_000])
+    return np.stack([starts, starts + lengths[:, None]], axis=2).astype("int64")
+
+
+def _write_telemetry(attempt: Path, pairs: int, noise: PairsNoise) -> Json:
+    """Write what a sampler of power saw of a made-up session, and return what the agent says of it."""
+    windows = np.concatenate([_place_blocks(pair, noise.ratio) for pair in range(pairs)], axis=1)
+    times = np.arange(500_000_000, windows.max() + 500_000_000, _READING_NS)
+    levels = np.full(len(times), _IDLE_W)
+    for watts, arm in zip(noise.watts or (), windows, strict=True):
+        for start, stop in arm:
+            levels[(times >= start) & (times <= stop)] = watts
+    path = path_in_attempt(attempt)
+    path.parent.mkdir()
+    rows = (f"{at},hwmon,total_w,{level}\n" for at, level in zip(times, levels, strict=True))
+    path.write_text("at_ns,sampler,channel,value\n" + "".join(rows))
+    power = {"channel": "total_w", "boundary": "module", "rails": ["VDD_IN"], "kind": "measured"}
+    sampler = {"id": "hwmon", "name": "hwmon", "required": False, "interval_ms": 5, "power": power, "quantum": 0.04}
+    sampler |= {"lag_s": 0.001, "samples": {"total_w": len(times)}, "reason": None, "notes": []}
+    return {"file": path.name, "samplers": [sampler], "cpu_s": 0.1, "idle": {"before": None, "after": None}}

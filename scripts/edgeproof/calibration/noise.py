@@ -34,7 +34,7 @@ from edgeproof.runs.paired_sessions import (
     measure_all,
     measure_session,
 )
-from edgeproof.runs.timing_keys import UNWATCHED, timing_of
+from edgeproof.runs.timing_keys import list_unrelated, timing_of
 
 EFFECTS = (0.01, 0.02, 0.05, 0.10)  # differences whose cost is told
 _RESAMPLES = 2_000
@@ -94,12 +94,13 @@ def calibrate_cell(job: CalibrationJob) -> None:
 
 def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: str) -> Json:
     """Return the key of a calibration's attempts. `manifest`: of the artifact. `agent`: digest of its code."""
+    apart = list_unrelated(place.protocol)
     return compose_key(
         {
             "arm": arm,
             "artifact": manifest["artifact"]["sha256"],
             "inputs": sha256_file(place.inputs),
-            "device": {k: v for k, v in place.device.items() if k not in UNWATCHED},
+            "device": {k: v for k, v in place.device.items() if k not in apart},
             "timing": timing_of(place.protocol),
             "agent": agent,
         }

@@ -22,7 +22,7 @@ from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples
 
 from .criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
 from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
-from .quantities import RunEvidence, find_in_run
+from .quantities import Criterion, Quantity, RunEvidence, find_in_comparison, find_in_run
 from .reading import folder_of_artifact, folder_of_run, read_parity, read_side
 from .regression import read_regression
 from .verdict_texts import REASONS
@@ -105,9 +105,13 @@ def _build_decision(
     parity = read_parity(result, parity_path)
     samples = list_processes(read_samples(path_beside(result_path))) if result["latency"] is not None else []
     evidence = RunEvidence(result, samples, parity)
-    lines = judge_criteria(
-        criteria, lambda criterion: find_in_run(criterion, evidence, criteria["accept_trivial_parity"])
-    )
+
+    def find(criterion: Criterion) -> Quantity:
+        if criterion["metric"] == "energy_ratio":
+            return find_in_comparison(criterion, report)
+        return find_in_run(criterion, evidence, criteria["accept_trivial_parity"])
+
+    lines = judge_criteria(criteria, find)
     known = [*rules_of_candidate(result, parity), *rules_of_comparison(report, regression, criteria["accept"])]
     difference = _find_accuracy(parity, criteria["accept_trivial_parity"])
     cross = report["left"]["precision"] != report["right"]["precision"]

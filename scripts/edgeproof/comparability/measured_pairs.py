@@ -27,10 +27,12 @@ from edgeproof.runs.paired_sessions import (
     list_sessions,
     measure_session,
 )
-from edgeproof.runs.timing_keys import UNWATCHED, timing_of
+from edgeproof.runs.timing_keys import list_unrelated, timing_of
 
+from .energy_verdicts import judge_energy
 from .sequences import Judged, describe_design, divide_by_items, judge, make_design
 
+_PAIRS_AT_ONCE = 8  # for energy, where nobody can say how many would decide
 ESTIMATES = "estimates.jsonl"  # in an attempt: what the sequence says after each of its pairs
 
 
@@ -112,7 +114,8 @@ def compose_pairs_key(
     `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `inputs`: {left,
     right}: samples files. `agent`: digest of its code.
     """
-    device = {name: value for name, value in place.device.items() if name not in UNWATCHED}
+    apart = list_unrelated(place.protocol)
+    device = {name: value for name, value in place.device.items() if name not in apart}
     return compose_key(
         {
             "arms": {side: arms[side] for side in ("left", "right")},
@@ -174,7 +177,7 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
         if elsewhere := next(over, None):
             return elsewhere
     while _goes_on(job, verdict, sessions) and not _has_failed(sessions):
-        before = _pairs_of(sessions)
+        before, more = _pairs_of(sessions), _pairs_for_energy(job, verdict, sessions)
         session = measure_session(
             folder,
             job.comparison,
@@ -182,7 +185,7 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
             {side: _arm_of(job, side) for side in ("left", "right")},
             job.place,
             _plan_session(job, sessions),
-            lambda pairs, before=before: _enter_and_ask(job, verdict, before, pairs),
+            lambda pairs, before=before, more=more: _enter_and_ask(job, verdict, before, pairs, more),
         )
         _require_state(session, verdict, job.comparison)
         sessions.append(session)
@@ -202,7 +205,24 @@ def list_folders_with(folder: Path, key: Json) -> list[Path]:
 def _goes_on(job: PairsJob, verdict: Json, sessions: Sequence[PairsSession]) -> bool:
     """Tell whether another session is to be measured: the sequence is open, and the budget is not spent."""
     seconds = job.budget["seconds"]
-    return (seconds is None or _spent(sessions) < seconds) and _is_open(job, verdict, _pairs_of(sessions))
+    if seconds is not None and _spent(sessions) >= seconds:
+        return False
+    return _is_open(job, verdict, _pairs_of(sessions)) or _pairs_for_energy(job, verdict, sessions) > 0
+
+
+def _pairs_for_energy(job: PairsJob, verdict: Json, sessions: Sequence[PairsSession]) -> int:
+    """Return how many pairs the next session is to measure for the sake of energy, 0 where it is decided or not asked.
+
+    Samplers say what they saw when a session is over, so that energy decides between sessions.
+    """
+    left = job.budget["pairs"] - len(_pairs_of(sessions))
+    if not job.place.protocol.get("energy") or not sessions or left <= 0:
+        return 0
+    design = make_design(job.design["margin"], job.design["comparisons"], job.dependence)
+    found = judge_energy(sessions, items_of(verdict), design)
+    if found["verdict"] != "undecided" or not found["can_continue"]:
+        return 0
+    return min(left, found["further_pairs"] or (0 if found["reason"] == "error_budget" else _PAIRS_AT_ONCE))
 
 
 def _is_open(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> bool:
@@ -215,13 +235,15 @@ def _is_open(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> bool:
     return found.verdict == "undecided" and found.can_continue
 
 
-def _enter_and_ask(job: PairsJob, verdict: Json, before: Sequence[Pair], pairs: Sequence[Pair]) -> bool:
+def _enter_and_ask(
+    job: PairsJob, verdict: Json, before: Sequence[Pair], pairs: Sequence[Pair], for_energy: int
+) -> bool:
     """Add what the pairs say to the session's estimates, for who watches; tell whether another pair is measured."""
     known = [*before, *pairs]
     line = _describe_line(_judge_pairs(job, verdict, known), known) | {"per": verdict["per"]}
     with (Path(pairs[-1].folder).parents[1] / ESTIMATES).open("a") as stream:
         stream.write(json.dumps(line) + "\n")
-    return _is_open(job, verdict, known)
+    return _is_open(job, verdict, known) or len(pairs) < for_energy
 
 
 def _describe_line(judged: Judged, pairs: Sequence[Pair]) -> Json:

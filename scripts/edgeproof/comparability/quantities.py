@@ -36,6 +36,7 @@ OFFERED: dict[tuple[str, str | None], tuple[tuple[str, ...], dict[str, float]]] 
     ("artifact_size", None): (("total",), _BYTES),
     ("accuracy_difference", None): (("paired_difference",), {"pp": 1}),
     ("parity", None): (("missed_limits",), {"count": 1}),
+    ("energy_ratio", None): (("paired",), {"ratio": 1}),
     ("energy", "warm"): (("mean", "net"), {"J": 1, "mJ": 1e-3}),
     ("power", "warm"): (("mean", "maximum"), {"W": 1, "mW": 1e-3}),
     ("temperature", "warm"): (("mean", "maximum"), {"°C": 1}),
@@ -47,6 +48,7 @@ WITHOUT_CONFIDENCE = {
     ("memory_peak", "maximum"),
     ("artifact_size", "total"),
     ("parity", "missed_limits"),
+    ("energy_ratio", "paired"),  # the comparison's
     *((metric, statistic) for metric in _WATCHED for statistic in OFFERED[metric, "warm"][0]),
 }
 
@@ -99,7 +101,9 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
     `accept_trivial`: whether it counts that a graph agrees with itself in the same runtime.
     """
     metric = criterion["metric"]
-    if metric in ("parity", "accuracy_difference"):
+    if metric == "energy_ratio":
+        quantity = absent("result.json", "it is a figure of a comparison, not of a cell", evidence.result["provenance"])
+    elif metric in ("parity", "accuracy_difference"):
         quantity = _find_agreement(criterion, evidence.parity, accept_trivial)
     elif evidence.result["status"] in ("failed", "unsupported"):
         message = f"the cell is {evidence.result['status']}: {evidence.result['reason']['message']}"
@@ -116,6 +120,26 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
     else:
         quantity = _find_warm(criterion, evidence)
     return in_unit(quantity, criterion)
+
+
+def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
+    """Return the Quantity that a criterion asks about a comparison: right / left in energy per inference, with the
+    interval of its pairs.
+    """
+    energy, source = report.get("energy"), "the comparison's pairs"
+    if energy is None:
+        return absent(source, "the comparison did not ask for energy (`energy: true`)")
+    effect = energy["effect"]
+    if effect is None:
+        return absent(source, energy["explanation"], report["provenance"])
+    source = f"{effect['pairs']} pairs, {energy['boundary']} ({' + '.join(energy['rails'])}), by {energy['sampler']}"
+    asked, reason = criterion.get("boundary"), None
+    if asked and asked != energy["boundary"]:
+        reason = f"it is the energy of the {energy['boundary']}, the criterion asks about {asked}"
+    elif effect["interval_low"] is None:
+        reason = "too few pairs for an interval"
+    figures = (effect["ratio"], effect["interval_low"], effect["interval_high"])
+    return Quantity(*figures, report["provenance"], source, reason)
 
 
 def in_unit(quantity: Quantity, criterion: Criterion) -> Quantity:

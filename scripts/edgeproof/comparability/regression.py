@@ -54,6 +54,7 @@ _WATCHED = {
     "temperature_peak_c": ("temperature", "peak_c"),
     "memory_mean_bytes": ("memory", "mean_bytes"),
 }
+_OF_ENERGY = {"lower": "faster", "higher": "slower"}
 AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
 
@@ -148,10 +149,9 @@ def _judge_pairs(
     lines: list[Any] = [
         {**make_line(entry), "threshold_pct": limit} for entry, limit in zip(policy["thresholds"], limits, strict=True)
     ]
-    effect = report["effect"] or report["between_sessions"]
-    if blocked is None and effect is not None and effect["interval_low"] is not None:  # one pair has no interval
+    if blocked is None and _has_interval(report):
         judged = [
-            line | _judge_by_interval(report, effect, limit, entry["threshold_pct"] is None)
+            line | _judge_by_interval(report, limit, entry)
             for line, limit, entry in zip(lines, limits, policy["thresholds"], strict=True)
         ]
         if any(line["status"] == "triggered" for line in judged) or all(
@@ -177,17 +177,29 @@ def _judge_pairs(
     }
 
 
-def _judge_by_interval(report: Json, effect: Json, limit: float, is_margin: bool) -> Json:
-    """Return what a threshold's line says of the effect: triggered, clear, or unknown with the reason.
+def _has_interval(report: Json) -> bool:
+    """Tell whether the times have an interval to judge by: one pair has none."""
+    effect = report["effect"] or report["between_sessions"]
+    return effect is not None and effect["interval_low"] is not None
 
-    `limit`: in percent. At the margin the comparison's own verdict holds. Elsewhere the threshold is triggered when the
-    interval of the ratio lies wholly at or beyond it, and clear when the interval of the equivalence test lies wholly
-    below it: the same ends as for `slower` and `equivalent`.
+
+def _judge_by_interval(report: Json, limit: float, entry: Json) -> Json:
+    """Return what a threshold's line says of the times or energies of pairs: triggered, clear, or unknown with why.
+
+    `limit`: in percent. `entry`: the threshold. At the margin the comparison's own verdict holds. Elsewhere the
+    threshold is triggered when the interval of the ratio lies wholly at or beyond it, and clear when the interval of
+    the equivalence test lies wholly below it: the same ends as for `slower` and `equivalent`.
     """
+    effect, verdict = report["effect"] or report["between_sessions"], report["verdict"]
+    if entry["metric"] == "paired_energy":
+        energy = report.get("energy")
+        if energy is None or energy["effect"] is None or energy["effect"]["interval_low"] is None:
+            why = energy and (energy["explanation"] or "too few pairs for an interval")
+            return {"reason": f"energy: {why or 'the comparison did not ask for it (`energy: true`)'}"}
+        effect, verdict = energy["effect"], _OF_ENERGY.get(str(energy["verdict"]), str(energy["verdict"]))
     low, high = (100 * (effect[f"interval_{end}"] - 1) for end in ("low", "high"))
     highest = 100 * ((effect.get("equivalence_high") or effect["interval_high"]) - 1)
-    verdict = report["verdict"]
-    if is_margin:
+    if entry["threshold_pct"] is None:
         status = {"slower": "triggered", "faster": "clear", "equivalent": "clear"}.get(verdict, "unknown")
     else:
         status = "triggered" if low >= limit else "clear" if highest < limit else "unknown"

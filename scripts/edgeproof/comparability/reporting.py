@@ -15,6 +15,8 @@ from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
+from .energy_sentences import describe_energy
+from .energy_verdicts import judge_energy
 from .judging import WAIVED
 from .measured_pairs import find_other_state, items_of, read_sessions
 from .resource_sentences import describe_resources
@@ -151,7 +153,10 @@ def render_markdown(report: Json) -> str:
             cells = (reason["field"], reason["left"], reason["right"], remedy)
             lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
         lines.append("")
-    lines += [f"- {plain(line)}" for line in (*describe_grounds(report), *describe_resources(report))]
+    lines += [
+        f"- {plain(line)}"
+        for line in (*describe_grounds(report), *describe_energy(report), *describe_resources(report))
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -164,9 +169,11 @@ def _judge(report: Json, sessions: Sequence[PairsSession]) -> Json:
     found = judged.verdict
     assert describe_design(judged.design, dependence) == design
     per_pair = report["seconds"] / report["pairs"]
+    asked = any(session.asks_energy for session in sessions)
     return {
         "verdict": found.verdict,
         "reason": found.reason,
+        **({"energy": judge_energy(sessions, report["items"], judged.design)} if asked else {}),
         "effect": describe_effect(judged),
         "modes": describe_modes(judged),
         "interference": describe_interference(judged),

@@ -5,6 +5,7 @@ REASONS = {
     "horizon": "The test is over: this many pairs cannot tell, and more would break its promise.",
     "interference": "Taking turns changes one arm more than the other, by more than the margin.",
     "modes": "Starts jump between levels, and not every pair of levels supports the same verdict.",
+    "error_budget": "The pairs would decide but for the error budgets of both sides.",
     "sessions": "Two devices need at least three sessions each on at least two days.",
     "days": "Two devices need sessions on at least two days.",
     "width": "The sessions so far neither show a difference nor exclude one.",

@@ -57,7 +57,7 @@ class Comparison(NamedTuple):
     `varies`: what is under study and may differ. `waive`: {field: why its difference is let pass}. `pairs`: None for
     the protocol's number. `margin`: a fraction.
     `criteria`: name of the criteria that the right side must meet to be deployed. `gated`: whether a regression of the
-    right side against the left closes the gate.
+    right side against the left closes the gate. `energy`: samplers watch its pairs, which go on until energy decides.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Comparison(NamedTuple):
     criteria: str
     gated: bool
     waive: dict[str, str]
+    energy: bool
 
 
 class Campaign(NamedTuple):
@@ -217,6 +218,7 @@ def _expand_comparison(entry: Json, config: Json, catalogues: Catalogues, where:
         criteria=criteria or DEFAULT_CRITERIA,
         gated=entry.get("gate", False),
         waive=_check_waived(entry, catalogues["policy"][policy], where),
+        energy=entry.get("energy", config.get("energy", False)),
     )
 
 

@@ -100,6 +100,7 @@ class MeasuringProtocol(TypedDict):
     sessions: NotRequired[int]
     width: NotRequired[float]
     load: NotRequired[dict[str, float]]
+    energy: NotRequired[bool]
 
 
 class Arm(TypedDict):

@@ -10,6 +10,10 @@ a look (the tenth for `equivalent`), and error is spent over a fixed horizon (se
 boundary · standard error covers the true ratio at all looks together with probability 1 - α / m, so that it may be
 published wherever the sequence stops.
 
+**Errors that do not average out.** A quantity that is measured with an error budget, such as energy, has a bound on
+the error of each pair. The mean is off by at most the mean of the bounds, so that both intervals reach farther by it,
+and the promises above hold whatever the errors are within their bounds.
+
 **What is assumed.** Pairs that are normal on the log scale, or many enough; a correlation from pair to pair of at most
 the design's (see `dependence`); starts like those seen (see `modes`).
 """
@@ -31,7 +35,7 @@ from .statistics import Interval
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 Verdict: TypeAlias = Claim | Literal["undecided"]
-Reason: TypeAlias = Literal["budget", "horizon", "interference", "modes"]
+Reason: TypeAlias = Literal["budget", "horizon", "interference", "modes", "error_budget"]
 
 _LARGEST_LOG = 700.0  # two wildly different processes have a bound that no float holds; JSON has no infinity
 _PREDICTED = 2_000  # simulated continuations; their median is within 3 % of their number
@@ -102,7 +106,7 @@ class SequenceVerdict:
     """What a comparison says about the right arm, relative to the left, where its sequence stops.
 
     - `verdict`; `reason` of `undecided`: `budget` (pairs ended before an answer), `horizon` (the test is over),
-      `modes`, `interference` (an answer that may not be given);
+      `modes`, `interference` (an answer that may not be given), `error_budget` (an answer but for the bound of errors);
     - `pairs`: looked at, up to the one that decided; `given`: how many there were;
     - `ratio`: right / left with the interval of differences at confidence 1 - level (no bounds before pair 4),
       `equivalence`: with that of `equivalent` at 1 - 2 levels (None before pair 10);
@@ -110,6 +114,7 @@ class SequenceVerdict:
       the clock's floor; `boundary`: critical value of the last look (None before pair 4);
     - `rare_starts`: a kind of start rarer than this may be missing; `modes`: None when process values were not given;
     - `warns_of_interference`: it reaches half the margin;
+    - `slack`: by how much, on the log scale, the bound of errors widens the intervals;
     - `can_continue`: further pairs may decide; `further_pairs`: how many more probably (one chance in two) would, None
       where fewer than half of the continuations would decide by the horizon.
     """
@@ -128,6 +133,7 @@ class SequenceVerdict:
     warns_of_interference: bool
     can_continue: bool
     further_pairs: int | None
+    slack: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,11 +146,12 @@ class PairsNeeded:
     decided: float
 
 
-def look_at_sequences(logs: ArrayLike, design: Design, floor_sd: float = 0.0) -> Looks:
+def look_at_sequences(logs: ArrayLike, design: Design, floor_sd: float = 0.0, slack: ArrayLike = 0.0) -> Looks:
     """Return the Looks of one or many sequences.
 
     `logs`: shape (…, pairs), log(right / left) in the order measured, at most `design.horizon` pairs; `floor_sd`: the
-    least standard deviation of a pair that the clock can show (see `pair_values.floor_of_clock`).
+    least standard deviation of a pair that the clock can show (see `pair_values.floor_of_clock`); `slack`: a number, or
+    one per pair: how far off the mean of so many pairs may be, whatever their number.
     """
     values = np.asarray(logs, dtype=np.float64)
     pairs = values.shape[-1]
@@ -166,6 +173,8 @@ def look_at_sequences(logs: ArrayLike, design: Design, floor_sd: float = 0.0) ->
     error *= widen_error(design.correlation)
     mean = np.add(centre, np.divide(sums, counts, out=sums), out=sums)
     reaches = [_reach(error, boundary.spread()[:pairs]) for boundary in (design.difference, design.equivalence)]
+    more: Floats = np.asarray(slack, dtype=np.float64)
+    reaches = [reach + more for reach in reaches]
     margin = design.log_margin
     claims = np.zeros(values.shape, dtype=np.int8)
     np.copyto(claims, 1, where=np.subtract(mean, reaches[0], out=steps) > margin)
@@ -181,11 +190,13 @@ def judge_sequence(
     floor_sd: float = 0.0,
     processes: tuple[ProcessLevels, ProcessLevels] | None = None,
     interference: Interference | None = None,
+    bounds: ArrayLike | None = None,
 ) -> SequenceVerdict:
     """Return the SequenceVerdict of one comparison, from all pairs of all its attempts in order of start.
 
     `logs`: shape (pairs,), log(right / left) of each pair; `processes`: the left and right processes of the same pairs,
-    without which modes are not looked for; `interference`: of the whole comparison. The first look that supports a
+    without which modes are not looked for; `interference`: of the whole comparison; `bounds`: shape (pairs,), of the
+    error of each log-ratio, None where there is none. The first look that supports a
     claim decides and later pairs are not used, unless modes or interference forbid the claim; then the sequence goes
     on. Pairs beyond the horizon are not used. The verdict is derived from the pairs alone, so that the same pairs give
     the same verdict whatever budgets they were measured under.
@@ -196,7 +207,8 @@ def judge_sequence(
     if processes and any(len(arm.logs) != len(values) for arm in processes):
         raise ValueError("each pair needs its two processes")
     used = values[: design.horizon]
-    looks = look_at_sequences(used, design, floor_sd)
+    slack = _average_bounds(bounds, len(used))
+    looks = look_at_sequences(used, design, floor_sd, slack)
     forbidden = interference is not None and interference.forbids(design.margin)
     verdict, reason, stop = "undecided", None, len(used)
     for place in np.flatnonzero(looks.claims):
@@ -210,6 +222,8 @@ def judge_sequence(
         break
     if verdict == "undecided" and reason is None:
         reason = "horizon" if len(used) == design.horizon else "budget"
+        if slack.any() and look_at_sequences(used, design, floor_sd).claims[-1]:
+            reason = "error_budget"
     undecided = verdict == "undecided"
     found = SequenceVerdict(
         verdict=verdict,
@@ -228,9 +242,10 @@ def judge_sequence(
         warns_of_interference=interference is not None and interference.warns(design.margin),
         can_continue=undecided and len(used) < design.horizon,
         further_pairs=None,
+        slack=float(slack[stop - 1]),
     )
-    if found.can_continue and reason == "budget" and stop > 1:
-        return replace(found, further_pairs=_predict_further(used, design, floor_sd))
+    if found.can_continue and reason in ("budget", "error_budget") and stop > 1:
+        return replace(found, further_pairs=_predict_further(used, design, floor_sd, found.slack))
     return found
 
 
@@ -267,24 +282,37 @@ def _reach(error: Floats, critical: Floats) -> Floats:
     return reach
 
 
-def _predict_further(used: Floats, design: Design, floor_sd: float) -> int | None:
+def _average_bounds(bounds: ArrayLike | None, pairs: int) -> Floats:
+    """Return the mean of the bounds after each pair; ValueError where one is negative or missing."""
+    if bounds is None:
+        return np.zeros(pairs)
+    values = np.asarray(bounds, dtype=np.float64)[:pairs]
+    if values.shape != (pairs,) or not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError("one bound that is not negative is needed per pair")
+    return np.cumsum(values) / np.arange(1, pairs + 1, dtype=np.int64)
+
+
+def _predict_further(used: Floats, design: Design, floor_sd: float, slack: float) -> int | None:
     """Return how many pairs more the median continuation needs, with the observed effect and spread as the truth."""
     count, spread = len(used), max(float(used.std(ddof=1)), floor_sd)
-    stop = _rank(_simulate_stops(used, float(used.mean()), spread, design, floor_sd), 0.5, design)
+    stop = _rank(_simulate_stops(used, float(used.mean()), spread, design, floor_sd, slack), 0.5, design)
     return None if stop is None or stop > design.horizon - count else stop
 
 
-def _simulate_stops(begun: Floats, mean: float, spread: float, design: Design, floor_sd: float) -> NDArray[np.intp]:
+def _simulate_stops(
+    begun: Floats, mean: float, spread: float, design: Design, floor_sd: float, slack: float = 0.0
+) -> NDArray[np.intp]:
     """Return after how many pairs more each simulated continuation of a sequence stops, in ascending order.
 
-    `mean`, `spread`: of the pairs to come.
+    `mean`, `spread`: of the pairs to come; `slack`: how far off the mean may be.
     """
     stops: list[NDArray[np.intp]] = []
     for noise in _noise(design.horizon):
         sequences = spread * noise
         sequences += mean
         sequences[:, : len(begun)] = begun
-        stops.append(find_stops(look_at_sequences(sequences, design, floor_sd).claims[:, len(begun) :]))
+        looks = look_at_sequences(sequences, design, floor_sd, slack)
+        stops.append(find_stops(looks.claims[:, len(begun) :]))
     return np.sort(np.concatenate(stops))
 
 

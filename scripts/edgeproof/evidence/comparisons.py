@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from edgeproof.comparability.energy_sentences import describe_energy
 from edgeproof.comparability.resource_sentences import describe_resources
 from edgeproof.comparability.sentences import (
     choose_effect,
@@ -45,6 +46,7 @@ _STATES = {
     "waived": "refused",
     "failed": "failing",
 }  # where the icon's name is not the verdict
+_ENERGY = {"lower": "faster", "higher": "slower"}  # whose icons they share
 _TOLD = 12  # verdicts in the head of the page that are not folded
 _COMPARABLE = {
     "yes": "comparable",
@@ -151,6 +153,7 @@ def _describe(item, page, page_of, failing):
         "reason": describe_reason(report),
         "grounds": _list_grounds(report),
         "effect": _describe_effect(item),
+        "energy": _describe_energy(report),
         "drawing": None,
         "regression": describe_regression(item.regression, (report["explanation"], describe_reason(report))),
         "decision": describe_decision(item.decision),
@@ -235,7 +238,7 @@ def _describe_effect(item):
 
 def _list_grounds(report):
     """Return what a difference rests on, and what the calibration expects; nothing where there is no difference."""
-    told = describe_grounds(report)
+    told = [*describe_grounds(report), *describe_energy(report)[1:]]
     told += describe_resources(report)
     return told + [_describe_noise(noise, report) for noise in report["noise"] if report["effect"]]
 
@@ -249,6 +252,14 @@ def _describe_noise(noise, report):
         return f"{words} does not say what a verdict costs."
     cost = describe_cost(noise, asked, margin)
     return f"{words} expects that a true difference of {format_limit(asked, share=True)} takes {cost}."
+
+
+def _describe_energy(report):
+    """Return {state, words, sentence} of the verdict on energy, None where it was not asked for."""
+    if "energy" not in report:
+        return None
+    words = report["energy"]["verdict"]
+    return {"state": _ENERGY.get(words, words), "words": f"energy {words}", "sentence": describe_energy(report)[0]}
 
 
 def _list_drifts(sessions):

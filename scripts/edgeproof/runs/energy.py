@@ -20,6 +20,7 @@ of a sampler that reads momentary power: nobody can see those.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -260,6 +261,36 @@ def _find_quantum(values: Floats) -> float:
     apart = np.diff(np.unique(values))
     apart = apart[apart > 1e-9 * float(np.abs(values).max())]  # less is rounding of floats
     return float(apart.min()) if len(apart) else 0.0
+
+
+def find_refusal(found: Energy) -> str | None:
+    """Return why an energy does not count, None if it does."""
+    if found.budget.total <= BUDGET_LIMIT:
+        return None
+    parts = ", ".join(f"{name} {part:.1%}" for name, part in found.budget._asdict().items() if part >= 0.001)
+    return (
+        f"the energy has an error budget of {found.budget.total:.0%} ({parts}), more than {BUDGET_LIMIT:.0%}; sample "
+        "more often or measure longer"
+    )
+
+
+def add_energies(energies: Sequence[Energy]) -> Energy:
+    """Return what several stretches of one sampler took together; at least one is needed.
+
+    Quantisation and the clock may err the same way in all of them; the other errors are of each stretch for itself.
+    """
+    joules = math.fsum(each.joules for each in energies)
+    seconds = math.fsum(each.joules / each.mean_w for each in energies)
+
+    def bound(part: str) -> list[float]:
+        return [getattr(each.budget, part) * each.joules for each in energies]
+
+    apart = {part: bound(part) for part in ("rate", "coverage")}
+    alike = {part: math.fsum(bound(part)) for part in ("quantisation", "clock")}
+    own = {part: min(math.fsum(errors), _SIGMAS / math.sqrt(3) * math.hypot(*errors)) for part, errors in apart.items()}
+    parts = {part: error / joules for part, error in {**own, **alike}.items()}
+    peak, samples = max(each.peak_w for each in energies), sum(each.samples for each in energies)
+    return Energy(joules, joules / seconds, peak, samples, Budget(**parts))
 
 
 def describe_budget(budget: Budget) -> dict[str, Any]:

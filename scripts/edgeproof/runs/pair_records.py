@@ -53,6 +53,14 @@ class Pair:
     sha256: str
 
 
+class Window(NamedTuple):
+    """A stretch of one arm, in ns of the agent's clock, and its inferences."""
+
+    start_ns: int
+    stop_ns: int
+    inferences: int
+
+
 def read_pair(folder: Path | str, sha256: str | None = None) -> Pair:
     """Return the Pair in a folder that the agent has filled; UserError where a file is missing or was changed.
 
@@ -79,6 +87,25 @@ def read_pairs(folders: Sequence[Path | str], digests: Sequence[str | None]) -> 
         Pair(raw.folder, raw.mode, raw.report["seconds"], sha256=raw.sha256, **fields)
         for raw, fields in zip(raws, found, strict=True)
     ]
+
+
+def list_windows(pair: Pair) -> tuple[list[Window], list[Window]]:
+    """Return the stretches of both arms of a pair that samplers watched: its alternated blocks with their untimed
+    calls, or the timed loops of its two processes. UserError where a file was changed.
+    """
+    raw = _read_raw(pair.folder, pair.sha256)
+    if raw.mode == "blocks":
+        blocks = raw.report["blocks"]
+        inferences = blocks["untimed_calls"] + blocks["samples"] * blocks["calls_per_sample"]
+        arms: list[list[list[int]]] = raw.load("windows.npy").tolist()
+        left, right = ([Window(start, stop, inferences) for start, stop in rows] for rows in arms)
+        return left, right
+    sides: list[list[Window]] = []
+    for arm in ARMS:
+        own = raw.report["arms"][arm]
+        start, count = own["window_start_ns"], own["samples"] * own["calls_per_sample"]
+        sides.append([Window(start, start + own["window_ns"], count)])
+    return sides[0], sides[1]
 
 
 class _Raw(NamedTuple):

@@ -56,6 +56,7 @@ def render_table(sessions: Sequence[PairsSession]) -> str:
 def describe_session(session: PairsSession) -> Json:
     """Return a session's entry for the table of sessions in documents that use its pairs, beside `pairs.csv`."""
     record, attempt = session.record, session.attempt
+    watched = {"telemetry": record["telemetry"]} if record.get("telemetry") else {}
     return {
         "attempt": relative_to_repository(attempt.folder),
         "started_at": attempt.record["started_at"],
@@ -70,6 +71,7 @@ def describe_session(session: PairsSession) -> Json:
         "throttled": session.throttled,
         "drift": describe_drift(record["drift"]),
         "provenance": session.provenance,
+        **watched,
     }
 
 

@@ -29,7 +29,10 @@ from edgeproof.remote.boards import Board
 
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair, read_pairs
+from .pair_sampling import sample_pairs
 from .sessions import VERDICT
+from .telemetry_files import FILE
+from .telemetry_files import FOLDER as TELEMETRY
 from .transports import (
     carry_out_on_board,
     connect_device,
@@ -67,6 +70,11 @@ class PairsSession:
     def state(self) -> dict[str, Json]:
         """The state of machine and runtime that the arms met."""
         return self.attempt.record["facts"]["state"]
+
+    @property
+    def asks_energy(self) -> bool:
+        """Whether the energy of its pairs is compared."""
+        return bool(self.attempt.record["key"]["parts"].get("timing", {}).get("energy"))
 
     @property
     def provenance(self) -> str:
@@ -133,7 +141,7 @@ def measure_session(
     session. UserError when no pair could be measured for a reason that another try may mend; then the attempt says why.
     A pair that an artifact's own fault ended is in the record (`failure` of the attempt's facts).
     """
-    spec = {
+    spec: Json = {
         "label": label,
         "arms": arms,
         "inputs": str(place.inputs),
@@ -145,6 +153,7 @@ def measure_session(
         "ask": True,
         **plan,
     }
+    spec |= sample_pairs(place.device, place.protocol)
     interpreter = place.device.get("interpreter") or place.interpreter
     with (
         connect_device(place.device) as board,
@@ -207,6 +216,7 @@ def describe_end(folder: Path) -> Json:
             digests.append(sha256_bytes(text))
         else:
             failure = json.loads(text)["reason"]
+    telemetry = folder / SESSION / TELEMETRY / FILE
     backends = {arm["backend"] for arm in json.loads((folder / "spec.json").read_text())["arms"].values()}
     provenance = "simulated" if "fake" in backends else "measured"
     return {
@@ -215,6 +225,7 @@ def describe_end(folder: Path) -> Json:
         "failure": failure,
         "state": _read_state(record, folder),
         "provenance": provenance,
+        **({"telemetry": sha256_file(telemetry)} if telemetry.exists() else {}),
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
 
-from .energy import BUDGET_LIMIT, Energy, PowerTrace, describe_budget, integrate_power, subtract_idle
+from .energy import BUDGET_LIMIT, Energy, PowerTrace, describe_budget, find_refusal, integrate_power, subtract_idle
 from .telemetry_files import Telemetry
 
 _NO_SAMPLER = "no power sampler is configured for this device"
@@ -61,7 +61,7 @@ def find_sampler_fault(session: WatchedSession) -> str | None:
         for number, window in enumerate(session.windows):
             if sampler["power"]:
                 found = _integrate(session, sampler, window.start_ns, window.stop_ns)
-                fault = found if isinstance(found, str) else _find_refusal(found)
+                fault = found if isinstance(found, str) else find_refusal(found)
             else:
                 own = [
                     series.within(*window[:2]) for (name, _), series in session.series.items() if name == sampler["id"]
@@ -115,7 +115,7 @@ def _measure_power(sessions: Sequence[WatchedSession], name: str) -> Json | str:
             found = _integrate(session, sampler, window.start_ns, window.stop_ns)
             if isinstance(found, str):
                 return f"session {number}: {found}"
-            if refusal := _find_refusal(found):
+            if refusal := find_refusal(found):
                 return f"session {number}: {refusal}"
             entries.append(_describe_process(found, window, idle))
             energies[-1].append(entries[-1]["energy_j"])
@@ -190,17 +190,6 @@ def _integrate(session: WatchedSession, sampler: Json, start_ns: int, stop_ns: i
     counter = channel == "total_j"
     trace = PowerTrace(series.times_ns, series.values, counter, sampler["quantum"], sampler["lag_s"])
     return integrate_power(trace, start_ns, stop_ns)
-
-
-def _find_refusal(found: Energy) -> str | None:
-    """Return why an energy does not count, None if it does."""
-    if found.budget.total <= BUDGET_LIMIT:
-        return None
-    parts = ", ".join(f"{name} {part:.1%}" for name, part in found.budget._asdict().items() if part >= 0.001)
-    return (
-        f"the energy has an error budget of {found.budget.total:.0%} ({parts}), more than {BUDGET_LIMIT:.0%}; sample "
-        "more often or measure longer"
-    )
 
 
 def _interval(sessions: Sequence[Sequence[float]]) -> tuple[float | None, float | None]:

@@ -3,9 +3,8 @@
 from edgeproof.core.configuration import LINK_KEYS, Json, MeasuringProtocol
 
 # What of a device decides no raw data: a board measures the same whether it is asked from its own shell or over ssh.
-# Nothing samples it while pairs are measured.
 UNRELATED = ("lock", "timeout_s", "transport", *LINK_KEYS)
-UNWATCHED = (*UNRELATED, "samplers", "idle_seconds")
+_SAMPLING = ("samplers", "idle_seconds")
 # What of a protocol decides how a pair is timed; how many there are does not.
 _TIMING = (
     "warmup_runs",
@@ -18,9 +17,15 @@ _TIMING = (
     "block_seconds",
     "pair_seconds",
     "load",
+    "energy",
 )
 
 
 def timing_of(protocol: MeasuringProtocol) -> Json:
     """Return what of a protocol decides how the processes of a pair are timed."""
     return {key: value for key, value in protocol.items() if key in _TIMING}
+
+
+def list_unrelated(protocol: Json | MeasuringProtocol) -> tuple[str, ...]:
+    """Return the keys of a device that decide nothing of its pairs: samplers watch them where energy is compared."""
+    return (*UNRELATED, "idle_seconds") if protocol.get("energy") else (*UNRELATED, *_SAMPLING)

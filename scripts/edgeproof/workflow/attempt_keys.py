@@ -18,7 +18,7 @@ from edgeproof.plans.plan_check import PlanRun, compose_check_key
 from edgeproof.remote.boards import identify_device
 from edgeproof.runs.paired_sessions import PairPlace
 from edgeproof.runs.sessions import SessionSetup, compose_session_key
-from edgeproof.runs.timing_keys import UNRELATED, UNWATCHED, timing_of
+from edgeproof.runs.timing_keys import UNRELATED, list_unrelated, timing_of
 from edgeproof.runs.wanted_sessions import count_missing
 
 from .job_graph import MEASURING, Job
@@ -151,7 +151,7 @@ def list_raw_parts(job: Job) -> Json:
     Artifacts, samples and plans, which decide them too, are files. A test holds this against the keys of attempts.
     """
     parts = job.key
-    apart = UNWATCHED if job.rule in _MORE else UNRELATED
+    apart = list_unrelated(parts["protocol"]) if job.rule in _MORE else UNRELATED
     device = {name: value for name, value in parts["device"].items() if name not in apart}
     arms = {name: parts[name] for name in ("arm", "arms", "cells") if name in parts}
     agent = parts.get("agent") or parts["watch"]["agent"]

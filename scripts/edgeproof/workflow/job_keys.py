@@ -226,7 +226,7 @@ class JobKeys:
             "comparison": w.comparison,
             "arms": {"left": self.cells.arm_of(comparison.left), "right": self.cells.arm_of(comparison.right)},
             "device": self.cells.describe_device(comparison.left.device),
-            "protocol": self.targets.pair_protocol(),
+            "protocol": self.targets.pair_protocol() | ({"energy": True} if comparison.energy else {}),
             "budget": self.targets.pair_budget(w.comparison),
             "design": self.targets.design_of(w.comparison),
             "agent": digest_agent_code(),

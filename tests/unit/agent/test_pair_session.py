@@ -14,6 +14,7 @@ import pytest
 from edgeproof.agent import driving
 
 from .pair_specs import PROTOCOL, describe_session, fake, load, measure, real
+from .stand_in_boards import write_ina3221
 
 
 @pytest.fixture
@@ -270,3 +271,41 @@ def test_a_verdict_ends_the_session_and_is_its_result(tmp_path, spec):
     record, (pair,) = measure(tmp_path, spec)
     assert record["ended_by"] == "failed" and record["pairs"][0]["status"] == "failed"
     assert (pair["failed_arm"], pair["reason"]["kind"]) == ("right", "unsupported_operator")
+
+
+@pytest.mark.parametrize("interleaving", ["blocks", "processes"])
+def test_samplers_watch_the_pairs_and_it_is_kept_when_each_block_ran(tmp_path, spec, tiny_model, interleaving):
+    write_ina3221(tmp_path / "board", {"VDD_IN": (5000, 1000)})
+    record, (pair,) = measure(
+        tmp_path,
+        {
+            **spec,
+            "arms": {"left": real(tiny_model), "right": real(tiny_model)},
+            "budget": {"pairs": 1, "seconds": None},
+            "interleaving": interleaving,
+            "interleaving_reason": "asked",
+            "samplers": [{"name": "hwmon", "root": str(tmp_path / "board"), "interval_ms": 2}],
+        },
+    )
+    assert record["interleaving"] == {"mode": interleaving, "reason": "asked"}
+    (sampler,) = record["telemetry"]["samplers"]
+    assert sampler["reason"] is None and sampler["power"]["rails"] == ["VDD_IN"]
+    rows = (tmp_path / "out/telemetry/telemetry.csv").read_text().splitlines()[1:]
+    first, last = (int(rows[place].split(",")[0]) for place in (0, -1))
+    if interleaving == "blocks":
+        windows = load(tmp_path, 0, "windows")
+        assert windows.shape == (2, pair["blocks"]["block_pairs"], 2) and "windows.npy" in pair["files"]
+        turns = windows.transpose(1, 0, 2)[np.arange(len(windows[0]))[:, None], _order_of(tmp_path)].reshape(-1)
+        assert (np.diff(turns) > 0).all()  # one after the other, as the order says
+        timed = load(tmp_path, 0, "blocks").sum(axis=2) * pair["blocks"]["calls_per_sample"]
+        assert (windows[..., 1] - windows[..., 0] >= timed).all()
+    else:
+        arms = pair["arms"].values()
+        turns = np.array([[arm["window_start_ns"], arm["window_start_ns"] + arm["window_ns"]] for arm in arms])
+    assert first < turns.min() and turns.max() < last
+
+
+def _order_of(tmp_path):
+    """Return which arm (0, 1) ran first and second in each block pair: (block pairs, 2)."""
+    order = load(tmp_path, 0, "order").astype(int)
+    return np.stack([order, 1 - order], axis=1)

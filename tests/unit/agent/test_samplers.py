@@ -170,6 +170,25 @@ def test_procfs_reads_heat_clocks_load_and_the_memory_of_the_process(tmp_path):
     assert report["samplers"][0]["power"] is None
 
 
+@pytest.mark.parametrize(("share", "throttled"), [(0.25, 1.0), (0.95, 0.0)])
+def test_procfs_says_when_an_accelerator_is_below_its_clock(tmp_path, share, throttled):
+    write_proc(tmp_path)
+    folder = "sys/class/devfreq/fdab0000.npu"
+    write_files(tmp_path, {f"{folder}/cur_freq": round(share * 1e9), f"{folder}/max_freq": 1_000_000_000})
+    options = [{"name": "procfs", "root": str(tmp_path), "interval_ms": 2, "least_clocks": {"npu": 0.9}}]
+    channel = "throttled:clock of fdab0000.npu"
+    _, rows = record(options, tmp_path / "out", count_of(channel, 3))
+    assert set(values_of(rows, channel)) == {throttled}
+
+
+def test_a_clock_that_is_asked_about_must_be_there(tmp_path):
+    write_proc(tmp_path)  # its GPU does not say its highest clock
+    for word in ("npu", "gpu"):
+        options = [{"name": "procfs", "root": str(tmp_path), "required": True, "least_clocks": {word: 0.9}}]
+        with pytest.raises(NoVerdict, match=f"least_clocks: nothing in .*devfreq is called {word}"):
+            Recorder(options, str(tmp_path / word)).start()
+
+
 def test_nvml_counts_the_joules_of_a_card(tmp_path, monkeypatch):
     library = types.ModuleType("pynvml")
     library.NVMLError = type("NVMLError", (Exception,), {})

@@ -199,3 +199,26 @@ def test_what_is_not_a_sequence():
             judge_sequence(wrong, Design(0.02))
     with pytest.raises(ValueError, match="two processes"):
         judge_sequence([0.1, 0.1], Design(0.02), processes=(ProcessLevels(np.zeros(1), np.zeros(1)),) * 2)
+
+
+def test_a_bound_on_errors_widens_both_intervals_by_its_mean():
+    logs, bounds = draw(0.0, 0.005, 12), np.linspace(0.001, 0.003, 12)
+    design = Design(0.001)  # which neither decides
+    plain, found = judge_sequence(logs, design), judge_sequence(logs, design, bounds=bounds)
+    slack = math.exp(bounds.mean())
+    assert found.slack == pytest.approx(bounds.mean()) and plain.slack == 0
+    for one, other in ((plain.ratio, found.ratio), (plain.equivalence, found.equivalence)):
+        assert [other.low, other.high] == pytest.approx([one.low / slack, one.high * slack])
+
+
+def test_what_only_the_bound_forbids_is_called_so():
+    logs = draw(0.05, 0.005, 12)
+    assert judge_sequence(logs, Design(0.02)).verdict == "slower"
+    found = judge_sequence(logs, Design(0.02), bounds=np.full(12, 0.05))
+    assert (found.verdict, found.reason) == ("undecided", "error_budget")
+
+
+@given(sequences, st.floats(0, 0.1))
+def test_a_bound_never_turns_a_claim_around(logs, bound):
+    looks = [look_at_sequences(logs, INDEPENDENT, slack=slack).claims[..., -1] for slack in (0.0, bound)]
+    assert looks[1] in (0, looks[0])

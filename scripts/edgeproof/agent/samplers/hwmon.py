@@ -10,6 +10,7 @@ import glob
 import os
 from typing import Dict, Iterable, NamedTuple, Optional, Tuple
 
+from ..sampling_rates import INTERVALS_MS
 from .rails import find_total
 from .sampler import PolledSampler, Unavailable
 
@@ -31,7 +32,7 @@ class Hwmon(PolledSampler):
     """Rails of every INA chip; their total where the rails' names are known, or the options name them."""
 
     name = "hwmon"
-    interval_ms = 20
+    interval_ms = INTERVALS_MS["hwmon"]
 
     def _find_sources(self) -> None:
         root = self._options.get("root", "/")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Tuple
 
+from ..sampling_rates import INTERVALS_MS
 from .sampler import PolledSampler, Unavailable
 
 _STEP_J = 1e-3  # of the energy counter
@@ -17,7 +18,7 @@ class Nvml(PolledSampler):
     """Power, temperature, clocks, load and memory of every card, or of those that `rails` names (`gpu0`, …)."""
 
     name = "nvml"
-    interval_ms = 50
+    interval_ms = INTERVALS_MS["nvml"]
     lag_s = 0.1
 
     def _find_sources(self) -> None:

@@ -36,6 +36,7 @@ class Procfs(PolledSampler):
             (os.path.basename(os.path.dirname(path)), path, 1e6)
             for path in sorted(glob.glob(self._below("sys/class/devfreq/*/cur_freq")))
         ]
+        self._floors = [floor for each in self._options.get("least_clocks", {}).items() for floor in self._find(*each)]
         pattern = "sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count"
         self._throttles = sorted(glob.glob(self._below(pattern)))
         if not os.path.exists(self._below("proc/stat")):
@@ -54,6 +55,10 @@ class Procfs(PolledSampler):
             value = self._number(path)
             if value is not None:
                 yield "clock_mhz:" + name, value / per_mhz
+        for name, path, least in self._floors:
+            value = self._number(path)
+            if value is not None:
+                yield "throttled:clock of " + name, float(value < least)
         counts = [count for count in map(self._number, self._throttles) if count is not None]
         if counts:
             yield "throttle_count", sum(counts)
@@ -63,6 +68,21 @@ class Procfs(PolledSampler):
             used = self._resident(pid)
             if used:
                 yield "memory_bytes:process", used
+
+    def _find(self, word: str, share: float) -> List[Tuple[str, str, float]]:
+        """Return (name, file, Hz) of the accelerators whose name has this word, and the least clock that counts."""
+        found: List[Tuple[str, str, float]] = []
+        for folder in sorted(glob.glob(self._below("sys/class/devfreq/*"))):
+            most = self._number(os.path.join(folder, "max_freq"))
+            if word in os.path.basename(folder) and most:
+                found.append((os.path.basename(folder), os.path.join(folder, "cur_freq"), share * most))
+        if not found:
+            raise Unavailable(
+                "least_clocks: nothing in {} is called {} and says its highest clock".format(
+                    self._below("sys/class/devfreq"), word
+                )
+            )
+        return found
 
     def _read_load(self) -> Iterable[Tuple[str, float]]:
         words = self._say(self._below("proc/stat")).split("cpu0", 1)[0].split()[1:9]

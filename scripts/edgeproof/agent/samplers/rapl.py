@@ -6,6 +6,7 @@ import glob
 import os
 from typing import Dict, Iterable, List, NamedTuple, Tuple
 
+from ..sampling_rates import INTERVALS_MS
 from .sampler import PolledSampler, Unavailable
 
 _STEP_J = 6.1e-5  # the coarsest unit of these counters
@@ -23,7 +24,7 @@ class Rapl(PolledSampler):
     """Joules since the start: of the processor's packages together (`total_j`), and of every domain."""
 
     name = "rapl"
-    interval_ms = 50
+    interval_ms = INTERVALS_MS["rapl"]
     lag_s = 0.001  # the counters move about once a millisecond
 
     def _find_sources(self) -> None:

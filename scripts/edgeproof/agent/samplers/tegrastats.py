@@ -11,6 +11,7 @@ import threading
 import time
 from typing import Iterable, List, Optional, Tuple
 
+from ..sampling_rates import INTERVALS_MS
 from .rails import Total, find_total
 from .sampler import Sampler, Unavailable
 from .tegrastats_lines import Line, LineParser
@@ -26,7 +27,7 @@ class Tegrastats(Sampler):
     """Every rail, the total where the rails' names are known, temperatures, load and clock of the GPU, and RAM."""
 
     name = "tegrastats"
-    interval_ms = 100
+    interval_ms = INTERVALS_MS["tegrastats"]
     lag_s = 0.02
 
     def start(self) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 from typing import Dict, Iterable, Optional, Tuple
 
+from ..sampling_rates import INTERVALS_MS
 from .sampler import PolledSampler, Unavailable
 
 _NOW = 0xF
@@ -21,7 +22,7 @@ class Vcgencmd(PolledSampler):
     """Throttling, temperature and clock; on a board that has `pmic_read_adc` also its power, without what USB takes."""
 
     name = "vcgencmd"
-    interval_ms = 500
+    interval_ms = INTERVALS_MS["vcgencmd"]
     lag_s = 0.05
 
     def _find_sources(self) -> None:
