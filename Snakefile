@@ -95,6 +95,11 @@ rule bundle:
         f"{evidence_folder(CAMPAIGN.name)}/bundle.zip",
 
 
+# On a cluster the boards measure and build; all else runs where Snakemake was started, which has the models and the time.
+if NODES:
+    workflow.localrules(*(rule.name for rule in workflow.rules if rule.name not in ON_DEVICE), "all")
+
+
 # Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long
 # as what was made from it is there, but to us the whole results folder is the evidence.
 
