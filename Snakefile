@@ -47,6 +47,7 @@ rule artifacts:
     input:
         [CELLS.artifact_of(cell) for cell in CAMPAIGN.cells],
         [f"{CELLS.artifact_folder_of(cell)}/{name}" for cell in CAMPAIGN.cells for name in ARTIFACT_FILES],
+        TARGETS.build_files(*CAMPAIGN.comparisons),
 
 
 rule runs:

@@ -102,11 +102,11 @@ def long_run(workspace, slurm, start):
     """A session on the board pi that goes on until a test ends it."""
     text = (workspace.root / PROTOCOL).read_text()
     workspace.edit(PROTOCOL, "processes: 5", "processes: 20000")
-    before = list_attempts(place_of(workspace))
+    before = list_complete(workspace)
     process, end = start(ON_PI)
     job = slurm.find_job("RUNNING", "rpi5")
     slurm.wait_for(lambda: list((slurm.root / "tmp").glob("edgeproof-*/*/.*/session/process-001")))
-    assert list_attempts(place_of(workspace)) == before and not list(place_of(workspace).glob("attempts/.*"))
+    assert list_complete(workspace) == before and not list(place_of(workspace).glob("attempts/.*"))
     yield process, end, job, before
     workspace.write(PROTOCOL, text)
 
@@ -116,11 +116,16 @@ def place_of(workspace):
     return (workspace.root / ON_PI).parent
 
 
+def list_complete(workspace):
+    """Return the attempts of that run that count."""
+    return [item for item in list_attempts(place_of(workspace)) if item.complete]
+
+
 def require_nothing(workspace, slurm, before):
     """There is no result of a run that did not end, nor an attempt that counts, nor a job that goes on."""
     slurm.wait_for(lambda: {state for _, state in slurm.list_jobs("jobid", "state")} <= ENDED)
     assert not (workspace.root / ON_PI).exists()
-    assert [item for item in list_attempts(place_of(workspace)) if item.complete] == before
+    assert list_complete(workspace) == before
     assert not list(place_of(workspace).glob("attempts/.*"))
 
 
@@ -171,7 +176,7 @@ def test_a_cancelled_campaign_leaves_nothing_false(long_run, workspace, slurm):
 
 
 def test_a_drained_node_keeps_its_jobs_waiting_and_the_next_run_is_as_if_nothing_had_been(workspace, slurm, start):
-    before = list_attempts(place_of(workspace))
+    before = list_complete(workspace)
     slurm.ask("scontrol", "update", "nodename=pi", "state=drain", "reason=test")
     process, end = start("--forcerun", "measure_run", "--", ON_PI)
     job = slurm.find_job("PENDING", "rpi5")
@@ -179,11 +184,11 @@ def test_a_drained_node_keeps_its_jobs_waiting_and_the_next_run_is_as_if_nothing
     process.send_signal(signal.SIGINT)
     code, told = end()
     assert code != 0, told
-    require_nothing(workspace, slurm, [item for item in before if item.complete])
+    require_nothing(workspace, slurm, before)
     slurm.ask("scontrol", "update", "nodename=pi", "state=resume")
     code, told = start()[1]()
     assert code == 0, told
-    assert list_attempts(place_of(workspace)) == before  # what was measured is found again
+    assert list_complete(workspace) == before  # what was measured is found again
     assert json.loads((workspace.root / ON_PI).read_text())["status"] == "ok"
     assert list((slurm.root / "tmp").glob("edgeproof-*/*")) == []
 
