@@ -31,7 +31,7 @@ def lottery(tmp_path):
         preset["build"]["latency_spread"] = 0.05
         workspace.write("config/presets/drawn.yaml", yaml.safe_dump(preset | {"builds": builds}))
         workspace.write("config/builds.yaml", yaml.safe_dump(CAMPAIGN))
-        done = workspace.snakemake(config="config/builds.yaml")
+        done = workspace.snakemake("--replace-workflow-config", config="config/builds.yaml")
         assert done.returncode == 0, done.stdout
         return json.loads((workspace.root / FOLDER / "report.json").read_text())
 

@@ -240,8 +240,8 @@ def _describe_builds(report: Json) -> list[str]:
         total = math.fsum(value or 0.0 for value in variances.values())
         shares = [(name, value) for name, value in variances.items() if value is not None]
         if total:
-            parts = ", ".join(f"{name} {format_percent(value / total, 2)}" for name, value in shares)
-            lines.append(f"What makes one pair of processes differ from another: {parts} of the variance.")
+            parts = ", ".join(f"{name} make {format_percent(value / total, 2)}" for name, value in shares)
+            lines.append(f"Of the variance from one pair of processes to the next, {parts}.")
     rare = format_percent(builds["rare"], 2)
     lines.append(f"A tactic that comes up in fewer than {rare} of the builds may be missing.")
     return lines
