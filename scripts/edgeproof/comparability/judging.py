@@ -12,6 +12,7 @@ from edgeproof.runs.sessions import Reason
 
 from .fields import (
     UNRECORDED,
+    VARIES,
     FieldReason,
     FieldView,
     describe_difference,
@@ -64,6 +65,11 @@ def judge_comparability(
     studied = [reason for reason in against if reason["field"] in allowed]
     refusals = [*nameless, *(reason for reason in against if reason["field"] not in allowed)]
     if refusals:
+        if left.get("target_name") != right.get("target_name"):
+            for reason in refusals:
+                if reason["field"] in VARIES["device"]:
+                    told = f"declare `varies: [device]` to compare two devices as they are, or {reason['remedy']}"
+                    reason["remedy"] = told
         return {"verdict": "no", "mode": "none", "reasons": refusals}
     runtime, target = differing(policy["runtime"]), differing(policy["target"])
     reasons = [*studied, *runtime, *target]

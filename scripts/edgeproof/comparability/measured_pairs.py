@@ -176,10 +176,11 @@ def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, ob
 def _list_keys(document: Json) -> list[str]:
     """Return the digest of the key that each session of `pairs.json` must have."""
     keys: list[str] = []
-    for build in document["builds"] or []:
+    builds: list[Json] = document["builds"] or []
+    for build in builds:
         key = _key_of(document["key"], {side: build[side]["sha256"] for side in _SIDES})
         keys += [key["sha256"]] * build["sessions"]
-    return keys if document["builds"] else [document["key"]["sha256"]] * len(document["sessions"])
+    return keys if builds else [document["key"]["sha256"]] * len(document["sessions"])
 
 
 def _key_of(key: Json, digests: Mapping[str, str]) -> Json:
