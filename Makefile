@@ -118,13 +118,13 @@ slurm-packages:
 test-slurm: .venv/test.stamp .venv/cluster.stamp slurm-packages
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
-	  $(BIN)/python -m pytest -q -m slurm --timeout 600
+	  $(BIN)/python -m pytest -q -m slurm --timeout 1500
 
 # A campaign of two boards on a Slurm of two nodes, as the first of those tests runs it, shown as it goes.
 cluster-demo: .venv/test.stamp .venv/cluster.stamp slurm-packages
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
-	  $(BIN)/python -m pytest -q -s -m slurm -k campaign_of_two_boards --timeout 600
+	  $(BIN)/python -m pytest -q -s -m slurm -k campaign_of_two_boards --timeout 1500
 
 # Boards in network namespaces, each with a real sshd; no packaged service is started.
 ssh-packages:
