@@ -124,7 +124,7 @@ test-slurm: .venv/test.stamp .venv/cluster.stamp slurm-packages
 cluster-demo: .venv/test.stamp .venv/cluster.stamp slurm-packages
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
-	  $(BIN)/python -m pytest -q -s -m slurm -k campaign_of_two_boards --timeout 1500
+	  $(BIN)/python -m pytest -q -s -m slurm --timeout 1500 -k campaign_of_two_boards
 
 # Boards in network namespaces, each with a real sshd; no packaged service is started.
 ssh-packages:

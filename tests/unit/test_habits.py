@@ -73,6 +73,6 @@ def test_every_tier_of_tests_has_a_time_limit(pytestconfig):
         "not campaign and not toolchain and not ssh and not slurm and not jetson": "",
         "campaign": "3600",
         "toolchain": "3600",
-        "slurm": "600",
+        "slurm": "1500",
         "ssh": "600",
     }
