@@ -1,8 +1,11 @@
 # make          sets up .venv from the lock file and runs the demo campaign on this machine
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes;
 #               make test-toolchain: the heavy converters, minutes and 9 GB; make test-ssh: boards behind a real sshd,
-#               as root; make test-browser: the report in headless Chromium, a minute or two)
+#               as root; make test-slurm: a small Slurm on this machine, as root;
+#               make test-browser: the report in headless Chromium, a minute or two)
 # make screenshot   docs/page.png from the demo's report
+# make cluster-demo  a campaign of two boards on a small Slurm that it starts on this machine; as root, a minute
+# make setup-cluster adds what --profile cluster needs
 # make lint     ruff, basedpyright, snakefmt and snakemake --lint
 # make ci-times what each tier of the last .ci/run took
 # make bench    speed and memory, as ratios within one run, into results/bench/
@@ -59,7 +62,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -88,14 +91,45 @@ system-packages:
 	@command -v git >/dev/null && command -v zsh >/dev/null || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git zsh >/dev/null; }
 
-test: .venv/test.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not jetson and not browser"
+test: .venv/test.stamp .venv/cluster.stamp system-packages
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not slurm and not jetson and not browser"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m campaign --timeout 3600
 
 test-toolchain: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m toolchain --timeout 3600
+
+# The plugin that dispatches to Slurm, in a folder of its own: tests find it there, and `make setup-cluster` lets Snakemake.
+.venv/cluster.stamp: envs/cluster.lock .venv/edgeproof.stamp
+	@echo 'Installing the Slurm plugin of envs/cluster.lock into .venv/cluster.'
+	@rm -rf .venv/cluster
+	@awk '/^[a-z]/ {ours = /^snakemake-executor-plugin-slurm/} ours && !/^ *#/' $< > .venv/cluster.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --target .venv/cluster \
+	  -r .venv/cluster.txt > .venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
+	@touch $@
+
+setup-cluster: .venv/cluster.stamp
+	@echo ../../../cluster > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/edgeproof-cluster.pth"
+
+# A small Slurm on this machine; no packaged service is started.
+slurm-packages:
+	@test -x /usr/sbin/slurmctld && test -x /usr/sbin/slurmd && test -x /usr/sbin/munged && command -v srun >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get -o APT::Sandbox::User=root update -qq && $$sudo env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
+	    slurmctld slurmd slurm-client munge >/dev/null; }
+
+# Its daemons run as root.
+test-slurm: .venv/test.stamp .venv/cluster.stamp slurm-packages
+	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+	  $(BIN)/python -m pytest -q -m slurm --timeout 1500
+
+# A campaign of two boards on a Slurm of two nodes, as the first of those tests runs it, shown as it goes.
+cluster-demo: .venv/test.stamp .venv/cluster.stamp slurm-packages
+	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+	  $(BIN)/python -m pytest -q -s -m slurm --timeout 1500 -k campaign_of_two_boards
 
 # Boards in network namespaces, each with a real sshd; no packaged service is started.
 ssh-packages:
@@ -235,7 +269,7 @@ docs: setup
 	$(BIN)/python scripts/document_config.py
 
 lock: setup
-	cd envs && for name in edgeproof test tensorflow coreml openvino litert torch loadgen clients verifiers; do \
+	cd envs && for name in edgeproof test cluster tensorflow coreml openvino litert torch loadgen clients verifiers; do \
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done

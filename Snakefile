@@ -47,6 +47,7 @@ rule artifacts:
     input:
         [CELLS.artifact_of(cell) for cell in CAMPAIGN.cells],
         [f"{CELLS.artifact_folder_of(cell)}/{name}" for cell in CAMPAIGN.cells for name in ARTIFACT_FILES],
+        TARGETS.build_files(*CAMPAIGN.comparisons),
 
 
 rule runs:
@@ -101,6 +102,11 @@ rule history:
 rule bundle:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/bundle.zip",
+
+
+# On a cluster the boards measure and build; all else runs where Snakemake was started, which has the models and the time.
+if NODES:
+    workflow.localrules(*(rule.name for rule in workflow.rules if rule.name not in ON_DEVICE), "all")
 
 
 # Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long

@@ -308,6 +308,8 @@ rule check_parity:
         reference="results/artifacts/{model}/{preset}/{builder}/{precision}/reference.npz",
     log:
         "results/logs/check_parity/{model}/{preset}/{builder}/{precision}.log",
+    wildcard_constraints:
+        builder="host",
     conda:
         "../envs/edgeproof.yaml"
     params:
@@ -319,3 +321,11 @@ rule check_parity:
         " --source {input.source:q} --artifact {input.artifact:q} --manifest {input.manifest:q}"
         " --inputs {input.inputs:q} --samples {input.samples:q} --toolchains {input.toolchains:q}"
         " --parity {output.parity:q} --reference {output.reference:q} 2>&1 | tee {log:q}"
+
+
+# What only its device can run has its outputs checked there, and nothing is measured beside it.
+use rule check_parity as check_parity_on_device with:
+    wildcard_constraints:
+        builder=one_of(CATALOGUES["device"]),
+    resources:
+        **device_slots(lambda wildcards: wildcards.builder),

@@ -19,6 +19,7 @@ keep_pandas_out()
 
 from edgeproof.core.campaign import one_of
 from edgeproof.core.campaign_files import list_added_cells
+from edgeproof.core.campaign_nodes import read_nodes
 from edgeproof.core.campaign_view import BASE
 from edgeproof.core.checkout import require_own_environment
 from edgeproof.core.closing import compose_closing, mark_file, read_if_new
@@ -37,6 +38,7 @@ from edgeproof.core.layout import (
 from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
 from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
 from edgeproof.remote.device_links import describe_links
+from edgeproof.workflow.job_graph import ON_DEVICE
 from edgeproof.workflow.phase_keys import PhaseKeys
 from edgeproof.workflow.workflow_reading import read_versions, read_workflow
 from edgeproof.workflow.wanted_file import write_wanted
@@ -61,6 +63,7 @@ CAMPAIGN_FILES = [*([] if SETTINGS.replace_workflow_config else [BASE]), *SETTIN
 try:
     require_own_environment(Path(workflow.basedir))
     FILES, CATALOGUES, CAMPAIGN, KEYS = read_workflow(CAMPAIGN_FILES, SETTINGS.config, versions_of)
+    NODES = read_nodes(FILES, dict.fromkeys(cell.device for cell in CAMPAIGN.cells), CATALOGUES["device"])
     PHASES = PhaseKeys(FILES, KEYS)
 except UserError as error:  # one line, without Snakemake's own words about the file that noticed it
     print(f"error: {error}", file=sys.stderr)
@@ -100,12 +103,22 @@ def as_json(value):
 
 def cores_to_measure(device):
     """Return the threads of a measuring rule: all of them when this machine is the device, so that nothing runs beside it."""
+    if NODES:
+        return NODES[device].cpus
     return workflow.cores if CATALOGUES["device"][device]["transport"] == "local" else 1
 
 
 def device_slots(device_of):
-    """Return the resources of a measuring rule. `device_of`: from wildcards to the name of the device."""
-    return {slot: lambda wildcards, name=name: int(device_of(wildcards) == name) for name, slot in SLOTS.items()}
+    """Return the resources of a measuring rule. `device_of`: from wildcards to the name of the device.
+
+    On a cluster it asks Slurm for the node with the board, and for all of that node.
+    """
+    slots = {slot: lambda wildcards, name=name: int(device_of(wildcards) == name) for name, slot in SLOTS.items()}
+    asked = {"constraint": "constraint", "gres": "gres", "cpus_per_task": "cpus"} if NODES else {}
+    return slots | {
+        resource: lambda wildcards, field=field: getattr(NODES[device_of(wildcards)], field)
+        for resource, field in asked.items()
+    }
 
 
 # What today's configuration and code want, for report and gate.

@@ -30,6 +30,7 @@ rule measure_pairs:
         right=lambda wildcards: CELLS.artifact_of(TARGETS.comparison(wildcards.comparison).right),
         left_inputs=TARGETS.side_file("left", "samples/evaluation.npz"),
         right_inputs=TARGETS.side_file("right", "samples/evaluation.npz"),
+        builds=lambda wildcards: TARGETS.build_files(wildcards.comparison),
         toolchains=lambda wildcards: CELLS.runtimes_of(*TARGETS.comparison(wildcards.comparison)[1:3]),
         noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
     output:

@@ -128,6 +128,11 @@ class NetworkBoard:
         """Take the link down."""
         run("ip", "link", "set", self.link, "down")
 
+    def cut_at_once(self):
+        """Take the link down so that this end sees it now, and not when nobody has answered for a while."""
+        self.cut()
+        run("ss", "-K", "dst", self.host)
+
     def mend(self):
         """Bring the link up again."""
         run("ip", "link", "set", self.link, "up")

@@ -13,7 +13,7 @@ from edgeproof.core.attempts import list_attempts
 from edgeproof.core.clock import now
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
-from edgeproof.remote.ssh_link import LinkLost
+from edgeproof.remote.ssh_link import LinkLost, SshLink
 from edgeproof.runs.paired_sessions import PairPlace, list_sessions, measure_session
 from edgeproof.runs.sessions import SessionSetup, run_session
 
@@ -85,6 +85,70 @@ def test_a_link_that_is_cut_leaves_no_result_and_the_pairs_are_taken_afterwards(
     assert [pair["pair"] for pair in session.record["pairs"]] == list(range(len(session.pairs)))
     assert len(session.pairs) >= 2 and board.list_work() == []
     assert [item.complete for item in list_attempts(bench.root / "c")][:2] == [False, True]
+
+
+class Cutter:
+    """Cuts a board's link before one of the answers that we hear from it; `count`: how many we have heard."""
+
+    def __init__(self, monkeypatch, board):
+        self.board, self.moment, self.count, self.started = board, None, 0, 0
+        hear = SshLink.hear
+
+        def hear_or_cut(link):
+            self.count += 1
+            if self.count == self.moment:
+                board.cut_at_once()
+            answer = hear(link)
+            self.started += "started" in answer
+            return answer
+
+        monkeypatch.setattr(SshLink, "hear", hear_or_cut)
+
+    def begin(self, moment=None):
+        """Begin to count; `moment`: which answer is not heard any more."""
+        self.moment, self.count = moment, 0
+
+
+def test_nothing_is_measured_twice_whenever_the_link_is_cut(bench, make_board, monkeypatch):
+    """Ten moments from the greeting to the last answer; the next run has the result, the board has nothing left."""
+    board = make_board(1)
+    cutter = Cutter(monkeypatch, board)
+    bench.run(board)
+    cutter.begin()
+    bench.run(board, index=1)
+    answers, lost = cutter.count - 1, []  # after the last one all is here, and the board is only told to forget
+    for number in range(2, 12):
+        cutter.started = 0
+        cutter.begin(1 + (number - 2) * (answers - 1) // 9)
+        try:
+            bench.run(board, index=number)
+        except UserError as error:
+            lost.append(str(error))
+        board.mend()
+        cutter.begin()
+        assert bench.run(board, index=number).samples
+        assert sum(item.complete for item in list_attempts(bench.root / "run")) == number + 1
+        assert cutter.started <= 1 and board.list_work() == []
+    assert len(lost) >= 8  # what a session says while it measures differs: at the last moments all may be here
+    assert all("the link was lost" in text or "cannot be reached" in text for text in lost)
+    bench.run(board, index=12)  # what the board could not be told to forget goes with the next session
+    assert board.list_disk("edgeproof/sessions/*") == []
+
+
+def test_an_interpreter_that_is_not_there_is_told(bench, make_board):
+    board = make_board(1)
+    with pytest.raises(UserError, match="/no/such/python cannot be started there; name a Python as `interpreter`"):
+        bench.run(board, interpreter="/no/such/python")
+    assert bench.run(board).samples
+
+
+def test_an_agent_that_was_changed_on_the_board_does_not_run(bench, make_board):
+    board = make_board(1)
+    bench.run(board)
+    (path,) = board.list_disk("edgeproof/agents/*/edgeproof/agent/timing.py")
+    ours = path.read_text()
+    path.write_text("raise SystemExit(7)")
+    assert bench.run(board, index=1).samples and path.read_text() == ours
 
 
 def test_whole_pairs_survive_a_power_cut(bench, make_board):

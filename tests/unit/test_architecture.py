@@ -284,7 +284,7 @@ def test_another_lock_is_another_environment_for_conda():
 
 
 def test_profiles_are_reachable_by_their_literal_name():
-    for profile in ("local", "jetson", "rpi"):
+    for profile in ("local", "jetson", "rpi", "cluster"):
         assert (ROOT / profile).is_symlink() and (ROOT / profile / "config.v9+.yaml").exists()
     assert not (ROOT / "profiles/default").exists()  # it would be loaded silently and override the others
 

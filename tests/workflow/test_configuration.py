@@ -1,5 +1,6 @@
 """Profiles work as the README says, and a mistake in the configuration is one clear line."""
 
+import re
 import subprocess
 
 import pytest
@@ -21,6 +22,23 @@ def test_profile_by_its_literal_name_in_a_fresh_clone(clone, profile):
     done = clone.snakemake("-n", "--quiet", "rules", profile=profile, config=None)
     assert done.returncode == 0, done.stdout
     assert "measure_run" in done.stdout
+
+
+def test_the_cluster_s_profile_plans_both_boards_in_a_fresh_clone(clone):
+    """With the plugin that `make test` has put beside the environment."""
+    plugin = REPOSITORY / ".venv/cluster"
+    assert plugin.is_dir(), "make .venv/cluster.stamp"
+    done = clone.snakemake("-n", "runs", "comparability", profile="cluster", config=None, PYTHONPATH=str(plugin))
+    assert done.returncode == 0, done.stdout
+    planned = set(re.findall(r"Measuring (?:the pairs of )?(\S+)", done.stdout))
+    models, precisions = {"digits-cnn": ("int8-dynamic",), "squeezenet": ()}, ("fp32", "fp16", "int8")
+    cells = {
+        f"{model}/ort-cpu/{device}/{precision}"
+        for model, more in models.items()
+        for device in ("jetson", "rpi")
+        for precision in (*precisions, *more)
+    }
+    assert planned == {*cells, "jetson-fp32-vs-int8", "rpi-fp32-vs-int8"}
 
 
 @pytest.mark.parametrize(

@@ -167,12 +167,13 @@ def write_pairs(
     asked = design or {"margin": DEFAULT_MARGIN, "comparisons": 1}
     samples = {side: result["digests"]["inputs"] for side, result in results.items()}
     document = {
-        "schema": "edgeproof.pairs.v3",
+        "schema": "edgeproof.pairs.v4",
         "comparison": name,
         "status": "skipped" if skip else "measured",
         "reason": skip,
         "inputs": {**samples, "same": samples["left"] == samples["right"]},
         "key": compose_sessions_key(str(folder), noise),
+        "builds": None,
         "budget": {"pairs": max(1, sum(counts)), "seconds": None},
         "design": describe_design(make_design(asked["margin"], asked["comparisons"], dependence), dependence),
         "sessions": [describe_session(session) for session in made],

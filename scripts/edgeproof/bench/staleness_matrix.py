@@ -31,6 +31,7 @@ from edgeproof.core.documents import load_schema, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import list_differences
 from edgeproof.core.pipelines import list_stage_models
+from edgeproof.core.preset_builds import add_builds
 from edgeproof.workflow.attempt_keys import list_amounts, list_raw_parts
 from edgeproof.workflow.job_graph import MEASURING, Job, list_downstream, list_jobs
 from edgeproof.workflow.phase_keys import PhaseKeys, list_phase_jobs
@@ -82,6 +83,7 @@ def list_all_jobs(documents: Documents) -> dict[str, Job]:
     (config,) = documents["campaign"].values()
     catalogues = {kind: dict(documents[kind]) for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
+    catalogues["preset"] = add_builds(catalogues["preset"])
     campaign = expand_campaign(config, catalogues)
     keys = make_keys(campaign, catalogues, lambda *packages: dict.fromkeys(packages, "1.0"))
     return list_jobs(keys) | list_phase_jobs(PhaseKeys(CampaignFiles((), config, {}), keys))

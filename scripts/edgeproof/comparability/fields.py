@@ -23,6 +23,11 @@ VARIES = {
     "input_shape": ("input_shape", "further_input_shapes"),
     "batch_size": ("batch_size",),
     "inputs": ("inputs_hash",),
+    # What belongs to a board. The runtime's version is not among it: that can be the same on both.
+    "device": (
+        *("kernel", "power_mode", "clocks_locked", "governors", "jetpack", "gpu_driver", "cpu_quota"),
+        "calls_per_sample",
+    ),
 }
 _SHAPES = ("input_shape", "further_input_shapes")
 _NAMES = ("input_dtype", "precision", "task", "runtime", "execution_provider")

@@ -13,6 +13,7 @@ from edgeproof.runs.sessions import Reason
 
 from .fields import (
     UNRECORDED,
+    VARIES,
     FieldReason,
     FieldView,
     describe_difference,
@@ -83,6 +84,11 @@ def judge_comparability(
             reason["remedy"] = f"waived: {latitude.waive[reason['field']]}"
         return {"verdict": WAIVED, "mode": WAIVED, "reasons": refusals}
     if refusals:
+        if left.get("target_name") != right.get("target_name"):
+            for reason in refusals:
+                if reason["field"] in VARIES["device"]:
+                    told = f"declare `varies: [device]` to compare two devices as they are, or {reason['remedy']}"
+                    reason["remedy"] = told
         return {"verdict": "no", "mode": "none", "reasons": refusals}
     runtime, target = differing(policy["runtime"]), differing(policy["target"])
     reasons = [*studied, *runtime, *target]

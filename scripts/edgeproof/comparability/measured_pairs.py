@@ -1,14 +1,17 @@
 """The pairs of a comparison: measured where the verdict allows it, until they decide or a budget ends.
 
 The sessions are attempts of the store; all with one key are one sequence, whichever campaign measured them. What was
-measured on another machine is used as it is and never continued: new pairs begin a sequence of their own.
+measured on another machine is used as it is and never continued: new pairs begin a sequence of their own. Where several
+builds are paired, each pair of builds has a sequence, of a fixed number of pairs.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, read_sealed, read_text, write_sealed
@@ -33,6 +36,8 @@ from .energy_verdicts import judge_energy
 from .sequences import Judged, describe_design, divide_by_items, judge, make_design
 
 _PAIRS_AT_ONCE = 8  # for energy, where nobody can say how many would decide
+_SIDES = ("left", "right")
+_PAIRS_OF_A_BUILD = (4, 10)  # the fewest and the most: builds differ more than starts do, so more builds tell more
 ESTIMATES = "estimates.jsonl"  # in an attempt: what the sequence says after each of its pairs
 
 
@@ -42,7 +47,8 @@ class PairsJob:
 
     `arms`, `artifacts`, `inputs` (samples files): {left, right}. `budget`: {pairs, seconds or None}: it only stops on
     the way, and continuing goes on along the same boundary. `design`: {margin, comparisons: how many the campaign
-    declares}. `agent`: digest of the agent's code.
+    declares}. `agent`: digest of the agent's code. `builds`: where a builder draws, the paths {left, right} of each
+    pair of builds, the first `artifacts` itself.
     """
 
     comparison: str
@@ -57,6 +63,7 @@ class PairsJob:
     agent: str
     table: Path
     record: Path
+    builds: Sequence[Mapping[str, str]] = ()
 
 
 def measure_pairs(job: PairsJob) -> None:
@@ -66,17 +73,19 @@ def measure_pairs(job: PairsJob) -> None:
     """
     verdict = read_json(job.verdict, "verdict")
     document: Json = {
-        "schema": "edgeproof.pairs.v3",
+        "schema": "edgeproof.pairs.v4",
         "comparison": job.comparison,
         "status": "measured",
         "reason": None,
     }
     sessions: list[PairsSession] = []
     key = compose_pairs_key(job.arms, verdict, job.inputs, job.place, job.agent)
-    if skip := why_not(verdict):
+    builds = [_describe_build(job, build, key) for build in job.builds]
+    failures = [build.pop("failed") for build in builds if "failed" in build]
+    if skip := why_not(verdict) or next(iter(failures), None):
         document |= {"status": "skipped", "reason": skip}
     else:
-        sessions = _collect(job, key, verdict)
+        sessions = _collect_builds(job, builds, key, verdict) if len(builds) > 1 else _collect(job, key, verdict)
         failed = next((session for session in sessions if session.attempt.record["facts"]["failure"]), None)
         if failed is not None and not _pairs_of(sessions):
             document |= {"status": "failed", "reason": failed.attempt.record["facts"]["failure"]}
@@ -86,6 +95,7 @@ def measure_pairs(job: PairsJob) -> None:
     document |= {
         "inputs": {**samples, "same": samples["left"] == samples["right"]},
         "key": key,
+        "builds": [{**build, "sessions": build.get("sessions", len(sessions))} for build in builds] or None,
         "budget": job.budget,
         "design": describe_design(design, job.dependence),
         "sessions": [describe_session(session) for session in sessions],
@@ -118,9 +128,9 @@ def compose_pairs_key(
     device = {name: value for name, value in place.device.items() if name not in apart}
     return compose_key(
         {
-            "arms": {side: arms[side] for side in ("left", "right")},
-            "artifacts": {side: verdict[side]["artifact_sha256"] for side in ("left", "right")},
-            "inputs": {side: sha256_file(inputs[side]) for side in ("left", "right")},
+            "arms": {side: arms[side] for side in _SIDES},
+            "artifacts": {side: verdict[side]["artifact_sha256"] for side in _SIDES},
+            "inputs": {side: sha256_file(inputs[side]) for side in _SIDES},
             "device": device,
             "timing": timing_of(place.protocol),
             "agent": agent,
@@ -131,7 +141,7 @@ def compose_pairs_key(
 @read_once
 def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSession]]:
     """Return (document, sessions) of a comparison's measured pairs, `pairs.json`, each pair computed again from raw
-    times.
+    times. Sessions are in order of builds, `builds[].sessions` of each.
 
     UserError when the record was edited, when the table is not the one that it names, or when raw times were changed.
     """
@@ -142,8 +152,8 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
         )
     text = read_text(table)  # while the reader still has it: it was just hashed
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
-    for session in sessions:
-        if session.attempt.record["key"]["sha256"] != document["key"]["sha256"]:
+    for session, key in zip(sessions, _list_keys(document), strict=True):
+        if session.attempt.record["key"]["sha256"] != key:
             raise UserError(f"{record}: {session.attempt.folder} has another key; these are not its pairs")
     must_follow(document["sessions"], list(map(describe_session, sessions)), "sessions", record, "their attempts")
     if render_table(sessions) != text:
@@ -156,7 +166,7 @@ def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, ob
 
     Where a policy lets two cells meet that were measured in two states of the machine, a session can be in one only.
     """
-    both = [verdict[side]["state"] for side in ("left", "right")]
+    both = [verdict[side]["state"] for side in _SIDES]
     for side, found in session.state.items():
         for field, wanted in verdict[side]["state"].items():
             if field != "runtime_version" and both[0].get(field) != both[1].get(field):
@@ -164,6 +174,63 @@ def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, ob
             if found.get(field) != wanted:
                 return side, field, found.get(field), wanted
     return None
+
+
+def _list_keys(document: Json) -> list[str]:
+    """Return the digest of the key that each session of `pairs.json` must have."""
+    keys: list[str] = []
+    builds: list[Json] = document["builds"] or []
+    for build in builds:
+        key = _key_of(document["key"], {side: build[side]["sha256"] for side in _SIDES})
+        keys += [key["sha256"]] * build["sessions"]
+    return keys if builds else [document["key"]["sha256"]] * len(document["sessions"])
+
+
+def _key_of(key: Json, digests: Mapping[str, str]) -> Json:
+    """Return a comparison's key for other artifacts, whose `digests` are {left, right}."""
+    return compose_key({**key["parts"], "artifacts": dict(digests)})
+
+
+def _describe_build(job: PairsJob, build: Mapping[str, str], key: Json) -> Json:
+    """Return what `pairs.json` says of a pair of builds; `failed`: why it cannot be measured."""
+    described: Json = {}
+    for side in _SIDES:
+        place = Path(build[side])
+        manifest = read_manifest(place.with_name("manifest.json"))
+        described[side] = {
+            "artifact": str(place),
+            "sha256": sha256_file(place),
+            "parity": read_parity_record(place.with_name("parity.json"))["status"],
+        }
+        if manifest["status"] != "ok" and place != job.artifacts[side]:
+            message = f"{side} is {manifest['status']} as {place.parent}: {manifest['reason']['message']}"
+            described["failed"] = {"kind": "failed", "message": message}
+    return described
+
+
+def count_pairs_per_build(pairs: int, builds: int) -> int:
+    """Return how many pairs of each of so many builds are measured and used, where a comparison may measure `pairs`.
+
+    It is fixed before the first pair: a number that depends on what pairs say would bias their mean.
+    """
+    fewest, most = _PAIRS_OF_A_BUILD
+    return max(fewest, min(most, pairs // builds))
+
+
+def _collect_builds(job: PairsJob, builds: Sequence[Json], key: Json, verdict: Json) -> list[PairsSession]:
+    """Return the sessions of all builds, after measuring what each lacks; enter in `builds` how many it has."""
+    pairs, seconds = count_pairs_per_build(job.budget["pairs"], len(builds)), job.budget["seconds"]
+    collected: list[PairsSession] = []
+    for build in builds:
+        own = replace(
+            job,
+            artifacts={side: Path(build[side]["artifact"]) for side in _SIDES},
+            budget={"pairs": pairs, "seconds": None if seconds is None else max(0.0, seconds - _spent(collected))},
+        )
+        sessions = _collect(own, _key_of(key, {side: build[side]["sha256"] for side in _SIDES}), verdict)
+        build["sessions"] = len(sessions)
+        collected += sessions
+    return collected
 
 
 def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
@@ -182,7 +249,7 @@ def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
             folder,
             job.comparison,
             key,
-            {side: _arm_of(job, side) for side in ("left", "right")},
+            {side: _arm_of(job, side) for side in _SIDES},
             job.place,
             _plan_session(job, sessions),
             lambda pairs, before=before, more=more: _enter_and_ask(job, verdict, before, pairs, more),
@@ -229,7 +296,7 @@ def _is_open(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> bool:
     """Tell whether another pair is to be measured, as far as pairs can tell."""
     if len(pairs) >= job.budget["pairs"]:
         return False
-    if not pairs:
+    if not pairs or len(job.builds) > 1:
         return True
     found = _judge_pairs(job, verdict, pairs).verdict
     return found.verdict == "undecided" and found.can_continue
@@ -267,7 +334,7 @@ def _judge_pairs(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> Judged:
 
 def items_of(verdict: Json) -> dict[str, int]:
     """Return the items of one call of each side."""
-    return {side: verdict[side]["items"] for side in ("left", "right")}
+    return {side: verdict[side]["items"] for side in _SIDES}
 
 
 def _arm_of(job: PairsJob, side: str) -> Arm:

@@ -1,5 +1,6 @@
 """The report of one comparison: verdict first, a difference only where there may be one."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.results import read_result
 
 from .between_sessions import compare_between_sessions
+from .build_verdicts import describe_single_build, judge_builds
 from .energy_sentences import describe_energy
 from .energy_verdicts import judge_energy
 from .judging import WAIVED
@@ -86,6 +88,7 @@ def build_report(
         "effect": None,
         "modes": None,
         "interference": None,
+        "builds": None,
         "between_sessions": None,
         "resources": compare_resources(
             verdict["left"]["resources"],
@@ -119,7 +122,7 @@ def build_report(
             "verdict": "failed" if failed else "not-comparable",
             "explanation": document["reason"]["message"],
         }
-    return _waive(report | _judge(report, sessions), verdict)
+    return _waive(report | _judge(report, sessions, document), verdict)
 
 
 def _waive(report: Json, verdict: Json) -> Json:
@@ -160,14 +163,18 @@ def render_markdown(report: Json) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _judge(report: Json, sessions: Sequence[PairsSession]) -> Json:
-    design, dependence = report["design"], Dependence(**report["design"]["correlation"])
-    judged = judge(
-        divide_by_items([pair for session in sessions for pair in session.pairs], report["items"]),
-        make_design(design["margin"], design["comparisons"], dependence),
-    )
+def _judge(report: Json, sessions: Sequence[PairsSession], record: Json) -> Json:
+    """Return what the pairs decide of a report. `record`: `pairs.json`."""
+    told, dependence = report["design"], Dependence(**report["design"]["correlation"])
+    design = make_design(told["margin"], told["comparisons"], dependence)
+    assert describe_design(design, dependence) == told
+    pairs = [pair for session in sessions for pair in session.pairs]
+    if len(record["builds"] or ()) > 1:
+        waiting = iter(sessions)
+        builds = [list(itertools.islice(waiting, build["sessions"])) for build in record["builds"]]
+        return judge_builds(record, [[p for s in own for p in s.pairs] for own in builds], report["items"], design)
+    judged = judge(divide_by_items(pairs, report["items"]), design)
     found = judged.verdict
-    assert describe_design(judged.design, dependence) == design
     per_pair = report["seconds"] / report["pairs"]
     asked = any(session.asks_energy for session in sessions)
     return {
@@ -177,6 +184,7 @@ def _judge(report: Json, sessions: Sequence[PairsSession]) -> Json:
         "effect": describe_effect(judged),
         "modes": describe_modes(judged),
         "interference": describe_interference(judged),
+        "builds": describe_single_build(record, pairs, report["items"]),
         "can_continue": found.can_continue,
         "further_pairs": found.further_pairs,
         "further_seconds": None if found.further_pairs is None else found.further_pairs * per_pair,

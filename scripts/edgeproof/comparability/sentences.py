@@ -42,7 +42,7 @@ def describe_verdict(report: Json) -> str:
         why = "; ".join(f"{name.replace('_', ' ')}: {reason}" for name, reason in report["waived"]["fields"].items())
         measured = report | {"verdict": report["waived"]["measured"]}
         return f"Waived, they may not be compared ({why}). {describe_verdict(measured)}"
-    left, right = name_sides(report["left"], report["right"])
+    left, right = _name_arms(report)
     verdict, effect = report["verdict"], report["effect"] or report["between_sessions"]
     if report["comparable"] == "no":
         fields = ", ".join(reason["field"].replace("_", " ") for reason in report["reasons"])
@@ -108,13 +108,16 @@ def describe_grounds(report: Json) -> list[str]:
     """Return sentences on what a comparison's verdict rests on and what it does not say."""
     effect, design, apart = report["effect"], report["design"], report["between_sessions"]
     told = (_describe_items(report), _describe_modes(report), _describe_interference(report))
-    lines = [line for line in told if line]
+    lines = [*_describe_builds(report), *(line for line in told if line)]
+    over_builds = report["builds"] is not None and report["builds"]["asked"] > 1
     for side in ("left", "right") if apart else ():
         lines += [_end(first_up(words)) for words in say_changed_sessions(side, apart[f"{side}_changes"])]
     if effect:
-        lines.append(_describe_level(effect, design))
+        lines.append(_describe_level(effect, design, over_builds))
         correlation = design["correlation"]
-        if correlation["source"] == "calibration":
+        if over_builds:
+            pass  # builds are independent of each other, whatever their pairs are
+        elif correlation["source"] == "calibration":
             lines.append(
                 f"Neighbouring pairs are taken to correlate by {format_number(correlation['correlation'], 2)}, which "
                 f"{plural(correlation['pairs'], 'calibration pair')} of this device allow."
@@ -165,12 +168,15 @@ _START = {
 }
 
 
-def _describe_level(effect: Json, design: Json) -> str:
+def _describe_level(effect: Json, design: Json, over_builds: bool) -> str:
     confidence = f"{100 * effect['confidence']:.4g}{SPACE}%"
+    holds = f"The interval holds at a confidence of {confidence}, " + (
+        "over builds" if over_builds else "whenever the pairs stopped"
+    )
     if design["comparisons"] == 1:
-        return f"The interval holds at a confidence of {confidence}, whenever the pairs stopped."
+        return f"{holds}."
     return (
-        f"The interval holds at a confidence of {confidence}, whenever the pairs stopped: the campaign's "
+        f"{holds}: the campaign's "
         f"{design['comparisons']} comparisons share {format_percent(design['level'] * design['comparisons'])} of error."
     )
 
@@ -205,6 +211,44 @@ def _describe_interference(report: Json) -> str | None:
         return None
     middle, low, high = (format_signed(100 * math.expm1(found[key]), 2) for key in ("difference", "low", "high"))
     return f"Taking turns changes the right arm by {middle}{SPACE}% ({low} to {high}{SPACE}%) more than the left."
+
+
+def _name_arms(report: Json) -> tuple[str, str]:
+    """Return the names of both sides; of one build of a builder that draws, nothing is said of the model."""
+    left, right = name_sides(report["left"], report["right"])
+    if report["builds"] and report["builds"]["asked"] == 1 and report["left"] != report["right"]:
+        return f"this build of {left}", f"this build of {right}"
+    return left, right
+
+
+def _describe_builds(report: Json) -> list[str]:
+    """Return sentences on what builds say, and of what they do not."""
+    builds = report["builds"]
+    if builds is None:
+        return []
+    lines = [
+        f"The outputs of build {fault['build']} of {fault['side']} have not passed parity: {fault['status']}."
+        for fault in builds["parity"]
+    ]
+    if builds["asked"] == 1:
+        told = (
+            "The builder draws: another build of the same model may be faster or slower, so this speaks of the engines "
+        )
+        return [
+            *lines,
+            told + "that were measured and not of the models. Give the preset `builds: 5` to compare models.",
+        ]
+    ratios: str = ", ".join(str(format_number(ratio)) for ratio in builds["ratios"])
+    lines.append(f"{plural(builds['asked'], 'pair')} of builds, right over left: {ratios}.")
+    if variances := builds["variances"]:
+        total = math.fsum(value or 0.0 for value in variances.values())
+        shares = [(name, value) for name, value in variances.items() if value is not None]
+        if total:
+            parts = ", ".join(f"{name} make {format_percent(value / total, 2)}" for name, value in shares)
+            lines.append(f"Of the variance from one pair of processes to the next, {parts}.")
+    rare = format_percent(builds["rare"], 2)
+    lines.append(f"A tactic that comes up in fewer than {rare} of the builds may be missing.")
+    return lines
 
 
 def _name_ratio(low: float, ratio: float, high: float, unit: str) -> str:

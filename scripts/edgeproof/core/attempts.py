@@ -26,6 +26,7 @@ from .digest_cache import digest_kept
 from .documents import read_json, validate
 from .errors import UserError
 from .files import FilePath, atomic_write, hold_folder, sha256_file
+from .node_scratch import bring_folder, claim_scratch
 from .reader import current_reader, read_once
 from .seals import require_sealed, seal
 
@@ -77,8 +78,9 @@ class OpenAttempt:
             "files": {},
         }
         self.store = target / FOLDER
+        self._scratch = claim_scratch()
         with hold_folder(self.store):  # a sweep removes a folder without a record: its process was killed
-            self.folder = _claim(self.store, key["sha256"][:_KEY_DIGITS])
+            self.folder = _claim(self._scratch or self.store, key["sha256"][:_KEY_DIGITS])
             self._write()
 
     def complete(self, **facts: Any) -> Attempt:
@@ -101,7 +103,15 @@ class OpenAttempt:
             if status != "failed":
                 raise
             return Attempt(self.folder, seal(self.record))  # no room for its record: the next sweep ends it
-        return Attempt(_publish(self.folder), seal(self.record))
+        if self._scratch is None:
+            return Attempt(_publish(self.folder, self.store), seal(self.record))
+        try:
+            with hold_folder(self.store):
+                return Attempt(_publish(bring_folder(self.folder, self.store), self.store), seal(self.record))
+        except OSError:
+            if status != "failed":
+                raise
+            return Attempt(self.folder, seal(self.record))
 
     def _write(self) -> None:
         document = validate(seal(self.record), "attempt", str(self.folder / RECORD))
@@ -241,7 +251,7 @@ def _sweep(store: Path, rescue: Rescue | None) -> list[Attempt]:
             failure = {"kind": "interrupted", "message": "the process that worked on it was killed"}
             atomic_write(part / FAILURE, json.dumps(failure, indent=2) + "\n")
         atomic_write(part / RECORD, json.dumps(seal(record), indent=2, ensure_ascii=False) + "\n")
-        swept.append(Attempt(_publish(part), seal(record)))
+        swept.append(Attempt(_publish(part, store), seal(record)))
     return swept
 
 
@@ -257,11 +267,12 @@ def _claim(store: Path, key: str) -> Path:
         return folder
 
 
-def _publish(part: Path) -> Path:
+def _publish(part: Path, store: Path) -> Path:
     """Give a finished attempt its number, flushed to disk first."""
-    number, key = _number_of(part), part.name.removesuffix(_PART).split("-")[1]
+    number, key = _number_of(part), part.name.split("-")[1].split(".")[0]
+    number = number or max(map(_number_of, _entries(store)), default=0) + 1
     while True:
-        final = part.parent / f"{number:04d}-{key}"
+        final = store / f"{number:04d}-{key}"
         try:
             os.rename(part, final)
         except OSError as error:

@@ -43,6 +43,7 @@ class Preset(TypedDict):
     toolchain: NotRequired[str]
     runtime_toolchain: NotRequired[str]
     include: NotRequired[list[str]]
+    builds: NotRequired[int]
 
 
 # How a device behind ssh is reached. It decides no result, so it is in no key.

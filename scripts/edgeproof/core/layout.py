@@ -67,6 +67,14 @@ def artifact_folder(model: str, preset: str, builder: str, precision: str) -> st
     return f"results/artifacts/{model}/{preset}/{builder}/{precision}"
 
 
+def name_build(preset: str, number: int) -> str:
+    """Return the name that stands for a preset in the paths of its build of this number, from 1.
+
+    The first has the preset's own. Only presets whose builder draws have others (`core.preset_builds`).
+    """
+    return preset if number == 1 else f"{preset}-build-{number}"
+
+
 def run_folder(cell: Cell) -> str:
     """Return the folder of a cell's measurement."""
     return f"results/runs/{cell}"

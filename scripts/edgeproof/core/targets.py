@@ -25,6 +25,7 @@ from .layout import (
 )
 from .pages import list_model_pages
 from .pipelines import list_cells
+from .preset_builds import draws, list_builds
 from .stages import Stages
 from .variant_families import list_family_cells, list_family_files
 
@@ -95,6 +96,38 @@ class Targets:
         """Return these files of all comparisons of the campaign."""
         folders = [comparison_folder(self.campaign.name, name) for name in self.campaign.comparisons]
         return [f"{folder}/{name}" for folder in folders for name in names]
+
+    def builds_of(self, comparison: str) -> list[tuple[Cell, Cell]]:
+        """Return both cells of each pair of builds of a comparison, its own first; [] if no builder draws.
+
+        A side whose builder does not draw, or that is a stored artifact, is the same in each.
+        """
+        left, right = self.comparison(comparison).left, self.comparison(comparison).right
+        builds = [self._builds_of(cell) for cell in (left, right)]
+        count = min((len(each) for each in builds if each), default=0)
+        return [(builds[0][i] if builds[0] else left, builds[1][i] if builds[1] else right) for i in range(count)]
+
+    def _builds_of(self, cell: Cell) -> list[Cell]:
+        preset = self.cells.presets[cell.preset]
+        if draws(preset) and cell.model in self.cells.kept_models():
+            return [cell]
+        return [cell._replace(preset=name) for name in list_builds(cell.preset, preset)]
+
+    def build_paths(self, comparison: str) -> list[Json]:
+        """Return {left, right}, the paths of the artifacts, of each pair of builds of a comparison."""
+        return [
+            {"left": self.cells.artifact_of(left), "right": self.cells.artifact_of(right)}
+            for left, right in self.builds_of(comparison)
+        ]
+
+    def build_files(self, *comparisons: str) -> list[str]:
+        """Return artifact, manifest, parity and reference of every build that these comparisons pair."""
+        cells = dict.fromkeys(cell for name in comparisons for pair in self.builds_of(name) for cell in pair)
+        files: list[str] = []
+        for cell in cells:
+            files.append(self.cells.artifact_of(cell))
+            files += [f"{self.cells.artifact_folder_of(cell)}/{name}" for name in ARTIFACT_FILES]
+        return files
 
     def pair_budget(self, comparison: str) -> Json:
         """Return how much a comparison may measure: {pairs, seconds or None}. It is in no attempt's key."""

@@ -1,9 +1,14 @@
 """`edgeproof doctor` and `edgeproof devices`: what is here to measure with, and what is missing."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeproof.core.command_line import CommandParser, add_json, read_options, show
+from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from edgeproof.core.campaign_nodes import Node
 
 _DOCTOR = (
     "Say what is here to measure a device with and what is missing, with a command for each: board, clocks, runtimes, "
@@ -23,10 +28,22 @@ def examine(argv: list[str], root: Path) -> ExitCode:
     from .findings import Place
 
     place = Place()
-    device = options.device or choose_device(list_devices(root, place))
-    document = diagnose(require_in_catalogue("device", device, root), root, place)
+    device = require_in_catalogue("device", options.device or choose_device(list_devices(root, place)), root)
+    document = diagnose(device, root, place, _find_node(options.cluster, device, root) if options.cluster else None)
     show(options, document, lambda: render_diagnosis(document))
     return ExitCode.NOT_GOOD if document["bad"] else ExitCode.GOOD
+
+
+def _find_node(campaign: str, device: str, root: Path) -> "Node":
+    """Return where a campaign says that a cluster has a device; UserError where it does not."""
+    from edgeproof.core.campaign_files import read_campaign_files
+    from edgeproof.core.campaign_nodes import read_nodes
+    from edgeproof.core.catalogues import read_catalogue
+
+    nodes = read_nodes(read_campaign_files([campaign], {}), [device], read_catalogue("device", root / "config"))
+    if device not in nodes:
+        raise UserError(f"{campaign}: has no nodes; say where the cluster has {device}: nodes: {{{device}: …}}")
+    return nodes[device]
 
 
 def devices(argv: list[str], root: Path) -> ExitCode:
@@ -44,6 +61,8 @@ def build_doctor_parser() -> CommandParser:
     parser = add_json(CommandParser(prog="edgeproof doctor", description=_DOCTOR))
     text = "a file in config/devices/ (default: the one whose board this is, else local)"
     parser.add_argument("--device", metavar="DEVICE", help=text)
+    text = "a campaign with nodes: look at the device's node on its Slurm cluster, and whether it shares this folder"
+    parser.add_argument("--cluster", metavar="CAMPAIGN", help=text)
     return parser
 
 

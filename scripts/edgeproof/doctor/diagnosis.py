@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
+from edgeproof.core.campaign_nodes import Node
 from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.configuration import Json, NamedDevice
 from edgeproof.remote.known_boards import is_remote
@@ -13,6 +14,7 @@ from edgeproof.remote.known_boards import is_remote
 from .findings import Finding, Place
 from .link_findings import inspect_link
 from .machine_findings import inspect_machine
+from .node_findings import inspect_node
 from .power_findings import inspect_power_control
 from .runtime_findings import inspect_runtimes
 from .sampler_findings import inspect_samplers
@@ -21,10 +23,10 @@ from .sensitivity import describe_best, read_sensitivity
 _MARKS = {"good": "ok", "absent": "--", "unknown": "??", "bad": "!!"}
 
 
-def diagnose(device: str, root: Path, place: Place) -> Json:
+def diagnose(device: str, root: Path, place: Place, node: Node | None = None) -> Json:
     """Return what is here for measuring a device: {device, findings, differences, sentence, bad}.
 
-    `root`: the repository; `place`: the machine.
+    `root`: the repository; `place`: the machine; `node`: where a Slurm cluster has the device's board.
     """
     described = cast(NamedDevice, {**read_catalogue("device", root / "config")[device], "name": device})
     presets = read_catalogue("preset", root / "config")
@@ -36,6 +38,8 @@ def diagnose(device: str, root: Path, place: Place) -> Json:
         inspect_power_control(place),
     ]
     looked_at = [inspect_link(described)] if is_remote(described) else here  # this machine says nothing of a board
+    if node is not None:
+        looked_at = [inspect_node(node, place, root)]
     findings = [*chain.from_iterable(looked_at), *told]
     return {
         "device": device,

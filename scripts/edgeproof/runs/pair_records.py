@@ -108,6 +108,17 @@ def list_windows(pair: Pair) -> tuple[list[Window], list[Window]]:
     return sides[0], sides[1]
 
 
+def find_block_variance(pair: Pair) -> float | None:
+    """Return the variance of a pair's log-ratio from how its block pairs differ; None where arms took no turns."""
+    raw = _read_raw(pair.folder, pair.sha256)
+    if raw.mode != "blocks":
+        return None
+    times, inputs = raw.load("blocks.npy").astype(np.float64), raw.load("inputs.npy")
+    ratios = (times[1] / times[0]).ravel()
+    error = value_process(ratios, inputs.ravel(), np.repeat(np.arange(len(inputs)), inputs.shape[1])).log_error
+    return None if error is None else error**2
+
+
 class _Raw(NamedTuple):
     """What the agent kept of a pair. `files`: bytes by name, which are those recorded. `sha256`: of `report`."""
 

@@ -200,11 +200,15 @@ def _give_up(attempt: OpenAttempt, label: str, reason: Reason) -> UserError:
 
 
 def read_session(attempt: Attempt) -> Session:
-    """Return a session of the store; UserError where a file was changed since it was measured."""
+    """Return a session of the store, its start by our clock; UserError where a file was changed since it was measured.
+
+    A board's own clock may be years off, and comparisons of two devices count days.
+    """
     out, facts = attempt.folder / _SESSION, attempt.record["facts"]
     if sha256_file(out / "session.json") != facts["session"]:
         raise UserError(f"{out / 'session.json'}: was changed since it was measured; remove its attempt")
     record: SessionRecord = json.loads((out / "session.json").read_text())
+    record["started_at_unix_s"] -= facts.get("board", {}).get("clock_ahead_s", 0)
     samples: dict[int, Samples] = {}
     for slot in _list_ok(record):
         path = _samples_file(out, slot)

@@ -29,7 +29,6 @@ from .job_keys import JobKeys
 
 # Rules whose jobs start sessions of the agent, which are found again in the store, and all that take a device's time.
 MEASURING = tuple(COUNTED)
-ON_DEVICE = (*MEASURING, "build_tensorrt", "build_rknn")
 _SOURCES = {
     "file": "copy_model",
     "url": "download_model",
@@ -37,6 +36,7 @@ _SOURCES = {
     "torch": "export_model",
     "stage": "cut_stage",
 }
+ON_DEVICE = (*MEASURING, "build_tensorrt", "build_rknn", "check_parity_on_device")
 
 
 class Job(NamedTuple):
@@ -172,7 +172,8 @@ class _Builder:
     def parity(self, cell: Cell) -> str:
         names = self._built(cell)
         folder = artifact_folder(**names)
-        return self.add(f"{folder}/parity.json", "check_parity", "check_parity", names, self._parity_reads(cell))
+        rule = "check_parity" if names["builder"] == "host" else "check_parity_on_device"
+        return self.add(f"{folder}/parity.json", rule, "check_parity", names, self._parity_reads(cell))
 
     def _parity_reads(self, cell: Cell) -> Iterator[str]:
         yield from (self.model(cell.model), self.samples(cell.model), self.manifest(cell))

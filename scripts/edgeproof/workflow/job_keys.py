@@ -220,10 +220,11 @@ class JobKeys:
         }
 
     def measure_pairs(self, w: Any) -> Json:
-        """The two arms, the design of the test and the budget."""
-        comparison = self.targets.comparison(w.comparison)
+        """The two arms, the design of the test, the budget, and where the builds are of a builder that draws."""
+        comparison, builds = self.targets.comparison(w.comparison), self.targets.build_paths(w.comparison)
         return {
             "comparison": w.comparison,
+            **({"builds": builds} if builds else {}),
             "arms": {"left": self.cells.arm_of(comparison.left), "right": self.cells.arm_of(comparison.right)},
             "device": self.cells.describe_device(comparison.left.device),
             "protocol": self.targets.pair_protocol() | ({"energy": True} if comparison.energy else {}),

@@ -16,6 +16,7 @@ from edgeproof.core.cells import Cells
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.pipelines import list_stage_models
+from edgeproof.core.preset_builds import add_builds
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 
@@ -56,9 +57,12 @@ def read_workflow(
 
 
 def _read_catalogues() -> dict[str, dict[str, Json]]:
-    """Read `config/` for the workflow: {kind: {name: document}}; the stages that pipelines cut are models too."""
+    """Read `config/` for the workflow: {kind: {name: document}}; the stages that pipelines cut are models too, and
+    further builds of a preset are presets.
+    """
     catalogues = {kind: read_catalogue(kind) for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
+    catalogues["preset"] = add_builds(catalogues["preset"])
     return catalogues
 
 

@@ -1,5 +1,6 @@
 """Measuring the pairs of a comparison on the fake backend: until they decide, never twice, and only where it may be."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgeproof.agent.machine import describe_machine
+from edgeproof.comparability import measured_pairs
 from edgeproof.comparability.measured_pairs import PairsJob, measure_pairs, read_sessions
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.dependence import estimate_dependence
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import comparison_folder
 from edgeproof.core.seals import seal
 from edgeproof.runs.paired_sessions import PairPlace
@@ -143,6 +146,74 @@ def test_seconds_are_a_budget_of_the_whole_sequence(measurer):
     first = measurer.measure(pairs=50, seconds=0.01, margin=0.0001)
     assert pairs_of(first) == [1]
     assert measurer.measure(pairs=50, seconds=0.01, margin=0.0001)["sessions"] == first["sessions"]
+
+
+@pytest.fixture
+def lottery(measurer, monkeypatch):
+    """Measure with as many builds as there are latencies of the right side; `statuses`: of manifests, by ratio."""
+    statuses = {}
+
+    def ask(path):
+        return {"status": statuses.get(ratio_of(path), "ok"), "reason": {"message": "no engine"}}
+
+    monkeypatch.setattr(measured_pairs, "read_manifest", ask)
+    monkeypatch.setattr(measured_pairs, "read_parity_record", lambda path: {"status": "passed"})
+
+    def ratio_of(path):
+        return float(path.parent.name)
+
+    def build(ratio):
+        folder = measurer.root / str(ratio)
+        folder.mkdir(exist_ok=True)
+        return str(shutil.copy(measurer.artifact(ratio), folder / "artifact.json"))
+
+    def measure(*ratios, **options):
+        job = measurer.job(**options)
+        artifacts = {"left": Path(build(1.0)), "right": Path(build(ratios[0]))}
+        edit_verdict(measurer, artifacts)
+        builds = [{"left": build(1.0), "right": build(ratio)} for ratio in ratios]
+        measure_pairs(dataclasses.replace(job, artifacts=artifacts, builds=builds))
+        return read_sessions(job.record, job.table)[0]
+
+    measure.statuses, measure.measurer = statuses, measurer
+    return measure
+
+
+def edit_verdict(measurer, artifacts):
+    """Make the verdict one on these artifacts."""
+    digests = {side: {"artifact_sha256": sha256_file(path)} for side, path in artifacts.items()}
+    path = Path(comparison_folder("trial", "pair")) / "verdict.json"
+    measurer.room.edit(path, lambda verdict: [verdict[side].update(digests[side]) for side in digests])
+
+
+def test_every_pair_of_builds_has_a_fixed_number_of_pairs(lottery):
+    """A large difference ends none of them early, and what is there is not measured again."""
+    first = lottery(2.0, 2.2, pairs=10)
+    assert pairs_of(first) == [5, 5] and [build["sessions"] for build in first["builds"]] == [1, 1]
+    more = lottery(2.0, 2.2, 2.4, pairs=15)
+    assert pairs_of(more) == [5, 5, 5] and more["sessions"][:2] == first["sessions"]
+
+
+def test_seconds_are_a_budget_of_all_builds(lottery):
+    document = lottery(2.0, 2.2, pairs=10, seconds=0.01)
+    assert pairs_of(document) == [1] and [build["sessions"] for build in document["builds"]] == [1, 0]
+    assert pairs_of(lottery(2.0, 2.2, pairs=10)) == [1, 4, 5]
+
+
+def test_a_build_that_failed_leaves_nothing_to_measure(lottery):
+    lottery.statuses[2.2] = "failed"
+    document = lottery(2.0, 2.2)
+    assert (document["status"], document["reason"]["kind"], document["sessions"]) == ("skipped", "failed", [])
+    assert "right is failed as" in document["reason"]["message"] and "no engine" in document["reason"]["message"]
+
+
+def test_sessions_of_another_build_are_refused(lottery):
+    document = lottery(2.0, 2.2, pairs=8)
+    job = lottery.measurer.job()
+    swapped = document | {"builds": document["builds"][::-1]}
+    job.record.write_text(json.dumps(seal(swapped)))
+    with pytest.raises(UserError, match="has another key; these are not its pairs"):
+        read_sessions(job.record, job.table)
 
 
 def test_a_campaign_adopts_what_another_one_has_measured(measurer):

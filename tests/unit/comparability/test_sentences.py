@@ -45,6 +45,7 @@ def make_report(verdict="faster", **changes):
         "effect": EFFECT,
         "modes": None,
         "interference": None,
+        "builds": None,
         "between_sessions": None,
         "design": {"margin": 0.02, "comparisons": 4, "level": 0.0125, "horizon": 60, "correlation": DEFAULT},
         "noise": [],
@@ -199,3 +200,31 @@ def test_costs_of_a_calibrated_cell():
     assert describe_cost(noise, 0.02, 0.01) == "more pairs than the test allows"
     assert choose_effect(noise, 0.02) == 0.05
     assert choose_effect(noise, 0.05) is None
+
+
+BUILDS = {
+    "asked": 1,
+    "pairs_each": 6,
+    "rare": 0.95,
+    "ratios": [0.633],
+    "variances": None,
+    "parity": [{"build": 1, "side": "right", "status": "failed"}],
+}
+
+
+def test_one_build_of_a_builder_that_draws_says_nothing_of_the_model():
+    report = make_report(builds=BUILDS)
+    assert plain(describe_verdict(report)).startswith("this build of int8 is 1.58 times as fast as this build of fp32")
+    grounds = describe_grounds(report)
+    assert grounds[0] == "The outputs of build 1 of right have not passed parity: failed."
+    assert "not of the models" in grounds[1] and "`builds: 5`" in grounds[1]
+
+
+def test_several_builds_say_what_makes_pairs_differ():
+    split = {"builds": 0.003, "processes": 0.001, "blocks": None}
+    report = make_report(builds=BUILDS | {"asked": 3, "ratios": [0.6, 0.63, 0.7], "variances": split, "parity": []})
+    assert plain(describe_verdict(report)).startswith("int8 is 1.58 times as fast as fp32")
+    told = [plain(line) for line in describe_grounds(report)]
+    assert told[0] == "3 pairs of builds, right over left: 0.600, 0.630, 0.700."
+    assert told[1] == "Of the variance from one pair of processes to the next, builds make 75 %, processes make 25 %."
+    assert "over builds" in told[3] and not [line for line in told if "Neighbouring pairs" in line or "assumed" in line]

@@ -14,6 +14,7 @@ from edgeproof.runs.pair_records import Pair
 
 NEW_MODEL = {"model_hash": "b" * 64}
 LARGER = {**NEW_MODEL, "input_shape": [1, 1, 16, 16], "inputs_hash": "c" * 64}
+BOARD = {"target_name": "pi"}
 BATCH = {**NEW_MODEL, "input_shape": [8, 1, 8, 8], "batch_size": 8}
 
 
@@ -45,6 +46,9 @@ def strict(room):
         ({**BATCH, "input_shape": [8, 3, 8, 8]}, ["model", "batch_size"], "no", "none"),
         ({**NEW_MODEL, "input_names": ["picture float32"]}, ["model"], "no", "none"),
         ({**NEW_MODEL, "task": "regression"}, ["model"], "no", "none"),
+        ({**BOARD, "kernel": "4.19"}, ["device"], "conditional", "target-comparison"),
+        ({**BOARD, "kernel": "4.19", "runtime_version": "0.9"}, ["device"], "no", "none"),
+        ({**BOARD, "kernel": "4.19"}, [], "no", "none"),
     ],
 )
 def test_only_what_varies_may_differ(view, strict, change, varies, verdict, mode):
@@ -52,6 +56,13 @@ def test_only_what_varies_may_differ(view, strict, change, varies, verdict, mode
     assert (found["verdict"], found["mode"]) == (verdict, mode)
     remedies = [reason["remedy"] for reason in found["reasons"]]
     assert any(remedies) == (verdict == "no")
+
+
+def test_two_boards_that_differ_are_told_how_to_be_compared(view, strict):
+    (reason,) = judge_comparability(view, view | {**BOARD, "kernel": "4.19"}, strict)["reasons"]
+    assert reason["remedy"].startswith("declare `varies: [device]` to compare two devices as they are, or make kernel")
+    (reason,) = judge_comparability(view, view | {"kernel": "4.19"}, strict)["reasons"]
+    assert reason["remedy"].startswith("make kernel")
 
 
 def test_samples_may_follow_the_shape_and_the_record_says_so(view, strict):

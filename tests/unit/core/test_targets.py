@@ -9,6 +9,7 @@ from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.errors import UserError
 from edgeproof.core.pipelines import list_stage_models
+from edgeproof.core.preset_builds import add_builds
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 from edgeproof.core.yaml_files import read_yaml
@@ -63,6 +64,27 @@ def test_margin_and_pairs_are_the_comparisons_own_or_the_defaults(catalogues):
     comparisons[0] |= {"margin": 0.05, "pairs": 7}
     own = make_targets(catalogues, comparisons=comparisons)
     assert own.margin_of(comparisons[0]["name"]) == 0.05 and own.pair_budget(comparisons[0]["name"])["pairs"] == 7
+
+
+def test_builds_are_paired_one_by_one_with_what_does_not_draw(catalogues):
+    drawn = catalogues["preset"]["tensorrt-jetson"]
+    presets = add_builds(catalogues["preset"] | {"trt": drawn | {"builds": 3}, "trt-two": drawn | {"builds": 2}})
+    catalogues = catalogues | {"preset": presets}
+    side = {"model": "digits-cnn", "device": "jetson", "precision": "fp16", "preset": "trt"}
+    others = {"same": {"precision": "fp32"}, "fewer": {"preset": "trt-two"}, "host": {"preset": "ort-cpu"}}
+    comparisons = [{"name": name, "left": side, "right": right} for name, right in others.items()]
+    hosts = {"name": "no-builder", "left": side | {"preset": "ort-cpu"}, "right": {"precision": "fp32"}}
+    targets = make_targets(catalogues, devices=["jetson"], comparisons=[*comparisons, hosts])
+    presets_of = {name: [(left.preset, right.preset) for left, right in targets.builds_of(name)] for name in others}
+    assert presets_of["same"] == [("trt", "trt"), ("trt-build-2", "trt-build-2"), ("trt-build-3", "trt-build-3")]
+    assert presets_of["fewer"] == [("trt", "trt-two"), ("trt-build-2", "trt-two-build-2")]
+    assert presets_of["host"] == [("trt", "ort-cpu"), ("trt-build-2", "ort-cpu"), ("trt-build-3", "ort-cpu")]
+    assert targets.builds_of("no-builder") == [] == targets.build_files("no-builder")
+    assert targets.build_paths("host")[1] == {
+        "left": "results/artifacts/digits-cnn/trt-build-2/jetson/fp16/artifact.engine",
+        "right": "results/artifacts/digits-cnn/ort-cpu/host/fp16/artifact.onnx",
+    }
+    assert len(targets.build_files("host")) == 4 * 4
 
 
 def test_rules_for_regressions_stand_only_where_something_is_gated(catalogues):

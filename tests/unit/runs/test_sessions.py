@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.errors import UserError
+from edgeproof.core.seals import seal
 from edgeproof.runs.sessions import SessionSetup, run_session
 
 PROTOCOL = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 5, "min_seconds": 0, "max_timer_share": 0.01}
@@ -55,6 +56,15 @@ def test_what_decides_the_raw_times_makes_another_key(run, change):
 
 def test_how_long_to_wait_and_how_many_processes_are_in_no_key(run):
     assert run(timeout_s=77, protocol={**PROTOCOL, "processes": 9}).attempt == run().attempt
+
+
+def test_a_board_s_own_clock_is_set_right(run):
+    first = run()
+    path = first.attempt / "attempt.json"
+    record = json.loads(path.read_text())
+    record["facts"]["board"] = {"session": "s", "host": "pi", "clock_ahead_s": -800 * 86400.0}
+    path.write_text(json.dumps(seal(record)))
+    assert run().record["started_at_unix_s"] == first.record["started_at_unix_s"] + 800 * 86400
 
 
 @pytest.mark.parametrize("name", ["session.json", "process-000/samples.npy"])
