@@ -25,6 +25,8 @@
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make docs     writes the tables of config/README.md from the schemas
+# make arm64    makes the emulated arm64 boards below .toolchains/: a minute, 470 MB (make test-arm64: checks the agent, the
+#               runtimes and the server on them)
 # make lock     resolves envs/*.in into envs/*.lock
 
 PYTHON ?= python3
@@ -54,7 +56,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving bench-registry
+.PHONY: arm64 arm64-packages test-arm64 wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages bench-swaps bench-serving bench-registry
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -85,7 +87,7 @@ system-packages:
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git chromium zsh fonts-dejavu-core >/dev/null; }
 
 test: .venv/test.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not jetson"
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not arm64 and not jetson"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m campaign --timeout 3600
@@ -105,6 +107,19 @@ test-ssh: .venv/test.stamp ssh-packages
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
 	  $(BIN)/python -m pytest -q -m ssh --timeout 600
+
+# Two Debian systems for arm64, run by an emulator; no packaged service is started.
+arm64-packages:
+	@command -v mmdebstrap >/dev/null && command -v proot >/dev/null && command -v qemu-aarch64-static >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get -o APT::Sandbox::User=root update -qq && $$sudo env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
+	    mmdebstrap proot qemu-user-static >/dev/null; }
+
+arm64: setup arm64-packages
+	$(BIN)/python scripts/make_userland.py --release bookworm --release bullseye
+
+test-arm64: .venv/test.stamp arm64
+	$(BIN)/python -m pytest -q -m arm64 --timeout 600
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -205,4 +220,8 @@ lock: setup
 	  overrides=$$(test -f $$name.overrides && echo --overrides $$name.overrides); \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done
+	cd envs && lock_board() { UV_PYTHON_DOWNLOADS=never ../$(BIN)/uv pip compile -q --python ../$(BIN)/python \
+	    --python-version $$2 --python-platform aarch64-$$3 --only-binary :all: --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$1.in -o $$1.lock; } && \
+	  lock_board rpi 3.11 manylinux_2_36 && lock_board board-py38 3.8 manylinux_2_31
 	sed -i "s/^# lock: .*/# lock: $$(sha256sum envs/edgeproof.lock | cut -d' ' -f1)/" envs/edgeproof.post-deploy.sh
