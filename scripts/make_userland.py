@@ -9,7 +9,9 @@ from edgeproof.workflow.emulated_userland import USERLANDS, make_userland
 def main(argv: list[str] | None) -> None:
     """Make each one that is not there yet, and print its Python."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--release", action="append", required=True, choices=USERLANDS, help="of Debian; may be repeated")
+    parser.add_argument(
+        "--release", action="append", required=True, choices=USERLANDS, help="of Debian; may be repeated"
+    )
     for release in dict.fromkeys(parser.parse_args(argv).release):
         print(make_userland(release))
 

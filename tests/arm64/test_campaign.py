@@ -18,7 +18,10 @@ pytestmark = pytest.mark.arm64
 ARM = {"backend": "onnxruntime", "precision": "fp32", "runtime": {"intra_op_threads": 1}}
 CELL = "digits-cnn/ort-cpu-1t/arm64-emulated"
 COMPARISONS = """comparisons:
-  - {name: precisions, left: {model: digits-cnn, preset: ort-cpu-1t, precision: fp32}, right: {precision: int8}, varies: [precision]}
+  - name: precisions
+    left: {model: digits-cnn, preset: ort-cpu-1t, precision: fp32}
+    right: {precision: int8}
+    varies: [precision]
   - {name: devices, left: {model: digits-cnn, preset: ort-cpu-1t, precision: fp32}, right: {device: local}}
 """
 PROTOCOL = """description: Two short processes
@@ -27,7 +30,7 @@ warmup_runs: 3
 warmup_seconds: 0.0
 min_samples: 32
 min_seconds: 0.0
-max_timer_share: 1.0
+max_timer_share: 0.1
 pairs: 4
 """
 

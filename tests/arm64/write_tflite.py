@@ -3,6 +3,7 @@
 python write_tflite.py SAMPLES.npz float32|int8 OUT.tflite     (weights are drawn; ranges are those on the samples)
 """
 
+import itertools
 import sys
 
 import flatbuffers
@@ -16,7 +17,7 @@ RELU = schema.ActivationFunctionType.RELU
 def draw_layers():
     """Return [(weights, biases)], float32."""
     random = np.random.default_rng(0)
-    pairs = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+    pairs = list(itertools.pairwise(WIDTHS))
     shapes = [((after, before), after) for before, after in pairs]
     return [
         (

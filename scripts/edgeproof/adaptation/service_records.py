@@ -82,7 +82,9 @@ class _RecordedLoad:
         self._raw, self._setting = raw, setting
 
     def close_loop(self, name: str, clients: int) -> Loaded:
-        return Loaded([read_stretch(self._raw, name, number) for number in range(self._setting.stretches)], self._use(name))
+        return Loaded(
+            [read_stretch(self._raw, name, number) for number in range(self._setting.stretches)], self._use(name)
+        )
 
     def open_loop(self, name: str, arrivals: Arrivals, rate: float) -> Loaded:
         """As recorded; UserError where another number of requests was due at this rate."""
@@ -90,7 +92,9 @@ class _RecordedLoad:
         for number, one in enumerate(found.stretches):
             due = draw_schedule(arrivals, rate, self._setting.seconds, self._setting.seed + number)
             if len(one.status) != len(due):
-                raise UserError(f"{name}/{number} has {len(one.status)} requests, {len(due)} were due at {rate:g} a second")
+                raise UserError(
+                    f"{name}/{number} has {len(one.status)} requests, {len(due)} were due at {rate:g} a second"
+                )
         return found
 
     def _use(self, name: str) -> ServerUse | None:

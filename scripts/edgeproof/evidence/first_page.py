@@ -20,6 +20,7 @@ from .model_parts import list_sides
 from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
 from .replays_shown import describe_replays
+from .services_shown import describe_services
 
 _TOLD = 8  # verdicts in full
 _NAMED = 6  # models that are named with the number of verdicts left out; of more there is only the sum
@@ -37,6 +38,7 @@ def describe_first_page(evidence: Evidence, parts: Mapping[str, Evidence], page:
         "models": [_describe_model(name, parts[name]) for name in _order_models(parts)],
         "plans": describe_plans(evidence.plans, page),
         "replays": describe_replays(evidence.replays, page),
+        "services": describe_services(evidence.services, page),
         "limits": list_limits(evidence),
     }
 

@@ -29,8 +29,9 @@ _COMMON = (
     "libstdc++6",
     "zlib1g",
 )
-# The processor that is emulated, and what its kernel says of it. Both must agree: ONNX Runtime reads the text and dies of
-# instructions that the emulator does not have. `max`, the default, has SVE, with which int8 models compute wrong results.
+# The processor that is emulated, and what its kernel says of it. Both must agree: ONNX Runtime reads the text and dies
+# of instructions that the emulator does not have. `max`, the default, has SVE, with which int8 models compute wrong
+# results.
 _PROCESSOR = "cortex-a76"
 _CPUINFO = """processor\t: 0
 BogoMIPS\t: 108.00

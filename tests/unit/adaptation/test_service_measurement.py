@@ -1,51 +1,21 @@
-"""The search for the highest rate that holds a budget, on servers whose limit is known; one real measurement; and what is
-noticed when its document or its raw data are edited."""
+"""The search for the highest rate that holds a budget, on servers whose limit is known; one real measurement; and what
+is noticed when its document or its raw data are edited.
+"""
 
 import json
 
 import numpy as np
 import pytest
 from edgeproof.adaptation.served_process import serve_in_process
-from edgeproof.adaptation.service_figures import Loaded, ServiceSetting, describe_service, find_capacity
-from edgeproof.adaptation.service_load import Answers, draw_schedule
+from edgeproof.adaptation.service_figures import ServiceSetting, find_capacity
 from edgeproof.adaptation.service_measurement import measure_service
-from edgeproof.adaptation.service_records import describe_cold, read_service, record_stretch
+from edgeproof.adaptation.service_records import read_service
 from edgeproof.bench.trial_family import write_family
 from edgeproof.core.documents import write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 
-
-class MadeUp:
-    """A server that holds every rate up to `limit`; between `limit` and `unclear` nobody can tell. Late answers take a
-    second, good ones a millisecond. `raw`: gets the answers.
-    """
-
-    def __init__(self, limit, unclear=None, setting=None, raw=None):
-        self.limit, self.unclear, self.setting, self.raw = limit, unclear or limit, setting or ServiceSetting(), raw
-
-    def close_loop(self, name, clients):
-        return self.keep(name, [[1.0] * 50 for _ in range(self.setting.stretches)])
-
-    def open_loop(self, name, arrivals, rate):
-        late = 0.0 if rate <= self.limit else 0.02 if rate <= self.unclear else 0.5
-        stretches = []
-        for number in range(self.setting.stretches):
-            count = len(draw_schedule(arrivals, rate, self.setting.seconds, self.setting.seed + number))
-            slow = int(late * count) if late != 0.02 or number % 2 else 0
-            stretches.append([1000.0] * slow + [1.0] * (count - slow))
-        return self.keep(name, stretches)
-
-    def keep(self, name, stretches):
-        answers = [
-            Answers((np.array(ms) * 1e6).astype("int64"), np.full(len(ms), 200, "int16"), self.setting.seconds)
-            for ms in stretches
-        ]
-        for number, one in enumerate(answers):
-            if self.raw is not None:
-                record_stretch(self.raw, name, number, one)
-        return Loaded(answers, None)
+from .made_up_server import MadeUp, write_service
 
 
 @pytest.mark.parametrize("first", [20.0, 100.0, 900.0])
@@ -67,28 +37,7 @@ def test_a_server_that_holds_nothing_has_no_rate():
 
 @pytest.fixture
 def stored(tmp_path):
-    """The document of a made-up server, with its raw data beside it."""
-    setting, raw = ServiceSetting(seconds=1.0, stretches=3, starts=2, steps=4), {}
-    figures = describe_service(MadeUp(130.0, setting=setting, raw=raw), setting)
-    raw |= {"cold/ready_s": np.array([1.0, 2.0]), "cold/first_answer_ms": np.array([3.0, 4.0])}
-    write_tensors(tmp_path / "service.npz", raw)
-    clock = {"machine": None, "clock": "clock_gettime(CLOCK_MONOTONIC)", "resolution_s": 1e-9}
-    document = {
-        "schema": "edgeproof.service.v2",
-        "family": "sums",
-        "device": "local",
-        "family_sha256": "0" * 64,
-        "boundary": "transport",
-        "inputs": "random",
-        "clocks": {"client": clock, "server": None},
-        "setting": setting.__dict__,
-        "confidence": 0.95,
-        "cold": describe_cold(raw, setting),
-        **figures,
-        "raw": {"file": "service.npz", "sha256": sha256_file(tmp_path / "service.npz")},
-    }
-    write_sealed(tmp_path / "service.json", document, "service")
-    return tmp_path / "service.json"
+    return write_service(tmp_path)
 
 
 def test_what_was_written_follows_from_its_raw_data(stored):
