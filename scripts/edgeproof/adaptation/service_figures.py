@@ -69,8 +69,8 @@ class Load(Protocol):
 
 def describe_service(load: Load, setting: ServiceSetting) -> Json:
     """Return {single_stream, closed, capacity, open} of a server, as `service.json` has them."""
-    single = describe_closed_loop(load, "single_stream", 1)
-    closed = describe_closed_loop(load, "closed", setting.clients)
+    single = _describe_closed_loop(load, "single_stream", 1)
+    closed = _describe_closed_loop(load, "closed", setting.clients)
     capacity = find_capacity(load, 0.5 * closed["per_second"], setting)
     rate = 0.5 * (capacity["holds"] or closed["per_second"])
     kinds: tuple[Arrivals, ...] = ("poisson", "constant")
@@ -78,16 +78,16 @@ def describe_service(load: Load, setting: ServiceSetting) -> Json:
         "single_stream": {"scenario": "SingleStream", **single},
         "closed": closed,
         "capacity": {"scenario": "Server", **capacity},
-        "open": [describe_open_loop(load, f"open/{kind}", kind, rate, setting) for kind in kinds],
+        "open": [_describe_open_loop(load, f"open/{kind}", kind, rate, setting) for kind in kinds],
     }
 
 
-def describe_closed_loop(load: Load, name: str, clients: int) -> Json:
+def _describe_closed_loop(load: Load, name: str, clients: int) -> Json:
     """Return the figures of a closed loop of so many clients."""
-    return {"clients": clients, **_summarise(load.close_loop(name, clients))}
+    return {"clients": clients, **summarise_load(load.close_loop(name, clients))}
 
 
-def describe_open_loop(load: Load, name: str, arrivals: Arrivals, rate: float, setting: ServiceSetting) -> Json:
+def _describe_open_loop(load: Load, name: str, arrivals: Arrivals, rate: float, setting: ServiceSetting) -> Json:
     """Return the figures of an open loop at a rate per second, and whether it holds the budget."""
     found = load.open_loop(name, arrivals, rate)
     budget_ns = setting.budget_ms * 1e6
@@ -95,7 +95,7 @@ def describe_open_loop(load: Load, name: str, arrivals: Arrivals, rate: float, s
     low, high = _interval_of_mean(late)
     held = "holds" if high <= 0.01 else "fails" if low > 0.01 else "undecided"
     beyond = {"share": statistics.fmean(late), "low": max(0.0, low), "high": min(1.0, high), "verdict": held}
-    return {"arrivals": arrivals, "rate": rate, "beyond_budget": beyond, **_summarise(found)}
+    return {"arrivals": arrivals, "rate": rate, "beyond_budget": beyond, **summarise_load(found)}
 
 
 def find_capacity(load: Load, first_rate: float, setting: ServiceSetting) -> Json:
@@ -109,7 +109,7 @@ def find_capacity(load: Load, first_rate: float, setting: ServiceSetting) -> Jso
     fails: float | None = None
     rate = first_rate
     for number in range(setting.steps):
-        row = describe_open_loop(load, f"server/{number}", "poisson", rate, setting)
+        row = _describe_open_loop(load, f"server/{number}", "poisson", rate, setting)
         tried.append(row)
         if row["beyond_budget"]["verdict"] == "holds":
             holds = rate if holds is None else max(holds, rate)
@@ -126,7 +126,8 @@ def find_capacity(load: Load, first_rate: float, setting: ServiceSetting) -> Jso
     return {"statistic": "p99", "budget_ms": setting.budget_ms, "holds": holds, "fails": fails, "tried": tried}
 
 
-def _summarise(found: Loaded) -> Json:
+def summarise_load(found: Loaded) -> Json:
+    """Return {requests, failed, per_second, latency, server}; intervals are over the stretches."""
     figures: Json = {}
     for key, share in QUANTILES.items():
         each = [float(np.quantile(one.latency_ns, share)) / 1e6 for one in found.stretches]

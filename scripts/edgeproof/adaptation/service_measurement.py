@@ -8,6 +8,7 @@ was due.
 import json
 import time
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -23,7 +24,7 @@ from edgeproof.core.tensors import write_tensors
 from edgeproof.runtime.inference_protocol import describe_tensors
 from edgeproof.runtime.loaded_models import LoadedModel, make_feed
 
-from .adaptation_verbs import open_config
+from .family_files import open_config
 from .served_process import ServedProcess, serve_in_process
 from .service_figures import CONFIDENCE, Loaded, ServiceSetting, describe_service
 from .service_load import (
@@ -40,6 +41,14 @@ from .service_records import Raw, describe_cold, record_stretch
 _WARM_UP = 200
 
 
+class Asked(NamedTuple):
+    """What a family is asked for all the time. `path`: of the URL; `body`: of the request, JSON."""
+
+    family: str
+    path: str
+    body: bytes
+
+
 class Measuring:
     """One server under load. `served`: its process, None where it runs on another machine. `raw`: gets all answers."""
 
@@ -48,10 +57,7 @@ class Measuring:
     ) -> None:
         self._address, self._served, self._request, self._setting = address, served, request, setting
         self._raw = raw
-        link = Link(address)
-        for _ in range(_WARM_UP):
-            _require_answer(link, request)
-        link.close()
+        warm_up(address, request)
         if served is not None:
             served.read_use()
 
@@ -92,9 +98,10 @@ def measure_service(family: Path, device: str, setting: ServiceSetting, output: 
         _measure(family, device, setting, output, raw)
 
 
-def _compose_body(family: Path) -> bytes:
-    """Return the body of a request that a family takes: one sample of random numbers."""
-    variant = next(iter(open_config(str(family), REPOSITORY).variants.values()))
+def compose_question(family: Path) -> Asked:
+    """Return the request that a family takes: one sample of random numbers."""
+    known = open_config(str(family), REPOSITORY)
+    variant = next(iter(known.variants.values()))
     model = LoadedModel(variant.backend)
     model.load(variant.path)
     tensors = [
@@ -102,20 +109,28 @@ def _compose_body(family: Path) -> bytes:
         for tensor, value in zip(describe_tensors(model.inputs), make_feed(model.inputs).values(), strict=True)
     ]
     model.unload()
-    return json.dumps({"inputs": tensors}).encode()
+    path = f"/v2/models/{quote(known.name, safe='')}/infer"
+    return Asked(known.name, path, json.dumps({"inputs": tensors}).encode())
+
+
+def warm_up(address: Address, request: bytes) -> None:
+    """Ask a server so often that nothing is done for the first time later; UserError for an answer that is not good."""
+    link = Link(address)
+    for _ in range(_WARM_UP):
+        _require_answer(link, request)
+    link.close()
 
 
 def _measure(family: Path, device: str, setting: ServiceSetting, output: Path, raw: Path) -> None:
-    name, body = open_config(str(family), REPOSITORY).name, _compose_body(family)
-    path, answers = f"/v2/models/{quote(name, safe='')}/infer", Raw()
-    _measure_cold(family, path, body, setting.starts, answers)
+    asked, answers = compose_question(family), Raw()
+    _measure_cold(family, asked, setting.starts, answers)
     with serve_in_process(family, ["--fixed"]) as served:
-        request = compose_request(served.address, path, body)
+        request = compose_request(served.address, asked.path, asked.body)
         figures = describe_service(Measuring(served.address, served, request, setting, answers), setting)
     write_tensors(raw, answers)
     document = {
         "schema": "edgeproof.service.v2",
-        "family": name,
+        "family": asked.family,
         "device": device,
         "family_sha256": sha256_file(family),
         "boundary": "transport",
@@ -130,7 +145,7 @@ def _measure(family: Path, device: str, setting: ServiceSetting, output: Path, r
     write_sealed(output, document, "service")
 
 
-def _measure_cold(family: Path, path: str, body: bytes, starts: int, raw: Raw) -> None:
+def _measure_cold(family: Path, asked: Asked, starts: int, raw: Raw) -> None:
     """Start so many fresh servers; keep how long each took to be ready (s), and its first answer then (ms)."""
     ready: list[float] = []
     first: list[float] = []
@@ -138,7 +153,7 @@ def _measure_cold(family: Path, path: str, body: bytes, starts: int, raw: Raw) -
         with serve_in_process(family, ["--fixed"]) as served:
             link = Link(served.address)
             began = time.monotonic_ns()
-            _require_answer(link, compose_request(served.address, path, body))
+            _require_answer(link, compose_request(served.address, asked.path, asked.body))
             first.append((time.monotonic_ns() - began) / 1e6)
             ready.append(served.ready_s)
             link.close()

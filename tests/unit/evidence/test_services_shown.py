@@ -42,7 +42,9 @@ def test_report_and_first_page_tell_what_it_can_take(served):
         assert not page.open and "#adaptation" in text
         assert f"{document['capacity']['holds']:.3g} requests a second" in article
         assert article.count("1.00\u202fms") >= 8  # p50 and p99 of four loads
-        assert all(os.path.isfile(os.path.join(os.path.dirname(PAGE), link)) for link in page.links if "service" in link)
+        assert all(
+            os.path.isfile(os.path.join(os.path.dirname(PAGE), link)) for link in page.links if "service" in link
+        )
     for text in (render_markdown(view), render_markdown(first)):
         assert "## Adaptation" in text and "poisson arrivals" in text
 
