@@ -13,7 +13,10 @@ from edgeproof_runtime.runtime.engine import Engine
 from edgeproof_runtime.runtime.h11_server import H11Server
 from edgeproof_runtime.runtime.http_service import Service
 from edgeproof_runtime.runtime.selection import MaximizeAccuracy
+from edgeproof_runtime.runtime.swapping import SwapTimes
 from edgeproof_runtime.runtime.variants import ModelFamily
+
+_PATIENCE_S = 600.0
 
 
 def main(folder, isolation):
@@ -21,13 +24,15 @@ def main(folder, isolation):
     family = ModelFamily("sums")
     for name in ("full", "quantized", "tiny"):
         family.add_variant(name, os.path.join(folder, name + ".onnx"), "medium")
-    engine = Engine(family, MaximizeAccuracy(), isolation=isolation)
-    server = H11Server(Service(engine, family.name, ServiceLimits()))
+    # Nothing here is about time, and an emulated process takes long to start on a machine with other things to do.
+    engine = Engine(family, MaximizeAccuracy(), isolation=isolation, times=SwapTimes(_PATIENCE_S, _PATIENCE_S))
+    limits = ServiceLimits(queue_s=_PATIENCE_S, head_s=_PATIENCE_S, idle_s=_PATIENCE_S, drain_s=_PATIENCE_S)
+    server = H11Server(Service(engine, family.name, limits))
     server.start()
     tell({"port": server.address[1], "python": list(sys.version_info[:2]), "emulator": read_emulator()})
     for line in sys.stdin:
         assert engine.swap_to(line.strip()), "another load runs"
-        assert engine.wait_for_swaps(120), "the swap does not end"
+        assert engine.wait_for_swaps(_PATIENCE_S), "the swap does not end"
         tell({"active": engine.active_variant, "reason": engine.last_swap_reason})
     assert server.stop(), "requests were not answered"
     engine.close()

@@ -16,12 +16,12 @@ from edgeproof.runtime.variants import ModelFamily
 from edgeproof.sources.identity import describe_model
 
 from .benchmark_report import benchmark_family, render_table
-from .comparison_verb import compare_two
 from .family_files import open_config
 from .onnx_files import describe_onnx
 from .replay_page import say_verdict
 from .replays import Replay, play_document
 from .server_comparison import read_comparison, say_comparison
+from .server_verbs import compare_two, measure_one
 
 
 def _validate(options: Namespace, root: Path) -> ExitCode:
@@ -147,6 +147,7 @@ RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
     "decisions": _show_decisions,
     "benchmark": _benchmark,
     "inspect-model": _inspect_model,
+    "measure-server": measure_one,
     "compare-servers": compare_two,
     "inspect-comparison": _inspect_comparison,
     "replay": _replay,

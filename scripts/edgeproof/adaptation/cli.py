@@ -23,6 +23,7 @@ VERBS = {
     "decisions": "read this device once and say which variant is most accurate among those that fit",
     "benchmark": "time every variant of a family, one after the other; EdgeAdapt's report with --json",
     "inspect-model": "print the inputs, outputs and providers of an ONNX file",
+    "measure-server": "put load on a server that runs already, on a board as a rule, and write its service.json",
     "compare-servers": "load two servers in turns and say which is faster, and how sure that is",
     "inspect-comparison": "recompute what compare-servers has written, and print it",
     "replay": "replay a trace over a family, under our guard and under EdgeAdapt's",
@@ -60,6 +61,7 @@ def build_adaptation_parser() -> CommandParser:
     verbs["benchmark"].add_argument("--sample", metavar="FILE", help="input as .npy (default: random values)")
     verbs["benchmark"].add_argument("--runs", type=positive, default=100, help="timed runs (default: %(default)s)")
     verbs["inspect-model"].add_argument("model", metavar="MODEL", help="ONNX file")
+    _add_server_options(verbs["measure-server"])
     _add_comparison_options(verbs["compare-servers"])
     verbs["inspect-comparison"].add_argument("document", metavar="FILE", help="server-comparison.json")
     replay = verbs["replay"]
@@ -67,6 +69,21 @@ def build_adaptation_parser() -> CommandParser:
     replay.add_argument("--trace", metavar="TRACE", required=True, help="a file in config/traces/, or JSON lines")
     replay.add_argument("--output", metavar="FOLDER", help="write decisions.jsonl here")
     return parser
+
+
+def _add_server_options(verb: CommandParser) -> None:
+    verb.add_argument("url", metavar="URL", help="http://HOST:PORT of `edgeproof serve --fixed` or of board_server")
+    verb.add_argument("--config", metavar="FAMILY", required=True, help="family file: a copy of what is served")
+    verb.add_argument("--device", metavar="NAME", required=True, help="where it runs, for the document")
+    verb.add_argument("--output", metavar="FOLDER", required=True, help="write service.json and service.npz here")
+    verb.add_argument(
+        "--token-file", metavar="FILE", help="bearer token that the server asks for (or $EDGEPROOF_TOKEN)"
+    )
+    verb.add_argument("--budget-ms", type=amount, default=50.0, help="of the p99 latency (default: %(default)s)")
+    verb.add_argument("--clients", type=positive, default=8, help="of the closed loop (default: %(default)s)")
+    verb.add_argument("--stretches", type=positive, default=5, help="that make a figure (default: %(default)s)")
+    verb.add_argument("--seconds", type=amount, default=5.0, help="per stretch (default: %(default)s)")
+    verb.add_argument("--steps", type=positive, default=6, help="rates to try (default: %(default)s)")
 
 
 def _add_comparison_options(verb: CommandParser) -> None:

@@ -39,6 +39,7 @@ from .service_load import (
 from .service_records import Raw, describe_cold, record_stretch
 
 _WARM_UP = 200
+Places = tuple[Path, Path]  # of the document and its raw data
 
 
 class Asked(NamedTuple):
@@ -127,15 +128,22 @@ def _measure(family: Path, device: str, setting: ServiceSetting, output: Path, r
     with serve_in_process(family, ["--fixed"]) as served:
         request = compose_request(served.address, asked.path, asked.body)
         figures = describe_service(Measuring(served.address, served, request, setting, answers), setting)
+    identity = {"family": asked.family, "device": device, "family_sha256": sha256_file(family)}
+    write_service(identity, None, setting, figures, answers, (output, raw))
+
+
+def write_service(
+    identity: Json, server_clock: Json | None, setting: ServiceSetting, figures: Json, answers: Raw, places: Places
+) -> None:
+    """Write `service.json` and its raw answers. `identity`: {family, device, family_sha256}."""
+    output, raw = places
     write_tensors(raw, answers)
     document = {
         "schema": "edgeproof.service.v2",
-        "family": asked.family,
-        "device": device,
-        "family_sha256": sha256_file(family),
+        **identity,
         "boundary": "transport",
         "inputs": "random",
-        "clocks": {"client": describe_clock(), "server": None},
+        "clocks": {"client": describe_clock(), "server": server_clock},
         "setting": setting.__dict__,
         "confidence": CONFIDENCE,
         "cold": describe_cold(answers, setting),

@@ -1,5 +1,6 @@
 """What served families can take, as plain data for the section on adaptation."""
 
+from edgeproof.adaptation.service_words import list_loads, say_capacity
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import SPACE, format_number
@@ -15,29 +16,16 @@ def describe_services(services: list[ServiceEvidence], page: FilePath) -> list[J
 def _describe(item: ServiceEvidence, page: FilePath) -> Json:
     document = item.document
     family, device = document["family"], document["device"]
-    rows = [
-        ("single stream", document["single_stream"]),
-        (f"{document['closed']['clients']} clients", document["closed"]),
-    ]
-    rows += [(f"{row['arrivals']} arrivals", row) for row in document["open"]]
     return {
         "name": f"{family} on {device}, served",
         "anchor": f"service-{family}-{device}",
-        "sentence": _say_capacity(document["capacity"]),
-        "rows": [_describe_load(name, row) for name, row in rows],
+        "sentence": say_capacity(document["capacity"]),
+        "rows": [_describe_load(name, row) for name, row in list_loads(document)],
         "links": [
             {"name": path.rsplit("/", 1)[-1], "href": link_from(page, path)}
             for path in (item.paths["service"], item.paths["raw"])
         ],
     }
-
-
-def _say_capacity(capacity: Json) -> str:
-    budget = f"99{SPACE}% of requests within {format_number(capacity['budget_ms'])}{SPACE}ms"
-    if capacity["holds"] is None:
-        return f"No rate that was tried keeps {budget}."
-    more = "" if capacity["fails"] is None else f" {format_number(capacity['fails'])} a second are too many."
-    return f"It keeps {budget} at {format_number(capacity['holds'])} requests a second.{more}"
 
 
 def _describe_load(name: str, row: Json) -> Json:

@@ -33,7 +33,9 @@ _COMMON = (
 # of instructions that the emulator does not have. `max`, the default, has SVE, with which int8 models compute wrong
 # results.
 _PROCESSOR = "cortex-a76"
-_CPUINFO = """processor\t: 0
+# There is one for each of this machine: older versions of ONNX Runtime look up the one they run on, and die if there is
+# none.
+_CPUINFO = """processor\t: {number}
 BogoMIPS\t: 108.00
 Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp
 CPU implementer\t: 0x41
@@ -42,7 +44,8 @@ CPU variant\t: 0x4
 CPU part\t: 0xd0b
 CPU revision\t: 1
 
-Revision\t: d04170
+"""
+_CPUINFO_END = """Revision\t: d04170
 Model\t\t: Raspberry Pi 5 Model B Rev 1.0
 """
 # Folders of this machine keep their paths inside, but for those that make up a system.
@@ -83,7 +86,7 @@ def make_userland(release: str) -> Path:
     """
     userland, python = USERLANDS[release], REPOSITORY / toolchain_interpreter(f"arm64-{release}")
     folder = python.parent.parent
-    recipe = sha256_bytes(f"{userland} {_COMMON} {_PYTHON} {_PROCESSOR} {_CPUINFO}".encode())
+    recipe = sha256_bytes(f"{userland} {_COMMON} {_PYTHON} {_PROCESSOR} {_describe_processors()}".encode())
     made = f"{recipe} {sha256_file(REPOSITORY / userland.lock)}\n"
     stamp = folder / "made.txt"
     if stamp.is_file() and stamp.read_text() == made:
@@ -113,10 +116,15 @@ def _fill(folder: Path, release: str, userland: _Userland) -> None:
     install = [uv.find_uv_bin(), "pip", "install", "-q", "--target", str(place), "--python-version", version]
     install += ["--python-platform", f"aarch64-{userland.wheels}", "--only-binary", ":all:", "--require-hashes"]
     _run([*install, "-r", str(REPOSITORY / userland.lock)])
-    (folder / "cpuinfo").write_text(_CPUINFO)
+    (folder / "cpuinfo").write_text(_describe_processors())
     python = folder / "bin/python"
     python.write_text(_PYTHON.format(processor=_PROCESSOR))
     python.chmod(0o755)
+
+
+def _describe_processors() -> str:
+    """Return the text of /proc/cpuinfo."""
+    return "".join(_CPUINFO.format(number=number) for number in range(os.cpu_count() or 1)) + _CPUINFO_END
 
 
 def _find_mirror() -> list[str]:

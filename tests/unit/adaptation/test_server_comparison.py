@@ -6,7 +6,6 @@ from argparse import Namespace
 import numpy as np
 import pytest
 from edgeproof.__main__ import main
-from edgeproof.adaptation.comparison_verb import compare_two
 from edgeproof.adaptation.server_comparison import (
     SIDES,
     TurnsSetting,
@@ -16,6 +15,7 @@ from edgeproof.adaptation.server_comparison import (
     read_comparison,
     say_comparison,
 )
+from edgeproof.adaptation.server_verbs import compare_two
 from edgeproof.adaptation.servers_in_turn import choose_family
 from edgeproof.adaptation.service_load import Answers
 from edgeproof.adaptation.service_records import record_stretch

@@ -1,4 +1,4 @@
-"""The verb `edgeproof adaptation compare-servers`."""
+"""The verbs `measure-server` and `compare-servers` of `edgeproof adaptation`."""
 
 import shlex
 import sys
@@ -12,11 +12,37 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import is_file
 from edgeproof.core.formatting import format_number
+from edgeproof.runtime.service_options import read_token
 
 from .server_comparison import SIDES, Side, TurnsSetting, say_comparison
+from .server_elsewhere import measure_server
 from .servers_in_turn import ServerChoice, choose_family, compare_servers
+from .service_figures import ServiceSetting
+from .service_words import say_service
 
 _CLIENTS = 8
+
+
+def measure_one(options: Namespace, root: Path) -> ExitCode:
+    """Verb `measure-server`: NOT_GOOD where no rate that was tried holds the budget."""
+    try:
+        token = read_token(options.token_file)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--token-file {options.token_file}: {error}") from error
+    if not options.seconds or not options.budget_ms:
+        raise UserError("--seconds and --budget-ms must be above 0")
+    setting = ServiceSetting(
+        budget_ms=options.budget_ms,
+        seconds=options.seconds,
+        stretches=options.stretches,
+        starts=0,
+        clients=options.clients,
+        steps=options.steps,
+    )
+    family = _find_file(options.config, root)
+    document = measure_server(options.url, family, options.device, setting, Path(options.output), token)
+    show(options, document, lambda: say_service(document))
+    return ExitCode.GOOD if document["capacity"]["holds"] is not None else ExitCode.NOT_GOOD
 
 
 def compare_two(options: Namespace, root: Path) -> ExitCode:
@@ -24,13 +50,17 @@ def compare_two(options: Namespace, root: Path) -> ExitCode:
     chosen: dict[Side, ServerChoice] = {}
     held: list[float | None] = []
     for side in SIDES:
-        named = Path(getattr(options, side))
-        family, rate = choose_family(named if is_file(named) else root / named)
+        family, rate = choose_family(_find_file(getattr(options, side), root))
         held.append(rate)
         chosen[side] = ServerChoice(family, _split_options(options, side))
     document = compare_servers(chosen, _read_setting(options, held), Path(options.output), _show_pair)
     show(options, document, lambda: say_comparison(document))
     return {"undecided": ExitCode.NOT_PROVED, "failed": ExitCode.NOT_GOOD}.get(document["verdict"], ExitCode.GOOD)
+
+
+def _find_file(named: str, root: Path) -> Path:
+    """Return a file that is named from the current folder or from the root."""
+    return Path(named) if is_file(named) else root / named
 
 
 def _split_options(options: Namespace, side: Side) -> tuple[str, ...]:
