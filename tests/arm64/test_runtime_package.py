@@ -59,12 +59,15 @@ def swap_under_load(process, port):
     """Swap through all variants while two clients ask; return every (variant named, variant whose sum it is)."""
     answers, ended = [], threading.Event()
 
+    def inquire(random):
+        x = float(random.integers(1, 100))
+        answer = ask(port, "sums", [x] * WIDTH)
+        answers.append((answer["parameters"]["variant"], find_variant(x, answer["outputs"][0]["data"])))
+
     def work(seed):
         random = np.random.default_rng(seed)
         while not ended.is_set():
-            x = float(random.integers(1, 100))
-            answer = ask(port, "sums", [x] * WIDTH)
-            answers.append((answer["parameters"]["variant"], find_variant(x, answer["outputs"][0]["data"])))
+            inquire(random)
 
     clients = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
     for client in clients:
@@ -73,6 +76,7 @@ def swap_under_load(process, port):
         for name in SWAPS:
             print(name, file=process.stdin, flush=True)
             assert json.loads(process.stdout.readline()) == {"active": name, "reason": f"SWAP_COMMITTED:{name}"}
+            inquire(np.random.default_rng(2))  # the clients may all have waited meanwhile
     finally:
         ended.set()
         for client in clients:

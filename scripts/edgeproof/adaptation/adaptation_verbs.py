@@ -17,7 +17,7 @@ from edgeproof.sources.identity import describe_model
 
 from .benchmark_report import benchmark_family, render_table
 from .family_files import open_config
-from .onnx_files import describe_onnx
+from .onnx_descriptions import describe_onnx
 from .replay_page import say_verdict
 from .replays import Replay, play_document
 from .server_comparison import read_comparison, say_comparison

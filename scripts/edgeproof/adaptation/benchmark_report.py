@@ -13,7 +13,7 @@ from edgeproof.runtime.loaded_models import LoadedModel
 from edgeproof.runtime.variant_benchmark import benchmark_variants
 from edgeproof.runtime.variants import ModelFamily
 
-from .onnx_files import shorten_error
+from .onnx_descriptions import shorten_error
 
 
 def benchmark_family(family: ModelFamily, sample: str | None, runs: int) -> Json:
