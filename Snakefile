@@ -89,6 +89,8 @@ rule gate:
 rule phases:
     input:
         PHASES.list_targets() if PHASES.plan else [],
+
+
 # On request only: packing takes a while, and nobody needs it to look at the page.
 rule bundle:
     input:

@@ -46,6 +46,7 @@ IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 # Our prefix replaces Snakemake's, so it must ask for strict mode again.
 FIRST = "" if IN_CONDA else f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 
+
 def versions_of(*packages):
     """Return {package: version} of the workflow's own environment.
 
@@ -66,7 +67,8 @@ except UserError as error:  # one line, without Snakemake's own words about the 
     sys.exit(2)
 
 # How boards are reached is no key of a job: it decides nothing that is measured.
-LINKS = f"export {LINKS_VARIABLE}={shlex.quote(describe_links(CATALOGUES['device']))}; ".replace("{", "{{").replace("}", "}}")
+LINKS = f"export {LINKS_VARIABLE}={shlex.quote(describe_links(CATALOGUES['device']))}; "
+LINKS = LINKS.translate({ord("{"): "{{", ord("}"): "}}"})  # Snakemake formats the prefix with the command
 shell.prefix(f"set -euo pipefail; {shell_prefix()}{LINKS}{FIRST}")
 
 PROGRESS = ProgressHandler()

@@ -30,13 +30,15 @@ rule write_report:
         "results/logs/write_report/{campaign}.log",
     conda:
         "../envs/edgeproof.yaml"
+    threads: 4
     params:
         key=lambda wildcards: as_json(KEYS.write_report(wildcards)),
     message:
         "Writing the report of the campaign {wildcards.campaign}"
     shell:
         "python scripts/write_report.py --key {params.key:q} --made {output.html:q}"
-        " --wanted {input.wanted:q} --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
+        " --threads {threads} --wanted {input.wanted:q}"
+        " --html {output.html:q} --markdown {output.markdown:q} 2>&1 | tee {log:q}"
 
 
 rule check_gate:
@@ -57,10 +59,11 @@ rule check_gate:
         "results/logs/check_gate/{campaign}.log",
     conda:
         "../envs/edgeproof.yaml"
+    threads: 4
     params:
         key=lambda wildcards: as_json(KEYS.check_gate(wildcards)),
     message:
         "Checking that every wanted cell of {wildcards.campaign} is ok"
     shell:
         "python scripts/check_gate.py --key {params.key:q} --made {output:q}"
-        " --wanted {input.wanted:q} --output {output:q} > {log:q} 2>&1"
+        " --threads {threads} --wanted {input.wanted:q} --output {output:q} > {log:q} 2>&1"

@@ -18,9 +18,10 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--pairs", type=int, default=10, help="pairs per comparison")
     parser.add_argument("--output", default="results/bench/judge.json", help="document to write")
     parser.add_argument("--part", choices=PARTS, help="do one part of the work in the current folder, measure nothing")
+    parser.add_argument("--threads", type=int, default=1, help="with --part: processes that share it")
     args = parser.parse_args(argv)
     if args.part:
-        run_part(args.part)
+        run_part(args.part, args.threads)
         return 0
     sizes = {name: getattr(args, name) for name in ("cells", "processes", "samples", "comparisons", "pairs")}
     with tempfile.TemporaryDirectory(prefix="edgeproof-judge-") as folder:

@@ -4,6 +4,7 @@ import argparse
 
 from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
+from edgeproof.core.shares import sharing
 from edgeproof.evidence.rendering import write_report
 from edgeproof.evidence.stale import find_stale
 from edgeproof.evidence.wanted import settings_of
@@ -14,10 +15,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--wanted", required=True, help="wanted.json of the campaign")
     parser.add_argument("--html", required=True, help="report.html to write")
     parser.add_argument("--markdown", required=True, help="report.md to write")
+    parser.add_argument("--threads", type=int, default=1, help="how many processes may share the work")
     args = parser.parse_args(argv)
     wanted = read_json(args.wanted, "wanted")
     campaign, tolerate, stale = wanted["campaign"], wanted["tolerate"], find_stale(wanted)
-    write_report(campaign, tolerate, args.html, args.markdown, wanted["noise"], settings_of(wanted), stale)
+    with sharing(args.threads):
+        write_report(campaign, tolerate, args.html, args.markdown, wanted["noise"], settings_of(wanted), stale)
 
 
 if __name__ == "__main__":

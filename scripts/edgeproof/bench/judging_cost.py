@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from edgeproof.comparability.reporting import report_comparison
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import Cell, comparison_folder, run_folder
 from edgeproof.core.reader import reading_once
+from edgeproof.core.shares import share_work, sharing
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
@@ -90,24 +92,35 @@ def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
 
 
 @reading_once()
-def run_part(name: str) -> None:
-    """Do one part of the work in the current folder; `report` and `gate` are scripts of their own."""
+def run_part(name: str, threads: int = 1) -> None:
+    """Do one part of the work in the current folder; `report` and `gate` are scripts of their own.
+
+    `threads`: processes that share it, as Snakemake runs as many jobs at once as there are cores.
+    """
     plan = json.loads(Path(_PLAN).read_text())
-    if name == "results":
-        for cell in plan["snapshot"]["cells"]:
-            read_result(f"{run_folder(name_cell(cell))}/result.json")
-    elif name == "comparisons":
-        policy = read_yaml("config/policies/strict.yaml", "policy")
-        for comparison, cells in plan["comparisons"].items():
-            _judge_comparison(comparison, cells, policy)
-    elif name == "decisions":
-        for comparison, cells in plan["comparisons"].items():
-            write_judgements(comparison, {side: name_cell(cell) for side, cell in zip(_SIDES, cells, strict=True)})
-            read_regression(f"{comparison_folder(CAMPAIGN, comparison)}/regression.json")  # as the scripts do
-            read_decision(f"{comparison_folder(CAMPAIGN, comparison)}/decision.json")
+    with sharing(threads):
+        if name == "results":
+            share_work(_read_result, plan["snapshot"]["cells"])
+        elif name == "comparisons":
+            policy = read_yaml("config/policies/strict.yaml", "policy")
+            share_work(partial(_judge_comparison, policy), list(plan["comparisons"].items()))
+        else:
+            share_work(_decide, list(plan["comparisons"].items()))
 
 
-def _judge_comparison(name, cells, policy):
+def _read_result(cell: Sequence[str]) -> None:
+    read_result(f"{run_folder(name_cell(cell))}/result.json")
+
+
+def _decide(comparison: tuple[str, Sequence[Sequence[str]]]) -> None:
+    name, cells = comparison
+    write_judgements(name, {side: name_cell(cell) for side, cell in zip(_SIDES, cells, strict=True)})
+    read_regression(f"{comparison_folder(CAMPAIGN, name)}/regression.json")  # as the scripts do
+    read_decision(f"{comparison_folder(CAMPAIGN, name)}/decision.json")
+
+
+def _judge_comparison(policy: Json, comparison: tuple[str, Sequence[Sequence[str]]]) -> None:
+    name, cells = comparison
     folder = comparison_folder(CAMPAIGN, name)
     left, right = (f"{run_folder(name_cell(cell))}/result.json" for cell in cells)
     judge_pair(name, left, right, "strict", policy, ["precision"], f"{folder}/verdict.json")
@@ -117,16 +130,18 @@ def _judge_comparison(name, cells, policy):
 
 
 def list_arguments(name: str, folder: Path) -> list[str]:
-    """Return the arguments of Python that do a part; the scripts are started as the rules start them."""
+    """Return the arguments of Python that do a part; the scripts are started as the rules start them, on all cores."""
+    threads = ["--threads", str(min(4, os.cpu_count() or 1))]  # what the rules of report and gate ask for
     if name not in ("report", "gate"):
-        return [str(REPOSITORY / _SCRIPT), "--part", name]
+        return [str(REPOSITORY / _SCRIPT), "--part", name, *threads]
     snapshot = json.loads((folder / _PLAN).read_text())["snapshot"]
     if name == "report":
         page = "results/evidence/trial/report"
-        arguments = ["--html", f"{page}.html", "--markdown", f"{page}.md"]
-        return [str(REPOSITORY / "scripts/write_report.py"), "--wanted", write_wanted(folder, snapshot), *arguments]
+        pages = ["--html", f"{page}.html", "--markdown", f"{page}.md"]
+        wanted = write_wanted(folder, snapshot)
+        return [str(REPOSITORY / "scripts/write_report.py"), *threads, "--wanted", wanted, *pages]
     wanted = write_wanted(folder, snapshot, gated=snapshot["comparisons"][:: len(_RATIOS)])
-    gate = ["--wanted", wanted, "--output", "results/evidence/trial/gate.json"]
+    gate = [*threads, "--wanted", wanted, "--output", "results/evidence/trial/gate.json"]
     return [str(REPOSITORY / "scripts/check_gate.py"), *gate]
 
 

@@ -40,7 +40,7 @@ from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
 
-from .evidence_files import check_evidence_files
+from .evidence_files import checking_evidence_files
 from .gate import judge_cell, judge_plan
 from .latency_shapes import Distribution, describe_distribution
 from .regression_gate import check_regressions
@@ -149,6 +149,17 @@ def collect_evidence(
     calibrates. `stale`: documents that are not today's. UserError names the first document that is missing, invalid, or
     does not follow from its inputs.
     """
+    with checking_evidence_files(snapshot, noise_paths):
+        return _collect(snapshot, tolerate, noise_paths, regressions, stale)
+
+
+def _collect(
+    snapshot: CampaignSnapshot,
+    tolerate: Sequence[str],
+    noise_paths: Sequence[str],
+    regressions: GateSettings | None,
+    stale: Sequence[Stale],
+) -> Evidence:
     models = dict.fromkeys(row[0] for row in snapshot["cells"])
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
     samples = {name: read_json(f"{source_folder(name)}/samples/samples.json", "samples") for name in models}
@@ -162,7 +173,6 @@ def collect_evidence(
     replays = [_collect_replay(row) for row in snapshot.get("replays", [])]
     services = [_collect_service(*row) for row in snapshot.get("services", [])]
     gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
-    check_evidence_files(snapshot, noise_paths)
     return Evidence(
         campaign=snapshot["campaign"],
         tolerate=tuple(tolerate),

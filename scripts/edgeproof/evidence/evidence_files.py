@@ -3,8 +3,9 @@
 The documents themselves are recomputed where they are read (`collecting`, `gate`). Here are the files behind them.
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from edgeproof.core.layout import (
     toolchain_record,
 )
 from edgeproof.core.seals import REMEDY
+from edgeproof.core.shares import working_beside
 from edgeproof.runs.results import read_result
 
 from .wanted import CampaignSnapshot
@@ -36,10 +38,14 @@ Check = Callable[[], None]  # raises UserError where a file is not the one that 
 _ATTEMPT = re.compile(r".*attempts/\d{4,}-[0-9a-f]{8}")
 
 
-def check_evidence_files(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> None:
-    """Hash every file behind a campaign's evidence; UserError names the first that is not the one recorded."""
-    for check in list_checks(snapshot, noise_paths):
-        check()
+@contextlib.contextmanager
+def checking_evidence_files(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> Generator[None]:
+    """Hash every file behind a campaign's evidence, beside the block where processes are shared, else after it.
+
+    UserError names the first that is not the one recorded.
+    """
+    with working_beside(_do, list(list_checks(snapshot, noise_paths))):
+        yield
 
 
 def list_checks(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> Iterator[Check]:
@@ -80,6 +86,10 @@ def list_attempt_names(value: Any) -> Iterator[str]:
             yield from list_attempt_names(item)
     elif isinstance(value, str) and "attempts/" in value and _ATTEMPT.fullmatch(value):
         yield value
+
+
+def _do(check: Check) -> None:
+    check()
 
 
 def _check_sources(model: str) -> None:

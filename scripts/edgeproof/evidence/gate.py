@@ -14,7 +14,7 @@ from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.plan_check import read_check
 from edgeproof.runs.results import read_result
 
-from .evidence_files import check_evidence_files
+from .evidence_files import checking_evidence_files
 from .gate_words import explain_gate
 from .judged_campaign import JudgedCampaign
 from .regression_gate import check_regressions
@@ -96,6 +96,13 @@ def judge_campaign(
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. `stale`: documents that
     are not today's; none passes. UserError names the first file that does not follow.
     """
+    with checking_evidence_files(snapshot):
+        return _judge(snapshot, tolerate, regressions, stale)
+
+
+def _judge(
+    snapshot: CampaignSnapshot, tolerate: Sequence[str], regressions: GateSettings | None, stale: Sequence[Stale]
+) -> JudgedCampaign:
     cells, kinds, results = [], set[str](), []
     for *names, builder in snapshot["cells"]:
         cell = Cell(*names)
@@ -115,7 +122,6 @@ def judge_campaign(
         )
     compared = check_regressions(snapshot["campaign"], regressions) if regressions else []
     plans = [_check_plan(*row) for row in snapshot["plans"]]
-    check_evidence_files(snapshot)
     names = list(snapshot["comparisons"])
     return JudgedCampaign(snapshot["campaign"], cells, compared, plans, names, stale, count_labels(results), kinds)
 

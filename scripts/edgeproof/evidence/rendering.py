@@ -12,6 +12,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath, atomic_write
 from edgeproof.core.formatting import plain
 from edgeproof.core.pages import list_page_models, model_page
+from edgeproof.core.shares import share_work
 
 from .calibrations import describe_calibrations
 from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles
@@ -50,9 +51,12 @@ def write_report(
     evidence = collect_evidence(snapshot, tolerate, noise_paths, regressions, stale)
     models = list_page_models(snapshot["cells"], snapshot["comparisons"])
     parts = split_evidence(evidence, models)
-    for model, part in parts.items():
+
+    def write_model_pages(model: str) -> None:
         page, text = model_page(Path(html).parent, model, "html"), model_page(Path(markdown).parent, model, "md")
-        _write_pages(page, text, lambda page, part=part, model=model: build_view(part, page, model))
+        _write_pages(page, text, lambda page: build_view(parts[model], page, model))
+
+    share_work(write_model_pages, list(parts))
     if models:
         _write_pages(html, markdown, lambda page: describe_first_page(evidence, parts, page))
     else:

@@ -1,5 +1,6 @@
 """The gate: which cells pass, and what it says at midnight."""
 
+import contextlib
 import json
 
 import pytest
@@ -122,7 +123,7 @@ def test_nothing_is_said_to_have_passed_when_a_comparison_or_a_plan_fails(here, 
     unplaced = {"pipeline": "six", "goal": "min-latency", "state": "failing", "reasons": ["unplaced"]}
     monkeypatch.setattr(gate, "check_regressions", lambda campaign, wanted: [slower])
     monkeypatch.setattr(gate, "_check_plan", lambda *row: unplaced)
-    monkeypatch.setattr(gate, "check_evidence_files", lambda snapshot: None)
+    monkeypatch.setattr(gate, "checking_evidence_files", lambda snapshot: contextlib.nullcontext())
     snapshot = {**make_campaign(here, [{}]), "plans": [["six", "min-latency"]]}
     passed, text = check_gate(snapshot, [], "gate.json", {"gated": ["left-vs-right"]})
     assert not passed and not (here / "gate.json").exists() and "passed" not in text

@@ -107,6 +107,10 @@ def test_whole_pairs_of_a_process_that_was_ended_count(tmp_path, maker, number):
     program = PROGRAM.format(conftest=str(REPOSITORY / "tests/unit/runs/conftest.py"))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    if number != signal.SIGKILL:  # nohup and a shell's `&` have children ignore what we send
+        pipes["preexec_fn"] = lambda: signal.signal(
+            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        )
     with subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=tmp_path, **pipes) as process:
         for line in process.stdout:
             if int(line) == 2:
