@@ -19,7 +19,7 @@ from edgeproof.core.seals import REMEDY
 from edgeproof.core.tensors import read_tensors
 
 from .service_figures import CONFIDENCE, Loaded, ServerUse, ServiceSetting, describe_service
-from .service_load import Answers, Arrivals, draw_schedule
+from .service_load import Answers, Arrivals, could_be_due, draw_schedule
 
 Raw = dict[str, NDArray[np.generic]]
 COLD = ("ready_s", "first_answer_ms")
@@ -90,11 +90,10 @@ class _RecordedLoad:
         """As recorded; UserError where another number of requests was due at this rate."""
         found = self.close_loop(name, 0)
         for number, one in enumerate(found.stretches):
-            due = draw_schedule(arrivals, rate, self._setting.seconds, self._setting.seed + number)
-            if len(one.status) != len(due):
-                raise UserError(
-                    f"{name}/{number} has {len(one.status)} requests, {len(due)} were due at {rate:g} a second"
-                )
+            count, setting = len(one.status), self._setting
+            likely = could_be_due(count, rate, setting.seconds)
+            if not likely or count != len(draw_schedule(arrivals, rate, setting.seconds, setting.seed + number)):
+                raise UserError(f"{name}/{number} has {count} requests, others were due at {rate:g} a second")
         return found
 
     def _use(self, name: str) -> ServerUse | None:

@@ -114,6 +114,7 @@ def test_a_comparison_is_told_in_words(tmp_path, capsys):
         (None, "verdict", "faster", "verdict is 'faster'"),
         ("setting", "margin", 0.9, "is"),
         ("setting", "seed", 4, "another number of requests than were due"),
+        ("setting", "rate", 1e12, "another number of requests than were due"),
     ],
 )
 def test_an_edited_figure_is_named(tmp_path, place, key, value, named):

@@ -52,6 +52,7 @@ def test_what_was_written_follows_from_its_raw_data(stored):
         ("cold", "ready_s", [0.1, 0.1], r"cold\.ready_s\[0\] is 0\.1"),
         ("setting", "budget_ms", 2000.0, r"capacity\.\S+ is"),
         ("setting", "seed", 5, "were due at"),
+        ("setting", "seconds", 1e12, "were due at"),
     ],
 )
 def test_an_edited_figure_is_named_even_where_the_seal_was_made_again(stored, place, key, value, named):
