@@ -98,11 +98,12 @@ def check(python, path, folder, isolation, version, emulated):
 
 
 @pytest.mark.parametrize(("release", "version"), [("bookworm", [3, 11]), ("bullseye", [3, 9])])
+def test_it_serves_and_swaps_on_emulated_arm64(tmp_path, wheel, release, version):
+    """In one process: qemu 7.2 has been seen to corrupt the heap of a program whose threads start processes."""
+    check(python_of(release), [wheel], tmp_path, "none", version, True)
+
+
 @pytest.mark.parametrize("isolation", ["none", "process"])
-def test_it_serves_and_swaps_on_emulated_arm64(tmp_path, wheel, release, version, isolation):
-    check(python_of(release), [wheel], tmp_path, isolation, version, True)
-
-
-def test_it_serves_and_swaps_on_python_3_8(tmp_path, wheel, python38):
+def test_it_serves_and_swaps_on_python_3_8(tmp_path, wheel, python38, isolation):
     python, site = python38
-    check(python, [wheel, site], tmp_path, "process", [3, 8], False)
+    check(python, [wheel, site], tmp_path, isolation, [3, 8], False)

@@ -65,8 +65,8 @@ def draw_turns(setting: TurnsSetting, pair: int) -> list[tuple[Side, int]]:
     first = bool(np.random.default_rng([setting.seed, pair]).integers(2))
     turns: list[tuple[Side, int]] = []
     for stretch in range(setting.stretches):
-        one, other = SIDES if first == (stretch % 2 == 0) else (SIDES[1], SIDES[0])
-        turns += [(one, stretch), (other, stretch)]
+        turns.append((SIDES[first == (stretch % 2 == 0)], stretch))
+        turns.append((SIDES[first != (stretch % 2 == 0)], stretch))
     return turns
 
 
