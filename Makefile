@@ -33,6 +33,8 @@
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make wheelhouse BOARD=jetpack-6  collects the wheels for a board without network, into dist/wheelhouse/
 # make docs     writes the tables of config/README.md from the schemas
+# make arm64    makes the emulated arm64 boards below .toolchains/: a minute, 470 MB (make test-arm64: checks the agent, the
+#               runtimes and the server on them)
 # make lock     resolves envs/*.in into envs/*.lock
 
 PYTHON ?= python3
@@ -62,7 +64,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages
+.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages arm64 arm64-packages test-arm64
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -92,7 +94,7 @@ system-packages:
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git zsh >/dev/null; }
 
 test: .venv/test.stamp .venv/cluster.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not slurm and not jetson and not browser"
+	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not arm64 and not slurm and not jetson and not browser"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m campaign --timeout 3600
@@ -157,6 +159,20 @@ screenshot: setup browser-packages
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,760 --screenshot=docs/page.png \
 	  "file://$(CURDIR)/results/evidence/demo/report.html" 2>/dev/null
 	@test $$(stat -c %s docs/page.png) -le 200000 || { echo 'docs/page.png is larger than 200 kB' >&2; exit 1; }
+
+
+# Two Debian systems for arm64, run by an emulator; no packaged service is started.
+arm64-packages:
+	@command -v mmdebstrap >/dev/null && command -v proot >/dev/null && command -v qemu-aarch64-static >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get -o APT::Sandbox::User=root update -qq && $$sudo env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
+	    mmdebstrap proot qemu-user-static >/dev/null; }
+
+arm64: setup arm64-packages
+	$(BIN)/python scripts/make_userland.py --release bookworm --release bullseye
+
+test-arm64: .venv/test.stamp arm64
+	$(BIN)/python -m pytest -q -m arm64 --timeout 600
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -274,4 +290,8 @@ lock: setup
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    $$overrides --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; done
 	$(BIN)/python scripts/collect_wheels.py --lock
+	cd envs && lock_board() { UV_PYTHON_DOWNLOADS=never ../$(BIN)/uv pip compile -q --python ../$(BIN)/python \
+	    --python-version $$2 --python-platform aarch64-$$3 --only-binary :all: --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$1.in -o $$1.lock; } && \
+	  lock_board rpi 3.11 manylinux_2_36 && lock_board board-py38 3.8 manylinux_2_31
 	sed -i "s/^# lock: .*/# lock: $$(sha256sum envs/edgeproof.lock | cut -d' ' -f1)/" envs/edgeproof.post-deploy.sh

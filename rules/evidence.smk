@@ -17,6 +17,7 @@ rule write_report:
         decisions=TARGETS.comparison_files("decision.json"),
         plans=TARGETS.planned_files("plan.json", "check.json", "samples.csv", "plan.html"),
         replays=TARGETS.replayed_files("summary.json", "decisions.jsonl", "page.html"),
+        services=TARGETS.service_files(),
         scenarios=[f"{plan_folder(name)}/scenario.json" for name in CAMPAIGN.pipelines],
         noise=TARGETS.noise_files("noise.json"),
         noise_pairs=TARGETS.noise_files("pairs.csv"),

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.adaptation.service_measurement import ServiceSetting, measure_service
+from edgeproof.adaptation.service_figures import ServiceSetting
+from edgeproof.adaptation.service_measurement import measure_service
 from edgeproof.core.cli import json_argument, run_program
 
 

@@ -79,6 +79,12 @@ CALLS = {
     "adaptation decisions": (["--config", "FAMILY_FILE"], 0),
     "adaptation benchmark": (["--config", "FAMILY_FILE", "--runs", "3"], 0),
     "adaptation inspect-model": ([str(DIGITS)], 0),
+    "adaptation measure-server": (
+        ["ftp://desk", "--config", "FAMILY_FILE", "--device", "desk", "--output", "OUTPUT"],
+        2,
+    ),
+    "adaptation compare-servers": (["FAMILY_FILE", "no-such-family.yaml", "--output", "OUTPUT"], 2),
+    "adaptation inspect-comparison": ([str(SCENARIO)], 2),  # it is none
     "adaptation replay": (["--config", "FAMILY_FILE", "--policy", "accurate", "--trace", "desk"], 0),
     "state": (["--duration", "0"], 0),
     "serve": (["no-such-family.yaml"], 2),

@@ -12,12 +12,16 @@ from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import atomic_write, is_file
 from edgeproof.runtime.device_state import StateError, StateReader, describe_state
 from edgeproof.runtime.selection import MaximizeAccuracy
-from edgeproof.runtime.variants import FamilyYamlError, ModelFamily
+from edgeproof.runtime.variants import ModelFamily
 from edgeproof.sources.identity import describe_model
 
-from .benchmark_report import benchmark_family, describe_onnx, render_table
+from .benchmark_report import benchmark_family, render_table
+from .family_files import open_config
+from .onnx_descriptions import describe_onnx
 from .replay_page import say_verdict
 from .replays import Replay, play_document
+from .server_comparison import read_comparison, say_comparison
+from .server_verbs import compare_two, measure_one
 
 
 def _validate(options: Namespace, root: Path) -> ExitCode:
@@ -84,23 +88,10 @@ def _replay(options: Namespace, root: Path) -> ExitCode:
     return show(options, told, text)
 
 
-def open_config(path: str, root: Path) -> ModelFamily:
-    """Return the family of a file that a verb of `edgeproof adaptation` was given; UserError for what is wrong.
-
-    Paths in a YAML file are relative to its folder, as EdgeAdapt has it; those of `family.json` to the repository.
-    """
-    place = Path(path) if is_file(path) else root / path
-    try:
-        family = ModelFamily.from_yaml(place)
-    except FamilyYamlError as error:
-        if "unknown key 'cell'" in str(error):
-            name = place.stem
-            raise UserError(
-                f"{path}: its variants are cells; give results/adaptation/{name}/DEVICE/family.json, which the workflow"
-                " fills"
-            ) from error
-        raise UserError(str(error)) from error
-    return family.resolve_paths(root if place.suffix == ".json" else place.parent)
+def _inspect_comparison(options: Namespace, root: Path) -> ExitCode:
+    """Verb `inspect-comparison`: recompute a comparison of servers from its raw data."""
+    document = read_comparison(options.document)
+    return show(options, document, lambda: say_comparison(document))
 
 
 def _decide(family: ModelFamily, ceiling_ms: float | None) -> Json:
@@ -156,5 +147,8 @@ RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
     "decisions": _show_decisions,
     "benchmark": _benchmark,
     "inspect-model": _inspect_model,
+    "measure-server": measure_one,
+    "compare-servers": compare_two,
+    "inspect-comparison": _inspect_comparison,
     "replay": _replay,
 }

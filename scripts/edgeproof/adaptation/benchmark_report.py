@@ -1,7 +1,4 @@
-"""Timing a family's variants quickly, one after the other in one process: EdgeAdapt's benchmark report, version 2.
-
-It is a first look. What the workflow measures (fresh processes, an interval) is what `family.json` is filled with.
-"""
+"""The verb `benchmark`: the runtime package's quick benchmark on a family file, as a report or as a table."""
 
 import subprocess
 from typing import Any
@@ -16,14 +13,14 @@ from edgeproof.runtime.loaded_models import LoadedModel
 from edgeproof.runtime.variant_benchmark import benchmark_variants
 from edgeproof.runtime.variants import ModelFamily
 
+from .onnx_descriptions import shorten_error
+
 
 def benchmark_family(family: ModelFamily, sample: str | None, runs: int) -> Json:
-    """Return the report {variants, metadata}. `sample`: .npy of the first input, None for random values.
+    """Return the report {variants, metadata} of `benchmark_variants`. `sample`: .npy of the first input, None: random.
 
     UserError for a variant that cannot be loaded or fed here.
     """
-    import onnxruntime  # slow to import
-
     given, last = (None if sample is None else _read_sample(sample)), [next(iter(family.variants.values())).path]
 
     def load(name: str) -> LoadedModel:
@@ -36,13 +33,12 @@ def benchmark_family(family: ModelFamily, sample: str | None, runs: int) -> Json
         return model
 
     try:
-        report = benchmark_variants(family, load, given, runs, lambda variant: True)
+        report = benchmark_variants(family, load, given, runs, lambda variant: True, _read_commit())
     except UserError:
         raise
     except Exception as error:  # of the runtime: each has its own
-        raise UserError(f"{last[0]}: cannot be run on {sample or 'random values'}: {_one_line(error)}") from error
-    versions = {"edgeadapt_version": None, "onnxruntime_version": onnxruntime.__version__, "git_commit": _read_commit()}
-    return {"variants": report.variants, "metadata": {**versions, **report.metadata}}
+        raise UserError(f"{last[0]}: cannot be run on {sample or 'random values'}: {shorten_error(error)}") from error
+    return report._asdict()
 
 
 def render_table(report: Json) -> list[str]:
@@ -51,29 +47,6 @@ def render_table(report: Json) -> list[str]:
     lines = ["\t".join(("variant", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "memory_mb"))]
     lines += ["\t".join((key, *(f"{row[name]:.4f}" for name in names))) for key, row in report["variants"].items()]
     return lines
-
-
-def describe_onnx(path: str) -> Json:
-    """Return what ONNX Runtime says of a file: inputs, outputs, providers; UserError if it cannot be loaded."""
-    import onnxruntime
-
-    session = _open_session(path)
-    return {
-        "path": path,
-        "inputs": [{"name": item.name, "type": item.type, "shape": item.shape} for item in session.get_inputs()],
-        "outputs": [{"name": item.name, "type": item.type, "shape": item.shape} for item in session.get_outputs()],
-        "providers_available": onnxruntime.get_available_providers(),
-        "provider_options": session.get_provider_options(),
-    }
-
-
-def _open_session(path: str) -> Any:
-    import onnxruntime
-
-    try:
-        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise UserError(f"{path}: cannot be loaded: {_one_line(error)}") from error
 
 
 def _read_sample(path: str) -> Any:
@@ -89,7 +62,3 @@ def _read_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -6,7 +6,16 @@ Here are the verbs and their options. What they do is in `adaptation_verbs`, whi
 from pathlib import Path
 
 from edgeproof.core.catalogues import list_catalogue
-from edgeproof.core.command_line import CommandParser, NameLists, add_json, add_verbs, amount, positive, read_options
+from edgeproof.core.command_line import (
+    CommandParser,
+    NameLists,
+    add_json,
+    add_verbs,
+    amount,
+    count,
+    positive,
+    read_options,
+)
 from edgeproof.core.exit_codes import ExitCode
 
 VERBS = {
@@ -14,6 +23,9 @@ VERBS = {
     "decisions": "read this device once and say which variant is most accurate among those that fit",
     "benchmark": "time every variant of a family, one after the other; EdgeAdapt's report with --json",
     "inspect-model": "print the inputs, outputs and providers of an ONNX file",
+    "measure-server": "put load on a server that runs already, on a board as a rule, and write its service.json",
+    "compare-servers": "load two servers in turns and say which is faster, and how sure that is",
+    "inspect-comparison": "recompute what compare-servers has written, and print it",
     "replay": "replay a trace over a family, under our guard and under EdgeAdapt's",
 }
 
@@ -49,11 +61,46 @@ def build_adaptation_parser() -> CommandParser:
     verbs["benchmark"].add_argument("--sample", metavar="FILE", help="input as .npy (default: random values)")
     verbs["benchmark"].add_argument("--runs", type=positive, default=100, help="timed runs (default: %(default)s)")
     verbs["inspect-model"].add_argument("model", metavar="MODEL", help="ONNX file")
+    _add_server_options(verbs["measure-server"])
+    _add_comparison_options(verbs["compare-servers"])
+    verbs["inspect-comparison"].add_argument("document", metavar="FILE", help="server-comparison.json")
     replay = verbs["replay"]
     replay.add_argument("--policy", metavar="SELECTION", required=True, help="a file in config/selection/, by name")
     replay.add_argument("--trace", metavar="TRACE", required=True, help="a file in config/traces/, or JSON lines")
     replay.add_argument("--output", metavar="FOLDER", help="write decisions.jsonl here")
     return parser
+
+
+def _add_server_options(verb: CommandParser) -> None:
+    verb.add_argument("url", metavar="URL", help="http://HOST:PORT of `edgeproof serve --fixed` or of board_server")
+    verb.add_argument("--config", metavar="FAMILY", required=True, help="family file: a copy of what is served")
+    verb.add_argument("--device", metavar="NAME", required=True, help="where it runs, for the document")
+    verb.add_argument("--output", metavar="FOLDER", required=True, help="write service.json and service.npz here")
+    verb.add_argument(
+        "--token-file", metavar="FILE", help="bearer token that the server asks for (or $EDGEPROOF_TOKEN)"
+    )
+    verb.add_argument("--budget-ms", type=amount, default=50.0, help="of the p99 latency (default: %(default)s)")
+    verb.add_argument("--clients", type=positive, default=8, help="of the closed loop (default: %(default)s)")
+    verb.add_argument("--stretches", type=positive, default=5, help="that make a figure (default: %(default)s)")
+    verb.add_argument("--seconds", type=amount, default=5.0, help="per stretch (default: %(default)s)")
+    verb.add_argument("--steps", type=positive, default=6, help="rates to try (default: %(default)s)")
+
+
+def _add_comparison_options(verb: CommandParser) -> None:
+    for side in ("left", "right"):
+        verb.add_argument(side, metavar=side.upper(), help="family file, or a service.json")
+    for side in ("left", "right"):
+        verb.add_argument(f"--{side}-options", metavar="TEXT", default="", help=f"of `edgeproof serve`, for {side}")
+    verb.add_argument("--output", metavar="FOLDER", required=True, help="write server-comparison.json and .npz here")
+    verb.add_argument("--statistic", choices=("seconds_per_answer", "p50", "p95", "p99"), help="what is compared")
+    load = verb.add_mutually_exclusive_group()
+    load.add_argument("--rate", type=amount, help="requests per second, with Poisson arrivals")
+    load.add_argument("--clients", type=positive, help="closed loop of so many (default: 8, where there is no rate)")
+    verb.add_argument("--margin", type=amount, default=0.05, help="a difference that matters (default: %(default)s)")
+    verb.add_argument("--pairs", type=positive, default=20, help="of fresh servers, at most (default: %(default)s)")
+    verb.add_argument("--stretches", type=positive, default=2, help="of load per server (default: %(default)s)")
+    verb.add_argument("--seconds", type=amount, default=2.0, help="per stretch (default: %(default)s)")
+    verb.add_argument("--seed", type=count, default=0, help="of order and arrivals (default: %(default)s)")
 
 
 def build_state_parser() -> CommandParser:

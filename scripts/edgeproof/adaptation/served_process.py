@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -17,17 +16,10 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.processes import child_environment
 
 from . import serving_cli
+from .service_figures import ServerUse
 from .service_load import Address, Link
 
 _START_S, _END_S = 60.0, 40.0
-
-
-@dataclass(frozen=True)
-class ServerUse:
-    """What the server took during a stretch: share of one processor, resident memory in MiB at its end."""
-
-    cpu_share: float
-    memory_mb: float
 
 
 class ServedProcess:

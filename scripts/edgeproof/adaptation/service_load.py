@@ -64,6 +64,11 @@ def draw_schedule(arrivals: Arrivals, rate: float, seconds: float, seed: int) ->
     return due[due < seconds] if (due < seconds).any() else due[:1]
 
 
+def could_be_due(count: int, rate: float, seconds: float) -> bool:
+    """Tell whether so many requests can have been due at a rate, before a schedule of any length is drawn."""
+    return rate * seconds <= 2 * count + 1000
+
+
 def run_open_loop(address: Address, request: bytes, due_s: NDArray[np.float64], connections: int) -> Answers:
     """Send a request at each due time over so many connections and return all latencies.
 

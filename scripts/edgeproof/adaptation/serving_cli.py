@@ -27,7 +27,7 @@ def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
     options = read_options(build_serve_parser(), argv)
     from edgeproof.runtime.service_options import build_serving, describe_exposure, serve_until_told
 
-    from .adaptation_verbs import open_config
+    from .family_files import open_config
 
     family = open_config(options.family, Path(root))
     try:

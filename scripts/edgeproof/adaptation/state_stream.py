@@ -33,7 +33,7 @@ def stream_state(
     begin, number = clock(), 0
     try:
         while True:
-            print(json.dumps(_read_line(reader, process, options.variant), allow_nan=False), flush=True)
+            print(json.dumps(read_line(reader, process, options.variant), allow_nan=False), flush=True)
             number += 1
             due = begin + number * options.interval
             if options.interval == 0 or due > begin + options.duration:
@@ -43,7 +43,8 @@ def stream_state(
         raise UserError(str(error)) from error
 
 
-def _read_line(reader: StateReader, process: ProcessReader | None, variant: str | None) -> Json:
+def read_line(reader: StateReader, process: ProcessReader | None, variant: str | None) -> Json:
+    """Return a line of a trace. `process`: whose share is ours; `variant`: what it runs."""
     fields: Json = {name: _shorten(value) for name, value in describe_state(reader.read()).items()}
     own = process.read() if process is not None else None
     if own is not None:

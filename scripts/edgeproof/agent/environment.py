@@ -27,6 +27,7 @@ def read_environment(root: str = "/") -> Environment:
         "taken_at_unix_s": round(time.time(), 3),
         "board": read_board(root),
         "machine": platform.machine(),
+        "emulator": read_emulator(root),
         "kernel": platform.release(),
         "os": _os_name(root),
         "python": platform.python_version(),
@@ -51,6 +52,27 @@ def read_environment(root: str = "/") -> Environment:
 def read_board(root: str = "/") -> Optional[str]:
     """Return what the environment says the board is called (device tree, DMI), or null."""
     return next(filter(None, (_text(root, path) for path in _BOARD_FILES)), None)
+
+
+def read_emulator(root: str = "/") -> Optional[str]:
+    """Return the name of the program that emulates the processor this Python is built for, or null.
+
+    Such a program (qemu-aarch64, Rosetta) is mapped into the process. It hides itself in /proc/self, not in the list of
+    the process's threads.
+    """
+    own = os.getpid()
+    for line in _lines(root, "proc/{0}/task/{0}/maps".format(own)):
+        name = os.path.basename(line.split(None, 5)[-1])
+        if name.startswith(("qemu-", "rosetta")):
+            return name
+    return None
+
+
+def name_provenance(simulated: bool) -> str:
+    """Return what a time is: `simulated` if a backend only pretends to run, or the processor is emulated; else
+    `measured`.
+    """
+    return "simulated" if simulated or read_emulator() else "measured"
 
 
 def steal_share(before: Environment, after: Environment) -> Optional[float]:

@@ -12,6 +12,7 @@ from typing import Any, Dict, List
 
 import numpy
 
+from .environment import name_provenance
 from .failures import Verdict
 from .handover import Crew
 from .placement_specs import Step, Tensor
@@ -39,7 +40,7 @@ def measure_links(spec: LinksSpec, out: str) -> None:
         "calls_per_sample": 1,
         "samples": arm["samples"],
     }
-    report["provenance"] = "simulated" if arm["simulated"] else "measured"
+    report["provenance"] = name_provenance(arm["simulated"])
     try:
         pass_round = _simulate_ring if arm["simulated"] else time_ring
         report["handovers"] = [row for size in arm["sizes_mb"] for row in pass_round(arm, size, spec["slot"])]

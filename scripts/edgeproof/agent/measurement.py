@@ -17,6 +17,7 @@ import numpy
 
 from .backends.backend import Backend, Simulator
 from .backends.opening import open_backend
+from .environment import name_provenance
 from .failures import NoVerdict, Verdict
 from .inference import describe_runtime, inference_failures, join_batches, read_mix, run_one, save_outputs
 from .load import LoadCurve, read_hottest, window_seconds
@@ -36,7 +37,7 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
     first samples of the inputs in turn, as many as the protocol says, and through each at least once; the cold
     inference has the first, whose outputs are kept. A Verdict is recorded as status `failed`; NoVerdict passes through.
     """
-    report: Report = {"status": "ok", "reason": None, "pid": os.getpid(), "provenance": "measured"}
+    report: Report = {"status": "ok", "reason": None, "pid": os.getpid(), "provenance": name_provenance(False)}
     try:
         feeds, available = read_mix(spec["inputs"], spec["protocol"])
         report.update(inputs=len(feeds), inputs_available=available)

@@ -50,7 +50,7 @@ from .backends.opening import is_simulated
 from .blocks import ARMS, StretchSchedule, draw_order
 from .drift import start_drift_control
 from .driving import ArmFailed, CannotInterleave, LivePair, measure_pair
-from .environment import Environment, read_environment, steal_share
+from .environment import Environment, read_emulator, read_environment, steal_share
 from .failures import NoVerdict
 from .interleaving import BLOCKS, PROCESSES, MemoryNeeds, find_reason_for_processes
 from .lock import HeldLock, hold_device
@@ -63,6 +63,10 @@ from .telemetry import SessionTelemetry
 def run_pairs(spec: PairsSpec, out: str) -> None:
     """Measure pairs until the budget or the caller ends it; see above for what `spec` says and `out` gets."""
     check_board(spec.get("board"))
+    emulator = read_emulator()
+    if emulator:
+        message = "{} emulates this processor: how fast anything is on it says nothing about a board".format(emulator)
+        raise NoVerdict("emulated", message)
     simulated = all(is_simulated(arm) for arm in spec["arms"].values())
     held = hold_device(spec.get("lock"), spec["label"])
     with held as lock, nullcontext() if simulated else control_power(spec.get("power_control")) as control:

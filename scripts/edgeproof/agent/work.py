@@ -25,6 +25,7 @@ import numpy
 
 from .backends.opening import open_backend
 from .blocks import STRETCH, list_inputs
+from .environment import name_provenance
 from .failures import NoVerdict, Verdict
 from .inference import describe_runtime, inference_failures, join_batches, read_mix
 from .looping import count_usage, time_samples, time_turns
@@ -216,7 +217,7 @@ class LiveArm:
         now, before = resource.getrusage(resource.RUSAGE_SELF), self._usage
         peak = self._peak_memory()
         self._report.update(
-            provenance="simulated" if self._simulator else "measured",
+            provenance=name_provenance(bool(self._simulator)),
             runtime=describe_runtime(self._backend),
             latency_definition=self._backend.definition(),
             memory_peak_bytes=peak,

@@ -20,6 +20,7 @@ from edgeproof.core.layout import (
     artifact_folder,
     comparison_folder,
     evidence_folder,
+    family_folder,
     plan_folder,
     replay_folder,
     run_folder,
@@ -60,6 +61,8 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
     found.add_if_there("document", f"{folder}/gate.json")
     for row in snapshot.get("replays", []):
         found.add_replay(replay_folder(*row))
+    for row in snapshot.get("services", []):
+        found.add_service(family_folder(*row))
     found.add_if_there("document", *wanted["keys"])  # what else the evidence is held against
     found.add_phases(f"{folder}/phases")
     for row in list_cells(snapshot):
@@ -168,6 +171,11 @@ class _Files:
         self.add("document", read_json(f"{folder}/summary.json", "adaptation")["family"]["path"])
         self.add("raw", f"{folder}/decisions.jsonl")
         self.add_if_there("page", f"{folder}/page.html")
+
+    def add_service(self, folder: str) -> None:
+        """Add what a served family can take, with its raw answers, and the family."""
+        self.add("document", f"{folder}/service.json", f"{folder}/family.json")
+        self.add("raw", f"{folder}/service.npz")
 
     def add_phases(self, folder: str) -> None:
         """Add the phases of a campaign, which not every campaign has, and the criteria of its decisions."""

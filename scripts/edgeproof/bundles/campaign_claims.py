@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from edgeproof.adaptation.replays import read_replay
+from edgeproof.adaptation.service_records import read_service
 from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision
 from edgeproof.comparability.measured_pairs import read_sessions
@@ -15,7 +16,7 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
 from edgeproof.core.job_key import place_of, read_kept_key
-from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, replay_folder, run_folder
+from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, family_folder, replay_folder, run_folder
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import SEAL, digest_json
 from edgeproof.evidence.collecting import collect_plan
@@ -62,6 +63,10 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
         told = "the trace was replayed again, and every choice is the same"
         summary = f"{replay_folder(*row)}/summary.json"
         yield check_claim(f"replay {'/'.join(row)}", lambda summary=summary: read_replay(summary), told)
+    for row in snapshot.get("services", []):
+        told = "its figures follow from the answer of every request"
+        path = f"{family_folder(*row)}/service.json"
+        yield check_claim(f"service {'/'.join(row)}", lambda path=path: read_service(path), told)
     for path in sorted(paths):
         if path.startswith(f"{evidence_folder(name)}/phases/") and path.endswith("/decision.json"):
             told = "what to deploy on the device follows from results, comparisons and criteria"

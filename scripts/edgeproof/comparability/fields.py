@@ -65,6 +65,7 @@ REMEDIES = {
     "clocks_locked": "lock the clocks of both (jetson_clocks), then measure again",
     "power_boundary": "measure both at the boundary {left}: the same `boundary` and `samplers` of both devices",
     "power_rails": "name the same `rails` for the samplers of both devices, then measure again",
+    "emulator": "measure on a real board; emulated times are no board's",
     "governors": "set the CPU governor to {left} on both, then measure again",
 }
 # Stands for a field that the tool which made the result does not record; it equals nothing, not even itself.
@@ -116,6 +117,7 @@ def read_fields(result: Json) -> FieldView:
             for key in ("kernel", "power_mode", "clocks_locked", "governors", "jetpack", "gpu_driver")
         },
         "cpu_quota": state.get("cpu_quota"),
+        "emulator": state.get("emulator"),
         "power_boundary": result["power"]["boundary"],
         "power_rails": result["power"]["rails"],
     }

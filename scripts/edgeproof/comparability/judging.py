@@ -60,9 +60,11 @@ def judge_comparability(
     12. The latitude is ours: of what is under study the fields may differ (`fields.list_allowed`). Reasons come in the
     order of the policy's fields. A field that a view lacks was not recorded, and an unknown value counts as different.
     """
-    nameless: list[FieldReason] = []
+    excluded: list[FieldReason] = []
     if policy["require_model_bytes"] and not (left["model_bytes"] and right["model_bytes"]):
-        nameless = [describe_difference("model_bytes", left["model_bytes"], right["model_bytes"])]
+        excluded = [describe_difference("model_bytes", left["model_bytes"], right["model_bytes"])]
+    if left.get("emulator") or right.get("emulator"):  # times of an emulated processor compare with nothing
+        excluded.append(describe_difference("emulator", left.get("emulator"), right.get("emulator")))
 
     def differing(fields: Sequence[str]) -> list[FieldReason]:
         pairs = [(field, left.get(field, UNRECORDED), right.get(field, UNRECORDED)) for field in fields]
@@ -78,7 +80,7 @@ def judge_comparability(
     against = [*differing(policy["required"]), *differing(environment)]
     allowed = list_allowed(left, right, latitude.varies)
     studied = [reason for reason in against if reason["field"] in allowed]
-    refusals = [*nameless, *(reason for reason in against if reason["field"] not in allowed)]
+    refusals = [*excluded, *(reason for reason in against if reason["field"] not in allowed)]
     if refusals and all(reason["field"] in latitude.waive for reason in refusals):
         for reason in refusals:
             reason["remedy"] = f"waived: {latitude.waive[reason['field']]}"

@@ -229,10 +229,13 @@ class Targets:
             targets.append(f"{family_folder(family, device)}/family.json")
         return list(dict.fromkeys(targets)) + self.replayed_files(*REPLAY_FILES) + self.service_files()
 
+    def list_services(self) -> list[list[str]]:
+        """Return [family, device] of every family that the campaign serves."""
+        return self.list_families() if "service" in self.campaign.adaptation else []
+
     def service_files(self) -> list[str]:
         """Return the measurement of every family that the campaign serves."""
-        wanted = self.list_families() if "service" in self.campaign.adaptation else []
-        return [f"{family_folder(family, device)}/service.json" for family, device in wanted]
+        return [f"{family_folder(family, device)}/service.json" for family, device in self.list_services()]
 
     def _place_of(self, cell: Cell, name: str) -> str:
         """Return the folder of one of a cell's files."""
@@ -254,6 +257,7 @@ class Targets:
             "comparisons": list(self.campaign.comparisons),
             "plans": self.list_plans(),
             **({"replays": replays} if (replays := self.list_replays()) else {}),
+            **({"services": services} if (services := self.list_services()) else {}),
         }
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgeproof.adaptation.replays import read_replay
+from edgeproof.adaptation.service_records import read_service
 from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record
@@ -22,6 +23,7 @@ from edgeproof.core.layout import (
     Cell,
     artifact_folder,
     comparison_folder,
+    family_folder,
     plan_folder,
     replay_folder,
     run_folder,
@@ -105,6 +107,13 @@ class ReplayEvidence(NamedTuple):
     paths: dict
 
 
+class ServiceEvidence(NamedTuple):
+    """What a served family can take. `paths`: {service, raw, family}."""
+
+    document: dict
+    paths: dict
+
+
 class Evidence(NamedTuple):
     """The evidence of a campaign. `identities`, `samples`: documents by model.
 
@@ -121,6 +130,7 @@ class Evidence(NamedTuple):
     samples: dict
     plans: list
     replays: list
+    services: list
     gated: list
     stale: tuple[Stale, ...]
 
@@ -161,6 +171,7 @@ def _collect(
     calibrations = [_collect_calibration(path) for path in noise_paths]
     plans = [collect_plan(*row) for row in snapshot["plans"]]
     replays = [_collect_replay(row) for row in snapshot.get("replays", [])]
+    services = [_collect_service(*row) for row in snapshot.get("services", [])]
     gated = check_regressions(snapshot["campaign"], regressions) if regressions else []
     return Evidence(
         campaign=snapshot["campaign"],
@@ -172,6 +183,7 @@ def _collect(
         samples=samples,
         plans=plans,
         replays=replays,
+        services=services,
         gated=gated,
         stale=tuple(stale),
     )
@@ -310,3 +322,13 @@ def _collect_replay(row: Sequence[str]) -> ReplayEvidence:
     }
     summary = read_replay(paths["summary"])
     return ReplayEvidence(summary, paths | {"family": summary["family"]["path"]})
+
+
+def _collect_service(family: str, device: str) -> ServiceEvidence:
+    """Return a family's service; UserError where its figures are of another family than is there today."""
+    folder = family_folder(family, device)
+    paths = {"service": f"{folder}/service.json", "raw": f"{folder}/service.npz", "family": f"{folder}/family.json"}
+    document = read_service(paths["service"])
+    if document["family_sha256"] != sha256_file(paths["family"]):
+        raise UserError(f"{paths['service']}: family_sha256 is not that of {paths['family']}; run the workflow again")
+    return ServiceEvidence(document, paths)

@@ -23,6 +23,7 @@ from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
 from .recomputing_commands import recompute_campaign, recompute_cell
 from .replays_shown import describe_replays
+from .services_shown import describe_services
 
 _TOLD = 8  # verdicts in full
 _NAMED = 6  # models that are named with the number of verdicts left out; of more there is only the sum
@@ -43,6 +44,7 @@ def describe_first_page(evidence: Evidence, parts: Mapping[str, Evidence], page:
         "validate": recompute_campaign(evidence.campaign),
         "plans": describe_plans(evidence.plans, page),
         "replays": describe_replays(evidence.replays, page),
+        "services": describe_services(evidence.services, page),
         "limits": list_limits(evidence),
     }
 

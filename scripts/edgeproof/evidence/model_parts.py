@@ -44,6 +44,7 @@ def split_evidence(evidence: Evidence, models: Sequence[str]) -> dict[str, Evide
             samples={model: evidence.samples[model]},
             plans=[],
             replays=[],
+            services=[],
             gated=[gated[name] for name in _name_all(comparisons[model]) if name in gated],
             stale=tuple(stale[model]),
         )

@@ -28,6 +28,7 @@ from .overview import describe_overview, list_failing_gates
 from .placements import describe_plans
 from .recomputing_commands import recompute_campaign
 from .replays_shown import describe_replays
+from .services_shown import describe_services
 from .stale import Stale
 from .timelines import draw_timelines
 from .wanted import CampaignSnapshot, GateSettings
@@ -113,6 +114,7 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
         "calibrations": describe_calibrations(evidence.calibrations, page),
         "plans": describe_plans(evidence.plans, page),
         "replays": describe_replays(evidence.replays, page),
+        "services": describe_services(evidence.services, page),
         "parities": describe_parities(evidence.cells),
         "environments": describe_environments(evidence.cells),
         "limits": list_limits(evidence),

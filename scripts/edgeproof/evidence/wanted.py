@@ -10,7 +10,8 @@ class CampaignSnapshot(TypedDict):
 
     `cells`: [model, preset, device, precision, builder] each. `comparisons`: names. `plans`: [pipeline, goal] each.
     `machine`: whose evidence it is, if it is made again elsewhere to be checked; this machine otherwise.
-    `replays`: [family, device, policy, trace] each; campaigns without any leave it out.
+    `replays`: [family, device, policy, trace] each; `services`: [family, device] each. Campaigns without any leave them
+    out.
     """
 
     machine: NotRequired[str | None]
@@ -19,6 +20,7 @@ class CampaignSnapshot(TypedDict):
     comparisons: list[str]
     plans: list[list[str]]
     replays: NotRequired[list[list[str]]]
+    services: NotRequired[list[list[str]]]
 
 
 class GateSettings(TypedDict):

@@ -19,7 +19,7 @@ from edgeproof.core.seals import require_sealed
 from edgeproof.core.summary import summarise_run
 from edgeproof.core.verified import recomputed_once
 
-from .conditions import throttling_of
+from .conditions import first_snapshot, throttling_of
 from .drift_records import describe_drift
 from .labels import list_labels
 from .raw_samples import list_processes, path_beside, read_samples
@@ -287,8 +287,12 @@ def _check_verdict(result: Json, path: FilePath) -> None:
     if result["status"] == "throttled":
         must_follow(result["reason"], _judge(result)["reason"], "reason", path, "its sessions")
     runtime = result["runtime"]
-    if runtime is not None and (runtime["name"] == "fake") != (result["provenance"] == "simulated"):
-        raise UserError(f"{path}: provenance is {result['provenance']!r}, but runtime.name is {runtime['name']!r}")
+    if runtime is None:
+        return
+    emulator = first_snapshot(result).get("emulator")
+    if (runtime["name"] == "fake" or emulator is not None) != (result["provenance"] == "simulated"):
+        said = f"the processor was emulated by {emulator!r}" if emulator else f"runtime.name is {runtime['name']!r}"
+        raise UserError(f"{path}: provenance is {result['provenance']!r}, but {said}")
 
 
 def _judge(result: Json) -> Json:

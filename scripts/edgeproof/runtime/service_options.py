@@ -69,10 +69,10 @@ def build_serving(family: ModelFamily, options: argparse.Namespace) -> Serving:
         connections=options.connections,
         body_bytes=int(options.max_body_mb * 2**20),
     )
-    return Serving(engine, Service(engine, family.name, limits, _read_token(options.token_file)))
+    return Serving(engine, Service(engine, family.name, limits, read_token(options.token_file)))
 
 
-def _read_token(path: Optional[str]) -> Optional[str]:
+def read_token(path: Optional[str]) -> Optional[str]:
     """Return the bearer token in a file, else in the environment, None without one; ValueError for an empty one."""
     if path is not None:
         with open(path, encoding="utf-8") as stream:

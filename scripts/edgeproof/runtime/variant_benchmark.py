@@ -6,8 +6,9 @@ Publish figures from the workflow instead; it measures fresh processes and says 
 from __future__ import annotations
 
 import platform
+import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, cast
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, cast
 
 import numpy
 
@@ -19,19 +20,28 @@ _WARM_UP = 3
 
 
 class BenchmarkReport(NamedTuple):
-    """EdgeAdapt's benchmark report, version 2. `variants`: times by variant in ms; `metadata`: what they rest on."""
+    """EdgeAdapt's benchmark report, version 2. `variants`: times by variant in ms; `metadata`: what they rest on.
+
+    EdgeAdapt's own version is null: it did not measure.
+    """
 
     variants: Dict[str, Dict[str, Any]]
     metadata: Dict[str, Any]
 
 
 def benchmark_variants(
-    family: ModelFamily, load: Callable[[str], Model], sample: Any, runs: int, gate: Callable[[Variant], bool]
+    family: ModelFamily,
+    load: Callable[[str], Model],
+    sample: Any,
+    runs: int,
+    gate: Callable[[Variant], bool],
+    commit: Optional[str] = None,
 ) -> BenchmarkReport:
     """Load one variant after the other, run it `runs` times on `sample`, and unload it.
 
     `sample`: what `infer` takes; None: random numbers in the shape of the variant's inputs. `memory_mb` is declared,
-    percentiles interpolate linearly. `gate`: which variants are timed. ValueError for less than one run.
+    percentiles interpolate linearly. `gate`: which variants are timed. `commit`: of the code, where it is known.
+    ValueError for less than one run.
     """
     if runs < 1:
         raise ValueError("runs is {}; it must be at least 1".format(runs))
@@ -56,7 +66,10 @@ def benchmark_variants(
             "timed_runs": runs,
             "input_shape": _describe_shape(value),
         }
-    metadata = {
+    metadata: Dict[str, Any] = {
+        "edgeadapt_version": None,
+        "onnxruntime_version": getattr(sys.modules.get("onnxruntime"), "__version__", None),
+        "git_commit": commit,
         "python": platform.python_version(),
         "warmup_runs": _WARM_UP,
         "timed_runs_per_variant": runs,

@@ -92,7 +92,7 @@ class _Builder:
             self.plan_page(pipeline, goal)
         for row in self.targets.list_replays():
             self.replay_page(row)
-        for row in self.targets.list_families() if "service" in campaign.adaptation else []:
+        for row in self.targets.list_services():
             self.service(*row)
         self.evidence()
         return self.jobs

@@ -4,6 +4,7 @@ import json
 from argparse import Namespace
 
 import numpy as np
+import onnxruntime
 import pytest
 from edgeproof.__main__ import main
 from edgeproof.adaptation.state_stream import stream_state
@@ -90,6 +91,7 @@ def test_benchmark(ask, family, tmp_path):
     row = report["variants"]["full"]
     assert (row["timed_runs"], row["warmup_runs"], row["memory_mb"], row["input_shape"]) == (5, 3, 9.0, [1, 1, 8, 8])
     assert 0 < row["latency_ms_p50"] <= row["latency_ms_p95"] <= row["latency_ms_p99"]
+    assert report["metadata"]["git_commit"] and report["metadata"]["onnxruntime_version"] == onnxruntime.__version__
     code, text, _ = ask("adaptation", "benchmark", "--config", family, "--runs", 2)
     assert code == 0 and len(text.splitlines()) == 3 and text.startswith("variant\tmean_ms")
     np.save(tmp_path / "x.npy", np.zeros((1, 3), "float32"))

@@ -1,25 +1,21 @@
-"""The search for the highest rate that holds a budget, on servers whose limit is known; and one real measurement."""
+"""The search for the highest rate that holds a budget, on servers whose limit is known; one real measurement; and what
+is noticed when its document or its raw data are edited.
+"""
 
 import json
 
 import numpy as np
 import pytest
 from edgeproof.adaptation.served_process import serve_in_process
-from edgeproof.adaptation.service_measurement import ServiceSetting, find_capacity, measure_service
+from edgeproof.adaptation.service_figures import ServiceSetting, find_capacity
+from edgeproof.adaptation.service_measurement import measure_service
+from edgeproof.adaptation.service_records import read_service
 from edgeproof.bench.trial_family import write_family
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import write_sealed
 from edgeproof.core.errors import UserError
+from edgeproof.core.tensors import read_tensors, write_tensors
 
-
-class MadeUp:
-    """A server that holds every rate up to `limit`; between `limit` and `unclear` nobody can tell."""
-
-    def __init__(self, limit, unclear=None):
-        self.limit, self.unclear = limit, unclear or limit
-
-    def open_loop(self, name, arrivals, rate):
-        verdict = "holds" if rate <= self.limit else "undecided" if rate <= self.unclear else "fails"
-        return {"rate": rate, "beyond_budget": {"verdict": verdict}}
+from .made_up_server import MadeUp, write_service
 
 
 @pytest.mark.parametrize("first", [20.0, 100.0, 900.0])
@@ -39,6 +35,46 @@ def test_a_server_that_holds_nothing_has_no_rate():
     assert found["holds"] is None and found["fails"] == pytest.approx(100 / 2**3)
 
 
+@pytest.fixture
+def stored(tmp_path):
+    return write_service(tmp_path)
+
+
+def test_what_was_written_follows_from_its_raw_data(stored):
+    assert read_service(stored)["capacity"]["holds"] <= 130
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "named"),
+    [
+        ("closed", "per_second", 9e9, r"closed\.per_second is"),
+        ("capacity", "holds", 9e9, r"capacity\.holds is"),
+        ("cold", "ready_s", [0.1, 0.1], r"cold\.ready_s\[0\] is 0\.1"),
+        ("setting", "budget_ms", 2000.0, r"capacity\.\S+ is"),
+        ("setting", "seed", 5, "were due at"),
+        ("setting", "seconds", 1e12, "were due at"),
+    ],
+)
+def test_an_edited_figure_is_named_even_where_the_seal_was_made_again(stored, place, key, value, named):
+    document = json.loads(stored.read_text())
+    document[place][key] = value
+    stored.write_text(json.dumps(document))
+    with pytest.raises(UserError, match="edited"):
+        read_service(stored)
+    del document["document_sha256"]
+    write_sealed(stored, document, "service")
+    with pytest.raises(UserError, match=named):
+        read_service(stored)
+
+
+def test_edited_raw_data_are_noticed(stored):
+    raw = read_tensors(stored.with_name("service.npz"))
+    raw["closed/0/latency_ns"] = raw["closed/0/latency_ns"] // 2
+    write_tensors(stored.with_name("service.npz"), raw)
+    with pytest.raises(UserError, match=r"service\.npz: was changed since it was measured"):
+        read_service(stored)
+
+
 def write_family_file(folder):
     family = write_family(folder)
     variants = {name: {"path": f"{name}.onnx", "tier": "high"} for name in family.variants}
@@ -51,7 +87,7 @@ def test_a_measurement_is_a_document_with_its_raw_data(tmp_path):
     setting = ServiceSetting(budget_ms=200, seconds=0.3, stretches=3, starts=2, clients=2, connections=4, steps=3)
     output = tmp_path / "service.json"
     measure_service(write_family_file(tmp_path), "local", setting, output, tmp_path / "service.npz")
-    document = read_json(output, "service")
+    document = read_service(output)
     assert document["single_stream"]["failed"] == document["closed"]["failed"] == 0
     assert len(document["cold"]["ready_s"]) == 2 and document["capacity"]["holds"] > 10
     assert [row["arrivals"] for row in document["open"]] == ["poisson", "constant"]

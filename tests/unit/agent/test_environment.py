@@ -1,7 +1,9 @@
 """Snapshots from made-up file systems: a Jetson, a Raspberry Pi, and one where nothing can be read."""
 
+import os
+
 import pytest
-from edgeproof.agent.environment import read_board, read_environment, steal_share
+from edgeproof.agent.environment import read_board, read_emulator, read_environment, steal_share
 
 
 def write(root, **files):
@@ -48,6 +50,24 @@ def test_board_is_read(board):
     assert state["load_average"] == [0.5, 0.25, 0.1]
     assert state["memory_available_bytes"] == 4_000_000 * 1024
     assert state["jetpack"].startswith("# R36")
+
+
+@pytest.mark.parametrize(
+    ("mapped", "found"),
+    [
+        ("/usr/bin/qemu-aarch64-static", "qemu-aarch64-static"),
+        ("/run/rosetta/rosetta", "rosetta"),
+        ("/usr/bin/python3.11", None),
+        ("/home/me/models/qemu-aarch64/model.onnx", None),
+        ("", None),
+    ],
+)
+def test_the_program_that_emulates_the_processor_is_named(tmp_path, mapped, found):
+    own = os.getpid()
+    lines = f"00400000-00e00000 r-xp 00000000 fe:01 1234   {mapped}\n7ffc0000-7ffd0000 rw-p 00000000 00:00 0  [stack]\n"
+    write(tmp_path, **{f"proc__{own}__task__{own}__maps": lines})
+    assert read_emulator(str(tmp_path)) == read_environment(str(tmp_path))["emulator"] == found
+    assert read_emulator(str(tmp_path / "nothing")) is None
 
 
 def test_what_cannot_be_read_is_null(tmp_path):

@@ -11,10 +11,13 @@ class Arithmetic:
     """A world in which memory is a sum. `leak`: what a swap takes beyond its footprint."""
 
     def __init__(self, leak=0.0):
-        self.leak, self.own, self.neighbour = leak, 30.0, 0.0
+        self.leak, self.own, self.neighbour, self.now = leak, 30.0, 0.0, 0.0
 
     def read(self):
-        return 4000.0 - self.own - self.neighbour - self.leak * (self.own > 30), self.own
+        self.now += 1.0
+        available = 4000.0 - self.own - self.neighbour - self.leak * (self.own > 30)
+        own = {"variant": None, "memory_mb": self.own, "cpu_pct": 0.0}
+        return {"available_ram_mb": available, "timestamp": self.now, "own": own}
 
     def swap(self, footprint_mb):
         self.own = 30.0 + footprint_mb
@@ -23,16 +26,17 @@ class Arithmetic:
         self.neighbour = megabytes
 
 
-def test_predictions_are_exact_where_nothing_else_happens():
-    found = try_swaps(Arithmetic(), 100)
+def test_predictions_are_exact_where_nothing_else_happens(tmp_path):
+    found = try_swaps(Arithmetic(), 100, tmp_path / "trace.jsonl")
+    assert len((tmp_path / "trace.jsonl").read_text().splitlines()) == 101
     assert found["at_rest"]["error_max_mb"] == 0.0 and found["at_rest"]["wrong"] == 0
     assert 0 < found["at_rest"]["fitted"] < found["at_rest"]["swaps"]
     assert found["neighbour_moved"]["error_max_mb"] == 300.0 and found["neighbour_moved"]["wrong"] > 0
 
 
-def test_what_is_not_in_a_footprint_shows_as_an_error():
+def test_what_is_not_in_a_footprint_shows_as_an_error(tmp_path):
     """Only the first swap leaks: after it the leak is part of what is not free."""
-    exact, leaking = (try_swaps(Arithmetic(leak), 40) for leak in (0.0, 17.0))
+    exact, leaking = (try_swaps(Arithmetic(leak), 40, tmp_path / "trace.jsonl") for leak in (0.0, 17.0))
     parts = ("at_rest", "neighbour_moved")
     assert sum(leaking[part]["error_median_mb"] for part in parts) == sum(
         exact[part]["error_median_mb"] for part in parts
@@ -50,5 +54,6 @@ def test_a_holder_holds_what_it_is_told():
         assert reader.read().memory_mb - base == pytest.approx(0, abs=4)
 
 
-def test_trials_on_this_machine_are_a_document():
-    assert validate(measure_feasibility(3, 0.0), "bench-feasibility", "here")["swaps"] == 3
+def test_trials_on_this_machine_are_a_document(tmp_path):
+    document = measure_feasibility(3, 0.0, tmp_path / "trace.jsonl")
+    assert validate(document, "bench-feasibility", "here")["swaps"] == 3

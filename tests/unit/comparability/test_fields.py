@@ -2,6 +2,7 @@
 
 import pytest
 from edgeproof.comparability.fields import REMEDIES, UNRECORDED, describe_difference, normalise, read_fields
+from edgeproof.comparability.judging import judge_comparability
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
@@ -41,3 +42,19 @@ def test_a_result_has_every_field_that_a_shipped_policy_or_a_remedy_names(room, 
     document = read_yaml(f"config/policies/{policy}.yaml", "policy")
     wanted = {name for key in ("required", "runtime", "target", "environment") for name in document[key]}
     assert wanted <= set(fields) and set(REMEDIES) <= set(fields)
+
+
+@pytest.mark.parametrize(
+    "emulators", [("qemu-aarch64", None), (None, "qemu-aarch64"), ("qemu-aarch64", "qemu-aarch64")]
+)
+def test_times_of_an_emulated_processor_compare_with_nothing(room, emulators):
+    """Whatever the policy asks for, and not even with themselves."""
+    room.make(same_cell=True)
+    fields = read_fields(read_result("results/runs/digits-cnn/ort-cpu/desk/fp32/result.json"))
+    policy = read_yaml("config/policies/strict.yaml", "policy")
+    assert judge_comparability(fields, fields, policy, [])["verdict"] == "yes"
+    left, right = ({**fields, "emulator": emulator} for emulator in emulators)
+    judged = judge_comparability(left, right, policy, [])
+    assert (judged["verdict"], judged["mode"]) == ("no", "none")
+    assert [reason["field"] for reason in judged["reasons"]] == ["emulator"]
+    assert "real board" in judged["reasons"][0]["remedy"]

@@ -34,7 +34,7 @@ while left:
         break
     left -= os.write(1, chunk)
 process.kill()
-with open("passed", "w") as stream:
+with open(os.path.join(os.path.dirname(sys.argv[0]), "..", "passed"), "w") as stream:
     stream.write(str(size - left))
 print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
 sys.exit(255)

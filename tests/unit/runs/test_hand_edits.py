@@ -49,6 +49,10 @@ def test_result_under_a_relative_path_is_placed_too(tmp_path, monkeypatch):
         (put(1, "memory_peak_bytes"), "memory_peak_bytes is 1, the processes give"),
         (put({"kind": "crashed", "message": "x"}, "reason"), "status is 'ok', but reason is"),
         (put("simulated", "provenance"), "provenance is 'simulated', but runtime.name is 'onnxruntime'"),
+        (
+            put("qemu-aarch64", "sessions", 0, "environment", "before", "emulator"),
+            "provenance is 'measured', but the processor was emulated by 'qemu-aarch64'",
+        ),
         (put(0.5, "output_check", "relative_l2"), r"output_check\.passed is True"),
         (put(10.0, "output_check", "limit"), r"output_check\.limit is 10\.0"),
         (put(False, "output_check", "passed"), "status is 'ok', the evidence in it says 'failed'"),

@@ -5,6 +5,7 @@ import signal
 import threading
 
 import numpy as np
+import onnxruntime
 import psutil
 import pytest
 from edgeproof.bench.trial_family import SUMS, WIDTH, write_family, write_sum
@@ -340,6 +341,8 @@ def test_a_benchmark_times_every_variant_and_sets_what_is_expected_of_it(models)
     row = report.variants["full"]
     assert row["timed_runs"] == 5 and row["input_shape"] == [1, WIDTH] and row["memory_mb"] == 250.0
     assert row["latency_ms_p50"] <= row["latency_ms_p95"] <= row["latency_ms_p99"]
+    assert report.metadata["onnxruntime_version"] == onnxruntime.__version__
+    assert (report.metadata["edgeadapt_version"], report.metadata["git_commit"]) == (None, None)
     assert family.variants["full"].metadata.expected_latency_ms == row["latency_ms_mean"]
     with pytest.raises(ValueError, match="runs is 0"):
         engine.benchmark(runs=0)

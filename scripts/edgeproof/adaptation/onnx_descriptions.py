@@ -1,0 +1,34 @@
+"""What ONNX Runtime says of a file: the verb `inspect-model`."""
+
+from typing import Any
+
+from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
+
+
+def describe_onnx(path: str) -> Json:
+    """Return what ONNX Runtime says of a file: inputs, outputs, providers; UserError if it cannot be loaded."""
+    import onnxruntime
+
+    session = _open_session(path)
+    return {
+        "path": path,
+        "inputs": [{"name": item.name, "type": item.type, "shape": item.shape} for item in session.get_inputs()],
+        "outputs": [{"name": item.name, "type": item.type, "shape": item.shape} for item in session.get_outputs()],
+        "providers_available": onnxruntime.get_available_providers(),
+        "provider_options": session.get_provider_options(),
+    }
+
+
+def _open_session(path: str) -> Any:
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise UserError(f"{path}: cannot be loaded: {shorten_error(error)}") from error
+
+
+def shorten_error(error: Exception) -> str:
+    """Return what a runtime's exception says, in one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,81 @@
+"""Measuring a server that runs already, on a board as a rule: load and clock are this machine's, the network is in it.
+
+What the server takes of its machine is not seen from here, and nothing is started, so there are no cold starts.
+"""
+
+import http.client
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from edgeproof.agent.lock import hold_device
+from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
+
+from .service_figures import ServiceSetting, describe_service
+from .service_load import Address, compose_request
+from .service_measurement import Measuring, compose_question, write_service
+from .service_records import Raw, read_service
+
+_TIMEOUT_S = 30.0
+
+
+def measure_server(
+    url: str, family: Path, device: str, setting: ServiceSetting, folder: Path, token: str | None
+) -> Json:
+    """Put load on the server at `url`, write `service.json` and `service.npz` into a folder, return the document.
+
+    `family`: a copy of the family that is served, for the request; `setting.starts` must be 0. UserError for a server
+    that is not there or does not answer the request.
+    """
+    address, asked, answers = _parse_url(url), compose_question(family), Raw()
+    clock = _read_server_clock(address)
+    answers["cold/ready_s"] = answers["cold/first_answer_ms"] = np.zeros(0)
+    with hold_device(None, f"{url}: service"):
+        request = compose_request(address, asked.path, asked.body, token)
+        figures = describe_service(Measuring(address, None, request, setting, answers), setting)
+    identity = {"family": asked.family, "device": device, "family_sha256": sha256_file(family)}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_service(identity, clock, setting, figures, answers, (folder / "service.json", folder / "service.npz"))
+    return read_service(folder / "service.json")
+
+
+def _parse_url(url: str) -> Address:
+    """Return (host, port) of `http://HOST:PORT`; UserError for anything else."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        parts, host, port = urlsplit(""), None, 0
+    if parts.scheme != "http" or not host or parts.path.strip("/") or parts.query or parts.username:
+        raise UserError(f"{url}: is not http://HOST:PORT")
+    return host, port
+
+
+def _read_server_clock(address: Address) -> Json | None:
+    """Return how far the server's wall clock is ahead of ours, by the date of an answer: {clock, ahead_s: [low, high]}.
+
+    None where the answer has no date. UserError where no answer comes.
+    """
+    link = http.client.HTTPConnection(*address, timeout=_TIMEOUT_S)
+    try:
+        before = time.time()
+        link.request("GET", "/v2/health/ready")
+        answer = link.getresponse()
+        answer.read()
+        after = time.time()
+    except (OSError, http.client.HTTPException) as error:
+        raise UserError(
+            f"http://{address[0]}:{address[1]}: does not answer ({error}); is the server running?"
+        ) from error
+    finally:
+        link.close()
+    date = answer.getheader("date")
+    if date is None:
+        return None
+    second = parsedate_to_datetime(date).timestamp()  # cut to whole seconds
+    return {"clock": "Date", "ahead_s": [second - after, second + 1 - before]}
