@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgeproof.bundles.signing import name_key, read_private_key, sign_line
+from edgeproof.bundles.signing import name_key, sign_line
+from edgeproof.bundles.signing_keys import read_private_key
 from edgeproof.bundles.unpacking import open_bundle
 from edgeproof.comparability.reading import folder_of_run, read_comparison
 from edgeproof.core.configuration import Json

@@ -7,7 +7,8 @@ import pytest
 from edgeproof.__main__ import main
 from edgeproof.bench.made_up_campaigns import CAMPAIGN, make_campaign
 from edgeproof.bundles.importing import make_bundle
-from edgeproof.bundles.signing import check_line, new_key
+from edgeproof.bundles.signing import check_line
+from edgeproof.bundles.signing_keys import new_key
 from edgeproof.claims.claim_conditions import FIELDS, find_protocol
 from edgeproof.claims.claim_documents import claim_comparison, claim_result, declare_claim, read_claim, sign_claim
 from edgeproof.claims.claim_lines import parse_line, render_signed
