@@ -386,7 +386,7 @@ class JobKeys:
 
 
 # The build rules whose script has another name, and the converter that a vendor's Python runs.
-_BUILDERS = dict.fromkeys(("build_tflite", "build_coreml", "build_torchscript"), "build_converted")
+_BUILDERS: dict[str, str] = dict.fromkeys(("build_tflite", "build_coreml", "build_torchscript"), "build_converted")
 _CONVERTERS = {"tensorrt": "tensorrt_calibration"}
 
 

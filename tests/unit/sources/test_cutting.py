@@ -132,5 +132,5 @@ def test_stages_of_a_model_that_cannot_be_used_say_so(second, tmp_path):
     after = {"model": second["model"]} | {
         name: tmp_path / "out" / f"{name}.npz" for name in ("calibration", "evaluation")
     }
-    make_stage_samples(tmp_path / "identity.json", after, COUNTS, tmp_path / "next")
+    make_stage_samples(tmp_path / "identity.json", [after], COUNTS, tmp_path / "next")
     assert read_json(tmp_path / "next" / "samples.json", "samples")["reason"] == document["reason"]
