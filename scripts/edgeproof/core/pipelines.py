@@ -14,6 +14,7 @@ from .layout import Cell
 HOST = "host"  # the caller: it has the input and needs the output
 LEAST_CALIBRATION = 200  # as for any model
 _EVALUATION = 64
+_NEED_ENERGY = ("min-energy", "balanced", "efficiency")
 
 
 def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
@@ -120,6 +121,7 @@ def check_pipeline(document: Json, catalogues: Catalogues, where: str) -> None:
                 )
     _check_links(document, where)
     _check_contention(document, where)
+    _check_energy(document, catalogues, where)
 
 
 def _list_ends(stage: Json) -> list[str] | None:
@@ -144,6 +146,17 @@ def _check_stages(document: Json, catalogues: Catalogues, where: str) -> None:
     for name in [document["model"]] if "model" in document else [stage["model"] for stage in stages]:
         if name not in catalogues["model"]:
             raise UserError(f"{where}: model {name!r} is not in config/models/")
+
+
+def _check_energy(document: Json, catalogues: Catalogues, where: str) -> None:
+    for number, goal in enumerate(document["goals"]):
+        for executor in document["executors"] if goal in _NEED_ENERGY else ():
+            if not catalogues["device"][executor["device"]].get("samplers"):
+                raise UserError(
+                    f"{where}: goals[{number}]: {goal!r} needs the energy of every stage, and nothing measures it on "
+                    f"{executor['device']!r}: give the device `samplers` (edgeproof doctor proposes some), or choose "
+                    "min-latency, throughput or accuracy-first"
+                )
 
 
 def _check_inputs(stages: list[Json], where: str) -> None:

@@ -116,6 +116,7 @@ def test_models_may_be_chained_instead():
             {"executors": [EXECUTOR, {**EXECUTOR, "name": "f", "device": "there"}]},
             "a pipeline is measured and run on one device",
         ),
+        ({"goals": ["min-latency", "min-energy"]}, r"goals\[1\]: 'min-energy' .* nothing measures it on 'here'"),
         ({"links": {}}, "`measure` or `declare`"),
         ({"links": {"declare": [{"source": "e", "target": "x"}]}}, "'x' is not an executor; known: host, e, f"),
         ({"links": {"declare": [{"source": "e", "target": "e"}]}}, "to itself"),
