@@ -56,6 +56,11 @@ def find_fault_in_edgeproof(parser, words, whole):
         return f"{named} is no verb" if named and not named.startswith("-") and verbs else None
     if asks or (not whole and not options):
         return None
+    if not whole and all(  # their values are left out
+        option.startswith("-") and "=" not in option for option in options
+    ):
+        known = {flag for action in room.arguments for flag in action.option_strings}
+        return f"{' '.join(set(options) - known)}: no such option" if set(options) - known else None
     numbers = {"P": "1"}  # of processes; other placeholders are names
     try:
         read_options(parser.verbs[words[1]], [numbers.get(word, word) for word in words[2:]])
@@ -79,7 +84,7 @@ def find_fault_in_snakemake(parser, rules, words, whole):
 
 def find_fault_in_make(targets, words):
     """Return the first target of a call of make that the Makefile does not have, or None."""
-    named = [word for word in words[1:] if "=" not in word and not word.startswith("-")]
+    named = [word for word in words[1:] if "=" not in word and not word.startswith("-") and word != "…"]
     return next((f"make has no {word}" for word in named if word not in targets), None)
 
 

@@ -17,7 +17,7 @@ from edgeproof.core.seals import REMEDY, seal
 from edgeproof.evidence.rendering import TEMPLATES, escape_markdown
 
 from .phase_decisions import Request, read_phase_decision
-from .services import read_service
+from .services import list_latencies
 
 _HERE = Path(__file__).parent
 _COLUMNS = (
@@ -48,7 +48,7 @@ def report_phases(
         "preparation": read_sealed(preparation, "phase-preparation", REMEDY),
         "conversion": read_sealed(conversion, "phase-conversion", REMEDY),
         "decisions": read,
-        "services": {device: read_service(path) for device, path in (services or {}).items()},
+        "services": {device: list_latencies(path) for device, path in (services or {}).items()},
     }
     document: Json = {
         "schema": "edgeproof.phase-report.v2",

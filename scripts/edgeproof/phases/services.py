@@ -1,27 +1,22 @@
 """Phase 2: a served family measured beside the inference runs, each latency with its boundary, and in no verdict."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from edgeproof.adaptation.service_records import read_service
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import read_json
-from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, is_file, sha256_file
+from edgeproof.core.files import FilePath, sha256_file
 
 _QUANTILES = ("p50_ms", "p95_ms", "p99_ms")
 _LOADS = {"single_stream": "one client", "closed": "several clients"}
 
 
-def read_service(path: FilePath) -> Json:
-    """Return what a report shows of `service.json`: {family, boundary, sha256, rows}; UserError where the raw
-    latencies beside it are not those measured.
+def list_latencies(path: FilePath) -> Json:
+    """Return what a report shows of `service.json`: {family, boundary, sha256, rows}; UserError where it does not
+    follow from the raw latencies beside it.
 
     Row: {load, figure, value_ms, low_ms, high_ms}. Cold and warm figures never share one.
     """
-    document = read_json(path, "service")
-    raw = Path(path).with_name(document["raw"]["file"])
-    if not is_file(raw) or sha256_file(raw) != document["raw"]["sha256"]:
-        raise UserError(f"{raw}: is not the one of {path}; measure the service again: snakemake --forcerun {path}")
+    document = read_service(path)
     return {
         "family": document["family"],
         "boundary": document["boundary"],

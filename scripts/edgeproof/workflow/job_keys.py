@@ -24,20 +24,10 @@ from edgeproof.core.variant_families import list_family_files
 Versions = Callable[..., Json | None]  # from package names to their versions in the workflow's own environment
 _OF_CELLS = ("sessions", "width", "load")  # keys of a protocol that neither links nor checks of plans look at
 _PAGES = "scripts/edgeproof/evidence"
+_PARTS = ("head.md", "parts.html", "timelines.html", "figures.html", "drift.html", "controls.html")
 _TEMPLATES = (
-    "page.html.j2",
-    "report.html.j2",
-    "report_parts.html.j2",
-    "report_timelines.html.j2",
-    "report_figures.html.j2",
-    "report_drift.html.j2",
-    "report_controls.html.j2",
-    "first_page.html.j2",
-    "report.css",
-    "report.js",
-    "report.md.j2",
-    "report_head.md.j2",
-    "first_page.md.j2",
+    *("page.html.j2", "report.html.j2", "report.md.j2", "first_page.html.j2", "first_page.md.j2"),
+    *("report.css", "report.js", *(f"report_{part}.j2" for part in _PARTS)),
 )
 
 
@@ -138,7 +128,7 @@ class JobKeys:
             "precision": w.precision,
             **self._supplied(w),
             **(on_device if preset["built"] == "device" else {}),
-            **digest_job(_BUILDERS[kind.rule], **watch),
+            **digest_job(_BUILDERS.get(kind.rule, kind.rule), **watch),
         }
 
     def _supplied(self, w: Any) -> Json:
@@ -395,17 +385,8 @@ class JobKeys:
         return self.versions("onnxruntime") if self.cells.runs_in_our_python(cell) else None
 
 
-# The script of a build rule, and the converter that a vendor's Python runs.
-_BUILDERS = {
-    "build_onnx": "build_onnx",
-    "build_fake": "build_fake",
-    "build_tflite": "build_converted",
-    "build_coreml": "build_converted",
-    "build_torchscript": "build_converted",
-    "build_openvino": "build_openvino",
-    "build_tensorrt": "build_tensorrt",
-    "build_rknn": "build_rknn",
-}
+# The build rules whose script has another name, and the converter that a vendor's Python runs.
+_BUILDERS: dict[str, str] = dict.fromkeys(("build_tflite", "build_coreml", "build_torchscript"), "build_converted")
 _CONVERTERS = {"tensorrt": "tensorrt_calibration"}
 
 

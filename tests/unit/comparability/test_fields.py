@@ -52,9 +52,9 @@ def test_times_of_an_emulated_processor_compare_with_nothing(room, emulators):
     room.make(same_cell=True)
     fields = read_fields(read_result("results/runs/digits-cnn/ort-cpu/desk/fp32/result.json"))
     policy = read_yaml("config/policies/strict.yaml", "policy")
-    assert judge_comparability(fields, fields, policy, [])["verdict"] == "yes"
+    assert judge_comparability(fields, fields, policy)["verdict"] == "yes"
     left, right = ({**fields, "emulator": emulator} for emulator in emulators)
-    judged = judge_comparability(left, right, policy, [])
+    judged = judge_comparability(left, right, policy)
     assert (judged["verdict"], judged["mode"]) == ("no", "none")
     assert [reason["field"] for reason in judged["reasons"]] == ["emulator"]
     assert "real board" in judged["reasons"][0]["remedy"]

@@ -54,7 +54,7 @@ def test_a_waived_pair_is_measured_and_says_so_everywhere(waived):
     sentence = describe_verdict(report)
     assert sentence.startswith(f"Waived, they may not be compared (precision: {WHY}). int8 is ")
     assert WHY in render_markdown(report) and "Comparable: **waived**" in render_markdown(report)
-    assert tell_verdict(report, lambda model: "")["words"] == "waived"
+    assert tell_verdict("trial", report, lambda model: "")["words"] == "waived"
 
 
 def test_no_judgement_takes_it(waived):

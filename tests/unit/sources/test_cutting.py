@@ -105,7 +105,7 @@ def second(model, tmp_path):
 
 def test_samples_of_a_stage_are_activations(second, tmp_path):
     out = tmp_path / "out"
-    make_stage_samples(tmp_path / "identity.json", second, COUNTS, out)
+    make_stage_samples(tmp_path / "identity.json", [second], COUNTS, out)
     whole = read_tensors(second["evaluation"])["inputs/x"]
     made = read_tensors(out / "evaluation.npz")
     assert set(made) == {"inputs/b"}
@@ -115,10 +115,10 @@ def test_samples_of_a_stage_are_activations(second, tmp_path):
 
 def test_too_few_samples_and_merged_samples_are_refused(second, tmp_path):
     with pytest.raises(UserError, match="has 5 samples; the pipeline wants 6"):
-        make_stage_samples(tmp_path / "identity.json", second, {**COUNTS, "evaluation": 6}, tmp_path / "out")
+        make_stage_samples(tmp_path / "identity.json", [second], {**COUNTS, "evaluation": 6}, tmp_path / "out")
     write_tensors(second["calibration"], {"inputs/x": read_tensors(second["evaluation"])["inputs/x"][:1]})
     with pytest.raises(UserError, match="a calibration sample and an evaluation sample have become equal"):
-        make_stage_samples(tmp_path / "identity.json", second, COUNTS, tmp_path / "out")
+        make_stage_samples(tmp_path / "identity.json", [second], COUNTS, tmp_path / "out")
 
 
 def test_stages_of_a_model_that_cannot_be_used_say_so(second, tmp_path):
@@ -126,11 +126,11 @@ def test_stages_of_a_model_that_cannot_be_used_say_so(second, tmp_path):
     cut_stage(tmp_path / "whole.onnx", None, ["b"], tmp_path / "stage.onnx")
     assert read_note(tmp_path / "stage.onnx").kind == "unreadable"
     identify_model("p-01-first", tmp_path / "stage.onnx", tmp_path / "stage.json")
-    make_stage_samples(tmp_path / "stage.json", second, COUNTS, tmp_path / "out")
+    make_stage_samples(tmp_path / "stage.json", [second], COUNTS, tmp_path / "out")
     document = read_json(tmp_path / "out" / "samples.json", "samples")
     assert document["reason"]["kind"] == "no_model" and "whole.onnx: not an ONNX model" in document["reason"]["message"]
     after = {"model": second["model"]} | {
         name: tmp_path / "out" / f"{name}.npz" for name in ("calibration", "evaluation")
     }
-    make_stage_samples(tmp_path / "identity.json", after, COUNTS, tmp_path / "next")
+    make_stage_samples(tmp_path / "identity.json", [after], COUNTS, tmp_path / "next")
     assert read_json(tmp_path / "next" / "samples.json", "samples")["reason"] == document["reason"]
