@@ -298,7 +298,8 @@ def _answer(stream: IO[str], yes: bool) -> None:
         stream.write(json.dumps({"continue": yes}) + "\n")
         stream.flush()
     except BrokenPipeError:  # it stopped by itself: its budget is over
-        pass
+        with contextlib.suppress(BrokenPipeError):  # what was not taken is given up now, not when the process is left
+            stream.close()
 
 
 def _echo(source: IO[str], log: RawIOBase) -> None:

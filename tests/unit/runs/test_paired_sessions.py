@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from edgeproof.core.attempts import list_attempts
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import seal
+from edgeproof.runs import paired_sessions
 from edgeproof.runs.paired_sessions import group_by_machine, list_sessions
 
 from .conftest import KEY
@@ -174,3 +176,14 @@ def test_raw_times_are_kept_as_the_agent_left_them(maker):
     session = maker.measure(1)
     times = np.load(session.attempt.folder / "session/pair-000/blocks.npy", allow_pickle=False)
     assert times.dtype == np.int64 and times.shape[:2] == (2, 10)
+
+
+def test_a_session_that_stops_by_itself_gets_no_answer_and_is_whole(tmp_path, monkeypatch):
+    """Its budget may be over before the answer is there: nothing is left in the pipe that fails when it is closed."""
+    ended = tmp_path / "python"
+    ended.write_text('#!/bin/sh\nexec 0<&-\necho \'{"event": "pair", "status": "ok", "folder": "pair-000"}\'\n')
+    ended.chmod(0o755)
+    monkeypatch.setattr(paired_sessions, "read_pair", lambda folder: folder)
+    attempt, pairs = SimpleNamespace(folder=tmp_path), []
+    assert paired_sessions._drive(attempt, str(ended), pairs, lambda _: True) == 0
+    assert [path.name for path in pairs] == ["pair-000"]
