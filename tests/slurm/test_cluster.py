@@ -14,6 +14,7 @@ import pytest
 import yaml
 from edgeproof.core.attempts import list_attempts
 
+from ..signals import heed_signals
 from ..workflow.conftest import REPOSITORY, copy_repository
 from .small_slurm import SmallSlurm
 
@@ -80,7 +81,7 @@ def start(workspace, slurm):
         with (workspace.root / f"told-{len(started)}.txt").open("w") as told:
             process = subprocess.Popen(
                 [*command, "--replace-workflow-config", *targets], cwd=workspace.root, env=environment, stdout=told,
-                stderr=told,
+                stderr=told, preexec_fn=heed_signals,
             )  # fmt: skip
         started.append(process)
 

@@ -29,6 +29,7 @@ from edgeproof.workflow.baseline_cli import BASELINE_VERBS
 from edgeproof.workflow.cli import RUNS_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
+from ..signals import heed_signals
 from .artifacts.conftest import BUILD, Job, make_classifier
 
 ARTIFACT = "tiny/ort-cpu/host/int8"
@@ -248,7 +249,7 @@ def test_a_signal_ends_a_verb_with_its_code(tmp_path, number, code):
         + "); from edgeproof.__main__ import main; from edgeproof.core.cli import run_program; run_program(main)"
     )
     command = [sys.executable, "-c", program, "plans", "solve", str(tmp_path / "plan.json")]
-    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, preexec_fn=heed_signals)
     with open(tmp_path / "plan.json", "w"):  # returns when the verb waits for the other end
         time.sleep(0.1)
         process.send_signal(number)

@@ -78,3 +78,15 @@ def test_every_tier_of_tests_has_a_time_limit(pytestconfig):
         "ssh": "600",
         "arm64": "600",
     }
+
+
+def test_who_sends_a_signal_that_may_be_ignored_has_it_heeded():
+    """Under nohup and behind a shell's `&` children ignore SIGHUP or SIGINT, and a test would wait for ever."""
+    sending = {
+        path.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if re.search(r"SIGINT|SIGHUP", text := path.read_text())
+        and re.search(r"send_signal\(|os\.kill", text)
+        and not re.search(r"preexec_fn=heed_signals|\"preexec_fn\": heed_signals|HEED_HANGUP", text)
+    }
+    assert sending - {"test_habits.py"} == set()

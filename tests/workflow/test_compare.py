@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from ..signals import heed_signals
+
 pytestmark = [pytest.mark.workflow, pytest.mark.campaign]
 
 FP32 = "digits-cnn/fake-2t/local/fp32"  # whose pairs the built campaign has not measured
@@ -73,9 +75,8 @@ def test_two_versions_of_a_model_file(workspace):
 
 
 def test_ctrl_c_keeps_the_pairs_and_the_next_call_goes_on(workspace):
-    process = subprocess.Popen(
-        command(workspace, FP32, FP32), cwd=workspace.root, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    pipes = {"text": True, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen(command(workspace, FP32, FP32), cwd=workspace.root, preexec_fn=heed_signals, **pipes)
     for line in process.stderr:
         if line.startswith("1 pair, "):
             process.send_signal(signal.SIGINT)

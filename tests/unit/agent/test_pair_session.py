@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from edgeproof.agent import driving
 
+from ...signals import heed_signals
 from .pair_specs import PROTOCOL, describe_session, fake, load, measure, real
 from .stand_in_boards import write_ina3221
 
@@ -185,12 +186,6 @@ def test_real_arms_are_timed_with_cold_start_memory_and_clock(tmp_path, spec, ti
     assert [point["place"] for point in record["drift"]["points"]] == ["start", "end"]
     assert all(point["seconds"] >= 0.2 for point in record["drift"]["points"])
     assert set(record["environment"]["after"]) == set(record["environment"]["before"])
-
-
-def heed_signals():
-    """Make a child heed what it inherits as ignored: SIGHUP under nohup, SIGINT behind a shell's `&`."""
-    for number in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def start(spec, tmp_path):

@@ -12,6 +12,8 @@ from edgeproof.agent import session
 from edgeproof.agent.failures import NoVerdict
 from edgeproof.agent.lock import hold_device
 
+from ...signals import heed_signals
+
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROTOCOL = {"warmup_runs": 3, "warmup_seconds": 0.0, "min_samples": 20, "min_seconds": 0.0, "max_timer_share": 0.01}
 
@@ -123,7 +125,7 @@ def test_what_a_session_has_started_ends_with_it(tmp_path, spec, number):
     agent = subprocess.Popen(
         command,
         env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+        preexec_fn=heed_signals,
     )
     child = int((tmp_path / "started").read_text())  # returns when it has been started
     agent.send_signal(number)

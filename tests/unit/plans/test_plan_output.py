@@ -18,7 +18,11 @@ from edgeproof.core.errors import UserError
 from edgeproof.plans.cli import main
 from edgeproof.plans.plan_output import check_output, write_output
 
+from ...signals import heed_signals
+
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+OPTIONS = {"cwd": SCRIPTS, "preexec_fn": heed_signals, **PIPES}
 
 
 def test_a_file_is_written_and_folders_are_made(tmp_path):
@@ -83,7 +87,7 @@ def long_search(tmp_path):
 def test_a_signal_ends_a_search_with_the_best_plan_that_output_asks_for(number, code, long_search, tmp_path):
     output = tmp_path / "plan.json"
     command = [*long_search, "--json", "--output", str(output)]
-    with subprocess.Popen(command, cwd=SCRIPTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, **OPTIONS) as process:
         assert "best" in process.stderr.readline()  # a plan was found
         process.send_signal(number)
         _, told = process.communicate(timeout=20)
@@ -96,9 +100,7 @@ def test_a_signal_ends_a_search_with_the_best_plan_that_output_asks_for(number, 
 @pytest.mark.campaign
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_without_output_prints_no_plan(number, code, long_search):
-    with subprocess.Popen(
-        long_search, cwd=SCRIPTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(long_search, **OPTIONS) as process:
         assert "best" in process.stderr.readline()
         process.send_signal(number)
         out, _ = process.communicate(timeout=20)

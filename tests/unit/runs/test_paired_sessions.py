@@ -17,6 +17,7 @@ from edgeproof.core.seals import seal
 from edgeproof.runs import paired_sessions
 from edgeproof.runs.paired_sessions import group_by_machine, list_sessions
 
+from ...signals import heed_signals
 from .conftest import KEY
 
 # A process of its own that measures and can be ended; it says when it has so many pairs.
@@ -109,11 +110,8 @@ def test_whole_pairs_of_a_process_that_was_ended_count(tmp_path, maker, number):
     program = PROGRAM.format(conftest=str(REPOSITORY / "tests/unit/runs/conftest.py"))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    if number != signal.SIGKILL:  # nohup and a shell's `&` have children ignore what we send
-        pipes["preexec_fn"] = lambda: signal.signal(
-            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        )
-    with subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=tmp_path, **pipes) as process:
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, preexec_fn=heed_signals, **pipes) as process:
         for line in process.stdout:
             if int(line) == 2:
                 process.send_signal(number)
