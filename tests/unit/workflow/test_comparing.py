@@ -17,7 +17,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.workflow.comparing.cli import build_compare_parser
 from edgeproof.workflow.comparing.comparing import Told
-from edgeproof.workflow.comparing.quick_campaigns import write_campaign
+from edgeproof.workflow.comparing.quick_campaigns import read_question, write_campaign
 from edgeproof.workflow.comparing.running import SnakemakeRun
 from onnx import TensorProto, helper
 
@@ -32,7 +32,7 @@ def root(tmp_path, monkeypatch):
 
 def write(root, *argv):
     """Return (the campaign that a call writes, its document)."""
-    campaign = write_campaign(read_options(build_compare_parser(), [*argv]), root)
+    campaign = write_campaign(read_question(read_options(build_compare_parser(), [*argv])), root)
     return campaign, yaml.safe_load((root / campaign.file).read_text())
 
 

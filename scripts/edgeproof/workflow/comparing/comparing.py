@@ -18,7 +18,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.formatting import plain, plural
 
-from .quick_campaigns import QuickCampaign, write_campaign
+from .quick_campaigns import QuickCampaign, read_question, write_campaign
 from .running import SnakemakeRun
 
 _CODES = {
@@ -57,7 +57,7 @@ class Told:
 
 def compare(options: argparse.Namespace, root: Path) -> ExitCode:
     """Compare two sides as the options say, print the verdict, and return what it means for a script."""
-    campaign = write_campaign(options, root)
+    campaign = write_campaign(read_question(options), root)
     run = run_campaign(campaign, ["comparability", "evidence"], options, root)
     if isinstance(run, ExitCode):
         return run

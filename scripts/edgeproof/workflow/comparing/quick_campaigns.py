@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,21 +41,46 @@ class QuickCampaign(NamedTuple):
         return f"{evidence_folder(self.name)}/report.html"
 
 
-def write_campaign(options: argparse.Namespace, root: Path, pairs: int = _HORIZON) -> QuickCampaign:
-    """Write `results/compare/{digest}/campaign.yaml` and return what it is; UserError for a mistake in the options.
+class Question(NamedTuple):
+    """What `edgeproof compare` is asked; None: what the file or the default says.
+
+    `varies`: fields besides model and precision. `waive`: (field, reason). `within`: seconds. `margin`: a fraction.
+    """
+
+    left: str
+    right: str
+    device: str | None
+    preset: str | None
+    precision: str | None
+    like: str | None
+    protocol: str | None
+    varies: Sequence[str]
+    waive: Sequence[tuple[str, str]]
+    within: float
+    margin: float
+    profile: str | None
+
+
+def read_question(options: argparse.Namespace) -> Question:
+    """Return what the options of a call of `edgeproof compare` ask."""
+    return Question(*(getattr(options, field) for field in Question._fields))
+
+
+def write_campaign(question: Question, root: Path, pairs: int = _HORIZON) -> QuickCampaign:
+    """Write `results/compare/{digest}/campaign.yaml` and return what it is; UserError for a mistake in the question.
 
     `pairs`: at which it stops. The budget is no part of the digest: asked again, a comparison continues where it ended.
     """
     catalogues = {kind: read_catalogue(kind, root / "config") for kind in CATALOGUES}
-    device = options.device or (options.profile if options.profile in catalogues["device"] else "local")
-    defaults = {"preset": options.preset or "ort-cpu", "device": device, "precision": options.precision or "fp32"}
-    sides = read_sides((options.left, options.right), defaults, options.like, catalogues, root)
-    document = _describe(options, sides, device)
+    device = question.device or (question.profile if question.profile in catalogues["device"] else "local")
+    defaults = {"preset": question.preset or "ort-cpu", "device": device, "precision": question.precision or "fp32"}
+    sides = read_sides((question.left, question.right), defaults, question.like, catalogues, root)
+    document = _describe(question, sides, device)
     digest = digest_json(document)[:12]
     document["campaign"], comparison = f"compare-{digest}", document["comparisons"][0]["name"]
     campaign = QuickCampaign(document["campaign"], comparison, f"results/compare/{digest}/campaign.yaml", sides.cells)
-    document["comparisons"][0] |= {"seconds": _choose_budget(options.within, campaign, root), "pairs": pairs}
-    _write(campaign, document, f"edgeproof compare {options.left} {options.right}", root)
+    document["comparisons"][0] |= {"seconds": _choose_budget(question.within, campaign, root), "pairs": pairs}
+    _write(campaign, document, f"edgeproof compare {question.left} {question.right}", root)
     return campaign
 
 
@@ -78,13 +104,13 @@ def _write(campaign: QuickCampaign, document: Json, title: str, root: Path) -> N
         atomic_write(path, text)
 
 
-def _describe(options: argparse.Namespace, sides: Sides, device: str) -> Json:
+def _describe(question: Question, sides: Sides, device: str) -> Json:
     left, right = sides.cells
     studied = [field for field in ("model", "precision") if getattr(left, field) != getattr(right, field)]
     cells = [right] if set(sides.left) & {"artifact", "baseline"} else [left]
     return {
         "campaign": "compare",
-        "protocol": options.protocol or "quick",
+        "protocol": question.protocol or "quick",
         "policy": "strict",
         "devices": [device],
         **({"models": sides.models} if sides.models else {}),
@@ -97,10 +123,10 @@ def _describe(options: argparse.Namespace, sides: Sides, device: str) -> Json:
                 "name": _name_comparison(sides.cells),
                 "left": sides.left,
                 "right": sides.right,
-                "varies": [*studied, *options.varies],
-                **({"waive": dict(options.waive)} if options.waive else {}),
+                "varies": [*studied, *question.varies],
+                **({"waive": dict(question.waive)} if question.waive else {}),
                 "pairs": _HORIZON,
-                "margin": options.margin,
+                "margin": question.margin,
             }
         ],
         "gate": {"tolerate": []},

@@ -26,7 +26,7 @@ from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import Cell, run_folder
 
 from .comparing import run_campaign
-from .quick_campaigns import write_campaign, write_cell_campaign
+from .quick_campaigns import Question, write_campaign, write_cell_campaign
 
 _STEPS = (12, 24, 40, 60)  # pairs after which the claim is judged
 _MARGINS = (0.001, 9.0)  # what a comparison takes
@@ -121,9 +121,9 @@ def _replicate_ratio(
     return own, more
 
 
-def _ask(claim: Json, device: str, options: argparse.Namespace, margin: float, within: float) -> argparse.Namespace:
-    """Return the options of `edgeproof compare` that measure a claimed ratio on a device of this machine."""
-    return argparse.Namespace(
+def _ask(claim: Json, device: str, options: argparse.Namespace, margin: float, within: float) -> Question:
+    """Return the question that measures a claimed ratio on a device of this machine."""
+    return Question(
         left=str(_move(claim["left"], device)),
         right=str(_move(claim["right"], device)),
         device=device,
@@ -131,9 +131,11 @@ def _ask(claim: Json, device: str, options: argparse.Namespace, margin: float, w
         precision=None,
         like=None,
         protocol=options.protocol,
-        varies=[],
+        varies=(),
+        waive=(),
         within=within,
         margin=margin,
+        profile=None,
     )
 
 
