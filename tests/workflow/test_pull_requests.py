@@ -23,7 +23,7 @@ def read_example():
     page = (REPOSITORY / "docs/ci.md").read_text()
     found = re.findall(r"^```\w*\n((\w+)[: ].*?)^```$", page, re.MULTILINE | re.DOTALL)
     blocks = {head: text for text, head in found}
-    (on_merge,) = re.findall(r"`(edgeproof baseline set\s[^`]*--replace)`", page)
+    (on_merge,) = re.findall(r"`(edgeproof baseline promote\s[^`]*)`", page)
     steps = [step["run"] for step in yaml.safe_load(blocks["name"])["jobs"]["measure"]["steps"] if "run" in step]
     assert steps[0] == "make setup" and len(steps) == 3  # the environment is there
     return rename(blocks["edgeproof"]), rename(" ".join(on_merge.split())), rename(blocks["campaign"]), steps[1:]
