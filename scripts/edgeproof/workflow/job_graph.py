@@ -217,7 +217,10 @@ class _Builder:
 
         verdict = add("verdict", "judge_pair", results)
         tools = self.toolchains(self.cells.runtimes_of(*sides))
-        measured = (verdict, *self._artifacts(*sides), *(self.samples(cell.model) for cell in sides), *tools, *noise)
+        builds = [cell for pair in self.targets.builds_of(name) for cell in pair]
+        built = [document for cell in builds for document in (self.manifest(cell), self.parity(cell))]
+        samples = [self.samples(cell.model) for cell in sides]
+        measured = (verdict, *self._artifacts(*sides), *built, *samples, *tools, *noise)
         pairs = add("pairs", "measure_pairs", measured)
         report = add("report", "report_comparison", (verdict, pairs, *results, *noise))
         regression = add("regression", "judge_regression", (report, verdict, pairs, *results, *parities))
