@@ -86,7 +86,8 @@ def list_all_jobs(documents: Documents) -> dict[str, Job]:
     catalogues["preset"] = add_builds(catalogues["preset"])
     campaign = expand_campaign(config, catalogues)
     keys = make_keys(campaign, catalogues, lambda *packages: dict.fromkeys(packages, "1.0"))
-    return list_jobs(keys) | list_phase_jobs(PhaseKeys(CampaignFiles((), config, {}), keys))
+    phases = PhaseKeys(CampaignFiles((), config, {}), keys)
+    return list_jobs(keys, phases.plan.cells() if phases.plan else ()) | list_phase_jobs(phases)
 
 
 def list_changes(documents: Documents) -> Iterator[Change]:

@@ -48,9 +48,16 @@ class Job(NamedTuple):
     names: Json
 
 
-def list_jobs(keys: JobKeys) -> dict[str, Job]:
-    """Return {document: its Job} of all that a campaign wants, each after those that it reads from."""
-    return _Builder(keys).build()
+def list_jobs(keys: JobKeys, further: Iterable[Cell] = ()) -> dict[str, Job]:
+    """Return {document: its Job} of all that a campaign wants, each after those that it reads from.
+
+    `further`: cells that something else wants to have measured, such as candidates of its phases.
+    """
+    builder = _Builder(keys)
+    builder.build()
+    for cell in further:
+        builder.run(cell)
+    return builder.jobs
 
 
 def list_downstream(jobs: dict[str, Job], made: Iterable[str]) -> list[str]:
@@ -80,7 +87,7 @@ class _Builder:
         self.keys, self.cells, self.stages, self.targets = keys, keys.cells, keys.stages, keys.targets
         self.jobs: dict[str, Job] = {}
 
-    def build(self) -> dict[str, Job]:
+    def build(self) -> None:
         campaign = self.targets.campaign
         for cell in campaign.cells:
             self.run(cell)
@@ -95,7 +102,6 @@ class _Builder:
         for row in self.targets.list_services():
             self.service(*row)
         self.evidence()
-        return self.jobs
 
     def add(self, document: str, rule: str, key: str, names: Json, reads: Iterable[str]) -> str:
         """Add a job unless it is there. `key`: the method of JobKeys. `reads`: added when they are first asked for."""
