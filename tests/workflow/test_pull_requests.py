@@ -94,6 +94,7 @@ def test_a_board_gates_pull_requests_as_the_page_says(workspace, tmp_path):
     preset = "config/presets/fake.yaml"
     board.propose("equal", preset, "simulated times and outputs", "simulated times, and outputs")
     board.propose("slower", preset, "latency_ms: 5.0", "latency_ms: 6.0")
+    board.propose("faster", preset, "latency_ms: 5.0", "latency_ms: 4.0")
     board.propose("unclear", preset, "noise: 0.01", "noise: 0.3")
 
     code, comment = board.judge("equal", steps)
@@ -105,6 +106,11 @@ def test_a_board_gates_pull_requests_as_the_page_says(workspace, tmp_path):
     code, comment = board.judge("slower", steps)
     assert code != 0 and PASSED not in comment and re.search(r"1\.[12]\d* times as long", comment)
 
-    assert board.shell(keep_merged) == 0  # merged all the same: it is the baseline now
-    code, comment = board.judge("slower", steps)
+    assert board.shell(keep_merged) != 0  # what is slower does not become the baseline
+
+    code, comment = board.judge("faster", steps)
+    assert code == 0 and PASSED in comment and "times as fast" in comment
+    assert board.shell(keep_merged) != 0  # nor what is simulated, even if it is faster
+    assert board.shell(f"{keep} --replace".replace("\n", "")) == 0
+    code, comment = board.judge("faster", steps)  # it is the baseline now
     assert code == 0 and PASSED in comment and "equivalent" in comment
