@@ -97,7 +97,7 @@ test: .venv/test.stamp .venv/cluster.stamp system-packages
 	$(BIN)/python -m pytest -q -n 2 -m "not campaign and not toolchain and not ssh and not arm64 and not slurm and not jetson and not browser"
 
 test-campaign: .venv/test.stamp
-	$(BIN)/python -m pytest -q -m campaign --timeout 3600
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m campaign --timeout 3600
 
 test-toolchain: .venv/test.stamp
 	$(BIN)/python -m pytest -q -m toolchain --timeout 3600

@@ -175,6 +175,20 @@ def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
     return [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
 
 
+def list_in_progress(target: FilePath, key: Json) -> list[Path]:
+    """Return the folders in which other living processes work on attempts with this key."""
+    parts = [
+        path for path in _entries(Path(target) / FOLDER) if path.name.endswith(f"-{key['sha256'][:_KEY_DIGITS]}{_PART}")
+    ]
+    found: list[Path] = []
+    for part in sorted(parts):
+        with contextlib.suppress(UserError):  # not yet said what it is, or published just now
+            pid = read_record(part)["pid"]
+            if pid != os.getpid() and _is_alive(pid):
+                found.append(part)
+    return found
+
+
 @read_once
 def read_record(folder: FilePath) -> Json:
     """Return the record of an attempt, checked against its schema and its seal.

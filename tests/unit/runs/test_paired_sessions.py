@@ -124,6 +124,21 @@ def test_whole_pairs_of_a_process_that_was_ended_count(tmp_path, maker, number):
     assert [item.attempt.number for item in list_sessions([maker.folder], KEY)] == [1, again.attempt.number]
 
 
+def test_a_session_that_another_process_measures_is_waited_for(tmp_path, maker):
+    """It may go on when the Snakemake that started it is gone: nobody measures the same pairs beside it."""
+    program = PROGRAM.format(conftest=str(REPOSITORY / "tests/unit/runs/conftest.py")).replace(
+        "measure(50", "measure(4"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "1\n"
+        (session,) = list_sessions([maker.folder], KEY)
+        assert len(session.pairs) == 4 and session.attempt.complete
+        process.stdout.read()
+        assert process.wait(30) == 0
+
+
 def flip(path):
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
