@@ -25,7 +25,7 @@ from .configuration import Json
 from .digest_cache import digest_kept
 from .documents import read_json, validate
 from .errors import UserError
-from .files import FilePath, atomic_write, hold_folder, sha256_file
+from .files import FilePath, atomic_write, await_holder, hold_folder, sha256_file
 from .node_scratch import bring_folder, claim_scratch
 from .reader import current_reader, read_once
 from .seals import require_sealed, seal
@@ -82,6 +82,8 @@ class OpenAttempt:
         with hold_folder(self.store):  # a sweep removes a folder without a record: its process was killed
             self.folder = _claim(self._scratch or self.store, key["sha256"][:_KEY_DIGITS])
             self._write()
+        self._held = contextlib.ExitStack()  # so that others can wait for its end
+        self._held.enter_context(hold_folder(self.folder))
 
     def complete(self, **facts: Any) -> Attempt:
         """End the attempt as whole and return it as the store has it. `facts`: what else its record says."""
@@ -95,6 +97,10 @@ class OpenAttempt:
         return self._end("failed", facts)
 
     def _end(self, status: str, facts: Json) -> Attempt:
+        with self._held:
+            return self._publish(status, facts)
+
+    def _publish(self, status: str, facts: Json) -> Attempt:
         files = digest_files(self.folder) if status == "complete" else {}
         self.record |= {"status": status, "ended_at": now(), "facts": facts, "files": files}
         try:
@@ -175,18 +181,17 @@ def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
     return [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
 
 
-def list_in_progress(target: FilePath, key: Json) -> list[Path]:
-    """Return the folders in which other living processes work on attempts with this key."""
-    parts = [
-        path for path in _entries(Path(target) / FOLDER) if path.name.endswith(f"-{key['sha256'][:_KEY_DIGITS]}{_PART}")
-    ]
-    found: list[Path] = []
-    for part in sorted(parts):
-        with contextlib.suppress(UserError):  # not yet said what it is, or published just now
-            pid = read_record(part)["pid"]
-            if pid != os.getpid() and _is_alive(pid):
-                found.append(part)
-    return found
+def await_others(target: FilePath, key: Json) -> None:
+    """Wait until no other process works on an attempt with this key.
+
+    A process may go on when the Snakemake that started it is gone. The device would be waited for anyway, and what is
+    measured there counts: nobody measures the same beside it.
+    """
+    ending = f"-{key['sha256'][:_KEY_DIGITS]}{_PART}"
+    for part in sorted(path for path in _entries(Path(target) / FOLDER) if path.name.endswith(ending)):
+        with contextlib.suppress(UserError, OSError):  # it has not said what it is, or was published just now
+            if read_json(part / RECORD, "attempt")["pid"] != os.getpid():
+                await_holder(part)
 
 
 @read_once

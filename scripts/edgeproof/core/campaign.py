@@ -283,7 +283,7 @@ def _expand_calibration(config: Json, catalogues: Catalogues, where: str) -> Cal
 
 def _require_reach(device: str, catalogues: Catalogues, where: str) -> None:
     """Raise UserError for a device where no pairs can be measured, since no job reaches it."""
-    if catalogues["device"][device].get("transport") == "manual":
+    if catalogues["device"][device]["transport"] == "manual":
         raise UserError(
             f"{where}: no job reaches {device} (transport: manual), so no pairs are measured there; leave it out"
         )
@@ -310,7 +310,7 @@ def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:
             f"{where}: preset {cell.preset!r} does not build {cell.precision!r}; it has {', '.join(offered)}"
         )
     preset = catalogues["preset"][cell.preset]
-    if catalogues["device"][cell.device].get("transport") == "manual" and (
+    if catalogues["device"][cell.device]["transport"] == "manual" and (
         preset["built"] != "host" or preset["backend"] == "command"
     ):
         raise UserError(

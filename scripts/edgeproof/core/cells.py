@@ -157,7 +157,7 @@ class Cells:
         """Return {brought: names of the attempts in the store} of a cell on a device that no job reaches, {} for any
         other: its run follows from what was brought back.
         """
-        if self.devices[cell.device].get("transport") != "manual":
+        if self.devices[cell.device]["transport"] != "manual":
             return {}
         folder = run_folder(Cell(cell.model, cell.preset, cell.device, cell.precision))
         return {"brought": [path.name for path in list_attempt_folders(folder)]}

@@ -105,6 +105,15 @@ def hold_folder(folder: FilePath) -> Generator[None]:
         os.close(handle)
 
 
+def await_holder(folder: FilePath) -> None:
+    """Wait until no process holds a folder any more; OSError if it is not there."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def _claiming(path: Path) -> Generator[tuple[int, Path]]:
     """Yield an open, empty file beside `path` and its path; see `atomic_path` for the rest."""

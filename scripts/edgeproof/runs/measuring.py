@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeproof.artifacts.records.manifests import read_manifest
-from edgeproof.core.attempts import find_attempts
+from edgeproof.core.attempts import await_others, find_attempts
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
@@ -127,6 +127,7 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
         facts["digests"]["samples"] = sha256_bytes((text := render_samples([])).encode())
         return build_result(facts, manifest, []), text
     here = brought[0].record["machine"]["id"] if brought else identify_device(setup.device, ask=True)
+    await_others(folder, key)
     missing = 0 if carried else count_missing(folder, key, setup.protocol, here)
     for number in range(missing):
         if missing > 1:

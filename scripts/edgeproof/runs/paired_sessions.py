@@ -12,14 +12,13 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any
 
-from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, list_in_progress, open_attempt, sweep
+from edgeproof.core.attempts import Attempt, OpenAttempt, await_others, find_attempts, open_attempt, sweep
 from edgeproof.core.configuration import Arm, Device, Json, MeasuringProtocol
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
@@ -46,7 +45,6 @@ SESSION = "session"  # where the agent's files are, in an attempt
 RECORD = "session.json"
 _TIMEOUT_S = 600
 _PAIR = re.compile(r"pair-\d+")
-_PUBLISHING_S = 10.0
 _ALIVE = "agent.lock"  # locked for as long as the agent lives, also when nobody waits for it any more
 
 
@@ -100,9 +98,7 @@ def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
     """
     attempts: list[Attempt] = []
     for folder in dict.fromkeys(map(str, folders)):
-        for part in list_in_progress(folder, key):
-            _await_agent(part)
-            _await_end(part)
+        await_others(folder, key)
         sweep(folder, _rescue_pairs)
         attempts += find_attempts(folder, key)
     attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
@@ -199,24 +195,13 @@ def _rescue_pairs(folder: Path) -> Json | None:
     """
     if is_kept_on_board(folder):
         return None  # the board has all of them
-    _await_agent(folder)
+    with contextlib.suppress(OSError), (folder / _ALIVE).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         facts = describe_end(folder)
     except (OSError, ValueError, KeyError):
         return None
     return facts if facts["pairs"] else None
-
-
-def _await_agent(folder: Path) -> None:
-    with contextlib.suppress(OSError), (folder / _ALIVE).open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-
-
-def _await_end(part: Path) -> None:
-    """Wait until an attempt whose agent has ended is published, not for long: its process id may be another's now."""
-    end = time.monotonic() + _PUBLISHING_S
-    while part.exists() and time.monotonic() < end:
-        time.sleep(0.02)
 
 
 def describe_end(folder: Path) -> Json:

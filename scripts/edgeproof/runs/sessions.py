@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.core.attempts import Attempt, OpenAttempt, find_attempts, open_attempt
+from edgeproof.core.attempts import Attempt, OpenAttempt, await_others, find_attempts, open_attempt
 from edgeproof.core.closure import digest_agent_code
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.errors import UserError
@@ -144,6 +144,7 @@ def run_session(
     attempt holds the reason.
     """
     key = compose_session_key(arms, order, setup)
+    await_others(folder, key)
     if index is not None and len(known := find_attempts(folder, key)) > index:
         return read_session(known[index])
     device, spec = setup.device, compose_spec(label, arms, order, setup)

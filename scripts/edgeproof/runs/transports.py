@@ -25,7 +25,7 @@ def connect_device(device: Device) -> Generator[Board | None]:
     """Connect to a device and yield its board, None for this machine. Open the attempt within: when it is closed, the
     board forgets the session, unless the link was lost.
     """
-    if device.get("transport") == "manual":
+    if device["transport"] == "manual":
         raise UserError(
             f"no job reaches {device['board']} (transport: manual), so only runs are measured there; take the "
             "comparison or calibration out of the campaign"

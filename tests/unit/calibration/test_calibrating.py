@@ -39,7 +39,9 @@ class Calibrator:
             arm={"backend": "fake", "precision": "fp32", "runtime": runtime or {}},
             artifact=self.root / "fake/artifact.json",
             manifest=self.root / "fake/manifest.json",
-            place=PairPlace(self.source.evaluation, {"name": "d", "lock": "lock"}, PROTOCOL, sys.executable),
+            place=PairPlace(
+                self.source.evaluation, {"name": "d", "transport": "local", "lock": "lock"}, PROTOCOL, sys.executable
+            ),
             plan={"pairs": pairs, "sessions": sessions, "margin": 0.02},
             agent=agent,
             noise=self.folder / "noise.json",

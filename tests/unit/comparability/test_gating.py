@@ -78,7 +78,7 @@ def test_edited_regression_does_not_open_the_gate(room):
 CATALOGUES = {
     "model": {"m": {}},
     "preset": {"p": {"precisions": ["fp32", "int8"], "built": "host"}},
-    "device": {"here": {}},
+    "device": {"here": {"transport": "local"}},
     "protocol": {"quick": {}},
     "policy": {"strict": {}},
     "regression-policy": {"strict": {}, "lab-v1": {}},

@@ -56,7 +56,9 @@ class Measurer:
             arms={"left": arm, "right": arm},
             artifacts={"left": self.artifact(1.0), "right": self.artifact(self.ratio)},
             inputs={"left": self.inputs, "right": self.inputs},
-            place=PairPlace(self.inputs, {"name": "desk", "lock": "lock"}, PROTOCOL, sys.executable),
+            place=PairPlace(
+                self.inputs, {"name": "desk", "transport": "local", "lock": "lock"}, PROTOCOL, sys.executable
+            ),
             design={"margin": margin, "comparisons": comparisons},
             dependence=estimate_dependence([]),
             budget={"pairs": pairs, "seconds": seconds},

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from edgeproof.core import attempts
-from edgeproof.core.attempts import find_attempts, keep_file, list_attempts, open_attempt, sweep
+from edgeproof.core.attempts import await_others, find_attempts, keep_file, list_attempts, open_attempt, sweep
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
 
@@ -50,6 +50,42 @@ def test_an_attempt_left_open_failed(tmp_path):
     with open_attempt(tmp_path, "session", KEY, HERE):
         pass
     assert not list_attempts(tmp_path)[0].complete
+
+
+def work_elsewhere(folder, begun, ended):
+    with open_attempt(folder, "session", KEY, HERE) as attempt:
+        begun.set()
+        ended.wait()
+        attempt.complete(samples={}, session="")
+
+
+def test_what_another_process_works_on_is_waited_for(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    begun, ended = context.Event(), context.Event()
+    other = context.Process(target=work_elsewhere, args=[tmp_path, begun, ended])
+    other.start()
+    begun.wait()
+    await_others(tmp_path, OTHER)  # another question
+    waiting = threading.Thread(target=await_others, args=[tmp_path, KEY])
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive() and find_attempts(tmp_path, KEY) == []
+    ended.set()
+    waiting.join(60)
+    assert not waiting.is_alive() and len(find_attempts(tmp_path, KEY)) == 1
+    other.join()
+
+
+def test_what_a_killed_process_left_is_not_waited_for(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    begun, ended = context.Event(), context.Event()
+    other = context.Process(target=work_elsewhere, args=[tmp_path, begun, ended])
+    other.start()
+    begun.wait()
+    other.kill()
+    other.join()
+    await_others(tmp_path, KEY)
+    assert find_attempts(tmp_path, KEY) == [] and len(sweep(tmp_path)) == 1
 
 
 def test_a_sweep_waits_until_a_new_attempt_says_what_it_is(tmp_path, monkeypatch):

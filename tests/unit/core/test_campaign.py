@@ -18,7 +18,7 @@ CATALOGUES = {
         "q": {"precisions": ["fp32"], "built": "device"},
         "whole": {"precisions": ["fp32"], "built": "host", "include": ["preprocessing"]},
     },
-    "device": {"here": {}, "there": {}},
+    "device": {name: {"transport": "local"} for name in ("here", "there")},
     "protocol": {"quick": {}},
     "policy": {"strict": {}, "loose": {}},
 }

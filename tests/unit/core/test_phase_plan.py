@@ -12,7 +12,7 @@ CATALOGUES = {
         "p": {"precisions": ["fp32", "int8"], "built": "host"},
         "vendor": {"precisions": ["fp32"], "built": "host"},
     },
-    "device": {"here": {}, "there": {}},
+    "device": {name: {"transport": "local"} for name in ("here", "there")},
     "protocol": {"quick": {}},
     "policy": {"strict": {}},
     "criteria": {"edge": {}, "interactive": {}},

@@ -31,7 +31,7 @@ class PairsMaker:
         np.savez(self.root / "inputs.npz", **{"inputs/x": np.zeros((2, 4), "float32")})
 
     def place(self, **device):
-        described = {"name": "d", "lock": str(self.root / "lock"), **device}
+        described = {"name": "d", "transport": "local", "lock": str(self.root / "lock"), **device}
         return PairPlace(self.root / "inputs.npz", described, PROTOCOL, sys.executable)
 
     def arms(self, **right):

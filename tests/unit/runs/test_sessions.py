@@ -23,7 +23,7 @@ def run(tmp_path, monkeypatch):
     arm = {"backend": "fake", "precision": "fp32", "artifact": str(artifact), "runtime": {}}
 
     def measure(index=0, interpreter=sys.executable, inputs="inputs.npz", protocol=PROTOCOL, **device):
-        place = {"name": "d", "lock": str(tmp_path / "lock"), **device}
+        place = {"name": "d", "transport": "local", "lock": str(tmp_path / "lock"), **device}
         setup = SessionSetup(tmp_path / inputs, place, protocol, interpreter)
         return run_session(tmp_path, "m/p/d/fp32", {"candidate": arm}, ["candidate"], setup, index)
 
