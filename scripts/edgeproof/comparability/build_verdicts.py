@@ -13,7 +13,7 @@ from edgeproof.core.sequential import Design
 from edgeproof.runs.pair_records import Pair, find_block_variance
 
 from .measured_pairs import count_pairs_per_build
-from .sequences import describe_interference, divide_by_items, judge
+from .sequences import describe_interference, describe_ratio, divide_by_items, judge
 
 _REASONS = {"alike": "alike", "width": "builds"}  # of `compare_builds`, as reports name them
 
@@ -75,16 +75,8 @@ def _take_value(pair: Pair) -> BuiltPair:
 def _describe_effect(found: BuildsVerdict, builds: Sequence[Sequence[Pair]], design: Design) -> Json:
     """Return the difference as `sequences.describe_effect` does; the spread is that of builds."""
     means, pairs = [np.mean([pair.log_ratio for pair in pairs]) for pairs in builds], sum(map(len, builds))
-    spread, equivalence = float(np.std(means, ddof=1)), found.equivalence
-    return {
-        "ratio": found.ratio.estimate,
-        "delta_pct": (found.ratio.estimate - 1) * 100,
-        "interval_low": found.ratio.low,
-        "interval_high": found.ratio.high,
-        "confidence": found.ratio.confidence,
-        "equivalence_low": equivalence.low if equivalence else None,
-        "equivalence_high": equivalence.high if equivalence else None,
-        "equivalence_confidence": equivalence.confidence if equivalence else None,
+    spread = float(np.std(means, ddof=1))
+    return describe_ratio(found.ratio, found.equivalence) | {
         "wider_low": None,
         "wider_high": None,
         "log_sd": spread,

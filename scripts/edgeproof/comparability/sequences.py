@@ -18,6 +18,7 @@ from edgeproof.core.interference import Interference
 from edgeproof.core.modes import ProcessLevels
 from edgeproof.core.pair_values import ProcessValue
 from edgeproof.core.sequential import Design, SequenceVerdict, judge_sequence
+from edgeproof.core.statistics import Interval
 from edgeproof.runs.pair_records import Pair
 
 WIDER = 0.5  # a correlation that is shown beside the default, without a promise
@@ -91,16 +92,7 @@ def find_interference(pairs: Sequence[Pair]) -> Interference | None:
 def describe_effect(judged: Judged) -> Json:
     """Return the difference as documents have it: ratio right / left, its intervals, and what they are made of."""
     found = judged.verdict
-    equivalence = found.equivalence
-    return {
-        "ratio": found.ratio.estimate,
-        "delta_pct": (found.ratio.estimate - 1) * 100,
-        "interval_low": found.ratio.low,
-        "interval_high": found.ratio.high,
-        "confidence": found.ratio.confidence,
-        "equivalence_low": equivalence.low if equivalence else None,
-        "equivalence_high": equivalence.high if equivalence else None,
-        "equivalence_confidence": equivalence.confidence if equivalence else None,
+    return describe_ratio(found.ratio, found.equivalence) | {
         "wider_low": judged.wider[0] if judged.wider else None,
         "wider_high": judged.wider[1] if judged.wider else None,
         "log_sd": found.log_sd,
@@ -108,6 +100,20 @@ def describe_effect(judged: Judged) -> Json:
         "boundary": found.boundary,
         "pairs": found.pairs,
         "rare_starts": found.rare_starts,
+    }
+
+
+def describe_ratio(ratio: Interval, equivalence: Interval | None) -> Json:
+    """Return what documents say of a ratio right / left and of its interval for equivalence."""
+    return {
+        "ratio": ratio.estimate,
+        "delta_pct": (ratio.estimate - 1) * 100,
+        "interval_low": ratio.low,
+        "interval_high": ratio.high,
+        "confidence": ratio.confidence,
+        "equivalence_low": equivalence.low if equivalence else None,
+        "equivalence_high": equivalence.high if equivalence else None,
+        "equivalence_confidence": equivalence.confidence if equivalence else None,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign, write_calibration, write_wanted
 from edgeproof.bundles.importing import make_bundle
+from edgeproof.bundles.signing_keys import new_key
 from edgeproof.comparability.reporting import render_markdown
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.documents import read_json
@@ -123,3 +124,12 @@ def copy_of_campaign(made_up, tmp_path, monkeypatch):
     shutil.copytree(made_up, tmp_path / "copy", symlinks=True)
     monkeypatch.chdir(tmp_path / "copy")
     return tmp_path / "copy"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """A folder with two keys, `ann` and `bob`."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("ann", "bob"):
+        new_key(name, folder)
+    return folder

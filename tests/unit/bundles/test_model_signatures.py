@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from edgeproof.bundles.importing import make_bundle
 from edgeproof.bundles.model_signatures import sign_artifacts_with
 from edgeproof.bundles.signing import check_with_keys, sign_with
-from edgeproof.bundles.signing_keys import new_key, read_model_key, read_private_key
+from edgeproof.bundles.signing_keys import read_model_key, read_private_key
 from edgeproof.bundles.verifying import verify_bundle
 
 from .hostile import read
@@ -18,15 +18,6 @@ from .test_verifying import pack_changed, verify_changed
 
 CELL = "digits-cnn/ort-cpu/desk/fp32"
 PATH = "signatures/digits-cnn/ort-cpu/host/fp32.sig"
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory):
-    """A folder with two keys, `ann` and `bob`."""
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("ann", "bob"):
-        new_key(name, folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

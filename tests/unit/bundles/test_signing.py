@@ -24,15 +24,6 @@ CELL = "digits-cnn/ort-cpu/desk/fp32"
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory):
-    """A folder with two keys, `ann` and `bob`."""
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("ann", "bob"):
-        new_key(name, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def signed(made_up, keys, tmp_path_factory):
     """The bundle of a run, signed by ann."""
     path = tmp_path_factory.mktemp("signed") / "signed.zip"

@@ -33,16 +33,7 @@ def build_compare_parser() -> CommandParser:
     parser = add_json(CommandParser(prog="edgeproof compare", description=_DESCRIPTION))
     parser.add_argument("left", metavar="SIDE", help="the baseline: a cell, an ONNX file, or a stored artifact")
     parser.add_argument("right", metavar="SIDE", help="the candidate; `int8` alone is the same cell in int8")
-    parser.add_argument(
-        "--within",
-        metavar="TIME",
-        type=_seconds,
-        default=60.0,
-        help="measure pairs for so long: 60s, 5m (default 60s)",
-    )
-    parser.add_argument(
-        "--margin", metavar="SHARE", type=_share, default=0.02, help="the difference that matters, as 2%% (default 2%%)"
-    )
+    _add_measuring(parser, margin=0.02)
     parser.add_argument("--preset", metavar="PRESET", help="preset of a side that names none (default ort-cpu)")
     parser.add_argument("--precision", metavar="WORD", help="precision of a side that names none (default fp32)")
     parser.add_argument("--device", metavar="WORD", help="device of both sides (default: the profile's)")
@@ -60,8 +51,6 @@ def build_compare_parser() -> CommandParser:
         "--waive", metavar="FIELD:REASON", action="append", default=[], type=_waiver,
         help="measure although this field refuses it; the verdict is `waived`, and no gate takes it",
     )  # fmt: skip
-    parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
-    parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
     return parser
 
 
@@ -77,22 +66,27 @@ def build_replicate_parser() -> CommandParser:
     """Return the parser of `edgeproof replicate`."""
     parser = add_json(CommandParser(prog="edgeproof replicate", description=_REPLICATING))
     parser.add_argument("claim", metavar="CLAIM", help="what `edgeproof claim` printed, a file with it, or -")
-    parser.add_argument(
-        "--within",
-        metavar="TIME",
-        type=_seconds,
-        default=60.0,
-        help="measure pairs of a ratio so long (default 60s)",
-    )
-    parser.add_argument(
-        "--margin", metavar="SHARE", type=_share, default=0.05, help="the difference that matters (default 5%%)"
-    )
+    _add_measuring(parser, margin=0.05)
     parser.add_argument("--device", metavar="WORD", help="device to measure on (default: the profile's)")
     parser.add_argument("--protocol", metavar="WORD", help="of a latency (default: the claim's, else quick)")
     parser.add_argument("--keys", metavar="FILE", help="public keys that you trust; refuse any other claim")
+    return parser
+
+
+def _add_measuring(parser: CommandParser, margin: float) -> None:
+    """Add how long to measure and how: what every verb here takes that measures pairs. `margin`: the default."""
+    parser.add_argument(
+        "--within", metavar="TIME", type=_seconds, default=60.0, help="measure pairs for so long: 60s, 5m (default 60s)"
+    )
+    parser.add_argument(
+        "--margin",
+        metavar="SHARE",
+        type=_share,
+        default=margin,
+        help=f"the difference that matters, as 2%% (default {100 * margin:g}%%)",
+    )
     parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
     parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
-    return parser
 
 
 def list_completions(root: Path) -> NameLists:
