@@ -98,12 +98,12 @@ class Problem:
         self.position = {stage: i for i, stage in enumerate(self.order)}
         self._compile_options()
         self._compile_crossings()
-        for tensor in scenario.tensors:
-            if tensor.size_mb >= LARGEST:
-                raise UserError(
-                    describe_excess(f"tensor {tensor.name!r}: its size", tensor.size_mb, "in MB it is less")
-                )
-        self.sizes = [_units(tensor.size_mb) if scenario.counts_tensors else 0 for tensor in scenario.tensors]
+        # What a tensor takes in the memory of devices: input and output of the pipeline lie with the caller.
+        inner = [t.producer is not None and t.consumers != (-1,) for t in scenario.tensors]
+        self.sizes = [
+            _units(tensor.size_mb) if scenario.counts_tensors and held else 0
+            for tensor, held in zip(scenario.tensors, inner, strict=True)
+        ]
         self._check_sums()
         self.latency_ref, self.energy_ref = references or (
             max(REFERENCE_FLOOR, sum(min(costs) for costs in self.latency)),

@@ -74,6 +74,11 @@ class Ledger:
         self.losses = self._read_losses()
         self.has_deadlines = any(stage.deadline_ms is not None for stage in scenario.stages)
         self.sizes = [self.exact(tensor.size_mb) for tensor in scenario.tensors]
+        # In the memory of devices: nothing of what the caller hands in (no producer) and gets back (reader -1).
+        self.held = [
+            self.number(0) if tensor.producer is None or -1 in tensor.consumers else size
+            for size, tensor in zip(self.sizes, scenario.tensors, strict=True)
+        ]
         self.known_copies = [self._tabulate_copies(k) for k in range(len(scenario.tensors))]
         floor = self.exact(1e-6)
         self.latency_ref = max(floor, sum(min(o.latency for o in options) for options in self.options))
@@ -222,9 +227,9 @@ class Ledger:
             for k, tensor in enumerate(self.scenario.tensors):
                 if tensor.producer is None:
                     continue
-                used[chosen[tensor.producer].device] += 2 * self.sizes[k]
+                used[chosen[tensor.producer].device] += 2 * self.held[k]
                 for target in {c.target for c in copies if c.tensor == k and c.rank < len(self.rank)}:
-                    used[target] += 2 * self.sizes[k]
+                    used[target] += 2 * self.held[k]
             return used
         peaks = [self.number(0)] * len(used)
         for step, running in enumerate(self.scenario.order):
@@ -246,11 +251,11 @@ class Ledger:
         ranks = {self.rank[c]: chosen[c].device for c in tensor.consumers if c != -1}
         made, home = self.rank[tensor.producer], chosen[tensor.producer].device
         if made <= step <= max([made, *ranks]):
-            live[home] += self.sizes[k]
+            live[home] += self.held[k]
         for device in set(ranks.values()) - {home}:
             mine = [rank for rank, d in ranks.items() if d == device]
             if min(mine) <= step <= max(mine):
-                live[device] += self.sizes[k]
+                live[device] += self.held[k]
 
     def stage_ends(self, placement: Placement, copies: list[Copy]) -> dict[int, Number]:
         """Return the end of each stage in ms when the stages run one after another."""

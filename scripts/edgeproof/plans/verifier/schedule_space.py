@@ -173,12 +173,12 @@ class ScheduleSpace:
             new["carried"][copy.link] = new["carried"].get(copy.link, 0.0) + copy.latency
         if self.ledger.rule == "pipelined" and counts:
             new["resident"] = dict(new["resident"])
-            size = 2 * self.ledger.sizes[copy.tensor]
+            size = 2 * self.ledger.held[copy.tensor]
             new["resident"][copy.target] = new["resident"].get(copy.target, 0.0) + size
 
     def _fits_memory(self, new, stage, option):
         """Return whether weights, and the largest need of one stage, fit into every device; note them in the state."""
-        ledger, sizes = self.ledger, self.ledger.sizes
+        ledger, sizes = self.ledger, self.ledger.held
         new["resident"], new["need"] = dict(new["resident"]), dict(new["need"])
         if option.group is None or (option.device, option.group) not in new["groups"]:
             new["resident"][option.device] = new["resident"].get(option.device, 0.0) + option.weights
@@ -348,11 +348,11 @@ def measure_scheduled_memory(
             continue
         readers = [c for c in tensor.consumers if c != -1]
         last = max([ends[tensor.producer], *(ends[c] for c in readers)])
-        spans.append((chosen[tensor.producer].device, ledger.sizes[k], starts[tensor.producer], last))
+        spans.append((chosen[tensor.producer].device, ledger.held[k], starts[tensor.producer], last))
         for (index, _, target), start in copies.items():
             here = [ends[c] for c in readers if chosen[c].device == target]
             if index == k and here:
-                spans.append((target, ledger.sizes[k], start, max(here)))
+                spans.append((target, ledger.held[k], start, max(here)))
     peaks = []
     for device in range(len(scenario.devices)):
         mine = [span for span in spans if span[0] == device]
