@@ -117,3 +117,47 @@ def test_a_large_space_is_not_called_confirmed():
     scenario = parse_scenario(draw_chain(2, 12, 3))
     verdict = verification.verify_plan(plan(scenario, front=False), scenario)
     assert verdict.ok and verdict.outcome == "is not proved"
+
+
+def plan_equal_tensors(execution):
+    """Return (scenario, plan): one stage hands two tensors of one size to another device, each to its own reader."""
+    profile = {"latency_ms": 1, "energy_mj": 1}
+    edges = [{"source": "make", "target": name, "tensor": f"for {name}", "output_mb": 4} for name in ("b", "c")]
+    document = {
+        "schema": "edgeproof.scenario.v2",
+        "name": "twins",
+        "execution": execution,
+        "devices": [{"name": "d0", "memory_mb": 100}, {"name": "d1", "memory_mb": 100}],
+        "links": [{"source": "d0", "target": "d1", "latency_ms_per_mb": 1}],
+        "stages": [
+            {"name": "make", "profiles": {"d0": profile}},
+            {"name": "b", "profiles": {"d1": profile}},
+            {"name": "c", "profiles": {"d1": profile}},
+        ],
+        "edges": edges,
+    }
+    scenario = parse_scenario(document)
+    return scenario, plan(scenario, goal="min-latency", front=False, draws=0)
+
+
+@pytest.mark.parametrize("execution", ["serial", "scheduled", "pipelined"])
+def test_equal_tensors_to_one_device_are_told_apart(execution):
+    scenario, document = plan_equal_tensors(execution)
+    assert {row["tensor"] for row in document["plans"][0]["transfers"]} == {"for b", "for c"}
+    assert verification.verify_plan(document, scenario).failures == []
+
+
+@pytest.mark.parametrize("execution", ["serial", "scheduled"])
+def test_equal_tensors_that_change_places_are_refuted(execution):
+    scenario, document = plan_equal_tensors(execution)
+    first, second = document["plans"][0]["transfers"]
+    for key in ("start_ms", "end_ms"):
+        first[key], second[key] = second[key], first[key]
+    assert "starts before its input" in " ".join(verification.verify_plan(document, scenario).failures)
+
+
+def test_one_transfer_cannot_stand_for_two():
+    scenario, document = plan_equal_tensors("serial")
+    transfers = document["plans"][0]["transfers"]
+    transfers[1] = dict(transfers[0])
+    assert "two transfers of make to d1" in " ".join(verification.verify_plan(document, scenario).failures)
