@@ -104,6 +104,11 @@ class Problem:
             _units(tensor.size_mb) if scenario.counts_tensors and held else 0
             for tensor, held in zip(scenario.tensors, inner, strict=True)
         ]
+        # Per stage the tensors that it reads or makes.
+        self.tensors_of = [
+            {k for k, tensor in enumerate(scenario.tensors) if stage == tensor.producer or stage in tensor.consumers}
+            for stage in range(len(scenario.stages))
+        ]
         self._check_sums()
         self.latency_ref, self.energy_ref = references or (
             max(REFERENCE_FLOOR, sum(min(costs) for costs in self.latency)),
