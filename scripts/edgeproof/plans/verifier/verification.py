@@ -14,7 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.plans.scenario.model import LIMIT_KEYS, Placement, Scenario
 
 from .lagrangian_bound import recompute_bound
-from .ledger import TOLERANCE, Ledger, account_least_makespan
+from .ledger import TOLERANCE, Ledger, relax_schedule
 from .placement_space import Survey
 from .schedule_laws import prove_schedules_again
 from .schedule_space import measure_scheduled_memory
@@ -270,7 +270,7 @@ def _verify_certificate(verdict: Verdict, document: Json) -> None:
 def _verify_space(verdict, document, scenario, rule, goal, limits):
     """Try every placement."""
     survey = Survey(Ledger(scenario, rule, float), goal, limits, document["certificate"]["top_k"])
-    survey.run(account_least_makespan if scenario.execution == "scheduled" else None)
+    survey.run(relax_schedule if scenario.execution == "scheduled" else None)
     survey.judge(verdict, document)
 
 
