@@ -19,6 +19,7 @@ from .placement_space import Survey
 from .schedule_laws import prove_schedules_again
 from .schedule_space import measure_scheduled_memory
 from .stated_fronts import verify_fronts
+from .stated_search import verify_search
 from .stated_transfers import CopyKey, key_copy, pair_transfers, verify_transfers
 from .stated_values import verify_header, verify_statements
 from .verdict import PRECISION, Verdict, counts_as_equal
@@ -69,6 +70,7 @@ def _verify_contents(verdict: Verdict, document: Json, scenario: Scenario, limit
         )
         verdict.expect(len(set(placements)) == len(placements), "one placement has two ranks")
     _verify_certificate(verdict, document)
+    verify_search(verdict, document, scenario)
     verify_fronts(verdict, document, ledger, limits)
     if not verdict.ok:
         return
