@@ -318,7 +318,7 @@ class Ledger:
                 yield placement, totals, self.violations(placement, totals, limits)
 
 
-def list_earliest_ends(ledger: Ledger, placement: Placement) -> dict[int, Number]:
+def _list_earliest_ends(ledger: Ledger, placement: Placement) -> dict[int, Number]:
     """Return the ms before which no schedule ends a stage: its longest path, without waiting for devices and links."""
     where = [ledger.options[i][o].device for i, o in enumerate(placement)]
     carried = {(copy.tensor, copy.target): copy.latency for copy in ledger.require_copies(placement)}
@@ -339,7 +339,7 @@ def account_least_makespan(ledger: Ledger, placement: Placement, totals: dict[st
     It is the larger of its longest path and its busiest device or link.
     """
     carried = {(copy.tensor, copy.target): copy.latency for copy in ledger.require_copies(placement)}
-    ends, last = list_earliest_ends(ledger, placement), 0
+    ends, last = _list_earliest_ends(ledger, placement), 0
     for k, tensor in enumerate(ledger.scenario.tensors):
         if -1 in tensor.consumers and tensor.producer is not None:
             last = max(last, ends[tensor.producer] + carried.get((k, ledger.egress), 0))
@@ -361,4 +361,4 @@ def relax_schedule(
             near = (k for k, t in enumerate(ledger.scenario.tensors) if stage == t.producer or stage in t.consumers)
             needs[option.device] = max(needs[option.device], option.activations + sum(ledger.held[k] for k in near))
         relaxed["memory"] = [a + b for a, b in zip(ledger.resident(chosen), needs, strict=True)]
-    return relaxed, list_earliest_ends(ledger, placement)
+    return relaxed, _list_earliest_ends(ledger, placement)

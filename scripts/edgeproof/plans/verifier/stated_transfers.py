@@ -25,7 +25,7 @@ def pair_transfers(
     said = {}
     for row in plan["transfers"]:
         key = (row["source_stage"], row["tensor"], row["source_device"], row["target_device"])
-        verdict.expect(key not in said, f"{where}: two transfers of {name_tensor(row)} to {row['target_device']}")
+        verdict.expect(key not in said, f"{where}: two transfers of {_name_tensor(row)} to {row['target_device']}")
         said[key] = row
     pairs, needed = {}, len(copies)
     for copy in copies:
@@ -40,7 +40,7 @@ def pair_transfers(
     return pairs if len(pairs) == needed == len(plan["transfers"]) else None
 
 
-def name_tensor(row: Json) -> str:
+def _name_tensor(row: Json) -> str:
     """Return what a stated transfer carries, in words."""
     return row["source_stage"] or "the input"
 
@@ -52,7 +52,7 @@ def verify_transfers(
     scenario = ledger.scenario
     for copy in copies:
         row = pairs[key_copy(copy)]
-        place = f"{where}: transfer of {name_tensor(row)} to {row['target_device']}"
+        place = f"{where}: transfer of {_name_tensor(row)} to {row['target_device']}"
         reader = None if copy.rank == len(ledger.rank) else scenario.stages[scenario.order[copy.rank]].name
         verdict.same(row["target_stage"], reader, f"{place}: target_stage")
         verdict.compare(row["size_mb"], ledger.sizes[copy.tensor], f"{place}: size_mb")
