@@ -142,7 +142,9 @@ class Problem:
         for row, column in np.argwhere(np.abs(table) >= LARGEST)[:1]:
             stage, option = places[row]
             where = f"stage {stage.name!r} on {scenario.devices[option.device].name!r}: {_COLUMNS[column]}"
-            raise UserError(describe_excess(where, table[row, column], "leave out a profile that must not be used"))
+            raise UserError(
+                describe_excess(where, float(table[row, column]), "leave out a profile that must not be used")
+            )
         columns = np.rint(table.T * UNIT).astype(np.int64).tolist()
         ends = np.cumsum([len(stage.options) for stage in scenario.stages]).tolist()
         split = [[column[a:b] for a, b in zip([0, *ends], ends, strict=False)] for column in columns]

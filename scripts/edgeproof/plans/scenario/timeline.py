@@ -82,7 +82,7 @@ def _peak_memory(
     ends = _end_stages(problem, placement, starts)
     if problem.scenario.version == 1 or problem.memory_rule == "pipelined":
         return problem.measure_memory(placement, devices, problem.require_crossings(placement))
-    spans = [(devices[i], problem.activations[i][o], starts[i], ends[i], None) for i, o in enumerate(placement)]
+    spans = [(devices[i], problem.activations[i][o], starts[i], ends[i], -1) for i, o in enumerate(placement)]
     for k, tensor in enumerate(problem.scenario.tensors):
         readers = [c for c in tensor.consumers if c != -1]
         if tensor.producer is None:
