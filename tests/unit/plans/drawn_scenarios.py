@@ -17,7 +17,8 @@ def draw_scenario(seed, execution):
     scheduled = execution in ("scheduled", "contended")
     devices = [{"name": f"d{i}", "memory_mb": rng.choice((1000, 22, 30, 40))} for i in range(rng.choice((1, 2, 2, 3)))]
     names = [device["name"] for device in devices]
-    count = rng.randint(2, 4 if len(names) < 3 or not scheduled else 3)
+    # With contention, the solver looks for the least memory that would do for minutes where four stages do not fit.
+    count = rng.randint(2, 3 if execution == "contended" or (scheduled and len(names) == 3) else 4)
     document = {
         "schema": "edgeproof.scenario.v2",
         "name": f"drawn-{seed}",
