@@ -178,7 +178,7 @@ def describe_difference(field: str, left: Any, right: Any) -> FieldReason:
 def _say(value: Any) -> str:
     """Return a field's value as a person writes it: `1 × 3 × 224`, `image float32, mask int64`."""
     if isinstance(value, list):
-        items: list[Any] = value
+        items = cast("list[Any]", value)
         sizes = all(isinstance(item, int) for item in items)
         return (" × " if sizes else ", ").join(map(_say, items))
     return str(value)

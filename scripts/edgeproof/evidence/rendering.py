@@ -171,13 +171,19 @@ class SaidOnce:
         known = max((said for said in self._numbers if said in reason), key=len, default=None)
         if known is not None:
             before, _, after = reason.partition(known)
-            short = " ".join(known.partition(" (")[0].split()[:_FIRST]).replace("`", "")
-            link = Markup('<a class="same" href="#why-{}">{} …, as above</a>').format(self._numbers[known], short)
+            link = Markup('<a class="same" href="#why-{}">{}, as above</a>').format(self._numbers[known], _cut(known))
             return Markup("").join((mark_code(before), link, mark_code(after)))
         number = len(set(self._numbers.values())) + 1
         cause = reason.rpartition(": ")[2]  # "accuracy: the set has no labels" is said of other things, too
         self._numbers |= dict.fromkeys([reason, *([cause] if len(cause.split()) > _LABEL else [])], number)
         return Markup('<span class="why" id="why-{}">{}</span>').format(number, mark_code(reason))
+
+
+def _cut(reason):
+    """Return the first words of a reason, never half of what is in brackets."""
+    words = reason.replace("`", "").partition(" (")[0].split()[:_FIRST]
+    whole = len(words) == len(reason.split())
+    return " ".join(words).rstrip(".") if whole else f"{' '.join(words)} …"
 
 
 def _get_template(view, kind):

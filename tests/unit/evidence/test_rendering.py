@@ -147,7 +147,7 @@ def test_no_bracket_is_cut_in_two():
 def test_the_cause_at_a_reasons_end_is_linked_where_it_stands_alone():
     why = SaidOnce()
     assert 'id="why-1"' in why("accuracy: the set has no labels that anyone knows")
-    link = '<a class="same" href="#why-1">the set has no labels that anyone knows …, as above</a>'
+    link = '<a class="same" href="#why-1">the set has no labels that anyone knows, as above</a>'
     assert why("the set has no labels that anyone knows") == link
 
 
