@@ -26,6 +26,7 @@ from ..evidence.placed import write_placement
 
 INT8, FP32 = ("digits-cnn", "ort-cpu", "desk", "int8"), ("digits-cnn", "ort-cpu", "desk", "fp32")
 COMPARISON = {"name": "faster", "left": FP32, "right": INT8, "varies": ["precision"], "ratio": 0.6}
+PRECISIONS = ("fp32", "int8")
 MACHINE = {"id": "0123456789abcdef", "board": "A desk", "cpu": None}
 
 
@@ -97,6 +98,20 @@ def bundle(made_up, tmp_path_factory):
     with contextlib.chdir(made_up):
         make_bundle("campaign", "trial", path)
     return path
+
+
+@pytest.fixture(scope="session")
+def cells_bundle(tmp_path_factory):
+    """The bundle of a campaign of two fake cells and nothing else; the gate has passed."""
+    here = tmp_path_factory.mktemp("fake cells")
+    with contextlib.chdir(here):
+        snapshot = make_campaign(here, [{"kind": "simulated", "count": 60, "precision": name} for name in PRECISIONS])
+        folder = Path("results/evidence/trial")
+        wanted = write_wanted(folder, snapshot)
+        write_report(snapshot, [], folder / "report.html", folder / "report.md", [])
+        assert check_gate(read_json(wanted, "wanted")["campaign"], [], folder / "gate.json")[0]
+        make_bundle("campaign", "trial", here / "bundle.zip")
+    return here / "bundle.zip"
 
 
 @pytest.fixture(scope="session")
