@@ -17,6 +17,7 @@ from edgeproof.core.seals import SEAL, seal
 from edgeproof.registry.index import open_registry, rebuild_registry
 from edgeproof.registry.queries import list_runs
 
+from ..unit.bundles.conftest import in_memory  # noqa: F401 (a fixture)
 from ..unit.bundles.hostile import read, write
 from ..unit.bundles.mutations import change_array, change_numbers, change_row, forge
 from ..unit.bundles.test_verifying import ASSERTED
@@ -164,6 +165,7 @@ def test_numbers_and_rows_drawn_by_a_seed_are_named_and_a_signature_finds_all(si
     assert survived == [] and check(opened)[1] == "ann"
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_edits_whose_seals_and_hashes_are_set_anew_are_refuted(campaign, tmp_path):
     """Without a signature: what raw samples show is refuted, what they do not show is called asserted."""
     manifest, contents = read(campaign.root / BUNDLE)

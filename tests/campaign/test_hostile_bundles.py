@@ -2,12 +2,13 @@
 
 import pytest
 
-from ..unit.bundles.conftest import bundle, cells_bundle, made_up  # noqa: F401 (fixtures)
+from ..unit.bundles.conftest import bundle, cells_bundle, in_memory, made_up  # noqa: F401 (fixtures)
 from ..unit.bundles.test_verifying import verify_mutations
 
 pytestmark = pytest.mark.campaign
 
 
+@pytest.mark.usefixtures("in_memory")
 @pytest.mark.parametrize(("name", "count"), [("cells_bundle", 10_000), ("bundle", 200)])
 def test_ten_thousand_mutated_bundles(name, count, request, tmp_path):
     """Two fake cells; and fewer of a campaign with comparison, calibration and plan, which takes longer to verify."""

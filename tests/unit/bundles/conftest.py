@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,13 @@ def failed_bundle(made_up, tmp_path_factory):
         (attempt,) = [str(p.parent) for p in sorted(made_up.glob("results/**/failure.json"))]
         make_bundle("failed-run", str(attempt).removeprefix(f"{made_up}/"), path)
     return path
+
+
+@pytest.fixture
+def in_memory(monkeypatch):
+    """Temporary files are in memory where the system has a folder for that: thousands of bundles wait for no disk."""
+    if os.access("/dev/shm", os.W_OK):
+        monkeypatch.setattr(tempfile, "tempdir", "/dev/shm")
 
 
 @pytest.fixture
