@@ -130,55 +130,6 @@ def _declare_model(verb: CommandParser) -> None:
 
 
 def _declare_forge_build(verb: CommandParser) -> None:
-    verb.add_argument(
-        "path",
-        metavar="PATH",
-        help="the ONNX file, a PyTorch module or its weights (.py, .pt, .pth), a .tflite, or a SavedModel's folder",
-    )
-    verb.add_argument("--module", metavar="NAME", help="PyTorch: Net in PATH, or FILE.py:Net for the weights in PATH")
-    verb.add_argument("--name", metavar="NAME", help="name of the model (default: from the name of the file)")
-    verb.add_argument("--copy", action="store_true", help="copy the file to config/models/ instead of naming its path")
-    verb.add_argument(
-        "--shape",
-        action="append",
-        default=[],
-        metavar="INPUT=N,…",
-        help="shape of one call of an input that has open axes: x=1,3,224,224",
-    )
-    verb.add_argument(
-        "--samples",
-        metavar="FILE_OR_FOLDER",
-        help="real inputs: .npz (an array per input), .npy or .csv (one input), a folder of images; "
-        "at least 201 different ones. Without it they are random, and nothing is said about accuracy",
-    )
-    verb.add_argument(
-        "--labels",
-        metavar="FILE",
-        help="class number or target per sample: .npy, or .csv with `label` or `file,label`. Arrays `labels` or "
-        "`targets` of an npz, such columns of a csv, and sub-folders named by class are found without it",
-    )
-    verb.add_argument(
-        "--task", choices=("classification", "regression", "none"), help="what the outputs are (default: from labels)"
-    )
-    verb.add_argument("--images", choices=("rgb", "grey"), help="colours that the model takes, for a folder of images")
-    verb.add_argument(
-        "--fit", choices=("crop", "stretch"), default="crop", help="how images get the model's size (default: crop)"
-    )
-    verb.add_argument(
-        "--scale", type=factor, metavar="FACTOR", help="pixels 0 to 255 are multiplied by this: 1/255 gives 0 to 1"
-    )
-    verb.add_argument(
-        "--mean", type=numbers, default=(0.0,), metavar="M,…", help="then subtracted, one for all or one per channel"
-    )
-    verb.add_argument(
-        "--std", type=numbers, default=(1.0,), metavar="S,…", help="then divided by, one for all or one per channel"
-    )
-    verb.add_argument("--preset", default="ort-cpu", metavar="PRESET", help="how it is built (default: %(default)s)")
-    verb.add_argument("--device", default="local", metavar="DEVICE", help="where it runs (default: %(default)s)")
-    verb.add_argument("--protocol", default="quick", metavar="PROTOCOL", help="how long (default: %(default)s)")
-
-
-def _declare_forge_build(verb: CommandParser) -> None:
     verb.add_argument("path", metavar="FOLDER", help="a build directory of InferEdgeForge, or its manifest.json")
     verb.add_argument("--name", metavar="NAME", help="name of the model (default: from the name of the folder)")
     verb.add_argument("--preset", metavar="PRESET", help="what runs it (default: from backend, format and precision)")
