@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import functools
 import graphlib
 import hashlib
 import re
@@ -51,10 +52,21 @@ def name_module(path):
 MODULES = frozenset(map(name_module, FILES))
 
 
+@functools.cache
+def parse(path):
+    """Return the tree of a file; many tests look at the same ones."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def imported_modules(path):
-    """Yield the dotted modules of edgeproof that a file imports, also inside functions."""
+    """Return the dotted modules of edgeproof that a file imports, also inside functions."""
+    return list(_imported_modules(path))
+
+
+def _imported_modules(path):
     here = path.relative_to(LIBRARY.parent).parent.parts
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.ImportFrom):
             base = here[: len(here) + 1 - node.level] if node.level else ()
             dotted = ".".join([*base, *filter(None, [node.module])])
@@ -92,11 +104,12 @@ def may_import(importer, imported):
     return len(imported) == 3 and order.index(imported[1]) <= order.index(importer[1])
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_module)
-def test_imports_point_one_way(path):
-    importer = tuple(name_module(path).split(".")[1:])
-    wrong = [name for name in imported_modules(path) if not may_import(importer, tuple(name.split(".")[1:]))]
-    assert wrong == []
+def test_imports_point_one_way():
+    below = {path: tuple(name_module(path).split(".")[1:]) for path in FILES}
+    imports = [(path, name) for path in FILES for name in imported_modules(path)]
+    assert [
+        (path.name, name) for path, name in imports if not may_import(below[path], tuple(name.split(".")[1:]))
+    ] == []
 
 
 def test_sub_rooms_are_those_that_exist():
@@ -152,7 +165,7 @@ def test_package_files_are_empty():
 
 def list_bound(path):
     """Return every name that a file binds: functions, classes, variables, imports."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
+    nodes = list(ast.walk(parse(path)))
     bound = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     bound |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     imports = (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
@@ -165,7 +178,7 @@ def test_what_is_imported_of_ours_is_there():
     lost = [
         f"{path.name}: {node.module}.{alias.name}"
         for path in FILES + SCRIPTS
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edgeproof.")
         for alias in node.names
         if alias.name not in bound.get(node.module, ()) and f"{node.module}.{alias.name}" not in bound
@@ -184,8 +197,7 @@ def test_what_only_its_own_module_uses_is_private():
     users = collections.Counter(
         word for path in [*places, *ROOT.glob("tests/**/*.py")] for word in set(re.findall(r"\w+", path.read_text()))
     )
-    public = [(name_module(path), each.name) for path in FILES for each in list_functions(path) if each.public]
-    assert [(module, name) for module, name in public if "." not in name and users[name] < 2] == []
+    assert [(module, f.name) for module, f in list_public() if "." not in f.name and users[f.name] < 2] == []
 
 
 def test_no_dynamic_imports():
@@ -201,33 +213,36 @@ def test_modules_are_short():
     assert [name_module(p) for p in FILES if len(p.read_text().splitlines()) > 400] == []
 
 
-@pytest.mark.parametrize("path", FILES + SCRIPTS, ids=lambda path: str(path.relative_to(ROOT / "scripts")))
-def test_functions_take_seven_parameters_at_most(path):
-    long = {function.name: function.parameters for function in list_functions(path) if len(function.parameters) > 7}
-    assert long == {}
+def test_functions_take_seven_parameters_at_most():
+    found = [(path.name, function) for path in FILES + SCRIPTS for function in list_functions(path)]
+    assert {f"{name}: {f.name}": f.parameters for name, f in found if len(f.parameters) > 7} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_module)
-def test_every_public_function_is_annotated(path):
-    bare = [function.name for function in list_functions(path) if function.public and not function.annotated]
-    assert bare == []
+def list_public():
+    """Return (module, function) of every public function of the library."""
+    return [(name_module(path), f) for path in FILES for f in list_functions(path) if f.public]
 
 
-DOCUMENTED = {name: documented for path in FILES for name, documented in list_classes(path).items()}
+def test_every_public_function_is_annotated():
+    assert [f"{module}.{f.name}" for module, f in list_public() if not f.annotated] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_module)
-def test_every_public_function_is_documented(path):
+@functools.cache
+def list_documented():
+    """Return {class: (bases, names of its documented methods)} of the library."""
+    return {name: documented for path in FILES for name, documented in list_classes(path).items()}
+
+
+def test_every_public_function_is_documented():
     """A method that overrides a documented one of the library needs no words of its own."""
-    bare = [f.name for f in list_functions(path) if f.public and not f.documented and not is_inherited(f)]
-    assert bare == []
+    assert [f"{module}.{f.name}" for module, f in list_public() if not f.documented and not is_inherited(f)] == []
 
 
 def is_inherited(function):
     """Tell whether a class above that of a method documents a method of this name."""
     classes = list(function.bases)
     for name in classes:  # grows by the bases of the bases
-        bases, documented = DOCUMENTED.get(name, ((), ()))
+        bases, documented = list_documented().get(name, ((), ()))
         if function.name.rpartition(".")[2] in documented:
             return True
         classes += [base for base in bases if base not in classes]

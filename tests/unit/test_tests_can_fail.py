@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = list_test_files(ROOT)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_test_can_fail(path):
-    assert find_toothless(path, ROOT) == [], "these assert nothing, or only if the code under test lets them"
+def test_every_test_can_fail():
+    found = {str(path.relative_to(ROOT)): find_toothless(path, ROOT) for path in FILES}
+    assert {path: names for path, names in found.items() if names} == {}, "these assert nothing, or only sometimes"
 
 
 TOOTHLESS = {
