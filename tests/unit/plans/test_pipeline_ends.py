@@ -5,6 +5,7 @@ from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.plan_checking import verify_document
 from edgeproof.plans.scenario.loading import parse_scenario
+from edgeproof.plans.solver.chain_search import search_chain
 from edgeproof.plans.solver.general_search import search_general
 
 # By hand: first holds 100 MB of weights, 7 of activations and hands on 10; second 200, 5, and makes the output of 40.
@@ -58,3 +59,20 @@ def test_cp_sat_alone_counts_the_same(two_stages, execution, solver):
     problem, goal, _ = solver(parse_scenario(write_document(two_stages, execution, True, NEED[execution] - 1)))
     found = search_general(problem, goal.levels, problem.caps)
     assert (found.placements, found.proven) == ([], True)
+
+
+@pytest.mark.parametrize("end", [{"ingest": {"device": "caller", "input_mb": 1}}, {"egress": {"device": "caller"}}])
+@pytest.mark.parametrize("execution", ["serial", "scheduled"])
+def test_labels_use_no_device_without_a_link_to_the_caller(two_stages, execution, end, solver):
+    """Of four placements, npu cannot take the stage that the caller waits for, or feeds."""
+    links = [
+        {"source": "cpu", "target": name, "latency_ms_per_mb": 0.1, "energy_mj_per_mb": 0.1}
+        for name in ("npu", "caller")
+    ]
+    devices = [{"name": name, "memory_mb": 2000} for name in ("cpu", "npu", "caller")]
+    document = {**two_stages, "execution": execution, "devices": devices, "links": links, **end}
+    problem, goal, answer = solver(parse_scenario(document), "min-latency", 4)
+    found = search_chain(problem, goal.levels[0], problem.caps, 4)
+    fixed = 0 if "ingest" in end else 1
+    assert sorted(found.placements) == [(0, 0), (0, 1) if fixed == 0 else (1, 0)]
+    assert sorted(answer.placements) == sorted(found.placements) and found.proven
