@@ -19,7 +19,7 @@ _VERY_MANY = 120  # so many may say `equivalent` at this margin; a tactic in few
 
 
 class Builder(NamedTuple):
-    """A builder: `draw` gives log(right / left) of so many pairs of builds, `truth` is its mean; `counts`: of builds."""
+    """A builder: `draw` gives log(right / left) of so many pairs of builds, `truth`: its mean; `counts`: of builds."""
 
     name: str
     draw: Callable[[Generator, int], Floats]
