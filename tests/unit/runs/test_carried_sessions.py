@@ -186,7 +186,7 @@ def test_what_no_kit_has_packed_is_refused_and_nothing_is_kept(folder, tmp_path,
 @pytest.mark.parametrize("started", [4e9, 1e300])
 def test_a_device_whose_clock_is_ahead_needs_the_true_day(folder, tmp_path, brought, started):
     members = change_session(brought, started_at_unix_s=started)
-    with pytest.raises(UserError, match="--date|is no time"):
+    with pytest.raises(UserError, match=r"--date|is no time"):
         take_session(folder, pack(tmp_path / "brought.zip", members), CARRIER)
     assert nothing_is_kept(folder)
 
