@@ -130,6 +130,10 @@ if NODES:
     workflow.localrules(*(rule.name for rule in workflow.rules if rule.name not in ON_DEVICE), "all")
 
 
+onstart:
+    require_own_boards()
+
+
 onsuccess:
     show_end()
 

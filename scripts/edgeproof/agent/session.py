@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -79,9 +80,17 @@ def check_board(expected: Optional[str]) -> None:
     if expected and expected.lower() not in (board or "").lower():
         raise NoVerdict(
             "wrong_device",
-            "the device file expects a board named {!r}, this one says {!r}; choose the device that this board is, "
-            "or correct its `board_contains`".format(expected, board),
+            "the device file expects a board named {!r}, and this machine {}; choose the device that it is, or correct "
+            "`board_contains`".format(expected, describe_itself(board)),
         )
+
+
+def describe_itself(board: Optional[str]) -> str:
+    """Return in words what this machine is: "is called 'NVIDIA Jetson …' (aarch64)"."""
+    machine, system = platform.machine() or "unknown processor", platform.system()
+    if board:
+        return "is called {!r} ({}, {})".format(board, machine, system)
+    return "does not say its name ({}, {})".format(machine, system)
 
 
 def _run_slots(spec: SessionSpec, out: str, watch: Callable[[Optional[int]], None]) -> Iterator[Report]:
