@@ -42,17 +42,22 @@ class CommandParser(argparse.ArgumentParser):
         raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
 
 
-def add_verbs(parser: CommandParser, verbs: dict[str, str]) -> dict[str, CommandParser]:
-    """Declare verbs, given as {name: what it does}, each with `--json`; return their parsers by name."""
-    group = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
+def add_verbs(parser: CommandParser, verbs: dict[str, str], option: str = "verb") -> dict[str, CommandParser]:
+    """Declare verbs, given as {name: what it does}, each with `--json`; return their parsers by name.
+
+    `option`: where the verb stands in the options; verbs of a verb need a place of their own.
+    """
+    group = parser.add_subparsers(dest=option, required=True, metavar="VERB", title="verbs")
     for name, text in verbs.items():
-        parser.verbs[name] = add_json(group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}."))
+        verb = group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser.verbs[name] = add_json(verb, inner=option != "verb")
     return parser.verbs
 
 
-def add_json(verb: CommandParser) -> CommandParser:
-    """Declare what every verb has: `--json`. Return the parser."""
-    verb.add_argument("--json", action="store_true", help="print JSON instead of text")
+def add_json(verb: CommandParser, inner: bool = False) -> CommandParser:
+    """Declare what every verb has: `--json`. Return the parser. `inner`: the verb of a verb, which has it already."""
+    unless_given = argparse.SUPPRESS if inner else False
+    verb.add_argument("--json", action="store_true", default=unless_given, help="print JSON instead of text")
     verb.set_defaults(parser=verb)
     return verb
 

@@ -20,6 +20,7 @@ COUNTED = {
 _BAR = 20
 _WIDTH = 118
 _OWN_PLACE = re.compile(r"; the attempt is in \S+$")  # differs from job to job, and is in the log
+_STOPPED = ("exit status 130", "exit status 143", "died with <Signals.SIGINT", "died with <Signals.SIGTERM")
 _STATUS = re.compile(r"exit status \d+|died with <Signals\.\w+")
 
 Failure = tuple[str, str, str]  # rule, its wildcards, log file
@@ -59,7 +60,8 @@ class CampaignProgress:
 
 
 class ProgressHandler(logging.Handler):
-    """A handler of Snakemake's log. `failed`: (rule, wildcards, log file) of each job that failed, in order.
+    """A handler of Snakemake's log. `failed`: (rule, wildcards, log file) of each job that failed, in order; `stopped`:
+    of each that Ctrl-C or a signal has ended.
 
     Snakemake logs events as attributes of its records (`LogEvent`); what they lack is ignored, for a line of progress
     must never end a run.
@@ -70,6 +72,7 @@ class ProgressHandler(logging.Handler):
         self.stream = stream or sys.stderr
         self.progress: CampaignProgress | None = None
         self.failed: list[Failure] = []
+        self.stopped: list[Failure] = []
         self._status = ""
         self._jobs: dict[int, tuple[str, str, float]] = {}
 
@@ -88,9 +91,12 @@ class ProgressHandler(logging.Handler):
             logs: Sequence[str] = fields.get("log") or []
             wildcards_text = self._jobs.get(fields["jobid"], ("", "", 0.0))[1]
             failed = (str(fields["rule_name"]), wildcards_text, logs[0] if logs else "")
-            if failed not in self.failed:
-                self.failed.append(failed)
-                told, self._status = f"; {self._status}" if self._status else "", ""
+            if failed not in self.failed and failed not in self.stopped:
+                status, self._status = self._status, ""
+                (self.stopped if status in _STOPPED else self.failed).append(failed)
+                told = f"; {status}" if status else ""
+                if status in _STOPPED:
+                    return
                 print(
                     f"Failed: {' '.join(filter(None, failed[:2]))}{told}; log {failed[2]}", file=self.stream, flush=True
                 )
@@ -140,6 +146,15 @@ def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
     if len(groups) > most:
         lines.append(f"  and others for {len(groups) - most} more reasons; their logs are in results/logs/")
     return lines
+
+
+def describe_stopped(stopped: Sequence[Failure]) -> list[str]:
+    """Return a line on the jobs that Ctrl-C or a signal has ended, and how to go on; none if there are none."""
+    if not stopped:
+        return []
+    names = f"{' '.join(filter(None, stopped[0][:2]))}{f' and {len(stopped) - 1} more' if len(stopped) > 1 else ''}"
+    text = f"Stopped: {names}. The same command goes on: what was measured is kept, and a comparison keeps its pairs."
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ")
 
 
 def format_duration(seconds: float) -> str:

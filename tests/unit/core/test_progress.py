@@ -5,7 +5,14 @@ import io
 import logging
 
 import pytest
-from edgeproof.core.progress import CampaignProgress, ProgressHandler, ShortErrors, describe_failures, format_duration
+from edgeproof.core.progress import (
+    CampaignProgress,
+    ProgressHandler,
+    ShortErrors,
+    describe_failures,
+    describe_stopped,
+    format_duration,
+)
 
 
 class Event(enum.Enum):
@@ -100,6 +107,21 @@ def test_a_job_that_says_nothing_leaves_its_exit_status(log):
         "Failed: build_onnx; exit status 7; log a.log",
         "Failed: check_gate; log b.log",
     ]
+
+
+@pytest.mark.parametrize("status", ["returned non-zero exit status 130.", "died with <Signals.SIGINT: 2>."])
+def test_what_ctrl_c_ends_has_not_failed(log, status):
+    say, handler, stream = log
+    say(Event.JOB_INFO, jobid=1, rule_name="calibrate_cell", wildcards={"model": "a"})
+    for _ in range(2):
+        say(Event.ERROR, f"CalledProcessError in file x\nCommand 'set -e' {status}")
+        say(Event.JOB_ERROR, jobid=1, rule_name="calibrate_cell", log=["a.log"])
+    say(Event.ERROR, "CalledProcessError in file x\nCommand 'set -e' returned non-zero exit status 1.")
+    say(Event.JOB_ERROR, jobid=2, rule_name="check_gate", log=["b.log"])
+    assert stream.getvalue().splitlines() == ["Failed: check_gate; exit status 1; log b.log"]
+    assert [job[0] for job in handler.failed] == ["check_gate"]
+    assert describe_stopped(handler.stopped)[0].startswith("Stopped: calibrate_cell a. The same command goes on: ")
+    assert describe_stopped([]) == []
 
 
 def test_many_reasons_are_counted(tmp_path):
