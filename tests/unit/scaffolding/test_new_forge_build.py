@@ -126,7 +126,7 @@ def spoil_metadata(folder):
         (spoil_artifact, r": artifact differs: sha256 is .*; source missing: "),
         (
             lambda folder: (folder / "metadata.json").unlink(),
-            r": metadata note: there is no metadata\.json .*; source ",
+            r": metadata note: there is no metadata\.json .*; source",
         ),
         (spoil_metadata, r": metadata differs: metadata\.json is none of InferEdgeForge's; source missing: "),
     ],

@@ -218,7 +218,7 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("missing.onnx", [], r"missing\.onnx: cannot be read \(No such file or directory\)"),
         ("pointer.onnx", [], r"pointer\.onnx: a Git LFS pointer instead of the file; fetch it: git lfs pull"),
         ("text.onnx", [], r"text\.onnx: not an ONNX model"),
-        ("net.keras", [], r"net\.keras: a Keras model, and not an ONNX model; save it as a SavedModel, .*new model FOLDER"),
+        ("net.keras", [], r"net\.keras: a Keras model, .*; save it as a SavedModel, .*new model FOLDER"),
         ("net.h5", [], r"net\.h5: an HDF5 file, as Keras writes, .*; save it as a SavedModel, .*new model FOLDER"),
         ("pointer.tflite", [], r"pointer\.tflite: a Git LFS pointer instead of the file"),
         ("saved", [], r"saved/variables/variables\.index: a Git LFS pointer instead of the file"),
