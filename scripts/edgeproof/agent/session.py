@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from .drift import start_drift_control
 from .environment import read_board, read_environment, steal_share
 from .failures import NoVerdict
 from .lock import hold_device
+from .machine import describe_itself
 from .memory import read_oom_kills
 from .power_control import control_power
 from .specs import ArmsSpec, Reason, Report, SessionSpec
@@ -83,14 +83,6 @@ def check_board(expected: Optional[str]) -> None:
             "the device file expects a board named {!r}, and this machine {}; choose the device that it is, or correct "
             "`board_contains`".format(expected, describe_itself(board)),
         )
-
-
-def describe_itself(board: Optional[str]) -> str:
-    """Return in words what this machine is: "is called 'NVIDIA Jetson …' (aarch64)"."""
-    machine, system = platform.machine() or "unknown processor", platform.system()
-    if board:
-        return "is called {!r} ({}, {})".format(board, machine, system)
-    return "does not say its name ({}, {})".format(machine, system)
 
 
 def _run_slots(spec: SessionSpec, out: str, watch: Callable[[Optional[int]], None]) -> Iterator[Report]:

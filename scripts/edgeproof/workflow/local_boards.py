@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from edgeproof.agent.environment import read_board
-from edgeproof.agent.session import describe_itself
+from edgeproof.agent.machine import describe_itself, describe_machine
 from edgeproof.core.configuration import Device
 
 
 def find_other_boards(names: Iterable[str], devices: Mapping[str, Device]) -> list[str]:
     """Return a line for each of these devices that a job here would measure and whose board this machine is not."""
-    board = read_board()
+    board = describe_machine()["board"]
     lines: list[str] = []
     for name in names:
         wanted = devices[name].get("board_contains")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.agent import lock
-from edgeproof.agent.session import describe_itself
+from edgeproof.agent.machine import describe_itself
 from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.errors import UserError
 from edgeproof.remote.boards import Board, reach_board
