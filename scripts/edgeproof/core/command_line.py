@@ -10,6 +10,11 @@ from .errors import UserError
 from .exit_codes import ExitCode
 from .formatting import show_controls
 
+_UNITS = {  # the end of an option's name: what help calls its value
+    **{name: name.upper() for name in ("ms", "mj", "mb", "seconds", "minutes", "days", "bytes")},
+    **{"s": "SECONDS", "w": "WATTS", "c": "CELSIUS", "pct": "PERCENT"},
+}
+
 NameLists = dict[str, Callable[[], list[str]]]  # metavar of an argument: the names that it takes today
 
 
@@ -28,6 +33,8 @@ class CommandParser(argparse.ArgumentParser):
     def add_argument(self, *args: Any, **options: Any) -> argparse.Action:
         """Declare an argument as argparse does, and remember it."""
         action = super().add_argument(*args, **options)
+        if action.option_strings and action.nargs is None and action.choices is None and action.metavar is None:
+            action.metavar = _name_value(action)
         self.arguments.append(action)
         return action
 
@@ -40,6 +47,14 @@ class CommandParser(argparse.ArgumentParser):
             choices = f"is not one of {', '.join(known)}{suggest_words(wrong[1], known)}"
             message = f"{message[: wrong.start()]}{wrong[1]!r} {choices}"
         raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+
+def _name_value(action: argparse.Action) -> str | None:
+    """Return what help calls the value of an option: its unit or N for a number; None for argparse's own word."""
+    if action.type not in (int, float, positive, count, amount):
+        return None
+    unit = action.dest.rpartition("_")[2]
+    return _UNITS.get(unit, "N")
 
 
 def add_verbs(parser: CommandParser, verbs: dict[str, str], option: str = "verb") -> dict[str, CommandParser]:

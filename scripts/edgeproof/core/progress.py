@@ -1,7 +1,9 @@
 """How far a campaign is, from what Snakemake logs: a line after each measurement, and at the end what has failed."""
 
+import copy
 import logging
 import re
+import shutil
 import sys
 import textwrap
 import time
@@ -19,6 +21,7 @@ COUNTED = {
 }
 _BAR = 20
 _WIDTH = 118
+_REASON = 140  # characters of why a job runs
 _OWN_PLACE = re.compile(r"; the attempt is in \S+$")  # differs from job to job, and is in the log
 _STOPPED = ("exit status 130", "exit status 143", "died with <Signals.SIGINT", "died with <Signals.SIGTERM")
 _STATUS = re.compile(r"exit status \d+|died with <Signals\.\w+")
@@ -118,7 +121,10 @@ class ProgressHandler(logging.Handler):
         rule, _, started = self._jobs.pop(job)
         if self.progress and rule in self.progress.wanted:
             self.progress.enter(rule, time.monotonic() - started)
-            print(self.progress.describe(self.stream.isatty()), file=self.stream, flush=True)
+            line = self.progress.describe(bar=self.stream.isatty())
+            if len(line) > shutil.get_terminal_size().columns:
+                line = self.progress.describe(bar=False)
+            print(line, file=self.stream, flush=True)
 
 
 class ShortErrors(logging.Filter):
@@ -128,6 +134,25 @@ class ShortErrors(logging.Filter):
         """Tell whether a record is shown."""
         event = getattr(record.__dict__.get("event"), "value", None)
         return event != "job_error" and not (event == "error" and "CalledProcessError" in record.getMessage())
+
+
+class ShortReasons(logging.Formatter):
+    """A formatter for the terminal: why a job runs in a line or two; every missing file stands in the log file.
+
+    `inner`: Snakemake's own formatter. A dry run keeps whole reasons: they are what it is asked for.
+    """
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record; the record stays as it is, for the handlers of log files."""
+        reason = record.__dict__.get("reason")
+        if isinstance(reason, str) and len(reason) > _REASON:
+            record = copy.copy(record)
+            record.__dict__["reason"] = textwrap.shorten(reason, _REASON, placeholder=" …")
+        return self.inner.format(record)
 
 
 def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:

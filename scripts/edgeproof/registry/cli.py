@@ -140,7 +140,7 @@ def _declare_telemetry(verb: CommandParser) -> None:
 
 
 def _declare_limit(verb: CommandParser) -> None:
-    verb.add_argument("--limit", metavar="N", type=positive, default=50, help="at most so many; default 50")
+    verb.add_argument("--limit", metavar="N", type=positive, default=50, help="at most so many (default: 50)")
     verb.add_argument("--all", action="store_true", help="all of them")
 
 

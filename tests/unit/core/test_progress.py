@@ -9,6 +9,7 @@ from edgeproof.core.progress import (
     CampaignProgress,
     ProgressHandler,
     ShortErrors,
+    ShortReasons,
     describe_failures,
     describe_stopped,
     format_duration,
@@ -140,3 +141,28 @@ def test_the_terminal_shows_no_page_on_a_failed_job():
     assert not shown(Event.JOB_ERROR, "Error in rule")
     assert not shown(Event.ERROR, 'RuleException:\nCalledProcessError in file "x"')
     assert shown(Event.ERROR, "MissingOutputException in rule x") and shown(Event.JOB_INFO, "") and shown(None, "text")
+
+
+def test_why_a_job_runs_is_short_on_the_terminal_and_whole_in_the_log():
+    reason = "Missing output files: " + ", ".join(f"results/runs/a/{number}.json" for number in range(40))
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%(reason)s", None, None)
+    record.__dict__["reason"] = reason
+
+    class Inner(logging.Formatter):
+        def format(self, record):
+            return f"Reason: {record.__dict__['reason']}"
+
+    short = ShortReasons(Inner()).format(record)
+    assert short.startswith("Reason: Missing output files: results/runs/a/0.json") and short.endswith(" …")
+    assert len(short) < 160 and record.__dict__["reason"] == reason
+
+
+def test_a_bar_that_does_not_fit_is_left_out(log, monkeypatch):
+    say, _, stream = log
+    stream.isatty = lambda: True
+    for columns, bar in (("200", True), ("60", False)):
+        monkeypatch.setenv("COLUMNS", columns)
+        say(Event.RUN_INFO, stats={"measure_run": 9, "measure_pairs": 4, "calibrate_cell": 2})
+        say(Event.JOB_INFO, jobid=1, rule_name="measure_run", wildcards={})
+        say(Event.JOB_FINISHED, job_id=1)
+        assert stream.getvalue().splitlines()[-1].startswith("[#") is bar
