@@ -14,7 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
-from edgeproof.core.job_key import place_of
+from edgeproof.core.job_key import place_of, read_kept_key
 from edgeproof.core.layout import (
     Cell,
     artifact_folder,
@@ -182,6 +182,9 @@ class _Files:
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and not path.name.startswith("."):
                 self.add("document" if path.suffix == ".json" else "page", str(path))
+        if is_file(report := f"{folder}/report.json") and is_file(place_of(report)):
+            for service in read_kept_key(place_of(report))["parts"].get("services", {}).values():
+                self.add_service(str(Path(service).parent))
         for path in sorted(Path(folder).glob("*/decision.json")):
             criteria = read_json(path, "phase-decision")["criteria"]
             self.add_if_there("configuration", f"config/criteria/{criteria}.yaml")
