@@ -82,13 +82,13 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
             _note_absent(reader, manifest)
             with reader.watching() as asked:
                 claims += _check_kind(manifest, believed)
-            read = {os.path.relpath(path) for path in asked}
+            read, holds = {os.path.relpath(path) for path in asked}, find_first_refuted(claims) is None
             claims += check_descriptions(manifest)
     finally:
         shutil.rmtree(opened.folder / ".edgeproof", ignore_errors=True)
     if deep:
         claims += _look_deeper(opened)
-    claims += check_coverage(manifest, read, believed, find_first_refuted(claims) is None)
+    claims += check_coverage(manifest, read, believed, holds)
     claims.append(Claim("code that made the bundle", believed, f"sha256 {manifest['made_by']['code_sha256'][:12]}…"))
     distinct = list(dict.fromkeys(claims))  # cells of one model say the same of it
     return Verified(manifest["kind"], manifest["name"], opened.manifest_sha256, signer, distinct)
