@@ -14,14 +14,16 @@ from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.formatting import plain, plural
 
+from .claim_checks import require_possible
 from .claim_conditions import FIELDS, GROUPS
 
-SCHEMA = "edgeproof.claim.v1"
+SCHEMA = "edgeproof.claim.v2"
 _VERSION = "claim v1"
 _CELL = r"[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+"
 _NUMBER = r"[0-9.]+(?:e[+-]?[0-9]+)?"
 _SUBJECT = rf"(?P<right>{_CELL}) takes (?P<value>{_NUMBER}) (?:(?P<ms>ms)|times as long as (?P<left>{_CELL}))"
-_BASIS = r"(?:(?P<pairs>\d+) pairs?|(?P<sessions>\d+) sessions? on (?P<days>\d+) days?)"
+_COUNT = "[0-9]{1,9}"
+_BASIS = rf"(?:(?P<pairs>{_COUNT}) pairs?|(?P<sessions>{_COUNT}) sessions? on (?P<days>{_COUNT}) days?)"
 _INTERVAL = rf"(?:(?P<low>{_NUMBER}) to (?P<high>{_NUMBER}) at (?P<confidence>[0-9.]+) %|no interval)"
 _MEASURED = re.compile(
     rf"{_SUBJECT} \({_INTERVAL}, {_BASIS}, (?P<provenance>measured|simulated)\); {_VERSION} "
@@ -54,7 +56,7 @@ def render_line(claim: Json) -> str:
 def render_signed(claim: Json) -> str:
     """Return a claim's line with its signature, if it has one."""
     signature = claim["signature"]
-    return claim["line"] + (f"; signature:{signature['key']}:{signature['value']}" if signature else "")
+    return claim["line"] + (f"; signature:{signature['key']}:{signature['line']}" if signature else "")
 
 
 def parse_line(text: str) -> Json:
@@ -82,8 +84,8 @@ def parse_line(text: str) -> Json:
         claim |= {"source": parts["source"], "told": {name: unquote(value) for name, value in told.items()}}
         require_fields(claim["told"])
     claim["line"] = line
-    claim["signature"] = signature and {"key": signature["key"], "value": signature["value"]}
-    return validate(claim, "claim", "the claim")
+    claim["signature"] = signature and {"key": signature["key"], "line": signature["value"], "document": None}
+    return require_possible(validate(claim, "claim", "the claim"), "the claim")
 
 
 def start_claim(right: str, left: str | None, value: float) -> Json:
