@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
-from edgeproof.core.formatting import plain, plural
 
 from .claim_checks import require_possible
 from .claim_conditions import FIELDS, GROUPS
@@ -47,9 +46,9 @@ def render_line(claim: Json) -> str:
     if claim["low"] is not None:
         interval = f"{_figure(claim['low'])} to {_figure(claim['high'])} at {100 * claim['confidence']:.6g} %"
     basis = claim["basis"]
-    based = plural(basis["pairs"], "pair") if basis["pairs"] else _say_sessions(basis["sessions"], basis["days"])
+    based = _count(basis["pairs"], "pair") if basis["pairs"] else _say_sessions(basis["sessions"], basis["days"])
     digests = " ".join(f"{group}:{claim['digests'][group]}" for group in GROUPS)
-    line = f"{subject} ({interval}, {plain(based)}, {claim['provenance']}); {_VERSION} {digests}"
+    line = f"{subject} ({interval}, {based}, {claim['provenance']}); {_VERSION} {digests}"
     return line + (f"; bundle:{claim['bundle_sha256']}" if claim["bundle_sha256"] else "")
 
 
@@ -123,7 +122,12 @@ def require_fields(told: dict[str, str]) -> None:
 
 
 def _say_sessions(sessions: int, days: int) -> str:
-    return f"{plural(sessions, 'session')} on {plural(days, 'day')}"
+    return f"{_count(sessions, 'session')} on {_count(days, 'day')}"
+
+
+def _count(number: int, thing: str) -> str:
+    """Return a count that is read again as it is, with nothing between its digits."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _figure(value: float) -> str:
