@@ -50,17 +50,16 @@ def require_sessions(claim: Json, where: str) -> None:
     if claim["basis"] != told:
         raise UserError(f"{where}: basis is not that of its {len(sessions)} sessions; the claim was changed")
     again = geometric_mean_interval([session["mean_ms"] for session in sessions], claim["confidence"] or 0.95)
-    expected = {"value": again.estimate}
+    expected: dict[str, float | None] = {"value": again.estimate}
     if len(sessions) >= FEWEST_SESSIONS:
         expected |= {"low": again.low, "high": again.high}
     elif len(sessions) > 1:
         expected |= {"low": None, "high": None}
     for key, value in expected.items():
-        same = (
-            claim[key] is value if None in (claim[key], value) else math.isclose(claim[key], value, rel_tol=_RELATIVE)
-        )
+        found = claim[key]
+        same = found is None if value is None else found is not None and math.isclose(found, value, rel_tol=_RELATIVE)
         if not same:
-            raise UserError(f"{where}: {key} is {claim[key]}, and its sessions give {value}; the claim was changed")
+            raise UserError(f"{where}: {key} is {found}, and its sessions give {value}; the claim was changed")
 
 
 def _require_interval(claim: Json, where: str) -> None:
