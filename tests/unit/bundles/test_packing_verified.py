@@ -46,7 +46,9 @@ def test_what_holds_is_signed(copy_of_campaign, keys, tmp_path, capsys):
 
 
 def test_a_failure_of_somebody_elses_making_is_not_signed(copy_of_campaign, keys, tmp_path):
-    (record,) = [path for path in Path("results/runs").rglob("attempt.json") if (path.parent / "failure.json").is_file()]
+    (record,) = [
+        path for path in Path("results/runs").rglob("attempt.json") if (path.parent / "failure.json").is_file()
+    ]
     document = json.loads(record.read_text())
     document["key"]["sha256"] = "0" * 64
     record.write_text(json.dumps(document))
