@@ -88,6 +88,15 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
     return found.finish()
 
 
+def list_family_cells(family: str) -> Iterator[tuple[Cell, str]]:
+    """Yield (cell, builder) of every result that a filled family was filled from; `family`: family.json."""
+    for source in read_json(family, "filled-family")["sources"].values():
+        result = source.get("result")
+        if result and is_file(result):
+            cell = read_json(result, "result")["cell"]
+            yield Cell(*(cell[field] for field in Cell._fields)), cell["builder"]
+
+
 def list_run_files(cell: Cell) -> tuple[list[BundleFile], list[str]]:
     """Return (files, large files that may stay out) of one run with its artifact and model, sorted."""
     result = f"{run_folder(cell)}/result.json"
@@ -168,7 +177,11 @@ class _Files:
     def add_replay(self, folder: str) -> None:
         """Add a trace that was replayed, and the family whose variants it chose from."""
         self.add("document", f"{folder}/summary.json")
-        self.add("document", read_json(f"{folder}/summary.json", "adaptation")["family"]["path"])
+        summary = read_json(f"{folder}/summary.json", "adaptation")
+        self.add("document", summary["family"]["path"])
+        self.add("configuration", summary["trace"]["document"]["file"])
+        for cell, builder in list_family_cells(summary["family"]["path"]):
+            self.add_cell(cell, builder)
         self.add("raw", f"{folder}/decisions.jsonl")
         self.add_if_there("page", f"{folder}/page.html")
 

@@ -25,6 +25,7 @@ from edgeproof.evidence.stale import find_stale
 from edgeproof.evidence.validating import validate_evidence
 from edgeproof.evidence.wanted import settings_of, snapshot_as_made
 
+from .bundle_files import list_family_cells
 from .claims import NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim, find_fault
 from .phase_claims import check_phases
 from .run_claims import check_cell
@@ -61,6 +62,8 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
     for row in snapshot.get("replays", []):
         told = "the trace was replayed again, and every choice is the same"
         summary = f"{replay_folder(*row)}/summary.json"
+        for cell, builder in list_family_cells(f"{family_folder(*row[:2])}/family.json"):
+            yield from check_cell(cell, builder, believed)
         yield check_claim(f"replay {'/'.join(row)}", lambda summary=summary: read_replay(summary), told)
     for row in snapshot.get("services", []):
         told = "its figures follow from the answer of every request"
