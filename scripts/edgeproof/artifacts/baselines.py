@@ -28,6 +28,7 @@ from .records.parity_records import read_parity_record
 def set_baseline(target: str, name: str | None, replace: bool, root: Path, promotion: Json | None = None) -> Json:
     """Keep an artifact as the baseline `name` and return its document.
 
+    A result is no part of a baseline, which is measured again in each comparison, so none is looked at.
     `target`: a name or path of an artifact, or the cell that measures it. `name`: default its model's name.
     `promotion`: the decision that asks for it (see the schema). UserError if a file is missing or was changed, or if
     there is a baseline of this name and `replace` is False.

@@ -14,7 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
-from edgeproof.core.job_key import place_of
+from edgeproof.core.job_key import place_of, read_kept_key
 from edgeproof.core.layout import (
     Cell,
     artifact_folder,
@@ -86,6 +86,15 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
         found.add_attempts(read_json(f"{place}/check.json", "plan-check"))
         found.add_if_there("configuration", f"config/pipelines/{pipeline}.yaml")
     return found.finish()
+
+
+def list_family_cells(family: str) -> Iterator[tuple[Cell, str]]:
+    """Yield (cell, builder) of every result that a filled family was filled from; `family`: family.json."""
+    for source in read_json(family, "filled-family")["sources"].values():
+        result = source.get("result")
+        if result and is_file(result):
+            cell = read_json(result, "result")["cell"]
+            yield Cell(*(cell[field] for field in Cell._fields)), cell["builder"]
 
 
 def list_run_files(cell: Cell) -> tuple[list[BundleFile], list[str]]:
@@ -168,7 +177,11 @@ class _Files:
     def add_replay(self, folder: str) -> None:
         """Add a trace that was replayed, and the family whose variants it chose from."""
         self.add("document", f"{folder}/summary.json")
-        self.add("document", read_json(f"{folder}/summary.json", "adaptation")["family"]["path"])
+        summary = read_json(f"{folder}/summary.json", "adaptation")
+        self.add("document", summary["family"]["path"])
+        self.add("configuration", summary["trace"]["document"]["file"])
+        for cell, builder in list_family_cells(summary["family"]["path"]):
+            self.add_cell(cell, builder)
         self.add("raw", f"{folder}/decisions.jsonl")
         self.add_if_there("page", f"{folder}/page.html")
 
@@ -182,6 +195,9 @@ class _Files:
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and not path.name.startswith("."):
                 self.add("document" if path.suffix == ".json" else "page", str(path))
+        if is_file(report := f"{folder}/report.json") and is_file(place_of(report)):
+            for service in read_kept_key(place_of(report))["parts"].get("services", {}).values():
+                self.add_service(str(Path(service).parent))
         for path in sorted(Path(folder).glob("*/decision.json")):
             criteria = read_json(path, "phase-decision")["criteria"]
             self.add_if_there("configuration", f"config/criteria/{criteria}.yaml")

@@ -8,6 +8,7 @@ from edgeproof.core.command_line import show
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.files import atomic_path
 from edgeproof.core.formatting import format_bytes, plain, plural
 
 from .bundle_files import group_by_role
@@ -20,12 +21,21 @@ from .verifying import UNSIGNED, CheckSignature, Verified, verify_bundle
 
 
 def pack(options: Namespace, kind: str, name: str, output: str | Path) -> ExitCode:
-    """Write the bundle of a campaign, a run or a failed run, and say what is in it and what is not."""
+    """Write the bundle of a campaign, a run or a failed run, and say what is in it and what is not.
+
+    It is verified before anybody has it. One that would be refuted is not signed (UserError); unsigned, it is written
+    all the same, so that somebody may look at it, and the answer is NOT_GOOD.
+    """
     signer = read_private_key(options.key) if options.key else None  # before anything is packed
     sign = sign_with(signer) if signer else None
     model_key = read_model_key(options.key) if options.key else None
     sign_artifact = sign_artifacts_with(model_key) if model_key else None
-    manifest, sha256 = make_bundle(kind, name, output, getattr(options, "artifacts", False), sign, sign_artifact)
+    artifacts = getattr(options, "artifacts", False)
+    with atomic_path(output) as part:
+        manifest, sha256 = make_bundle(kind, name, part, artifacts, sign, sign_artifact)
+        refuted = find_first_refuted(verify_bundle(part).claims)
+        if refuted is not None and signer is not None:
+            raise UserError(f"{output}: is not signed: {refuted.subject}: {refuted.detail}")
     roles = [{"role": role, "files": count, "bytes": size} for role, count, size in group_by_role(manifest["files"])]
     found: Json = {
         "bundle": str(output),
@@ -37,8 +47,10 @@ def pack(options: Namespace, kind: str, name: str, output: str | Path) -> ExitCo
         "absent": manifest["absent"],
         "redacted": sum(sum(entry["counts"].values()) for entry in manifest["redaction"]["logs"]),
         "left": manifest["redaction"]["left"],
+        "refuted": refuted and refuted._asdict(),
     }
-    return show(options, found, lambda: _render_packed(found))
+    show(options, found, lambda: _render_packed(found))
+    return ExitCode.NOT_GOOD if refuted else ExitCode.GOOD
 
 
 def pack_again(options: Namespace, folder: Path, output: Path) -> ExitCode:
@@ -109,6 +121,8 @@ def _render_verified(path: str | Path, verified: Verified) -> Iterator[str]:
 
 
 def _render_packed(found: Json) -> Iterator[str]:
+    if refuted := found["refuted"]:
+        yield f"{found['bundle']}: verifying it REFUTES {refuted['subject']}: {refuted['detail']}"
     yield f"{found['bundle']}: {found['kind']} {found['name']}, bundle.json {found['manifest_sha256'][:12]}…"
     for row in found["roles"]:
         yield f"  {row['role']}: {plain(plural(row['files'], 'file'))}, {plain(format_bytes(row['bytes']) or '')}"

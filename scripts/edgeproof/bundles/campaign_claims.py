@@ -15,7 +15,6 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
-from edgeproof.core.job_key import place_of, read_kept_key
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, family_folder, replay_folder, run_folder
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import SEAL, digest_json
@@ -25,9 +24,10 @@ from edgeproof.evidence.gate import check_gate
 from edgeproof.evidence.stale import find_stale
 from edgeproof.evidence.validating import validate_evidence
 from edgeproof.evidence.wanted import settings_of, snapshot_as_made
-from edgeproof.phases.phase_decisions import read_phase_decision, read_request
 
+from .bundle_files import list_family_cells
 from .claims import NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim, find_fault
+from .phase_claims import check_phases
 from .run_claims import check_cell
 
 _COMPARED = {
@@ -62,15 +62,14 @@ def check_campaign(name: str, paths: Collection[str], believed: str) -> Iterator
     for row in snapshot.get("replays", []):
         told = "the trace was replayed again, and every choice is the same"
         summary = f"{replay_folder(*row)}/summary.json"
+        for cell, builder in list_family_cells(f"{family_folder(*row[:2])}/family.json"):
+            yield from check_cell(cell, builder, believed)
         yield check_claim(f"replay {'/'.join(row)}", lambda summary=summary: read_replay(summary), told)
     for row in snapshot.get("services", []):
         told = "its figures follow from the answer of every request"
         path = f"{family_folder(*row)}/service.json"
         yield check_claim(f"service {'/'.join(row)}", lambda path=path: read_service(path), told)
-    for path in sorted(paths):
-        if path.startswith(f"{evidence_folder(name)}/phases/") and path.endswith("/decision.json"):
-            told = "what to deploy on the device follows from results, comparisons and criteria"
-            yield check_claim(f"phases {Path(path).parent.name}", lambda path=path: _decide_again(path), told)
+    yield from check_phases(name, paths)
     yield _check_gate(name, wanted)
     yield _check_everything(name)
 
@@ -89,13 +88,6 @@ def _check_comparison(name: str, folder: str, believed: str) -> Iterator[Claim]:
         yield check_claim(f"comparison {name} {part}", check, _COMPARED[part])
     for field, reason in read_json(f"{folder}/verdict.json", "verdict")["waive"].items():
         yield Claim(f"comparison {name} waives {field}", believed, f"{reason}; no gate takes it")
-
-
-def _decide_again(path: str) -> None:
-    """Decide again what to deploy on a device; what was asked stands in the key of the decision."""
-    phases = Path(path).parents[1]
-    request = read_request(read_kept_key(place_of(path))["parts"]["request"])
-    read_phase_decision(path, request, phases / "preparation.json", phases / "conversion.json")
 
 
 def _check_key(document: Json, path: str) -> None:

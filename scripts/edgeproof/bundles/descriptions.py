@@ -14,8 +14,8 @@ from edgeproof.core.files import sha256_bytes
 from edgeproof.core.layout import REPOSITORY
 
 from .claims import NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim, find_fault
-from .ml_boms import compose_boms
-from .model_signatures import ROLE, SignArtifact, compose_signatures
+from .ml_boms import FOLDER, compose_boms
+from .model_signatures import ROLE, SIGNATURES, SignArtifact, compose_signatures
 from .run_crates import CRATE, WORKFLOW, compose_crate, load_crate_library
 
 _DESCRIPTION = "description"
@@ -37,9 +37,15 @@ def add_descriptions(manifest: Json, kept: dict[str, bytes], sign: SignArtifact 
     _add(manifest, kept, _DESCRIPTION, {CRATE: compose_crate(manifest)})
 
 
+def is_description(path: str) -> bool:
+    """Tell whether a file of a bundle is one that `check_descriptions` or the check of signatures looks at."""
+    return path == CRATE or path.startswith((f"{FOLDER}/", SIGNATURES))
+
+
 def check_descriptions(manifest: Json) -> Iterator[Claim]:
     """Yield claims on the descriptions of an unpacked bundle, the current folder: each is composed again."""
-    paths = {entry["path"] for entry in manifest["files"] if entry["role"] == _DESCRIPTION}
+    named = (entry["path"] for entry in manifest["files"])
+    paths = {path for path in named if is_description(path) and not path.startswith(SIGNATURES)}
     bills: dict[str, bytes] = {}
     if fault := find_fault(lambda: bills.update(compose_boms(manifest["files"]))):
         yield Claim("bills of materials", REFUTED, fault)

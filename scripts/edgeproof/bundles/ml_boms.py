@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 
-_FOLDER = "sbom"
+FOLDER = "sbom"
 _ARTIFACT_KEYS = ("model", "preset", "builder", "precision")
 
 
@@ -33,7 +33,7 @@ def compose_boms(files: Sequence[Json]) -> dict[str, bytes]:
         parity = read_json(str(Path(path).with_name("parity.json")), "parity")
         bill = _compose(manifest, parity, results.get(place, []))
         text = json.dumps(bill, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        found[f"{_FOLDER}/{'/'.join(place)}.cdx.json"] = text.encode()
+        found[f"{FOLDER}/{'/'.join(place)}.cdx.json"] = text.encode()
     return found
 
 

@@ -71,7 +71,7 @@ def check_model_signatures(
 
     `keys`: those that you trust by their hints; none where you gave none, and then only what is signed is checked.
     """
-    signed = [entry["path"] for entry in manifest["files"] if entry["role"] == ROLE]
+    signed = [entry["path"] for entry in manifest["files"] if entry["path"].startswith(SIGNATURES)]
     artifacts: dict[str, Json] = {}
 
     def list_signed() -> None:

@@ -15,6 +15,7 @@ from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_fold
 from edgeproof.core.reader import current_reader
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import digest_json
+from edgeproof.evidence.validating import check_keys
 from edgeproof.runs.raw_samples import render_samples
 from edgeproof.runs.result_parts import count_carried_out, describe_process
 from edgeproof.runs.results import read_result
@@ -44,6 +45,7 @@ def check_one_run(name: str, paths: Collection[str], believed: str) -> Iterator[
         yield Claim(f"run {name}", REFUTED, f"{result} is not in the bundle")
         return
     yield from check_cell(cell, read_json(result, "result")["cell"]["builder"], believed)
+    yield check_claim(f"{cell} keys", check_keys, "each names the sha256 of the document that it is of")
 
 
 def check_cell(cell: Cell, builder: str, believed: str) -> Iterator[Claim]:
@@ -76,6 +78,9 @@ def check_failed_run(name: str, paths: Collection[str], believed: str) -> Iterat
             raise UserError(f"{name}/{RECORD}: key is not that of its folder")
         if f"{name}/{FAILURE}" not in paths:
             raise UserError(f"{name}/{FAILURE}: is missing; it says why the attempt failed")
+        for path in paths:
+            if path.startswith(f"{name}/"):
+                sha256_file(path)  # it is part of the record, of which nothing follows
 
     yield _believe(f"failed run {name}", check, believed, "no verdict was reached; why, only its record says")
 

@@ -125,12 +125,12 @@ def _say_zone(time: str) -> str:
 def _list_figures(entries: Sequence[Json]) -> Iterator[tuple[str, Json]]:
     """Yield (identifier, properties) of every headline and every measured ratio."""
     for entry in entries:
-        for end, schema, describe in _FIGURES:
-            if entry["role"] == "document" and entry["path"].endswith(end):
+        for place, end, schema, describe in _FIGURES:
+            if entry["role"] == "document" and entry["path"].startswith(place) and entry["path"].endswith(end):
                 figure = describe(read_json(entry["path"], schema))
                 if figure is not None:
-                    place = entry["path"].removeprefix("results/").removesuffix(end)
-                    yield f"#figure/{place}", {"@type": "PropertyValue", **figure}
+                    name = entry["path"].removeprefix("results/").removesuffix(end)
+                    yield f"#figure/{name}", {"@type": "PropertyValue", **figure}
 
 
 def _describe_latency(result: Json) -> Json | None:
@@ -153,7 +153,7 @@ def _interval(low: float | None, high: float | None) -> Json:
     return {} if low is None or high is None else {"minValue": low, "maxValue": high}
 
 
-_FIGURES: tuple[tuple[str, str, Callable[[Json], Json | None]], ...] = (
-    ("/result.json", "result", _describe_latency),
-    ("/report.json", "comparison", _describe_ratio),
+_FIGURES: tuple[tuple[str, str, str, Callable[[Json], Json | None]], ...] = (
+    ("results/runs/", "/result.json", "result", _describe_latency),
+    ("results/comparability/", "/report.json", "comparison", _describe_ratio),  # phases have a report.json as well
 )

@@ -49,22 +49,22 @@ def sign_with(signer: CryptoSigner) -> Sign:
     return sign
 
 
-def sign_line(signer: CryptoSigner, line: str) -> str:
-    """Return a key's signature of a claim's line, in base64; `name_key` names the key beside it."""
-    envelope = Envelope(_compose_claim(line), PAYLOAD, {})
+def sign_text(signer: CryptoSigner, what: str, text: str) -> str:
+    """Return a key's signature of a text, in base64; `name_key` names the key beside it. `what`: the text is."""
+    envelope = Envelope(_compose_text(what, text), PAYLOAD, {})
     envelope.sign(signer)
     return envelope.to_dict()["signatures"][0]["sig"]
 
 
-def check_line(path: Path, line: str, key: str, signature: str) -> str:
-    """Return the name of the key in the file `path` that has signed a claim's line; UserError where none has.
+def check_text(path: Path, what: str, text: str, key: str, signature: str) -> str:
+    """Return the name of the key in the file `path` that has signed a text; UserError where none has.
 
-    `key`: beginning of the key's id. `signature`: as `sign_line` made it.
+    `key`: beginning of the key's id. `what`, `signature`: as `sign_text` took and made them.
     """
     keys = {keyid: known for keyid, known in read_public_keys(path).items() if keyid.startswith(key)}
     if not keys:
-        raise UserError(f"{path}: does not hold the key {key} that is said to have signed the claim")
-    payload = base64.b64encode(_compose_claim(line)).decode()
+        raise UserError(f"{path}: does not hold the key {key} that is said to have signed the {what}")
+    payload = base64.b64encode(_compose_text(what, text)).decode()
     for keyid, (name, known) in keys.items():
         entry = {"keyid": keyid, "sig": signature}
         try:
@@ -73,7 +73,7 @@ def check_line(path: Path, line: str, key: str, signature: str) -> str:
         except (VerificationError, ValueError):
             continue
         return name
-    raise UserError(f"the claim is not what the key {key} has signed: it was changed, or the signature was")
+    raise UserError(f"the {what} is not what the key {key} has signed: it was changed, or the signature was")
 
 
 def check_with_keys(path: Path) -> CheckSignature:
@@ -97,12 +97,12 @@ def _check_signature(opened: OpenedBundle, keys: dict[str, tuple[str, SSlibKey]]
     return Claim("signature", ATTESTED, f"bundle.json is signed with the key {names[0]}"), names[0]
 
 
-def _compose_claim(line: str) -> bytes:
-    """Return the statement about a claim's line that is signed."""
-    digest = sha256_bytes(line.encode())
+def _compose_text(what: str, text: str) -> bytes:
+    """Return the statement about a text that is signed."""
+    digest = sha256_bytes(text.encode())
     statement = {
         "_type": STATEMENT,
-        "subject": [{"name": "claim", "digest": {"sha256": digest}}],
+        "subject": [{"name": what, "digest": {"sha256": digest}}],
         "predicateType": _CLAIM_PREDICATE,
         "predicate": {},
     }

@@ -4,6 +4,7 @@ Every figure is computed again from raw samples through the readers that the wor
 is called attested where a key that you trust has signed it, and asserted where none has.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +13,14 @@ from typing import NamedTuple
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
-from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, sha256_file
-from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.files import FilePath
 from edgeproof.core.reader import Reader, reading_once
 from edgeproof.core.verified import recompute_all
 
 from .campaign_claims import check_campaign
-from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim
+from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim, find_first_refuted
 from .confinement import confined_to
+from .coverage import check_coverage
 from .deep_checks import check_deep
 from .descriptions import check_descriptions
 from .model_signatures import check_model_signatures
@@ -80,14 +80,15 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
     try:
         with confined_to(opened.folder), recompute_all(), reading_once() as reader:
             _note_absent(reader, manifest)
-            claims += _check_kind(manifest, believed)
+            with reader.watching() as asked:
+                claims += _check_kind(manifest, believed)
+            read, holds = {os.path.relpath(path) for path in asked}, find_first_refuted(claims) is None
             claims += check_descriptions(manifest)
     finally:
         shutil.rmtree(opened.folder / ".edgeproof", ignore_errors=True)
     if deep:
         claims += _look_deeper(opened)
-    claims += _check_configuration(manifest, believed)
-    claims += _name_uncovered(manifest)
+    claims += check_coverage(manifest, read, believed, holds)
     claims.append(Claim("code that made the bundle", believed, f"sha256 {manifest['made_by']['code_sha256'][:12]}…"))
     distinct = list(dict.fromkeys(claims))  # cells of one model say the same of it
     return Verified(manifest["kind"], manifest["name"], opened.manifest_sha256, signer, distinct)
@@ -115,40 +116,6 @@ def _look_deeper(opened: OpenedBundle) -> list[Claim]:
     files = opened.manifest["files"]
     outcome = check_claim("artifacts", lambda: found.extend(check_deep(opened.folder, files)))
     return [*found, *([outcome] if outcome.word == REFUTED else [])]
-
-
-def _check_configuration(manifest: Json, believed: str) -> Iterator[Claim]:
-    """Say of each policy and criterion whether it is the one of this checkout: verdicts follow from the bundle's."""
-    for entry in manifest["files"]:
-        path = entry["path"]
-        if path.startswith(("config/policies/", "config/criteria/", "config/regressions/")):
-            own = REPOSITORY / path
-            try:
-                same = own.is_file() and sha256_file(own) == entry["sha256"]
-            except (OSError, UserError):
-                same = False
-            told = (
-                "the same as in this checkout"
-                if same
-                else "not the one of this checkout; verdicts follow from this one"
-            )
-            yield Claim(path, RECOMPUTED if same else believed, told)
-
-
-def _name_uncovered(manifest: Json) -> Iterator[Claim]:
-    for entry in manifest["absent"]:
-        yield Claim(
-            entry["path"], NOT_COVERED, f"not in the bundle; sha256 {entry['sha256'][:12]}…, {entry['bytes']} bytes"
-        )
-    logs = [entry for entry in manifest["files"] if entry["role"] == "log"]
-    if logs:
-        count = sum(sum(entry["counts"].values()) for entry in manifest["redaction"]["logs"])
-        yield Claim(f"{len(logs)} logs", NOT_COVERED, f"no figure rests on them; {count} places were redacted")
-    if left := manifest["redaction"]["left"]:
-        names = ", ".join(sorted({name for entry in left for name in entry["counts"]}))
-        yield Claim(
-            f"{len(left)} files that are not redacted", NOT_COVERED, f"they hold what the rules look for: {names}"
-        )
 
 
 def _note_absent(reader: Reader, manifest: Json) -> None:

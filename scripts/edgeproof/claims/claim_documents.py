@@ -1,12 +1,13 @@
 """Claims: made of a result, of a comparison or of a number that somebody else has published, and read again."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgeproof.bundles.signing import name_key, sign_line
+from edgeproof.bundles.signing import check_text, name_key, sign_text
 from edgeproof.bundles.signing_keys import read_private_key
 from edgeproof.bundles.unpacking import open_bundle
 from edgeproof.comparability.reading import folder_of_run, read_comparison
@@ -17,6 +18,7 @@ from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.layout import Cell
 from edgeproof.runs.results import read_result
 
+from .claim_checks import require_possible, require_sessions
 from .claim_conditions import digest_conditions, read_conditions
 from .claim_lines import parse_line, render_line, require_fields, start_claim
 
@@ -83,17 +85,30 @@ def declare_claim(right: str, left: str | None, value: float, source: str, told:
     condition that there is not.
     """
     require_fields(dict(told))
-    if ";" in source or "\n" in source or not source.strip():
+    if ";" in source or not source.isprintable() or not source.strip():
         raise UserError(f"{source!r}: name the source in one line without a semicolon")
     claim = start_claim(right, left, value) | {"source": source.strip(), "told": dict(told)}
     claim["line"] = render_line(claim)
-    return validate(claim, "claim", "the claim")
+    return require_possible(validate(claim, "claim", "the claim"), "the claim")
 
 
 def sign_claim(claim: Json, key: FilePath) -> Json:
-    """Return a claim signed with a private key: the signature is over its line, which its figures must give."""
+    """Return a claim signed with a private key: its line, which may go alone, and all of its JSON."""
     signer = read_private_key(key)
-    return {**claim, "signature": {"key": name_key(signer), "value": sign_line(signer, claim["line"])}}
+    signatures = {"line": sign_text(signer, _LINE, claim["line"])}
+    signatures["document"] = sign_text(signer, _DOCUMENT, _text_of(claim))
+    return {**claim, "signature": {"key": name_key(signer), **signatures}}
+
+
+def check_signature(claim: Json, keys: FilePath) -> str:
+    """Return the name of the key in the file `keys` that has signed a claim, all of it; UserError where none has."""
+    signature = claim["signature"]
+    if signature is None:
+        raise UserError("the claim is not signed; --keys asks for a signature")
+    signer = check_text(Path(keys), _LINE, claim["line"], signature["key"], signature["line"])
+    if signature["document"] is not None:  # it was read as JSON
+        check_text(Path(keys), _DOCUMENT, _text_of(claim), signature["key"], signature["document"])
+    return signer
 
 
 def read_claim(text: str) -> Json:
@@ -124,13 +139,22 @@ def _parse_json(content: str, where: str) -> Json:
             raise UserError(str(error).replace(str(path), where)) from error
 
 
+def _text_of(claim: Json) -> str:
+    """Return what is signed of a claim's JSON: all but the signature."""
+    return json.dumps({**claim, "signature": None}, sort_keys=True, separators=(",", ":"))
+
+
 def _require_line(claim: Json, where: str) -> Json:
+    require_possible(claim, where)
+    require_sessions(claim, where)
     digests = claim["conditions"] and digest_conditions(claim["conditions"])
     if claim["conditions"] and digests != claim["digests"]:
         group = next(name for name in digests if digests[name] != claim["digests"][name])
         raise UserError(f"{where}: digests.{group} is not that of its conditions; the claim was changed")
     if render_line(claim) != claim["line"]:
         raise UserError(f"{where}: its figures are not those of its line; the claim was changed")
+    if claim["signature"] and claim["signature"]["document"] is None:
+        raise UserError(f"{where}: only its line is signed; give the line, or ask for the JSON as it was printed")
     return claim
 
 
@@ -139,7 +163,7 @@ def _finish(claim: Json, path: FilePath, bundle: FilePath | None) -> Json:
     claim["evidence_sha256"] = sha256_file(path)
     claim["bundle_sha256"] = None if bundle is None else _digest_bundle(bundle, claim["evidence_sha256"])
     claim["line"] = render_line(claim)
-    return validate(claim, "claim", "the claim")
+    return require_possible(validate(claim, "claim", "the claim"), "the claim")
 
 
 def _digest_bundle(bundle: FilePath, evidence: str) -> str:
@@ -152,6 +176,7 @@ def _digest_bundle(bundle: FilePath, evidence: str) -> str:
 
 
 _SIDES = ("left", "right")
+_LINE, _DOCUMENT = "claim", "claim's JSON"  # what a signature is over
 
 
 def _name_cell(cell: Mapping[str, str]) -> str:

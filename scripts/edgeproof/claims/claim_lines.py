@@ -12,16 +12,17 @@ from urllib.parse import quote, unquote
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
-from edgeproof.core.formatting import plain, plural
 
+from .claim_checks import require_possible
 from .claim_conditions import FIELDS, GROUPS
 
-SCHEMA = "edgeproof.claim.v1"
+SCHEMA = "edgeproof.claim.v2"
 _VERSION = "claim v1"
 _CELL = r"[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+"
 _NUMBER = r"[0-9.]+(?:e[+-]?[0-9]+)?"
 _SUBJECT = rf"(?P<right>{_CELL}) takes (?P<value>{_NUMBER}) (?:(?P<ms>ms)|times as long as (?P<left>{_CELL}))"
-_BASIS = r"(?:(?P<pairs>\d+) pairs?|(?P<sessions>\d+) sessions? on (?P<days>\d+) days?)"
+_COUNT = "[0-9]{1,9}"
+_BASIS = rf"(?:(?P<pairs>{_COUNT}) pairs?|(?P<sessions>{_COUNT}) sessions? on (?P<days>{_COUNT}) days?)"
 _INTERVAL = rf"(?:(?P<low>{_NUMBER}) to (?P<high>{_NUMBER}) at (?P<confidence>[0-9.]+) %|no interval)"
 _MEASURED = re.compile(
     rf"{_SUBJECT} \({_INTERVAL}, {_BASIS}, (?P<provenance>measured|simulated)\); {_VERSION} "
@@ -45,16 +46,16 @@ def render_line(claim: Json) -> str:
     if claim["low"] is not None:
         interval = f"{_figure(claim['low'])} to {_figure(claim['high'])} at {100 * claim['confidence']:.6g} %"
     basis = claim["basis"]
-    based = plural(basis["pairs"], "pair") if basis["pairs"] else _say_sessions(basis["sessions"], basis["days"])
+    based = _count(basis["pairs"], "pair") if basis["pairs"] else _say_sessions(basis["sessions"], basis["days"])
     digests = " ".join(f"{group}:{claim['digests'][group]}" for group in GROUPS)
-    line = f"{subject} ({interval}, {plain(based)}, {claim['provenance']}); {_VERSION} {digests}"
+    line = f"{subject} ({interval}, {based}, {claim['provenance']}); {_VERSION} {digests}"
     return line + (f"; bundle:{claim['bundle_sha256']}" if claim["bundle_sha256"] else "")
 
 
 def render_signed(claim: Json) -> str:
     """Return a claim's line with its signature, if it has one."""
     signature = claim["signature"]
-    return claim["line"] + (f"; signature:{signature['key']}:{signature['value']}" if signature else "")
+    return claim["line"] + (f"; signature:{signature['key']}:{signature['line']}" if signature else "")
 
 
 def parse_line(text: str) -> Json:
@@ -82,8 +83,8 @@ def parse_line(text: str) -> Json:
         claim |= {"source": parts["source"], "told": {name: unquote(value) for name, value in told.items()}}
         require_fields(claim["told"])
     claim["line"] = line
-    claim["signature"] = signature and {"key": signature["key"], "value": signature["value"]}
-    return validate(claim, "claim", "the claim")
+    claim["signature"] = signature and {"key": signature["key"], "line": signature["value"], "document": None}
+    return require_possible(validate(claim, "claim", "the claim"), "the claim")
 
 
 def start_claim(right: str, left: str | None, value: float) -> Json:
@@ -121,7 +122,12 @@ def require_fields(told: dict[str, str]) -> None:
 
 
 def _say_sessions(sessions: int, days: int) -> str:
-    return f"{plural(sessions, 'session')} on {plural(days, 'day')}"
+    return f"{_count(sessions, 'session')} on {_count(days, 'day')}"
+
+
+def _count(number: int, thing: str) -> str:
+    """Return a count that is read again as it is, with nothing between its digits."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _figure(value: float) -> str:

@@ -9,19 +9,21 @@ and where a condition differs that the number depends on, nothing can be said, a
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
-from edgeproof.core.two_devices import DeviceSessions, compare_devices
+from edgeproof.core.two_devices import FEWEST_SESSIONS, MOST_SESSIONS, DeviceSessions, compare_devices
 
 from .claim_conditions import find_differences, list_told_differences, list_untold
 
 Answer: TypeAlias = Literal["replicated", "not replicated", "cannot say"]
 
+_WIDEST = 100.0  # a spread on the log scale that decides nothing, and of which no float overflows
+_LEAST_CONFIDENCE = 0.95  # of a claimed interval; one at a higher confidence is wider, and its answer only surer
 _RULES = {
     "latency": "Welch over session means, three sessions on two days of each machine",
     "ratio": "both intervals together; each holds wherever its pairs stopped",
@@ -54,6 +56,8 @@ def judge_replication(claim: Json, own: Json, margin: float) -> Json:
     else:
         matters, ignored = find_differences(claim, own)
         found = _judge_ratio(claim, own, margin) if claim["kind"] == "ratio" else _judge_latency(claim, own, margin)
+        if claim["confidence"] is not None and claim["confidence"] < _LEAST_CONFIDENCE:
+            found = replace(found, answer="cannot say", because="confidence")
     if claim["provenance"] == "simulated" or own["provenance"] == "simulated":
         matters += ["provenance"] if claim["provenance"] != own["provenance"] else []
     answer = "cannot say" if matters else found.answer
@@ -106,13 +110,14 @@ def _sessions_of(claim: Json) -> DeviceSessions:
             tuple(session["day"] for session in claim["sessions"]),
         )
     count, days = claim["basis"]["sessions"], claim["basis"]["days"]
-    places = [str(min(number, days - 1)) for number in range(count)]
-    if count < 3 or claim["low"] is None:
-        return DeviceSessions((claim["value"],) * count, tuple(places))
+    used = min(count, MOST_SESSIONS)  # as of sessions that are told; their spread stays, so nothing gets narrower
+    places = [str(min(number, days - 1)) for number in range(used)]
+    if count < FEWEST_SESSIONS or claim["low"] is None:
+        return DeviceSessions((claim["value"],) * used, tuple(places))
     # A headline's interval is a t-interval over session means, from whose reach their standard deviation follows.
     critical = student_t_quantile((1 + claim["confidence"]) / 2, count - 1)
-    spread = _reach_of(claim) / critical * math.sqrt(count)
-    steps = np.linspace(-1.0, 1.0, count)
+    spread = min(_reach_of(claim) / critical * math.sqrt(count), _WIDEST)
+    steps = np.linspace(-1.0, 1.0, used)
     values = claim["value"] * np.exp(spread * steps / steps.std(ddof=1))
     return DeviceSessions(tuple(map(float, values)), tuple(places))
 
@@ -131,6 +136,7 @@ def _say_why(claim: Json, own: Json, matters: list[str], found: _Quotient) -> st
     if found.answer != "cannot say":
         return None
     return {
+        "confidence": f"the claimed interval is at less than {100 * _LEAST_CONFIDENCE:g} %",
         "interval": "its source tells no interval, so that no difference is too large for it",
         "sessions": "fewer than three sessions on one of the machines",
         "days": "all sessions of one machine are of one day",
@@ -144,9 +150,9 @@ def _show(claim: Json, field: str) -> str:
     if field == "provenance":
         return str(claim["provenance"])
     if field in claim["told"]:
-        return claim["told"][field]
+        return claim["told"][field]  # printable: see `claim_checks`
     if claim["conditions"] is None or field not in claim["conditions"]["right"]:
         digest = (claim["digests"] or {}).get(field)
         return f"digest {digest}" if digest else "not told"
     sides = [view[field] for view in claim["conditions"].values() if view is not None]
-    return " and ".join(dict.fromkeys(map(str, sides)))
+    return " and ".join(dict.fromkeys(text if text.isprintable() else ascii(text) for text in map(str, sides)))

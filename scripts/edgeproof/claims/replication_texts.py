@@ -37,7 +37,7 @@ def _head(answer: Json) -> str:
         return answer["answer"]
     fields = ", ".join(answer["because"])
     kept = answer["because"][0]
-    if kept in ("interval", "sessions", "days", "width", "horizon"):
+    if kept in ("interval", "sessions", "days", "width", "horizon", "confidence"):
         return f"cannot say because of {fields}: {answer['reason']}"
     return f"cannot say because {fields} {'differs' if len(answer['because']) == 1 else 'differ'}: {answer['reason']}"
 

@@ -71,6 +71,15 @@ class Reader:
             outer |= self._seen
             self._seen = outer
 
+    @contextlib.contextmanager
+    def overlooking(self) -> Generator[None]:
+        """Do not tell `watching` of the files that this block asks for: it hashes them for somebody else's sake."""
+        outer, self._seen = self._seen, set()
+        try:
+            yield
+        finally:
+            self._seen = outer
+
     def note_absent(self, path: FilePath, digest: str) -> None:
         """Remember the sha256 of a file that is not here and that somebody answers for, as a bundle does."""
         self._digests[os.fspath(path)] = digest

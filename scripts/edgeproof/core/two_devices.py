@@ -17,6 +17,8 @@ from .boundaries import ALPHA, FIRST_SESSION, SESSIONS_HORIZON, find_boundary
 from .modes import Claim
 from .statistics import Interval
 
+FEWEST_SESSIONS = FIRST_SESSION
+MOST_SESSIONS = SESSIONS_HORIZON  # of a device; those beyond are not used
 _FEWEST_DAYS = 2
 
 DeviceReason: TypeAlias = Literal["sessions", "days", "width", "horizon"]

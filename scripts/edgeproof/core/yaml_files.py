@@ -1,9 +1,13 @@
-"""Strict YAML for the files that people write, checked against the schema of its kind like the JSON of `documents`."""
+"""Strict YAML for the files that people write, checked against the schema of its kind like the JSON of `documents`.
+
+A file may come from somebody else, in a bundle. A few hundred bytes of aliases stand for billions of values, so what
+they stand for is counted before anything is built.
+"""
 
 import copy
 import functools
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any, cast
 
 import yaml
@@ -13,6 +17,9 @@ from .documents import describe_unfit_number, read_text, validate
 from .errors import UserError
 from .files import FilePath
 from .reader import read_once
+
+_LARGEST = 100_000  # values of a document, those that aliases stand for included; the largest of ours has some hundred
+_DEEPEST = 64  # lists and mappings in one another
 
 
 @read_once
@@ -30,14 +37,60 @@ def parse_yaml(text: str, where: FilePath) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f"{mark.line + 1}:" if mark else ""
         raise UserError(f"{where}:{line} {getattr(error, 'problem', None) or error}") from error
+    except (ValueError, RecursionError) as error:  # a number of more digits than Python reads
+        raise UserError(f"{where}: not valid YAML: {error}") from error
 
 
 @functools.lru_cache(maxsize=64)
 def _parse_yaml(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_FAST)
+        return _load(text, _FAST)
+    except _TooMuchError:
+        raise
     except yaml.YAMLError:
-        return yaml.load(text, Loader=_StrictLoader)  # whose messages name the character
+        return _load(text, _StrictLoader)  # whose messages name the character
+
+
+class _TooMuchError(yaml.MarkedYAMLError):
+    """A text that stands for more than any document holds."""
+
+
+def _load(text: str, loader: type[Any]) -> Any:
+    _require_bounded(text, loader)
+    return yaml.load(text, Loader=loader)
+
+
+def _require_bounded(text: str, loader: type[Any]) -> None:
+    """Raise _TooMuchError for a text that stands for too many values, nests too deep, or holds itself.
+
+    Takes time in proportion to the text: each anchor's size is known when its end is read.
+    """
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []  # (anchor, values before it) of every list and mapping that is open
+    total = 0
+    for event in cast(Iterator[yaml.Event], yaml.parse(text, Loader=loader)):  # pyright: ignore[reportUnknownMemberType]
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise _refuse(event, f"*{event.anchor} stands for something that holds it")
+            total += sizes.get(event.anchor, 0)  # an alias of nothing is refused where the text is read
+        elif isinstance(event, yaml.NodeEvent):
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append((event.anchor, total))
+            elif event.anchor is not None:
+                sizes[event.anchor] = 1
+            total += 1
+        if total > _LARGEST:
+            raise _refuse(event, f"stands for more than {_LARGEST} values")
+        if len(open_nodes) > _DEEPEST:
+            raise _refuse(event, f"nests deeper than {_DEEPEST} lists and mappings")
+
+
+def _refuse(event: yaml.Event, problem: str) -> _TooMuchError:
+    return _TooMuchError(None, None, problem, event.start_mark)
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -19,7 +19,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, read_sealed, read_text
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
-from edgeproof.core.job_key import list_keys, read_kept_key
+from edgeproof.core.job_key import is_key_of, list_keys, read_kept_key
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, plan_folder, replay_folder, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.seals import REMEDY
@@ -61,6 +61,12 @@ def validate_evidence(campaign: str) -> list[str]:
     return list(dict.fromkeys(fault for fault in faults if fault))
 
 
+def check_keys(results: str = _RESULTS) -> None:
+    """Raise UserError unless every key that is kept below `results` is of the file that it was written of."""
+    for place, made in list_keys(results):
+        _check_key(place, made)
+
+
 def _run(check: Callable[[], Any]) -> str | None:
     try:
         check()
@@ -75,8 +81,7 @@ def _list_key_checks() -> Iterator[Callable[[], None]]:
 
 
 def _check_key(place: Path, made: Path) -> None:
-    sha256 = read_kept_key(place)["sha256"]
-    if is_file(made) and sha256_file(made) != sha256:
+    if is_file(made) and not is_key_of(read_kept_key(place), made):
         raise UserError(f"{made}: its sha256 is not the one in {place}; it was changed since it was made, {REMEDY}")
 
 

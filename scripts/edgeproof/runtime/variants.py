@@ -207,7 +207,7 @@ def _read_document(path: str) -> Any:
             return json.loads(text, object_pairs_hook=lambda pairs: _join_pairs(pairs, path))
         except FamilyYamlError:
             raise
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FamilyYamlError(f"{path}: not valid JSON: {error}") from error
     return _parse_yaml(text, path)
 
@@ -240,5 +240,7 @@ def _parse_yaml(text: str, where: str) -> Any:
     Strict.add_constructor("tag:yaml.org,2002:map", join)  # pyright: ignore[reportUnknownMemberType]
     try:
         return yaml.load(text, Loader=Strict)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, FamilyYamlError):
+            raise
         raise FamilyYamlError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error

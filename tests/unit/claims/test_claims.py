@@ -7,10 +7,16 @@ import pytest
 from edgeproof.__main__ import main
 from edgeproof.bench.made_up_campaigns import CAMPAIGN, make_campaign
 from edgeproof.bundles.importing import make_bundle
-from edgeproof.bundles.signing import check_line
 from edgeproof.bundles.signing_keys import new_key
 from edgeproof.claims.claim_conditions import FIELDS, find_protocol
-from edgeproof.claims.claim_documents import claim_comparison, claim_result, declare_claim, read_claim, sign_claim
+from edgeproof.claims.claim_documents import (
+    check_signature,
+    claim_comparison,
+    claim_result,
+    declare_claim,
+    read_claim,
+    sign_claim,
+)
 from edgeproof.claims.claim_lines import parse_line, render_signed
 from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.errors import UserError
@@ -55,7 +61,7 @@ def test_a_document_is_read_and_one_that_was_changed_is_refused(here, tmp_path):
     path = tmp_path / "claim.json"
     path.write_text(json.dumps(claim))
     assert read_claim(str(path)) == claim
-    path.write_text(json.dumps(claim | {"value": claim["value"] / 2}))
+    path.write_text(json.dumps(claim | {"value": claim["value"] * (claim["high"] / claim["value"]) ** 0.5}))
     with pytest.raises(UserError, match="figures are not those of its line"):
         read_claim(str(path))
     claim["conditions"]["right"]["kernel"] = "another"
@@ -76,14 +82,15 @@ def test_a_signature_is_over_the_line(here, tmp_path):
     private, public = new_key("desk", tmp_path)
     _, stranger = new_key("stranger", tmp_path)
     claim = parse_line(render_signed(sign_claim(claim_result(RESULT), private)))
-    key, value = claim["signature"]["key"], claim["signature"]["value"]
-    assert check_line(public, claim["line"], key, value) == "desk"
+    assert check_signature(claim, public) == "desk"
     with pytest.raises(UserError, match="not what the key"):
-        check_line(public, claim["line"].replace("takes ", "takes 1"), key, value)
+        check_signature(claim | {"line": claim["line"].replace("takes ", "takes 1")}, public)
     with pytest.raises(UserError, match="does not hold the key"):
-        check_line(stranger, claim["line"], key, value)
+        check_signature(claim, stranger)
     with pytest.raises(UserError, match="not what the key"):
-        check_line(public, claim["line"], key, "AAAA")
+        check_signature(claim | {"signature": claim["signature"] | {"line": "AAAA"}}, public)
+    with pytest.raises(UserError, match="is not signed"):
+        check_signature(claim | {"signature": None}, public)
 
 
 def test_a_bundle_must_hold_what_is_claimed(here, tmp_path):

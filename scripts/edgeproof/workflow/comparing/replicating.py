@@ -11,9 +11,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgeproof.bundles.signing import check_line
 from edgeproof.claims.claim_conditions import find_protocol
-from edgeproof.claims.claim_documents import claim_comparison, claim_result, read_claim
+from edgeproof.claims.claim_documents import check_signature, claim_comparison, claim_result, read_claim
 from edgeproof.claims.claim_lines import render_signed
 from edgeproof.claims.replication import judge_replication
 from edgeproof.claims.replication_texts import render_answer
@@ -37,7 +36,7 @@ _CODES = {"replicated": ExitCode.GOOD, "not replicated": ExitCode.NOT_GOOD, "can
 def replicate_claim(options: argparse.Namespace, root: Path) -> ExitCode:
     """Do `edgeproof replicate` and return what its answer means for a script."""
     claim = read_claim(options.claim)
-    signer = _check_signature(claim, options.keys)
+    signer = check_signature(claim, options.keys) if options.keys else None
     known = read_catalogue("device", root / "config")
     device = options.device or (options.profile if options.profile in known else "local")
     found = (_replicate_ratio if claim["kind"] == "ratio" else _replicate_latency)(claim, device, options, root)
@@ -59,15 +58,6 @@ def _choose_margin(ratio: float) -> float:
     """Return the margin at which a comparison stays open for as long as it cannot tell its ratio from this one."""
     margin = math.expm1(abs(math.log(ratio)))
     return min(max(round(margin, 6), _MARGINS[0]), _MARGINS[1])
-
-
-def _check_signature(claim: Json, keys: str | None) -> str | None:
-    """Return the name of the trusted key that has signed a claim, None where no keys are given."""
-    if keys is None:
-        return None
-    if claim["signature"] is None:
-        raise UserError("the claim is not signed; --keys asks for a signature")
-    return check_line(Path(keys), claim["line"], claim["signature"]["key"], claim["signature"]["value"])
 
 
 def _replicate_latency(
