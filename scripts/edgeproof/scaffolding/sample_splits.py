@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.formatting import plural
 from edgeproof.sources.samples import MINIMUM_CALIBRATION, digest_samples
 
 from .sample_tables import Array, SampleTable
@@ -32,8 +31,9 @@ def split_samples(table: SampleTable) -> Split:
     unique = np.array(sorted({digest: index for index, digest in reversed([*enumerate(digests)])}.values()))
     if len(unique) <= MINIMUM_CALIBRATION:
         raise UserError(
-            f"{table.origin}: {plural(len(unique), 'different sample')}; {MINIMUM_CALIBRATION} choose the ranges of "
-            f"int8 and at least one more evaluates, so give more, or leave --samples out (random values)"
+            f"{table.origin}: too few, {len(unique)} of them different; at least {MINIMUM_CALIBRATION + 1} different ones "
+            f"are needed: {MINIMUM_CALIBRATION} choose the ranges of int8, the others evaluate. Give more, or leave "
+            "--samples out (random values)"
         )
     order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)
     count = max(MINIMUM_CALIBRATION, min(CALIBRATION, len(unique) // 2))

@@ -16,7 +16,7 @@ def again(room, noise=()):
 def test_a_measured_difference_is_one_sentence_with_its_interval_and_its_cost(room):
     report = room.make(ratio=0.6).read("report.json")
     sentence = plain(describe_verdict(report))
-    assert sentence.startswith("int8 is 1.666 times as fast as fp32 (1.657–1.675), 20 s, 10 pairs.")
+    assert sentence.startswith("int8 is 1.666 times as fast as fp32 (1.657–1.675, 95 %), 20 s, 10 pairs.")
     text = render_markdown(report)
     assert text.startswith(f"# pair\n\n**{sentence}**\n\nleft: `digits-cnn/ort-cpu/desk/fp32`")
     assert "| precision | fp32 | int8 | this is what is compared |" in text

@@ -11,7 +11,7 @@ _DESCRIPTION = (
     "Compare two cells (MODEL/PRESET/DEVICE/PRECISION; RIGHT takes from LEFT what it leaves out) or two ONNX files. "
     "What is missing is built, and pairs are measured until they decide. A side may also be baseline:NAME or "
     "sha256:DIGEST of an artifact that was built before. Exit 0 for a verdict, 3 if it is undecided or waived, "
-    "1 if the two may not be compared or one failed."
+    "1 if the two may not be compared, one failed, or the outputs of one are wrong (parity)."
 )
 _REPLICATING = (
     "Answer a claim: measure the same latency or ratio here, or take what was measured, and say `replicated`, `not "

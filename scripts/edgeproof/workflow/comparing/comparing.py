@@ -10,13 +10,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.comparability.measured_pairs import ESTIMATES
 from edgeproof.comparability.reading import read_comparison
-from edgeproof.comparability.sentences import describe_estimate, describe_reason, describe_verdict, name_sides
+from edgeproof.comparability.sentences import (
+    describe_estimate,
+    describe_reason,
+    describe_verdict,
+    name_sides,
+)
 from edgeproof.core.command_line import show
 from edgeproof.core.configuration import Json
+from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.formatting import plain, plural
+from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, run_folder
+from edgeproof.evidence.gate import is_parity_fine
+from edgeproof.runs.results import read_result
 
 from .quick_campaigns import QuickCampaign, read_question, write_campaign
 from .running import SnakemakeRun
@@ -63,9 +73,27 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
         return run
     with contextlib.chdir(root):  # documents name their files from here
         report = read_comparison(f"{campaign.folder}/report.json")
-    document = _describe_end(report, campaign, run.seconds)
-    show(options, document, lambda: _render_end(report, document))
-    return _CODES.get(report["verdict"], ExitCode.GOOD)
+        parity = read_parity(campaign)
+    document = describe_end(report, parity, campaign, run.seconds)
+    show(options, document, lambda: render_end(report, document))
+    wrong = any(not side["fine"] for side in parity.values())
+    return ExitCode.NOT_GOOD if wrong else _CODES.get(report["verdict"], ExitCode.GOOD)
+
+
+def read_parity(campaign: QuickCampaign) -> Json:
+    """Return {left, right: {status, reason, fine}}: whether the outputs of both artifacts agree with their sources.
+
+    The working directory is the root. `fine`: as the gate judges it.
+    """
+    wanted = read_json(f"{evidence_folder(campaign.name)}/wanted.json", "wanted")
+    builders = {Cell(*names): builder for *names, builder in wanted["campaign"]["cells"]}
+    found: Json = {}
+    for side, cell in zip(("left", "right"), campaign.cells, strict=True):
+        folder = artifact_folder(cell.model, cell.preset, builders[cell], cell.precision)
+        parity, result = read_parity_record(f"{folder}/parity.json"), read_result(f"{run_folder(cell)}/result.json")
+        reason = parity["reason"] and parity["reason"]["message"]
+        found[side] = {"status": parity["status"], "reason": reason, "fine": is_parity_fine(result, parity)}
+    return found
 
 
 def run_campaign(
@@ -100,8 +128,11 @@ def run_campaign(
     return run
 
 
-def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
-    """Return what was found and what it cost, as `--json` prints it. `seconds`: of this run, by rule and in all."""
+def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
+    """Return what was found and what it cost, as `--json` prints it.
+
+    `parity`: of `read_parity`. `seconds`: of this run, by rule and in all.
+    """
     alone, pairs = seconds.get("measure_run", 0.0), seconds.get("measure_pairs", 0.0)
     return {
         "verdict": report["verdict"],
@@ -110,6 +141,7 @@ def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, floa
         "reasons": report["reasons"],
         "left": str(campaign.cells[0]),
         "right": str(campaign.cells[1]),
+        "parity": parity,
         "effect": report["effect"],
         "pairs": report["pairs"],
         "further_pairs": report["further_pairs"],
@@ -125,9 +157,14 @@ def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, floa
     }
 
 
-def _render_end(report: Json, document: Json) -> Iterator[str]:
+def render_end(report: Json, document: Json) -> Iterator[str]:
     """Yield the lines that people read."""
     yield document["sentence"]
+    names = name_sides(report["left"], report["right"])
+    for side, name in zip(("left", "right"), names, strict=True):
+        found = document["parity"][side]
+        if not found["fine"] and (side == "left" or found != document["parity"]["left"]):
+            yield f"But the outputs of {name} are not right: parity {_name_parity(found)}"
     if reason := describe_reason(report):
         yield plain(reason)
     for difference in report["reasons"]:
@@ -143,6 +180,11 @@ def _render_end(report: Json, document: Json) -> Iterator[str]:
     pairs = f"{spent['measuring_pairs']:.1f} s measuring pairs"
     yield f"Took {spent['building']:.1f} s building{alone}, {pairs}."
     yield f"Evidence: {document['page']}"
+
+
+def _name_parity(found: Json) -> str:
+    """Return "failed: why", in words."""
+    return f"{found['status'].replace('_', ' ')}: {found['reason']}"
 
 
 def _follow(run: SnakemakeRun, campaign: QuickCampaign, root: Path, told: Told) -> None:
