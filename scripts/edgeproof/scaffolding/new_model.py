@@ -78,7 +78,7 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
 
 
 def _note_rows(path: Path, selection: Selection | None, place: str) -> list[str]:
-    """Return what to know of outputs whose rows NonMaxSuppression chooses: how they are compared, or what to declare."""
+    """Return what to know of outputs whose rows NonMaxSuppression chooses: how they are compared, what to declare."""
     if selection:
         return [
             f"output {selection.selected!r} selects boxes: `task: detection` in {place} matches rows with the model's"
@@ -88,8 +88,8 @@ def _note_rows(path: Path, selection: Selection | None, place: str) -> list[str]
         return []
     name, operator = next(iter(chosen.items()))
     return [
-        f"{operator} chooses the rows of output {name!r}: compared by their places, they differ in every reduced precision; "
-        f"declare `task: {{detection: …}}` in {place} (docs/sources.md), so that rows are matched"
+        f"{operator} chooses the rows of output {name!r}, and by their places they differ in every reduced precision: "
+        f"declare `task: {{detection: …}}` in {place}, and rows are matched (docs/sources.md)"
     ]
 
 

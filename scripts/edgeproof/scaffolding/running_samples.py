@@ -1,4 +1,4 @@
-"""Do samples run through the model? Tried once when a model is added, so that a wrong set is refused before it is used."""
+"""Do samples run through the model? They are tried when a model is added, so that a wrong set is refused at once."""
 
 import sys
 import tempfile

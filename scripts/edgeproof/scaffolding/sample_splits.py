@@ -31,9 +31,9 @@ def split_samples(table: SampleTable) -> Split:
     unique = np.array(sorted({digest: index for index, digest in reversed([*enumerate(digests)])}.values()))
     if len(unique) <= MINIMUM_CALIBRATION:
         raise UserError(
-            f"{table.origin}: too few, {len(unique)} of them different; at least {MINIMUM_CALIBRATION + 1} different ones "
-            f"are needed: {MINIMUM_CALIBRATION} choose the ranges of int8, the others evaluate. Give more, or leave "
-            "--samples out (random values)"
+            f"{table.origin}, {len(unique)} different, are too few: {MINIMUM_CALIBRATION + 1} different ones are "
+            f"needed at least, {MINIMUM_CALIBRATION} to choose the ranges of int8 and the others to evaluate; give more, "
+            "or leave --samples out (random values)"
         )
     order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)
     count = max(MINIMUM_CALIBRATION, min(CALIBRATION, len(unique) // 2))
