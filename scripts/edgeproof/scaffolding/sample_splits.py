@@ -32,7 +32,7 @@ def split_samples(table: SampleTable) -> Split:
     if len(unique) <= MINIMUM_CALIBRATION:
         raise UserError(
             f"{table.origin}, {len(unique)} different, are too few: {MINIMUM_CALIBRATION + 1} different ones are "
-            f"needed at least, {MINIMUM_CALIBRATION} to choose the ranges of int8 and the others to evaluate; give more, "
+            f"needed at least, {MINIMUM_CALIBRATION} to choose the ranges of int8, the others to evaluate; give more, "
             "or leave --samples out (random values)"
         )
     order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)

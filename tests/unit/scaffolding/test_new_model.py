@@ -230,7 +230,7 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("net.onnx", ["--scale", "0"], r"--scale: 0 must be a number above 0"),
         ("net.onnx", ["--labels", "x.npy"], r"--labels needs --samples"),
         ("net.onnx", ["--samples", "nowhere"], r"--samples nowhere: there is no such file or folder"),
-        ("net.onnx", ["--samples", "few.npy"], r"100 samples of few.npy, 100 different, are too few: 201 different ones"),
+        ("net.onnx", ["--samples", "few.npy"], r"of few.npy, 100 different, are too few: 201 different ones"),
         ("net.onnx", ["--samples", "same.npy"], r"300 samples of same.npy, 1 different, are too few"),
         ("net.onnx", ["--samples", "wide.npy"], r"x has samples of shape \[4\]; the model takes \[3\]"),
         ("net.onnx", ["--samples", "holes.npy"], r"x has values that are not finite \(sample 7\)"),

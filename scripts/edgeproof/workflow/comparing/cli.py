@@ -18,6 +18,7 @@ _REPLICATING = (
     "replicated`, or `cannot say` and because of what. Exit 0, 1 and 3."
 )
 _UNITS = {"s": 1, "m": 60}
+OPTIONAL_VARIES = ("input_shape", "batch_size", "inputs")  # besides model and precision, which follow from the sides
 
 
 def main(argv: list[str], root: Path) -> ExitCode:
@@ -44,7 +45,7 @@ def build_compare_parser() -> CommandParser:
         help="task and samples of model files (default: a known model's, else random)",
     )
     parser.add_argument(
-        "--varies", metavar="WORD", nargs="+", default=[], choices=("input_shape", "batch_size", "inputs"),
+        "--varies", metavar="WORD", nargs="+", default=[], choices=OPTIONAL_VARIES,
         help="what else may differ: input_shape, batch_size, inputs",
     )  # fmt: skip
     parser.add_argument(
@@ -76,14 +77,18 @@ def build_replicate_parser() -> CommandParser:
 def _add_measuring(parser: CommandParser, margin: float) -> None:
     """Add how long to measure and how: what every verb here takes that measures pairs. `margin`: the default."""
     parser.add_argument(
-        "--within", metavar="TIME", type=_seconds, default=60.0, help="measure pairs for so long: 60s, 5m (default 60s)"
+        "--within",
+        metavar="TIME",
+        type=_seconds,
+        default=60.0,
+        help="measure pairs for so long, with the unit: 60s, 5m (default 60s)",
     )
     parser.add_argument(
         "--margin",
         metavar="SHARE",
         type=_share,
         default=margin,
-        help=f"the difference that matters, as 2%% (default {100 * margin:g}%%)",
+        help=f"the difference that matters, with the unit: 2%% (default {100 * margin:g}%%)",
     )
     parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
     parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
@@ -107,17 +112,17 @@ def _waiver(text: str) -> tuple[str, str]:
 
 
 def _seconds(text: str) -> float:
-    """Return the value of an option that is a time: `60s`, `5m`, `60` (argparse `type`)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([sm]?)", text)
+    """Return the value of an option that is a time: `60s`, `5m` (argparse `type`)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([sm])", text)
     if match is None or float(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 60s or 5m")
-    return float(match[1]) * _UNITS[match[2] or "s"]
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with its unit; write 60s or 5m")
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _share(text: str) -> float:
-    """Return the value of an option that is a share: `2%` or `0.02` (argparse `type`)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text)
-    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    """Return the value of an option that is a share: `2%` (argparse `type`)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
+    value = float(match[1]) / 100 if match else 0.0
     if not 0 < value <= 0.5:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 50 %; write 2%")
+        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 50 % with its unit; write 2%")
     return value

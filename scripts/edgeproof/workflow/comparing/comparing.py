@@ -5,12 +5,14 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from edgeproof.artifacts.records.parity_records import read_parity_record
+from edgeproof.comparability.fields import FieldReason
 from edgeproof.comparability.measured_pairs import ESTIMATES
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import (
@@ -28,6 +30,7 @@ from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, run_fo
 from edgeproof.evidence.gate import is_parity_fine
 from edgeproof.runs.results import read_result
 
+from .cli import OPTIONAL_VARIES
 from .quick_campaigns import QuickCampaign, read_question, write_campaign
 from .running import SnakemakeRun
 
@@ -38,6 +41,7 @@ _CODES = {
     "failed": ExitCode.NOT_GOOD,
 }
 _WIDTH = 110
+_DECLARED = re.compile(r"declare `varies: \[(\w+)\]`")
 
 
 class Told:
@@ -67,7 +71,11 @@ class Told:
 
 def compare(options: argparse.Namespace, root: Path) -> ExitCode:
     """Compare two sides as the options say, print the verdict, and return what it means for a script."""
-    campaign = write_campaign(read_question(options), root)
+    campaign = write_campaign(read_question(options), root, foresee=True)
+    for note in campaign.notes:
+        print(note, file=sys.stderr)
+    if campaign.refusals:
+        return _refuse(campaign, options)
     run = run_campaign(campaign, ["comparability", "evidence"], options, root)
     if isinstance(run, ExitCode):
         return run
@@ -78,6 +86,39 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
     show(options, document, lambda: render_end(report, document))
     wrong = any(not side["fine"] for side in parity.values())
     return ExitCode.NOT_GOOD if wrong else _CODES.get(report["verdict"], ExitCode.GOOD)
+
+
+def _refuse(campaign: QuickCampaign, options: argparse.Namespace) -> ExitCode:
+    """Say why two sides may not be compared, before anything is built, and return NOT_GOOD."""
+    left, right = name_sides(campaign.cells[0]._asdict(), campaign.cells[1]._asdict())
+    reasons = [*map(advise_options, campaign.refusals)]
+    fields = ", ".join(reason["field"].replace("_", " ") for reason in reasons)
+    document = {
+        "verdict": "not-comparable",
+        "sentence": f"Not comparable: {left} and {right} differ in {fields}.",
+        "reasons": reasons,
+        "left": str(campaign.cells[0]),
+        "right": str(campaign.cells[1]),
+        "pairs": 0,
+    }
+    told = [document["sentence"], *map(_render_difference, reasons), "Nothing was built: their files say so."]
+    show(options, document, lambda: told)
+    return ExitCode.NOT_GOOD
+
+
+def advise_options(reason: FieldReason) -> FieldReason:
+    """Return a difference whose remedy names what to give on the command line in place of a campaign's key."""
+    remedy = reason["remedy"]
+    if remedy is None:
+        return reason
+    told = _DECLARED.sub(
+        lambda match: f"give `--varies {match[1]}`" if match[1] in OPTIONAL_VARIES else match[0], remedy
+    )
+    return {**reason, "remedy": told}
+
+
+def _render_difference(reason: FieldReason) -> str:
+    return f"  {reason['field']}: {reason['left']} and {reason['right']}; {reason['remedy']}"
 
 
 def read_parity(campaign: QuickCampaign) -> Json:
@@ -138,7 +179,7 @@ def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: d
         "verdict": report["verdict"],
         "sentence": plain(describe_verdict(report)),
         "reason": report["reason"],
-        "reasons": report["reasons"],
+        "reasons": [*map(advise_options, report["reasons"])],
         "left": str(campaign.cells[0]),
         "right": str(campaign.cells[1]),
         "parity": parity,
@@ -167,9 +208,7 @@ def render_end(report: Json, document: Json) -> Iterator[str]:
             yield f"But the outputs of {name} are not right: parity {_name_parity(found)}"
     if reason := describe_reason(report):
         yield plain(reason)
-    for difference in report["reasons"]:
-        if difference["remedy"]:
-            yield f"  {difference['field']}: {difference['left']} and {difference['right']}; {difference['remedy']}"
+    yield from (_render_difference(reason) for reason in document["reasons"] if reason["remedy"])
     if report["further_pairs"] and report["further_seconds"]:
         seconds, ask = report["further_seconds"], math.ceil(1.2 * report["further_seconds"])
         more = f"About {report['further_pairs']} further pairs ({seconds:.0f} s)"
