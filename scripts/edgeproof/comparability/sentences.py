@@ -181,7 +181,7 @@ def _describe_level(report: Json) -> str:
         holds += f" (one of a difference: {_name_level(effect['confidence'])})"
     if design["comparisons"] == 1:
         return f"{holds}."
-    share = format_percent(design["level"] * design["comparisons"])
+    share = _name_level(design["level"] * design["comparisons"])
     return f"{holds}: it is one of the campaign's {design['comparisons']} comparisons, which share {share} of error."
 
 
@@ -284,7 +284,7 @@ def _name_cost(report: Json) -> str:
         pairs = plural(report["pairs"], "pair")
         used = report["pairs"] if _is_over_builds(report) or not report["effect"] else report["effect"]["pairs"]
         return f"{_seconds(report['seconds'])}, " + (
-            pairs if used == report["pairs"] else f"the first {used} of {pairs}"
+            pairs if used >= report["pairs"] else f"the first {used} of {pairs}"
         )
     left, right = sessions["left_sessions"], sessions["right_sessions"]
     return f"{plural(left, 'session')} each" if left == right else f"{left} and {plural(right, 'session')}"

@@ -4,7 +4,7 @@ from collections import Counter
 
 from edgeproof.artifacts.records.manifests import describe_noise
 from edgeproof.artifacts.records.parity_records import count_limits
-from edgeproof.core.formatting import format_count, format_percent
+from edgeproof.core.formatting import SPACE, format_count
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import label_of
@@ -55,8 +55,8 @@ def _say_level(comparisons):
     shared = next((design for design in designs if design["comparisons"] > 1), None)
     if shared is None:
         return None
-    confidence = format_percent(1 - shared["level"], 4)
-    share = format_percent(shared["level"] * shared["comparisons"])
+    confidence = f"{100 * (1 - shared['level']):.4g}{SPACE}%"
+    share = f"{100 * shared['level'] * shared['comparisons']:.4g}{SPACE}%"
     return _limit(
         "Comparisons share their errors",
         f"The campaign has {shared['comparisons']} comparisons, which share {share} of error, so the interval of each "

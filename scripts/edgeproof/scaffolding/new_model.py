@@ -14,7 +14,7 @@ from edgeproof.core.yaml_files import parse_yaml, read_yaml
 from edgeproof.sources.chosen_rows import Selection, find_choosing_operators, find_selection
 from edgeproof.sources.copying import copy_model
 from edgeproof.sources.identity import describe_model
-from edgeproof.sources.samples import check_samples, size_samples
+from edgeproof.sources.samples import MINIMUM_CALIBRATION, check_samples, size_samples
 
 from .image_folders import Preprocessing
 from .model_texts import render_campaign, render_detection, render_files, render_model, render_random, render_task
@@ -50,12 +50,13 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     identity = describe_model(name, path)
     shapes = _read_shapes(options.shape, identity)
     task, table = _choose_samples(options, identity, shapes)
-    split = table and split_samples(table)
+    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
+    asked = preset["build"].get("calibration_samples", MINIMUM_CALIBRATION)
+    split = table and split_samples(table, asked)
     if table and split:
         check_samples(identity, split.calibration, split.evaluation, task)
         require_running_samples(path, identity, table)
     selection = find_selection(path) if task == "none" and not options.task else None
-    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
     profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
     with add_files(root) as stage:
         if options.copy:

@@ -102,7 +102,7 @@ def selecting(make_job):
         ("selected", TensorProto.INT64, ["k", 3]),
     ]
     job = make_job(make_model(nodes, inputs, outputs, weights, opset=17), count=3)
-    boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9.5], [50, 50, 60, 60], [20, 20, 30, 30]], "float32")
+    boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9.5], [60, 50, 50, 60], [20, 20, 30, 30]], "float32")  # one upside down
     scores = np.array([[0.9, 0.8, 0.7, 0.1], [0.1, 0.1, 0.2, 0.6]], "float32")
     job.write_evaluation({"inputs/b": np.tile(boxes, (3, 1, 1)), "inputs/s": np.tile(scores, (3, 1, 1))})
     job.build("fp32")
@@ -136,7 +136,10 @@ def test_a_row_that_is_not_selected_any_more_is_not_matched(selecting, answer):
     answer(lambda outputs: outputs | {"selected": [entry[:1] for entry in outputs["selected"]]})
     document = selecting.check("fp32", thresholds={}, task="detection", judge={"detection": _SELECTED})
     assert (document["status"], document["metrics"]["matched_share"]) == ("failed", pytest.approx(2 / 4))
-    assert "matched_share is 0.5, limit 0.95 (`parity: {fp32: {min_matched_share: …}}`" in document["reason"]["message"]
+    assert (
+        "rows of 'selected': matched_share is 0.5, limit 0.95 (`parity: {fp32: {min_matched_share: …}}`"
+        in document["reason"]["message"]
+    )
 
 
 def test_rows_that_are_not_there_and_two_sources_of_classes_are_refused(selecting, answer):

@@ -370,3 +370,19 @@ def test_rows_that_cannot_be_matched_yet_are_named_with_what_to_declare(root, tm
         "NonMaxSuppression chooses the rows of output 'selected'" in told and "declare `task: {detection: …}`" in told
     )
     assert read_yaml(root / "config/models/detector.yaml", "model")["task"] == "none"
+
+
+def test_as_many_samples_calibrate_as_the_preset_asks_for(root, tmp_path, monkeypatch):
+    """Else the int8 of the campaign that this writes could not be built."""
+    monkeypatch.chdir(tmp_path)
+    save_model("net.onnx", {"x": [1, 3]})
+    np.save("samples.npy", np.random.default_rng(0).random((300, 3), np.float32))
+    asked = read_yaml(root / "config/presets/ort-cpu-1t.yaml", "preset")["build"]["calibration_samples"]
+    main(["model", "net.onnx", "--samples", "samples.npy", "--preset", "ort-cpu-1t"], root)
+    made = {
+        key: read_tensors(root / f"config/samples/net/{key}.npz")["inputs/x"] for key in ("calibration", "evaluation")
+    }
+    assert {key: len(array) for key, array in made.items()} == {"calibration": asked, "evaluation": 300 - asked}
+    np.save("few.npy", np.random.default_rng(0).random((asked, 3), np.float32))
+    with pytest.raises(UserError, match=f"are too few: {asked + 1} different ones are needed"):
+        main(["model", "net.onnx", "--samples", "few.npy", "--preset", "ort-cpu-1t", "--name", "few"], root)

@@ -52,7 +52,8 @@ def read_rows(outputs: Mapping[str, Entries], options: Json) -> list[Boxes]:
 def _read_selected_rows(boxes: Entries, scores: Entries, selected: Entries, options: Json) -> list[Boxes]:
     """Return the detections of every sample that NonMaxSuppression has selected of all candidates.
 
-    Per sample, `boxes` is (1, n, 4), `scores` (1, classes, n), `selected` (k, 3): image, class and box of each.
+    Per sample, `boxes` is (1, n, 4), `scores` (1, classes, n), `selected` (k, 3): image, class and box of each. ONNX
+    takes any two opposite corners for a box.
     """
     found = []
     for index, (corners, score, chosen) in enumerate(zip(boxes, scores, selected, strict=True)):
@@ -71,6 +72,7 @@ def _read_selected_rows(boxes: Entries, scores: Entries, selected: Entries, opti
                 f"class and box must be below {', '.join(map(str, limits))}"
             )
         rows = _order_corners(corners, options.get("box_format", "xyxy"))[picked[:, 2]]
+        rows = np.hstack([np.minimum(rows[:, :2], rows[:, 2:]), np.maximum(rows[:, :2], rows[:, 2:])])
         found.append(Boxes(rows, score[picked[:, 1], picked[:, 2]], picked[:, 1]))
     return found
 

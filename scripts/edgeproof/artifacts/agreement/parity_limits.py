@@ -117,6 +117,8 @@ def describe_missed_limit(line: Json, document: Json) -> str:
     item = outputs[0] if outputs else None
     cell = document["cell"]
     where = f"output {item['name']!r}: " if item else ""
+    if line["metric"] == "matched_share":
+        where = f"rows of {', '.join(repr(o['name']) for o in document['outputs'] if o['judged_by'] == 'rows')}: "
     key = f"`parity: {{{cell['precision']}: {{{line['name']}: …}}}}` of preset {cell['preset']}"
     limit = f"limit {line['limit']:g} ({key})"
     said = f"{where}{line['metric']} is {line['value']:.6g}{_name_samples(line, document, item)}, {limit}"
