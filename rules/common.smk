@@ -35,7 +35,7 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
-from edgeproof.core.progress import ProgressHandler, ShortErrors, describe_failures
+from edgeproof.core.progress import ProgressHandler, ShortErrors, ShortReasons, describe_failures, describe_stopped
 from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
 from edgeproof.remote.device_links import describe_links
 from edgeproof.workflow.job_graph import ON_DEVICE
@@ -84,6 +84,8 @@ if workflow.is_main_process:
         for handler in logger.handlers:
             if handler.name == "DefaultStreamHandler":
                 handler.addFilter(ShortErrors())
+                if not workflow.output_settings.dryrun:
+                    handler.setFormatter(ShortReasons(handler.formatter))
 
 # What the gate says in this run is shown at its end, and never what it said in an earlier one.
 GATE_LOG = f"results/logs/check_gate/{CAMPAIGN.name}.log"
@@ -131,5 +133,5 @@ def show_end():
     """Print verdicts, what failed and where the page is: Snakemake's own last words list every file of a campaign."""
     gate = read_if_new(GATE_LOG, GATE_BEFORE)
     failed = [job for job in PROGRESS.failed if not gate or job[0] != "check_gate"]
-    told = compose_closing(gate, describe_failures(failed))
+    told = compose_closing(gate, [*describe_failures(failed), *describe_stopped(PROGRESS.stopped)])
     print("", *told, sep="\n", file=sys.stderr)

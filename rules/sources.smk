@@ -56,7 +56,7 @@ rule run_recipe:
 
 rule export_model:
     input:
-        toolchain="results/toolchains/torch.json",
+        toolchain=lambda wildcards: CELLS.exporting_toolchain_of(wildcards.model),
     output:
         model="results/sources/{model}/model.onnx",
         record="results/sources/{model}/export.json",
@@ -64,13 +64,13 @@ rule export_model:
         script="results/logs/export_model/{model}.log",
         converter="results/logs/export_model/{model}.converter.log",
     wildcard_constraints:
-        model=one_of(CELLS.models_of("torch")),
+        model=one_of(CELLS.models_of("torch", "tensorflow")),
     conda:
         "../envs/edgeproof.yaml"
     params:
         key=lambda wildcards: as_json(KEYS.export_model(wildcards)),
     message:
-        "Exporting {wildcards.model} from PyTorch"
+        "Exporting {wildcards.model} to ONNX"
     shell:
         "python scripts/export_model.py --key {params.key:q} --made {output.model:q}"
         " --toolchain {input.toolchain:q} --output {output.model:q} --record {output.record:q}"
@@ -105,7 +105,7 @@ rule make_samples:
     log:
         "results/logs/make_samples/{model}.log",
     wildcard_constraints:
-        model=one_of(CELLS.models_of("file", "url", "recipe", "torch")),
+        model=one_of(CELLS.models_of("file", "url", "recipe", "torch", "tensorflow")),
     conda:
         "../envs/edgeproof.yaml"
     params:

@@ -1,23 +1,12 @@
 """Make a model by the recipe digits-cnn: train a small convolutional network on the UCI digits (about a minute)."""
 
-import argparse
-import sys
-
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.cli import run_program
 from edgeproof.sources.digits_cnn import make_digits_cnn
-from edgeproof.sources.input_shapes import fix_input_shapes
-from edgeproof.sources.kept_models import make_by_recipe
+from edgeproof.sources.recipe_program import run_recipe
 
 
 def main(argv):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--options", required=True, type=json_argument, help='JSON: {"seed": 0, "epochs": …} or {}')
-    parser.add_argument("--output", required=True, help="ONNX file to write")
-    parser.add_argument("--input-shapes", type=json_argument, help="JSON: sizes of axes that the model leaves open")
-    args = parser.parse_args(argv)
-    make_by_recipe(__file__, args.options, args.output, make_digits_cnn)
-    if fault := fix_input_shapes(args.output, args.input_shapes):
-        print(f"no model: {fault}", file=sys.stderr)
+    run_recipe(argv, __doc__, __file__, make_digits_cnn)
 
 
 if __name__ == "__main__":

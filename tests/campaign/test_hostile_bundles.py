@@ -2,14 +2,16 @@
 
 import pytest
 
-from ..unit.bundles.conftest import failed_bundle, made_up  # noqa: F401 (fixtures)
+from ..unit.bundles.conftest import bundle, cells_bundle, in_memory, made_up  # noqa: F401 (fixtures)
 from ..unit.bundles.test_verifying import verify_mutations
 
 pytestmark = pytest.mark.campaign
-COUNT = 10_000
 
 
-def test_ten_thousand_mutated_bundles(failed_bundle, tmp_path):  # noqa: F811
-    said = verify_mutations(failed_bundle, tmp_path, COUNT, seed=20_261)
-    assert len(said) == COUNT and all(said)
+@pytest.mark.usefixtures("in_memory")
+@pytest.mark.parametrize(("name", "count"), [("cells_bundle", 10_000), ("bundle", 200)])
+def test_ten_thousand_mutated_bundles(name, count, request, tmp_path):
+    """Two fake cells; and fewer of a campaign with comparison, calibration and plan, which takes longer to verify."""
+    said = verify_mutations(request.getfixturevalue(name), tmp_path, count, seed=20_261)
+    assert len(said) == count and all(said)
     assert [text for text in said if "\n" in text] == []

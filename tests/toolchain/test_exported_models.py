@@ -1,5 +1,8 @@
 """PyTorch modules through the real exporter: from a class with weights, and what tracing cannot keep."""
 
+import json
+import subprocess
+
 import pytest
 from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.artifacts.builds.exported_models import ExportJob, export_model
@@ -63,3 +66,59 @@ def test_inputs_keep_the_order_of_the_module(converted, tmp_path, monkeypatch):
 def test_a_branch_that_tracing_froze_is_found(converted, tmp_path, monkeypatch):
     fault, record = export(converted, tmp_path, "Branch", monkeypatch)
     assert "computes something else than PyTorch" in str(fault) and record["status"] == "failed"
+
+
+TENSORFLOW = """
+import sys
+import numpy as np, tensorflow as tf
+
+class Net(tf.Module):
+    def __init__(self):
+        random = np.random.RandomState(0)
+        self.kernel = tf.Variable((random.randn(3, 3, 3, 8) / 5).astype("float32"))
+        self.matrix = tf.Variable(random.randn(8, 5).astype("float32"))
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 16, 16, 3], tf.float32, name="image")])
+    def __call__(self, image):
+        maps = tf.nn.relu(tf.nn.conv2d(image, self.kernel, 1, "SAME"))
+        return {"logits": tf.matmul(tf.reduce_mean(maps, [1, 2]), self.matrix)}
+
+net = Net()
+tf.saved_model.save(net, "saved", signatures={"serving_default": net.__call__})
+converter = tf.lite.TFLiteConverter.from_saved_model("saved")
+open("net.tflite", "wb").write(converter.convert())
+converter.optimizations = [tf.lite.Optimize.DEFAULT]
+samples = np.random.RandomState(1).randn(20, 1, 16, 16, 3).astype("float32")
+converter.representative_dataset = lambda: ({"image": sample} for sample in samples)
+open("net_int8.tflite", "wb").write(converter.convert())
+"""
+MODELS = {"saved": None, "net.tflite": "fp32", "net_int8.tflite": "int8"}
+
+
+@pytest.fixture(scope="module")
+def own(converted):
+    """A copy of the campaign with a SavedModel and two TFLite files of a user's, each named by `edgeproof new`."""
+    (converted.root / "own").mkdir()
+    python = converted.root / ".toolchains/tensorflow/bin/python"
+    subprocess.run([python, "-c", TENSORFLOW], cwd=converted.root / "own", check=True, capture_output=True)
+    for path in MODELS:
+        done = converted.edgeproof("new", "model", f"own/{path}", "--preset", "litert-cpu")
+        assert done.returncode == 0, done.stdout
+    return converted
+
+
+@pytest.mark.parametrize(("path", "precision"), MODELS.items(), ids=str)
+def test_a_tensorflow_model_is_exported_and_its_tflite_file_measured(own, path, precision):
+    name = path.removesuffix(".tflite").replace("_", "-")
+    artifact = f"results/artifacts/{name}/litert-cpu/host/{precision or 'fp32'}"
+    run = f"results/runs/{name}/litert-cpu/local/{precision or 'fp32'}/result.json"
+    done = own.snakemake(f"{artifact}/parity.json", run, config=f"config/{name}.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    record = read_json(own.root / f"results/sources/{name}/export.json", "export")
+    assert record["exporter"].startswith("tf2onnx ") and record["outputs"][0]["relative_l2"] < 1e-3
+    manifest, parity = (
+        json.loads((own.root / artifact / file).read_text()) for file in ("manifest.json", "parity.json")
+    )
+    assert parity["status"] == "passed" and parity["metrics"]["cosine_min"] > 0.99
+    assert json.loads((own.root / run).read_text())["status"] == "ok"
+    assert manifest.get("supplied", {}).get("file") == (precision and f"own/{path}")

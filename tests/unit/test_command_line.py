@@ -23,7 +23,7 @@ from edgeproof.core.layout import REPOSITORY
 from edgeproof.evidence.cli import VERBS as EVIDENCE_VERBS
 from edgeproof.evidence.observe_cli import OBSERVE_VERBS
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
-from edgeproof.registry.cli import FAILED_VERBS, REPORT_VERBS
+from edgeproof.registry.cli import FAILED_VERBS, REPORT_VERBS, TELEMETRY_VERBS
 from edgeproof.runtime.observer import Observer
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.workflow.baseline_cli import BASELINE_VERBS
@@ -63,6 +63,8 @@ CALLS = {
     "runs show": (["tiny/ort-cpu/local/int8"], 1),  # it is no valid result
     "runs resources": ([], 0),
     "runs sampler": (["tiny/ort-cpu/local/int8"], 2),  # nothing sampled it
+    "runs telemetry export-history": (["--output", "OUTPUT"], 0),
+    "runs telemetry inspect-history": ([str(SCENARIO)], 2),  # no history
     "runs export": (["tiny/ort-cpu/local/int8", "--output", "OUTPUT"], 2),  # it is no valid result
     "runs import": ([str(SCENARIO)], 2),  # no bundle
     "runs index": ([], 0),
@@ -191,7 +193,7 @@ def test_every_verb_has_a_parser_and_a_function():
     verbs = {"artifacts": ARTIFACT_VERBS, "plans": PLAN_VERBS, "new": NEW_VERBS, "evidence": EVIDENCE_VERBS}
     verbs |= {"baseline": BASELINE_VERBS, "observe": OBSERVE_VERBS, "adaptation": ADAPTATION_VERBS}
     verbs |= {"failed-runs": FAILED_VERBS, "report": REPORT_VERBS, "key": KEY_VERBS}
-    verbs["runs"] = RUNS_VERBS
+    verbs |= {"runs": [name for name in RUNS_VERBS if name != "telemetry"], "runs telemetry": TELEMETRY_VERBS}
     assert {f"{room} {name}" for room, names in verbs.items() for name in names} | set(WORKFLOW_VERBS) == {
         words for words in CALLS if " " in words
     }

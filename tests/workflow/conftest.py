@@ -12,6 +12,13 @@ from edgeproof.core.files import hold_folder
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file here in one worker: what they share takes half a minute to make."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 class Workspace:
     """A copy of the repository with its own results."""
 

@@ -1,5 +1,6 @@
 """`page.html` of a replay: what ran when, both guards side by side, and what each variant is known for."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,17 +28,19 @@ _REASONS = {
 
 def render_page(summary: Json, decisions: FilePath) -> str:
     """Return the page of a replay, self-contained. `decisions`: path of its `decisions.jsonl`."""
-    loader = jinja2.FileSystemLoader(_FOLDER)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     stays = list_stays(decisions, summary)
-    return environment.get_template("replay.html.j2").render(
-        d=summary,
-        modes=MODES,
-        number=format_number,
-        space=SPACE,
-        reasons=_REASONS,
-        verdict=say_verdict(summary),
-        drawings={mode: Markup(_draw(stays[mode], summary)) for mode in MODES},
+    return (
+        _environment()
+        .get_template("replay.html.j2")
+        .render(
+            d=summary,
+            modes=MODES,
+            number=format_number,
+            space=SPACE,
+            reasons=_REASONS,
+            verdict=say_verdict(summary),
+            drawings={mode: Markup(_draw(stays[mode], summary)) for mode in MODES},
+        )
     )
 
 
@@ -65,6 +68,12 @@ def list_stays(decisions: FilePath, summary: Json) -> dict[str, list[tuple[float
                 own[-1] = (own[-1][0], at_s, own[-1][2])
             own.append((at_s, at_s, active))
     return stays
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(_FOLDER)
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
 
 
 def _read_lines(decisions: FilePath) -> Iterator[tuple[str, float, str]]:

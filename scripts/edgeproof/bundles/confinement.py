@@ -24,9 +24,9 @@ _INSIDE: ContextVar[str | None] = ContextVar("inside", default=None)
 def confined_to(folder: Path) -> Generator[None]:
     """Work in `folder`, and refuse to open any file outside of it until the block ends (UserError)."""
     _listen()
-    before = os.getcwd()
-    os.chdir(folder)
-    token = _INSIDE.set(os.path.realpath(folder) + os.sep)
+    before, inside = os.getcwd(), os.path.realpath(folder)  # before the change: `folder` may be relative
+    os.chdir(inside)
+    token = _INSIDE.set(inside + os.sep)
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ from edgeproof.agent.archive_limits import (
 )
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, is_file, read_head, sha256_bytes, sha256_file
+from edgeproof.core.files import FilePath, is_file, sha256_bytes, sha256_file
 
 from .packing import MANIFEST, SIGNATURE, read_manifest_file
 from .run_crates import CRATE, WORKFLOW
@@ -135,9 +135,11 @@ def _require_same_names(wanted: Iterable[str], found: Iterable[str], where: str)
 def _check_file(path: str, entry: Json) -> None:
     name = entry["path"]
     with open(path, "rb") as stream:
+        head = stream.read(HEAD)
+        stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != entry["sha256"]:
         raise ArchiveRefused(f"{name}: its sha256 is not the one in {MANIFEST}; it was changed")
-    nested = name_nested(read_head(path, HEAD))
+    nested = name_nested(head)
     if nested and entry["role"] != "artifact" and not name.endswith(".npz"):
         raise ArchiveRefused(f"{name}: is an archive itself ({nested}); only artifacts and .npz files may be")

@@ -171,5 +171,14 @@ def describe_difference(field: str, left: Any, right: Any) -> FieldReason:
         "field": field,
         "left": left,
         "right": right,
-        "remedy": template.format(field=field, left=left, right=right),
+        "remedy": template.format(field=field, left=_say(left), right=_say(right)),
     }
+
+
+def _say(value: Any) -> str:
+    """Return a field's value as a person writes it: `1 × 3 × 224`, `image float32, mask int64`."""
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        sizes = all(isinstance(item, int) for item in items)
+        return (" × " if sizes else ", ").join(map(_say, items))
+    return str(value)

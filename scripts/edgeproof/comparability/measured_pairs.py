@@ -351,7 +351,10 @@ def _plan_session(job: PairsJob, sessions: Sequence[PairsSession]) -> Json:
     begun = sessions[-1].record if sessions else {}
     mode = begun.get("interleaving", {}).get("mode")
     plan: Json = {"budget": budget, "first_pair": done}
-    return plan | ({"interleaving": mode, "inputs_count": begun["inputs"]} if mode else {})
+    if not mode:
+        return plan
+    kept = {"interleaving": mode, "interleaving_reason": begun["interleaving"]["reason"]}  # as the first session chose
+    return plan | kept | {"inputs_count": begun["inputs"]}
 
 
 def _spent(sessions: Sequence[PairsSession]) -> float:

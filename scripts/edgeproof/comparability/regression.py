@@ -15,6 +15,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
+from edgeproof.core.formatting import format_signed
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.verified import recomputed_once
@@ -203,7 +204,9 @@ def _judge_by_interval(report: Json, limit: float, entry: Json) -> Json:
         status = {"slower": "triggered", "faster": "clear", "equivalent": "clear"}.get(verdict, "unknown")
     else:
         status = "triggered" if low >= limit else "clear" if highest < limit else "unknown"
-    reason = f"{limit:g} % lies within the interval from {low:.2f} % to {high:.2f} %" if status == "unknown" else None
+    ends = [format_signed(end, 2) for end in (low, high)]
+    inside = f"the limit of {limit:g} % lies inside the interval, {ends[0]} % to {ends[1]} %"
+    reason = inside if status == "unknown" else None
     return {
         "delta_pct": effect["delta_pct"],
         "interval_low_pct": low,

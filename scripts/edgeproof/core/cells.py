@@ -14,8 +14,8 @@ from .campaign import PROCESSING, builder_of
 from .configuration import LINK_KEYS, Device, Json, Model, Preset
 from .digest_cache import digest_user_file
 from .errors import UserError
+from .exported_sources import EXPORTING_TOOLCHAINS, list_exported_files
 from .layout import (
-    EXPORTING_TOOLCHAIN,
     Cell,
     artifact_folder,
     run_folder,
@@ -79,14 +79,12 @@ class Cells:
         return "scripts/recipe_{}.py".format(self.models[model]["source"]["recipe"].replace("-", "_"))
 
     def exported_files(self, model: str) -> list[str]:
-        """Return the files of the user's that a model of kind torch is exported from."""
-        source = self.models[model]["source"]
-        module, python, _ = source["module"].partition(".py:")
-        return [
-            module + python.rstrip(":"),
-            *([source["weights"]] if "weights" in source else []),
-            *source.get("files", []),
-        ]
+        """Return the files of the user's that a model of kind torch or tensorflow is exported from."""
+        return list_exported_files(self.models[model]["source"])
+
+    def exporting_toolchain_of(self, model: str) -> str:
+        """Return the record of the toolchain that exports a model."""
+        return toolchain_record(EXPORTING_TOOLCHAINS[self.models[model]["source"]["kind"]])
 
     def sample_files(self, model: str) -> list[str]:
         """Return the sample files that a model's configuration names; none unless its samples are of kind file."""
@@ -146,7 +144,7 @@ class Cells:
     def list_toolchains(self) -> list[str]:
         """Return the names of all toolchains that presets build or run with, or models are exported with, sorted."""
         names = [preset.get(key) for preset in self.presets.values() for key in ("toolchain", "runtime_toolchain")]
-        exporting = [EXPORTING_TOOLCHAIN] if self.models_of("torch") else []
+        exporting = [name for kind, name in EXPORTING_TOOLCHAINS.items() if self.models_of(kind)]
         return sorted({name for name in (*names, *exporting) if isinstance(name, str)})
 
     def parity_limits_of(self, preset: str, precision: str) -> dict[str, float]:

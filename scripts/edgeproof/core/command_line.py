@@ -10,6 +10,11 @@ from .errors import UserError
 from .exit_codes import ExitCode
 from .formatting import show_controls
 
+_UNITS = {  # the end of an option's name: what help calls its value
+    **{name: name.upper() for name in ("ms", "mj", "mb", "seconds", "minutes", "days", "bytes")},
+    **{"s": "SECONDS", "w": "WATTS", "c": "CELSIUS", "pct": "PERCENT"},
+}
+
 NameLists = dict[str, Callable[[], list[str]]]  # metavar of an argument: the names that it takes today
 
 
@@ -30,6 +35,8 @@ class CommandParser(argparse.ArgumentParser):
     def add_argument(self, *args: Any, **options: Any) -> argparse.Action:
         """Declare an argument as argparse does, and remember it."""
         action = super().add_argument(*args, **options)
+        if action.option_strings and action.nargs is None and action.choices is None and action.metavar is None:
+            action.metavar = _name_value(action)
         self.arguments.append(action)
         return action
 
@@ -44,17 +51,30 @@ class CommandParser(argparse.ArgumentParser):
         raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
 
 
-def add_verbs(parser: CommandParser, verbs: dict[str, str]) -> dict[str, CommandParser]:
-    """Declare verbs, given as {name: what it does}, each with `--json`; return their parsers by name."""
-    group = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
+def _name_value(action: argparse.Action) -> str | None:
+    """Return what help calls the value of an option: its unit or N for a number; None for argparse's own word."""
+    if action.type not in (int, float, positive, count, amount):
+        return None
+    unit = action.dest.rpartition("_")[2]
+    return _UNITS.get(unit, "N")
+
+
+def add_verbs(parser: CommandParser, verbs: dict[str, str], option: str = "verb") -> dict[str, CommandParser]:
+    """Declare verbs, given as {name: what it does}, each with `--json`; return their parsers by name.
+
+    `option`: where the verb stands in the options; verbs of a verb need a place of their own.
+    """
+    group = parser.add_subparsers(dest=option, required=True, metavar="VERB", title="verbs")
     for name, text in verbs.items():
-        parser.verbs[name] = add_json(group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}."))
+        verb = group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser.verbs[name] = add_json(verb, inner=option != "verb")
     return parser.verbs
 
 
-def add_json(verb: CommandParser) -> CommandParser:
-    """Declare what every verb has: `--json`. Return the parser."""
-    verb.add_argument("--json", action="store_true", help="print JSON instead of text")
+def add_json(verb: CommandParser, inner: bool = False) -> CommandParser:
+    """Declare what every verb has: `--json`. Return the parser. `inner`: the verb of a verb, which has it already."""
+    unless_given = argparse.SUPPRESS if inner else False
+    verb.add_argument("--json", action="store_true", default=unless_given, help="print JSON instead of text")
     verb.set_defaults(parser=verb)
     return verb
 

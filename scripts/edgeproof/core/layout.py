@@ -49,9 +49,6 @@ class Cell(NamedTuple):
         return "/".join(self)
 
 
-EXPORTING_TOOLCHAIN = "torch"  # exports models of kind torch
-
-
 def toolchain_record(name: str) -> str:
     """Return the path of the record of an environment that builds or runs artifacts."""
     return f"results/toolchains/{name}.json"

@@ -1,7 +1,9 @@
 """How far a campaign is, from what Snakemake logs: a line after each measurement, and at the end what has failed."""
 
+import copy
 import logging
 import re
+import shutil
 import sys
 import textwrap
 import time
@@ -19,7 +21,9 @@ COUNTED = {
 }
 _BAR = 20
 _WIDTH = 118
+_REASON = 140  # characters of why a job runs
 _OWN_PLACE = re.compile(r"; the attempt is in \S+$")  # differs from job to job, and is in the log
+_STOPPED = ("exit status 130", "exit status 143", "died with <Signals.SIGINT", "died with <Signals.SIGTERM")
 _STATUS = re.compile(r"exit status \d+|died with <Signals\.\w+")
 
 Failure = tuple[str, str, str]  # rule, its wildcards, log file
@@ -59,7 +63,8 @@ class CampaignProgress:
 
 
 class ProgressHandler(logging.Handler):
-    """A handler of Snakemake's log. `failed`: (rule, wildcards, log file) of each job that failed, in order.
+    """A handler of Snakemake's log. `failed`: (rule, wildcards, log file) of each job that failed, in order; `stopped`:
+    of each that Ctrl-C or a signal has ended.
 
     Snakemake logs events as attributes of its records (`LogEvent`); what they lack is ignored, for a line of progress
     must never end a run.
@@ -70,6 +75,7 @@ class ProgressHandler(logging.Handler):
         self.stream = stream or sys.stderr
         self.progress: CampaignProgress | None = None
         self.failed: list[Failure] = []
+        self.stopped: list[Failure] = []
         self._status = ""
         self._jobs: dict[int, tuple[str, str, float]] = {}
 
@@ -88,9 +94,12 @@ class ProgressHandler(logging.Handler):
             logs: Sequence[str] = fields.get("log") or []
             wildcards_text = self._jobs.get(fields["jobid"], ("", "", 0.0))[1]
             failed = (str(fields["rule_name"]), wildcards_text, logs[0] if logs else "")
-            if failed not in self.failed:
-                self.failed.append(failed)
-                told, self._status = f"; {self._status}" if self._status else "", ""
+            if failed not in self.failed and failed not in self.stopped:
+                status, self._status = self._status, ""
+                (self.stopped if status in _STOPPED else self.failed).append(failed)
+                told = f"; {status}" if status else ""
+                if status in _STOPPED:
+                    return
                 print(
                     f"Failed: {' '.join(filter(None, failed[:2]))}{told}; log {failed[2]}", file=self.stream, flush=True
                 )
@@ -112,7 +121,10 @@ class ProgressHandler(logging.Handler):
         rule, _, started = self._jobs.pop(job)
         if self.progress and rule in self.progress.wanted:
             self.progress.enter(rule, time.monotonic() - started)
-            print(self.progress.describe(self.stream.isatty()), file=self.stream, flush=True)
+            line = self.progress.describe(bar=self.stream.isatty())
+            if len(line) > shutil.get_terminal_size().columns:
+                line = self.progress.describe(bar=False)
+            print(line, file=self.stream, flush=True)
 
 
 class ShortErrors(logging.Filter):
@@ -122,6 +134,25 @@ class ShortErrors(logging.Filter):
         """Tell whether a record is shown."""
         event = getattr(record.__dict__.get("event"), "value", None)
         return event != "job_error" and not (event == "error" and "CalledProcessError" in record.getMessage())
+
+
+class ShortReasons(logging.Formatter):
+    """A formatter for the terminal: why a job runs in a line or two; every missing file stands in the log file.
+
+    `inner`: Snakemake's own formatter. A dry run keeps whole reasons: they are what it is asked for.
+    """
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record; the record stays as it is, for the handlers of log files."""
+        reason = record.__dict__.get("reason")
+        if isinstance(reason, str) and len(reason) > _REASON:
+            record = copy.copy(record)
+            record.__dict__["reason"] = textwrap.shorten(reason, _REASON, placeholder=" …")
+        return self.inner.format(record)
 
 
 def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
@@ -140,6 +171,15 @@ def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
     if len(groups) > most:
         lines.append(f"  and others for {len(groups) - most} more reasons; their logs are in results/logs/")
     return lines
+
+
+def describe_stopped(stopped: Sequence[Failure]) -> list[str]:
+    """Return a line on the jobs that Ctrl-C or a signal has ended, and how to go on; none if there are none."""
+    if not stopped:
+        return []
+    names = f"{' '.join(filter(None, stopped[0][:2]))}{f' and {len(stopped) - 1} more' if len(stopped) > 1 else ''}"
+    text = f"Stopped: {names}. The same command goes on: what was measured is kept, and a comparison keeps its pairs."
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ")
 
 
 def format_duration(seconds: float) -> str:

@@ -19,7 +19,12 @@ BASELINES = "results/baselines"
 BASELINE = "baseline.json"
 _ARTIFACTS = "results/artifacts/*/*/*/*"
 _NPZ = ("calibration", "evaluation")
-_GENERATED = ("digits", "diabetes", "random")  # samples that follow from their entry; others are kept as files
+_GENERATED = (
+    "digits",
+    "diabetes",
+    "scenes",
+    "random",
+)  # follow from their entry; other samples are kept as files
 
 
 class StoredArtifact(NamedTuple):

@@ -322,7 +322,7 @@ def _say_starts(entry):
     """Return how many starts percentiles describe, and how rare a start may be missing; the same for all of a run."""
     where = "" if entry["low_ms"] is not None else "in these "
     missing = format_percent(entry["rare_starts"], 0)
-    return f"{where}{plural(entry['starts'], 'start')}; rarer than {missing} may be missing"
+    return f"{where}{plural(entry['starts'], 'start')}; a kind of start rarer than {missing} may be missing"
 
 
 def _describe_parity(item):
@@ -377,8 +377,7 @@ def _describe_threshold(line):
 def _median_ms(values):
     if not values:
         return None
-    unit, factor = choose_unit(values)
-    return f"{format_number(float(np.median(values)) * factor)}{SPACE}{unit}"
+    return f"{format_number(float(np.median(values)))}{SPACE}ms"  # one unit, so that a column can be compared by eye
 
 
 def _with_unit(text, unit):

@@ -27,7 +27,6 @@ from edgeproof.core.formatting import (
     format_limit,
     format_percent,
     format_range,
-    format_signed,
     plural,
     shorten_digest,
 )
@@ -220,18 +219,11 @@ def _describe_effect(item):
     effect = item.report["effect"] or item.report["between_sessions"]
     if effect is None:
         return None
-    ratio, low, high = effect["ratio"], effect["interval_low"], effect["interval_high"]
-    places, delta = max(0, decimals_for(ratio, low, high, digits=4) - 2), 100 * (ratio - 1)
-    span = None
-    if low is not None and high is not None:
-        span = f"{format_range(100 * (low - 1), 100 * (high - 1), places, sign=True)}{SPACE}%"
     return {
         **describe_ratio(item.report),
         "paired": paired,
         **(_bound_ratio(item.report) or {}),
         "ratios": item.ratios.tolist(),
-        "delta_text": f"{format_signed(delta, places)}{SPACE}%",
-        "delta_interval_text": span,
         "confidence": f"{100 * effect['confidence']:.4g}",
     }
 

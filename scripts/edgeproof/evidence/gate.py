@@ -26,7 +26,7 @@ _TOLERABLE = ("throttled", "unsupported", "elsewhere")
 _LIMITS = {
     "noisy": "noisy",
     "not_settled": "not settled",
-    "modes": "with modes",
+    "modes": "with several speeds",
     "steal": "disturbed",
     "drift": "with drift",
 }

@@ -214,7 +214,11 @@ def _name_processes(count):
 def _describe_models(evidence):
     models = []
     for name, identity in evidence.identities.items():
-        shapes = [" × ".join(map(str, value["shape"])) + f" {value['dtype']}" for value in identity["inputs"]]
+        named = len(identity["inputs"]) > 1
+        shapes = [
+            (f"{value['name']} " if named else "") + " × ".join(map(str, value["shape"])) + f" {value['dtype']}"
+            for value in identity["inputs"]
+        ]
         sets = evidence.samples[name]
         models.append(
             {

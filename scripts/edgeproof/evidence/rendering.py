@@ -34,7 +34,8 @@ from .timelines import draw_timelines
 from .wanted import CampaignSnapshot, GateSettings
 
 TEMPLATES = Path(__file__).parent
-_LABEL = 5  # words of a reason that are too few to be said once only
+_LABEL = 7  # words of a reason that are too few to be said once only
+_FIRST = 8  # words that name a reason where it stands again
 
 
 def write_report(
@@ -163,21 +164,26 @@ class SaidOnce:
         self._numbers: dict[str, int] = {}
 
     def __call__(self, text: object) -> Markup:
-        """Return the reason `text` as escaped HTML; one of a few words is a label, which may stand twice."""
+        """Return the reason `text` as escaped HTML; a short one may stand twice."""
         reason = str(text)
-        words = reason.split()
-        if len(words) <= _LABEL:
+        if len(reason.split()) <= _LABEL:
             return mark_code(reason)
         known = max((said for said in self._numbers if said in reason), key=len, default=None)
         if known is not None:
             before, _, after = reason.partition(known)
-            short = " ".join(known.split()[:_LABEL]).replace("`", "")
-            link = Markup('<a class="same" href="#why-{}">{} … (above)</a>').format(self._numbers[known], short)
+            link = Markup('<a class="same" href="#why-{}">{}, as above</a>').format(self._numbers[known], _cut(known))
             return Markup("").join((mark_code(before), link, mark_code(after)))
         number = len(set(self._numbers.values())) + 1
         cause = reason.rpartition(": ")[2]  # "accuracy: the set has no labels" is said of other things, too
         self._numbers |= dict.fromkeys([reason, *([cause] if len(cause.split()) > _LABEL else [])], number)
         return Markup('<span class="why" id="why-{}">{}</span>').format(number, mark_code(reason))
+
+
+def _cut(reason):
+    """Return the first words of a reason, never half of what is in brackets."""
+    words = reason.replace("`", "").partition(" (")[0].split()[:_FIRST]
+    whole = len(words) == len(reason.split())
+    return " ".join(words).rstrip(".") if whole else f"{' '.join(words)} …"
 
 
 def _get_template(view, kind):

@@ -46,7 +46,12 @@ def build_plans_parser() -> CommandParser:
     solve.add_argument("--output", metavar="FILE", help="write the plan here (-: standard output)")
     for name in ("latency-ms", "energy-mj", "accuracy-drop", "period-ms"):
         solve.add_argument(f"--max-{name}", type=amount, help="a further limit; the scenario's own limit stays")
-    solve.add_argument("--effort", type=amount, default=60.0, help="deterministic seconds for CP-SAT (%(default)s)")
+    solve.add_argument(
+        "--effort",
+        type=amount,
+        default=60.0,
+        help="how long to search, in seconds that CP-SAT counts the same on every machine (default: %(default)s)",
+    )
     solve.add_argument("--max-labels", type=positive, default=400_000, help="labels per stage (default: %(default)s)")
     solve.add_argument("--gap", type=_share, default=0.0, help="end within this share of the optimum, such as 0.01")
     solve.add_argument(
@@ -58,7 +63,10 @@ def build_plans_parser() -> CommandParser:
     verify.add_argument("plan", metavar="PLAN", help="plan.json, or PIPELINE/GOAL")
     verify.add_argument("--scenario", metavar="SCENARIO", help="scenario file (default: the one that the plan names)")
     verify.add_argument(
-        "--limit", type=count, default=200_000, help="try all placements if there are at most so many (%(default)s)"
+        "--limit",
+        type=count,
+        default=200_000,
+        help="try all placements if there are at most so many (default: %(default)s)",
     )
     return parser
 

@@ -3,6 +3,7 @@
 Here are the verbs and their options; what they do is in `run_verbs` and `report_verbs`, imported when a verb runs.
 """
 
+from argparse import Namespace
 from pathlib import Path
 
 from edgeproof.bundles.cli import declare_export, declare_import
@@ -14,9 +15,14 @@ RUN_VERBS = {
     "show": "show one run: its figures, resource metrics and attempts, checked against its samples",
     "resources": "list resource metrics of runs, by metric, source and value",
     "sampler": "show what sampled a run beside the timing",
+    "telemetry": "put what samplers said of several runs into one file, and look at such a file",
     "export": "pack one run into a file that anybody can verify",
     "import": "take in a bundle that was made elsewhere; it is verified first, and nothing is written over",
     "index": "read the files below results/ again and make the registry anew",
+}
+TELEMETRY_VERBS = {
+    "export-history": "write the telemetry of runs into one file; a run without any is listed as a gap",
+    "inspect-history": "check such a file and list its runs and gaps; exit 1 if its figures do not follow from it",
 }
 FAILED_VERBS = {
     "list": "list attempts that reached no verdict, newest first",
@@ -30,6 +36,17 @@ REPORT_VERBS = {
     "bundle-summary": "put pairs of runs on one page: files, samplers, comparability, what verifying each has found",
 }
 _FILTERS = ("model", "preset", "device", "precision", "status", "runtime", "machine", "origin", "campaign")
+
+
+def run_verb(options: Namespace, root: Path) -> ExitCode:
+    """Run one of RUN_VERBS. `root`: the folder that has `results/`."""
+    if options.verb == "telemetry":
+        from .telemetry_verbs import RUN as OF_TELEMETRY  # after the options: a mistake in them needs no database
+
+        return OF_TELEMETRY[options.telemetry_verb](options, root)
+    from .run_verbs import RUN
+
+    return RUN[f"runs {options.verb}"](options, root)
 
 
 def failed_runs(argv: list[str], root: Path) -> ExitCode:
@@ -64,6 +81,7 @@ def declare_run_verbs(verbs: dict[str, CommandParser]) -> None:
         verbs[name].add_argument("run", metavar="RUN", help="a run as `edgeproof runs list` names it")
     declare_export(verbs["export"], "RUN")
     declare_import(verbs["import"])
+    _declare_telemetry(verbs["telemetry"])
     for name in ("list", "resources"):
         _declare_limit(verbs[name])
     for name in ("list", "show", "resources", "sampler", "export", "import"):
@@ -115,8 +133,19 @@ def build_report_parser() -> CommandParser:
     return parser
 
 
+def _declare_telemetry(verb: CommandParser) -> None:
+    verbs = add_verbs(verb, TELEMETRY_VERBS, "telemetry_verb")
+    export = verbs["export-history"]
+    export.add_argument("runs", metavar="RUN", nargs="*", help="as `edgeproof runs list` names them; default all")
+    export.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write")
+    for name in ("campaign", "model", "device"):
+        export.add_argument(f"--{name}", metavar=name.upper(), help=f"only runs of this {name}")
+    _declare_edgeenv(export)
+    verbs["inspect-history"].add_argument("file", metavar="FILE", help="a file that `export-history` or EdgeEnv wrote")
+
+
 def _declare_limit(verb: CommandParser) -> None:
-    verb.add_argument("--limit", metavar="N", type=positive, default=50, help="at most so many; default 50")
+    verb.add_argument("--limit", metavar="N", type=positive, default=50, help="at most so many (default: 50)")
     verb.add_argument("--all", action="store_true", help="all of them")
 
 

@@ -35,7 +35,12 @@ Telemetry = dict[tuple[str, str], Series]  # by sampler and channel
 @read_once
 def read_telemetry(path: FilePath) -> Telemetry:
     """Return the series of a telemetry file; UserError where a row is none."""
-    rows = csv.reader(io.StringIO(current_reader().read(path).decode()))
+    return parse_telemetry(current_reader().read(path).decode(), path)
+
+
+def parse_telemetry(text: str, path: FilePath) -> Telemetry:
+    """Return the series of the text of a telemetry file; UserError, which names `path`, where a row is none."""
+    rows = csv.reader(io.StringIO(text))
     if next(rows, None) != _HEADER:
         raise UserError(f"{path}: the columns must be {','.join(_HEADER)}; measure the cell again")
     found: dict[tuple[str, str], tuple[list[int], list[float]]] = {}

@@ -22,7 +22,10 @@ def add_service_options(parser: Any) -> None:
     parser.add_argument("--variant", help="the variant to begin with (default: the first)")
     parser.add_argument("--fixed", action="store_true", help="stay with that variant")
     parser.add_argument(
-        "--poll-interval", type=float, default=5.0, help="seconds between two looks at the device (%(default)s)"
+        "--poll-interval",
+        type=float,
+        default=5.0,
+        help="seconds between two looks at the device (default: %(default)s)",
     )
     parser.add_argument(
         "--reserve-mb", type=float, default=64.0, help="memory that must stay free (default: %(default)s)"

@@ -26,10 +26,13 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
     """Run one verb of `edgeproof new`; UserError for a mistake, and then nothing is written. `root`: has `config/`."""
     options = read_options(build_new_parser(), argv)
     if options.verb == "model":
+        from .new_tensorflow_model import is_tensorflow_model, write_tensorflow_model
         from .new_torch_model import ENDINGS, write_torch_model
 
         if options.path.endswith(ENDINGS):
             return write_torch_model(options, root)
+        if is_tensorflow_model(options.path):
+            return write_tensorflow_model(options, root)
         if options.module:
             raise UserError(f"--module is for a PyTorch model; {options.path} is none of {', '.join(ENDINGS)}")
         from .new_model import write_model
@@ -78,7 +81,11 @@ def list_completions(root: Path) -> NameLists:
 
 
 def _declare_model(verb: CommandParser) -> None:
-    verb.add_argument("path", metavar="PATH", help="the ONNX file, or a PyTorch module or its weights (.py, .pt, .pth)")
+    verb.add_argument(
+        "path",
+        metavar="PATH",
+        help="the ONNX file, a PyTorch module or its weights (.py, .pt, .pth), a .tflite, or a SavedModel's folder",
+    )
     verb.add_argument("--module", metavar="NAME", help="PyTorch: Net in PATH, or FILE.py:Net for the weights in PATH")
     verb.add_argument("--name", metavar="NAME", help="name of the model (default: from the name of the file)")
     verb.add_argument("--copy", action="store_true", help="copy the file to config/models/ instead of naming its path")

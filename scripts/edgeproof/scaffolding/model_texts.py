@@ -34,6 +34,23 @@ task: none
 {samples}
 """
 
+_TENSORFLOW = """\
+# {name}: a TensorFlow model, exported to ONNX before anything is built from it.
+# Written by `edgeproof new model`. Every key: config/README.md.
+description: {description}
+source:
+  kind: tensorflow
+  path: {path}
+{supplied}{task_comment}
+task: none
+{samples}
+"""
+
+_OWN_FILE = """\
+supplied:   # the file itself is what a TFLite preset takes; everything else is made from the ONNX model
+  {precision}: {{file: {path}}}
+"""
+
 _FILES = """\
 # {origin}.
 # {left_out} shuffled and split: the first set chooses the ranges of int8, the second evaluates.
@@ -174,6 +191,18 @@ def render_torch_model(name: str, module: str, weights: str | None, shapes: dict
         module=_quote(module),
         weights=f"\n  weights: {_quote(weights)}" if weights else "",
         inputs="\n".join(f"    - {{name: {_quote(item)}, shape: {shape}}}" for item, shape in shapes.items()),
+        task_comment=_TASKS["none"],
+        samples=render_random({}),
+    )
+
+
+def render_tensorflow_model(name: str, path: str, precision: str | None) -> str:
+    """Return the text of `config/models/NAME.yaml` of a SavedModel, or of a TFLite file of this precision."""
+    return _TENSORFLOW.format(
+        name=name,
+        description=_quote(f"{name}, exported from TensorFlow"),
+        path=_quote(path),
+        supplied=_OWN_FILE.format(precision=precision, path=_quote(path)) if precision else "",
         task_comment=_TASKS["none"],
         samples=render_random({}),
     )

@@ -36,7 +36,7 @@ def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
         require_entry(kind, getattr(options, kind), root)
     files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
     require_new_paths(files, root, "choose another --name")
-    _refuse_samples(options)
+    refuse_samples(options, "a PyTorch model")
     module, weights = _name_module(path, options.module, root)
     text = render_torch_model(name, module, weights, _read_inputs(options.shape))
     validate(parse_yaml(text, files[0]), "model", files[0])
@@ -53,12 +53,11 @@ def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
     return tell_new_files(options, root, files, notes, name_run(profile, files[1], root))
 
 
-def _refuse_samples(options: argparse.Namespace) -> None:
+def refuse_samples(options: argparse.Namespace, what: str) -> None:
+    """Raise UserError for an option about samples or the task: `what` is exported before its inputs are known."""
     for option in ("samples", "labels", "images", "scale", "task", "copy"):
         if getattr(options, option, None):
-            raise UserError(
-                f"--{option} is for an ONNX file; a PyTorch model is exported first, and its YAML is yours to edit"
-            )
+            raise UserError(f"--{option} is for an ONNX file; {what} is exported first, and its YAML is yours to edit")
 
 
 def _name_module(path: Path, module: str | None, root: Path) -> tuple[str, str | None]:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
-from threadpoolctl import threadpool_limits
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.files import atomic_write
 
-from . import diabetes, network
+from . import diabetes
+from .onnx_chain import OnnxChain
+from .training import Parameters, Schedule, train_parameters
 
 WIDTHS = (diabetes.FEATURES, 32, 16, 1)
 EPOCHS = 120
@@ -28,8 +28,6 @@ RATE = 3e-3
 DECAY = 3.0  # weight decay, per unit of step size
 DROPOUT = 0.1
 AVERAGED = 0.5  # the second half of the epochs is averaged into the result
-OPSET = 13
-IR_VERSION = 8
 
 
 def make_diabetes_mlp(options: Json, output: str | Path) -> None:
@@ -37,7 +35,7 @@ def make_diabetes_mlp(options: Json, output: str | Path) -> None:
 
     UserError for an unknown option or a wrong value.
     """
-    validate(options, "model#options-diabetes-mlp", "recipe diabetes-mlp")
+    validate(options, "model#options-training", "recipe diabetes-mlp")
     seed, epochs = int(options.get("seed", 0)), int(options.get("epochs", EPOCHS))
     parameters = train_network(*diabetes.load_training_patients(), seed, epochs)
     atomic_write(output, build_model(parameters).SerializeToString(deterministic=True))
@@ -52,21 +50,12 @@ def train_network(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: in
     generator = np.random.Generator(np.random.PCG64(seed))
     mean, deviation = targets.mean(dtype=np.float64), targets.std(dtype=np.float64)
     wanted = ((targets - mean) / deviation).astype(np.float32)
-    parameters, state = make_parameters(generator), {}
-    averaged_from = epochs - max(1, round(epochs * AVERAGED))
-    total = {name: np.zeros(value.shape, np.float64) for name, value in parameters.items()}
-    with threadpool_limits(limits=1):
-        for epoch in range(epochs):
-            order = generator.permutation(len(inputs))
-            for start in range(0, len(order), BATCH):
-                rate = RATE * 0.5 * (1 + math.cos(math.pi * (epoch + start / len(order)) / epochs))
-                batch = order[start : start + BATCH]
-                gradients = compute_gradients(parameters, inputs[batch], wanted[batch], generator)
-                network.update_adam(parameters, gradients, state, rate, DECAY)
-            if epoch >= averaged_from:
-                for name, value in parameters.items():
-                    total[name] += value
-    averaged = {name: value / (epochs - averaged_from) for name, value in total.items()}
+
+    def compute(parameters: Parameters, batch: np.ndarray) -> Parameters:
+        return compute_gradients(parameters, inputs[batch], wanted[batch], generator)
+
+    schedule = Schedule(epochs, BATCH, RATE, DECAY, AVERAGED)
+    averaged = train_parameters(make_parameters(generator), len(inputs), generator, schedule, compute)
     last = f"dense{len(WIDTHS) - 1}"
     averaged[f"{last}/matrix"] *= deviation
     averaged[f"{last}/bias"] = averaged[f"{last}/bias"] * deviation + mean
@@ -119,26 +108,12 @@ def compute_gradients(
 
 def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
     """Return the diabetes model in ONNX: `input` float32 `(1, 10)`, standardised, `progression` float32 `(1, 1)`."""
-    nodes, weights, current, last = [], [], "input", len(WIDTHS) - 1
+    chain, last = OnnxChain("input"), len(WIDTHS) - 1
     for layer in range(1, last + 1):
         name = f"dense{layer}"
-        matrix = np.ascontiguousarray(parameters[f"{name}/matrix"].T)
-        weights.append(numpy_helper.from_array(matrix, f"{name}/matrix"))
-        weights.append(numpy_helper.from_array(parameters[f"{name}/bias"], f"{name}/bias"))
+        tensors = ("matrix", parameters[f"{name}/matrix"].T), ("bias", parameters[f"{name}/bias"])
         output = "progression" if layer == last else f"{name}/output"
-        tensors = [current, f"{name}/matrix", f"{name}/bias"]
-        nodes.append(helper.make_node("Gemm", tensors, [output], name=name, transB=1))
+        chain.add("Gemm", name, *tensors, outputs=[output], transB=1)
         if layer < last:
-            current = f"{name}/relu/output"
-            nodes.append(helper.make_node("Relu", [output], [current], name=f"{name}/relu"))
-    graph = helper.make_graph(
-        nodes,
-        "diabetes-mlp",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, WIDTHS[0]])],
-        [helper.make_tensor_value_info("progression", TensorProto.FLOAT, [1, WIDTHS[-1]])],
-        weights,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    model.producer_name, model.producer_version = "edgeproof", "1"
-    onnx.checker.check_model(model, full_check=True)
-    return model
+            chain.add("Relu", f"{name}/relu")
+    return chain.build_model("diabetes-mlp", (1, WIDTHS[0]), {"progression": ((1, WIDTHS[-1]), np.float32)})

@@ -1,4 +1,5 @@
-"""A small convolutional network in numpy: forward, backward, Adam. It is enough to train a digit classifier.
+"""A small convolutional network in numpy: forward, backward, Adam. It is enough to train a digit classifier, and its
+parts train the other recipes.
 
 Activations are `(n, rows, columns, channels)`, because then a 3x3 convolution is nine slices side by side and one
 matrix product. Parameters are float32 arrays by name: `conv1/filter` `(3, 3, in, out)`, `dense1/matrix` `(in, out)`,
@@ -43,7 +44,7 @@ def compute_logits(
     trace, values = {}, images
     for name, pooled in CONVOLUTIONS:
         filters = parameters[f"{name}/filter"]
-        patches = _gather_patches(values)
+        patches = gather_patches(values)
         values = patches @ filters.reshape(-1, filters.shape[-1])
         values += parameters[f"{name}/bias"]
         np.maximum(values, 0, out=values)
@@ -83,7 +84,7 @@ def compute_gradients(
         gradients[f"{name}/filter"] = (patches.reshape(-1, patches.shape[-1]).T @ flat).reshape(filters.shape)
         gradients[f"{name}/bias"] = flat.sum(axis=0)
         if name != CONVOLUTIONS[0][0]:
-            slope = _scatter_patches(slope @ filters.reshape(-1, filters.shape[-1]).T)
+            slope = scatter_patches(slope @ filters.reshape(-1, filters.shape[-1]).T)
     return gradients
 
 
@@ -116,28 +117,33 @@ def compute_loss(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> tu
     return loss, (np.exp(log_likelihood) - target) / np.float32(len(labels))
 
 
-def _gather_patches(values):
-    """Return `(n, rows, columns, 9 * channels)`: each pixel's 3x3 neighbourhood, zero beyond the border."""
+def gather_patches(values: np.ndarray, stride: int = 1) -> np.ndarray:
+    """Return `(n, rows, columns, 9 * channels)`: the 3x3 neighbourhood of each pixel, zero beyond the border.
+
+    With a `stride` only every second, third, … pixel in both directions has one.
+    """
     count, rows, columns, channels = values.shape
     padded = np.zeros((count, rows + 2, columns + 2, channels), values.dtype)
     padded[:, 1:-1, 1:-1] = values
-    patches = np.empty((count, rows, columns, 9 * channels), values.dtype)
+    patches = np.empty((count, -(-rows // stride), -(-columns // stride), 9 * channels), values.dtype)
     for index in range(9):
         row, column = divmod(index, 3)
         start = index * channels
-        patches[..., start : start + channels] = padded[:, row : row + rows, column : column + columns]
+        part = padded[:, row : row + rows : stride, column : column + columns : stride]
+        patches[..., start : start + channels] = part
     return patches
 
 
-def _scatter_patches(patches):
-    """Add each neighbourhood's values back to the pixels that they came from: the adjoint of `_gather_patches`."""
+def scatter_patches(patches: np.ndarray, stride: int = 1) -> np.ndarray:
+    """Add each neighbourhood's values back to the pixels that they came from: the adjoint of `gather_patches`."""
     count, rows, columns, width = patches.shape
-    channels = width // 9
+    channels, rows, columns = width // 9, rows * stride, columns * stride  # sizes are multiples of the stride
     padded = np.zeros((count, rows + 2, columns + 2, channels), patches.dtype)
     for index in range(9):
         row, column = divmod(index, 3)
         start = index * channels
-        padded[:, row : row + rows, column : column + columns] += patches[..., start : start + channels]
+        part = padded[:, row : row + rows : stride, column : column + columns : stride]
+        part += patches[..., start : start + channels]
     return padded[:, 1:-1, 1:-1]
 
 

@@ -79,7 +79,7 @@ def list_external_files(model: onnx.ModelProto) -> list[str]:
 
 
 _FILE_TYPES = (  # place of the first bytes, the bytes, what such a file is, what makes an ONNX model of it
-    (4, b"TFL3", "a TensorFlow Lite model", "convert what it was made from: python -m tf2onnx.convert --saved-model …"),
+    (4, b"TFL3", "a TensorFlow Lite model", "edgeproof new model FILE.tflite"),
     (
         0,
         b"PK\x03\x04",

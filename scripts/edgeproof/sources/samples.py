@@ -13,7 +13,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.tensors import read_tensors, write_tensors
 
-from . import diabetes, digits
+from . import diabetes, digits, scenes
 from .batches import find_fixed_batch
 from .input_faults import InputFault, require_file
 
@@ -34,8 +34,8 @@ def make_samples(
 ) -> InputFault | None:
     """Write both sets as npz files, and what they are as `samples.json` (`edgeproof.samples.v2`).
 
-    `spec`: the `samples` entry of the model's YAML, kind `digits`, `diabetes`, `random` or `file`. `task`: with
-    `classification` the evaluation set needs labels, with `regression` targets. Equal specs give equal bytes. If the
+    `spec`: the `samples` entry of the model's YAML. `task`: with `classification` the evaluation set needs labels, with
+    `regression` targets. Equal specs give equal bytes. If the
     model cannot be used, the samples do not fit its inputs, fewer than 200 calibrate, or a sample is in both sets, both
     sets are empty, `samples.json` has `status: failed` and a reason, and the fault is returned. UserError if the spec
     is wrong or a file may not be read.
@@ -55,7 +55,13 @@ def make_samples(
 def draw_samples(identity: Json, spec: Json, task: str) -> tuple[tuple[Samples, Samples], str]:
     """Return ((calibration set, evaluation set), origin); InputFault if they do not fit the model."""
     _require_model(identity)
-    make = {"digits": _make_digits, "diabetes": _make_diabetes, "random": make_random, "file": _read_sample_files}
+    make = {
+        "digits": _make_digits,
+        "diabetes": _make_diabetes,
+        "scenes": _make_scenes,
+        "random": make_random,
+        "file": _read_sample_files,
+    }
     try:
         calibration, evaluation, origin = make[spec["kind"]](identity, spec)
         calibration = {name: array for name, array in calibration.items() if name not in ANSWERS}
@@ -142,9 +148,7 @@ def _describe_samples(identity, facts, paths, counts):
 
 def _make_digits(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)`: the first 320 training digits, and all 500 held-out ones."""
-    if len(identity["inputs"]) != 1:
-        raise UserError(f"samples.kind is digits, but model {identity['model']!r} has {len(identity['inputs'])} inputs")
-    key = f"inputs/{identity['inputs'][0]['name']}"
+    key = _name_only_input(identity, "digits")
     inputs, labels = digits.load_heldout_digits()
     calibration = {key: digits.load_training_digits()[0][:DIGITS_CALIBRATION]}
     return calibration, {key: inputs, "labels": labels}, digits.describe_digits()
@@ -152,12 +156,25 @@ def _make_digits(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
 
 def _make_diabetes(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
     """Return `(calibration, evaluation, origin)`: the patients that trained diabetes-mlp, and all held-out ones."""
+    key = _name_only_input(identity, "diabetes")
+    inputs, targets = diabetes.load_heldout_patients()
+    calibration = {key: diabetes.load_training_patients()[0]}
+    return calibration, {key: inputs, "targets": targets}, diabetes.describe_diabetes()
+
+
+def _make_scenes(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
+    """Return `(calibration, evaluation, origin)`: the first 320 training scenes, and all held-out ones."""
+    key = _name_only_input(identity, "scenes")
+    calibration = {key: scenes.load_training_scenes().images[: scenes.CALIBRATION]}
+    return calibration, {key: scenes.load_heldout_scenes().images}, scenes.describe_scenes()
+
+
+def _name_only_input(identity: Json, kind: str) -> str:
+    """Return the array of the model's one input; UserError if it has several. `kind`: of the samples."""
     names = [item["name"] for item in identity["inputs"]]
     if len(names) != 1:
-        raise UserError(f"samples.kind is diabetes, but model {identity['model']!r} has {len(names)} inputs")
-    inputs, targets = diabetes.load_heldout_patients()
-    calibration = {f"inputs/{names[0]}": diabetes.load_training_patients()[0]}
-    return calibration, {f"inputs/{names[0]}": inputs, "targets": targets}, diabetes.describe_diabetes()
+        raise UserError(f"samples.kind is {kind}, but model {identity['model']!r} has {len(names)} inputs")
+    return f"inputs/{names[0]}"
 
 
 def make_random(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amount, positive, read_options
 from edgeproof.core.exit_codes import ExitCode
-from edgeproof.registry.cli import RUN_VERBS, declare_run_verbs
+from edgeproof.registry.cli import RUN_VERBS, declare_run_verbs, run_verb
 
 SAMPLERS = ("hwmon", "tegrastats", "rapl", "nvml", "vcgencmd", "procfs", "meter-csv")
 RUNS_VERBS = {
@@ -31,10 +31,8 @@ def runs(argv: list[str], root: Path) -> ExitCode:
     """Run a verb of `edgeproof runs`. `root`: the folder that has `config/`, `scripts/` and `results/`."""
     options = read_options(build_runs_parser(), argv)
     if options.verb in RUN_VERBS:
-        from edgeproof.registry.run_verbs import RUN as ASKING  # after the options: a mistake needs no database
-
-        return ASKING[f"runs {options.verb}"](options, root)
-    from .verbs import RUN  # likewise the configuration
+        return run_verb(options, root)
+    from .verbs import RUN  # after the options: a mistake in them needs no configuration
 
     return RUN[f"runs {options.verb}"](options, root)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from edgeproof.artifacts.records.formats import FORMATS
 from edgeproof.core.configuration import Json
+from edgeproof.core.exported_sources import EXPORTING_TOOLCHAINS
 from edgeproof.core.layout import (
-    EXPORTING_TOOLCHAIN,
     Cell,
     artifact_folder,
     calibration_folder,
@@ -34,6 +34,7 @@ _SOURCES = {
     "url": "download_model",
     "recipe": "run_recipe",
     "torch": "export_model",
+    "tensorflow": "export_model",
     "stage": "cut_stage",
 }
 ON_DEVICE = (*MEASURING, "build_tensorrt", "build_rknn", "check_parity_on_device")
@@ -121,8 +122,8 @@ class _Builder:
     def _model_reads(self, name: str) -> Iterator[str]:
         if self.cells.models[name]["source"]["kind"] == "stage":
             yield self.model(self.stages.pipeline_of_stage(name)["model"])
-        elif self.cells.models[name]["source"]["kind"] == "torch":
-            yield from self.toolchains([toolchain_record(EXPORTING_TOOLCHAIN)])
+        elif self.cells.models[name]["source"]["kind"] in EXPORTING_TOOLCHAINS:
+            yield from self.toolchains([self.cells.exporting_toolchain_of(name)])
 
     def identity(self, name: str) -> str:
         document = f"{source_folder(name)}/identity.json"

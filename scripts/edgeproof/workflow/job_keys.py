@@ -14,6 +14,7 @@ from edgeproof.artifacts.records.formats import FORMATS, list_host_tools, select
 from edgeproof.core.closure import digest_agent_code, digest_converter, digest_script, digest_text
 from edgeproof.core.configuration import Json
 from edgeproof.core.digest_cache import digest_user_file
+from edgeproof.core.exported_sources import EXPORTERS
 from edgeproof.core.layout import Cell
 from edgeproof.core.pipelines import count_stage_samples
 from edgeproof.core.seals import digest_json
@@ -69,10 +70,11 @@ class JobKeys:
         return {"options": options, **self._fixed_shapes(w), "watch": {"code": code}}
 
     def export_model(self, w: Any) -> Json:
-        """Which module is exported and how, with the bytes of its files."""
+        """Which module, SavedModel or TFLite file is exported and how, with the bytes of its files."""
         source = self.cells.models[w.model]["source"]
         files = {path: digest_user_file(path) for path in self.cells.exported_files(w.model)}
-        watch = {"files": files, "converter": digest_converter("onnx"), "runtime": self.versions("onnxruntime")}
+        converter = digest_converter(EXPORTERS[source["kind"]])
+        watch = {"files": files, "converter": converter, "runtime": self.versions("onnxruntime")}
         return {
             "model": w.model,
             "source": source,

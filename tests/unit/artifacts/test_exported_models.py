@@ -10,6 +10,7 @@ from edgeproof.artifacts.builds.converter_process import start_converter
 from edgeproof.artifacts.builds.exported_models import ExportJob, export_model
 from edgeproof.artifacts.records import manifest_entries
 from edgeproof.core.documents import read_json
+from edgeproof.core.exported_sources import EXPORTERS, EXPORTING_TOOLCHAINS
 from edgeproof.core.files import sha256_file
 from edgeproof.sources.identity import identify_model
 from edgeproof.sources.input_faults import read_note
@@ -17,7 +18,7 @@ from edgeproof.sources.input_faults import read_note
 from .conftest import make_classifier
 from .toolchain_stand_ins import install_toolchain
 
-PACKAGES = dict.fromkeys(("torch", "torchvision", "onnx", "numpy"), "1.2.3")
+PACKAGES = dict.fromkeys(("torch", "torchvision", "tensorflow", "tf2onnx", "onnx", "numpy"), "1.2.3")
 # What the real converter leaves: the model, and what PyTorch computed for two sets of inputs.
 EXPORTED = """
 import numpy, shutil
@@ -61,9 +62,9 @@ def write_eager(place, error=0.0):
 
 
 def export(place, script, source=SOURCE):
-    toolchain = install_toolchain(place, "torch", script, PACKAGES)
+    toolchain = install_toolchain(place, EXPORTING_TOOLCHAINS[source["kind"]], script, PACKAGES)
     paths = {"output": "out/model.onnx", "record": "out/export.json", "log": "out.log"}
-    with start_converter("onnx", toolchain) as converter:
+    with start_converter(EXPORTERS[source["kind"]], toolchain) as converter:
         fault = export_model(ExportJob(model="mine", source=source, command=["test"], **paths), converter)
     return fault, read_json("out/export.json", "export")
 
@@ -108,3 +109,33 @@ def test_a_module_that_cannot_be_exported_is_a_fault_of_the_input(place, script,
     fault, record = export(place, script, source)
     assert re.search(told, str(fault)) and record["reason"]["message"] == str(fault)
     assert str(fault) in str(read_note("out/model.onnx"))
+
+
+def test_a_tensorflow_model_is_exported_like_a_module(place):
+    (place / "saved" / "variables").mkdir(parents=True)
+    for name in ("saved_model.pb", "variables/variables.index"):
+        (place / "saved" / name).write_text(name)
+    fault, record = export(place, write_eager(place), {"kind": "tensorflow", "path": "saved"})
+    assert fault is None and record["toolchain"]["tf2onnx"] == "1.2.3"
+    assert record["files"] == {
+        f"saved/{name}": sha256_file(f"saved/{name}") for name in ("saved_model.pb", "variables/variables.index")
+    }
+    spec = json.loads((place / "seen.json").read_text())["spec"]
+    assert spec == {"path": str(place / "saved"), "opset": 17}
+
+
+@pytest.mark.parametrize(("quantised", "status"), [(False, "failed"), (True, "ok")])
+def test_a_quantised_file_may_round_elsewhere(place, quantised, status):
+    (place / "x.tflite").write_text("x")
+    script = write_eager(place, error=0.02).replace('"warnings": []', f'"warnings": [], "quantised": {quantised}')
+    fault, record = export(place, script, {"kind": "tensorflow", "path": "x.tflite"})
+    assert record["status"] == status and record["files"] == {"x.tflite": sha256_file("x.tflite")}
+    told = "" if quantised else "computes something else than TensorFlow: 'logits' differs by 0.0"
+    assert (fault is None) is quantised and told in str(fault)
+
+
+@pytest.mark.parametrize("path", ["gone.tflite", "gone"])
+def test_a_missing_tensorflow_model_is_a_reason(place, path):
+    fault, record = export(place, write_eager(place), {"kind": "tensorflow", "path": path})
+    assert record["status"] == "failed" and fault.kind == "missing_file"
+    assert "config/models/mine.yaml: source.path gone" in str(fault)

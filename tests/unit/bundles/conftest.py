@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from ..evidence.placed import write_placement
 
 INT8, FP32 = ("digits-cnn", "ort-cpu", "desk", "int8"), ("digits-cnn", "ort-cpu", "desk", "fp32")
 COMPARISON = {"name": "faster", "left": FP32, "right": INT8, "varies": ["precision"], "ratio": 0.6}
+PRECISIONS = ("fp32", "int8")
 MACHINE = {"id": "0123456789abcdef", "board": "A desk", "cpu": None}
 
 
@@ -100,6 +103,20 @@ def bundle(made_up, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def cells_bundle(tmp_path_factory):
+    """The bundle of a campaign of two fake cells and nothing else; the gate has passed."""
+    here = tmp_path_factory.mktemp("fake cells")
+    with contextlib.chdir(here):
+        snapshot = make_campaign(here, [{"kind": "simulated", "count": 60, "precision": name} for name in PRECISIONS])
+        folder = Path("results/evidence/trial")
+        wanted = write_wanted(folder, snapshot)
+        write_report(snapshot, [], folder / "report.html", folder / "report.md", [])
+        assert check_gate(read_json(wanted, "wanted")["campaign"], [], folder / "gate.json")[0]
+        make_bundle("campaign", "trial", here / "bundle.zip")
+    return here / "bundle.zip"
+
+
+@pytest.fixture(scope="session")
 def run_bundle(made_up, tmp_path_factory):
     """The bundle of one of its runs."""
     path = tmp_path_factory.mktemp("run") / "run.zip"
@@ -116,6 +133,13 @@ def failed_bundle(made_up, tmp_path_factory):
         (attempt,) = [str(p.parent) for p in sorted(made_up.glob("results/**/failure.json"))]
         make_bundle("failed-run", str(attempt).removeprefix(f"{made_up}/"), path)
     return path
+
+
+@pytest.fixture
+def in_memory(monkeypatch):
+    """Temporary files are in memory where the system has a folder for that: thousands of bundles wait for no disk."""
+    if os.access("/dev/shm", os.W_OK):
+        monkeypatch.setattr(tempfile, "tempdir", "/dev/shm")
 
 
 @pytest.fixture

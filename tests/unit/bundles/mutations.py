@@ -1,8 +1,11 @@
 """Bundles changed at random: bytes of the archive, members, and values of documents with their digests set anew."""
 
 import copy
+import io
 import json
+import re
 
+import numpy as np
 from edgeproof.core.files import sha256_bytes
 from edgeproof.core.seals import SEAL, seal
 
@@ -25,6 +28,49 @@ def change_numbers(contents, draw, path):
     value = _look(document, place)
     _put(document, place, value * draw.choice((0.5, 0.99, 1.01, 2)) if value else 1)
     return ".".join(map(str, place)), contents | {path: json.dumps(seal(document)).encode()}
+
+
+def change_row(data, draw):
+    """Return (where, bytes of a table in which a digit of one row is another)."""
+    lines = data.split(b"\n")
+    rows = [number for number, line in enumerate(lines) if number and re.search(rb"\d", line)]
+    row = draw.choice(rows)
+    at = draw.choice([match.start() for match in re.finditer(rb"\d", lines[row])])
+    digit = (lines[row][at] - ord("0") + draw.randrange(1, 10)) % 10
+    lines[row] = b"%s%d%s" % (lines[row][:at], digit, lines[row][at + 1 :])
+    return f"row {row}", b"\n".join(lines)
+
+
+def change_array(data, draw):
+    """Return (where, bytes of an array of numbers in which one is another)."""
+    array = np.load(io.BytesIO(data))
+    at = draw.randrange(array.size)
+    array.flat[at] = array.flat[at] * 2 + 1
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return f"number {at}", stream.getvalue()
+
+
+def forge(manifest, contents, path, text):
+    """Return (manifest, contents) with another text of `path`, and with every seal and digest of a file set anew.
+
+    Who forges it knows all of them: a document that names the digest of a changed file gets the new one, and is sealed
+    again, until none is left. Only computing again can tell.
+    """
+    contents, changed = dict(contents), {path: text}
+    while changed:
+        digests = {}
+        for name, data in changed.items():
+            digests[sha256_bytes(contents[name]).encode()] = sha256_bytes(data).encode()
+            contents[name] = data
+        changed = {}
+        for name, data in contents.items():
+            if name.endswith((".json", ".md", ".html")) and any(old in data for old in digests):
+                for old, new in digests.items():
+                    data = data.replace(old, new)
+                document = json.loads(data) if name.endswith(".json") else {}
+                changed[name] = json.dumps(seal(document)).encode() if SEAL in document else data
+    return _name_again(manifest, contents), contents
 
 
 def _change_bytes(good, draw):

@@ -1,6 +1,7 @@
 """Taking bundles in: whole or not at all, never over anything, and nothing that is not what it says."""
 
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ def test_round_trip_is_byte_identical(bundle, checkout, tmp_path):
     export_imported(folder, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
     assert list_imports(checkout) == [folder.name]
+
+
+def test_an_import_is_verified_by_its_path_below_the_current_folder(cells_bundle, checkout, monkeypatch):
+    folder = import_bundle(cells_bundle, checkout).folder
+    monkeypatch.chdir(checkout)
+    assert find_first_refuted(verify_bundle(Path(folder)).claims) is None
 
 
 def test_the_same_bundle_twice_is_one(bundle, checkout):
@@ -118,18 +125,26 @@ EXPECTED = {
 }
 
 
+MOST_BYTES = 16 << 20  # that taking in a hostile archive may use; the largest one claims four gigabytes
+
+
 def test_hostile_archives_are_refused_in_one_line_and_leave_nothing(failed_bundle, checkout, tmp_path):
     corpus = dict(list_hostile(*read(failed_bundle)))
     assert len(corpus) >= 80
     path, said = tmp_path / "hostile.zip", {}
     path.touch()
-    before = set(tmp_path.rglob("*"))
+    before, peaks = set(tmp_path.rglob("*")), {}
+    tracemalloc.start()
     for name, data in corpus.items():
         path.write_bytes(data)
+        tracemalloc.reset_peak()
         try:
             import_bundle(path, checkout)
         except UserError as error:
             said[name] = str(error)
+        peaks[name] = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert {name: peak for name, peak in peaks.items() if peak > MOST_BYTES} == {}
     assert [name for name in corpus if name not in said] == []
     assert [name for name, text in said.items() if "\n" in text or len(text) > 600] == []
     assert {name: said[name] for name, text in EXPECTED.items() if text not in said[name]} == {}

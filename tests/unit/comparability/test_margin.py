@@ -53,7 +53,7 @@ def test_a_threshold_inside_the_interval_leaves_an_equivalent_pair_open(room):
     document = room.make(ratio=1.05, margin=0.10).judge()
     assert room.read("report.json")["verdict"] == "equivalent"
     assert (document["status"], document["mode"]) == ("blocked", "undecided")
-    assert document["reason"].startswith("5 % lies within the interval")
+    assert document["reason"].startswith("the limit of 5 % lies inside the interval, ")
     assert document["recommendation"] == "measure_more_pairs"
 
 

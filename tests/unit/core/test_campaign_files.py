@@ -38,6 +38,20 @@ def test_shipped_files_are_laid_over_as_snakemake_does(path):
     assert ours == {key: value for key, value in expected.items() if value is not None}
 
 
+@pytest.mark.parametrize("path", sorted(Path("config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_files_expand_to_cells_that_their_presets_build(path, catalogues):
+    campaign = expand_campaign_files(read_campaign_files([BASE, path]), catalogues)
+    assert campaign.cells
+    for cell in campaign.cells:
+        assert cell.precision in catalogues["preset"][cell.preset]["precisions"]
+
+
+def test_the_zoo_has_every_model_that_we_make(catalogues):
+    campaign = expand_campaign_files(read_campaign_files([BASE, "config/zoo.yaml"]), catalogues)
+    shipped = {name for name, model in catalogues["model"].items() if model["source"]["kind"] in ("file", "recipe")}
+    assert {cell.model for cell in campaign.cells} == shipped - {"digits-cnn-retrained"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

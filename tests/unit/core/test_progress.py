@@ -5,7 +5,15 @@ import io
 import logging
 
 import pytest
-from edgeproof.core.progress import CampaignProgress, ProgressHandler, ShortErrors, describe_failures, format_duration
+from edgeproof.core.progress import (
+    CampaignProgress,
+    ProgressHandler,
+    ShortErrors,
+    ShortReasons,
+    describe_failures,
+    describe_stopped,
+    format_duration,
+)
 
 
 class Event(enum.Enum):
@@ -102,6 +110,21 @@ def test_a_job_that_says_nothing_leaves_its_exit_status(log):
     ]
 
 
+@pytest.mark.parametrize("status", ["returned non-zero exit status 130.", "died with <Signals.SIGINT: 2>."])
+def test_what_ctrl_c_ends_has_not_failed(log, status):
+    say, handler, stream = log
+    say(Event.JOB_INFO, jobid=1, rule_name="calibrate_cell", wildcards={"model": "a"})
+    for _ in range(2):
+        say(Event.ERROR, f"CalledProcessError in file x\nCommand 'set -e' {status}")
+        say(Event.JOB_ERROR, jobid=1, rule_name="calibrate_cell", log=["a.log"])
+    say(Event.ERROR, "CalledProcessError in file x\nCommand 'set -e' returned non-zero exit status 1.")
+    say(Event.JOB_ERROR, jobid=2, rule_name="check_gate", log=["b.log"])
+    assert stream.getvalue().splitlines() == ["Failed: check_gate; exit status 1; log b.log"]
+    assert [job[0] for job in handler.failed] == ["check_gate"]
+    assert describe_stopped(handler.stopped)[0].startswith("Stopped: calibrate_cell a. The same command goes on: ")
+    assert describe_stopped([]) == []
+
+
 def test_many_reasons_are_counted(tmp_path):
     failed = []
     for number in range(9):
@@ -118,3 +141,28 @@ def test_the_terminal_shows_no_page_on_a_failed_job():
     assert not shown(Event.JOB_ERROR, "Error in rule")
     assert not shown(Event.ERROR, 'RuleException:\nCalledProcessError in file "x"')
     assert shown(Event.ERROR, "MissingOutputException in rule x") and shown(Event.JOB_INFO, "") and shown(None, "text")
+
+
+def test_why_a_job_runs_is_short_on_the_terminal_and_whole_in_the_log():
+    reason = "Missing output files: " + ", ".join(f"results/runs/a/{number}.json" for number in range(40))
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%(reason)s", None, None)
+    record.__dict__["reason"] = reason
+
+    class Inner(logging.Formatter):
+        def format(self, record):
+            return f"Reason: {record.__dict__['reason']}"
+
+    short = ShortReasons(Inner()).format(record)
+    assert short.startswith("Reason: Missing output files: results/runs/a/0.json") and short.endswith(" …")
+    assert len(short) < 160 and record.__dict__["reason"] == reason
+
+
+def test_a_bar_that_does_not_fit_is_left_out(log, monkeypatch):
+    say, _, stream = log
+    stream.isatty = lambda: True
+    for columns, bar in (("200", True), ("60", False)):
+        monkeypatch.setenv("COLUMNS", columns)
+        say(Event.RUN_INFO, stats={"measure_run": 9, "measure_pairs": 4, "calibrate_cell": 2})
+        say(Event.JOB_INFO, jobid=1, rule_name="measure_run", wildcards={})
+        say(Event.JOB_FINISHED, job_id=1)
+        assert stream.getvalue().splitlines()[-1].startswith("[#") is bar

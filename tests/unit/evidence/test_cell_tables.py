@@ -102,7 +102,7 @@ def test_percentiles_are_withheld_below_their_floor(cells):
 def test_percentiles_say_how_many_starts_they_describe(cells):
     row = row_of(describe_percentiles(cells)["groups"], label="ort-cpu · fp16 · desk")
     assert row["common"] is None and row["entries"][0]["interval"] is None
-    assert row["starts"].replace(SPACE, " ") == "in these 5 starts; rarer than 45 % may be missing"
+    assert row["starts"].replace(SPACE, " ") == "in these 5 starts; a kind of start rarer than 45 % may be missing"
 
 
 def test_percentiles_of_a_run_timed_in_bursts_have_one_reason(cells):

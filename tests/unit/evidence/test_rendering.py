@@ -125,24 +125,30 @@ def test_reasons_are_said_once(view):
 
 def test_a_reason_is_given_in_full_once_and_then_linked():
     why = SaidOnce()
-    assert why("no memory") == why("no memory") == "no memory"  # a label, no reason
-    assert why("one two three `four` five six") == (
-        '<span class="why" id="why-1">one two three <code>four</code> five six</span>'
+    assert why("parity fails (3 outputs, limit 0)") == why("parity fails (3 outputs, limit 0)")  # short: no link
+    reason = "one two three `four` five six seven eight nine"
+    assert why(reason) == (
+        '<span class="why" id="why-1">one two three <code>four</code> five six seven eight nine</span>'
     )
-    assert why("one two three `four` five six") == (
-        '<a class="same" href="#why-1">one two three four five … (above)</a>'
-    )
-    assert why("accuracy: one two three `four` five six.") == (
-        'accuracy: <a class="same" href="#why-1">one two three four five … (above)</a>.'
-    )
-    assert 'id="why-2"' in why("<b> is not bold on the page")
-    assert "&lt;b&gt;" in why("<b> is not bold on the page")
+    again = '<a class="same" href="#why-1">one two three four five six seven eight …, as above</a>'
+    assert why(reason) == again
+    assert why(f"accuracy: {reason}.") == f"accuracy: {again}."
+    assert 'id="why-2"' in why("<b> is not bold on the page at all")
+    assert "&lt;b&gt;" in why("<b> is not bold on the page at all")
+
+
+def test_no_bracket_is_cut_in_two():
+    why = SaidOnce()
+    reason = "the cell is refused (its outputs differ from those of the source)"
+    assert why(reason) != why(reason)
+    assert why(reason).endswith(">the cell is refused …, as above</a>")
 
 
 def test_the_cause_at_a_reasons_end_is_linked_where_it_stands_alone():
     why = SaidOnce()
-    assert 'id="why-1"' in why("accuracy: the set has no labels at all")
-    assert why("the set has no labels at all") == '<a class="same" href="#why-1">the set has no labels … (above)</a>'
+    assert 'id="why-1"' in why("accuracy: the set has no labels that anyone knows")
+    link = '<a class="same" href="#why-1">the set has no labels that anyone knows, as above</a>'
+    assert why("the set has no labels that anyone knows") == link
 
 
 def test_missing_values_are_never_zero(here):

@@ -217,7 +217,7 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("missing.onnx", [], r"missing\.onnx: cannot be read \(No such file or directory\)"),
         ("pointer.onnx", [], r"pointer\.onnx: a Git LFS pointer instead of the file; fetch it: git lfs pull"),
         ("text.onnx", [], r"text\.onnx: not an ONNX model"),
-        ("folder", [], r"folder: cannot be read \(Is a directory\)"),
+        ("folder", [], r"folder: is a folder without saved_model.pb"),
         ("tokens.onnx", [], r"input 'ids' is int64: random values would mean nothing to the model; give --samples"),
         ("batch.onnx", [], r"a fixed batch of 8; export the model with a batch of 1"),
         ("net.onnx", ["--name", "Net"], r"'Net' cannot be a name; .* such as net"),

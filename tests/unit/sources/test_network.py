@@ -44,11 +44,13 @@ def test_gradients_agree_with_finite_differences(case, with_dropout):
             assert gradients[name][place] == pytest.approx((above - below) / 2e-6, rel=1e-4, abs=1e-7), name
 
 
-def test_scattering_patches_is_the_adjoint_of_gathering_them():
+@pytest.mark.parametrize(("stride", "size"), [(1, (4, 5)), (2, (2, 3))])
+def test_scattering_patches_is_the_adjoint_of_gathering_them(stride, size):
     generator = np.random.Generator(np.random.PCG64(1))
-    values, patches = generator.normal(size=(2, 4, 5, 3)), generator.normal(size=(2, 4, 5, 27))
-    forward = np.vdot(network._gather_patches(values), patches)
-    assert forward == pytest.approx(np.vdot(values, network._scatter_patches(patches)))
+    values = generator.normal(size=(2, size[0] * stride, size[1] * stride, 3))
+    patches = generator.normal(size=(2, *size, 27))
+    forward = np.vdot(network.gather_patches(values, stride), patches)
+    assert forward == pytest.approx(np.vdot(values, network.scatter_patches(patches, stride)))
 
 
 def test_equal_maxima_share_the_gradient():

@@ -248,7 +248,7 @@ def test_one_shared_sample_is_found_wherever_it_is(shared, place, sign):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"kind": "magic"}, '--spec: kind is "magic"; allowed: digits, diabetes, random, file'),
+        ({"kind": "magic"}, '--spec: kind is "magic"; allowed: digits, diabetes, scenes, random, file'),
         ({"kind": "digits", "seed": 1}, "unknown key 'seed'"),
         ({"kind": "random", "seed": 1, "calibration": 256}, "key 'evaluation' is missing"),
         ({**RANDOM, "calibration": 100}, "--spec: calibration is 100; it must be ≥ 200"),

@@ -1,4 +1,4 @@
-"""PyTorch models as sources: exported to ONNX in the torch toolchain, and compared with what PyTorch computes.
+"""PyTorch and TensorFlow models as sources: exported to ONNX in their toolchain, and compared with what that computes.
 
 A module that cannot be exported is a fault of the input: a note takes the place of the model, the record says why, and
 the rest of the campaign goes on.
@@ -20,6 +20,7 @@ from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
+from edgeproof.core.exported_sources import EXPORTERS, SAVED_MODEL, list_exported_files
 from edgeproof.core.files import sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import locate
@@ -29,10 +30,15 @@ from .build_failures import BuildError
 from .converter_process import Converter
 from .kept_builds import find_kept_build, keep_build_log, place_kept_build
 
-LIMIT = 1e-3  # relative L2 between the outputs of ONNX Runtime and PyTorch, both float32
+LIMIT = 1e-3  # relative L2 between the outputs of ONNX Runtime and of the original, both float32
+ROUNDED_LIMIT = 0.05  # of a quantised TFLite file: its integer kernels round elsewhere than quantised floats do
 MODEL, RECORD = "model.onnx", "export.json"
 _DEFAULT_OPSET = 17
-_PACKAGES = ("torch", "torchvision", "onnx", "numpy")
+_PACKAGES = {
+    "torch": ("torch", "torchvision", "onnx", "numpy"),
+    "tensorflow": ("tensorflow", "tf2onnx", "onnx", "numpy"),
+}
+_FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 _CODE = "scripts/edgeproof/artifacts/builds/exported_models.py"
 
 
@@ -51,12 +57,12 @@ class ExportJob(NamedTuple):
 
 
 def export_model(job: ExportJob, converter: Converter) -> InputFault | None:
-    """Write the ONNX model of a PyTorch module and the record of its export; a note if there is none, and its fault.
+    """Write the ONNX model of a module, SavedModel or TFLite file, and the record of its export.
 
-    An export with the same key is taken from the store. `converter`: has been started. UserError if there is no
-    verdict.
+    If there is none, a note takes its place and its fault is returned. An export with the same key is taken from the
+    store. `converter`: has been started. UserError if there is no verdict.
     """
-    begin, facts = time.monotonic(), describe_toolchain(converter.record, _PACKAGES)
+    begin, facts = time.monotonic(), describe_toolchain(converter.record, _PACKAGES[job.source["kind"]])
     document: Json = {
         "schema": "edgeproof.export.v1",
         "model": job.model,
@@ -90,25 +96,35 @@ def export_model(job: ExportJob, converter: Converter) -> InputFault | None:
 
 def _export(job: ExportJob, opset: int, converter: Converter, made: Path, facts: Json) -> Json:
     """Write the ONNX model to `made` and return what the record says; BuildError or InputFault if there is none."""
-    module, weights = job.source["module"], job.source.get("weights")
-    where = f"config/models/{job.model}.yaml: source"
-    require_file(module.partition(".py:")[0] + ".py" if ".py:" in module else module, f"{where}.module")
-    if weights:
-        require_file(weights, f"{where}.weights")
-    spec = {
-        "module": str(Path.cwd() / module),
-        "weights": str(Path.cwd() / weights) if weights else None,
-        "example_input": job.source["example_input"],
-        "opset": opset,
-    }
+    where, kind = f"config/models/{job.model}.yaml: source", job.source["kind"]
+    spec = (_specify_module if kind == "torch" else _specify_tensorflow)(job.source, where) | {"opset": opset}
     converted = converter.convert(spec, None, job.log, facts)
     shutil.move(converted["path"], made)
-    outputs = _compare_with_eager(made, Path(converted["path"]).with_name("eager.npz"))
+    eager, rounds = Path(converted["path"]).with_name("eager.npz"), converted.get("quantised", False)
+    outputs = _compare_with_eager(made, eager, _FRAMEWORKS[kind], ROUNDED_LIMIT if rounds else LIMIT)
     return {"exporter": converted["exporter"], "outputs": outputs, "warnings": converted["warnings"]}
 
 
-def _compare_with_eager(model: Path, eager: Path) -> list[Json]:
-    """Return `[{name, relative_l2}]`, the worst of the two sets of inputs; BuildError if one is above LIMIT."""
+def _specify_module(source: Json, where: str) -> Json:
+    module, weights = source["module"], source.get("weights")
+    require_file(module.partition(".py:")[0] + ".py" if ".py:" in module else module, f"{where}.module")
+    if weights:
+        require_file(weights, f"{where}.weights")
+    return {
+        "module": str(Path.cwd() / module),
+        "weights": str(Path.cwd() / weights) if weights else None,
+        "example_input": source["example_input"],
+    }
+
+
+def _specify_tensorflow(source: Json, where: str) -> Json:
+    path = Path(source["path"])
+    require_file(path if path.suffix == ".tflite" else path / SAVED_MODEL, f"{where}.path")
+    return {"path": str(Path.cwd() / path)}
+
+
+def _compare_with_eager(model: Path, eager: Path, framework: str, limit: float) -> list[Json]:
+    """Return `[{name, relative_l2}]`, the worst of the two sets of inputs; BuildError if one is above the limit."""
     try:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         names = [item.name for item in session.get_outputs()]
@@ -123,12 +139,12 @@ def _compare_with_eager(model: Path, eager: Path) -> list[Json]:
     except Exception as error:  # whatever the runtime raises, it does not run the model
         raise BuildError("conversion_failed", f"ONNX Runtime does not run the exported model: {error}") from error
     for name, distance in worst.items():
-        if not distance <= LIMIT:
+        if not distance <= limit:
+            why = "tracing keeps one branch of each condition, and one draw of anything random"
             raise BuildError(
                 "conversion_failed",
-                f"the exported model computes something else than PyTorch: {name!r} differs by {distance:.3g} "
-                f"(relative L2; {LIMIT:g} is allowed); tracing keeps one branch of each condition, and one draw of "
-                "anything random",
+                f"the exported model computes something else than {framework}: {name!r} differs by {distance:.3g} "
+                f"(relative L2; {limit:g} is allowed)" + (f"; {why}" if framework == "PyTorch" else ""),
             )
     return [{"name": name, "relative_l2": distance} for name, distance in worst.items()]
 
@@ -142,15 +158,15 @@ def _measure_distance(expected: np.ndarray, actual: np.ndarray) -> float:
 
 def _describe_files(source: Json) -> dict[str, str | None]:
     """Return the digests of the files that decide an export, None for one that is not there."""
-    module = source["module"]
-    named = [module.partition(".py:")[0] + ".py" if ".py:" in module else module]
-    named += [source["weights"]] if "weights" in source else []
-    named += source.get("files", [])
+    named = list_exported_files(source)
     return {name: sha256_file(name) if Path(name).is_file() else None for name in named}
 
 
 def _compose_export_key(document: Json, converter: Converter) -> Json:
-    code = {"building": digest_deciding_code(_CODE), "converter": digest_converter_code("onnx")}
+    code = {
+        "building": digest_deciding_code(_CODE),
+        "converter": digest_converter_code(EXPORTERS[document["source"]["kind"]]),
+    }
     parts = {name: document[name] for name in ("model", "source", "files", "opset")}
     return compose_key({**parts, "toolchain": {"lock": converter.record["lock"]["sha256"]}, "code": code})
 

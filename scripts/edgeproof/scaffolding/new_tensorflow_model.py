@@ -1,0 +1,89 @@
+"""`edgeproof new model` for a TFLite file or a SavedModel: a configuration that exports it to ONNX, and a campaign."""
+
+import argparse
+from pathlib import Path
+
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.exported_sources import SAVED_MODEL
+from edgeproof.core.files import describe_pointer, read_head
+from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.yaml_files import parse_yaml, read_yaml
+
+from .model_texts import render_campaign, render_tensorflow_model
+from .new_files import (
+    add_files,
+    make_name,
+    place_file,
+    require_entry,
+    require_new_name,
+    require_new_paths,
+    tell_new_files,
+)
+from .new_torch_model import refuse_samples
+
+_MAGIC = b"TFL3"  # from the fifth byte on
+
+
+def is_tensorflow_model(path: str) -> bool:
+    """Tell whether a path is a TFLite file or a folder, which only a SavedModel may be."""
+    return path.endswith(".tflite") or Path(path).is_dir()
+
+
+def write_tensorflow_model(options: argparse.Namespace, root: Path) -> ExitCode:
+    """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a TFLite file or a SavedModel.
+
+    UserError for a mistake. A TFLite file is also named as the artifact of its precision, so that it is measured as it
+    is. The samples are random: what the model's inputs are called is known once it is exported.
+    """
+    path = Path(options.path)
+    name = require_new_name(options.name) if options.name else make_name(path.stem)
+    for kind in ("preset", "device", "protocol"):
+        require_entry(kind, getattr(options, kind), root)
+    files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
+    require_new_paths(files, root, "choose another --name")
+    if options.module:
+        raise UserError(f"--module is for a PyTorch model; {path} is a TensorFlow model")
+    if options.shape:
+        raise UserError("--shape is for ONNX and PyTorch; size the open axes with input_shapes in the model's YAML")
+    refuse_samples(options, "a TensorFlow model")
+    precision = _name_precision(path)
+    text = render_tensorflow_model(name, relative_to_repository(path.resolve(), root), precision)
+    validate(parse_yaml(text, files[0]), "model", files[0])
+    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
+    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
+    where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
+    with add_files(root) as stage:
+        place_file(stage, files[0]).write_text(text)
+        place_file(stage, files[1]).write_text(render_campaign(name, preset["precisions"], where))
+    notes = [
+        "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples",
+        "the first run makes the tensorflow toolchain: 2.5 GB",
+    ]
+    if precision:
+        notes.append(f"the file itself is the {precision} artifact of TFLite presets (--preset litert-cpu measures it)")
+    command = f".venv/bin/snakemake --profile {profile} --configfile {files[1]}"
+    return tell_new_files(options, files, notes, command)
+
+
+def _name_precision(path: Path) -> str | None:
+    """Return the precision as which a TFLite file is named, None for a SavedModel; UserError if it is neither.
+
+    The file's name says it, as exporters name them; the build counts and refuses a file that is something else.
+    """
+    if path.is_dir():
+        if not (path / SAVED_MODEL).is_file():
+            raise UserError(f"{path}: is a folder without {SAVED_MODEL}; name an ONNX file, or a SavedModel's folder")
+        return None
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    if pointer := describe_pointer(path):
+        raise UserError(pointer)
+    if read_head(path, 8)[4:] != _MAGIC:
+        raise UserError(f"{path}: is no TFLite file; convert the model again, or name the ONNX file")
+    words = path.stem.lower().replace("-", "_").split("_")
+    return next((kind for kind, names in _NAMED.items() if set(names) & set(words)), "fp32")
+
+
+_NAMED = {"int8": ("int8", "quant", "quantized", "integer"), "fp16": ("fp16", "float16", "half")}
