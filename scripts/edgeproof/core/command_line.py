@@ -12,7 +12,10 @@ from .formatting import show_controls
 
 _UNITS = {  # the end of an option's name: what help calls its value
     **{name: name.upper() for name in ("ms", "mj", "mb", "seconds", "minutes", "days", "bytes")},
-    **{"s": "SECONDS", "w": "WATTS", "c": "CELSIUS", "pct": "PERCENT"},
+    "s": "SECONDS",
+    "w": "WATTS",
+    "c": "CELSIUS",
+    "pct": "PERCENT",
 }
 
 NameLists = dict[str, Callable[[], list[str]]]  # metavar of an argument: the names that it takes today
