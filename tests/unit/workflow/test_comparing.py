@@ -123,7 +123,7 @@ def test_files_with_other_inputs_are_refused_before_anything_is_built(root, star
     assert run_compare(root, "left.onnx", "right.onnx") == ExitCode.NOT_GOOD
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "Not comparable: left and right differ in input names."
-    assert "export both models with the inputs ['image float32']" in told[1]
+    assert "export both models with the inputs image float32" in told[1]
     assert not started and not (root / "results").exists()
 
 

@@ -102,7 +102,7 @@ def _conclude(document):
     lines = document["thresholds"]
     missed = [line for line in lines if line["passed"] is False]
     if missed:
-        message = "; ".join(describe_missed_limit(line, document) for line in missed)
+        message = "; ".join(_describe_missed_limit(line, document) for line in missed)
         document.update(status="failed", reason={"kind": "threshold_missed", "message": message})
     elif lines and all(line["passed"] is None for line in lines):
         message = "; ".join(f"{line['metric']} is unknown: {line['reason']}" for line in lines)
@@ -111,7 +111,7 @@ def _conclude(document):
         document["status"] = "passed"
 
 
-def describe_missed_limit(line: Json, document: Json) -> str:
+def _describe_missed_limit(line: Json, document: Json) -> str:
     """Return what a missed limit says: the number, the output and samples it is from, the limit, and who sets it."""
     outputs = [item for item in document["outputs"] if item.get(line["metric"]) == line["value"]]
     item = outputs[0] if outputs else None

@@ -7,6 +7,8 @@ from pathlib import Path
 from edgeproof.core.command_line import CommandParser, NameLists, add_json, read_options
 from edgeproof.core.exit_codes import ExitCode
 
+from .varied_fields import OPTIONAL_VARIES
+
 _DESCRIPTION = (
     "Compare two cells (MODEL/PRESET/DEVICE/PRECISION; RIGHT takes from LEFT what it leaves out) or two ONNX files. "
     "What is missing is built, and pairs are measured until they decide. A side may also be baseline:NAME or "
@@ -18,7 +20,6 @@ _REPLICATING = (
     "replicated`, or `cannot say` and because of what. Exit 0, 1 and 3."
 )
 _UNITS = {"s": 1, "m": 60}
-OPTIONAL_VARIES = ("input_shape", "batch_size", "inputs")  # besides model and precision, which follow from the sides
 
 
 def main(argv: list[str], root: Path) -> ExitCode:

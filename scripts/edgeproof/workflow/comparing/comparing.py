@@ -30,9 +30,9 @@ from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, run_fo
 from edgeproof.evidence.gate import is_parity_fine
 from edgeproof.runs.results import read_result
 
-from .cli import OPTIONAL_VARIES
 from .quick_campaigns import QuickCampaign, read_question, write_campaign
 from .running import SnakemakeRun
+from .varied_fields import OPTIONAL_VARIES
 
 _CODES = {
     "undecided": ExitCode.NOT_PROVED,
@@ -91,7 +91,7 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
 def _refuse(campaign: QuickCampaign, options: argparse.Namespace) -> ExitCode:
     """Say why two sides may not be compared, before anything is built, and return NOT_GOOD."""
     left, right = name_sides(campaign.cells[0]._asdict(), campaign.cells[1]._asdict())
-    reasons = [*map(advise_options, campaign.refusals)]
+    reasons = [*map(_advise_options, campaign.refusals)]
     fields = ", ".join(reason["field"].replace("_", " ") for reason in reasons)
     document = {
         "verdict": "not-comparable",
@@ -106,7 +106,7 @@ def _refuse(campaign: QuickCampaign, options: argparse.Namespace) -> ExitCode:
     return ExitCode.NOT_GOOD
 
 
-def advise_options(reason: FieldReason) -> FieldReason:
+def _advise_options(reason: FieldReason) -> FieldReason:
     """Return a difference whose remedy names what to give on the command line in place of a campaign's key."""
     remedy = reason["remedy"]
     if remedy is None:
@@ -179,7 +179,7 @@ def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: d
         "verdict": report["verdict"],
         "sentence": plain(describe_verdict(report)),
         "reason": report["reason"],
-        "reasons": [*map(advise_options, report["reasons"])],
+        "reasons": [*map(_advise_options, report["reasons"])],
         "left": str(campaign.cells[0]),
         "right": str(campaign.cells[1]),
         "parity": parity,
