@@ -7,7 +7,8 @@ import socket
 import psutil
 import pytest
 from edgeproof.adaptation.asgi_service import HostServer
-from edgeproof.adaptation.service_load import Link, compose_request
+from edgeproof.adaptation.server_link import Link
+from edgeproof.adaptation.service_load import compose_request
 from edgeproof.bench.swap_trials import FAULTS, run_swaps
 from edgeproof.bench.swap_verdicts import judge_log
 from edgeproof.bench.trial_family import WIDTH, write_family

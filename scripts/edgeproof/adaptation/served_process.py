@@ -16,8 +16,8 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.processes import child_environment
 
 from . import serving_cli
+from .server_link import Address, Link
 from .service_figures import ServerUse
-from .service_load import Address, Link
 
 _START_S, _END_S = 60.0, 40.0
 

@@ -3,7 +3,6 @@
 What the server takes of its machine is not seen from here, and nothing is started, so there are no cold starts.
 """
 
-import http.client
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -16,12 +15,12 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 
+from .server_link import Address, Link, NoAnswer
 from .service_figures import ServiceSetting, describe_service
-from .service_load import Address, compose_request
-from .service_measurement import Measuring, compose_question, write_service
+from .service_measurement import Measuring, ask_server, compose_question, write_service
 from .service_records import Raw, read_service
 
-_TIMEOUT_S = 30.0
+_READY = b"GET /v2/health/ready HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
 def measure_server(
@@ -36,8 +35,8 @@ def measure_server(
     clock = _read_server_clock(address)
     answers["cold/ready_s"] = answers["cold/first_answer_ms"] = np.zeros(0)
     with hold_device(None, f"{url}: service"):
-        request = compose_request(address, asked.path, asked.body, token)
-        figures = describe_service(Measuring(address, None, request, setting, answers), setting)
+        question = ask_server(asked, address, token)
+        figures = describe_service(Measuring(question, None, setting, answers), setting)
     identity = {"family": asked.family, "device": device, "family_sha256": sha256_file(family)}
     folder.mkdir(parents=True, exist_ok=True)
     write_service(identity, clock, setting, figures, answers, (folder / "service.json", folder / "service.npz"))
@@ -59,23 +58,21 @@ def _parse_url(url: str) -> Address:
 def _read_server_clock(address: Address) -> Json | None:
     """Return how far the server's wall clock is ahead of ours, by the date of an answer: {clock, ahead_s: [low, high]}.
 
-    None where the answer has no date. UserError where no answer comes.
+    None where the answer has no date, or one that is none. UserError where no answer comes.
     """
-    link = http.client.HTTPConnection(*address, timeout=_TIMEOUT_S)
+    link = Link(address)
     try:
         before = time.time()
-        link.request("GET", "/v2/health/ready")
-        answer = link.getresponse()
-        answer.read()
+        answer = link.fetch(_READY, body=False)
         after = time.time()
-    except (OSError, http.client.HTTPException) as error:
+    except NoAnswer as error:
         raise UserError(
             f"http://{address[0]}:{address[1]}: does not answer ({error}); is the server running?"
         ) from error
     finally:
         link.close()
-    date = answer.getheader("date")
-    if date is None:
+    try:
+        second = parsedate_to_datetime(answer.find_header("date") or "").timestamp()  # cut to whole seconds
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
-    second = parsedate_to_datetime(date).timestamp()  # cut to whole seconds
     return {"clock": "Date", "ahead_s": [second - after, second + 1 - before]}

@@ -16,8 +16,8 @@ from edgeproof.core.tensors import write_tensors
 
 from .served_process import ServedProcess, serve_in_process
 from .server_comparison import SIDES, Side, TurnsSetting, describe_turns, draw_arrivals, draw_turns, read_comparison
-from .service_load import Answers, compose_request, run_closed_loop, run_open_loop
-from .service_measurement import Asked, compose_question, describe_clock, warm_up
+from .service_load import Answers, run_closed_loop, run_open_loop
+from .service_measurement import Asked, Question, ask_server, compose_question, describe_clock, warm_up
 from .service_records import Raw, read_service, record_stretch
 
 
@@ -97,13 +97,13 @@ def _measure_pairs(
 def _load_pair(
     served: dict[Side, ServedProcess], asked: dict[Side, Asked], setting: TurnsSetting, pair: int, raw: Raw
 ) -> None:
-    requests = {side: compose_request(one.address, asked[side].path, asked[side].body) for side, one in served.items()}
+    questions = {side: ask_server(asked[side], one.address) for side, one in served.items()}
     uses: dict[Side, list[tuple[float, float]]] = {side: [] for side in SIDES}
-    for side, one in served.items():
-        warm_up(one.address, requests[side])
+    for question in questions.values():
+        warm_up(question)
     for side, stretch in draw_turns(setting, pair):
         served[side].read_use()
-        answers = _load(served[side], requests[side], setting, pair, stretch)
+        answers = _load(questions[side], setting, pair, stretch)
         use = served[side].read_use()
         uses[side].append((use.cpu_share, use.memory_mb))
         record_stretch(raw, f"pairs/{pair}/{side}", stretch, answers)
@@ -111,10 +111,11 @@ def _load_pair(
         raw[f"pairs/{pair}/{side}/use"] = np.array(uses[side])
 
 
-def _load(served: ServedProcess, request: bytes, setting: TurnsSetting, pair: int, stretch: int) -> Answers:
+def _load(question: Question, setting: TurnsSetting, pair: int, stretch: int) -> Answers:
+    address, request, check = question
     if setting.rate is None:
-        return run_closed_loop(served.address, request, setting.clients, setting.seconds)
-    return run_open_loop(served.address, request, draw_arrivals(setting, pair, stretch), setting.connections)
+        return run_closed_loop(address, request, setting.clients, setting.seconds, check)
+    return run_open_loop(address, request, draw_arrivals(setting, pair, stretch), setting.connections, check)
 
 
 def _describe_side(choice: ServerChoice, asked: Asked) -> Json:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
+from edgeproof.core.errors import UserError
 
 from .service_load import Answers, Arrivals
 
@@ -68,7 +69,10 @@ class Load(Protocol):
 
 
 def describe_service(load: Load, setting: ServiceSetting) -> Json:
-    """Return {single_stream, closed, capacity, open} of a server, as `service.json` has them."""
+    """Return {single_stream, closed, capacity, open} of a server, as `service.json` has them.
+
+    UserError where no answer under load was good: there is nothing to describe then.
+    """
     single = _describe_closed_loop(load, "single_stream", 1)
     closed = _describe_closed_loop(load, "closed", setting.clients)
     capacity = find_capacity(load, 0.5 * closed["per_second"], setting)
@@ -84,7 +88,10 @@ def describe_service(load: Load, setting: ServiceSetting) -> Json:
 
 def _describe_closed_loop(load: Load, name: str, clients: int) -> Json:
     """Return the figures of a closed loop of so many clients."""
-    return {"clients": clients, **summarise_load(load.close_loop(name, clients))}
+    figures = summarise_load(load.close_loop(name, clients))
+    if figures["failed"] == figures["requests"]:
+        raise UserError(f"{name}: none of {figures['requests']} requests had a good answer; is the server still there?")
+    return {"clients": clients, **figures}
 
 
 def _describe_open_loop(load: Load, name: str, arrivals: Arrivals, rate: float, setting: ServiceSetting) -> Json:

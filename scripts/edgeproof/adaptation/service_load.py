@@ -5,18 +5,20 @@ latency says so. MLPerf's scenarios by name: SingleStream is the closed loop of 
 Poisson arrivals.
 """
 
-import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .server_link import Address, Answer, Link, NoAnswer
+
 Arrivals = Literal["poisson", "constant"]
-Address = tuple[str, int]
-_TIMEOUT_S = 30.0
+Check = Callable[[bytes], bool]  # whether the body of an answer with status 200 is good
+WRONG = -1  # the status that is noted for an answer 200 whose body is not
 _LEAD_S = 0.05
 
 
@@ -24,7 +26,8 @@ _LEAD_S = 0.05
 class Answers:
     """What came of one stretch of load, in the order of the requests.
 
-    `latency_ns`: int64, from when a request was due to its last byte; `status`: int16, 0 where there was no answer.
+    `latency_ns`: int64, from when a request was due to its last byte; `status`: int16, 0 where there was no answer, -1
+    where it was 200 with a body that is no answer to the request.
     `seconds`: from the first due to the last answer.
     """
 
@@ -69,10 +72,13 @@ def could_be_due(count: int, rate: float, seconds: float) -> bool:
     return rate * seconds <= 2 * count + 1000
 
 
-def run_open_loop(address: Address, request: bytes, due_s: NDArray[np.float64], connections: int) -> Answers:
+def run_open_loop(
+    address: Address, request: bytes, due_s: NDArray[np.float64], connections: int, check: Check | None = None
+) -> Answers:
     """Send a request at each due time over so many connections and return all latencies.
 
     Connections take the next due request in turn. With too few of them requests wait here, which counts as latency.
+    `check` looks at every body, after its latency is taken.
     """
     latency, status = np.zeros(len(due_s), "int64"), np.zeros(len(due_s), "int16")
     began_ns = time.monotonic_ns() + int(_LEAD_S * 1e9)
@@ -89,16 +95,22 @@ def run_open_loop(address: Address, request: bytes, due_s: NDArray[np.float64], 
             wait_s = (due_ns[number] - time.monotonic_ns()) / 1e9
             if wait_s > 0:
                 time.sleep(wait_s)
-            status[number] = link.ask(request)
+            answer = _ask(link, request)
             latency[number] = time.monotonic_ns() - due_ns[number]
+            status[number] = _judge(answer, check)
 
     _run_all([work] * connections)
     ended_ns = int((due_ns + latency).max())
     return Answers(latency, status, (ended_ns - int(due_ns[0])) / 1e9)
 
 
-def run_closed_loop(address: Address, request: bytes, clients: int, seconds: float) -> Answers:
-    """Let every client send its next request as soon as the last one is answered, and return all latencies."""
+def run_closed_loop(
+    address: Address, request: bytes, clients: int, seconds: float, check: Check | None = None
+) -> Answers:
+    """Let every client send its next request as soon as the last one is answered, and return all latencies.
+
+    `check` looks at every body, after its latency is taken.
+    """
     found: list[list[tuple[int, int]]] = [[] for _ in range(clients)]
     began_ns = time.monotonic_ns()
     ends_ns = began_ns + int(seconds * 1e9)
@@ -106,8 +118,9 @@ def run_closed_loop(address: Address, request: bytes, clients: int, seconds: flo
     def work(own: list[tuple[int, int]]) -> None:
         link = Link(address)
         while (due := time.monotonic_ns()) < ends_ns:
-            status = link.ask(request)
-            own.append((time.monotonic_ns() - due, status))
+            answer = _ask(link, request)
+            took = time.monotonic_ns() - due
+            own.append((took, _judge(answer, check)))
         link.close()
 
     _run_all([lambda own=own: work(own) for own in found])
@@ -115,47 +128,18 @@ def run_closed_loop(address: Address, request: bytes, clients: int, seconds: flo
     return Answers(rows[:, 0], rows[:, 1].astype("int16"), (time.monotonic_ns() - began_ns) / 1e9)
 
 
-class Link:
-    """One client's connection. It is opened again after a failure."""
+def _ask(link: Link, request: bytes) -> Answer | None:
+    try:
+        return link.fetch(request)
+    except NoAnswer:
+        return None
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._socket: socket.socket | None = None
 
-    def ask(self, request: bytes) -> int:
-        """Send a request, read the whole answer and return its status; 0 where none came."""
-        try:
-            if self._socket is None:
-                self._socket = socket.create_connection(self._address, _TIMEOUT_S)
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.sendall(request)
-            return self._read_answer(self._socket)
-        except (OSError, ValueError):
-            self.close()
-            return 0
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _read_answer(self, link: socket.socket) -> int:
-        data = b""
-        while (end := data.find(b"\r\n\r\n")) < 0:
-            if not (part := link.recv(65536)):
-                raise ValueError("the server has closed the connection")
-            data += part
-        head = data[:end].lower()
-        place = head.index(b"content-length:") + len(b"content-length:")
-        missing = int(head[place:].split(b"\r\n", 1)[0]) - (len(data) - end - 4)
-        while missing > 0:
-            if not (part := link.recv(missing)):
-                raise ValueError("the server has closed the connection")
-            missing -= len(part)
-        if b"connection: close" in head:
-            self.close()
-        return int(data[9:12])
+def _judge(answer: Answer | None, check: Check | None) -> int:
+    """Return the status that is noted for an answer."""
+    if answer is None:
+        return 0
+    return WRONG if answer.status == 200 and check is not None and not check(answer.body) else answer.status
 
 
 def _run_all(works: list) -> None:

@@ -24,13 +24,13 @@ from edgeproof.core.tensors import write_tensors
 from edgeproof.runtime.inference_protocol import describe_tensors
 from edgeproof.runtime.loaded_models import LoadedModel, make_feed
 
+from .answer_checks import AnswerCheck
 from .family_files import open_config
 from .served_process import ServedProcess, serve_in_process
+from .server_link import Address, Answer, Link, NoAnswer
 from .service_figures import CONFIDENCE, Loaded, ServiceSetting, describe_service
 from .service_load import (
-    Address,
     Arrivals,
-    Link,
     compose_request,
     draw_schedule,
     run_closed_loop,
@@ -43,40 +43,44 @@ Places = tuple[Path, Path]  # of the document and its raw data
 
 
 class Asked(NamedTuple):
-    """What a family is asked for all the time. `path`: of the URL; `body`: of the request, JSON."""
+    """What a family is asked for all the time. `path`: of the URL; `body`: of the request, JSON; `check`: of bodies."""
 
     family: str
     path: str
     body: bytes
+    check: AnswerCheck
+
+
+class Question(NamedTuple):
+    """What one server is asked. `request`: all its bytes; `check`: of answers."""
+
+    address: Address
+    request: bytes
+    check: AnswerCheck
 
 
 class Measuring:
     """One server under load. `served`: its process, None where it runs on another machine. `raw`: gets all answers."""
 
-    def __init__(
-        self, address: Address, served: ServedProcess | None, request: bytes, setting: ServiceSetting, raw: Raw
-    ) -> None:
-        self._address, self._served, self._request, self._setting = address, served, request, setting
-        self._raw = raw
-        warm_up(address, request)
+    def __init__(self, question: Question, served: ServedProcess | None, setting: ServiceSetting, raw: Raw) -> None:
+        self._question, self._served, self._setting, self._raw = question, served, setting, raw
+        warm_up(question)
         if served is not None:
             served.read_use()
 
     def close_loop(self, name: str, clients: int) -> Loaded:
         """Put a closed loop of so many clients on the server."""
-        setting = self._setting
-        return self._keep(
-            name,
-            [run_closed_loop(self._address, self._request, clients, setting.seconds) for _ in range(setting.stretches)],
-        )
+        (address, request, check), setting = self._question, self._setting
+        found = [run_closed_loop(address, request, clients, setting.seconds, check) for _ in range(setting.stretches)]
+        return self._keep(name, found)
 
     def open_loop(self, name: str, arrivals: Arrivals, rate: float) -> Loaded:
         """Put an open loop on the server."""
-        setting = self._setting
+        (address, request, check), setting = self._question, self._setting
         found = []
         for number in range(setting.stretches):
             due_s = draw_schedule(arrivals, rate, setting.seconds, setting.seed + number)
-            found.append(run_open_loop(self._address, self._request, due_s, setting.connections))
+            found.append(run_open_loop(address, request, due_s, setting.connections, check))
         return self._keep(name, found)
 
     def _keep(self, name: str, stretches: list) -> Loaded:
@@ -100,7 +104,7 @@ def measure_service(family: Path, device: str, setting: ServiceSetting, output: 
 
 
 def compose_question(family: Path) -> Asked:
-    """Return the request that a family takes: one sample of random numbers."""
+    """Return the request that a family takes, one sample of random numbers, and what its answer must be."""
     known = open_config(str(family), REPOSITORY)
     variant = next(iter(known.variants.values()))
     model = LoadedModel(variant.backend)
@@ -109,16 +113,22 @@ def compose_question(family: Path) -> Asked:
         {**tensor, "shape": list(value.shape), "data": value.ravel().tolist()}
         for tensor, value in zip(describe_tensors(model.inputs), make_feed(model.inputs).values(), strict=True)
     ]
+    check = AnswerCheck(known.name, describe_tensors(model.outputs))
     model.unload()
     path = f"/v2/models/{quote(known.name, safe='')}/infer"
-    return Asked(known.name, path, json.dumps({"inputs": tensors}).encode())
+    return Asked(known.name, path, json.dumps({"inputs": tensors}).encode(), check)
 
 
-def warm_up(address: Address, request: bytes) -> None:
+def ask_server(asked: Asked, address: Address, token: str | None = None) -> Question:
+    """Return what is asked of the server at an address."""
+    return Question(address, compose_request(address, asked.path, asked.body, token), asked.check)
+
+
+def warm_up(question: Question) -> None:
     """Ask a server so often that nothing is done for the first time later; UserError for an answer that is not good."""
-    link = Link(address)
+    link = Link(question.address)
     for _ in range(_WARM_UP):
-        _require_answer(link, request)
+        _require_good(_fetch(link, question), question)
     link.close()
 
 
@@ -126,8 +136,8 @@ def _measure(family: Path, device: str, setting: ServiceSetting, output: Path, r
     asked, answers = compose_question(family), Raw()
     _measure_cold(family, asked, setting.starts, answers)
     with serve_in_process(family, ["--fixed"]) as served:
-        request = compose_request(served.address, asked.path, asked.body)
-        figures = describe_service(Measuring(served.address, served, request, setting, answers), setting)
+        question = ask_server(asked, served.address)
+        figures = describe_service(Measuring(question, served, setting, answers), setting)
     identity = {"family": asked.family, "device": device, "family_sha256": sha256_file(family)}
     write_service(identity, None, setting, figures, answers, (output, raw))
 
@@ -159,19 +169,34 @@ def _measure_cold(family: Path, asked: Asked, starts: int, raw: Raw) -> None:
     first: list[float] = []
     for _ in range(starts):
         with serve_in_process(family, ["--fixed"]) as served:
-            link = Link(served.address)
+            link, question = Link(served.address), ask_server(asked, served.address)
             began = time.monotonic_ns()
-            _require_answer(link, compose_request(served.address, asked.path, asked.body))
+            answer = _fetch(link, question)
             first.append((time.monotonic_ns() - began) / 1e6)
+            _require_good(answer, question)
             ready.append(served.ready_s)
             link.close()
     raw["cold/ready_s"], raw["cold/first_answer_ms"] = np.array(ready), np.array(first)
 
 
-def _require_answer(link: Link, request: bytes) -> None:
-    status = link.ask(request)
-    if status != 200:
-        raise UserError(f"the server answers {status or 'nothing'} to the request; it measures nothing then")
+def _fetch(link: Link, question: Question) -> Answer:
+    try:
+        return link.fetch(question.request)
+    except NoAnswer as error:
+        raise UserError(f"{_name(question.address)}: gives no answer to the request: {error}") from error
+
+
+def _require_good(answer: Answer, question: Question) -> None:
+    if answer.status != 200:
+        raise UserError(
+            f"{_name(question.address)}: the server answers {answer.status} to the request; it measures nothing then"
+        )
+    if fault := question.check.find_fault(answer.body):
+        raise UserError(f"{_name(question.address)}: is no server of this family: {fault}")
+
+
+def _name(address: Address) -> str:
+    return f"http://{address[0]}:{address[1]}"
 
 
 def describe_clock() -> Json:

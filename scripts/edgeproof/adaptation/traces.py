@@ -14,6 +14,7 @@ from edgeproof.runtime.device_state import DeviceState, parse_state
 
 _DECODER = json.JSONDecoder()
 _OWN = ("variant", "memory_mb", "cpu_pct")
+_LONGEST_GAP_S = 86400.0
 
 
 class Moment(NamedTuple):
@@ -36,7 +37,7 @@ def read_trace(path: FilePath, footprints: Mapping[str, float]) -> Iterator[Mome
     """Yield the moments of a trace, a file of JSON lines.
 
     `footprints`: {variant: MiB}, for lines that say what ran and not what it took. UserError names the line that is
-    wrong; a trace has at least one, and its timestamps rise.
+    wrong; a trace has at least one, and its timestamps rise by a day at most.
     """
     first, before = None, None
     try:
@@ -46,6 +47,9 @@ def read_trace(path: FilePath, footprints: Mapping[str, float]) -> Iterator[Mome
                 first = state.timestamp if first is None else first
                 if before is not None and state.timestamp <= before:
                     raise UserError(f"{path}:{number}: timestamp is {state.timestamp}, not after {before}")
+                if before is not None and state.timestamp - before > _LONGEST_GAP_S:
+                    gap = f"{state.timestamp - before:g} s after the line before"
+                    raise UserError(f"{path}:{number}: timestamp is {gap}, more than a day; cut the trace there")
                 before = state.timestamp
                 own = fields.get("own")
                 memory, load = (0.0, 0.0) if own is None else _read_own(own, footprints, f"{path}:{number}")
@@ -71,7 +75,8 @@ def _parse_line(line: str, path: FilePath, number: int) -> tuple[dict[str, Any],
             raise ValueError("a line is one object")
         return fields, parse_state(fields)
     except ValueError as error:
-        raise UserError(f"{path}:{number}: is no state of a device: {error}") from error
+        told = "a number has too many digits" if "int_max_str_digits" in str(error) else error
+        raise UserError(f"{path}:{number}: is no state of a device: {told}") from error
 
 
 def _read_own(own: Any, footprints: Mapping[str, float], where: str) -> tuple[float, float]:
@@ -83,4 +88,13 @@ def _read_own(own: Any, footprints: Mapping[str, float], where: str) -> tuple[fl
         if variant not in footprints:
             raise UserError(f"{where}: own.variant is {variant!r}; the family has {', '.join(footprints)}")
         memory = footprints[variant]
-    return float(memory or 0.0), float(own.get("cpu_pct") or 0.0)
+    return _read_share(memory, "memory_mb", 1e9, where), _read_share(own.get("cpu_pct"), "cpu_pct", 100.0, where)
+
+
+def _read_share(value: Any, name: str, most: float, where: str) -> float:
+    """Return what of the device was ours, 0 where a line does not say it."""
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise UserError(f"{where}: own.{name} is {value!r:.60}; it is a number from 0 to {most:g}")
+    return float(value)

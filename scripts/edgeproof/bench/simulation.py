@@ -7,6 +7,7 @@ from . import simulated_estimates as estimates
 from . import simulated_verdicts as verdicts
 from .lines import Line
 from .scenarios import SCENARIOS
+from .simulated_builds import simulate_builds
 
 Part: TypeAlias = Callable[[int, float], list[Line]]
 
@@ -14,6 +15,7 @@ SCHEMA = "edgeproof.bench-simulation.v1"
 PARTS: dict[str, Part] = {
     "budgets": verdicts.simulate_budgets,
     "campaigns": verdicts.simulate_campaigns,
+    "builds": simulate_builds,
     "devices": estimates.simulate_devices,
     "dependence": estimates.simulate_dependence,
     "interference": estimates.simulate_interference,

@@ -251,7 +251,11 @@ def _describe_builds(report: Json) -> list[str]:
             parts = ", ".join(f"{name} make {format_percent(value / total, 2)}" for name, value in shares)
             lines.append(f"Of the variance from one pair of processes to the next, {parts}.")
     rare = format_percent(builds["rare"], 2)
-    lines.append(f"A tactic that comes up in fewer than {rare} of the builds may be missing.")
+    lines.append(
+        f"It speaks of builds like these {builds['asked']}: a tactic that comes up in fewer than {rare} of them may be "
+        "missing. What such a tactic could change if it were twice as slow, or twice as fast, is allowed for where "
+        "builds are alike, and before `equivalent` is said."
+    )
     return lines
 
 

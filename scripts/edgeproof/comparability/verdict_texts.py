@@ -9,7 +9,7 @@ REASONS = {
     "sessions": "Two devices need at least three sessions each on at least two days.",
     "days": "Two devices need sessions on at least two days.",
     "alike": "The builds are alike, and so few cannot exclude a tactic that none of them has drawn.",
-    "builds": "The builds so far neither show a difference nor exclude one.",
+    "builds": "The builds so far neither show a difference nor exclude one that a tactic not drawn yet could make.",
     "unmeasured": "The budget of seconds ended before all builds were measured.",
     "width": "The sessions so far neither show a difference nor exclude one.",
 }

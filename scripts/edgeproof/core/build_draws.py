@@ -5,9 +5,11 @@ one model differ. Pairs of one build of each side speak of two engines, however 
 the left is paired with the i-th of the right; the mean over builds of the mean log-ratio of their pairs has Student's
 interval with one degree of freedom less than builds, which is exact for normal differences and equal numbers of pairs.
 
-Builds that are alike are the trap: a rare tactic that none of few builds has drawn leaves no trace in their spread. So
-an F-test asks whether builds differ by more than processes do, and if they do not, fewer than `MANY` builds claim
-nothing.
+A rare tactic that none of the builds has drawn leaves no trace in their spread. What n builds can exclude is a tactic
+in a share of 1 - level^(1/n) of them or more; one below may move the mean by that share times its effect, which is
+taken to be a factor of `FACTOR` at most. `equivalent` is claimed only where that stays within the margin. And an F-test
+asks whether builds differ by more than processes do; if they do not, their spread says nothing of what is drawn, and
+the interval is wider by as much.
 
 Sources: T. Kalibera, R. Jones, "Rigorous benchmarking in reasonable time" (2013), for the levels of repetition and the
 highest random one as unit; S. Searle, G. Casella, C. McCulloch, "Variance Components" (1992), chapter 3, for the split.
@@ -25,7 +27,7 @@ from .distributions import regularised_incomplete_beta, student_t_quantile
 from .modes import Claim
 from .statistics import Interval
 
-MANY = 14  # builds that would have shown a tactic which comes up in every fifth of them
+FACTOR = 2.0  # by which a tactic that none of the builds has drawn may be slower or faster than those that they have
 _ALIKE = 0.05  # level of the F-test
 
 BuildsReason: TypeAlias = Literal["one-build", "pairs", "alike", "width"]
@@ -71,7 +73,8 @@ def compare_builds(
 ) -> BuildsVerdict:
     """Return the BuildsVerdict of so many builds, each with its pairs, at a margin and level `alpha` / `comparisons`.
 
-    `ratio` is right / left at confidence 1 - level, `equivalence` at 1 - 2 levels. ValueError without pairs.
+    `ratio` is right / left at confidence 1 - level, `equivalence` at 1 - 2 levels; both allow for tactics that were not
+    drawn where builds are alike, and a claim of `equivalent` always does. ValueError without pairs.
     """
     if not builds or not all(builds) or not 0 < margin < math.inf:
         raise ValueError("every build needs a pair, and the margin is a positive fraction")
@@ -83,17 +86,18 @@ def compare_builds(
         none = Interval(math.exp(middle), None, None, round(1 - level, 12), count)
         return BuildsVerdict("undecided", reason, none, None, None, rare)
     error = float(means.std(ddof=1)) / math.sqrt(count)
-    reaches = [student_t_quantile(1 - tail, count - 1) * error for tail in (level / 2, level)]
     split, differ = _split_variance(builds)
+    unseen = (1 - level ** (1 / count)) * math.log(FACTOR)
+    plain = [student_t_quantile(1 - tail, count - 1) * error for tail in (level / 2, level)]
+    reaches = plain if differ else [reach + unseen for reach in plain]
     claim, log_margin = None, math.log1p(margin)
     if abs(middle) - reaches[0] > log_margin:
         claim = "slower" if middle > 0 else "faster"
-    elif abs(middle) + reaches[1] < log_margin:
+    elif abs(middle) + plain[1] + unseen < log_margin:
         claim = "equivalent"
-    alike = not differ and count < MANY
     return BuildsVerdict(
-        verdict="undecided" if alike or claim is None else claim,
-        reason="alike" if alike else None if claim else "width",
+        verdict=claim or "undecided",
+        reason=None if claim else "width" if differ else "alike",
         ratio=_interval(middle, reaches[0], 1 - level, count),
         equivalence=_interval(middle, reaches[1], 1 - 2 * level, count),
         variances=split,

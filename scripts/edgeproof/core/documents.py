@@ -42,7 +42,7 @@ def read_json(path: FilePath, kind: str) -> Json:
         )
         _require_characters(text, document)
     except ValueError as error:
-        raise UserError(f"{path}: not valid JSON: {error}") from error
+        raise UserError(f"{path}: not valid JSON: {_name_unfit_number(text) or error}") from error
     except RecursionError:
         raise UserError(f"{path}: not valid JSON: nested too deep") from None
     _require_valid(document, kind, path)
@@ -148,6 +148,38 @@ def _require_characters(text: str, document: Json) -> None:
             json.dumps(document, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{error.object[error.start]!r} is not a character") from error
+
+
+class _Unfit(str):
+    """The text of a number that no program can hold."""
+
+
+def _name_unfit_number(text: str) -> str | None:
+    """Return key, size and remedy of the first number that nothing can hold, None where a text has another fault."""
+    try:
+        rest: list[tuple[str, Any]] = [("", json.loads(text, parse_int=_parse_number, parse_float=_parse_number))]
+    except (ValueError, RecursionError):
+        return None
+    while rest:
+        where, item = rest.pop()
+        if isinstance(item, _Unfit):
+            return f"{where or 'it'} is {describe_unfit_number(item)}"
+        if isinstance(item, dict):
+            rest += [(f"{where}.{key}".lstrip("."), value) for key, value in reversed(cast(Json, item).items())]
+        elif isinstance(item, list):
+            rest += [(f"{where}[{place}]", value) for place, value in reversed([*enumerate(cast("list[Any]", item))])]
+    return None
+
+
+def describe_unfit_number(text: str) -> str:
+    """Return what is said of a number that nothing can hold, with the remedy."""
+    shown = text if len(text) <= 20 else f"a number of {len(text):,} characters"
+    return f"{shown}, which is too large for a number; write the true value"
+
+
+def _parse_number(text: str) -> float | _Unfit:
+    number = float(text)
+    return _Unfit(text) if math.isinf(number) else number
 
 
 def _parse_finite(text: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 
 from .configuration import Json
-from .documents import read_text, validate
+from .documents import describe_unfit_number, read_text, validate
 from .errors import UserError
 from .files import FilePath
 from .reader import read_once
@@ -60,8 +60,17 @@ def _construct_unique_mapping(
     return loader.construct_mapping(node, deep)
 
 
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    try:
+        return loader.construct_yaml_int(node)
+    except ValueError as error:
+        told = f"this is {describe_unfit_number(cast(str, node.value))}"
+        raise yaml.constructor.ConstructorError(None, None, told, node.start_mark) from error
+
+
 def _make_strict(loader: type[Any]) -> None:
     loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_unique_mapping)
+    loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
     loader.yaml_implicit_resolvers = {
         first: [pair for pair in pairs if pair[0] not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float")]
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()

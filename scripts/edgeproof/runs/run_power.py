@@ -10,6 +10,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
 
 from .energy import BUDGET_LIMIT, Energy, PowerTrace, describe_budget, find_refusal, integrate_power, subtract_idle
+from .silences import LONGEST_WITHOUT_POWER, describe_silence, measure_silence
 from .telemetry_files import Telemetry
 
 _NO_SAMPLER = "no power sampler is configured for this device"
@@ -63,13 +64,20 @@ def find_sampler_fault(session: WatchedSession) -> str | None:
                 found = _integrate(session, sampler, window.start_ns, window.stop_ns)
                 fault = found if isinstance(found, str) else find_refusal(found)
             else:
-                own = [
-                    series.within(*window[:2]) for (name, _), series in session.series.items() if name == sampler["id"]
-                ]
-                fault = None if any(len(series.values) for series in own) else "no sample while it was measured"
+                fault = _find_silence(session, sampler["id"], window)
             if fault:
                 return f"{sampler['id']}: process {number}: {fault}"
     return None
+
+
+def _find_silence(session: WatchedSession, name: str, window: Window) -> str | None:
+    """Return why a sampler without power has not watched a process, None if it has; all its channels count."""
+    own = [series.times_ns for (sampler, _), series in session.series.items() if sampler == name]
+    times = np.unique(np.concatenate([np.zeros(0, np.int64), *own]))
+    start, stop = window.start_ns, window.stop_ns
+    if not ((times >= start) & (times <= stop)).any():
+        return "no sample while it was measured"
+    return describe_silence(measure_silence(times, start, stop), (stop - start) / 1e9, LONGEST_WITHOUT_POWER)
 
 
 def summarise_telemetry(sessions: Sequence[WatchedSession | None], provenance: str) -> Json:

@@ -47,7 +47,7 @@ def parse_telemetry(text: str, path: FilePath) -> Telemetry:
     try:
         for at_ns, sampler, channel, value in rows:
             times, values = found.setdefault((sampler, channel), ([], []))
-            times.append(int(at_ns))
+            times.append(_parse_time(at_ns))
             values.append(float(value))
     except ValueError as error:
         raise UserError(f"{path}: row {rows.line_num} is not one of telemetry ({error}); measure again") from error
@@ -58,6 +58,13 @@ def parse_telemetry(text: str, path: FilePath) -> Telemetry:
         if not np.isfinite(telemetry[key].values).all():
             raise UserError(f"{path}: {'/'.join(key)} has a value that is not finite; measure again")
     return telemetry
+
+
+def _parse_time(text: str) -> int:
+    time_ns = int(text)
+    if not -(2**63) <= time_ns < 2**63:
+        raise ValueError(f"{text[:30]} is no time in ns")
+    return time_ns
 
 
 def path_in_attempt(attempt: FilePath) -> Path:

@@ -7,7 +7,6 @@ figure for memory nothing can be decided, which is an error.
 from __future__ import annotations
 
 import glob
-import math
 import os
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
@@ -18,7 +17,15 @@ _MB = 2.0**20
 # A zone outside of this is no reading: sensors that are off say -274 °C or 200 °C.
 _PLAUSIBLE_C = (-40.0, 150.0)
 _NEEDED = frozenset(("available_ram_mb", "cpu_utilization_pct", "timestamp"))
-_WORDS = frozenset(("is_charging", "network_quality"))
+# What a reading can be; anything else is no state of a device.
+_BOUNDS = {
+    "available_ram_mb": (0.0, 1e9),
+    "cpu_utilization_pct": (0.0, 100.0),
+    "battery_pct": (0.0, 100.0),
+    "thermal_zone_c": _PLAUSIBLE_C,
+    "gpu_utilization_pct": (0.0, 100.0),
+    "timestamp": (-1e12, 1e12),
+}
 # Files that tell how busy a GPU is, and what full load reads as.
 _GPU_LOADS = (
     ("sys/devices/gpu.0/load", 1000.0),  # Jetson
@@ -169,7 +176,9 @@ def describe_state(state: DeviceState) -> Dict[str, Any]:
 
 
 def parse_state(fields: Mapping[str, Any]) -> DeviceState:
-    """Return the state that a line of a trace describes; ValueError for a number that is none, or a missing field."""
+    """Return the state that a line of a trace describes; ValueError for a number that is none or cannot be, or a
+    missing field.
+    """
     get = fields.get
     state = DeviceState(
         get("available_ram_mb"),  # pyright: ignore[reportArgumentType]  # checked below
@@ -186,12 +195,18 @@ def parse_state(fields: Mapping[str, Any]) -> DeviceState:
         if value is None:
             if name in _NEEDED:
                 raise ValueError(f"{name} is missing")
-        elif value.__class__ is float:  # nearly all of them; a trace may have a million lines
-            if not -math.inf < value < math.inf:
-                raise ValueError(f"{name} is {value!r}, which is no number")
-        elif name not in _WORDS and (isinstance(value, bool) or not isinstance(value, int)):
-            raise ValueError(f"{name} is {value!r}, which is no number")
+        elif name in _BOUNDS:
+            low, high = _BOUNDS[name]
+            if value.__class__ is not float and (isinstance(value, bool) or not isinstance(value, int)):
+                raise ValueError(f"{name} is {value!r:.60}, which is no number")
+            if not low <= value <= high:  # not a number is in no bounds
+                raise ValueError(f"{name} is {_show(value)}; it is from {low:g} to {high:g}")
     return state
+
+
+def _show(value: Any) -> str:
+    """Return a number as text, a whole one of many digits too."""
+    return f"{value!r:.60}" if isinstance(value, float) or abs(value) < 10**20 else "a number of many digits"
 
 
 def _read_text(folder: str, name: str) -> Optional[str]:

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 from edgeproof.adaptation.asgi_service import HostServer
-from edgeproof.adaptation.service_load import Link, compose_request
+from edgeproof.adaptation.server_link import Link
+from edgeproof.adaptation.service_load import compose_request
 from edgeproof.bench.trial_family import WIDTH, write_family
 from edgeproof.runtime.admission import ServiceLimits
 from edgeproof.runtime.engine import Engine

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 from edgeproof.adaptation.served_process import serve_in_process
-from edgeproof.adaptation.service_figures import ServiceSetting, find_capacity
+from edgeproof.adaptation.service_figures import Loaded, ServiceSetting, describe_service, find_capacity
+from edgeproof.adaptation.service_load import Answers
 from edgeproof.adaptation.service_measurement import measure_service
 from edgeproof.adaptation.service_records import read_service
 from edgeproof.bench.trial_family import write_family
@@ -33,6 +34,19 @@ def test_rates_that_nobody_can_tell_lie_between_the_limits():
 def test_a_server_that_holds_nothing_has_no_rate():
     found = find_capacity(MadeUp(limit=0.0), 100.0, ServiceSetting(steps=4))
     assert found["holds"] is None and found["fails"] == pytest.approx(100 / 2**3)
+
+
+class Dead(MadeUp):
+    """A server that has ended: no request has an answer."""
+
+    def keep(self, name, stretches):
+        none = [Answers(np.ones(len(ms), "int64"), np.zeros(len(ms), "int16"), 1.0) for ms in stretches]
+        return Loaded(none, None)
+
+
+def test_a_server_that_ended_has_no_figures():
+    with pytest.raises(UserError, match=r"single_stream: none of 250 requests had a good answer"):
+        describe_service(Dead(limit=100.0), ServiceSetting())
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from edgeproof.adaptation.service_load import Link, compose_request
+from edgeproof.adaptation.server_link import Link
+from edgeproof.adaptation.service_load import compose_request
 from edgeproof.adaptation.serving_cli import main
 from edgeproof.bench.trial_family import WIDTH, write_family
 from edgeproof.core.errors import UserError

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from edgeproof.core.build_draws import MANY, BuiltPair, compare_builds
+from edgeproof.core.build_draws import BuiltPair, compare_builds
 from scipy import stats
 
 PAIRS, NOISE = 4, 0.004  # pairs of a build: the fewest that a comparison measures
@@ -50,12 +50,30 @@ def test_intervals_of_five_builds_cover_the_models_difference(left, right):
     assert wrong / trials <= 0.07
 
 
-def test_alike_builds_claim_nothing_until_there_are_many():
+def test_alike_builds_claim_only_what_no_unseen_tactic_could_undo():
     rng = np.random.default_rng(1)
     few = compare_builds(measure(np.full(5, 0.2), rng), 0.02)
     assert (few.verdict, few.reason) == ("undecided", "alike") and few.rare == pytest.approx(0.451, abs=0.001)
-    many = compare_builds(measure(np.full(MANY, 0.2), rng), 0.02)
+    assert few.ratio.low < 1 < few.ratio.high  # nearly half of the builds may be twice as fast
+    many = compare_builds(measure(np.full(14, 0.2), rng), 0.02)
     assert (many.verdict, many.reason) == ("slower", None) and many.rare < 0.2
+
+
+def test_more_alike_builds_never_make_the_interval_wider():
+    widths = []
+    for count in (5, 8, 13, 14, 20, 60):
+        ratio = compare_builds([[BuiltPair(0.0, None), BuiltPair(0.001, None)]] * count, 0.02).ratio
+        widths.append(math.log(ratio.high / ratio.low))
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_equivalent_is_claimed_where_no_unseen_tactic_could_leave_the_margin():
+    """A share of 1 - 0.05^(1/n) twice as slow moves the mean by that share of log 2."""
+    rng = np.random.default_rng(2)
+    few, many = (compare_builds(measure(np.zeros(count), rng), 0.05) for count in (30, 60))
+    assert (few.verdict, few.reason) == ("undecided", "alike") and (many.verdict, many.reason) == ("equivalent", None)
+    differ = compare_builds(measure(rng.normal(0, 0.01, 30), rng), 0.05)  # its spread would be small enough
+    assert (differ.verdict, differ.reason) == ("undecided", "width") and differ.equivalence.high < 1.05
 
 
 def test_one_build_has_no_interval():

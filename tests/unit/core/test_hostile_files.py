@@ -14,6 +14,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.formatting import show_controls
 from edgeproof.core.npy_arrays import parse_array
 from edgeproof.core.tensors import read_tensors
+from edgeproof.core.yaml_files import parse_yaml
 
 HUGE = 10**13  # values; more than any memory
 
@@ -90,3 +91,27 @@ def test_archives_that_we_did_not_pack_are_not_unpacked(tmp_path, members, messa
     with pytest.raises(ValueError, match=message):
         unpack(tmp_path / "model.zip", tmp_path / "out")
     assert not (tmp_path / "outside.txt").exists()
+
+
+NINES = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (f'{{"a": {{"b": [1, {NINES}]}}}}', r"a\.b\[1\] is a number of 5,000 characters"),
+        ('{"a": {"b": [1, -1e400]}}', r"a\.b\[1\] is -1e400"),
+        (NINES, "it is a number of 5,000 characters"),
+    ],
+)
+def test_a_number_that_nothing_can_hold_is_named_with_its_key(tmp_path, text, named):
+    path = tmp_path / "document.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=named + ", which is too large for a number; write the true value"):
+        documents.read_json(path, "protocol")
+
+
+@pytest.mark.parametrize("text", [f"a: 1\nb: {NINES}\n", f"a: 1\nb: 0x{'f' * 9}\nc: [-{NINES}]\n"])
+def test_a_number_that_nothing_can_hold_is_named_in_yaml(text):
+    with pytest.raises(UserError, match=r"f\.yaml:[23]: this is a number of 5,00[01] characters, which is too large"):
+        parse_yaml(text, "f.yaml")

@@ -120,7 +120,7 @@ class Tegrastats(Sampler):
             found.append(("total_w", sum(line.rails[name][0] for name in self._total.rails) / 1000))
         found += [("temperature_c:" + name, value) for name, value in line.temperatures.items()]
         if line.ram_mb:
-            found.append(("memory_bytes:used", line.ram_mb[0] * 1e6))
+            found.append(("memory_bytes:used", line.ram_mb[0] * 2**20))  # its "MB" are MiB
         load, clocks = line.gr3d
         if load is not None:
             found.append(("busy_share:gpu", load / 100))
