@@ -4,6 +4,9 @@
 #     snakemake --profile local -n       what would run, and why
 #
 # Rooms are in rules/, one file each; docs/architecture.md says what they make.
+#
+# A target names every file that its answer rests on, not only the last one: Snakemake does not miss an intermediate file
+# that was deleted as long as what was made from it is there, but to us the whole results folder is the evidence.
 
 from snakemake.utils import min_version
 
@@ -63,6 +66,12 @@ rule calibration:
 rule comparability:
     input:
         TARGETS.comparison_files(*COMPARISON_FILES),
+        [
+            f"{run_folder(side)}/{name}"
+            for comparison in CAMPAIGN.comparisons.values()
+            for side in (comparison.left, comparison.right)
+            for name in RUN_FILES
+        ],
 
 
 rule plans:
@@ -75,8 +84,16 @@ rule adaptation:
         TARGETS.adaptation_targets(),
 
 
+# What a page, a gate and a bundle of the campaign speak of.
+SPOKEN_OF = [
+    getattr(rules, name).input
+    for name in ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation")
+]
+
+
 rule evidence:
     input:
+        SPOKEN_OF,
         [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
         TARGETS.model_pages(),
 
@@ -84,24 +101,28 @@ rule evidence:
 rule gate:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/gate.json",
+        SPOKEN_OF,
 
 
 # Of a campaign with `phases`: what to deploy on each device.
 rule phases:
     input:
-        PHASES.list_targets() if PHASES.plan else [],
+        PHASES.list_targets() + PHASES.list_evidence() if PHASES.plan else [],
 
 
 # On request only: all sessions of the campaign's cells over time, and what changed where a latency stepped.
 rule history:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/history.html",
+        rules.runs.input,
 
 
 # On request only: packing takes a while, and nobody needs it to look at the page.
 rule bundle:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/bundle.zip",
+        rules.gate.input,
+        rules.evidence.input,
 
 
 # On a cluster the boards measure and build; all else runs where Snakemake was started, which has the models and the time.
@@ -109,8 +130,8 @@ if NODES:
     workflow.localrules(*(rule.name for rule in workflow.rules if rule.name not in ON_DEVICE), "all")
 
 
-# Every declared file is named, not only the last one: Snakemake does not miss an intermediate file that was deleted as long
-# as what was made from it is there, but to us the whole results folder is the evidence.
+onstart:
+    require_own_boards()
 
 
 onsuccess:
@@ -125,13 +146,6 @@ rule all:
     default_target: True
     input:
         rules.gate.input,
-        rules.sources.input,
-        rules.artifacts.input,
-        rules.runs.input,
-        rules.calibration.input,
-        rules.comparability.input,
-        rules.plans.input,
-        rules.adaptation.input,
         rules.evidence.input,
     message:
         "All that the campaign {CAMPAIGN.name} wants is there"

@@ -39,6 +39,7 @@ from edgeproof.core.progress import ProgressHandler, ShortErrors, ShortReasons, 
 from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
 from edgeproof.remote.device_links import describe_links
 from edgeproof.workflow.job_graph import ON_DEVICE
+from edgeproof.workflow.local_boards import find_other_boards
 from edgeproof.workflow.phase_keys import PhaseKeys
 from edgeproof.workflow.workflow_reading import read_versions, read_workflow
 from edgeproof.workflow.wanted_file import write_wanted
@@ -127,6 +128,15 @@ def device_slots(device_of):
 # Snakemake says only after reading this file whether it is a dry run.
 DRY = any(re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", word) for word in sys.argv)
 write_wanted(KEYS, DRY, PHASES)
+
+
+def require_own_boards():
+    """End the run in one line per device if a job would measure a board that this machine is not; nothing is built before."""
+    jobs = [] if NODES else list(workflow.dag.needrun_jobs())
+    names = [name for name, slot in SLOTS.items() if any(job.resources.get(slot) for job in jobs)]
+    if lines := find_other_boards(names, CATALOGUES["device"]):
+        print(*(f"error: {line}" for line in lines), sep="\n", file=sys.stderr)
+        sys.exit(2)
 
 
 def show_end():

@@ -134,3 +134,13 @@ def test_a_runbook_is_followed_word_for_word(desk, tmp_path):
     assert refused.returncode == 2 and "is in the store already" in refused.stdout
     other = desk.edgeproof("import-step", CELLS["ort-cpu-1t-fp16"], *again[2:])
     assert other.returncode == 2 and "is of another kit" in other.stdout
+
+    pending = desk.snakemake("--replace-workflow-config", "phases", config="config/carried.yaml")
+    assert "Nothing to be done" in pending.stdout
+    run = desk.root / f"results/runs/{CELLS['sdk']}"
+    known = json.loads((run / "result.json").read_text())
+    (run / "result.json").unlink()
+    done = desk.snakemake("--replace-workflow-config", "phases", config="config/carried.yaml")
+    assert done.returncode == 0, done.stdout
+    remade = json.loads((run / "result.json").read_text())
+    assert (remade["status"], remade["sessions"]) == ("ok", known["sessions"])

@@ -119,6 +119,17 @@ def test_deleting_a_result_remakes_it_and_what_hangs_on_it(workspace):
 
 
 @pytest.mark.campaign  # a quarter of a minute
+def test_a_target_misses_every_file_that_its_answer_rests_on(workspace):
+    """Whatever was asked for: a page, a gate or a bundle must not speak of files that are gone."""
+    assert workspace.snakemake("history", "bundle").returncode == 0
+    (result,) = (workspace.root / "results/runs/digits-cnn/fake").rglob("fp32/result.json")
+    result.unlink()
+    for target in ("runs", "comparability", "evidence", "gate", "history", "bundle"):
+        planned = workspace.snakemake("-n", target)
+        assert "measure_run" in planned.stdout, (target, planned.stdout)
+
+
+@pytest.mark.campaign  # a quarter of a minute
 def test_raising_the_pair_budget_keeps_the_pairs_that_are_there(workspace):
     table = workspace.root / "results/comparability/fake/fake-aa/pairs.csv"
     before = table.read_text().splitlines()

@@ -1,5 +1,7 @@
 """What a run says: progress while it measures, a failed job's reason once, and ten lines at its end."""
 
+import shutil
+
 import pytest
 
 
@@ -23,17 +25,30 @@ def test_a_run_ends_with_verdicts_and_the_page(workspace):
 
 
 def test_a_failed_job_says_its_reason_once_and_no_old_gate_speaks(workspace):
-    workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\nboard_contains: jetson")
+    workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\ninterpreter: /no/such/python")
     done = workspace.snakemake("results/runs/digits-cnn/fake/local/int8/result.json")
     assert done.returncode != 0
-    reason = "no verdict (wrong_device): the device file expects a board named 'jetson'"
-    lines = [line for line in done.stdout.splitlines() if "wrong_device" in line]
+    reason = "no verdict (agent_error): the agent exited with 127: /no/such/python"
+    lines = [line for line in done.stdout.splitlines() if "agent_error" in line]
     assert len(lines) == 2 and lines[0].startswith("error: ") and reason in lines[0]  # when it fails, and at the end
     words = list_last_words(done)
     assert words[0] == "Failed: 1 job" and words[1].startswith("  measure_run digits-cnn/fake/local/int8: no verdict")
     assert "Gate of campaign" not in done.stdout and "CalledProcessError" not in done.stdout
     logs = (workspace.root / ".snakemake/log").glob("*.log")
     assert any("Error in rule measure_run" in path.read_text() for path in logs)  # everything is in the log file
+
+
+def test_a_board_that_this_machine_is_not_is_said_before_anything_is_built(workspace):
+    shutil.rmtree(workspace.root / "results")
+    workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\nboard_contains: a jetson")
+    for _ in range(2):  # the first leaves nothing that stops the second
+        done = workspace.snakemake("runs")
+        assert done.returncode == 2, done.stdout
+        (line,) = [line for line in done.stdout.splitlines() if "a jetson" in line]
+        assert line.startswith("error: device local: is a board named 'a jetson', and this machine ")
+        assert "None" not in line and "hosts={local: HOST}" in line and "Traceback" not in done.stdout
+        assert not list(workspace.root.glob("results/artifacts/*"))
+    assert workspace.snakemake("sources").returncode == 0  # what needs no board is made anywhere
 
 
 @pytest.mark.campaign  # a quarter of a minute

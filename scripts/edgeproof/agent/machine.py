@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from typing import Dict, Optional
 
 # In order of trust: a board's serial number, and what the installation says.
@@ -27,6 +28,13 @@ def describe_machine(root: str = "/") -> Dict[str, Optional[str]]:
         "board": next(filter(None, (_read(root, path) for path in _BOARDS)), None),
         "cpu": _read_cpu(root),
     }
+
+
+def describe_itself(board: Optional[str]) -> str:
+    """Return in words what this machine is: "is called 'NVIDIA Jetson …'", or which processor and system it has."""
+    if board:
+        return "is called {!r}".format(board)
+    return "does not say its name ({}, {})".format(platform.machine() or "unknown processor", platform.system())
 
 
 def _read_cpu(root: str) -> Optional[str]:

@@ -24,6 +24,7 @@ from .drift import start_drift_control
 from .environment import read_board, read_environment, steal_share
 from .failures import NoVerdict
 from .lock import hold_device
+from .machine import describe_itself
 from .memory import read_oom_kills
 from .power_control import control_power
 from .specs import ArmsSpec, Reason, Report, SessionSpec
@@ -79,8 +80,8 @@ def check_board(expected: Optional[str]) -> None:
     if expected and expected.lower() not in (board or "").lower():
         raise NoVerdict(
             "wrong_device",
-            "the device file expects a board named {!r}, this one says {!r}; choose the device that this board is, "
-            "or correct its `board_contains`".format(expected, board),
+            "the device file expects a board named {!r}, and this machine {}; choose the device that it is, or correct "
+            "`board_contains`".format(expected, describe_itself(board)),
         )
 
 

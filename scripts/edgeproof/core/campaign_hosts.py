@@ -10,6 +10,7 @@ from .campaign_files import CampaignFiles
 from .configuration import Json
 from .documents import validate
 from .errors import UserError
+from .host_names import split_host
 from .suggestions import suggest_words
 
 
@@ -24,16 +25,16 @@ def reach_hosts(files: CampaignFiles, catalogues: Mapping[str, Mapping[str, Json
         place = f"{files.locate(f'hosts.{name}')}: hosts.{name}"
         if name not in devices:
             raise UserError(f"{place}: config/devices/ has no such device{suggest_words(name, devices)}")
-        link: Any = _split_host(value) if isinstance(value, str) else value
+        link: Any = _read_host(value, place) if isinstance(value, str) else value
         if isinstance(link, dict):
             devices[name] = validate({**devices[name], "transport": "ssh", **cast(Json, link)}, "device", place)
     return {**{kind: dict(documents) for kind, documents in catalogues.items()}, "device": devices}
 
 
-def _split_host(text: str) -> Json:
+def _read_host(text: str, place: str) -> Json:
     """Return {user, host, port} of [user@]host[:port], without what it does not say."""
-    user, _, place = text.rpartition("@")
-    host, colon, port = place.rpartition(":")
-    if not (colon and port.isdigit() and ":" not in host):  # an IPv6 address has more colons than one
-        host, port = place, ""
-    return {"host": host} | ({"user": user} if user else {}) | ({"port": int(port)} if port else {})
+    try:
+        told = split_host(text)
+    except ValueError as error:
+        raise UserError(f"{place}: {text!r} {error}") from error
+    return {name: value for name, value in told._asdict().items() if value is not None}

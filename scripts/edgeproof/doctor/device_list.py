@@ -1,6 +1,7 @@
 """`edgeproof devices`: the devices of the configuration, and which of them this machine may be."""
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +11,27 @@ from edgeproof.core.configuration import Json
 
 from .findings import Place
 
+# What a tag says of the machine: as Python calls its processor and its system.
+_PROCESSORS = {"arm64": ("aarch64", "arm64"), "x86-64": ("x86_64", "AMD64"), "armv7": ("armv7l",)}
+_SYSTEMS = {"android": "Android", "macos": "Darwin", "windows": "Windows"}
+_EMULATED = "emulated"  # a tag: this machine makes the processor up
+_WIDTH = 100
+_GAP = "  "
+
 
 def list_devices(root: Path, place: Place) -> list[Json]:
-    """Return one dict per configured device, with `here`: whether this machine's name allows to measure it."""
-    board = (read_board(str(place.root)) or "").lower()
+    """Return one dict per configured device, with `here`: whether a job on this machine may measure it, and
+    `elsewhere`: why not, in words, None where it may.
+    """
+    board = read_board(str(place.root)) or ""
     return [
         {
             "device": name,
             "description": device["description"],
             "board": device["board"],
-            "board_contains": (wanted := device.get("board_contains")),
-            "here": wanted is None or wanted.lower() in board,
+            "board_contains": device.get("board_contains"),
+            "here": (elsewhere := _explain_elsewhere(device, board, place)) is None,
+            "elsewhere": elsewhere,
             "transport": device["transport"],
             "interpreter": device.get("interpreter") or sys.executable,
             "tags": device.get("tags", []),
@@ -30,13 +41,38 @@ def list_devices(root: Path, place: Place) -> list[Json]:
     ]
 
 
+def _explain_elsewhere(device: Json, board: str, place: Place) -> str | None:
+    """Return why a device is not this machine, by its link, system, processor and board; None where it may be."""
+    if device["transport"] == "manual":
+        return "no job reaches it; you carry a kit there"
+    if device["transport"] == "ssh":
+        return f"over ssh, {device['host']}"
+    tags = device.get("tags", [])
+    for tag in tags:
+        if tag in _SYSTEMS and place.system != _SYSTEMS[tag]:
+            return f"{tag}; this is {place.system}"
+        if tag in _PROCESSORS and _EMULATED not in tags and place.machine not in _PROCESSORS[tag]:
+            return f"{tag}; this is {place.machine}"
+    wanted = device.get("board_contains")
+    return None if wanted is None or wanted.lower() in board.lower() else f"a board named *{wanted}*"
+
+
 def render_devices(devices: list[Json]) -> Iterator[str]:
-    """Yield the lines that people read."""
-    width = max(len(device["device"]) for device in devices)
-    for device in devices:
-        where = "this machine may be it" if device["here"] else f"a board named *{device['board_contains']}*"
-        watched = f"; watched by {', '.join(device['samplers'])}" if device["samplers"] else ""
-        yield f"{device['device']:<{width}}  {device['description']} [{', '.join(device['tags'])}]; {where}{watched}"
+    """Yield the lines that people read: a table, and what `--json` has besides."""
+    heads = ("device", "board", "tags", "this machine?")
+    rows = [
+        (item["device"], item["board"], " ".join(item["tags"]), "yes" if item["here"] else f"no: {item['elsewhere']}")
+        for item in devices
+    ]
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads) - 1)]
+    before = sum(widths) + len(_GAP) * len(widths)
+    for *cells, last in (heads, *rows):
+        line = _GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        first, *more = textwrap.wrap(last, max(_WIDTH - before, len(heads[-1])))
+        yield f"{line}{_GAP}{first}"
+        yield from (" " * before + rest for rest in more)
+    yield ""
+    yield "edgeproof doctor --device DEVICE says what is missing; --json has descriptions and samplers."
 
 
 def choose_device(devices: list[Json]) -> str:

@@ -30,7 +30,7 @@ def diagnose(device: str, root: Path, place: Place, node: Node | None = None) ->
     """
     described = cast(NamedDevice, {**read_catalogue("device", root / "config")[device], "name": device})
     presets = read_catalogue("preset", root / "config")
-    cells, told = read_sensitivity(device, place, root)
+    cells, told = read_sensitivity(described, place, root)
     here = [
         inspect_machine(described, place, root),
         inspect_runtimes(described, presets, root),

@@ -1,8 +1,10 @@
 """What the doctor says: one finding per thing it looked at, and the place where it looks."""
 
 import os
+import platform
 import shutil
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,15 +25,22 @@ class Finding:
     remedy: str | None = None
 
 
+def _name_system() -> str:
+    return "Android" if hasattr(sys, "getandroidapilevel") else platform.system()  # Python 3.13 says Android itself
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where the doctor looks. `root`: of the file system; `tools`: folders of programs, as in PATH, None: PATH itself.
+    """Where the doctor looks. `root`: of the file system; `tools`: folders of programs, as in PATH, None: PATH itself;
+    `machine`: the processor's name, as in `uname -m`; `system`: Linux, Android, Darwin, Windows.
 
     Tests give a made-up board.
     """
 
     root: Path = Path("/")
     tools: str | None = None
+    machine: str = field(default_factory=platform.machine)
+    system: str = field(default_factory=_name_system)
 
     def find_tool(self, name: str) -> str | None:
         """Return the path of a program, None if there is none."""

@@ -3,6 +3,7 @@
 import fcntl
 import itertools
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ _LEAST_DISK_BYTES = 2_000_000_000  # the demo's results and one toolchain
 _COARSE_NS = 1_000  # a clock that jumps by more than this times a short model badly
 _MUCH_STEAL = 0.01
 _READS = 2_000
+_CLOCKSOURCES = "cat /sys/devices/system/clocksource/clocksource0/available_clocksource"
+_BUSIEST = "ps -eo pid,user,pcpu,etime,args --sort=-pcpu | head"
 
 
 def inspect_machine(device: NamedDevice, place: Place, root: Path) -> Iterator[Finding]:
@@ -75,14 +78,13 @@ def _inspect_timer() -> Finding:
     moments = [time.perf_counter_ns() for _ in range(_READS)]
     steps = sorted(b - a for a, b in itertools.pairwise(moments) if b > a)
     if not steps:
-        return Finding(
-            "machine", "timer", "bad", f"stood still over {_READS} reads", "look at the kernel's clocksource"
-        )
+        return Finding("machine", "timer", "bad", f"stood still over {_READS} reads", _CLOCKSOURCES)
     text = f"steps of {steps[0]} ns, read in {steps[len(steps) // 2]} ns"
     if steps[0] <= _COARSE_NS:
         return Finding("machine", "timer", "good", text)
-    source = "cat /sys/devices/system/clocksource/clocksource0/available_clocksource"
-    return Finding("machine", "timer", "bad", f"{text}: coarse; a short model needs many calls per sample", source)
+    return Finding(
+        "machine", "timer", "bad", f"{text}: coarse; a short model needs many calls per sample", _CLOCKSOURCES
+    )
 
 
 def _inspect_governors(place: Place, state: Environment) -> Finding:
@@ -103,7 +105,7 @@ def _inspect_load(state: Environment) -> Finding:
     text = f"{load[0]:.2f} over the last minute, {state['cpu_count']} CPUs"
     if load[0] < 0.5:
         return Finding("machine", "load", "good", text)
-    return Finding("machine", "load", "absent", f"{text}: something else is running; intervals get wider", "top")
+    return Finding("machine", "load", "absent", f"{text}: something else is running; intervals get wider", _BUSIEST)
 
 
 def _inspect_steal(state: Environment) -> Finding:
@@ -134,7 +136,7 @@ def _inspect_lock(device: NamedDevice, place: Place) -> Finding:
     except FileNotFoundError:
         return Finding("machine", "lock", "good", f"nobody has held this device yet ({path})")
     except OSError as error:
-        remedy = f"sudo chmod a+rw {path}"
+        remedy = f"sudo chmod a+rw {shlex.quote(str(path))}"
         return Finding("machine", "lock", "bad", f"{path} cannot be opened ({error.strerror})", remedy)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

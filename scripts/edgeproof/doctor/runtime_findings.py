@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -65,12 +66,12 @@ def inspect_runtimes(device: NamedDevice, presets: Mapping[str, Json], root: Pat
             loadable.append(backend)
         else:
             made = f"snakemake --profile local {toolchain_record(toolchain)}" if toolchain else None
-            told = made or remedy.format(python=python, file=file)
+            told = made or remedy.format(python=shlex.quote(python), file=file)
             finding = dataclasses.replace(finding, remedy=told)
         yield finding
     if not loadable:
         text = "no runtime can be imported, so nothing can be measured"
-        yield Finding("runtimes", "any of them", "bad", text, f"{python} -m pip install onnxruntime")
+        yield Finding("runtimes", "any of them", "bad", text, f"{shlex.quote(python)} -m pip install onnxruntime")
 
 
 def _toolchain_of(backend: str, presets: Mapping[str, Json]) -> str | None:
@@ -99,7 +100,9 @@ def _judge_python(python: str, found: Json | str, file: str) -> Finding:
         text = f"{text}: the agent needs 3.8 or newer"
         return Finding("runtimes", "interpreter", "bad", text, f"name another interpreter in {file}")
     if "numpy" not in found["has"]:
-        return Finding("runtimes", "interpreter", "bad", f"{text}, without numpy", f"{python} -m pip install numpy")
+        return Finding(
+            "runtimes", "interpreter", "bad", f"{text}, without numpy", f"{shlex.quote(python)} -m pip install numpy"
+        )
     return Finding("runtimes", "interpreter", "good", text)
 
 

@@ -15,6 +15,14 @@ from .findings import Finding
 
 # Those that need no options of the user's; a meter needs its file.
 _ALWAYS = ("hwmon", "tegrastats", "rapl", "nvml", "vcgencmd", "procfs")
+# What gets a sampler to work where it does not say so itself.
+_REMEDIES = {
+    "hwmon": "sudo modprobe ina3221",
+    "tegrastats": "sudo apt-get install nvidia-l4t-tools",
+    "rapl": "sudo modprobe intel_rapl_msr",
+    "nvml": "nvidia-smi",
+    "vcgencmd": "sudo apt install raspi-utils",
+}
 _MOMENT_S = 0.4
 _TIMEOUT_S = 60
 
@@ -29,10 +37,11 @@ def inspect_samplers(device: NamedDevice, others: Sequence[Json] | None = None) 
     options = [*own, *(item for item in others if item["name"] not in {each["name"] for each in own})]
     found = _sample(device.get("interpreter") or sys.executable, options)
     if isinstance(found, str):
-        yield Finding("samplers", "all of them", "bad" if own else "unknown", found)
+        remedy = f"correct interpreter in {_name_file(device)}"
+        yield Finding("samplers", "all of them", "bad" if own else "unknown", found, remedy)
         return
     for number, (asked, report) in enumerate(zip(options, found, strict=True)):
-        yield _judge(asked, report, number < len(own))
+        yield _judge(asked, report, device if number < len(own) else None)
 
 
 def _sample(python: str, options: Sequence[Json]) -> list[Json] | str:
@@ -58,12 +67,19 @@ def _sample(python: str, options: Sequence[Json]) -> list[Json] | str:
         return json.loads(Path(folder, "sample.json").read_text())["telemetry"]["samplers"]
 
 
-def _judge(asked: Json, report: Json, own: bool) -> Finding:
-    """Return the finding of one sampler. `own`: the device's configuration names it."""
-    name = f"{asked['name']}, configured" if own else asked["name"]
+def _name_file(device: NamedDevice) -> str:
+    return f"config/devices/{device['name']}.yaml"
+
+
+def _judge(asked: Json, report: Json, owner: NamedDevice | None) -> Finding:
+    """Return the finding of one sampler. `owner`: the device whose configuration names it, None for another one."""
+    name = f"{asked['name']}, configured" if owner else asked["name"]
     if report["reason"] or not report["samples"]:
         text, _, remedy = (report["reason"] or "nothing came in").partition("; run: ")
-        return Finding("samplers", name, "bad" if own else "absent", text, remedy or None)
+        if owner is None:
+            return Finding("samplers", name, "absent", text, remedy or None)
+        known = _REMEDIES.get(asked["name"]) or f"correct {asked['name']} below samplers in {_name_file(owner)}"
+        return Finding("samplers", name, "bad", text, remedy or known)
     text = ", ".join(_describe(report))
     if report["notes"]:
         text = f"{text}; {'; '.join(report['notes'])}"

@@ -5,16 +5,17 @@ from pathlib import Path
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.calibration.noise import read_noise
-from edgeproof.core.configuration import Json
+from edgeproof.core.configuration import Json, NamedDevice
 from edgeproof.core.errors import UserError
 from edgeproof.core.formatting import format_number, plain, plural
 
 from .findings import Finding, Place
+from .workflow_commands import compose_run
 
 ASKED = (0.01, 0.05, 0.10)
 
 
-def read_sensitivity(device: str, place: Place, root: Path) -> tuple[list[Json], list[Finding]]:
+def read_sensitivity(device: NamedDevice, place: Place, root: Path) -> tuple[list[Json], list[Finding]]:
     """Return (per calibrated cell what it can tell, findings), calibrations recomputed from their raw times.
 
     A cell: {cell, protocol, machine: `here`, `elsewhere` or `simulated`, reason, seconds: {"1%": …}}. Seconds are None
@@ -24,15 +25,17 @@ def read_sensitivity(device: str, place: Place, root: Path) -> tuple[list[Json],
     cells: list[Json] = []
     findings: list[Finding] = []
     with contextlib.chdir(root):  # documents name their attempts relative to it
-        for path in sorted(Path("results/calibration").glob(f"*/*/{device}/*/*/noise.json")):
+        for path in sorted(Path("results/calibration").glob(f"*/*/{device['name']}/*/*/noise.json")):
             try:
                 cells.append(_describe_cell(path, read_noise(path)[0], here))
             except UserError as error:
-                findings.append(Finding("differences", _name(path), "bad", str(error), "calibrate again"))
+                findings.append(
+                    Finding("differences", _name(path), "bad", str(error), compose_run(device, "calibration", root))
+                )
     findings += [_judge_cell(cell) for cell in cells]
     if not cells:
         text = "no calibration of this device is here, so nobody knows which differences it can tell"
-        remedy = "snakemake --profile local calibration"
+        remedy = compose_run(device, "calibration", root)
         findings.append(Finding("differences", "calibration", "absent", text, remedy))
     return cells, findings
 

@@ -17,7 +17,7 @@ from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import REMEDY, digest_json, require_sealed
 from edgeproof.core.summary import summarise_run
 from edgeproof.core.tensors import read_tensors
-from edgeproof.runs.measuring import worst_output_difference
+from edgeproof.runs.process_outputs import worst_output_difference
 from edgeproof.runs.raw_samples import path_beside, read_samples, write_samples
 from edgeproof.runs.results import OUTPUT_LIMIT
 from edgeproof.runs.sessions import Session, SessionSetup, compose_session_key, digest_agent, run_session

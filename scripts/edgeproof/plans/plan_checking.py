@@ -71,15 +71,12 @@ def _read_plan(plan: Json, scenario: Scenario) -> tuple[Placement, Schedule | No
     if scenario.execution != "scheduled":
         return placement, None
     starts = tuple(round(rows[stage.name]["start_ms"] * UNIT) for stage in scenario.stages)
+    tensors = {(tensor.producer, tensor.name or None): k for k, tensor in enumerate(scenario.tensors)}
     copies = {}
     for row in plan["transfers"]:
         producer = None if row["source_stage"] is None else stages[row["source_stage"]]
         ends = (names[row["source_device"]], names[row["target_device"]])
-        for k, tensor in enumerate(scenario.tensors):
-            reads = row["target_stage"] is None or stages[row["target_stage"]] in tensor.consumers
-            if tensor.producer == producer and reads and tensor.size_mb == row["size_mb"] and (k, *ends) not in copies:
-                copies[k, *ends] = round(row["start_ms"] * UNIT)
-                break
+        copies[tensors[producer, row["tensor"]], *ends] = round(row["start_ms"] * UNIT)
     return placement, (starts, copies)
 
 

@@ -28,6 +28,7 @@ from edgeproof.plans.outcome.planning import Request, add_requested_limits, plan
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.solver.search import Effort
 from edgeproof.plans.solver.watch import Watch
+from edgeproof.plans.verifier.stated_search import ASSERTED
 from edgeproof.plans.verifier.verdict import Verdict
 
 from .plan_checking import verify_document
@@ -103,7 +104,8 @@ def _tell_progress(seconds: float, objective: float, bound: float) -> None:
 
 
 def verify(options: Namespace, root: Path) -> ExitCode:
-    """Verb `verify`: recompute a plan from its scenario; print every refutation, and what was not proved.
+    """Verb `verify`: recompute a plan from its scenario; print every refutation, what was not proved, and what is
+    merely asserted.
 
     NOT_GOOD if the plan is refuted, NOT_PROVED if nothing is refuted but something in it was not proved.
     """
@@ -120,11 +122,13 @@ def verify(options: Namespace, root: Path) -> ExitCode:
         "checks": verdict.checks,
         "refuted": verdict.failures,
         "not_proved": verdict.unproved,
+        "asserted": list(ASSERTED),
         "optimality": verdict.optimality,
     }
     count = f"{verdict.checks} checks, {len(verdict.failures)} refuted; optimality {verdict.optimality}"
     told = [f"refuted: {text}" for text in verdict.failures] + [f"not proved: {text}" for text in verdict.unproved]
-    show(options, report, lambda: [escape_controls(text) for text in (*told, f"{path} {verdict.outcome}: {count}")])
+    told += [f"asserted, not recomputed: {', '.join(ASSERTED)}", f"{path} {verdict.outcome}: {count}"]
+    show(options, report, lambda: [escape_controls(text) for text in told])
     return conclude_verify(verdict)
 
 

@@ -16,6 +16,7 @@ from edgeproof.core.layout import IMPORTED
 
 from .edgeenv_archives import export_edgeenv_run, import_edgeenv_run
 from .edgeenv_runs import read_edgeenv_folder, read_optional_json, read_sampler, read_tail
+from .filter_values import require_known_values
 from .index import RESULTS, open_memory, open_registry, rebuild_registry
 from .queries import (
     find_failed,
@@ -51,6 +52,8 @@ def _show_runs(options: Namespace, root: Path) -> ExitCode:
     filters = {name: getattr(options, name) for name in _FILTERS}
     with open_named(options, root) as connection:
         found = list_runs(connection, filters, _limit(options))
+        if not found["total"]:
+            require_known_values(connection, root, filters)
     found["notes"] = getattr(options, "notes", [])  # where a database of EdgeEnv and its folders disagree
     return show(options, found, lambda: [*render_runs(found), *found["notes"]])
 
@@ -78,8 +81,11 @@ def _show_run(options: Namespace, root: Path) -> ExitCode:
 def _show_resources(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs resources`."""
     names = ("metric", "source", "min_value", "max_value", "model", "device")
+    filters = {name: getattr(options, name) for name in names}
     with open_named(options, root) as connection:
-        found = list_resources(connection, {name: getattr(options, name) for name in names}, _limit(options))
+        found = list_resources(connection, filters, _limit(options))
+        if not found["count"]:
+            require_known_values(connection, root, filters)
     return show(options, found, lambda: render_resources(found))
 
 
@@ -115,6 +121,8 @@ def _show_failed(options: Namespace, root: Path) -> ExitCode:
     filters = {name: getattr(options, name) for name in ("kind", "reason", "target")}
     with open_named(options, root) as connection:
         found = list_failed(connection, filters, _limit(options))
+        if not found["total"]:
+            require_known_values(connection, root, filters)
     return show(options, found, lambda: render_failed(found))
 
 

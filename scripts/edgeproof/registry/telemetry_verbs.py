@@ -11,6 +11,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.formatting import plain, plural
 
+from .filter_values import require_known_values
 from .index import REGISTRY
 from .queries import find_run, list_runs
 from .run_rows import UNREADABLE
@@ -31,6 +32,8 @@ def _export_history(options: Namespace, root: Path) -> ExitCode:
         rows = [find_run(connection, name) for name in names]
         if not names:
             rows = list_runs(connection, filters, None)["runs"]
+            if not rows:
+                require_known_values(connection, root, filters)
     if broken := next((row for row in rows if names and row["status"] == UNREADABLE), None):
         raise UserError(f"{broken['path']}: {broken['reason']}")
     folder = options.edgeenv_root

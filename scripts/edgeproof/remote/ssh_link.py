@@ -18,6 +18,7 @@ from typing import IO, Any
 from edgeproof.core.configuration import LINK_KEYS, Device, Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
+from edgeproof.core.host_names import split_host
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import digest_json
 
@@ -65,16 +66,19 @@ class LinkLost(UserError):
 
 def name_host(device: Device) -> str:
     """Return where a device is reached, as ssh has it: [user@]host[:port]."""
-    user, port = device.get("user"), device.get("port")
-    return f"{f'{user}@' if user else ''}{device.get('host', '')}{f':{port}' if port else ''}"
+    host, port = device.get("host", ""), device.get("port")
+    if port and ":" in host:
+        host = f"[{host}]"
+    return f"{_name_user(device)}{host}{f':{port}' if port else ''}"
 
 
 def compose_ssh_command(device: Device, command: str) -> list[str]:
     """Return the command line that runs a shell command on a device."""
-    words = [*_compose_client(device), "-o", "ControlMaster=auto", "-o", f"ControlPath={_place_master(device)}"]
-    words += ["-o", "ControlPersist=60", "-T"]
+    words = [*_compose_client(device), "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-T"]
+    words += ["-o", f"ControlPath={_quote_path(_place_master(device))}"]
     if jump := device.get("jump"):  # not -J: that would check the jump host's key against another file
-        words += ["-o", f"ProxyCommand={shlex.join([*_compose_client(device), '-W', '[%h]:%p', *_split_host(jump)])}"]
+        client, place = shlex.join(_compose_client(device)), shlex.join(_name_jump(jump))
+        words += ["-o", f"ProxyCommand={client.replace('%', '%%')} -W '[%h]:%p' {place.replace('%', '%%')}"]
     if port := device.get("port"):
         words += ["-p", str(port)]
     if user := device.get("user"):
@@ -83,17 +87,61 @@ def compose_ssh_command(device: Device, command: str) -> list[str]:
 
 
 def _compose_client(device: Device) -> list[str]:
-    options = dict(_OPTIONS, UserKnownHostsFile=str(find_known_hosts(device)))
+    options = dict(_OPTIONS, UserKnownHostsFile=_quote_path(find_known_hosts(device)))
     words = ["ssh", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
     if identity := device.get("identity"):
-        words += ["-i", os.path.expanduser(identity), "-o", "IdentitiesOnly=yes"]
+        words += ["-o", f"IdentityFile={_quote_path(os.path.expanduser(identity))}", "-o", "IdentitiesOnly=yes"]
     return words
 
 
-def _split_host(text: str) -> list[str]:
-    """Return the words for [user@]host[:port]."""
-    host, _, port = text.rpartition(":")
-    return ["-p", port, host] if host and port.isdigit() else [text]
+def _quote_path(path: FilePath) -> str:
+    """Return a path as the value of an option: ssh splits it at spaces and puts other texts in place of %."""
+    text = str(path).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _name_jump(text: str) -> list[str]:
+    """Return ssh's words for [user@]host[:port]; UserError for what is none."""
+    try:
+        told = split_host(text)
+    except ValueError as error:
+        raise UserError(f"jump: {text!r} {error}") from error
+    return [*(["-p", str(told.port)] if told.port else []), f"{told.user}@{told.host}" if told.user else told.host]
+
+
+def _name_user(device: Device) -> str:
+    return f"{user}@" if (user := device.get("user")) else ""
+
+
+def _compose_by_hand(device: Device, program: str) -> str:
+    """Return a command for a shell that reaches a device as we do. `program`: ssh or ssh-copy-id."""
+    words = [program]
+    if identity := device.get("identity"):
+        words += ["-i", os.path.expanduser(identity)]
+    if port := device.get("port"):
+        words += ["-p", str(port)]
+    if jump := device.get("jump"):
+        words += ["-o", f"ProxyJump={jump}"]
+    return shlex.join([*words, f"{_name_user(device)}{device.get('host', '')}"])
+
+
+def _compose_key_scan(device: Device) -> str:
+    """Return a command for a shell that adds a device's host key to our file."""
+    words = ["ssh-keyscan", "-t", "ed25519", *(["-p", str(device["port"])] if "port" in device else [])]
+    words.append(device.get("host", ""))
+    if jump := device.get("jump"):
+        words = ["ssh", *_name_jump(jump), *words]
+    return f"{shlex.join(words)} >> {shlex.quote(str(find_known_hosts(device)))}"
+
+
+def _require_identity(device: Device) -> None:
+    """Raise UserError where the private key of a device is not there; ssh would only be refused."""
+    if (identity := device.get("identity")) and not os.path.isfile(path := os.path.expanduser(identity)):
+        raise UserError(
+            f"{device.get('name', 'the board')} ({name_host(device)}): identity {path} is not there; correct it, or "
+            f"make the key and put it on the board: ssh-keygen -t ed25519 -f {shlex.quote(path)} && "
+            f"{_compose_by_hand(device, 'ssh-copy-id')}"
+        )
 
 
 def find_known_hosts(device: Device) -> Path:
@@ -207,24 +255,24 @@ class SshLink:
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace")
         last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
-        where, host = self._name(), self.device.get("host", "")
+        where = self._name()
         interpreter = self.device.get("interpreter") or "python3"
         if "host key verification failed" in text.lower() or "host identification has changed" in text.lower():
             known = find_known_hosts(self.device)
-            port = f"-p {self.device['port']} " if "port" in self.device else ""
             return UserError(
                 f"{where}: its host key is not in {known}; compare the fingerprint on the board (ssh-keygen -lf "
-                f"/etc/ssh/ssh_host_ed25519_key.pub) and add it: ssh-keyscan -t ed25519 {port}{host} >> {known}"
+                f"/etc/ssh/ssh_host_ed25519_key.pub) and add it: {_compose_key_scan(self.device)}"
             )
         if "permission denied" in text.lower() and code == 255:
-            return UserError(f"{where}: ssh may not log in ({last}); put your key there: ssh-copy-id {host}")
+            remedy = _compose_by_hand(self.device, "ssh-copy-id")
+            return UserError(f"{where}: ssh may not log in ({last}); put your key there: {remedy}")
         if code in (126, 127):
             return UserError(f"{where}: {interpreter} cannot be started there; name a Python as `interpreter`")
         if code not in (0, 255):
             return UserError(f"{where}: the board's end stopped with {code}: {last[:300]}")
         why = f" ({last[:200]})" if last else ""
         if not self._answered:
-            return UserError(f"{where}: cannot be reached{why}; try it by hand: ssh {host}")
+            return UserError(f"{where}: cannot be reached{why}; try it by hand: {_compose_by_hand(self.device, 'ssh')}")
         return LinkLost(f"{where}: the link was lost{why}; what was begun there goes on, and the next run picks it up")
 
 
@@ -240,6 +288,7 @@ def _read_chunks(stream: IO[bytes], size: int) -> Iterator[bytes]:
 def open_link(device: Device) -> Generator[SshLink]:
     """Connect to a board and yield the link; UserError says why it cannot be reached, and what helps."""
     device = complete_device(device)
+    _require_identity(device)
     modules = [[name, (_BOARD_END / f"{name}.py").read_text(encoding="utf-8")] for name in _MODULES]
     text = json.dumps(modules).encode()
     interpreter = device.get("interpreter") or "python3"

@@ -9,26 +9,25 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from edgeproof.agent.archive_limits import BUNDLE, ArchiveRefused, extract_archive
-from edgeproof.core.attempts import Attempt, list_attempts, open_attempt
+from edgeproof.core.attempts import Attempt, find_attempts, list_attempts, open_attempt
 from edgeproof.core.configuration import Device, Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.remote.boards import list_agent_files
 
-from .sessions import SCRIPTS, SessionSetup, compose_session_key, compose_spec, process_folder, read_session
-from .telemetry_files import path_in_attempt, read_telemetry
+from .brought_sessions import examine_session, is_same_session
+from .sessions import SCRIPTS, SESSION, Session, SessionSetup, compose_session_key, compose_spec, read_session
 
 KIT = "kit.zip"
-_KEY, _MACHINE, _SESSION = "key.json", "machine.json", "session"
+_KEY, _MACHINE, _SPEC = "key.json", "machine.json", "spec.json"
 _PROGRAM = "measure.py"
 _HOUR = (1980, 1, 1, 0, 0, 0)  # equal kits are equal files
+_ZONES = timedelta(days=1)  # by as much two clocks differ that are both right
 
 
 class Carrier(NamedTuple):
@@ -39,6 +38,11 @@ class Carrier(NamedTuple):
     operator: str
     instrument: str
     date: str | None
+
+
+class _Kit(NamedTuple):
+    key: Json
+    spec: Json
 
 
 def is_carried(device: Device) -> bool:
@@ -59,7 +63,7 @@ def write_kit(
         carried[name] = {**arm, "artifact": f"{name}{artifact.suffix}"}
         files[f"{name}{artifact.suffix}"] = artifact
     spec = compose_spec(label, carried, order, setup) | {"inputs": "inputs.npz"}
-    texts = {_KEY: compose_session_key(arms, order, setup), "spec.json": spec}
+    texts = {_KEY: compose_session_key(arms, order, setup), _SPEC: spec}
     path = Path(folder) / KIT
     with tempfile.TemporaryDirectory() as place:
         part = Path(place, KIT)
@@ -75,14 +79,11 @@ def write_kit(
 def take_session(folder: FilePath, archive: FilePath, carrier: Carrier) -> Attempt:
     """Take an archive that a kit has packed into a run's folder and return its attempt.
 
-    UserError, with nothing kept, for an archive that is refused, that another kit than the one there has made, or that
-    was taken before.
+    UserError, with nothing kept, for an archive that is refused, that another kit than the one there has made, of which
+    the workflow could make no result, or whose session was taken before, however it is packed now.
     """
     folder, sha256 = Path(folder), sha256_file(archive)
-    key = _read_key_of_kit(folder)
-    for known in list_attempts(folder):
-        if known.record["facts"].get("brought", {}).get("sha256") == sha256:
-            raise UserError(f"{archive}: is in the store already, as {known.folder}")
+    kit = _read_kit(folder)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         try:
             extract_archive(str(archive), place, BUNDLE)
@@ -91,20 +92,21 @@ def take_session(folder: FilePath, archive: FilePath, carrier: Carrier) -> Attem
         except OSError as error:
             raise UserError(f"{archive}: cannot be read ({error.strerror})") from error
         found = _read_object(Path(place, _KEY), archive)
-        if found != key:
+        if found != kit.key:
             raise UserError(f"{archive}: is of another kit than {folder / KIT}; carry this one to the device")
         machine = _read_object(Path(place, _MACHINE), archive)
-        facts, day = _examine(Path(place), key, archive)
-        brought = {"sha256": sha256, **carrier._asdict(), "date": carrier.date or day}
-        with open_attempt(folder, "session", key, machine) as attempt:
-            Path(place, _SESSION).rename(attempt.folder / _SESSION)
-            closed = attempt.complete(**facts, brought=brought)
-    read_session(closed)
-    return closed
+        facts, session = examine_session(Path(place), kit.spec, kit.key, machine, archive)
+        for known in find_attempts(folder, kit.key):
+            if is_same_session(session, read_session(known)):
+                raise UserError(f"{archive}: is in the store already, as {known.folder}")
+        brought = {"sha256": sha256, **carrier._asdict(), **_settle_date(session, carrier, archive)}
+        with open_attempt(folder, "session", kit.key, machine) as attempt:
+            Path(place, SESSION).rename(attempt.folder / SESSION)
+            return attempt.complete(**facts, brought=brought)
 
 
 def list_brought(folder: FilePath) -> list[Json]:
-    """Return {attempt, sha256, operator, instrument, date} of every session that was brought back to a run."""
+    """Return {attempt, sha256, operator, instrument, date, …} of every session that was brought back to a run."""
     attempts = [attempt for attempt in list_attempts(folder) if attempt.record["facts"].get("brought")]
     return [{"attempt": attempt.folder.name, **attempt.record["facts"]["brought"]} for attempt in attempts]
 
@@ -113,10 +115,10 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name, _HOUR), content, zipfile.ZIP_DEFLATED)
 
 
-def _read_key_of_kit(folder: Path) -> Json:
+def _read_kit(folder: Path) -> _Kit:
     try:
         with zipfile.ZipFile(folder / KIT) as kit:
-            return json.loads(kit.read(_KEY))
+            return _Kit(json.loads(kit.read(_KEY)), json.loads(kit.read(_SPEC)))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{folder / KIT}: is no kit; the workflow writes it: snakemake {folder}/result.json") from error
 
@@ -131,28 +133,19 @@ def _read_object(path: Path, archive: FilePath) -> Json:
     return document  # pyright: ignore[reportUnknownVariableType]
 
 
-def _examine(place: Path, key: Json, archive: FilePath) -> tuple[Json, str]:
-    """Return the facts of a session's attempt, which are the digests of its record, samples and telemetry, and its
-    day by the device's clock.
+def _settle_date(session: Session, carrier: Carrier, archive: FilePath) -> Json:
+    """Return {date} of the measuring, and {device_date} too where the device's clock says another day.
+
+    UserError for a day that is still to come.
     """
-    out = place / _SESSION
-    record = _read_object(out / "session.json", archive)
     try:
-        processes = record["processes"]
-        if [process["arm"] for process in processes] != key["parts"]["order"]:
-            raise UserError(f"{archive}: has {len(processes)} processes, the kit asks for {len(key['parts']['order'])}")
-        good = [process["slot"] for process in processes if process["status"] == "ok"]
-        paths = {str(slot): process_folder(out, slot) / "samples.npy" for slot in good}
-        for path in paths.values():
-            samples = np.load(path, allow_pickle=False)
-            if samples.ndim != 1 or samples.dtype != np.int64 or not len(samples) or samples.min() <= 0:
-                raise UserError(f"{archive}: {path.relative_to(place)} has no times")
-        facts: Json = {"session": sha256_file(out / "session.json")}
-        facts["samples"] = {slot: sha256_file(path) for slot, path in paths.items()}
-        if record.get("telemetry"):
-            read_telemetry(path_in_attempt(place))
-            facts["telemetry"] = sha256_file(path_in_attempt(place))
-        day = datetime.fromtimestamp(record["started_at_unix_s"], UTC).date().isoformat()
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        raise UserError(f"{archive}: holds no session of the agent ({type(error).__name__}: {error})") from error
-    return facts, day
+        told = datetime.fromtimestamp(session.record["started_at_unix_s"], UTC).date()
+    except (OverflowError, ValueError, OSError) as error:
+        raise UserError(f"{archive}: session.json: started_at_unix_s is no time ({error})") from error
+    day = told if carrier.date is None else date.fromisoformat(carrier.date)
+    if day > datetime.now(UTC).date() + _ZONES:
+        if carrier.date:
+            raise UserError(f"--date {day}: is still to come; write the day of the measuring")
+        raise UserError(f"{archive}: was measured on {day} by the device's clock; add the true day: --date YYYY-MM-DD")
+    differs = abs(day - told) > _ZONES
+    return {"date": day.isoformat(), **({"device_date": told.isoformat()} if differs else {})}

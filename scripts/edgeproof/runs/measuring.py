@@ -3,10 +3,6 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.attempts import await_others, find_attempts
@@ -21,15 +17,14 @@ from edgeproof.sources.input_faults import find_samples_fault
 from edgeproof.sources.samples_record import read_samples_kind, read_samples_record
 
 from .carried_sessions import is_carried, write_kit
+from .process_outputs import require_turns, worst_output_difference
 from .raw_samples import path_beside, render_samples
 from .result_parts import CellFacts, MeasuredSession
 from .results import build_result
 from .sessions import (
-    Session,
     SessionSetup,
     compose_session_key,
     digest_agent,
-    process_folder,
     read_session,
     run_session,
 )
@@ -75,20 +70,6 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
         result, samples = _measure_sessions(facts, manifest, setup, paths)
     atomic_write(paths.samples, samples)
     write_sealed(paths.result, result, "result")
-
-
-def worst_output_difference(session: Session, reference: dict[str, npt.NDArray[Any]]) -> float | None:
-    """Return the largest difference between the outputs of the processes and those of the builder.
-
-    Relative L2; for integers and booleans, which have no distance, the share of values that differ. Both ran the same
-    artifact on the same input, so only the kernels of the two machines may differ. Infinite if an output is missing,
-    has another shape, or is not finite; None if there is nothing to compare.
-    """
-    differences: list[float] = []
-    for slot in session.samples:
-        outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
-        differences.extend(_difference(outputs.get(name), expected) for name, expected in reference.items())
-    return max(differences, default=None)
 
 
 def _collect_facts(cell: Cell, task: str, arm: Arm, manifest: Json, setup: SessionSetup, paths: RunPaths) -> CellFacts:
@@ -150,30 +131,9 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
         for session in sessions
     ]
     for session in sessions:
-        _require_turns(session)
+        require_turns(session)
     text = render_samples(session.samples for session in measured)
     facts["digests"]["samples"] = sha256_bytes(text.encode())
     differences = [worst_output_difference(session, reference) for session in sessions]
     facts["output_difference"] = max((each for each in differences if each is not None), default=None)
     return build_result(facts, manifest, measured), text
-
-
-def _require_turns(session: Session) -> None:
-    """Raise UserError unless every process went through its inputs in turn, as results assume."""
-    for process in session.record["processes"]:
-        if process["status"] == "ok":
-            path = process_folder(session.folder, process["slot"]) / "inputs.npy"
-            labels = np.load(path, allow_pickle=False)
-            if not np.array_equal(labels, np.arange(len(labels)) % process["inputs"]):
-                raise UserError(f"{path}: the inputs were not taken in turn; remove its attempt")
-
-
-def _difference(actual: npt.NDArray[Any] | None, expected: npt.NDArray[Any]) -> float:
-    if actual is None or actual.shape != expected.shape:
-        return float("inf")
-    if expected.dtype.kind in "iubU":
-        return float((actual != expected).mean()) if expected.size else 0.0
-    if not np.isfinite(actual).all():
-        return float("inf")
-    wanted = expected.astype("float64")
-    return float(np.linalg.norm(actual.astype("float64") - wanted) / max(float(np.linalg.norm(wanted)), 1e-12))

@@ -77,9 +77,10 @@ def latencies_ms(recording: Recording) -> npt.NDArray[np.float64]:
 
 
 def _require_board(recording: Recording, source: Path, name: str, device: Device) -> None:
-    wanted, board = device.get("board_contains"), recording.head["environment"]["board"] or ""
-    if wanted and wanted.lower() not in board.lower():
-        raise UserError(f"{source}: was recorded on {board!r}, and the board of device {name} is named {wanted!r}")
+    wanted, board = device.get("board_contains"), recording.head["environment"]["board"]
+    if wanted and wanted.lower() not in (board or "").lower():
+        where = repr(board) if board else "a machine that does not say its name"
+        raise UserError(f"{source}: was recorded on {where}, and the board of device {name} is named {wanted!r}")
 
 
 def _build_document(recording: Recording, copy: Path, given: Json) -> Json:

@@ -28,7 +28,7 @@ from .transports import carry_out_on_board, connect_device, describe_measuring_m
 SCRIPTS = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
 IDLE_S = 3.0  # unless the device says how long to watch it idle
-_SESSION = "session"  # where the agent's files are, in an attempt
+SESSION = "session"  # where the agent's files are, in an attempt
 VERDICT = "no verdict: "  # the agent's last line when it fails; the caller says the same as its own error
 
 Samples = npt.NDArray[np.int64]  # nanoseconds of each sample of one process, in the order measured
@@ -154,7 +154,7 @@ def run_session(
     ):
         place = attempt.folder
         atomic_write(place / "spec.json", json.dumps(spec, indent=2) + "\n")
-        out, log = place / _SESSION, place / "agent.log"
+        out, log = place / SESSION, place / "agent.log"
         if board is None:
             code = _start_agent(device.get("interpreter") or setup.interpreter, place / "spec.json", out, log)
         else:
@@ -205,7 +205,12 @@ def read_session(attempt: Attempt) -> Session:
 
     A board's own clock may be years off, and comparisons of two devices count days.
     """
-    out, facts = attempt.folder / _SESSION, attempt.record["facts"]
+    return read_session_files(attempt.folder, attempt.record["facts"], attempt.record["machine"])
+
+
+def read_session_files(folder: Path, facts: Json, machine: Json) -> Session:
+    """Return the session whose files are in a folder; `facts`, `machine`: what its attempt says. See `read_session`."""
+    out = folder / SESSION
     if sha256_file(out / "session.json") != facts["session"]:
         raise UserError(f"{out / 'session.json'}: was changed since it was measured; remove its attempt")
     record: SessionRecord = json.loads((out / "session.json").read_text())
@@ -218,11 +223,11 @@ def read_session(attempt: Attempt) -> Session:
         samples[slot] = np.load(path, allow_pickle=False)
     telemetry = None
     if record.get("telemetry"):
-        path = path_in_attempt(attempt.folder)
+        path = path_in_attempt(folder)
         if sha256_file(path) != facts["telemetry"]:
             raise UserError(f"{path}: was changed since it was measured; remove its attempt")
         telemetry = (read_telemetry(path), facts["telemetry"])
-    return Session(record, samples, out, attempt.folder, attempt.record["machine"], telemetry)
+    return Session(record, samples, out, folder, machine, telemetry)
 
 
 def compose_session_key(arms: Mapping[str, Mapping[str, Any]], order: Sequence[str], setup: SessionSetup) -> Json:

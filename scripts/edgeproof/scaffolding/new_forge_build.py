@@ -1,6 +1,7 @@
 """`edgeproof new forge-build`: from InferEdgeForge's build directory to a model whose artifact is supplied."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from edgeproof.artifacts.records.forge import (
@@ -10,7 +11,7 @@ from edgeproof.artifacts.records.forge import (
     read_foreign,
     validate_foreign,
 )
-from edgeproof.artifacts.records.validation import FAULTS
+from edgeproof.artifacts.records.validation import FAULTS, Check
 from edgeproof.core.catalogues import list_catalogue, read_catalogue
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
@@ -33,6 +34,8 @@ from .new_files import (
     tell_new_files,
 )
 
+# Of what may be wrong with a build: a source elsewhere is the least, for the artifact is there to be measured.
+_WORST_FIRST = ("artifact", "manifest", "precision", "metadata", "source")
 _ENDINGS = {"openvino.zip": "xml"}  # of a file that a user supplies, where it is not the artifact's
 
 
@@ -71,20 +74,35 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
 
 
 def _read_valid_manifest(path: Path) -> Json:
-    """Return the Forge manifest at `path`; UserError, with the first fault, unless all that it says holds."""
+    """Return the Forge manifest at `path`; UserError, with every fault, unless all that it says holds."""
     document = read_foreign(path)
     if document is None or document.get("schema_version") not in (None, MANIFEST_SCHEMA) or "handoff" in document:
         raise UserError(f"{path}: is not a manifest.json of InferEdgeForge ({MANIFEST_SCHEMA})")
     faults = [check for check in validate_foreign(path, document) if check.status in FAULTS]
+    metadata = _check_metadata(path.with_name("metadata.json"))
+    faults += [check for check in metadata if check.status in FAULTS or faults]
     if faults:
-        first = faults[0]
-        raise UserError(
-            f"{path}: {first.subject} {first.status}: {first.message or first.file}; all of it: edgeproof artifacts "
-            f"validate {path}"
-        )
+        faults.sort(key=lambda check: _WORST_FIRST.index(check.subject) if check.subject in _WORST_FIRST else 0)
+        told = "; ".join(f"{check.subject} {check.status}: {check.message or check.file}" for check in faults)
+        raise UserError(f"{path}: {told}; what each is: edgeproof artifacts validate {shlex.quote(str(path))}")
     if document["source_model"]["format"] != "onnx":
         raise UserError(f"{path}: source_model.format is {document['source_model']['format']!r}; onnx is needed")
     return document
+
+
+def _check_metadata(path: Path) -> list[Check]:
+    """Return the Check of the metadata beside a manifest. What it says stands in the manifest too, so that a build
+    without it can be taken; one that is there must be Forge's.
+    """
+    if not path.is_file():
+        return [Check("metadata", "note", path.name, f"there is no {path.name} beside it")]
+    try:
+        found = read_foreign(path)
+    except UserError as error:
+        return [Check("metadata", "differs", path.name, str(error).removeprefix(f"{path}: "))]
+    if found is None:
+        return [Check("metadata", "differs", path.name, f"{path.name} is none of InferEdgeForge's")]
+    return []
 
 
 def _find_file(path: Path, document: Json, section: str) -> Path:

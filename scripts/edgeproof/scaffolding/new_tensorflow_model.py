@@ -7,7 +7,7 @@ from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.exported_sources import SAVED_MODEL
-from edgeproof.core.files import describe_pointer, read_head
+from edgeproof.core.files import read_head, require_no_pointer
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.yaml_files import parse_yaml, read_yaml
 
@@ -75,11 +75,13 @@ def _name_precision(path: Path) -> str | None:
     if path.is_dir():
         if not (path / SAVED_MODEL).is_file():
             raise UserError(f"{path}: is a folder without {SAVED_MODEL}; name an ONNX file, or a SavedModel's folder")
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                require_no_pointer(file)
         return None
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
-    if pointer := describe_pointer(path):
-        raise UserError(pointer)
+    require_no_pointer(path)
     if read_head(path, 8)[4:] != _MAGIC:
         raise UserError(f"{path}: is no TFLite file; convert the model again, or name the ONNX file")
     words = path.stem.lower().replace("-", "_").split("_")

@@ -7,6 +7,7 @@ from pathlib import Path
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.files import read_head, require_no_pointer
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.yaml_files import parse_yaml, read_yaml
 
@@ -23,6 +24,7 @@ from .new_files import (
 )
 
 ENDINGS = (".pt", ".pth", ".py")
+_MAGICS = (b"PK", b"\x80")  # of the zip archive that torch.save writes, and of the pickle that it wrote before 1.6
 
 
 def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
@@ -64,11 +66,14 @@ def _name_module(path: Path, module: str | None, root: Path) -> tuple[str, str |
     """Return (`source.module`, `source.weights`) of a model's configuration; the second is None without weights."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
+    require_no_pointer(path)
     placed = relative_to_repository(path.resolve(), root)
     if path.suffix == ".py":
         if not module or ":" in module:
             raise UserError(f"{path}: say which module in it is meant, such as --module Net")
         return f"{placed}:{module}", None
+    if not read_head(path, 2).startswith(_MAGICS):
+        raise UserError(f"{path}: is no file of PyTorch's; save one with torch.save or torch.jit.save")
     if module:
         file, colon, name = module.rpartition(":")
         if not colon or not Path(file).is_file():

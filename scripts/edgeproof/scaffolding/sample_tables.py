@@ -62,6 +62,7 @@ def _read_answers(path: Path, names: list[str] | None) -> Array:
 
     `names`: of the images (paths below their folder, or file names); None where samples have no names.
     """
+    require_no_pointer(path)
     if path.suffix == ".npy":
         return _load_array(path)
     header, rows = _read_csv(path)

@@ -1,6 +1,7 @@
 """Reading ONNX files, with checks or (if they were made before) without."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import onnx
@@ -78,6 +79,10 @@ def list_external_files(model: onnx.ModelProto) -> list[str]:
     )
 
 
+_KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+_KERAS_REMEDY = (
+    "save it as a SavedModel, keras.models.load_model(FILE).export('FOLDER'), and then: edgeproof new model FOLDER"
+)
 _FILE_TYPES = (  # place of the first bytes, the bytes, what such a file is, what makes an ONNX model of it
     (4, b"TFL3", "a TensorFlow Lite model", "edgeproof new model FILE.tflite"),
     (
@@ -92,7 +97,7 @@ _FILE_TYPES = (  # place of the first bytes, the bytes, what such a file is, wha
         "a pickle, as PyTorch writes",
         "save its state_dict(): edgeproof new model FILE.pt --module net.py:Net",
     ),
-    (0, b"\x89HDF", "an HDF5 file, as Keras writes", "export the model: python -m tf2onnx.convert --keras …"),
+    (0, b"\x89HDF", "an HDF5 file, as Keras writes", _KERAS_REMEDY),
     (0, b"<?xml", "an XML file, as OpenVINO writes", "name the ONNX model that it was made from"),
     (0, b"\x1f\x8b", "a gzip archive", "unpack it"),
 )
@@ -100,11 +105,22 @@ _FILE_TYPES = (  # place of the first bytes, the bytes, what such a file is, wha
 
 def _name_file_type(path: str | Path) -> str | None:
     """Return what a file is instead of an ONNX model, with a remedy, by its first bytes; None if they tell nothing."""
+    if _is_keras_archive(path):
+        return f"a Keras model, and not an ONNX model; {_KERAS_REMEDY}"
     head = read_head(path, 16)
     for place, magic, kind, remedy in _FILE_TYPES:
         if head[place:].startswith(magic):
             return f"{kind}, and not an ONNX model; {remedy}"
     return None
+
+
+def _is_keras_archive(path: str | Path) -> bool:
+    """Tell whether a file is what Keras 3 saves as `.keras`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist()) >= _KERAS_MEMBERS
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False
 
 
 def _join_lines(error: Exception) -> str:

@@ -55,9 +55,10 @@ def _take(options: Namespace, root: Path) -> ExitCode:
         taken = take_session(folder, archive, carrier)
         entry = next(item for item in list_brought(folder) if item["attempt"] == taken.folder.name)
     document = {"cell": "/".join(parts), **entry}
-    return show(
-        options, document, lambda: [f"taken in as {taken.folder}", f"sha256 {entry['sha256']}, {entry['date']}"]
-    )
+    lines = [f"taken in as {taken.folder}", f"sha256 {entry['sha256']}, {entry['date']}"]
+    if told := entry.get("device_date"):
+        lines.append(f"note: the device's clock says {told}; the record has both days")
+    return show(options, document, lambda: lines)
 
 
 def _require_text(options: Namespace, name: str) -> str:

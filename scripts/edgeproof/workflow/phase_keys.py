@@ -9,6 +9,9 @@ from edgeproof.core.campaign_view import BASE
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
+    ARTIFACT_FILES,
+    RUN_FILES,
+    SOURCE_FILES,
     Cell,
     comparison_folder,
     evidence_folder,
@@ -53,6 +56,16 @@ class PhaseKeys:
         """Return every file that the evaluation makes; UserError where the campaign has none."""
         own = [f"{self.folder}/{device}/{name}" for device in self.known.devices for name in _OF_DEVICE]
         return [f"{self.folder}/{name}" for name in (*_PHASES, *_PAGES)] + own
+
+    def list_evidence(self) -> list[str]:
+        """Return every file that the evaluation rests on: of its samples, candidates, comparisons and services."""
+        plan = self.known
+        files = [f"{source_folder(plan.model)}/{name}" for name in SOURCE_FILES]
+        files += [self.cells.artifact_of(cell) for cell in plan.cells()]
+        files += self.artifacts(*ARTIFACT_FILES)
+        for device in plan.devices:
+            files += [*self.results(device, *RUN_FILES), *self.comparisons(device)]
+        return list(dict.fromkeys([*files, *self.services().values()]))
 
     def files_of_devices(self, name: str) -> list[str]:
         """Return this file of every device."""

@@ -76,7 +76,7 @@ def test_rails_may_be_named_and_a_wrong_name_is_told(tmp_path):
     assert values_of(rows, "total_w")[0] == 3.0
     report, rows = record([options], tmp_path / "own", count_of("rail_w:A", 1))
     assert report["samplers"][0]["power"] is None and "name them as `rails`" in report["samplers"][0]["notes"][0]
-    with pytest.raises(Unavailable, match=r"no rail \['C'\]; there are \['A', 'B'\]"):
+    with pytest.raises(Unavailable, match=r"no rail C; there are A, B"):
         start(Hwmon, {**options, "rails": ["C"]}, tmp_path)
 
 

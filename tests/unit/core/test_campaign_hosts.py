@@ -2,6 +2,7 @@
 
 import pytest
 from edgeproof.core.errors import UserError
+from edgeproof.core.host_names import split_host
 from edgeproof.runs.timing_keys import UNRELATED
 from edgeproof.workflow.workflow_reading import read_workflow
 
@@ -48,3 +49,33 @@ def test_a_mistake_in_hosts_is_one_line(hosts, told):
     with pytest.raises(UserError, match=told) as caught:
         read_workflow(FILES, {"hosts": hosts})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("orin:22", ("orin", None, 22)),
+        ("[::1]:22", ("::1", None, 22)),
+        ("me@[fe80::1%eth0]:2222", ("fe80::1%eth0", "me", 2222)),
+        ("[::1]", ("::1", None, None)),
+        ("me@fe80::1", ("fe80::1", "me", None)),
+    ],
+)
+def test_user_host_and_port_are_taken_apart(text, parts):
+    assert split_host(text) == parts
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@orin", "me@", "", ":22", "orin:", "orin:٣", "orin:0", "orin:65536", "orin:ssh", "[::1", "[]:22", "a[b]:22"],
+)
+def test_a_host_that_is_none_is_refused_and_nothing_is_dropped(text):
+    with pytest.raises(UserError, match=r"--config:1: hosts\.jetson: ") as caught:
+        read_workflow(FILES, {"hosts": {"jetson": text}})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["[::1]:22", "me@orin", "orin:22"])
+def test_a_device_s_host_holds_neither_user_nor_port(host):
+    with pytest.raises(UserError, match=r"hosts\.jetson: .*host"):
+        read_workflow(FILES, {"hosts": {"jetson": {"host": host}}})

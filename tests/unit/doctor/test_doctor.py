@@ -12,7 +12,7 @@ from edgeproof.bench import made_up_pairs
 from edgeproof.bench.made_up_campaigns import write_calibration
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.doctor import power_findings
-from edgeproof.doctor.device_list import choose_device, list_devices
+from edgeproof.doctor.device_list import choose_device, list_devices, render_devices
 from edgeproof.doctor.diagnosis import diagnose, render_diagnosis
 from edgeproof.doctor.findings import Place
 from edgeproof.doctor.machine_findings import inspect_machine
@@ -49,7 +49,7 @@ def make_place(folder, files, **tools):
     (folder / "bin").mkdir()
     for name, body in tools.items():
         write_program(folder / "bin" / name, body)
-    return Place(folder / "root", str(folder / "bin"))
+    return Place(folder / "root", str(folder / "bin"), "aarch64", "Linux")
 
 
 def write_program(path, body):
@@ -171,7 +171,7 @@ def test_differences_come_from_calibrations_of_this_machine_only(tmp_path, monke
     monkeypatch.setattr(made_up_pairs, "MACHINE", {"id": "e" * 16, "board": "another", "cpu": None})
     write_calibration("desk", precision="int8", pairs=20)
     write_calibration("desk", precision="fp16", pairs=20, provenance="simulated")
-    cells, findings = read_sensitivity("desk", Place(), tmp_path)
+    cells, findings = read_sensitivity(device(name="desk"), Place(), tmp_path)
     origins = {cell["cell"].rpartition("/")[2]: cell["machine"] for cell in cells}
     assert origins == {"fp32": "here", "int8": "elsewhere", "fp16": "simulated"}
     own = next(cell for cell in cells if cell["machine"] == "here")
@@ -184,11 +184,11 @@ def test_differences_come_from_calibrations_of_this_machine_only(tmp_path, monke
 
 def test_an_edited_calibration_and_none_at_all_are_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cells, findings = read_sensitivity("desk", Place(), tmp_path)
-    assert cells == [] and findings[0].remedy == "snakemake --profile local calibration"
+    cells, findings = read_sensitivity(device(name="desk"), Place(), tmp_path)
+    assert cells == [] and findings[0].remedy == "snakemake --profile local calibration --config 'devices=[desk]'"
     path = Path(write_calibration("desk"))
     path.write_text(path.read_text().replace('"pairs"', '"pears"', 1))
-    cells, findings = read_sensitivity("desk", Place(), tmp_path)
+    cells, findings = read_sensitivity(device(name="desk"), Place(), tmp_path)
     assert cells == [] and findings[0].state == "bad"
     assert describe_best(cells) == "Nobody has calibrated a cell on this machine."
 
@@ -211,3 +211,50 @@ def test_the_device_is_the_one_whose_board_this_is(tmp_path):
     assert choose_device(devices) == "rpi5"  # it says more than `rpi` does
     assert choose_device([item for item in devices if item["device"] != "rpi5"]) == "rpi"
     assert choose_device([item for item in devices if not item["device"].startswith("rpi")]) == "local"
+
+
+@pytest.mark.parametrize(
+    ("machine", "system", "here"),
+    [
+        ("x86_64", "Linux", {"local", "arm64-emulated"}),
+        ("aarch64", "Linux", {"local", "arm64-emulated", "rk3588"}),
+        ("arm64", "Darwin", {"local", "arm64-emulated", "rk3588"}),
+        ("aarch64", "Android", {"local", "arm64-emulated", "rk3588"}),
+    ],
+)
+def test_a_machine_is_a_device_only_with_its_processor_and_its_system(tmp_path, machine, system, here):
+    devices = list_devices(REPOSITORY, Place(tmp_path, None, machine, system))
+    assert {item["device"] for item in devices if item["here"]} == here
+    why = {item["device"]: item["elsewhere"] for item in devices}
+    assert why["mac"] == why["android"] == "no job reaches it; you carry a kit there"
+    assert why["jetson"] == ("a board named *jetson*" if machine != "x86_64" else "arm64; this is x86_64")
+
+
+def test_devices_are_a_table_that_fits(tmp_path):
+    lines = list(render_devices(list_devices(REPOSITORY, Place(tmp_path, None, "x86_64", "Linux"))))
+    assert max(map(len, lines)) <= 100
+    start = lines[0].index("this machine?")
+    assert all(line[start - 2 : start] == "  " for line in lines if line and not line.startswith("edgeproof"))
+    assert next(line for line in lines if line.startswith("local ")).endswith("  yes")
+
+
+def test_commands_work_with_a_space_in_the_path_of_a_python(tmp_path):
+    (tmp_path / "with space").mkdir()
+    body = """echo '{"version": [3, 8, 10], "has": ["numpy"]}'"""
+    python = write_program(tmp_path / "with space/python", body)
+    remedies = {item.name: item.remedy for item in inspect_runtimes(device(interpreter=python), {}, tmp_path)}
+    assert remedies["rknn"] == f"'{python}' -m pip install rknn-toolkit-lite2"
+    assert all(f"'{python}'" in remedy for remedy in remedies.values() if remedy and "pip" in remedy)
+
+
+@pytest.mark.parametrize("name", ["jetson", "rpi", "rk3588", "jetson-orin-nano"])
+def test_whatever_is_bad_or_missing_in_a_device_has_a_command_of_its_profile(tmp_path, name):
+    document = diagnose(name, REPOSITORY, Place(tmp_path, str(tmp_path)))
+    bad = [item for item in document["findings"] if item["state"] == "bad"]
+    assert bad and all(item["remedy"] for item in bad), [item for item in bad if not item["remedy"]]
+    (calibration,) = [item for item in document["findings"] if item["name"] == "calibration"]
+    wanted = {"jetson": "jetson calibration", "rpi": "rpi calibration"}.get(name)
+    profile = "local" if name == "rk3588" else "jetson"
+    wanted = wanted or f"{profile} calibration --config 'devices=[{name}]'"
+    assert calibration["remedy"] == f"snakemake --profile {wanted}"
+    assert not any("[]" in item["text"] or "['" in item["text"] for item in document["findings"])

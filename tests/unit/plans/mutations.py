@@ -4,18 +4,10 @@ import copy
 import random
 
 from edgeproof.core.seals import seal
+from edgeproof.plans.verifier.stated_search import ASSERTED
 
 # What a reader does not act on: what was asked, how the plan was found, and where its scenario lay.
-ADVISORY = {
-    ("scenario", "source"),
-    ("certificate", "top_k"),
-    ("certificate", "engine"),
-    ("certificate", "nodes"),
-    ("certificate", "label_limit"),
-    ("certificate", "deterministic_seconds_limit"),
-    ("certificate", "gap_limit"),
-    ("certificate", "prices"),
-}
+ADVISORY = {tuple(name.split(".")) for name in ASSERTED}
 
 
 def list_leaves(value, path=()):

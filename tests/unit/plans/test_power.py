@@ -3,7 +3,7 @@
 import pytest
 from edgeproof.core.errors import UserError
 from edgeproof.plans.outcome.plan_document import build_plan_document
-from edgeproof.plans.outcome.planning import Request, plan_scenario
+from edgeproof.plans.outcome.planning import Request, add_requested_limits, plan_scenario
 from edgeproof.plans.plan_checking import verify_document
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.solver import search
@@ -151,3 +151,14 @@ def test_waking_up_is_paid_on_every_return(engine, entry_ms, latency, devices, m
 def test_only_serial_execution_wakes_devices_up():
     with pytest.raises(UserError, match="only serial execution counts, not pipelined"):
         parse_scenario({**make_entries(1), "execution": "pipelined"})
+
+
+@pytest.mark.parametrize(
+    ("goal", "limits"), [("throughput", {}), ("lex:latency,period", {}), ("min-latency", {"period_ms": 50})]
+)
+def test_waking_up_is_refused_where_periods_do_not_count_it(goal, limits):
+    scenario = add_requested_limits(parse_scenario(make_entries(0.4)), **limits)
+    with pytest.raises(UserError, match="entry_ms: periods do not count it"):
+        plan_scenario(scenario, Request(goal, front=False, draws=0))
+    awake = add_requested_limits(parse_scenario(make_entries(0)), **limits)
+    assert plan_scenario(awake, Request(goal, front=False, draws=0)).answer.status == "optimal"

@@ -107,3 +107,23 @@ def test_a_list_schedule_is_a_schedule():
     for ledger, placement in linked:
         totals, (_, _, end) = ledger.account(placement), build_list_schedule(ledger, placement)
         assert totals["period"] - 1e-9 <= end <= totals["latency"] + 1e-9
+
+
+def test_a_deadline_that_only_a_schedule_keeps_refutes_nothing():
+    """Executed serially, b ends after a: at 7 ms with the cheap option of a. Side by side, it ends at 2 ms."""
+    stages = [
+        {"name": "a", "profiles": {"d1": {"latency_ms": 5, "energy_mj": 1}, "d2": {"latency_ms": 1, "energy_mj": 9}}},
+        {"name": "b", "profiles": {"d0": {"latency_ms": 2, "energy_mj": 1}}, "deadline_ms": 3},
+    ]
+    document = {
+        "schema": "edgeproof.scenario.v2",
+        "name": "apart",
+        "execution": "scheduled",
+        "devices": [{"name": f"d{i}", "memory_mb": 10} for i in range(3)],
+        "edges": [],
+        "stages": stages,
+    }
+    scenario = parse_scenario(document)
+    plan = build_plan_document(plan_scenario(scenario, Request("min-energy", top_k=1, front=False, draws=0)))
+    assert plan["plans"][0]["total_energy_mj"] == 2
+    assert verify_document(plan, scenario).outcome == "holds"

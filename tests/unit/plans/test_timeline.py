@@ -4,6 +4,7 @@ import pytest
 from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.loading import parse_scenario
 from edgeproof.plans.scenario.timeline import retime_schedule, trace_plan, trace_schedule
+from edgeproof.plans.solver.general_search import search_general
 
 
 @pytest.fixture
@@ -65,3 +66,37 @@ def test_stages_on_one_device_keep_their_order(fork):
     schedule = ((0, 10 * UNIT, 4 * UNIT), {})  # third before second, all on cpu
     starts, _ = retime_schedule(Problem(parse_scenario(fork)), (0, 0, 0), schedule)
     assert [start / UNIT for start in starts] == [0, 10, 4]
+
+
+def write_instant(two_stages, execution, budget):
+    """Return a document whose first stage takes 0 ms on one device: weights 100 and 200, activations 80 and 5, a tensor
+    of 10 MB.
+    """
+    stages = [{**stage, "profiles": {"cpu": {**stage["profiles"]["cpu"]}}} for stage in two_stages["stages"]]
+    stages[0]["profiles"]["cpu"] |= {"latency_ms": 0, "activations_mb": 80}
+    stages[1]["profiles"]["cpu"] |= {"activations_mb": 5}
+    devices = [{"name": "cpu", "memory_mb": budget}]
+    return {**two_stages, "devices": devices, "links": [], "stages": stages, "execution": execution}
+
+
+@pytest.mark.parametrize("execution", ["serial", "scheduled"])
+@pytest.mark.parametrize(("budget", "status"), [(390, "optimal"), (389, "infeasible")])
+def test_a_stage_of_no_time_needs_its_memory(two_stages, solver, execution, budget, status):
+    scenario = parse_scenario(write_instant(two_stages, execution, budget))
+    problem, goal, answer = solver(scenario, "min-latency")
+    assert answer.status == status
+    assert search_general(problem, goal.levels, problem.caps).placements == list(answer.placements)
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_what_lies_beside_a_stage_of_no_time_counts(fork, after):
+    """On cpu, `second` takes no time while the tensor of `first` lies there for `third` on npu."""
+    cpu = fork["stages"][1]["profiles"]["cpu"]
+    fork["stages"][1]["profiles"]["cpu"] = {**cpu, "latency_ms": 0, "activations_mb": 60}
+    fork["edges"] = [{"source": "first", "target": "third"}]
+    problem = Problem(parse_scenario(fork))
+    schedule = ((0, (4 + after) * UNIT, int(5.5 * UNIT)), {(0, 0, 1): 4 * UNIT})
+    timeline = trace_schedule(problem, PLACEMENT, schedule)
+    assert timeline.memory[0] / UNIT == 300 + 60 + 10  # the tensor lies there from 0 to 8.5 ms
+    at_the_start = ((0, 0, int(5.5 * UNIT)), {(0, 0, 1): 4 * UNIT})
+    assert trace_schedule(problem, PLACEMENT, at_the_start).memory[0] / UNIT == 300 + 60  # before the tensor is made

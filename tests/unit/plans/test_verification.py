@@ -3,10 +3,13 @@
 import ast
 import copy
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from edgeproof.bench.scenario_families import draw_chain, draw_graph, tighten_memory
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.scenario.loading import load_scenario, parse_scenario
@@ -117,3 +120,96 @@ def test_a_large_space_is_not_called_confirmed():
     scenario = parse_scenario(draw_chain(2, 12, 3))
     verdict = verification.verify_plan(plan(scenario, front=False), scenario)
     assert verdict.ok and verdict.outcome == "is not proved"
+
+
+def plan_equal_tensors(execution):
+    """Return (scenario, plan): one stage hands two tensors of one size to another device, each to its own reader."""
+    profile = {"latency_ms": 1, "energy_mj": 1}
+    edges = [{"source": "make", "target": name, "tensor": f"for {name}", "output_mb": 4} for name in ("b", "c")]
+    document = {
+        "schema": "edgeproof.scenario.v2",
+        "name": "twins",
+        "execution": execution,
+        "devices": [{"name": "d0", "memory_mb": 100}, {"name": "d1", "memory_mb": 100}],
+        "links": [{"source": "d0", "target": "d1", "latency_ms_per_mb": 1}],
+        "stages": [
+            {"name": "make", "profiles": {"d0": profile}},
+            {"name": "b", "profiles": {"d1": profile}},
+            {"name": "c", "profiles": {"d1": profile}},
+        ],
+        "edges": edges,
+    }
+    scenario = parse_scenario(document)
+    return scenario, plan(scenario, goal="min-latency", front=False, draws=0)
+
+
+@pytest.mark.parametrize("execution", ["serial", "scheduled", "pipelined"])
+def test_equal_tensors_to_one_device_are_told_apart(execution):
+    scenario, document = plan_equal_tensors(execution)
+    assert {row["tensor"] for row in document["plans"][0]["transfers"]} == {"for b", "for c"}
+    assert verification.verify_plan(document, scenario).failures == []
+
+
+@pytest.mark.parametrize("execution", ["serial", "scheduled"])
+def test_equal_tensors_that_change_places_are_refuted(execution):
+    scenario, document = plan_equal_tensors(execution)
+    first, second = document["plans"][0]["transfers"]
+    for key in ("start_ms", "end_ms"):
+        first[key], second[key] = second[key], first[key]
+    assert "starts before its input" in " ".join(verification.verify_plan(document, scenario).failures)
+
+
+def test_one_transfer_cannot_stand_for_two():
+    scenario, document = plan_equal_tensors("serial")
+    transfers = document["plans"][0]["transfers"]
+    transfers[1] = dict(transfers[0])
+    assert "two transfers of make to d1" in " ".join(verification.verify_plan(document, scenario).failures)
+
+
+@pytest.mark.parametrize(
+    ("execution", "engine"),
+    [
+        ("serial", "labels"),  # of two tensors to two readers
+        ("serial", "modes"),
+        ("serial", "enumeration, refuted by a second search"),
+        ("scheduled", "enumeration"),
+        ("scheduled", "cp-sat + elimination"),
+    ],
+)
+def test_an_engine_that_does_not_apply_is_refuted(execution, engine):
+    scenario, document = plan_equal_tensors(execution)
+    if engine == "labels":
+        scenario, document = plan_fan()
+    assert verification.verify_plan(document, scenario).failures == []
+    document["certificate"]["engine"] = engine
+    assert "certificate: " in " ".join(verification.verify_plan(document, scenario).failures)
+
+
+def plan_fan():
+    """Return (scenario, plan): one tensor that two stages read."""
+    scenario, _ = plan_equal_tensors("serial")
+    tensors = (replace(scenario.tensors[0], consumers=(1, 2)),)
+    fan = replace(scenario, tensors=tensors)
+    return fan, plan(fan, goal="min-latency", front=False, draws=0)
+
+
+@pytest.mark.parametrize("engine", ["enumerationx", "cp-sat + ", "labels+cp-sat", "", "a proof"])
+def test_the_schema_knows_the_engines(engine):
+    _, document = plan_equal_tensors("serial")
+    validate(document, "plan", "the plan")
+    document["certificate"]["engine"] = engine
+    with pytest.raises(UserError, match="engine"):
+        validate(document, "plan", "the plan")
+
+
+def test_a_gap_that_was_not_allowed_is_refuted():
+    scenario = parse_scenario(draw_chain(2, 12, 3))
+    document = plan(scenario, front=False, draws=0)
+    document["status"], document["certificate"]["ended_by"] = "gap", "gap"
+    certificate = document["certificate"]
+    certificate["bound"] = certificate["objective"] * 0.98
+    certificate["gap"] = certificate["objective"] - certificate["bound"]
+    certificate["gap_limit"] = 0.03
+    assert verification.verify_plan(document, scenario).failures == []
+    certificate["gap_limit"] = 0.01
+    assert "was allowed" in " ".join(verification.verify_plan(document, scenario).failures)

@@ -9,6 +9,7 @@ from edgeproof.__main__ import main
 from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.registry.index import open_registry
 
 from ..bundles.conftest import write_failed
 
@@ -47,6 +48,15 @@ def say(measured, capsys):
         return capsys.readouterr().out
 
     return say
+
+
+@pytest.fixture
+def ask_registry(measured):
+    """Return a function that runs a command on a registry in which a campaign is noted."""
+    with open_registry(measured, lambda line: None) as connection:
+        connection.execute("INSERT OR IGNORE INTO campaigns VALUES ('demo', ?)", (FP32,))
+        connection.commit()
+    return lambda *words: main([*words, "--json"], measured)
 
 
 def test_two_precisions_may_not_be_compared(ask):
@@ -192,3 +202,36 @@ def test_a_summary_says_what_it_found_and_not_what_was_expected(ask, measured, t
 def test_a_scenario_of_another_form_is_refused(scenario, ask):
     with pytest.raises(UserError, match="--scenario"):
         ask("report", "bundle-summary", *(word for item in scenario for word in ("--scenario", item)))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("runs", "list", "--campaign", "nope"), r"--campaign nope: is not known here; there are "),
+        (("runs", "list", "--status", "nope"), r"there are failed, ok, throttled, unreadable, unsupported"),
+        (("runs", "list", "--status", "faild"), r"--status faild: is not known here; did you mean 'failed'\?"),
+        (("runs", "list", "--model", "digit-cnn"), r"did you mean 'digits-cnn'\?"),
+        (("runs", "list", "--preset", "ort"), r"--preset ort: "),
+        (("runs", "list", "--device", "dsk"), r"--device dsk: .*desk"),
+        (("runs", "list", "--precision", "fp8"), r"--precision fp8: .*fp16"),
+        (("runs", "list", "--runtime", "onnx"), r"--runtime onnx: .*onnxruntime"),
+        (("runs", "list", "--machine", "mine"), r"--machine mine: "),
+        (("runs", "list", "--origin", "moon"), r"--origin moon: .*results"),
+        (("runs", "resources", "--source", "nobody"), r"--source nobody: "),
+        (("runs", "resources", "--model", "digit-cnn"), r"did you mean 'digits-cnn'\?"),
+        (("failed-runs", "list", "--kind", "sesion"), r"did you mean 'session'\?"),
+        (("failed-runs", "list", "--reason", "nope"), r"--reason nope: is not known here; "),
+    ],
+)
+def test_a_filter_that_nobody_knows_is_a_mistake(ask_registry, words, told):
+    with pytest.raises(UserError, match=told) as caught:
+        ask_registry(*words)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words", [("--status", "throttled"), ("--precision", "int8-weights"), ("--model", "squeezenet")]
+)
+def test_a_filter_that_is_known_and_fits_nothing_is_an_answer(ask, words):
+    code, found = ask("runs", "list", *words)
+    assert code == 0 and found["total"] == 0

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from edgeproof.core.tensors import write_tensors
-from edgeproof.runs import measuring
-from edgeproof.runs.measuring import worst_output_difference
+from edgeproof.runs import process_outputs
+from edgeproof.runs.process_outputs import worst_output_difference
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from edgeproof.runs.measuring import worst_output_difference
     ],
 )
 def test_integers_differ_by_the_share_of_values(tmp_path, monkeypatch, expected, actual, difference):
-    monkeypatch.setattr(measuring, "process_folder", lambda folder, slot: tmp_path)
+    monkeypatch.setattr(process_outputs, "process_folder", lambda folder, slot: tmp_path)
     write_tensors(tmp_path / "outputs.npz", {"outputs/y": actual})
     session = SimpleNamespace(samples={0: None}, folder=tmp_path)
     assert worst_output_difference(session, {"outputs/y": expected}) == difference

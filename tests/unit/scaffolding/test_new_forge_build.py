@@ -111,6 +111,42 @@ def test_what_does_not_hold_is_refused_and_nothing_is_written(root, forge, secti
     assert not (root / f"config/models/{NAME}.yaml").exists()
 
 
+def spoil_artifact(folder):
+    (folder / "model.engine").write_text("another")
+
+
+def spoil_metadata(folder):
+    (folder / "metadata.json").write_text("null")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "model.engine").unlink(), r": artifact missing: .*model\.engine; .*source missing: "),
+        (spoil_artifact, r": artifact differs: sha256 is .*; source missing: "),
+        (
+            lambda folder: (folder / "metadata.json").unlink(),
+            r": metadata note: there is no metadata\.json .*; source",
+        ),
+        (spoil_metadata, r": metadata differs: metadata\.json is none of InferEdgeForge's; source missing: "),
+    ],
+)
+def test_every_fault_of_a_build_is_told_and_the_worst_first(root, forge, spoil, told):
+    (forge / "models/resnet18.onnx").unlink()
+    spoil(forge / "builds" / BUILD)
+    with pytest.raises(UserError, match=told) as caught:
+        take(root, forge)
+    assert "\n" not in str(caught.value) and not (root / f"config/models/{NAME}.yaml").exists()
+
+
+def test_a_build_whose_metadata_is_another_file_is_refused(root, forge):
+    spoil_metadata(forge / "builds" / BUILD)
+    with pytest.raises(UserError, match=r"metadata differs: "):
+        take(root, forge)
+    (forge / "builds" / BUILD / "metadata.json").unlink()
+    assert take(root, forge) == ExitCode.GOOD
+
+
 def test_a_target_that_is_no_device_and_a_preset_that_does_not_fit(root, forge):
     with pytest.raises(UserError, match=r"--preset ort-cpu: does not take model\.engine in fp16; tensorrt-jetson "):
         take(root, forge, "--preset", "ort-cpu")

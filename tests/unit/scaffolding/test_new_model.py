@@ -1,6 +1,7 @@
 """`edgeproof new model`: the files it writes are a campaign, and a mistake is one line that leaves nothing behind."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,10 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("missing.onnx", [], r"missing\.onnx: cannot be read \(No such file or directory\)"),
         ("pointer.onnx", [], r"pointer\.onnx: a Git LFS pointer instead of the file; fetch it: git lfs pull"),
         ("text.onnx", [], r"text\.onnx: not an ONNX model"),
+        ("net.keras", [], r"net\.keras: a Keras model, .*; save it as a SavedModel, .*new model FOLDER"),
+        ("net.h5", [], r"net\.h5: an HDF5 file, as Keras writes, .*; save it as a SavedModel, .*new model FOLDER"),
+        ("pointer.tflite", [], r"pointer\.tflite: a Git LFS pointer instead of the file"),
+        ("saved", [], r"saved/variables/variables\.index: a Git LFS pointer instead of the file"),
         ("folder", [], r"folder: is a folder without saved_model.pb"),
         ("tokens.onnx", [], r"input 'ids' is int64: random values would mean nothing to the model; give --samples"),
         ("batch.onnx", [], r"a fixed batch of 8; export the model with a batch of 1"),
@@ -235,6 +240,10 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("net.onnx", ["--samples", "wide.npy"], r"x has samples of shape \[4\]; the model takes \[3\]"),
         ("net.onnx", ["--samples", "holes.npy"], r"x has values that are not finite \(sample 7\)"),
         ("net.onnx", ["--samples", "pointer.npz"], r"pointer\.npz: a Git LFS pointer instead of the file"),
+        ("net.onnx", ["--samples", "pointer.npy"], r"pointer\.npy: a Git LFS pointer instead of the file"),
+        ("net.onnx", ["--samples", "pointer.csv"], r"pointer\.csv: a Git LFS pointer instead of the file"),
+        ("net.onnx", ["--samples", "good.npy", "--labels", "pointer.npy"], r"pointer\.npy: a Git LFS pointer instead"),
+        ("net.onnx", ["--samples", "good.npy", "--labels", "pointer.csv"], r"pointer\.csv: a Git LFS pointer instead"),
         ("net.onnx", ["--samples", "ragged.csv"], r"ragged\.csv: row 2 has 2 values, the others 3"),
         ("net.onnx", ["--samples", "words.csv"], r"words\.csv: row 3, column 2: 'many' is not a number"),
         ("net.onnx", ["--samples", "good.npy", "--labels", "short.npy"], r"arrays differ in their number of samples"),
@@ -248,8 +257,16 @@ def test_nothing_is_overwritten(root, tmp_path):
 def test_a_mistake_is_one_line_and_leaves_nothing(root, tmp_path, monkeypatch, file, arguments, message):
     monkeypatch.chdir(tmp_path)
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
-    for name, text in {"pointer.onnx": pointer, "pointer.npz": pointer, "text.onnx": "hello " * 50}.items():
-        (tmp_path / name).write_text(text)
+    for ending in ("onnx", "npz", "npy", "csv", "tflite"):
+        (tmp_path / f"pointer.{ending}").write_text(pointer)
+    (tmp_path / "text.onnx").write_text("hello " * 50)
+    (tmp_path / "net.h5").write_bytes(b"\x89HDF\r\n" + b"\0" * 40)
+    with zipfile.ZipFile("net.keras", "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, "{}")
+    (tmp_path / "saved/variables").mkdir(parents=True)
+    (tmp_path / "saved/saved_model.pb").write_bytes(b"\x08\x01")
+    (tmp_path / "saved/variables/variables.index").write_text(pointer)
     (tmp_path / "folder").mkdir()
     save_model("tokens.onnx", {"ids": [1, 8]}, TensorProto.INT64)
     save_model("batch.onnx", {"x": [8, 3]})

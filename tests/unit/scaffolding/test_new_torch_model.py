@@ -22,6 +22,9 @@ def root(tmp_path, monkeypatch):
     for name, member in (("traced.pt", "traced/constants.pkl"), ("states.pt", "states/data.pkl")):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(member, "")
+    (tmp_path / "text.pt").write_text("hello " * 50)
+    for name in ("lfs.pt", "lfs.pth", "lfs.py"):
+        (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     return tmp_path
 
 
@@ -53,6 +56,11 @@ def test_a_configuration_exports_the_model(root, arguments, module, weights):
         (["net.py", "--module", "Net", "--shape", "x=1,a"], r"--shape x=1,a: INPUT=N,… is needed"),
         (["traced.pt", *SHAPES, "--samples", "x.npy"], r"--samples is for an ONNX file"),
         (["gone.pt", *SHAPES], r"gone.pt: there is no such file"),
+        (["lfs.pt", *SHAPES], r"lfs.pt: a Git LFS pointer instead of the file; fetch it: git lfs pull"),
+        (["lfs.pth", "--module", "net.py:Net", *SHAPES], r"lfs.pth: a Git LFS pointer instead of the file"),
+        (["lfs.py", "--module", "Net", *SHAPES], r"lfs.py: a Git LFS pointer instead of the file"),
+        (["text.pt", *SHAPES], r"text.pt: is no file of PyTorch's; save one with torch.save"),
+        (["text.pt", "--module", "net.py:Net", *SHAPES], r"text.pt: is no file of PyTorch's"),
         (["net.onnx", "--module", "Net"], r"--module is for a PyTorch model"),
     ],
 )

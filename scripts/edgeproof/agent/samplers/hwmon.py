@@ -12,7 +12,7 @@ from typing import Dict, Iterable, NamedTuple, Optional, Tuple
 
 from ..sampling_rates import INTERVALS_MS
 from .rails import find_total
-from .sampler import PolledSampler, Unavailable
+from .sampler import PolledSampler, Unavailable, name_all
 
 _CHIPS = ("ina3221", "ina219", "ina220", "ina226", "ina230", "ina231", "ina233", "ina237", "ina238", "ina260")
 _SHUNT_STEP_UV, _BUS_STEP_MV = 40.0, 8.0  # of an INA3221
@@ -46,7 +46,9 @@ class Hwmon(PolledSampler):
         names = [rail.name for rail in self._rails]
         asked = self._options.get("rails")
         if asked and not set(asked) <= set(names):
-            raise Unavailable("no rail {}; there are {}".format(sorted(set(asked) - set(names)), sorted(names)))
+            raise Unavailable(
+                "no rail {}; there are {}".format(name_all(sorted(set(asked) - set(names))), name_all(sorted(names)))
+            )
         if asked:
             self._total = asked
             self._claim_power(asked, "measured" if len(asked) == 1 else "derived", "module")
@@ -57,7 +59,9 @@ class Hwmon(PolledSampler):
             self._claim_power(names, "measured", "board")
         elif total is None:
             self._total = []
-            self._notes.append("which of {} make up the total is not known; name them as `rails`".format(sorted(names)))
+            self._notes.append(
+                "which of {} make up the total is not known; name them as `rails`".format(name_all(sorted(names)))
+            )
         else:
             self._total = total.rails
             self._claim_power(total.rails, total.kind, "module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Tuple
 
 from ..sampling_rates import INTERVALS_MS
-from .sampler import PolledSampler, Unavailable
+from .sampler import PolledSampler, Unavailable, name_all
 
 _STEP_J = 1e-3  # of the energy counter
 _SLOWDOWNS = 0x0000000000000020 | 0x0000000000000040 | 0x0000000000000080  # software, hardware by heat; power brake
@@ -36,7 +36,7 @@ class Nvml(PolledSampler):
         names = ["gpu{}".format(number) for number in range(count)]
         self._total: List[str] = self._options.get("rails") or names
         if not names or not set(self._total) <= set(names):
-            raise Unavailable("no graphics card {}; there are {}".format(self._total, names))
+            raise Unavailable("no graphics card {}; there are {}".format(name_all(self._total), name_all(names)))
         self._cards: Dict[str, Any] = {n: library.nvmlDeviceGetHandleByIndex(int(n[3:])) for n in self._total}
         self._counts_joules = all(self._ask_card("TotalEnergyConsumption", card) for card in self._cards.values())
         self._begin_mj: Dict[str, int] = {

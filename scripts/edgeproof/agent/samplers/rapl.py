@@ -7,7 +7,7 @@ import os
 from typing import Dict, Iterable, List, NamedTuple, Tuple
 
 from ..sampling_rates import INTERVALS_MS
-from .sampler import PolledSampler, Unavailable
+from .sampler import PolledSampler, Unavailable, name_all
 
 _STEP_J = 6.1e-5  # the coarsest unit of these counters
 
@@ -46,8 +46,9 @@ class Rapl(PolledSampler):
         packages = [name for name in names if name.startswith("package")]
         self._total = self._options.get("rails") or packages
         if not self._total or not set(self._total) <= set(names):
-            raise Unavailable("no energy counter {} below {}/sys/class/powercap; there are {}".format(
-                self._total or "of a package", root.rstrip("/"), names))  # fmt: skip
+            wanted = name_all(self._total) if self._total else "of a package"
+            place = "{}/sys/class/powercap".format(root.rstrip("/"))
+            raise Unavailable("no energy counter {} below {}; there are {}".format(wanted, place, name_all(names)))
         kind = "measured" if len(self._total) == 1 else "derived"
         self._claim_power(self._total, kind, "chip", "total_j")
         self._quantum = _STEP_J * len(self._total)

@@ -29,6 +29,11 @@ class Sample(NamedTuple):
     value: float
 
 
+def name_all(names: Iterable[str]) -> str:
+    """Return names for people, "none" without any."""
+    return ", ".join(names) or "none"
+
+
 class Unavailable(Exception):
     """This sampler cannot run here; the message says why, and what would help."""
 

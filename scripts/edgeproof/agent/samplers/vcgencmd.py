@@ -10,7 +10,7 @@ import subprocess
 from typing import Dict, Iterable, Optional, Tuple
 
 from ..sampling_rates import INTERVALS_MS
-from .sampler import PolledSampler, Unavailable
+from .sampler import PolledSampler, Unavailable, name_all
 
 _NOW = 0xF
 _SINCE_BOOT = 0xF0000
@@ -39,7 +39,9 @@ class Vcgencmd(PolledSampler):
         rails = parse_adc(self._run_tool("pmic_read_adc"))
         asked = self._options.get("rails")
         if asked and not set(asked) <= set(rails):
-            raise Unavailable("no rail {}; there are {}".format(sorted(set(asked) - set(rails)), sorted(rails)))
+            raise Unavailable(
+                "no rail {}; there are {}".format(name_all(sorted(set(asked) - set(rails))), name_all(sorted(rails)))
+            )
         self._total = asked or sorted(rails)
         if self._total:
             self._claim_power(self._total, "partial", "board")

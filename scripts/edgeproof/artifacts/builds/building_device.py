@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.agent import lock
+from edgeproof.agent.machine import describe_itself
 from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.errors import UserError
 from edgeproof.remote.boards import Board, reach_board
@@ -34,10 +35,13 @@ def require_building_device(expected: str | None, root: str | Path | Board = "/"
     """
     found = next(filter(None, (_read_words(root, name) for name in _BOARD_NAME_FILES)), None)
     if expected and expected.lower() not in (found or "").lower():
-        where = root.link.host if isinstance(root, Board) else "this machine"
+        if isinstance(root, Board):
+            where = f"{root.link.host} {f'is called {found!r}' if found else 'does not say its name'}"
+        else:
+            where = f"this machine {describe_itself(found)}"
         raise UserError(
-            f"{where} is called {found!r}, the device must be a board named {expected!r}; build there, or correct the "
-            "device's `board_contains`"
+            f"{where}, the device must be a board named {expected!r}; build there, or correct the device's "
+            "`board_contains`"
         )
 
 

@@ -27,7 +27,7 @@ def build_plan_document(outcome: Outcome, source: str | Path | None = None) -> J
     ]
     placements = scenario.placements
     document = {
-        "schema": "edgeproof.plan.v5",
+        "schema": "edgeproof.plan.v6",
         "pipeline_name": scenario.name,
         "scenario": {
             "source": None if source is None else str(source),
@@ -138,6 +138,7 @@ def _describe_transfer(problem, event):
     return {
         "source_stage": None if tensor.producer is None else scenario.stages[tensor.producer].name,
         "target_stage": None if crossing.reader == -1 else scenario.stages[crossing.reader].name,
+        "tensor": tensor.name or None,
         "source_device": scenario.devices[crossing.source].name,
         "target_device": scenario.devices[crossing.target].name,
         "size_mb": tensor.size_mb,

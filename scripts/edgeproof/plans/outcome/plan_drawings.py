@@ -63,8 +63,9 @@ def _draw_transfer(row, x, y, lane):
     a, b = y(row["source_device"]) + lane / 2, y(row["target_device"]) + lane / 2
     a, b = (a + lane / 2 - 8, b - lane / 2 + 8) if down else (a - lane / 2 + 8, b + lane / 2 - 8)
     start, end = x(row["start_ms"]), max(x(row["end_ms"]), x(row["start_ms"]) + 1.5)
+    tensor = f" ({row['tensor']})" if row["tensor"] and row["source_stage"] and row["target_stage"] else ""
     label = (
-        f"{row['source_stage'] or 'input'} to {row['target_stage'] or 'output'}: {row['size_mb']:g} MB"
+        f"{row['source_stage'] or 'input'}{tensor} to {row['target_stage'] or 'output'}: {row['size_mb']:g} MB"
         f" {row['source_device']} → {row['target_device']}, {row['latency_ms']:.3f} ms"
     )
     return (

@@ -50,6 +50,8 @@ def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
     pipelined = needs_pipelining(request.goal, scenario.limits)
     if pipelined and scenario.contention:
         raise UserError("contention: periods do not count it; leave it out, or take a goal without periods")
+    if pipelined and any(device.entry_ms for device in scenario.devices):
+        raise UserError("entry_ms: periods do not count it; leave it out, or take a goal and limits without periods")
     problem = Problem(scenario, "pipelined" if pipelined else None)
     goal = compile_goal(request.goal, problem)
     answer = find_plans(problem, goal, top_k=request.top_k, effort=request.effort)

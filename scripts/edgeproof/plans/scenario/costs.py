@@ -13,13 +13,12 @@ import numpy as np
 
 from edgeproof.core.errors import UserError
 
+from .bounds import LARGEST, LARGEST_SUM, describe_excess
 from .contention import tabulate_losses
 from .model import LIMIT_KEYS, Placement, Scenario
 
 UNIT = 10**9
 TOLERANCE = 1e-9  # of objectives in readers' units: below it two values count as equal
-LARGEST = 4e6  # of one step, in ms, mJ or MB: the sum of a thousand of them fits into 64 bits
-_LIMITLESS = 1000 * LARGEST
 _COLUMNS = ("latency_ms", "energy_mj", "weights_mb", "activations_mb", "accuracy_drop")
 FORBIDDEN = -1
 REFERENCE_FLOOR = 1000  # 1e-6 in units: the smallest reference a score divides by
@@ -99,10 +98,18 @@ class Problem:
         self.position = {stage: i for i, stage in enumerate(self.order)}
         self._compile_options()
         self._compile_crossings()
-        for tensor in scenario.tensors:
-            if tensor.size_mb >= LARGEST:
-                raise UserError(_too_large(f"tensor {tensor.name!r}: its size", tensor.size_mb, "in MB it is less"))
-        self.sizes = [_units(tensor.size_mb) if scenario.counts_tensors else 0 for tensor in scenario.tensors]
+        # What a tensor takes in the memory of devices: input and output of the pipeline lie with the caller.
+        inner = [t.producer is not None and t.consumers != (-1,) for t in scenario.tensors]
+        self.sizes = [
+            _units(tensor.size_mb) if scenario.counts_tensors and held else 0
+            for tensor, held in zip(scenario.tensors, inner, strict=True)
+        ]
+        # Per stage the tensors that it reads or makes.
+        self.tensors_of = [
+            {k for k, tensor in enumerate(scenario.tensors) if stage == tensor.producer or stage in tensor.consumers}
+            for stage in range(len(scenario.stages))
+        ]
+        self._check_sums()
         self.latency_ref, self.energy_ref = references or (
             max(REFERENCE_FLOOR, sum(min(costs) for costs in self.latency)),
             max(REFERENCE_FLOOR, sum(min(costs) for costs in self.energy)),
@@ -135,12 +142,41 @@ class Problem:
         for row, column in np.argwhere(np.abs(table) >= LARGEST)[:1]:
             stage, option = places[row]
             where = f"stage {stage.name!r} on {scenario.devices[option.device].name!r}: {_COLUMNS[column]}"
-            raise UserError(_too_large(where, table[row, column], "leave out a profile that must not be used"))
+            raise UserError(
+                describe_excess(where, float(table[row, column]), "leave out a profile that must not be used")
+            )
         columns = np.rint(table.T * UNIT).astype(np.int64).tolist()
         ends = np.cumsum([len(stage.options) for stage in scenario.stages]).tolist()
         split = [[column[a:b] for a, b in zip([0, *ends], ends, strict=False)] for column in columns]
         self.latency, self.energy, self.weights, self.activations, self.accuracy = split
         self.device = [[option.device for option in stage.options] for stage in scenario.stages]
+
+    def _check_sums(self) -> None:
+        """Raise UserError when the costs of a plan may add up to more than 64 bits hold."""
+        tensors, stages = self.scenario.tensors, len(self.order)
+        reached = [min(len(tensor.consumers), len(self.scenario.devices)) for tensor in tensors]
+        for device, entry in zip(self.scenario.devices, self.entry, strict=True):
+            if (drawn := self.draw_idly([entry]) / UNIT) >= LARGEST:
+                where = f"device {device.name!r}: the energy drawn by all while it wakes up (entry_ms)"
+                raise UserError(describe_excess(where, drawn, "state a shorter time or less idle_mw"))
+        crossings = [
+            sum(count * worst for count, worst in zip(reached, costs.max(axis=(1, 2)).tolist(), strict=True))
+            for costs in (self.cross_latency_array, self.cross_energy_array)
+        ]
+        held = 2 * sum(size * (1 + count) for size, count in zip(self.sizes, reached, strict=True))
+        sums = {
+            "latency in ms": (self.latency, crossings[0] + stages * max(self.entry)),
+            "energy in mJ": (self.energy, crossings[1] + stages * self.draw_idly([max(self.entry)])),
+            "accuracy_drop": (self.accuracy, 0),
+            "memory in MB": ([*self.weights, *self.activations], held),
+        }
+        for name, (rows, more) in sums.items():
+            total = (sum(map(max, rows)) + more) / UNIT
+            if total >= LARGEST_SUM:
+                raise UserError(
+                    f"a plan's {name} may reach {total:g}; plans count up to {LARGEST_SUM:g} in all,"
+                    " leave out what must not be used, or split the pipeline"
+                )
 
     def _compile_crossings(self) -> None:
         """Fill `cross_latency[tensor][source][target]` and `cross_energy`; FORBIDDEN where there is no link."""
@@ -156,7 +192,8 @@ class Problem:
         tables, idle = [], scenario.idle_mj_per_ms
         # All devices draw idle power for as long as a stage or a crossing takes.
         for rate, setup in ((rates[0], rates[1]), (rates[2] + idle * rates[0], rates[3] + idle * rates[1])):
-            units = np.rint((sizes * rate + setup) * UNIT)
+            with np.errstate(over="ignore"):  # infinity is refused below
+                units = np.rint((sizes * rate + setup) * UNIT)
             if not scenario.charges_empty_crossings:
                 units = np.where(sizes == 0, 0, units)
             for _, source, target in np.argwhere(np.abs(units) >= LARGEST * UNIT)[
@@ -165,7 +202,7 @@ class Problem:
                 where = " → ".join(scenario.devices[device].name for device in (source, target))
                 worst = np.nanmax(np.abs(units[:, source, target])) / UNIT
                 raise UserError(
-                    _too_large(f"link {where}: a crossing", worst, "leave out a link that must not be used")
+                    describe_excess(f"link {where}: a crossing", worst, "leave out a link that must not be used")
                 )
             units = np.where(np.isnan(units), FORBIDDEN, units)
             units[:, range(count), range(count)] = 0
@@ -359,8 +396,4 @@ def _units(value):
 
 def _cap(limit):
     """Return a limit in units, plus one for rounding. A limit beyond all sums allows everything."""
-    return round(min(limit, _LIMITLESS) * UNIT) + 1
-
-
-def _too_large(where, value, remedy):
-    return f"{where} is {value:g}; plans count up to {LARGEST:g} per step (ms, mJ, MB), {remedy}"
+    return round(min(limit, LARGEST_SUM) * UNIT) + 1

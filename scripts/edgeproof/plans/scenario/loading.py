@@ -9,7 +9,8 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, validate
 from edgeproof.core.errors import UserError
 
-from .costs import LARGEST, UNIT
+from .bounds import LARGEST, describe_excess, find_remedy
+from .costs import UNIT
 from .model import Scenario
 from .version1 import parse_v1
 from .version2 import parse_v2
@@ -29,17 +30,8 @@ def parse_scenario(document: Json, where: str | Path = "scenario") -> Scenario:
     return parse_v1(validate(document, "scenario-v1", where), where)
 
 
-_COSTS = (
-    "latency_ms",
-    "energy_mj",
-    "memory_mb",
-    "weights_mb",
-    "activations_mb",
-    "accuracy_drop",
-    "output_mb",
-    "input_mb",
-)
 _BEYOND = 1e300  # any number: larger integers are no numbers to a computer
+_COUNTED = ("latency_ms", "energy_mj")
 _EXACT = 1e-6  # relative error that counting in whole units may add to an execution
 
 
@@ -52,12 +44,11 @@ def _check_numbers(document: Json, where: str | Path) -> None:
             )
         if not math.isfinite(value) or abs(value) > _BEYOND:
             raise UserError(f"{where}: {key} is {value:g}; it must be below {_BEYOND:g}")
-        if name in _COSTS and value >= LARGEST and ".profiles." in key:
-            raise UserError(
-                f"{where}: {key} is {value:g}; plans count up to {LARGEST:g} per step, leave the profile out"
-            )
+        if value >= LARGEST and (remedy := find_remedy(key, name)):
+            raise UserError(describe_excess(f"{where}: {key}", value, remedy))
         if (
-            name in ("latency_ms", "energy_mj")
+            name in _COUNTED
+            and not key.endswith("]")  # of samples, only what a draw makes of them is counted
             and value > 0
             and abs(round(value * UNIT) / UNIT - value) > _EXACT * value
         ):
@@ -66,14 +57,20 @@ def _check_numbers(document: Json, where: str | Path) -> None:
             )
 
 
+_PARTS = ("value", "process_medians", "interval")  # of a quantity
+
+
 def _list_numbers(value: Any, key: str, name: str) -> Iterator[tuple[str, str, int | float]]:
-    """Yield (key, last name in it, number) of every number in a document; samples and intervals have no name."""
+    """Yield (key, last name in it, number) of every number in a document.
+
+    A quantity's value, samples and interval go by the name of the quantity.
+    """
     if isinstance(value, dict):
         for inner, item in value.items():
             shown = f"{key}.{inner}" if key else str(inner)
-            yield from _list_numbers(item, shown, name if inner == "value" else str(inner))
+            yield from _list_numbers(item, shown, name if inner in _PARTS else str(inner))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _list_numbers(item, f"{key}[{index}]", "")
+            yield from _list_numbers(item, f"{key}[{index}]", name)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield key, name, value

@@ -75,28 +75,39 @@ def _peak_memory(
     """Return the peak memory per device: resident weights, plus the largest sum of what is alive at one time.
 
     Activations are alive while their stage runs; tensors from the start of their producer (or copy) to the end of their
-    last reader.
+    last reader. A stage of 0 ms needs room all the same: for its activations, for what it reads and makes, and for what
+    lies on its device before and after it.
     """
     devices = problem.devices_of(placement)
     ends = _end_stages(problem, placement, starts)
     if problem.scenario.version == 1 or problem.memory_rule == "pipelined":
         return problem.measure_memory(placement, devices, problem.require_crossings(placement))
-    spans = [(devices[i], problem.activations[i][o], starts[i], ends[i]) for i, o in enumerate(placement)]
+    spans = [(devices[i], problem.activations[i][o], starts[i], ends[i], -1) for i, o in enumerate(placement)]
     for k, tensor in enumerate(problem.scenario.tensors):
         readers = [c for c in tensor.consumers if c != -1]
         if tensor.producer is None:
             continue
         last = max([ends[tensor.producer], *(ends[c] for c in readers)])
-        spans.append((devices[tensor.producer], problem.sizes[k], starts[tensor.producer], last))
+        spans.append((devices[tensor.producer], problem.sizes[k], starts[tensor.producer], last, k))
         for (index, _, target), start in copies.items():
             here = [ends[c] for c in readers if devices[c] == target]
             if index == k and here:
-                spans.append((target, problem.sizes[k], start, max(here)))
+                spans.append((target, problem.sizes[k], start, max(here), k))
     peaks = [0] * len(problem.scenario.devices)
     for device in range(len(peaks)):
-        mine = [span for span in spans if span[0] == device]
-        for _, _, moment, _ in mine:
-            peaks[device] = max(peaks[device], sum(size for _, size, first, last in mine if first <= moment < last))
+        mine = [span[1:] for span in spans if span[0] == device]
+        for _, moment, _, _ in mine:
+            peaks[device] = max(peaks[device], sum(size for size, first, last, _ in mine if first <= moment < last))
+    for stage, option in enumerate(placement):
+        if problem.latency[stage][option] == 0:
+            device, moment, own = devices[stage], starts[stage], problem.tensors_of[stage]
+            beside = sum(
+                size
+                for where, size, first, last, k in spans
+                if where == device and k not in own and first < moment < last
+            )
+            need = problem.activations[stage][option] + sum(problem.sizes[k] for k in own)
+            peaks[device] = max(peaks[device], need + beside)
     resident = problem.resident_memory(placement, devices)
     return tuple(a + b for a, b in zip(resident, peaks, strict=True))
 

@@ -135,7 +135,7 @@ def add_scheduled_memory(placement: Any, device: int, resident: list[Any]) -> li
     They are resident weights plus the peak of the activations and tensors that are alive at one time.
     """
     model, problem, grain = placement.model, placement.problem, placement.memory_grain
-    intervals, demands = [], []
+    intervals, demands, spans = [], [], []
     for i, options in enumerate(problem.device):
         for o, d in enumerate(options):
             need = problem.activations[i][o] // grain
@@ -150,23 +150,50 @@ def add_scheduled_memory(placement: Any, device: int, resident: list[Any]) -> li
         home = placement.on[tensor.producer].get(device)
         if home is not None:
             ends = [placement.end[tensor.producer], *(placement.end[c] for c in readers)]
-            intervals.append(_hold(placement, placement.start[tensor.producer], ends, home))
-            demands.append(size)
+            spans.append((k, size, home, *_hold(placement, placement.start[tensor.producer], ends, home)))
         for (tensor_index, a, b), copy in placement.copies.items():
             if tensor_index == k and b == device and readers:
                 here = [(placement.end[c], placement.on[c][device]) for c in readers if device in placement.on[c]]
-                intervals.append(_hold(placement, placement.copy_start[k, a, b], here, copy))
-                demands.append(size)
+                spans.append((k, size, copy, *_hold(placement, placement.copy_start[k, a, b], here, copy)))
+    for _, size, literal, since, length, until in spans:
+        intervals.append(model.new_optional_interval_var(since, length, until, literal, ""))
+        demands.append(size)
     if not intervals:
         return resident
     top = sum(demands)
     peak = model.new_int_var(0, top, f"live{device}")
     model.add_cumulative(intervals, demands, peak)
+    for i, options in enumerate(problem.device):
+        for o, d in enumerate(options):
+            if d == device:
+                _add_need(placement, i, o, spans, peak)
     return [*resident, (peak, 1)]
 
 
+def _add_need(placement, stage, option, spans, peak):
+    """Let the peak hold what a stage needs while it runs, whatever the times are.
+
+    No interval shows this for a stage of 0 ms; to that comes what lies on its device before and after. For other stages
+    it follows from the intervals, and spares the search the schedules of placements that do not fit.
+    """
+    model, problem, grain = placement.model, placement.problem, placement.memory_grain
+    moment, taken, own = placement.start[stage], placement.option[stage][option], problem.tensors_of[stage]
+    terms = []
+    for k, size, literal, since, _, until in spans if problem.latency[stage][option] == 0 else ():
+        if k not in own:
+            held, before, after = (model.new_bool_var("") for _ in range(3))
+            model.add(moment <= since).only_enforce_if(before)
+            model.add(moment >= until).only_enforce_if(after)
+            model.add_bool_or([held, before, after, literal.negated(), taken.negated()])
+            terms.append(size * held)
+    need = problem.activations[stage][option] + sum(problem.sizes[k] for k in own)
+    model.add(peak >= need // grain + sum(terms)).only_enforce_if(taken)
+
+
 def _hold(placement, start, ends, literal):
-    """Return an interval from `start` to the last of `ends` (or of pairs with the literal that makes one count)."""
+    """Return (start, length, end) of an interval from `start` to the last of `ends` (or of pairs with the literal that
+    makes one count).
+    """
     model = placement.model
     since = model.new_int_var(0, placement.horizon, "")  # its own, as in `_add_run`
     model.add(since == start).only_enforce_if(literal)
@@ -177,4 +204,4 @@ def _hold(placement, start, ends, literal):
             model.add(until >= end[0]).only_enforce_if(literal, end[1])
         else:
             model.add(until >= end)
-    return model.new_optional_interval_var(since, length, until, literal, "")
+    return since, length, until

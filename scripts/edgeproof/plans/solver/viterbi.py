@@ -30,14 +30,14 @@ def search_by_viterbi(search: Any) -> list[Placement]:
     # Plans through different options of one stage differ, so the k-th smallest bounds the k-th best plan from above.
     kth = float(np.sort(through, axis=1)[:, top_k - 1].min()) if top_k <= chain.width else math.inf
     cutoff = kth + TOLERANCE * max(1.0, abs(kth))
-    arcs = behind[:-1, :, None] + move[1:] + use[1:, None, :] + ahead[1:, None, :] <= cutoff
-    arcs &= np.isfinite(move[1:])
+    along = behind[:-1, :, None] + move[1:] + use[1:, None, :] + ahead[1:, None, :]
+    arcs = np.isfinite(along) & (along <= cutoff)  # the cutoff is infinite where fewer plans are bounded than asked for
     metrics = ["latency", "energy", "switches", *(m for m in search.level.weights if m not in search.tracked[:3])]
     tables = [_select(chain.resource(metric), arcs) for metric in metrics]
     rates = _whole_rates(search.level, metrics)
     first = [
         (*_weigh(rates, [int(chain.resource(m)[0][0, o]) for m in metrics]), 0, int(o), None)
-        for o in np.flatnonzero(through[0] <= cutoff)
+        for o in np.flatnonzero(np.isfinite(through[0]) & (through[0] <= cutoff))
     ]
     labels = _rank({label[-2]: [label] for label in sorted(first)})
     stage, source, target = (column.tolist() for column in np.nonzero(arcs))

@@ -72,7 +72,7 @@ class _Table:
         if self.scenario.version == 1:
             return 0.0
         tensors = [
-            float(self.ledger.sizes[k])
+            float(self.ledger.held[k])
             for k, tensor in enumerate(self.scenario.tensors)
             if tensor.producer is not None and (tensor.producer == stage or stage in tensor.consumers)
         ]
@@ -100,7 +100,7 @@ class _Table:
             return 0.0
         if self.ledger.rule != "pipelined" or self.scenario.version == 1:
             return float(option.weights)
-        made = sum(float(self.ledger.sizes[k]) for k, t in enumerate(self.scenario.tensors) if t.producer == stage)
+        made = sum(float(self.ledger.held[k]) for k, t in enumerate(self.scenario.tensors) if t.producer == stage)
         return float(option.weights) + float(option.activations) + 2 * made
 
     def _price(self, copy, counts):

@@ -74,6 +74,11 @@ class Ledger:
         self.losses = self._read_losses()
         self.has_deadlines = any(stage.deadline_ms is not None for stage in scenario.stages)
         self.sizes = [self.exact(tensor.size_mb) for tensor in scenario.tensors]
+        # In the memory of devices: nothing of what the caller hands in (no producer) and gets back (reader -1).
+        self.held = [
+            self.number(0) if tensor.producer is None or -1 in tensor.consumers else size
+            for size, tensor in zip(self.sizes, scenario.tensors, strict=True)
+        ]
         self.known_copies = [self._tabulate_copies(k) for k in range(len(scenario.tensors))]
         floor = self.exact(1e-6)
         self.latency_ref = max(floor, sum(min(o.latency for o in options) for options in self.options))
@@ -222,9 +227,9 @@ class Ledger:
             for k, tensor in enumerate(self.scenario.tensors):
                 if tensor.producer is None:
                     continue
-                used[chosen[tensor.producer].device] += 2 * self.sizes[k]
+                used[chosen[tensor.producer].device] += 2 * self.held[k]
                 for target in {c.target for c in copies if c.tensor == k and c.rank < len(self.rank)}:
-                    used[target] += 2 * self.sizes[k]
+                    used[target] += 2 * self.held[k]
             return used
         peaks = [self.number(0)] * len(used)
         for step, running in enumerate(self.scenario.order):
@@ -246,11 +251,11 @@ class Ledger:
         ranks = {self.rank[c]: chosen[c].device for c in tensor.consumers if c != -1}
         made, home = self.rank[tensor.producer], chosen[tensor.producer].device
         if made <= step <= max([made, *ranks]):
-            live[home] += self.sizes[k]
+            live[home] += self.held[k]
         for device in set(ranks.values()) - {home}:
             mine = [rank for rank, d in ranks.items() if d == device]
             if min(mine) <= step <= max(mine):
-                live[device] += self.sizes[k]
+                live[device] += self.held[k]
 
     def stage_ends(self, placement: Placement, copies: list[Copy]) -> dict[int, Number]:
         """Return the end of each stage in ms when the stages run one after another."""
@@ -313,15 +318,11 @@ class Ledger:
                 yield placement, totals, self.violations(placement, totals, limits)
 
 
-def account_least_makespan(ledger: Ledger, placement: Placement, totals: dict[str, Any]) -> Number:
-    """Return the ledger's lower bound on a placement's makespan in ms.
-
-    It is the larger of its longest path and its busiest device or link.
-    """
-    copies = ledger.require_copies(placement)
+def _list_earliest_ends(ledger: Ledger, placement: Placement) -> dict[int, Number]:
+    """Return the ms before which no schedule ends a stage: its longest path, without waiting for devices and links."""
     where = [ledger.options[i][o].device for i, o in enumerate(placement)]
-    carried = {(copy.tensor, copy.target): copy.latency for copy in copies}
-    ends, last = {}, 0
+    carried = {(copy.tensor, copy.target): copy.latency for copy in ledger.require_copies(placement)}
+    ends = {}
     for stage in ledger.scenario.order:
         ready = ledger.number(0)
         for k, tensor in enumerate(ledger.scenario.tensors):
@@ -329,7 +330,35 @@ def account_least_makespan(ledger: Ledger, placement: Placement, totals: dict[st
                 made = ends[tensor.producer] if tensor.producer is not None else 0
                 ready = max(ready, made + carried.get((k, where[stage]), 0))
         ends[stage] = ready + ledger.options[stage][placement[stage]].latency
+    return ends
+
+
+def account_least_makespan(ledger: Ledger, placement: Placement, totals: dict[str, Any]) -> Number:
+    """Return the ledger's lower bound on a placement's makespan in ms.
+
+    It is the larger of its longest path and its busiest device or link.
+    """
+    carried = {(copy.tensor, copy.target): copy.latency for copy in ledger.require_copies(placement)}
+    ends, last = _list_earliest_ends(ledger, placement), 0
     for k, tensor in enumerate(ledger.scenario.tensors):
         if -1 in tensor.consumers and tensor.producer is not None:
             last = max(last, ends[tensor.producer] + carried.get((k, ledger.egress), 0))
     return max(last, totals["period"], *ends.values())
+
+
+def relax_schedule(
+    ledger: Ledger, placement: Placement, totals: dict[str, Any]
+) -> tuple[dict[str, Any], dict[int, Number]]:
+    """Return (totals, ends of the stages in ms) that no schedule of a placement can be below.
+
+    Memory is that of the weights, and of the one stage that needs most while it runs.
+    """
+    relaxed = {**totals, "latency": account_least_makespan(ledger, placement, totals)}
+    if ledger.rule != "pipelined" and ledger.scenario.version > 1:
+        chosen = [ledger.options[i][o] for i, o in enumerate(placement)]
+        needs = [ledger.number(0)] * len(totals["memory"])
+        for stage, option in enumerate(chosen):
+            near = (k for k, t in enumerate(ledger.scenario.tensors) if stage == t.producer or stage in t.consumers)
+            needs[option.device] = max(needs[option.device], option.activations + sum(ledger.held[k] for k in near))
+        relaxed["memory"] = [a + b for a, b in zip(ledger.resident(chosen), needs, strict=True)]
+    return relaxed, _list_earliest_ends(ledger, placement)

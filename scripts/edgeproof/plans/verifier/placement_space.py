@@ -32,17 +32,17 @@ class Survey:
         self.least, self.factor, self.broken_sets = {}, math.inf, set()
         self.rows = []  # of placements that keep all limits but the caps: totals, path, whether they keep the caps
 
-    def run(self, relax: Callable[[Ledger, Placement, dict[str, Any]], Any] | None) -> None:
+    def run(self, relax: Callable[[Ledger, Placement, dict[str, Any]], tuple[dict[str, Any], Any]] | None) -> None:
         """Look at every placement.
 
-        `relax(ledger, placement, totals)` returns a bound that replaces the latency (scheduled plans); None: the
-        latency as it is.
+        `relax(ledger, placement, totals)` returns (totals, ends of the stages) that no schedule can be below; None:
+        they are what serial execution makes them.
         """
         for placement, totals, broken in self.ledger.enumerate(self.limits):
             self.count += 1
             if relax is not None:
-                totals["latency"] = relax(self.ledger, placement, totals)
-                broken = self.ledger.violations(placement, totals, self.limits)
+                totals, ends = relax(self.ledger, placement, totals)
+                broken = self.ledger.violations(placement, totals, self.limits, ends)
             if not broken:
                 self.feasible += 1
                 insort(self.best, self.ledger.levels(self.goal, totals)[0])

@@ -15,6 +15,7 @@ from edgeproof.plans.scenario.model import Placement
 from .ledger import TOLERANCE, Copy, Ledger
 from .verdict import PRECISION
 
+_SLIP = 4e-10  # ms: below it two times are one; what lasts a unit of time (1e-9) lasts longer
 Limits = dict[str, float | None]
 
 
@@ -173,12 +174,12 @@ class ScheduleSpace:
             new["carried"][copy.link] = new["carried"].get(copy.link, 0.0) + copy.latency
         if self.ledger.rule == "pipelined" and counts:
             new["resident"] = dict(new["resident"])
-            size = 2 * self.ledger.sizes[copy.tensor]
+            size = 2 * self.ledger.held[copy.tensor]
             new["resident"][copy.target] = new["resident"].get(copy.target, 0.0) + size
 
     def _fits_memory(self, new, stage, option):
         """Return whether weights, and the largest need of one stage, fit into every device; note them in the state."""
-        ledger, sizes = self.ledger, self.ledger.sizes
+        ledger, sizes = self.ledger, self.ledger.held
         new["resident"], new["need"] = dict(new["resident"]), dict(new["need"])
         if option.group is None or (option.device, option.group) not in new["groups"]:
             new["resident"][option.device] = new["resident"].get(option.device, 0.0) + option.weights
@@ -335,27 +336,36 @@ def measure_scheduled_memory(
 
     `times`: starts and ends of every stage in ms, `copies`: starts of every copy by (tensor, source, target).
     Activations are alive while their stage runs; tensors from the start of their producer (or copy) to the end of their
-    last reader.
+    last reader. A stage of 0 ms has no such time: at its moment there are its activations, what it reads and makes, and
+    what was there before and stays.
     """
     scenario = ledger.scenario
     chosen = [ledger.options[i][o] for i, o in enumerate(placement)]
     if scenario.version == 1 or ledger.rule == "pipelined":
         return ledger.memory(chosen, ledger.require_copies(placement))
     starts, ends = times
-    spans = [(option.device, option.activations, starts[i], ends[i]) for i, option in enumerate(chosen)]
+    spans = [(option.device, option.activations, starts[i], ends[i], -1) for i, option in enumerate(chosen)]
     for k, tensor in enumerate(scenario.tensors):
         if tensor.producer is None:
             continue
         readers = [c for c in tensor.consumers if c != -1]
         last = max([ends[tensor.producer], *(ends[c] for c in readers)])
-        spans.append((chosen[tensor.producer].device, ledger.sizes[k], starts[tensor.producer], last))
+        spans.append((chosen[tensor.producer].device, ledger.held[k], starts[tensor.producer], last, k))
         for (index, _, target), start in copies.items():
             here = [ends[c] for c in readers if chosen[c].device == target]
             if index == k and here:
-                spans.append((target, ledger.sizes[k], start, max(here)))
+                spans.append((target, ledger.held[k], start, max(here), k))
     peaks = []
     for device in range(len(scenario.devices)):
         mine = [span for span in spans if span[0] == device]
-        moments = [sum(s for _, s, a, b in mine if a <= at + TOLERANCE and at + TOLERANCE < b) for _, _, at, _ in mine]
+        moments = [sum(s for _, s, a, b, _ in mine if a <= at + _SLIP and at + _SLIP < b) for _, _, at, _, _ in mine]
         peaks.append(max(moments, default=0))
+    for i, option in enumerate(chosen):
+        if option.latency == 0:
+            at, near = starts[i], {k for k, t in enumerate(scenario.tensors) if i == t.producer or i in t.consumers}
+            stays = (
+                s for d, s, a, b, k in spans if d == option.device and k not in near and a + _SLIP < at < b - _SLIP
+            )
+            need = option.activations + sum(ledger.held[k] for k in near) + sum(stays)
+            peaks[option.device] = max(peaks[option.device], need)
     return [a + b for a, b in zip(ledger.resident(chosen), peaks, strict=True)]

@@ -51,7 +51,7 @@ def verify_statements(
 ) -> None:
     """Check all that a plan states about a placement beside totals and times.
 
-    These are path, memory, slack, the stages' shares, and the transfers' ends and energies.
+    These are path, memory, slack, and the stages' shares.
     """
     scenario, where = ledger.scenario, f"plan {plan['rank']}"
     names = [device.name for device in scenario.devices]
@@ -77,7 +77,6 @@ def verify_statements(
     for row in rows:
         stage = order.index(row["stage_name"])
         _verify_stage(verdict, ledger, row, scenario.order[stage], placement, copies, where)
-    _verify_transfers(verdict, ledger, plan, copies, where)
 
 
 def _verify_slack(verdict, document, ledger, plan, totals):
@@ -119,27 +118,3 @@ def _verify_stage(
     provenance = "declared" if quantity is None else quantity.provenance
     verdict.same(row["latency_provenance"], provenance, f"{place}: latency_provenance")
     verdict.same(row["latency_result"], None if quantity is None else quantity.result, f"{place}: latency_result")
-
-
-def _verify_transfers(verdict, ledger, plan, copies, where):
-    """Check who waits for each transfer, and what it costs; times are checked with the events."""
-    scenario = ledger.scenario
-
-    def describe(copy):
-        producer = scenario.tensors[copy.tensor].producer
-        return (
-            None if producer is None else scenario.stages[producer].name,
-            None if copy.rank == len(ledger.rank) else scenario.stages[scenario.order[copy.rank]].name,
-            scenario.devices[copy.source].name,
-            scenario.devices[copy.target].name,
-        )
-
-    keys = ("source_stage", "target_stage", "source_device", "target_device")
-    said = sorted(plan["transfers"], key=lambda row: [str(row[key]) for key in keys] + [row["size_mb"]])
-    found = sorted(copies, key=lambda c: [str(name) for name in describe(c)] + [float(ledger.sizes[c.tensor])])
-    for row, copy in zip(said, found, strict=False):
-        place = f"{where}: transfer of {row['source_stage'] or 'the input'} to {row['target_device']}"
-        verdict.same(tuple(row[key] for key in keys), describe(copy), place)
-        verdict.compare(row["size_mb"], ledger.sizes[copy.tensor], f"{place}: size_mb")
-        verdict.compare(row["latency_ms"], copy.latency, f"{place}: latency_ms")
-        verdict.compare_energy(row["energy_mj"], copy.energy, scenario.energy_missing, f"{place}: energy_mj")

@@ -14,11 +14,13 @@ from edgeproof.core.configuration import Json
 from edgeproof.plans.scenario.model import LIMIT_KEYS, Placement, Scenario
 
 from .lagrangian_bound import recompute_bound
-from .ledger import TOLERANCE, Ledger, account_least_makespan
+from .ledger import TOLERANCE, Ledger, relax_schedule
 from .placement_space import Survey
 from .schedule_laws import prove_schedules_again
 from .schedule_space import measure_scheduled_memory
 from .stated_fronts import verify_fronts
+from .stated_search import verify_search
+from .stated_transfers import CopyKey, key_copy, pair_transfers, verify_transfers
 from .stated_values import verify_header, verify_statements
 from .verdict import PRECISION, Verdict, counts_as_equal
 
@@ -68,6 +70,7 @@ def _verify_contents(verdict: Verdict, document: Json, scenario: Scenario, limit
         )
         verdict.expect(len(set(placements)) == len(placements), "one placement has two ranks")
     _verify_certificate(verdict, document)
+    verify_search(verdict, document, scenario)
     verify_fronts(verdict, document, ledger, limits)
     if not verdict.ok:
         return
@@ -104,20 +107,25 @@ def _verify_one(
     verdict.expect(totals is not None, f"{where} crosses where there is no link")
     if totals is None:
         return None
-    events, ends = _verify_events(verdict, ledger, plan, placement, where)
+    copies = ledger.require_copies(placement)
+    transfers = pair_transfers(verdict, ledger, plan, copies, where)
+    if transfers is None:
+        return None
+    events, ends = _verify_events(verdict, ledger, plan, placement, transfers, where)
     if verdict.failures:
         return None
     if ledger.scenario.execution == "scheduled":
         totals["latency"] = Fraction(max(end for _, end in events)) if events else Fraction(0)
-        totals["memory"] = _scheduled_memory(ledger, placement, plan)
+        totals["memory"] = _scheduled_memory(ledger, placement, plan, transfers)
     else:
-        for stage, end in ledger.stage_ends(placement, ledger.require_copies(placement)).items():
+        for stage, end in ledger.stage_ends(placement, copies).items():
             verdict.compare(float(ends[stage]), end, f"{where}: end of {ledger.scenario.stages[stage].name}")
     for name, key in _FIELDS.items():
         verdict.compare(plan[key], totals[name], f"{where}: {key}")
     if ledger.scenario.energy_missing is None:
         verdict.compare(plan["total_energy_mj"], totals["energy"], f"{where}: total_energy_mj")
     verify_statements(verdict, document, ledger, plan, placement, totals)
+    verify_transfers(verdict, ledger, transfers, copies, where)
     slackened = {name: None if cap is None else cap + PRECISION * max(1.0, cap) for name, cap in limits.items()}
     for broken in ledger.violations(placement, totals, slackened, ends):
         verdict.expect(False, f"{where} breaks the limit on {broken}")
@@ -162,11 +170,15 @@ def _read_placement(verdict: Verdict, scenario: Scenario, plan: Json, where: str
 
 
 def _verify_events(
-    verdict: Verdict, ledger: Ledger, plan: Json, placement: Placement, where: str
+    verdict: Verdict,
+    ledger: Ledger,
+    plan: Json,
+    placement: Placement,
+    transfers: dict[CopyKey, Json],
+    where: str,
 ) -> tuple[list[tuple[float, float]], dict[int, Fraction]]:
     """Check durations, order and exclusive use by stages and transfers; return their spans and the stages' ends."""
     scenario, copies = ledger.scenario, ledger.require_copies(placement)
-    names = {device.name: i for i, device in enumerate(scenario.devices)}
     rows = {row["stage_name"]: row for row in plan["assignments"]}
     lanes, spans, ends, entries = {}, [], {}, ledger.entries(placement)
     times = {
@@ -183,34 +195,13 @@ def _verify_events(
         spans.append((row["start_ms"], row["end_ms"]))
         lanes.setdefault(("device", option.device), []).append(spans[-1])
         ends[i] = Fraction(row["end_ms"])
-    verdict.expect(
-        len(plan["transfers"]) == len(copies), f"{where}: {len(plan['transfers'])} transfers, needed {len(copies)}"
-    )
-    said = {}
-    for row in plan["transfers"]:
-        said.setdefault((row["source_stage"], names[row["source_device"]], names[row["target_device"]]), []).append(row)
-    for _, k, source, target, latency, _, link in copies:
-        tensor = scenario.tensors[k]
+    for copy in copies:
+        tensor, target, row = scenario.tensors[copy.tensor], copy.target, transfers[key_copy(copy)]
         producer = None if tensor.producer is None else scenario.stages[tensor.producer].name
-        matches = said.get((producer, source, target), [])
-        row = next(
-            (
-                r
-                for r in matches
-                if counts_as_equal(r["latency_ms"], latency) and counts_as_equal(r["size_mb"], tensor.size_mb)
-            ),
-            None,
-        )
-        verdict.expect(
-            row is not None, f"{where}: no transfer of {producer or 'the input'} to {scenario.devices[target].name}"
-        )
-        if row is None:
-            continue
-        matches.remove(row)
         spans.append((row["start_ms"], row["end_ms"]))
-        verdict.compare(row["end_ms"] - row["start_ms"], latency, f"{where}: duration of a transfer")
-        if link is not None:
-            lanes.setdefault(("link", link), []).append(spans[-1])
+        verdict.compare(row["end_ms"] - row["start_ms"], copy.latency, f"{where}: duration of a transfer")
+        if copy.link is not None:
+            lanes.setdefault(("link", copy.link), []).append(spans[-1])
         if producer is not None:
             verdict.expect(
                 _before(rows[producer]["end_ms"], row["start_ms"]), f"{where}: {producer} is sent before it ends"
@@ -238,24 +229,11 @@ def _verify_events(
     return spans, ends
 
 
-def _scheduled_memory(ledger: Ledger, placement: Placement, plan: Json) -> list[Any]:
+def _scheduled_memory(ledger: Ledger, placement: Placement, plan: Json, transfers: dict[CopyKey, Json]) -> list[Any]:
     """Return the peak memory per device over the plan's own times, in MB."""
-    scenario = ledger.scenario
     rows = {row["stage_name"]: row for row in plan["assignments"]}
-    starts = [rows[stage.name]["start_ms"] for stage in scenario.stages]
-    names = {device.name: i for i, device in enumerate(scenario.devices)}
-    copies = {}
-    for copy in ledger.require_copies(placement):
-        producer = scenario.tensors[copy.tensor].producer
-        name = None if producer is None else scenario.stages[producer].name
-        copies[copy.tensor, copy.source, copy.target] = min(
-            row["start_ms"]
-            for row in plan["transfers"]
-            if row["source_stage"] == name
-            and names[row["target_device"]] == copy.target
-            and counts_as_equal(row["size_mb"], scenario.tensors[copy.tensor].size_mb)
-        )
-    ends = [rows[stage.name]["end_ms"] for stage in scenario.stages]
+    starts, ends = ([rows[stage.name][key] for stage in ledger.scenario.stages] for key in ("start_ms", "end_ms"))
+    copies = {key: row["start_ms"] for key, row in transfers.items()}
     return measure_scheduled_memory(ledger, placement, (starts, ends), copies)
 
 
@@ -294,7 +272,7 @@ def _verify_certificate(verdict: Verdict, document: Json) -> None:
 def _verify_space(verdict, document, scenario, rule, goal, limits):
     """Try every placement."""
     survey = Survey(Ledger(scenario, rule, float), goal, limits, document["certificate"]["top_k"])
-    survey.run(account_least_makespan if scenario.execution == "scheduled" else None)
+    survey.run(relax_schedule if scenario.execution == "scheduled" else None)
     survey.judge(verdict, document)
 
 
