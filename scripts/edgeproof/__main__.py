@@ -43,6 +43,7 @@ without a room:
   new         write the configuration of a model, a device or a preset of your own
   completion  print the completion script for bash or zsh: source <(edgeproof completion bash)
   names       print the names that an argument of the help takes: edgeproof names ARTIFACT
+  --version   print the version, and the commit of a checkout
 
 `edgeproof ROOM --help` lists the verbs of a room, `edgeproof ROOM VERB --help` their options. Every verb has --json.
 Two words have one meaning in all rooms: `validate` hashes recorded files again, `verify` computes a claim again.
@@ -62,12 +63,24 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
         print(HELP + "\n".join(describe_exit_codes()))
         return ExitCode.GOOD
     word, *rest = argv
+    if word == "--version":
+        return _tell_version(rest)
     if word not in COMMANDS:
         from edgeproof.core.suggestions import suggest_words  # only for a mistake
 
         meant = suggest_words(word, COMMANDS)
         raise UserError(f"{word!r} is not a room; there are {', '.join(COMMANDS)}{meant} (see edgeproof --help)")
     return COMMANDS[word](rest, root)
+
+
+def _tell_version(argv: list[str]) -> ExitCode:
+    """Print which edgeproof this is."""
+    from edgeproof.artifacts.records.own_version import describe_own_version
+
+    options = read_options(add_json(CommandParser(prog="edgeproof --version")), argv)
+    found = describe_own_version()
+    commit = f" (commit {found['commit'][:12]})" if "commit" in found else ""
+    return show(options, found, lambda: [f"edgeproof {found.get('version', 'of no known version')}{commit}"])
 
 
 def _run_artifacts(argv: list[str], root: Path) -> ExitCode:
@@ -124,9 +137,18 @@ def _run_report(argv: list[str], root: Path) -> ExitCode:
     from edgeproof.registry.cli import REPORT_VERBS
     from edgeproof.registry.cli import report as report_main
 
-    if argv and argv[0] not in REPORT_VERBS and (root / "results/evidence" / argv[0]).is_dir():
+    if not argv or argv[0] in REPORT_VERBS or argv[0].startswith("-"):
+        return report_main(argv, root)
+    if (root / "results/evidence" / argv[0]).is_dir():
         return _run_evidence(["report", *argv], root)
-    return report_main(argv, root)
+    from edgeproof.core.suggestions import suggest_words  # only for a mistake
+
+    campaigns = sorted(path.parent.name for path in root.glob("results/evidence/*/wanted.json"))
+    known = f"campaigns with evidence: {', '.join(campaigns)}" if campaigns else "no campaign has left evidence yet"
+    raise UserError(
+        f"edgeproof report: {argv[0]!r} is neither a verb ({', '.join(REPORT_VERBS)}) nor a campaign ({known})"
+        f"{suggest_words(argv[0], [*REPORT_VERBS, *campaigns])} (see edgeproof report --help)"
+    )
 
 
 def _run_attempts(argv: list[str], root: Path) -> ExitCode:
@@ -270,6 +292,7 @@ def build_program_parser() -> CommandParser:
     from edgeproof.workflow.import_step import build_import_parser
 
     parser = CommandParser(prog="edgeproof")
+    parser.add_argument("--version", action="store_true", help="print the version")
     parser.verbs |= {"artifacts": build_artifacts_parser(), "plans": build_plans_parser()}
     parser.verbs |= {"compare": build_compare_parser(), "baseline": build_baseline_parser()}
     parser.verbs |= {"campaign": build_campaign_parser(), "devices": build_devices_parser()}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -382,4 +383,22 @@ def test_report_takes_the_name_of_a_campaign_in_place_of_a_verb(root, capsys):
     assert run(lambda arguments: main(arguments, root), ["report", "trial"]) == ExitCode.MISTAKE
     assert "result.json" in capsys.readouterr().err  # it judges the campaign, whose cell is missing
     assert run(lambda arguments: main(arguments, root), ["report", "no-such-campaign"]) == ExitCode.MISTAKE
-    assert "is not one of compare" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "'no-such-campaign' is neither a verb (compare, regression, bundle-summary) nor a campaign" in told
+    assert run(lambda arguments: main(arguments, root), ["report", "trail"]) == ExitCode.MISTAKE
+    assert "did you mean 'trial'?" in capsys.readouterr().err
+
+
+def test_report_says_in_its_help_and_completion_that_it_takes_a_campaign(complete, capsys):
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    assert "edgeproof report CAMPAIGN" in " ".join(capsys.readouterr().out.split())
+    assert {"trial", "compare", "regression"} <= set(complete("report", ""))
+
+
+def test_version_is_printed(capsys):
+    assert main(["--version"]) == ExitCode.GOOD
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out.startswith(f"edgeproof {version}")
+    assert main(["--version", "--json"]) == ExitCode.GOOD
+    assert json.loads(capsys.readouterr().out)["version"] == version

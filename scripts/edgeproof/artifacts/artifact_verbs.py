@@ -69,6 +69,8 @@ def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCo
     build = comparable_builds.read_build(find_manifest_root(path), path, read_result)
     if build.problem:
         action = f"edgeproof artifacts validate {path}" if manifest["status"] == "ok" else "change the model"
+    elif parity and parity["status"] == "failed":
+        action = _suggest_for_wrong_outputs(parity)
     elif build.ready:
         action = f"edgeproof artifacts compare-command --left {build.ready[0].cell}"
     else:
@@ -80,6 +82,14 @@ def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCo
         "next": action,
     }
     return show(options, document, lambda: verb_output.show_manifest(manifest, parity, build, action))
+
+
+def _suggest_for_wrong_outputs(parity: Json) -> str:
+    """Return what to do about an artifact that computes something else than its source."""
+    cell = parity["cell"]
+    if parity["task"] != "none" and cell["precision"].startswith("int8"):
+        return f"edgeproof artifacts search {cell['model']} {cell['preset']}"
+    return f"change how preset {cell['preset']} builds {cell['precision']}, or what the missed limit allows"
 
 
 def _validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCode:

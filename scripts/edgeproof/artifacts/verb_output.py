@@ -117,9 +117,10 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         lines.append(("parity", describe_parity(parity) + reason))
         lines += [("limit", describe_limit(line)) for line in parity["thresholds"]]
         lines += [("declared", describe_declared(item)) for item in parity.get("declared", ())]
-    lines += [
-        ("result", f"{item.cell}: {item.state}{f': {item.why}' if item.why else ''}") for item in build.measurements
-    ]
+    wrong = parity is not None and parity["status"] == "failed"
+    for item in build.measurements:
+        state = "measured, but its outputs are wrong" if wrong and item.state == "ready" else item.state
+        lines.append(("result", f"{item.cell}: {state}{f': {item.why}' if item.why else ''}"))
     if build.problem and manifest["status"] == "ok":
         lines.append(("problem", build.problem))
     return _align([*lines, ("next", action)])

@@ -209,7 +209,7 @@ def write_manifest(cell: Cell, folder: str, identity: Json, failure: str | None)
 def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bool) -> Json:
     """Write the parity of an artifact and return it; `kind` as in `MadeUpCell`."""
     shares = ("top1_agreement", "equal_share", "matched_share", "relative_accuracy")
-    names = ("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", *shares)
+    names = ("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", "l2_without_angle", *shares)
     metrics: Json = dict.fromkeys(names)
     absent = dict.fromkeys(names, "the outputs were not compared")
     status, reason, thresholds, judged = "passed", None, [], None
@@ -218,8 +218,9 @@ def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bo
     elif kind == "unsupported":
         status, reason = "failed", {"kind": "provider_unavailable", "message": message}
     else:
-        metrics = dict(zip(names, (0.01, 0.02, 0.003, 0.9996, 0.9999, 0.998, None, None, 0.994), strict=True))
+        metrics = dict(zip(names, (0.01, 0.02, 0.003, 0.9996, 0.9999, None, 0.998, None, None, 0.994), strict=True))
         absent = {
+            "l2_without_angle": "every sample has an angle",
             "equal_share": "no output is of integers, booleans or texts",
             "matched_share": "the outputs are no rows of a detector",
         }
@@ -232,7 +233,7 @@ def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bo
     if kind == "wrong":
         status, reason = "failed", {"kind": "threshold_missed", "message": message}
     parity = {
-        "schema": "edgeproof.parity.v3",
+        "schema": "edgeproof.parity.v4",
         "cell": {**{key: getattr(cell, key) for key in ("model", "preset", "precision")}, "builder": "host"},
         "task": "classification",
         "status": status,

@@ -54,18 +54,19 @@ def describe_verdict(report: Json) -> str:
         ratio = format_number(effect["ratio"])
         return f"{_START[verdict]}: {right} took {ratio} times as long{per} as {left}, without an interval, {cost}."
     low, ratio, high = effect["interval_low"], effect["ratio"], effect["interval_high"]
-    margin = format_limit(report["design"]["margin"], share=True)
+    margin, level = format_limit(report["design"]["margin"], share=True), _name_level(effect["confidence"])
     if verdict == "faster":
-        times = _name_ratio(1 / high, 1 / ratio, 1 / low, f"as fast{per} as {left}")
+        times = _name_ratio(1 / high, 1 / ratio, 1 / low, f"as fast{per} as {left}", level)
         return _end(f"{_start(right)} is {times}, {cost}")
     if verdict == "slower":
-        return _end(f"{_start(right)} takes {_name_ratio(low, ratio, high, f'as long{per} as {left}')}, {cost}")
+        return _end(f"{_start(right)} takes {_name_ratio(low, ratio, high, f'as long{per} as {left}', level)}, {cost}")
     if verdict == "equivalent":
         if report["effect"]:
             low, high = effect["equivalence_low"], effect["equivalence_high"]
-        takes = _name_ratio(low, ratio, high, f"the time{per}")
+            level = _name_level(effect["equivalence_confidence"])
+        takes = _name_ratio(low, ratio, high, f"the time{per}", level)
         return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: {takes}, {cost}")
-    takes = _name_ratio(low, ratio, high, f"as long{per} as {left}")
+    takes = _name_ratio(low, ratio, high, f"as long{per} as {left}", level)
     return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
 
 
@@ -109,11 +110,11 @@ def describe_grounds(report: Json) -> list[str]:
     effect, design, apart = report["effect"], report["design"], report["between_sessions"]
     told = (_describe_items(report), _describe_modes(report), _describe_interference(report))
     lines = [*_describe_builds(report), *(line for line in told if line)]
-    over_builds = report["builds"] is not None and report["builds"]["asked"] > 1
+    over_builds = _is_over_builds(report)
     for side in ("left", "right") if apart else ():
         lines += [_end(first_up(words)) for words in say_changed_sessions(side, apart[f"{side}_changes"])]
     if effect:
-        lines.append(_describe_level(effect, design, over_builds))
+        lines.append(_describe_level(report))
         correlation = design["correlation"]
         if over_builds:
             pass  # builds are independent of each other, whatever their pairs are
@@ -168,17 +169,20 @@ _START = {
 }
 
 
-def _describe_level(effect: Json, design: Json, over_builds: bool) -> str:
-    confidence = f"{100 * effect['confidence']:.4g}{SPACE}%"
-    holds = f"The interval holds at a confidence of {confidence}, " + (
+def _describe_level(report: Json) -> str:
+    """Return a comparison's sentence on the confidence of its interval, and why it is that; it must have an effect."""
+    effect, design, over_builds = report["effect"], report["design"], _is_over_builds(report)
+    equivalent = report["verdict"] == "equivalent"
+    confidence = effect["equivalence_confidence" if equivalent else "confidence"]
+    holds = f"The interval holds at a confidence of {_name_level(confidence)}, " + (
         "over builds" if over_builds else "whenever the pairs stopped"
     )
+    if equivalent:
+        holds += f" (one of a difference: {_name_level(effect['confidence'])})"
     if design["comparisons"] == 1:
         return f"{holds}."
-    return (
-        f"{holds}: the campaign's "
-        f"{design['comparisons']} comparisons share {format_percent(design['level'] * design['comparisons'])} of error."
-    )
+    share = _name_level(design["level"] * design["comparisons"])
+    return f"{holds}: it is one of the campaign's {design['comparisons']} comparisons, which share {share} of error."
 
 
 def _describe_items(report: Json) -> str | None:
@@ -255,10 +259,19 @@ def _describe_builds(report: Json) -> list[str]:
     return lines
 
 
-def _name_ratio(low: float, ratio: float, high: float, unit: str) -> str:
-    """Return "1.58 times as fast as fp32 (1.55–1.61)"."""
+def _is_over_builds(report: Json) -> bool:
+    """Tell whether a verdict is over several builds of a builder that draws."""
+    return report["builds"] is not None and report["builds"]["asked"] > 1
+
+
+def _name_ratio(low: float, ratio: float, high: float, unit: str, level: str | None = None) -> str:
+    """Return "1.58 times as fast as fp32 (1.55–1.61, 95 %)". `level`: the confidence of the interval."""
     middle, span = _join(low, ratio, high)
-    return f"{middle} times {unit} ({span})"
+    return f"{middle} times {unit} ({span}{f', {level}' if level else ''})"
+
+
+def _name_level(confidence: float) -> str:
+    return f"{100 * confidence:.4g}{SPACE}%"
 
 
 def _join(low: float, ratio: float, high: float) -> tuple[str, str]:
@@ -272,7 +285,11 @@ def _join(low: float, ratio: float, high: float) -> tuple[str, str]:
 def _name_cost(report: Json) -> str:
     sessions = report["between_sessions"]
     if report["effect"] or not sessions:
-        return f"{_seconds(report['seconds'])}, {plural(report['pairs'], 'pair')}"
+        pairs = plural(report["pairs"], "pair")
+        used = report["pairs"] if _is_over_builds(report) or not report["effect"] else report["effect"]["pairs"]
+        return f"{_seconds(report['seconds'])}, " + (
+            pairs if used >= report["pairs"] else f"the first {used} of {pairs}"
+        )
     left, right = sessions["left_sessions"], sessions["right_sessions"]
     return f"{plural(left, 'session')} each" if left == right else f"{left} and {plural(right, 'session')}"
 

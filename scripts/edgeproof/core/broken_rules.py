@@ -86,7 +86,8 @@ def _describe_error(error: ValidationError) -> str:
         missing = next(name for name in wanted if name not in instance)
         return f"{key}: key {missing!r} is missing{_condition(schema)}"
     if rule == "enum":
-        return f"{key} is {shown}; allowed{_condition(schema)}: {', '.join(map(str, wanted))}"
+        meant = suggest_words(str(instance), [item for item in wanted if isinstance(item, str)])
+        return f"{key} is {shown}; allowed{_condition(schema)}: {', '.join(map(str, wanted))}{meant}"
     if rule == "const":
         return f"{key} is {shown}; it must be {json.dumps(wanted)}{_condition(schema)}"
     if rule == "type":

@@ -1,6 +1,5 @@
 """The campaign: from the lists of `config/config.yaml` to cells and comparisons, with every name checked."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, groupby, product, takewhile
@@ -334,6 +333,6 @@ def _checked(cell: Cell, catalogues: Catalogues, where: str) -> Cell:
 
 def _known(name: str, kind: str, catalogues: Catalogues, where: str) -> None:
     if name not in catalogues[kind]:
-        close = difflib.get_close_matches(name, catalogues[kind], 1)
-        known = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(catalogues[kind])}"
-        raise UserError(f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/; {known}")
+        own = [key for key, entry in catalogues[kind].items() if entry.get("source", {}).get("kind") != "stage"]
+        known = suggest_words(name, own) or f"; it has {', '.join(own)}"  # stages of pipelines have no file there
+        raise UserError(f"{where}: {name!r} is not in config/{CATALOGUES[kind]}/{known}")

@@ -25,12 +25,14 @@ class CommandParser(argparse.ArgumentParser):
     """A parser that raises UserError for mistakes and knows its verbs and arguments.
 
     `verbs`: parsers of the verbs by name. `arguments`: what `add_argument` made, `--help` included. Shell completion
-    reads both: an argument's metavar (`ARTIFACT`, `MODEL`, …) says which names complete it.
+    reads both: an argument's metavar (`ARTIFACT`, `MODEL`, …) says which names complete it. `instead`: such a metavar
+    for names that may stand in place of a verb; "" for none.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.verbs: dict[str, CommandParser] = {}
         self.arguments: list[argparse.Action] = []
+        self.instead = ""
         super().__init__(*args, **options)
 
     def add_argument(self, *args: Any, **options: Any) -> argparse.Action:

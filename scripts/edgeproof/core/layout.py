@@ -32,6 +32,11 @@ PLAN_FILES = ("plan.json", "plan.csv", "pareto.csv", "plan.txt", "plan.html", "c
 REPLAY_FILES = ("decisions.jsonl", "summary.json", "page.html")
 
 
+def name_from_here(path: FilePath, root: Path) -> str:
+    """Return how to name a file of the repository `root` where the user stands: as it is there, else absolute."""
+    return str(path) if Path.cwd() == root.resolve() else str(root.resolve() / path)
+
+
 class Cell(NamedTuple):
     """One measurement that a campaign wants."""
 

@@ -83,15 +83,20 @@ def _tabulate(places: dict[str, CommandParser], kinds: set[str], variable: str) 
         flags = [flag for action in parser.arguments for flag in action.option_strings]
         values = [action for action in parser.arguments if not action.option_strings]
         yield f"      {shlex.quote(place + ':-')}*) {variable}={shlex.quote(' '.join(flags))} ;;"
-        yield f"      {shlex.quote(place + ':')}*) {_offer(values, kinds, variable, [*parser.verbs])} ;;"
+        yield f"      {shlex.quote(place + ':')}*) {_offer(values, kinds, variable, parser)} ;;"
     yield "    esac ;;"
     yield "  esac"
 
 
-def _offer(actions: list[argparse.Action], kinds: set[str], variable: str, words: list[str] | None = None) -> str:
-    """Return the assignments that offer fixed words, the choices of arguments, and the kind of names they take."""
-    offered = list(words or ())
+def _offer(actions: list[argparse.Action], kinds: set[str], variable: str, parser: CommandParser | None = None) -> str:
+    """Return the assignments that offer the choices of arguments and the kind of names they take.
+
+    `parser`: whose verbs are offered, too, and the names that may stand in their place.
+    """
+    offered = [*parser.verbs] if parser else []
     for action in actions:
         offered += [str(choice) for choice in action.choices or ()]
-    kind = next((str(action.metavar) for action in actions if action.metavar in kinds), "")
+    kind = next(
+        (str(action.metavar) for action in actions if action.metavar in kinds), parser.instead if parser else ""
+    )
     return f"{variable}={shlex.quote(' '.join(offered))} kind={kind}"

@@ -23,14 +23,16 @@ def name_task(task: Task, digest: Callable[[str], str | None]) -> str:
         return f"evaluator {evaluator} ({(digest(evaluator) or 'missing')[:12]})"
     options = task["detection"]
     limits = f"score {options['score_threshold']:g}, IoU {options['iou_threshold']:g}"
-    return f"detection (COCO mAP; F1 and matched rows at {limits})"
+    judged = "COCO mAP; F1 and matched rows" if "labels" in options else "matched rows"
+    return f"detection ({judged} at {limits})"
 
 
 def list_task_files(task: Task) -> list[str]:
-    """Return the files that judging a task reads: an evaluator's script, or the labels of a detector."""
+    """Return the files that judging a task reads: an evaluator's script, or the labels of a detector, if it has any."""
     if isinstance(task, str):
         return []
-    return [task["evaluator"]] if "evaluator" in task else [task["detection"]["labels"]]
+    named = task["evaluator"] if "evaluator" in task else task["detection"].get("labels")
+    return [named] if named else []
 
 
 def name_sample_task(task: Task) -> str:

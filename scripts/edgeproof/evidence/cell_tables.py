@@ -37,6 +37,7 @@ _NAMES = {
     "max_abs": "largest absolute difference",
     "relative_l2": "relative L2",
     "cosine_min": "worst cosine",
+    "l2_without_angle": "relative L2, where no cosine judges",
     "top1_agreement": "top-1 agreement",
     "equal_share": "equal values",
     "matched_share": "matched rows",

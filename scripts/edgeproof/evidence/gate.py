@@ -46,7 +46,7 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
     if result["elsewhere"]:
         reasons.append(_describe_machine(_find_foreign_machine(result)))
         failing |= "elsewhere" not in tolerate
-    if not _is_parity_fine(result, parity, tolerate):
+    if not is_parity_fine(result, parity, tolerate):
         if parity["reason"]["message"] not in (result["reason"] or {}).get("message", ""):
             reasons.append(f"parity {parity['status'].replace('_', ' ')}: {parity['reason']['message']}")
         failing = True
@@ -175,7 +175,8 @@ def _describe_machine(machine):
     return f"measured elsewhere, on another machine than this one: {known or 'which one is not recorded'}"
 
 
-def _is_parity_fine(result, parity, tolerate):
+def is_parity_fine(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> bool:
+    """Tell whether the parity of a cell's artifact lets the cell pass."""
     if parity["status"] == "passed":
         return True
     if parity["status"] == "not_run" and parity["provenance"] == "simulated":

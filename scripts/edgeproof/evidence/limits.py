@@ -4,7 +4,7 @@ from collections import Counter
 
 from edgeproof.artifacts.records.manifests import describe_noise
 from edgeproof.artifacts.records.parity_records import count_limits
-from edgeproof.core.formatting import format_count
+from edgeproof.core.formatting import SPACE, format_count
 from edgeproof.core.summary import PERCENTILES
 
 from .charts import label_of
@@ -33,17 +33,36 @@ def list_limits(evidence: Evidence) -> list[dict[str, str]]:
         },
         _say_refused(evidence.comparisons),
         _say_starts(evidence.comparisons),
+        _say_level(evidence.comparisons),
         _say_accuracy(cells),
         _say_percentiles(cells),
         _say_batched(cells, total),
         *_say_energy(cells, total),
         {
             "title": "One request at a time",
-            "text": "Throughput is inferences per second of time inside the model, one after the other. It says "
-            "nothing about concurrent requests, pre-processing or post-processing.",
+            "text": "Throughput is inferences per second of time inside the model, one after the other. It is a mean, "
+            "so calls that the machine stalled count in full; latency is a median, which they hardly move. Where "
+            "throughput is far below one over latency, other work took the processor. It says nothing about concurrent "
+            "requests, pre-processing or post-processing.",
         },
     ]
     return [limit for limit in found if limit]
+
+
+def _say_level(comparisons):
+    """Return why the intervals of several comparisons are wider than that of one."""
+    designs = [item.report["design"] for item in comparisons if item.report["effect"]]
+    shared = next((design for design in designs if design["comparisons"] > 1), None)
+    if shared is None:
+        return None
+    confidence = f"{100 * (1 - shared['level']):.4g}{SPACE}%"
+    share = f"{100 * shared['level'] * shared['comparisons']:.4g}{SPACE}%"
+    return _limit(
+        "Comparisons share their errors",
+        f"The campaign has {shared['comparisons']} comparisons, which share {share} of error, so the interval of each "
+        f"difference holds at {confidence}. `edgeproof compare` asks about one, so its interval for the same pairs is "
+        "narrower.",
+    )
 
 
 def _say_simulated(cells, total):

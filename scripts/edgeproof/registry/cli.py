@@ -107,7 +107,12 @@ def build_failed_runs_parser() -> CommandParser:
 
 def build_report_parser() -> CommandParser:
     """Return the parser of `edgeproof report`."""
-    parser = CommandParser(prog="edgeproof report", description="Look at two runs side by side.")
+    parser = CommandParser(
+        prog="edgeproof report",
+        description="Look at two runs side by side. With the name of a campaign in place of a verb, `edgeproof report "
+        "CAMPAIGN`: what that campaign has found (its options: edgeproof evidence report --help).",
+    )
+    parser.instead = "EVIDENCE"
     verbs = add_verbs(parser, REPORT_VERBS)
     for name, default in (("compare", "strict"), ("regression", "edgeenv-v1")):
         verb = verbs[name]

@@ -100,7 +100,8 @@ def _declare_model(verb: CommandParser) -> None:
         "--samples",
         metavar="FILE_OR_FOLDER",
         help="real inputs: .npz (an array per input), .npy or .csv (one input), a folder of images; "
-        "at least 201 different ones. Without it they are random, and nothing is said about accuracy",
+        "at least 201 different ones, or one more than the preset calibrates with. Without it they are random, and "
+        "nothing is said about accuracy",
     )
     verb.add_argument(
         "--labels",

@@ -4,6 +4,9 @@ import json
 from typing import Any
 
 from edgeproof.core.configuration import Json
+from edgeproof.sources.chosen_rows import Selection
+
+_SCORE = 0.25  # rows below it are left out, where the model has no threshold of its own
 
 _MODEL = """\
 # {title}
@@ -13,8 +16,7 @@ source:
   kind: file
   path: {path}
   sha256: {sha256}   # another file under this name is refused
-{task_comment}
-task: {task}
+{task}
 {samples}
 """
 
@@ -51,7 +53,7 @@ supplied:   # the file itself is what a TFLite preset takes; everything else is 
 
 _FILES = """\
 # {origin}.
-# {left_out}The rest was shuffled and split: the first set chooses the ranges of int8, the second evaluates.
+# {left_out} shuffled and split: the first set chooses the ranges of int8, the second evaluates.
 samples:
   kind: file
   calibration: {calibration}
@@ -61,7 +63,7 @@ samples:
 
 _RANDOM = """\
 # Random values, the same in every run. They show size, latency and whether outputs agree; for accuracy, give real
-# samples: edgeproof new model PATH --samples FILE_OR_FOLDER
+# samples with their answers: edgeproof new model PATH --samples FILE_OR_FOLDER --labels FILE
 samples:
   kind: random
   seed: {seed}
@@ -82,6 +84,18 @@ _TASKS = {
     "regression": "# The first output holds the predicted number; accuracy is its root mean square error.",
     "none": "# Outputs are compared with those of the model, and nothing is said about accuracy.",
 }
+
+_DETECTION = """\
+# NonMaxSuppression selects rows of boxes. They are matched with those of the model by class and overlap; name labels in
+# COCO's JSON (`labels: FILE`), and mAP and F1 are measured, too (docs/sources.md).
+task:
+  detection:
+    boxes: {boxes}
+    scores: {scores}
+    selected: {selected}
+    box_format: {box_format}
+    score_threshold: {score_threshold:g}   # {threshold_from}
+    iou_threshold: 0.5     # overlap from which two boxes are the same"""
 
 _CAMPAIGN = """\
 # {name} as {first} against its other precisions:
@@ -136,7 +150,10 @@ def _quote(value: Any) -> str:
 
 
 def render_model(identity: Json, path: str, task: str, samples: str) -> str:
-    """Return the text of `config/models/NAME.yaml`. `samples`: from `render_files` or `render_random`."""
+    """Return the text of `config/models/NAME.yaml`.
+
+    `task`: from `render_task` or `render_detection`. `samples`: from `render_files` or `render_random`.
+    """
     inputs = ", ".join(f"{item['name']} {item['dtype']} {item['shape']}" for item in identity["inputs"])
     return _MODEL.format(
         title=f"{identity['model']}: {identity['parameters']:,} parameters, {identity['bytes'] / 1e6:.2f} MB",
@@ -144,8 +161,25 @@ def render_model(identity: Json, path: str, task: str, samples: str) -> str:
         path=_quote(path),
         sha256=identity["sha256"],
         task=task,
-        task_comment=_TASKS[task],
         samples=samples,
+    )
+
+
+def render_task(task: str) -> str:
+    """Return the text about a model's task that is a word."""
+    return f"{_TASKS[task]}\ntask: {task}"
+
+
+def render_detection(selection: Selection) -> str:
+    """Return the text about the task of a detector whose outputs are what NonMaxSuppression gives."""
+    known = selection.score_threshold is not None and 0 < selection.score_threshold <= 1
+    return _DETECTION.format(
+        boxes=_quote(selection.boxes),
+        scores=_quote(selection.scores),
+        selected=_quote(selection.selected),
+        box_format=selection.box_format,
+        score_threshold=selection.score_threshold if known else _SCORE,
+        threshold_from="the model's own" if known else "rows below it are left out; choose yours",
     )
 
 
@@ -179,7 +213,7 @@ def render_files(origin: str, duplicates: int, digests: dict[str, tuple[str, str
     values = {}
     for key, (path, sha256) in digests.items():
         values |= {key: _quote(path), f"{key}_sha256": sha256}
-    left_out = f"{duplicates} samples that occur twice were left out. " if duplicates else ""
+    left_out = f"{duplicates} samples that occur twice were left out, the others were" if duplicates else "They were"
     return _FILES.format(origin=" ".join(origin.split()), left_out=left_out, **values)
 
 

@@ -31,7 +31,9 @@ def write_device(options: argparse.Namespace, root: Path) -> ExitCode:
     require_new_paths([path], root, "choose another name")
     with add_files(root) as stage:
         place_file(stage, path).write_text(render_entry(document, "device", head, path))
-    return tell_new_files(options, [path], [], f"edgeproof new model PATH --device {name}, in the shell of the board")
+    return tell_new_files(
+        options, root, [path], [], f"edgeproof new model PATH --device {name}, in the shell of the board"
+    )
 
 
 def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
@@ -47,7 +49,7 @@ def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
     require_new_paths([path], root, "choose another name")
     with add_files(root) as stage:
         place_file(stage, path).write_text(render_entry(document, "preset", head, path))
-    return tell_new_files(options, [path], [], f"edgeproof new model PATH --preset {name}")
+    return tell_new_files(options, root, [path], [], f"edgeproof new model PATH --preset {name}")
 
 
 def _set_value(document: Json, assignment: str) -> None:

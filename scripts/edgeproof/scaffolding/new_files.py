@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from edgeproof.core.catalogues import CATALOGUES, list_entries
 from edgeproof.core.command_line import show
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.layout import name_from_here
 from edgeproof.core.yaml_files import parse_yaml
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -77,8 +79,20 @@ def place_file(stage: Path, path: str) -> Path:
     return target
 
 
-def tell_new_files(options: argparse.Namespace, files: Iterable[str], notes: list[str], following: str) -> ExitCode:
-    """Print which new files were written, what to know about the files, and which command comes next; return GOOD."""
-    document = {"files": sorted(files), "notes": notes, "next": following}
-    lines = [*(f"wrote {path}" for path in sorted(files)), *notes, f"next: {following}"]
+def name_run(profile: str, campaign: str, root: Path) -> str:
+    """Return the command that runs a campaign, from where the user stands. `campaign`: its file, relative to `root`."""
+    command = f".venv/bin/snakemake --profile {profile} --configfile {campaign}"
+    return command if Path.cwd() == root.resolve() else f"(cd {shlex.quote(str(root.resolve()))} && {command})"
+
+
+def tell_new_files(
+    options: argparse.Namespace, root: Path, files: Iterable[str], notes: list[str], following: str
+) -> ExitCode:
+    """Print which new files were written, what to know about the files, and which command comes next; return GOOD.
+
+    `files`: relative to `root`; they are named so that the names hold where the user stands.
+    """
+    named = [name_from_here(path, root) for path in sorted(files)]
+    document = {"files": named, "notes": notes, "next": following}
+    lines = [*(f"wrote {path}" for path in named), *notes, f"next: {following}"]
     return show(options, document, lambda: lines)

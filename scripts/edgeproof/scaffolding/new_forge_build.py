@@ -22,10 +22,11 @@ from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.yaml_files import parse_yaml
 from edgeproof.sources.identity import describe_model
 
-from .model_texts import render_campaign, render_model, render_random, render_supplied
+from .model_texts import render_campaign, render_model, render_random, render_supplied, render_task
 from .new_files import (
     add_files,
     make_name,
+    name_run,
     place_file,
     require_entry,
     require_new_name,
@@ -57,7 +58,7 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
     identity = describe_model(name, source)
     shapes = _size_inputs(identity, document["runtime"])
     places = [relative_to_repository(item.resolve(), root) for item in (source, artifact, path)]
-    text = render_model(identity, places[0], "none", render_random(shapes))
+    text = render_model(identity, places[0], render_task("none"), render_random(shapes))
     text += render_supplied(precision, places[1], sha256_file(artifact), places[2], record)
     profile = device if (root / "profiles" / device).is_dir() else "local"
     where = {"preset": preset, "device": device, "protocol": options.protocol, "profile": profile}
@@ -69,9 +70,7 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
         f"the build {record['build_id']} by {record['preset']}: manifest, source and artifact hold",
         "samples are random; name real ones in the model's YAML, they show what the precision costs",
     ]
-    return tell_new_files(
-        options, files, notes, f".venv/bin/snakemake --profile {profile} --configfile {campaign_yaml}"
-    )
+    return tell_new_files(options, root, files, notes, name_run(profile, campaign_yaml, root))
 
 
 def _read_valid_manifest(path: Path) -> Json:

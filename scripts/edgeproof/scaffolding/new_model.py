@@ -8,24 +8,27 @@ from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import sha256_file
-from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.layout import name_from_here, relative_to_repository
 from edgeproof.core.tensors import write_tensors
 from edgeproof.core.yaml_files import parse_yaml, read_yaml
+from edgeproof.sources.chosen_rows import Selection, find_choosing_operators, find_selection
 from edgeproof.sources.copying import copy_model
 from edgeproof.sources.identity import describe_model
-from edgeproof.sources.samples import check_samples, size_samples
+from edgeproof.sources.samples import MINIMUM_CALIBRATION, check_samples, size_samples
 
 from .image_folders import Preprocessing
-from .model_texts import render_campaign, render_files, render_model, render_random
+from .model_texts import render_campaign, render_detection, render_files, render_model, render_random, render_task
 from .new_files import (
     add_files,
     make_name,
+    name_run,
     place_file,
     require_entry,
     require_new_name,
     require_new_paths,
     tell_new_files,
 )
+from .running_samples import require_running_samples
 from .sample_splits import Split, split_samples
 from .sample_tables import SampleTable, read_samples
 
@@ -47,10 +50,13 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     identity = describe_model(name, path)
     shapes = _read_shapes(options.shape, identity)
     task, table = _choose_samples(options, identity, shapes)
-    split = table and split_samples(table)
-    if split:
-        check_samples(identity, split.calibration, split.evaluation, task)
     preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
+    asked = preset["build"].get("calibration_samples", MINIMUM_CALIBRATION)
+    split = table and split_samples(table, asked)
+    if table and split:
+        check_samples(identity, split.calibration, split.evaluation, task)
+        require_running_samples(path, identity, table)
+    selection = find_selection(path) if task == "none" and not options.task else None
     profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
     with add_files(root) as stage:
         if options.copy:
@@ -61,15 +67,31 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
         else:
             samples = render_random(shapes)
         placed = copied if options.copy else relative_to_repository(path.resolve(), root)
-        text = render_model(identity, placed, task, samples)
+        judged = render_detection(selection) if selection else render_task(task)
+        text = render_model(identity, placed, judged, samples)
         validate(parse_yaml(text, model_yaml), "model", model_yaml)
         place_file(stage, model_yaml).write_text(text)
         where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
         place_file(stage, campaign_yaml).write_text(render_campaign(name, preset["precisions"], where))
     notes = _list_notes(table, split, task)
-    return tell_new_files(
-        options, files, notes, f".venv/bin/snakemake --profile {profile} --configfile {campaign_yaml}"
-    )
+    notes += _note_rows(path, selection, name_from_here(model_yaml, root)) if task == "none" else []
+    return tell_new_files(options, root, files, notes, name_run(profile, campaign_yaml, root))
+
+
+def _note_rows(path: Path, selection: Selection | None, place: str) -> list[str]:
+    """Return what to know of outputs whose rows NonMaxSuppression chooses: how they are compared, what to declare."""
+    if selection:
+        return [
+            f"output {selection.selected!r} selects boxes: `task: detection` in {place} matches rows with the model's"
+        ]
+    chosen = find_choosing_operators(path)
+    if not chosen:
+        return []
+    name, operator = next(iter(chosen.items()))
+    return [
+        f"{operator} chooses the rows of output {name!r}, and by their places they differ in every reduced precision: "
+        f"declare `task: {{detection: …}}` in {place}, and rows are matched (docs/sources.md)"
+    ]
 
 
 def _read_shapes(arguments: list[str], identity: Json) -> dict[str, list[int]]:
@@ -169,7 +191,9 @@ def _write_set(stage: Path, place: str, split: Split, key: str) -> str:
 
 def _list_notes(table: SampleTable | None, split: Split | None, task: str) -> list[str]:
     if not table or not split:
-        return ["samples are random; real ones (--samples FILE_OR_FOLDER) would measure accuracy, too"]
+        return [
+            "samples are random; real ones with answers (--samples FILE_OR_FOLDER --labels FILE) measure accuracy, too"
+        ]
     counts = [len(next(iter(arrays.values()))) for arrays in (split.calibration, split.evaluation)]
     left = table.count - split.duplicates - sum(counts)
     more = (f"; {split.duplicates} occur twice" if split.duplicates else "") + (f"; {left} not used" if left else "")

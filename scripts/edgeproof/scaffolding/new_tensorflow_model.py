@@ -15,6 +15,7 @@ from .model_texts import render_campaign, render_tensorflow_model
 from .new_files import (
     add_files,
     make_name,
+    name_run,
     place_file,
     require_entry,
     require_new_name,
@@ -63,8 +64,7 @@ def write_tensorflow_model(options: argparse.Namespace, root: Path) -> ExitCode:
     ]
     if precision:
         notes.append(f"the file itself is the {precision} artifact of TFLite presets (--preset litert-cpu measures it)")
-    command = f".venv/bin/snakemake --profile {profile} --configfile {files[1]}"
-    return tell_new_files(options, files, notes, command)
+    return tell_new_files(options, root, files, notes, name_run(profile, files[1], root))
 
 
 def _name_precision(path: Path) -> str | None:

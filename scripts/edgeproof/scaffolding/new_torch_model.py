@@ -15,6 +15,7 @@ from .model_texts import render_campaign, render_torch_model
 from .new_files import (
     add_files,
     make_name,
+    name_run,
     place_file,
     require_entry,
     require_new_name,
@@ -51,8 +52,7 @@ def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
         "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples",
         "the first run makes the torch toolchain: 4 GB",
     ]
-    command = f".venv/bin/snakemake --profile {profile} --configfile {files[1]}"
-    return tell_new_files(options, files, notes, command)
+    return tell_new_files(options, root, files, notes, name_run(profile, files[1], root))
 
 
 def refuse_samples(options: argparse.Namespace, what: str) -> None:

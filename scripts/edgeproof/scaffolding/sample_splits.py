@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.formatting import plural
 from edgeproof.sources.samples import MINIMUM_CALIBRATION, digest_samples
 
 from .sample_tables import Array, SampleTable
@@ -23,20 +22,22 @@ class Split(NamedTuple):
     duplicates: int
 
 
-def split_samples(table: SampleTable) -> Split:
-    """Return two sets split off one shuffled table, each different sample once; UserError for fewer than 201.
+def split_samples(table: SampleTable, asked: int = MINIMUM_CALIBRATION) -> Split:
+    """Return two sets split off one shuffled table, each different sample once; UserError for too few.
 
+    `asked`: how many the preset calibrates with; one more is needed.
     256 samples calibrate, at least half are for evaluation where there are 400 or more, and at most 500 evaluate.
     """
     digests = digest_samples(table.arrays)
     unique = np.array(sorted({digest: index for index, digest in reversed([*enumerate(digests)])}.values()))
-    if len(unique) <= MINIMUM_CALIBRATION:
+    if len(unique) <= asked:
         raise UserError(
-            f"{table.origin}: {plural(len(unique), 'different sample')}; {MINIMUM_CALIBRATION} choose the ranges of "
-            f"int8 and at least one more evaluates, so give more, or leave --samples out (random values)"
+            f"{table.origin}, {len(unique)} different, are too few: {asked + 1} different ones are "
+            f"needed at least, {asked} to choose the ranges of int8, the others to evaluate; give more, "
+            "or leave --samples out (random values)"
         )
     order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)
-    count = max(MINIMUM_CALIBRATION, min(CALIBRATION, len(unique) // 2))
+    count = max(asked, min(CALIBRATION, len(unique) // 2))
     first, second = order[:count], order[count : count + EVALUATION]
     calibration = {name: array[first] for name, array in table.arrays.items() if name.startswith("inputs/")}
     evaluation = {name: array[second] for name, array in table.arrays.items()}

@@ -54,7 +54,7 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
         raise InputFault(
             "external_weights",
             f"{path}: weights are kept in {external[0]!r} beside it; save the model as one file (below 2 GB): "
-            "onnx.save(model, path, save_as_external_data=False)",
+            f"onnx.save(onnx.load({str(path)!r}), {Path(path).with_suffix('').name + '-one.onnx'!r})",
         )
     _open_negative_axes(model.graph)
     return model

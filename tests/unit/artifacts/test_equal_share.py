@@ -70,8 +70,8 @@ def test_an_argmax_head_that_agrees_in_half_its_pixels_fails(make_job, answer):
     assert document["metrics"]["equal_share"] == pytest.approx(0.518, abs=0.002)
     assert (document["status"], document["reason"]["kind"]) == ("failed", "threshold_missed")
     assert (
-        document["reason"]["message"].startswith("equal_share is 0.51")
-        and "limit 0.99" in document["reason"]["message"]
+        document["reason"]["message"].startswith("output 'classes': equal_share is 0.51")
+        and "limit 0.99 (`parity: {fp32: {min_equal_share: …}}` of preset" in document["reason"]["message"]
     )
     assert document["metrics"]["cosine_min"] is None
     assert document["absent"]["cosine_min"] == "integers, booleans and texts have no distance"

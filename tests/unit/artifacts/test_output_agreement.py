@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from edgeproof.artifacts.agreement.output_agreement import (
+    UNKNOWN,
     agree_with_labels,
     count_not_finite,
     decides_for_class,
@@ -34,7 +35,12 @@ def test_values_are_within_their_ranges_and_agree_with_plain_formulas(pair):
     a, b = left.astype("float64"), right.astype("float64")
     assert agreement.max_abs == np.abs(a - b).max()
     assert agreement.absolute_l2 == pytest.approx(np.sqrt(((a - b) ** 2).sum()))
-    assert -1 <= agreement.cosine_min <= agreement.cosine_mean + 1e-12 <= 1 + 2e-12
+    zero = ~a.any(1) ^ ~b.any(1)
+    assert agreement.without_angle == zero.sum()
+    if zero.all():
+        assert agreement.cosine_min is None
+    else:
+        assert -1 <= agreement.cosine_min <= agreement.cosine_mean + 1e-12 <= 1 + 2e-12
     assert agreement.top1_agreement == (a.argmax(1) == b.argmax(1)).mean()
     if a.any():
         assert agreement.relative_l2 == pytest.approx(np.linalg.norm(a - b) / np.linalg.norm(a))
@@ -56,23 +62,44 @@ def test_the_order_of_samples_does_not_matter(pair, random):
     order = list(range(len(left)))
     random.shuffle(order)
     before, after = measure_agreement(left, right), measure_agreement(left[order], right[order])
-    assert dataclasses.asdict(after) == {
-        field: None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)
-        for field, value in dataclasses.asdict(before).items()
+    cosines = [sorted(cosine for _, cosine in agreement.lowest_cosines) for agreement in (before, after)]
+    assert cosines[0] == cosines[1]
+    before, after = (dataclasses.asdict(agreement) | {"lowest_cosines": ()} for agreement in (before, after))
+    assert after == {
+        field: value if value is None or value == () else pytest.approx(value, rel=1e-9, abs=1e-12)
+        for field, value in before.items()
     }
 
 
 def test_equal_outputs_agree_exactly():
     array = np.random.default_rng(0).standard_normal((5, 7)).astype("float32")
     agreement = measure_agreement(array, array.copy())
-    assert dataclasses.astuple(agreement) == (0.0, 0.0, 0.0, 1.0, 1.0, 1.0, None)
+    assert dataclasses.astuple(agreement)[:8] == (0.0, 0.0, 0.0, 1.0, 1.0, None, 1.0, None)
 
 
 def test_zero_outputs_have_no_scale():
     zero, one = np.zeros((2, 3)), np.ones((2, 3))
     assert measure_agreement(zero, zero).relative_l2 == 0 and measure_agreement(zero, zero).cosine_min == 1
-    assert measure_agreement(zero, one).relative_l2 is None and measure_agreement(zero, one).cosine_min == 0
-    assert measure_agreement(one, zero).relative_l2 == 1
+    assert measure_agreement(zero, one).relative_l2 is None and measure_agreement(zero, one).cosine_min is None
+    assert measure_agreement(one, zero).relative_l2 == measure_agreement(one, zero).l2_without_angle == 1
+
+
+def test_a_sample_of_zeros_has_no_angle_and_counts_by_its_size():
+    reference = np.array([[100.0, 1.0], [50.0, 2.0], [0.1, 0.0]])
+    candidate = np.array([[100.0, 1.0], [50.0, 2.5], [0.0, 0.0]])
+    agreement = measure_agreement(reference, candidate)
+    assert (agreement.without_angle, agreement.l2_without_angle) == (1, agreement.relative_l2)
+    assert 0.99 < agreement.cosine_min < 1 and agreement.relative_l2 < 0.01
+    assert [sample for sample, _ in agreement.lowest_cosines] == [1, 0]
+
+
+@given(arrays.arrays("float32", 6, elements=FINITE), arrays.arrays("float32", 6, elements=FINITE))
+@settings(max_examples=30, deadline=None)
+def test_one_number_per_sample_has_no_angle_in_any_shape(left, right):
+    agreement = measure_agreement(left.reshape(6, 1), right.reshape(6, 1))
+    assert agreement.cosine_min is None and agreement.cosine_mean is None and agreement.without_angle == 6
+    assert agreement.l2_without_angle == agreement.relative_l2
+    assert measure_agreement(left.reshape(6, 1, 1), right.reshape(6, 1, 1)) == agreement
 
 
 def test_large_values_do_not_overflow():
@@ -85,7 +112,7 @@ def test_large_values_do_not_overflow():
 def test_values_that_are_not_finite_have_no_distance():
     broken = np.zeros((3, 2), "float32")
     broken[1, 0], broken[2] = np.nan, np.inf
-    assert set(dataclasses.astuple(measure_agreement(np.zeros((3, 2)), broken))) == {None}
+    assert measure_agreement(np.zeros((3, 2)), broken) == UNKNOWN
     assert count_not_finite(broken) == (3, 1)
     assert count_not_finite(np.zeros((3, 2))) == (0, None)
 
@@ -106,10 +133,11 @@ def test_rows_that_vary_are_compared_sample_by_sample():
     )
 
 
-def test_scalars_have_an_angle_of_their_own():
+def test_scalars_have_a_distance_and_no_angle():
     left = [np.array(3.0), np.array(-2.0)]
     agreement = measure_agreement(left, [np.array(3.0), np.array(2.0)])
-    assert (agreement.cosine_min, agreement.max_abs) == (-1, 4)
+    assert (agreement.cosine_min, agreement.max_abs, agreement.without_angle) == (None, 4, 2)
+    assert agreement.l2_without_angle == pytest.approx(4 / 13**0.5)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +152,7 @@ def test_scalars_have_an_angle_of_their_own():
 )
 def test_integers_and_booleans_are_equal_or_not(reference, candidate, share):
     """No angle, no distance: [1, 100] and [2, 100] point the same way and decide for different classes."""
-    agreement = dataclasses.asdict(measure_agreement(reference, candidate))
-    assert agreement.pop("equal_share") == share
-    assert set(agreement.values()) == {None}
+    assert measure_agreement(reference, candidate) == dataclasses.replace(UNKNOWN, equal_share=share)
 
 
 def test_the_worst_sample_of_integers_has_most_unequal_values():

@@ -54,14 +54,19 @@ def test_other_precisions_are_compared(make_job, precision):
     accuracy = document["accuracy"]
     assert (accuracy["reference_accuracy"], accuracy["count"]) == (0.9, 20)
     assert accuracy["low"] <= accuracy["difference"] <= accuracy["high"]
-    assert document["evaluation"]["labels"] and set(document["absent"]) == {"equal_share", "matched_share"}
+    assert document["evaluation"]["labels"] and set(document["absent"]) == {
+        *("l2_without_angle", "equal_share", "matched_share")
+    }
 
 
 def test_a_missed_limit_fails_by_name(job):
     job.build("int8")
     document = job.check("int8", thresholds={"max_relative_l2": 1e-6, "min_cosine": 0.9})
     assert document["status"] == "failed" and document["reason"]["kind"] == "threshold_missed"
-    assert document["reason"]["message"].startswith("relative_l2 is 0.0") and "1e-06" in document["reason"]["message"]
+    assert (
+        document["reason"]["message"].startswith("output 'logits': relative_l2 is 0.0")
+        and "1e-06" in document["reason"]["message"]
+    )
     assert [line["passed"] for line in document["thresholds"]] == [False, True]
 
 
@@ -215,10 +220,10 @@ def test_outputs_are_paired_by_name_then_by_position():
 
 def test_the_worst_output_counts():
     base = dict.fromkeys(("max_abs", "absolute_l2", "relative_l2", "cosine_min", "cosine_mean", "top1_agreement"), 0.5)
-    base |= {"equal_share": None, "parting": None, "judged_by": "values"}
+    base |= {"equal_share": None, "parting": None, "judged_by": "values", "without_angle": 0, "l2_without_angle": None}
     metrics, absent = summarise_agreement([base, {**base, "max_abs": 2, "cosine_min": 0.1, "top1_agreement": None}])
     assert (metrics["max_abs"], metrics["cosine_min"], metrics["top1_agreement"]) == (2, 0.1, 0.5)
-    assert set(absent) == {"relative_accuracy", "equal_share", "matched_share"}
+    assert set(absent) == {"relative_accuracy", "equal_share", "matched_share", "l2_without_angle"}
     metrics, absent = summarise_agreement([base, {**base, "relative_l2": None}])
     assert metrics["relative_l2"] is None and "zero throughout" in absent["relative_l2"]
 

@@ -49,7 +49,10 @@ def test_limits_judge_what_was_measured_without_running_anything(job, monkeypatc
     forbid_runs(monkeypatch)
     failed = job.check("int8", thresholds={**LIMITS, "max_relative_l2": 1e-9})
     assert (passed["status"], failed["status"]) == ("passed", "failed")
-    assert failed["reason"]["message"].startswith("relative_l2 is ") and failed["metrics"] == passed["metrics"]
+    assert (
+        failed["reason"]["message"].startswith("output 'logits': relative_l2 is ")
+        and failed["metrics"] == passed["metrics"]
+    )
     assert [line["limit"] for line in failed["thresholds"]] == [1e-9, 0.5]
     assert failed["divergence"]["status"] == "not_possible"
     assert "compare again" in failed["divergence"]["reason"]

@@ -3,6 +3,8 @@
 import numpy as np
 import onnx
 import pytest
+from edgeproof.artifacts.agreement import parity
+from edgeproof.artifacts.agreement.execution import Inference
 from edgeproof.core.documents import read_json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors
@@ -27,6 +29,61 @@ def make_scalar_output():
     weights = {"w": np.random.default_rng(0).random((3, 5), np.float32), "b": np.zeros(5, np.float32)}
     outputs = [("logits", TensorProto.FLOAT, ["N", 5]), ("energy", TensorProto.FLOAT, [])]
     return make_model(nodes, [("x", TensorProto.FLOAT, ["N", 3, 16, 16])], outputs, weights)
+
+
+def test_one_number_per_sample_is_judged_by_its_distance_and_not_by_its_sign(make_job, monkeypatch):
+    """A score that crosses zero in one sample: its cosine is -1, and the output is as near as the others."""
+    job = make_job(make_scalar_output(), count=16)
+    job.build("fp32")
+    infer = parity.infer_outputs
+
+    def move(shift):
+        def moved(interpreter, arm, model, inputs, limit=None):
+            found = infer(interpreter, arm, model, inputs, limit=limit)
+            energy = [entry - np.float32(0.5) for entry in found.outputs["energy"]]  # some are above, some below zero
+            if arm is not parity.REFERENCE_ARM:
+                energy = [np.float32(0) * energy[0], *(entry + shift for entry in energy[1:])]
+            return Inference(found.outputs | {"energy": energy}, found.runtime, None)
+
+        monkeypatch.setattr(parity, "infer_outputs", moved)
+
+    monkeypatch.setattr(parity, "find_comparison", lambda *_: None)
+    move(np.float32(0))
+    document = job.check("fp32", thresholds={"min_cosine": 0.9, "max_l2_without_angle": 0.9}, task="none")
+    energy = document["outputs"][1]
+    assert (document["status"], energy["cosine_min"], energy["without_angle"]) == ("passed", None, 16)
+    lines = {line["name"]: line["value"] for line in document["thresholds"]}
+    assert lines == {"min_cosine": 1.0, "max_l2_without_angle": energy["relative_l2"]}
+    move(np.float32(0.5))
+    document = job.check("fp32", thresholds={"min_cosine": 0.9}, task="none")
+    assert (
+        document["status"] == "failed"
+        and "`parity: {fp32: {max_l2_without_angle: …}}`" in (document["reason"]["message"])
+    )
+    assert document["reason"]["message"].startswith("output 'energy': l2_without_angle is ")
+    assert "limit 0.1 " in document["reason"]["message"]
+    document = job.check("fp32", thresholds={"max_relative_l2": 100.0}, task="none")  # it judges every output
+    assert document["status"] == "passed" and len(document["thresholds"]) == 1
+
+
+def test_a_missed_cosine_names_the_output_the_samples_and_the_key(make_job, monkeypatch):
+    job = make_job(make_scalar_output(), count=16)
+    job.build("fp32")
+    infer = parity.infer_outputs
+
+    def turn(interpreter, arm, model, inputs, limit=None):
+        found = infer(interpreter, arm, model, inputs, limit=limit)
+        if arm is not parity.REFERENCE_ARM:
+            logits = [entry * (-1 if index in (3, 7) else 1) for index, entry in enumerate(found.outputs["logits"])]
+            return Inference(found.outputs | {"logits": logits}, found.runtime, None)
+        return found
+
+    monkeypatch.setattr(parity, "infer_outputs", turn)
+    document = job.check("fp32", thresholds={"min_cosine": 0.9}, task="none")
+    assert document["reason"]["message"].startswith(
+        "output 'logits': cosine_min is -1 in sample 3 (2 of 16 samples are below the limit), limit 0.9 "
+        "(`parity: {fp32: {min_cosine: …}}` of preset "
+    )
 
 
 def make_detector(end_to_end):
@@ -123,6 +180,7 @@ def test_rows_that_part_leave_the_other_outputs_compared(make_job):
     assert document["status"] == "failed" and document["reason"]["kind"] == "outputs_differ"
     assert "output 'chosen' has another shape in" in document["reason"]["message"]
     assert "of 16 samples, first in sample" in document["reason"]["message"]
+    assert "NonMaxSuppression chooses its rows" in document["reason"]["message"]
     assert chosen["parting"] and chosen["equal_share"] is None
     assert boxes["parting"] is None and 0 < boxes["relative_l2"] < 0.1
     assert document["metrics"]["cosine_min"] == boxes["cosine_min"] > 0.9

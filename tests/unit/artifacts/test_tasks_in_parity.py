@@ -78,6 +78,78 @@ def test_rows_that_are_gone_fail_and_cost_precision(detector, answer):
     assert document["detection"]["f1_difference"] == pytest.approx(-2 / 3)
 
 
+def test_without_labels_rows_are_matched_and_nothing_is_said_about_accuracy(detector, answer):
+    answer(lambda outputs: {name: [entry[:, ::-1] for entry in entries] for name, entries in outputs.items()})
+    document = detector.check("fp32", thresholds={}, task="detection", judge={"detection": OPTIONS})
+    assert (document["status"], document["metrics"]["matched_share"]) == ("passed", 1)
+    assert "detection" not in document
+    assert document["absent"]["relative_accuracy"] == "the model's task.detection names no labels"
+
+
+@pytest.fixture
+def selecting(make_job):
+    """A job whose model ends in NonMaxSuppression: candidates, scores of two classes, and what it selects."""
+    weights = {"most": np.array([9]), "iou": np.array([0.5], "float32"), "least": np.array([0.3], "float32")}
+    nodes = [
+        helper.make_node("Identity", ["b"], ["boxes"]),
+        helper.make_node("Identity", ["s"], ["scores"]),
+        helper.make_node("NonMaxSuppression", ["boxes", "scores", *weights], ["selected"]),
+    ]
+    inputs = [("b", TensorProto.FLOAT, [1, 4, 4]), ("s", TensorProto.FLOAT, [1, 2, 4])]
+    outputs = [
+        ("boxes", TensorProto.FLOAT, [1, 4, 4]),
+        ("scores", TensorProto.FLOAT, [1, 2, 4]),
+        ("selected", TensorProto.INT64, ["k", 3]),
+    ]
+    job = make_job(make_model(nodes, inputs, outputs, weights, opset=17), count=3)
+    boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9.5], [60, 50, 50, 60], [20, 20, 30, 30]], "float32")  # one upside down
+    scores = np.array([[0.9, 0.8, 0.7, 0.1], [0.1, 0.1, 0.2, 0.6]], "float32")
+    job.write_evaluation({"inputs/b": np.tile(boxes, (3, 1, 1)), "inputs/s": np.tile(scores, (3, 1, 1))})
+    job.build("fp32")
+    return job
+
+
+_SELECTED = {**OPTIONS, "selected": "selected", "box_format": "yxyx"}
+
+
+def test_rows_that_point_into_candidates_are_matched_as_the_boxes_they_stand_for(selecting, answer):
+    """The twin of the first box is another row, and the same place in the image."""
+
+    def swap(outputs):
+        twins = {0: 1, 1: 0}
+        moved = [np.array([[i, k, twins.get(b, b)] for i, k, b in entry[::-1]]) for entry in outputs["selected"]]
+        return outputs | {"selected": moved}
+
+    answer(swap)
+    blind = selecting.check("fp32", thresholds={}, task="none")
+    assert (blind["status"], blind["outputs"][2]["chosen_by"]) == ("failed", "NonMaxSuppression")
+    told = blind["reason"]["message"]
+    assert told.startswith("output 'selected': equal_share is 0.") and "`parity: {fp32: {min_equal_share: …}}`" in told
+    assert "NonMaxSuppression chooses its rows, and these may swap places: declare `task: {detection: …}`" in told
+    limits = {"max_relative_l2": 1e-4}
+    document = selecting.check("fp32", thresholds=limits, task="detection", judge={"detection": _SELECTED})
+    assert (document["status"], document["metrics"]["matched_share"]) == ("passed", pytest.approx(1))
+    assert [item["judged_by"] for item in document["outputs"]] == ["values", "values", "rows"]
+
+
+def test_a_row_that_is_not_selected_any_more_is_not_matched(selecting, answer):
+    answer(lambda outputs: outputs | {"selected": [entry[:1] for entry in outputs["selected"]]})
+    document = selecting.check("fp32", thresholds={}, task="detection", judge={"detection": _SELECTED})
+    assert (document["status"], document["metrics"]["matched_share"]) == ("failed", pytest.approx(2 / 4))
+    assert (
+        "rows of 'selected': matched_share is 0.5, limit 0.95 (`parity: {fp32: {min_matched_share: …}}`"
+        in document["reason"]["message"]
+    )
+
+
+def test_rows_that_are_not_there_and_two_sources_of_classes_are_refused(selecting, answer):
+    answer(lambda outputs: outputs | {"selected": [entry + 7 for entry in outputs["selected"]]})
+    with pytest.raises(UserError, match="'selected' selects rows that are not there"):
+        selecting.check("fp32", task="detection", judge={"detection": _SELECTED})
+    with pytest.raises(UserError, match="names both `classes` and `selected`"):
+        selecting.check("fp32", task="detection", judge={"detection": {**_SELECTED, "classes": "scores"}})
+
+
 def test_labels_of_other_images_are_refused(detector, tmp_path):
     (tmp_path / "labels.json").write_text(json.dumps({"images": [{"id": 1}], "categories": [], "annotations": []}))
     with pytest.raises(UserError, match="has 1 images, and the evaluation set 3 samples"):

@@ -16,7 +16,9 @@ def again(room, noise=()):
 def test_a_measured_difference_is_one_sentence_with_its_interval_and_its_cost(room):
     report = room.make(ratio=0.6).read("report.json")
     sentence = plain(describe_verdict(report))
-    assert sentence.startswith("int8 is 1.666 times as fast as fp32 (1.657–1.675), 20 s, 10 pairs.")
+    assert sentence.startswith(
+        "int8 is 1.666 times as fast as fp32 (1.657–1.675, 95 %), 20 s, the first 4 of 10 pairs."
+    )
     text = render_markdown(report)
     assert text.startswith(f"# pair\n\n**{sentence}**\n\nleft: `digits-cnn/ort-cpu/desk/fp32`")
     assert "| precision | fp32 | int8 | this is what is compared |" in text
@@ -27,7 +29,7 @@ def test_what_is_equivalent_shows_the_interval_of_that_test(room):
     report = room.make(ratio=1.0).read("report.json")
     effect = report["effect"]
     assert report["verdict"] == "equivalent"
-    assert f"({effect['equivalence_low']:.3f}–{effect['equivalence_high']:.3f})" in describe_verdict(report)
+    assert f"({effect['equivalence_low']:.3f}–{effect['equivalence_high']:.3f}, 90\u202f%)" in describe_verdict(report)
 
 
 def test_what_is_not_comparable_shows_no_number(room):

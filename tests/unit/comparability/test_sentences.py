@@ -20,6 +20,7 @@ EFFECT = {
     "interval_low": 0.621,
     "interval_high": 0.645,
     "confidence": 0.9875,
+    "equivalence_confidence": 0.975,
     "equivalence_low": 0.99,
     "equivalence_high": 1.01,
     "wider_low": 0.61,
@@ -65,22 +66,23 @@ def moved(ratio, low, high):
 @pytest.mark.parametrize(
     ("report", "sentence"),
     [
-        (make_report(), "int8 is 1.58 times as fast as fp32 (1.55–1.61), 19 s, 6 pairs."),
+        (make_report(), "int8 is 1.58 times as fast as fp32 (1.55–1.61, 98.75 %), 19 s, 6 pairs."),
         (
             make_report("slower", effect=moved(1.25, 1.22, 1.28), seconds=4.25, pairs=1),
-            "int8 takes 1.25 times as long as fp32 (1.22–1.28), 4.2 s, 1 pair.",
+            "int8 takes 1.25 times as long as fp32 (1.22–1.28, 98.75 %), 4.2 s, 1 pair.",
         ),
         (
             make_report("equivalent", effect=moved(1.0002, 0.98, 1.02)),
-            "int8 is equivalent to fp32 within ±2 %: 1.000 times the time (0.990–1.010), 19 s, 6 pairs.",
+            "int8 is equivalent to fp32 within ±2 %: 1.000 times the time (0.990–1.010, 97.5 %), 19 s, 6 pairs.",
         ),
         (
             make_report("equivalent", effect=moved(1.0002, 0.98, 1.02), right=CELL),
-            "The same artifact is equivalent to itself within ±2 %: 1.000 times the time (0.990–1.010), 19 s, 6 pairs.",
+            "The same artifact is equivalent to itself within ±2 %: 1.000 times the time (0.990–1.010, 97.5 %), 19 s, "
+            "6 pairs.",
         ),
         (
             make_report("undecided", reason="budget", effect=moved(1.01, 0.97, 1.05)),
-            "Undecided: int8 takes 1.010 times as long as fp32 (0.970–1.050), margin ±2 %, 19 s, 6 pairs.",
+            "Undecided: int8 takes 1.010 times as long as fp32 (0.970–1.050, 98.75 %), margin ±2 %, 19 s, 6 pairs.",
         ),
         (
             make_report("undecided", reason="budget", effect=moved(1.01, None, None), pairs=2),
@@ -105,7 +107,7 @@ def moved(ratio, low, high):
                 right=CELL | {"device": "board"},
                 between_sessions=moved(9.0, 8.1, 10.0) | {"left_sessions": 3, "right_sessions": 4},
             ),
-            "board takes 9.00 times as long as desk (8.10–10.00), 3 and 4 sessions.",
+            "board takes 9.00 times as long as desk (8.10–10.00, 98.75 %), 3 and 4 sessions.",
         ),
     ],
 )
@@ -113,9 +115,33 @@ def test_one_sentence_per_verdict(report, sentence):
     assert plain(describe_verdict(report)) == sentence
 
 
+def test_pairs_that_came_after_the_verdict_are_told_apart():
+    report = make_report(pairs=8)
+    assert plain(describe_verdict(report)).endswith("(1.55–1.61, 98.75 %), 19 s, the first 6 of 8 pairs.")
+
+
+def test_the_level_is_said_with_its_reason():
+    (told,) = [line for line in describe_grounds(make_report()) if line.startswith("The interval holds")]
+    assert plain(told) == (
+        "The interval holds at a confidence of 98.75 %, whenever the pairs stopped: it is one of the campaign's 4 "
+        "comparisons, which share 5 % of error."
+    )
+    alone = {"margin": 0.02, "comparisons": 1, "level": 0.05, "horizon": 60, "correlation": DEFAULT}
+    report = make_report(
+        "equivalent", design=alone, effect=EFFECT | {"confidence": 0.95, "equivalence_confidence": 0.9}
+    )
+    (told,) = [line for line in describe_grounds(report) if line.startswith("The interval holds")]
+    assert plain(told) == (
+        "The interval holds at a confidence of 90 %, whenever the pairs stopped (one of a difference: 95 %)."
+    )
+
+
 def test_across_batch_sizes_the_sentence_speaks_of_items():
     report = make_report("faster", per="item", items={"left": 1, "right": 8})
-    assert plain(describe_verdict(report)) == "int8 is 1.58 times as fast per item as fp32 (1.55–1.61), 19 s, 6 pairs."
+    assert (
+        plain(describe_verdict(report))
+        == "int8 is 1.58 times as fast per item as fp32 (1.55–1.61, 98.75 %), 19 s, 6 pairs."
+    )
     assert "A call of left has 1 item, one of right 8 items; the times compared are those of one item." in (
         describe_grounds(report)
     )
@@ -123,7 +149,7 @@ def test_across_batch_sizes_the_sentence_speaks_of_items():
 
 def test_swapping_the_sides_swaps_the_sentence():
     swapped = make_report("slower", left=CELL | {"precision": "int8"}, right=CELL, effect=moved(1.58, 1.55, 1.61))
-    assert plain(describe_verdict(swapped)).startswith("fp32 takes 1.58 times as long as int8 (1.55–1.61)")
+    assert plain(describe_verdict(swapped)).startswith("fp32 takes 1.58 times as long as int8 (1.55–1.61, 98.75 %)")
 
 
 def test_sides_are_named_by_what_differs():
@@ -151,7 +177,7 @@ def test_what_no_pairs_would_decide_asks_for_something_else(reason):
 def test_grounds_say_the_level_and_what_was_assumed():
     lines = [plain(line) for line in describe_grounds(make_report())]
     assert lines[0].startswith("The interval holds at a confidence of 98.75 %")
-    assert "4 comparisons share 5.00 % of error" in lines[0]
+    assert "one of the campaign's 4 comparisons, which share 5 % of error" in lines[0]
     assert lines[1].endswith("so 0.20 is assumed; at 0.5 the interval would be 0.61–0.66.")
     assert lines[2].endswith("rarer than 39 % may be missing.")
     assert "not calibrated" in lines[3]

@@ -70,6 +70,11 @@ def test_what_cannot_be_read_is_named_with_its_line(overlay, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "comparisons:\n  - name: x\n    left: {model: digits-cnn, preset: fake, precision: fp32}\n    right: {}\n"
+            "    varies: [precisions]\n",
+            r"varies\[0\] is .precisions.; allowed: precision, .*; did you mean 'precision'\?",
+        ),
         ("\nprotocol: quikc\n", r"own\.yaml:2: protocol: 'quikc' is not in config/protocols/; did you mean 'quick'\?"),
         (
             "matrices:\n  - models: [digits-cnn]\n    presets: [ort-cpu]\n    precisions: [int4]\n",

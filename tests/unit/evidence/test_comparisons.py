@@ -24,13 +24,13 @@ def rows(comparisons):
 
 def test_sentences_have_ratio_interval_and_cost(rows):
     sentences = {name: row["sentence"].replace("\u202f", " ") for name, row in rows.items()}
-    number, cost = r"[\d.]+", r"20 s, 10 pairs\."
+    number, level, cost = r"[\d.]+", r"9\d(?:\.\d+)?", r"20 s, (the first \d of )?10 pairs\."
     patterns = {
-        "faster": rf"int8 is 1\.67 times as fast as fp32 \(1\.6{number}–1\.6{number}\), {cost}",
+        "faster": rf"int8 is 1\.67 times as fast as fp32 \(1\.6{number}–1\.6{number}, {level} %\), {cost}",
         "same": rf"The same artifact is equivalent to itself within ±2 %: {number} times the time "
-        rf"\({number}–{number}\), {cost}",
+        rf"\({number}–{number}, {level} %\), {cost}",
         "undecided": rf"Undecided: the same artifact takes {number} times as long as itself "
-        rf"\({number}–{number}\), margin ±2 %, {cost}",
+        rf"\({number}–{number}, {level} %\), margin ±2 %, {cost}",
         "shaky": rf"fp16 is equivalent to fp32 within ±2 %: .*, {cost}",
         "refused": r"Not comparable: digits-cnn and squeezenet differ in model hash\.",
         "two-boards": r"Undecided: board took 9\.0\d times as long as desk, without an interval, 1 session each\.",

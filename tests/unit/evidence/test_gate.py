@@ -82,7 +82,9 @@ def test_a_campaign_from_elsewhere_passes_only_where_that_is_tolerated(here):
 
 def test_verdicts_come_first(campaign, tmp_path):
     text = check_gate(campaign, ["throttled"], tmp_path / "gate.json")[1]
-    assert text.startswith("faster: int8 is 1.67 times as fast as fp32 (1.65–1.68), 20 s, 10 pairs.\nsame: ")
+    assert text.startswith(
+        "faster: int8 is 1.67 times as fast as fp32 (1.65–1.68, 95 %), 20 s, the first 4 of 10 pairs.\nsame: "
+    )
     lines = text.split("\n\n")[0].splitlines()
     assert [line.split(":")[0] for line in lines if not line.startswith(" ")] == campaign["comparisons"]
     assert max(map(len, lines)) <= 120

@@ -47,3 +47,15 @@ def test_long_lists_are_cut(here):
     cells = [{"device": f"desk-{number}", "kind": "simulated"} for number in range(9)]
     text = list_limits(collect_evidence(make_campaign(here, cells)))[0]["text"]
     assert "and 5 more" in text
+
+
+def test_throughput_is_called_a_mean_and_shared_errors_are_named(campaign):
+    evidence = collect_evidence(campaign)
+    limits = {limit["title"]: limit["text"] for limit in list_limits(evidence)}
+    assert "It is a mean, so calls that the machine stalled count in full" in limits["One request at a time"]
+    assert "Comparisons share their errors" not in limits
+    for item in evidence.comparisons:
+        item.report["design"] = {**item.report["design"], "comparisons": 4, "level": 0.0125}
+    limits = {limit["title"]: limit["text"] for limit in list_limits(evidence)}
+    told = limits["Comparisons share their errors"].replace("\u202f", " ")
+    assert told.startswith("The campaign has 4 comparisons, which share 5 % of error") and "holds at 98.75 %" in told

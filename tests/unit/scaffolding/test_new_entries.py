@@ -23,7 +23,7 @@ def test_a_device_with_every_option(root, capsys):
     assert document["board"] == "Orin: Nano" and document["board_contains"] == "orin" and document["timeout_s"] == 900
     assert document["interpreter"] == "/usr/bin/python3" and document["lock"] == "/run/lock/x"
     assert "# Python that runs the agent; null: the workflow's own." in (root / "config/devices/orin.yaml").read_text()
-    assert "wrote config/devices/orin.yaml" in capsys.readouterr().out
+    assert f"wrote {root}/config/devices/orin.yaml" in capsys.readouterr().out
 
 
 def test_a_device_with_none(root):

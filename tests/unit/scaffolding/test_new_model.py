@@ -235,8 +235,8 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("net.onnx", ["--scale", "0"], r"--scale: 0 must be a number above 0"),
         ("net.onnx", ["--labels", "x.npy"], r"--labels needs --samples"),
         ("net.onnx", ["--samples", "nowhere"], r"--samples nowhere: there is no such file or folder"),
-        ("net.onnx", ["--samples", "few.npy"], r"100 different samples; 200 choose the ranges of int8"),
-        ("net.onnx", ["--samples", "same.npy"], r": 1 different sample;"),
+        ("net.onnx", ["--samples", "few.npy"], r"of few.npy, 100 different, are too few: 201 different ones"),
+        ("net.onnx", ["--samples", "same.npy"], r"300 samples of same.npy, 1 different, are too few"),
         ("net.onnx", ["--samples", "wide.npy"], r"x has samples of shape \[4\]; the model takes \[3\]"),
         ("net.onnx", ["--samples", "holes.npy"], r"x has values that are not finite \(sample 7\)"),
         ("net.onnx", ["--samples", "pointer.npz"], r"pointer\.npz: a Git LFS pointer instead of the file"),
@@ -288,3 +288,118 @@ def test_a_mistake_is_one_line_and_leaves_nothing(root, tmp_path, monkeypatch, f
     with pytest.raises(UserError, match=message) as refused:
         main(["model", file, *arguments], root)
     assert "\n" not in str(refused.value) and list_files(root) == before
+
+
+def test_paths_and_commands_hold_where_the_user_stands(root, tmp_path, monkeypatch, capsys):
+    """From another folder everything is absolute, and the next command goes to the repository first."""
+    monkeypatch.chdir(tmp_path)
+    save_model("net.onnx", {"x": [1, 3]})
+    main(["model", "net.onnx"], root)
+    told = capsys.readouterr().out.splitlines()
+    assert f"wrote {root}/config/models/net.yaml" in told
+    assert told[-1] == f"next: (cd {root} && .venv/bin/snakemake --profile local --configfile config/net.yaml)"
+    monkeypatch.chdir(root)
+    main(["model", "../net.onnx", "--name", "again"], root)
+    told = capsys.readouterr().out.splitlines()
+    assert "wrote config/models/again.yaml" in told
+    assert told[-1] == "next: .venv/bin/snakemake --profile local --configfile config/again.yaml"
+
+
+def save_embedding(path):
+    """Save a model with an embedding of ten rows and a number beside it."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "token"], ["row"]),
+            helper.make_node("Concat", ["row", "feature"], ["y"], axis=1),
+        ],
+        "embedding",
+        [
+            helper.make_tensor_value_info("token", TensorProto.INT64, ["n"]),
+            helper.make_tensor_value_info("feature", TensorProto.FLOAT, ["n", 2]),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])],
+        [onnx.numpy_helper.from_array(np.ones((10, 2), np.float32), "table")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+@pytest.mark.parametrize(("token", "word"), [(10, "largest"), (-11, "smallest")])
+def test_samples_that_the_model_does_not_take_are_refused_with_their_input(root, tmp_path, monkeypatch, token, word):
+    monkeypatch.chdir(tmp_path)
+    save_embedding("text.onnx")
+    tokens, features = np.arange(400) % 10, np.random.default_rng(0).random((400, 2), np.float32)
+    np.savez("good.npz", token=tokens, feature=features)
+    tokens[123] = token
+    np.savez("bad.npz", token=tokens, feature=features)
+    message = rf"bad.npz: sample 123, in which input 'token' has its {word} value {token}, does not run: .*idx={token}"
+    with pytest.raises(UserError, match=message):
+        main(["model", "text.onnx", "--samples", "bad.npz"], root)
+    assert not (root / "config/models/text.yaml").exists()
+    main(["model", "text.onnx", "--samples", "good.npz"], root)
+    assert "# They were shuffled and split" in (root / "config/models/text.yaml").read_text()
+
+
+def save_detector(path, outputs, threshold=0.3, middle=1):
+    """Save a model that ends in NonMaxSuppression over eight boxes and two classes. `outputs`: those that it gives."""
+    infos = {
+        "boxes": helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, 8, 4]),
+        "scores": helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 2, 8]),
+        "selected": helper.make_tensor_value_info("selected", TensorProto.INT64, ["k", 3]),
+    }
+    limits = {"most": np.array([4]), "iou": np.array([0.5], np.float32), "least": np.array([threshold], np.float32)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Identity", ["b"], ["boxes"]),
+            helper.make_node("Identity", ["s"], ["scores"]),
+            helper.make_node("NonMaxSuppression", ["boxes", "scores", *limits], ["selected"], center_point_box=middle),
+        ],
+        "detector",
+        [
+            helper.make_tensor_value_info("b", TensorProto.FLOAT, [1, 8, 4]),
+            helper.make_tensor_value_info("s", TensorProto.FLOAT, [1, 2, 8]),
+        ],
+        [infos[name] for name in outputs],
+        [onnx.numpy_helper.from_array(array, name) for name, array in limits.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+@pytest.mark.parametrize(("middle", "box_format"), [(1, "cxcywh"), (0, "yxyx")])
+def test_a_detector_that_selects_boxes_gets_its_task(root, tmp_path, monkeypatch, capsys, middle, box_format):
+    monkeypatch.chdir(tmp_path)
+    save_detector("detector.onnx", ["boxes", "scores", "selected"], middle=middle)
+    main(["model", "detector.onnx"], root)
+    assert "output 'selected' selects boxes: `task: detection`" in capsys.readouterr().out
+    task = read_yaml(root / "config/models/detector.yaml", "model")["task"]["detection"]
+    assert (task["boxes"], task["scores"], task["selected"]) == ("boxes", "scores", "selected")
+    assert (task["box_format"], task["iou_threshold"]) == (box_format, 0.5)
+    assert task["score_threshold"] == pytest.approx(0.3)
+    main(["model", "detector.onnx", "--task", "none", "--name", "plain"], root)
+    assert read_yaml(root / "config/models/plain.yaml", "model")["task"] == "none"
+
+
+def test_rows_that_cannot_be_matched_yet_are_named_with_what_to_declare(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_detector("detector.onnx", ["selected"])
+    main(["model", "detector.onnx"], root)
+    told = capsys.readouterr().out
+    assert (
+        "NonMaxSuppression chooses the rows of output 'selected'" in told and "declare `task: {detection: …}`" in told
+    )
+    assert read_yaml(root / "config/models/detector.yaml", "model")["task"] == "none"
+
+
+def test_as_many_samples_calibrate_as_the_preset_asks_for(root, tmp_path, monkeypatch):
+    """Else the int8 of the campaign that this writes could not be built."""
+    monkeypatch.chdir(tmp_path)
+    save_model("net.onnx", {"x": [1, 3]})
+    np.save("samples.npy", np.random.default_rng(0).random((300, 3), np.float32))
+    asked = read_yaml(root / "config/presets/ort-cpu-1t.yaml", "preset")["build"]["calibration_samples"]
+    main(["model", "net.onnx", "--samples", "samples.npy", "--preset", "ort-cpu-1t"], root)
+    made = {
+        key: read_tensors(root / f"config/samples/net/{key}.npz")["inputs/x"] for key in ("calibration", "evaluation")
+    }
+    assert {key: len(array) for key, array in made.items()} == {"calibration": asked, "evaluation": 300 - asked}
+    np.save("few.npy", np.random.default_rng(0).random((asked, 3), np.float32))
+    with pytest.raises(UserError, match=f"are too few: {asked + 1} different ones are needed"):
+        main(["model", "net.onnx", "--samples", "few.npy", "--preset", "ort-cpu-1t", "--name", "few"], root)

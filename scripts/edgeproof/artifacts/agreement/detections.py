@@ -27,10 +27,14 @@ def read_rows(outputs: Mapping[str, Entries], options: Json) -> list[Boxes]:
 
     `options`: the model's `task.detection`, which names the outputs. UserError if they are not what it says.
     """
-    names = [options[key] for key in ("boxes", "scores", "classes") if key in options]
+    names = [options[key] for key in ("boxes", "scores", "classes", "selected") if key in options]
     if missing := [name for name in names if name not in outputs]:
         raise UserError(f"task.detection names output {missing[0]!r}; the model has {', '.join(outputs)}")
     boxes, scores = outputs[options["boxes"]], outputs[options["scores"]]
+    if {"selected", "classes"} <= set(options):
+        raise UserError("task.detection names both `classes` and `selected`, whose rows have the class; leave one out")
+    if "selected" in options:
+        return _read_selected_rows(boxes, scores, outputs[options["selected"]], options)
     classes = outputs[options["classes"]] if "classes" in options else [np.zeros(entry.size) for entry in scores]
     found = []
     for index, (corners, score, kind) in enumerate(zip(boxes, scores, classes, strict=True)):
@@ -42,6 +46,34 @@ def read_rows(outputs: Mapping[str, Entries], options: Json) -> list[Boxes]:
         rows = _order_corners(corners.astype(np.float64).reshape(-1, 4), options.get("box_format", "xyxy"))
         every = Boxes(rows, score.astype(np.float64).ravel(), np.rint(kind).astype(np.int64).ravel())
         found.append(every.select(every.scores > 0))
+    return found
+
+
+def _read_selected_rows(boxes: Entries, scores: Entries, selected: Entries, options: Json) -> list[Boxes]:
+    """Return the detections of every sample that NonMaxSuppression has selected of all candidates.
+
+    Per sample, `boxes` is (1, n, 4), `scores` (1, classes, n), `selected` (k, 3): image, class and box of each. ONNX
+    takes any two opposite corners for a box.
+    """
+    found = []
+    for index, (corners, score, chosen) in enumerate(zip(boxes, scores, selected, strict=True)):
+        corners = corners.astype(np.float64).reshape(-1, 4)
+        picked = chosen.astype(np.int64).reshape(-1, 3)
+        if not len(corners) or score.size % len(corners):
+            raise UserError(
+                f"task.detection: in sample {index} the outputs have {len(corners)} boxes and {score.size} scores; "
+                "each class needs a score of each box"
+            )
+        score = score.astype(np.float64).reshape(-1, len(corners))
+        limits = (1, *score.shape)
+        if ((picked < 0) | (picked >= limits)).any():
+            raise UserError(
+                f"task.detection: in sample {index} {options['selected']!r} selects rows that are not there; image, "
+                f"class and box must be below {', '.join(map(str, limits))}"
+            )
+        rows = _order_corners(corners, options.get("box_format", "xyxy"))[picked[:, 2]]
+        rows = np.hstack([np.minimum(rows[:, :2], rows[:, 2:]), np.maximum(rows[:, :2], rows[:, 2:])])
+        found.append(Boxes(rows, score[picked[:, 1], picked[:, 2]], picked[:, 1]))
     return found
 
 

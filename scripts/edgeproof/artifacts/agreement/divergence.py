@@ -79,6 +79,8 @@ def choose_limit(lines: list[Json]) -> tuple[float, str]:
         return limits["max_relative_l2"], "max_relative_l2"
     if "min_cosine" in limits:  # the distance of two vectors of equal length at that angle
         return math.sqrt(2 * (1 - limits["min_cosine"])), "min_cosine, as the distance of vectors of equal length"
+    if "max_l2_without_angle" in limits:
+        return limits["max_l2_without_angle"], "max_l2_without_angle"
     return DEFAULT_LIMIT, "default"
 
 

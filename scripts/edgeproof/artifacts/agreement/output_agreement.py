@@ -23,10 +23,13 @@ _WORST = {
     "relative_l2": max,
     "cosine_min": min,
     "cosine_mean": min,
+    "l2_without_angle": max,
     "top1_agreement": min,
     "equal_share": min,
 }
 METRICS = (*_WORST, "matched_share", "relative_accuracy")
+_OF_SOME = ("cosine_min", "cosine_mean", "top1_agreement", "equal_share")  # metrics that only some outputs have
+_LOWEST = 10  # samples of an output whose cosines are kept
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,10 @@ class Agreement:
 
     `max_abs`, `absolute_l2`: largest and Euclidean difference, in the unit of the output. `relative_l2`: `absolute_l2`
     divided by the norm of the reference, over all samples together; None when the reference is all zero and the
-    candidate is not. `cosine_min`, `cosine_mean`: cosine similarity per sample (1 for two zero vectors, 0 for one).
+    candidate is not. `cosine_min`, `cosine_mean`: cosine similarity over the samples that have an angle. One number has
+    none, since its cosine is only its sign, and neither has a vector beside a zero vector (two of them agree: 1).
+    `l2_without_angle`: `relative_l2`, where `without_angle`, the number of samples without one, is not 0.
+    `lowest_cosines`: (sample, cosine) of those that agree least, the lowest first, at most 10.
     `top1_agreement`: share of samples with the same largest score, None when the output is not one score per class.
     `equal_share`: share of values that are equal, and all else None, where the reference is of integers, booleans or
     texts; None for floats. All None when either side has values that are not finite.
@@ -46,12 +52,15 @@ class Agreement:
     relative_l2: float | None
     cosine_min: float | None
     cosine_mean: float | None
+    l2_without_angle: float | None
     top1_agreement: float | None
     equal_share: float | None
+    without_angle: int = 0
+    lowest_cosines: tuple[tuple[int, float], ...] = ()
 
 
 # Of outputs that are not compared, or have values that are not finite.
-UNKNOWN = Agreement(None, None, None, None, None, None, None)
+UNKNOWN = Agreement(None, None, None, None, None, None, None, None)
 
 
 def measure_agreement(reference: Entries, candidate: Entries) -> Agreement:
@@ -63,17 +72,22 @@ def measure_agreement(reference: Entries, candidate: Entries) -> Agreement:
     left, right = _flatten(reference), _flatten(candidate)
     all_left, difference = np.concatenate(left), np.concatenate(right) - np.concatenate(left)
     absolute, reference_norm = _norm(difference), _norm(all_left)
-    cosines = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
+    angles = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
+    cosines = {sample: cosine for sample, cosine in enumerate(angles) if cosine is not None}
+    relative = absolute / reference_norm if reference_norm else (None if absolute else 0.0)
     scores = decides_for_class(reference) and decides_for_class(candidate)
     equal = [a.argmax() == b.argmax() for a, b in zip(left, right, strict=True)] if scores else []
     return Agreement(
         max_abs=float(np.abs(difference).max(initial=0.0)),
         absolute_l2=absolute,
-        relative_l2=absolute / reference_norm if reference_norm else (None if absolute else 0.0),
-        cosine_min=min(cosines),
-        cosine_mean=sum(cosines) / len(cosines),
+        relative_l2=relative,
+        cosine_min=min(cosines.values(), default=None),
+        cosine_mean=sum(cosines.values()) / len(cosines) if cosines else None,
+        l2_without_angle=relative if len(cosines) < len(angles) else None,
         top1_agreement=float(np.mean(equal)) if scores else None,
         equal_share=None,
+        without_angle=len(angles) - len(cosines),
+        lowest_cosines=tuple(sorted(cosines.items(), key=lambda item: (item[1], item[0]))[:_LOWEST]),
     )
 
 
@@ -137,22 +151,34 @@ def summarise_agreement(outputs: list[Json]) -> tuple[dict[str, float | None], d
         return metrics, dict.fromkeys(
             METRICS, "no output has the same shape in both, or they are rows of a detector"
         ) | absent
-    fields = [field.name for field in dataclasses.fields(Agreement)]
-    for field in fields:
-        values = [item[field] for item in outputs if field == "equal_share" or item["equal_share"] is None]
+    floats = [item for item in outputs if item["equal_share"] is None]
+    for field, worst in _WORST.items():
+        values = [item[field] for item in (outputs if field == "equal_share" else floats)]
+        if field == "l2_without_angle":
+            values = [item[field] for item in floats if item["without_angle"]]
         known = [value for value in values if value is not None]
-        if field == "top1_agreement":
-            if not known:
-                absent[field] = "no output is one score per class"
-        elif field == "equal_share":
-            if not known:
-                absent[field] = "no output is of integers, booleans or texts"
-        elif not values:
-            absent[field] = "integers, booleans and texts have no distance"
-        elif len(known) < len(values):
-            absent[field], known = "an output of the source is zero throughout", []
-        metrics[field] = _WORST[field](known) if known else None
+        if reason := _explain_absence(field, bool(floats), len(values), len(known)):
+            absent[field] = reason
+        metrics[field] = None if reason else worst(known)
     return metrics, absent
+
+
+def _explain_absence(field: str, floats: bool, asked: int, known: int) -> str | None:
+    """Return why a metric has no value, None if it has one.
+
+    `floats`: whether any output is of floats. `asked`, `known`: outputs that could have it, and that have it.
+    """
+    if known == asked > 0 or (known and field in _OF_SOME):
+        return None
+    if field == "equal_share":
+        return "no output is of integers, booleans or texts"
+    if field == "top1_agreement":
+        return "no output is one score per class"
+    if not floats:
+        return "integers, booleans and texts have no distance"
+    if field in _OF_SOME:
+        return "no sample has an angle: outputs are single numbers, or zero throughout in one of both models"
+    return "an output of the source is zero throughout" if asked else "every sample has an angle"
 
 
 def _is_discrete(entries: Entries) -> bool:
@@ -234,10 +260,13 @@ def _norm(array):
 
 
 def _cosine(a, b):
+    """Return the cosine of two vectors, None where there is no angle between them."""
+    if a.size == 1:
+        return None
     if np.array_equal(a, b):
         return 1.0  # and not 1 - 2e-16
     a_largest, b_largest = np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)
     if not a_largest or not b_largest:
-        return 0.0
+        return None
     a, b = a / a_largest, b / b_largest
     return float(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))

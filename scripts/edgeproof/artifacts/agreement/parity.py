@@ -7,7 +7,7 @@ verdict is `passed` or `failed`, or `not_run` if one of the two has no outputs t
 import dataclasses
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from edgeproof.core.layout import locate
 from edgeproof.core.tensors import write_tensors
 from edgeproof.remote.boards import identify_machine
 from edgeproof.remote.device_links import find_remote_device
+from edgeproof.sources.chosen_rows import find_choosing_operators
 
 from .divergence import leave_layers, locate_divergence, name_diverging_layer
 from .execution import Inference, infer_on_board, infer_outputs
@@ -38,7 +39,7 @@ from .output_agreement import (
     summarise_agreement,
 )
 from .parity_attempts import PARITY, REFERENCE, compose_parity_key, find_comparison, reuse_comparison
-from .parity_limits import THRESHOLDS, judge_document
+from .parity_limits import THRESHOLDS, advise_matching, judge_document
 from .task_accuracy import judge_by_task, list_row_outputs
 
 REFERENCE_ARM = {
@@ -89,7 +90,7 @@ class ParityJob:
 
 
 def check_parity(job: ParityJob) -> None:
-    """Compare an artifact with its source on the evaluation set, and write `job.parity` (`edgeproof.parity.v3`).
+    """Compare an artifact with its source on the evaluation set, and write `job.parity` (`edgeproof.parity.v4`).
 
     The source runs in the Python that runs this. `job.reference` gets `outputs/{name}`, the candidate's outputs on the
     first sample; runs compare the outputs of a device with them. It is empty if the candidate has no outputs. UserError
@@ -98,7 +99,7 @@ def check_parity(job: ParityJob) -> None:
     begin = time.monotonic()
     built, samples, evaluation = _check_job(job)
     document = {
-        "schema": "edgeproof.parity.v3",
+        "schema": "edgeproof.parity.v4",
         "cell": job.cell,
         "task": job.task,
         "status": "not_run",
@@ -216,7 +217,8 @@ def _compare(document: Json, job: ParityJob) -> tuple[dict[str, np.ndarray], int
     else:
         same_graph = document["artifact_sha256"] == document["source_sha256"]
         document["trivial"] = fake or (same_graph and expected.runtime == candidate.runtime)
-        _fill_agreement(document, expected.outputs, candidate.outputs, list_row_outputs(job.judge))
+        pair = expected.outputs, candidate.outputs
+        _fill_agreement(document, pair, list_row_outputs(job.judge), find_choosing_operators(job.source))
         if document["outputs"]:
             pairs = pair_outputs(expected.outputs, candidate.outputs)
             worst = find_worst_sample([(pair[1], pair[3]) for pair in pairs if not isinstance(pair, str)])
@@ -234,13 +236,17 @@ def _infer_candidate(job: ParityJob) -> Inference:
 
 
 def _fill_agreement(
-    document: Json, expected: dict[str, Entries], actual: dict[str, Entries], rows: Collection[str]
+    document: Json,
+    both: tuple[dict[str, Entries], dict[str, Entries]],
+    rows: Collection[str],
+    chosen: Mapping[str, str],
 ) -> None:
     """Compare the outputs one by one; what cannot be compared fails, and the others are compared all the same.
 
-    `rows`: outputs that are rows of a detector, which are matched and not compared in order.
+    `both`: outputs of source and artifact. `rows`: outputs that are rows of a detector, which are matched and not
+    compared in order. `chosen`: {output: the operator that chooses its rows}.
     """
-    pairs = pair_outputs(expected, actual)
+    pairs = pair_outputs(*both)
     if isinstance(pairs, str):
         document.update(status="failed", reason={"kind": "outputs_differ", "message": pairs})
         return
@@ -254,8 +260,9 @@ def _fill_agreement(
             for side, (number, sample) in numbers.items()
             if number
         ]
-        parted += [parting] if parting else []
+        parted += [parting + advise_matching(chosen.get(name))] if parting else []
         agreement = dataclasses.asdict(UNKNOWN if parting or in_rows else measure_agreement(left, right))
+        agreement["lowest_cosines"] = [{"sample": s, "cosine": cosine} for s, cosine in agreement["lowest_cosines"]]
         if document["task"] != "classification":
             agreement["top1_agreement"] = None
         document["outputs"].append(
@@ -267,6 +274,7 @@ def _fill_agreement(
                 "shape": describe_shape(left),
                 "parting": parting,
                 "judged_by": "rows" if in_rows else "values",
+                "chosen_by": chosen.get(name),
                 "not_finite": {"reference": numbers["source"][0], "candidate": numbers["artifact"][0]},
                 **agreement,
             }

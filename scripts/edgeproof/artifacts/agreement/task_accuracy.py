@@ -24,6 +24,8 @@ _SEED = 0  # of the bootstrap intervals
 def list_row_outputs(judge: Json | None) -> list[str]:
     """Return the outputs of a model that are rows of a detector, by how its task is judged; none for other tasks."""
     options = (judge or {}).get("detection", {})
+    if "selected" in options:  # the other two hold every candidate, in its place
+        return [options["selected"]]
     return [options[key] for key in ("boxes", "scores", "classes") if key in options]
 
 
@@ -63,7 +65,7 @@ def judge_by_task(
 def _fill_detection(
     document: Json, expected: Mapping[str, Entries], actual: Mapping[str, Entries], options: Json
 ) -> None:
-    """Match the rows of both detectors, and judge both against the labels."""
+    """Match the rows of both detectors, and judge both against the labels, where the model names any."""
     rows = [read_rows(outputs, options) for outputs in (expected, actual)]
     share = share_matched_rows(rows[0], rows[1], options)
     document["metrics"]["matched_share"] = share
@@ -71,6 +73,9 @@ def _fill_detection(
         document["absent"]["matched_share"] = "no row has a score above the threshold"
     else:
         del document["absent"]["matched_share"]
+    if "labels" not in options:
+        document["absent"]["relative_accuracy"] = "the model's task.detection names no labels"
+        return
     truths = read_labels(options["labels"], options)
     if len(truths) != len(rows[0]):
         raise UserError(

@@ -7,11 +7,13 @@ from pathlib import Path
 from edgeproof.core.command_line import CommandParser, NameLists, add_json, read_options
 from edgeproof.core.exit_codes import ExitCode
 
+from .varied_fields import OPTIONAL_VARIES
+
 _DESCRIPTION = (
     "Compare two cells (MODEL/PRESET/DEVICE/PRECISION; RIGHT takes from LEFT what it leaves out) or two ONNX files. "
     "What is missing is built, and pairs are measured until they decide. A side may also be baseline:NAME or "
     "sha256:DIGEST of an artifact that was built before. Exit 0 for a verdict, 3 if it is undecided or waived, "
-    "1 if the two may not be compared or one failed."
+    "1 if the two may not be compared, one failed, or the outputs of one are wrong (parity)."
 )
 _REPLICATING = (
     "Answer a claim: measure the same latency or ratio here, or take what was measured, and say `replicated`, `not "
@@ -44,7 +46,7 @@ def build_compare_parser() -> CommandParser:
         help="task and samples of model files (default: a known model's, else random)",
     )
     parser.add_argument(
-        "--varies", metavar="WORD", nargs="+", default=[], choices=("input_shape", "batch_size", "inputs"),
+        "--varies", metavar="WORD", nargs="+", default=[], choices=OPTIONAL_VARIES,
         help="what else may differ: input_shape, batch_size, inputs",
     )  # fmt: skip
     parser.add_argument(
@@ -76,14 +78,18 @@ def build_replicate_parser() -> CommandParser:
 def _add_measuring(parser: CommandParser, margin: float) -> None:
     """Add how long to measure and how: what every verb here takes that measures pairs. `margin`: the default."""
     parser.add_argument(
-        "--within", metavar="TIME", type=_seconds, default=60.0, help="measure pairs for so long: 60s, 5m (default 60s)"
+        "--within",
+        metavar="TIME",
+        type=_seconds,
+        default=60.0,
+        help="measure pairs for so long, with the unit: 60s, 5m (default 60s)",
     )
     parser.add_argument(
         "--margin",
         metavar="SHARE",
         type=_share,
         default=margin,
-        help=f"the difference that matters, as 2%% (default {100 * margin:g}%%)",
+        help=f"the difference that matters, with the unit: 2%% (default {100 * margin:g}%%)",
     )
     parser.add_argument("--profile", metavar="WORD", default="local", help="Snakemake's profile (default: local)")
     parser.add_argument("--verbose", action="store_true", help="show all that Snakemake says")
@@ -107,17 +113,17 @@ def _waiver(text: str) -> tuple[str, str]:
 
 
 def _seconds(text: str) -> float:
-    """Return the value of an option that is a time: `60s`, `5m`, `60` (argparse `type`)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([sm]?)", text)
+    """Return the value of an option that is a time: `60s`, `5m` (argparse `type`)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([sm])", text)
     if match is None or float(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 60s or 5m")
-    return float(match[1]) * _UNITS[match[2] or "s"]
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with its unit; write 60s or 5m")
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _share(text: str) -> float:
-    """Return the value of an option that is a share: `2%` or `0.02` (argparse `type`)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text)
-    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    """Return the value of an option that is a share: `2%` (argparse `type`)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
+    value = float(match[1]) / 100 if match else 0.0
     if not 0 < value <= 0.5:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 50 %; write 2%")
+        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 50 % with its unit; write 2%")
     return value

@@ -5,21 +5,34 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from edgeproof.artifacts.records.parity_records import read_parity_record
+from edgeproof.comparability.fields import FieldReason
 from edgeproof.comparability.measured_pairs import ESTIMATES
 from edgeproof.comparability.reading import read_comparison
-from edgeproof.comparability.sentences import describe_estimate, describe_reason, describe_verdict, name_sides
+from edgeproof.comparability.sentences import (
+    describe_estimate,
+    describe_reason,
+    describe_verdict,
+    name_sides,
+)
 from edgeproof.core.command_line import show
 from edgeproof.core.configuration import Json
+from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.formatting import plain, plural
+from edgeproof.core.layout import Cell, artifact_folder, evidence_folder, run_folder
+from edgeproof.evidence.gate import is_parity_fine
+from edgeproof.runs.results import read_result
 
 from .quick_campaigns import QuickCampaign, read_question, write_campaign
 from .running import SnakemakeRun
+from .varied_fields import OPTIONAL_VARIES
 
 _CODES = {
     "undecided": ExitCode.NOT_PROVED,
@@ -28,6 +41,7 @@ _CODES = {
     "failed": ExitCode.NOT_GOOD,
 }
 _WIDTH = 110
+_DECLARED = re.compile(r"declare `varies: \[(\w+)\]`")
 
 
 class Told:
@@ -57,15 +71,70 @@ class Told:
 
 def compare(options: argparse.Namespace, root: Path) -> ExitCode:
     """Compare two sides as the options say, print the verdict, and return what it means for a script."""
-    campaign = write_campaign(read_question(options), root)
+    campaign = write_campaign(read_question(options), root, foresee=True)
+    for note in campaign.notes:
+        print(note, file=sys.stderr)
+    if campaign.refusals:
+        return _refuse(campaign, options)
     run = run_campaign(campaign, ["comparability", "evidence"], options, root)
     if isinstance(run, ExitCode):
         return run
     with contextlib.chdir(root):  # documents name their files from here
         report = read_comparison(f"{campaign.folder}/report.json")
-    document = _describe_end(report, campaign, run.seconds)
-    show(options, document, lambda: _render_end(report, document))
-    return _CODES.get(report["verdict"], ExitCode.GOOD)
+        parity = read_parity(campaign)
+    document = describe_end(report, parity, campaign, run.seconds)
+    show(options, document, lambda: render_end(report, document))
+    wrong = any(not side["fine"] for side in parity.values())
+    return ExitCode.NOT_GOOD if wrong else _CODES.get(report["verdict"], ExitCode.GOOD)
+
+
+def _refuse(campaign: QuickCampaign, options: argparse.Namespace) -> ExitCode:
+    """Say why two sides may not be compared, before anything is built, and return NOT_GOOD."""
+    left, right = name_sides(campaign.cells[0]._asdict(), campaign.cells[1]._asdict())
+    reasons = [*map(_advise_options, campaign.refusals)]
+    fields = ", ".join(reason["field"].replace("_", " ") for reason in reasons)
+    document = {
+        "verdict": "not-comparable",
+        "sentence": f"Not comparable: {left} and {right} differ in {fields}.",
+        "reasons": reasons,
+        "left": str(campaign.cells[0]),
+        "right": str(campaign.cells[1]),
+        "pairs": 0,
+    }
+    told = [document["sentence"], *map(_render_difference, reasons), "Nothing was built: their files say so."]
+    show(options, document, lambda: told)
+    return ExitCode.NOT_GOOD
+
+
+def _advise_options(reason: FieldReason) -> FieldReason:
+    """Return a difference whose remedy names what to give on the command line in place of a campaign's key."""
+    remedy = reason["remedy"]
+    if remedy is None:
+        return reason
+    told = _DECLARED.sub(
+        lambda match: f"give `--varies {match[1]}`" if match[1] in OPTIONAL_VARIES else match[0], remedy
+    )
+    return {**reason, "remedy": told}
+
+
+def _render_difference(reason: FieldReason) -> str:
+    return f"  {reason['field']}: {reason['left']} and {reason['right']}; {reason['remedy']}"
+
+
+def read_parity(campaign: QuickCampaign) -> Json:
+    """Return {left, right: {status, reason, fine}}: whether the outputs of both artifacts agree with their sources.
+
+    The working directory is the root. `fine`: as the gate judges it.
+    """
+    wanted = read_json(f"{evidence_folder(campaign.name)}/wanted.json", "wanted")
+    builders = {Cell(*names): builder for *names, builder in wanted["campaign"]["cells"]}
+    found: Json = {}
+    for side, cell in zip(("left", "right"), campaign.cells, strict=True):
+        folder = artifact_folder(cell.model, cell.preset, builders[cell], cell.precision)
+        parity, result = read_parity_record(f"{folder}/parity.json"), read_result(f"{run_folder(cell)}/result.json")
+        reason = parity["reason"] and parity["reason"]["message"]
+        found[side] = {"status": parity["status"], "reason": reason, "fine": is_parity_fine(result, parity)}
+    return found
 
 
 def run_campaign(
@@ -100,16 +169,20 @@ def run_campaign(
     return run
 
 
-def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
-    """Return what was found and what it cost, as `--json` prints it. `seconds`: of this run, by rule and in all."""
+def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
+    """Return what was found and what it cost, as `--json` prints it.
+
+    `parity`: of `read_parity`. `seconds`: of this run, by rule and in all.
+    """
     alone, pairs = seconds.get("measure_run", 0.0), seconds.get("measure_pairs", 0.0)
     return {
         "verdict": report["verdict"],
         "sentence": plain(describe_verdict(report)),
         "reason": report["reason"],
-        "reasons": report["reasons"],
+        "reasons": [*map(_advise_options, report["reasons"])],
         "left": str(campaign.cells[0]),
         "right": str(campaign.cells[1]),
+        "parity": parity,
         "effect": report["effect"],
         "pairs": report["pairs"],
         "further_pairs": report["further_pairs"],
@@ -125,14 +198,17 @@ def _describe_end(report: Json, campaign: QuickCampaign, seconds: dict[str, floa
     }
 
 
-def _render_end(report: Json, document: Json) -> Iterator[str]:
+def render_end(report: Json, document: Json) -> Iterator[str]:
     """Yield the lines that people read."""
     yield document["sentence"]
+    names = name_sides(report["left"], report["right"])
+    for side, name in zip(("left", "right"), names, strict=True):
+        found = document["parity"][side]
+        if not found["fine"] and (side == "left" or found != document["parity"]["left"]):
+            yield f"But the outputs of {name} are not right: parity {_name_parity(found)}"
     if reason := describe_reason(report):
         yield plain(reason)
-    for difference in report["reasons"]:
-        if difference["remedy"]:
-            yield f"  {difference['field']}: {difference['left']} and {difference['right']}; {difference['remedy']}"
+    yield from (_render_difference(reason) for reason in document["reasons"] if reason["remedy"])
     if report["further_pairs"] and report["further_seconds"]:
         seconds, ask = report["further_seconds"], math.ceil(1.2 * report["further_seconds"])
         more = f"About {report['further_pairs']} further pairs ({seconds:.0f} s)"
@@ -143,6 +219,11 @@ def _render_end(report: Json, document: Json) -> Iterator[str]:
     pairs = f"{spent['measuring_pairs']:.1f} s measuring pairs"
     yield f"Took {spent['building']:.1f} s building{alone}, {pairs}."
     yield f"Evidence: {document['page']}"
+
+
+def _name_parity(found: Json) -> str:
+    """Return "failed: why", in words."""
+    return f"{found['status'].replace('_', ' ')}: {found['reason']}"
 
 
 def _follow(run: SnakemakeRun, campaign: QuickCampaign, root: Path, told: Told) -> None:

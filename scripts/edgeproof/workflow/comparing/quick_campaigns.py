@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import yaml
 
+from edgeproof.comparability.fields import FieldReason
+from edgeproof.comparability.judging import Latitude
 from edgeproof.core.campaign_files import CampaignFiles
 from edgeproof.core.campaign_view import describe_campaign
 from edgeproof.core.catalogues import CATALOGUES, read_catalogue
@@ -16,6 +18,7 @@ from edgeproof.core.files import atomic_write
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder
 from edgeproof.core.seals import digest_json
 
+from .foreseen_refusals import foresee_refusals
 from .sides import Sides, read_sides
 
 _HORIZON = 60  # pairs: the test is over then
@@ -23,12 +26,18 @@ _DECIDED = ("faster", "slower", "equivalent")
 
 
 class QuickCampaign(NamedTuple):
-    """A campaign that was written: its name and that of its comparison, its file (below the root), its two cells."""
+    """A campaign that was written: its name and that of its comparison, its file (below the root), its two cells.
+
+    `refusals`: fields in which the two may not differ, as far as that is known before anything is built; then no file
+    was written. `notes`: what to know of how the sides were read.
+    """
 
     name: str
     comparison: str
     file: str
     cells: tuple[Cell, Cell]
+    refusals: Sequence[FieldReason] = ()
+    notes: Sequence[str] = ()
 
     @property
     def folder(self) -> str:
@@ -66,8 +75,10 @@ def read_question(options: argparse.Namespace) -> Question:
     return Question(*(getattr(options, field) for field in Question._fields))
 
 
-def write_campaign(question: Question, root: Path, pairs: int = _HORIZON) -> QuickCampaign:
+def write_campaign(question: Question, root: Path, pairs: int = _HORIZON, foresee: bool = False) -> QuickCampaign:
     """Write `results/compare/{digest}/campaign.yaml` and return what it is; UserError for a mistake in the question.
+
+    `foresee`: write nothing where the two may not be compared by what is known already (`refusals`).
 
     `pairs`: at which it stops. The budget is no part of the digest: asked again, a comparison continues where it ended.
     """
@@ -78,7 +89,14 @@ def write_campaign(question: Question, root: Path, pairs: int = _HORIZON) -> Qui
     document = _describe(question, sides, device)
     digest = digest_json(document)[:12]
     document["campaign"], comparison = f"compare-{digest}", document["comparisons"][0]["name"]
-    campaign = QuickCampaign(document["campaign"], comparison, f"results/compare/{digest}/campaign.yaml", sides.cells)
+    file, latitude = f"results/compare/{digest}/campaign.yaml", _read_latitude(document)
+    models = {**catalogues["model"], **sides.models}
+    refusals: list[FieldReason] = []
+    if foresee and all(cell.model in models for cell in sides.cells):  # a stored artifact's model is none of them
+        refusals = foresee_refusals(sides.cells, models, catalogues["preset"], latitude, root)
+    campaign = QuickCampaign(document["campaign"], comparison, file, sides.cells, refusals, sides.notes)
+    if refusals:
+        return campaign
     document["comparisons"][0] |= {"seconds": _choose_budget(question.within, campaign, root), "pairs": pairs}
     _write(campaign, document, f"edgeproof compare {question.left} {question.right}", root)
     return campaign
@@ -94,6 +112,11 @@ def write_cell_campaign(cell: Cell, protocol: str, root: Path) -> QuickCampaign:
     campaign = QuickCampaign(document["campaign"], "none", f"results/compare/{digest}/campaign.yaml", (cell, cell))
     _write(campaign, document, f"edgeproof replicate: {cell}", root)
     return campaign
+
+
+def _read_latitude(document: Json) -> Latitude:
+    (comparison,) = document["comparisons"]
+    return Latitude(comparison["varies"], comparison.get("waive", {}))
 
 
 def _write(campaign: QuickCampaign, document: Json, title: str, root: Path) -> None:

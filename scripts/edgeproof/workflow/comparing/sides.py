@@ -21,12 +21,15 @@ _STORED = ("baseline:", "sha256:")
 
 
 class Sides(NamedTuple):
-    """`left`, `right`: as a campaign has them. `cells`: those of both. `models`: entries of model files by name."""
+    """`left`, `right`: as a campaign has them. `cells`: those of both. `models`: entries of model files by name.
+    `notes`: which of several models a file was taken for.
+    """
 
     left: Json
     right: Json
     cells: tuple[Cell, Cell]
     models: dict[str, Json]
+    notes: list[str]
 
 
 def read_sides(
@@ -39,13 +42,13 @@ def read_sides(
     """
     files = [Path(text) for text in texts if text.endswith(_MODEL_FILE)]
     beside = next((found for found in (_find_entry(text, catalogues["model"], root) for text in texts) if found), None)
-    names, models = _name_files(files, like, beside, catalogues["model"], root)
+    names, models, notes = _name_files(files, like, beside, catalogues["model"], root)
     known = {**catalogues, "model": {**catalogues["model"], **models}}
     left, left_cell = _read_side(texts[0], defaults, names, known, root)
     right, right_cell = _read_side(texts[1], left_cell, names, known, root)
     own = [{**cell, "model": cell.get("stored", cell["model"])} for cell in (left_cell, right_cell)]
     cells = [Cell(**{field: cell[field] for field in Cell._fields}) for cell in own]
-    return Sides(left, right, (cells[0], cells[1]), models)
+    return Sides(left, right, (cells[0], cells[1]), models, notes)
 
 
 def list_sides(root: Path) -> list[str]:
@@ -112,10 +115,12 @@ def _match_parts(text: str, catalogues: Json) -> dict[str, str]:
 
 def _name_files(
     files: list[Path], like: str | None, beside: Json | None, models: Mapping[str, Json], root: Path
-) -> tuple[dict[str, str], dict[str, Json]]:
-    """Return ({path as given: name of its model}, {name: entry} of those that config/models/ does not have).
+) -> tuple[dict[str, str], dict[str, Json], list[str]]:
+    """Return ({path as given: name of its model}, {name: entry} of those that config/models/ does not have, notes).
 
-    `beside`: the entry of the model on the other side, whose task and samples a file gets.
+    `beside`: the entry of the model on the other side, whose task and samples a file gets. Where several models have
+    the bytes of a file, it is the one with this very path, else the one with the file's name, else the first by name;
+    a note says which.
     """
     if like is not None and like not in models:
         raise UserError(f"--like {like}: is not in config/models/{suggest_words(like, models)}")
@@ -123,20 +128,18 @@ def _name_files(
         if not is_file(path):
             raise UserError(f"{path}: there is no such file")
     digests = {path: sha256_file(path) for path in files}
-    shipped = {
-        sha256_file(root / model["source"]["path"]): name
-        for name, model in models.items()
-        if model["source"]["kind"] == "file" and "kept" not in model and is_file(root / model["source"]["path"])
-    }
-    known = {path: shipped[digest] for path, digest in digests.items() if digest in shipped and like is None}
-    own = {
-        str((root / model["source"]["path"]).resolve()): name
-        for name, model in models.items()
-        if "path" in model["source"]
-    }
-    known |= {
-        path: own[str(path.resolve())] for path in known if str(path.resolve()) in own
-    }  # of several, its own entry
+    shipped: dict[str, list[str]] = {}
+    for name, model in sorted(models.items()):
+        if model["source"]["kind"] == "file" and "kept" not in model and is_file(root / model["source"]["path"]):
+            shipped.setdefault(sha256_file(root / model["source"]["path"]), []).append(name)
+    known: dict[Path, str] = {}
+    notes: list[str] = []
+    for path, digest in digests.items() if like is None else ():
+        if digest in shipped:
+            known[path] = _choose_entry(path, shipped[digest], models, root)
+            if len(shipped[digest]) > 1:
+                others = ", ".join(name for name in shipped[digest] if name != known[path])
+                notes.append(f"{path} is taken for the model {known[path]}; the same file is {others}, too")
     example = models[like] if like else next((models[name] for name in known.values()), beside)
     task, samples = (example["task"], example["samples"]) if example else ("none", _RANDOM)
     names: dict[str, str] = {}
@@ -145,7 +148,7 @@ def _name_files(
         if path in known:
             names[str(path)] = known[path]
             continue
-        name = re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "model"
+        name = _make_name(path)
         if name in models or sum(other.stem == path.stem for other in files) > 1:
             name = f"{name}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:6]}"
         names[str(path)] = name
@@ -153,7 +156,17 @@ def _name_files(
         place = relative_to_repository(path.resolve(), root)
         source = {"kind": "file", "path": place}
         entries[name] = {"description": f"the file {path.name}", "source": source, "task": task, "samples": samples}
-    return names, entries
+    return names, entries, notes
+
+
+def _choose_entry(path: Path, names: list[str], models: Mapping[str, Json], root: Path) -> str:
+    """Return the model that a file is, of those with its bytes; `names` are sorted."""
+    own = [name for name in names if (root / models[name]["source"]["path"]).resolve() == path.resolve()]
+    return min(own or names, key=lambda name: (name != _make_name(path), name))
+
+
+def _make_name(path: Path) -> str:
+    return re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "model"
 
 
 def _require_model(name: str, path: Path, samples: Json) -> None:
