@@ -13,10 +13,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a file here in one worker: what they share takes half a minute to make."""
+    """Keep the tests here in one worker of the fast suite: the others would wait for the campaign that they share."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+            item.add_marker(pytest.mark.xdist_group("workflow"))
 
 
 class Workspace:

@@ -46,7 +46,7 @@ NEEDED = {"regime"}
 REQUIRED_BESIDE = {"/properties/runtime/properties/command", "/properties/samplers/items/properties/file"}
 RUNS_HERE = ("fake", "ort-full")
 # Models that name labels, programs and artifacts of a user's: their commands are read and not run.
-ONLY_READ = ("own-detector", "own-evaluator", "own-shapes", "own-tensorflow", "own-torch")
+ONLY_READ = ("own-detector", "own-evaluator", "own-selection", "own-shapes", "own-tensorflow", "own-torch")
 # A device behind ssh has a host, and any other has none.
 TIED = {"/properties/host"}
 # A side of a comparison that names a file of `results/`, which has to be there: test_baselines.py has it.

@@ -79,7 +79,7 @@ def _own_places() -> tuple[str, ...]:
 
 @cache
 def _import_places() -> tuple[str, ...]:
-    """Return the other folders that Python imports from, as it was started: the current one, those of PYTHONPATH."""
+    """Return the other folders that Python imports from, as it was started: the current one and those of its caller."""
     return _name_folders(item for item in sys.path if item)
 
 
