@@ -27,7 +27,7 @@ from edgeproof.core.closure import (
     list_converter_code,
 )
 from edgeproof.core.configuration import Json
-from edgeproof.core.documents import load_schema, validate
+from edgeproof.core.documents import is_valid, load_schema, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import list_differences
 from edgeproof.core.pipelines import list_stage_models
@@ -59,8 +59,9 @@ def build_matrix(campaign_file: Path) -> Json:
     for change in list_changes(documents):
         after = None if change.documents is None else list_all_jobs(change.documents)
         rows[change.name] = "no other value is allowed" if after is None else describe_row(before, after)
+    places = _find_values(before)
     for path, stale in _list_code_changes(before):
-        rows[path] = _describe_code_row(before, stale)
+        rows[path] = _describe_code_row(before, stale, places)
     return rows
 
 
@@ -145,16 +146,27 @@ def _list_code_changes(jobs: Mapping[str, Job]) -> Iterator[tuple[str, dict[str,
             yield path, {} if wording else {digest: name for name, (files, digest) in closures.items() if path in files}
 
 
-def _describe_code_row(jobs: dict[str, Job], stale: Mapping[str, str]) -> Json:
-    """Return what an edit of a file does, as `describe_row`; `stale`: the digests that change with it."""
-    keys: dict[str, Counter[str]] = {}
-    changed: dict[str, Job] = {}
+def _find_values(jobs: Mapping[str, Job]) -> dict[str, list[tuple[str, str]]]:
+    """Return {text: where it stands in keys, (path of the job, part)}."""
+    places: dict[str, list[tuple[str, str]]] = {}
     for path, job in jobs.items():
-        parts = sorted(part for part, value in _list_leaves(job.key) if value in stale)
-        for part in parts:
-            keys.setdefault(job.rule, Counter())[part] += 1
-        if parts:
-            changed[path] = job._replace(key=_replace_leaves(job.key, stale))
+        for part, value in _list_leaves(job.key):
+            places.setdefault(value, []).append((path, part))
+    return places
+
+
+def _describe_code_row(
+    jobs: dict[str, Job], stale: Mapping[str, str], places: Mapping[str, list[tuple[str, str]]]
+) -> Json:
+    """Return what an edit of a file does, as `describe_row`; `stale`: the digests that change with it; `places`: from
+    `_find_values` of the jobs.
+    """
+    keys: dict[str, Counter[str]] = {}
+    hit = [place for digest in stale for place in places.get(digest, ())]
+    for path, part in sorted(hit):
+        keys.setdefault(jobs[path].rule, Counter())[part] += 1
+    touched = {path for path, _ in hit}
+    changed = {path: job._replace(key=_replace_leaves(job.key, stale)) for path, job in jobs.items() if path in touched}
     after = {path: changed.get(path, job) for path, job in jobs.items()}
     named = {rule: dict(sorted(parts.items())) for rule, parts in sorted(keys.items())}
     return _row(named, jobs, after, list_downstream(after, changed))
@@ -194,8 +206,9 @@ def _change(documents: Documents, kind: str, name: str, path: tuple[Any, ...], n
     for value in propose_values(documents[kind][name], path, node, names):
         other = copy.copy(documents)
         other[kind] = documents[kind] | {name: put(documents[kind][name], path, value)}
+        if not is_valid(other[kind][name], kind):
+            continue
         try:
-            validate(other[kind][name], kind, name)
             list_all_jobs(other)
         except (UserError, KeyError, IndexError):
             continue

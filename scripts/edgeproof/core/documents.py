@@ -84,7 +84,7 @@ def validate(document: D, kind: str, where: FilePath) -> D:
 
 def _require_valid(document: D, kind: str, where: FilePath) -> D:
     """Validate a document whose numbers are known to be finite, such as one that was read from JSON."""
-    if not _is_valid(document, kind):
+    if not is_valid(document, kind):
         raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
     return document
 
@@ -95,7 +95,8 @@ def _describe_broken_rule(document: Mapping[str, Any], kind: str) -> str:
     return describe_broken_rule(document, load_schema(kind))
 
 
-def _is_valid(document: Mapping[str, Any], kind: str) -> bool:
+def is_valid(document: Mapping[str, Any], kind: str) -> bool:
+    """Tell whether a document with finite numbers satisfies the schema of `kind`; `validate` says why it does not."""
     try:
         return _validator(kind).is_valid(document)
     except ValueError:  # not JSON at all, for instance a key that is not a string
