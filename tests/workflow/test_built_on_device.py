@@ -53,4 +53,5 @@ def test_a_device_without_the_builder_has_no_verdict(device):
 def test_a_board_that_is_another_builds_nothing(device, tmp_path):
     write_trtexec(tmp_path / "tools")
     done = device.snakemake("results/artifacts/digits-cnn/tensorrt-jetson/jetson/fp16/artifact.engine")
-    assert done.returncode != 0 and "the device must be a board named 'jetson'" in done.stdout
+    assert done.returncode == 2 and "error: device jetson: is a board named 'jetson'" in done.stdout
+    assert not list(device.root.glob("results/artifacts/*/*/jetson"))

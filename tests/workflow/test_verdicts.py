@@ -1,6 +1,7 @@
 """Verdicts are outputs, no verdict is a failed job, and the gate turns a bad verdict into an exit code."""
 
 import json
+import shutil
 
 import pytest
 
@@ -25,15 +26,17 @@ def test_failing_cell_leaves_its_report_and_a_non_zero_exit(workspace):
 
 
 @pytest.mark.campaign  # a quarter of a minute
-def test_measuring_on_the_wrong_board_is_no_verdict(workspace):
-    target = "results/runs/digits-cnn/fake/jetson/fp32/result.json"
+def test_what_could_not_be_measured_is_kept_as_an_attempt_and_tried_again(workspace):
+    workspace.edit("config/devices/local.yaml", "timeout_s: 600", "timeout_s: 600\ninterpreter: /no/such/python")
+    target = "results/runs/digits-cnn/fake/local/fp32/result.json"
+    shutil.rmtree((workspace.root / target).parent)
     done = workspace.snakemake(target)
     assert done.returncode != 0
     assert not (workspace.root / target).exists()
-    assert "no verdict (wrong_device)" in done.stdout
-    attempts = workspace.root / "results/runs/digits-cnn/fake/jetson/fp32/attempts"
+    assert "no verdict (agent_error)" in done.stdout
+    attempts = (workspace.root / target).parent / "attempts"
     first = sorted(attempts.iterdir())
-    assert [json.loads((attempt / "failure.json").read_text())["kind"] for attempt in first] == ["wrong_device"]
+    assert [json.loads((attempt / "failure.json").read_text())["kind"] for attempt in first] == ["agent_error"]
     assert workspace.snakemake(target).returncode != 0
     again = sorted(attempts.iterdir())
     assert again[0] == first[0] and [attempt.name[:4] for attempt in again] == ["0001", "0002"]

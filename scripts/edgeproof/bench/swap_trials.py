@@ -43,9 +43,12 @@ Log = Callable[[dict[str, Any]], None]
 
 @dataclass
 class _Plan:
-    """What the next load meets. `outcomes`: what callbacks told, newest last."""
+    """What the next load meets. `heard`: the wish when the device was last looked at; `outcomes`: what callbacks told,
+    newest last.
+    """
 
     wish: str = "full"
+    heard: str = "full"
     fault: str = "none"
     memory_mb: float = _PLENTY_MB
     outcomes: list[tuple[str, str]] = field(default_factory=list)
@@ -68,6 +71,7 @@ class _Profiler:
         self._plan = plan
 
     def read(self) -> DeviceState:
+        self._plan.heard = self._plan.wish  # before the memory, which is set before the wish: they belong together
         return DeviceState(self._plan.memory_mb, 0.0, timestamp=time.monotonic())
 
 
@@ -100,7 +104,7 @@ def run_swaps(folder: Path, swaps: int, seconds: float, seed: int, log: Log) -> 
     loader = _Loader(family, plan, folder)
     engine = Engine(
         family,
-        lambda state, known: plan.wish,
+        lambda state, known: plan.heard,
         poll_interval_sec=_POLL_S,
         profiler=_Profiler(plan),
         loader=loader.load,
