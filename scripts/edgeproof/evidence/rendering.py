@@ -35,7 +35,7 @@ from .wanted import CampaignSnapshot, GateSettings
 
 TEMPLATES = Path(__file__).parent
 _LABEL = 7  # words of a reason that are too few to be said once only
-_FIRST = 8  # words that name a reason where it stands again
+_FIRST = 6  # words that name a reason where it stands again
 
 
 def write_report(
@@ -181,9 +181,7 @@ class SaidOnce:
 
 def _cut(reason):
     """Return the first words of a reason, never half of what is in brackets."""
-    words = reason.replace("`", "").partition(" (")[0].split()[:_FIRST]
-    whole = len(words) == len(reason.split())
-    return " ".join(words).rstrip(".") if whole else f"{' '.join(words)} …"
+    return f"{' '.join(reason.replace('`', '').partition(' (')[0].split()[:_FIRST])} …"
 
 
 def _get_template(view, kind):
