@@ -1,6 +1,7 @@
 """PyTorch modules through the real exporter: from a class with weights, and what tracing cannot keep."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -97,14 +98,21 @@ MODELS = {"saved": None, "net.tflite": "fp32", "net_int8.tflite": "int8"}
 
 @pytest.fixture(scope="module")
 def own(converted):
-    """A copy of the campaign with a SavedModel and two TFLite files of a user's, each named by `edgeproof new`."""
+    """The campaign with a SavedModel and two TFLite files of a user's, each named by `edgeproof new`; taken away after,
+    since other files count what the campaign has.
+    """
     (converted.root / "own").mkdir()
     python = converted.root / ".toolchains/tensorflow/bin/python"
     subprocess.run([python, "-c", TENSORFLOW], cwd=converted.root / "own", check=True, capture_output=True)
     for path in MODELS:
         done = converted.edgeproof("new", "model", f"own/{path}", "--preset", "litert-cpu")
         assert done.returncode == 0, done.stdout
-    return converted
+    yield converted
+    for name in (path.removesuffix(".tflite").replace("_", "-") for path in MODELS):
+        for folder in ("sources", "artifacts", "runs", "calibration"):
+            shutil.rmtree(converted.root / "results" / folder / name, ignore_errors=True)
+        for file in (f"config/{name}.yaml", f"config/models/{name}.yaml"):
+            (converted.root / file).unlink()
 
 
 @pytest.mark.parametrize(("path", "precision"), MODELS.items(), ids=str)
