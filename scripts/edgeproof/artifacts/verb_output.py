@@ -180,8 +180,8 @@ def show_rebuild(record: Json) -> list[str]:
 
 def show_outcome(outcome: Json) -> list[str]:
     """Return one of many rebuilds as a line for the terminal: its verdict, or why there is none."""
-    if outcome["verdict"] == "refused":
-        return [f"refused: {outcome['manifest']}", f"  {outcome['reason']}"]
+    if outcome["verdict"] in ("refused", "supplied"):
+        return [f"{outcome['verdict']}: {outcome['manifest']}", f"  {outcome['reason']}"]
     return show_rebuild(outcome)
 
 

@@ -3,26 +3,14 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.exported_sources import SAVED_MODEL
 from edgeproof.core.files import read_head, require_no_pointer
 from edgeproof.core.layout import relative_to_repository
-from edgeproof.core.yaml_files import parse_yaml, read_yaml
 
-from .model_texts import render_campaign, render_tensorflow_model
-from .new_files import (
-    add_files,
-    make_name,
-    name_run,
-    place_file,
-    require_entry,
-    require_new_name,
-    require_new_paths,
-    tell_new_files,
-)
-from .new_torch_model import refuse_samples
+from .model_texts import render_tensorflow_model
+from .new_exported_model import choose_name, refuse_samples, write_exported_model
 
 _MAGIC = b"TFL3"  # from the fifth byte on
 
@@ -36,14 +24,9 @@ def write_tensorflow_model(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a TFLite file or a SavedModel.
 
     UserError for a mistake. A TFLite file is also named as the artifact of its precision, so that it is measured as it
-    is. The samples are random: what the model's inputs are called is known once it is exported.
+    is.
     """
-    path = Path(options.path)
-    name = require_new_name(options.name) if options.name else make_name(path.stem)
-    for kind in ("preset", "device", "protocol"):
-        require_entry(kind, getattr(options, kind), root)
-    files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
-    require_new_paths(files, root, "choose another --name")
+    path, name = Path(options.path), choose_name(options, root)
     if options.module:
         raise UserError(f"--module is for a PyTorch model; {path} is a TensorFlow model")
     if options.shape:
@@ -51,20 +34,10 @@ def write_tensorflow_model(options: argparse.Namespace, root: Path) -> ExitCode:
     refuse_samples(options, "a TensorFlow model")
     precision = _name_precision(path)
     text = render_tensorflow_model(name, relative_to_repository(path.resolve(), root), precision)
-    validate(parse_yaml(text, files[0]), "model", files[0])
-    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
-    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
-    where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
-    with add_files(root) as stage:
-        place_file(stage, files[0]).write_text(text)
-        place_file(stage, files[1]).write_text(render_campaign(name, preset["precisions"], where))
-    notes = [
-        "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples",
-        "the first run makes the tensorflow toolchain: 2.5 GB",
-    ]
+    notes = ["the first run makes the tensorflow toolchain: 2.5 GB"]
     if precision:
         notes.append(f"the file itself is the {precision} artifact of TFLite presets (--preset litert-cpu measures it)")
-    return tell_new_files(options, root, files, notes, name_run(profile, files[1], root))
+    return write_exported_model(options, root, name, text, notes)
 
 
 def _name_precision(path: Path) -> str | None:

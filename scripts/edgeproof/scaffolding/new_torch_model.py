@@ -4,24 +4,13 @@ import argparse
 import zipfile
 from pathlib import Path
 
-from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import read_head, require_no_pointer
 from edgeproof.core.layout import relative_to_repository
-from edgeproof.core.yaml_files import parse_yaml, read_yaml
 
-from .model_texts import render_campaign, render_torch_model
-from .new_files import (
-    add_files,
-    make_name,
-    name_run,
-    place_file,
-    require_entry,
-    require_new_name,
-    require_new_paths,
-    tell_new_files,
-)
+from .model_texts import render_torch_model
+from .new_exported_model import choose_name, refuse_samples, write_exported_model
 
 ENDINGS = (".pt", ".pth", ".py")
 _MAGICS = (b"PK", b"\x80")  # of the zip archive that torch.save writes, and of the pickle that it wrote before 1.6
@@ -30,36 +19,13 @@ _MAGICS = (b"PK", b"\x80")  # of the zip archive that torch.save writes, and of 
 def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a module, a state dict or a TorchScript file.
 
-    UserError for a mistake. The samples are random: what the model's inputs are called is known once it is exported.
+    UserError for a mistake.
     """
-    path = Path(options.path)
-    name = require_new_name(options.name) if options.name else make_name(path.stem)
-    for kind in ("preset", "device", "protocol"):
-        require_entry(kind, getattr(options, kind), root)
-    files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
-    require_new_paths(files, root, "choose another --name")
+    path, name = Path(options.path), choose_name(options, root)
     refuse_samples(options, "a PyTorch model")
     module, weights = _name_module(path, options.module, root)
     text = render_torch_model(name, module, weights, _read_inputs(options.shape))
-    validate(parse_yaml(text, files[0]), "model", files[0])
-    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
-    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
-    where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
-    with add_files(root) as stage:
-        place_file(stage, files[0]).write_text(text)
-        place_file(stage, files[1]).write_text(render_campaign(name, preset["precisions"], where))
-    notes = [
-        "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples",
-        "the first run makes the torch toolchain: 4 GB",
-    ]
-    return tell_new_files(options, root, files, notes, name_run(profile, files[1], root))
-
-
-def refuse_samples(options: argparse.Namespace, what: str) -> None:
-    """Raise UserError for an option about samples or the task: `what` is exported before its inputs are known."""
-    for option in ("samples", "labels", "images", "scale", "task", "copy"):
-        if getattr(options, option, None):
-            raise UserError(f"--{option} is for an ONNX file; {what} is exported first, and its YAML is yours to edit")
+    return write_exported_model(options, root, name, text, ["the first run makes the torch toolchain: 4 GB"])
 
 
 def _name_module(path: Path, module: str | None, root: Path) -> tuple[str, str | None]:

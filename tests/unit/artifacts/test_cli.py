@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from edgeproof.__main__ import main as edgeproof
 from edgeproof.artifacts.cli import main
+from edgeproof.artifacts.records import rebuilding
 from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json, validate
 from edgeproof.core.layout import REPOSITORY
@@ -196,6 +197,20 @@ def test_many_rebuilds_are_told_apart(call, prepared, tmp_path):
     artifact.write_bytes(original)
     assert code == 2
     assert sorted(item["verdict"] for item in json.loads(out)) == ["identical", "identical", "refused"]
+
+
+def test_a_supplied_artifact_among_many_is_told_and_is_no_mistake(call, prepared, monkeypatch):
+    rebuild = rebuilding.rebuild_artifact
+
+    def refuse_int8(path, output=None):
+        if path.parent.name == "int8":
+            raise rebuilding.NothingToRepeat(f"{path}: the artifact was supplied")
+        return rebuild(path, output)
+
+    monkeypatch.setattr(rebuilding, "rebuild_artifact", refuse_int8)
+    code, out, _ = call("rebuild", "all")
+    assert code == 0 and out.count("identical: ") == 2 and "supplied: " in out and "was supplied" in out
+    assert call("rebuild", manifest_of(prepared, "int8"))[0] == 2  # asked for by itself, it is one
 
 
 def test_a_summary_is_printed_or_written(call, prepared, tmp_path):

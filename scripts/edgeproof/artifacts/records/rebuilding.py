@@ -39,19 +39,23 @@ _DEVICE_OPTIONS = {
 }  # options, and the keys of a device that give their values
 
 
+class NothingToRepeat(UserError):
+    """An artifact that was supplied, so that there is no build to repeat."""
+
+
 def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None) -> Json:
     """Rebuild what a manifest describes; return the record (`edgeproof.rebuild.v1`), which is in the new folder.
 
-    `output`: a new or empty folder; by default the next number in `results/rebuilds/{cell}/`. UserError if the source,
-    the calibration set or another input has changed, if the artifact itself was changed, if the folder is not empty, or
-    if the build ends without a verdict.
+    `output`: a new or empty folder; by default the next number in `results/rebuilds/{cell}/`. NothingToRepeat for a
+    supplied artifact; UserError if the source, the calibration set or another input has changed, if the artifact itself
+    was changed, if the folder is not empty, or if the build ends without a verdict.
     """
     begin = time.monotonic()
     built, root = verify_manifest(manifest_path), find_manifest_root(manifest_path)
     if supplied := built.get("supplied"):
         made = supplied.get("record")
         whose = f", InferEdgeForge's build {made['build_id']} by its preset {made['preset']}" if made else ""
-        raise UserError(
+        raise NothingToRepeat(
             f"{manifest_path}: the artifact was supplied ({supplied['file']}{whose}); there is no build to repeat"
         )
     for what, recorded in _list_inputs(built):

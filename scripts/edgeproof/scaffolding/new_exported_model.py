@@ -1,0 +1,61 @@
+"""What `edgeproof new model` does for every model that is exported to ONNX first: names, files, what to do next."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeproof.core.documents import validate
+from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.yaml_files import parse_yaml, read_yaml
+
+from .model_texts import render_campaign
+from .new_files import (
+    add_files,
+    make_name,
+    name_run,
+    place_file,
+    require_entry,
+    require_new_name,
+    require_new_paths,
+    tell_new_files,
+)
+
+
+def choose_name(options: argparse.Namespace, root: Path) -> str:
+    """Return the model's name; UserError if its files are there, or for an unknown preset, device or protocol."""
+    name = require_new_name(options.name) if options.name else make_name(Path(options.path).stem)
+    for kind in ("preset", "device", "protocol"):
+        require_entry(kind, getattr(options, kind), root)
+    require_new_paths(_list_files(name), root, "choose another --name")
+    return name
+
+
+def refuse_samples(options: argparse.Namespace, what: str) -> None:
+    """Raise UserError for an option about samples or the task: `what` is exported before its inputs are known."""
+    for option in ("samples", "labels", "images", "scale", "task", "copy"):
+        if getattr(options, option, None):
+            raise UserError(f"--{option} is for an ONNX file; {what} is exported first, and its YAML is yours to edit")
+
+
+def write_exported_model(
+    options: argparse.Namespace, root: Path, name: str, text: str, notes: Sequence[str]
+) -> ExitCode:
+    """Write `config/models/NAME.yaml`, whose content is `text`, and `config/NAME.yaml`; say so, with `notes`.
+
+    The samples are random: what the model's inputs are called is known once it is exported.
+    """
+    model, campaign = files = _list_files(name)
+    validate(parse_yaml(text, model), "model", model)
+    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
+    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
+    where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
+    with add_files(root) as stage:
+        place_file(stage, model).write_text(text)
+        place_file(stage, campaign).write_text(render_campaign(name, preset["precisions"], where))
+    random = "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples"
+    return tell_new_files(options, root, files, [random, *notes], name_run(profile, campaign, root))
+
+
+def _list_files(name: str) -> list[str]:
+    return [f"config/models/{name}.yaml", f"config/{name}.yaml"]
