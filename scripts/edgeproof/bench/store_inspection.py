@@ -79,7 +79,8 @@ def list_unused(results: Path) -> Iterator[str]:
             if item.folder.name not in named:
                 yield f"{item.folder.relative_to(results)} is not in pairs.json"
         if (count := sum(entry["pairs"] for entry in pairs["sessions"])) > pairs["budget"]["pairs"]:
-            yield f"{document.relative_to(results)}: {count} pairs, its budget is {pairs['budget']['pairs']}"
+            said = "; ".join(map(_describe_sequence_part, complete))
+            yield f"{document.relative_to(results)}: {count} pairs, its budget is {pairs['budget']['pairs']} ({said})"
 
 
 def list_broken(results: Path) -> Iterator[str]:
@@ -96,6 +97,11 @@ def list_broken(results: Path) -> Iterator[str]:
 def list_open(results: Path) -> list[str]:
     """Return the rooms of an interrupted campaign's results that have an attempt in the making."""
     return sorted({path.relative_to(results).parts[0] for path in results.rglob(f"{FOLDER}/.*.part")})
+
+
+def _describe_sequence_part(attempt: Attempt) -> str:
+    record, pairs = attempt.record, len(attempt.record["facts"]["pairs"])
+    return f"{attempt.folder.name}: {pairs}, pid {record['pid']}, {record['started_at']} to {record['ended_at']}"
 
 
 def _require_whole(path: Path) -> None:

@@ -25,7 +25,7 @@ from .configuration import Json
 from .digest_cache import digest_kept
 from .documents import read_json, validate
 from .errors import UserError
-from .files import FilePath, atomic_write, await_holder, hold_folder, sha256_file
+from .files import FilePath, atomic_write, await_holder, hold_folder, is_held, sha256_file
 from .node_scratch import bring_folder, claim_scratch
 from .reader import current_reader, read_once
 from .seals import require_sealed, seal
@@ -79,11 +79,11 @@ class OpenAttempt:
         }
         self.store = target / FOLDER
         self._scratch = claim_scratch()
+        self._held = contextlib.ExitStack()  # while its process works on it: others wait, and no sweep ends it
         with hold_folder(self.store):  # a sweep removes a folder without a record: its process was killed
             self.folder = _claim(self._scratch or self.store, key["sha256"][:_KEY_DIGITS])
+            self._held.enter_context(hold_folder(self.folder))
             self._write()
-        self._held = contextlib.ExitStack()  # so that others can wait for its end
-        self._held.enter_context(hold_folder(self.folder))
 
     def complete(self, **facts: Any) -> Attempt:
         """End the attempt as whole and return it as the store has it. `facts`: what else its record says."""
@@ -187,9 +187,13 @@ def await_others(target: FilePath, key: Json) -> None:
     A process may go on when the Snakemake that started it is gone. The device would be waited for anyway, and what is
     measured there counts: nobody measures the same beside it.
     """
-    ending = f"-{key['sha256'][:_KEY_DIGITS]}{_PART}"
-    for part in sorted(path for path in _entries(Path(target) / FOLDER) if path.name.endswith(ending)):
-        with contextlib.suppress(UserError, OSError):  # it has not said what it is, or was published just now
+    ending, store = f"-{key['sha256'][:_KEY_DIGITS]}{_PART}", Path(target) / FOLDER
+    if not store.is_dir():
+        return
+    with hold_folder(store):  # whoever opens one has said what it is, and holds it
+        parts = sorted(path for path in _entries(store) if path.name.endswith(ending))
+    for part in parts:
+        with contextlib.suppress(UserError, OSError):  # it was published just now
             if read_json(part / RECORD, "attempt")["pid"] != os.getpid():
                 await_holder(part)
 
@@ -258,7 +262,7 @@ def _sweep(store: Path, rescue: Rescue | None) -> list[Attempt]:
             record = read_record(part)
         except UserError:
             record = None
-        if record is not None and _is_alive(record["pid"]):
+        if record is not None and _is_worked_on(part, record["pid"]):
             continue
         if record is None:
             shutil.rmtree(part, ignore_errors=True)  # killed before it said what it was
@@ -317,7 +321,14 @@ def _entries(store: Path) -> list[Path]:
     return list(store.iterdir()) if store.is_dir() else []
 
 
-def _is_alive(pid: int) -> bool:
+def _is_worked_on(part: Path, pid: int) -> bool:
+    """Tell whether the process that opened an attempt still works on it: it holds the folder.
+
+    Its id says that only where folders cannot be held: ids are given again, and a killed process keeps its own until
+    its parent has asked how it ended.
+    """
+    with contextlib.suppress(OSError):
+        return is_held(part)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -114,6 +114,18 @@ def await_holder(folder: FilePath) -> None:
         os.close(handle)
 
 
+def is_held(folder: FilePath) -> bool:
+    """Tell whether somebody holds a folder; OSError if it is not there or its file system locks no folders."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextlib.contextmanager
 def _claiming(path: Path) -> Generator[tuple[int, Path]]:
     """Yield an open, empty file beside `path` and its path; see `atomic_path` for the rest."""

@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import signal
 import threading
 
 import pytest
@@ -88,6 +89,26 @@ def test_what_a_killed_process_left_is_not_waited_for(tmp_path):
     assert find_attempts(tmp_path, KEY) == [] and len(sweep(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_killed_process_that_nobody_has_asked_about_works_on_nothing(tmp_path, monkeypatch, locks):
+    """Its id is still taken: a sweep left its attempt alone, and the next one found it after its pairs were measured
+    again. Where folders cannot be held, the id is all there is.
+    """
+    context = multiprocessing.get_context("spawn")
+    begun, ended = context.Event(), context.Event()
+    other = context.Process(target=work_elsewhere, args=[tmp_path, begun, ended])
+    other.start()
+    begun.wait()
+    os.kill(other.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # dead, and not asked
+    os.kill(other.pid, 0)
+    if not locks:
+        monkeypatch.setattr(attempts, "is_held", lambda folder: os.stat(folder / "none"))
+    assert len(sweep(tmp_path)) == (1 if locks else 0)
+    other.join()
+    assert len(sweep(tmp_path)) == (0 if locks else 1)
+
+
 def test_a_sweep_waits_until_a_new_attempt_says_what_it_is(tmp_path, monkeypatch):
     """Two builds into one folder: the second swept away the first one's folder, which had no record yet."""
     make(tmp_path)
@@ -159,7 +180,6 @@ def test_where_the_disk_is_full_the_next_sweep_ends_it(tmp_path, monkeypatch, re
         ):
             raise ValueError("measured until then")
     assert list_attempts(tmp_path) == []
-    monkeypatch.setattr(attempts, "_is_alive", lambda pid: False)
     (swept,) = sweep(tmp_path, rescue)
     assert swept.complete == (rescue is not None)
 
