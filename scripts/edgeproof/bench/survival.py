@@ -70,9 +70,9 @@ _TARGETS = ("runs", "comparability", "evidence")
 class Trial:
     """A campaign that is interrupted again and again.
 
-    `options`: how Snakemake is started. `sessions`: how many a cell may have. `span_s`: what a run took. `renew`: asks
-    for other measurements, so that a finished campaign has something to do. `kept`: what was complete when it was last
-    looked at.
+    `options`: how Snakemake is started. `sessions`: how many a cell may have. `span_s`: what a whole run takes, among
+    which the moments are drawn. `renew`: asks for other measurements, so that a finished campaign has something to do;
+    without it, later moments are drawn from what was left. `kept`: what was complete when it was last looked at.
     """
 
     root: Path
@@ -80,7 +80,7 @@ class Trial:
     options: tuple[str, ...] = (*_OPTIONS, *_TARGETS)
     sessions: int = 1
     span_s: float = 0.0
-    renew: Callable[[], object] = lambda: None
+    renew: Callable[[], object] | None = None
     kept: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
     @property
@@ -118,8 +118,10 @@ class Trial:
             row = _INTERRUPTIONS[kind](self, after_s)
             if row is not None:
                 break
-            self.span_s = time.monotonic() - begin  # it was done before the moment came
-            self.renew()
+            if self.renew:  # it was done before the moment came
+                self.renew()
+            else:
+                self.span_s = time.monotonic() - begin
         return {"kind": kind, "after_s": round(after_s, 2), **row, "faults": self.inspect()}
 
     def inspect(self) -> list[str]:

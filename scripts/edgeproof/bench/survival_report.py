@@ -29,7 +29,6 @@ def measure_survival(
     with own_disk(trial.results) as disk:
         trial.finish()
         trial.inspect()
-        trial.renew()
         kinds = [kind for kind, count in counts.items() for _ in range(count)]
         trial.draw.shuffle(kinds)
         rows = [_tell(tell, trial.interrupt(kind)) for kind in kinds]

@@ -168,7 +168,7 @@ def test_a_local_search_goes_downhill_within_the_limits():
         weights = {metric: float(weight * level.scale) for metric, weight in level.weights.items()}
         search = LocalSearch(problem, weights, problem.caps)
         linked = [(p, t) for p in list_placements(problem) if (t := problem.evaluate(p)) is not None]
-        for placement, totals in linked[::28]:
+        for placement, totals in linked[::56]:
             found = search.repair(placement)
             if found is None:
                 continue
@@ -179,7 +179,7 @@ def test_a_local_search_goes_downhill_within_the_limits():
             else:
                 repaired += 1
     assert (broken, worse) == ([], [])
-    assert kept > 25 and repaired > 5
+    assert kept > 12 and repaired > 2
 
 
 def test_blocks_stay_together_and_keep_memory():
