@@ -1,7 +1,7 @@
 """Bundles on the way: making one, and taking one in from somebody else.
 
 An imported bundle keeps to itself: `results/imported/{name}-{digest}/` has its manifest and its files at their own
-paths, so that it can be verified and exported again at any time. It comes into being in one step, and nothing that is
+paths, so that it can be verified and exported again at any time; one in which a claim is refuted has that in its name. It comes into being in one step, and nothing that is
 there is ever written over. What is in it was measured elsewhere, whatever machine it names.
 """
 
@@ -18,7 +18,7 @@ from edgeproof.core.attempts import FOLDER
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, hold_folder
-from edgeproof.core.layout import IMPORTED, Cell
+from edgeproof.core.layout import IMPORTED, REFUTED, Cell
 from edgeproof.core.made_files import note_made
 
 from .bundle_files import list_campaign_files, list_failed_files, list_run_files
@@ -87,7 +87,7 @@ def import_bundle(
         refuted: Claim | None = find_first_refuted(verified.claims)
         if refuted is not None and not unverified:
             raise UserError(f"{path}: refuted: {refuted.subject}: {refuted.detail}; --unverified takes it all the same")
-        target = place / _name_import(opened)
+        target = place / f"{_name_import(opened)}{REFUTED if refuted else ''}"
         with hold_folder(place):
             if target.exists():
                 if open_folder(target).manifest_sha256 != opened.manifest_sha256:

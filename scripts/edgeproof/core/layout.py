@@ -7,6 +7,7 @@ from typing import NamedTuple
 FilePath = str | os.PathLike[str]
 REPOSITORY = Path(__file__).resolve().parents[3]
 IMPORTED = "results/imported"  # bundles of evidence that were made elsewhere, each in a folder of its own
+REFUTED = "-refuted"  # ends the name of one that was taken in although a claim in it is refuted
 
 # What each room makes for one model, cell, comparison or plan (an artifact's own name depends on its preset).
 SOURCE_FILES = (

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import format_estimate, format_number, format_time, plain, plural, shorten_digest
+from edgeproof.core.layout import REFUTED
 
 _NUMBERS = ("median ms", "interval ms", "p99 ms", "per s", "value")
 _LONGEST = 60  # characters of a cell of a table
@@ -110,6 +111,7 @@ def _format_headline(row: Json) -> tuple[str | None, str | None]:
 def _name_state(row: Json) -> str:
     marks = [row["provenance"]] if row["provenance"] in ("simulated", "declared") else []
     marks += ["elsewhere"] if row["elsewhere"] else []
+    marks += ["refuted"] if row["origin"].endswith(REFUTED) else []
     return f"{row['status']}, {', '.join(marks)}" if marks else row["status"]
 
 

@@ -11,6 +11,7 @@ from edgeproof.bundles.verifying import verify_bundle
 from edgeproof.core.errors import UserError
 from edgeproof.registry.index import open_registry
 from edgeproof.registry.queries import find_run, list_failed, list_runs
+from edgeproof.registry.run_tables import render_runs
 
 from .hostile import add, list_hostile, read, write
 
@@ -79,6 +80,12 @@ def test_a_refuted_bundle_is_taken_only_on_request(bundle, checkout, tmp_path):
     assert list_imports(checkout) == [] and list_files(checkout) == {}
     imported = import_bundle(forged, checkout, unverified=True)
     assert find_first_refuted(imported.verified.claims) is not None
+    (name,) = list_imports(checkout)
+    assert name.endswith("-refuted") and imported.folder == f"results/imported/{name}"
+    assert import_bundle(forged, checkout, unverified=True).already
+    with open_registry(checkout) as connection:
+        table = "\n".join(render_runs(list_runs(connection, {}, None)))
+    assert "ok, elsewhere, refuted" in table
 
 
 def test_imported_runs_are_in_the_registry_and_elsewhere(bundle, failed_bundle, checkout):
