@@ -23,6 +23,7 @@
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
 # make bench-sampling  what samplers cost the work beside them: 5 minutes, nothing else running
+# make bench-remote  what a session over ssh costs beyond one here, over the loopback interface: a minute
 # make bench-replay  what replaying a trace of a million moments takes: half a minute
 # make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
@@ -64,7 +65,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages arm64 arm64-packages test-arm64
+.PHONY: wheel bench-remote bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages arm64 arm64-packages test-arm64
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -245,6 +246,9 @@ bench-loadgen: trial-arms
 
 bench-observer: setup
 	$(BIN)/python scripts/bench_observer.py
+
+bench-remote: setup
+	$(BIN)/python scripts/bench_remote.py
 
 bench-sampling: trial-arms
 	$(BIN)/python scripts/bench_sampling.py
