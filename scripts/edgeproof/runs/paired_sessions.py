@@ -169,8 +169,8 @@ def measure_session(
             else:
                 code = _drive_on_board(board, attempt, spec, pairs, goes_on)
         except KeyboardInterrupt:
-            if pairs and not is_kept_on_board(attempt.folder):  # what was measured counts
-                attempt.complete(**describe_end(attempt.folder), **describe_transport(board))
+            if facts := _rescue_pairs(attempt.folder):  # what was measured counts, once the agent has ended
+                attempt.complete(**facts, **describe_transport(board))
             raise
         if code != 0 and not pairs:
             failure = _read_failure(attempt.folder, code)
