@@ -141,8 +141,8 @@ def run_session(
     """Return the session number `index` (from 0) with this key; measure it if it is not in the store yet.
 
     `folder`: the result's folder, which keeps the attempts. `arms`: {name: arm with the artifact's path}. `order`: arm
-    names, one per process. `index`: None measures in any case, for a caller that has taken its turn. UserError if the session reached no verdict; then the
-    attempt holds the reason.
+    names, one per process. `index`: None measures in any case, for a caller that has taken its turn. UserError if the
+    session reached no verdict; then the attempt holds the reason.
     """
     key = compose_session_key(arms, order, setup)
     if index is None:
