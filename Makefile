@@ -23,12 +23,14 @@
 # make bench-interference  what taking turns changes, with a planted share beside it: 20 minutes, nothing else running
 # make bench-observer  what the observer of the runtime package costs per stage and per call: seconds
 # make bench-sampling  what samplers cost the work beside them: 5 minutes, nothing else running
+# make bench-remote  what a session over ssh costs beyond one here, over the loopback interface: a minute
 # make bench-replay  what replaying a trace of a million moments takes: half a minute
 # make bench-feasibility  memory that a replay predicts against what then happens: two minutes, nothing else running
 # make bench-loadgen  our timing beside MLPerf LoadGen's: minutes
 # make bench-contention  what two memory-bound stages lose to each other, foretold and measured: 2 minutes, nothing else running
 # make bench-swaps  200 swaps under load with planted faults, and the log judged: 3 minutes
 # make bench-serving  what serving and swapping cost, beside a minimal application: 6 minutes, nothing else running
+# make claims   twenty true and twenty false claims of one board, answered by another; as root, 15 minutes
 # make staleness  writes what makes what stale into tests/data/staleness_matrix.json
 # make wheel    packs the agent and what goes into your own application, as a wheel for boards, into dist/
 # make wheelhouse BOARD=jetpack-6  collects the wheels for a board without network, into dist/wheelhouse/
@@ -64,7 +66,7 @@ TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYT
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages arm64 arm64-packages test-arm64
+.PHONY: wheel claims bench-remote bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages arm64 arm64-packages test-arm64
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -145,6 +147,12 @@ test-ssh: .venv/test.stamp ssh-packages
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
 	  $(BIN)/python -m pytest -q -m ssh --timeout 600
+
+# What twenty true and twenty false claims are answered, in the file that the test writes.
+claims: .venv/test.stamp ssh-packages
+	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+	  CLAIMS=20 CLAIMS_DOCUMENT=$(CURDIR)/results/bench/claims.json $(BIN)/python -m pytest -q -m ssh -k true_and_false_claims
 
 browser-packages:
 	@command -v chromium >/dev/null || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
@@ -245,6 +253,9 @@ bench-loadgen: trial-arms
 
 bench-observer: setup
 	$(BIN)/python scripts/bench_observer.py
+
+bench-remote: setup
+	$(BIN)/python scripts/bench_remote.py
 
 bench-sampling: trial-arms
 	$(BIN)/python scripts/bench_sampling.py

@@ -1,6 +1,7 @@
 """A real link to a board: what is lost, what is kept, and who is let in."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgeproof.agent.machine import describe_machine
+from edgeproof.bench.remote_overhead import measure_overhead
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.clock import now
+from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
 from edgeproof.remote.ssh_link import LinkLost, SshLink
@@ -224,3 +227,10 @@ def test_a_board_behind_another_host(bench, make_board):
     assert session.samples
     said = subprocess.run(["ip", "netns", "pids", desk.space], capture_output=True, text=True, check=True).stdout
     assert len(said.split()) > 1  # the connection goes through it
+
+
+def test_what_ssh_costs_is_measured_on_a_host_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = validate(measure_overhead(1), "bench-remote", "test")
+    assert found["first_ssh_s"] > 0 and found["ssh_s"] > 0
+    assert os.environ["XDG_CACHE_HOME"] == str(tmp_path)

@@ -1,8 +1,9 @@
 """Bundles on the way: making one, and taking one in from somebody else.
 
 An imported bundle keeps to itself: `results/imported/{name}-{digest}/` has its manifest and its files at their own
-paths, so that it can be verified and exported again at any time; one in which a claim is refuted has that in its name. It comes into being in one step, and nothing that is
-there is ever written over. What is in it was measured elsewhere, whatever machine it names.
+paths, so that it can be verified and exported again at any time. It comes into being in one step, and nothing that is
+there is ever written over. One in which a claim is refuted has that in its name. What is in it was measured elsewhere,
+whatever machine it names.
 """
 
 import contextlib
