@@ -24,6 +24,7 @@ from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import SEAL
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
+from edgeproof.core.turns import take_turn
 from edgeproof.remote.boards import identify_device
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
@@ -68,6 +69,22 @@ def calibrate_cell(job: CalibrationJob) -> None:
     failure: Json | None = manifest["reason"] if manifest["status"] != "ok" else None
     key = compose_calibration_key(job.arm, manifest, job.place, job.agent)
     folder = job.noise.parent
+    with take_turn(folder, key):
+        sessions, failure = _collect(job, label, key, failure)
+    write_table(job.table, sessions)
+    if failure:
+        failure = {"kind": failure["kind"], "message": failure["message"]}
+        print(f"{label}: failed: {failure['message']}", file=sys.stderr)
+    provenance = "simulated" if job.arm["backend"] == "fake" else "measured"
+    known = {"provenance": provenance, "key": key, "margin": job.plan["margin"], "failure": failure}
+    write_sealed(job.noise, build_noise(job.cell, sessions, known, job.table), "noise")
+
+
+def _collect(
+    job: CalibrationJob, label: str, key: Json, failure: Json | None
+) -> tuple[list[PairsSession], Json | None]:
+    """Return the sessions of the calibration, after measuring those that are missing, and the artifact's failure."""
+    folder = job.noise.parent
     by_machine = group_by_machine(list_sessions([folder], key))
     sessions = by_machine.pop(identify_device(job.place.device, ask=True), [])
     if not sessions:  # calibrated elsewhere, and whole: nothing is measured again
@@ -83,13 +100,7 @@ def calibrate_cell(job: CalibrationJob) -> None:
         if len(session.pairs) < missing:
             raise UserError(f"{label}: ended after {len(session.pairs)} of {missing} pairs; calibrate again")
         sessions.append(session)
-    write_table(job.table, sessions)
-    if failure:
-        failure = {"kind": failure["kind"], "message": failure["message"]}
-        print(f"{label}: failed: {failure['message']}", file=sys.stderr)
-    provenance = "simulated" if job.arm["backend"] == "fake" else "measured"
-    known = {"provenance": provenance, "key": key, "margin": job.plan["margin"], "failure": failure}
-    write_sealed(job.noise, build_noise(job.cell, sessions, known, job.table), "noise")
+    return sessions, failure
 
 
 def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: str) -> Json:

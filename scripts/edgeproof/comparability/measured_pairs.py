@@ -20,6 +20,7 @@ from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.turns import take_turn
 from edgeproof.remote.boards import identify_device
 from edgeproof.runs.pair_records import Pair
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
@@ -235,6 +236,11 @@ def _collect_builds(job: PairsJob, builds: Sequence[Json], key: Json, verdict: J
 
 def _collect(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     """Return the sessions of the sequence, after measuring what it lacks."""
+    with take_turn(job.table.parent.parent.parent, key):  # a folder that all campaigns share
+        return _collect_in_turn(job, key, verdict)
+
+
+def _collect_in_turn(job: PairsJob, key: Json, verdict: Json) -> list[PairsSession]:
     folder, here = job.table.parent, identify_device(job.place.device, ask=True)
     known = list_sessions(list_folders_with(folder, key), key)
     by_machine = group_by_machine(item for item in known if not item.pairs or not find_other_state(item, verdict))

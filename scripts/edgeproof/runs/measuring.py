@@ -12,6 +12,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.core.tensors import read_tensors
+from edgeproof.core.turns import take_turn
 from edgeproof.remote.boards import identify_device
 from edgeproof.sources.input_faults import find_samples_fault
 from edgeproof.sources.samples_record import read_samples_kind, read_samples_record
@@ -108,15 +109,16 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
         facts["digests"]["samples"] = sha256_bytes((text := render_samples([])).encode())
         return build_result(facts, manifest, []), text
     here = brought[0].record["machine"]["id"] if brought else identify_device(setup.device, ask=True)
-    await_others(folder, key)
-    missing = 0 if carried else count_missing(folder, key, setup.protocol, here)
-    for number in range(missing):
-        if missing > 1:
-            print(f"{label}  session {number + 1} of {missing}", file=sys.stderr, flush=True)
-        session = run_session(folder, label, arms, order, setup, None)
-        broken = any(process["status"] != "ok" for process in session.record["processes"])
-        if broken and not count_asked(folder, key, here):
-            break  # a verdict about the artifact will not change by trying again
+    with take_turn(folder, key):
+        await_others(folder, key)
+        missing = 0 if carried else count_missing(folder, key, setup.protocol, here)
+        for number in range(missing):
+            if missing > 1:
+                print(f"{label}  session {number + 1} of {missing}", file=sys.stderr, flush=True)
+            session = run_session(folder, label, arms, order, setup, None)
+            broken = any(process["status"] != "ok" for process in session.record["processes"])
+            if broken and not count_asked(folder, key, here):
+                break  # a verdict about the artifact will not change by trying again
     reference = read_tensors(paths.reference)
     sessions = [read_session(attempt) for attempt in find_sessions(folder, key, here)]
     measured = [

@@ -8,6 +8,7 @@ seconds may be spent is not.
 import contextlib
 import fcntl
 import json
+import math
 import re
 import subprocess
 import sys
@@ -93,6 +94,8 @@ class PairsSession:
 def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
     """Return the complete sessions with this key below any of the folders, in order of start.
 
+    Each session says which pair of the sequence it began with, so that a clock that was set back changes no order.
+
     What killed processes left there is swept first, so that their whole pairs count. A session that another process is
     measuring, such as one whose Snakemake is gone, is waited for: the device would be, and its pairs count too.
     """
@@ -101,8 +104,14 @@ def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
         await_others(folder, key)
         sweep(folder, _rescue_pairs)
         attempts += find_attempts(folder, key)
-    attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
-    return [read_session(attempt) for attempt in attempts]
+    if len({attempt.folder.parent for attempt in attempts}) > 1:  # numbers of two folders say nothing to each other
+        attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
+    return sorted(map(read_session, attempts), key=_number_of_first_pair)
+
+
+def _number_of_first_pair(session: PairsSession) -> float:
+    pairs = session.record["pairs"]
+    return pairs[0]["pair"] if pairs else math.inf
 
 
 def group_by_machine(sessions: Iterable[PairsSession]) -> dict[str | None, list[PairsSession]]:

@@ -19,6 +19,7 @@ from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
+from edgeproof.core.turns import take_turn
 
 from .run_power import WatchedSession, describe_windows, find_sampler_fault
 from .telemetry_files import Telemetry, path_in_attempt, read_telemetry
@@ -140,13 +141,27 @@ def run_session(
     """Return the session number `index` (from 0) with this key; measure it if it is not in the store yet.
 
     `folder`: the result's folder, which keeps the attempts. `arms`: {name: arm with the artifact's path}. `order`: arm
-    names, one per process. `index`: None measures in any case. UserError if the session reached no verdict; then the
-    attempt holds the reason.
+    names, one per process. `index`: None measures in any case, for a caller that has taken its turn. UserError if the
+    session reached no verdict; then the attempt holds the reason.
     """
     key = compose_session_key(arms, order, setup)
-    await_others(folder, key)
-    if index is not None and len(known := find_attempts(folder, key)) > index:
-        return read_session(known[index])
+    if index is None:
+        return _measure_session(folder, label, arms, order, setup, key)
+    with take_turn(folder, key):
+        await_others(folder, key)
+        if len(known := find_attempts(folder, key)) > index:
+            return read_session(known[index])
+        return _measure_session(folder, label, arms, order, setup, key)
+
+
+def _measure_session(
+    folder: FilePath,
+    label: str,
+    arms: Mapping[str, Mapping[str, Any]],
+    order: Sequence[str],
+    setup: SessionSetup,
+    key: Json,
+) -> Session:
     device, spec = setup.device, compose_spec(label, arms, order, setup)
     with (
         connect_device(device) as board,

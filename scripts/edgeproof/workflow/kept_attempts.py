@@ -60,7 +60,10 @@ def list_kept(root: Path, target: str | None = None) -> list[Kept]:
 
 def choose_prunable(kept: Iterable[Kept], days: float | None, failed: bool, now: datetime.datetime) -> list[Kept]:
     """Return the attempts that may go. `days`: only those that ended longer ago. `failed`: only those that failed."""
-    limit = None if days is None else now - datetime.timedelta(days=days)
+    try:
+        limit = None if days is None else now - datetime.timedelta(days=days)
+    except OverflowError:  # before the calendar begins
+        return []
     return [
         item
         for item in kept
@@ -124,11 +127,10 @@ def render_kept(documents: list[Json]) -> Iterator[str]:
 def _list_users(results: Path) -> dict[str, list[str]]:
     """Return {attempt below results: documents that name it}."""
     users: dict[str, list[str]] = {}
-    for folder, folders, files in os.walk(results):
-        folders[:] = sorted(name for name in folders if name not in _OUTSIDE)
-        for name in sorted(files):
+    for folder, files in _walk(results):
+        for name in files:
             if name.endswith(_DOCUMENTS):
-                path = Path(folder, name)
+                path = folder / name
                 for text in sorted(set(_NAMED.findall(path.read_bytes()))):
                     named = os.fsdecode(text.rpartition(f"{RESULTS}/".encode())[2])
                     users.setdefault(named, []).append(f"{RESULTS}/{_below(path)}")
@@ -147,23 +149,41 @@ def _is_same(made: Path, kept: Path) -> bool:
 
 def _list_stores(folder: Path) -> list[Path]:
     """Return the `attempts` folders at or below a folder, sorted, without entering them."""
-    found: list[Path] = []
-    for place, folders, _ in os.walk(folder):
-        if FOLDER in folders:
-            found.append(Path(place, FOLDER))
-        folders[:] = [name for name in folders if name not in _OUTSIDE]
-    return sorted(found)
+    return sorted(place / FOLDER for place, _ in _walk(folder) if (place / FOLDER).is_dir())
 
 
 def _locate(results: Path, target: str) -> Path:
     """Return the folder that a target stands for: below `results/`, a cell of `runs/`, or a path."""
     for path in (results / target, results / "runs" / target, results.parent / target, Path(target)):
-        if path.is_file():
-            return path.parent
-        if path.is_dir():
-            return path
+        folder = path.parent if path.is_file() else path
+        if folder.is_dir() and (inside := _find_inside(results, folder)):
+            return inside
     known = [_below(store.parent) for store in _list_stores(results)]
     raise UserError(f"{target}: there is no such folder or document below {RESULTS}/{suggest_words(target, known)}")
+
+
+def _find_inside(results: Path, folder: Path) -> Path | None:
+    """Return a folder as a path at or below `results`; None for one outside, whose documents nobody has looked at."""
+    named, home = Path(os.path.abspath(folder)), Path(os.path.abspath(results))
+    if named.is_relative_to(home):
+        return results / named.relative_to(home)
+    real, home = folder.resolve(), results.resolve()
+    return results / real.relative_to(home) if real.is_relative_to(home) else None
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder at or below one that may hold documents, with its files, sorted. Links to folders are followed,
+    since results may lie on several disks, and none is visited twice.
+    """
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield Path(place), sorted(files)
+        folders[:] = sorted(name for name in folders if name not in _OUTSIDE)
 
 
 def _below(path: Path) -> str:

@@ -12,6 +12,7 @@ import pytest
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import seal
 from edgeproof.runs import paired_sessions
@@ -200,3 +201,17 @@ def test_a_session_that_stops_by_itself_gets_no_answer_and_is_whole(tmp_path, mo
     attempt, pairs = SimpleNamespace(folder=tmp_path), []
     assert paired_sessions._drive(attempt, str(ended), pairs, lambda _: True) == 0
     assert [path.name for path in pairs] == ["pair-000"]
+
+
+def test_a_clock_that_was_set_back_changes_no_order(maker):
+    first, second = maker.measure(1), maker.measure(1)
+    for session, begun in ((first, 4), (second, 0)):  # as if the second had begun the sequence
+        path = session.attempt.folder / "session/session.json"
+        record = json.loads(path.read_text())
+        record["pairs"][0]["pair"] = begun
+        path.write_text(json.dumps(record))
+        record = json.loads((session.attempt.folder / "attempt.json").read_text())
+        record["facts"]["session"] = sha256_file(path)
+        (session.attempt.folder / "attempt.json").write_text(json.dumps(seal(record)))
+    found = list_sessions([maker.folder], KEY)
+    assert [item.attempt.folder for item in found] == [second.attempt.folder, first.attempt.folder]

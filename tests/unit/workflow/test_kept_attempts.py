@@ -154,3 +154,34 @@ def test_an_attempt_beside_a_damaged_document_waits(root, damage):
     only = write_attempt(root, "runs/m/p/d/fp32")
     (root / "results/runs/m/p/d/fp32/result.json").write_text(damage)
     assert prune(root, "--yes") == {only}
+
+
+def test_nothing_outside_results_is_removed(tmp_path, capsys):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for root in (ours, theirs):
+        path = write_attempt(root, "runs/m/p/d/fp32")
+        write_document(root, "runs/m/p/d/fp32/other.json", {})
+    for target in (str(theirs / "results"), str(theirs / "results/runs/m/p/d/fp32/other.json"), "../../theirs/results"):
+        with pytest.raises(UserError, match="no such folder or document below results/"):
+            main(["attempts", "prune", "--yes", target], ours)
+    assert (theirs / path).is_dir() and (ours / path).is_dir()
+    assert prune(ours, "--yes", str(ours / "results/runs")) == set()
+
+
+def test_documents_on_another_disk_keep_what_they_rest_on(tmp_path):
+    root, path = tmp_path / "ours", write_attempt(tmp_path / "ours", "runs/m/p/d/fp32")
+    write_document(root, "runs/m/p/d/fp32/other.json", {})
+    write_document(root, "evidence/demo/gate.json", {"attempt": path})
+    (root / "results/evidence").rename(tmp_path / "disk")
+    (root / "results/evidence").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/round").symlink_to(tmp_path / "disk")
+    assert prune(root, "--yes") == {path}
+    (root / "results/runs").rename(tmp_path / "runs")
+    (root / "results/runs").symlink_to(tmp_path / "runs")
+    assert prune(root, "--yes", "runs") == {path}
+
+
+def test_no_attempt_is_older_than_the_calendar(tmp_path):
+    path = write_attempt(tmp_path, "runs/m/p/d/fp32")
+    write_document(tmp_path, "runs/m/p/d/fp32/other.json", {})
+    assert prune(tmp_path, "--yes", "--older-than", "1e300") == {path}
