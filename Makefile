@@ -152,7 +152,7 @@ test-ssh: .venv/test.stamp ssh-packages
 claims: .venv/test.stamp ssh-packages
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
-	  CLAIMS=20 CLAIMS_DOCUMENT=$(CURDIR)/results/bench/claims.json $(BIN)/python -m pytest -q -m ssh -k true_and_false_claims
+	  CLAIMS=20 CLAIMS_DOCUMENT=$(CURDIR)/results/bench/claims.json $(BIN)/python -m pytest -q -m ssh --timeout 3600 -k true_and_false_claims
 
 browser-packages:
 	@command -v chromium >/dev/null || { sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \

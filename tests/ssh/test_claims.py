@@ -11,7 +11,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import pytest
 import yaml
 from edgeproof.core.documents import write_json
 
@@ -72,7 +71,6 @@ def describe_campaign(device, presets):
     }
 
 
-@pytest.mark.timeout(3600)
 def test_true_and_false_claims_of_one_board_are_answered_by_another(surroundings, make_board):
     workspace = copy_repository(surroundings / "edgeproof")
     boards = [make_board(number, hidden=[workspace.root]) for number in (3, 4)]

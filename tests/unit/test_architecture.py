@@ -18,7 +18,6 @@ from edgeproof.core.schema_tables import render_page
 
 from .function_list import list_classes, list_functions
 
-pytestmark = pytest.mark.xdist_group("architecture")  # one worker, which parses each file once
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "edgeproof"
 # A room may import the rooms before it, and `core` and what is SHARED always; so may a sub-room, those before it.

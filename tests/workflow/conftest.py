@@ -12,14 +12,6 @@ from edgeproof.core.files import hold_folder
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Keep the tests here in one worker of the fast suite: the others would wait for the campaign that they share."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("workflow"))
-
-
 class Workspace:
     """A copy of the repository with its own results."""
 

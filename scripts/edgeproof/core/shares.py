@@ -19,6 +19,8 @@ from .errors import UserError
 
 FEWEST = 100  # items; a fork of a process with numpy costs some 20 ms, and an item a few
 
+_ENDING = {signal.SIGINT, signal.SIGTERM}
+
 T = TypeVar("T")
 
 _THREADS: ContextVar[int] = ContextVar("threads", default=1)
@@ -71,8 +73,14 @@ class _Helper:
         context = multiprocessing.get_context("fork")
         self._answers, answers = context.Pipe(duplex=False)
         share = range(offset, len(items), step)
-        self._process: ForkProcess = context.Process(target=_work_through, args=(work, items, share, answers))
-        self._process.start()
+        # A signal that reaches a process between its fork and its own handlers is lost. It is kept back until those are
+        # there: the first one may end the others at once.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            self._process: ForkProcess = context.Process(target=_work_through, args=(work, items, share, answers, mask))
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answers.close()
 
     def wait(self) -> tuple[int, str] | None:
@@ -90,9 +98,12 @@ class _Helper:
         self._answers.close()
 
 
-def _work_through(work: Callable[[T], object], items: Sequence[T], share: range, answers: Connection) -> None:
+def _work_through(
+    work: Callable[[T], object], items: Sequence[T], share: range, answers: Connection, mask: set[signal.Signals]
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the first process too, and that one ends us
     signal.signal(signal.SIGTERM, _end)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     answer = None
     for number in share:
         try:

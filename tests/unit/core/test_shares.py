@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,21 @@ def test_an_error_of_the_block_comes_first_and_ends_the_others(tmp_path):
     assert multiprocessing.active_children() == []
     os.close(read)
     os.close(write)
+
+
+def test_a_process_that_is_ended_while_it_begins_ends():
+    """Python forgets a signal that reaches a fork before it is set up; the first one then waited for ever."""
+    read, write = os.pipe()
+    handler = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(9))  # as our programs have one
+    try:
+        for _ in range(150):
+            with pytest.raises(KeyError), sharing(2), working_beside(lambda item: os.read(read, 1), ITEMS):
+                raise KeyError
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        os.close(read)
+        os.close(write)
+    assert multiprocessing.active_children() == []
 
 
 def test_a_stopped_process_leaves_nothing_half_written(tmp_path):
