@@ -96,7 +96,7 @@ system-packages:
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq git zsh >/dev/null; }
 
 test: .venv/test.stamp .venv/cluster.stamp system-packages
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not campaign and not toolchain and not ssh and not arm64 and not slurm and not jetson and not browser"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m "not campaign and not toolchain and not ssh and not arm64 and not slurm and not jetson and not browser"
 
 test-campaign: .venv/test.stamp
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m campaign --timeout 3600
