@@ -7,6 +7,7 @@ from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.records.manifest_entries import record_command
 from edgeproof.artifacts.toolchains.toolchain_use import require_toolchains
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 
 
 def main(argv):
@@ -28,6 +29,7 @@ def main(argv):
     parser.add_argument("--reference", required=True, help="npz to write: the artifact's outputs on the first sample")
     args = vars(parser.parse_args(argv))
     require_toolchains(args["toolchains"])
+    require_order(args[name] for name in ("source", "artifact", "manifest", "inputs", "samples"))
     check_parity(ParityJob(**args, command=record_command("scripts/check_parity.py", argv)))
 
 

@@ -94,6 +94,8 @@ def _describe_error(error: ValidationError) -> str:
         return f"{key} is {shown}; {_TYPES.get(str(wanted), f'a value of type {wanted}')} is needed"
     if rule == "minItems" and not instance:
         return f"{key} is empty; at least {wanted} is needed"
+    if rule == "maxLength":
+        return f"{key} has {len(instance)} characters; {wanted} are allowed"
     if rule == "uniqueItems":
         return f"{key} is {shown}; each may occur once"
     if rule == "pattern":

@@ -86,6 +86,7 @@ def test_what_cannot_be_read_is_named_with_its_line(overlay, text, message):
             r"own\.yaml:2: comparisons\[0\] \(x\): right: model: 'digits-cn' is not in .* did you mean 'digits-cnn",
         ),
         ("devices: []\n", r"own\.yaml:1: devices is empty"),
+        (f"campaign: {'a' * 300}\n", r"own\.yaml:1: campaign has 300 characters; 100 are allowed"),
     ],
 )
 def test_what_is_wrong_in_a_campaign_is_named_with_its_line(overlay, catalogues, text, message):
