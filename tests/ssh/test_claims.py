@@ -29,6 +29,7 @@ json.load = slow
 """
 COUNT = int(os.environ.get("CLAIMS", "1"))  # of either kind
 EXIT_CODES = {"replicated": 0, "not replicated": 1, "cannot say": 3}
+MARGIN = "10%"  # a pair that decides early is told with a wide interval
 NOMINAL = 0.05  # of the answers that are given, as many may be wrong
 
 
@@ -102,9 +103,10 @@ def replicate(workspace, comparison, device, quotient):
     """Claim a comparison, have it answered by another board, and return the answer."""
     made = workspace.edgeproof("claim", comparison)
     assert made.returncode == 0, made.stdout
-    found = workspace.edgeproof("replicate", made.stdout.strip(), "--device", device)
-    answer = next((line for line in found.stdout.splitlines() if line in EXIT_CODES), None)
-    assert answer is not None, found.stdout
+    found = workspace.edgeproof("replicate", made.stdout.strip(), "--device", device, "--margin", MARGIN)
+    told = re.findall(rf"^({'|'.join(EXIT_CODES)})\b", found.stdout, re.M)
+    assert len(told) == 1, found.stdout
+    answer = told[0]
     assert found.returncode == EXIT_CODES[answer], found.stdout
     (value,) = re.findall(r"here / claimed: ([\d.]+)", found.stdout)
     assert abs(float(value) / quotient - 1) < 0.05  # the board is as slow as it was made
