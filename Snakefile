@@ -41,67 +41,52 @@ wildcard_constraints:
     trace=one_of(CATALOGUES["trace"]),
 
 
+# Functions, so that a run lists the files of its own targets only: a campaign has thousands.
+
+
 rule sources:
     input:
-        [f"{source_folder(model)}/{name}" for model in TARGETS.models for name in SOURCE_FILES],
+        lambda wildcards: TARGETS.list_wanted("sources"),
 
 
 rule artifacts:
     input:
-        [CELLS.artifact_of(cell) for cell in CAMPAIGN.cells],
-        [f"{CELLS.artifact_folder_of(cell)}/{name}" for cell in CAMPAIGN.cells for name in ARTIFACT_FILES],
-        TARGETS.build_files(*CAMPAIGN.comparisons),
+        lambda wildcards: TARGETS.list_wanted("artifacts"),
 
 
 rule runs:
     input:
-        [f"{run_folder(cell)}/{name}" for cell in CAMPAIGN.cells for name in RUN_FILES],
+        lambda wildcards: TARGETS.list_wanted("runs"),
 
 
 rule calibration:
     input:
-        TARGETS.noise_files("noise.json", "pairs.csv"),
+        lambda wildcards: TARGETS.list_wanted("calibration"),
 
 
 rule comparability:
     input:
-        TARGETS.comparison_files(*COMPARISON_FILES),
-        [
-            f"{run_folder(side)}/{name}"
-            for comparison in CAMPAIGN.comparisons.values()
-            for side in (comparison.left, comparison.right)
-            for name in RUN_FILES
-        ],
+        lambda wildcards: TARGETS.list_wanted("comparability"),
 
 
 rule plans:
     input:
-        TARGETS.plan_targets(),
+        lambda wildcards: TARGETS.list_wanted("plans"),
 
 
 rule adaptation:
     input:
-        TARGETS.adaptation_targets(),
-
-
-# What a page, a gate and a bundle of the campaign speak of.
-SPOKEN_OF = [
-    getattr(rules, name).input
-    for name in ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation")
-]
+        lambda wildcards: TARGETS.list_wanted("adaptation"),
 
 
 rule evidence:
     input:
-        SPOKEN_OF,
-        [f"{evidence_folder(CAMPAIGN.name)}/{name}" for name in ("report.html", "report.md")],
-        TARGETS.model_pages(),
+        lambda wildcards: TARGETS.list_wanted(*SPOKEN_OF, "pages"),
 
 
 rule gate:
     input:
-        f"{evidence_folder(CAMPAIGN.name)}/gate.json",
-        SPOKEN_OF,
+        lambda wildcards: TARGETS.list_wanted(*SPOKEN_OF, "gate"),
 
 
 # Of a campaign with `phases`: what to deploy on each device.
@@ -114,15 +99,14 @@ rule phases:
 rule history:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/history.html",
-        rules.runs.input,
+        lambda wildcards: TARGETS.list_wanted("runs"),
 
 
 # On request only: packing takes a while, and nobody needs it to look at the page.
 rule bundle:
     input:
         f"{evidence_folder(CAMPAIGN.name)}/bundle.zip",
-        rules.gate.input,
-        rules.evidence.input,
+        lambda wildcards: TARGETS.list_wanted(*SPOKEN_OF, "pages", "gate"),
 
 
 # On a cluster the boards measure and build; all else runs where Snakemake was started, which has the models and the time.
@@ -145,7 +129,6 @@ onerror:
 rule all:
     default_target: True
     input:
-        rules.gate.input,
-        rules.evidence.input,
+        lambda wildcards: TARGETS.list_wanted(*SPOKEN_OF, "gate", "pages"),
     message:
         "All that the campaign {CAMPAIGN.name} wants is there"

@@ -25,10 +25,6 @@ from edgeproof.core.checkout import require_own_environment
 from edgeproof.core.closing import compose_closing, mark_file, read_if_new
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import (
-    ARTIFACT_FILES,
-    COMPARISON_FILES,
-    RUN_FILES,
-    SOURCE_FILES,
     comparison_folder,
     evidence_folder,
     plan_folder,
@@ -36,6 +32,7 @@ from edgeproof.core.layout import (
     source_folder,
 )
 from edgeproof.core.progress import ProgressHandler, ShortErrors, ShortReasons, describe_failures, describe_stopped
+from edgeproof.core.targets import SPOKEN_OF
 from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
 from edgeproof.remote.device_links import describe_links
 from edgeproof.workflow.job_graph import ON_DEVICE

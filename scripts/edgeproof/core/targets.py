@@ -10,6 +10,7 @@ from .campaign import DEFAULT_MARGIN, Campaign, Comparison
 from .configuration import Json
 from .layout import (
     ARTIFACT_FILES,
+    COMPARISON_FILES,
     PLAN_FILES,
     REPLAY_FILES,
     RUN_FILES,
@@ -17,6 +18,7 @@ from .layout import (
     Cell,
     calibration_folder,
     comparison_folder,
+    evidence_folder,
     family_folder,
     plan_folder,
     replay_folder,
@@ -32,6 +34,8 @@ from .variant_families import list_family_cells, list_family_files
 _OF_PAIRS = ("block_pairs", "block_seconds", "pair_seconds")  # keys of a protocol that no run looks at
 _OF_RUNS = ("sessions", "width", "load")  # and those that no pair looks at
 _AMOUNTS = ("description", "pairs", "seconds")
+# The targets that a page, a gate and a bundle of the campaign speak of.
+SPOKEN_OF = ("sources", "artifacts", "runs", "calibration", "comparability", "plans", "adaptation")
 
 
 class Targets:
@@ -43,6 +47,40 @@ class Targets:
         self.regression_policies = catalogues["regression-policy"]
         self.models = list(dict.fromkeys(cell.model for cell in campaign.cells))
         self.calibrated: list[Cell] = list(campaign.calibration["cells"]) if campaign.calibration else []
+
+    # Targets of the Snakefile
+
+    def list_wanted(self, *names: str) -> list[str]:
+        """Return the files that these targets want, each once; `names`: of SPOKEN_OF, and `pages`, `gate`."""
+        return list(dict.fromkeys(path for name in names for path in self._list_wanted(name)))
+
+    def _list_wanted(self, name: str) -> list[str]:
+        cells, evidence = self.campaign.cells, evidence_folder(self.campaign.name)
+        match name:
+            case "sources":
+                return [f"{source_folder(model)}/{file}" for model in self.models for file in SOURCE_FILES]
+            case "artifacts":
+                files = [self.cells.artifact_of(cell) for cell in cells]
+                files += [f"{self.cells.artifact_folder_of(cell)}/{file}" for cell in cells for file in ARTIFACT_FILES]
+                return files + self.build_files(*self.campaign.comparisons)
+            case "runs":
+                return [f"{run_folder(cell)}/{file}" for cell in cells for file in RUN_FILES]
+            case "calibration":
+                return self.noise_files("noise.json", "pairs.csv")
+            case "comparability":
+                sides = [side for item in self.campaign.comparisons.values() for side in (item.left, item.right)]
+                files = self.comparison_files(*COMPARISON_FILES)
+                return files + [f"{run_folder(side)}/{file}" for side in sides for file in RUN_FILES]
+            case "plans":
+                return self.plan_targets()
+            case "adaptation":
+                return self.adaptation_targets()
+            case "pages":
+                return [f"{evidence}/report.html", f"{evidence}/report.md", *self.model_pages()]
+            case "gate":
+                return [f"{evidence}/gate.json"]
+            case _:
+                raise ValueError(f"{name} is no target")
 
     # Runs and calibrations
 

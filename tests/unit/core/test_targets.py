@@ -11,7 +11,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.pipelines import list_stage_models
 from edgeproof.core.preset_builds import add_builds
 from edgeproof.core.stages import Stages
-from edgeproof.core.targets import Targets
+from edgeproof.core.targets import SPOKEN_OF, Targets
 from edgeproof.core.yaml_files import read_yaml
 
 
@@ -118,3 +118,13 @@ def test_links_within_one_device_only(catalogues):
     stages = Stages(Cells({**catalogues, "pipeline": pipelines}), list_channels_last_backends())
     with pytest.raises(UserError, match="two: its executors are on local, rpi"):
         stages.device_of("two")
+
+
+def test_a_target_wants_each_file_once_and_what_is_no_target_is_refused(catalogues):
+    targets = make_targets(catalogues)
+    wanted = targets.list_wanted(*SPOKEN_OF, "pages", "gate")
+    assert len(wanted) == len(set(wanted)) and wanted[-1] == "results/evidence/demo/gate.json"
+    assert set(wanted) == {path for name in (*SPOKEN_OF, "pages", "gate") for path in targets.list_wanted(name)}
+    assert "results/runs/digits-cnn/ort-cpu/local/int8/result.json" in targets.list_wanted("comparability")
+    with pytest.raises(ValueError, match="gates is no target"):
+        targets.list_wanted("gates")
