@@ -103,7 +103,7 @@ def _validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCo
 
 def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     """Verb `rebuild`: rebuild one or many artifacts; NOT_GOOD for a different result, MISTAKE if one was refused."""
-    from edgeproof.artifacts.records.rebuilding import NothingToRepeat, rebuild_artifact  # other verbs do without
+    from edgeproof.artifacts.records.rebuilding import rebuild_artifact  # other verbs do without
 
     paths = find_named_manifests(options.target, root)
     if len(paths) == 1:
@@ -114,7 +114,7 @@ def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
         return ExitCode.NOT_GOOD if record["verdict"] == "different" else ExitCode.GOOD
     if options.output:
         raise UserError(f"--output holds one rebuild, and {options.target} has {len(paths)} manifests")
-    outcomes = [_try_rebuild(rebuild_artifact, NothingToRepeat, path) for path in paths]
+    outcomes = [_try_rebuild(path) for path in paths]
     show(options, outcomes, lambda: [line for outcome in outcomes for line in verb_output.show_outcome(outcome)])
     verdicts = {outcome["verdict"] for outcome in outcomes}
     if "refused" in verdicts:
@@ -222,14 +222,16 @@ RUN: dict[str, Callable[[Namespace, Path, ResultReader], ExitCode]] = {
 }
 
 
-def _try_rebuild(rebuild_artifact: Callable[[Path], Json], supplied: type[UserError], path: Path) -> Json:
+def _try_rebuild(path: Path) -> Json:
     """Return the record of a rebuild, or why it was refused: one refusal among many stops no other rebuild.
 
-    A `supplied` artifact is no mistake among many: nobody has built it, and its line says so.
+    A supplied artifact is no mistake among many: nobody has built it, and its line says so.
     """
+    from edgeproof.artifacts.records.rebuilding import NothingToRepeat, rebuild_artifact
+
     try:
         return rebuild_artifact(path)
-    except supplied as error:
+    except NothingToRepeat as error:
         return {"manifest": str(path), "verdict": "supplied", "reason": " ".join(str(error).split())}
     except UserError as error:
         return {"manifest": str(path), "verdict": "refused", "reason": " ".join(str(error).split())}

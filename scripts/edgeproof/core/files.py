@@ -115,10 +115,13 @@ def await_holder(folder: FilePath) -> None:
 
 
 def is_held(folder: FilePath) -> bool:
-    """Tell whether somebody holds a folder; OSError if it is not there or its file system locks no folders."""
+    """Tell whether somebody holds a folder; OSError if it is not there or its file system locks no folders.
+
+    Those who ask or wait share the lock, so that none of them is taken for a holder.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

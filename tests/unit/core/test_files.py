@@ -1,4 +1,5 @@
 import contextlib
+import fcntl
 import hashlib
 import os
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, atomic_write, hold_folder, require_no_pointer, sha256_file
+from edgeproof.core.files import atomic_path, atomic_write, hold_folder, is_held, require_no_pointer, sha256_file
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 WORKER = """
@@ -79,6 +80,16 @@ def test_a_git_lfs_pointer_is_not_the_file(tmp_path):
         require_no_pointer(tmp_path / "model.onnx")
     (tmp_path / "text").write_text("version")
     require_no_pointer(tmp_path / "text")
+
+
+def test_who_asks_for_a_holder_or_waits_for_one_is_none(tmp_path):
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)  # as `await_holder` has it for a moment
+    assert not is_held(tmp_path)
+    os.close(handle)
+    with hold_folder(tmp_path):
+        assert is_held(tmp_path)
+    assert not is_held(tmp_path)
 
 
 def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
