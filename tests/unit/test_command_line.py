@@ -1,4 +1,4 @@
-"""The command line as a whole: every verb found by walking the parsers, its JSON, its exit codes, its completion."""
+"""The command line as a whole: every verb found by walking the parsers, its JSON, its exit codes."""
 
 import json
 import os
@@ -9,13 +9,11 @@ import subprocess
 import sys
 import time
 import tomllib
-from pathlib import Path
 
 import pytest
-from edgeproof.__main__ import COMMANDS, build_program_parser, list_completions, main
+from edgeproof.__main__ import build_program_parser, main
 from edgeproof.adaptation.adaptation_verbs import RUN as ADAPTATION_VERBS
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
-from edgeproof.bench.made_up_campaigns import write_wanted
 from edgeproof.bundles.cli import KEY_VERBS
 from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
@@ -31,11 +29,9 @@ from edgeproof.workflow.cli import RUNS_VERBS
 from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
 
 from ..signals import heed_signals
-from .artifacts.conftest import BUILD, Job, make_classifier
+from .tiny_checkout import ARTIFACT, SCENARIO, fill_checkout, walk
 
-ARTIFACT = "tiny/ort-cpu/host/int8"
 DIGITS = REPOSITORY / "config/models/digits-cnn.onnx"
-SCENARIO = REPOSITORY / "tests/data/planner/mobile_vision_pipeline.json"
 # What each verb needs to be called, and its exit code: a new verb has to be entered here.
 CALLS = {
     "artifacts presets": ([], 0),
@@ -124,15 +120,6 @@ CALLS = {
 }
 
 
-def walk(parser, place=()):
-    """Yield (words, parser) of every verb of a parser."""
-    for name, verb in parser.verbs.items():
-        if verb.verbs:
-            yield from walk(verb, (*place, name))
-        else:
-            yield " ".join((*place, name)), verb
-
-
 def fill_in(arguments, folder):
     """Return the arguments of a call: a path for OUTPUT, a name that no other test has for WORD, files for others."""
     if "RECORDING" in arguments:
@@ -153,39 +140,10 @@ def fill_in(arguments, folder):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A root with the shipped configuration, one artifact of a model `tiny`, and one plan."""
-    root = tmp_path_factory.mktemp("root")
-    for name in ("config", "envs"):
-        shutil.copytree(REPOSITORY / name, root / name)
-    (root / "scripts").symlink_to(REPOSITORY / "scripts")
-    shutil.copy(root / "config/models/digits-cnn.yaml", root / "config/models/tiny.yaml")
-    folder = root / "results/sources/tiny"
-    folder.mkdir(parents=True)
-    job = Job(folder, make_classifier())
-    (folder / "samples").mkdir()
-    shutil.copy(job.evaluation, folder / "samples/evaluation.npz")
-    place = f"results/artifacts/{ARTIFACT}"
-    options = {"cell": dict(zip(("model", "preset", "builder", "precision"), ARTIFACT.split("/"), strict=True))}
-    options |= {"source": job.source, "identity": job.identity, "precision": "int8", "calibration": job.calibration}
-    options |= {"preset": {"backend": "onnxruntime", "artifact": "onnx", "build": BUILD}}
-    options |= {name: f"{place}/{name}" for name in ("artifact", "manifest")}
-    texts = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in options.items()}
-    job.folder = root
-    command = ["scripts/build_onnx.py", *(part for key, text in texts.items() for part in (f"--{key}", text))]
-    job.build("int8", folder=place, script=command[0], argv=command[1:])
-    scenario = root / "results/plans/vision/scenario.json"
-    scenario.parent.mkdir(parents=True)
-    shutil.copy(SCENARIO, scenario)
-    plan = str(root / "results/plans/vision/balanced/plan.json")
-    argv = ["plans", "solve", "vision", "--json", "--draws", "0", "--output", plan]
-    assert run(lambda arguments: main(arguments, root), argv) == 0
-    cell = ["tiny", "ort-cpu", "local", "fp32", "host"]
-    broken = root / "results/runs/tiny/ort-cpu/local/int8/result.json"
-    broken.parent.mkdir(parents=True)
-    broken.write_text("{}")
-    evidence = root / "results/evidence/trial"
-    write_wanted(evidence, {"campaign": "trial", "cells": [cell], "comparisons": [], "plans": []})
-    return root
+    """A checkout with little in it."""
+    folder = tmp_path_factory.mktemp("root")
+    fill_checkout(folder)
+    return folder
 
 
 def test_every_verb_has_a_parser_and_a_function():
@@ -287,85 +245,6 @@ def environment():
     return {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
 
 
-@pytest.fixture
-def program(tmp_path, root):
-    """A program `edgeproof` that works in the prepared root."""
-    path = tmp_path / "bin" / "edgeproof"
-    path.parent.mkdir()
-    path.write_text(
-        f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''\n"
-        "from pathlib import Path\nfrom edgeproof.__main__ import main\nfrom edgeproof.core.cli import run_program\n"
-        f"run_program(lambda argv: main(argv, Path({str(root)!r})))\n"
-    )
-    path.chmod(0o755)
-    return path
-
-
-def complete_in_bash(program, *words):
-    """Return what bash offers for the last of `words`, by calling the function that the script defines."""
-    script = """
-        source <("$1" completion bash) || exit 9
-        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-        _edgeproof
-        printf '%s\\n' "${COMPREPLY[@]}"
-        complete -p edgeproof >&2
-    """
-    ended = subprocess.run(["bash", "-u", "-c", script, "bash", program, *words], env=environment(), text=True,
-                           capture_output=True, check=True)  # fmt: skip
-    assert ended.stderr == "complete -o default -F _edgeproof edgeproof\n"
-    return ended.stdout.split()
-
-
-def complete_in_zsh(program, *words):
-    """Return what zsh offers: `compadd` is replaced by a function that prints what fits, as zsh's own would."""
-    script = """
-        compadd() { shift; print -l -- ${(M)@:#${words[CURRENT]}*} }
-        _files() { : }
-        source <("$1" completion zsh) || exit 9
-        words=("$@") CURRENT=$#
-        _edgeproof
-    """
-    ended = subprocess.run(["zsh", "-f", "-c", script, "zsh", program, *words], env=environment(), text=True,
-                           capture_output=True, check=True)  # fmt: skip
-    assert ended.stderr == ""
-    return ended.stdout.split()
-
-
-@pytest.fixture(params=["bash", "zsh"])
-def complete(request, program):
-    """Return a function that completes in one shell."""
-    if shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
-    function = complete_in_bash if request.param == "bash" else complete_in_zsh
-    return lambda *words: function(str(program), *words)
-
-
-def test_rooms_verbs_options_and_choices_are_completed(complete):
-    assert set(complete("")) == set(COMMANDS)
-    assert complete("compare", "ti") == ["tiny/ort-cpu/local/int8", "tiny"]
-    assert complete("artifacts", "") == list(ARTIFACT_VERBS)
-    assert complete("artifacts", "in") == ["inspect"]
-    assert complete("artifacts", "validate", "--") == ["--help", "--json", "--lenient", "--verbose"]
-    assert complete("plans", "solve", "x.json", "--format", "") == ["text", "json", "csv", "html", "pareto-csv"]
-    assert complete("artifacts", "list", "--model", "ti") == ["tiny"]
-    assert complete("artifacts", "nothing", "") == list(ARTIFACT_VERBS)
-
-
-def test_names_of_artifacts_and_plans_are_completed(complete):
-    for verb in ("inspect", "rebuild"):
-        assert complete("artifacts", verb, "") == [ARTIFACT]
-    assert complete("artifacts", "inspect", "--json", "tiny/ort") == [ARTIFACT]
-    assert complete("artifacts", "dry-run", "tiny/ort-cpu/host/int8") == [ARTIFACT, f"{ARTIFACT}-dynamic"]
-    assert complete("plans", "solve", "") == ["vision"]
-    assert complete("plans", "verify", "vi") == ["vision/balanced"]
-    assert "throughput" in complete("plans", "solve", "vision", "--goal", "")
-
-
-def test_every_kind_of_name_is_one_that_some_argument_takes():
-    used = {action.metavar for _, verb in walk(build_program_parser()) for action in verb.arguments}
-    assert set(list_completions(Path("."))) <= used
-
-
 def test_names_that_are_printed_are_names_that_are_taken(root, capsys):
     main(["artifacts", "list", "--json"], root)
     names = [item["artifact"] for item in json.loads(capsys.readouterr().out)]
@@ -387,13 +266,6 @@ def test_report_takes_the_name_of_a_campaign_in_place_of_a_verb(root, capsys):
     assert "'no-such-campaign' is neither a verb (compare, regression, bundle-summary) nor a campaign" in told
     assert run(lambda arguments: main(arguments, root), ["report", "trail"]) == ExitCode.MISTAKE
     assert "did you mean 'trial'?" in capsys.readouterr().err
-
-
-def test_report_says_in_its_help_and_completion_that_it_takes_a_campaign(complete, capsys):
-    with pytest.raises(SystemExit):
-        main(["report", "--help"])
-    assert "edgeproof report CAMPAIGN" in " ".join(capsys.readouterr().out.split())
-    assert {"trial", "compare", "regression"} <= set(complete("report", ""))
 
 
 def test_version_is_printed(capsys):

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -91,3 +92,18 @@ def test_who_sends_a_signal_that_may_be_ignored_has_it_heeded():
         and not re.search(r"preexec_fn=heed_signals|\"preexec_fn\": heed_signals|HEED_HANGUP", text)
     }
     assert sending - {"test_habits.py"} == set()
+
+
+def test_a_file_s_tests_stay_in_one_worker(tmp_path):
+    """What they share is made once: a pytest that pytest-xdist does not know scatters them, and says nothing."""
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    body = "import os, pathlib, pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_it(n):\n"
+    body += f"    pathlib.Path({str(tmp_path)!r}, __name__ + '-' + os.environ['PYTEST_XDIST_WORKER']).touch()\n"
+    for name in ("test_first", "test_second"):
+        (tmp_path / f"{name}.py").write_text(body)
+    (options,) = re.findall(r"-m pytest -q (-n 2 --dist loadgroup.*?) -m ", (ROOT / "Makefile").read_text())
+    command = [sys.executable, "-m", "pytest", "-q", *options.split(), "-p", "no:cacheprovider", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stdout
+    assert len(list(tmp_path.glob("test_*-gw*"))) == 2

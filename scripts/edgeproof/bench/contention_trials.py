@@ -19,7 +19,7 @@ from edgeproof.plans.scenario.contention import run_side_by_side
 from edgeproof.plans.scenario.costs import UNIT, Problem
 from edgeproof.plans.scenario.loading import parse_scenario
 
-from .judging_cost import describe_machine
+from .bench_machine import describe_bench_machine
 
 _EXECUTORS = ("left", "right")
 _CALIBRATING = (1, 1)
@@ -66,7 +66,7 @@ def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
         show(f"{case['matrices'][0]} beside {case['matrices'][1]}: {'; '.join(rows)}")
     return {
         "schema": "edgeproof.bench-contention.v1",
-        "machine": describe_machine(),
+        "machine": describe_bench_machine(),
         "width": setting.width,
         "rounds": setting.rounds,
         "calls": setting.calls,

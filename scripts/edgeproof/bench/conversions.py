@@ -6,7 +6,6 @@ rule runs, with its checks and its manifest; the other side is `conversions_by_h
 
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -24,6 +23,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import source_folder, toolchain_interpreter, toolchain_record
 
+from .bench_machine import describe_bench_machine
 from .conversions_by_hand import list_steps
 
 TARGET = 1.15
@@ -45,11 +45,7 @@ def measure_conversions(
         cases, left_out = cases + found[0], left_out + found[1]
     return {
         "schema": "edgeproof.bench-convert.v1",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "machine": describe_bench_machine(),
         "repeats": repeats,
         "target_ratio": TARGET,
         "cases": cases,

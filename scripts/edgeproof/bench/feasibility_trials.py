@@ -24,7 +24,7 @@ from edgeproof.runtime.selection import MaximizeAccuracy
 from edgeproof.runtime.variant_choice import Chooser
 from edgeproof.runtime.variants import ModelFamily, VariantMetadata
 
-from .judging_cost import describe_machine
+from .bench_machine import describe_bench_machine
 from .memory_holders import Holder, start_holder
 
 FOOTPRINTS_MB = (20.0, 80.0, 250.0)
@@ -63,7 +63,7 @@ def measure_feasibility(swaps: int, settle_s: float, trace: Path) -> Json:
     """
     with start_holder() as own, start_holder() as neighbour:
         world = _ThisMachine(own, neighbour, lambda: time.sleep(settle_s))
-        return {"machine": describe_machine(), "settle_s": settle_s, **try_swaps(world, swaps, trace)}
+        return {"machine": describe_bench_machine(), "settle_s": settle_s, **try_swaps(world, swaps, trace)}
 
 
 def try_swaps(world: World, swaps: int, trace: Path) -> Json:

@@ -7,7 +7,6 @@ workflow.
 import contextlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from edgeproof.core.shares import share_work, sharing
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
+from .bench_machine import describe_bench_machine
 from .made_up_campaigns import CAMPAIGN, REPOSITORY, make_campaign, write_judgements, write_pairs, write_wanted
 from .made_up_cells import name_cell
 from .made_up_pairs import PairsNoise
@@ -59,7 +59,7 @@ def measure_judging(
     seconds = sum(part["seconds"] for part in parts)
     return {
         "schema": "edgeproof.bench-judge.v1",
-        "machine": describe_machine(),
+        "machine": describe_bench_machine(),
         **sizes,
         "seconds": seconds,
         "peak_bytes": max(part["peak_bytes"] for part in parts),
@@ -163,12 +163,6 @@ def measure_process(arguments: Sequence[str], folder: Path, output: Path | None 
         raise subprocess.CalledProcessError(process.returncode, list(arguments))
     computing = usage.ru_utime + usage.ru_stime
     return {"seconds": seconds, "cpu_seconds": computing, "peak_bytes": usage.ru_maxrss * _MAXRSS_BYTES}
-
-
-def describe_machine() -> Json:
-    """Return what of this machine decides the cost of judging and the times of other benchmarks."""
-    processor = platform.processor() or platform.machine()
-    return {"processor": processor, "cores": os.cpu_count(), "python": platform.python_version()}
 
 
 def describe_part(part: Json) -> str:

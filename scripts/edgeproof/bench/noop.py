@@ -6,7 +6,6 @@ the user time of a whole process, which other work on the machine stretches leas
 """
 
 import os
-import platform
 import subprocess
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -19,6 +18,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.files import atomic_write
 from edgeproof.core.pages import list_model_pages
 
+from .bench_machine import describe_bench_machine
 from .workflow_copies import clean_environment, compose_command, copy_workflow
 
 PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic")
@@ -138,12 +138,7 @@ def measure_noop(
         tell(cases[-1])
     return {
         "schema": "edgeproof.bench-noop.v1",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "snakemake": metadata.version("snakemake"),
-        },
+        "machine": describe_bench_machine() | {"snakemake": metadata.version("snakemake")},
         "repeats": repeats,
         "cases": cases,
         "met": all(case["met"] for case in cases),

@@ -5,8 +5,6 @@ and a beam of width 128, which gives one. Seconds are those of the whole process
 """
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,6 +19,7 @@ import ortools
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 
+from .bench_machine import describe_bench_machine
 from .scenario_families import (
     add_working_memory,
     draw_capped_chain,
@@ -71,12 +70,7 @@ def measure_planner(tell: Callable[[Json], object] = lambda case: None, cases: t
     for case in cases:
         measured.append(_measure_case(case))
         tell(measured[-1])
-    machine = {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "ortools": ortools.__version__,
-    }
+    machine = describe_bench_machine() | {"ortools": ortools.__version__}
     return {"schema": "edgeproof.bench-plans.v2", "machine": machine, "cases": measured}
 
 

@@ -19,7 +19,7 @@ from edgeproof.core.seals import SEAL, render_sealed
 from edgeproof.registry.index import REGISTRY, open_registry, rebuild_registry
 from edgeproof.registry.queries import find_run, list_failed, list_metrics_of, list_resources, list_runs
 
-from .judging_cost import describe_machine
+from .bench_machine import describe_bench_machine
 from .made_up_cells import write_cell
 
 LIMITS = {"index_s": 60.0, "update_s": 0.2, "query_ms_max": 50.0, "memory_mb": 500.0}
@@ -46,7 +46,7 @@ def measure_registry(folder: Path, runs: int, tell: Callable[[str], object] = la
     }
     return {
         "schema": "edgeproof.bench-registry.v1",
-        "machine": describe_machine(),
+        "machine": describe_bench_machine(),
         "runs": runs,
         **found,
         "queries_ms": queries["queries_ms"],

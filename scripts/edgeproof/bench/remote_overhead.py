@@ -7,7 +7,6 @@ link has no length, so that the figure is what edgeproof itself adds; a real net
 import getpass
 import json
 import os
-import platform
 import shutil
 import socket
 import statistics
@@ -18,12 +17,15 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
+from unittest import mock
 
 import numpy as np
 
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.errors import UserError
 from edgeproof.runs.sessions import SessionSetup, run_session
+
+from .bench_machine import describe_bench_machine
 
 _LIMIT_S = 1.5
 _ADDRESS = "127.0.0.1"
@@ -93,7 +95,9 @@ class _LoopbackHost:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stderr:  # not read to its end: a connection that ssh keeps for a minute holds it, too
+            self._process.stderr.close()
 
 
 def _time_sessions(folder: Path, devices: Mapping[str, NamedDevice], sessions: int) -> dict[str, list[float]]:
@@ -119,20 +123,12 @@ def _time_sessions(folder: Path, devices: Mapping[str, NamedDevice], sessions: i
 def measure_overhead(sessions: int, tell: Callable[[str], object] = lambda line: None) -> Json:
     """Measure so many sessions each way and return the `bench-remote` document; UserError without sshd."""
     with tempfile.TemporaryDirectory(prefix="ep-") as name:  # short: a path of a socket has 104 characters at most
-        folder, kept = Path(name), {key: os.environ.get(key) for key in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME")}
-        os.environ |= dict.fromkeys(kept, name)
-        try:
-            with _LoopbackHost(folder) as host:
-                local: NamedDevice = {
-                    "name": "local",
-                    "board": "desk",
-                    "transport": "local",
-                    "lock": str(folder / "local.lock"),
-                }
-                took = _time_sessions(folder, {"local": local, "ssh": host.describe()}, sessions)
-        finally:
-            for key, value in kept.items():
-                os.environ.pop(key) if value is None else os.environ.update({key: value})
+        folder = Path(name)
+        elsewhere = mock.patch.dict(os.environ, {"XDG_RUNTIME_DIR": name, "XDG_CACHE_HOME": name})
+        with elsewhere, _LoopbackHost(folder) as host:
+            lock = str(folder / "local.lock")
+            local: NamedDevice = {"name": "local", "board": "desk", "transport": "local", "lock": lock}
+            took = _time_sessions(folder, {"local": local, "ssh": host.describe()}, sessions)
     return describe_overhead(took, tell)
 
 
@@ -142,11 +138,7 @@ def describe_overhead(took: Mapping[str, list[float]], tell: Callable[[str], obj
     differences = [over - here for here, over in zip(local, ssh, strict=True)]
     found: Json = {
         "schema": "edgeproof.bench-remote.v1",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "machine": describe_bench_machine(),
         "sessions": len(ssh),
         "local_s": round(statistics.median(local), 3),
         "ssh_s": round(statistics.median(ssh), 3),

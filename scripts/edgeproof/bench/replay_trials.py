@@ -12,7 +12,7 @@ from edgeproof.adaptation.traces import read_trace
 from edgeproof.core.configuration import Json
 from edgeproof.runtime.variants import ModelFamily, Variant, VariantMetadata
 
-from .judging_cost import describe_machine
+from .bench_machine import describe_bench_machine
 
 TARGET_SECONDS = 20.0
 _SEED = 0
@@ -37,7 +37,7 @@ def measure_replay(folder: Path, steps: int) -> Json:
     seconds = time.perf_counter() - begin
     return {
         "schema": "edgeproof.bench-replay.v1",
-        "machine": describe_machine(),
+        "machine": describe_bench_machine(),
         "steps": steps,
         "variants": len(_FAMILY.variants),
         "seed": _SEED,

@@ -10,7 +10,8 @@ from pathlib import Path
 from edgeproof.core.configuration import Json
 from edgeproof.core.layout import evidence_folder
 
-from .judging_cost import describe_machine, list_arguments, measure_process, write_large_campaign
+from .bench_machine import describe_bench_machine
+from .judging_cost import list_arguments, measure_process, write_large_campaign
 from .made_up_campaigns import CAMPAIGN
 from .noop import OURS, write_campaign
 
@@ -38,7 +39,7 @@ def measure_scale(folder: Path, sizes: dict[str, int], tell: Callable[[Json], ob
     pages, longest = _measure_pages(judged / evidence_folder(CAMPAIGN)), find_longest_command(said.read_text())
     return {
         "schema": "edgeproof.bench-scale.v1",
-        "machine": describe_machine(),
+        "machine": describe_bench_machine(),
         **sizes,
         "parts": parts,
         "pages": pages,

@@ -1,7 +1,5 @@
 """The document of the trial of interruptions: `results/bench/survival.json`."""
 
-import os
-import platform
 import random
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -9,6 +7,7 @@ from pathlib import Path
 
 from edgeproof.core.configuration import Json
 
+from .bench_machine import describe_bench_machine
 from .survival import KILL, Trial, own_disk, prepare_trial, try_revert
 from .workflow_copies import copy_workflow
 
@@ -39,12 +38,7 @@ def measure_survival(
     faults = [fault for row in (*rows, *demo_rows) for fault in row["faults"]]
     return {
         "schema": "edgeproof.bench-survival.v1",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "snakemake": metadata.version("snakemake"),
-        },
+        "machine": describe_bench_machine() | {"snakemake": metadata.version("snakemake")},
         "seed": seed,
         "full_disk_by": "a file system of its own" if disk else "a limit on the size of files",
         "interruptions": rows,

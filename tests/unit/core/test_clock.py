@@ -3,11 +3,13 @@
 import os
 import re
 import subprocess
+import sys
 import time
 
 import pytest
 from edgeproof.core.clock import now, require_order
 from edgeproof.core.errors import UserError
+from edgeproof.core.layout import REPOSITORY
 
 
 def make(folder, **ages):
@@ -78,3 +80,16 @@ def test_whatever_measures_asks_first(script, tmp_path, monkeypatch):
             arguments += [option, value]
     with pytest.raises(UserError, match="so nothing is measured"):
         module.main(arguments)
+
+
+def test_parity_says_so_before_it_compares(tmp_path):
+    names = ("source", "artifact", "manifest", "inputs", "samples")
+    paths = dict(zip(names, make(tmp_path, **dict.fromkeys(names, 0.0)), strict=True))
+    os.utime(paths["artifact"], (time.time() + 86_400,) * 2)
+    options = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
+    options += ["--cell", "{}", "--arm", "{}", "--thresholds", "{}", "--reference", "none", "--parity", "none"]
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "scripts/check_parity.py", *options], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith(f"error: {paths['artifact']}: is dated ")

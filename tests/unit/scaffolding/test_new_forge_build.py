@@ -24,13 +24,6 @@ NAME = "resnet18-jetson-tensorrt-jetson-fp16"
 
 
 @pytest.fixture
-def root(tmp_path):
-    """A repository's configuration, in a folder of its own."""
-    shutil.copytree(REPOSITORY / "config", tmp_path / "repository/config")
-    return tmp_path / "repository"
-
-
-@pytest.fixture
 def forge(tmp_path):
     """Forge's folder: a build whose source is a model that can be read."""
     folder = shutil.copytree(REPOSITORY / "tests/data/forge", tmp_path / "forge")
