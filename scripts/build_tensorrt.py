@@ -4,10 +4,12 @@ from edgeproof.artifacts.builds.build_job import ON_DEVICE, SUPPLIED, parse_buil
 from edgeproof.artifacts.builds.build_shortcuts import record_input_fault
 from edgeproof.artifacts.builds.tensorrt_engines import build_tensorrt
 from edgeproof.core.cli import run_program
+from edgeproof.core.clock import require_order
 
 
 def main(argv):
     job = parse_build_job("scripts/build_tensorrt.py", __doc__, argv, (*ON_DEVICE, *SUPPLIED))
+    require_order([__file__, job.source, job.identity, job.calibration])
     if not record_input_fault(job):
         build_tensorrt(job)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from edgeproof.adaptation.service_figures import ServiceSetting
 from edgeproof.adaptation.service_measurement import measure_service
 from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.clock import require_order
 
 
 def main(argv: list[str] | None) -> None:
@@ -17,6 +18,7 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--output", required=True, type=Path, help="service.json to write")
     parser.add_argument("--raw", required=True, type=Path, help="service.npz to write")
     args = parser.parse_args(argv)
+    require_order([__file__, args.family])
     measure_service(args.family, args.device, ServiceSetting(**args.setting), args.output, args.raw)
 
 

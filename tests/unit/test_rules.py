@@ -173,6 +173,20 @@ def test_no_file_of_the_repository_is_an_input(path):
         assert not re.search(r"\b(scripts|config)/|list_code|list_agent", inputs), rule
 
 
+def test_what_holds_a_device_asks_for_the_time_of_day_first():
+    """Snakemake removes a result that is older than its inputs, and the device's minutes would be lost."""
+    holding = [
+        sections
+        for path in FILES
+        for sections in read_rules(path.read_text()).values()
+        if "device_slots" in ast.unparse(sections.get("resources", ast.Constant("")))
+    ]
+    assert len(holding) >= 9
+    for sections in holding:
+        script = re.match(r"python (scripts/\w+\.py) ", ast.literal_eval(sections["shell"].args[0]))
+        assert "    require_order(" in (ROOT / script[1]).read_text(), script[1]
+
+
 RULE = """
 rule copy:
     input:

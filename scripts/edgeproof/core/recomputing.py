@@ -22,10 +22,36 @@ def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: s
 
     `key`: where the values are in the file at `path`, empty for the whole document. `source`: what `computed` comes
     from, as the subject of "… give". Floats may differ by rounding (another numpy); everything else must be equal.
+    A digest that differs is named before anything else: every other difference may follow from it.
     """
-    if found := _find_difference(claimed, computed):
-        place = f"{key}{found.key}" if key else found.key.removeprefix(".")
-        raise UserError(f"{path}: {place} is {found.claimed!r}, {source} give {found.computed!r}")
+    if not (found := _find_difference(claimed, computed)):
+        return
+    replaced = _find_replaced(claimed, computed)
+    found = replaced or found
+    place = f"{key}{found.key}" if key else found.key.removeprefix(".")
+    remedy = "; that file or this digest has changed since: run the workflow again" if replaced else ""
+    raise UserError(f"{path}: {place} is {found.claimed!r}, {source} give {found.computed!r}{remedy}")
+
+
+def _find_replaced(claimed: Any, computed: Any) -> _Difference | None:
+    """Return the first `…sha256` that both values have and that differs, None for none; keys as in `_find_difference`.
+
+    Another campaign's run may replace the view of a result between two jobs of this one. Nothing was edited then, and
+    the document is made again from what is there.
+    """
+    if isinstance(claimed, dict) and isinstance(computed, dict):
+        pairs = [(f".{name}", claimed[name], value) for name, value in cast(Json, computed).items() if name in claimed]
+    elif isinstance(claimed, list) and isinstance(computed, list | tuple):
+        items = zip(cast("list[Any]", claimed), cast(Sequence[Any], computed), strict=False)
+        pairs = [(f"[{index}]", left, right) for index, (left, right) in enumerate(items)]
+    else:
+        return None
+    for key, left, right in pairs:
+        if key.endswith("sha256") and isinstance(left, str) and isinstance(right, str) and left != right:
+            return _Difference(key, left, right)
+        if found := _find_replaced(left, right):
+            return found._replace(key=f"{key}{found.key}")
+    return None
 
 
 def _find_difference(claimed: Any, computed: Any) -> _Difference | None:

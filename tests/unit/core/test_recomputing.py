@@ -50,5 +50,12 @@ def test_the_first_difference_is_named(claimed, computed, message):
     assert re.search(message, claim(claimed, computed))
 
 
+def test_a_source_that_was_replaced_is_named_before_what_follows_from_it():
+    claimed = {"verdict": "no", "sides": [{"result_sha256": "a" * 64}]}
+    computed = {"verdict": "yes", "sides": [{"result_sha256": "b" * 64}]}
+    assert re.search(r"a\.json: sides\[0\]\.result_sha256 is .* run the workflow again", claim(claimed, computed))
+    assert "workflow" not in claim({"verdict": "no", "sha256": "a"}, {"verdict": "yes", "sha256": "a"})
+
+
 def test_rounding_and_whole_numbers_written_as_such_are_forgiven():
     assert claim({"a": 1.0 + 1e-12, "b": 2, "c": [3]}, {"a": 1.0, "b": 2.0, "c": (3,)}) is None
