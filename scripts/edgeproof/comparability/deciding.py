@@ -183,7 +183,7 @@ def rules_of_lines(lines: Sequence[CriterionLine]) -> list[Rule]:
 
 
 def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
-    """Return a decision's rules on the candidate, its guard: it must run unthrottled and compute what its source does."""
+    """Return a decision's rules on the candidate: it must run unthrottled and compute what its source does."""
     rules: list[Rule] = []
     status = result["status"]
     if status != "ok":
