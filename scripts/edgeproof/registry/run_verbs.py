@@ -161,7 +161,7 @@ def _export_failed(options: Namespace, root: Path) -> ExitCode:
     return _export(options, root, "failed-run", row["path"], origin)
 
 
-def import_run(options: Namespace, root: Path) -> ExitCode:
+def _import_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verbs `runs import` and `failed-runs import`: a bundle into this checkout, EdgeEnv's into its folder."""
     if options.edgeenv_root is not None:
         taken = import_edgeenv_run(options.bundle, Path(options.edgeenv_root))
@@ -202,10 +202,10 @@ RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
     "runs resources": _show_resources,
     "runs sampler": _show_sampler,
     "runs export": _export_run,
-    "runs import": import_run,
+    "runs import": _import_run,
     "runs index": _make_index,
     "failed-runs list": _show_failed,
     "failed-runs show": _show_failed_run,
     "failed-runs export": _export_failed,
-    "failed-runs import": import_run,
+    "failed-runs import": _import_run,
 }
