@@ -33,6 +33,7 @@ from .sequences import (
     judge,
     make_design,
 )
+from .starts_alone import compare_starts
 
 _NOISE_KEYS = ("cell", "provenance", "pairs", "log_sd", "seconds_per_pair", "expected", "false_rate")
 
@@ -69,7 +70,7 @@ def build_report(
     design = document["design"]
     noises = [*_describe_noises([path for path in noise_paths if _is_of(path, verdict["left"]["cell"])])]
     report: Json = {
-        "schema": "edgeproof.comparison.v5",
+        "schema": "edgeproof.comparison.v6",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
         "right": verdict["right"]["cell"],
@@ -87,6 +88,7 @@ def build_report(
         "provenance": sessions[0].provenance if sessions else verdict["left"]["provenance"],
         "effect": None,
         "modes": None,
+        "alone": None,
         "interference": None,
         "builds": None,
         "between_sessions": None,
@@ -122,7 +124,7 @@ def build_report(
             "verdict": "failed" if failed else "not-comparable",
             "explanation": document["reason"]["message"],
         }
-    return _waive(report | _judge(report, sessions, document), verdict)
+    return _waive(report | _judge(report, sessions, document, verdict), verdict)
 
 
 def _waive(report: Json, verdict: Json) -> Json:
@@ -163,8 +165,8 @@ def render_markdown(report: Json) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _judge(report: Json, sessions: Sequence[PairsSession], record: Json) -> Json:
-    """Return what the pairs decide of a report. `record`: `pairs.json`."""
+def _judge(report: Json, sessions: Sequence[PairsSession], record: Json, verdict: Json) -> Json:
+    """Return what the pairs decide of a report. `record`: `pairs.json`; `verdict`: `verdict.json`."""
     told, dependence = report["design"], Dependence(**report["design"]["correlation"])
     design = make_design(told["margin"], told["comparisons"], dependence)
     assert describe_design(design, dependence) == told
@@ -173,7 +175,8 @@ def _judge(report: Json, sessions: Sequence[PairsSession], record: Json) -> Json
         waiting = iter(sessions)
         builds = [list(itertools.islice(waiting, build["sessions"])) for build in record["builds"]]
         return judge_builds(record, [[p for s in own for p in s.pairs] for own in builds], report["items"], design)
-    judged = judge(divide_by_items(pairs, report["items"]), design)
+    divided = divide_by_items(pairs, report["items"])
+    judged = judge(divided, design)
     found = judged.verdict
     per_pair = report["seconds"] / report["pairs"]
     asked = any(session.asks_energy for session in sessions)
@@ -183,6 +186,12 @@ def _judge(report: Json, sessions: Sequence[PairsSession], record: Json) -> Json
         **({"energy": judge_energy(sessions, report["items"], judged.design)} if asked else {}),
         "effect": describe_effect(judged),
         "modes": describe_modes(judged),
+        "alone": compare_starts(
+            {side: _result_of(verdict[side]) for side in ("left", "right")},
+            divided,
+            judged,
+            report["items"] if report["per"] == "item" else {"left": 1, "right": 1},
+        ),
         "interference": describe_interference(judged),
         "builds": describe_single_build(record, pairs, report["items"]),
         "can_continue": found.can_continue,
