@@ -124,8 +124,10 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
 
 def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
     """Return the Quantity that a criterion asks about a comparison: right / left in energy per inference, with the
-    interval of its pairs.
+    interval of its pairs; or right minus left in accuracy, of two models.
     """
+    if criterion["metric"] == "accuracy_difference":
+        return _find_change(criterion, report)
     energy, source = report.get("energy"), "the comparison's pairs"
     if energy is None:
         return absent(source, "the comparison did not ask for energy (`energy: true`)")
@@ -140,6 +142,17 @@ def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
         reason = "too few pairs for an interval"
     figures = (effect["ratio"], effect["interval_low"], effect["interval_high"])
     return Quantity(*figures, report["provenance"], source, reason)
+
+
+def _find_change(criterion: Criterion, report: Json) -> Quantity:
+    """Return the change of accuracy between two models, paired by the samples that both have answered."""
+    accuracy = report["accuracy"]
+    if accuracy["difference"] is None:
+        return absent("both parity.json", f"nothing is said about accuracy: {accuracy['reason']}")
+    interval = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], _confidence_of(criterion))
+    low, high = (100 * end for end in interval)
+    source = f"{accuracy['count']} answers of both models to the same samples"
+    return Quantity(100 * accuracy["difference"], low, high, report["provenance"], source, None)
 
 
 def in_unit(quantity: Quantity, criterion: Criterion) -> Quantity:

@@ -25,15 +25,9 @@ from edgeproof.runs.drift_records import list_changed_sessions, say_changed_sess
 from .edgeenv import BLOCKED, Metrics, ThresholdLine, describe_regression
 from .judging import Judgement, judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
-from .reading import (
-    folder_of_artifact,
-    folder_of_run,
-    read_comparison,
-    read_own_verdict,
-    read_parity,
-    read_side,
-)
+from .reading import read_comparison, read_own_verdict, read_side
 from .resources import compare_resources, read_resources
+from .side_files import folder_of_artifact, folder_of_run, read_parity
 from .thresholds import (
     Block,
     block_judgement,

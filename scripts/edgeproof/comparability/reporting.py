@@ -11,10 +11,11 @@ from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.formatting import plain
-from edgeproof.core.layout import Cell, relative_to_repository, run_folder
+from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.runs.paired_sessions import PairsSession
-from edgeproof.runs.results import read_result
 
+from .accuracy_changes import compare_accuracies
+from .accuracy_sentences import describe_accuracy
 from .between_sessions import compare_between_sessions
 from .build_verdicts import describe_single_build, judge_builds
 from .energy_sentences import describe_energy
@@ -33,6 +34,7 @@ from .sequences import (
     judge,
     make_design,
 )
+from .side_files import folder_of_artifact, read_judged_result, read_parity
 from .starts_alone import compare_starts
 
 _NOISE_KEYS = ("cell", "provenance", "pairs", "log_sd", "seconds_per_pair", "expected", "false_rate")
@@ -89,6 +91,7 @@ def build_report(
         "effect": None,
         "modes": None,
         "alone": None,
+        "accuracy": _compare_accuracies(verdict),
         "interference": None,
         "builds": None,
         "between_sessions": None,
@@ -114,7 +117,7 @@ def build_report(
         },
     }
     if document["reason"] and document["reason"]["kind"] == "two-devices":
-        sides = [_result_of(verdict[side]) for side in ("left", "right")]
+        sides = [read_judged_result(verdict[side]) for side in ("left", "right")]
         per_call = (report["items"]["left"], report["items"]["right"]) if report["per"] == "item" else (1, 1)
         found = compare_between_sessions(sides[0], sides[1], design["margin"], design["comparisons"], per_call)
         return _waive(report | found, verdict)
@@ -146,7 +149,8 @@ def render_markdown(report: Json) -> str:
         "/".join(report[side][k] for k in ("model", "preset", "device", "precision")) for side in ("left", "right")
     )
     lines = [f"# {report['comparison']}", "", f"**{plain(describe_verdict(report))}**", ""]
-    lines += [plain(f"{line}\n") for line in (describe_reason(report), describe_remedy(report)) if line]
+    told = (describe_reason(report), describe_remedy(report), describe_accuracy(report))
+    lines += [plain(f"{line}\n") for line in told if line]
     if report["provenance"] != "measured":
         lines += [f"These times are **{report['provenance']}**, not measured.", ""]
     lines += [f"left: `{left}`  ", f"right: `{right}`", ""]
@@ -187,7 +191,7 @@ def _judge(report: Json, sessions: Sequence[PairsSession], record: Json, verdict
         "effect": describe_effect(judged),
         "modes": describe_modes(judged),
         "alone": compare_starts(
-            {side: _result_of(verdict[side]) for side in ("left", "right")},
+            {side: read_judged_result(verdict[side]) for side in ("left", "right")},
             divided,
             judged,
             report["items"] if report["per"] == "item" else {"left": 1, "right": 1},
@@ -224,9 +228,13 @@ def _describe_noises(paths: Sequence[FilePath]) -> Iterator[Json]:
             yield {"file": relative_to_repository(path), "sha256": sha256_file(path), **shown}
 
 
-def _result_of(side: Json) -> Json:
-    """Return the result that a side of a verdict is about; UserError if it was measured again since."""
-    path = f"{run_folder(Cell(*(side['cell'][field] for field in Cell._fields)))}/result.json"
-    if sha256_file(path) != side["result_sha256"]:
-        raise UserError(f"{path}: its sha256 is not the one judged; run the workflow again")
-    return read_result(path)
+def _compare_accuracies(verdict: Json) -> Json | None:
+    """Return how accuracy changes from the left artifact to the right, None where both are one or may not meet."""
+    sides = [verdict[side]["cell"] for side in ("left", "right")]
+    if verdict["verdict"] == "no" or sides[0] == sides[1]:
+        return None
+    parities: Json = {}
+    for side in ("left", "right"):
+        path = f"{folder_of_artifact(verdict[side]['cell'])}/parity.json"
+        parities[side] = read_parity(read_judged_result(verdict[side]), path)
+    return compare_accuracies(parities)

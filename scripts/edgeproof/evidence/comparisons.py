@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from edgeproof.comparability.accuracy_sentences import describe_accuracy
 from edgeproof.comparability.energy_sentences import describe_energy
 from edgeproof.comparability.resource_sentences import describe_resources
 from edgeproof.comparability.sentences import (
@@ -152,6 +153,7 @@ def _describe(item, page, page_of, failing):
         "reason": describe_reason(report),
         "grounds": _list_grounds(report),
         "effect": _describe_effect(item),
+        "accuracy": describe_accuracy(report),
         "energy": _describe_energy(report),
         "drawing": None,
         "regression": describe_regression(item.regression, (report["explanation"], describe_reason(report))),

@@ -7,6 +7,7 @@ from edgeproof.bench.made_up_campaigns import write_comparison
 from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.comparability.edgeenv import SEVERITIES
 from edgeproof.comparability.regression import judge_thresholds, read_metrics, read_regression
+from edgeproof.core.accuracy import paired_score_interval
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.yaml_files import read_yaml
@@ -136,17 +137,21 @@ def test_lab_names_the_trade_off(room, median_ms, overall, risk):
     def exact(document):
         figures = {"difference": 0.0, "gained": 0, "lost": 0, "candidate_accuracy": 0.992, "low": -0.0076}
         document["accuracy"].update(figures | {"high": 0.0076})
+        document["accuracy"]["answers"]["candidate"] = document["accuracy"]["answers"]["reference"]
 
     room.edit_parity(exact, "fp32")
     document = room.judge("lab-v1")
     assert (document["lab"]["overall"], document["lab"]["tradeoff_risk"]) == (overall, risk)
     assert document["lab"]["accuracy"]["difference_pp"] == pytest.approx(-0.6)
-    assert document["lab"]["accuracy"]["low_pp"] == pytest.approx(-1.93)
+    assert document["lab"]["accuracy"]["low_pp"] == pytest.approx(100 * paired_score_interval(1, 4, 500)[0])
     assert (document["status"] == "regression") == (median_ms > 1.03)
 
 
 def test_lab_gives_no_accuracy_interval_where_none_follows(room):
-    accuracy = room.make().judge("lab-v1")["lab"]["accuracy"]
+    assert room.make().judge("lab-v1")["lab"]["accuracy"]["low_pp"] < 0  # from the answers of single samples
+    for precision in ("fp32", "int8"):
+        room.edit_parity(lambda document: document["accuracy"].pop("answers"), precision)
+    accuracy = room.judge("lab-v1")["lab"]["accuracy"]
     assert accuracy["difference_pp"] == 0 and accuracy["low_pp"] is None
 
 
@@ -172,7 +177,8 @@ def test_metrics_of_a_result_follow_from_its_samples(room):
 
 def test_parity_of_another_artifact_is_refused(room):
     room.make()
-    room.edit_parity(lambda document: document.update(artifact_sha256="0" * 64))
+    with pytest.raises(UserError, match=r"artifact_sha256 is not digests\.artifact"):
+        room.edit_parity(lambda document: document.update(artifact_sha256="0" * 64))
     with pytest.raises(UserError, match=r"artifact_sha256 is not digests\.artifact"):
         room.judge()
 

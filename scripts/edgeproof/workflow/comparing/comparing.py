@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from edgeproof.artifacts.records.parity_records import read_parity_record
+from edgeproof.comparability.accuracy_sentences import describe_accuracy
 from edgeproof.comparability.fields import FieldReason
 from edgeproof.comparability.measured_pairs import ESTIMATES
 from edgeproof.comparability.reading import read_comparison
@@ -183,6 +184,7 @@ def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: d
         "left": str(campaign.cells[0]),
         "right": str(campaign.cells[1]),
         "parity": parity,
+        "accuracy": (told := describe_accuracy(report)) and plain(told),
         "effect": report["effect"],
         "pairs": report["pairs"],
         "further_pairs": report["further_pairs"],
@@ -206,6 +208,8 @@ def render_end(report: Json, document: Json) -> Iterator[str]:
         found = document["parity"][side]
         if not found["fine"] and (side == "left" or found != document["parity"]["left"]):
             yield f"But the outputs of {name} are not right: parity {_name_parity(found)}"
+    if accuracy := document["accuracy"]:
+        yield accuracy
     if reason := describe_reason(report):
         yield plain(reason)
     yield from (_render_difference(reason) for reason in document["reasons"] if reason["remedy"])
