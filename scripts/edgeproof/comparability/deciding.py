@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from edgeproof.artifacts.records.parity_records import count_limits, describe_parity
+from edgeproof.artifacts.records.parity_records import count_limits, describe_parity, is_same_graph
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
@@ -301,13 +301,7 @@ def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyDifference | N
     accuracy = parity["accuracy"]
     if accuracy is None or (parity["trivial"] and not accept_trivial):
         return None
-    return {
-        "difference_pp": 100 * accuracy["difference"],
-        "low_pp": 100 * accuracy["low"],
-        "high_pp": 100 * accuracy["high"],
-        "confidence": accuracy["confidence"],
-        "count": accuracy["count"],
-    }
+    return _take_accuracy(accuracy | ({"low": 0.0, "high": 0.0} if is_same_graph(parity) else {}))
 
 
 def name_guard(rules: Sequence[Rule]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from edgeproof.artifacts.records.parity_records import is_same_graph
 from edgeproof.core.accuracy import paired_score_interval
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
@@ -365,6 +366,8 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
         return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)
     confidence = _confidence_of(criterion)
     low, high = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], confidence)
+    if is_same_graph(parity):
+        low = high = 0.0
     return Quantity(
         100 * accuracy["difference"],
         100 * low,

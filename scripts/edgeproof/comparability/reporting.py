@@ -10,7 +10,7 @@ from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
-from edgeproof.core.formatting import plain
+from edgeproof.core.formatting import first_up, plain
 from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.runs.paired_sessions import PairsSession
 
@@ -24,7 +24,7 @@ from .judging import WAIVED
 from .measured_pairs import find_other_state, items_of, read_sessions
 from .resource_sentences import describe_resources
 from .resources import compare_resources
-from .sentences import describe_grounds, describe_reason, describe_remedy, describe_verdict
+from .sentences import describe_comparable, describe_grounds, describe_reason, describe_remedy, describe_verdict
 from .sequences import (
     describe_design,
     describe_effect,
@@ -154,7 +154,7 @@ def render_markdown(report: Json) -> str:
     if report["provenance"] != "measured":
         lines += [f"These times are **{report['provenance']}**, not measured.", ""]
     lines += [f"left: `{left}`  ", f"right: `{right}`", ""]
-    lines += [f"Comparable: **{report['comparable']}** ({report['mode']}, policy `{report['policy']}`)", ""]
+    lines += [f"**{first_up(describe_comparable(report))}** (policy `{report['policy']}`)", ""]
     if report["reasons"]:
         lines += ["| field | left | right | remedy |", "|---|---|---|---|"]
         for reason in report["reasons"]:

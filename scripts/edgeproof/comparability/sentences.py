@@ -21,9 +21,11 @@ from edgeproof.core.formatting import (
 )
 from edgeproof.runs.drift_records import say_changed_sessions
 
+from .fields import VARIES, name_study
 from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
 _NEAR = 0.1  # log of the ratio
+_COMPARABLE = {"yes": "comparable", "no": "not comparable", "waived": "not comparable, waived"}
 _SIDE_FIELDS = ("model", "preset", "precision", "device")
 
 
@@ -75,6 +77,19 @@ def _describe_difference(report: Json) -> str:
         return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: {takes}, {cost}")
     takes = _name_ratio(low, ratio, high, f"as long{per} as {left}", level)
     return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
+
+
+def describe_comparable(report: Json) -> str:
+    """Return whether a comparison's sides may be compared, in words: "comparable; precision is what you study"."""
+    if report["comparable"] != "conditional":
+        return _COMPARABLE[report["comparable"]]
+    studied = [name_study(reason["field"]) for reason in report["reasons"]]
+    study = report["mode"].removesuffix("-comparison").replace("-", "_")
+    names = [name for name in dict.fromkeys(studied) if name in VARIES and name != study]
+    words = [name.replace("_", " ") for name in (study, *names)]
+    *first, last = words
+    told = f"{', '.join(first)} and {last} are" if first else f"{last} is"
+    return f"comparable; {told} what you study"
 
 
 def describe_estimate(left: str, right: str, line: Json) -> str:

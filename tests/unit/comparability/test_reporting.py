@@ -23,6 +23,7 @@ def test_a_measured_difference_is_one_sentence_with_its_interval_and_its_cost(ro
     assert text.startswith(f"# pair\n\n**{sentence}**\n\nAccuracy 98.6 % → 98.6 % on 500 samples (difference ")
     assert "\n\nleft: `digits-cnn/ort-cpu/desk/fp32`" in text
     assert "| precision | fp32 | int8 | this is what is compared |" in text
+    assert "**Comparable; precision is what you study** (policy `strict`)" in text
     assert "starts like the 4 seen; a kind of start that is rarer than 53 % may be missing" in text
 
 

@@ -3,6 +3,7 @@
 import pytest
 from edgeproof.comparability.sentences import (
     choose_effect,
+    describe_comparable,
     describe_cost,
     describe_grounds,
     describe_interleaving,
@@ -304,3 +305,30 @@ def alone(left=(), right=(), unseen_alone=(), ratio=(0.6, 0.58, 0.62), overlaps=
 def test_what_the_cells_alone_say_against_the_pairs_is_a_second_sentence(verdict, told, sentence):
     first = plain(describe_verdict(make_report(verdict)))
     assert plain(describe_verdict(make_report(verdict, alone=told))) == " ".join(filter(None, (first, sentence)))
+
+
+@pytest.mark.parametrize(
+    ("comparable", "mode", "fields", "words"),
+    [
+        ("yes", "same-condition", (), "comparable"),
+        ("no", "none", ("precision",), "not comparable"),
+        ("waived", "waived", ("precision",), "not comparable, waived"),
+        ("conditional", "precision-comparison", ("precision",), "comparable; precision is what you study"),
+        ("conditional", "model-comparison", ("model_hash",), "comparable; model is what you study"),
+        (
+            "conditional",
+            "runtime-comparison",
+            ("precision", "runtime", "runtime_options"),
+            "comparable; runtime and precision are what you study",
+        ),
+        (
+            "conditional",
+            "batch-size-comparison",
+            ("batch_size", "input_shape", "inputs_hash"),
+            "comparable; batch size, input shape and inputs are what you study",
+        ),
+    ],
+)
+def test_what_is_under_study_is_no_condition(comparable, mode, fields, words):
+    reasons = [{"field": field} for field in fields]
+    assert describe_comparable(make_report(comparable=comparable, mode=mode, reasons=reasons)) == words
