@@ -36,7 +36,8 @@ def is_same_graph(parity: Json) -> bool:
     """Tell whether a parity record is of a file beside itself, in one runtime: then it differs in nothing, exactly."""
     accuracy = parity["accuracy"]
     unlike = accuracy is not None and (accuracy["gained"] or accuracy["lost"])
-    return bool(parity["trivial"] and parity["artifact_sha256"] == parity["source_sha256"] and not unlike)
+    same = parity["trivial"] and parity["artifact_sha256"] == parity["source_sha256"]
+    return bool(same and not unlike)
 
 
 def describe_limit(line: Json) -> str:

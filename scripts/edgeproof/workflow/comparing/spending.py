@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import plural
 
-_PLACES = {"artifacts": "*/*/*/*", "runs": "*/*/*/*", "comparability": "*/*"}  # of attempts, below results/
+_PLACES = {"artifacts": "**", "runs": "*/*/*/*", "comparability": "*/*"}  # of attempts, below results/
 _SOURCES = ("copy_model", "download_model", "run_recipe", "export_model", "make_samples", "cut_stage")
 _BUILDS = ("make_toolchain", "use_artifact", "use_manifest", "check_parity")
 
