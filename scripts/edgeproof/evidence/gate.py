@@ -12,6 +12,7 @@ from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.seals import REMEDY
 from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.plan_check import read_check
+from edgeproof.runs.foreign_sessions import mark_foreign_sessions
 from edgeproof.runs.results import read_result
 
 from .evidence_files import checking_evidence_files
@@ -19,7 +20,7 @@ from .gate_words import explain_gate
 from .judged_campaign import JudgedCampaign
 from .regression_gate import check_regressions
 from .stale import Stale
-from .wanted import CampaignSnapshot, GateSettings
+from .wanted import CampaignSnapshot, GateSettings, name_machine
 
 _TOLERABLE = ("throttled", "unsupported", "elsewhere")
 # Labels of results that limit a passed gate; what inputs were timed is a fact, not a limit.
@@ -103,12 +104,12 @@ def judge_campaign(
 def _judge(
     snapshot: CampaignSnapshot, tolerate: Sequence[str], regressions: GateSettings | None, stale: Sequence[Stale]
 ) -> JudgedCampaign:
-    cells, kinds, results = [], set[str](), []
+    cells, kinds, results, here = [], set[str](), [], name_machine(snapshot)
     for *names, builder in snapshot["cells"]:
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
-        result, parity = read_result(result_path), read_parity_record(parity_path)
+        result, parity = mark_foreign_sessions(read_result(result_path), here), read_parity_record(parity_path)
         results.append(result)
         kinds |= {result["status"], *(["elsewhere"] if result["elsewhere"] else [])} & {*_TOLERABLE} - {*tolerate}
         cells.append(

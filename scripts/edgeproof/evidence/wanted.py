@@ -2,6 +2,7 @@
 
 from typing import NotRequired, TypedDict, cast
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 
 
@@ -42,6 +43,11 @@ def snapshot_as_made(wanted: Json) -> CampaignSnapshot:
     if "machine" in wanted:
         snapshot["machine"] = wanted["machine"]
     return cast(CampaignSnapshot, snapshot)
+
+
+def name_machine(snapshot: CampaignSnapshot) -> str | None:
+    """Return the id of the machine from which the campaign's evidence is seen; None if it is not known."""
+    return snapshot["machine"] if "machine" in snapshot else describe_machine()["id"]
 
 
 def settings_of(wanted: Json) -> GateSettings | None:
