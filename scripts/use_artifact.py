@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.artifacts.kept_artifacts import place_artifact
+from edgeproof.artifacts.reused_artifacts import place_artifact
 from edgeproof.core.cli import run_program
 
 

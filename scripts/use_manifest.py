@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.artifacts.kept_artifacts import place_manifest
+from edgeproof.artifacts.reused_artifacts import place_manifest
 from edgeproof.core.cli import json_argument, run_program
 
 

@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgeproof.artifacts.records.agent_manifests import create_agent_manifest
-from edgeproof.artifacts.records.forge import read_foreign, summarise_forge, validate_foreign
+from edgeproof.artifacts.records.forge import (
+    find_imported_build,
+    read_forge_record,
+    summarise_forge,
+    validate_forge_record,
+)
 from edgeproof.artifacts.records.manifest_places import find_manifest_root
-from edgeproof.artifacts.records.manifests import describe_noise, read_manifest, verify_manifest
+from edgeproof.artifacts.records.manifests import flag_random_ranges, read_manifest, verify_manifest
 from edgeproof.artifacts.records.parity_records import describe_limit, describe_parity, read_parity_record
-from edgeproof.artifacts.records.run_summary import explain_no_rebuild, find_imported_build, summarise_run
+from edgeproof.artifacts.records.run_summary import summarise_run
 from edgeproof.artifacts.records.runtime_summary import summarise_artifact
 from edgeproof.artifacts.records.validation import Check, has_faults, validate_manifest
 from edgeproof.core.catalogues import read_catalogue, read_catalogue_entry, require_in_catalogue
@@ -58,8 +63,8 @@ def list_artifacts(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """Verb `inspect`: show one manifest, edgeproof's or InferEdgeForge's, with what there is around it."""
     path = find_manifest(options.artifact, root)
-    if (foreign := read_foreign(path)) is not None:
-        checks = validate_foreign(path, foreign)
+    if (foreign := read_forge_record(path)) is not None:
+        checks = validate_forge_record(path, foreign)
         document = {"file": str(path), "document": foreign, "checks": _as_json(checks)}
         return show(
             options, document, lambda: [*verb_output.show_document(foreign), *verb_output.show_checks([(path, checks)])]
@@ -103,7 +108,7 @@ def _validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCo
 
 def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     """Verb `rebuild`: rebuild one or many artifacts; NOT_GOOD for a different result, MISTAKE if one was refused."""
-    from edgeproof.artifacts.records.rebuilding import rebuild_artifact  # other verbs do without
+    from edgeproof.artifacts.records.rebuilding import explain_no_rebuild, rebuild_artifact  # other verbs do without
 
     paths = find_named_manifests(options.target, root)
     if len(paths) == 1:
@@ -125,7 +130,7 @@ def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 def _summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
     """Show or write the summary that a worker needs."""
     path = find_manifest(options.artifact, root)
-    foreign = read_foreign(path)
+    foreign = read_forge_record(path)
     summary = summarise_artifact(path) if foreign is None else summarise_forge(path, foreign)
     validate(summary, "runtime-summary", path)
     if options.output:
@@ -136,7 +141,7 @@ def _summarise(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 def _summarise_run(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
     """Show or write Forge's run summary of an artifact, from its newest run that counts."""
     path = find_manifest(options.artifact, root)
-    if read_foreign(path) is not None:
+    if read_forge_record(path) is not None:
         path = find_imported_build(path, sorted((root / "results" / "artifacts").glob(f"*/*/*/*/{MANIFEST}")))
     build = comparable_builds.read_build(find_manifest_root(path), path, read_result)
     if not build.ready:
@@ -239,10 +244,10 @@ def _try_rebuild(path: Path) -> Json:
 
 def _validate(path: Path, lenient: bool) -> list[Check]:
     try:
-        foreign = read_foreign(path)
+        foreign = read_forge_record(path)
     except UserError:
         foreign = None  # not JSON: the checks say so
-    return validate_manifest(path, lenient) if foreign is None else validate_foreign(path, foreign)
+    return validate_manifest(path, lenient) if foreign is None else validate_forge_record(path, foreign)
 
 
 def _describe(path: Path) -> Json:
@@ -264,7 +269,7 @@ def _describe(path: Path) -> Json:
         "share": share,
         "parity": describe_parity(parity) if parity else "not yet",
         "limits": [describe_limit(line) for line in parity["thresholds"]] if parity else [],
-        "calibration": describe_noise(manifest),
+        "calibration": flag_random_ranges(manifest),
         "problem": None,
     }
 

@@ -179,7 +179,7 @@ def _find_cell(text: str, builds: Iterable[Build]) -> Cell:
 
 
 def parse_compared_cell(text: str) -> Cell:
-    """Return the Cell of a build to compare, from a text `MODEL/PRESET/DEVICE/PRECISION`.
+    """Return the Cell of a comparable build, from a text `MODEL/PRESET/DEVICE/PRECISION`.
 
     UserError unless it has these four names.
     """
@@ -209,7 +209,7 @@ def describe_new_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[s
 
 
 def name_comparison(left: Cell, right: Cell) -> str:
-    """Return a name for the comparison of two builds: what both share, then what differs."""
+    """Return a name for the comparison of two comparable builds: what both share, then what differs."""
     pairs = [(getattr(left, key), getattr(right, key)) for key in Cell._fields]
     shared = [a for a, b in pairs if a == b]
     return "-".join([*shared, *(a for a, b in pairs if a != b), "vs", *(b for a, b in pairs if a != b)])

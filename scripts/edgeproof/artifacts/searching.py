@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeproof.artifacts.records.manifests import describe_noise, read_manifest
+from edgeproof.artifacts.records.manifests import flag_random_ranges, read_manifest
 from edgeproof.artifacts.records.parity_records import describe_parity, read_parity_record
 from edgeproof.core.catalogues import read_catalogue, read_catalogue_entry, require_in_catalogue
 from edgeproof.core.command_line import show
@@ -111,12 +111,15 @@ def _judge_candidate(candidate: Candidate, folder: Path, loss: float) -> Json:
         "low": low,
         "parity": describe_parity(parity),
         "bytes": read_manifest(folder / "manifest.json")["artifact"]["bytes"],
-        "calibration": describe_noise(read_manifest(folder / "manifest.json")),
+        "calibration": flag_random_ranges(read_manifest(folder / "manifest.json")),
     }
 
 
 def find_loss(parity: Json) -> tuple[float | None, float | None]:
-    """Return (difference in accuracy, lower end of its interval) as shares; of a regression, both are that in R²."""
+    """Return the loss that a search judges, (difference in accuracy, lower end of its interval), as shares.
+
+    Of a regression, both are those in R².
+    """
     if accuracy := parity["accuracy"]:
         return accuracy["difference"], accuracy["low"]
     if detection := parity.get("detection"):

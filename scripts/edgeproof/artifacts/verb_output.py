@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeproof.artifacts.records.manifests import describe_noise
-from edgeproof.artifacts.records.parity_records import describe_declared, describe_limit, describe_parity
+from edgeproof.artifacts.records.manifests import flag_random_ranges
+from edgeproof.artifacts.records.parity_records import describe_declared_accuracy, describe_limit, describe_parity
 from edgeproof.artifacts.records.validation import FAULTS, Check
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import plural
@@ -103,7 +103,7 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
             floats = ", ".join(f"{number} {name}" for name, number in proof["float_operators"].items())
             lines.append(("operators", f"with floats: {floats}" if floats else "all are integer"))
     if used := manifest["calibration"]:
-        told = ", ".join(filter(None, (f"{used['samples']} samples", used["method"], describe_noise(manifest))))
+        told = ", ".join(filter(None, (f"{used['samples']} samples", used["method"], flag_random_ranges(manifest))))
         lines.append(("calibration", f"{used['file']}  {used['sha256']}  {told}"))
     lines.append(("toolchain", ", ".join(f"{name} {version}" for name, version in manifest["toolchain"].items())))
     if lock := manifest.get("toolchain_lock_sha256"):
@@ -116,7 +116,7 @@ def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str
         reason = f": {parity['reason']['message']}" if parity["reason"] else ""
         lines.append(("parity", describe_parity(parity) + reason))
         lines += [("limit", describe_limit(line)) for line in parity["thresholds"]]
-        lines += [("declared", describe_declared(item)) for item in parity.get("declared", ())]
+        lines += [("declared", describe_declared_accuracy(item)) for item in parity.get("declared", ())]
     wrong = parity is not None and parity["status"] == "failed"
     for item in build.measurements:
         state = "measured, but its outputs are wrong" if wrong and item.state == "ready" else item.state

@@ -89,7 +89,7 @@ def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
 
 
 def list_family_cells(family: str) -> Iterator[tuple[Cell, str]]:
-    """Yield (cell, builder) of every result that a filled family was filled from; `family`: family.json."""
+    """Yield (cell, builder) of every result that a filled family and so its bundle rests on; `family`: family.json."""
     for source in read_json(family, "filled-family")["sources"].values():
         result = source.get("result")
         if result and is_file(result):

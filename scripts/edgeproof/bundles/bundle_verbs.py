@@ -54,7 +54,7 @@ def pack(options: Namespace, kind: str, name: str, output: str | Path) -> ExitCo
 
 
 def pack_again(options: Namespace, folder: Path, output: Path) -> ExitCode:
-    """Write the bundle that was imported into `folder` again, byte by byte; it keeps its own signature."""
+    """Do the verb `export` for a bundle that was imported into `folder`: write it again, with its own signature."""
     if options.key:
         raise UserError(f"{folder}: was made elsewhere; it is written as it came, and --key signs only what is yours")
     sha256 = export_imported(folder, output)

@@ -46,7 +46,7 @@ def check_claim(subject: str, check: Callable[[], Any], detail: str = "") -> Cla
 
 
 def find_fault(check: Callable[[], Any]) -> str | None:
-    """Return what a check finds wrong, in one line; None if nothing."""
+    """Return what the check of a claim finds wrong, in one line; None if nothing."""
     try:
         check()
     except UserError as error:

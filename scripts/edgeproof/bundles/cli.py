@@ -29,7 +29,7 @@ def key(argv: list[str], root: Path) -> ExitCode:
 
 
 def pack_campaign(options: Namespace, campaign: str) -> ExitCode:
-    """Do the verb `evidence bundle` in the current folder, which has `results/`."""
+    """Run `edgeproof evidence bundle` with options that were read, in the current folder, which has `results/`."""
     from .bundle_verbs import pack
 
     return pack(options, "campaign", campaign, options.output or f"results/evidence/{campaign}/bundle.zip")
@@ -60,7 +60,7 @@ def build_key_parser() -> CommandParser:
 
 
 def declare_export(verb: CommandParser, what: str) -> None:
-    """Declare the options of a verb that writes the bundle of one thing; `what`: its metavar."""
+    """Declare the command-line options of a verb that writes the bundle of one thing; `what`: its metavar."""
     verb.add_argument("name", metavar=what, help="what to pack, as the list names it")
     verb.add_argument("--output", metavar="FILE", required=True, help="file to write")
     if what == "RUN":

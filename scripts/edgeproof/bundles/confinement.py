@@ -34,12 +34,14 @@ def confined_to(folder: Path) -> Generator[None]:
     """Work in `folder`, and refuse to open any file outside of it until the block ends (UserError)."""
     _listen()
     before, inside = os.getcwd(), os.path.realpath(folder)  # before the change: `folder` may be relative
+    compiled, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # an import in the block would write beside code
     os.chdir(inside)
     token = _INSIDE.set(inside + os.sep)
     try:
         yield
     finally:
         _INSIDE.reset(token)
+        sys.dont_write_bytecode = compiled
         os.chdir(before)
 
 

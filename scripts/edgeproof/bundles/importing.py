@@ -49,7 +49,7 @@ def make_bundle(
     sign: Sign | None = None,
     sign_artifact: SignArtifact | None = None,
 ) -> tuple[Json, str]:
-    """Write the bundle of a campaign, a run or a failed run to `output`; return (manifest, sha256 of its file).
+    """Make the bundle of a campaign, a run or a failed run, for others to import; return (manifest, its file's sha256).
 
     The current folder is the checkout. `name`: of the campaign, the cell, or the attempt's folder. `artifacts`: pack
     models, samples and artifacts, too. `sign`: gives the signature; `sign_artifact`: gives that of each artifact.

@@ -38,7 +38,8 @@ def compose_boms(files: Sequence[Json]) -> dict[str, bytes]:
 
 
 def list_artifacts(files: Sequence[Json], root: Path = Path()) -> Iterator[tuple[tuple[str, ...], str, Json]]:
-    """Yield ((model, preset, builder, precision), path of its manifest, manifest) of every artifact that was built.
+    """Yield the artifacts that were built, for bills of materials: ((model, preset, builder, precision), path of its
+    manifest, manifest).
 
     `root`: the folder that has the files. UserError for a manifest that cannot be read.
     """

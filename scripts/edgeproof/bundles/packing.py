@@ -81,7 +81,7 @@ def compose_manifest(
 
 
 def write_bundle(path: FilePath, manifest: Json, content: Content, sign: Sign | None = None) -> str:
-    """Write a bundle in one step and return the sha256 of its `bundle.json`. `content`: gives the bytes of each file.
+    """Pack `bundle.zip` in one step and return its `bundle.json`'s sha256. `content`: gives the bytes of each file.
 
     A manifest without a seal gets one. `sign`: gives the signature, if there is to be one. UserError where a file has
     changed since the manifest was made.
@@ -111,12 +111,12 @@ def _read_pieces(path: FilePath) -> Iterator[bytes]:
 
 
 def content_of(kept: dict[str, bytes], root: Path = Path()) -> Content:
-    """Return what gives the bytes of each file of a bundle: from `kept`, the others from below `root`."""
+    """Return what gives the bytes of each file to be packed: from `kept`, the others from below `root`."""
     return lambda path: iter([kept[path]]) if path in kept else _read_pieces(root / path)
 
 
 def read_manifest_file(path: FilePath) -> Json:
-    """Return the manifest of a bundle that was unpacked; UserError where it is invalid or was edited."""
+    """Return the `bundle.json` that packing has made, from its file; UserError where it is invalid or was edited."""
     return read_json(path, "bundle")
 
 

@@ -32,7 +32,7 @@ _CLAIM_PREDICATE = "urn:edgeproof:claim:v1"
 
 
 def name_key(signer: CryptoSigner) -> str:
-    """Return the beginning of the id of a signer's key."""
+    """Return the name that a signature gives its key: the beginning of the id of the signer's key."""
     return signer.public_key.keyid[:ID_DIGITS]
 
 
@@ -50,7 +50,7 @@ def sign_with(signer: CryptoSigner) -> Sign:
 
 
 def sign_text(signer: CryptoSigner, what: str, text: str) -> str:
-    """Return a key's signature of a text, in base64; `name_key` names the key beside it. `what`: the text is."""
+    """Sign a text and return the signature in base64; `name_key` names the key beside it. `what`: the text is."""
     envelope = Envelope(_compose_text(what, text), PAYLOAD, {})
     envelope.sign(signer)
     return envelope.to_dict()["signatures"][0]["sig"]

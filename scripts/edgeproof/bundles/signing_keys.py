@@ -95,7 +95,7 @@ def read_model_keys(path: Path) -> dict[str, tuple[str, EllipticCurvePublicKey]]
 
 
 def hint_at(key: EllipticCurvePublicKey) -> str:
-    """Return how a signature of model-signing names its key: sha256 of the PEM text."""
+    """Return the hint that identifies a P-256 signing key in signatures of artifacts: sha256 of its PEM text."""
     return sha256_bytes(_write_public(key))
 
 

@@ -32,8 +32,8 @@ from edgeproof.runs.paired_sessions import (
     PairsSession,
     group_by_machine,
     list_sessions,
-    measure_all,
     measure_session,
+    want_another_pair,
 )
 from edgeproof.runs.timing_keys import list_unrelated, timing_of
 
@@ -93,7 +93,7 @@ def _collect(
     while failure is None and (missing := _find_missing(sessions, job.plan)) > 0:
         plan: Json = {"budget": {"pairs": missing, "seconds": None}, "first_pair": 0}
         arms = {"left": both, "right": both}
-        session = measure_session(folder, label, key, arms, job.place, plan, measure_all)
+        session = measure_session(folder, label, key, arms, job.place, plan, want_another_pair)
         if failure := session.attempt.record["facts"]["failure"]:
             sessions = []
             break
@@ -104,7 +104,7 @@ def _collect(
 
 
 def compose_calibration_key(arm: Arm, manifest: Json, place: PairPlace, agent: str) -> Json:
-    """Return the key of a calibration's attempts. `manifest`: of the artifact. `agent`: digest of its code."""
+    """Return the key of attempts that measure noise. `manifest`: of the artifact. `agent`: digest of its code."""
     apart = list_unrelated(place.protocol)
     return compose_key(
         {
@@ -167,7 +167,7 @@ def describe_noise(sessions: Sequence[PairsSession], margin: float) -> Json:
 
 
 def pool_dependence(paths: Sequence[FilePath]) -> Dependence:
-    """Return the dependence of a device, pooled over the A/A pairs of its calibrated cells."""
+    """Return the dependence of a device, pooled over the A/A pairs of all cells whose noise was calibrated there."""
     sessions = [session for path in paths for session in read_noise(path)[1]]
     return estimate_dependence([[pair.log_ratio for pair in session.pairs] for session in sessions])
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from edgeproof.comparability.fields import read_fields
 from edgeproof.core.configuration import Json
+from edgeproof.core.errors import UserError
 from edgeproof.core.seals import digest_json
 from edgeproof.runs.conditions import first_snapshot
 
@@ -36,14 +37,14 @@ _DIGITS = 12  # of a digest in a line
 
 
 def read_conditions(result: Json) -> Json:
-    """Return {field: value} of a result, for every field in GROUPS."""
+    """Return the conditions under which a result's number may be claimed: {field: value} for every field in GROUPS."""
     cpu = first_snapshot(result).get("cpu_model")
     fields = {**read_fields(result), "cpu": cpu}
     return {field: fields[field] for field in FIELDS}
 
 
 def digest_conditions(conditions: Mapping[str, Json | None]) -> dict[str, str]:
-    """Return {group: the beginning of its digest}; `conditions`: {left, right} as `read_conditions` gives them."""
+    """Return {group: the beginning of its digest} of a claim's conditions, {left, right} from `read_conditions`."""
     sides = {side: view for side, view in conditions.items() if view is not None}
     return {
         group: digest_json({side: {field: view[field] for field in fields} for side, view in sides.items()})[:_DIGITS]
@@ -87,6 +88,15 @@ def list_told_differences(told: Mapping[str, str], own: Json) -> list[str]:
 def list_untold(told: Mapping[str, str]) -> list[str]:
     """Return the fields that a declared claim's source does not tell."""
     return [field for field in FIELDS if field not in told]
+
+
+def require_fields(told: dict[str, str]) -> None:
+    """Raise UserError where somebody tells a condition of a claim that has no such name."""
+    for field in told:
+        if field not in FIELDS:
+            from edgeproof.core.suggestions import suggest_words  # only for a mistake
+
+            raise UserError(f"{field}: is no condition of a measurement{suggest_words(field, FIELDS)}")
 
 
 def _name_fields(one: Json | None, other: Json | None, group: str) -> Iterator[str]:

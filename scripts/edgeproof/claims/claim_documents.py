@@ -19,8 +19,8 @@ from edgeproof.core.layout import Cell
 from edgeproof.runs.results import read_result
 
 from .claim_checks import require_possible, require_sessions
-from .claim_conditions import digest_conditions, read_conditions
-from .claim_lines import parse_line, render_line, require_fields, start_claim
+from .claim_conditions import digest_conditions, read_conditions, require_fields
+from .claim_lines import parse_line, render_line, start_claim
 
 
 def claim_result(path: FilePath, bundle: FilePath | None = None) -> Json:
@@ -101,7 +101,7 @@ def sign_claim(claim: Json, key: FilePath) -> Json:
 
 
 def check_signature(claim: Json, keys: FilePath) -> str:
-    """Return the name of the key in the file `keys` that has signed a claim, all of it; UserError where none has."""
+    """Return the name of the key in `keys` that has signed a claim's whole document; UserError where none has."""
     signature = claim["signature"]
     if signature is None:
         raise UserError("the claim is not signed; --keys asks for a signature")

@@ -14,7 +14,7 @@ from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 
 from .claim_checks import require_possible
-from .claim_conditions import FIELDS, GROUPS
+from .claim_conditions import GROUPS, require_fields
 
 SCHEMA = "edgeproof.claim.v2"
 _VERSION = "claim v1"
@@ -88,7 +88,7 @@ def parse_line(text: str) -> Json:
 
 
 def start_claim(right: str, left: str | None, value: float) -> Json:
-    """Return a declared claim with nothing known but its number: how much `right` takes, of `left` or in ms."""
+    """Return a declared claim with what its line says first: how much `right` takes, of `left` or in ms."""
     return {
         "schema": SCHEMA,
         "kind": "latency" if left is None else "ratio",
@@ -110,15 +110,6 @@ def start_claim(right: str, left: str | None, value: float) -> Json:
         "line": "",
         "signature": None,
     }
-
-
-def require_fields(told: dict[str, str]) -> None:
-    """Raise UserError for a condition that has no such name."""
-    for field in told:
-        if field not in FIELDS:
-            from edgeproof.core.suggestions import suggest_words  # only for a mistake
-
-            raise UserError(f"{field}: is no condition of a measurement{suggest_words(field, FIELDS)}")
 
 
 def _say_sessions(sessions: int, days: int) -> str:

@@ -13,7 +13,10 @@ _CANCELLED = "differs as well and cancels in a ratio: both arms took turns on ea
 
 
 def render_answer(answer: Json, further: str | None) -> Iterator[str]:
-    """Yield the lines of an answer. `further`: the command that measures more, None where nothing more helps."""
+    """Yield the lines of the text that answers a replicated claim.
+
+    `further`: the command that measures more, None where nothing more helps.
+    """
     yield _head(answer)
     claimed, own = answer["claim"], answer["own"]
     yield f"  claimed: {_say_number(claimed)}"

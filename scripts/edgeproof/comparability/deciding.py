@@ -153,7 +153,7 @@ def conclude(lines: Sequence[CriterionLine], known: Sequence[Rule]) -> tuple[lis
 
 
 def show_flips(lines: Sequence[CriterionLine], known: Sequence[Rule], decision: str) -> list[DecisionLine]:
-    """Return the lines with the decision that each other verdict of that line alone would give."""
+    """Return a decision's lines: each with the decision that any other verdict of this line alone would give."""
     shown: list[DecisionLine] = []
     for index, line in enumerate(lines):
         outcomes: dict[str, str] = {}
@@ -183,7 +183,7 @@ def rules_of_lines(lines: Sequence[CriterionLine]) -> list[Rule]:
 
 
 def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
-    """Return the rules of the guard: the candidate must run, unthrottled, and compute what its source computes."""
+    """Return a decision's rules on the candidate: it must run unthrottled and compute what its source does."""
     rules: list[Rule] = []
     status = result["status"]
     if status != "ok":
@@ -200,7 +200,7 @@ def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
 
 
 def rules_of_comparison(report: Json, regression: Json, accept: Sequence[str] = ("measured",)) -> list[Rule]:
-    """Return the rules of the comparison; `accept`: provenances of a difference that count."""
+    """Return a decision's rules on the comparison; `accept`: provenances of a difference that count."""
     rules: list[Rule] = []
     verdict = report["verdict"]
     if regression["status"] == "regression":
@@ -239,7 +239,7 @@ def rules_of_accuracy(
     direction: str | None,
     cross_precision: bool,
 ) -> list[Rule]:
-    """Return the rules of the loss of accuracy against the fp32 source.
+    """Return a decision's rules on the loss of accuracy against the fp32 source.
 
     The band is that of the observed difference, as in Lab; if the interval reaches a worse band, a note says so.
     """
@@ -274,7 +274,7 @@ def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource 
 
 
 def name_guard(rules: Sequence[Rule]) -> str:
-    """Return Lab's guard for the decision, from its rules on the candidate's run: `error`, `skipped` or `ok`.
+    """Return Lab's guard for a deployment decision, from its rules on the candidate's run: `error`, `skipped` or `ok`.
 
     A limit of parity that has no value leaves a note, and the guard is ok.
     """

@@ -163,7 +163,7 @@ def _without_batch(shape: Any) -> Any:
 
 
 def describe_difference(field: str, left: Any, right: Any) -> FieldReason:
-    """Return a differing field of two views with both values and the remedy: the change that makes them equal."""
+    """Return a field in which two results differ, with both values and the remedy: the change that makes them equal."""
     if UNRECORDED in (left, right):
         return {"field": field, "left": left, "right": right, "remedy": f"measure with a tool that records {field}"}
     template = REMEDIES.get(field, _PROTOCOL_REMEDY if field in _PROTOCOL_FIELDS else _DEFAULT_REMEDY)

@@ -150,8 +150,7 @@ def build_verdict(
 
 
 def read_views(left: Json, right: Json) -> tuple[FieldView, FieldView]:
-    """Return the field views of two results to judge whether they are comparable; what a failed run could not record is
-    no difference.
+    """Return the field views by which comparability is judged: what a failed run could not record is no difference.
 
     The failure itself blocks such a pair, and is the more useful reason (see `_find_block`).
     """

@@ -22,7 +22,7 @@ class AccuracyChange(TypedDict):
 
 
 def name_accuracy_band(difference_pp: float, bands: Mapping[str, float]) -> str:
-    """Return `severe`, `risky`, `caution` or `acceptable` for a change of accuracy in percentage points.
+    """Return Lab's word for a change of accuracy in percentage points: `severe`, `risky`, `caution` or `acceptable`.
 
     `bands`: {noticeable, caution, risky, severe}; a band begins at its limit (-0.30 is caution).
     """

@@ -68,7 +68,7 @@ class PairsJob:
 
 
 def measure_pairs(job: PairsJob) -> None:
-    """Measure a comparison's pairs until they decide or the budget ends; write `pairs.csv` and `pairs.json`.
+    """Take a comparison's measured pairs until they decide or the budget ends; write `pairs.csv` and `pairs.json`.
 
     A pair that may not be compared is not measured: the table is then empty and the record says why.
     """
@@ -120,7 +120,7 @@ def why_not(verdict: Json) -> Json | None:
 def compose_pairs_key(
     arms: Mapping[str, Arm], verdict: Json, inputs: Mapping[str, Path], place: PairPlace, agent: str
 ) -> Json:
-    """Return the key of the attempts of a comparison: what decides the raw data, and no budget.
+    """Return the key of the attempts that hold a comparison's measured pairs: what decides the raw data, and no budget.
 
     `arms`: {left, right}. `verdict`: may they be compared, with the digests of their artifacts. `inputs`: {left,
     right}: samples files. `agent`: digest of its code.
@@ -210,7 +210,7 @@ def _describe_build(job: PairsJob, build: Mapping[str, str], key: Json) -> Json:
 
 
 def count_pairs_per_build(pairs: int, builds: int) -> int:
-    """Return how many pairs of each of so many builds are measured and used, where a comparison may measure `pairs`.
+    """Return how many pairs are measured of each of so many builds, where a comparison may measure `pairs` in all.
 
     It is fixed before the first pair: a number that depends on what pairs say would bias their mean.
     """
@@ -266,7 +266,7 @@ def _collect_in_turn(job: PairsJob, key: Json, verdict: Json) -> list[PairsSessi
 
 
 def list_folders_with(folder: Path, key: Json) -> list[Path]:
-    """Return the folders of comparisons, of any campaign, whose measured pairs may have this key; `folder` among them.
+    """Return the folders, of any campaign, whose measured pairs may have this key; `folder` among them.
 
     The names of attempts begin with their key, so that nothing is opened to find them.
     """
@@ -339,7 +339,7 @@ def _judge_pairs(job: PairsJob, verdict: Json, pairs: Sequence[Pair]) -> Judged:
 
 
 def items_of(verdict: Json) -> dict[str, int]:
-    """Return the items of one call of each side."""
+    """Return {side: items of one call}, by which measured pairs are divided. `verdict`: of the comparison."""
     return {side: verdict[side]["items"] for side in _SIDES}
 
 

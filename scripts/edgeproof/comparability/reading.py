@@ -65,12 +65,12 @@ def _require_same_calibrations(report: Json, again: Json, path: Path) -> None:
 
 @read_once
 def read_own_verdict(path: FilePath) -> Json:
-    """Return the verdict at `path`, judged again by the policy that it names; a report judges it once."""
+    """Read the verdict of comparability at `path`, judged again by the policy it names; a report judges it once."""
     return read_verdict(path)
 
 
 def read_verdict(path: FilePath, policy: Json | None = None) -> Json:
-    """Return the verdict at `path`, judged again from its two results and its policy.
+    """Read the verdict of comparability at `path`, judged again from its two results and its policy.
 
     `policy`: the policy document; config/policies/{name}.yaml by default. UserError names what does not follow; the
     results are themselves recomputed from their samples.
@@ -108,8 +108,8 @@ def read_parity(result: Json, path: FilePath) -> Json:
 
 
 def folder_of_run(cell: Mapping[str, str]) -> str:
-    """Return the folder of a run whose result the comparability room reads; `cell`: {model, preset, device,
-    precision, builder}, as documents have it.
+    """Return the folder from which a comparison reads a side's run; `cell`: {model, preset, device, precision,
+    builder}, as documents have it.
     """
     return run_folder(Cell(*(cell[field] for field in Cell._fields)))
 

@@ -287,7 +287,7 @@ def _note_changes(results: Mapping[str, Json]) -> list[str]:
 
 
 def read_metrics(result: Json) -> Metrics:
-    """Return the figures of a result that point policies compare.
+    """Return the figures of a result by which a regression is judged with the method `points`.
 
     `latency_mean_ms`: the mean over all samples; `latency_p95_ms`, `latency_p99_ms`: None below the floor;
     `throughput_per_s`; `memory_peak_bytes`; what samplers watched. All None unless the result is ok: figures of a

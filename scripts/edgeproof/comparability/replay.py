@@ -22,7 +22,7 @@ _NO_SAMPLES = "there are no raw samples, so it has no interval"
 
 
 def read_summary(path: FilePath) -> Json:
-    """Return the bare summary at `path`; UserError if its figures contradict each other."""
+    """Return the bare summary at `path` that is to be replayed; UserError if its figures contradict each other."""
     summary = read_json(path, "bare-summary")
     figures = summary["latency_ms"]
     for lower, upper in itertools.pairwise(("p50", "p95", "max")):
@@ -39,7 +39,7 @@ def judge_bare_rule(summary: Json, statistic: str, limit_ms: float) -> str:
 
 
 def separate_cold(summary: Json) -> Json | None:
-    """Return {cold: {count, mean_ms}, warm: {count, mean_ms}, provenance} of a summary with one cold start.
+    """Return {cold: {count, mean_ms}, warm: {count, mean_ms}, provenance} of a replayed summary with one cold start.
 
     The slowest request is assumed to be the cold one, so the provenance is `estimated`. None if the summary has another
     number of cold starts.
@@ -116,7 +116,7 @@ def name_state(lines: Sequence[CriterionLine]) -> str:
 
 
 def choose_candidate(states: Mapping[str, str], lighter: Sequence[str] = ()) -> str:
-    """Return the choice among `sdk`, converted candidates and `hybrid`: {name: state} as from `name_state`.
+    """Return a replay's choice among `sdk`, converted candidates and `hybrid`: {name: state} as from `name_state`.
 
     `sdk` if it qualifies. If it fails: `convert:<name>` for the first of `lighter` (best first) that qualifies, then
     `hybrid` if it qualifies, `none_qualifies` if all fail. Otherwise `insufficient_evidence`.

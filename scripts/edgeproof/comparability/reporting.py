@@ -139,7 +139,7 @@ def rebuild_report(report: Json, verdict_path: FilePath, table: FilePath, record
 
 
 def render_markdown(report: Json) -> str:
-    """Return the report as Markdown; a pair without an effect shows no number."""
+    """Return the report of a comparison as Markdown, `report.md`; a pair without an effect shows no number."""
     left, right = (
         "/".join(report[side][k] for k in ("model", "preset", "device", "precision")) for side in ("left", "right")
     )

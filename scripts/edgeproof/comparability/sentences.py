@@ -28,7 +28,7 @@ _SIDE_FIELDS = ("model", "preset", "precision", "device")
 
 
 def name_sides(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, str]:
-    """Return names of both sides: the values of the fields that differ; ("itself", "the same artifact") if none do."""
+    """Return both sides' names in sentences: the fields that differ; ("itself", "the same artifact") if none do."""
     fields = [field for field in _SIDE_FIELDS if left[field] != right[field]]
     if not fields:
         return "itself", "the same artifact"
@@ -83,7 +83,7 @@ def describe_estimate(left: str, right: str, line: Json) -> str:
 
 
 def describe_reason(report: Json) -> str | None:
-    """Return a comparison's sentence on why it is undecided; None if it is decided or its first sentence says all."""
+    """Return the sentence on why a comparison is undecided; None if it is decided or its first sentence says all."""
     return REASONS[report["reason"]] if report["reason"] else None
 
 
@@ -158,7 +158,7 @@ def describe_cost(noise: Json, effect: float, margin: float) -> str:
 
 
 def choose_effect(noise: Json, margin: float) -> float | None:
-    """Return the difference that a sentence on cost is about: the smallest of known cost beyond the margin, or None."""
+    """Return the difference that the sentence on cost tells: the smallest of known cost beyond the margin, or None."""
     return min((entry["effect"] for entry in noise["expected"] if entry["effect"] > margin), default=None)
 
 

@@ -90,7 +90,7 @@ def find_interference(pairs: Sequence[Pair]) -> Interference | None:
 
 
 def describe_effect(judged: Judged) -> Json:
-    """Return the difference as documents have it: ratio right / left, its intervals, and what they are made of."""
+    """Return the difference that a sequence shows: ratio right / left, its intervals, and what they are made of."""
     found = judged.verdict
     return describe_ratio(found.ratio, found.equivalence) | {
         "wider_low": judged.wider[0] if judged.wider else None,
@@ -104,7 +104,7 @@ def describe_effect(judged: Judged) -> Json:
 
 
 def describe_ratio(ratio: Interval, equivalence: Interval | None) -> Json:
-    """Return what documents say of a ratio right / left and of its interval for equivalence."""
+    """Return what documents say of a sequence's ratio right / left and of its interval for equivalence."""
     return {
         "ratio": ratio.estimate,
         "delta_pct": (ratio.estimate - 1) * 100,
@@ -118,7 +118,7 @@ def describe_ratio(ratio: Interval, equivalence: Interval | None) -> Json:
 
 
 def describe_modes(judged: Judged) -> Json | None:
-    """Return the levels of both arms where starts jump between levels, else None. Levels in milliseconds."""
+    """Return the levels of both arms of a sequence in ms where starts jump between levels, else None."""
     modes = judged.verdict.modes
     if modes is None or not modes.seen:
         return None
@@ -129,12 +129,12 @@ def describe_modes(judged: Judged) -> Json | None:
 
 
 def describe_interference(judged: Judged) -> Json | None:
-    """Return the difference that alternation makes, with its interval, as logarithms; None where it is not known."""
+    """Return the interference in a sequence of pairs, with its interval, as logarithms; None where it is not known."""
     return asdict(judged.interference) if judged.interference else None
 
 
 def describe_design(design: Design, dependence: Dependence) -> Json:
-    """Return what was fixed before the first pair."""
+    """Return what was fixed for a sequence of pairs before its first pair."""
     return {
         "margin": design.margin,
         "comparisons": design.comparisons,

@@ -49,7 +49,7 @@ def judge_thresholds(thresholds: Sequence[Json], baseline: Metrics, candidate: M
 
 
 def find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) -> Block | None:
-    """Return why there is nothing to evaluate, None if there is."""
+    """Return why no threshold can be judged on two results, None if they can."""
     mode = name_blocked_mode(judgement)
     if mode is not None and (mode in ("not_comparable", "protocol_mismatch") or policy["same_condition_only"]):
         severity, recommendation = BLOCKED.get(mode, ("low", "review_as_declared_comparison"))
@@ -67,7 +67,7 @@ def find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) 
 
 
 def block_judgement(mode: str, message: str) -> Block:
-    """Return the block of results that were not measured well enough to be judged. `mode`: why."""
+    """Return why thresholds are not judged on results that were not measured well enough. `mode`: why."""
     return {"mode": mode, "severity": "low", "recommendation": _RECOMMENDATIONS[mode], "message": message}
 
 
@@ -107,5 +107,5 @@ def make_line(entry: Json) -> Json:
 
 
 def select_known(lines: Sequence[ThresholdLine]) -> list[ThresholdLine]:
-    """Return the lines that have a number, because EdgeEnv leaves out the others."""
+    """Return the lines of thresholds that have a number, because EdgeEnv leaves out the others."""
     return [line for line in lines if line["status"] != "unknown"]

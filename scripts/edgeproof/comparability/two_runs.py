@@ -37,7 +37,7 @@ class RunSide:
 
 
 def view_results(names: Mapping[str, str], results: Mapping[str, Json]) -> dict[str, RunSide]:
-    """Return both sides of two results of ours; `names`, `results`: {left, right}."""
+    """Return two runs of ours as the sides of a comparison; `names`, `results`: {left, right}."""
     views = read_views(results["left"], results["right"])
     return {
         side: RunSide(names[side], view, read_metrics(results[side]), _find_p50(results[side]), results[side], False)
@@ -46,7 +46,7 @@ def view_results(names: Mapping[str, str], results: Mapping[str, Json]) -> dict[
 
 
 def view_edgeenv_run(name: str, run: Json) -> RunSide:
-    """Return a run of EdgeEnv as one side; `run`: its `result.json`."""
+    """Return a run of EdgeEnv as one of two runs side by side; `run`: its `result.json`."""
     found: Json = run["metrics"]
     resources: Json = run.get("resource_metrics") or {}
     peak: float | None = resources.get("memory_peak_mb")

@@ -219,7 +219,7 @@ def _sort_numbered(tensors: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def channels_last(rank: int) -> list[int]:
-    """Return the axes of an NCHW tensor in a SavedModel's order, NHWC.
+    """Return the order in which a SavedModel has the axes of an ONNX tensor: NHWC for NCHW.
 
     Likewise for one or three spatial dimensions.
     """

@@ -76,7 +76,7 @@ def render_devices(devices: list[Json]) -> Iterator[str]:
 
 
 def choose_device(devices: list[Json]) -> str:
-    """Return the device that this machine is: the one that names its board most closely, else `local`, or the first."""
+    """Return the listed device that is this machine: it names its board most closely, else `local`, or the first."""
     named = [device for device in devices if device["board_contains"] and device["here"]]
     if named:
         return max(named, key=lambda device: len(device["board_contains"]))["device"]

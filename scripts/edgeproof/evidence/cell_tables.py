@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgeproof.artifacts.records.manifests import describe_noise
-from edgeproof.artifacts.records.parity_records import describe_declared, describe_parity
+from edgeproof.artifacts.records.manifests import flag_random_ranges
+from edgeproof.artifacts.records.parity_records import describe_declared_accuracy, describe_parity
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import (
@@ -85,7 +85,7 @@ def _list_reasons(item: CellEvidence) -> list[str]:
         for entry in item.result["labels"]
         if entry["label"] != "random_inputs"  # the note beside the headline says it all
     ]
-    noise = describe_noise(item.manifest)
+    noise = flag_random_ranges(item.manifest)
     return [*labels, *([f"{noise}: real inputs may be answered worse"] if noise else [])]
 
 
@@ -352,7 +352,7 @@ def _describe_parity(item):
 
 
 def _list_declared(parity):
-    return [f"declared, not measured here: {describe_declared(item)}" for item in parity.get("declared", ())]
+    return [f"declared, not measured here: {describe_declared_accuracy(item)}" for item in parity.get("declared", ())]
 
 
 def _describe_metric(name, value, absent):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from edgeproof.artifacts.records.manifests import describe_noise
+from edgeproof.artifacts.records.manifests import flag_random_ranges
 from edgeproof.artifacts.records.parity_records import count_limits
 from edgeproof.core.formatting import SPACE, format_count
 from edgeproof.core.summary import PERCENTILES
@@ -101,7 +101,7 @@ def _say_random(cells, total):
 
 
 def _say_calibrated_on_noise(cells):
-    names = _names(item for item in cells if describe_noise(item.manifest))
+    names = _names(item for item in cells if flag_random_ranges(item.manifest))
     text = f"Random numbers chose the int8 ranges of {_list(names)}. Such an artifact agrees with its source on random "
     return names and _limit("Calibrated on noise", text + "inputs, and may not on real ones.")
 

@@ -39,7 +39,7 @@ _FILTERS = ("model", "preset", "device", "precision", "status", "runtime", "mach
 
 
 def run_verb(options: Namespace, root: Path) -> ExitCode:
-    """Run one of RUN_VERBS. `root`: the folder that has `results/`."""
+    """Run `edgeproof runs VERB`, with a verb of RUN_VERBS. `root`: the folder that has `results/`."""
     if options.verb == "telemetry":
         from .telemetry_verbs import RUN as OF_TELEMETRY  # after the options: a mistake in them needs no database
 
@@ -66,7 +66,7 @@ def report(argv: list[str], root: Path) -> ExitCode:
 
 
 def declare_run_verbs(verbs: dict[str, CommandParser]) -> None:
-    """Declare the options of RUN_VERBS; `verbs`: their parsers by name, as `edgeproof runs` has them."""
+    """Declare the command-line options of RUN_VERBS; `verbs`: their parsers by name, as `edgeproof runs` has them."""
     listed = verbs["list"]
     for name in _FILTERS:
         listed.add_argument(f"--{name}", metavar=name.upper(), help=f"only runs of this {name}")

@@ -5,7 +5,6 @@ held against it. A run that breaks the contract is listed with the reason.
 """
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +38,7 @@ def read_edgeenv_folder(root: Path) -> EdgeEnvFolder:
 
 
 def read_edgeenv_result(path: Path) -> Json:
-    """Return the `result.json` of a run of EdgeEnv; UserError where it breaks the contract.
+    """Return the `result.json` of one of EdgeEnv's own runs; UserError where it breaks the contract.
 
     NaN, negative and non-numeric metrics, and percentiles out of order, are refused: EdgeEnv itself lets them through.
     """
@@ -52,12 +51,12 @@ def read_edgeenv_result(path: Path) -> Json:
 
 
 def read_edgeenv_failure(path: Path) -> Json:
-    """Return the `failure.json` of a failed run of EdgeEnv; UserError where it breaks the contract."""
+    """Return the `failure.json` of one of EdgeEnv's own failed runs; UserError where it breaks the contract."""
     return read_json(path, "edgeenv-failure")
 
 
 def read_sampler(folder: Path) -> Json:
-    """Return `sampler/metadata.json` of a run of EdgeEnv; UserError where it has none, or a malformed one."""
+    """Return `sampler/metadata.json` of one of EdgeEnv's own runs; UserError where it has none, or a malformed one."""
     path = folder / "sampler/metadata.json"
     if not is_file(path):
         raise UserError(f"{path}: is missing; the run was measured without a sampler")
@@ -120,24 +119,3 @@ def _read_registered(path: Path) -> set[str]:
     uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
         return {str(row[0]) for row in connection.execute("SELECT run_id FROM runs")}
-
-
-def read_tail(path: Path, characters: int) -> str | None:
-    """Return the last characters of a log of a failed run; None where there is no such file."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(0, 2)
-            size = stream.tell()
-            stream.seek(max(0, size - 4 * characters))
-            return stream.read().decode(errors="replace")[-characters:] if characters else ""
-    except OSError:
-        return None
-
-
-def read_optional_json(path: Path) -> Json | None:
-    """Return a small JSON object beside a run that nothing rests on; None where it is missing or is none."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None

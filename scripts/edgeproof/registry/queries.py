@@ -37,14 +37,14 @@ def find_run(connection: sqlite3.Connection, name: str) -> Json:
 
 
 def list_metrics_of(connection: sqlite3.Connection, run: str) -> list[Json]:
-    """Return the resource metrics of one run, sorted by name."""
+    """Query the registry for the resource metrics of one run, sorted by name."""
     rows = connection.execute("SELECT name, value, source FROM metrics WHERE run = ? ORDER BY name", (run,))
     return [{"metric_name": name, "metric_value": value, "unit": METRICS[name], "source": source}
             for name, value, source in rows]  # fmt: skip
 
 
 def list_attempts_of(connection: sqlite3.Connection, target: str) -> list[Json]:
-    """Return the attempts below a target's folder, in order of start."""
+    """Query the registry for the attempts below a target's folder, in order of start."""
     rows = connection.execute("SELECT * FROM attempts WHERE target = ? ORDER BY path", (target,))
     return [dict(row) for row in rows]
 
@@ -52,7 +52,7 @@ def list_attempts_of(connection: sqlite3.Connection, target: str) -> list[Json]:
 def list_resources(
     connection: sqlite3.Connection, filters: Mapping[str, str | float | None], limit: int | None
 ) -> Json:
-    """Return what EdgeEnv's `runs resources list --json` gives: {count, filters, note, results, sources}.
+    """Query the registry for what EdgeEnv's `runs resources list --json` gives: {count, filters, note, results, …}.
 
     `filters`: metric, source, min_value, max_value (both inclusive), model, device; None for any. UserError for a
     metric that nobody knows. `count` is of all that fit, `results` has the newest `limit` of them.

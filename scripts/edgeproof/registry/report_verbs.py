@@ -18,7 +18,7 @@ from edgeproof.core.suggestions import suggest_words
 from .queries import find_run, list_metrics_of
 from .run_reading import read_two_runs
 from .run_tables import render_differences, render_table
-from .run_verbs import open_named
+from .run_verbs import open_named_registry
 from .summary_page import read_scenarios, render_summary, summarise
 
 _EDGEENV_POLICY = "edgeenv-v1"
@@ -53,7 +53,7 @@ def _regression(options: Namespace, root: Path) -> ExitCode:
 def _bundle_summary(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `report bundle-summary`: NOT_GOOD where a run is refuted."""
     scenarios = read_scenarios(options.scenario)
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         names = dict.fromkeys(name for scenario in scenarios for name in (scenario.left, scenario.right))
         rows = {name: find_run(connection, name) for name in names}
         metrics = {name: list_metrics_of(connection, rows[name]["id"]) for name in names}
@@ -68,7 +68,7 @@ def _bundle_summary(options: Namespace, root: Path) -> ExitCode:
 
 
 def _read_sides(options: Namespace, root: Path) -> dict[str, RunSide]:
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         rows = {side: find_run(connection, getattr(options, side)) for side in ("left", "right")}
     for row in rows.values():
         if row["status"] == "unreadable":

@@ -1,5 +1,6 @@
 """The documents behind rows of the registry: read as evidence is read, computed again from raw data."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,3 +50,24 @@ def read_two_runs(root: Path, rows: Mapping[str, Json]) -> dict[str, RunSide]:
     alone = {side: view_results(dict.fromkeys(SIDES, names[side]), dict.fromkeys(SIDES, documents[side]))["left"]
              for side in SIDES if own[side]}  # fmt: skip
     return {side: alone.get(side) or view_edgeenv_run(names[side], documents[side]) for side in SIDES}
+
+
+def read_optional_json(path: Path) -> Json | None:
+    """Read a small JSON object beside a run's document, on which nothing rests; None where it is missing or is none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_log_tail(path: Path, characters: int) -> str | None:
+    """Read the last characters of a log beside the documents of a run; None where there is no such file."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, 2)
+            size = stream.tell()
+            stream.seek(max(0, size - 4 * characters))
+            return stream.read().decode(errors="replace")[-characters:] if characters else ""
+    except OSError:
+        return None

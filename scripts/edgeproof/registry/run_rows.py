@@ -91,7 +91,7 @@ def read_attempt_row(root: Path, path: str) -> Json:
 
 
 def describe_edgeenv_run(run: Json, path: str, sha256: str, origin: str) -> Row:
-    """Return the row of a run of EdgeEnv; `run`: a valid `result.json` of `edgeenv.result.v1`."""
+    """Return the registry's row of a run of EdgeEnv; `run`: a valid `result.json` of `edgeenv.result.v1`."""
     metrics, target, runtime = run["metrics"], run["target"], run["runtime"]
     row: Json = dict.fromkeys(RUN_COLUMNS)
     row |= {
@@ -125,7 +125,7 @@ def describe_edgeenv_run(run: Json, path: str, sha256: str, origin: str) -> Row:
 
 
 def describe_unreadable(run_id: str, path: str, origin: str, reason: str) -> Row:
-    """Return the row of a run of EdgeEnv that does not satisfy the contract."""
+    """Return the registry's row of a run that does not satisfy EdgeEnv's contract, with the reason."""
     row: Json = dict.fromkeys(RUN_COLUMNS)
     row |= {"id": run_id, "origin": origin, "path": path, "size": 0, "mtime_ns": 0, "elsewhere": 1}
     return Row(row | {"status": UNREADABLE, "reason": reason, "created_at": 0.0}, [])
@@ -141,7 +141,7 @@ def _to_unix(text: str) -> float:
 
 
 def list_results(root: Path) -> Iterator[str]:
-    """Yield the paths of all results below `root/results/runs`, relative to `root`, sorted."""
+    """Yield the paths of all results that have a row: those below `root/results/runs`, relative to `root`, sorted."""
     for depth_path in _descend(root / "results/runs", len(Cell._fields)):
         if os.path.isfile(os.path.join(depth_path, "result.json")):
             yield f"{os.path.relpath(depth_path, root)}/result.json"

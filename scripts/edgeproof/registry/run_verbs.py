@@ -15,7 +15,7 @@ from edgeproof.core.formatting import plural
 from edgeproof.core.layout import IMPORTED
 
 from .edgeenv_archives import export_edgeenv_run, import_edgeenv_run
-from .edgeenv_runs import read_edgeenv_folder, read_optional_json, read_sampler, read_tail
+from .edgeenv_runs import read_edgeenv_folder, read_sampler
 from .filter_values import require_known_values
 from .index import RESULTS, open_memory, open_registry, rebuild_registry
 from .queries import (
@@ -27,7 +27,7 @@ from .queries import (
     list_resources,
     list_runs,
 )
-from .run_reading import EDGEENV, check_run, read_run
+from .run_reading import EDGEENV, check_run, read_log_tail, read_optional_json, read_run
 from .run_tables import render_failed, render_resources, render_run, render_runs
 
 _LOGS = ("agent.log", "log.txt", "converter.log", "stdout.log", "stderr.log")
@@ -35,8 +35,8 @@ _FILTERS = ("model", "preset", "device", "precision", "status", "runtime", "mach
 
 
 @contextlib.contextmanager
-def open_named(options: Namespace, root: Path) -> Generator[sqlite3.Connection]:
-    """Yield the registry that options name: that of `root`, or in memory that of a folder of EdgeEnv."""
+def open_named_registry(options: Namespace, root: Path) -> Generator[sqlite3.Connection]:
+    """Yield the registry that a verb's options name: that of `root`, or in memory that of a folder of EdgeEnv."""
     if options.edgeenv_root is None:
         with open_registry(root, lambda line: None if options.json else print(line, file=sys.stderr)) as connection:
             yield connection
@@ -50,7 +50,7 @@ def open_named(options: Namespace, root: Path) -> Generator[sqlite3.Connection]:
 def _show_runs(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs list`."""
     filters = {name: getattr(options, name) for name in _FILTERS}
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         found = list_runs(connection, filters, _limit(options))
         if not found["total"]:
             require_known_values(connection, root, filters)
@@ -60,7 +60,7 @@ def _show_runs(options: Namespace, root: Path) -> ExitCode:
 
 def _show_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs show`: NOT_GOOD where the document does not follow from its samples."""
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         row = find_run(connection, options.run)
         metrics = list_metrics_of(connection, row["id"])
         attempts = list_attempts_of(connection, str(Path(row["path"]).parent))
@@ -82,7 +82,7 @@ def _show_resources(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs resources`."""
     names = ("metric", "source", "min_value", "max_value", "model", "device")
     filters = {name: getattr(options, name) for name in names}
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         found = list_resources(connection, filters, _limit(options))
         if not found["count"]:
             require_known_values(connection, root, filters)
@@ -91,7 +91,7 @@ def _show_resources(options: Namespace, root: Path) -> ExitCode:
 
 def _show_sampler(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs sampler`; UserError where nothing sampled the run beside the timing."""
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         row = find_run(connection, options.run)
         metrics = list_metrics_of(connection, row["id"])
     if row["origin"] == EDGEENV:
@@ -119,7 +119,7 @@ def _make_index(options: Namespace, root: Path) -> ExitCode:
 def _show_failed(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `failed-runs list`."""
     filters = {name: getattr(options, name) for name in ("kind", "reason", "target")}
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         found = list_failed(connection, filters, _limit(options))
         if not found["total"]:
             require_known_values(connection, root, filters)
@@ -128,10 +128,10 @@ def _show_failed(options: Namespace, root: Path) -> ExitCode:
 
 def _show_failed_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `failed-runs show`: what is known of it, and the end of each log."""
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         row = find_failed(connection, options.attempt)
     folder = root / row["path"]
-    tails = {name: read_tail(folder / name, options.log_chars) for name in _LOGS}
+    tails = {name: read_log_tail(folder / name, options.log_chars) for name in _LOGS}
     logs = {name: text for name, text in tails.items() if text is not None}
     failure = read_optional_json(folder / "failure.json")
     lines = [f"{row['path']}: {row['status']}", f"  {row['reason'] or 'no reason'}: {row['message']}"]
@@ -161,15 +161,15 @@ def _export_failed(options: Namespace, root: Path) -> ExitCode:
     return _export(options, root, "failed-run", row["path"], origin)
 
 
-def take_in(options: Namespace, root: Path) -> ExitCode:
+def _import_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verbs `runs import` and `failed-runs import`: a bundle into this checkout, EdgeEnv's into its folder."""
     if options.edgeenv_root is not None:
         taken = import_edgeenv_run(options.bundle, Path(options.edgeenv_root))
         lines = [f"{taken.folder}: imported; nobody signed it, and nothing in it can be computed again"]
         return show(options, taken._asdict(), lambda: lines)
-    from edgeproof.bundles.bundle_verbs import take_in as take_in_bundle  # reads evidence, which lists need not
+    from edgeproof.bundles.bundle_verbs import take_in  # reads evidence, which lists need not
 
-    return take_in_bundle(options, root)
+    return take_in(options, root)
 
 
 def _export_edgeenv(options: Namespace, kind: str) -> ExitCode:
@@ -202,10 +202,10 @@ RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {
     "runs resources": _show_resources,
     "runs sampler": _show_sampler,
     "runs export": _export_run,
-    "runs import": take_in,
+    "runs import": _import_run,
     "runs index": _make_index,
     "failed-runs list": _show_failed,
     "failed-runs show": _show_failed_run,
     "failed-runs export": _export_failed,
-    "failed-runs import": take_in,
+    "failed-runs import": _import_run,
 }

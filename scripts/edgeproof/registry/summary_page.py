@@ -10,8 +10,8 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file
 
-from .edgeenv_runs import read_optional_json, read_sampler
-from .run_reading import EDGEENV, check_run, read_two_runs
+from .edgeenv_runs import read_sampler
+from .run_reading import EDGEENV, check_run, read_optional_json, read_two_runs
 
 _REQUIRED = ("result.json", "config.yaml", "target.yaml", "env.json", "stdout.log", "stderr.log")
 _NO_SAMPLER = "no sampler metadata"

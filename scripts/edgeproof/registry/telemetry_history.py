@@ -81,7 +81,7 @@ def build_history(root: Path, rows: Iterable[Json], source: Json, requested: int
 
 
 def read_history(path: FilePath) -> Json:
-    """Return the history in a file; UserError where it is malformed or its lists are not what its summary says."""
+    """Return the telemetry history in a file; UserError where it is malformed or its lists contradict its summary."""
     history = read_json(path, KIND)
     gaps = history.setdefault("missing_telemetry", [])
     names = [entry["run_id"] for entry in (*history["runs"], *gaps)]

@@ -16,7 +16,7 @@ from .index import REGISTRY
 from .queries import find_run, list_runs
 from .run_rows import UNREADABLE
 from .run_tables import render_table
-from .run_verbs import open_named
+from .run_verbs import open_named_registry
 from .telemetry_history import KIND, build_history, inspect_history, read_history
 
 _FILTERS = ("campaign", "model", "device")
@@ -28,7 +28,7 @@ def _export_history(options: Namespace, root: Path) -> ExitCode:
     if options.runs and any(filters.values()):
         raise UserError("--campaign, --model, --device: choose among all runs; name runs or filter them, not both")
     names = list(dict.fromkeys(options.runs))
-    with open_named(options, root) as connection:
+    with open_named_registry(options, root) as connection:
         rows = [find_run(connection, name) for name in names]
         if not names:
             rows = list_runs(connection, filters, None)["runs"]

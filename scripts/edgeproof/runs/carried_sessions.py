@@ -46,14 +46,14 @@ class _Kit(NamedTuple):
 
 
 def is_carried(device: Device) -> bool:
-    """Tell whether no job reaches a device, so that somebody carries kits there."""
+    """Tell whether sessions are carried to a device and back, because no job reaches it."""
     return device.get("transport") == "manual"
 
 
 def write_kit(
     folder: FilePath, label: str, arms: Mapping[str, Mapping[str, Any]], order: Sequence[str], setup: SessionSetup
 ) -> Path:
-    """Write the kit of a session into a run's folder, and return its path."""
+    """Write the kit of a session that somebody will carry to its device into a run's folder, and return its path."""
     files = {path.relative_to(SCRIPTS).as_posix(): path for path in list_agent_files()}
     files[_PROGRAM] = SCRIPTS / "edgeproof" / "board_end" / "measure_kit.py"
     files["inputs.npz"] = Path(setup.inputs)
@@ -77,7 +77,7 @@ def write_kit(
 
 
 def take_session(folder: FilePath, archive: FilePath, carrier: Carrier) -> Attempt:
-    """Take an archive that a kit has packed into a run's folder and return its attempt.
+    """Take a carried session into a run's folder from the archive that its kit has packed, and return its attempt.
 
     UserError, with nothing kept, for an archive that is refused, that another kit than the one there has made, of which
     the workflow could make no result, or whose session was taken before, however it is packed now.
@@ -106,7 +106,7 @@ def take_session(folder: FilePath, archive: FilePath, carrier: Carrier) -> Attem
 
 
 def list_brought(folder: FilePath) -> list[Json]:
-    """Return {attempt, sha256, operator, instrument, date, …} of every session that was brought back to a run."""
+    """Return {attempt, sha256, operator, instrument, date, …} of every carried session that a run has."""
     attempts = [attempt for attempt in list_attempts(folder) if attempt.record["facts"].get("brought")]
     return [{"attempt": attempt.folder.name, **attempt.record["facts"]["brought"]} for attempt in attempts]
 

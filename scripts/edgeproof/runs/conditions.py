@@ -25,12 +25,12 @@ def state_of(result: Json) -> Json:
 
 
 def first_snapshot(result: Json) -> Json:
-    """Return the agent's first snapshot of a result's first session, {} if nothing was measured."""
+    """Return the conditions when a result's first session began, as the agent saw them; {} if nothing was measured."""
     return result["sessions"][0]["environment"]["before"] if result["sessions"] else {}
 
 
 def judge_environment(environment: Mapping[str, Any]) -> list[str]:
-    """Return what disturbed a session (steal above 1 %, throttling), one line each.
+    """Return the conditions that disturbed a session (steal above 1 %, throttling), one line each.
 
     `environment`: before, after, steal_share.
     """
@@ -40,7 +40,7 @@ def judge_environment(environment: Mapping[str, Any]) -> list[str]:
 
 
 def describe_steal(environment: Mapping[str, Any]) -> str | None:
-    """Return that a hypervisor took more than 1 % of the CPU time during a session; None if not, or not known."""
+    """Return the condition that a hypervisor took over 1 % of a session's CPU time; None if not, or not known."""
     steal = environment["steal_share"]
     if steal is None or steal <= STEAL_LIMIT:
         return None
@@ -48,12 +48,12 @@ def describe_steal(environment: Mapping[str, Any]) -> str | None:
 
 
 def throttling_of(environment: Mapping[str, Any]) -> str | None:
-    """Return in words what throttled the board during a session; None if nothing did or it is not known."""
+    """Return in words the condition that throttled the board in a session; None if nothing did or it is not known."""
     return describe_throttling(environment["before"]["throttled"], environment["after"]["throttled"])
 
 
 def describe_throttling(before: Json | None, after: Json | None) -> str | None:
-    """Return in words what throttled the board between two snapshots; None if nothing did or it is not known."""
+    """Return in words the condition that throttled the board between two snapshots; None if none or not known."""
     if not before or not after:
         return None
     if after["source"].startswith("vcgencmd"):

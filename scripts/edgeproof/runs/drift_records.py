@@ -36,7 +36,7 @@ def list_changed_sessions(result: Json) -> list[Json]:
 
 
 def say_changed_sessions(side: str, changes: Sequence[Json]) -> list[str]:
-    """Return each of these changes as a clause that names its session: "in session 2 of the left side the …"."""
+    """Return each recorded change of speed as a clause with its session: "in session 2 of the left side the …"."""
     return [f"in session {change['session']} of the {side} side {_say_change(change)}" for change in changes]
 
 

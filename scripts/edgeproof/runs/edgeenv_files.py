@@ -78,14 +78,14 @@ def read_benchmark(config_path: Path, target_path: Path) -> Benchmark:
 
 
 def compose_variables(benchmark: Benchmark) -> dict[str, str]:
-    """Return the variables that the contract gives to the command; `extra_env` cannot override EDGEENV_*."""
+    """Return the variables of EdgeEnv's contract for a benchmark's command; `extra_env` cannot override EDGEENV_*."""
     config = benchmark.config
     contract = {f"EDGEENV_{name}": _as_text(config[key]) for name, key in _VARIABLES.items()}
     return {**config.get("extra_env", {}), **contract, "EDGEENV_TARGET_NAME": benchmark.target["target_name"]}
 
 
 def identify_model_file(config: Json) -> tuple[str, bool]:
-    """Return (EdgeEnv's hash of the model, whether it is of its bytes): without the file it hashes the path."""
+    """Return (the model's hash in EdgeEnv's files, whether it is of its bytes): without the model it is of the path."""
     path = Path(config.get("working_directory", ".")) / config["model_path"]
     for place in (Path(config["model_path"]), path):
         if place.is_file():
@@ -94,12 +94,12 @@ def identify_model_file(config: Json) -> tuple[str, bool]:
 
 
 def hash_missing_model(path: str) -> str:
-    """Return the hash by which EdgeEnv identifies a model whose file does not exist."""
+    """Return the hash by which EdgeEnv's files identify a model whose own file does not exist."""
     return sha256_bytes(f"missing-model-path:{path}".encode())
 
 
 def simulate_output(benchmark: Benchmark) -> bytes:
-    """Return what EdgeEnv's fake target prints: figures that follow from name, model, runtime and target alone.
+    """Return what EdgeEnv's fake target prints for a benchmark: figures that follow from its configuration file alone.
 
     The contract gives their formulas and the seed's four parts, not how the parts are joined: the place of the mean
     between 12 and 13 ms may therefore differ from EdgeEnv's.
@@ -119,7 +119,7 @@ def simulate_output(benchmark: Benchmark) -> bytes:
 
 
 def describe_run(config: Json, target: Json, printed: Printed, known: Json) -> Json:
-    """Return EdgeEnv's `result.json` of a run. `known`: {run_id, created_at, model_hash, env}."""
+    """Compose EdgeEnv's file of a run, `result.json`, and return it. `known`: {run_id, created_at, model_hash, env}."""
     return {
         "schema_version": "edgeenv.result.v1",
         "run_id": known["run_id"],

@@ -90,8 +90,8 @@ def read_pairs(folders: Sequence[Path | str], digests: Sequence[str | None]) -> 
 
 
 def list_windows(pair: Pair) -> tuple[list[Window], list[Window]]:
-    """Return the stretches of both arms of a pair that samplers watched: its alternated blocks with their untimed
-    calls, or the timed loops of its two processes. UserError where a file was changed.
+    """Return the stretches of both arms in the record of a measured pair that samplers watched: its alternated blocks
+    with their untimed calls, or the timed loops of its two processes. UserError where a file was changed.
     """
     raw = _read_raw(pair.folder, pair.sha256)
     if raw.mode == "blocks":
@@ -109,7 +109,7 @@ def list_windows(pair: Pair) -> tuple[list[Window], list[Window]]:
 
 
 def find_block_variance(pair: Pair) -> float | None:
-    """Return the variance of a pair's log-ratio from how its block pairs differ; None where arms took no turns."""
+    """Return the variance of a measured pair's log-ratio from how its blocks differ; None where arms took no turns."""
     raw = _read_raw(pair.folder, pair.sha256)
     if raw.mode != "blocks":
         return None

@@ -33,7 +33,7 @@ COLUMNS = (
 
 @read_once
 def read_session_at(folder: str) -> PairsSession:
-    """Return the session of pairs in an attempt's folder, for the rows of `pairs.csv`."""
+    """Return the session, in an attempt's folder, whose pairs are rows of the table `pairs.csv`."""
     return read_session(Attempt(Path(folder), read_record(folder)))
 
 
@@ -54,7 +54,7 @@ def render_table(sessions: Sequence[PairsSession]) -> str:
 
 
 def describe_session(session: PairsSession) -> Json:
-    """Return a session's entry for the table of sessions in documents that use its pairs, beside `pairs.csv`."""
+    """Return a session's entry in the table of sessions of documents that have a table of pairs, `pairs.csv`."""
     record, attempt = session.record, session.attempt
     watched = {"telemetry": record["telemetry"]} if record.get("telemetry") else {}
     return {

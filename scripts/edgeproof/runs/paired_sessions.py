@@ -115,7 +115,7 @@ def _number_of_first_pair(session: PairsSession) -> float:
 
 
 def group_by_machine(sessions: Iterable[PairsSession]) -> dict[str | None, list[PairsSession]]:
-    """Return the sessions of each machine, by its id. Pairs of two machines are never one sequence."""
+    """Return the paired sessions of each machine, by its id. Pairs of two machines are never one sequence."""
     groups: dict[str | None, list[PairsSession]] = {}
     for session in sessions:
         groups.setdefault(session.attempt.record["machine"]["id"], []).append(session)
@@ -192,8 +192,8 @@ def measure_session(
     return read_session(closed)
 
 
-def measure_all(_: list[Pair]) -> bool:
-    """Want another pair in any case, for `measure_session`: a board then measures them all, whoever listens."""
+def want_another_pair(_: list[Pair]) -> bool:
+    """Want another pair of a session in any case: a board then measures all of its pairs, whoever listens."""
     return True
 
 
@@ -295,7 +295,7 @@ def _drive_on_board(
             pairs.append(read_pair(path))
         return goes_on(pairs)
 
-    asks = goes_on is not measure_all
+    asks = goes_on is not want_another_pair
     code = carry_out_on_board(board, "pairs", attempt, {**spec, "ask": asks}, answer if asks else None)
     entries: list[Json] = json.loads((out / RECORD).read_text())["pairs"] if (out / RECORD).exists() else []
     for entry in entries:

@@ -88,7 +88,7 @@ def read_samples(path: FilePath) -> list[list[Integers]]:
 
 
 def list_processes(sessions: Iterable[Iterable[Integers]]) -> list[Integers]:
-    """Return the arrays of all sessions one after the other, as `processes` of a result."""
+    """Return the raw samples of all sessions one after the other, an array per process, as `processes` of a result."""
     return [samples for session in sessions for samples in session]
 
 

@@ -67,7 +67,7 @@ def describe_device(device: NamedDevice) -> Json:
 
 
 def describe_workload(facts: CellFacts) -> Json:
-    """Return what the model had to do: the fields that two comparable results must share."""
+    """Return the part of `result.json` on what the model had to do: fields that two comparable results must share."""
     processing = facts["arm"].get("processing", {})
     identity, executed = facts["identity"], facts.get("call_shapes", {})
     inputs: list[Json] = [  # none if the model cannot be used
@@ -159,7 +159,7 @@ def describe_load(load: Json | None, samples: Samples, calls: int) -> Json | Non
 
 
 def check_output(difference: float | None) -> Json:
-    """Return the check of a distance from the builder's outputs against the limit."""
+    """Return the part of `result.json` that checks the distance from the builder's outputs against the limit."""
     return {
         "relative_l2": difference if difference is not None and math.isfinite(difference) else None,
         "limit": OUTPUT_LIMIT,

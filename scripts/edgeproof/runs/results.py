@@ -136,8 +136,7 @@ def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequen
 
 
 def summarise_samples(sessions: Sequence[Sequence[Samples]], result: Json) -> Json:
-    """Compute what `result.json` says of its raw samples: latency, sessions, inputs, percentiles, throughput,
-    processes.
+    """Compute what a result says of its raw samples: latency, sessions, inputs, percentiles, throughput, processes.
 
     `sessions`: samples per session and process. `result` gives inferences per sample and load of each process, the
     number of inputs, and what else stands in `sessions` and `inputs`. Percentiles are withheld if a sample spans
@@ -237,7 +236,7 @@ def _check_telemetry(result: Json, path: FilePath) -> None:
 
 
 def find_telemetry(session: Json, result_path: FilePath) -> Telemetry:
-    """Return the telemetry of a session of the result at a path; UserError unless it is as it was measured."""
+    """Return the telemetry on which a session of a result rests; UserError unless it is as it was measured."""
     path = path_in_attempt(Path(result_path).with_name(ATTEMPTS) / Path(session["attempt"]).name)
     if not is_file(path):
         raise UserError(f"{path}: is missing; power and energy cannot be computed again, measure the cell again")

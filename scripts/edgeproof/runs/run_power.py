@@ -53,7 +53,10 @@ def describe_windows(processes: Sequence[Mapping[str, Any]]) -> list[Json]:
 
 
 def find_sampler_fault(session: WatchedSession) -> str | None:
-    """Return what a required sampler failed to give, which leaves a session without a verdict; None if nothing."""
+    """Return what a required sampler failed to give of a run's power, temperature or memory; None if nothing.
+
+    A session with such a fault has no verdict.
+    """
     for sampler in session.described["samplers"]:
         if not sampler["required"]:
             continue

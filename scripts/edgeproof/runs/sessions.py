@@ -246,7 +246,7 @@ def read_session_files(folder: Path, facts: Json, machine: Json) -> Session:
 
 
 def compose_session_key(arms: Mapping[str, Mapping[str, Any]], order: Sequence[str], setup: SessionSetup) -> Json:
-    """Return the key of a session's attempts: what decides its raw data. Files enter by their digests.
+    """Return the key of attempts that run a session: what decides its raw data. Files enter by their digests.
 
     UserError where an artifact or the inputs are missing.
     """
@@ -285,12 +285,12 @@ def _samples_file(folder: Path, slot: int) -> Path:
 
 
 def process_folder(session_folder: FilePath, slot: int) -> Path:
-    """Return the folder that a session of the agent, run on a device, has for one process's files."""
+    """Return the folder, within that of a session of the agent, in which one process has its files."""
     return Path(session_folder) / f"process-{slot:03d}"
 
 
 def digest_agent() -> str:
-    """Return the digest of the agent's code, which is in every key; comments leave it as it is."""
+    """Return the digest of the agent's code, for the key of every session that runs it; comments leave it as it is."""
     return digest_agent_code(SCRIPTS / "edgeproof" / "agent")
 
 

@@ -33,7 +33,7 @@ def measure_silence(times_ns: Times, start_ns: int, stop_ns: int) -> float:
 
 
 def cut_near(times_ns: Times, start_ns: int, stop_ns: int) -> slice:
-    """Return where the samples of a stretch are, and those as far from it as it is long, at least a few."""
+    """Return which samples tell of silence in a stretch: its own, and some on both sides, as far as it is long."""
     far = stop_ns - start_ns
     first, begin, end, last = np.searchsorted(times_ns, (start_ns - far, start_ns, stop_ns, stop_ns + far)).tolist()
     return slice(max(0, min(first, begin - _NEIGHBOURS)), max(last, end + _NEIGHBOURS))

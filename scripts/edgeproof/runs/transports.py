@@ -22,8 +22,8 @@ _SLACK_S = 3600.0  # beyond what its processes may take, a session waits so long
 
 @contextlib.contextmanager
 def connect_device(device: Device) -> Generator[Board | None]:
-    """Connect to a device and yield its board, None for this machine. Open the attempt within: when it is closed, the
-    board forgets the session, unless the link was lost.
+    """Open the transport to a device and yield its board, None for this machine. Open the attempt within: when it is
+    closed, the board forgets the session, unless the link was lost.
     """
     if device["transport"] == "manual":
         raise UserError(
@@ -45,7 +45,7 @@ def connect_device(device: Device) -> Generator[Board | None]:
 
 
 def describe_measuring_machine(board: Board | None) -> Json:
-    """Return {id, board, cpu} of the machine that measures."""
+    """Return {id, board, cpu} of the machine at the far end of a transport; without a board, of this one."""
     return describe_machine() if board is None else board.machine
 
 
@@ -57,7 +57,7 @@ def describe_transport(board: Board | None) -> Json:
 def carry_out_on_board(
     board: Board, verb: str, attempt: OpenAttempt, spec: Json, answer: Callable[[Json], bool] | None = None
 ) -> int:
-    """Carry out an attempt's session on a board and return the agent's exit code; its files are then in `session/`.
+    """Transport a session to a board, carry it out, and return the agent's exit code; its files are then in `session/`.
 
     `answer`: asked after every pair whether another is wanted. LinkLost ends the attempt, and the session stays on the
     board for the next one.
@@ -89,7 +89,7 @@ def carry_out_on_board(
 
 
 def is_kept_on_board(folder: Path) -> bool:
-    """Tell whether the board still has the session of an attempt: what is here of it will come again."""
+    """Tell whether the board still has an attempt's session: what was transported of it will come again."""
     return (folder / ON_BOARD).exists()
 
 

@@ -10,7 +10,14 @@ from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.yaml_files import parse_yaml, read_yaml
 
 from .commented_yaml import render_entry
-from .new_files import add_files, place_file, require_entry, require_new_name, require_new_paths, tell_new_files
+from .new_files import (
+    add_files,
+    place_file,
+    require_new_name,
+    require_new_paths,
+    require_referred_entry,
+    tell_new_files,
+)
 
 
 def write_device(options: argparse.Namespace, root: Path) -> ExitCode:
@@ -39,7 +46,7 @@ def write_device(options: argparse.Namespace, root: Path) -> ExitCode:
 def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/presets/NAME.yaml`, the preset `--from` with the changes of `--set`; UserError for a mistake."""
     name = require_new_name(options.name)
-    require_entry("preset", options.source, root)
+    require_referred_entry("preset", options.source, root)
     document = copy.deepcopy(read_yaml(root / f"config/presets/{options.source}.yaml", "preset"))
     document["description"] = f"{document['description']}; {', '.join(options.set) or f'as {options.source}'}"
     for assignment in options.set:

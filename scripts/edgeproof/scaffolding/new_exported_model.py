@@ -13,20 +13,20 @@ from .model_texts import render_campaign
 from .new_files import (
     add_files,
     make_name,
-    name_run,
     place_file,
-    require_entry,
     require_new_name,
     require_new_paths,
+    require_referred_entry,
+    suggest_next_run,
     tell_new_files,
 )
 
 
 def choose_name(options: argparse.Namespace, root: Path) -> str:
-    """Return the model's name; UserError if its files are there, or for an unknown preset, device or protocol."""
+    """Return the exported model's name; UserError if its files exist, or for an unknown preset, device or protocol."""
     name = require_new_name(options.name) if options.name else make_name(Path(options.path).stem)
     for kind in ("preset", "device", "protocol"):
-        require_entry(kind, getattr(options, kind), root)
+        require_referred_entry(kind, getattr(options, kind), root)
     require_new_paths(_list_files(name), root, "choose another --name")
     return name
 
@@ -54,7 +54,7 @@ def write_exported_model(
         place_file(stage, model).write_text(text)
         place_file(stage, campaign).write_text(render_campaign(name, preset["precisions"], where))
     random = "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples"
-    return tell_new_files(options, root, files, [random, *notes], name_run(profile, campaign, root))
+    return tell_new_files(options, root, files, [random, *notes], suggest_next_run(profile, campaign, root))
 
 
 def _list_files(name: str) -> list[str]:

@@ -33,8 +33,8 @@ def make_name(text: str) -> str:
     return name if isinstance(parse_yaml(name, name), str) else f"model-{name}"  # not 50, null or yes
 
 
-def require_entry(kind: str, name: str, root: Path) -> None:
-    """Raise UserError unless the entry to which new files refer is already among the files of the configuration."""
+def require_referred_entry(kind: str, name: str, root: Path) -> None:
+    """Raise UserError unless the entry to which new files refer has its own file already in the configuration."""
     folder = root / "config" / CATALOGUES[kind]
     if not (folder / f"{name}.yaml").is_file():
         known = ", ".join(path.stem for path in list_entries(folder))
@@ -79,8 +79,8 @@ def place_file(stage: Path, path: str) -> Path:
     return target
 
 
-def name_run(profile: str, campaign: str, root: Path) -> str:
-    """Return the command that runs a campaign, from where the user stands. `campaign`: its file, relative to `root`."""
+def suggest_next_run(profile: str, campaign: str, root: Path) -> str:
+    """Return the command that runs the campaign of new files, from where you are. `campaign`: its file in `root`."""
     command = f".venv/bin/snakemake --profile {profile} --configfile {campaign}"
     return command if Path.cwd() == root.resolve() else f"(cd {shlex.quote(str(root.resolve()))} && {command})"
 

@@ -8,8 +8,8 @@ from edgeproof.artifacts.records.forge import (
     MANIFEST_SCHEMA,
     describe_forge_build,
     locate_recorded,
-    read_foreign,
-    validate_foreign,
+    read_forge_record,
+    validate_forge_record,
 )
 from edgeproof.artifacts.records.validation import FAULTS, Check
 from edgeproof.core.catalogues import list_catalogue, read_catalogue
@@ -26,11 +26,11 @@ from .model_texts import render_campaign, render_model, render_random, render_su
 from .new_files import (
     add_files,
     make_name,
-    name_run,
     place_file,
-    require_entry,
     require_new_name,
     require_new_paths,
+    require_referred_entry,
+    suggest_next_run,
     tell_new_files,
 )
 
@@ -52,7 +52,7 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
     preset = _choose_preset(options.preset, artifact, precision, record, root)
     device = _choose_device(options.device, preset, record, root)
     name = require_new_name(options.name) if options.name else make_name(path.resolve().parent.name)
-    require_entry("protocol", options.protocol, root)
+    require_referred_entry("protocol", options.protocol, root)
     model_yaml, campaign_yaml = files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
     require_new_paths(files, root, "choose another --name")
     identity = describe_model(name, source)
@@ -70,15 +70,15 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
         f"the build {record['build_id']} by {record['preset']}: manifest, source and artifact hold",
         "samples are random; name real ones in the model's YAML, they show what the precision costs",
     ]
-    return tell_new_files(options, root, files, notes, name_run(profile, campaign_yaml, root))
+    return tell_new_files(options, root, files, notes, suggest_next_run(profile, campaign_yaml, root))
 
 
 def _read_valid_manifest(path: Path) -> Json:
     """Return the Forge manifest at `path`; UserError, with every fault, unless all that it says holds."""
-    document = read_foreign(path)
+    document = read_forge_record(path)
     if document is None or document.get("schema_version") not in (None, MANIFEST_SCHEMA) or "handoff" in document:
         raise UserError(f"{path}: is not a manifest.json of InferEdgeForge ({MANIFEST_SCHEMA})")
-    faults = [check for check in validate_foreign(path, document) if check.status in FAULTS]
+    faults = [check for check in validate_forge_record(path, document) if check.status in FAULTS]
     metadata = _check_metadata(path.with_name("metadata.json"))
     faults += [check for check in metadata if check.status in FAULTS or faults]
     if faults:
@@ -97,7 +97,7 @@ def _check_metadata(path: Path) -> list[Check]:
     if not path.is_file():
         return [Check("metadata", "note", path.name, f"there is no {path.name} beside it")]
     try:
-        found = read_foreign(path)
+        found = read_forge_record(path)
     except UserError as error:
         return [Check("metadata", "differs", path.name, str(error).removeprefix(f"{path}: "))]
     if found is None:
@@ -123,7 +123,7 @@ def _choose_preset(named: str | None, artifact: Path, precision: str, record: Js
         and item["backend"] != "command"
     ]
     if named is not None:
-        require_entry("preset", named, root)
+        require_referred_entry("preset", named, root)
         if named not in fitting:
             raise UserError(
                 f"--preset {named}: does not take {artifact.name} in {precision}; {_list_known(fitting)} would"
@@ -138,7 +138,7 @@ def _choose_device(named: str | None, preset: str, record: Json, root: Path) -> 
     """Return the device that runs a Forge artifact: the one named, else its target, or this machine where it can."""
     known = list_catalogue("device", root)
     if named is not None:
-        require_entry("device", named, root)
+        require_referred_entry("device", named, root)
         return named
     if record["target"] in known:
         return record["target"]

@@ -21,11 +21,11 @@ from .model_texts import render_campaign, render_detection, render_files, render
 from .new_files import (
     add_files,
     make_name,
-    name_run,
     place_file,
-    require_entry,
     require_new_name,
     require_new_paths,
+    require_referred_entry,
+    suggest_next_run,
     tell_new_files,
 )
 from .running_samples import require_running_samples
@@ -40,7 +40,7 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     path = Path(options.path)
     name = require_new_name(options.name) if options.name else make_name(path.stem)
     for kind in ("preset", "device", "protocol"):
-        require_entry(kind, getattr(options, kind), root)
+        require_referred_entry(kind, getattr(options, kind), root)
     model_yaml, campaign_yaml = f"config/models/{name}.yaml", f"config/{name}.yaml"
     copied = f"config/models/{name}.onnx"
     sets = {key: f"config/samples/{name}/{key}.npz" for key in ("calibration", "evaluation")}
@@ -75,7 +75,7 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
         place_file(stage, campaign_yaml).write_text(render_campaign(name, preset["precisions"], where))
     notes = _list_notes(table, split, task)
     notes += _note_rows(path, selection, name_from_here(model_yaml, root)) if task == "none" else []
-    return tell_new_files(options, root, files, notes, name_run(profile, campaign_yaml, root))
+    return tell_new_files(options, root, files, notes, suggest_next_run(profile, campaign_yaml, root))
 
 
 def _note_rows(path: Path, selection: Selection | None, place: str) -> list[str]:

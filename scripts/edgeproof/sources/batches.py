@@ -10,7 +10,7 @@ from edgeproof.core.configuration import Json
 
 
 def list_whole_inputs(inputs: Sequence[Json], declared: Collection[str] = ()) -> list[str]:
-    """Return the names of the inputs whose entries in a sample set are whole, in the model's order.
+    """Return the names, in the model's order, of the inputs that take the entry of a sample whole, not in batches.
 
     `inputs`: [{name, dtype, shape}]. `declared`: those that the model's configuration says are whole. Besides these: a
     scalar, and an input with a fixed first size other than 1, unless all inputs with axes have that size (the fixed

@@ -1,5 +1,5 @@
-"""A small convolutional network in numpy: forward, backward, Adam. It is enough to train a digit classifier, and its
-parts train the other recipes.
+"""A small convolutional network in numpy: forward, backward, loss. It is enough for a digit classifier, and other
+recipes use its parts.
 
 Activations are `(n, rows, columns, channels)`, because then a 3x3 convolution is nine slices side by side and one
 matrix product. Parameters are float32 arrays by name: `conv1/filter` `(3, 3, in, out)`, `dense1/matrix` `(in, out)`,
@@ -88,27 +88,8 @@ def compute_gradients(
     return gradients
 
 
-def update_adam(
-    parameters: dict[str, np.ndarray],
-    gradients: dict[str, np.ndarray],
-    state: dict[str, Any],
-    rate: float,
-    decay: float,
-) -> None:
-    """Change `parameters` in place by one step of AdamW (Loshchilov and Hutter 2019); `state` starts empty."""
-    state["step"] = step = state.get("step", 0) + 1
-    size = rate * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-    for name, gradient in gradients.items():
-        mean, square = state.setdefault(name, (np.zeros_like(gradient), np.zeros_like(gradient)))
-        mean += 0.1 * (gradient - mean)
-        square += 0.001 * (gradient * gradient - square)
-        if not name.endswith("/bias"):
-            parameters[name] *= 1 - rate * decay
-        parameters[name] -= size * mean / (np.sqrt(square) + 1e-8)
-
-
 def compute_loss(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> tuple[float, np.ndarray]:
-    """Return `(loss, slope)`: mean cross-entropy against smoothed labels, and its gradient for the logits."""
+    """Return a network's `(loss, slope)`: mean cross-entropy against smoothed labels, its gradient for the logits."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     target = np.full_like(logits, smoothing / logits.shape[1])
@@ -118,9 +99,10 @@ def compute_loss(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> tu
 
 
 def gather_patches(values: np.ndarray, stride: int = 1) -> np.ndarray:
-    """Return `(n, rows, columns, 9 * channels)`: the 3x3 neighbourhood of each pixel, zero beyond the border.
+    """Return what a network's convolution multiplies: the 3x3 pixels around each one, zero beyond the border.
 
-    With a `stride` only every second, third, … pixel in both directions has one.
+    The shape is `(n, rows, columns, 9 * channels)`. With a `stride`, only around every second, third, … pixel in
+    both directions.
     """
     count, rows, columns, channels = values.shape
     padded = np.zeros((count, rows + 2, columns + 2, channels), values.dtype)
@@ -135,7 +117,10 @@ def gather_patches(values: np.ndarray, stride: int = 1) -> np.ndarray:
 
 
 def scatter_patches(patches: np.ndarray, stride: int = 1) -> np.ndarray:
-    """Add each neighbourhood's values back to the pixels that they came from: the adjoint of `gather_patches`."""
+    """Return the gradient for a network's pixels from that for their patches: the adjoint of `gather_patches`.
+
+    Each value is added to the pixel that it came from.
+    """
     count, rows, columns, width = patches.shape
     channels, rows, columns = width // 9, rows * stride, columns * stride  # sizes are multiples of the stride
     padded = np.zeros((count, rows + 2, columns + 2, channels), patches.dtype)

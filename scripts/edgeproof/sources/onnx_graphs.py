@@ -21,7 +21,7 @@ def list_inputs(graph: "onnx.GraphProto") -> "list[onnx.ValueInfoProto]":
 
 
 def keep_fed_inputs(model: "onnx.ModelProto") -> None:
-    """Remove from the inputs of an ONNX graph those that it stores itself, which tools would want to be fed.
+    """Leave in an ONNX graph only the inputs that `list_inputs` returns; tools would want the stored ones fed as well.
 
     IR versions up to 3 list all initializers there; later ones may, so that a caller can replace them.
     """
@@ -79,5 +79,5 @@ def _iterate_node_tensors(nodes):
 
 
 def read_opset_versions(imports: "Iterable[onnx.OperatorSetIdProto]") -> dict[str, int]:
-    """Return the operator set versions of an ONNX model or function by domain; the standard domain is `ai.onnx`."""
+    """Return the operator set versions of an ONNX model's graph or function by domain; the standard is `ai.onnx`."""
     return {item.domain or "ai.onnx": item.version for item in imports}

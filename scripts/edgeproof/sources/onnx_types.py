@@ -37,7 +37,7 @@ def enter_types(model: onnx.ModelProto) -> None:
 
 
 def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of an ONNX model's tensors that are fully known, as `{name: shape}`.
+    """Infer the tensor types of an ONNX model; return the shapes that are fully known, as `{name: shape}`.
 
     Symbolic batch dimensions are 1.
     """

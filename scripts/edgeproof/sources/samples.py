@@ -48,7 +48,7 @@ def make_samples(
     except InputFault as fault:
         write_no_samples(identity, spec["kind"], fault, paths)
         return fault
-    write_sets(identity, {"kind": spec["kind"], "origin": origin, "seed": spec.get("seed")}, sets, paths)
+    write_sample_sets(identity, {"kind": spec["kind"], "origin": origin, "seed": spec.get("seed")}, sets, paths)
     return None
 
 
@@ -84,10 +84,10 @@ def _require_model(identity: Json) -> None:
         raise InputFault("no_model", identity["reason"]["message"])
 
 
-def write_sets(
+def write_sample_sets(
     identity: Json, facts: Json, sets: tuple[Samples, Samples], paths: tuple[str | Path, str | Path, str | Path]
 ) -> None:
-    """Write the sets of a model and what they are. `facts`: kind, origin and seed. `paths`: two npz, samples.json."""
+    """Write both sets of samples and what they are. `facts`: kind, origin and seed. `paths`: two npz, samples.json."""
     for path, arrays in zip(paths, sets, strict=False):
         write_tensors(path, arrays)
     document = {
@@ -111,7 +111,7 @@ def _describe_calls(identity: Json, arrays: Samples) -> dict[str, list[int]]:
 
 
 def mark_whole_inputs(identity: Json, arrays: Samples) -> Samples:
-    """Return a set of samples that says which of its inputs are whole, as the agent wants it; most have none."""
+    """Return the samples of a set with the names of their whole inputs, as the agent wants them; most have none."""
     whole = identity.get("whole_inputs")
     return {**arrays, WHOLE_INPUTS: np.array(whole)} if whole else arrays
 
@@ -119,7 +119,7 @@ def mark_whole_inputs(identity: Json, arrays: Samples) -> Samples:
 def write_no_samples(
     identity: Json, kind: str, fault: InputFault, paths: tuple[str | Path, str | Path, str | Path]
 ) -> None:
-    """Write empty sets and a samples.json that says why. `kind`: of the samples; `paths`: as in `write_sets`."""
+    """Write empty sets of samples, and why in samples.json. `kind`: of the samples; `paths`: as for both sets."""
     for path in paths[:2]:
         atomic_write(path, b"")
     document = {
@@ -200,7 +200,7 @@ def make_random(identity: Json, spec: Json) -> tuple[Samples, Samples, str]:
 
 
 def size_samples(item: Json, shapes: Json) -> list[Any]:
-    """Return the shape of one sample of an input: the model's own, with open axes as in `shapes` ({name: shape}).
+    """Return the shape of one of an input's samples: the model's own, with open axes as in `shapes` ({name: shape}).
 
     Axes may stay open where `shapes` does not name the input; UserError where it contradicts the model.
     """
@@ -231,7 +231,7 @@ def _read_sample_files(identity: Json, spec: Json) -> tuple[Samples, Samples, st
 
 
 def check_samples(identity: Json, calibration: Samples, evaluation: Samples, task: str) -> None:
-    """Raise UserError unless both sets fit the model's inputs, are large and disjoint, and have the answers needed."""
+    """Raise UserError unless the samples suit a model: both sets fit, are large and disjoint, and have the answers."""
     for where, arrays in (("calibration", calibration), ("evaluation", evaluation)):
         _check_set(identity, where, arrays)
     count = count_samples(calibration)

@@ -21,7 +21,7 @@ from .samples import (
     mark_whole_inputs,
     order_samples,
     write_no_samples,
-    write_sets,
+    write_sample_sets,
 )
 from .samples_record import read_samples_kind
 
@@ -54,7 +54,7 @@ def make_stage_samples(identity: str | Path, before: list[Json], counts: dict[st
     if kind := read_samples_kind(before[0]["evaluation"]):
         facts["drawn_from"] = kind
     marked = [mark_whole_inputs(known, sets[name]) for name in _SETS]
-    write_sets(known, facts, (marked[0], marked[1]), paths)
+    write_sample_sets(known, facts, (marked[0], marked[1]), paths)
 
 
 def _take_samples(stage: Json, name: str, wanted: int) -> Samples:

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .network import update_adam
-
 Parameters = dict[str, np.ndarray]
 
 
@@ -53,3 +51,22 @@ def train_parameters(
                 for name, value in parameters.items():
                     total[name] += value
     return {name: value / (schedule.epochs - averaged_from) for name, value in total.items()}
+
+
+def update_adam(
+    parameters: Parameters,
+    gradients: Parameters,
+    state: dict[str, Any],
+    rate: float,
+    decay: float,
+) -> None:
+    """Train `parameters` in place by one step of AdamW (Loshchilov and Hutter 2019); `state` starts empty."""
+    state["step"] = step = state.get("step", 0) + 1
+    size = rate * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    for name, gradient in gradients.items():
+        mean, square = state.setdefault(name, (np.zeros_like(gradient), np.zeros_like(gradient)))
+        mean += 0.1 * (gradient - mean)
+        square += 0.001 * (gradient * gradient - square)
+        if not name.endswith("/bias"):
+            parameters[name] *= 1 - rate * decay
+        parameters[name] -= size * mean / (np.sqrt(square) + 1e-8)

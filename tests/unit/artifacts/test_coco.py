@@ -7,12 +7,17 @@ import pytest
 from edgeproof.artifacts.agreement.coco import (
     Boxes,
     Truth,
-    count_matched_rows,
     count_matches,
     measure_overlaps,
     measure_precision,
 )
-from edgeproof.artifacts.agreement.detections import judge_rows, read_labels, read_rows, share_matched_rows
+from edgeproof.artifacts.agreement.detections import (
+    count_matched_rows,
+    judge_rows,
+    read_labels,
+    read_rows,
+    share_matched_rows,
+)
 from edgeproof.core.errors import UserError
 
 OPTIONS = {"boxes": "b", "scores": "s", "classes": "c", "score_threshold": 0.5, "iou_threshold": 0.5}

@@ -9,9 +9,9 @@ from edgeproof.artifacts.records.forge import (
     list_errors,
     list_warnings,
     locate_recorded,
-    read_foreign,
+    read_forge_record,
     summarise_forge,
-    validate_foreign,
+    validate_forge_record,
 )
 from edgeproof.artifacts.records.validation import has_faults
 from edgeproof.core.documents import validate
@@ -34,7 +34,7 @@ def manifest():
 @pytest.mark.parametrize("name", ["manifest.json", "metadata.json"])
 def test_what_is_shipped_holds(name):
     path = DATA / BUILD / name
-    checks = validate_foreign(path, read_foreign(path))
+    checks = validate_forge_record(path, read_forge_record(path))
     assert [(check.subject, check.status) for check in checks] == [
         (path.stem, "ok"),
         ("source", "ok"),
@@ -114,7 +114,7 @@ def test_every_warning_of_forge_is_one(manifest, change, expected):
 def test_warnings_are_no_faults(folder, manifest):
     path = folder / BUILD / "manifest.json"
     manifest.pop("tool")
-    checks = validate_foreign(path, manifest)
+    checks = validate_forge_record(path, manifest)
     assert not has_faults(checks) and checks[0].status == "note"
 
 
@@ -124,16 +124,16 @@ def test_warnings_are_no_faults(folder, manifest):
 def test_files_are_opened_which_forge_never_does(folder, file, subject):
     path = folder / BUILD / "manifest.json"
     (folder / file).write_bytes(b"edited")
-    (fault,) = [check for check in validate_foreign(path, read_foreign(path)) if check.status == "differs"]
+    (fault,) = [check for check in validate_forge_record(path, read_forge_record(path)) if check.status == "differs"]
     assert fault.subject == subject and "sha256 is" in fault.message
     (folder / file).unlink()
-    (fault,) = [check for check in validate_foreign(path, read_foreign(path)) if check.status == "missing"]
+    (fault,) = [check for check in validate_forge_record(path, read_forge_record(path)) if check.status == "missing"]
     assert fault.subject == subject
 
 
 def test_a_precision_that_the_preset_did_not_ask_for_is_found(folder, manifest):
     manifest["preset_snapshot"]["build_options"]["precision"] = "fp32"
-    checks = validate_foreign(folder / BUILD / "manifest.json", manifest)
+    checks = validate_forge_record(folder / BUILD / "manifest.json", manifest)
     assert [check.message for check in checks if check.subject == "precision"] == [
         "runtime.precision is 'fp16', the preset's build_options.precision is 'fp32'"
     ]
@@ -141,7 +141,7 @@ def test_a_precision_that_the_preset_did_not_ask_for_is_found(folder, manifest):
 
 def test_metadata_is_validated(folder):
     path = folder / BUILD / "metadata.json"
-    document = read_foreign(path)
+    document = read_forge_record(path)
     for change, expected in (
         (drop("build"), "section build is missing"),
         (put("9", "schema_version"), "schema_version is '9'"),
@@ -149,7 +149,7 @@ def test_metadata_is_validated(folder):
     ):
         broken = json.loads(json.dumps(document))
         change(broken)
-        assert expected in validate_foreign(path, broken)[0].message
+        assert expected in validate_forge_record(path, broken)[0].message
 
 
 def test_a_build_that_was_moved_is_found_beside_its_record(folder, tmp_path):
@@ -179,7 +179,7 @@ def test_a_summary_has_the_fifteen_fields_in_forges_precedence(folder, manifest)
 @pytest.mark.parametrize("artifacts", [{"a": 1}, ["x"], 5, "x", [], None])
 def test_metadata_that_is_none_gives_no_field(folder, manifest, artifacts):
     path = folder / BUILD / "manifest.json"
-    metadata = read_foreign(path.with_name("metadata.json")) | {"artifacts": artifacts}
+    metadata = read_forge_record(path.with_name("metadata.json")) | {"artifacts": artifacts}
     path.with_name("metadata.json").write_text(json.dumps(metadata))
     del manifest["artifact"]["sha256"]
     with pytest.raises(UserError, match="artifact_sha256 is None; a text is needed"):
@@ -190,8 +190,8 @@ def test_what_is_not_forges_is_left_alone(tmp_path):
     path = tmp_path / "x.json"
     for text in ('{"schema": "edgeproof.manifest.v1", "build": {}}', "[]", "{}", "no json", "[" * 200_000):
         path.write_text(text)
-        assert read_foreign(path) is None
+        assert read_forge_record(path) is None
     for text in ('{"schema_version": "inferedgeforge-manifest-v1", "build": NaN}', '{"a": "inferedgeforge", "a": 1}'):
         path.write_text(text)
         with pytest.raises(UserError, match="not valid JSON"):
-            read_foreign(path)
+            read_forge_record(path)

@@ -34,10 +34,13 @@ def test_the_folder_that_you_stand_in_is_outside(home, name):
         pass
 
 
-def test_its_code_can_be_imported(home):
+@pytest.mark.parametrize("dont_write", [False, True])
+def test_its_code_can_be_imported(home, monkeypatch, dont_write):
+    monkeypatch.setattr(sys, "dont_write_bytecode", dont_write)  # Python would write what it compiled beside the code
     with confined_to(home / "bundle"):
         import module_at_home  # pyright: ignore[reportMissingImports]
-    assert module_at_home.x == 1
+    assert module_at_home.x == 1 and not (home / "__pycache__").exists()
+    assert sys.dont_write_bytecode is dont_write
     sys.modules.pop("module_at_home")
 
 

@@ -12,7 +12,7 @@ from edgeproof.remote import boards
 from edgeproof.remote.boards import identify_device
 from edgeproof.remote.known_boards import recall_board
 from edgeproof.remote.ssh_link import LinkLost
-from edgeproof.runs.paired_sessions import list_sessions, measure_all
+from edgeproof.runs.paired_sessions import list_sessions, want_another_pair
 
 from .conftest import KEY, set_up_board
 
@@ -128,7 +128,7 @@ def test_pairs_are_asked_for_one_by_one(board):
 
 @SLOWER
 def test_pairs_that_are_wanted_in_any_case_need_no_answers(board):
-    session = board.measure_pairs(3, measure_all)
+    session = board.measure_pairs(3, want_another_pair)
     assert len(session.pairs) == 3 and session.record["ended_by"] == "budget"
 
 

@@ -32,7 +32,9 @@ def test_a_stage_that_joins_two_gets_what_both_make(tmp_path, monkeypatch):
     monkeypatch.setattr(stage_samples, "mark_whole_inputs", lambda known, made: made)
     monkeypatch.setattr(stage_samples, "order_samples", lambda known, made: made)
     monkeypatch.setattr(stage_samples, "_check_set", lambda known, name, made: None)
-    monkeypatch.setattr(stage_samples, "write_sets", lambda known, facts, sets, paths: written.update(enumerate(sets)))
+    monkeypatch.setattr(
+        stage_samples, "write_sample_sets", lambda known, facts, sets, paths: written.update(enumerate(sets))
+    )
     before, values = [], {}
     for number, (operator, made) in enumerate((("Neg", "u"), ("Abs", "v"))):
         save_model(tmp_path / f"{made}.onnx", operator, output=made)

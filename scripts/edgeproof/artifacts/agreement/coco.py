@@ -53,7 +53,7 @@ def measure_precision(found: Sequence[Boxes], truths: Sequence[Truth]) -> Averag
 
 
 def count_matches(found: Boxes, truth: Truth, iou: float) -> tuple[int, int, int]:
-    """Return (true positives, false positives, false negatives) of one image at one IoU threshold, over all classes.
+    """Return COCO's (true positives, false positives, false negatives) of one image at one IoU, over all classes.
 
     Detections are matched in order of their scores, as for the average precision; those in a crowd count for nothing.
     """
@@ -67,28 +67,8 @@ def count_matches(found: Boxes, truth: Truth, iou: float) -> tuple[int, int, int
     return right, wrong, missed
 
 
-def count_matched_rows(left: Boxes, right: Boxes, iou: float) -> int:
-    """Return how many detections of two models are the same: of one class, one to one, with at least this IoU.
-
-    The pairs with the largest IoU are matched first.
-    """
-    total = 0
-    for item in set(left.classes.tolist()) & set(right.classes.tolist()):
-        overlaps = measure_overlaps(left.corners[left.classes == item], right.corners[right.classes == item])
-        taken: tuple[set[int], set[int]] = set(), set()
-        for place in np.argsort(-overlaps, axis=None, kind="stable"):
-            a, b = (int(index) for index in np.unravel_index(place, overlaps.shape))
-            if overlaps[a, b] < iou:
-                break
-            if a not in taken[0] and b not in taken[1]:
-                taken[0].add(a)
-                taken[1].add(b)
-        total += len(taken[0])
-    return total
-
-
 def measure_overlaps(left: np.ndarray, right: np.ndarray, crowd: np.ndarray | None = None) -> np.ndarray:
-    """Return the IoU of every box of `left` (k, 4) with every one of `right` (m, 4), as float64 (k, m).
+    """Return COCO's IoU of every box of `left` (k, 4) with every one of `right` (m, 4), as float64 (k, m).
 
     With a `crowd` (m,) among `right`, the intersection is divided by the area of the box of `left` alone.
     """

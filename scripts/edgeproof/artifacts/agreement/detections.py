@@ -12,7 +12,7 @@ import numpy as np
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 
-from .coco import Boxes, Truth, count_matched_rows, count_matches, measure_precision
+from .coco import Boxes, Truth, count_matches, measure_overlaps, measure_precision
 from .output_agreement import Entries
 
 _SEED, _RESAMPLES, _CONFIDENCE = 0, 2000, 0.95
@@ -20,6 +20,14 @@ DEFINITION = (
     "mAP: mean over classes and IoU 0.50:0.05:0.95 of the precision at 101 recall levels, 100 detections per image and "
     "class (pycocotools, bbox, area all); map50: at IoU 0.50; F1, precision, recall: over all images and classes"
 )
+
+
+def list_row_outputs(judge: Json | None) -> list[str]:
+    """Return the outputs of a detector that are rows, by how its task is judged; none for other tasks."""
+    options = (judge or {}).get("detection", {})
+    if "selected" in options:  # the other two hold every candidate, in its place
+        return [options["selected"]]
+    return [options[key] for key in ("boxes", "scores", "classes") if key in options]
 
 
 def read_rows(outputs: Mapping[str, Entries], options: Json) -> list[Boxes]:
@@ -87,7 +95,7 @@ def _order_corners(rows: np.ndarray, box_format: str) -> np.ndarray:
 
 
 def read_labels(path: str | Path, options: Json) -> list[Truth]:
-    """Return the labels of a COCO file, one entry per image, in the order of its `images`.
+    """Return the labels by which detectors are judged, from a file in COCO's JSON: one entry per image, in its order.
 
     The model's class k is the category in place k of `categories`, or with `class_numbers: category_id` the one with
     that id. UserError if it is not such a file.
@@ -113,6 +121,26 @@ def read_labels(path: str | Path, options: Json) -> list[Truth]:
         )
         for image in rows
     ]
+
+
+def count_matched_rows(left: Boxes, right: Boxes, iou: float) -> int:
+    """Return how many rows of two detectors are the same detection: of one class, one to one, with at least this IoU.
+
+    The pairs with the largest IoU are matched first.
+    """
+    total = 0
+    for item in set(left.classes.tolist()) & set(right.classes.tolist()):
+        overlaps = measure_overlaps(left.corners[left.classes == item], right.corners[right.classes == item])
+        taken: tuple[set[int], set[int]] = set(), set()
+        for place in np.argsort(-overlaps, axis=None, kind="stable"):
+            a, b = (int(index) for index in np.unravel_index(place, overlaps.shape))
+            if overlaps[a, b] < iou:
+                break
+            if a not in taken[0] and b not in taken[1]:
+                taken[0].add(a)
+                taken[1].add(b)
+        total += len(taken[0])
+    return total
 
 
 def share_matched_rows(left: Sequence[Boxes], right: Sequence[Boxes], options: Json) -> float | None:

@@ -137,7 +137,7 @@ def _expose_tensors(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelP
 
 
 def write_sample(inputs: str | Path, index: int, path: str | Path) -> None:
-    """Write the one sample on which divergence is searched, taken from a set, to `path` as a set of its own."""
+    """Write the one sample of a set on which layers are compared for divergence to `path`, as a set of its own."""
     with np.load(inputs, allow_pickle=False) as archive:
         one = {name: archive[name][index : index + 1] for name in archive.files if name.startswith("inputs/")}
         write_tensors(path, one | {name: archive[name] for name in archive.files if name == WHOLE_INPUTS})

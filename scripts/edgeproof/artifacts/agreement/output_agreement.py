@@ -130,7 +130,7 @@ def find_parting(name: str, reference: Entries, candidate: Entries) -> str | Non
 
 
 def describe_shape(entries: Entries) -> list[int | str]:
-    """Return the shape of an output for one sample; an axis whose size depends on the sample is `"?"`."""
+    """Return the shape of an output that is to agree, for one sample; an axis whose size varies by sample is `"?"`."""
     shapes = [entry.shape for entry in entries]
     longest = max(shapes, key=len)
     return [
@@ -199,7 +199,7 @@ def decides_for_class(entries: Entries) -> bool:
 
 
 def agree_with_labels(entries: Entries, labels: np.ndarray) -> np.ndarray:
-    """Return booleans `(n,)`: where an output decides for the class that is the label, int64 `(n,)`."""
+    """Return booleans `(n,)`: where an output agrees with the labels, int64 `(n,)`, in the class it decides for."""
     return np.array([entry.argmax() == label for entry, label in zip(entries, labels, strict=True)])
 
 
@@ -212,7 +212,7 @@ def count_not_finite(entries: Entries) -> tuple[int, int | None]:
 
 
 def find_worst_sample(pairs: Iterable[tuple[Entries, Entries]]) -> int:
-    """Return the index of the sample that agrees least, over all outputs: `pairs` is `[(reference, candidate)]`.
+    """Return the index of the sample whose outputs agree least; `pairs` is `[(reference, candidate)]`, one per output.
 
     A sample with another shape, or with values that are not finite in the candidate only, is worst; then the largest L2
     distance relative to the norm of the whole reference decides, of integers, booleans and texts the share that

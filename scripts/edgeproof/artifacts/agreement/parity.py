@@ -24,6 +24,7 @@ from edgeproof.remote.boards import identify_machine
 from edgeproof.remote.device_links import find_remote_device
 from edgeproof.sources.chosen_rows import find_choosing_operators
 
+from .detections import list_row_outputs
 from .divergence import leave_layers, locate_divergence, name_diverging_layer
 from .execution import Inference, infer_on_board, infer_outputs
 from .output_agreement import (
@@ -40,7 +41,7 @@ from .output_agreement import (
 )
 from .parity_attempts import PARITY, REFERENCE, compose_parity_key, find_comparison, reuse_comparison
 from .parity_limits import THRESHOLDS, advise_matching, judge_document
-from .task_accuracy import judge_by_task, list_row_outputs
+from .task_accuracy import judge_by_task
 
 REFERENCE_ARM = {
     "backend": "onnxruntime",

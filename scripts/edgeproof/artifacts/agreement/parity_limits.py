@@ -126,7 +126,7 @@ def _describe_missed_limit(line: Json, document: Json) -> str:
 
 
 def advise_matching(operator: str | None) -> str:
-    """Return what to do where rows that an operator chooses are compared by their places; "" for other outputs."""
+    """Return what a missed limit advises where an operator chooses the rows and their order; "" for other outputs."""
     if operator is None:
         return ""
     return (

@@ -21,14 +21,6 @@ from .output_agreement import Entries, agree_with_labels, decides_for_class, des
 _SEED = 0  # of the bootstrap intervals
 
 
-def list_row_outputs(judge: Json | None) -> list[str]:
-    """Return the outputs of a model that are rows of a detector, by how its task is judged; none for other tasks."""
-    options = (judge or {}).get("detection", {})
-    if "selected" in options:  # the other two hold every candidate, in its place
-        return [options["selected"]]
-    return [options[key] for key in ("boxes", "scores", "classes") if key in options]
-
-
 def judge_by_task(
     document: Json, both: tuple[Mapping[str, Entries], Mapping[str, Entries]], inputs: str | Path, judge: Json | None
 ) -> None:

@@ -33,7 +33,7 @@ def require_usable_source(known: Json) -> None:
 
 
 def require_single_samples(known: Json, tool: str) -> None:
-    """Raise BuildError if a model has a fixed batch and the tool that calibrates feeds one sample at a time."""
+    """Raise BuildError if an input of a build has a fixed batch and the tool that calibrates feeds single samples."""
     whole, opset = known.get("whole_inputs", ()), known["opset"].get("ai.onnx", "?")
     for item in known["inputs"]:
         batch = item["shape"][0] if item["shape"] and item["name"] not in whole else 1

@@ -66,5 +66,5 @@ def adopt_build(job: BuildJob, device_tools: Json | None = None) -> bool:
 
 
 def has_attempts(manifest: str | Path) -> bool:
-    """Return whether there were earlier builds at all: only then a shortcut is worth composing a key for."""
+    """Tell whether there can be a shortcut: only with earlier attempts is it worth composing the key of a build."""
     return (Path(manifest).parent / "attempts").is_dir()

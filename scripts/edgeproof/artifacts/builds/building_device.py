@@ -46,7 +46,7 @@ def require_building_device(expected: str | None, root: str | Path | Board = "/"
 
 
 def read_device_lock(name: str) -> str | None:
-    """Return the lock file that a device's configuration names; None for the usual one.
+    """Return the lock of the building device `name`, a file that its configuration names; None for the usual one.
 
     It decides nothing in what is built, so it is in no key and no job is told.
     """
@@ -130,10 +130,10 @@ def run_building_program(
 def run_device_program(
     command: Sequence[str], folder: str | Path | None, environment: dict[str, str], timeout_s: float
 ) -> tuple[int | None, str]:
-    """Run a program of the building device (a list, no shell) in `folder`; return (exit code, output).
+    """Run a program of the building device, which is this machine, in `folder`; return (exit code, output).
 
-    The code is None after `timeout_s`. Its output also appears on stderr as it comes. Processes that it started are
-    ended with it.
+    `command` is a list, no shell. The code is None after `timeout_s`. Its output also appears on stderr as it comes.
+    Processes that it started are ended with it.
     """
     lines, expired = [], threading.Event()
     try:

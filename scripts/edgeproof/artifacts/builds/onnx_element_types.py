@@ -12,7 +12,7 @@ from .precision_proof import judge_counts
 
 
 def prove_onnx_precision(model: onnx.ModelProto, claimed: str) -> Json:
-    """Return a manifest's `precision` of an ONNX model, from counting its element types.
+    """Count the element types of an ONNX model; return what they prove, as a manifest's `precision`.
 
     It says how far they are those of the claimed precision. `weights`: per dtype, the number of stored tensors
     (initializers and constants, subgraphs included) and their elements. `values`: per dtype, the number of node outputs

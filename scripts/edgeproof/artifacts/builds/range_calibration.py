@@ -137,7 +137,7 @@ def check_calibration(path: str | Path, inputs: list[Json], options: dict[str, A
 
 
 def describe_calibration(path: str | Path, options: dict[str, Any]) -> Json:
-    """Return the manifest's entry about calibration samples; arguments as in `check_calibration`."""
+    """Return how a build calibrates its ranges, as the manifest's entry says; arguments as in `check_calibration`."""
     kind, origin = read_samples_kind(path), read_samples_record(path).get("origin")
     return {
         **describe_file(path),
@@ -155,7 +155,7 @@ def _fits_shape(shape, wanted):
 
 
 def require_calibration_file(job: BuildJob) -> str | Path:
-    """Return the file of samples on which a build calibrates its ranges; UserError if the job has none."""
+    """Return the npz of calibration samples that a build reads to choose int8 ranges; UserError if its job has none."""
     if job.calibration is None:
         raise UserError("int8 needs a calibration set; give one with --calibration")
     return job.calibration

@@ -151,7 +151,7 @@ def explain_log(text: str, failure: BuildError, model: onnx.ModelProto) -> Build
 
 
 def prove_rknn_operators(text: str, precision: str) -> tuple[Json, list[str]]:
-    """Return (the manifest's precision, operators that run on the CPU) from the table that rknn-toolkit2 prints."""
+    """Return (an RKNN artifact's precision, operators that run on the CPU) from the table that rknn-toolkit2 prints."""
     rows = [row for row in _ROW.findall(text) if row[0] not in _EDGES]
     if not rows:
         raise UserError("rknn-toolkit2: printed no table of operators, so the precision is not proved")

@@ -43,7 +43,7 @@ _FILING = re.compile(
 
 @cache
 def digest_deciding_code(entry: str) -> str:
-    """Return the digest of the code behind a file of this repository (`scripts/…`) that decides what it makes."""
+    """Return the digest of the deciding code behind a file of this repository (`scripts/…`): it and what it imports."""
 
     def digest() -> tuple[list[str], str]:
         files = [entry, *list_code(entry)]
@@ -54,13 +54,13 @@ def digest_deciding_code(entry: str) -> str:
 
 @cache
 def digest_converter_code(name: str) -> str:
-    """Return the digest of the code that decides what the converter `name` makes, in whatever folder the caller is."""
+    """Return the digest of the deciding code of the converter `name`, in whatever folder the caller is."""
     return _remember(f"converter {name}", lambda: (list_converter_code(name), digest_converter(name)))
 
 
 @cache
 def digest_agent() -> str:
-    """Return the digest of the agent's code as deciding code: it decides how artifacts are run."""
+    """Return the digest of the deciding code of every run: the agent's, which decides how artifacts are run."""
     return _remember("agent", lambda: (list_agent_code(), digest_agent_code()))
 
 

@@ -16,6 +16,7 @@ from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.layout import locate
 
 from . import agent_manifests
+from .manifests import read_manifest
 from .validation import Check
 
 MANIFEST_SCHEMA = "inferedgeforge-manifest-v1"
@@ -37,7 +38,7 @@ _COMPARE_CONTEXT = (("artifact", "model_name"), ("artifact", "precision"), ("run
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def read_foreign(path: str | Path) -> Json | None:
+def read_forge_record(path: str | Path) -> Json | None:
     """Return the JSON object at `path` if it is one of Forge's documents, None if it is ours or not JSON.
 
     UserError if the file cannot be read. Unknown keys are allowed, as in Forge. A key that occurs twice, or a number
@@ -60,8 +61,8 @@ def read_foreign(path: str | Path) -> Json | None:
     return document if "schema_version" in document or "build" in document else None
 
 
-def validate_foreign(path: str | Path, document: Json) -> list[Check]:
-    """Return the Checks of a Forge document: Forge's errors are `differs` or `missing`, its warnings `note`."""
+def validate_forge_record(path: str | Path, document: Json) -> list[Check]:
+    """Return the Checks of a Forge record: Forge's errors are `differs` or `missing`, its warnings `note`."""
     if document.get("schema_version") == agent_manifests.SCHEMA:
         return _validate_agent_manifest(path, document)
     if "handoff" in document or document.get("schema_version") == METADATA_SCHEMA:
@@ -162,7 +163,7 @@ def summarise_forge(path: str | Path, document: Json) -> Json:
     metadata.json beside it, else from the rest of that file.
     """
     beside = Path(path).with_name("metadata.json")
-    metadata = (read_foreign(beside) or {}) if beside.is_file() else {}
+    metadata = (read_forge_record(beside) or {}) if beside.is_file() else {}
     runtime, build, artifact = (_get_section(document, name) for name in ("runtime", "build", "artifact"))
     source = {**_get_section(metadata, "source_model"), **_get_section(document, "source_model")}
     lab = _get_section(_get_section(metadata, "lab_compat"), "runtime")
@@ -212,7 +213,7 @@ def describe_forge_build(path: str | Path, artifact_sha256: str) -> Json:
 
     UserError if it is not a valid one, or is about a file with another digest than `artifact_sha256`.
     """
-    document = read_foreign(path)
+    document = read_forge_record(path)
     if document is None or document.get("schema_version") not in (None, MANIFEST_SCHEMA):
         raise UserError(f"{path}: is not a manifest.json of InferEdgeForge")
     if errors := list_errors(document):
@@ -232,6 +233,25 @@ def describe_forge_build(path: str | Path, artifact_sha256: str) -> Json:
         "options": _get_section(snapshot, "build_options"),
         "tool": _get_section(document, "tool"),
     }
+
+
+def find_imported_build(path: str | Path, manifests: Sequence[Path]) -> Path:
+    """Return our manifest of the artifact that was taken over with the Forge record at `path`.
+
+    `manifests`: of the artifacts there are. UserError if none was taken with that record.
+    """
+    digest = sha256_file(path)
+    for item in manifests:
+        try:
+            record = (read_manifest(item).get("supplied") or {}).get("record")
+        except UserError:  # of an artifact that cannot be read, `list` tells
+            continue
+        if record and record["sha256"] == digest:
+            return item
+    raise UserError(
+        f"{path}: this build was not taken over, so nothing of it is measured; do that with: edgeproof new forge-build "
+        f"{Path(path).parent}"
+    )
 
 
 def locate_recorded(path: str | Path, recorded: str) -> Path | None:

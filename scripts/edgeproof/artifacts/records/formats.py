@@ -89,7 +89,7 @@ def list_build_options(artifact: str, precision: str) -> set[str]:
 
 
 def select_build_options(preset: Json, precision: str) -> Json:
-    """Return the part of a preset that decides a build as `precision`: backend, artifact and build options.
+    """Return what a format takes from a preset for a build as `precision`: backend, artifact and build options.
 
     Options that only other precisions use are left out, so that a change of the calibration rebuilds int8 and nothing
     else. Options that the format does not know are kept, and the check refuses them.
@@ -105,8 +105,7 @@ def select_build_options(preset: Json, precision: str) -> Json:
 
 
 def check_build_options(snapshot: Json, precision: str) -> dict[str, Any]:
-    """Return the build options that a format's preset has; UserError unless the preset's schema allows them for
-    `precision`.
+    """Return the build options that a format takes from its preset; UserError unless its schema allows them.
 
     `snapshot`: as `select_build_options` returns it; options of the preset's other precisions may be in it.
     """

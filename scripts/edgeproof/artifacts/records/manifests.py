@@ -49,8 +49,8 @@ def write_manifest(path: str | Path, document: Json) -> None:
     write_sealed(path, {"schema": "edgeproof.manifest.v1", **document}, "manifest")
 
 
-def describe_noise(manifest: Json) -> str | None:
-    """Return `calibrated on noise` if a manifest says that random numbers chose the int8 ranges; None otherwise.
+def flag_random_ranges(manifest: Json) -> str | None:
+    """Return `calibrated on noise` if, by its manifest, random numbers chose an artifact's int8 ranges; else None.
 
     Such ranges fit other random numbers. What they do to real inputs, only real inputs show.
     """

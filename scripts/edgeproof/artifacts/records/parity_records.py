@@ -33,7 +33,7 @@ def describe_parity(parity: Json) -> str:
 
 
 def describe_limit(line: Json) -> str:
-    """Return a judged limit in words, with the value that it was judged by, or why there is none."""
+    """Return a judged limit of a parity record in words, with the value that it was judged by, or why there is none."""
     sign = "<=" if line["name"].startswith("max_") else ">="
     asked = f"{line['metric']} {sign} {line['limit']:g}"
     if line["passed"] is None:
@@ -41,8 +41,8 @@ def describe_limit(line: Json) -> str:
     return f"{asked}: {line['value']:.6g}, {'met' if line['passed'] else 'missed'}"
 
 
-def describe_declared(item: Json) -> str:
-    """Return an accuracy that was measured elsewhere in words, with where it comes from."""
+def describe_declared_accuracy(item: Json) -> str:
+    """Return a parity record's declared accuracy, measured elsewhere, in words, with where it comes from."""
     digest = f", sha256 {item['sha256']}" if item.get("sha256") else ""
     where = f" ({item['file']}{digest})" if "file" in item else ""
     return f"{item['precision']} accuracy {item['value']:.2%}: {item['origin']}{where}"

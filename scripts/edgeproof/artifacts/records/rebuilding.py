@@ -26,6 +26,7 @@ from edgeproof.core.layout import REPOSITORY, locate, toolchain_record
 from edgeproof.core.processes import child_environment
 
 from .artifact_differences import MOST_NAMED, Difference, list_artifact_differences
+from .forge import read_forge_record
 from .manifest_places import find_manifest_root
 from .manifests import read_manifest, verify_manifest
 
@@ -85,6 +86,26 @@ def rebuild_artifact(manifest_path: str | Path, output: str | Path | None = None
     }
     write_json(folder / "rebuild.json", record, "rebuild")
     return record
+
+
+def explain_no_rebuild(path: str | Path) -> str | None:
+    """Return why no rebuild is possible from the Forge manifest at `path`, and how to build its source here.
+
+    None for a manifest of ours.
+    """
+    document = read_forge_record(path)
+    if document is None:
+        return None
+    build, tool = (document.get(name) if isinstance(document.get(name), dict) else {} for name in ("build", "tool"))
+    snapshot = document.get("preset_snapshot")
+    options = snapshot.get("build_options") if isinstance(snapshot, dict) else None
+    made = f"InferEdgeForge {(tool or {}).get('inferedgeforge_version', 'of an unknown version')}"
+    return (
+        f"{path}: is the build {(build or {}).get('build_id')} of {made}, by its preset "
+        f"{(build or {}).get('preset_name')} with {options or 'options that it did not keep'}. Its manifest has no "
+        "command, builder version or driver, so it cannot be repeated; a build of its source with a preset of ours "
+        f"can: edgeproof new forge-build {Path(path).parent}, then take `supplied` out of the model's YAML"
+    )
 
 
 def read_command(command: list[str], where: str | Path) -> tuple[str, dict[str, str]]:
@@ -213,7 +234,7 @@ def _judge_rebuild(built: Json, again: Json, first: Path, second: Path) -> tuple
 
 
 def compare_environments(built: Json, again: Json) -> list[str]:
-    """Return a sentence for each difference around the rebuild: versions, lock, machine."""
+    """Return in sentences what was different around an artifact when it was built again: versions, lock, machine."""
     found = []
     for what in ("toolchain", "host"):
         for name in sorted({*built[what], *again[what]}):

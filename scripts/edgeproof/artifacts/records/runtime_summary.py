@@ -42,12 +42,12 @@ def summarise_artifact(manifest_path: str | Path) -> Json:
         "metadata_path": None,
         "manifest_path": locate(manifest_path),
         "preset_name": cell["preset"],
-        "build_id": name_build(manifest_path, cell),
+        "build_id": compose_build_id(manifest_path, cell),
     }
 
 
-def name_build(manifest_path: str | Path, cell: Json) -> str:
-    """Return the id by which a worker's summary names a build: its cell, and the beginning of its manifest's digest."""
+def compose_build_id(manifest_path: str | Path, cell: Json) -> str:
+    """Return the `build_id` of a runtime summary: the cell of the build, and the beginning of its manifest's digest."""
     digest = sha256_file(manifest_path)
     return f"{cell['model']}-{cell['preset']}-{cell['builder']}-{cell['precision']}-{digest[:12]}"
 

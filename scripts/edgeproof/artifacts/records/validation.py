@@ -131,7 +131,7 @@ def _list_other_versions(toolchain: dict[str, str], pins: dict[str, set[str]]) -
 
 
 def read_locked_versions(path: str | Path) -> dict[str, set[str]]:
-    """Return the versions that validation of a record compares with, from a lock file: `{distribution: {version}}`.
+    """Return the versions in a lock file, by which validation checks those in a record: `{distribution: {version}}`.
 
     There are several if markers choose between them.
     """

@@ -30,7 +30,7 @@ def read_stamp(name: str) -> Json:
 
 
 def list_distributions(name: str) -> list[str]:
-    """Return the packages in the folder of an environment: the names of their dist-info folders, sorted.
+    """Return the packages in the environment folder of a toolchain: the names of their dist-info folders, sorted.
 
     These names have the versions.
     """

@@ -1,4 +1,4 @@
-"""A stored artifact takes the place that a build would fill: the same bytes, and a manifest that names its new cell."""
+"""Reused artifacts: a stored one takes the place that a build would fill, with a manifest that names its new cell."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from .records.manifests import read_manifest
 
 
 def place_artifact(kept: Path, sha256: str, output: Path) -> None:
-    """Put the file `kept` to `output`; UserError unless it has this digest."""
+    """Put a reused artifact, the stored file `kept`, to `output`; UserError unless it has this digest."""
     if (actual := sha256_file(kept)) != sha256:
         raise UserError(f"{kept}: sha256 is {actual}, and {sha256} was stored; it was changed since")
     keep_file(kept, output)
 
 
 def place_manifest(kept: Path, cell: Json, output: Path) -> None:
-    """Write the manifest `kept` as that of `cell`; how and from what the artifact was built stays as it was."""
+    """Write the manifest of a reused artifact, `kept`, as that of `cell`; what it says of the build stays as it was."""
     manifest = read_manifest(kept)
     write_sealed(output, {**manifest, "cell": cell}, "manifest")
