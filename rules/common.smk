@@ -17,7 +17,7 @@ from edgeproof.core.processes import drop_foreign_paths, keep_pandas_out, shell_
 drop_foreign_paths()
 keep_pandas_out()
 
-from edgeproof.core.campaign import one_of
+from edgeproof.core.wildcard_names import one_of
 from edgeproof.core.campaign_files import list_added_cells
 from edgeproof.core.campaign_nodes import read_nodes
 from edgeproof.core.campaign_view import BASE

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edgeproof.bench.survival import CTRL_C, FULL, KILL
 from edgeproof.bench.survival_report import describe_row, report_survival
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None = None) -> int:

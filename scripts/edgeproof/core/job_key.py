@@ -43,7 +43,7 @@ def is_key_of(document: Json, made: FilePath) -> bool:
 
 @read_once
 def read_kept_key(place: FilePath) -> Json:
-    """Return a key as it is kept, {sha256: of the file that was made, parts}; UserError where it was edited."""
+    """Return a job's key as it is kept, {sha256: of the file that was made, parts}; UserError where it was edited."""
     try:
         document = json.loads(current_reader().read(place))
     except ValueError as error:
@@ -56,7 +56,7 @@ def read_kept_key(place: FilePath) -> Json:
 
 
 def list_keys(results: FilePath) -> Iterator[tuple[Path, Path]]:
-    """Yield (key, file that it is of) for every key below a folder of results, sorted."""
+    """Yield (file of the key, file that the job made) for every job whose key is below a folder of results, sorted."""
     keys = Path(results) / "keys"
     for place in sorted(keys.rglob("*.json")):
         yield place, Path(results) / place.relative_to(keys).with_suffix("")

@@ -19,12 +19,12 @@ from edgeproof.adaptation.server_verbs import compare_two
 from edgeproof.adaptation.servers_in_turn import choose_family
 from edgeproof.adaptation.service_load import Answers
 from edgeproof.adaptation.service_records import record_stretch
-from edgeproof.core.cli import run
 from edgeproof.core.documents import write_sealed
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 from edgeproof.core.tensors import write_tensors
 
 from .made_up_server import write_service

@@ -9,9 +9,9 @@ from edgeproof.comparability.judging import Latitude, judge_comparability
 from edgeproof.comparability.reading import read_comparison, read_own_verdict
 from edgeproof.comparability.reporting import render_markdown
 from edgeproof.comparability.sentences import describe_verdict
-from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.program_start import run
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.evidence.comparisons import tell_comparison
 from edgeproof.workflow.comparing.cli import build_compare_parser

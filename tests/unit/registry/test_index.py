@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from edgeproof.bench.made_up_campaigns import write_wanted
 from edgeproof.bench.made_up_cells import write_cell
-from edgeproof.core.cli import run_program
 from edgeproof.core.errors import UserError
 from edgeproof.core.made_files import note_job, note_made, take_made
+from edgeproof.core.program_start import run_program
 from edgeproof.registry.index import REGISTRY, open_registry, rebuild_registry, update_run
 from edgeproof.registry.queries import (
     find_failed,

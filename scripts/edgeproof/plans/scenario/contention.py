@@ -17,7 +17,7 @@ _DENOMINATOR = 1000  # largest of a loss: at most a millionth off, and exact for
 _NONE = Fraction(0)
 
 
-def find_loss(factor: float) -> Fraction:
+def _find_loss(factor: float) -> Fraction:
     """Return the share of its speed that a stage loses at a factor."""
     return max(_NONE, Fraction(1 - 1 / factor).limit_denominator(_DENOMINATOR)) if factor > 0 else _NONE
 
@@ -29,7 +29,7 @@ def tabulate_losses(scenario: Scenario) -> list[list[Fraction]] | None:
     count = len(scenario.devices)
     losses = [[_NONE] * count for _ in range(count)]
     for row in scenario.contention:
-        losses[row.slowed][row.by] = find_loss(row.factor)
+        losses[row.slowed][row.by] = _find_loss(row.factor)
     return losses if any(map(any, losses)) else None
 
 
