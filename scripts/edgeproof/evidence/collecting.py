@@ -190,7 +190,7 @@ def _collect(
 
 
 def link_from(page: FilePath, path: FilePath) -> str:
-    """Return the relative link from the file `page` to a file of the collected evidence, `path`."""
+    """Return the relative link from the file `page` to a file that was collected as evidence, `path`."""
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
 
 
@@ -277,7 +277,10 @@ def _list_ratios(session: PairsSession) -> np.ndarray:
 
 
 def collect_plan(pipeline: str, goal: str) -> PlanEvidence:
-    """Return the evidence of one plan; UserError where it does not follow from its scenario, as the verifier has it."""
+    """Collect one plan for the evidence of a campaign; UserError where it does not follow from its scenario.
+
+    The verifier says whether it does.
+    """
     folder = plan_folder(pipeline, goal)
     paths = {
         "plan": f"{folder}/plan.json",

@@ -56,8 +56,9 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
 
 
 def name_state(result: Json, verdict: Json) -> str:
-    """Return the gate's word for a cell: its status, `elsewhere` if only that matters, `not ok` if its outputs are
-    wrong.
+    """Return the state of a cell at the gate, in a word.
+
+    It is its status, `elsewhere` if only that matters, `not ok` if its outputs are wrong.
     """
     if result["status"] != "ok":
         return result["status"]
@@ -67,16 +68,16 @@ def name_state(result: Json, verdict: Json) -> str:
 
 
 def count_labels(results: Iterable[Json]) -> Counter[str]:
-    """Return how many results at the gate have each label that limits trust in their headlines, in words."""
+    """Count, for the gate, the labels that limit trust in the headlines of results; the keys are their words."""
     found = (entry["label"] for result in results for entry in result["labels"])
     return Counter(_LIMITS[label] for label in found if label in _LIMITS)
 
 
 def judge_plan(plan: Json, check: Json) -> Json:
-    """Return {state, status, reasons} of one plan: `failing` if the stages cannot be placed or do not run as placed.
+    """Judge one plan at the gate; return {state, status, reasons}.
 
-    A plan that is not proved optimal passes; its report says how far it may be off. A prediction that misses the
-    measured time passes, too: it is a finding.
+    It is `failing` if the stages cannot be placed or do not run as placed. A plan that is not proved optimal passes;
+    its report says how far it may be off. A prediction that misses the measured time passes, too: it is a finding.
     """
     if not plan["plans"]:
         return {"state": "failing", "status": plan["status"], "reasons": [explain_empty_document(plan)]}
@@ -92,7 +93,7 @@ def judge_campaign(
     regressions: GateSettings | None = None,
     stale: Sequence[Stale] = (),
 ) -> JudgedCampaign:
-    """Judge every cell, gated comparison and plan of a campaign from raw data, and hash every file behind them.
+    """Judge a campaign at the gate: every cell, gated comparison and plan from raw data, and all files behind them.
 
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. `stale`: documents that
     are not today's; none passes. UserError names the first file that does not follow.

@@ -51,5 +51,5 @@ def name_machine(snapshot: CampaignSnapshot) -> str | None:
 
 
 def settings_of(wanted: Json) -> GateSettings | None:
-    """Return how the gate is wanted to judge comparisons, as wanted.json says; None if none is gated."""
+    """Return what wanted.json asks of the gate: how it judges comparisons; None if none is gated."""
     return cast(GateSettings, wanted["regressions"]) if wanted["regressions"]["gated"] else None

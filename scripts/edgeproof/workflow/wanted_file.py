@@ -86,9 +86,7 @@ def describe_wanted(keys: JobKeys, phases: PhaseKeys | None = None, options: Seq
 
 
 def list_document_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
-    """Yield what `wanted.json` holds: (path, parts of the key) of every document that the evidence of a campaign rests
-    on.
-    """
+    """Yield the keys in the file `wanted.json`: (path, parts of the key) of every document behind the evidence."""
     targets, cells = keys.targets, keys.cells
     campaign = targets.campaign
     for cell in campaign.cells:
