@@ -19,7 +19,10 @@ _DESCRIPTION = "Show what a campaign measures and compares, what each cell needs
 
 
 def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
-    """Print the view of a campaign (`edgeproof campaign`); UserError for a mistake in a file. `root`: has `config/`."""
+    """Print the view of a campaign (`edgeproof campaign`).
+
+    UserError for a mistake in a file. `root`: has `config/`.
+    """
     options = read_options(build_parser(), argv)
     base = [] if options.replace and options.files else [root / BASE]
     files = read_campaign_files([*base, *_find_files(options.files, root)], root=root)
@@ -28,7 +31,7 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
 
 
 def build_parser() -> CommandParser:
-    """Return the parser of `edgeproof campaign`, the view of what would be measured and compared."""
+    """Return the parser of `edgeproof campaign`, the view of a campaign."""
     parser = add_json(CommandParser(prog="edgeproof campaign", description=_DESCRIPTION))
     parser.add_argument("files", nargs="*", metavar="CAMPAIGN", help=f"campaign files, laid over {BASE} in this order")
     parser.add_argument(
@@ -38,7 +41,7 @@ def build_parser() -> CommandParser:
 
 
 def list_campaign_files(root: Path) -> list[str]:
-    """Return, for completion, the files that can be given to the campaign view, `edgeproof campaign`."""
+    """Return, for completion, the files whose campaign the view `edgeproof campaign` can show."""
     return [str(path.relative_to(root)) for path in list_entries(root / "config")]
 
 

@@ -12,7 +12,7 @@ from edgeproof.core.accuracy import paired_score_interval
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.yaml_files import read_yaml
-from edgeproof.evidence.judgements import describe_regression
+from edgeproof.evidence.judgements import describe_regression_judgement
 from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
 from hypothesis import given
@@ -80,7 +80,7 @@ def test_the_advice_is_that_of_the_comparison(room, ratio, spread, more):
     assert report["verdict"] == "undecided" and (report["further_pairs"] is not None) == more
     assert (document["recommendation"] == "measure_more_pairs") == more
     assert ("further pairs" in describe_remedy(report) and "would probably decide" in describe_remedy(report)) == more
-    shown = describe_regression(document, (), report["further_pairs"])["recommendation"]
+    shown = describe_regression_judgement(document, (), report["further_pairs"])["recommendation"]
     wanted = f"measure about {report['further_pairs']} further pairs"
     assert shown == (wanted if more else "larger margin or quieter machine")
 
