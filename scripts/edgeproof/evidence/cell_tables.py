@@ -152,7 +152,8 @@ def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
 def describe_quality(parity: Json) -> Json | None:
     """Return the texts on accuracy or error in the table of outputs, from a parity.
 
-    They are {reference, candidate, difference, interval, unit, count} `same_graph`: the artifact is its source, so that the difference is exactly 0 and has no interval.
+    They are {reference, candidate, difference, interval, unit, count, same_graph}. `same_graph`: the artifact is its
+    source, so that the difference is exactly 0 and has no interval.
     """
     quality = _describe_quality(parity)
     return quality and {**quality, "same_graph": is_same_graph(parity)}
