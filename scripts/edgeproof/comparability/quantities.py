@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.core.accuracy import paired_score_interval
+from edgeproof.core.accuracy import count_samples_to_decide, paired_score_interval
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.headlines import confidence_to_state, find_percentiles
@@ -76,7 +76,8 @@ class Quantity(NamedTuple):
     """A value with its interval in the criterion's unit. `reason`: why it is not known, None if it is known.
 
     An unknown quantity may still have figures to show. `provenance`: measured, declared, estimated or simulated, None
-    if there is nothing. `source`: what it was computed from.
+    if there is nothing. `source`: what it was computed from. `remedy`: what would narrow the interval so that it is on
+    one side of the criterion's limit, in words with the number where it can be computed.
     """
 
     value: float | None
@@ -85,6 +86,7 @@ class Quantity(NamedTuple):
     provenance: str | None
     source: str
     reason: str | None
+    remedy: str = "more processes would narrow it"
 
 
 class RunEvidence(NamedTuple):
@@ -139,7 +141,7 @@ def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
     elif effect["interval_low"] is None:
         reason = "too few pairs for an interval"
     figures = (effect["ratio"], effect["interval_low"], effect["interval_high"])
-    return Quantity(*figures, report["provenance"], source, reason)
+    return Quantity(*figures, report["provenance"], source, reason, "more pairs would narrow it")
 
 
 def in_unit(quantity: Quantity, criterion: Criterion) -> Quantity:
@@ -215,7 +217,24 @@ def _find_warm(criterion: Criterion, evidence: RunEvidence) -> Quantity:
         units, reason = _choose_units([process["mean_ms"] for process in processes], result)
         figures = mean_interval(units, confidence)
     value, low, high = figures if reason is None else (figures[0], None, None)
-    return Quantity(value, low, high, provenance, source, reason)
+    quantity = Quantity(value, low, high, provenance, source, reason)
+    if len(result["sessions"]) > 1:
+        return quantity._replace(remedy="more sessions would narrow it")
+    return _name_processes(quantity, criterion, len(processes))
+
+
+def _name_processes(quantity: Quantity, criterion: Criterion, count: int) -> Quantity:
+    """Return a quantity, a mean over `count` processes in the unit of documents, with the number that would decide it.
+
+    Its interval narrows with the root of the number.
+    """
+    limit = criterion["limit"] * OFFERED[criterion["metric"], criterion["regime"]][1][criterion["unit"]]
+    value, low, high = quantity.value, quantity.low, quantity.high
+    if value is None or low is None or high is None or value == limit:
+        return quantity
+    reach = high - value if value < limit else value - low
+    needed = math.ceil(count * (reach / abs(value - limit)) ** 2)
+    return quantity._replace(remedy=f"about {max(count + 1, needed):,} processes would decide it")
 
 
 def _choose_units(values: Sequence[float], result: Json) -> tuple[list[float], str | None]:
@@ -248,13 +267,20 @@ def judge_cold(values: Sequence[float], criterion: Criterion, provenance: str, s
         starts = "one cold start" if len(values) == 1 else f"{len(values)} cold starts"
         return absent(source, f"{starts}, {COLD_PROCESSES} fresh processes are needed", provenance)
     if criterion["statistic"] == "mean":
-        return Quantity(*mean_interval(values, confidence), provenance, source, None)
+        mean = Quantity(*mean_interval(values, confidence), provenance, source, None)
+        return _name_processes(mean, criterion, len(values))
     q = PERCENTILES[criterion["statistic"]]
     low, high, effective = percentile_interval([np.asarray(values, dtype=np.float64)], q, confidence)
     if high is None:
-        floor = percentile_floor(q, max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2))
+        floor = cold_percentile_floor(criterion)
         return absent(source, f"{effective} cold starts, {floor} are needed for {criterion['statistic']}", provenance)
     return Quantity(high, low, high, provenance, source, None)
+
+
+def cold_percentile_floor(criterion: Criterion) -> int:
+    """Return how many cold starts a quantity that is their percentile needs for its interval."""
+    level = max(PERCENTILE_CONFIDENCE, (1 + _confidence_of(criterion)) / 2)
+    return percentile_floor(PERCENTILES[criterion["statistic"]], level)
 
 
 def _find_resource(criterion: Criterion, result: Json) -> Quantity:
@@ -343,7 +369,8 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
         value, low, high = (100 * found[f"f1_{key}"] for key in ("difference", "low", "high"))
         if found["confidence"] != _confidence_of(criterion):
             return absent(source, f"the interval of F1 is at {found['confidence']:g}", provenance)
-        return Quantity(value, low, high, provenance, f"F1 over {found['images']} images of {source}", trivial)
+        source = f"F1 over {found['images']} images of {source}"
+        return Quantity(value, low, high, provenance, source, trivial, "more images would narrow it")
     accuracy = parity["accuracy"]
     if accuracy is None and (declared := _find_declared(parity)):
         return declared
@@ -351,7 +378,12 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
         reason = "a regression has an error, not an accuracy" if "error" in parity else "accuracy was not measured"
         return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)
     confidence = _confidence_of(criterion)
-    low, high = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], confidence)
+    counts = (accuracy["gained"], accuracy["lost"], accuracy["count"])
+    low, high = paired_score_interval(*counts, confidence)
+    needed = count_samples_to_decide(*counts, criterion["limit"] / 100, confidence)
+    remedy = f"about {needed:,} evaluation samples would decide it" if needed else "no number of samples decides that"
+    if needed and accuracy["gained"] + accuracy["lost"]:
+        remedy += ", if answers differ as often"
     return Quantity(
         100 * accuracy["difference"],
         100 * low,
@@ -359,4 +391,5 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
         provenance,
         f"{accuracy['count']} paired answers of {source}",
         trivial,
+        remedy,
     )
