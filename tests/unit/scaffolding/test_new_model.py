@@ -206,7 +206,7 @@ def test_nothing_is_overwritten(root, tmp_path):
 @pytest.mark.parametrize(
     ("file", "arguments", "message"),
     [
-        ("missing.onnx", [], r"missing\.onnx: cannot be read \(No such file or directory\)"),
+        ("missing.onnx", [], r"missing\.onnx: there is no such file"),
         ("pointer.onnx", [], r"pointer\.onnx: a Git LFS pointer instead of the file; fetch it: git lfs pull"),
         ("text.onnx", [], r"text\.onnx: not an ONNX model"),
         ("net.keras", [], r"net\.keras: a Keras model, .*; save it as a SavedModel, .*new model FOLDER"),
