@@ -31,6 +31,7 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
+from edgeproof.core.measuring_budgets import budget_measuring
 from edgeproof.core.progress import ProgressHandler, ShortErrors, ShortReasons, describe_failures, describe_stopped
 from edgeproof.core.targets import SPOKEN_OF
 from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
@@ -77,6 +78,8 @@ if workflow.is_main_process:
     for sentence in list_added_cells(CAMPAIGN, FILES):
         print(sentence, file=sys.stderr)
 
+    PROGRESS.budgets = {rule: each.seconds for rule, each in budget_measuring(CAMPAIGN, CATALOGUES["protocol"]).items()}
+    PROGRESS.silent = workflow.output_settings.dryrun
     logger.addHandler(PROGRESS)
     if not workflow.output_settings.verbose:
         for handler in logger.handlers:
