@@ -7,7 +7,7 @@ import argparse
 
 from edgeproof.bench.simulated_verdicts import count_crossings
 from edgeproof.core.boundaries import ALPHA, find_boundary, list_stored
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str]) -> int:

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from edgeproof.bench.contention_trials import Setting, run_trials
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.processes import child_environment
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> ExitCode:

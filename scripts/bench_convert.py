@@ -3,8 +3,8 @@
 import argparse
 
 from edgeproof.bench.conversions import measure_conversions
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 # A small model through everything; a large one where the small one takes less than it takes to start Python.
 WANTED = {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from edgeproof.bench.drift_trials import Setting, run_trials
 from edgeproof.bench.trial_arms import HERE, describe_arm, read_trial_protocol
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> None:

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from edgeproof.bench.feasibility_trials import measure_feasibility
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> None:

@@ -3,8 +3,8 @@
 import argparse
 
 from edgeproof.bench.history_trials import run_trials
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> None:

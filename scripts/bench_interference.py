@@ -6,8 +6,8 @@ from typing import Any
 
 from edgeproof.bench.interference_trials import Setting, list_candidates, run_trials
 from edgeproof.bench.trial_arms import HERE, read_trial_protocol
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 # Long pairs: loading is paid once for two stretches alone, one of each arm.
 _LONG = {"block_pairs": 80, "pair_seconds": 120}

@@ -4,8 +4,8 @@ import argparse
 import tempfile
 
 from edgeproof.bench.judging_cost import PARTS, describe_part, measure_judging, run_part
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 from edgeproof.artifacts.toolchains.toolchain_use import open_toolchain
 from edgeproof.bench.loadgen_trials import Setting, run_trials
 from edgeproof.bench.trial_arms import THREADS, describe_arm
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> None:

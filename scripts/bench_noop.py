@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 from edgeproof.bench.noop import measure_noop
-from edgeproof.core.cli import run_program
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None = None) -> int:

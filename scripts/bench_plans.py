@@ -3,9 +3,9 @@
 import argparse
 
 from edgeproof.bench.planner import measure_planner
-from edgeproof.core.cli import run_program
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None = None) -> int:

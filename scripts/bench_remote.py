@@ -3,8 +3,8 @@
 import argparse
 
 from edgeproof.bench.remote_overhead import measure_overhead
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> None:

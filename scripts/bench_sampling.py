@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 from edgeproof.bench.sampling_cost import CostPlan, describe_bench, measure_case, write_monitor
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> None:

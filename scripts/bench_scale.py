@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edgeproof.bench.judging_cost import describe_part
 from edgeproof.bench.scale import measure_scale
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> int:

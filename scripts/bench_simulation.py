@@ -7,9 +7,9 @@ import argparse
 from pathlib import Path
 
 from edgeproof.bench.simulation import describe_line, render_page, run_simulation
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.core.files import atomic_write
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str]) -> int:

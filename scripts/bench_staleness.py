@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from edgeproof.bench.staleness_matrix import build_matrix, render_matrix
-from edgeproof.core.cli import run_program
 from edgeproof.core.files import atomic_write
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from edgeproof.bench.swap_trials import run_swaps
 from edgeproof.bench.swap_verdicts import judge_log
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> ExitCode:

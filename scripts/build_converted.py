@@ -1,7 +1,7 @@
 """Build an artifact with the converter of its format, in the toolchain that has it, and its manifest."""
 
 from edgeproof.artifacts.builds.converter_scripts import run_converter_script
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

@@ -3,7 +3,7 @@
 from edgeproof.artifacts.builds.build_job import parse_build_job
 from edgeproof.artifacts.builds.build_shortcuts import take_shortcut
 from edgeproof.artifacts.builds.fake_artifacts import build_fake
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

@@ -2,7 +2,7 @@
 
 from edgeproof.artifacts.builds.build_job import SUPPLIED, parse_build_job
 from edgeproof.artifacts.builds.build_shortcuts import take_shortcut
-from edgeproof.core.cli import importing, run_program
+from edgeproof.core.program_start import importing, run_program
 
 
 def main(argv):

@@ -1,7 +1,7 @@
 """Build an OpenVINO artifact in the toolchain that has OpenVINO; int8 is first quantised here, by ONNX Runtime."""
 
 from edgeproof.artifacts.builds.converter_scripts import run_converter_script
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

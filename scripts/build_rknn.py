@@ -3,8 +3,8 @@
 from edgeproof.artifacts.builds.build_job import ON_DEVICE, SUPPLIED, parse_build_job
 from edgeproof.artifacts.builds.build_shortcuts import record_input_fault
 from edgeproof.artifacts.builds.rknn_artifacts import build_rknn
-from edgeproof.core.cli import run_program
 from edgeproof.core.clock import require_order
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

@@ -5,7 +5,7 @@ import argparse
 from edgeproof.artifacts.builds.build_job import add_job_options
 from edgeproof.artifacts.builds.build_shortcuts import has_attempts
 from edgeproof.artifacts.builds.converter_process import start_converter
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.sources.input_faults import find_model_fault
 
 

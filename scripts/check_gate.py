@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.program_start import run_program
 from edgeproof.core.shares import sharing
 from edgeproof.evidence.gate import check_gate
 from edgeproof.evidence.stale import find_stale

@@ -6,8 +6,9 @@ import sys
 from edgeproof.artifacts.agreement.parity import ParityJob, check_parity
 from edgeproof.artifacts.records.manifest_entries import record_command
 from edgeproof.artifacts.toolchains.toolchain_use import require_toolchains
-from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.clock import require_order
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

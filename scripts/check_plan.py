@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeproof.artifacts.toolchains.toolchain_use import require_toolchains
-from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.clock import require_order
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 from edgeproof.plans.plan_check import PlanRun, check_plan
 
 

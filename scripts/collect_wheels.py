@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.workflow.board_wheels import SYSTEMS, collect_wheels, lock_system
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 from edgeproof.sources.cutting import cut_stage
 
 

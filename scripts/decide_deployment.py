@@ -3,7 +3,7 @@
 import argparse
 
 from edgeproof.comparability.deciding import decide_deployment, read_decision
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.core.reader import reading_once
 
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.core.cli import run_program
 from edgeproof.core.files import atomic_write
+from edgeproof.core.program_start import run_program
 from edgeproof.core.schema_tables import render_page
 
 

@@ -4,8 +4,9 @@ import argparse
 import sys
 
 from edgeproof.artifacts.builds.converter_process import start_converter
-from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.exported_sources import EXPORTERS
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

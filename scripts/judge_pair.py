@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from edgeproof.comparability.judging import Latitude, judge_pair
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 from edgeproof.core.yaml_files import read_yaml
 
 

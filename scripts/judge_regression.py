@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from edgeproof.comparability.regression import judge_regression, read_regression
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.core.reader import reading_once
 from edgeproof.core.yaml_files import read_yaml
 

@@ -3,7 +3,7 @@
 import argparse
 
 from edgeproof.core.boundaries import TABLE, compute_boundary, list_stored, render_table
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str]) -> int:

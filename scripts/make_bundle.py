@@ -3,7 +3,7 @@
 import argparse
 
 from edgeproof.bundles.importing import make_bundle
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str]) -> None:

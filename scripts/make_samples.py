@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 from edgeproof.sources.samples import make_samples
 
 

@@ -4,7 +4,7 @@ import argparse
 
 from edgeproof.artifacts.records.manifest_entries import record_command
 from edgeproof.artifacts.toolchains.toolchain_making import make_toolchain
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.workflow.emulated_userland import USERLANDS, make_userland
 
 

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from edgeproof.artifacts.toolchains.toolchain_use import require_toolchains
-from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.clock import require_order
+from edgeproof.core.job_options import json_argument
 from edgeproof.core.layout import Cell
+from edgeproof.core.program_start import run_program
 from edgeproof.runs.measuring import RunPaths, measure_run
 from edgeproof.runs.sessions import SessionSetup
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from edgeproof.adaptation.service_figures import ServiceSetting
 from edgeproof.adaptation.service_measurement import measure_service
-from edgeproof.core.cli import json_argument, run_program
 from edgeproof.core.clock import require_order
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 
 
 def main(argv: list[str] | None) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.phases.preparation import prepare_phases
 
 

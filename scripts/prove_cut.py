@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 from edgeproof.plans.cut_proof import prove_cut
 
 

@@ -1,6 +1,6 @@
 """Make a model by the recipe diabetes-mlp: train a small regression network on the diabetes data (a second)."""
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.sources.diabetes_mlp import make_diabetes_mlp
 from edgeproof.sources.recipe_program import run_recipe
 

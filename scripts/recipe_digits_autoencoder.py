@@ -1,6 +1,6 @@
 """Make a model by the recipe digits-autoencoder: train a network that squeezes and restores digits (seconds)."""
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.sources.digits_autoencoder import make_digits_autoencoder
 from edgeproof.sources.recipe_program import run_recipe
 

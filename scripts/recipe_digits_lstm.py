@@ -1,6 +1,6 @@
 """Make a model by the recipe digits-lstm: train a recurrent network that reads the UCI digits row by row (seconds)."""
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.sources.digits_lstm import make_digits_lstm
 from edgeproof.sources.recipe_program import run_recipe
 

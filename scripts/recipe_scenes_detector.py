@@ -1,6 +1,6 @@
 """Make a model by the recipe scenes-detector: train a small detector on synthetic scenes (seconds)."""
 
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.sources.recipe_program import run_recipe
 from edgeproof.sources.scenes_detector import make_scenes_detector
 

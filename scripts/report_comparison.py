@@ -4,7 +4,7 @@ import argparse
 
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.reporting import report_comparison
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.core.reader import reading_once
 
 

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 from edgeproof.phases.phase_decisions import read_request
 from edgeproof.phases.phase_report import report_phases
 

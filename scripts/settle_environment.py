@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from edgeproof.core.checkout import settle_environment
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

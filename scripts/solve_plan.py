@@ -2,9 +2,9 @@
 
 import argparse
 
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import write_json
 from edgeproof.core.files import atomic_write
+from edgeproof.core.program_start import run_program
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text

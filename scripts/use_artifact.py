@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from edgeproof.artifacts.reused_artifacts import place_artifact
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

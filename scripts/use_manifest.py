@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from edgeproof.artifacts.reused_artifacts import place_manifest
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.job_options import json_argument
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

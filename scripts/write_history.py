@@ -2,8 +2,9 @@
 
 import argparse
 
-from edgeproof.core.cli import json_argument, run_program
+from edgeproof.core.job_options import json_argument
 from edgeproof.core.layout import Cell
+from edgeproof.core.program_start import run_program
 from edgeproof.evidence.history_page import write_history
 
 

@@ -2,9 +2,9 @@
 
 import argparse
 
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.files import atomic_write
+from edgeproof.core.program_start import run_program
 from edgeproof.core.seals import REMEDY
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.plan_check import read_check

@@ -2,8 +2,8 @@
 
 import argparse
 
-from edgeproof.core.cli import run_program
 from edgeproof.core.documents import read_json
+from edgeproof.core.program_start import run_program
 from edgeproof.core.shares import sharing
 from edgeproof.evidence.rendering import write_report
 from edgeproof.evidence.stale import find_stale

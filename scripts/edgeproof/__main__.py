@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgeproof.core.cli import run_program
 from edgeproof.core.command_line import CommandParser, NameLists, add_json, read_options, show
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run_program
 
 HELP = """\
 usage: edgeproof ROOM VERB …

@@ -15,9 +15,9 @@ from edgeproof.__main__ import build_program_parser, main
 from edgeproof.adaptation.adaptation_verbs import RUN as ADAPTATION_VERBS
 from edgeproof.artifacts.artifact_verbs import RUN as ARTIFACT_VERBS
 from edgeproof.bundles.cli import KEY_VERBS
-from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 from edgeproof.evidence.cli import VERBS as EVIDENCE_VERBS
 from edgeproof.evidence.observe_cli import OBSERVE_VERBS
 from edgeproof.plans.plan_verbs import RUN as PLAN_VERBS
@@ -207,7 +207,8 @@ def test_a_signal_ends_a_verb_with_its_code(tmp_path, number, code):
     program = (
         f"import signal; signal.signal({number.value}, "
         + ("signal.default_int_handler" if number == signal.SIGINT else "signal.SIG_DFL")
-        + "); from edgeproof.__main__ import main; from edgeproof.core.cli import run_program; run_program(main)"
+        + "); from edgeproof.__main__ import main; from edgeproof.core.program_start import run_program; "
+        "run_program(main)"
     )
     command = [sys.executable, "-c", program, "plans", "solve", str(tmp_path / "plan.json")]
     process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, preexec_fn=heed_signals)

@@ -33,7 +33,8 @@ def program(tmp_path, root):
     path.parent.mkdir()
     path.write_text(
         f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''\n"
-        "from pathlib import Path\nfrom edgeproof.__main__ import main\nfrom edgeproof.core.cli import run_program\n"
+        "from pathlib import Path\nfrom edgeproof.__main__ import main\n"
+        "from edgeproof.core.program_start import run_program\n"
         f"run_program(lambda argv: main(argv, Path({str(root)!r})))\n"
     )
     path.chmod(0o755)

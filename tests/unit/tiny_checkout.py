@@ -5,8 +5,8 @@ import shutil
 
 from edgeproof.__main__ import main
 from edgeproof.bench.made_up_campaigns import write_wanted
-from edgeproof.core.cli import run
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 
 from .artifacts.conftest import BUILD, Job, make_classifier
 

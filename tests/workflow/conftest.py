@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeproof.core.files import hold_folder
+from edgeproof.core.held_folders import hold_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

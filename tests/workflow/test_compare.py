@@ -19,7 +19,9 @@ FP32 = "digits-cnn/fake-2t/local/fp32"  # whose pairs the built campaign has not
 
 def command(workspace, *arguments):
     program = f"import sys; sys.path.insert(0, {str(workspace.root / 'scripts')!r}); "
-    program += "from edgeproof.__main__ import main; from edgeproof.core.cli import run_program; run_program(main)"
+    program += (
+        "from edgeproof.__main__ import main; from edgeproof.core.program_start import run_program; run_program(main)"
+    )
     return [sys.executable, "-c", program, "compare", *arguments]
 
 

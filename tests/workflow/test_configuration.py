@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 from edgeproof.__main__ import main
-from edgeproof.core.cli import run
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.program_start import run
 
 from .conftest import REPOSITORY, Workspace
 

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeproof.core.cli import run
 from edgeproof.core.command_line import CommandParser, add_json, read_options
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 from edgeproof.runtime.service_arguments import add_service_options
 
 if TYPE_CHECKING:

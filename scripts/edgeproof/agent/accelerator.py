@@ -52,7 +52,10 @@ def judge_use(requested: str, source: str, nodes: Sequence[Executed]) -> Report:
 
 
 def read_onnxruntime_profile(path: str, runs: int) -> List[Executed]:
-    """Return the nodes in a profile of ONNX Runtime over so many equal runs, each with its mean time per run."""
+    """Return which nodes ran on the accelerator and which elsewhere, from a profile that ONNX Runtime wrote.
+
+    Each has its mean time per run; `runs`: how many equal runs the profile has.
+    """
     with open(path, encoding="utf-8") as stream:
         events: List[Any] = json.load(stream)
     found: Dict[str, Executed] = {}
@@ -67,10 +70,10 @@ def read_onnxruntime_profile(path: str, runs: int) -> List[Executed]:
 
 
 def list_delegated(operators: Sequence[Dict[str, Any]], delegate: str) -> List[Executed]:
-    """Return the nodes of a TFLite interpreter, as `_get_ops_details` lists them, with where each runs.
+    """Return the nodes of a TFLite interpreter, each with the accelerator (`delegate`) that runs it, or the CPU.
 
-    Nodes that a delegate has taken stay in the list, and the delegate's own node has their outer inputs and outputs: a
-    node between these two is the delegate's. Times are not known.
+    `operators`: as `_get_ops_details` lists them. Nodes that a delegate has taken stay in the list, and the delegate's
+    own node has their outer inputs and outputs: a node between these two is the delegate's. Times are not known.
     """
     plain = [item for item in operators if item["op_name"] != "DELEGATE"]
     makers: Dict[int, Dict[str, Any]] = {int(tensor): item for item in plain for tensor in item["outputs"]}

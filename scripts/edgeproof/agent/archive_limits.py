@@ -66,9 +66,10 @@ ARTIFACT = Limits(20_000, 16 << 30, 32 << 30, 2000, 1 << 24, 512, 24, False)
 
 
 def open_archive(stream: IO[bytes], limits: Limits) -> Tuple[zipfile.ZipFile, List[zipfile.ZipInfo]]:
-    """Return (archive, members) of an open file, checked; ArchiveRefused names the first member that may not be there.
+    """Open an archive and check its members against limits; return (archive, members).
 
-    The file is read through `stream` alone, so that nobody can put another one into its place meanwhile.
+    ArchiveRefused names the first member that may not be there. The file is read through `stream` alone, so that nobody
+    can put another one into its place meanwhile.
     """
     count = _check_directory(stream, limits)
     try:
@@ -162,7 +163,10 @@ def iterate_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterabl
 
 
 def extract_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: str) -> str:
-    """Write a member below `folder`, which nobody else writes to, and return its path; an existing file is an error."""
+    """Extract a member of an archive, whose limits were checked, below `folder`, and return its path.
+
+    Nobody else writes to `folder`; an existing file is an error.
+    """
     path = os.path.join(folder, *member.filename.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644)

@@ -96,7 +96,7 @@ class StretchSchedule:
 
 
 def draw_order(draw: random.Random, count: int) -> List[str]:
-    """Return which arm's block comes first in each of `count` block pairs: random, each arm once in any two (AB BA)."""
+    """Return the random order of a pair's blocks: whose comes first in each of `count`, each arm once in any two."""
     order: List[str] = []
     while len(order) < count:
         order.extend(draw.sample(ARMS, 2))
@@ -164,16 +164,14 @@ def cut_plan(plan: Plan, block_pairs: int) -> Plan:
 
 
 def pair_seconds(protocol: Protocol) -> float:
-    """Return the seconds that the blocks of a pair are planned for, loading included: `pair_seconds` of the
-    protocol.
-    """
+    """Return how many seconds the blocks of a pair are laid out for, with loading: the protocol's `pair_seconds`."""
     return protocol.get("pair_seconds", 5.0)
 
 
 def list_inputs(first_block: int, blocks: int, samples: int, inputs: int) -> Array:
-    """Return which input each sample of `blocks` blocks from `first_block` on has: shape (blocks, samples), uint16.
+    """Return which input each sample of a pair's blocks has: shape (blocks, samples), uint16.
 
-    The cursor goes on from block to block.
+    They are `blocks` blocks from `first_block` on; the cursor goes on from block to block.
     """
     places = numpy.arange(first_block * samples, (first_block + blocks) * samples)
     return (places % inputs).astype("uint16").reshape(blocks, samples)

@@ -15,7 +15,7 @@ class _Ending:
 
 
 def terminate(number: int, _: Optional[FrameType]) -> None:
-    """End this process, and with it what it has started (signal handler)."""
+    """End this process and its children (signal handler)."""
     _Ending.number = number
     if not _Ending.starting:
         raise SystemExit(128 + number)

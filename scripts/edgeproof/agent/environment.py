@@ -55,7 +55,7 @@ def read_board(root: str = "/") -> Optional[str]:
 
 
 def read_emulator(root: str = "/") -> Optional[str]:
-    """Return the name of the program that emulates the processor this Python is built for, or null.
+    """Return the environment's `emulator`: what emulates the processor that this Python is built for, or null.
 
     Such a program (qemu-aarch64, Rosetta) is mapped into the process. It hides itself in /proc/self, not in the list of
     the process's threads.
@@ -69,9 +69,7 @@ def read_emulator(root: str = "/") -> Optional[str]:
 
 
 def name_provenance(simulated: bool) -> str:
-    """Return what a time is: `simulated` if a backend only pretends to run, or the processor is emulated; else
-    `measured`.
-    """
+    """Return whether a time is `measured` in this environment, or `simulated` (by a backend or an emulator)."""
     return "simulated" if simulated or read_emulator() else "measured"
 
 
@@ -180,7 +178,10 @@ def _power_mode() -> Optional[str]:
 
 
 def read_clocks_locked() -> Optional[bool]:
-    """Return True when every CPU line of `jetson_clocks --show` has equal minimum and maximum, or null."""
+    """Return whether the environment has locked clocks, or null.
+
+    They are locked if every CPU line of `jetson_clocks --show` has equal minimum and maximum.
+    """
     text = _run("jetson_clocks", "--show")
     pairs: List[Tuple[str, str]] = []
     for line in (text or "").splitlines():

@@ -31,7 +31,7 @@ class NoVerdict(Exception):
 
 
 def is_of_the_machine(error: OSError) -> bool:
-    """Return whether a failure is the machine's (a full disk): no verdict about the artifact, and no fault of ours."""
+    """Return whether a failure is the machine's (a full disk): no verdict about the artifact, no fault of the agent."""
     return error.errno in _MACHINE or (error.errno is None and _SHORT_WRITE.match(str(error)) is not None)
 
 

@@ -33,7 +33,7 @@ class Neighbours(NamedTuple):
 
 
 def list_neighbours(spec: OverlappingPlaced, overlap: Overlap) -> Neighbours:
-    """Return who comes before and after each step of a placement."""
+    """Return which steps come before and after each step in the flow of inputs through a placement."""
     count = len(spec["steps"])
     given, taken = count, count + 1
     before: List[Set[int]] = [set() for _ in range(count + 2)]

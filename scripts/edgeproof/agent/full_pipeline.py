@@ -23,11 +23,12 @@ _SIMULATED = 50
 
 
 def measure_flow(spec: ProcessSpec, out: str) -> None:
-    """Fill `out` with `process.json` and `samples.npy` (int64 nanoseconds, two rows of as many entries as results).
+    """Measure a pipeline that is kept full: fill `out` with `process.json` and `samples.npy`.
 
-    The first row has the time from one result to the next, the second from when the pipeline took an input to its
-    result. The caller hands in an input whenever its place is free, for `full_seconds` of the arm (with `overlap`); a
-    Verdict is recorded as status `failed`.
+    The samples are int64 nanoseconds, two rows of as many entries as results. The first row has the time from one
+    result to the next, the second from when the pipeline took an input to its result. The caller hands in an input
+    whenever its place is free, for `full_seconds` of the arm (with `overlap`); a Verdict is recorded as status
+    `failed`.
     """
     arm = spec["arm"]
     assert "steps" in arm and "overlap" in arm  # a session gives this verb to such arms only

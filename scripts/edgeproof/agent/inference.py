@@ -39,14 +39,17 @@ class _Samples(NamedTuple):
 
 
 def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
-    """Yield one feed per sample of an inputs file: `{input name: array of shape (1, …), or the whole entry}`."""
+    """Yield the feeds for inference from an inputs file, one per sample.
+
+    A feed is `{input name: array of shape (1, …), or the whole entry}`.
+    """
     samples = _load_inputs(path, limit)
     for index in range(samples.available if limit is None else min(limit, samples.available)):
         yield samples.take(index)
 
 
 def read_mix(path: str, protocol: Protocol) -> Tuple[List[Feed], int]:
-    """Return the samples for inferences as feeds, in the order in which they are run, and how many the file has."""
+    """Return the feeds of the inferences to run, in their order, and how many samples the inputs file has."""
     wanted = max(1, protocol.get("inputs", DEFAULT_INPUTS))
     samples = _load_inputs(path, wanted)
     return [samples.take(index) for index in range(min(wanted, samples.available))], samples.available
@@ -95,7 +98,7 @@ def _read_rows(stream: IO[bytes], limit: Optional[int]) -> Tuple[Array, int]:
 
 
 def join_batches(feeds: List[Feed], backend: Backend) -> List[Feed]:
-    """Return the feeds of a model with a fixed batch: as many as before, each of that many samples from its place on.
+    """Return the feeds of inferences with a fixed batch: as many as before, each of that many samples from its own on.
 
     After the last sample comes the first again. A batch that the artifact leaves open is 1.
     """
@@ -234,7 +237,7 @@ def run_one(backend: Backend, feed: Feed) -> Outputs:
 
 @contextlib.contextmanager
 def inference_failures() -> Generator[None, None, None]:
-    """Turn what a runtime raises during an inference inside the block into a Verdict, in all that runs inferences."""
+    """Run the inference in the block, and turn what the runtime raises during it into a Verdict."""
     try:
         yield
     except Verdict:

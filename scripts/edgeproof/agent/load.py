@@ -25,7 +25,7 @@ def window_seconds(load: Load) -> float:
 
 
 def read_hottest() -> Optional[float]:
-    """Return the temperature of the hottest sensor in °C, which sustained load lets settle; None without one."""
+    """Return the temperature that settles under sustained load, the hottest sensor's in °C; None without a sensor."""
     found = read_temperatures()
     return max(found.values()) if found else None
 

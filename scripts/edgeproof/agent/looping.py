@@ -37,7 +37,7 @@ def measure_looper(looper: Looper, inputs: int, protocol: Protocol, out: str, re
 
 
 def time_turns(looper: Looper, inputs: int, at_least: int, at_least_ns: int) -> Array:
-    """Return the ns of calls that went through the inputs in turn: at least so many, and so much time of their own."""
+    """Return the ns of calls that a looper timed on its inputs in turn: at least so many, and so much of their time."""
     blocks: List[Array] = [numpy.zeros(0, "int64")]
     count = spent = 0
     while count < at_least or spent < at_least_ns:
@@ -48,7 +48,10 @@ def time_turns(looper: Looper, inputs: int, at_least: int, at_least_ns: int) -> 
 
 
 def time_samples(looper: Looper, inputs: Sequence[int], untimed: int, calls_per_sample: int) -> Array:
-    """Return the ns of one sample of `calls_per_sample` calls per entry of `inputs`, after some untimed calls."""
+    """Return the ns that a looper timed for one sample of `calls_per_sample` calls per entry of `inputs`.
+
+    Some untimed calls come first.
+    """
     before = [inputs[place % len(inputs)] for place in range(untimed)]
     asked = [index for index in inputs for _ in range(calls_per_sample)]
     times = looper.time_block(before + asked)[untimed:]
@@ -56,7 +59,7 @@ def time_samples(looper: Looper, inputs: Sequence[int], untimed: int, calls_per_
 
 
 def count_usage() -> Report:
-    """Return what the program used of the machine in its whole life; it must have ended."""
+    """Return what a program that times its own loops used of the machine in its whole life; it must have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "context_switches_voluntary": used.ru_nvcsw,

@@ -77,7 +77,7 @@ def measure_process(spec: ProcessSpec, out: str) -> None:
 
 
 def define_boundary(definition: Definition, between_calls: Optional[BetweenCalls]) -> Definition:
-    """Return the boundary of what `measure` times: the backend's definition, and what happens between timed calls."""
+    """Return the boundary of a measurement's times: the backend's definition, and what happens between timed calls."""
     if not between_calls:
         return definition
     words = "{}; before each, another process had the machine for {:g} ms and swept {:g} MB".format(

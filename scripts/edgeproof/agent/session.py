@@ -75,7 +75,7 @@ def run_session(spec: SessionSpec, out: str) -> None:
 
 
 def check_board(expected: Optional[str]) -> None:
-    """Raise NoVerdict before a session begins unless the board's own name has `expected` in it (None: any will do)."""
+    """Raise NoVerdict before the agent's session unless the board's own name has `expected` in it (None: any does)."""
     board = read_board()
     if expected and expected.lower() not in (board or "").lower():
         raise NoVerdict(

@@ -39,7 +39,7 @@ def find_waits(arm: PlacedArm) -> List[List[int]]:
 
 
 def list_hops(arm: PlacedArm) -> List[int]:
-    """Return per step, and last for the caller, the simulated nanoseconds of its hand-overs from other executors.
+    """Return per step in order, and last for the caller, the simulated nanoseconds of hand-overs from other executors.
 
     A tensor goes to an executor once; whoever reads it there first waits for it.
     """
@@ -57,7 +57,7 @@ def list_hops(arm: PlacedArm) -> List[int]:
 
 
 def add_up(arm: PlacedArm, times: Sequence[Array]) -> Array:
-    """Return the simulated nanoseconds of one input from those of each step."""
+    """Return the simulated nanoseconds of an input whose steps follow one another in order, from those of each step."""
     hops = list_hops(arm)
     ends: List[Array] = []
     for number, waits in enumerate(find_waits(arm)):
@@ -69,7 +69,7 @@ def add_up(arm: PlacedArm, times: Sequence[Array]) -> Array:
 
 
 def find_busiest(arm: PlacedArm, times: Sequence[float]) -> float:
-    """Return the nanoseconds that the busiest executor has to run per input, from those of each step."""
+    """Return the nanoseconds of the busiest executor for its steps of one input, from those of each step in order."""
     busy: Dict[str, float] = {}
     for step, time in zip(arm["steps"], times):
         busy[step["executor"]] = busy.get(step["executor"], 0.0) + time

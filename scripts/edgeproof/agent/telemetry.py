@@ -102,7 +102,7 @@ class SessionTelemetry:
 
 
 def record_telemetry(spec: RecordSpec, out: str) -> None:
-    """`record`: run the samplers until standard input ends; fill `out`."""
+    """Record the telemetry of a session (verb `record`): run the samplers until standard input ends; fill `out`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the session, which ends us
     recorder = Recorder(spec["samplers"], out)
     recorder.start()

@@ -52,7 +52,7 @@ def time_calls(
 def time_block(
     calls: Sequence[Call], untimed_calls: int, calls_per_sample: int, samples: Union[array[int], Array]
 ) -> None:
-    """Run `untimed_calls` calls, then time one sample of each of `calls` into `samples`, in order.
+    """Run the timed loop: `untimed_calls` calls, then one timed sample of each of `calls`, in order, into `samples`.
 
     The untimed ones go through the same calls in the same order.
     """
@@ -120,7 +120,7 @@ def calls_per_sample(timer_ns: int, typical_ns: float, max_share: float) -> int:
 
 
 def slow_down(calls: Sequence[Call], share: float) -> List[Call]:
-    """Return timed `calls`, each followed by a busy wait, so that it takes `share` longer: a slow-down that is known.
+    """Return calls whose timing is longer by a known `share`: each is followed by a busy wait.
 
     The wait is a share of the time that this very call took, less what the waiting itself costs.
     """

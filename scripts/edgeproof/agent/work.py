@@ -37,9 +37,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def work_for_session(spec: WorkSpec, out: str) -> None:
-    """Load the arm and obey the session until it says `end`; `out` then has `blocks.npy` and `alone.npy`.
+    """Do the work of one live process of a pair: load the arm, and obey the session until it says `end`.
 
-    Both int64 nanoseconds per sample: shape (block pairs, samples) and (stretches, blocks, samples).
+    At the end `out` has `blocks.npy` and `alone.npy`, both int64 nanoseconds per sample: shape (block pairs, samples)
+    and (stretches, blocks, samples).
     """
     _die_with_parent()
     line = _Line(spec)

@@ -8,7 +8,7 @@ import numpy as np
 from ..core.boundaries import SESSIONS_HORIZON
 from ..core.change_points import find_changes
 from ..core.dependence import estimate_dependence
-from ..core.headlines import find_percentiles, state_confidence, summarise_headline
+from ..core.headlines import find_headline_percentiles, state_confidence, summarise_headline
 from ..core.interference import estimate_interference
 from ..core.statistics import Interval
 from ..core.two_devices import DeviceSessions, compare_devices
@@ -79,7 +79,7 @@ def simulate_percentiles(seed: int, portion: float = 1.0) -> list[Line]:
             truth = _quantile(generator, fraction, share)
             covered = 0
             for _ in range(trials):
-                found = find_percentiles(list(_draw_calls(generator, starts, calls, share)), [fraction])[0]
+                found = find_headline_percentiles(list(_draw_calls(generator, starts, calls, share)), [fraction])[0]
                 covered += found.low is not None and found.high is not None and found.low <= truth <= found.high
             name = f"p{100 * fraction:g} of {starts} starts, {name}"
             promised = starts > 10 or fraction != 0.9 or not share

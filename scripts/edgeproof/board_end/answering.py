@@ -31,13 +31,11 @@ from .board_files import (
     CHUNK,
     Message,
     digest_board_file,
-    is_session_alive,
     list_regular_files,
     read_board_json,
-    stop_session,
     write_board_json,
 )
-from .supervising import start_supervisor
+from .supervising import is_session_alive, start_supervisor, stop_session
 
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONSAFEPATH")
 _KEEP_S = 30 * 24 * 3600.0  # what nobody asked for in so many seconds is removed

@@ -20,8 +20,10 @@ import time
 from types import FrameType
 from typing import Dict, List, Optional, Union
 
-from .board_files import ALIVE, STOP_S, Message, write_board_json
+from .board_files import Message, read_board_json, write_board_json
 
+_STOP_S = 10.0  # seconds that an agent may take to end what it has started
+_ALIVE = "alive"  # locked by whatever lives of a session
 _ANSWER_S = 60.0  # how long a session of pairs waits for the host's word before it takes the link for lost
 _READY = b"ready"
 
@@ -44,6 +46,35 @@ def start_supervisor(folder: str, request: Message, environment: Dict[str, str])
         word = stream.read()
     if word != _READY:
         raise OSError(5, word.decode("utf-8", "replace") or "the session's supervisor did not start", folder)
+
+
+def is_session_alive(folder: str) -> bool:
+    """Tell whether a session's supervisor or agent lives: it holds the lock on `alive`, whatever a process id says."""
+    try:
+        with open(os.path.join(folder, _ALIVE), "rb+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def stop_session(folder: str) -> None:
+    """End the agent that a session's supervisor runs, gently first, and wait until nothing of the session lives."""
+    pids = read_board_json(os.path.join(folder, "pid"))
+    if pids is None or not is_session_alive(folder):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pids["agent"], signal.SIGTERM)
+    until = time.monotonic() + _STOP_S
+    while is_session_alive(folder) and time.monotonic() < until:
+        time.sleep(0.02)
+    if is_session_alive(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pids["group"], signal.SIGKILL)
+        while is_session_alive(folder) and time.monotonic() < until + _STOP_S:
+            time.sleep(0.02)
 
 
 def _supervise(folder: str, request: Message, environment: Dict[str, str], told: int) -> None:
@@ -74,7 +105,7 @@ class _Supervisor:
 
     def __init__(self, request: Message, environment: Dict[str, str]) -> None:
         self._asks = bool(request["asks"])
-        alive = os.open(ALIVE, os.O_RDWR | os.O_CREAT, 0o600)
+        alive = os.open(_ALIVE, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(alive, fcntl.LOCK_EX)
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind("socket")
@@ -136,7 +167,7 @@ class _Supervisor:
             if self._late:
                 self._agent.kill()
             self._agent.terminate()
-            self._late, self._deadline = True, now + STOP_S
+            self._late, self._deadline = True, now + _STOP_S
 
     def _welcome(self) -> None:
         """Take a follower in place of the last one, and tell it what was said before it came."""

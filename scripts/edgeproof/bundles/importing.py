@@ -18,7 +18,8 @@ from typing import NamedTuple
 from edgeproof.core.attempts import FOLDER
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, hold_folder
+from edgeproof.core.files import FilePath
+from edgeproof.core.held_folders import hold_folder
 from edgeproof.core.layout import IMPORTED, REFUTED, Cell
 from edgeproof.core.made_files import note_made
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgeproof.core.accuracy import count_samples_to_decide, paired_score_interval
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
-from edgeproof.core.headlines import confidence_to_state, find_percentiles
+from edgeproof.core.headlines import confidence_to_state, find_headline_percentiles
 from edgeproof.core.percentiles import percentile_floor, pooled_percentiles
 from edgeproof.core.summary import PERCENTILES
 from edgeproof.runs.result_parts import take_counted
@@ -203,7 +203,7 @@ def _find_warm(criterion: Criterion, evidence: RunEvidence) -> Quantity:
             take_counted(samples, process["load"]) for samples, process in zip(evidence.samples, processes, strict=True)
         ]
         fraction = PERCENTILES[statistic]
-        found = find_percentiles(counted, [fraction], confidence_to_state(fraction, confidence))[0]
+        found = find_headline_percentiles(counted, [fraction], confidence_to_state(fraction, confidence))[0]
         low, high = (None if end is None else end / 1e6 for end in (found.low, found.high))
         return Quantity(entry["value_ms"], low, high, provenance, source, found.reason)
     if statistic == "median":

@@ -25,7 +25,8 @@ from .configuration import Json
 from .digest_cache import digest_kept
 from .documents import read_json, validate
 from .errors import UserError
-from .files import FilePath, atomic_write, await_holder, hold_folder, is_held, sha256_file
+from .files import FilePath, atomic_write, sha256_file
+from .held_folders import await_holder, hold_folder, is_held
 from .node_scratch import bring_folder, claim_scratch
 from .reader import current_reader, read_once
 from .seals import require_sealed, seal

@@ -111,7 +111,7 @@ def render_table(boundaries: list[Boundary]) -> str:
 
 
 def spend(level: float, count: int, horizon: int = HORIZON) -> float:
-    """Return how much of `level` may be spent after `count` of `horizon` pairs."""
+    """Return how much of `level` the boundaries may spend by pair `count` of `horizon`."""
     return level * math.log1p((math.e - 1) * min(count, horizon) / horizon)
 
 

@@ -1,8 +1,7 @@
 """The campaign: from the lists of `config/config.yaml` to cells and comparisons, with every name checked."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations, groupby, product, takewhile
+from itertools import combinations, product
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 from .catalogues import CATALOGUES
@@ -152,25 +151,6 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
         adaptation=adaptation,
         added=added,
     )
-
-
-def one_of(names: Iterable[str]) -> str:
-    """Return a regular expression for the names that a campaign has and for nothing else; with no name it matches
-    nothing.
-
-    Names share what they start with: Snakemake tries such an expression on every file, and of hundreds of models one
-    after the other costs a tenth of a dry run.
-    """
-    return _join_names(sorted(set(names))) or "(?!)"
-
-
-def _join_names(names: list[str]) -> str:
-    if len(names) < 2:
-        return "".join(map(re.escape, names))
-    shared = takewhile(lambda pair: pair[0] == pair[1], zip(names[0], names[-1], strict=False))  # they are sorted
-    start = "".join(character for character, _ in shared)
-    groups = groupby((name[len(start) :] for name in names), key=lambda rest: rest[:1])
-    return f"{re.escape(start)}(?:{'|'.join(_join_names(list(group)) for _, group in groups)})"
 
 
 def builder_of(preset: Mapping[str, Any], device: str) -> str:

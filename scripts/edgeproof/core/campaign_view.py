@@ -21,7 +21,10 @@ _DESCRIPTION = "Show what a campaign measures and compares, what each cell needs
 
 
 def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
-    """Print the view of a campaign (`edgeproof campaign`); UserError for a mistake in a file. `root`: has `config/`."""
+    """Print the view of a campaign (`edgeproof campaign`).
+
+    UserError for a mistake in a file. `root`: has `config/`.
+    """
     options = read_options(build_parser(), argv)
     base = [] if options.replace and options.files else [root / BASE]
     files = read_campaign_files([*base, *_find_files(options.files, root)], root=root)
@@ -30,7 +33,7 @@ def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
 
 
 def build_parser() -> CommandParser:
-    """Return the parser of `edgeproof campaign`, the view of what would be measured and compared."""
+    """Return the parser of `edgeproof campaign`, the view of a campaign."""
     parser = add_json(CommandParser(prog="edgeproof campaign", description=_DESCRIPTION))
     parser.add_argument("files", nargs="*", metavar="CAMPAIGN", help=f"campaign files, laid over {BASE} in this order")
     parser.add_argument(
@@ -40,7 +43,7 @@ def build_parser() -> CommandParser:
 
 
 def list_campaign_files(root: Path) -> list[str]:
-    """Return, for completion, the files that can be given to the campaign view, `edgeproof campaign`."""
+    """Return, for completion, the files whose campaign the view `edgeproof campaign` can show."""
     return [str(path.relative_to(root)) for path in list_entries(root / "config")]
 
 
@@ -68,7 +71,7 @@ def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
         "calibrates": [str(cell) for cell in (campaign.calibration["cells"] if campaign.calibration else [])],
         "pipelines": list(campaign.pipelines),
         "measuring": {
-            "counts": {COUNTED[rule]: budget.count for rule, budget in budgets.items()},
+            "counts": {COUNTED[rule]: budget.jobs for rule, budget in budgets.items()},
             "seconds_at_most": sum_budgets(budgets),
         },
         "notes": list_added_cells(campaign, files),
@@ -90,10 +93,8 @@ def render_campaign(document: Json) -> list[str]:
     lines += [f"  {item['name']}: {item['left']} with {item['right']}" for item in document["comparisons"]]
     if document["calibrates"]:
         lines += ["", f"Calibration of {', '.join(document['calibrates'])}"]
-    measuring, planned = (
-        document["measuring"],
-        " (what pipelines measure comes on top)" if document["pipelines"] else "",
-    )
+    measuring = document["measuring"]
+    planned = " (what pipelines measure comes on top)" if document["pipelines"] else ""
     duration = format_duration(measuring["seconds_at_most"])
     lines += ["", f"{name_counts(measuring['counts'])}: about {duration} at most to measure{planned}"]
     lines += ["", *document["notes"]] if document["notes"] else []

@@ -27,11 +27,11 @@ def read_if_new(path: str | Path, before: Mark) -> str:
 
 
 def compose_closing(gate: str, failures: Sequence[str], most: int = MOST) -> list[str]:
-    """Return the lines, `most` of them. `gate`: paragraphs of `check_gate`, verdicts first; empty if it did not speak.
+    """Return the lines that close a run, `most` of them.
 
-    `failures`: from `describe_failures`. Each paragraph keeps its first line, the last one (where the page is) all of
-    them; rows of tables fill what is left, and verdicts leave room for what failed. A paragraph that begins with
-    `EXTRA` is there only if everything is.
+    `gate`: paragraphs of `check_gate`, verdicts first; empty if it did not speak. `failures`: from `describe_failures`.
+    Each paragraph keeps its first line, the last one (where the page is) all of them; rows of tables fill what is left,
+    and verdicts leave room for what failed. A paragraph that begins with `EXTRA` is there only if everything is.
     """
     paragraphs = [part.splitlines() for part in gate.split("\n\n") if part.strip()]
     if sum(map(len, paragraphs)) + len(failures) > most:
@@ -49,7 +49,7 @@ def compose_closing(gate: str, failures: Sequence[str], most: int = MOST) -> lis
 
 
 def shorten_list(lines: Sequence[str], most: int, rest: str) -> list[str]:
-    """Return at most `most` lines of the last words; the last one counts those left out."""
+    """Return at most `most` of the lines that close a run; the last one counts those left out."""
     if len(lines) <= most:
         return list(lines)
     return [*lines[: most - 1], f"  … and {len(lines) - most + 1} {rest}"] if most > 0 else []

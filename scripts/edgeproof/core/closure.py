@@ -72,13 +72,13 @@ def list_agent_code() -> list[str]:
 
 
 def list_converter_code(name: str) -> list[str]:
-    """Return the files in the closure of the converter `name`, which run in its toolchain."""
+    """Return the closure of the converter `name`: the files that it executes in its toolchain."""
     module = f"{CONVERTERS}/to_{name}.py"
     return [f"{CONVERTERS}/__main__.py", module, *list_code(module)]
 
 
 def digest_files(paths: Iterable[str]) -> str:
-    """Return one sha256 over code files: the name and the digest of the code of each, in order of name.
+    """Return the digest of a closure: one sha256 over name and digest of the code of each file, in order of name.
 
     Comments, docstrings and layout are left out (see `code_digest`), and so are modules of wording.
     """
@@ -88,7 +88,7 @@ def digest_files(paths: Iterable[str]) -> str:
 
 @cache
 def digest_script(script: str) -> str:
-    """Return the digest of a script and of all that it imports."""
+    """Return the digest of a script's closure: the script and all that it imports."""
     return digest_files([script, *list_code(script)])
 
 
@@ -107,7 +107,7 @@ def digest_converter(name: str) -> str:
 
 @cache
 def digest_text(path: str) -> str:
-    """Return the sha256 of a file that belongs to a closure and is no Python, such as a template."""
+    """Return the sha256 of a closure's file that is no Python, such as a template."""
     return sha256_bytes(Path(path).read_bytes())
 
 

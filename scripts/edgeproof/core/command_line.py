@@ -83,7 +83,7 @@ def add_json(verb: CommandParser, inner: bool = False) -> CommandParser:
 
 
 def read_options(parser: CommandParser, argv: list[str]) -> argparse.Namespace:
-    """Return the options of one call; UserError for a mistake, with a suggestion for a mistyped option."""
+    """Return the options on a verb's command line; UserError for a mistake, with a suggestion for a mistyped option."""
     options, rest = parser.parse_known_args(argv)
     if rest:
         from .suggestions import suggest_words

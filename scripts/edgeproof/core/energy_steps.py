@@ -20,11 +20,11 @@ Places = NDArray[np.intp]
 
 
 def find_steps(values: ArrayLike, significance: float = 0.05, permutations: int = 499, seed: int = 0) -> list[int]:
-    """Return the places of steps, ascending: the series has one level before the value at each place, another from it
-    on.
+    """Return the places where a series steps to another level, by energy distance (E-divisive), ascending.
 
-    `values`: shape (n,), any unit; of latencies give logarithms. At least three values lie between steps; fewer than
-    six values have none. ValueError for values that are not finite.
+    The series has one level before the value at each place, another from it on. `values`: shape (n,), any unit; of
+    latencies give logarithms. At least three values lie between steps; fewer than six values have none. ValueError for
+    values that are not finite.
     """
     series = np.asarray(values, dtype=np.float64)
     if series.ndim != 1 or not np.isfinite(series).all():

@@ -1,7 +1,6 @@
 """Digests of files, and writes that either happen whole or not at all."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -12,8 +11,6 @@ from .errors import UserError
 from .layout import FilePath
 from .reader import current_reader
 from .world_errors import explain_unreadable
-
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -40,24 +37,8 @@ def read_head(path: FilePath, size: int) -> bytes:
         raise UserError(f"{path}: {explain_unreadable(error)}") from error
 
 
-def describe_pointer(path: FilePath) -> str | None:
-    """Return what to tell about a file that is a Git LFS pointer, the text that git leaves in place of a large file.
-
-    None for any other file; UserError if it cannot be read.
-    """
-    if read_head(path, len(_LFS_POINTER)) != _LFS_POINTER:
-        return None
-    return f"{path}: a Git LFS pointer instead of the file; fetch it: git lfs pull --include {path}"
-
-
-def require_no_pointer(path: FilePath) -> None:
-    """Raise UserError if a file is a Git LFS pointer."""
-    if told := describe_pointer(path):
-        raise UserError(told)
-
-
 def is_file(path: FilePath) -> bool:
-    """Return whether `path` is a regular file, or one that the reader knows by its digest alone (`Reader.note_absent`).
+    """Return whether `path` is a regular file, or one that is known by its digest alone (`Reader.note_absent`).
 
     False also for a name that no file can have (too long, a zero byte).
     """
@@ -92,47 +73,6 @@ def atomic_write(path: FilePath, data: str | bytes) -> None:
             rest = rest[stream.write(rest) :]
         os.fsync(handle)
         os.fchmod(handle, 0o666 & ~_UMASK)
-
-
-@contextlib.contextmanager
-def hold_folder(folder: FilePath) -> Generator[None]:
-    """Hold a folder against other processes that hold it too (flock, so no lock file is left behind).
-
-    Waits for another holder; the kernel releases it with the process. The folder is made if it is missing. A network
-    file system may not lock folders: there nobody is kept out.
-    """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def await_holder(folder: FilePath) -> None:
-    """Wait until no process holds a folder any more; OSError if it is not there."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH)
-    finally:
-        os.close(handle)
-
-
-def is_held(folder: FilePath) -> bool:
-    """Tell whether somebody holds a folder; OSError if it is not there or its file system locks no folders.
-
-    Those who ask or wait share the lock, so that none of them is taken for a holder.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 @contextlib.contextmanager

@@ -147,7 +147,7 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 
 
 def show_controls(text: str) -> str:
-    """Return a text in which characters that a terminal would obey are visible, as `\\u001b`.
+    """Return a text formatted for a terminal: characters that it would obey are visible, as `\\u001b`.
 
     What is printed may come from files of other people.
     """

@@ -114,11 +114,10 @@ def summarise_headline(
     )
 
 
-def find_percentiles(
+def find_headline_percentiles(
     processes: Sequence[ArrayLike], fractions: Sequence[float], confidence: float = 0.95
 ) -> list[Percentile]:
-    """Return the percentiles that stand beside a run's headline, a Percentile for each of `fractions`, over its
-    processes.
+    """Return the percentiles that stand beside a run's headline, one per fraction, over its processes.
 
     `processes`: one array of times per process, any unit; lengths may differ. At a time x every process has a share of
     calls beyond x. The value is the smallest x whose mean share is at most 1 - fraction; the interval holds every x

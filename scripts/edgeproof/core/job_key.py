@@ -35,6 +35,11 @@ def read_key(made: FilePath) -> Json | None:
     return document["parts"] if is_key_of(document, made) else None
 
 
+def is_keyless(made: FilePath) -> bool:
+    """Tell whether the file is there and the file of its key is not."""
+    return not place_of(made).exists() and Path(made).is_file()
+
+
 def is_key_of(document: Json, made: FilePath) -> bool:
     """Tell whether a kept key was written of the file `made` as it is now; the file's content is not looked at."""
     with current_reader().overlooking():
@@ -43,7 +48,7 @@ def is_key_of(document: Json, made: FilePath) -> bool:
 
 @read_once
 def read_kept_key(place: FilePath) -> Json:
-    """Return a key as it is kept, {sha256: of the file that was made, parts}; UserError where it was edited."""
+    """Return a job's key as it is kept, {sha256: of the file that was made, parts}; UserError where it was edited."""
     try:
         document = json.loads(current_reader().read(place))
     except ValueError as error:
@@ -56,7 +61,7 @@ def read_kept_key(place: FilePath) -> Json:
 
 
 def list_keys(results: FilePath) -> Iterator[tuple[Path, Path]]:
-    """Yield (key, file that it is of) for every key below a folder of results, sorted."""
+    """Yield (file of the key, file that the job made) for every job whose key is below a folder of results, sorted."""
     keys = Path(results) / "keys"
     for place in sorted(keys.rglob("*.json")):
         yield place, Path(results) / place.relative_to(keys).with_suffix("")

@@ -19,7 +19,7 @@ class JobKey(NamedTuple):
 
 
 def take_key(argv: Sequence[str]) -> tuple[list[str], JobKey | None]:
-    """Turn `--key` of a job's command line into the script's options: return (options, key); key None without one."""
+    """Return (options, key): a job's command line with the parts of its `--key` as options; key None without one."""
     words = list(argv)
     if "--key" not in words or "--made" not in words:
         return words, None
@@ -29,6 +29,11 @@ def take_key(argv: Sequence[str]) -> tuple[list[str], JobKey | None]:
         if name != WATCHED and value is not None:
             words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
     return words, JobKey(parts, made)
+
+
+def json_argument(text: str) -> Any:
+    """Return the value of a job's option that holds JSON (argparse `type`)."""
+    return json.loads(text)
 
 
 def _take(words: list[str], name: str) -> str:

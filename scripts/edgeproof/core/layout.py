@@ -34,7 +34,7 @@ REPLAY_FILES = ("decisions.jsonl", "summary.json", "page.html")
 
 
 def name_from_here(path: FilePath, root: Path) -> str:
-    """Return how to name a file of the repository `root` where the user stands: as it is there, else absolute."""
+    """Return a path of the layout as a user is to see it: as it is in the repository `root`, elsewhere absolute."""
     return str(path) if Path.cwd() == root.resolve() else str(root.resolve() / path)
 
 
@@ -71,7 +71,7 @@ def artifact_folder(model: str, preset: str, builder: str, precision: str) -> st
 
 
 def name_build(preset: str, number: int) -> str:
-    """Return the name that stands for a preset in the paths of its build of this number, from 1.
+    """Return how the layout of results names a preset in the paths of its build of this number, from 1.
 
     The first has the preset's own. Only presets whose builder draws have others (`core.preset_builds`).
     """
@@ -119,7 +119,7 @@ def evidence_folder(campaign: str) -> str:
 
 
 def relative_to_repository(path: FilePath, root: FilePath = ".") -> str:
-    """Return `path` as text relative to the repository if it lies inside, else unchanged.
+    """Return `path` as the layout has it, text relative to the repository, if it lies inside; else unchanged.
 
     Records hold such paths, so that they do not depend on where the repository is. A link inside the repository that
     points outside (the Python of a virtual environment) counts as inside.

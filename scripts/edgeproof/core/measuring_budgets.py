@@ -14,7 +14,7 @@ PAIR_SECONDS = 5.0  # where a protocol does not say how long a pair may take, as
 class MeasuringBudget(NamedTuple):
     """How many jobs of a kind a campaign may need, and the seconds that one of them takes at most, on average."""
 
-    count: int
+    jobs: int
     seconds: float
 
 
@@ -38,12 +38,12 @@ def budget_measuring(campaign: Campaign, protocols: Mapping[str, Json]) -> dict[
     if calibration:
         cost = calibration["pairs"] * calibration["sessions"] * pair
         found["calibrate_cell"] = MeasuringBudget(len(calibration["cells"]), cost)
-    return {rule: budget for rule, budget in found.items() if budget.count}
+    return {rule: budget for rule, budget in found.items() if budget.jobs}
 
 
 def sum_budgets(budgets: Mapping[str, MeasuringBudget]) -> float:
     """Return the seconds that everything with a budget may take."""
-    return sum(budget.count * budget.seconds for budget in budgets.values())
+    return sum(budget.jobs * budget.seconds for budget in budgets.values())
 
 
 def name_counts(counts: Mapping[str, int]) -> str:

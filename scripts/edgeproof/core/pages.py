@@ -12,7 +12,7 @@ PAGE_KINDS = ("html", "md")
 
 
 def list_page_models(cells: Iterable[Sequence[str]], comparisons: Collection[str]) -> list[str]:
-    """Return the models that get a page of their own, in the order of the cells; none where one page holds all.
+    """Return which models have a page in a campaign's report, in the order of the cells; none where one page holds all.
 
     `cells`: (model, …) each. `comparisons`: names.
     """
@@ -28,6 +28,6 @@ def model_page(folder: FilePath, model: str, kind: str) -> str:
 
 
 def list_model_pages(campaign: str, cells: Iterable[Sequence[str]], comparisons: Collection[str]) -> list[str]:
-    """Return the paths of all pages of models that a campaign's report has."""
+    """Return the paths of the pages that a campaign's report has for models."""
     models = list_page_models(cells, comparisons)
     return [model_page(evidence_folder(campaign), model, kind) for model in models for kind in PAGE_KINDS]

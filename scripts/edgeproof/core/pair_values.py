@@ -79,7 +79,7 @@ def value_pairs(left_ns: ArrayLike, right_ns: ArrayLike, inputs: ArrayLike) -> l
 
 
 def value_process(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -> ProcessValue:
-    """Return the ProcessValue of one process.
+    """Return the ProcessValue of one process of a pair.
 
     `times_ns`, `inputs`, `blocks`: shape (calls,), in any order; `blocks` says to which block a call belongs. The error
     is that of a median over blocks, from the median absolute deviation of the blocks' levels once inputs are taken out.
@@ -109,7 +109,7 @@ def value_processes(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -
 
 
 def floor_of_clock(quantum_ns: float, block_ns: float) -> float:
-    """Return the least standard deviation that a pair can have, on the log scale: (quantum / block) / √6.
+    """Return the least standard deviation of a pair's value with this clock, on the log scale: (quantum / block) / √6.
 
     `quantum_ns`: the step of the clock; `block_ns`: time of a block of the faster arm. A block's time is the difference
     of two readings, each of which errs uniformly by one step: standard deviation step / √6. A comparison whose pairs

@@ -18,7 +18,7 @@ _NEED_ENERGY = ("min-energy", "balanced", "efficiency")
 
 
 def list_stage_models(pipelines: Mapping[str, Json]) -> dict[str, Json]:
-    """Return {model name: entry of the model catalogue} that pipelines define by cutting their model into stages.
+    """Return the models that pipelines define by cutting one into stages: {model name: entry of the model catalogue}.
 
     `pipelines`: {name: document}.
     """
@@ -57,7 +57,7 @@ def list_readings(document: Json) -> list[list[int]]:
 
 
 def is_chain(document: Json) -> bool:
-    """Return whether every stage of a pipeline reads the one before it, and nothing else."""
+    """Return whether a pipeline is a chain: every stage reads the one before it, and nothing else."""
     return all(read == ([number - 1] if number else []) for number, read in enumerate(list_readings(document)))
 
 
@@ -71,9 +71,10 @@ def list_cut_points(document: Json, number: int) -> tuple[list[str] | None, list
 
 
 def count_stage_samples(document: Json) -> dict[str, int]:
-    """Return a pipeline's {evaluation, calibration}, from its document: how many samples of the model its stages get.
+    """Return {evaluation, calibration} of a pipeline: how many samples of the model its stages get.
 
-    Activations are large, so only int8 gets a whole calibration set; the other precisions get one sample.
+    `document`: the pipeline. Activations are large, so only int8 gets a whole calibration set; the other precisions get
+    one sample.
     """
     wanted = document.get("samples", {})
     calibrated = any("int8" in executor["precisions"] for executor in document["executors"])
@@ -84,7 +85,7 @@ def count_stage_samples(document: Json) -> dict[str, int]:
 
 
 def list_cells(pipeline: str, document: Json) -> list[tuple[int, str, Cell]]:
-    """Return [(stage number, executor's name, Cell)] to be measured, in the order of stages and executors."""
+    """Return the cells of a pipeline to measure, [(stage number, executor's name, Cell)], by stage and executor."""
     return [
         (
             number,

@@ -15,12 +15,12 @@ _DRAWING = ("engine",)  # formats whose builder times candidates
 
 
 def draws(preset: Mapping[str, Any]) -> bool:
-    """Tell whether two builds of this preset may differ in latency."""
+    """Tell whether two builds of a preset may differ in latency."""
     return preset["artifact"] in _DRAWING or "latency_spread" in preset["build"]
 
 
 def list_builds(name: str, preset: Mapping[str, Any]) -> list[str]:
-    """Return the presets that stand for the builds of this one, itself first; [] if its builder does not draw."""
+    """Return the presets that stand for the builds of a preset, itself first; [] if its builder does not draw."""
     return [name_build(name, number) for number in range(1, preset.get("builds", 1) + 1)] if draws(preset) else []
 
 

@@ -34,13 +34,13 @@ def shell_prefix() -> str:
 
 
 def drop_foreign_paths() -> None:
-    """Take what a foreign PYTHONPATH has put on this process's search path off it."""
+    """Take what a foreign PYTHONPATH has put on the search path of this Python process off it."""
     foreign = {os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") not in foreign - {str(SCRIPTS)}]
 
 
 def keep_pandas_out() -> None:
-    """Keep pandas out of the processes of Snakemake, which imports it (0.3 s) as soon as a job has params, for tables.
+    """Keep pandas out of Snakemake's Python processes: it imports it (0.3 s) as soon as a job has params, for tables.
 
     Ours are JSON texts, and nothing here has tables.
     """

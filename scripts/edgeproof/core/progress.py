@@ -203,7 +203,7 @@ def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
 
 
 def describe_stopped(stopped: Sequence[Failure]) -> list[str]:
-    """Return a line on the jobs that Ctrl-C or a signal has ended, and how to go on; none if there are none."""
+    """Return a line on a campaign's jobs that Ctrl-C or a signal has ended, and how to go on; none without such."""
     if not stopped:
         return []
     names = f"{' '.join(filter(None, stopped[0][:2]))}{f' and {len(stopped) - 1} more' if len(stopped) > 1 else ''}"

@@ -39,8 +39,10 @@ def _find_replaced(claimed: Any, computed: Any) -> _Difference | None:
     Another campaign's run may replace the view of a result between two jobs of this one. Nothing was edited then, and
     the document is made again from what is there.
     """
+    pairs: list[tuple[str, Any, Any]]
     if isinstance(claimed, dict) and isinstance(computed, dict):
-        pairs = [(f".{name}", claimed[name], value) for name, value in cast(Json, computed).items() if name in claimed]
+        said = cast(Json, claimed)
+        pairs = [(f".{name}", said[name], value) for name, value in cast(Json, computed).items() if name in said]
     elif isinstance(claimed, list) and isinstance(computed, list | tuple):
         items = zip(cast("list[Any]", claimed), cast(Sequence[Any], computed), strict=False)
         pairs = [(f"[{index}]", left, right) for index, (left, right) in enumerate(items)]

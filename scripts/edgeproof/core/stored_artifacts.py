@@ -46,7 +46,7 @@ def list_baselines(root: Path) -> list[str]:
 
 
 def read_baseline(name: str, root: Path, where: str) -> StoredArtifact:
-    """Return a baseline as a model of the campaign; UserError if there is none, or if one of its files was changed.
+    """Return the stored artifact of a baseline as a model of the campaign; UserError without one, or if it was changed.
 
     `where`: who asks, for messages.
     """
@@ -75,7 +75,7 @@ def read_baseline(name: str, root: Path, where: str) -> StoredArtifact:
 def find_artifact(
     digest: str, wanted: Mapping[str, str], models: Mapping[str, Json], root: Path, where: str
 ) -> StoredArtifact:
-    """Return the artifact with this digest (sha256 or its first digits) as a model of the campaign.
+    """Return the stored artifact with this digest (sha256 or its first digits) as a model of the campaign.
 
     `wanted`: preset and precision, if the side names them: one file may be what several presets run. `models`: the
     catalogue, for task and samples. UserError names where it was looked for.

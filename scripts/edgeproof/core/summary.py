@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .configuration import Json
-from .headlines import WIDTH, Percentile, SessionHeadline, find_percentiles, summarise_headline
+from .headlines import WIDTH, Percentile, SessionHeadline, find_headline_percentiles, summarise_headline
 from .input_dependence import judge_inputs
 from .medians import medians_in_turn, middle_of_rows, window_medians
 from .percentiles import percentile_floor
@@ -106,7 +106,9 @@ def summarise_run(
         "inputs": _describe_inputs([process.medians for process in described]),
         "percentiles": {
             name: _describe_percentile(found)
-            for name, found in zip(PERCENTILES, find_percentiles(processes, list(PERCENTILES.values())), strict=True)
+            for name, found in zip(
+                PERCENTILES, find_headline_percentiles(processes, list(PERCENTILES.values())), strict=True
+            )
         },
         "throughput_per_s": inferences_per_sample * total * _NS_PER_S / time_ns,
         "processes": [{"session": number, **process.summary} for number, own in enumerate(each) for process in own],

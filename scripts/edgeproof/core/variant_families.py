@@ -19,5 +19,5 @@ def list_family_cells(document: Mapping[str, Any], device: str) -> dict[str, Cel
 
 
 def list_family_files(document: Json) -> dict[str, str]:
-    """Return {variant: its file} of the variants of a family that are mere files."""
+    """Return {variant: its file} of the variants in a family that are mere files."""
     return {name: variant["path"] for name, variant in document["variants"].items() if "path" in variant}

@@ -8,10 +8,10 @@ import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 
-from edgeproof.core.cli import run
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, amount, count, positive, read_options
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 
 VERBS = {
     "solve": "find the best placements of a scenario; exit 1 if there is none, 3 if that or the best is not proved",

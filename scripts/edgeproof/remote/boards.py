@@ -228,7 +228,7 @@ def reach_board(device: Device) -> Generator[Board]:
 
 
 def identify_device(device: Device, ask: bool = False) -> str | None:
-    """Return the id of the machine that a device is; "" for a board that was never reached from here.
+    """Return the id of the board that a device is, or of this machine; "" for a board that was never reached from here.
 
     `ask`: reach such a board now, if it can be reached.
     """
@@ -240,7 +240,7 @@ def identify_device(device: Device, ask: bool = False) -> str | None:
 
 
 def identify_machine(builder: str) -> Json:
-    """Return {id, board, cpu} of the machine where what a builder made runs: this one, or a board behind ssh."""
+    """Return {id, board, cpu} of the board that runs what a builder made, or of this machine."""
     device = find_remote_device(builder)
     known = describe_machine() if device is None else recall_board(device)
     if known is None:
@@ -251,7 +251,7 @@ def identify_machine(builder: str) -> Json:
 
 
 def list_agent_files() -> list[Path]:
-    """Return the files of the agent, and of the package above it, that a board needs."""
+    """Return the files of the agent, and of the package above it, that a board is sent."""
     package = _SCRIPTS / "edgeproof"
     return [package / "__init__.py", *sorted((package / "agent").rglob("*.py"))]
 

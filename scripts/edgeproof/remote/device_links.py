@@ -40,7 +40,7 @@ def complete_device(device: Device) -> Device:
 
 
 def find_remote_device(name: str) -> Device | None:
-    """Return the device that builds, if it is behind a link; None for `host`, and for what is built on this machine."""
+    """Return a device with its link if it builds behind one; None for `host`, and for what is built on this machine."""
     links: Json = json.loads(os.environ.get(VARIABLE) or "{}")
     if name not in links:
         return None

@@ -17,7 +17,7 @@ from .device_links import complete_device
 
 
 def is_remote(device: Device) -> bool:
-    """Tell whether a device is another machine than this one, behind a link."""
+    """Tell which machine a device is: True for a board behind a link, False for this machine."""
     return device.get("transport") == "ssh"
 
 

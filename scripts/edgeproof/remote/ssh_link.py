@@ -65,7 +65,7 @@ class LinkLost(UserError):
 
 
 def name_host(device: Device) -> str:
-    """Return where a device is reached, as ssh has it: [user@]host[:port]."""
+    """Return the host of a device as ssh connects to it: [user@]host[:port]."""
     host, port = device.get("host", ""), device.get("port")
     if port and ":" in host:
         host = f"[{host}]"
@@ -145,7 +145,7 @@ def _require_identity(device: Device) -> None:
 
 
 def find_known_hosts(device: Device) -> Path:
-    """Return the file with the host keys of a device; a relative path starts at the repository."""
+    """Return the file of host keys that ssh holds a device's against; a relative path starts at the repository."""
     return REPOSITORY / os.path.expanduser(device.get("known_hosts") or _KNOWN_HOSTS)
 
 

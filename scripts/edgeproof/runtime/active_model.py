@@ -122,7 +122,10 @@ class ActiveModels(Protocol):
 
 
 def find_difference(one: Any, other: Any) -> Optional[str]:
-    """Return in what two models' tensors differ (names, types, shapes); None where they agree or do not tell."""
+    """Return in what the tensors of the active model and another one differ (names, types, shapes).
+
+    None where they agree or do not tell.
+    """
     for kind in ("inputs", "outputs"):
         left, right = (_describe(getattr(model, kind, None)) for model in (one, other))
         if left is not None and right is not None and left != right:

@@ -119,7 +119,7 @@ def render_infer_response(
 
 
 def name_model(variant: str, generation: int) -> List[Tuple[bytes, bytes]]:
-    """Return the headers that say which variant answered, and which of its loads."""
+    """Return the headers of an inference response that say which variant answered, and which of its loads."""
     safe = variant.encode("ascii", "backslashreplace")
     return [(b"edgeproof-variant", safe), (b"edgeproof-generation", str(generation).encode())]
 

@@ -87,7 +87,7 @@ class LoadedModel:
 
 
 def make_feed(inputs: Sequence[TensorInfo]) -> Feed:
-    """Return one sample for inputs, the same every time: numbers from 0 to 1, or ones where the type has no others."""
+    """Return a sample to try a loaded model with, always the same: numbers from 0 to 1, ones if its type has none."""
     random = numpy.random.RandomState(0)
     feed: Feed = {}
     for name, dtype, shape in inputs:

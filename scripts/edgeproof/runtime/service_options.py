@@ -97,7 +97,10 @@ def describe_exposure(host: str, has_token: bool) -> List[str]:
 
 
 def serve_until_told(server: Server, serving: Serving, adapt: bool, show: Callable[[str, int], None]) -> bool:
-    """Serve until SIGTERM or SIGINT; return whether all that was let in was answered. `show` gets the address."""
+    """Serve as the options of `serve` say until SIGTERM or SIGINT; return whether all that was let in was answered.
+
+    `show` gets the address.
+    """
     told = threading.Event()
 
     def end(number: int, frame: object) -> None:

@@ -105,7 +105,10 @@ class ModelFamily:
 
 
 def parse_family(document: Any, where: str) -> ModelFamily:
-    """Return the family that a document describes; FamilyYamlError names file, variant and field. `where`: the file."""
+    """Return the family of variants that a document describes; FamilyYamlError names file, variant and field.
+
+    `where`: the file.
+    """
     top = _require_mapping(document, where)
     filled = top.get("schema") == _FILLED
     if not filled:

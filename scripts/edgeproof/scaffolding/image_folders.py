@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import require_no_pointer
+from edgeproof.core.lfs_pointers import require_no_pointer
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 

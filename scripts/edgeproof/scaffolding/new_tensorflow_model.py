@@ -6,8 +6,9 @@ from pathlib import Path
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.exported_sources import SAVED_MODEL
-from edgeproof.core.files import read_head, require_no_pointer
+from edgeproof.core.files import read_head
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.lfs_pointers import require_no_pointer
 
 from .model_texts import render_tensorflow_model
 from .new_campaigns import MOVE, note_place

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import require_no_pointer
+from edgeproof.core.lfs_pointers import require_no_pointer
 from edgeproof.core.tensors import read_tensors
 
 from .image_folders import Preprocessing, list_images, read_images

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, atomic_write, describe_pointer, read_head
+from edgeproof.core.files import FilePath, atomic_write, read_head
+from edgeproof.core.lfs_pointers import describe_pointer
 
 _NOTE = "edgeproof: no model"
 _LONGEST_NOTE = 4096  # bytes

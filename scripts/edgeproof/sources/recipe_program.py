@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgeproof.core.cli import json_argument
 from edgeproof.core.configuration import Json
+from edgeproof.core.job_options import json_argument
 
 from .input_shapes import fix_input_shapes
 from .kept_models import make_by_recipe

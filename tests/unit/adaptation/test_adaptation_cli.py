@@ -9,8 +9,8 @@ import pytest
 from edgeproof.__main__ import main
 from edgeproof.adaptation.state_stream import stream_state
 from edgeproof.adaptation.traces import read_trace
-from edgeproof.core.cli import run
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 
 from .families_for_tests import write_trace
 

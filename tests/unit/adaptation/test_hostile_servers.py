@@ -16,10 +16,10 @@ from edgeproof.adaptation.server_link import Limits, Link, NoAnswer
 from edgeproof.adaptation.service_figures import ServiceSetting
 from edgeproof.adaptation.service_load import WRONG, compose_request, run_closed_loop, run_open_loop
 from edgeproof.adaptation.service_measurement import ask_server, compose_question, warm_up
-from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 
 from .hostile_server import HostileServer, respond
 from .test_service_measurement import write_family_file

@@ -6,10 +6,10 @@ from edgeproof.adaptation.server_elsewhere import measure_server
 from edgeproof.adaptation.service_figures import ServiceSetting
 from edgeproof.adaptation.service_records import read_service
 from edgeproof.bench.trial_family import write_family
-from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 from edgeproof.runtime.admission import ServiceLimits
 from edgeproof.runtime.engine import Engine
 from edgeproof.runtime.h11_server import H11Server

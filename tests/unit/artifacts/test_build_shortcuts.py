@@ -11,8 +11,8 @@ from edgeproof.artifacts.builds.build_keys import compose_build_key
 from edgeproof.artifacts.builds.build_shortcuts import take_shortcut
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.attempts import list_attempts
-from edgeproof.core.cli import run
 from edgeproof.core.keys import list_differences
+from edgeproof.core.program_start import run
 from edgeproof.sources.identity import identify_model
 
 from .conftest import BUILD, make_classifier

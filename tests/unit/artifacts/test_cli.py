@@ -11,9 +11,9 @@ import pytest
 from edgeproof.__main__ import main as edgeproof
 from edgeproof.artifacts.cli import main
 from edgeproof.artifacts.records import rebuilding
-from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json, validate
 from edgeproof.core.layout import REPOSITORY
+from edgeproof.core.program_start import run
 
 from .conftest import BUILD, RUNTIME, Job, make_classifier
 from .test_comparable_builds import put_result, read_result

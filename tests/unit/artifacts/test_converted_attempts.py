@@ -3,9 +3,9 @@
 import json
 
 from edgeproof.artifacts.builds import build_keys, converter_scripts
-from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.program_start import run
 from edgeproof.sources.identity import identify_model
 
 from .stand_ins import write_trtexec

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
+from edgeproof.core.program_start import run
 
 from .conftest import BUILD, RUNTIME
 

@@ -9,8 +9,8 @@ import pytest
 from edgeproof.bench.conversions import measure_conversions
 from edgeproof.bench.conversions_by_hand import STEPS, list_steps
 from edgeproof.core.catalogues import read_catalogue
-from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
+from edgeproof.core.program_start import run
 
 from ..artifacts.conftest import Job, make_classifier
 

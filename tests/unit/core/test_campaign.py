@@ -3,7 +3,7 @@ import re
 import shutil
 
 import pytest
-from edgeproof.core.campaign import builder_of, expand_campaign, one_of
+from edgeproof.core.campaign import builder_of, expand_campaign
 from edgeproof.core.catalogues import read_catalogue
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY, Cell
@@ -212,17 +212,6 @@ def test_locks_of_editors_are_not_entries(tmp_path):
     (tmp_path / "devices/.#local.yaml").symlink_to("somebody@somewhere.1234")  # Emacs, while the file is edited
     (tmp_path / "devices/._local.yaml").write_bytes(b"\0\5\x16\7Mac OS X")  # macOS, on a foreign file system
     assert list(read_catalogue("device", tmp_path)) == list(read_catalogue("device", REPOSITORY / "config"))
-
-
-@given(st.lists(st.text("ab-.1", min_size=1, max_size=5), max_size=30), st.text("ab-.1", max_size=5))
-def test_a_wildcard_takes_these_names_and_no_other(names, other):
-    pattern = re.compile(one_of(names))
-    assert all(pattern.fullmatch(name) for name in names)
-    assert bool(pattern.fullmatch(other)) == (other in names)
-
-
-def test_names_that_start_alike_make_a_short_expression():
-    assert one_of(["ort-cpu", "ort-xnnpack", "tflite"]) == r"(?:ort\-(?:cpu|xnnpack)|tflite)"
 
 
 POLICY = {"required": ["task", "precision"], "environment": ["kernel"], "require_model_bytes": True}

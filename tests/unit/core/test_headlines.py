@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from edgeproof.core.headlines import find_percentiles, summarise_headline
+from edgeproof.core.headlines import find_headline_percentiles, summarise_headline
 from scipy import stats
 
 
@@ -73,7 +73,7 @@ def calls(starts, count, seed=1, sd=0.02):
 
 def test_percentiles_are_those_of_all_calls_and_lie_in_their_interval():
     processes = calls(12, 400)
-    percentiles = find_percentiles(processes, (0.5, 0.9, 0.99))
+    percentiles = find_headline_percentiles(processes, (0.5, 0.9, 0.99))
     assert [found.fraction for found in percentiles] == [0.5, 0.9, 0.99]
     for found in percentiles:
         pooled = np.quantile(np.concatenate(processes), found.fraction, method="inverted_cdf")
@@ -85,7 +85,7 @@ def test_percentiles_are_those_of_all_calls_and_lie_in_their_interval():
 
 def test_the_interval_inverts_the_corrected_t_over_shares():
     processes = calls(10, 300, sd=0.002)
-    found = find_percentiles(processes, (0.5,))[0]
+    found = find_headline_percentiles(processes, (0.5,))[0]
     for x, inside in ((found.low, True), (found.high, True), (found.low * 0.997, False), (found.high * 1.003, False)):
         shares = np.array([(each > x).mean() for each in processes])
         n, s, d = 10, shares.std(ddof=1), shares.mean() - 0.5
@@ -95,7 +95,7 @@ def test_the_interval_inverts_the_corrected_t_over_shares():
 
 
 def test_below_ten_starts_there_is_no_interval_and_below_the_floor_no_value():
-    found = find_percentiles(calls(9, 400), (0.9, 0.9999))
+    found = find_headline_percentiles(calls(9, 400), (0.9, 0.9999))
     assert found[0].value is not None and found[0].low is None and found[0].confidence is None
     assert found[0].reason == "in these 9 starts; an interval needs 10"
     assert found[1].value is None and "3600 calls are fewer than" in found[1].reason
@@ -104,16 +104,16 @@ def test_below_ten_starts_there_is_no_interval_and_below_the_floor_no_value():
 
 def test_every_start_counts_alike_and_ties_are_one_time():
     processes = [np.full(1000, 1.0)] + [np.full(10, 2.0)] * 11
-    found = find_percentiles(processes, (0.5,))[0]
+    found = find_headline_percentiles(processes, (0.5,))[0]
     assert found.value == 2.0
-    equal = find_percentiles([np.full(100, 3.0)] * 10, (0.5, 0.9))
+    equal = find_headline_percentiles([np.full(100, 3.0)] * 10, (0.5, 0.9))
     assert [(each.low, each.value, each.high) for each in equal] == [(3.0, 3.0, 3.0)] * 2
 
 
 def test_every_process_needs_times():
     for wrong in ([], [[]], [[[1.0]]]):
         with pytest.raises(ValueError):
-            find_percentiles(wrong, (0.5,))
+            find_headline_percentiles(wrong, (0.5,))
 
 
 @pytest.mark.parametrize("step", [1, 3_000])
@@ -134,5 +134,5 @@ def test_the_interval_is_that_of_a_look_at_every_time(step):
         low = np.flatnonzero(outside[:place])[-1] + 1
         high = [*np.flatnonzero(outside[place:]) + place, len(times)][0] - 1
         expected.append((times[place], times[low], times[high]))
-    found = find_percentiles(processes, (0.5, 0.9, 0.99))
+    found = find_headline_percentiles(processes, (0.5, 0.9, 0.99))
     assert [(each.value, each.low, each.high) for each in found] == expected

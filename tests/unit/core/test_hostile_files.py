@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from edgeproof.converters.archives import unpack
 from edgeproof.core import documents
-from edgeproof.core.cli import run
 from edgeproof.core.command_line import show
 from edgeproof.core.errors import UserError
 from edgeproof.core.formatting import show_controls
 from edgeproof.core.npy_arrays import parse_array
+from edgeproof.core.program_start import run
 from edgeproof.core.tensors import read_tensors
 from edgeproof.core.yaml_files import parse_yaml
 

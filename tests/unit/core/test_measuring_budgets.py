@@ -24,7 +24,7 @@ def test_the_budget_of_the_demo_is_that_of_its_protocol():
     protocol = CATALOGUE["protocol"][campaign.protocol]
     pairs = len(campaign.comparisons) * protocol["pairs"] * PAIR_SECONDS
     assert found["measure_pairs"] == (len(campaign.comparisons), protocol["pairs"] * PAIR_SECONDS)
-    assert found["measure_run"].count == len(campaign.cells)
+    assert found["measure_run"].jobs == len(campaign.cells)
     timed = protocol["processes"] * (protocol["warmup_seconds"] + protocol["min_seconds"])
     assert found["measure_run"].seconds > timed
     assert sum_budgets(found) > pairs + len(campaign.cells) * timed

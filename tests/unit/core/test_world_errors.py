@@ -13,7 +13,7 @@ from edgeproof.core.world_errors import describe_world_error
 PROGRAM = """
 import sys
 sys.path.insert(0, {scripts!r})
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 def main(argv):
     folder = argv[0]
 {body}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign, write_wanted
-from edgeproof.core.cli import run
 from edgeproof.core.job_key import record_key
 from edgeproof.core.job_options import JobKey
+from edgeproof.core.program_start import run
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 

@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.program_start import run
 from edgeproof.plans import cli
 from edgeproof.plans.cli import build_plans_parser, main
 from edgeproof.plans.outcome.plan_document import build_plan_document

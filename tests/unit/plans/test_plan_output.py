@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from edgeproof.bench.scenario_families import draw_crowded_graph
-from edgeproof.core.cli import run
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
+from edgeproof.core.program_start import run
 from edgeproof.plans.cli import main
 from edgeproof.plans.plan_output import check_output, write_output
 

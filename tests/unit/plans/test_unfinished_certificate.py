@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from edgeproof.core.cli import run
+from edgeproof.core.program_start import run
 from edgeproof.plans.cli import main
 from edgeproof.plans.outcome import infeasibility
 from edgeproof.plans.outcome.infeasibility import explain_infeasibility, is_feasible, relax_both_caps

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from edgeproof.agent.machine import describe_machine
-from edgeproof.board_end.board_files import is_session_alive
+from edgeproof.board_end.supervising import is_session_alive
 from edgeproof.core.attempts import find_attempts, list_attempts
 from edgeproof.core.errors import UserError
 from edgeproof.remote import boards

@@ -10,8 +10,8 @@ import yaml
 from edgeproof.agent import lock
 from edgeproof.comparability.reported_judging import judge_reported
 from edgeproof.core.attempts import list_attempts
-from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
+from edgeproof.core.program_start import run
 from edgeproof.core.seals import seal
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.edgeenv_files import read_benchmark

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import copy_model
 import pytest
-from edgeproof.core.cli import run
 from edgeproof.core.files import sha256_bytes
+from edgeproof.core.program_start import run
 from edgeproof.sources import copying
 from edgeproof.sources.input_faults import read_note
 

@@ -5,8 +5,8 @@ import onnx
 import onnxruntime
 import pytest
 import recipe_diabetes_mlp
-from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS
+from edgeproof.core.program_start import run
 from edgeproof.sources import diabetes_mlp
 from edgeproof.sources.diabetes import load_heldout_patients, load_training_patients
 

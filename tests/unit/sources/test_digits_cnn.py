@@ -5,8 +5,8 @@ import onnx
 import onnxruntime
 import pytest
 import recipe_digits_cnn
-from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS
+from edgeproof.core.program_start import run
 from edgeproof.sources import digits_cnn, network
 from edgeproof.sources.digits import load_heldout_digits, load_training_digits
 

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import recipe_digits_autoencoder
 import recipe_digits_lstm
-from edgeproof.core.cli import run
+from edgeproof.core.program_start import run
 from edgeproof.sources import digits_autoencoder, digits_lstm, network
 from edgeproof.sources.digits import load_heldout_digits, load_training_digits
 

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import download_model
 import pytest
 from edgeproof.core.attempts import list_attempts
-from edgeproof.core.cli import run
 from edgeproof.core.errors import UserError
+from edgeproof.core.program_start import run
 from edgeproof.sources import fetching
 from edgeproof.sources.input_faults import InputFault, read_note, write_note
 

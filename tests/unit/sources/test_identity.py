@@ -2,10 +2,10 @@ import identify_model
 import numpy as np
 import onnx
 import pytest
-from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS, read_json, validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.program_start import run
 from edgeproof.sources import identity as identities
 from edgeproof.sources.input_faults import InputFault, write_note
 from edgeproof.sources.onnx_types import enter_types, infer_types

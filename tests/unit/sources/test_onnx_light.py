@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import recipe_onnx_light
-from edgeproof.core.cli import run
+from edgeproof.core.program_start import run
 from edgeproof.sources import onnx_light
 from edgeproof.sources.arithmetic import count_macs
 from edgeproof.sources.samples import make_random

@@ -6,10 +6,10 @@ from pathlib import Path
 import make_samples
 import numpy as np
 import pytest
-from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS, read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
+from edgeproof.core.program_start import run
 from edgeproof.core.tensors import read_tensors, write_tensors
 from edgeproof.sources import samples
 from edgeproof.sources.digits import load_heldout_digits, load_training_digits

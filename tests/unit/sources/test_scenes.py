@@ -8,8 +8,8 @@ import onnxruntime
 import pytest
 import recipe_scenes_detector
 from edgeproof.artifacts.agreement.detections import judge_rows, read_labels, read_rows
-from edgeproof.core.cli import run
 from edgeproof.core.documents import SCHEMAS
+from edgeproof.core.program_start import run
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.sources import scenes, scenes_detector
 

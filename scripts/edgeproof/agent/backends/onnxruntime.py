@@ -124,7 +124,7 @@ class OnnxRuntime(Backend):
 
 
 def list_providers(requested: str, precision: Optional[str]) -> List[Provider]:
-    """Return the providers of a session with their options; what TensorRT cannot run is CUDA's.
+    """Return the providers of an ONNX Runtime session with their options; what TensorRT cannot run is CUDA's.
 
     fp32 is fp32: CUDA would round to TF32 (19 bits) by default. TensorRT computes in float16 only where it is told to.
     """

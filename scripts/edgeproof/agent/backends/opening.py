@@ -38,7 +38,7 @@ def open_backend(arm: RunnableArm) -> Backend:
 
 
 def find_obstacle(arm: AnyArm) -> Optional[str]:
-    """Return why the backend to open for this arm cannot be stopped while another process runs; None if it can.
+    """Return why the backend that an arm opens cannot be stopped while another process runs; None if it can.
 
     Only what computes on the CPU can: an accelerator goes on with what it was given, and may hold one model only.
     """

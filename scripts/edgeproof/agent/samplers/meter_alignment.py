@@ -48,7 +48,7 @@ def correlate(
 
 
 def find_interval(times: Sequence[float]) -> float:
-    """Return the usual time between two rows of a meter, in seconds."""
+    """Return the usual time between a meter's rows in seconds, which limits how well its clock is aligned with ours."""
     steps = sorted(times[number + 1] - times[number] for number in range(len(times) - 1))
     return steps[len(steps) // 2]
 

@@ -30,7 +30,7 @@ class Sample(NamedTuple):
 
 
 def name_all(names: Iterable[str]) -> str:
-    """Return names for people, "none" without any."""
+    """Return the names of a sampler's rails, counters or cards for people, "none" without any."""
     return ", ".join(names) or "none"
 
 

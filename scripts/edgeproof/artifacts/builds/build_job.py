@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgeproof.core.cli import json_argument
 from edgeproof.core.configuration import Json
+from edgeproof.core.job_options import json_argument
 
 COMMON = ("cell", "source", "identity", "preset", "precision", "calibration", "artifact", "manifest")
 CONVERTED = ("toolchain", "saved-model", "log")  # further options of a build in a toolchain

@@ -15,7 +15,8 @@ from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.core.attempts import find_attempts, keep_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, hold_folder, is_file, sha256_file
+from edgeproof.core.files import atomic_path, is_file, sha256_file
+from edgeproof.core.held_folders import hold_folder
 
 _LARGE_BYTES = 1 << 25  # bytes
 _LOG = "build.log"  # what the store calls the log of a converter

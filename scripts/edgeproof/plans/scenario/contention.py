@@ -17,7 +17,7 @@ _DENOMINATOR = 1000  # largest of a loss: at most a millionth off, and exact for
 _NONE = Fraction(0)
 
 
-def find_loss(factor: float) -> Fraction:
+def _find_loss(factor: float) -> Fraction:
     """Return the share of its speed that a stage loses at a factor."""
     return max(_NONE, Fraction(1 - 1 / factor).limit_denominator(_DENOMINATOR)) if factor > 0 else _NONE
 
@@ -29,7 +29,7 @@ def tabulate_losses(scenario: Scenario) -> list[list[Fraction]] | None:
     count = len(scenario.devices)
     losses = [[_NONE] * count for _ in range(count)]
     for row in scenario.contention:
-        losses[row.slowed][row.by] = find_loss(row.factor)
+        losses[row.slowed][row.by] = _find_loss(row.factor)
     return losses if any(map(any, losses)) else None
 
 
@@ -51,7 +51,7 @@ def run_side_by_side(
     before: Sequence[Set[int]],
     losses: list[list[Fraction]],
 ) -> tuple[list[int], list[int]]:
-    """Return (starts, ends) of events that begin as early as they can and slow each other, in units.
+    """Return (starts, ends) of events that contend: they begin as early as they can and slow each other, in units.
 
     `work`: what each takes alone; `devices`: None for a copy; `release`: not before; `before`: events that have to end
     first. Ends are rounded up to whole units. ValueError where events wait for each other in a circle.

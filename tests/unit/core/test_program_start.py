@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeproof.core.cli import importing, run
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode, describe_exit_codes, exit_code_of_signal
+from edgeproof.core.program_start import importing, run
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 PROGRAM = """
 import atexit, signal, sys
 {first}
 sys.path.insert(0, {scripts!r})
-from edgeproof.core.cli import run_program
+from edgeproof.core.program_start import run_program
 from edgeproof.core.errors import UserError
 atexit.register(lambda: print("taken down"))
 def main(argv):
@@ -112,3 +112,12 @@ def test_garbage_is_collected_again_once_all_is_imported():
         assert gc.isenabled() and gc.get_freeze_count() > frozen
     finally:
         gc.unfreeze()
+
+
+def test_user_error_is_one_line_and_exit_code_2(capsys):
+    def main(argv):
+        raise UserError("a.yaml: key\n is wrong")
+
+    assert run(main, []) == 2
+    assert capsys.readouterr().err == "error: a.yaml: key is wrong\n"
+    assert run(lambda argv: None, []) == 0

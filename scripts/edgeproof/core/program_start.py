@@ -1,15 +1,14 @@
-"""What every command shares: one line for a user's mistake, and what happens on a signal."""
+"""How every program of ours starts, and how it ends: one line for a user's mistake, an exit code, also on a signal."""
 
 import contextlib
 import gc
-import json
 import os
 import select
 import signal
 import sys
 from collections.abc import Callable, Generator
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from .errors import UserError
 from .exit_codes import ExitCode, exit_code_of_signal
@@ -23,12 +22,11 @@ Main = Callable[[list[str]], int | None]
 
 
 def run(main: Main, argv: list[str] | None = None) -> int:
-    """Run the `main(argv)` of any command of the CLI and return an exit code: the outermost guard for errors and
-    Ctrl-C.
+    """Start a program's `main(argv)` and return its exit code: the outermost guard for errors and Ctrl-C.
 
     A UserError prints one `error: …` line and gives MISTAKE, and so does an OSError of the machine (a full disk, a file
-    that may not be written); Ctrl-C gives INTERRUPTED. Any other exception is a bug of ours: its traceback is
-    printed, and FAULT returned.
+    that may not be written); Ctrl-C gives INTERRUPTED. Any other exception is a bug of ours: its traceback is printed,
+    and FAULT returned.
     """
     try:
         return main(sys.argv[1:] if argv is None else argv) or ExitCode.GOOD
@@ -58,7 +56,7 @@ def _tell_fault() -> ExitCode:
 
 
 def run_program(main: Main) -> NoReturn:
-    """Run the `main` of any CLI script with this process's arguments, and end the process with the exit code of `run`.
+    """Start a program: run its `main` with this process's arguments, and end the process with the exit code of `run`.
 
     SIGTERM and SIGHUP (a lost connection) raise SystemExit in `main`, so that it can stop what it has started and
     remove half-written files. A SIGHUP that is ignored, as under nohup, stays ignored.
@@ -102,7 +100,7 @@ def _is_unread() -> bool:
 
 @contextlib.contextmanager
 def importing() -> Generator[None]:
-    """Let a command switch garbage collection off while it imports packages, and never search their objects again.
+    """Start a program fast: switch garbage collection off for its imports, and never search their objects again.
 
     With onnx and ONNX Runtime this saves a twentieth of a small build.
     """
@@ -112,8 +110,3 @@ def importing() -> Generator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def json_argument(text: str) -> Any:
-    """Read a command's option that holds JSON, for argparse in any script (`type=json_argument`)."""
-    return json.loads(text)
