@@ -78,8 +78,7 @@ if workflow.is_main_process:
     for sentence in list_added_cells(CAMPAIGN, FILES):
         print(sentence, file=sys.stderr)
 
-    PROGRESS.budgets = {rule: each.seconds for rule, each in budget_measuring(CAMPAIGN, CATALOGUES["protocol"]).items()}
-    PROGRESS.silent = workflow.output_settings.dryrun
+    PROGRESS.foretell(budget_measuring(CAMPAIGN, CATALOGUES["protocol"]), silent=workflow.output_settings.dryrun)
     logger.addHandler(PROGRESS)
     if not workflow.output_settings.verbose:
         for handler in logger.handlers:

@@ -22,6 +22,7 @@ def test_a_run_ends_with_verdicts_and_the_page(workspace):
     assert any(line.startswith("Gate of campaign fake passed") for line in words[1:])
     assert words[-1] == "Every number and reason: results/evidence/fake/report.html"
     assert "Measured 1 of 1 cells" in done.stdout
+    assert "1 cell: about " in done.stdout and " at most to measure" in done.stdout.split("Measured 1 of 1")[0]
 
 
 def test_a_failed_job_says_its_reason_once_and_no_old_gate_speaks(workspace):

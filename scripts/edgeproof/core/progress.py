@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from .measuring_budgets import name_counts
+from .measuring_budgets import MeasuringBudget, name_counts
 
 # Rules whose jobs start sessions of the agent, and what people call their jobs.
 COUNTED = {
@@ -105,6 +105,10 @@ class ProgressHandler(logging.Handler):
         self.stopped: list[Failure] = []
         self._status = ""
         self._jobs: dict[int, tuple[str, str, float]] = {}
+
+    def foretell(self, budgets: Mapping[str, MeasuringBudget], silent: bool = False) -> None:
+        """Take what a campaign's measurements may take; unless `silent`, the first line of a run says it."""
+        self.budgets, self.silent = {rule: budget.seconds for rule, budget in budgets.items()}, silent
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record."""
