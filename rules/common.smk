@@ -31,7 +31,6 @@ from edgeproof.core.layout import (
     run_folder,
     source_folder,
 )
-from edgeproof.core.measuring_budgets import budget_measuring
 from edgeproof.core.progress import ProgressHandler, ShortErrors, ShortReasons, describe_failures, describe_stopped
 from edgeproof.core.targets import SPOKEN_OF
 from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
@@ -78,7 +77,7 @@ if workflow.is_main_process:
     for sentence in list_added_cells(CAMPAIGN, FILES):
         print(sentence, file=sys.stderr)
 
-    PROGRESS.foretell(budget_measuring(CAMPAIGN, CATALOGUES["protocol"]), silent=workflow.output_settings.dryrun)
+    PROGRESS.foretell(CAMPAIGN, CATALOGUES["protocol"], silent=workflow.output_settings.dryrun)
     logger.addHandler(PROGRESS)
     if not workflow.output_settings.verbose:
         for handler in logger.handlers:

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from .measuring_budgets import MeasuringBudget, name_counts
+from .campaign import Campaign
+from .configuration import Json
+from .measuring_budgets import budget_measuring, name_counts
 
 # Rules whose jobs start sessions of the agent, and what people call their jobs.
 COUNTED = {
@@ -106,8 +108,9 @@ class ProgressHandler(logging.Handler):
         self._status = ""
         self._jobs: dict[int, tuple[str, str, float]] = {}
 
-    def foretell(self, budgets: Mapping[str, MeasuringBudget], silent: bool = False) -> None:
-        """Take what a campaign's measurements may take; unless `silent`, the first line of a run says it."""
+    def foretell(self, campaign: Campaign, protocols: Mapping[str, Json], silent: bool = False) -> None:
+        """Take how long a campaign's measurements may take; unless `silent`, the first line of a run says it."""
+        budgets = budget_measuring(campaign, protocols)
         self.budgets, self.silent = {rule: budget.seconds for rule, budget in budgets.items()}, silent
 
     def emit(self, record: logging.LogRecord) -> None:

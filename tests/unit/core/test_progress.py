@@ -5,7 +5,6 @@ import io
 import logging
 
 import pytest
-from edgeproof.core.measuring_budgets import MeasuringBudget
 from edgeproof.core.progress import (
     CampaignProgress,
     ProgressHandler,
@@ -78,8 +77,7 @@ def test_what_was_not_begun_counts_with_its_budget():
 
 def test_an_estimate_comes_before_anything_is_measured(log):
     say, handler, stream = log
-    budgets = {"measure_run": 12.5, "measure_pairs": 50, "calibrate_cell": 60}
-    handler.foretell({rule: MeasuringBudget(9, seconds) for rule, seconds in budgets.items()})
+    handler.budgets = {"measure_run": 12.5, "measure_pairs": 50, "calibrate_cell": 60}
     say(Event.RUN_INFO, stats={"measure_run": 4, "measure_pairs": 3, "calibrate_cell": 1, "total": 9})
     assert stream.getvalue() == (
         "4 cells, 3 comparisons, 1 calibration: about 4 min at most to measure, and building before that\n"
@@ -89,7 +87,7 @@ def test_an_estimate_comes_before_anything_is_measured(log):
 @pytest.mark.parametrize("stats", [{"total": 1}, {"measure_run": 1, "check_plan": 1}])
 def test_nothing_is_estimated_where_nothing_is_measured_or_a_kind_has_no_budget(log, stats):
     say, handler, stream = log
-    handler.foretell({"measure_run": MeasuringBudget(1, 12.5)})
+    handler.budgets = {"measure_run": 12.5}
     say(Event.RUN_INFO, stats=stats)
     assert stream.getvalue() == ""
 
