@@ -80,7 +80,7 @@ def _explain_decisions(judged: JudgedCampaign) -> list[str]:
     paths = {name: f"{comparison_folder(judged.campaign, name)}/decision.json" for name in names}
     decided = {name: read_decision(path)["decision"] for name, path in paths.items() if Path(path).is_file()}
     told = [
-        f"{outcome.replace('_', ' ')} {', '.join(name for name, own in decided.items() if own == outcome)}"
+        f"{outcome.replace('_', ' ')} ({', '.join(name for name, own in decided.items() if own == outcome)})"
         for outcome in reversed(OUTCOMES)
         if outcome in decided.values()
     ]

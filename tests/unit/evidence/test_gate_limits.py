@@ -55,7 +55,7 @@ def test_what_may_be_deployed_is_told_with_the_verdicts(campaign, tmp_path):
     decided = {name: read_decision(f"{comparison_folder(campaign['campaign'], name)}/decision.json")["decision"]
                for name in campaign["comparisons"]}  # fmt: skip
     wanted = {
-        f"{outcome.replace('_', ' ')} {', '.join(name for name, own in decided.items() if own == outcome)}"
+        f"{outcome.replace('_', ' ')} ({', '.join(name for name, own in decided.items() if own == outcome)})"
         for outcome in decided.values()
     }
     assert set(" ".join(told.removeprefix("Deployment: ").split()).split("; ")) == wanted
