@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from edgeproof.core.cli import run_program
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.lock_installation import install_lock
+from edgeproof.core.program_start import run_program
 
 
 def main(argv):

@@ -47,3 +47,10 @@ def test_help_is_the_comment_at_the_top_of_the_makefile():
     told = done.stdout.splitlines()
     assert [line.removeprefix("#").removeprefix(" ") for line in head.splitlines()] == told[-head.count("\n") - 1 :]
     assert any(line.startswith("make setup ") for line in told)
+
+
+def test_the_program_needs_nothing_but_python():
+    """It runs before anything is installed: -S leaves packages out."""
+    program = [sys.executable, "-S", str(REPOSITORY / "scripts/install_lock.py"), "--help"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "--lock" in done.stdout, done.stderr
