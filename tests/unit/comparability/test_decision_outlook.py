@@ -14,7 +14,7 @@ from edgeproof.comparability.decision_outlook import (
 )
 from edgeproof.comparability.quantities import RunEvidence, find_in_run
 from edgeproof.core.catalogues import read_catalogue
-from edgeproof.core.headlines import find_percentiles
+from edgeproof.core.headlines import find_headline_percentiles
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 PROTOCOLS = read_catalogue("protocol", CONFIG)
@@ -53,8 +53,8 @@ def test_the_starts_are_those_that_an_interval_of_the_percentile_needs():
     starts = count_starts(criteria())
     assert starts.most and starts.most["id"] == "warm-p99"
     able = [[1.0 + k / 1000 for k in range(200)]] * starts.processes
-    assert find_percentiles(able, [0.99])[0].low is not None
-    assert find_percentiles(able[1:], [0.99])[0].low is None
+    assert find_headline_percentiles(able, [0.99])[0].low is not None
+    assert find_headline_percentiles(able[1:], [0.99])[0].low is None
 
 
 @pytest.mark.parametrize(
