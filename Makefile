@@ -1,4 +1,6 @@
 # make          sets up .venv from the lock file and runs the demo campaign on this machine
+# make setup    only sets up .venv: one to five minutes
+# make help     prints this list
 # make test     sets up what the tests need and runs the fast suite (make test-campaign: real models, minutes;
 #               make test-toolchain: the heavy converters, minutes and 9 GB; make test-ssh: boards behind a real sshd,
 #               as root; make test-slurm: a small Slurm on this machine, as root;
@@ -57,16 +59,19 @@ else ifneq ($(SETTLED),settled)
 $(info $(filter-out settled,$(SETTLED)))
 endif
 
-# Installs what a lock lists; what pip says is shown only if it fails.
-install = $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) > .venv/pip.log 2>&1 || \
-  { cat .venv/pip.log >&2; exit 1; }
+# Installs what a lock lists, with a line now and then; what pip says is shown only if it fails.
+install = $(BIN)/python scripts/install_lock.py --lock $(1) --log .venv/pip.log $(2)
 
 # JetPack 5 has Python 3.8, JetPack 6 has 3.10. The vendor's modules are there, and the agent runs there.
 TOO_OLD := Get one beside it: conda create -y -p .python python=3.11 && make PYTHON=.python/bin/python. On a board, the \
   vendor Python keeps running what is measured: interpreter: /usr/bin/python3 in config/devices/
 
 .DEFAULT_GOAL := demo
-.PHONY: wheel claims bench-remote bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages arm64 arm64-packages test-arm64
+.PHONY: help wheel claims bench-remote bench-observer staleness survival trial-arms demo setup test test-campaign test-toolchain test-ssh test-browser screenshot lint ci-times docs bench bench-plans bench-judge bench-noop bench-scale bench-convert bench-noise bench-interleaving bench-drift bench-interference bench-loadgen bench-replay bench-feasibility bench-simulation lock system-packages browser-packages bench-swaps bench-serving bench-registry bench-history bench-contention wheelhouse bench-sampling test-slurm cluster-demo setup-cluster slurm-packages arm64 arm64-packages test-arm64
+
+# The comment at the top of this file is the only list of targets.
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 demo: setup
 	$(SNAKEMAKE) --profile local
@@ -76,9 +81,9 @@ setup: .venv/edgeproof.stamp $(BIN)/edgeproof
 
 .venv/edgeproof.stamp: envs/edgeproof.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v[:2] < (3, 11) and "edgeproof needs Python 3.11 or newer, and $(PYTHON) is %d.%d. $(TOO_OLD)" % v[:2])'
-	@echo 'Installing what envs/edgeproof.lock lists into .venv; this takes a minute or two.'
+	@echo 'Installing what envs/edgeproof.lock lists into .venv; this takes one to five minutes.'
 	@$(PYTHON) -m venv .venv
-	@$(call install,$<)
+	@$(call install,$<,--next '. .venv/bin/activate')
 	@$(BIN)/python scripts/settle_environment.py
 	@$(BIN)/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("$<").read_bytes()).hexdigest())' > $@
 

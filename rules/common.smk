@@ -77,6 +77,7 @@ if workflow.is_main_process:
     for sentence in list_added_cells(CAMPAIGN, FILES):
         print(sentence, file=sys.stderr)
 
+    PROGRESS.foretell(CAMPAIGN, CATALOGUES["protocol"], silent=workflow.output_settings.dryrun)
     logger.addHandler(PROGRESS)
     if not workflow.output_settings.verbose:
         for handler in logger.handlers:

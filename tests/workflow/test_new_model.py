@@ -55,7 +55,7 @@ def test_with_simulated_times(tmp_path):
     told = run_edgeproof(
         workspace, "new", "model", str(tmp_path / "Colours.onnx"), "--shape", "image=1,3,16,16", "--preset", "fake"
     )
-    command = told.splitlines()[-1].removeprefix("next: .venv/bin/snakemake --profile local --configfile ")
+    command = told.splitlines()[-1].removeprefix("next: snakemake --profile local --configfile ")
     assert command == "config/colours.yaml"
     done = workspace.snakemake(config=command)
     assert done.returncode == 0, done.stdout

@@ -22,6 +22,8 @@ def test_a_run_ends_with_verdicts_and_the_page(workspace):
     assert any(line.startswith("Gate of campaign fake passed") for line in words[1:])
     assert words[-1] == "Every number and reason: results/evidence/fake/report.html"
     assert "Measured 1 of 1 cells" in done.stdout
+    before = done.stdout.split("Measured 1 of 1")[0].splitlines()
+    assert [line for line in before if line.startswith("1 cell, 1 comparison: about ") and "at most to measure" in line]
 
 
 def test_a_failed_job_says_its_reason_once_and_no_old_gate_speaks(workspace):

@@ -12,6 +12,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import is_file
 from edgeproof.core.formatting import format_number
+from edgeproof.core.world_errors import explain_unreadable
 from edgeproof.runtime.service_options import read_token
 
 from .server_comparison import SIDES, Side, TurnsSetting, say_comparison
@@ -28,7 +29,7 @@ def measure_one(options: Namespace, root: Path) -> ExitCode:
     try:
         token = read_token(options.token_file)
     except (OSError, ValueError) as error:
-        raise UserError(f"--token-file {options.token_file}: {error}") from error
+        raise UserError(f"--token-file {options.token_file}: {explain_unreadable(error)}") from error
     if not options.seconds or not options.budget_ms:
         raise UserError("--seconds and --budget-ms must be above 0")
     setting = ServiceSetting(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
+from edgeproof.core.world_errors import explain_unreadable
 from edgeproof.runtime.device_state import DeviceState, parse_state
 
 _DECODER = json.JSONDecoder()
@@ -63,7 +64,7 @@ def read_trace(path: FilePath, footprints: Mapping[str, float]) -> Iterator[Mome
                     state.is_charging,
                 )
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
     if before is None:
         raise UserError(f"{path}: is empty; record a trace: edgeproof state --duration 600 > {path}")
 

@@ -67,7 +67,8 @@ def verify_file(options: Namespace) -> ExitCode:
     """Do `edgeproof verify`."""
     verified = verify_bundle(options.bundle, _take_keys(options), options.deep)
     first = find_first_refuted(verified.claims)
-    show(options, _describe_verified(options.bundle, verified), lambda: _render_verified(options.bundle, verified))
+    told = _describe_verified(options.bundle, verified)
+    show(options, told, lambda: _render_verified(options.bundle, verified, options.all))
     return ExitCode.NOT_GOOD if first else ExitCode.GOOD
 
 
@@ -86,7 +87,10 @@ def make_key(options: Namespace) -> ExitCode:
     """Do `edgeproof key new`."""
     place = Path(options.name)
     private, public = new_key(place.name, place.parent)
-    lines = [f"{private}: the secret; whoever has it can sign as you", f"{public}: give it to those who verify"]
+    lines = [
+        f"{private.resolve()}: SECRET; anybody who has it can sign as you. Keep it out of git and out of what you send",
+        f"{public.resolve()}: give it to those who verify",
+    ]
     return show(options, {"private": str(private), "public": str(public)}, lambda: lines)
 
 
@@ -110,11 +114,11 @@ def _take_keys(options: Namespace) -> CheckSignature | None:
     return check_with_keys(Path(options.keys)) if options.keys else None
 
 
-def _render_verified(path: str | Path, verified: Verified) -> Iterator[str]:
+def _render_verified(path: str | Path, verified: Verified, every: bool = False) -> Iterator[str]:
     first = find_first_refuted(verified.claims)
     if first is not None:
         yield f"{path}: REFUTED: {first.subject}: {first.detail}"
-    yield from render_claims(verified.claims)
+    yield from render_claims(verified.claims, every)
     if first is None:
         signed = f"signed with the key {verified.signer}" if verified.signer else "not signed by a key that you trust"
         yield f"everything that can be computed again holds; {signed}"
@@ -132,7 +136,7 @@ def _render_packed(found: Json) -> Iterator[str]:
         yield f"  not packed, named by sha256: {count}, {plain(format_bytes(size) or '')}; --artifacts packs them"
     yield f"  {found['redacted']} places in logs were redacted"
     for entry in found["left"][:10]:
-        names = ", ".join(f"{name} {count} times" for name, count in entry["counts"].items())
+        names = ", ".join(f"{name} {plain(plural(count, 'time'))}" for name, count in entry["counts"].items())
         yield f"  look before you send it: {entry['path']} holds what the rules look for ({names})"
     if len(found["left"]) > 10:
         yield f"  and {len(found['left']) - 10} more files, see redaction.left of bundle.json"

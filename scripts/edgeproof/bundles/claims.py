@@ -41,7 +41,7 @@ def check_claim(subject: str, check: Callable[[], Any], detail: str = "") -> Cla
     Whatever a document does to its reader, it is the document's fault: nothing of a bundle ends in a traceback.
     """
     if fault := find_fault(check):
-        return Claim(subject, REFUTED, fault)
+        return Claim(subject, REFUTED, fault.removeprefix(f"{subject}: "))
     return Claim(subject, RECOMPUTED, detail)
 
 
@@ -73,8 +73,11 @@ def describe_claims(claims: Iterable[Claim]) -> list[Json]:
     return [claim._asdict() for claim in claims]
 
 
-def render_claims(claims: list[Claim]) -> Iterator[str]:
-    """Yield the lines of `edgeproof verify`: refuted claims, the others, and the sum."""
+def render_claims(claims: list[Claim], every: bool = False) -> Iterator[str]:
+    """Yield the lines of `edgeproof verify`: refuted claims, the others, and the sum.
+
+    Without `every`, claims that were recomputed are only counted.
+    """
     yield from (str(claim) for claim in claims if claim.word == REFUTED)
-    yield from (str(claim) for claim in claims if claim.word != REFUTED)
+    yield from (str(claim) for claim in claims if claim.word not in (REFUTED, *(() if every else (RECOMPUTED,))))
     yield ", ".join(f"{count} {word}" for word, count in count_words(claims).items())

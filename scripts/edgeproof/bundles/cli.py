@@ -46,6 +46,7 @@ def build_verify_parser() -> CommandParser:
     deep = (
         "also build artifacts again and run them beside their models; of the bundle, this runs models and nothing else"
     )
+    parser.add_argument("--all", action="store_true", help="print every claim; without it, recomputed ones are counted")
     parser.add_argument("--deep", action="store_true", help=deep)
     _declare_keys(parser)
     return parser
@@ -61,7 +62,8 @@ def build_key_parser() -> CommandParser:
 
 def declare_export(verb: CommandParser, what: str) -> None:
     """Declare the command-line options of a verb that writes the bundle of one thing; `what`: its metavar."""
-    verb.add_argument("name", metavar=what, help="what to pack, as the list names it")
+    text = "what to pack, as the list names it; or, to write it again as it came,"
+    verb.add_argument("name", metavar=what, help=f"{text} a bundle below results/imported/, by name or folder")
     verb.add_argument("--output", metavar="FILE", required=True, help="file to write")
     if what == "RUN":
         verb.add_argument("--artifacts", action="store_true", help="pack model, samples and artifact, too")

@@ -27,7 +27,7 @@ from .bundle_files import list_campaign_files, list_failed_files, list_run_files
 from .claims import Claim, find_first_refuted
 from .descriptions import add_descriptions
 from .model_signatures import SignArtifact
-from .packing import MANIFEST, Sign, compose_manifest, content_of, write_bundle
+from .packing import Sign, compose_manifest, content_of, write_bundle
 from .unpacking import OpenedBundle, open_bundle, open_folder
 from .verifying import CheckSignature, Verified, check_opened
 
@@ -104,11 +104,6 @@ def _name_import(opened: OpenedBundle) -> str:
     """Return the name of the folder of an imported bundle: what it is about, and the beginning of its digest."""
     words = re.sub(r"[^a-z0-9]+", "-", opened.manifest["name"].lower()).strip("-")[:80] or "bundle"
     return f"{words}-{opened.manifest_sha256[:_DIGITS]}"
-
-
-def list_imports(root: Path) -> list[str]:
-    """Return the names of the bundles that were imported into a checkout, sorted."""
-    return sorted(path.parent.name for path in (root / IMPORTED).glob(f"*/{MANIFEST}"))
 
 
 @contextlib.contextmanager

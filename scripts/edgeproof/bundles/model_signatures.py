@@ -83,7 +83,7 @@ def check_model_signatures(
         names: list[str | None] = []
 
         def check(path: str = path, names: list[str | None] = names) -> None:
-            names.append(_check_signature(folder / path, path, artifacts.get(path), keys))
+            names.append(_check_signature(folder / path, artifacts.get(path), keys))
 
         if found := fault or find_fault(check):
             yield Claim(path, REFUTED, found)
@@ -94,28 +94,28 @@ def check_model_signatures(
 
 
 def _check_signature(
-    file: Path, path: str, artifact: Json | None, keys: dict[str, tuple[str, EllipticCurvePublicKey]]
+    file: Path, artifact: Json | None, keys: dict[str, tuple[str, EllipticCurvePublicKey]]
 ) -> str | None:
     """Return the name of the key that has signed an artifact, None where no key is known; UserError if it is wrong."""
     if artifact is None:
-        raise UserError(f"{path}: is of no artifact of the bundle")
+        raise UserError("is of no artifact of the bundle")
     document = json.loads(file.read_bytes())
     envelope = document["dsseEnvelope"]
     payload = base64.b64decode(envelope["payload"], validate=True)
     expected = _compose_statement(artifact["file"], artifact["sha256"])
     if (document["mediaType"], envelope["payloadType"]) != (_BUNDLE, _PAYLOAD) or json.loads(payload) != expected:
-        raise UserError(f"{path}: does not sign the artifact, whose sha256 is {artifact['sha256'][:12]}…")
+        raise UserError(f"does not sign the artifact, whose sha256 is {artifact['sha256'][:12]}…")
     if not keys:
         return None
     hint = document["verificationMaterial"]["publicKey"]["hint"]
     if hint not in keys:
-        raise UserError(f"{path}: no key that you trust has signed it")
+        raise UserError("no key that you trust has signed it")
     name, key = keys[hint]
     (entry,) = envelope["signatures"]
     try:
         key.verify(base64.b64decode(entry["sig"], validate=True), _encode(payload), ECDSA(SHA256()))
     except InvalidSignature as error:
-        raise UserError(f"{path}: its signature is not that of the key {name}") from error
+        raise UserError(f"its signature is not that of the key {name}") from error
     return name
 
 

@@ -22,7 +22,7 @@ from edgeproof.core.files import FilePath, atomic_path, sha256_bytes, sha256_fil
 from edgeproof.core.layout import REPOSITORY
 
 from .bundle_files import BundleFile
-from .redaction import RULES, Rule, count_left, make_rules, redact
+from .redaction import RULES, Rule, count_left, make_path_rule, make_rules, redact
 
 MANIFEST = "bundle.json"
 SIGNATURE = "signature.dsse.json"
@@ -44,12 +44,13 @@ def compose_manifest(
 
     `large`: files that are only named by digest, unless `artifacts`. UserError for a file that is too large or a link.
     """
-    rules = make_rules(checkout=checkout)
     logs: dict[str, bytes] = {}
     redacted: list[Json] = []
     left: list[Json] = []
     entries: list[Json] = []
     members = [*files, *(BundleFile(path, "artifact") for path in large if artifacts)]
+    configuration = [_read_text(path) for path, _ in members if path.startswith("config/")]
+    rules = [*make_rules(checkout=checkout), *make_path_rule(filter(None, configuration))]
     for path, role in sorted(members):
         entry = {"path": path, "sha256": sha256_file(path), "bytes": _measure(path), "role": role}
         if role == "log":
@@ -165,9 +166,15 @@ def _measure(path: str) -> int:
 
 def _count_left(path: str, size: int, rules: Sequence[Rule]) -> dict[str, int]:
     """Return what the rules would find in a file that stays as it is; nothing in one that is no text."""
-    if size > _LARGEST_TEXT or path.endswith((".npy", ".npz", ".onnx", ".csv")):
-        return {}
+    text = None if size > _LARGEST_TEXT else _read_text(path)
+    return {} if text is None else count_left(text, rules)
+
+
+def _read_text(path: str) -> str | None:
+    """Return the text of a file, None if it is none."""
+    if path.endswith((".npy", ".npz", ".onnx", ".csv")):
+        return None
     try:
-        return count_left(Path(path).read_text(encoding="utf-8"), rules)
+        return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        return {}
+        return None

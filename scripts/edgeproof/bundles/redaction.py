@@ -8,7 +8,7 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ RULES = {
     "home": "home folders: your own, and any below /home, /Users and C:\\Users",
     "host": "the names of this machine",
     "user": "your user name",
+    "path": "absolute paths that the configuration in the bundle holds, but for those that every system has",
 }
 LOGS = (".log", "log.txt", "progress.jsonl")  # ends of names of files that are redacted
 _SECRET_NAMES = re.compile(r"(?i)(token|secret|passw|credential|api_?key|private_?key|access_?key|auth)")
@@ -34,6 +35,12 @@ _FIXED = {
     "credentials": (r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)", r"(?<=[Aa]uthorization: )[^\r\n]+"),
     "home": (r"/(?:home|Users)/[^/\s\"':]+", r"[A-Za-z]:\\Users\\[^\\\s\"':]+"),
 }
+
+# A path that begins here and not in a word, an address or a pattern; what every Unix has tells nobody anything.
+_ABSOLUTE = re.compile(
+    r"(?<![\w.:/~\\<>{}*-])/(?!(?:usr|bin|sbin|lib|lib64|dev|proc|sys)(?:/|\b))[\w.@+-]+(?:/[\w.@+-]+)*"
+    r"|\b[A-Za-z]:[\\/][\w.@+-]+(?:[\\/][\w.@+-]+)*"
+)
 
 
 class Rule(NamedTuple):
@@ -63,6 +70,13 @@ def make_rules(environment: Mapping[str, str] | None = None, checkout: Path | No
         if patterns:
             rules.append(Rule(name, re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.DOTALL)))
     return rules
+
+
+def make_path_rule(texts: Iterable[str]) -> list[Rule]:
+    """Return the rule for the absolute paths in texts of a configuration; none where they hold none."""
+    found = sorted({path for text in texts for path in _ABSOLUTE.findall(text)}, key=len, reverse=True)
+    pattern = "|".join(f"{re.escape(path)}(?![\\w-])" for path in found)
+    return [Rule("path", re.compile(pattern))] if found else []
 
 
 def is_log(path: str) -> bool:

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, SSlibKey  # pyright: ignore[reportPrivateImportUsage]
 
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import FilePath, sha256_bytes
+from edgeproof.core.files import FilePath, require_readable, sha256_bytes
 
 ID_DIGITS = 12  # of a key's id in messages
 _PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
@@ -108,21 +108,23 @@ def _signs_models(key: PublicKeyTypes) -> bool:
 
 
 def _read_private(path: FilePath) -> list[PrivateKeyTypes]:
+    require_readable(path)
     try:
         blocks = _PRIVATE.findall(Path(path).read_bytes())
         if not blocks:
             raise ValueError("it holds no private key in PEM")
         return [load_pem_private_key(block, None) for block in blocks]
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UserError(f"{path}: is no private key that can be read ({error}); make one: edgeproof key new") from error
 
 
 def _read_public(path: Path) -> Iterator[tuple[str | None, PublicKeyTypes]]:
     """Yield (name, key) of every key in a file of public keys."""
+    require_readable(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a file of public keys ({error})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: holds no public key; give the .pub file that edgeproof key new has made") from error
     end = 0
     for block in _PUBLIC.finditer(text):
         names = [line[1:].strip() for line in text[end : block.start()].splitlines() if line.startswith("#")]

@@ -23,6 +23,7 @@ from edgeproof.agent.archive_limits import (
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, is_file, sha256_bytes, sha256_file
+from edgeproof.core.world_errors import explain_unreadable
 
 from .packing import MANIFEST, SIGNATURE, read_manifest_file
 from .run_crates import CRATE, WORKFLOW
@@ -57,7 +58,7 @@ def open_bundle(path: FilePath, folder: Path) -> OpenedBundle:
     try:
         stream = Path(path).open("rb")  # noqa: SIM115 (closed by the block below)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
     with stream:
         try:
             archive, members = open_archive(stream, BUNDLE)
@@ -101,7 +102,7 @@ def open_folder(folder: Path) -> OpenedBundle:
     except ArchiveRefused as error:
         raise BundleRefused(f"{folder}: {error}") from error
     except OSError as error:
-        raise UserError(f"{folder}: cannot be read ({error.strerror or error})") from error
+        raise UserError(f"{folder}: {explain_unreadable(error)}") from error
     signature = folder / SIGNATURE
     envelope = signature.read_bytes() if is_file(signature) else None
     return OpenedBundle(folder, manifest, sha256_file(folder / MANIFEST), envelope)

@@ -12,7 +12,7 @@ from edgeproof.core.files import FilePath
 from edgeproof.core.reader import read_once
 from edgeproof.core.yaml_files import read_yaml
 
-from .quantities import OFFERED, WITHOUT_CONFIDENCE, Criterion, Quantity
+from .criterion_terms import OFFERED, WITHOUT_CONFIDENCE, Criterion, Quantity
 
 VERDICTS = ("pass", "fail", "unknown")
 
@@ -105,7 +105,7 @@ def judge_criterion(criterion: Criterion, quantity: Quantity, accept: Sequence[s
         verdict, flip_point = "unknown", min((passes_at, fails_at), key=lambda point: abs(point - limit))
         line["reason"] = (
             f"the interval {quantity.low:.6g} to {quantity.high:.6g} {criterion['unit']} contains the limit "
-            f"{limit:g}; more processes or samples would narrow it"
+            f"{limit:g}; {quantity.remedy}"
         )
     return {**line, "verdict": verdict, "passes_at": passes_at, "fails_at": fails_at, "flip_point": flip_point}
 

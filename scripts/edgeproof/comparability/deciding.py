@@ -21,8 +21,9 @@ from edgeproof.core.verified import recomputed_once
 from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples
 
 from .criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
+from .criterion_terms import Criterion, Quantity
 from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
-from .quantities import Criterion, Quantity, RunEvidence, find_in_comparison, find_in_run
+from .quantities import RunEvidence, find_in_comparison, find_in_run
 from .reading import read_side
 from .regression import read_regression
 from .side_files import folder_of_artifact, folder_of_run, read_parity

@@ -5,13 +5,11 @@ Cold and warm are different quantities and never pooled. Cold figures are one va
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.artifacts.records.parity_records import is_same_graph
-from edgeproof.core.accuracy import paired_score_interval
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
 from edgeproof.core.headlines import confidence_to_state, find_headline_percentiles
@@ -20,72 +18,12 @@ from edgeproof.core.summary import PERCENTILES
 from edgeproof.runs.result_parts import take_counted
 from edgeproof.runs.sessions import Samples
 
+from .agreement_quantities import find_accuracy_change, find_agreement
+from .criterion_terms import OFFERED, WATCHED, Criterion, Quantity, absent, confidence_of, in_unit
+
 COLD_PROCESSES = 20  # fresh processes that a figure about cold starts needs
 PERCENTILE_CONFIDENCE = 0.99  # at least, of each bound: the floors are made for it
 _FEWEST_SESSIONS = 3  # that have an interval
-
-_TIME: dict[str, float] = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
-_BYTES: dict[str, float] = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_COLD = ("mean", *PERCENTILES)
-# (metric, regime): its statistics, and its units as multiples of the unit of documents (ms, bytes, 1/s, pp, J).
-OFFERED: dict[tuple[str, str | None], tuple[tuple[str, ...], dict[str, float]]] = {
-    ("latency", "warm"): (("median", "mean", *PERCENTILES), _TIME),
-    ("latency", "cold"): (_COLD, _TIME),
-    ("cold_start", "cold"): (_COLD, _TIME),
-    ("throughput", "warm"): (("mean",), {"1/s": 1}),
-    ("memory_peak", None): (("maximum", "mean"), _BYTES),
-    ("artifact_size", None): (("total",), _BYTES),
-    ("accuracy_difference", None): (("paired_difference",), {"pp": 1}),
-    ("parity", None): (("missed_limits",), {"count": 1}),
-    ("energy_ratio", None): (("paired",), {"ratio": 1}),
-    ("energy", "warm"): (("mean", "net"), {"J": 1, "mJ": 1e-3}),
-    ("power", "warm"): (("mean", "maximum"), {"W": 1, "mW": 1e-3}),
-    ("temperature", "warm"): (("mean", "maximum"), {"°C": 1}),
-    ("memory", "warm"): (("mean", "maximum"), _BYTES),
-}
-_WATCHED = ("energy", "power", "temperature", "memory")  # what samplers watch
-# Counts and readings have no confidence; energy and mean power have an error budget instead.
-WITHOUT_CONFIDENCE = {
-    ("memory_peak", "maximum"),
-    ("artifact_size", "total"),
-    ("parity", "missed_limits"),
-    ("energy_ratio", "paired"),  # the comparison's
-    *((metric, statistic) for metric in _WATCHED for statistic in OFFERED[metric, "warm"][0]),
-}
-
-
-class Criterion(TypedDict):
-    """One criterion of a file of config/criteria/. `regime`: warm, cold, or None if the metric has none.
-
-    `confidence`: None for what is counted or read off. `direction`: at_most or at_least. `limit`: in `unit`.
-    `boundary`: what a power or an energy must be of; any if left out.
-    """
-
-    id: str
-    metric: str
-    regime: str | None
-    statistic: str
-    confidence: float | None
-    limit: float
-    unit: str
-    direction: str
-    required: bool
-    boundary: NotRequired[str]
-
-
-class Quantity(NamedTuple):
-    """A value with its interval in the criterion's unit. `reason`: why it is not known, None if it is known.
-
-    An unknown quantity may still have figures to show. `provenance`: measured, declared, estimated or simulated, None
-    if there is nothing. `source`: what it was computed from.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    provenance: str | None
-    source: str
-    reason: str | None
 
 
 class RunEvidence(NamedTuple):
@@ -105,7 +43,7 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
     if metric == "energy_ratio":
         quantity = absent("result.json", "it is a figure of a comparison, not of a cell", evidence.result["provenance"])
     elif metric in ("parity", "accuracy_difference"):
-        quantity = _find_agreement(criterion, evidence.parity, accept_trivial)
+        quantity = find_agreement(criterion, evidence.parity, accept_trivial)
     elif evidence.result["status"] in ("failed", "unsupported"):
         message = f"the cell is {evidence.result['status']}: {evidence.result['reason']['message']}"
         quantity = absent("result.json", message, evidence.result["provenance"])
@@ -114,7 +52,7 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
     elif evidence.result["status"] == "throttled":
         message = f"the run is throttled: {evidence.result['reason']['message']}"
         quantity = absent("result.json", message, evidence.result["provenance"])
-    elif metric in _WATCHED:
+    elif metric in WATCHED:
         quantity = _find_watched(criterion, evidence.result)
     elif criterion["regime"] == "cold":
         quantity = _find_cold(criterion, evidence.result)
@@ -128,7 +66,7 @@ def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
     interval of its pairs; or right minus left in accuracy, of two models.
     """
     if criterion["metric"] == "accuracy_difference":
-        return _find_change(criterion, report)
+        return find_accuracy_change(criterion, report)
     energy, source = report.get("energy"), "the comparison's pairs"
     if energy is None:
         return absent(source, "the comparison did not ask for energy (`energy: true`)")
@@ -142,30 +80,7 @@ def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
     elif effect["interval_low"] is None:
         reason = "too few pairs for an interval"
     figures = (effect["ratio"], effect["interval_low"], effect["interval_high"])
-    return Quantity(*figures, report["provenance"], source, reason)
-
-
-def _find_change(criterion: Criterion, report: Json) -> Quantity:
-    """Return the change of accuracy between two models, paired by the samples that both have answered."""
-    accuracy = report["accuracy"]
-    if accuracy["difference"] is None:
-        return absent("both parity.json", f"nothing is said about accuracy: {accuracy['reason']}")
-    interval = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], _confidence_of(criterion))
-    low, high = (100 * end for end in interval)
-    source = f"{accuracy['count']} answers of both models to the same samples"
-    return Quantity(100 * accuracy["difference"], low, high, report["provenance"], source, None)
-
-
-def in_unit(quantity: Quantity, criterion: Criterion) -> Quantity:
-    """Return a quantity in the unit of the criterion instead of the unit of documents."""
-    factor = OFFERED[criterion["metric"], criterion["regime"]][1][criterion["unit"]]
-    value, low, high = (None if x is None else x / factor for x in (quantity.value, quantity.low, quantity.high))
-    return quantity._replace(value=value, low=low, high=high)
-
-
-def absent(source: str, reason: str, provenance: str | None = None) -> Quantity:
-    """Return an unknown Quantity without figures."""
-    return Quantity(None, None, None, provenance, source, reason)
+    return Quantity(*figures, report["provenance"], source, reason, "more pairs would narrow it")
 
 
 def mean_interval(values: Sequence[float], confidence: float) -> tuple[float, float, float] | tuple[float, None, None]:
@@ -195,15 +110,8 @@ def percentile_interval(
     return (None, None, effective) if low is None or high is None else (-low, high, effective)
 
 
-def _confidence_of(criterion: Criterion) -> float:
-    """Return the confidence of a criterion whose quantity has an interval; `read_criteria` checks that it has one."""
-    if criterion["confidence"] is None:
-        raise ValueError(f"{criterion['id']}: {criterion['statistic']} of {criterion['metric']} needs a confidence")
-    return criterion["confidence"]
-
-
 def _find_warm(criterion: Criterion, evidence: RunEvidence) -> Quantity:
-    result, statistic, confidence = evidence.result, criterion["statistic"], _confidence_of(criterion)
+    result, statistic, confidence = evidence.result, criterion["statistic"], confidence_of(criterion)
     boundary = result["latency_definition"]["boundary"]
     source = f"warm samples of {len(evidence.samples)} processes, boundary: {boundary}"
     provenance, processes = result["provenance"], result["processes"]
@@ -229,7 +137,24 @@ def _find_warm(criterion: Criterion, evidence: RunEvidence) -> Quantity:
         units, reason = _choose_units([process["mean_ms"] for process in processes], result)
         figures = mean_interval(units, confidence)
     value, low, high = figures if reason is None else (figures[0], None, None)
-    return Quantity(value, low, high, provenance, source, reason)
+    quantity = Quantity(value, low, high, provenance, source, reason)
+    if len(result["sessions"]) > 1:
+        return quantity._replace(remedy="more sessions would narrow it")
+    return _name_processes(quantity, criterion, len(processes))
+
+
+def _name_processes(quantity: Quantity, criterion: Criterion, count: int) -> Quantity:
+    """Return a quantity, a mean over `count` processes in the unit of documents, with the number that would decide it.
+
+    Its interval narrows with the root of the number.
+    """
+    limit = criterion["limit"] * OFFERED[criterion["metric"], criterion["regime"]][1][criterion["unit"]]
+    value, low, high = quantity.value, quantity.low, quantity.high
+    if value is None or low is None or high is None or value == limit:
+        return quantity
+    reach = high - value if value < limit else value - low
+    needed = math.ceil(count * (reach / abs(value - limit)) ** 2)
+    return quantity._replace(remedy=f"about {max(count + 1, needed):,} processes would decide it")
 
 
 def _choose_units(values: Sequence[float], result: Json) -> tuple[list[float], str | None]:
@@ -257,18 +182,25 @@ def _find_cold(criterion: Criterion, result: Json) -> Quantity:
 
 def judge_cold(values: Sequence[float], criterion: Criterion, provenance: str, source: str) -> Quantity:
     """Return the Quantity of cold figures in ms, one per fresh process."""
-    confidence = _confidence_of(criterion)
+    confidence = confidence_of(criterion)
     if len(values) < COLD_PROCESSES:
         starts = "one cold start" if len(values) == 1 else f"{len(values)} cold starts"
         return absent(source, f"{starts}, {COLD_PROCESSES} fresh processes are needed", provenance)
     if criterion["statistic"] == "mean":
-        return Quantity(*mean_interval(values, confidence), provenance, source, None)
+        mean = Quantity(*mean_interval(values, confidence), provenance, source, None)
+        return _name_processes(mean, criterion, len(values))
     q = PERCENTILES[criterion["statistic"]]
     low, high, effective = percentile_interval([np.asarray(values, dtype=np.float64)], q, confidence)
     if high is None:
-        floor = percentile_floor(q, max(PERCENTILE_CONFIDENCE, (1 + confidence) / 2))
+        floor = cold_percentile_floor(criterion)
         return absent(source, f"{effective} cold starts, {floor} are needed for {criterion['statistic']}", provenance)
     return Quantity(high, low, high, provenance, source, None)
+
+
+def cold_percentile_floor(criterion: Criterion) -> int:
+    """Return how many cold starts a quantity that is their percentile needs for its interval."""
+    level = max(PERCENTILE_CONFIDENCE, (1 + confidence_of(criterion)) / 2)
+    return percentile_floor(PERCENTILES[criterion["statistic"]], level)
 
 
 def _find_resource(criterion: Criterion, result: Json) -> Quantity:
@@ -280,20 +212,8 @@ def _find_resource(criterion: Criterion, result: Json) -> Quantity:
     source = f"memory_peak_bytes of {len(peaks)} processes"
     if criterion["statistic"] == "maximum":
         return Quantity(max(peaks), max(peaks), max(peaks), provenance, f"{source}, the largest seen", None)
-    figures = mean_interval(peaks, _confidence_of(criterion))
+    figures = mean_interval(peaks, confidence_of(criterion))
     return Quantity(*figures, provenance, source, "one process has no interval" if figures[1] is None else None)
-
-
-def _find_declared(parity: Json) -> Quantity | None:
-    """Return the difference of two accuracies that were measured elsewhere; None unless both are declared."""
-    known = {item["precision"]: item for item in parity.get("declared", ())}
-    if not {"fp32", parity["cell"]["precision"]} <= set(known):
-        return None
-    source, own = known["fp32"], known[parity["cell"]["precision"]]
-    origin = f"declared: {own['origin']}; source: {source['origin']}"
-    return Quantity(
-        100 * (own["value"] - source["value"]), None, None, "declared", origin, "a declared figure has no interval"
-    )
 
 
 # Where a statistic of what samplers watch stands in a result's part.
@@ -334,45 +254,3 @@ def _find_watched(criterion: Criterion, result: Json) -> Quantity:
         low, high = energy["low_j"], energy["high_j"]
     reach = (low * (1 - error), high * (1 + error))
     return Quantity(value, *reach, result["provenance"], f"{source}, error budget {error:.1%}", None)
-
-
-def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) -> Quantity:
-    provenance, source = parity["provenance"], "parity.json"
-    if parity["status"] == "not_run":
-        return absent(source, f"parity was not run: {parity['reason']['message']}", provenance)
-    trivial = None
-    if parity["trivial"] and not accept_trivial:
-        trivial = "parity is trivial: the same graph in the same runtime always agrees with itself"
-    if criterion["metric"] == "parity":
-        lines = parity["thresholds"]
-        missed = sum(line["passed"] is False for line in lines)
-        unknown = next((f"{line['metric']}: {line['reason']}" for line in lines if line["passed"] is None), None)
-        if not missed:
-            trivial = trivial or unknown or (None if lines else "no limit is set for this precision")
-        if parity["status"] == "failed" and not missed:
-            return absent(source, parity["reason"]["message"], provenance)
-        return Quantity(missed, missed, missed, provenance, f"{len(lines)} limits of {source}", trivial)
-    if "detection" in parity:
-        found = parity["detection"]
-        value, low, high = (100 * found[f"f1_{key}"] for key in ("difference", "low", "high"))
-        if found["confidence"] != _confidence_of(criterion):
-            return absent(source, f"the interval of F1 is at {found['confidence']:g}", provenance)
-        return Quantity(value, low, high, provenance, f"F1 over {found['images']} images of {source}", trivial)
-    accuracy = parity["accuracy"]
-    if accuracy is None and (declared := _find_declared(parity)):
-        return declared
-    if accuracy is None:
-        reason = "a regression has an error, not an accuracy" if "error" in parity else "accuracy was not measured"
-        return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)
-    confidence = _confidence_of(criterion)
-    low, high = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], confidence)
-    if is_same_graph(parity):
-        low = high = 0.0
-    return Quantity(
-        100 * accuracy["difference"],
-        100 * low,
-        100 * high,
-        provenance,
-        f"{accuracy['count']} paired answers of {source}",
-        trivial,
-    )

@@ -15,7 +15,8 @@ from edgeproof.core.percentiles import percentile_floor
 from edgeproof.core.summary import PERCENTILES
 
 from .criteria import Criteria, CriterionLine, judge_criteria
-from .quantities import COLD_PROCESSES, Criterion, Quantity, absent, in_unit
+from .criterion_terms import Criterion, Quantity, absent, in_unit
+from .quantities import COLD_PROCESSES
 
 BARE_STATISTICS = ("mean", "p50", "p95", "max")
 _NO_SAMPLES = "there are no raw samples, so it has no interval"

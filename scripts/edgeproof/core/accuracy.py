@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from .distributions import binomial_cdf, normal_cdf, normal_quantile
 
+_MOST_SAMPLES = 10_000_000  # more is no help to anybody
+
 
 @dataclass(frozen=True)
 class AccuracyDifference:
@@ -80,12 +82,12 @@ def bootstrap_accuracy_difference(
     )
 
 
-def paired_score_interval(gained: int, lost: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+def paired_score_interval(gained: float, lost: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return (low, high) of Tango's score interval for (gained - lost) / count, a difference of paired proportions.
 
     It holds every difference d that the score test, with the nuisance parameter at its maximum likelihood under d,
     does not reject at 1 - confidence. It always has a width and lies inside [-1, 1]. Source: T. Tango, Statist. Med. 17
-    (1998), 891-908.
+    (1998), 891-908. Counts may be fractions, where they are expected ones.
     """
     if min(gained, lost) < 0 or gained + lost > count or count < 1:
         raise ValueError(f"{gained} gained and {lost} lost are not among {count} samples")
@@ -93,7 +95,34 @@ def paired_score_interval(gained: int, lost: int, count: int, confidence: float 
     return -_upper_score_bound(lost, gained, count, z), _upper_score_bound(gained, lost, count, z)
 
 
-def _upper_score_bound(gained: int, lost: int, count: int, z: float) -> float:
+def count_samples_to_decide(
+    gained: float, lost: float, count: int, limit: float, confidence: float = 0.95
+) -> int | None:
+    """Return the fewest samples, at least `count`, whose score interval lies on one side of the accuracy `limit`.
+
+    The shares of `gained` and `lost` answers are taken to stay what they are among `count` samples. None if the
+    difference is at the limit, so that no number would do, or more than ten million.
+    """
+    difference = (gained - lost) / count
+    if difference == limit:
+        return None
+
+    def decides(number: int) -> bool:
+        low, high = paired_score_interval(gained / count * number, lost / count * number, number, confidence)
+        return low >= limit if difference > limit else high < limit
+
+    below, enough = count, count
+    while not decides(enough):
+        below, enough = enough, 2 * enough
+        if enough > _MOST_SAMPLES:
+            return None
+    while enough - below > 1:
+        middle = (below + enough) // 2
+        below, enough = (below, middle) if decides(middle) else (middle, enough)
+    return enough
+
+
+def _upper_score_bound(gained: float, lost: float, count: int, z: float) -> float:
     low, high = (gained - lost) / count, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -101,7 +130,7 @@ def _upper_score_bound(gained: int, lost: int, count: int, z: float) -> float:
     return high
 
 
-def _score(gained: int, lost: int, count: int, difference: float) -> float:
+def _score(gained: float, lost: float, count: int, difference: float) -> float:
     """Return Tango's score statistic of `difference`; it falls as the difference grows."""
     room = difference * (1 - difference)
     b = (2 * count - gained + lost) * difference - gained - lost

@@ -12,7 +12,9 @@ from .command_line import CommandParser, add_json, read_options, show
 from .configuration import Json
 from .exit_codes import ExitCode
 from .layout import REPOSITORY, Cell
+from .measuring_budgets import budget_measuring, name_counts, sum_budgets
 from .pipelines import list_stage_models
+from .progress import COUNTED, format_duration
 
 BASE = "config/config.yaml"
 _DESCRIPTION = "Show what a campaign measures and compares, what each cell needs, and which file each value comes from."
@@ -53,6 +55,7 @@ def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
     catalogues = reach_hosts(files, catalogues)
     campaign = expand_campaign_files(files, catalogues)
     cells = Cells(catalogues)
+    budgets = budget_measuring(campaign, catalogues["protocol"])
     return {
         "campaign": campaign.name,
         "files": list(files.files),
@@ -67,6 +70,10 @@ def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
         ],
         "calibrates": [str(cell) for cell in (campaign.calibration["cells"] if campaign.calibration else [])],
         "pipelines": list(campaign.pipelines),
+        "measuring": {
+            "counts": {COUNTED[rule]: budget.jobs for rule, budget in budgets.items()},
+            "seconds_at_most": sum_budgets(budgets),
+        },
         "notes": list_added_cells(campaign, files),
         "places": {key: str(place) for key, place in sorted(files.places.items()) if "[" not in key},
     }
@@ -86,6 +93,10 @@ def render_campaign(document: Json) -> list[str]:
     lines += [f"  {item['name']}: {item['left']} with {item['right']}" for item in document["comparisons"]]
     if document["calibrates"]:
         lines += ["", f"Calibration of {', '.join(document['calibrates'])}"]
+    measuring = document["measuring"]
+    planned = " (what pipelines measure comes on top)" if document["pipelines"] else ""
+    duration = format_duration(measuring["seconds_at_most"])
+    lines += ["", f"{name_counts(measuring['counts'])}: about {duration} at most to measure{planned}"]
     lines += ["", *document["notes"]] if document["notes"] else []
     lines += ["", "Where each value was written"]
     lines += [f"  {key:<24} {place}" for key, place in document["places"].items()]

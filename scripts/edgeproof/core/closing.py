@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MOST = 10
+EXTRA = "Deployment: "  # begins a paragraph that is left out where the lines are too few for all
 _FAILED = 3  # rows on what failed that many verdicts do not push out
 
 Mark = tuple[int, int, int] | None  # of a file: inode, time of change in ns, size; None where there is none
@@ -30,9 +31,11 @@ def compose_closing(gate: str, failures: Sequence[str], most: int = MOST) -> lis
 
     `gate`: paragraphs of `check_gate`, verdicts first; empty if it did not speak. `failures`: from `describe_failures`.
     Each paragraph keeps its first line, the last one (where the page is) all of them; rows of tables fill what is left,
-    and verdicts leave room for what failed.
+    and verdicts leave room for what failed. A paragraph that begins with `EXTRA` is there only if everything is.
     """
     paragraphs = [part.splitlines() for part in gate.split("\n\n") if part.strip()]
+    if sum(map(len, paragraphs)) + len(failures) > most:
+        paragraphs = [part for part in paragraphs if not part[0].startswith(EXTRA)]
     last = paragraphs.pop() if len(paragraphs) > 1 else []
     told: list[str] = []
     room = most - len(failures) - len(paragraphs) - len(last)

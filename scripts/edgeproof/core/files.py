@@ -10,6 +10,7 @@ from pathlib import Path
 from .errors import UserError
 from .layout import FilePath
 from .reader import current_reader
+from .world_errors import explain_unreadable
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -22,13 +23,18 @@ def sha256_file(path: FilePath) -> str:
     return current_reader().digest(path)
 
 
+def require_readable(path: FilePath) -> None:
+    """Raise UserError unless `path` is a file that can be read."""
+    read_head(path, 1)
+
+
 def read_head(path: FilePath, size: int) -> bytes:
     """Return the first `size` bytes of a file at most; UserError if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read(size)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
 
 
 def is_file(path: FilePath) -> bool:

@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from .campaign import Campaign
+from .configuration import Json
+from .measuring_budgets import budget_measuring, name_counts
+
 # Rules whose jobs start sessions of the agent, and what people call their jobs.
 COUNTED = {
     "measure_run": "cells",
@@ -19,6 +23,7 @@ COUNTED = {
     "measure_links": "links",
     "check_plan": "plans",
 }
+_EARLY = ("measure_pairs",)  # its jobs end when they are decided, so that the first ones tell little of the others
 _BAR = 20
 _WIDTH = 118
 _REASON = 140  # characters of why a job runs
@@ -30,9 +35,14 @@ Failure = tuple[str, str, str]  # rule, its wildcards, log file
 
 
 class CampaignProgress:
-    """What of a run's measurements is done, and how long the others may take, each like those seen of its kind."""
+    """What of a run's measurements is done, and how long the others may take.
 
-    def __init__(self, jobs: Mapping[str, int]) -> None:
+    `budgets`: {rule: seconds that one job may take}, where that is known. A job takes as long as those seen of its
+    kind, and its budget where none was seen yet. The budget also counts among comparisons, which end early by luck.
+    """
+
+    def __init__(self, jobs: Mapping[str, int], budgets: Mapping[str, float] | None = None) -> None:
+        self.budgets = budgets or {}
         self.wanted = {rule: jobs[rule] for rule in COUNTED if jobs.get(rule)}
         self.seconds: dict[str, list[float]] = {rule: [] for rule in self.wanted}
 
@@ -42,15 +52,31 @@ class CampaignProgress:
             self.seconds[rule].append(seconds)
 
     def estimate_rest(self) -> float | None:
-        """Return the seconds that are left, None before anything was seen; an unseen kind counts like the others."""
+        """Return the seconds that are left, None before anything was seen.
+
+        An unseen kind without a budget counts like the others.
+        """
         seen = [seconds for each in self.seconds.values() for seconds in each]
         if not seen:
             return None
         usual = sum(seen) / len(seen)
         return sum(
-            max(0, self.wanted[rule] - len(each)) * (sum(each) / len(each) if each else usual)
+            max(0, self.wanted[rule] - len(each)) * self._expect(rule, each, usual)
             for rule, each in self.seconds.items()
         )
+
+    def describe_start(self) -> str:
+        """Return the line before anything was measured; empty where nothing is, or where a kind has no budget."""
+        if not self.wanted or not set(self.wanted) <= set(self.budgets):
+            return ""
+        seconds = sum(count * self.budgets[rule] for rule, count in self.wanted.items())
+        counts = name_counts({COUNTED[rule]: count for rule, count in self.wanted.items()})
+        return f"{counts}: about {format_duration(seconds)} at most to measure, and building before that"
+
+    def _expect(self, rule: str, seen: list[float], usual: float) -> float:
+        """Return the seconds that one more job of a kind may take."""
+        counted = [*seen, *([self.budgets[rule]] if rule in self.budgets and (rule in _EARLY or not seen) else [])]
+        return sum(counted) / len(counted) if counted else usual
 
     def describe(self, bar: bool) -> str:
         """Return the line; `bar`: with a bar before it."""
@@ -64,7 +90,8 @@ class CampaignProgress:
 
 class ProgressHandler(logging.Handler):
     """A handler of Snakemake's log. `failed`: (rule, wildcards, log file) of each job that failed, in order; `stopped`:
-    of each that Ctrl-C or a signal has ended.
+    of each that Ctrl-C or a signal has ended. `budgets`: {rule: seconds that one job may take}; with them, the first
+    line says how long all may take, unless `silent`.
 
     Snakemake logs events as attributes of its records (`LogEvent`); what they lack is ignored, for a line of progress
     must never end a run.
@@ -73,18 +100,27 @@ class ProgressHandler(logging.Handler):
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(logging.INFO)
         self.stream = stream or sys.stderr
+        self.budgets: Mapping[str, float] = {}
+        self.silent = False
         self.progress: CampaignProgress | None = None
         self.failed: list[Failure] = []
         self.stopped: list[Failure] = []
         self._status = ""
         self._jobs: dict[int, tuple[str, str, float]] = {}
 
+    def foretell(self, campaign: Campaign, protocols: Mapping[str, Json], silent: bool = False) -> None:
+        """Take how long a campaign's measurements may take; unless `silent`, the first line of a run says it."""
+        budgets = budget_measuring(campaign, protocols)
+        self.budgets, self.silent = {rule: budget.seconds for rule, budget in budgets.items()}, silent
+
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record."""
         fields: dict[str, Any] = record.__dict__
         event = getattr(fields.get("event"), "value", fields.get("event"))
         if event == "run_info" and self.progress is None:
-            self.progress = CampaignProgress(fields["stats"])
+            self.progress = CampaignProgress(fields["stats"], self.budgets)
+            if not self.silent and (line := self.progress.describe_start()):
+                print(line, file=self.stream, flush=True)
         elif event == "job_info":
             wildcards: Mapping[str, str] = fields.get("wildcards") or {}
             self._jobs[fields["jobid"]] = (fields["rule_name"], "/".join(wildcards.values()), time.monotonic())

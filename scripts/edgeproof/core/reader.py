@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .errors import UserError
 from .layout import FilePath
+from .world_errors import explain_unreadable
 
 # A file is hashed and parsed, in either order: its bytes are kept until so many bytes of others were read.
 RECENT_BYTES = 2**25
@@ -156,4 +157,4 @@ def _naming(path: FilePath) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error

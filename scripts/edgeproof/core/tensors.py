@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .errors import UserError
 from .files import FilePath, atomic_path
 from .npy_arrays import read_declared_bytes
+from .world_errors import explain_unreadable
 
 _DEFLATE_RATIO = 1032  # the most that deflate can save: https://zlib.net/zlib_tech.html
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
@@ -54,7 +55,7 @@ def read_tensors(path: FilePath) -> dict[str, npt.NDArray[Any]]:
         with cast("np.lib.npyio.NpzFile[Any]", loaded) as archive:
             return {name: archive[name] for name in archive.files}
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not an npz archive of plain arrays ({error})") from error
 

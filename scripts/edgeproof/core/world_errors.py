@@ -21,6 +21,17 @@ _REMEDIES = {
 _SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 
 
+def explain_unreadable(error: OSError | ValueError) -> str:
+    """Return in plain words why a file, which the message has named, cannot be read."""
+    if not isinstance(error, OSError):
+        return f"cannot be read ({error})"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return "there is no such file"
+    if error.errno == errno.EISDIR:
+        return "is a folder, and a file is needed"
+    return f"cannot be read ({error.strerror or error})"
+
+
 def describe_world_error(error: OSError) -> str | None:
     """Return one line on an error of the machine: file, reason, remedy; None for any other error."""
     number = errno.ENOSPC if error.errno is None and _SHORT_WRITE.match(str(error)) else error.errno

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgeproof.core.command_line import CommandParser, NameLists, add_verbs, read_options, show
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
+from edgeproof.core.imported_bundles import find_import, say_export
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.suggestions import suggest_words
 
@@ -53,9 +54,20 @@ def _name_campaign(text: str) -> str:
     parts = Path(text).parts
     name = parts[parts.index("evidence") + 1] if "evidence" in parts[:-1] else text
     known = sorted(path.parent.name for path in Path("results/evidence").glob("*/wanted.json"))
+    if name not in known and (imported := find_import(text, Path.cwd())) is not None:
+        raise UserError(
+            f"{text}: was imported; edgeproof verify results/imported/{imported} says what of it holds, and "
+            f"{say_export(imported)} writes it again as it came"
+        )
     if name not in known:
-        raise UserError(f"{text}: no campaign has left evidence of this name{suggest_words(name, known)}")
+        raise UserError(
+            f"{text}: no campaign has left evidence of this name{suggest_words(name, known)}; {_say_known(known)}"
+        )
     return name
+
+
+def _say_known(known: list[str]) -> str:
+    return f"there is {', '.join(known)}" if known else "the workflow leaves it: snakemake --profile local"
 
 
 def build_evidence_parser() -> CommandParser:

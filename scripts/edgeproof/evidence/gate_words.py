@@ -2,9 +2,12 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from edgeproof.comparability.deciding import OUTCOMES, read_decision
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import describe_remedy, describe_verdict
+from edgeproof.core.closing import EXTRA
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.formatting import plain
@@ -23,6 +26,7 @@ def explain_gate(judged: JudgedCampaign) -> list[str]:
     """Return the paragraphs."""
     cells, compared = judged.cells, judged.compared
     told = ["\n".join(_explain_comparisons(judged))] if judged.comparisons else []
+    told += _explain_decisions(judged)
     if judged.passed:
         ungated = " No comparison counted: none has `gate: true`." if judged.comparisons and not compared else ""
         told.append(f"Gate of campaign {judged.campaign} passed; cells: {count_passing(judged)}.{ungated}")
@@ -68,6 +72,21 @@ def _explain_comparisons(judged: JudgedCampaign) -> list[str]:
     if len(judged.comparisons) > _TOLD:
         lines.append(f"… and {len(judged.comparisons) - _TOLD} more comparisons")
     return lines
+
+
+def _explain_decisions(judged: JudgedCampaign) -> list[str]:
+    """Return a paragraph on which right sides may be deployed; none where not all verdicts are printed."""
+    names = judged.comparisons if len(judged.comparisons) <= _TOLD else []
+    paths = {name: f"{comparison_folder(judged.campaign, name)}/decision.json" for name in names}
+    decided = {name: read_decision(path)["decision"] for name, path in paths.items() if Path(path).is_file()}
+    told = [
+        f"{outcome.replace('_', ' ')} ({', '.join(name for name, own in decided.items() if own == outcome)})"
+        for outcome in reversed(OUTCOMES)
+        if outcome in decided.values()
+    ]
+    return (
+        [textwrap.fill(EXTRA + "; ".join(told), _WIDTH, subsequent_indent="  ", break_on_hyphens=False)] if told else []
+    )
 
 
 def _explain_stale(stale: Sequence[Stale]) -> list[str]:

@@ -16,7 +16,7 @@ RUN_VERBS = {
     "resources": "list resource metrics of runs, by metric, source and value",
     "sampler": "show what sampled a run beside the timing",
     "telemetry": "put what samplers said of several runs into one file, and look at such a file",
-    "export": "pack one run into a file that anybody can verify",
+    "export": "pack one run into a file that anybody can verify; of an import, the whole bundle as it came",
     "import": "take in a bundle that was made elsewhere; it is verified first, and nothing is written over",
     "index": "read the files below results/ again and make the registry anew",
 }

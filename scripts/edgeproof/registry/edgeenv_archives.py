@@ -21,6 +21,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_path, is_file, sha256_file
+from edgeproof.core.world_errors import explain_unreadable
 
 from .edgeenv_runs import list_registered, read_edgeenv_failure, read_edgeenv_result, read_sampler
 
@@ -104,7 +105,7 @@ def import_edgeenv_run(path: FilePath, root: Path) -> EdgeEnvImport:
         except ArchiveRefused as error:
             raise UserError(f"{path}: {error}") from error
         except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+            raise UserError(f"{path}: {explain_unreadable(error)}") from error
         folder = place / top
         names = {member.filename.partition("/")[2] for member in members}
         try:

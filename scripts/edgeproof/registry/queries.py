@@ -32,7 +32,7 @@ def find_run(connection: sqlite3.Connection, name: str) -> Json:
     known = connection.execute("SELECT id FROM runs WHERE id LIKE ? OR id LIKE ? LIMIT 500", (f"{name[:4]}%", near))
     raise UserError(
         f"{name}: the registry has no such run{suggest_words(name, [row[0] for row in known])}; `edgeproof runs list` "
-        "lists them, `edgeproof runs index` reads the files again"
+        "lists them, those of imported bundles too; `edgeproof runs index` reads the files again"
     )
 
 

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import format_estimate, format_number, format_time, plain, plural, shorten_digest
 from edgeproof.core.layout import REFUTED
 
+from .index import RESULTS
+from .run_reading import EDGEENV
+
 _NUMBERS = ("median ms", "interval ms", "p99 ms", "per s", "value")
+_HERE = "this machine"  # what config/devices/local.yaml calls its board, on every machine
 _LONGEST = 60  # characters of a cell of a table
 
 
@@ -110,12 +115,16 @@ def _format_headline(row: Json) -> tuple[str | None, str | None]:
 
 def _name_state(row: Json) -> str:
     marks = [row["provenance"]] if row["provenance"] in ("simulated", "declared") else []
-    marks += ["elsewhere"] if row["elsewhere"] else []
+    imported = row["origin"] not in (RESULTS, EDGEENV)
+    marks += ["imported"] if imported else ["elsewhere"] if row["elsewhere"] else []
     marks += ["refuted"] if row["origin"].endswith(REFUTED) else []
     return f"{row['status']}, {', '.join(marks)}" if marks else row["status"]
 
 
 def _name_place(row: Json) -> str:
+    if row["elsewhere"] and row["board"] == _HERE:
+        same = row["machine"] is not None and row["machine"] == describe_machine()["id"]
+        return "a machine with this one's id" if same else "another machine"
     return row["board"] or row["device"] or "an unknown machine"
 
 

@@ -12,6 +12,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.formatting import plural
+from edgeproof.core.imported_bundles import find_import
 from edgeproof.core.layout import IMPORTED
 
 from .edgeenv_archives import export_edgeenv_run, import_edgeenv_run
@@ -145,6 +146,8 @@ def _export_run(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `runs export`: a run of this checkout, or the whole bundle that an imported run came with."""
     if options.edgeenv_root is not None:
         return _export_edgeenv(options, "successful-run")
+    if (imported := find_import(options.name, root)) is not None:
+        return _export(options, root, "run", options.name, imported)
     with open_registry(root) as connection:
         row = find_run(connection, options.name)
     return _export(options, root, "run", row["id"], row["origin"])
@@ -154,6 +157,8 @@ def _export_failed(options: Namespace, root: Path) -> ExitCode:
     """Do the verb `failed-runs export`."""
     if options.edgeenv_root is not None:
         return _export_edgeenv(options, "failed-run")
+    if (imported := find_import(options.name, root)) is not None:
+        return _export(options, root, "failed-run", options.name, imported)
     with open_registry(root) as connection:
         row = find_failed(connection, options.name)
     parts = Path(row["path"]).parts

@@ -18,6 +18,7 @@ from edgeproof.core.attempts import Attempt, find_attempts, list_attempts, open_
 from edgeproof.core.configuration import Device, Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
+from edgeproof.core.world_errors import explain_unreadable
 from edgeproof.remote.boards import list_agent_files
 
 from .brought_sessions import examine_session, is_same_session
@@ -90,7 +91,7 @@ def take_session(folder: FilePath, archive: FilePath, carrier: Carrier) -> Attem
         except ArchiveRefused as error:
             raise UserError(f"{archive}: {error}") from error
         except OSError as error:
-            raise UserError(f"{archive}: cannot be read ({error.strerror})") from error
+            raise UserError(f"{archive}: {explain_unreadable(error)}") from error
         found = _read_object(Path(place, _KEY), archive)
         if found != kit.key:
             raise UserError(f"{archive}: is of another kit than {folder / KIT}; carry this one to the device")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.world_errors import explain_unreadable
 from edgeproof.runtime.observed_format import CALLS, COLUMNS, DONE, HEAD, split_chunks
 
 _HEAD_KEYS = frozenset(
@@ -41,7 +42,7 @@ def read_recording(path: Path) -> Recording:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
     heads: list[Json] = []
     ends: list[Json] = []
     blocks: list[bytes] = []

@@ -127,7 +127,16 @@ def _declare_model(verb: CommandParser) -> None:
     )
     verb.add_argument("--preset", default="ort-cpu", metavar="PRESET", help="how it is built (default: %(default)s)")
     verb.add_argument("--device", default="local", metavar="DEVICE", help="where it runs (default: %(default)s)")
-    verb.add_argument("--protocol", default="quick", metavar="PROTOCOL", help="how long (default: %(default)s)")
+    verb.add_argument(
+        "--precisions",
+        metavar="P,…",
+        help="which precisions of the preset, such as fp32,int8; the first is compared with each other (default: all)",
+    )
+    verb.add_argument(
+        "--protocol",
+        metavar="PROTOCOL",
+        help="how long (default: the shortest that can end in a decision with these samples, and quick where none can)",
+    )
 
 
 def _declare_forge_build(verb: CommandParser) -> None:
@@ -135,7 +144,7 @@ def _declare_forge_build(verb: CommandParser) -> None:
     verb.add_argument("--name", metavar="NAME", help="name of the model (default: from the name of the folder)")
     verb.add_argument("--preset", metavar="PRESET", help="what runs it (default: from backend, format and precision)")
     verb.add_argument("--device", metavar="DEVICE", help="where it runs (default: the build's target)")
-    verb.add_argument("--protocol", default="quick", metavar="PROTOCOL", help="how long (default: %(default)s)")
+    verb.add_argument("--protocol", metavar="PROTOCOL", help="how long (default: quick)")
 
 
 def factor(text: str) -> float:

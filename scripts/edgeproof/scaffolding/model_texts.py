@@ -1,12 +1,14 @@
 """The texts of `edgeproof new model`: a model's configuration, and a campaign that compares its precisions."""
 
 import json
+import textwrap
 from typing import Any
 
 from edgeproof.core.configuration import Json
 from edgeproof.sources.chosen_rows import Selection
 
 _SCORE = 0.25  # rows below it are left out, where the model has no threshold of its own
+RANDOM_CALIBRATION, RANDOM_EVALUATION = 256, 64  # samples, where they are random
 
 _MODEL = """\
 # {title}
@@ -67,8 +69,8 @@ _RANDOM = """\
 samples:
   kind: random
   seed: {seed}
-  calibration: 256   # samples that choose the ranges of int8
-  evaluation: 64     # samples on which artifacts are compared with the model"""
+  calibration: {calibration}   # samples that choose the ranges of int8
+  evaluation: {evaluation}     # samples on which artifacts are compared with the model"""
 
 _SUPPLIED = """\
 # What InferEdgeForge has built, taken as it is: {build_id}.
@@ -99,7 +101,7 @@ task:
 
 _CAMPAIGN = """\
 # {name} as {first} against its other precisions:
-#     .venv/bin/snakemake --profile {profile} --configfile config/{name}.yaml
+#     snakemake --profile {profile} --configfile config/{name}.yaml
 # This file is laid over config/config.yaml, the demo: a key here replaces the demo's, and `null` takes one away.
 # `edgeproof campaign config/{name}.yaml` shows the result. Every key: config/README.md.
 campaign: {name}
@@ -130,7 +132,7 @@ calibration:
 tables: null
 pipelines: null
 regressions: null      # the default, policy strict, judges every comparison
-criteria: null         # the default, interactive, says whether the right side may be deployed
+{outlook}criteria: null         # the default, interactive, says whether the right side may be deployed
 
 gate:
   tolerate: []   # or what may pass besides ok: throttled, unsupported, elsewhere
@@ -227,13 +229,15 @@ def render_supplied(precision: str, path: str, sha256: str, record: str, built: 
 def render_random(shapes: dict[str, list[int]], seed: int = 0) -> str:
     """Return the text about a model's random samples. `shapes`: of inputs with open axes, with the batch."""
     lines = "".join(f"\n    {_quote(name)}: {shape}" for name, shape in shapes.items())
-    return _RANDOM.format(seed=seed) + (f"\n  shapes:            # of one call, batch included{lines}" if lines else "")
+    return _RANDOM.format(seed=seed, calibration=RANDOM_CALIBRATION, evaluation=RANDOM_EVALUATION) + (
+        f"\n  shapes:            # of one call, batch included{lines}" if lines else ""
+    )
 
 
-def render_campaign(name: str, precisions: list[str], where: dict[str, str]) -> str:
+def render_campaign(name: str, precisions: list[str], where: dict[str, str], outlook: list[str]) -> str:
     """Return the text of the campaign `config/NAME.yaml`: the first precision is compared with each other.
 
-    `where`: names of preset, device, protocol and profile.
+    `where`: names of preset, device, protocol and profile. `outlook`: what it can show of its criteria, in sentences.
     """
     first, *others = precisions
     compared = "".join(
@@ -241,6 +245,7 @@ def render_campaign(name: str, precisions: list[str], where: dict[str, str]) -> 
     )
     return _CAMPAIGN.format(
         **where,
+        outlook="".join(f"# {line}\n" for text in outlook for line in textwrap.wrap(text, 110)),
         name=name,
         first=first,
         precisions=", ".join(precisions),

@@ -4,19 +4,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeproof.comparability.decision_outlook import SampleSets
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
-from edgeproof.core.yaml_files import parse_yaml, read_yaml
+from edgeproof.core.yaml_files import parse_yaml
 
-from .model_texts import render_campaign
+from .model_texts import RANDOM_CALIBRATION, RANDOM_EVALUATION
+from .new_campaigns import choose_precisions, compose_campaign
 from .new_files import (
     add_files,
     make_name,
     place_file,
     require_new_name,
     require_new_paths,
-    require_referred_entry,
+    require_referred_entries,
     suggest_next_run,
     tell_new_files,
 )
@@ -25,8 +27,7 @@ from .new_files import (
 def choose_name(options: argparse.Namespace, root: Path) -> str:
     """Return the exported model's name; UserError if its files exist, or for an unknown preset, device or protocol."""
     name = require_new_name(options.name) if options.name else make_name(Path(options.path).stem)
-    for kind in ("preset", "device", "protocol"):
-        require_referred_entry(kind, getattr(options, kind), root)
+    require_referred_entries(options, root)
     require_new_paths(_list_files(name), root, "choose another --name")
     return name
 
@@ -47,14 +48,15 @@ def write_exported_model(
     """
     model, campaign = files = _list_files(name)
     validate(parse_yaml(text, model), "model", model)
-    preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
-    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
-    where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
+    precisions = choose_precisions(options.preset, options.precisions, root)
+    sets = SampleSets(RANDOM_CALIBRATION, RANDOM_EVALUATION, accuracy=False)
+    composed = compose_campaign(name, precisions, options, sets, root)
     with add_files(root) as stage:
         place_file(stage, model).write_text(text)
-        place_file(stage, campaign).write_text(render_campaign(name, preset["precisions"], where))
+        place_file(stage, campaign).write_text(composed.text)
     random = "samples are random; once it is exported, `edgeproof new model` takes the ONNX file with --samples"
-    return tell_new_files(options, root, files, [random, *notes], suggest_next_run(profile, campaign, root))
+    following = suggest_next_run(composed.profile, campaign, root)
+    return tell_new_files(options, root, files, [random, *composed.notes, *notes], following)
 
 
 def _list_files(name: str) -> list[str]:

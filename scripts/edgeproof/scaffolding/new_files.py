@@ -41,6 +41,13 @@ def require_referred_entry(kind: str, name: str, root: Path) -> None:
         raise UserError(f"{name!r} is not a {kind} in config/{CATALOGUES[kind]}/; it has {known}")
 
 
+def require_referred_entries(options: argparse.Namespace, root: Path) -> None:
+    """Raise UserError unless preset, device and (where one is named) protocol, to which new files refer, are there."""
+    for kind in ("preset", "device", "protocol"):
+        if (name := getattr(options, kind)) is not None:
+            require_referred_entry(kind, name, root)
+
+
 def require_new_paths(paths: Iterable[str], root: Path, remedy: str) -> None:
     """Raise UserError if one of the new files exists already. `paths`: relative to `root`."""
     for path in paths:
@@ -81,7 +88,7 @@ def place_file(stage: Path, path: str) -> Path:
 
 def suggest_next_run(profile: str, campaign: str, root: Path) -> str:
     """Return the command that runs the campaign of new files, from where you are. `campaign`: its file in `root`."""
-    command = f".venv/bin/snakemake --profile {profile} --configfile {campaign}"
+    command = f"snakemake --profile {profile} --configfile {campaign}"
     return command if Path.cwd() == root.resolve() else f"(cd {shlex.quote(str(root.resolve()))} && {command})"
 
 

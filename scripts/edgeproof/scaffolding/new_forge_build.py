@@ -12,6 +12,7 @@ from edgeproof.artifacts.records.forge import (
     validate_forge_record,
 )
 from edgeproof.artifacts.records.validation import FAULTS, Check
+from edgeproof.comparability.decision_outlook import SampleSets
 from edgeproof.core.catalogues import list_catalogue, read_catalogue
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
@@ -22,13 +23,22 @@ from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.yaml_files import parse_yaml
 from edgeproof.sources.identity import describe_model
 
-from .model_texts import render_campaign, render_model, render_random, render_supplied, render_task
+from .model_texts import (
+    RANDOM_CALIBRATION,
+    RANDOM_EVALUATION,
+    render_model,
+    render_random,
+    render_supplied,
+    render_task,
+)
+from .new_campaigns import MOVE, compose_campaign, note_place
 from .new_files import (
     add_files,
     make_name,
     place_file,
     require_new_name,
     require_new_paths,
+    require_referred_entries,
     require_referred_entry,
     suggest_next_run,
     tell_new_files,
@@ -52,7 +62,8 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
     preset = _choose_preset(options.preset, artifact, precision, record, root)
     device = _choose_device(options.device, preset, record, root)
     name = require_new_name(options.name) if options.name else make_name(path.resolve().parent.name)
-    require_referred_entry("protocol", options.protocol, root)
+    options.preset, options.device = preset, device
+    require_referred_entries(options, root)
     model_yaml, campaign_yaml = files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
     require_new_paths(files, root, "choose another --name")
     identity = describe_model(name, source)
@@ -60,17 +71,18 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
     places = [relative_to_repository(item.resolve(), root) for item in (source, artifact, path)]
     text = render_model(identity, places[0], render_task("none"), render_random(shapes))
     text += render_supplied(precision, places[1], sha256_file(artifact), places[2], record)
-    profile = device if (root / "profiles" / device).is_dir() else "local"
-    where = {"preset": preset, "device": device, "protocol": options.protocol, "profile": profile}
+    sets = SampleSets(RANDOM_CALIBRATION, RANDOM_EVALUATION, accuracy=False)
+    campaign = compose_campaign(name, [precision], options, sets, root)
     with add_files(root) as stage:
         validate(parse_yaml(text, model_yaml), "model", model_yaml)
         place_file(stage, model_yaml).write_text(text)
-        place_file(stage, campaign_yaml).write_text(render_campaign(name, [precision], where))
+        place_file(stage, campaign_yaml).write_text(campaign.text)
     notes = [
         f"the build {record['build_id']} by {record['preset']}: manifest, source and artifact hold",
         "samples are random; name real ones in the model's YAML, they show what the precision costs",
+        *(note for place in places for note in note_place(place, MOVE)),
     ]
-    return tell_new_files(options, root, files, notes, suggest_next_run(profile, campaign_yaml, root))
+    return tell_new_files(options, root, files, notes, suggest_next_run(campaign.profile, campaign_yaml, root))
 
 
 def _read_valid_manifest(path: Path) -> Json:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from edgeproof.comparability.decision_outlook import SampleSets
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
@@ -17,14 +18,23 @@ from edgeproof.sources.identity import describe_model
 from edgeproof.sources.samples import MINIMUM_CALIBRATION, check_samples, size_samples
 
 from .image_folders import Preprocessing
-from .model_texts import render_campaign, render_detection, render_files, render_model, render_random, render_task
+from .model_texts import (
+    RANDOM_CALIBRATION,
+    RANDOM_EVALUATION,
+    render_detection,
+    render_files,
+    render_model,
+    render_random,
+    render_task,
+)
+from .new_campaigns import choose_precisions, compose_campaign, count_needed_samples, note_place
 from .new_files import (
     add_files,
     make_name,
     place_file,
     require_new_name,
     require_new_paths,
-    require_referred_entry,
+    require_referred_entries,
     suggest_next_run,
     tell_new_files,
 )
@@ -39,8 +49,8 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/models/NAME.yaml`, `config/NAME.yaml` and the samples' npz files; UserError for a mistake."""
     path = Path(options.path)
     name = require_new_name(options.name) if options.name else make_name(path.stem)
-    for kind in ("preset", "device", "protocol"):
-        require_referred_entry(kind, getattr(options, kind), root)
+    require_referred_entries(options, root)
+    precisions = choose_precisions(options.preset, options.precisions, root)
     model_yaml, campaign_yaml = f"config/models/{name}.yaml", f"config/{name}.yaml"
     copied = f"config/models/{name}.onnx"
     sets = {key: f"config/samples/{name}/{key}.npz" for key in ("calibration", "evaluation")}
@@ -52,12 +62,14 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     task, table = _choose_samples(options, identity, shapes)
     preset = read_yaml(root / f"config/presets/{options.preset}.yaml", "preset")
     asked = preset["build"].get("calibration_samples", MINIMUM_CALIBRATION)
-    split = table and split_samples(table, asked)
+    needed = count_needed_samples(root) if task == "classification" else 0
+    split = table and split_samples(table, asked, needed)
     if table and split:
         check_samples(identity, split.calibration, split.evaluation, task)
         require_running_samples(path, identity, table)
     selection = find_selection(path) if task == "none" and not options.task else None
-    profile = options.device if (root / "profiles" / options.device).is_dir() else "local"
+    campaign = compose_campaign(name, precisions, options, _count_sets(split, task), root)
+    placed = copied if options.copy else relative_to_repository(path.resolve(), root)
     with add_files(root) as stage:
         if options.copy:
             copy_model(path, identity["sha256"], place_file(stage, copied))
@@ -66,16 +78,15 @@ def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
             samples = render_files(table.origin, split.duplicates, digests)
         else:
             samples = render_random(shapes)
-        placed = copied if options.copy else relative_to_repository(path.resolve(), root)
         judged = render_detection(selection) if selection else render_task(task)
         text = render_model(identity, placed, judged, samples)
         validate(parse_yaml(text, model_yaml), "model", model_yaml)
         place_file(stage, model_yaml).write_text(text)
-        where = {"preset": options.preset, "device": options.device, "protocol": options.protocol, "profile": profile}
-        place_file(stage, campaign_yaml).write_text(render_campaign(name, preset["precisions"], where))
-    notes = _list_notes(table, split, task)
+        place_file(stage, campaign_yaml).write_text(campaign.text)
+    notes = [*_list_notes(table, split, task), *campaign.notes]
+    notes += note_place(placed, "--copy keeps a copy in config/models/ instead")
     notes += _note_rows(path, selection, name_from_here(model_yaml, root)) if task == "none" else []
-    return tell_new_files(options, root, files, notes, suggest_next_run(profile, campaign_yaml, root))
+    return tell_new_files(options, root, files, notes, suggest_next_run(campaign.profile, campaign_yaml, root))
 
 
 def _note_rows(path: Path, selection: Selection | None, place: str) -> list[str]:
@@ -187,6 +198,14 @@ def _write_set(stage: Path, place: str, split: Split, key: str) -> str:
     target = place_file(stage, place)
     write_tensors(target, getattr(split, key))
     return sha256_file(target)
+
+
+def _count_sets(split: Split | None, task: str) -> SampleSets:
+    """Return how many samples calibrate and evaluate; random ones, which show no accuracy, without a split."""
+    if split is None:
+        return SampleSets(RANDOM_CALIBRATION, RANDOM_EVALUATION, accuracy=False)
+    counts = [len(next(iter(arrays.values()))) for arrays in (split.calibration, split.evaluation)]
+    return SampleSets(counts[0], counts[1], accuracy=task == "classification")
 
 
 def _list_notes(table: SampleTable | None, split: Split | None, task: str) -> list[str]:

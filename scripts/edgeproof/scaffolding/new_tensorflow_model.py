@@ -11,6 +11,7 @@ from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.lfs_pointers import require_no_pointer
 
 from .model_texts import render_tensorflow_model
+from .new_campaigns import MOVE, note_place
 from .new_exported_model import choose_name, refuse_samples, write_exported_model
 
 _MAGIC = b"TFL3"  # from the fifth byte on
@@ -34,8 +35,9 @@ def write_tensorflow_model(options: argparse.Namespace, root: Path) -> ExitCode:
         raise UserError("--shape is for ONNX and PyTorch; size the open axes with input_shapes in the model's YAML")
     refuse_samples(options, "a TensorFlow model")
     precision = _name_precision(path)
-    text = render_tensorflow_model(name, relative_to_repository(path.resolve(), root), precision)
-    notes = ["the first run makes the tensorflow toolchain: 2.5 GB"]
+    placed = relative_to_repository(path.resolve(), root)
+    text = render_tensorflow_model(name, placed, precision)
+    notes = ["the first run makes the tensorflow toolchain: 2.5 GB", *note_place(placed, MOVE)]
     if precision:
         notes.append(f"the file itself is the {precision} artifact of TFLite presets (--preset litert-cpu measures it)")
     return write_exported_model(options, root, name, text, notes)

@@ -11,6 +11,7 @@ from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.lfs_pointers import require_no_pointer
 
 from .model_texts import render_torch_model
+from .new_campaigns import MOVE, note_place
 from .new_exported_model import choose_name, refuse_samples, write_exported_model
 
 ENDINGS = (".pt", ".pth", ".py")
@@ -26,7 +27,8 @@ def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
     refuse_samples(options, "a PyTorch model")
     module, weights = _name_module(path, options.module, root)
     text = render_torch_model(name, module, weights, _read_inputs(options.shape))
-    return write_exported_model(options, root, name, text, ["the first run makes the torch toolchain: 4 GB"])
+    notes = [note for place in (module, weights) if place for note in note_place(place, MOVE)]
+    return write_exported_model(options, root, name, text, ["the first run makes the torch toolchain: 4 GB", *notes])
 
 
 def _name_module(path: Path, module: str | None, root: Path) -> tuple[str, str | None]:

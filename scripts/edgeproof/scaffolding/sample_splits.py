@@ -22,11 +22,12 @@ class Split(NamedTuple):
     duplicates: int
 
 
-def split_samples(table: SampleTable, asked: int = MINIMUM_CALIBRATION) -> Split:
+def split_samples(table: SampleTable, asked: int = MINIMUM_CALIBRATION, needed: int = 0) -> Split:
     """Return two sets split off one shuffled table, each different sample once; UserError for too few.
 
-    `asked`: how many the preset calibrates with; one more is needed.
-    256 samples calibrate, at least half are for evaluation where there are 400 or more, and at most 500 evaluate.
+    `asked`: how many the preset calibrates with; one more is needed. `needed`: how many must evaluate for a decision.
+    256 samples calibrate, fewer (but `asked`) where the evaluation needs the others: it gets at least half where there
+    are 400 or more, and what is needed where there is enough. At most 500 evaluate, or as many as are needed.
     """
     digests = digest_samples(table.arrays)
     unique = np.array(sorted({digest: index for index, digest in reversed([*enumerate(digests)])}.values()))
@@ -37,8 +38,8 @@ def split_samples(table: SampleTable, asked: int = MINIMUM_CALIBRATION) -> Split
             "or leave --samples out (random values)"
         )
     order = np.random.Generator(np.random.PCG64(_SEED)).permutation(unique)
-    count = max(asked, min(CALIBRATION, len(unique) // 2))
-    first, second = order[:count], order[count : count + EVALUATION]
+    count = max(asked, min(CALIBRATION, len(unique) // 2, len(unique) - needed))
+    first, second = order[:count], order[count : count + max(EVALUATION, needed)]
     calibration = {name: array[first] for name, array in table.arrays.items() if name.startswith("inputs/")}
     evaluation = {name: array[second] for name, array in table.arrays.items()}
     return Split(calibration, evaluation, table.count - len(unique))

@@ -8,6 +8,7 @@ import onnx
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import read_head
+from edgeproof.core.world_errors import explain_unreadable
 
 from .input_faults import InputFault, read_note, require_content
 from .onnx_graphs import iterate_tensors
@@ -42,7 +43,7 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
     except Exception as error:  # the protobuf implementation decides the class
         told = _name_file_type(path) or f"not an ONNX model ({_join_lines(error)})"
         raise InputFault("unreadable", f"{path}: {told}") from error

@@ -233,7 +233,7 @@ def test_a_wrong_calibration_set_is_refused(job):
     ):
         write_tensors(wrong, arrays)
         refuse(job, expected, calibration=wrong)
-    refuse(job, "No such file", calibration=job.folder / "missing.npz")
+    refuse(job, "there is no such file", calibration=job.folder / "missing.npz")
     refuse(job, "--calibration", calibration=None)
     wrong.write_bytes(b"no archive")
     refuse(job, "not an npz archive", calibration=wrong)
@@ -271,7 +271,7 @@ def test_files_that_do_not_belong_together_are_refused(job):
     refuse(job, "--preset as int8: the document: key 'artifact' is missing", preset={"backend": "onnxruntime"})
     refuse(job, "must be in one folder", manifest=job.folder / "elsewhere.json")
     refuse(job, 'precisions[0] is "int4"', precision="int4")
-    refuse(job, "cannot be read", source=job.folder / "missing.onnx")
+    refuse(job, "there is no such file", source=job.folder / "missing.onnx")
     onnx.save(make_classifier(seed=1), job.source)
     refuse(job, "identify it again")
 

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 from edgeproof.bundles.claims import find_first_refuted
-from edgeproof.bundles.importing import export_imported, import_bundle, list_imports
+from edgeproof.bundles.cli import pack_campaign
+from edgeproof.bundles.importing import export_imported, import_bundle
 from edgeproof.bundles.verifying import verify_bundle
 from edgeproof.core.errors import UserError
+from edgeproof.core.imported_bundles import find_import, list_imports
+from edgeproof.evidence.cli import main as evidence
 from edgeproof.registry.index import open_registry
 from edgeproof.registry.queries import find_run, list_failed, list_runs
 from edgeproof.registry.run_tables import render_runs
+from edgeproof.workflow.cli import runs
 
 from .hostile import add, list_hostile, read, write
 
@@ -38,6 +42,25 @@ def test_round_trip_is_byte_identical(bundle, checkout, tmp_path):
     export_imported(folder, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
     assert list_imports(checkout) == [folder.name]
+
+
+@pytest.mark.parametrize(
+    "form", ["{name}", "results/imported/{name}", "results/imported/{name}/", "{root}/results/imported/{name}"]
+)
+def test_an_import_is_exported_by_its_name_and_by_its_folder(bundle, checkout, tmp_path, monkeypatch, capsys, form):
+    name = Path(import_bundle(bundle, checkout).folder).name
+    monkeypatch.chdir(tmp_path)
+    told = form.format(name=name, root=checkout)
+    assert runs(["export", told, "--output", "again.zip"], checkout) == 0
+    assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
+    assert "as it came" in capsys.readouterr().out
+
+
+def test_what_is_asked_of_an_import_elsewhere_says_what_to_type(bundle, checkout):
+    name = Path(import_bundle(bundle, checkout).folder).name
+    with pytest.raises(UserError, match=f"{name}: was imported; .*edgeproof runs export {name} --output bundle.zip"):
+        evidence(["bundle", name], checkout, pack_campaign)
+    assert find_import("results/imported", checkout) is None and find_import("nothing", checkout) is None
 
 
 def test_an_import_is_verified_by_its_path_below_the_current_folder(cells_bundle, checkout, monkeypatch):
@@ -85,7 +108,7 @@ def test_a_refuted_bundle_is_taken_only_on_request(bundle, checkout, tmp_path):
     assert import_bundle(forged, checkout, unverified=True).already
     with open_registry(checkout) as connection:
         table = "\n".join(render_runs(list_runs(connection, {}, None)))
-    assert "ok, elsewhere, refuted" in table
+    assert "ok, imported, refuted" in table
 
 
 def test_imported_runs_are_in_the_registry_and_elsewhere(bundle, failed_bundle, checkout):

@@ -88,7 +88,7 @@ def test_a_signature_that_is_wrong_is_refuted(name, signed, keys, tmp_path):
     manifest, contents = read(signed)
     path = pack_changed(tmp_path, manifest, contents | {PATH: change(keys, contents)})
     claim = claim_of(verify_bundle(path, check_with_keys(keys / "ann.pub")))
-    assert claim.word == "refuted" and said in claim.detail
+    assert claim.word == "refuted" and said in claim.detail and claim.subject not in claim.detail
 
 
 def test_what_is_signed_is_checked_without_a_key(signed, keys, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from edgeproof.bundles.importing import make_bundle
-from edgeproof.bundles.redaction import RULES, make_rules, redact
+from edgeproof.bundles.redaction import RULES, make_path_rule, make_rules, redact
 from edgeproof.core.errors import UserError
 
 from .hostile import read
@@ -78,6 +78,33 @@ def test_logs_of_a_failed_run_are_redacted_and_counted(made_up, tmp_path, monkey
     assert contents[log["path"]] == b"token <secret>\nlost the board\n"
     entry = next(item for item in manifest["files"] if item["path"] == log["path"])
     assert entry["sha256"] != log["original_sha256"]
+
+
+def test_an_absolute_path_of_the_configuration_is_named_wherever_it_stands(copy_of_campaign, tmp_path):
+    """The file that holds it, and every other one that took it over; what every system has is nothing to tell."""
+    place = "/srv/models/secret/mine.onnx"
+    kept = Path("config").resolve()
+    Path("config").unlink()
+    shutil.copytree(kept, "config")
+    model = next(Path("config").rglob("digits-cnn.yaml"))
+    model.write_text(f"{model.read_text()}# from {place}, run by /usr/bin/python3\n")
+    make_bundle("campaign", "trial", tmp_path / "x.zip")
+    left = {item["path"]: item["counts"] for item in read(tmp_path / "x.zip")[0]["redaction"]["left"]}
+    assert left[str(model)]["path"] == 1
+
+
+PATHS = {
+    "path: /tmp/x/mine.onnx": ["/tmp/x/mine.onnx"],
+    'command: ["python", "/data/run.py"]': ["/data/run.py"],
+    "path: D:/models/x.onnx": ["D:/models/x.onnx"],
+    "interpreter: /usr/bin/python3, lock: /dev/shm/x": [],
+    "see https://example.org/a/b and config/models/x.yaml, 1/255, ./x, ../y": [],
+}
+
+
+@pytest.mark.parametrize("text", PATHS)
+def test_absolute_paths_and_nothing_else(text):
+    assert [found for rule in make_path_rule([text]) for found in rule.pattern.findall(text)] == PATHS[text]
 
 
 SECRETS = {

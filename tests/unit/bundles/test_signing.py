@@ -9,12 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from edgeproof.__main__ import main
 from edgeproof.bundles.claims import find_first_refuted
+from edgeproof.bundles.cli import key, verify
 from edgeproof.bundles.importing import import_bundle, make_bundle
 from edgeproof.bundles.packing import SIGNATURE
 from edgeproof.bundles.signing import check_with_keys, sign_with
 from edgeproof.bundles.signing_keys import new_key, read_private_key, read_public_keys
 from edgeproof.bundles.verifying import verify_bundle
 from edgeproof.core.errors import UserError
+from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import seal
 from securesystemslib.dsse import Envelope
 
@@ -120,10 +122,10 @@ def test_other_keys_are_refused(keys, tmp_path):
     for read_key, name, said in (
         (read_private_key, "rsa.key", "has no Ed25519 key"),
         (read_private_key, "rsa.pub", "is no private key"),
-        (read_private_key, "gone", "is no private key"),
+        (read_private_key, "gone", "there is no such file"),
         (read_public_keys, "rsa.pub", "type rsa"),
         (read_public_keys, "none.pub", "holds no public key"),
-        (read_public_keys, "gone", "cannot be read"),
+        (read_public_keys, "gone", "there is no such file"),
     ):
         with pytest.raises(UserError, match=said):
             read_key(tmp_path / name)
@@ -145,6 +147,26 @@ def test_commands_sign_and_verify(made_up, keys, tmp_path, capsys):
     made = json.loads(capsys.readouterr().out)
     assert made["signed_by"] and made["absent"]
     assert main(["verify", str(bundle), "--keys", str(keys / "ann.pub")]) == 0
-    assert "signed with the key ann" in capsys.readouterr().out
+    short = capsys.readouterr().out.splitlines()
+    assert "signed with the key ann" in short[-1] and not any(line.startswith("recomputed") for line in short)
+    assert main(["verify", str(bundle), "--keys", str(keys / "ann.pub"), "--all"]) == 0
+    every = capsys.readouterr().out.splitlines()
+    assert every[-2:] == short[-2:]
+    assert sum(line.startswith("recomputed") for line in every) == int(every[-2].split(" recomputed")[0].split()[-1])
     assert main(["verify", str(bundle), "--keys", str(keys / "bob.pub")]) == 1
     assert "REFUTED: signature" in capsys.readouterr().out
+
+
+def test_a_new_key_says_that_it_is_secret_and_where_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert key(["new", "ann"], tmp_path) == 0
+    secret, public = capsys.readouterr().out.splitlines()
+    assert secret.startswith(f"{tmp_path / 'ann.key'}: SECRET") and public.startswith(f"{tmp_path / 'ann.pub'}: ")
+    assert "*.key" in (REPOSITORY / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("arguments", [["nothing.zip"], ["some.zip", "--keys", "nope.pub"]])
+def test_a_file_that_is_not_there_is_said_plainly(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"^{arguments[-1]}: there is no such file$"):
+        verify(arguments, tmp_path)

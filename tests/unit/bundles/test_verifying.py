@@ -206,7 +206,7 @@ def test_nothing_outside_is_opened(tmp_path):
 
 
 def test_a_bundle_that_is_not_there_is_a_mistake(tmp_path):
-    with pytest.raises(UserError, match=r"gone\.zip: cannot be read"):
+    with pytest.raises(UserError, match=r"gone\.zip: there is no such file"):
         verify_bundle(tmp_path / "gone.zip")
 
 

@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 import yaml
 from edgeproof.comparability.criteria import judge_criterion, read_criteria
-from edgeproof.comparability.quantities import (
-    OFFERED,
-    Quantity,
-    absent,
-    in_unit,
-    judge_cold,
-    mean_interval,
-    percentile_interval,
-)
+from edgeproof.comparability.criterion_terms import OFFERED, Quantity, absent, in_unit
+from edgeproof.comparability.quantities import judge_cold, mean_interval, percentile_interval
 from edgeproof.core.errors import UserError
 from hypothesis import assume, given
 from hypothesis import strategies as st

@@ -36,6 +36,15 @@ def test_few_failing_cells_are_all_named():
     assert lines[1:4] == ["GATE NOT PASSED: 2 of 99 cells.", "  cell-0  failed: why", "  cell-1  failed: why"]
 
 
+def test_deployment_is_told_where_all_lines_fit():
+    told = f"a: faster\n\nDeployment: deployable a\n\n{PASSED}"
+    assert compose_closing(told, [])[1] == "Deployment: deployable a"
+    verdicts = "\n".join(f"{number}: faster" for number in range(8))
+    lines = compose_closing(f"{verdicts}\n\nDeployment: deployable 1\n\n{PASSED}", [])
+    assert lines == [*verdicts.splitlines(), *PASSED.split("\n\n")]
+    assert "Deployment: deployable 1" in compose_closing(f"{verdicts}\n\nDeployment: deployable 1\n\n{PASSED}", [], 25)
+
+
 def test_without_a_gate_the_failures_are_told():
     failures = ["Failed: 1 job", "  measure_run x: why"]
     assert compose_closing("", failures) == failures

@@ -84,7 +84,7 @@ def test_half_a_character_is_refused_where_it_is_read(tmp_path, escaped):
 
 
 def test_missing_file_and_other_bytes_are_one_line(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="there is no such file"):
         read_json(tmp_path / "none.json", "protocol")
     (tmp_path / "b.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="not UTF-8"):

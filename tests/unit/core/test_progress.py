@@ -66,6 +66,32 @@ def test_what_is_left_is_told_from_jobs_of_the_same_kind():
     )
 
 
+def test_what_was_not_begun_counts_with_its_budget():
+    progress = CampaignProgress({"measure_run": 2, "measure_pairs": 3}, {"measure_run": 10, "measure_pairs": 50})
+    assert progress.estimate_rest() is None
+    progress.enter("measure_run", 20)
+    assert progress.estimate_rest() == 20 + 3 * 50
+    progress.enter("measure_pairs", 10)  # decided early; the others need not be
+    assert progress.estimate_rest() == 20 + 2 * (10 + 50) / 2
+
+
+def test_an_estimate_comes_before_anything_is_measured(log):
+    say, handler, stream = log
+    handler.budgets = {"measure_run": 12.5, "measure_pairs": 50, "calibrate_cell": 60}
+    say(Event.RUN_INFO, stats={"measure_run": 4, "measure_pairs": 3, "calibrate_cell": 1, "total": 9})
+    assert stream.getvalue() == (
+        "4 cells, 3 comparisons, 1 calibration: about 4 min at most to measure, and building before that\n"
+    )
+
+
+@pytest.mark.parametrize("stats", [{"total": 1}, {"measure_run": 1, "check_plan": 1}])
+def test_nothing_is_estimated_where_nothing_is_measured_or_a_kind_has_no_budget(log, stats):
+    say, handler, stream = log
+    handler.budgets = {"measure_run": 12.5}
+    say(Event.RUN_INFO, stats=stats)
+    assert stream.getvalue() == ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "1 s"), (89, "89 s"), (91, "2 min"), (7100, "118 min"), (11100, "3 h 05 min")]
 )

@@ -82,7 +82,7 @@ def test_error_is_raised_each_time_and_not_kept(tmp_path):
     path = tmp_path / "late"
     with reading_once():
         for read in (read_words, sha256_file, read_words):
-            with pytest.raises(UserError, match="late: cannot be read"):
+            with pytest.raises(UserError, match="late: there is no such file"):
                 read(path)
         path.write_text("here")
         assert read_words(path) == [b"here"]

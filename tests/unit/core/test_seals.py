@@ -81,5 +81,5 @@ def test_a_large_file_is_hashed_again_when_anything_about_it_changed(tmp_path, m
 
 
 def test_a_file_that_is_gone_is_named(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path / 'artifact'}: cannot be read"):
+    with pytest.raises(UserError, match=f"{tmp_path / 'artifact'}: there is no such file"):
         digest_kept(tmp_path / "artifact")

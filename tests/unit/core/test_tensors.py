@@ -77,7 +77,7 @@ def _bare(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "cannot be read"),
+        (lambda path: None, "there is no such file"),
         (lambda path: path.write_text("no archive"), "not an npz archive"),
         (lambda path: path.write_bytes(b""), "not an npz archive"),
         (_pickle_with_evidence, "not an npz archive of plain arrays"),

@@ -4,7 +4,9 @@ import re
 
 import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
+from edgeproof.comparability.deciding import read_decision
 from edgeproof.core.closing import MOST, compose_closing
+from edgeproof.core.layout import comparison_folder
 from edgeproof.evidence import gate_words
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.gate import check_gate, count_labels
@@ -45,6 +47,18 @@ def test_many_verdicts_are_told_in_order_of_urgency(campaign, tmp_path, monkeypa
     told = [line.partition(":")[0] for line in text.splitlines() if re.match(r"[a-z-]+: \w", line)]
     assert told[0] == "faster" and told[1] in ("undecided", "two-boards")
     assert f"… and {len(campaign['comparisons']) - 2} more comparisons" in text
+
+
+def test_what_may_be_deployed_is_told_with_the_verdicts(campaign, tmp_path):
+    text = check_gate(campaign, [], tmp_path / "gate.json")[1]
+    told = next(part for part in text.split("\n\n") if part.startswith("Deployment: "))
+    decided = {name: read_decision(f"{comparison_folder(campaign['campaign'], name)}/decision.json")["decision"]
+               for name in campaign["comparisons"]}  # fmt: skip
+    wanted = {
+        f"{outcome.replace('_', ' ')} ({', '.join(name for name, own in decided.items() if own == outcome)})"
+        for outcome in decided.values()
+    }
+    assert set(" ".join(told.removeprefix("Deployment: ").split()).split("; ")) == wanted
 
 
 def test_a_failed_and_an_unsupported_cell_end_a_run_in_ten_lines_with_their_reasons(here):

@@ -144,7 +144,7 @@ def test_times_that_cannot_be_are_refused(bring, tmp_path):
         bring(rows)
     with pytest.raises(UserError, match="holds no call"):
         bring(rows[:0], name="empty")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="there is no such file"):
         import_recording(tmp_path / "none", "none", tmp_path, None, None)
 
 

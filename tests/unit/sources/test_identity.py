@@ -119,13 +119,15 @@ def test_a_model_that_cannot_be_used_has_an_identity_that_says_why(tmp_path, cap
     assert capsys.readouterr().err == f"m cannot be used: {identity['reason']['message']}\n"
 
 
-@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
-def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(tmp_path, capsys, make):
+@pytest.mark.parametrize(
+    ("make", "told"), [(lambda path: None, "there is no such file"), (lambda path: path.mkdir(), "is a folder")]
+)
+def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(tmp_path, capsys, make, told):
     path, output = tmp_path / "m.onnx", tmp_path / "i.json"
     make(path)
     assert run(identify_model.main, ["--model", "m", "--input", str(path), "--output", str(output)]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and f"{path}: cannot be read" in error
+    assert error.count("\n") == 1 and f"{path}: {told}" in error
     assert not output.exists()
 
 

@@ -23,7 +23,11 @@ def test_a_model_is_loaded_and_checked(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"no model", "not an ONNX model"), (b"", "no IR version, or a graph without nodes"), (None, "cannot be read")],
+    [
+        (b"no model", "not an ONNX model"),
+        (b"", "no IR version, or a graph without nodes"),
+        (None, "there is no such file"),
+    ],
 )
 def test_a_file_that_is_not_a_model_is_refused(tmp_path, content, message):
     if content is not None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.world_errors import explain_unreadable
 
 from .coco import Boxes, Truth, count_matches, measure_overlaps, measure_precision
 from .output_agreement import Entries
@@ -110,7 +111,7 @@ def read_labels(path: str | Path, options: Json) -> list[Truth]:
             box = [float(value) for value in item["bbox"]]
             rows[places[item["image_id"]]].append((box, numbers[item["category_id"]], bool(item.get("iscrowd", 0))))
     except OSError as error:
-        raise UserError(f"{path}: the labels cannot be read ({error.strerror or error})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not labels in COCO's JSON ({type(error).__name__}: {error})") from error
     return [

@@ -13,6 +13,7 @@ from edgeproof.agent.inputs_format import WHOLE_INPUTS
 from edgeproof.artifacts.records.manifest_entries import describe_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.world_errors import explain_unreadable
 from edgeproof.sources.batches import find_fixed_batch
 from edgeproof.sources.samples_record import read_samples_kind, read_samples_record
 
@@ -46,7 +47,7 @@ class CalibrationStream:
             try:
                 archive = stack.enter_context(zipfile.ZipFile(self._path))
             except OSError as error:
-                raise UserError(f"{self._path}: cannot be read ({error.strerror or error})") from error
+                raise UserError(f"{self._path}: {explain_unreadable(error)}") from error
             except zipfile.BadZipFile as error:
                 raise UserError(f"{self._path}: not an npz archive ({error})") from error
             names = {name.removesuffix(".npy") for name in archive.namelist()} - {"labels"}

@@ -14,6 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.layout import locate
+from edgeproof.core.world_errors import explain_unreadable
 
 from . import agent_manifests
 from .manifests import read_manifest
@@ -51,7 +52,7 @@ def read_forge_record(path: str | Path) -> Json | None:
             parse_constant=_refuse_constant,
         )
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: {explain_unreadable(error)}") from error
     except (ValueError, RecursionError) as error:
         if b"inferedgeforge" in Path(path).read_bytes()[:4096]:
             raise UserError(f"{path}: not valid JSON: {error}") from error
