@@ -8,7 +8,7 @@ import filecmp
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.core.attempts import FAILURE, FOLDER, RECORD, Attempt
@@ -16,6 +16,7 @@ from edgeproof.core.same_attempts import find_copies
 from edgeproof.core.seals import SEAL, is_sealed
 
 RESULTS = "results"
+NAMED_IN = ("result.json", "noise.json", "pairs.json", "links.json", "check.json")  # documents that name attempts
 # Where an attempt's document is, by room and kind. Attempts of a plan say which by where they are.
 _OWN = {
     ("sources", "download"): "model.onnx",
@@ -69,9 +70,8 @@ def find_used(attempts: Sequence[Attempt], place: Path, users: dict[str, list[st
     They name it, or are its own files: builds, parities, proofs and models name none. What an earlier edition wrote is
     used as far as somebody names it.
     """
-    return {
-        item.folder: tuple(users.get(below_results(item.folder), ())) or _list_made(item, place) for item in attempts
-    }
+    naming = {item.folder: tuple(users.get(below_results(item.folder), ())) for item in attempts}
+    return {item.folder: naming[item.folder] or _list_made(item, place) for item in attempts}
 
 
 def list_waiting(attempts: Sequence[Attempt], place: Path, used: dict[Path, tuple[str, ...]]) -> set[Path]:
@@ -94,20 +94,6 @@ def list_waiting(attempts: Sequence[Attempt], place: Path, used: dict[Path, tupl
         together = {_group(item) for item in named} if kind in _SEVERAL else set[tuple[object, ...]]()
         waiting |= {item.folder for item in free if item.number > newest or _group(item) in together}
     return waiting
-
-
-def list_lost(documents: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield (document, attempt) for each document that rests on an attempt which is gone; paths are relative to here."""
-    for path in documents:
-        try:
-            content = path.read_bytes()
-        except OSError:
-            continue
-        for text in sorted(set(_NAMED.findall(content))) if FOLDER.encode() in content else ():
-            name = os.fsdecode(text)
-            if name.startswith(f"{RESULTS}/") and not Path(name, RECORD).is_file():
-                yield path, name
-                break
 
 
 def walk_documents(folder: Path) -> Iterator[tuple[Path, list[str]]]:
