@@ -40,7 +40,7 @@ from edgeproof.workflow.local_boards import find_other_boards
 from edgeproof.workflow.lost_attempts import renew_documents
 from edgeproof.workflow.phase_keys import PhaseKeys
 from edgeproof.workflow.workflow_reading import read_versions, read_workflow
-from edgeproof.workflow.wanted_file import write_wanted
+from edgeproof.workflow.wanted_file import compose_options, describe_wanted, write_wanted
 
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
@@ -126,7 +126,10 @@ def device_slots(device_of):
 
 
 # What today's configuration and code want, for report and gate.
-write_wanted(KEYS, DRY, PHASES)
+WANTED = describe_wanted(
+    KEYS, PHASES, compose_options(SETTINGS.configfiles, SETTINGS.replace_workflow_config, SETTINGS.config)
+)
+write_wanted(WANTED, DRY)
 
 
 def require_own_boards():
