@@ -37,6 +37,7 @@ from edgeproof.remote.device_links import VARIABLE as LINKS_VARIABLE
 from edgeproof.remote.device_links import describe_links
 from edgeproof.workflow.job_graph import ON_DEVICE
 from edgeproof.workflow.local_boards import find_other_boards
+from edgeproof.workflow.lost_attempts import renew_documents
 from edgeproof.workflow.phase_keys import PhaseKeys
 from edgeproof.workflow.workflow_reading import read_versions, read_workflow
 from edgeproof.workflow.wanted_file import compose_options, describe_wanted, write_wanted
@@ -72,9 +73,12 @@ LINKS = f"export {LINKS_VARIABLE}={shlex.quote(describe_links(CATALOGUES['device
 LINKS = LINKS.translate({ord("{"): "{{", ord("}"): "}}"})  # Snakemake formats the prefix with the command
 shell.prefix(f"set -euo pipefail; {shell_prefix()}{LINKS}{FIRST}")
 
+# Snakemake says only after reading this file whether it is a dry run.
+DRY = any(re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", word) for word in sys.argv)
+
 PROGRESS = ProgressHandler()
 if workflow.is_main_process:
-    for sentence in list_added_cells(CAMPAIGN, FILES):
+    for sentence in [*list_added_cells(CAMPAIGN, FILES), *renew_documents(KEYS.targets, DRY)]:
         print(sentence, file=sys.stderr)
 
     PROGRESS.foretell(CAMPAIGN, CATALOGUES["protocol"], silent=workflow.output_settings.dryrun)
@@ -123,8 +127,6 @@ def device_slots(device_of):
 
 
 # What today's configuration and code want, for report and gate.
-# Snakemake says only after reading this file whether it is a dry run.
-DRY = any(re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", word) for word in sys.argv)
 WANTED = describe_wanted(
     KEYS, PHASES, compose_options(SETTINGS.configfiles, SETTINGS.replace_workflow_config, SETTINGS.config)
 )

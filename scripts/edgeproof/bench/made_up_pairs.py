@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeproof.core.attempts import open_attempt
+from edgeproof.core.attempts import find_attempts, open_attempt
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import sha256_file
 from edgeproof.core.keys import compose_key
@@ -39,12 +39,15 @@ def write_session(
 
     `state`: {left, right}, as results have it; `backend`: `fake` makes the session simulated.
     """
-    with open_attempt(folder, "pairs", compose_sessions_key(folder, noise), MACHINE) as attempt:
+    key = compose_sessions_key(folder, noise)
+    first = sum(len(known.record["facts"]["pairs"]) for known in find_attempts(folder, key))  # it goes on with those
+    with open_attempt(folder, "pairs", key, MACHINE) as attempt:
         out = attempt.folder / "session"
         random = np.random.default_rng(list(attempt.folder.name.encode()))
         arms = {arm: {"backend": backend} for arm in ("left", "right")}
         (attempt.folder / "spec.json").write_text(json.dumps({"arms": arms}))
-        entries = [_write_pair(out, number, noise, random, state) for number in range(pairs)]
+        written = (_write_pair(out, number, noise, random, state) for number in range(pairs))
+        entries = [{**entry, "pair": first + entry["pair"]} for entry in written]
         before = {"throttled": None, **{k: v for k, v in state["left"].items() if k != "runtime_version"}}
         record = {
             "seconds": noise.seconds * pairs,

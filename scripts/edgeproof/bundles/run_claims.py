@@ -14,6 +14,7 @@ from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.layout import Cell, artifact_folder, run_folder, source_folder
 from edgeproof.core.reader import current_reader
 from edgeproof.core.recomputing import must_follow
+from edgeproof.core.same_attempts import require_no_copies
 from edgeproof.core.seals import digest_json
 from edgeproof.evidence.validating import check_keys
 from edgeproof.runs.raw_samples import render_samples
@@ -105,7 +106,7 @@ def _check_result(path: str, built: str) -> None:
 
 
 def _read_sessions(result: Json) -> list[Session]:
-    found: list[Session] = []
+    found, attempts = list[Session](), list[Attempt]()
     for entry in result["sessions"]:
         attempt = Attempt(Path(entry["attempt"]), read_record(entry["attempt"]))
         if not attempt.complete:
@@ -113,7 +114,9 @@ def _read_sessions(result: Json) -> list[Session]:
         if attempt.record["key"]["sha256"] != digest_json(attempt.record["key"]["parts"]):
             raise UserError(f"{attempt.folder}/{RECORD}: key.sha256 is not that of its parts")
         check_files(attempt.folder)
+        attempts.append(attempt)
         found.append(read_session(attempt))
+    require_no_copies(attempts, "result.json")
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeproof.artifacts.records.manifests import read_manifest
+from edgeproof.core.attempts import require_kept
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence, estimate_dependence
 from edgeproof.core.documents import read_sealed, read_text, write_sealed
@@ -26,6 +27,7 @@ from edgeproof.core.seals import SEAL
 from edgeproof.core.sequential import Design, find_stops, look_at_sequences, predict_pairs
 from edgeproof.core.turns import take_turn
 from edgeproof.remote.boards import identify_device
+from edgeproof.runs.pair_sequences import require_each_once
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
     PairPlace,
@@ -71,6 +73,7 @@ def calibrate_cell(job: CalibrationJob) -> None:
     folder = job.noise.parent
     with take_turn(folder, key):
         sessions, failure = _collect(job, label, key, failure)
+    require_kept(session.attempt.folder for session in sessions)
     write_table(job.table, sessions)
     if failure:
         failure = {"kind": failure["kind"], "message": failure["message"]}
@@ -182,6 +185,7 @@ def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
         raise UserError(f"{path}: {table} beside it is not the table that it names; calibrate again")
     text = read_text(table)  # while the reader still has it: it was just hashed
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
+    require_each_once(sessions, path)
     if render_table(sessions) != text:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; calibrate again")
     cell = Cell(**document["cell"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record
+from edgeproof.core.attempts import require_kept
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, read_sealed, read_text, write_sealed
@@ -23,6 +24,7 @@ from edgeproof.core.recomputing import must_follow
 from edgeproof.core.turns import take_turn
 from edgeproof.remote.boards import identify_device
 from edgeproof.runs.pair_records import Pair
+from edgeproof.runs.pair_sequences import find_next_pair, require_each_once, require_sequence
 from edgeproof.runs.pair_tables import describe_session, read_session_at, render_table, write_table
 from edgeproof.runs.paired_sessions import (
     PairPlace,
@@ -91,6 +93,7 @@ def measure_pairs(job: PairsJob) -> None:
         if failed is not None and not _pairs_of(sessions):
             document |= {"status": "failed", "reason": failed.attempt.record["facts"]["failure"]}
     design = make_design(job.design["margin"], job.design["comparisons"], job.dependence)
+    require_kept(session.attempt.folder for session in sessions)
     write_table(job.table, sessions)
     samples = key["parts"]["inputs"]
     document |= {
@@ -153,9 +156,14 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
         )
     text = read_text(table)  # while the reader still has it: it was just hashed
     sessions = [read_session_at(entry["attempt"]) for entry in document["sessions"]]
+    sequences: dict[str, list[PairsSession]] = {}
     for session, key in zip(sessions, _list_keys(document), strict=True):
         if session.attempt.record["key"]["sha256"] != key:
             raise UserError(f"{record}: {session.attempt.folder} has another key; these are not its pairs")
+        sequences.setdefault(key, []).append(session)
+    require_each_once(sessions, record)
+    for sequence in sequences.values():
+        require_sequence(sequence)
     must_follow(document["sessions"], list(map(describe_session, sessions)), "sessions", record, "their attempts")
     if render_table(sessions) != text:
         raise UserError(f"{table}: does not follow from the raw times of its sessions; measure the pairs again")
@@ -245,9 +253,11 @@ def _collect_in_turn(job: PairsJob, key: Json, verdict: Json) -> list[PairsSessi
     known = list_sessions(list_folders_with(folder, key), key)
     by_machine = group_by_machine(item for item in known if not item.pairs or not find_other_state(item, verdict))
     sessions = by_machine.pop(here, [])
+    require_sequence(sessions)
     if not sessions:  # measured elsewhere, and over there: nothing is measured again
         over = (item for item in by_machine.values() if _pairs_of(item) and not _goes_on(job, verdict, item))
         if elsewhere := next(over, None):
+            require_sequence(elsewhere)
             return elsewhere
     while _goes_on(job, verdict, sessions) and not _has_failed(sessions):
         before, more = _pairs_of(sessions), _pairs_for_energy(job, verdict, sessions)
@@ -356,7 +366,7 @@ def _plan_session(job: PairsJob, sessions: Sequence[PairsSession]) -> Json:
     budget = {"pairs": job.budget["pairs"] - done, "seconds": left}
     begun = sessions[-1].record if sessions else {}
     mode = begun.get("interleaving", {}).get("mode")
-    plan: Json = {"budget": budget, "first_pair": done}
+    plan: Json = {"budget": budget, "first_pair": find_next_pair(sessions)}
     if not mode:
         return plan
     kept = {"interleaving": mode, "interleaving_reason": begun["interleaving"]["reason"]}  # as the first session chose

@@ -16,7 +16,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Generator
+import sys
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from .files import FilePath, atomic_write, sha256_file
 from .held_folders import await_holder, hold_folder, is_held
 from .node_scratch import bring_folder, claim_scratch
 from .reader import current_reader, read_once
+from .same_attempts import find_copies
 from .seals import require_sealed, seal
 
 FOLDER = "attempts"
@@ -38,7 +40,7 @@ _PART = ".part"
 # Not evidence: what programs said, and locks. Everything else in a complete attempt has its digest in the record.
 _UNRECORDED = (".log", "log.txt", "progress.jsonl", ".lock", RECORD)
 _KEY_DIGITS = 8
-_REMEDY = "remove the attempt's folder and run the workflow again"
+_told: set[Path] = set()  # damaged attempts that this process has named
 _NAME = re.compile(rf"\.?(\d{{4,}})-([0-9a-f]{{{_KEY_DIGITS}}})(\.part)?")
 
 # What of the files in a folder counts although the process that wrote them was killed: facts for the record, or None.
@@ -174,12 +176,43 @@ def list_attempt_folders(target: FilePath) -> list[Path]:
     return sorted((path for path in _entries(Path(target) / FOLDER) if _is_published(path)), key=_number_of)
 
 
+def list_damaged(target: FilePath) -> list[Path]:
+    """Return what has the name of an attempt of a target and no record: what it was, and whether it counts, is lost."""
+    return sorted((path for path in _entries(Path(target) / FOLDER) if _is_damaged(path)), key=_number_of)
+
+
 def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
-    """Return the complete attempts with this key, in order of start."""
+    """Return the complete attempts with this key, in order of start, and of an attempt and its copies the first.
+
+    Damaged ones, whose record is gone, are named on stderr once.
+    """
     wanted, store = key["sha256"], Path(target) / FOLDER
-    named = [path for path in _entries(store) if _is_published(path) and path.name.endswith(wanted[:_KEY_DIGITS])]
-    found = [Attempt(path, read_record(path)) for path in sorted(named, key=_number_of)]
-    return [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
+    named = sorted((path for path in _entries(store) if path.name.endswith(wanted[:_KEY_DIGITS])), key=_number_of)
+    for path in named:
+        if _is_damaged(path) and path not in _told:
+            _told.add(path)
+            print(f"{path} is not used: {describe_damage(path)}", file=sys.stderr, flush=True)
+    found = [Attempt(path, read_record(path)) for path in named if _is_published(path)]
+    return leave_out_copies(item for item in found if item.complete and item.record["key"]["sha256"] == wanted)
+
+
+def leave_out_copies(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Return attempts of any folders without the copies of others among them: what was done once counts once."""
+    known = list(attempts)
+    copies = find_copies(known)
+    return [item for item in known if item.folder not in copies]
+
+
+def describe_damage(folder: FilePath) -> str:
+    """Return what is wrong with a damaged attempt, and what to do."""
+    return f"it has no {RECORD}; put that back, or remove it (rm -r {folder})"
+
+
+def require_kept(folders: Iterable[FilePath]) -> None:
+    """Raise UserError unless the attempts that a document is about to name are still there."""
+    for folder in folders:
+        if not (Path(folder) / RECORD).is_file():
+            raise UserError(f"{folder}: was removed while it was in use; run the workflow again")
 
 
 def await_others(target: FilePath, key: Json) -> None:
@@ -209,8 +242,8 @@ def read_record(folder: FilePath) -> Json:
     try:
         record = read_json(path, "attempt")
     except UserError as error:
-        raise UserError(f"{error}; remove this attempt (rm -r {folder}) and run again") from error
-    require_sealed(record, path, _REMEDY)
+        raise UserError(f"{error}; {_name_remedy(folder)}") from error
+    require_sealed(record, path, _name_remedy(folder))
     return record
 
 
@@ -226,9 +259,16 @@ def check_files(folder: FilePath) -> None:
     for name, sha256 in read_record(folder)["files"].items():
         path = os.path.join(folder, name)  # not a Path: a campaign has tens of thousands
         if not os.path.isfile(path) and not current_reader().is_absent(path):
-            raise UserError(f"{path}: is missing, and {RECORD} has its sha256; {_REMEDY}")
+            raise UserError(f"{path}: is missing, and {RECORD} has its sha256; {_name_remedy(folder)}")
         if digest_kept(path) != sha256:
-            raise UserError(f"{path}: its sha256 is not the one in {RECORD}; it was changed, {_REMEDY}")
+            raise UserError(f"{path}: its sha256 is not the one in {RECORD}; it was changed, {_name_remedy(folder)}")
+
+
+def _name_remedy(folder: FilePath) -> str:
+    """Return what to do about an attempt that cannot be used. Where it is gone, the workflow does without it."""
+    if not os.path.lexists(folder):
+        return "this attempt is gone, and a document rests on it: run the workflow again, it makes the document anew"
+    return f"remove this attempt (rm -r {folder}) and run the workflow again"
 
 
 def keep_file(source: FilePath, destination: FilePath) -> None:
@@ -313,9 +353,28 @@ def _number_of(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
+def is_worked_on(target: FilePath) -> bool:
+    """Tell whether some process works on an attempt of a target."""
+    for part in (path for path in _entries(Path(target) / FOLDER) if path.name.endswith(_PART)):
+        try:
+            pid = read_record(part)["pid"]
+        except UserError:
+            continue  # killed before it said what it was
+        if _is_worked_on(part, pid):
+            return True
+    return False
+
+
 def _is_published(path: Path) -> bool:
-    match = _NAME.fullmatch(path.name)
-    return match is not None and not path.name.startswith(".") and (path / RECORD).is_file()
+    return _is_numbered(path) and (path / RECORD).is_file()
+
+
+def _is_damaged(path: Path) -> bool:
+    return _is_numbered(path) and not (path / RECORD).is_file()
+
+
+def _is_numbered(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None and not path.name.startswith(".")
 
 
 def _entries(store: Path) -> list[Path]:

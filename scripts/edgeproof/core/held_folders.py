@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+from .errors import UserError
 from .layout import FilePath
 
 
@@ -14,9 +15,12 @@ def hold_folder(folder: FilePath) -> Generator[None]:
     """Hold a folder against other processes that hold it too (flock, so no lock file is left behind).
 
     Waits for another holder; the kernel releases it with the process. The folder is made if it is missing. A network
-    file system may not lock folders: there nobody is kept out.
+    file system may not lock folders: there nobody is kept out. UserError where a file has its place.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{folder}: is not a folder, or a file lies on the way to it; move that file away") from error
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):

@@ -64,7 +64,10 @@ def prove_cut(pipeline: str, whole: Part, stages: list[Part], reads: list[list[i
 
 def _is_whole(attempt: Attempt) -> bool:
     path = attempt.folder / CUT
-    return is_file(path) and sha256_file(path) == attempt.record["facts"]["sha256"]
+    if is_file(path) and sha256_file(path) == attempt.record["facts"]["sha256"]:
+        return True
+    print(f"{attempt.folder} is not used: {CUT} is gone, or was changed", file=sys.stderr)
+    return False
 
 
 def _compose_proof_key(document: Json) -> Json:

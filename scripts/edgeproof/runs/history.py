@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from edgeproof.core.attempts import list_attempts
+from edgeproof.core.attempts import leave_out_copies, list_attempts
 from edgeproof.core.change_points import SMALLEST_CHANGE
 from edgeproof.core.configuration import Json
 from edgeproof.core.energy_steps import FEWEST_POINTS, find_steps
@@ -53,10 +53,10 @@ class Step(NamedTuple):
 
 
 def read_history(folder: FilePath) -> list[HistoricSession]:
-    """Return every session in a run's store that measured something, in order of start; UserError where a file was
-    changed since.
+    """Return every session in a run's store that measured something, in order of start, copies left out; UserError
+    where a file was changed since.
     """
-    found = [_read_one(attempt) for attempt in list_attempts(folder) if _is_session(attempt)]
+    found = [_read_one(attempt) for attempt in leave_out_copies(list_attempts(folder)) if _is_session(attempt)]
     return sorted((each for each in found if each), key=lambda each: each.started_at_unix_s)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeproof.artifacts.records.manifests import read_manifest
-from edgeproof.core.attempts import await_others, find_attempts
+from edgeproof.core.attempts import FOLDER as ATTEMPTS
+from edgeproof.core.attempts import await_others, find_attempts, require_kept
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
@@ -24,9 +25,9 @@ from .result_parts import CellFacts, MeasuredSession
 from .results import build_result
 from .sessions import (
     SessionSetup,
+    adopt_session,
     compose_session_key,
     digest_agent,
-    read_session,
     run_session,
 )
 from .wanted_sessions import count_asked, count_missing, find_sessions
@@ -69,6 +70,7 @@ def measure_run(cell: Cell, task: str, arm: Arm, setup: SessionSetup, paths: Run
                 f"{paths.artifact}: its sha256 is not the one in {paths.manifest}; remove its folder and run again"
             )
         result, samples = _measure_sessions(facts, manifest, setup, paths)
+    require_kept(paths.result.parent / ATTEMPTS / Path(entry["attempt"]).name for entry in result["sessions"])
     atomic_write(paths.samples, samples)
     write_sealed(paths.result, result, "result")
 
@@ -120,7 +122,7 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
             if broken and not count_asked(folder, key, here):
                 break  # a verdict about the artifact will not change by trying again
     reference = read_tensors(paths.reference)
-    sessions = [read_session(attempt) for attempt in find_sessions(folder, key, here)]
+    sessions = [adopt_session(attempt) for attempt in find_sessions(folder, key, here)]
     measured = [
         MeasuredSession(
             record=session.record,

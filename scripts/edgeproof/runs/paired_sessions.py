@@ -19,13 +19,22 @@ from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any
 
-from edgeproof.core.attempts import Attempt, OpenAttempt, await_others, find_attempts, open_attempt, sweep
+from edgeproof.core.attempts import (
+    Attempt,
+    OpenAttempt,
+    await_others,
+    check_files,
+    find_attempts,
+    leave_out_copies,
+    open_attempt,
+    sweep,
+)
 from edgeproof.core.configuration import Arm, Device, Json, MeasuringProtocol
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_file
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
-from edgeproof.core.reader import current_reader
+from edgeproof.core.reader import current_reader, reading_once
 from edgeproof.remote.boards import Board
 
 from .conditions import describe_state, describe_throttling
@@ -92,12 +101,13 @@ class PairsSession:
 
 
 def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
-    """Return the complete sessions with this key below any of the folders, in order of start.
+    """Return the complete sessions with this key below any of the folders, in order of start, copies left out.
 
     Each session says which pair of the sequence it began with, so that a clock that was set back changes no order.
 
     What killed processes left there is swept first, so that their whole pairs count. A session that another process is
     measuring, such as one whose Snakemake is gone, is waited for: the device would be, and its pairs count too.
+    UserError where a file of an attempt is not as it was.
     """
     attempts: list[Attempt] = []
     for folder in dict.fromkeys(map(str, folders)):
@@ -106,7 +116,15 @@ def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
         attempts += find_attempts(folder, key)
     if len({attempt.folder.parent for attempt in attempts}) > 1:  # numbers of two folders say nothing to each other
         attempts.sort(key=lambda attempt: (attempt.record["started_at"], str(attempt.folder)))
-    return sorted(map(read_session, attempts), key=_number_of_first_pair)
+    return sorted(_adopt(leave_out_copies(attempts)), key=_number_of_first_pair)
+
+
+@reading_once()
+def _adopt(attempts: Sequence[Attempt]) -> list[PairsSession]:
+    """Return the sessions of attempts all of whose files are as they were."""
+    for attempt in attempts:
+        check_files(attempt.folder)
+    return list(map(read_session, attempts))
 
 
 def _number_of_first_pair(session: PairsSession) -> float:

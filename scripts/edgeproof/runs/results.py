@@ -201,6 +201,7 @@ def _recompute(result: Json, path: FilePath, samples_path: Path) -> None:
     sessions = read_samples(samples_path)
     if len(sessions) != len(result["sessions"]):
         raise UserError(f"{path}: sessions has {len(result['sessions'])} entries, {samples_path.name} {len(sessions)}")
+    _check_copies(result, sessions, path)
     samples = list_processes(sessions)
     if len(samples) != len(result["processes"]):
         raise UserError(f"{path}: processes has {len(result['processes'])} entries, {samples_path.name} {len(samples)}")
@@ -218,6 +219,18 @@ def _recompute(result: Json, path: FilePath, samples_path: Path) -> None:
     _check_verdict(result, path)
     _check_telemetry(result, path)
     must_follow(result["labels"], list_labels(result), "labels", path, "the rest of it")
+
+
+def _check_copies(result: Json, samples: Sequence[Sequence[Samples]], path: FilePath) -> None:
+    """Raise UserError if two sessions of a result are one: begun at one moment on one machine, with equal times."""
+    known: dict[tuple[object, ...], str] = {}
+    for session, times in zip(result["sessions"], samples, strict=True):
+        raw = tuple(values.tobytes() for values in times)
+        what, name = (session["started_at_unix_s"], session["machine"]["id"], raw), session["attempt"]
+        if what in known or name in known.values():
+            other = known.get(what, name)
+            raise UserError(f"{path}: counts {name} and {other}, which are one session; remove it and run again")
+        known[what] = name
 
 
 def _check_telemetry(result: Json, path: FilePath) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
-from edgeproof.core.attempts import Attempt, OpenAttempt, await_others, find_attempts, open_attempt
+from edgeproof.core.attempts import Attempt, OpenAttempt, await_others, check_files, find_attempts, open_attempt
 from edgeproof.core.closure import digest_agent_code
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.errors import UserError
@@ -19,6 +19,7 @@ from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
+from edgeproof.core.reader import reading_once
 from edgeproof.core.turns import take_turn
 
 from .run_power import WatchedSession, describe_windows, find_sampler_fault
@@ -150,7 +151,7 @@ def run_session(
     with take_turn(folder, key):
         await_others(folder, key)
         if len(known := find_attempts(folder, key)) > index:
-            return read_session(known[index])
+            return adopt_session(known[index])
         return _measure_session(folder, label, arms, order, setup, key)
 
 
@@ -213,6 +214,15 @@ def _give_up(attempt: OpenAttempt, label: str, reason: Reason) -> UserError:
         f"{label}: no verdict ({reason['kind']}): {reason['message']}; the attempt is in "
         f"{relative_to_repository(failed.folder)}"
     )
+
+
+@reading_once()
+def adopt_session(attempt: Attempt) -> Session:
+    """Return a session of the store that a result is to rest on; UserError where any file of its attempt is not as it
+    was, since a result follows from more of them than its times.
+    """
+    check_files(attempt.folder)
+    return read_session(attempt)
 
 
 def read_session(attempt: Attempt) -> Session:

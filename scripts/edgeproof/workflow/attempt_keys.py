@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.calibration.noise import compose_calibration_key
 from edgeproof.comparability.measured_pairs import compose_pairs_key, list_folders_with, why_not
-from edgeproof.core.attempts import find_attempts
+from edgeproof.core.attempts import find_attempts, leave_out_copies
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
@@ -48,7 +48,8 @@ def find_device_time(document: str, job: Job, keys: JobKeys) -> DeviceTime:
         return DeviceTime("unknown", f"today's key follows from a file: {error}")
     if key is None:
         return DeviceTime("none", "there is nothing to measure")
-    found = tuple(str(item.folder) for place in folders for item in find_attempts(place, key))
+    complete = (item for place in folders for item in find_attempts(place, key))
+    found = tuple(str(item.folder) for item in leave_out_copies(complete))
     if job.rule == "measure_run" and found and (missing := _count_missing(folder, key, job)):
         return DeviceTime("needed", f"{missing} more sessions are wanted of it than the store has", found)
     if found:

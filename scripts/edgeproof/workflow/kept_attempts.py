@@ -1,61 +1,86 @@
 """The attempts below `results/`: what they are, which documents rest on them, and which may go."""
 
 import datetime
-import filecmp
-import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeproof.core.attempts import FAILURE, FOLDER, RECORD, Attempt, list_attempt_folders, read_record
+from edgeproof.core.attempts import (
+    FOLDER,
+    Attempt,
+    describe_damage,
+    is_worked_on,
+    list_attempt_folders,
+    list_damaged,
+    read_record,
+)
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.seals import SEAL, is_sealed
+from edgeproof.core.same_attempts import find_copies
 from edgeproof.core.suggestions import suggest_words
+from edgeproof.core.turns import list_turns
 
-RESULTS = "results"
-_DOCUMENTS = (".json", ".md", ".html")
-_OUTSIDE = {FOLDER, "logs", "keys"}  # folders whose files are no documents
-_NAMED = re.compile(rb"[^\s\"'<>()\[\]]*" + FOLDER.encode() + rb"/\d{4,}-[0-9a-f]{8}")
+from .attempt_documents import RESULTS, below_results, find_used, list_users, list_waiting, walk_documents
 
 
 class Kept(NamedTuple):
     """An attempt of the store, its size in bytes, and the documents that name it or are its own.
 
-    `waits`: it is complete and its target has no document, or one that cannot be read: the next run uses this attempt.
+    `waits`: it is complete, and the next run uses it although its document does not rest on it yet. `copy_of`: the
+    attempt beside it whose copy it is. `in_use`: some run works in its store. `damage`: what is wrong with it.
     """
 
     attempt: Attempt
     size: int
     used_by: tuple[str, ...]
     waits: bool
+    copy_of: Path | None = None
+    in_use: bool = False
+    damage: str | None = None
 
     @property
     def may_go(self) -> bool:
-        """Whether nothing under `results/` would miss it."""
-        return not self.used_by and not self.waits
+        """Whether nothing under `results/` would miss it, and nobody works with it."""
+        return not self.used_by and not self.waits and not self.in_use
 
 
 def list_kept(root: Path, target: str | None = None) -> list[Kept]:
     """Return all attempts below `root/results`, or those of targets at or below `target` (`runs/…`, a path, a cell).
 
-    One whose record cannot be read, since an earlier edition wrote it or somebody edited it, has status `unreadable`.
+    One whose record cannot be read, since an earlier edition wrote it or somebody edited it, has status `unreadable`;
+    one that has none, `damaged`.
     """
     results = root / RESULTS
-    users = _list_users(results)
+    users = list_users(results)
     folder = _locate(results, target) if target else results
-    found: list[Kept] = []
-    for store in _list_stores(folder):
-        place = store.parent
-        documents = sorted(place.glob("*.json"))
-        waits = not documents or not all(map(_is_sound, documents))
-        for attempt in map(_read, list_attempt_folders(place)):
-            used = tuple(users.get(_below(attempt.folder), ())) or _list_copies(attempt.folder, place)
-            found.append(Kept(attempt, _measure(attempt.folder), used, waits and attempt.complete and not used))
-    return found
+    return [item for store in _list_stores(folder) for item in _list_store(store.parent, results, users)]
+
+
+def _list_store(place: Path, results: Path, users: dict[str, list[str]]) -> Iterator[Kept]:
+    """Yield the attempts in one store. `place`: the folder that has it. `users`: of `list_users`."""
+    damaged = {path: describe_damage(path) for path in list_damaged(place)}
+    attempts = sorted((*map(_read, list_attempt_folders(place)), *map(_describe_damaged, damaged)), key=_place_of)
+    used = find_used(attempts, place, users)
+    waiting, copies, in_use = list_waiting(attempts, place, used), find_copies(attempts), _is_in_use(place, results)
+    for item in attempts:
+        path = item.folder
+        known = (copies.get(path), in_use, damaged.get(path))
+        yield Kept(item, _measure(path), used[path], path in waiting, *known)
+
+
+def _place_of(attempt: Attempt) -> int:
+    return attempt.number
+
+
+def _is_in_use(place: Path, results: Path) -> bool:
+    """Tell whether a run works in a store, or uses an attempt of it in a turn that it has taken for several folders."""
+    if is_worked_on(place) or list_turns(place):
+        return True
+    above = [folder for folder in place.parents if folder.is_relative_to(results)]
+    turns = {turn for folder in above for turn in list_turns(folder)}
+    return any(path.name.rpartition("-")[2] in turns for path in list_attempt_folders(place))
 
 
 def choose_prunable(kept: Iterable[Kept], days: float | None, failed: bool, now: datetime.datetime) -> list[Kept]:
@@ -86,7 +111,10 @@ def remove(items: Iterable[Kept], still_unused: Callable[[], set[str]]) -> list[
             os.rename(folder, beside)
         except OSError as error:
             raise UserError(f"{folder}: cannot be removed ({error.strerror})") from error
-        shutil.rmtree(beside, ignore_errors=True)
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink()
         removed.append(item)
     return removed
 
@@ -105,6 +133,9 @@ def describe(item: Kept, root: Path) -> Json:
         "bytes": item.size,
         "used_by": list(item.used_by),
         "waits": item.waits,
+        "copy_of": item.copy_of and str(item.copy_of.relative_to(root)),
+        "in_use": item.in_use,
+        "damage": item.damage,
     }
 
 
@@ -117,39 +148,24 @@ def render_kept(documents: list[Json]) -> Iterator[str]:
             target = place
             yield place
         machine = item["machine"]["board"] or item["machine"]["id"] or "unknown machine"
-        use = ", ".join(item["used_by"]) or ("waits for its document" if item["waits"] else "not used")
+        use = _say_use(item)
         size = f"{item['bytes'] / 1e6:.2f} MB"
         yield f"  {name}  {item['kind']:<8} {item['status']:<10} {item['started_at']}  {machine}  {size:>10}  {use}"
     total = sum(item["bytes"] for item in documents)
     yield f"{len(documents)} attempts, {total / 1e6:.1f} MB"
 
 
-def _list_users(results: Path) -> dict[str, list[str]]:
-    """Return {attempt below results: documents that name it}."""
-    users: dict[str, list[str]] = {}
-    for folder, files in _walk(results):
-        for name in files:
-            if name.endswith(_DOCUMENTS):
-                path = folder / name
-                for text in sorted(set(_NAMED.findall(path.read_bytes()))):
-                    named = os.fsdecode(text.rpartition(f"{RESULTS}/".encode())[2])
-                    users.setdefault(named, []).append(f"{RESULTS}/{_below(path)}")
-    return users
-
-
-def _list_copies(attempt: Path, place: Path) -> tuple[str, ...]:
-    """Return the files of a target that are those of an attempt: builds, parities, proofs and models name none."""
-    pairs = ((place / kept.name, kept) for kept in sorted(attempt.iterdir()) if kept.name not in (RECORD, FAILURE))
-    return tuple(f"{RESULTS}/{_below(made)}" for made, kept in pairs if made.is_file() and _is_same(made, kept))
-
-
-def _is_same(made: Path, kept: Path) -> bool:
-    return made.samefile(kept) or filecmp.cmp(made, kept, shallow=False)
+def _say_use(item: Json) -> str:
+    """Return what an attempt is good for, in words."""
+    said = [f"copy of {Path(item['copy_of']).name}"] if item["copy_of"] else []
+    said += [item["damage"]] if item["damage"] else []
+    said += item["used_by"] or (["waits for its document"] if item["waits"] else [] if said else ["not used"])
+    return ", ".join([*said, "a run works here"] if item["in_use"] else said)
 
 
 def _list_stores(folder: Path) -> list[Path]:
     """Return the `attempts` folders at or below a folder, sorted, without entering them."""
-    return sorted(place / FOLDER for place, _ in _walk(folder) if (place / FOLDER).is_dir())
+    return sorted(place / FOLDER for place, _ in walk_documents(folder) if (place / FOLDER).is_dir())
 
 
 def _locate(results: Path, target: str) -> Path:
@@ -158,7 +174,7 @@ def _locate(results: Path, target: str) -> Path:
         folder = path.parent if path.is_file() else path
         if folder.is_dir() and (inside := _find_inside(results, folder)):
             return inside
-    known = [_below(store.parent) for store in _list_stores(results)]
+    known = [below_results(store.parent) for store in _list_stores(results)]
     raise UserError(f"{target}: there is no such folder or document below {RESULTS}/{suggest_words(target, known)}")
 
 
@@ -171,44 +187,28 @@ def _find_inside(results: Path, folder: Path) -> Path | None:
     return results / real.relative_to(home) if real.is_relative_to(home) else None
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield each folder at or below one that may hold documents, with its files, sorted. Links to folders are followed,
-    since results may lie on several disks, and none is visited twice.
-    """
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield Path(place), sorted(files)
-        folders[:] = sorted(name for name in folders if name not in _OUTSIDE)
-
-
-def _below(path: Path) -> str:
-    """Return the part of a path below its last `results` folder."""
-    parts = path.parts
-    at = len(parts) - 1 - parts[::-1].index(RESULTS) if RESULTS in parts else -1
-    return str(Path(*parts[at + 1 :]))
-
-
-def _is_sound(document: Path) -> bool:
-    """Return whether a document can be read and is as it was sealed; a damaged one does not say what it rests on."""
-    try:
-        value = json.loads(document.read_bytes())
-    except ValueError:
-        return False
-    return isinstance(value, dict) and (SEAL not in value or is_sealed(value))  # pyright: ignore[reportUnknownArgumentType]
-
-
 def _read(folder: Path) -> Attempt:
     try:
         return Attempt(folder, read_record(folder))
     except UserError:
-        changed = datetime.datetime.fromtimestamp(folder.stat().st_mtime, datetime.UTC)
-        nothing = {"kind": "unknown", "status": "unreadable", "key": {"sha256": None}, "ended_at": None}
-        return Attempt(folder, {**nothing, "machine": {"id": None, "board": None}, "started_at": changed.isoformat()})
+        return Attempt(folder, {**_read_nothing(folder), "status": "unreadable"})
+
+
+def _read_nothing(folder: Path) -> Json:
+    """Return what stands in place of a record that says nothing."""
+    changed = datetime.datetime.fromtimestamp(folder.lstat().st_mtime, datetime.UTC).isoformat()
+    nobody = {"id": None, "board": None, "cpu": None}
+    return {
+        "kind": "unknown",
+        "key": {"sha256": None},
+        "machine": nobody,
+        "started_at": changed,
+        "ended_at": None,
+    }
+
+
+def _describe_damaged(path: Path) -> Attempt:
+    return Attempt(path, {**_read_nothing(path), "status": "damaged"})
 
 
 def _measure(folder: Path) -> int:

@@ -103,20 +103,26 @@ def list_attempts(options: Namespace, root: Path) -> ExitCode:
 
 
 def prune(options: Namespace, root: Path) -> ExitCode:
-    """Run the verb `prune` of `edgeproof attempts`: remove those that nothing rests on, or say which those are."""
+    """Run the verb `prune` of `edgeproof attempts`: remove those that nothing rests on, or say which those are.
+
+    A store in which a run works is left alone.
+    """
     now = datetime.datetime.now(datetime.UTC)
 
     def choose() -> list[kept_attempts.Kept]:
         kept = kept_attempts.list_kept(root, options.target)
+        busy.update(str(item.attempt.folder.parent.parent.relative_to(root)) for item in kept if item.in_use)
         return kept_attempts.choose_prunable(kept, options.older_than, options.failed, now)
 
+    busy = set[str]()
     chosen = choose()
     if options.yes:
         chosen = kept_attempts.remove(chosen, lambda: {str(item.attempt.folder) for item in choose()})
     documents = [kept_attempts.describe(item, root) for item in chosen]
     last = "removed" if options.yes else "nothing was removed; --yes removes them"
-    outcome = {"removed": options.yes, "attempts": documents}
-    return show(options, outcome, lambda: [*kept_attempts.render_kept(documents), last])
+    outcome = {"removed": options.yes, "attempts": documents, "left_alone": sorted(busy)}
+    left = [f"{place}: left alone, a run works there" for place in sorted(busy)]
+    return show(options, outcome, lambda: [*kept_attempts.render_kept(documents), *left, last])
 
 
 RUN: dict[str, Callable[[Namespace, Path], ExitCode]] = {

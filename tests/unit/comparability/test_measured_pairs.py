@@ -11,13 +11,14 @@ import pytest
 from edgeproof.agent.machine import describe_machine
 from edgeproof.comparability import measured_pairs
 from edgeproof.comparability.measured_pairs import PairsJob, measure_pairs, read_sessions
-from edgeproof.core.attempts import list_attempts
+from edgeproof.core.attempts import Attempt, list_attempts
 from edgeproof.core.dependence import estimate_dependence
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import comparison_folder
 from edgeproof.core.seals import seal
-from edgeproof.runs.paired_sessions import PairPlace
+from edgeproof.runs.pair_tables import write_table
+from edgeproof.runs.paired_sessions import PairPlace, read_session
 
 PROTOCOL = {
     "warmup_runs": 3,
@@ -270,8 +271,9 @@ def test_pairs_of_two_machines_are_never_one_sequence(measurer):
     document = measurer.measure(pairs=2, margin=0.0001)
     here = describe_machine()["id"]
     assert [(entry["machine"], entry["pairs"]) for entry in document["sessions"]] == [(here, 2)]
-    measurer.move_to({"id": "e" * 16})  # both are foreign now, and of one machine
-    assert pairs_of(measurer.measure(pairs=3, margin=0.0001)) == [1, 2]
+    measurer.move_to({"id": "e" * 16})  # as if one machine had measured both: results of two folders, put together
+    with pytest.raises(UserError, match=r"0002-\w+: has pair 0, and so has .*0001-\w+; .*rm -r .*0002-"):
+        measurer.measure(pairs=3, margin=0.0001)
 
 
 def test_sessions_of_another_state_of_the_machine_do_not_count(measurer):
@@ -353,3 +355,63 @@ def test_each_arm_runs_its_own_samples(measurer):
     spec = json.loads((session.attempt.folder / "spec.json").read_text())
     assert (spec["inputs"], spec["arms"]["right"]["inputs_file"]) == (str(measurer.inputs), str(other))
     assert "inputs_file" not in spec["arms"]["left"]
+
+
+def test_a_copied_attempt_adds_no_pairs(measurer):
+    """Two merged copies of a results folder made twelve pairs of six, and a verdict of none."""
+    measurer.noise = 0.5
+    first = measurer.measure(pairs=2, margin=0.0001)
+    (attempt,) = list_attempts(measurer.room.folder)
+    copy = attempt.folder.with_name(attempt.folder.name.replace("0001", "0002"))
+    shutil.copytree(attempt.folder, copy)
+    (measurer.room.folder / "pairs.json").unlink()
+    assert measurer.measure(pairs=2, margin=0.0001)["sessions"] == first["sessions"]
+    shutil.rmtree(attempt.folder)
+    assert pairs_of(measurer.measure(pairs=2, margin=0.0001)) == [2]
+
+
+def test_a_document_that_counts_an_attempt_twice_is_refuted(measurer):
+    measurer.noise = 0.5
+    measurer.measure(pairs=1, margin=0.0001)
+    job = measurer.job(pairs=1)
+    (attempt,) = list_attempts(measurer.room.folder)
+    copy = attempt.folder.with_name(attempt.folder.name.replace("0001", "0002"))
+    shutil.copytree(attempt.folder, copy)
+    write_table(job.table, [read_session(Attempt(folder, attempt.record)) for folder in (attempt.folder, copy)])
+
+    def count_twice(document):
+        own = document["sessions"][0]
+        document["sessions"].append({**own, "attempt": own["attempt"].replace("0001", "0002")})
+        document["table_sha256"] = sha256_file(job.table)
+        document.update(seal(document))
+
+    measurer.room.edit(job.record, count_twice)
+    with pytest.raises(UserError, match=r"pairs\.json: counts .*/0002-\w+ and .*/0001-\w+, which are one attempt"):
+        read_sessions(job.record, job.table)
+
+
+def test_a_sequence_goes_on_where_a_part_of_it_was_removed(measurer):
+    """The numbers of its pairs go on, so that none stands there twice."""
+    measurer.noise = 0.5
+    for pairs in (1, 3):
+        measurer.measure(pairs=pairs, margin=0.0001)
+    shutil.rmtree(list_attempts(measurer.room.folder)[0].folder)
+    assert pairs_of(measurer.measure(pairs=3, margin=0.0001)) == [2, 1]
+    last = list_attempts(measurer.room.folder)[-1].folder
+    assert json.loads((last / "spec.json").read_text())["first_pair"] == 3
+
+
+def test_no_document_names_an_attempt_that_was_removed_meanwhile(measurer, monkeypatch):
+    measurer.measure(pairs=1)
+    (measurer.room.folder / "pairs.json").unlink()
+    real = measured_pairs.list_sessions
+
+    def list_and_remove(folders, key):
+        found = real(folders, key)
+        shutil.rmtree(found[0].attempt.folder)
+        return found
+
+    monkeypatch.setattr(measured_pairs, "list_sessions", list_and_remove)
+    with pytest.raises(UserError, match=r"0001-.*: was removed while it was in use; run the workflow again"):
+        measurer.measure(pairs=1)
+    assert not (measurer.room.folder / "pairs.json").exists()

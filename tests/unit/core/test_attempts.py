@@ -4,14 +4,27 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 
 import pytest
 from edgeproof.core import attempts
-from edgeproof.core.attempts import await_others, find_attempts, keep_file, list_attempts, open_attempt, sweep
+from edgeproof.core.attempts import (
+    await_others,
+    find_attempts,
+    is_worked_on,
+    keep_file,
+    list_attempts,
+    list_damaged,
+    open_attempt,
+    read_record,
+    sweep,
+)
 from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
+from edgeproof.core.same_attempts import find_copies
+from edgeproof.core.seals import seal
 
 KEY, OTHER = compose_key({"threads": 1}), compose_key({"threads": 2})
 RESCUED = {"samples": {}, "session": "what was there"}
@@ -211,3 +224,78 @@ def test_a_kept_file_is_a_link_or_a_copy_and_replaces_in_one_step(tmp_path, monk
     place.unlink()
     keep_file(source, place)
     assert place.read_text() == "artifact" and not place.samefile(source)
+
+
+def measure(folder, key=KEY, began="1"):
+    with open_attempt(folder, "session", key, HERE) as attempt:
+        (attempt.folder / "session").mkdir()
+        (attempt.folder / "session/session.json").write_text(began)
+        return attempt.complete(samples={}, session="raw")
+
+
+def test_a_copy_counts_once_and_a_second_session_twice(tmp_path):
+    first, second = measure(tmp_path), measure(tmp_path, began="2")
+    measure(tmp_path, OTHER)
+    store = first.folder.parent
+    copy = shutil.copytree(first.folder, store / f"0009{first.folder.name[4:]}")
+    assert [item.folder for item in find_attempts(tmp_path, KEY)] == [first.folder, second.folder]
+    record = json.loads((copy / "attempt.json").read_text())
+    (copy / "attempt.json").write_text(json.dumps(seal({**record, "started_at": "later", "pid": 1})))
+    assert [item.folder for item in find_attempts(tmp_path, KEY)] == [first.folder, second.folder]  # swept twice
+    shutil.rmtree(first.folder)
+    assert [item.folder for item in find_attempts(tmp_path, KEY)] == [second.folder, copy]
+
+
+def test_what_is_made_twice_with_equal_files_is_no_copy(tmp_path):
+    records = []
+    for _ in range(2):
+        with open_attempt(tmp_path, "command", KEY, HERE) as attempt:
+            (attempt.folder / "stdout").write_text("1 ms")
+            records.append(attempt.complete())
+    later = {**records[1].record, "started_at": "later"}
+    assert find_copies([records[0], (records[1].folder, later)]) == {}
+    assert find_copies([records[0], (records[1].folder, records[0].record)]) == {records[1].folder: records[0].folder}
+
+
+@pytest.mark.parametrize("damage", [lambda path: None, lambda path: path.mkdir()])
+def test_an_attempt_without_its_record_is_named_and_not_used(tmp_path, capsys, damage):
+    broken, whole = make(tmp_path), make(tmp_path)
+    (broken.folder / "attempt.json").unlink()
+    damage(broken.folder / "attempt.json")
+    for _ in range(2):
+        assert [item.folder for item in find_attempts(tmp_path, KEY)] == [whole.folder]
+    assert list_damaged(tmp_path) == [broken.folder]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{broken.folder} is not used: it has no attempt.json") and f"rm -r {broken.folder}" in line
+    assert make(tmp_path).number == 3
+
+
+def test_a_file_in_place_of_the_store_is_one_line(tmp_path):
+    (tmp_path / "attempts").write_text("")
+    with pytest.raises(
+        UserError, match="attempts: is not a folder, or a file lies on the way to it; move that file away"
+    ):
+        make(tmp_path)
+    assert find_attempts(tmp_path, KEY) == [] and list_damaged(tmp_path) == []
+
+
+def test_the_remedy_of_a_record_that_cannot_be_read_works(tmp_path):
+    folder = make(tmp_path).folder
+    (folder / "attempt.json").write_text("{")
+    with pytest.raises(UserError, match=f"remove this attempt \\(rm -r {folder}\\) and run the workflow again"):
+        read_record(folder)
+    shutil.rmtree(folder)
+    with pytest.raises(
+        UserError, match="this attempt is gone, and a document rests on it: run the workflow again"
+    ) as e:
+        read_record(folder)
+    assert "rm -r" not in str(e.value)
+
+
+def test_an_attempt_that_somebody_works_on_is_told_from_one_that_was_left(tmp_path):
+    with open_attempt(tmp_path, "session", KEY, HERE) as attempt:
+        assert is_worked_on(tmp_path)
+        attempt.complete(samples={}, session="")
+    assert not is_worked_on(tmp_path)
+    (tmp_path / "attempts" / ".0007-00000000.part").mkdir()
+    assert not is_worked_on(tmp_path) and not is_worked_on(tmp_path / "nothing")

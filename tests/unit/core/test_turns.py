@@ -5,8 +5,9 @@ import multiprocessing
 import pytest
 from edgeproof.core import turns
 from edgeproof.core.attempts import find_attempts, open_attempt
+from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
-from edgeproof.core.turns import take_turn
+from edgeproof.core.turns import list_turns, take_turn
 
 KEY, OTHER = compose_key({"a": 1}), compose_key({"a": 2})
 HERE = {"id": "1" * 16, "board": None, "cpu": None}
@@ -74,3 +75,21 @@ def test_an_error_ends_a_turn(tmp_path):
     with take_turn(tmp_path, KEY):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_turns_that_last_are_listed_and_those_of_the_dead_are_not(tmp_path):
+    with take_turn(tmp_path, KEY):
+        assert list_turns(tmp_path) == [KEY["sha256"][:8]]
+    (tmp_path / ".00000000.turn").write_text("")
+    assert list_turns(tmp_path) == [] and list_turns(tmp_path / "nothing") == []
+
+
+def test_a_folder_in_place_of_a_turn_is_one_line(tmp_path):
+    mark = tmp_path / f".{KEY['sha256'][:8]}.turn"
+    mark.mkdir()
+    with (
+        pytest.raises(UserError, match="turn: is a folder, and turns need a file there; remove it"),
+        take_turn(tmp_path, KEY),
+    ):
+        pass
+    assert list_turns(tmp_path) == []

@@ -58,8 +58,8 @@ def test_a_step_of_the_kernel_too_is_the_machines():
 
 def test_sessions_of_the_store_are_shown_and_cells_without_any_say_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    samples = [np.full(50, 2_000_000), np.full(50, 2_100_000)]
-    for _ in range(2):
+    for more in range(2):
+        samples = [np.full(50, 2_000_000 + more), np.full(50, 2_100_000)]
         write_attempt(run_folder(CELL), make_session(samples, "ok", "", {}), samples, MACHINE)
     write_history("trial", [CELL, NONE], "history.html", "history.json")
     document = json.loads((tmp_path / "history.json").read_text())

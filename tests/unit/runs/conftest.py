@@ -38,8 +38,8 @@ class PairsMaker:
         arm = {"backend": "fake", "precision": "fp32", "artifact": str(self.artifact), "runtime": {}}
         return {"left": arm, "right": {**arm, "runtime": right}}
 
-    def measure(self, pairs=2, seconds=None, goes_on=lambda pairs: True, right=None, **device):
-        plan = {"budget": {"pairs": pairs, "seconds": seconds}, "first_pair": 0}
+    def measure(self, pairs=2, seconds=None, goes_on=lambda pairs: True, right=None, first_pair=0, **device):
+        plan = {"budget": {"pairs": pairs, "seconds": seconds}, "first_pair": first_pair}
         return measure_session(self.folder, "c", KEY, self.arms(**(right or {})), self.place(**device), plan, goes_on)
 
 

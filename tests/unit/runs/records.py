@@ -84,7 +84,8 @@ def measured_session(samples, number=0, elsewhere=False, **options):
     """Return a MeasuredSession whose processes measured `samples`; `options`: of `make_session`."""
     machine = {"id": "other" if elsewhere else "here", "board": None, "cpu": "Cortex"}
     attempt = f"results/runs/m/p/d/fp32/attempts/{number + 1:04d}-0123abcd"
-    return MeasuredSession(make_session(samples, **options), list(samples), attempt, machine, elsewhere)
+    record = {**make_session(samples, **options), "started_at_unix_s": 1.0 + number}
+    return MeasuredSession(record, list(samples), attempt, machine, elsewhere)
 
 
 def make_facts(samples_digest, output_difference=0.0, processes=5, samples_kind="digits", **protocol):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import sys
 
 import pytest
@@ -177,3 +178,27 @@ def test_no_verdict_writes_neither_result_nor_samples(measure):
     with pytest.raises(UserError, match="no verdict"):
         measure(board="no such board")
     assert not measure.paths.result.exists() and not measure.paths.samples.exists()
+
+
+def test_a_copied_session_counts_once(measure):
+    result = measure(sessions=2)
+    (first, second) = list_attempts(measure.paths.result.parent)
+    shutil.copytree(second.folder, first.folder.with_name(first.folder.name.replace("0001", "0003")))
+    again = measure(sessions=2)
+    assert list_attempts_of(again) == ["0001", "0002"] and again["sessions"] == result["sessions"]
+    assert list_attempts_of(measure(sessions=3)) == ["0001", "0002", "0004"]
+
+
+@pytest.mark.parametrize("name", ["outputs.npz", "process.json", "inputs.npy"])
+def test_a_result_is_not_made_of_an_attempt_with_another_file(measure, name):
+    measure()
+    (attempt,) = list_attempts(measure.paths.result.parent)
+    path = attempt.folder / "session/process-000" / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=rf"{name}: its sha256 is not .*remove this attempt \(rm -r .*/0001-"):
+        measure()
+    path.unlink()
+    with pytest.raises(UserError, match=rf"{name}: is missing, .*remove this attempt \(rm -r .*/0001-"):
+        measure()
+    shutil.rmtree(attempt.folder)
+    assert list_attempts_of(measure()) == ["0001"]

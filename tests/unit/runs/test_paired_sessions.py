@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import REPOSITORY
 from edgeproof.core.seals import seal
 from edgeproof.runs import paired_sessions
-from edgeproof.runs.paired_sessions import group_by_machine, list_sessions
+from edgeproof.runs.pair_sequences import find_next_pair, require_each_once, require_sequence
+from edgeproof.runs.pair_tables import read_session_at
+from edgeproof.runs.paired_sessions import group_by_machine, list_sessions, read_session
 
 from ...signals import heed_signals
 from .conftest import KEY
@@ -164,14 +167,46 @@ def test_an_edited_file_of_a_session_is_named_in_one_line(maker, name, edit, mes
     session = maker.measure(1)
     edit(session.attempt.folder / name)
     with pytest.raises(UserError, match=message) as caught:
-        list_sessions([maker.folder], KEY)
+        read_session(session.attempt)
     assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=rf"{name}: its sha256 is not the one in attempt.json; .*\(rm -r .*/0001-"):
+        list_sessions([maker.folder], KEY)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), lambda path: path.unlink()])
+def test_a_file_that_no_pair_is_computed_from_is_held_against_the_record_too(maker, damage):
+    folder = maker.measure(1).attempt.folder
+    damage(folder / "spec.json")
+    with pytest.raises(UserError, match=r"spec\.json: .*attempt\.json.* remove this attempt \(rm -r"):
+        list_sessions([maker.folder], KEY)
+    shutil.rmtree(folder)
+    assert list_sessions([maker.folder], KEY) == []
+
+
+def test_a_copied_session_counts_once(maker):
+    first, second = maker.measure(1), maker.measure(1)
+    store = first.attempt.folder.parent
+    shutil.copytree(first.attempt.folder, store / f"0003{first.attempt.folder.name[4:]}")
+    shutil.copytree(maker.folder, maker.root / "d")
+    found = list_sessions([maker.folder, maker.root / "d"], KEY)
+    assert [item.attempt.folder for item in found] == [first.attempt.folder, second.attempt.folder]
+    with pytest.raises(UserError, match=r"pairs\.json: counts .*0003-\w+ and .*0001-\w+, which are one attempt"):
+        require_each_once([first, read_session_at(str(store / f"0003{first.attempt.folder.name[4:]}"))], "pairs.json")
+    require_each_once(found, "pairs.json")
+
+
+def test_a_number_of_a_pair_stands_once_in_a_sequence(maker):
+    first, second, third = maker.measure(2), maker.measure(1, first_pair=2), maker.measure(1, first_pair=1)
+    require_sequence([first, second])
+    assert (find_next_pair([]), find_next_pair([first, second]), find_next_pair([second])) == (0, 3, 3)
+    with pytest.raises(UserError, match=r"0003-\w+: has pair 1, and so has .*0001-\w+; .*rm -r .*0003-"):
+        require_sequence([first, second, third])
 
 
 @pytest.mark.parametrize("name", ["session/session.json", "session/pair-000/pair.json", "session/pair-000/blocks.npy"])
 def test_a_file_that_is_gone_is_named_in_one_line(maker, name):
     (maker.measure(1).attempt.folder / name).unlink()
-    with pytest.raises(UserError, match="there is no such file") as caught:
+    with pytest.raises(UserError, match=r"is missing, and attempt\.json has its sha256") as caught:
         list_sessions([maker.folder], KEY)
     assert "\n" not in str(caught.value) and "attempts/" in str(caught.value)
 
@@ -211,7 +246,7 @@ def test_a_clock_that_was_set_back_changes_no_order(maker):
         record["pairs"][0]["pair"] = begun
         path.write_text(json.dumps(record))
         record = json.loads((session.attempt.folder / "attempt.json").read_text())
-        record["facts"]["session"] = sha256_file(path)
+        record["facts"]["session"] = record["files"]["session/session.json"] = sha256_file(path)
         (session.attempt.folder / "attempt.json").write_text(json.dumps(seal(record)))
     found = list_sessions([maker.folder], KEY)
     assert [item.attempt.folder for item in found] == [second.attempt.folder, first.attempt.folder]

@@ -373,3 +373,24 @@ def test_records_are_not_changed_by_building(tmp_path):
     before = copy.deepcopy(session.record)
     build_result(make_facts("0" * 64), OK, [session])
     assert session.record == before
+
+
+def test_a_result_that_counts_a_session_twice_is_refuted(tmp_path):
+    path = store_sessions(tmp_path, [steady_samples(), steady_samples()])
+    assert len(read_result(path)["sessions"]) == 2  # equal times, begun at two moments
+
+    def begin_at_once(document):
+        document["sessions"][1]["started_at_unix_s"] = document["sessions"][0]["started_at_unix_s"]
+        document.update(seal(document))
+
+    def name_one(document):
+        document["sessions"][1]["attempt"] = document["sessions"][0]["attempt"]
+        document["sessions"][1]["started_at_unix_s"] = 5.0
+        document.update(seal(document))
+
+    edit(path, begin_at_once)
+    with pytest.raises(UserError, match=r"result\.json: counts .*/0002-\w+ and .*/0001-\w+, which are one session"):
+        read_result(path)
+    edit(path, name_one)
+    with pytest.raises(UserError, match=r"counts .*/0001-\w+ and .*/0001-\w+, which are one session"):
+        read_result(path)

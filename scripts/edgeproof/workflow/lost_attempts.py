@@ -1,0 +1,43 @@
+"""Documents of a campaign that rest on an attempt which is gone: somebody removed it, or did not copy it.
+
+Such a document cannot be checked any more, and nothing about it looks stale to Snakemake. Without it, the workflow
+makes it again from the attempts that are there, and measures what is missing.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+from edgeproof.core.attempts import FOLDER, RECORD
+from edgeproof.core.targets import Targets
+
+from .attempt_documents import NAMED_IN
+
+_ROOMS = ("runs", "calibration", "comparability", "plans")  # whose documents name attempts
+_ATTEMPT = re.compile(rb'"(results/[^"\\]*/' + FOLDER.encode() + rb'/\d{4,}-[0-9a-f]{8})"')
+
+
+def renew_documents(targets: Targets, dry: bool = False) -> Iterator[str]:
+    """Remove the documents of a campaign that rest on an attempt which is gone, and yield a line for each.
+
+    Paths are relative to the current folder. `dry`: only say so.
+    """
+    files = (path for path in targets.list_wanted(*_ROOMS) if path.endswith(NAMED_IN))
+    for path, attempt in find_lost(files):
+        if not dry:
+            os.unlink(path)
+        yield f"{path}: {attempt} is gone, on which it rests; it is made again from the attempts that are there"
+
+
+def find_lost(documents: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (document, attempt) for each document that names an attempt which is gone, the first one that it names."""
+    for path in documents:
+        try:
+            with open(path, "rb") as stream:
+                content = stream.read()
+        except OSError:  # it is not there, and will be made
+            continue
+        names = map(os.fsdecode, sorted(set(_ATTEMPT.findall(content))))
+        gone = next((name for name in names if not os.path.isfile(f"{name}/{RECORD}")), None)
+        if gone is not None:
+            yield path, gone
