@@ -32,7 +32,7 @@ SUB_ROOMS = {
 # What runs on a board and on a host alike.
 SHARED = (
     *(("agent", "archive_limits"), ("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine")),
-    ("agent", "sampling_rates"),
+    *(("agent", "messages"), ("agent", "sampling_rates"), ("agent", "tied_processes")),
 )
 ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
 ALONE = ("agent", "board_end", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof

@@ -25,6 +25,7 @@ from .configuration import Json
 from .digest_cache import digest_kept
 from .documents import read_json, validate
 from .errors import UserError
+from .exit_codes import name_signal
 from .files import FilePath, atomic_write, sha256_file
 from .held_folders import await_holder, hold_folder, is_held
 from .node_scratch import bring_folder, claim_scratch
@@ -161,7 +162,16 @@ def _leave(attempt: OpenAttempt, error: BaseException, rescue: Rescue | None) ->
             attempt.complete(**facts)
         return
     interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-    attempt.fail("interrupted" if interrupted else "error", " ".join(str(error).split()) or type(error).__name__)
+    attempt.fail("interrupted" if interrupted else "error", _describe_error(error))
+
+
+def _describe_error(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted with Ctrl-C (SIGINT)"
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        name = name_signal(error.code)
+        return f"ended by {name}" if name else f"the program ended with exit code {error.code}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def list_attempts(target: FilePath) -> list[Attempt]:

@@ -6,6 +6,7 @@ The key holds what decides the outputs. The limits of a preset are not in it: a 
 import sys
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.artifacts.records.parity_records import read_parity_record
@@ -68,7 +69,7 @@ def find_comparison(parity: str | Path, key: Json) -> Attempt | None:
             if sha256_file(attempt.folder / REFERENCE) != document["reference"]["sha256"]:
                 raise UserError(f"{attempt.folder / REFERENCE}: sha256 is not the one in {PARITY}; it was changed")
         except UserError as error:
-            print(f"{attempt.folder} is not used: {error}", file=sys.stderr)
+            tell(f"{attempt.folder} is not used: {error}")
             continue
         return attempt
     return None
@@ -98,7 +99,7 @@ def reuse_comparison(
     keep_file(attempt.folder / REFERENCE, reference)
     if document == kept:
         atomic_write(parity, (attempt.folder / PARITY).read_bytes())
-        print(f"the same comparison is in {attempt.folder}; nothing is run", file=sys.stderr)
+        tell(f"the same comparison is in {attempt.folder}; nothing is run")
     else:
         write_sealed(parity, document, "parity")
-        print(f"judged again from the comparison in {attempt.folder}; nothing is run", file=sys.stderr)
+        tell(f"judged again from the comparison in {attempt.folder}; nothing is run")

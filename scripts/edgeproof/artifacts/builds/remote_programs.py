@@ -2,11 +2,11 @@
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.seals import digest_json
@@ -52,7 +52,7 @@ def run_program_on_board(
                 raise UserError(f"{spec['label']} on {board.link.host}: {message}")
             ended = json.loads((out / "program.json").read_text())["code"]
             text = (out / "program.txt").read_text(errors="replace")
-            sys.stderr.write(text)
+            tell(text, end="")
             for path in sorted(out.iterdir()):
                 if path.name not in _TOLD:
                     os.replace(path, folder / path.name)
