@@ -30,6 +30,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey  # pyright: ignore[re
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_bytes
+from edgeproof.core.reader import require_regular
 
 ID_DIGITS = 12  # of a key's id in messages
 _PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
@@ -108,6 +109,7 @@ def _signs_models(key: PublicKeyTypes) -> bool:
 
 
 def _read_private(path: FilePath) -> list[PrivateKeyTypes]:
+    require_regular(path)
     try:
         blocks = _PRIVATE.findall(Path(path).read_bytes())
         if not blocks:
@@ -119,6 +121,7 @@ def _read_private(path: FilePath) -> list[PrivateKeyTypes]:
 
 def _read_public(path: Path) -> Iterator[tuple[str | None, PublicKeyTypes]]:
     """Yield (name, key) of every key in a file of public keys."""
+    require_regular(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

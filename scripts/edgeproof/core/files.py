@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import UserError
 from .layout import FilePath
-from .reader import current_reader
+from .reader import current_reader, require_regular
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -24,6 +24,7 @@ def sha256_file(path: FilePath) -> str:
 
 def read_head(path: FilePath, size: int) -> bytes:
     """Return the first `size` bytes of a file at most; UserError if it cannot be read."""
+    require_regular(path)
     try:
         with open(path, "rb") as stream:
             return stream.read(size)

@@ -24,7 +24,7 @@ from .new_files import (
 
 def choose_name(options: argparse.Namespace, root: Path) -> str:
     """Return the exported model's name; UserError if its files exist, or for an unknown preset, device or protocol."""
-    name = require_new_name(options.name) if options.name else make_name(Path(options.path).stem)
+    name = require_new_name(options.name or make_name(Path(options.path).stem))
     for kind in ("preset", "device", "protocol"):
         require_referred_entry(kind, getattr(options, kind), root)
     require_new_paths(_list_files(name), root, "choose another --name")
