@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from edgeproof.bench.survival import CTRL_C, FULL, KILL
-from edgeproof.bench.survival_report import describe_row, measure_survival
+from edgeproof.bench.survival_report import describe_row, report_survival
 from edgeproof.core.documents import write_json
 from edgeproof.core.program_start import run_program
 
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     counts = {KILL: args.kills, FULL: args.full, CTRL_C: args.ctrl_c}
     with tempfile.TemporaryDirectory(prefix="edgeproof-survival-", ignore_cleanup_errors=True) as folder:
-        report = measure_survival(
+        report = report_survival(
             Path(folder), counts, args.demo, args.seed, lambda row: print(describe_row(row), flush=True)
         )
     write_json(args.output, report, "bench-survival")

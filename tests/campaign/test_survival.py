@@ -5,7 +5,7 @@ import shutil
 import pytest
 from edgeproof.bench.store_inspection import digest_kept, list_broken, list_lost, list_repeated
 from edgeproof.bench.survival import CTRL_C, FULL, KILL
-from edgeproof.bench.survival_report import measure_survival
+from edgeproof.bench.survival_report import report_survival
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.documents import validate
 from edgeproof.core.keys import compose_key
@@ -15,7 +15,7 @@ COUNTS = {KILL: 4, FULL: 2, CTRL_C: 2}
 
 
 def test_nothing_measured_is_lost_or_measured_again_and_nothing_is_half_written(tmp_path):
-    report = measure_survival(tmp_path / "trial", COUNTS, demo=0, seed=7)
+    report = report_survival(tmp_path / "trial", COUNTS, demo=0, seed=7)
     validate(report, "bench-survival", "the report")
     rows = report["interruptions"]
     assert {kind: sum(row["kind"] == kind for row in rows) for kind in COUNTS} == COUNTS

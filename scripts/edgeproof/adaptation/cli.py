@@ -42,7 +42,7 @@ def main(argv: list[str], root: Path) -> ExitCode:
 
 
 def state(argv: list[str], root: Path) -> ExitCode:
-    """Run `edgeproof state`: stream the device's state as JSON lines."""
+    """Run `edgeproof state`, the command beside `edgeproof adaptation`: stream the device's state as JSON lines."""
     options = read_options(build_state_parser(), argv)
     from .state_stream import stream_state
 
@@ -104,7 +104,7 @@ def _add_comparison_options(verb: CommandParser) -> None:
 
 
 def build_state_parser() -> CommandParser:
-    """Return the parser of `edgeproof state`."""
+    """Return the parser of `edgeproof state`, the command beside `edgeproof adaptation`."""
     text = "Print the state of this device as JSON lines; a file of them is a trace."
     parser = add_json(CommandParser(prog="edgeproof state", description=text))
     parser.add_argument("--interval", type=amount, default=1.0, help="seconds between lines (default: %(default)s)")
@@ -115,7 +115,7 @@ def build_state_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of an argument, the functions that list the names it takes."""
+    """Return, by the metavar of an argument, the functions that list the names which `edgeproof adaptation` takes."""
     return {
         "FAMILY": lambda: sorted(
             str(path.relative_to(root)) for path in root.glob("results/adaptation/*/*/family.json")

@@ -30,5 +30,5 @@ def _open_session(path: str) -> Any:
 
 
 def shorten_error(error: Exception) -> str:
-    """Return what a runtime's exception says, in one line of at most 300 characters."""
+    """Return what ONNX Runtime says of a file in its exception, in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]

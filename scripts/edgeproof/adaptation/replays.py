@@ -84,7 +84,7 @@ def summarise_mode(
     heat: HeatModel | None,
     emit: Callable[[str], object],
 ) -> Json:
-    """Replay one mode and return what the summary says of it. `emit`: called with each line of `decisions.jsonl`."""
+    """Return what the summary of a replay says of one mode. `emit`: called with each line of `decisions.jsonl`."""
     mode, names = chooser.guard.mode, list(chooser.family.variants)
     initial = conditions.initial if conditions.initial is not None else names[0]
     numbers = {name: number for number, name in enumerate(names)}
@@ -133,7 +133,10 @@ def summarise_mode(
 
 
 def play_document(family: ModelFamily, replay: Replay, emit: Callable[[str], object]) -> Json:
-    """Return {steps, seconds, basis, modes} of a replay over a family; `emit` gets each line of `decisions.jsonl`."""
+    """Return the summary of a replay over a family, {steps, seconds, basis, modes}.
+
+    `emit`: called with each line of `decisions.jsonl`.
+    """
     where = f"config/selection/{replay.policy_name}.yaml"
     conditions = read_conditions(replay.trace, family, f"config/traces/{replay.trace_name}.yaml")
     footprints = {name: item.metadata.memory_footprint_mb for name, item in family.variants.items()}

@@ -42,7 +42,7 @@ def build_chooser(family: ModelFamily, document: Json, mode: str, where: str) ->
 
 
 def read_conditions(document: Json, family: ModelFamily, where: str) -> Conditions:
-    """Return the conditions that a document of kind `trace` declares; UserError for a variant that there is not."""
+    """Return the conditions that a file `config/traces/{trace}.yaml` declares; UserError for an unknown variant."""
     faults = document.get("faults", [])
     named = [
         *filter(None, [document.get("initial")]),

@@ -61,7 +61,10 @@ class TurnsSetting:
 
 
 def draw_turns(setting: TurnsSetting, pair: int) -> list[tuple[Side, int]]:
-    """Return which server is loaded when in a pair: (side, its stretch), so that both come first equally often."""
+    """Return which server is loaded when in a pair of the comparison: (side, its stretch).
+
+    Both come first equally often.
+    """
     first = bool(np.random.default_rng([setting.seed, pair]).integers(2))
     turns: list[tuple[Side, int]] = []
     for stretch in range(setting.stretches):
@@ -71,15 +74,18 @@ def draw_turns(setting: TurnsSetting, pair: int) -> list[tuple[Side, int]]:
 
 
 def draw_arrivals(setting: TurnsSetting, pair: int, stretch: int) -> NDArray[np.float64]:
-    """Return when the requests of a stretch are due, in seconds; the same for both servers. The setting has a rate."""
+    """Return when the requests of a stretch are due in a comparison of two servers, in seconds.
+
+    They are the same for both servers. The setting has a rate.
+    """
     if setting.rate is None:
         raise ValueError("a closed loop has no arrivals")
     seed = (setting.seed * 1000 + pair) * 1000 + stretch
     return draw_schedule("poisson", setting.rate, setting.seconds, seed)
 
 
-def describe_turns(raw: Mapping[str, NDArray[np.generic]], setting: TurnsSetting) -> Json:
-    """Return {pairs, servers, effect, verdict, reason} of all pairs in the raw data, one or more.
+def describe_comparison(raw: Mapping[str, NDArray[np.generic]], setting: TurnsSetting) -> Json:
+    """Return the comparison of two servers, {pairs, servers, effect, verdict, reason}, from all pairs, one or more.
 
     The verdict is about the right server. It is `failed`, without an effect, where requests had no good answer: what is
     refused quickly is not fast. UserError for raw data that are not of this setting.
@@ -107,7 +113,7 @@ def read_comparison(path: FilePath) -> Json:
     document = read_sealed(path, "server-comparison", REMEDY)
     raw, setting = read_raw(document, Path(path)), TurnsSetting(**document["setting"])
     try:
-        computed = describe_turns(raw, setting)
+        computed = describe_comparison(raw, setting)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     for key, value in computed.items():
@@ -116,7 +122,7 @@ def read_comparison(path: FilePath) -> Json:
 
 
 def say_comparison(document: Json) -> list[str]:
-    """Return a comparison as lines of text: the verdict, then what each server did."""
+    """Return the comparison of two servers as lines of text: the verdict, then what each server did."""
     names = {side: _name_side(document[side]) for side in SIDES}
     lines = [f"left:  {names['left']}", f"right: {names['right']}"]
     for side in SIDES:

@@ -16,7 +16,7 @@ from edgeproof.runtime.service_options import read_token
 
 from .server_comparison import SIDES, Side, TurnsSetting, say_comparison
 from .server_elsewhere import measure_server
-from .servers_in_turn import ServerChoice, choose_family, compare_servers
+from .servers_in_turn import ServerChoice, choose_family, compare_servers_in_turn
 from .service_figures import ServiceSetting
 from .service_words import say_service
 
@@ -53,7 +53,7 @@ def compare_two(options: Namespace, root: Path) -> ExitCode:
         family, rate = choose_family(_find_file(getattr(options, side), root))
         held.append(rate)
         chosen[side] = ServerChoice(family, _split_options(options, side))
-    document = compare_servers(chosen, _read_setting(options, held), Path(options.output), _show_pair)
+    document = compare_servers_in_turn(chosen, _read_setting(options, held), Path(options.output), _show_pair)
     show(options, document, lambda: say_comparison(document))
     return {"undecided": ExitCode.NOT_PROVED, "failed": ExitCode.NOT_GOOD}.get(document["verdict"], ExitCode.GOOD)
 

@@ -15,7 +15,15 @@ from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import write_tensors
 
 from .served_process import ServedProcess, serve_in_process
-from .server_comparison import SIDES, Side, TurnsSetting, describe_turns, draw_arrivals, draw_turns, read_comparison
+from .server_comparison import (
+    SIDES,
+    Side,
+    TurnsSetting,
+    describe_comparison,
+    draw_arrivals,
+    draw_turns,
+    read_comparison,
+)
 from .service_load import Answers, run_closed_loop, run_open_loop
 from .service_measurement import Asked, Question, ask_server, compose_question, describe_clock, warm_up
 from .service_records import Raw, read_service, record_stretch
@@ -30,7 +38,7 @@ class ServerChoice:
 
 
 def choose_family(path: Path) -> tuple[Path, float | None]:
-    """Return the family of what a user named, and the rate that its `service.json` holds, None where it has none.
+    """Return the family whose server takes its turn, and the rate that its `service.json` holds, None without one.
 
     UserError for a `service.json` that does not follow from its raw data, or is of another family than is beside it.
     """
@@ -42,13 +50,14 @@ def choose_family(path: Path) -> tuple[Path, float | None]:
     return family, document["capacity"]["holds"]
 
 
-def compare_servers(
+def compare_servers_in_turn(
     chosen: dict[Side, ServerChoice], setting: TurnsSetting, output: Path, show: Callable[[Json], object]
 ) -> Json:
-    """Compare two servers on this machine, write document and raw data into the folder `output`, return the document.
+    """Load two servers in turn on this machine and return the document that compares them.
 
-    `show`: gets what is known after every pair. It ends with the first pair that decides. The device is held meanwhile.
-    UserError where a server does not come up, and where the two do not take the same request.
+    Document and raw data are written into the folder `output`. `show`: gets what is known after every pair. It ends
+    with the first pair that decides. The device is held meanwhile. UserError where a server does not come up, and where
+    the two do not take the same request.
     """
     asked: dict[Side, Asked] = {side: compose_question(choice.family) for side, choice in chosen.items()}
     if asked["left"].body != asked["right"].body:
@@ -87,7 +96,7 @@ def _measure_pairs(
                 for side, choice in chosen.items()
             }
             _load_pair(served, asked, setting, pair, raw)
-        figures = describe_turns(raw, setting)
+        figures = describe_comparison(raw, setting)
         show(figures)
         if figures["verdict"] != "undecided":
             break

@@ -104,7 +104,7 @@ def measure_service(family: Path, device: str, setting: ServiceSetting, output: 
 
 
 def compose_question(family: Path) -> Asked:
-    """Return the request that a family takes, one sample of random numbers, and what its answer must be."""
+    """Return the request that a family's service is measured with, of random numbers, and what its answer must be."""
     known = open_config(str(family), REPOSITORY)
     variant = next(iter(known.variants.values()))
     model = LoadedModel(variant.backend)
@@ -120,12 +120,15 @@ def compose_question(family: Path) -> Asked:
 
 
 def ask_server(asked: Asked, address: Address, token: str | None = None) -> Question:
-    """Return what is asked of the server at an address."""
+    """Return what is asked of the server at an address while its service is measured."""
     return Question(address, compose_request(address, asked.path, asked.body, token), asked.check)
 
 
 def warm_up(question: Question) -> None:
-    """Ask a server so often that nothing is done for the first time later; UserError for an answer that is not good."""
+    """Warm a service up before its measurement, so that nothing is done for the first time later.
+
+    UserError for an answer that is not good.
+    """
     link = Link(question.address)
     for _ in range(_WARM_UP):
         _require_good(_fetch(link, question), question)
@@ -145,7 +148,10 @@ def _measure(family: Path, device: str, setting: ServiceSetting, output: Path, r
 def write_service(
     identity: Json, server_clock: Json | None, setting: ServiceSetting, figures: Json, answers: Raw, places: Places
 ) -> None:
-    """Write `service.json` and its raw answers. `identity`: {family, device, family_sha256}."""
+    """Write the measurement of a service: `service.json` and its raw answers.
+
+    `identity`: {family, device, family_sha256}.
+    """
     output, raw = places
     write_tensors(raw, answers)
     document = {

@@ -67,7 +67,7 @@ def read_service(path: FilePath) -> Json:
 
 
 def describe_cold(raw: Mapping[str, NDArray[np.generic]], setting: ServiceSetting) -> Json:
-    """Return, per fresh server, seconds until it was ready and milliseconds that its first answer took then."""
+    """Return the cold starts in the raw data of a service: per start, seconds until ready, ms of the first answer."""
     try:
         found = {name: [float(value) for value in raw[f"cold/{name}"].tolist()] for name in COLD}
     except KeyError as error:

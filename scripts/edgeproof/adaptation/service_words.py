@@ -5,7 +5,10 @@ from edgeproof.core.formatting import SPACE, format_number, plain
 
 
 def list_loads(document: Json) -> list[tuple[str, Json]]:
-    """Return (name, figures) of every load that was put on a server, the search for the highest rate aside."""
+    """Return the words for every load that was put on a server, with its figures.
+
+    The search for the highest rate is left out.
+    """
     rows = [
         ("single stream", document["single_stream"]),
         (f"{document['closed']['clients']} clients", document["closed"]),

@@ -67,18 +67,18 @@ class Setting:
 def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
     """Run the trials and return the `bench-drift` document; each case is tried once whatever the time."""
     until = time.monotonic() + 60 * setting.minutes
-    cost = measure_cost(setting)
+    cost = measure_drift_cost(setting)
     show(f"cost: {cost['share']:.2%} of {cost['seconds']:.0f} s")
     found: dict[str, list[Json]] = {case: [] for case in CASES}
     for number in range(setting.sessions):
         for case in _REAL:
             if number and time.monotonic() >= until:
-                return summarise_trials(setting, found, cost)
+                return _summarise_trials(setting, found, cost)
             found[case].append(run_case(case, setting.seconds, number))
             told = found[case][-1]
             show(f"{case} {number + 1}: {len(told['points'])} points, {len(told['changes'])} changes")
         found["step"].append(plant_step(found["quiet"][-1]))
-    return summarise_trials(setting, found, cost)
+    return _summarise_trials(setting, found, cost)
 
 
 def run_case(case: str, seconds: float, number: int) -> Json:
@@ -123,8 +123,8 @@ def is_found(case: str, drift: Json) -> bool:
     )
 
 
-def measure_cost(setting: Setting) -> Json:
-    """Measure a session of pairs and return what share of its time the drift control took."""
+def measure_drift_cost(setting: Setting) -> Json:
+    """Measure a session of pairs for the trials and return what share of its time the drift control took."""
     arm = setting.arm
     key = compose_key({"trial": "cost of the drift control", "arm": arm.arm})
     place = PairPlace(arm.inputs, setting.device, setting.protocol, sys.executable)
@@ -142,7 +142,7 @@ def measure_cost(setting: Setting) -> Json:
     }
 
 
-def summarise_trials(setting: Setting, found: dict[str, list[Json]], cost: Json) -> Json:
+def _summarise_trials(setting: Setting, found: dict[str, list[Json]], cost: Json) -> Json:
     """Return the `bench-drift` document of the sessions of each case."""
     return {
         "schema": "edgeproof.bench-drift.v1",

@@ -54,7 +54,7 @@ def measure_judging(
     write_large_campaign(folder, sizes)
     parts = []
     for name in PARTS:
-        parts.append({"name": name, **measure_process(list_arguments(name, folder), folder)})
+        parts.append({"name": name, **measure_process_cost(list_arguments(name, folder), folder)})
         tell(parts[-1])
     seconds = sum(part["seconds"] for part in parts)
     return {
@@ -147,8 +147,8 @@ def list_arguments(name: str, folder: Path) -> list[str]:
     return [str(REPOSITORY / "scripts/check_gate.py"), *gate]
 
 
-def measure_process(arguments: Sequence[str], folder: Path, output: Path | None = None) -> Json:
-    """Run Python with these arguments in a fresh process; return {seconds, cpu_seconds, peak_bytes}.
+def measure_process_cost(arguments: Sequence[str], folder: Path, output: Path | None = None) -> Json:
+    """Run a part of judging, or other Python, in a fresh process; return its cost {seconds, cpu_seconds, peak_bytes}.
 
     The wall time includes the start of the interpreter. `output`: file that takes what it says on stdout.
     """
@@ -166,6 +166,6 @@ def measure_process(arguments: Sequence[str], folder: Path, output: Path | None 
 
 
 def describe_part(part: Json) -> str:
-    """Return one line about a part that `measure_process` has measured: seconds, computing, peak memory."""
+    """Return one line about the cost of a part of judging, as measured: seconds, computing, peak memory."""
     seconds = f"{part['seconds']:.1f} s, {part['cpu_seconds']:.1f} s of it computing"
     return f"{part['name']}: {seconds}, {part['peak_bytes'] / 1e6:.0f} MB at most"

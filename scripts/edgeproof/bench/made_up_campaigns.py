@@ -81,7 +81,7 @@ def write_comparison(
     waive: Mapping[str, str] | None = None,
     **pairs: Any,
 ) -> None:
-    """Add a comparison with all its files to the tree of a made-up campaign.
+    """Add a comparison of two cells with all its files to a made-up campaign.
 
     `left`, `right`: (model, preset, device, precision). `pairs`: ratio, spread, watts of `PairsNoise`; pairs, sessions
     as in `write_pairs`.
@@ -123,8 +123,9 @@ def write_calibration(
     provenance: str = "measured",
     **cell: str,
 ) -> str:
-    """Add an A/A calibration to a made-up campaign and return the path of its noise.json; `cell`: parts of its
-    cell's name.
+    """Add an A/A calibration to a made-up campaign and return the path of its noise.json.
+
+    `cell`: parts of its cell's name.
     """
     named = {"model": "digits-cnn", "preset": "ort-cpu", "precision": "fp32"} | cell | {"device": device}
     place = Cell(**{field: named[field] for field in Cell._fields})
@@ -151,7 +152,7 @@ def write_pairs(
     sessions: int = 1,
     noise: PairsNoise = _QUIET,
 ) -> None:
-    """Add a comparison's sessions, table and record of pairs to the tree of a made-up campaign.
+    """Add what a comparison measured to a made-up campaign: its sessions, their table and the record of pairs.
 
     `sides`: {left, right}, cells whose results exist. `skip`: the reason why nothing was measured, None if it was.
     `design`: {margin, comparisons}.

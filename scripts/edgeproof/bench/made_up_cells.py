@@ -261,7 +261,10 @@ def _write_parity(cell: Cell, folder: str, kind: str, message: str, accuracy: bo
 
 
 def make_samples(cell: Cell, kind: str, median_ms: float, processes: int, count: int) -> list[np.ndarray]:
-    """Return int64 nanoseconds per process: 0.2 % apart between processes (15 % when noisy), 1 % within."""
+    """Return the latencies of a made-up cell, int64 nanoseconds per process.
+
+    They are 0.2 % apart between processes (15 % when noisy), 1 % within.
+    """
     random = np.random.default_rng(int(digest(str(cell))[:8], 16))
     between = 0.15 if kind == "noisy" else 0.002
     levels = median_ms * 1e6 * np.exp(between * random.standard_normal(processes))
@@ -271,7 +274,10 @@ def make_samples(cell: Cell, kind: str, median_ms: float, processes: int, count:
 def make_session(
     samples: Sequence[np.ndarray], kind: str, message: str, snapshot: Mapping[str, Any], simulated: bool = False
 ) -> SessionRecord:
-    """Return what the agent would have recorded; `snapshot`: where the machine differs from a quiet desk."""
+    """Return the session of a made-up cell as the agent would have recorded it.
+
+    `snapshot`: where the machine differs from a quiet desk.
+    """
     processes = [
         {
             "slot": slot,

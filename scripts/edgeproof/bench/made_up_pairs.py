@@ -61,7 +61,7 @@ def write_session(
 
 
 def compose_sessions_key(folder: str, noise: PairsNoise) -> Json:
-    """Return the key of the made-up sessions below a folder, which says whether energy was asked for."""
+    """Return the key of the made-up sessions of pairs below a folder, which says whether energy was asked for."""
     return compose_key({"made up": folder, **({"timing": {"energy": True}} if noise.watts else {})})
 
 

@@ -47,6 +47,9 @@ def find_p_by_iterations(left: Times, right: Times) -> float:
 
 
 def count_shares(judged: Sequence[Sequence[bool | None]]) -> list[float | None]:
-    """Return per protocol the share of comparisons that it reports as more than 5 % apart; None where it had none."""
+    """Return per naive protocol the share of comparisons that it reports as more than 5 % apart.
+
+    None where it had none.
+    """
     columns = ([flag for flag in column if flag is not None] for column in zip(*judged, strict=True))
     return [float(np.mean(column)) if column else None for column in columns]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,14 +12,31 @@ from edgeproof.core.sequential import Design, predict_pairs
 
 from .naive_protocols import NAIVE_PROTOCOLS, count_shares
 
+Trials: TypeAlias = Mapping[tuple[str, float], Sequence[Json]]  # by model and injected slow-down
+
 _VERDICTS = ("faster", "slower", "equivalent", "undecided")
 _LEVEL = 0.05  # of Welch's test over iterations
 
 
-def summarise_state(
-    models: Sequence[str], trials: Mapping[tuple[str, float], Sequence[Json]], slowdown: float, design: Design
-) -> Json:
-    """Return what the trials of one state of the machine say; `trials`: by model and injected slow-down."""
+def summarise_noise_trials(plan: Json, models: Sequence[str], states: Mapping[str, Trials], design: Design) -> Json:
+    """Return the summary of all noise trials that were run, the `bench-noise` document.
+
+    `plan`: of the trials. `states`: the trials of each state of the machine, at least one of each kind.
+    """
+    slowdown = plan["slowdown"]
+    return {
+        "schema": "edgeproof.bench-noise.v2",
+        "margin": design.margin,
+        "injected_slowdown": slowdown,
+        "comparisons_per_case": plan["comparisons"],
+        "minutes": plan["minutes"],
+        "budget": plan["budget"],
+        **{state: summarise_state(models, trials, slowdown, design) for state, trials in states.items()},
+    }
+
+
+def summarise_state(models: Sequence[str], trials: Trials, slowdown: float, design: Design) -> Json:
+    """Return what the trials of one state of the machine say."""
     alike = {model: trials[model, 0.0] for model in models}
     slowed = {model: trials[model, slowdown] for model in models}
     every = [trial for model in models for trial in alike[model]]

@@ -32,7 +32,7 @@ from edgeproof.runs.timing_keys import timing_of
 
 from .naive_protocols import find_p_by_iterations, judge_naively
 from .neighbours import start_neighbours
-from .noise_summary import summarise_state
+from .noise_summary import summarise_noise_trials
 from .trial_arms import TrialSetting
 
 MARGIN = DEFAULT_MARGIN
@@ -83,32 +83,12 @@ def run_trials(setting: TrialSetting, show: Callable[[str], object], save: Calla
         found[kind].append(told)
         show(f"{trial}: {told['verdict']}, ratio {told['ratio']:.4f}, {told['seconds']:.1f} s")
         if all(found.values()):
-            document = summarise_trials(setting, found)
+            by_state: dict[str, dict[tuple[str, float], list[Json]]] = {state: {} for state in STATES}
+            for each, trials in found.items():
+                by_state[each.state][each.model, each.slowdown] = trials
+            document = summarise_noise_trials(plan, list(setting.arms), by_state, make_trial_design())
             save(document)
     return document
-
-
-def summarise_trials(setting: TrialSetting, found: dict[Kind, list[Json]]) -> Json:
-    """Return the `bench-noise` document of the noise trials that were run, of which each kind has at least one."""
-    plan = setting.plan
-    states = {
-        state: summarise_state(
-            list(setting.arms),
-            {(kind.model, kind.slowdown): told for kind, told in found.items() if kind.state == state},
-            plan["slowdown"],
-            make_trial_design(),
-        )
-        for state in STATES
-    }
-    return {
-        "schema": "edgeproof.bench-noise.v2",
-        "margin": MARGIN,
-        "injected_slowdown": plan["slowdown"],
-        "comparisons_per_case": plan["comparisons"],
-        "minutes": plan["minutes"],
-        "budget": plan["budget"],
-        **states,
-    }
 
 
 def _choose_kind(setting: TrialSetting, found: dict[Kind, list[Json]], in_time: bool) -> Kind | None:
@@ -174,7 +154,7 @@ def _measure_naively(setting: TrialSetting, trial: Trial, folder: Path, arm: Arm
 
 
 def make_trial_design() -> Design:
-    """Return the design of every trial: that of a single comparison on a device that is not calibrated."""
+    """Return the design of every noise trial: that of a single comparison on a device that is not calibrated."""
     return make_design(MARGIN, 1, estimate_dependence([]))
 
 

@@ -132,8 +132,8 @@ def measure_noop(
         if cells == sizes[-1]:
             cases.append(_compare("dry-run", cells, (ours, [*OURS, "-n", "-q"]), (bare, [*BARE, "-n", "-q"]), repeats))
             tell(cases[-1])
-        fill(ours, OURS)
-        fill(bare, BARE)
+        prepare_noop(ours, OURS)
+        prepare_noop(bare, BARE)
         cases.append(_compare("no-op", cells, (ours, [*OURS]), (bare, [*BARE]), repeats, cells != sizes[-1]))
         tell(cases[-1])
     return {
@@ -186,13 +186,13 @@ def list_models(cells: int) -> list[str]:
 
 
 def list_files(folder: Path, options: Sequence[str]) -> list[str]:
-    """Return the files that a workflow makes, relative to its folder."""
+    """Return the files that must be there for a no-op of the workflow in a folder, relative to it."""
     lines = _start(folder, [*options, "--summary"])[1].splitlines()
     return [line.split("\t")[0] for line in lines if line.startswith("results/")]
 
 
-def fill(folder: Path, options: Sequence[str]) -> None:
-    """Make every file of a workflow, empty, and let Snakemake note what it was made from."""
+def prepare_noop(folder: Path, options: Sequence[str]) -> None:
+    """Prepare a no-op: make all files of a workflow, empty, and let Snakemake note what they were made from."""
     for name in list_files(folder, options):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,10 @@ def measure_registry(folder: Path, runs: int, tell: Callable[[str], object] = la
 
 
 def write_runs(folder: Path, runs: int) -> None:
-    """Write the results and attempts of `runs` made-up cells below `folder`, each a valid document of its own name."""
+    """Write very many runs for a registry to read: results and attempts of `runs` made-up cells below `folder`.
+
+    Each is a valid document of its own name.
+    """
     with contextlib.chdir(folder):
         write_cell(count=20)
     place = folder / "results/runs/digits-cnn/ort-cpu/desk/fp32"

@@ -120,7 +120,10 @@ def compare_states(
 
 
 def summarise_costs(logs: list[float]) -> Json:
-    """Return the cost in percent with its 95 % interval, from the value of each recorder; at least two are needed."""
+    """Return the cost of sampling in percent with its 95 % interval, from the value of each recorder.
+
+    At least two are needed.
+    """
     values = np.array(logs)
     reach = float(student_t_quantile((1 + _CONFIDENCE) / 2, len(values) - 1)) * float(values.std(ddof=1))
     reach /= len(values) ** 0.5

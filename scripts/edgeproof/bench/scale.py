@@ -11,7 +11,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.layout import evidence_folder
 
 from .bench_machine import describe_bench_machine
-from .judging_cost import list_arguments, measure_process, write_large_campaign
+from .judging_cost import list_arguments, measure_process_cost, write_large_campaign
 from .made_up_campaigns import CAMPAIGN
 from .noop import OURS, write_campaign
 
@@ -29,12 +29,12 @@ def measure_scale(folder: Path, sizes: dict[str, int], tell: Callable[[Json], ob
     planned, judged = folder / "planned", folder / "judged"
     write_campaign(planned, sizes["cells"], sizes["comparisons"])
     said = folder / "dry-run.txt"
-    parts = [{"name": "dry-run", **measure_process(["-m", "snakemake", *OURS, "-n", "-p"], planned, said)}]
+    parts = [{"name": "dry-run", **measure_process_cost(["-m", "snakemake", *OURS, "-n", "-p"], planned, said)}]
     tell(parts[-1])
     judged.mkdir()
     write_large_campaign(judged, sizes)
     for name in PARTS:
-        parts.append({"name": name, **measure_process(list_arguments(name, judged), judged)})
+        parts.append({"name": name, **measure_process_cost(list_arguments(name, judged), judged)})
         tell(parts[-1])
     pages, longest = _measure_pages(judged / evidence_folder(CAMPAIGN)), find_longest_command(said.read_text())
     return {

@@ -18,7 +18,7 @@ from edgeproof.plans.solver.watch import Effort
 def draw_chain(
     seed: int, stages: int, devices: int, *, missing: float = 0.0, holes: float = 0.0, zero_mb: float = 0.0
 ) -> Json:
-    """Return a version 1 chain whose devices trade speed against energy and memory.
+    """Draw a scenario of the family of version 1 chains, whose devices trade speed against energy and memory.
 
     `missing`: share of missing links; `holes`: share of missing profiles; `zero_mb`: share of outputs of 0 MB.
     """
@@ -155,7 +155,7 @@ def draw_capped_chain(seed: int, stages: int, devices: int) -> Json:
 
 
 def add_working_memory(document: Json, seed: int) -> Json:
-    """Return a version 1 chain as version 2: memory becomes weights, and each stage gets activations.
+    """Return a chain of a family in version 1 as version 2: memory becomes weights, and each stage gets activations.
 
     Budgets grow by what the hungriest stage needs, so that memory stays about as tight as it was.
     """

@@ -122,7 +122,10 @@ def simulate_campaigns(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def count_crossings(boundary: Boundary, sequences: int, seed: int = 1) -> tuple[float, float]:
-    """Return the share of sequences of independent normal values that cross a boundary, and its standard error."""
+    """Return the share of simulated sequences that cross a verdict's boundary, and its standard error.
+
+    Their values are normal and independent.
+    """
     generator, crossed = np.random.default_rng(seed), 0
     counts, critical = np.arange(1, boundary.horizon + 1), boundary.spread()
     for start in range(0, sequences, 20_000):

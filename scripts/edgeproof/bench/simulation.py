@@ -54,13 +54,13 @@ def run_part(name: str, portion: float = 1.0) -> list[Line]:
 
 
 def describe_line(line: Line) -> str:
-    """Return one line of the whole simulation's results as text for the terminal."""
+    """Return what the simulation found for one promise of the method, as a line of text for the terminal."""
     word = ("met" if line.met else "MISSED") if line.promised else "no promise"
     return f"{line.scenario}: {line.quantity} {line.observed:.2%}, {line.sense} {line.bound:.2%}: {word}"
 
 
 def render_page(page: str, document: dict[str, Any]) -> str:
-    """Return the text of a page with the tables of a simulation's document between their two marks."""
+    """Return the text of a page with the tables of the simulation, from its document, between their two marks."""
     before, rest = page.split(_BEGIN)
     after = rest.split(_END)[1]
     return f"{before}{_BEGIN}\n\n{_render(document['lines'])}\n{_END}{after}"

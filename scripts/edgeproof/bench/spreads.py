@@ -16,7 +16,10 @@ CONFIDENCE = 0.95
 
 
 def estimate_sd(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
-    """Return the standard deviation of `values`, shape (n,), with its interval; ValueError below four values."""
+    """Return the spread of `values`, shape (n,): their standard deviation with its interval.
+
+    ValueError below four values.
+    """
     array = _check(values)
     z = normal_quantile((1 + confidence) / 2)
     sd, count = float(array.std(ddof=1)), len(array)

@@ -66,7 +66,7 @@ def build_matrix(campaign_file: Path) -> Json:
 
 
 def read_documents(campaign_file: Path) -> Documents:
-    """Return the shipped configuration with the documents of a file laid over it."""
+    """Return the configuration that rows of the matrix change: the shipped one with a file's documents laid over it."""
     asked: Documents = yaml.safe_load(campaign_file.read_text())
     found: Documents = {kind: read_catalogue(kind) for kind in CATALOGUES} | {"campaign": {}}
     for kind, named in asked.items():

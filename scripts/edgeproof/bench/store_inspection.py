@@ -22,7 +22,7 @@ def list_kept(results: Path) -> list[Attempt]:
 
 
 def digest_kept(results: Path) -> dict[str, dict[str, str]]:
-    """Return {attempt: {file: sha256}} of the complete attempts below a results folder."""
+    """Return what the store keeps below a results folder: {attempt: {file: sha256}} of the complete attempts."""
     return {
         str(attempt.folder.relative_to(results)): _digest_files(attempt.folder)
         for attempt in list_kept(results)
@@ -31,7 +31,7 @@ def digest_kept(results: Path) -> dict[str, dict[str, str]]:
 
 
 def digest_documents(results: Path) -> dict[str, str]:
-    """Return {file: sha256} of what was made, but for the evidence, the index of runs, logs and attempts."""
+    """Return {file: sha256} of what an inspection finds made, but for evidence, index of runs, logs and attempts."""
     files = (path.relative_to(results) for path in results.rglob("*") if path.is_file())
     told = (".", "registry.")  # hidden files, and the index with its notes, which every job grows
     kept = (path for path in files if not {*_OUTSIDE, "evidence"} & set(path.parts) and not path.name.startswith(told))

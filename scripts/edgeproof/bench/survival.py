@@ -168,8 +168,8 @@ def prepare_trial(folder: Path, seed: int) -> Trial:
 
 
 @contextlib.contextmanager
-def own_disk(folder: Path) -> Iterator[bool]:
-    """Give a folder a small file system in memory, if this machine allows that; yield whether it does."""
+def mount_disk(folder: Path) -> Iterator[bool]:
+    """Give the results of an interrupted campaign a small file system in memory; yield whether that was possible."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
     mounted = (

@@ -8,24 +8,23 @@ from pathlib import Path
 from edgeproof.core.configuration import Json
 
 from .bench_machine import describe_bench_machine
-from .survival import KILL, Trial, own_disk, prepare_trial, try_revert
+from .survival import KILL, Trial, mount_disk, prepare_trial, try_revert
 from .workflow_copies import copy_workflow
 
 _DEMO_OPTIONS = ("--profile", "local", "--nolock", "runs", "comparability", "calibration", "evidence")
 _DEMO_SESSIONS = 3  # its protocol measures an unstable cell again, twice at most
 
 
-def measure_survival(
+def report_survival(
     folder: Path, counts: Mapping[str, int], demo: int, seed: int, tell: Callable[[Json], object] = lambda row: None
 ) -> Json:
-    """Run all trials of interruptions in the empty folder `folder` and return their report, the `bench-survival`
-    document.
+    """Run all trials of interruptions in the empty folder `folder` and return the report on them, `bench-survival`.
 
     `counts`: {kind of interruption: how often}. `demo`: how often the demo campaign is killed, 0 for no demo. `tell` is
     called with each interruption.
     """
     trial = prepare_trial(folder / "campaign", seed)
-    with own_disk(trial.results) as disk:
+    with mount_disk(trial.results) as disk:
         trial.finish()
         trial.inspect()
         kinds = [kind for kind, count in counts.items() for _ in range(count)]

@@ -35,6 +35,11 @@ def read_key(made: FilePath) -> Json | None:
     return document["parts"] if is_key_of(document, made) else None
 
 
+def is_keyless(made: FilePath) -> bool:
+    """Tell whether the file is there and the file of its key is not."""
+    return not place_of(made).exists() and Path(made).is_file()
+
+
 def is_key_of(document: Json, made: FilePath) -> bool:
     """Tell whether a kept key was written of the file `made` as it is now; the file's content is not looked at."""
     with current_reader().overlooking():

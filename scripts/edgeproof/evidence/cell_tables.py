@@ -46,7 +46,10 @@ _NAMES = {
 
 
 def list_models(cells: list[CellEvidence]) -> list[tuple[str, list[CellEvidence], str, float]]:
-    """Return [(model, its cells, unit, factor from ms)] in the order of the campaign; the unit suits the latencies."""
+    """Return the groups of the tables of cells, [(model, its cells, unit, factor from ms)].
+
+    They are in the order of the campaign; the unit suits the latencies.
+    """
     models = []
     for model in dict.fromkeys(item.cell.model for item in cells):
         own = [item for item in cells if item.cell.model == model]
@@ -128,7 +131,7 @@ def describe_parities(cells: list[CellEvidence]) -> list[Json]:
 
 
 def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
-    """Return the table of digests; links are relative to the folder of `page`."""
+    """Return the digests of cells as a table; links are relative to the folder of `page`."""
     return [
         {
             "label": f"{item.cell.model} · {label_of(item.cell)}",
@@ -147,7 +150,10 @@ def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
 
 
 def describe_quality(parity: Json) -> Json | None:
-    """Return {reference, candidate, difference, interval, unit, count} of the accuracy or the error in a parity."""
+    """Return the texts on accuracy or error in the table of outputs, from a parity.
+
+    They are {reference, candidate, difference, interval, unit, count}.
+    """
     if "error" in parity:
         return _describe_error(parity["error"])
     if "detection" in parity:

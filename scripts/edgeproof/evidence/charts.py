@@ -112,7 +112,7 @@ def label_of(cell: Cell) -> str:
 
 
 def anchor_of(cell: Cell) -> str:
-    """Return the HTML id of a cell's row, to which its bar in the charts links."""
+    """Return what a bar in the charts links to: the HTML id of its cell's row."""
     return f"cell-{cell.model}-{cell.preset}-{cell.device}-{cell.precision}"
 
 

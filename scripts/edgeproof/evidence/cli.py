@@ -22,9 +22,10 @@ Pack = Callable[[Namespace, str], ExitCode]  # from the options and the campaign
 
 
 def main(argv: list[str], root: Path | str = REPOSITORY, pack: Pack | None = None) -> ExitCode:
-    """Run one verb and return its exit code; UserError for a mistake. `root`: the folder that has `results/`.
+    """Run one verb of `edgeproof evidence` and return its exit code; UserError for a mistake.
 
-    `pack`: makes a bundle in the current folder; this room may not import the one that does.
+    `root`: the folder that has `results/`. `pack`: makes a bundle in the current folder; this room may not import the
+    one that does.
     """
     options = read_options(build_evidence_parser(), argv)
     if options.verb == "bundle":

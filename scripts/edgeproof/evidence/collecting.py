@@ -9,7 +9,6 @@ import numpy as np
 
 from edgeproof.adaptation.replays import read_replay
 from edgeproof.adaptation.service_records import read_service
-from edgeproof.agent.machine import describe_machine
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.calibration.noise import read_noise
@@ -36,6 +35,7 @@ from edgeproof.plans.plan_check import read_check
 from edgeproof.plans.scenario.loading import load_scenario
 from edgeproof.plans.scenario.origins import check_origins
 from edgeproof.plans.verifier.verification import verify_plan
+from edgeproof.runs.foreign_sessions import mark_foreign_sessions
 from edgeproof.runs.paired_sessions import PairsSession
 from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
@@ -45,7 +45,7 @@ from .gate import judge_cell, judge_plan
 from .latency_shapes import Distribution, describe_distribution
 from .regression_gate import check_regressions
 from .stale import Stale
-from .wanted import CampaignSnapshot, GateSettings
+from .wanted import CampaignSnapshot, GateSettings, name_machine
 
 
 class CellEvidence(NamedTuple):
@@ -164,7 +164,7 @@ def _collect(
     identities = {name: read_json(f"{source_folder(name)}/identity.json", "identity") for name in models}
     samples = {name: read_json(f"{source_folder(name)}/samples/samples.json", "samples") for name in models}
     artifacts = {}
-    here = snapshot["machine"] if "machine" in snapshot else describe_machine()["id"]
+    here = name_machine(snapshot)
     cells = [_collect_cell(row, artifacts, identities, tolerate, here) for row in snapshot["cells"]]
     results = {item.cell: item.digests["result"] for item in cells}
     comparisons = [_collect_comparison(snapshot["campaign"], name, results) for name in snapshot["comparisons"]]
@@ -190,22 +190,8 @@ def _collect(
 
 
 def link_from(page: FilePath, path: FilePath) -> str:
-    """Return the relative link from the file `page` to a file of the collected evidence, `path`."""
+    """Return the relative link from the file `page` to a file that was collected as evidence, `path`."""
     return Path(os.path.relpath(path, Path(page).parent)).as_posix()
-
-
-def _mark_foreign_sessions(result: Json, here: str | None) -> Json:
-    """Return a result whose sessions say whether another machine than `here` measured them.
-
-    Results that were copied here still say that they are of the machine where they were computed.
-    """
-    if result["device"]["transport"] != "local":  # this machine is none of its devices; what measured it said so
-        return result
-    sessions = [
-        session | {"elsewhere": session["elsewhere"] or session["machine"]["id"] not in (None, here)}
-        for session in result["sessions"]
-    ]
-    return {**result, "sessions": sessions, "elsewhere": any(session["elsewhere"] for session in sessions)}
 
 
 def _collect_cell(
@@ -217,7 +203,7 @@ def _collect_cell(
         artifacts[built] = _read_artifact(built, identities[cell.model])
     manifest, parity, digests = artifacts[built]
     paths = {"result": f"{run}/result.json", "samples": f"{run}/samples.csv"}
-    result = _mark_foreign_sessions(read_result(paths["result"]), here)
+    result = mark_foreign_sessions(read_result(paths["result"]), here)
     if result["cell"] != {**cell._asdict(), "builder": builder}:
         raise UserError(f"{paths['result']}: is about the cell {result['cell']}, not {cell}")
     for name, expected in (
@@ -291,7 +277,10 @@ def _list_ratios(session: PairsSession) -> np.ndarray:
 
 
 def collect_plan(pipeline: str, goal: str) -> PlanEvidence:
-    """Return the evidence of one plan; UserError where it does not follow from its scenario, as the verifier has it."""
+    """Collect one plan for the evidence of a campaign; UserError where it does not follow from its scenario.
+
+    The verifier says whether it does.
+    """
     folder = plan_folder(pipeline, goal)
     paths = {
         "plan": f"{folder}/plan.json",

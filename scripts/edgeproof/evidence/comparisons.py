@@ -36,7 +36,7 @@ from edgeproof.runs.drift_records import say_changes
 from .charts import anchor_of
 from .collecting import ComparisonEvidence, link_from
 from .drift_charts import DriftOfSession, draw_drift, format_started
-from .judgements import describe_decision, describe_regression
+from .judgements import describe_decision, describe_regression_judgement
 from .recomputing_commands import recompute_comparison
 from .urgency import rank_verdict
 
@@ -73,30 +73,30 @@ def describe_comparisons(
     return [_describe(item, page, page_of, failing) for item in comparisons]
 
 
-def list_verdicts(rows: list[Json]) -> Json:
-    """Return {shown, folded, summary} of all comparisons' verdicts; `rows`: of `describe_comparisons`.
+def fold_comparisons(rows: list[Json]) -> Json:
+    """Return {shown, folded, summary} of all comparisons; `rows`: of `describe_comparisons`.
 
     They stand in the order of the campaign. Where they are many, those that fail a gate or say a difference come first.
     """
     if len(rows) <= _TOLD:
         return {"shown": rows, "folded": [], "summary": None}
-    ordered = order_verdicts(rows)
+    ordered = order_comparisons(rows)
     words = Counter(row["words"] for row in rows)
     counts = ", ".join(f"{count} {word}" for word, count in words.items())
     summary = f"{plural(len(rows), 'comparison')}: {counts}"
     return {"shown": ordered[:_TOLD], "folded": ordered[_TOLD:], "summary": summary}
 
 
-def order_verdicts(rows: Sequence[_Told]) -> list[_Told]:
+def order_comparisons(rows: Sequence[_Told]) -> list[_Told]:
     """Sort rows of comparisons by urgency: what fails a gate, then differences, the largest first.
 
-    `rows`: of `tell_verdict`, or tuples that start with one.
+    `rows`: of `tell_comparison`, or tuples that start with one.
     """
     return sorted(rows, key=lambda row: (row[0] if isinstance(row, tuple) else row)["rank"])
 
 
 def count_verdicts(reports: Sequence[Json]) -> str | None:
-    """Return the verdicts of comparisons in words, "2 faster, 1 undecided"; None without comparisons."""
+    """Return how many comparisons have which verdict, in words, "2 faster, 1 undecided"; None without comparisons."""
     words = Counter(report["verdict"].replace("-", " ") for report in reports)
     return ", ".join(f"{count}{SPACE}{word}" for word, count in words.most_common()) or None
 
@@ -107,7 +107,7 @@ def state_of(report: Json) -> str:
     return _STATES.get(verdict, verdict)
 
 
-def tell_verdict(campaign: str, report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
+def tell_comparison(campaign: str, report: Json, page_of: PageOf, failing: Collection[str] = ()) -> Json:
     """Return a comparison in short, for a page's head: its verdict in one sentence, and the link to its own section.
 
     `bounds`: its ratio with interval and margin, which `charts.draw_verdicts` draws; None without a difference.
@@ -138,7 +138,7 @@ def _describe(item, page, page_of, failing):
     report, design = item.report, item.report["design"]
     folder = item.paths["report"].rsplit("/", 1)[0]
     return {
-        **tell_verdict(campaign, report, lambda model: "", failing),
+        **tell_comparison(campaign, report, lambda model: "", failing),
         **_entitle(report["comparison"], report["left"], report["right"]),
         "left": _name_cell(report["left"]),
         "right": _name_cell(report["right"]),
@@ -154,7 +154,7 @@ def _describe(item, page, page_of, failing):
         "effect": _describe_effect(item),
         "energy": _describe_energy(report),
         "drawing": None,
-        "regression": describe_regression(item.regression, (report["explanation"], describe_reason(report))),
+        "regression": describe_regression_judgement(item.regression, (report["explanation"], describe_reason(report))),
         "decision": describe_decision(item.decision),
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
         "declared": all(reason["remedy"] is None for reason in report["reasons"]),

@@ -61,7 +61,7 @@ def describe_environments(cells: list[CellEvidence]) -> list[Json]:
 
 
 def notice_changes(environment: Json, provenance: str = "measured") -> list[str]:
-    """Return one line for each change in a session's environment that may have affected its times."""
+    """Return the notices beside a session's environment: a line for each change that may have affected its times."""
     before, after = environment["before"], environment["after"]
     lines = judge_environment(environment) if provenance == "measured" else []
     cpus, load = before["cpu_count"], before["load_average"]

@@ -49,7 +49,10 @@ def checking_evidence_files(snapshot: CampaignSnapshot, noise_paths: Iterable[st
 
 
 def list_checks(snapshot: CampaignSnapshot, noise_paths: Iterable[str] = ()) -> Iterator[Check]:
-    """Yield one check per model, artifact and document, so that a caller may go on after one has failed."""
+    """Yield one check per file that evidence rests on, so that a caller may go on after one has failed.
+
+    The files are those of models, artifacts and documents.
+    """
     yield from (partial(_check_plan_files, pipeline) for pipeline in list_pipelines(snapshot))
     rows = list_cells(snapshot)
     yield from (partial(_check_sources, model) for model in dict.fromkeys(row[0] for row in rows))
@@ -78,7 +81,7 @@ def folder_of_artifact(row: Iterable[str]) -> str:
 
 
 def list_attempt_names(value: Any) -> Iterator[str]:
-    """Yield every folder of an attempt that a document names, wherever it stands."""
+    """Yield every folder of an attempt that a document of the evidence names, wherever it stands."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -133,7 +136,7 @@ def _check_plan_files(pipeline: str) -> None:
 
 
 def list_pipelines(snapshot: CampaignSnapshot) -> list[str]:
-    """Return the pipelines whose plans are evidence of a campaign."""
+    """Return the pipelines whose plans have files that a campaign's evidence rests on."""
     return list(dict.fromkeys(pipeline for pipeline, _ in snapshot["plans"]))
 
 

@@ -60,7 +60,7 @@ def name_failures(failures: list[Json]) -> Json:
 
 
 def list_failures(cells: list[CellEvidence]) -> Json:
-    """Return {kinds, more} of what fails, for the first page; reasons that differ in numbers only are one kind."""
+    """Return {kinds, more} of failed cells, for the first page; reasons that differ in numbers only are one kind."""
     kinds: dict[str, list[CellEvidence]] = {}
     for item in cells:
         if item.verdict["state"] == "failing":

@@ -14,7 +14,7 @@ from edgeproof.core.formatting import DASH, SPACE, choose_unit, format_bytes, fo
 from .cell_tables import describe_quality
 from .charts import anchor_of, draw_verdicts
 from .collecting import CellEvidence, ComparisonEvidence, Evidence
-from .comparisons import count_verdicts, describe_ratio, order_verdicts, state_of, tell_verdict
+from .comparisons import count_verdicts, describe_ratio, order_comparisons, state_of, tell_comparison
 from .failed_cells import list_failures
 from .gate import count_labels, name_state
 from .limits import list_limits
@@ -57,8 +57,8 @@ def _href_of(model: str) -> str:
 def _list_verdicts(evidence: Evidence) -> Json:
     """Return {shown, axis, rest, pages}: those that fail a gate or say a difference first, and where the others are."""
     failing = list_failing_gates(evidence)
-    rows = [tell_verdict(evidence.campaign, item.report, _href_of, failing) for item in evidence.comparisons]
-    ordered = order_verdicts(list(zip(rows, evidence.comparisons, strict=True)))
+    rows = [tell_comparison(evidence.campaign, item.report, _href_of, failing) for item in evidence.comparisons]
+    ordered = order_comparisons(list(zip(rows, evidence.comparisons, strict=True)))
     rest = ordered[_TOLD:]
     homes = Counter(list_sides(item)[0] for _, item in rest)
     named = [{"model": name, "href": _href_of(name), "count": count} for name, count in homes.items()]
@@ -95,7 +95,7 @@ def _list_cell(item: CellEvidence) -> Json:
 def _list_comparisons(evidence: Evidence) -> list[Json]:
     """Return the rows of the table of all comparisons, the most urgent first."""
     failing = list_failing_gates(evidence)
-    rows = [(tell_verdict(evidence.campaign, item.report, _href_of, failing), item) for item in evidence.comparisons]
+    rows = [(tell_comparison(evidence.campaign, item.report, _href_of, failing), item) for item in evidence.comparisons]
     return [
         {
             **{key: row[key] for key in ("name", "href", "context", "state", "words", "simulated", "shuts", "command")},
@@ -105,7 +105,7 @@ def _list_comparisons(evidence: Evidence) -> list[Json]:
             "pairs": format_count(item.report["pairs"]),
             "seconds": format_count(round(item.report["seconds"])),
         }
-        for row, item in order_verdicts(rows)
+        for row, item in order_comparisons(rows)
     ]
 
 

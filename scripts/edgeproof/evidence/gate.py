@@ -12,6 +12,7 @@ from edgeproof.core.reader import FilePath, reading_once
 from edgeproof.core.seals import REMEDY
 from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.plan_check import read_check
+from edgeproof.runs.foreign_sessions import mark_foreign_sessions
 from edgeproof.runs.results import read_result
 
 from .evidence_files import checking_evidence_files
@@ -19,7 +20,7 @@ from .gate_words import explain_gate
 from .judged_campaign import JudgedCampaign
 from .regression_gate import check_regressions
 from .stale import Stale
-from .wanted import CampaignSnapshot, GateSettings
+from .wanted import CampaignSnapshot, GateSettings, name_machine
 
 _TOLERABLE = ("throttled", "unsupported", "elsewhere")
 # Labels of results that limit a passed gate; what inputs were timed is a fact, not a limit.
@@ -55,8 +56,9 @@ def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json
 
 
 def name_state(result: Json, verdict: Json) -> str:
-    """Return the gate's word for a cell: its status, `elsewhere` if only that matters, `not ok` if its outputs are
-    wrong.
+    """Return the state of a cell at the gate, in a word.
+
+    It is its status, `elsewhere` if only that matters, `not ok` if its outputs are wrong.
     """
     if result["status"] != "ok":
         return result["status"]
@@ -66,16 +68,16 @@ def name_state(result: Json, verdict: Json) -> str:
 
 
 def count_labels(results: Iterable[Json]) -> Counter[str]:
-    """Return how many results at the gate have each label that limits trust in their headlines, in words."""
+    """Count, for the gate, the labels that limit trust in the headlines of results; the keys are their words."""
     found = (entry["label"] for result in results for entry in result["labels"])
     return Counter(_LIMITS[label] for label in found if label in _LIMITS)
 
 
 def judge_plan(plan: Json, check: Json) -> Json:
-    """Return {state, status, reasons} of one plan: `failing` if the stages cannot be placed or do not run as placed.
+    """Judge one plan at the gate; return {state, status, reasons}.
 
-    A plan that is not proved optimal passes; its report says how far it may be off. A prediction that misses the
-    measured time passes, too: it is a finding.
+    It is `failing` if the stages cannot be placed or do not run as placed. A plan that is not proved optimal passes;
+    its report says how far it may be off. A prediction that misses the measured time passes, too: it is a finding.
     """
     if not plan["plans"]:
         return {"state": "failing", "status": plan["status"], "reasons": [explain_empty_document(plan)]}
@@ -91,7 +93,7 @@ def judge_campaign(
     regressions: GateSettings | None = None,
     stale: Sequence[Stale] = (),
 ) -> JudgedCampaign:
-    """Judge every cell, gated comparison and plan of a campaign from raw data, and hash every file behind them.
+    """Judge a campaign at the gate: every cell, gated comparison and plan from raw data, and all files behind them.
 
     `tolerate`: statuses that pass besides `ok`. `regressions`: None if no comparison is gated. `stale`: documents that
     are not today's; none passes. UserError names the first file that does not follow.
@@ -103,12 +105,12 @@ def judge_campaign(
 def _judge(
     snapshot: CampaignSnapshot, tolerate: Sequence[str], regressions: GateSettings | None, stale: Sequence[Stale]
 ) -> JudgedCampaign:
-    cells, kinds, results = [], set[str](), []
+    cells, kinds, results, here = [], set[str](), [], name_machine(snapshot)
     for *names, builder in snapshot["cells"]:
         cell = Cell(*names)
         result_path = f"{run_folder(cell)}/result.json"
         parity_path = f"{artifact_folder(cell.model, cell.preset, builder, cell.precision)}/parity.json"
-        result, parity = read_result(result_path), read_parity_record(parity_path)
+        result, parity = mark_foreign_sessions(read_result(result_path), here), read_parity_record(parity_path)
         results.append(result)
         kinds |= {result["status"], *(["elsewhere"] if result["elsewhere"] else [])} & {*_TOLERABLE} - {*tolerate}
         cells.append(

@@ -35,7 +35,7 @@ def explain_gate(judged: JudgedCampaign) -> list[str]:
 
 
 def list_verdicts(judged: JudgedCampaign, most: int) -> list[tuple[str, str]]:
-    """Return (name, verdict and remedy in plain words) of comparisons, of many the most urgent `most`."""
+    """Return the gate's words on comparisons, (name, verdict and remedy), of many the most urgent `most`."""
     names, failing = judged.comparisons, [e["comparison"] for e in judged.compared if e["state"] == "failing"]
     paths = {name: f"{comparison_folder(judged.campaign, name)}/report.json" for name in names}
     if len(names) > most:
@@ -44,7 +44,7 @@ def list_verdicts(judged: JudgedCampaign, most: int) -> list[tuple[str, str]]:
 
 
 def say_verdict(report: Json) -> str:
-    """Return a comparison's verdict and what would decide it, in plain words; `report`: its report.json."""
+    """Return the gate's words on a comparison: its verdict and what would decide it; `report`: its report.json."""
     mark = " (simulated)" if report["effect"] and report["provenance"] == "simulated" else ""
     parts = [describe_verdict(report) + mark, describe_remedy(report)]
     return plain(" ".join(filter(None, parts)))

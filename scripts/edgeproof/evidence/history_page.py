@@ -26,7 +26,7 @@ _SHOWN = 5  # differing parts of a step's keys that are named; the rest are coun
 
 
 def write_history(campaign: str, cells: Sequence[Cell], page: FilePath, output: FilePath) -> None:
-    """Write `history.json` (schema `history`) and its page; UserError where a session was changed since."""
+    """Write the page of a campaign's history and its `history.json`; UserError where a session was changed since."""
     histories = [_read_cell(cell) for cell in cells]
     document: Json = {"schema": "edgeproof.history.v1", "campaign": campaign, "cells": histories}
     write_json(output, seal(document), "history")

@@ -38,7 +38,7 @@ class JudgedCampaign:
 
 
 def name_entry(entry: Json) -> str:
-    """Return what an entry is about: a cell, a comparison, or a pipeline and its goal."""
+    """Return what an entry of a judged campaign is about: a cell, a comparison, or a pipeline and its goal."""
     if "cell" in entry:
         return "/".join(entry["cell"][field] for field in Cell._fields)
     return entry["comparison"] if "comparison" in entry else f"{entry['pipeline']}/{entry['goal']}"

@@ -33,8 +33,8 @@ _IF = {"pass": "if it passed", "fail": "if it failed", "unknown": "if it were un
 _SIGNS = {"at_most": "≤", "at_least": "≥"}
 
 
-def describe_regression(regression: Json, said: Sequence[str | None] = ()) -> Json:
-    """Return the regression judgement of a comparison; it has no thresholds if it was blocked.
+def describe_regression_judgement(regression: Json, said: Sequence[str | None] = ()) -> Json:
+    """Return the regression judgement of a comparison as plain data in words; it has no thresholds if it was blocked.
 
     `said`: what the page says of the comparison already. A reason among it is not given again.
     """
@@ -63,7 +63,7 @@ def describe_regression(regression: Json, said: Sequence[str | None] = ()) -> Js
 
 
 def describe_decision(decision: Json) -> Json:
-    """Return the deployment decision of a comparison's right side."""
+    """Return the judgement whether a comparison's right side may be deployed, as plain data in words."""
     state, words = _DECISIONS[decision["decision"]]
     verdicts = [line["verdict"] for line in decision["lines"]]
     counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in _CRITERIA if verdict in verdicts]

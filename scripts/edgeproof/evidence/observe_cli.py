@@ -20,7 +20,10 @@ _DESCRIPTION = "Look at what your own application's loop did: deadlines missed, 
 
 
 def main(argv: list[str], root: Path) -> ExitCode:
-    """Run one verb and return its exit code; UserError for a mistake. `root`: has `config/` and `results/`."""
+    """Run one verb of `edgeproof observe` and return its exit code; UserError for a mistake.
+
+    `root`: has `config/` and `results/`.
+    """
     options = read_options(build_observe_parser(), argv)
     if options.verb == "import":
         return _import(options, root)

@@ -85,7 +85,7 @@ def _describe_gate(evidence: Evidence, part: bool = False) -> Json:
 
 
 def list_failing_gates(evidence: Evidence) -> list[str]:
-    """Return the comparisons that shut the gate, for the overview at the head of the page."""
+    """Return, for the overview at the head of the page, the comparisons that shut the gate."""
     return [entry["comparison"] for entry in evidence.gated if entry["state"] == "failing"]
 
 

@@ -18,7 +18,7 @@ from .calibrations import describe_calibrations
 from .cell_tables import describe_cells, describe_digests, describe_parities, describe_percentiles
 from .charts import draw_forest, draw_latencies, draw_verdicts
 from .collecting import Evidence, collect_evidence
-from .comparisons import describe_comparisons, list_verdicts
+from .comparisons import describe_comparisons, fold_comparisons
 from .environment_tables import describe_environments
 from .failed_cells import describe_failures, find_failure_anchors, name_failures
 from .first_page import describe_first_page
@@ -47,7 +47,7 @@ def write_report(
     regressions: GateSettings | None = None,
     stale: Sequence[Stale] = (),
 ) -> None:
-    """Collect a campaign's evidence and write `report.html` and `report.md`; arguments as for `collect_evidence`.
+    """Render the evidence of a campaign into `report.html` and `report.md`; arguments as for `collect_evidence`.
 
     The pages of a large campaign's models are written beside them, see `core.pages`, and those of models that are gone
     are removed.
@@ -99,7 +99,7 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
         list_failing_gates(evidence),
     )
     failures = describe_failures(evidence.cells, page)
-    verdicts = list_verdicts(comparisons)
+    verdicts = fold_comparisons(comparisons)
     return {
         "overview": describe_overview(evidence, model),
         "failures": failures,

@@ -43,7 +43,7 @@ def draw_timelines(cells: Sequence[CellEvidence]) -> list[Json]:
 
 
 def describe_power(result: Json) -> list[str]:
-    """Return what samplers say of a result in sentences, the reasons for what is absent included."""
+    """Return the sentences beside a cell's timelines: what samplers say of its result, and why something is absent."""
     power, energy, heat, memory = (result[part] for part in ("power", "energy", "temperature", "memory"))
     if power["mean_w"] is None:
         lines = [f"Power and energy: {power['reason']}."]

@@ -62,7 +62,7 @@ def validate_evidence(campaign: str) -> list[str]:
 
 
 def check_keys(results: str = _RESULTS) -> None:
-    """Raise UserError unless every key that is kept below `results` is of the file that it was written of."""
+    """Validate the keys that are kept below `results`: UserError unless each is of the file that it was written of."""
     for place, made in list_keys(results):
         _check_key(place, made)
 

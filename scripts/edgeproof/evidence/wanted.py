@@ -2,6 +2,7 @@
 
 from typing import NotRequired, TypedDict, cast
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 
 
@@ -44,6 +45,11 @@ def snapshot_as_made(wanted: Json) -> CampaignSnapshot:
     return cast(CampaignSnapshot, snapshot)
 
 
+def name_machine(snapshot: CampaignSnapshot) -> str | None:
+    """Return the id of the machine from which the campaign's evidence is seen; None if it is not known."""
+    return snapshot["machine"] if "machine" in snapshot else describe_machine()["id"]
+
+
 def settings_of(wanted: Json) -> GateSettings | None:
-    """Return how the gate is wanted to judge comparisons, as wanted.json says; None if none is gated."""
+    """Return what wanted.json asks of the gate: how it judges comparisons; None if none is gated."""
     return cast(GateSettings, wanted["regressions"]) if wanted["regressions"]["gated"] else None

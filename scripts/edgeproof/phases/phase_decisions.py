@@ -54,7 +54,7 @@ class Request:
 
 
 def read_request(document: Json) -> Request:
-    """Return the Request that a job got as JSON."""
+    """Return the Request for a phase decision, which a job got as JSON."""
     order = sorted(document["cells"], key=lambda name: (name != "sdk", name == "hybrid", name))
     return Request(**{**document, "cells": {name: Cell(*document["cells"][name]) for name in order}})
 
@@ -95,7 +95,7 @@ def _build_decision(request: Request, preparation: FilePath, conversion: FilePat
     converted = {entry["name"]: entry for entry in read_sealed(conversion, "phase-conversion", REMEDY)["candidates"]}
     candidates = [_judge_candidate(name, cell, request, criteria) for name, cell in request.cells.items()]
     gates = [*prepared["gates"], *_list_sample_gates(request, converted)]
-    choice, chosen = choose(candidates, request)
+    choice, chosen = choose_decision(candidates, request)
     open_gates = [gate for gate in gates if not gate["passed"]]
     if open_gates:
         choice, chosen = "insufficient_evidence", []
@@ -130,8 +130,11 @@ def name_state(lines: Sequence[CriterionLine]) -> str:
     return "fails" if "fail" in verdicts else "open" if "unknown" in verdicts else "qualifies"
 
 
-def choose(candidates: Sequence[_Candidate], request: Request) -> tuple[str, list[str]]:
-    """Return (decision, names chosen). Several names: no comparison says which of them is better."""
+def choose_decision(candidates: Sequence[_Candidate], request: Request) -> tuple[str, list[str]]:
+    """Return the decision of phase 5 on a device, and the names chosen.
+
+    Several names: no comparison says which of them is better.
+    """
     by_name = {each.name: each for each in candidates}
     sdk, hybrid = by_name.get("sdk"), by_name.get("hybrid")
     converted = [each for each in candidates if each.name not in ("sdk", "hybrid")]
@@ -247,7 +250,7 @@ def _show_flips(
 ) -> dict[str, Any]:
     """Return a line with the decision that each other verdict of it alone would give."""
     outcomes: dict[str, str] = {}
-    now = choose(candidates, request)
+    now = choose_decision(candidates, request)
     for verdict in VERDICTS:
         if verdict != line["verdict"]:
             lines: list[CriterionLine] = [
@@ -257,7 +260,9 @@ def _show_flips(
                 candidate.name, candidate.cell, name_state(lines), lines, candidate.result, candidate.weight,
                 candidate.value,
             )  # fmt: skip
-            outcomes[verdict] = _name(*choose([other if each is candidate else each for each in candidates], request))
+            outcomes[verdict] = _name(
+                *choose_decision([other if each is candidate else each for each in candidates], request)
+            )
     return {**line, "decision_if": outcomes, "flips_decision": any(each != _name(*now) for each in outcomes.values())}
 
 

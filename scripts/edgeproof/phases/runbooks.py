@@ -49,7 +49,7 @@ def write_runbook(
 def list_steps(
     device: str, description: Json, cells: Mapping[str, Cell], protocol: Json, files: Sequence[str]
 ) -> Iterator[Step]:
-    """Yield the steps of a device, in order."""
+    """Yield the steps of a device's runbook, in order."""
     overlay = f" --configfile {' '.join(files)}" if files else ""
     run = f"snakemake --profile {next((name for name in _PROFILES if device.startswith(name)), 'local')}"
     yield Step(

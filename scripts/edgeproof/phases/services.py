@@ -11,9 +11,9 @@ _LOADS = {"single_stream": "one client", "closed": "several clients"}
 
 
 def list_latencies(path: FilePath) -> Json:
-    """Return what a report shows of `service.json`: {family, boundary, sha256, rows}; UserError where it does not
-    follow from the raw latencies beside it.
+    """Return what phase 2 shows of a served family: {family, boundary, sha256, rows}.
 
+    UserError where its `service.json` does not follow from the raw latencies beside it.
     Row: {load, figure, value_ms, low_ms, high_ms}. Cold and warm figures never share one.
     """
     document = read_service(path)

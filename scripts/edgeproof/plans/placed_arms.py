@@ -22,7 +22,7 @@ class PlacedCell(TypedDict):
 
 
 def choose_cells(plan: Json, cells: list[PlacedCell]) -> list[PlacedCell]:
-    """Return the cells that a plan to be checked chooses, one for each stage, in order.
+    """Return the cells for a placed arm: those that a plan chooses, one for each stage, in order.
 
     UserError when the pipeline has no such cell.
     """

@@ -50,11 +50,11 @@ class PlanRun:
 
 
 def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
-    """Run the best plan as placed and write `check.json` (`edgeproof.plan-check.v3`) and `samples.csv` beside it.
+    """Check the best plan: run it as placed, and write `check.json` and `samples.csv` beside it.
 
-    A plan for overlapping inputs is also kept full, for half a minute in all, and its period measured. Without a plan
-    nothing runs, and the status says so. A stage that does not run is a verdict; UserError when the session reached
-    none.
+    The document is `edgeproof.plan-check.v3`. A plan for overlapping inputs is also kept full, for half a minute in
+    all, and its period measured. Without a plan nothing runs, and the status says so. A stage that does not run is a
+    verdict; UserError when the session reached none.
     """
     plan_document = read_sealed(run.plan, "plan", REMEDY)
     document: Json = {
@@ -93,7 +93,7 @@ def check_plan(run: PlanRun, output: Path, samples_path: Path) -> None:
 
 
 def compose_check_key(run: PlanRun) -> Json | None:
-    """Return the key of the attempts of a check; None where there is no plan to run."""
+    """Return the key of the attempts of a plan check; None where there is no plan to run."""
     plans = read_json(run.plan, "plan")["plans"]
     if not plans:
         return None

@@ -16,7 +16,8 @@ from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode, exit_code_of_signal
 from edgeproof.core.seals import SEAL, is_sealed
-from edgeproof.plans.outcome.explanation import escape_controls, explain_empty_document
+from edgeproof.plans.outcome.control_characters import escape_controls
+from edgeproof.plans.outcome.explanation import explain_empty_document
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import (
@@ -32,9 +33,9 @@ from edgeproof.plans.solver.watch import Watch
 from edgeproof.plans.verifier.stated_search import ASSERTED
 from edgeproof.plans.verifier.verdict import Verdict
 
-from .plan_checking import verify_document
 from .plan_names import STANDARD_INPUT, find_plan, find_scenario
 from .plan_output import STANDARD, check_output, write_output
+from .plan_verification import verify_document
 
 RENDERERS: dict[str, Callable[[Json], str]] = {
     "text": render_plan_text,

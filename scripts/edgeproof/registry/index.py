@@ -8,6 +8,7 @@ judged by it.
 import contextlib
 import os
 import sqlite3
+import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.layout import IMPORTED, Cell
 from edgeproof.core.made_files import take_made
 
-from .run_rows import ATTEMPT_COLUMNS, RUN_COLUMNS, Row, list_results, read_attempt_row, read_run_row
+from .run_rows import ATTEMPT_COLUMNS, RUN_COLUMNS, Row, list_results, name_this_machine, read_attempt_row, read_run_row
 
 REGISTRY = "results/registry.sqlite"
 RESULTS = "results"  # origin of what this checkout has made itself
@@ -61,13 +62,19 @@ class Indexed(NamedTuple):
 def open_registry(root: Path, tell: Callable[[str], None] = lambda line: None) -> Generator[sqlite3.Connection]:
     """Yield the registry of the checkout `root`, brought up to date with what jobs have made since.
 
-    It is made from the files where there is none, or one of another edgeproof; `tell` is told so. UserError where it is
-    no database.
+    It is made from the files where there is none, or one of another edgeproof or machine, and in memory where results
+    are only to be read; `tell` is told so. UserError where it is no database.
     """
     path = root / REGISTRY
     if not (root / RESULTS).is_dir():
         raise UserError(f"{root / RESULTS}: there is no such folder; the workflow makes it")
-    if not path.is_file() or _read_version(path) != _VERSION:
+    if not os.access(root / RESULTS, os.W_OK):
+        tell(f"{root / RESULTS}: cannot be written, so the registry is made in memory and not kept")
+        with contextlib.closing(_open_empty()) as connection:
+            _add_everything(connection, root)
+            yield connection
+        return
+    if not path.is_file() or _read_version(path) != _name_version():
         tell(f"{REGISTRY}: made from the files below results/")
         rebuild_registry(root)
     with contextlib.closing(_connect(path)) as connection:
@@ -83,7 +90,7 @@ def rebuild_registry(root: Path) -> Indexed:
     try:
         with contextlib.closing(_connect(beside)) as connection:
             connection.execute("PRAGMA synchronous = OFF")  # a file that is not there yet has nothing to lose
-            connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
+            connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_name_version()};")
             with take_made(root / RESULTS):  # everything is read anyway
                 connection.execute("BEGIN")
                 _add_everything(connection, root)
@@ -98,12 +105,22 @@ def rebuild_registry(root: Path) -> Indexed:
 
 def open_memory(runs: Iterable[Row], attempts: Iterable[Json]) -> sqlite3.Connection:
     """Return a registry in memory, of runs and failed runs that are not below `results/`."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    connection.executescript(_SCHEMA)
+    connection = _open_empty()
     _write_runs(connection, runs)
     _write_attempts(connection, attempts)
     return connection
+
+
+def _open_empty() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.executescript(_SCHEMA)
+    return connection
+
+
+def _name_version() -> int:
+    """Return what `user_version` of an index made here is: which runs are of elsewhere differs between machines."""
+    return zlib.crc32(f"{_VERSION} {name_this_machine()}".encode()) >> 1  # 31 bits: it is a signed number
 
 
 def update_run(connection: sqlite3.Connection, root: Path, target: str) -> None:

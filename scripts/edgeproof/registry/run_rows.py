@@ -7,15 +7,18 @@ import datetime
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import FAILURE, RECORD
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import Cell
+from edgeproof.runs.foreign_sessions import mark_foreign_sessions
 
 UNREADABLE = "unreadable"  # status of a row whose document cannot be read: it is listed, with the reason
 BYTES_PER_MB = 2**20
@@ -54,6 +57,12 @@ class Row(NamedTuple):
     metrics: list[tuple[str, float, str]]
 
 
+@cache
+def name_this_machine() -> str | None:
+    """Return the id of the machine whose registry this is; asked once, since there may be very many runs."""
+    return describe_machine()["id"]
+
+
 def read_run_row(root: Path, path: str, origin: str, suffix: str = "") -> Row:
     """Return the row of the result at `path` below `root`; of status `unreadable` where it is no valid result.
 
@@ -67,7 +76,7 @@ def read_run_row(root: Path, path: str, origin: str, suffix: str = "") -> Row:
     row |= {"id": f"{cell}{suffix}", "origin": origin, "path": path, "size": status.st_size}
     row |= {"mtime_ns": status.st_mtime_ns, **cell._asdict(), "created_at": status.st_mtime, "elsewhere": 0}
     try:
-        result = read_json(file, "result")
+        result = mark_foreign_sessions(read_json(file, "result"), name_this_machine())
         row["sha256"] = sha256_file(file)
     except UserError as error:
         reason = " ".join(str(error).split()).removeprefix(f"{file}: ")

@@ -160,7 +160,7 @@ def list_raw_parts(job: Job) -> Json:
 
 
 def list_amounts(job: Job) -> Json:
-    """Return how much a job measures at most, which is in no attempt key: more of it may need another session."""
+    """Return what is in no attempt's key: how much a job measures at most; more of it may need another session."""
     amounts = {name: job.key[name] for name in ("budget", "design", "plan") if name in job.key}
     sessions = job.key["protocol"].get("sessions", 1) if job.rule == "measure_run" else 1
     return {**amounts, "sessions": sessions}

@@ -46,7 +46,7 @@ def attempts(argv: list[str], root: Path) -> ExitCode:
 
 
 def build_runs_parser() -> CommandParser:
-    """Return the parser of `edgeproof runs`."""
+    """Return the parser of `edgeproof runs` with the verbs that the workflow adds to those of the registry."""
     parser = CommandParser(
         prog="edgeproof runs", description="Look at runs, ask why they would be made again, measure more."
     )

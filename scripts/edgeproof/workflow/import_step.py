@@ -33,7 +33,7 @@ def build_import_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return the functions that list the names an argument takes, by its metavar."""
+    """Return the functions that list the names which `edgeproof import-step` takes, by the metavar of an argument."""
     from .made_names import list_made
 
     return {"DOCUMENT": lambda: list_made(root)}

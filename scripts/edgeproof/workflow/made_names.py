@@ -30,6 +30,6 @@ def list_stores(root: Path) -> list[str]:
 
 
 def list_reported(root: Path) -> list[str]:
-    """Return the names, as NAME/TARGET/PRECISION, of the runs whose figures a command reported, sorted."""
+    """Return the names, for completion, of runs whose figures a command reported, as NAME/TARGET/PRECISION, sorted."""
     found = root.glob("results/runs/*/edgeenv/*/*/reported.json")
     return sorted("/".join((path.parts[-5], *path.parts[-3:-1])) for path in found)

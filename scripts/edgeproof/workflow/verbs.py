@@ -60,7 +60,10 @@ def _read_campaign(options: Namespace, files: list[str]) -> Reading:
 
 
 def sample(options: Namespace, root: Path) -> ExitCode:
-    """Run samplers around a command. NOT_GOOD if the command fails, NOT_PROVED if no sampler gave a sample."""
+    """Run the verb `sample` of `edgeproof runs`: samplers around a command.
+
+    NOT_GOOD if the command fails, NOT_PROVED if no sampler gave a sample.
+    """
     from edgeproof.runs.sampled_command import render_sampled, sample_command  # numpy, which the other verbs do without
 
     samplers = _choose_samplers(options, root)
@@ -100,7 +103,7 @@ def list_attempts(options: Namespace, root: Path) -> ExitCode:
 
 
 def prune(options: Namespace, root: Path) -> ExitCode:
-    """Remove the attempts that nothing rests on, or say which those are."""
+    """Run the verb `prune` of `edgeproof attempts`: remove those that nothing rests on, or say which those are."""
     now = datetime.datetime.now(datetime.UTC)
 
     def choose() -> list[kept_attempts.Kept]:

@@ -6,19 +6,22 @@ campaign from it, and hold each document's own key against today's: Snakemake's 
 asked.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import atomic_write
+from edgeproof.core.files import FilePath, atomic_write
+from edgeproof.core.job_key import is_keyless
 from edgeproof.core.layout import (
     calibration_folder,
     comparison_folder,
     evidence_folder,
     family_folder,
     plan_folder,
+    relative_to_repository,
     replay_folder,
     run_folder,
 )
@@ -28,21 +31,45 @@ from .job_keys import JobKeys
 from .phase_keys import PhaseKeys
 
 
-def write_wanted(keys: JobKeys, dry: bool = False, phases: PhaseKeys | None = None) -> Path:
-    """Write wanted.json of the campaign unless it is as it was, and return its path.
+def write_wanted(wanted: Json, dry: bool = False) -> Path:
+    """Write wanted.json of the campaign unless it is as it was, and return its path. `wanted`: of `describe_wanted`.
 
     `dry`: the run makes nothing, so a file that is there stays: it belongs to the evidence beside it.
     """
-    path = Path(evidence_folder(keys.targets.campaign.name)) / "wanted.json"
-    text = render_sealed(describe_wanted(keys, phases))
+    path = Path(evidence_folder(wanted["campaign"]["campaign"])) / "wanted.json"
+    text = render_sealed(wanted)
     if not path.is_file() or (not dry and path.read_text() != text):
         atomic_write(path, text)
     return path
 
 
-def describe_wanted(keys: JobKeys, phases: PhaseKeys | None = None) -> Json:
+def compose_options(files: Sequence[FilePath], alone: bool, overrides: Mapping[str, object]) -> list[str]:
+    """Return the options with which Snakemake reads the same campaign, on this machine.
+
+    `files`: of --configfile; `alone`: they replace config/config.yaml; `overrides`: of --config.
+    """
+    named = [str(relative_to_repository(file)) for file in files]
+    return [
+        *("--profile", "local"),
+        *(["--configfile", *named] if named else []),
+        *(["--replace-workflow-config"] if alone else []),
+        *(["--config", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())] if overrides else []),
+    ]
+
+
+def list_keyless(wanted: Json) -> list[str]:
+    """Return the documents of the campaign that are there and whose key is not (`core.job_key`), as when results came
+    without `results/keys/`.
+
+    Snakemake doesn't know of keys. Making these again measures nothing, since attempts are found by keys of their own.
+    """
+    return [path for path in wanted["keys"] if is_keyless(path)]
+
+
+def describe_wanted(keys: JobKeys, phases: PhaseKeys | None = None, options: Sequence[str] = ()) -> Json:
     """Return the document: campaign, what its gate tolerates, and {path: parts of the key} of its documents.
 
+    `options`: Snakemake's, which ask for this campaign; a command that makes something again has them.
     `phases`: of the five-phase evaluation, whose documents are wanted from the day that somebody made them.
     """
     targets = keys.targets
@@ -53,14 +80,13 @@ def describe_wanted(keys: JobKeys, phases: PhaseKeys | None = None) -> Json:
         "regressions": targets.gated_regressions(),
         "noise": targets.noise_files("noise.json"),
         "machine": describe_machine()["id"],  # on another one the evidence is another: it says `elsewhere`
-        "keys": {**dict(list_keys(keys)), **(phases.list_made() if phases else {})},
+        **({"options": list(options)} if options else {}),
+        "keys": {**dict(list_document_keys(keys)), **(phases.list_made() if phases else {})},
     }
 
 
-def list_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
-    """Yield what `wanted.json` holds: (path, parts of the key) of every document that the evidence of a campaign rests
-    on.
-    """
+def list_document_keys(keys: JobKeys) -> Iterator[tuple[str, Json]]:
+    """Yield the keys in the file `wanted.json`: (path, parts of the key) of every document behind the evidence."""
     targets, cells = keys.targets, keys.cells
     campaign = targets.campaign
     for cell in campaign.cells:

@@ -67,7 +67,7 @@ def _read_catalogues() -> dict[str, dict[str, Json]]:
 
 
 def make_keys(campaign: Campaign, catalogues: Mapping[str, Mapping[str, Any]], versions: Versions) -> JobKeys:
-    """Return the JobKeys from a reading of the workflow's configuration; UserError for a toolchain that has no lock."""
+    """Return the JobKeys of the configuration that the workflow read; UserError for a toolchain that has no lock."""
     require_locks(catalogues["preset"])
     return JobKeys(Targets(campaign, Stages(Cells(catalogues), list_channels_last_backends()), catalogues), versions)
 

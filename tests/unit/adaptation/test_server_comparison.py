@@ -9,7 +9,7 @@ from edgeproof.__main__ import main
 from edgeproof.adaptation.server_comparison import (
     SIDES,
     TurnsSetting,
-    describe_turns,
+    describe_comparison,
     draw_arrivals,
     draw_turns,
     read_comparison,
@@ -53,20 +53,20 @@ def make_up(setting, ratio, pairs, status=200):
 @pytest.mark.parametrize("setting", [CLOSED, OPEN])
 @pytest.mark.parametrize(("ratio", "verdict"), [(1.5, "slower"), (0.7, "faster"), (1.0, "equivalent")])
 def test_the_verdict_is_that_of_the_truth(setting, ratio, verdict):
-    found = describe_turns(make_up(setting, ratio, 12), setting)
+    found = describe_comparison(make_up(setting, ratio, 12), setting)
     assert (found["verdict"], found["reason"]) == (verdict, None)
     assert found["effect"]["interval_low"] <= ratio <= found["effect"]["interval_high"]
 
 
 def test_a_few_pairs_of_the_same_server_decide_nothing():
-    found = describe_turns(make_up(CLOSED, 1.0, 3), CLOSED)
+    found = describe_comparison(make_up(CLOSED, 1.0, 3), CLOSED)
     assert (found["verdict"], found["reason"], found["effect"]["interval_low"]) == ("undecided", "budget", None)
 
 
 def test_what_is_refused_quickly_is_not_fast():
     raw = make_up(CLOSED, 0.5, 5)
     raw["pairs/3/right/0/status"][:7] = 429
-    found = describe_turns(raw, CLOSED)
+    found = describe_comparison(raw, CLOSED)
     assert (found["verdict"], found["effect"]) == ("failed", None)
     assert found["reason"].startswith("7 of ") and "requests to right" in found["reason"]
 
@@ -90,7 +90,7 @@ def store(folder, raw, setting):
         "boundary": "transport",
         "clock": {"machine": None, "clock": "clock_gettime(CLOCK_MONOTONIC)", "resolution_s": 1e-9},
         "setting": setting.__dict__,
-        **describe_turns(raw, setting),
+        **describe_comparison(raw, setting),
         "raw": {"file": "server-comparison.npz", "sha256": sha256_file(folder / "server-comparison.npz")},
     }
     write_sealed(folder / "server-comparison.json", document, "server-comparison")

@@ -44,7 +44,7 @@ def test_the_document_counts_sessions_and_judges_shares(monkeypatch):
         return drift_of(slower, number)
 
     monkeypatch.setattr(drift_trials, "run_case", run)
-    monkeypatch.setattr(drift_trials, "measure_cost", lambda setting: COST)
+    monkeypatch.setattr(drift_trials, "measure_drift_cost", lambda setting: COST)
     lines = []
     setting = Setting(20, 4.5, 15.0, 30, describe_arm("digits-cnn"), {}, {}, None)
     document = validate(run_trials(setting, lines.append), "bench-drift", "here")
@@ -61,7 +61,7 @@ def test_the_document_counts_sessions_and_judges_shares(monkeypatch):
 
 def test_each_case_is_tried_once_whatever_the_time(monkeypatch):
     monkeypatch.setattr(drift_trials, "run_case", lambda case, seconds, number: drift_of(0.0, number))
-    monkeypatch.setattr(drift_trials, "measure_cost", lambda setting: COST)
+    monkeypatch.setattr(drift_trials, "measure_drift_cost", lambda setting: COST)
     setting = Setting(40, 4.5, 0.0, 30, describe_arm("digits-cnn"), {}, {}, None)
     document = validate(run_trials(setting, lambda line: None), "bench-drift", "here")
     assert [case["sessions"] for case in document["cases"]] == [1, 1, 1, 1, 1]

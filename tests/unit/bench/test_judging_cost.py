@@ -29,7 +29,7 @@ def test_each_part_is_a_process_of_its_own(here, monkeypatch):
         commands.append(str(Path(arguments[0]).relative_to(REPOSITORY)))
         return {"seconds": 1.5, "cpu_seconds": 1.0, "peak_bytes": 10}
 
-    monkeypatch.setattr(judging_cost, "measure_process", measure)
+    monkeypatch.setattr(judging_cost, "measure_process_cost", measure)
     report = validate(judging_cost.measure_judging(here, SIZES), "bench-judge", "here")
     assert commands == ["scripts/bench_judge.py"] * 3 + ["scripts/write_report.py", "scripts/check_gate.py"]
     assert (report["seconds"], report["peak_bytes"], report["met"]) == (7.5, 10, True)

@@ -52,5 +52,5 @@ def test_the_bare_snakefile_makes_the_same_files_and_then_nothing(tmp_path):
     assert sorted(names) == sorted(noop.list_files(bare, noop.BARE))
     assert "results/evidence/large/models/model-0000.html" in names
     for folder, options in ((ours, noop.OURS), (bare, noop.BARE)):
-        noop.fill(folder, options)
+        noop.prepare_noop(folder, options)
         assert "Nothing to be done" in noop._start(folder, options)[1]

@@ -34,7 +34,7 @@ def processes(monkeypatch):
                 (pages / name).write_bytes(b"x" * size)
         return FIGURES
 
-    monkeypatch.setattr(scale, "measure_process", measure)
+    monkeypatch.setattr(scale, "measure_process_cost", measure)
     return started
 
 
@@ -72,7 +72,7 @@ def test_no_command_grows_with_the_campaign(tmp_path):
     for cells, comparisons in ((8, 1), (80, 20)):
         folder = scale.write_campaign(tmp_path / f"cells-{cells}", cells, comparisons)
         said = tmp_path / f"{cells}.txt"
-        judging_cost.measure_process(["-m", "snakemake", *scale.OURS, "-n", "-p"], folder, said)
+        judging_cost.measure_process_cost(["-m", "snakemake", *scale.OURS, "-n", "-p"], folder, said)
         longest[cells] = scale.find_longest_command(said.read_text())
     assert longest[8] > 1000
     assert longest[80] <= longest[8] + 20  # a larger number of comparisons has more digits

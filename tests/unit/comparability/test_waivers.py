@@ -13,7 +13,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.program_start import run
 from edgeproof.core.yaml_files import read_yaml
-from edgeproof.evidence.comparisons import tell_verdict
+from edgeproof.evidence.comparisons import tell_comparison
 from edgeproof.workflow.comparing.cli import build_compare_parser
 
 WHY = "int8 is what the board has room for"
@@ -54,7 +54,7 @@ def test_a_waived_pair_is_measured_and_says_so_everywhere(waived):
     sentence = describe_verdict(report)
     assert sentence.startswith(f"Waived, they may not be compared (precision: {WHY}). int8 is ")
     assert WHY in render_markdown(report) and "Comparable: **waived**" in render_markdown(report)
-    assert tell_verdict("trial", report, lambda model: "")["words"] == "waived"
+    assert tell_comparison("trial", report, lambda model: "")["words"] == "waived"
 
 
 def test_no_judgement_takes_it(waived):

@@ -6,7 +6,7 @@ import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import seal
-from edgeproof.evidence import collecting
+from edgeproof.evidence import wanted
 from edgeproof.evidence.collecting import collect_evidence, link_from
 
 FP32, INT8 = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")
@@ -96,7 +96,7 @@ def test_links_are_relative():
 
 def test_what_was_copied_from_another_machine_says_so(campaign, monkeypatch):
     assert not any(item.result["elsewhere"] for item in collect_evidence(campaign, ["throttled"]).cells)
-    monkeypatch.setattr(collecting, "describe_machine", lambda: {"id": "f" * 16, "board": None, "cpu": None})
+    monkeypatch.setattr(wanted, "describe_machine", lambda: {"id": "f" * 16, "board": None, "cpu": None})
     cells = collect_evidence(campaign, ["throttled"]).cells
     assert all(item.result["elsewhere"] for item in cells if item.result["sessions"])
     assert "elsewhere" in next(item for item in cells if item.result["sessions"]).verdict["reasons"][-1]

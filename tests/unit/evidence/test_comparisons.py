@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from edgeproof.bench.made_up_pairs import make_drift
 from edgeproof.evidence.collecting import collect_evidence
-from edgeproof.evidence.comparisons import describe_comparisons, list_verdicts
+from edgeproof.evidence.comparisons import describe_comparisons, fold_comparisons
 from edgeproof.runs.drift_records import describe_drift
 
 PAGE = "results/evidence/trial/report.html"
@@ -111,7 +111,7 @@ def test_grounds_tell_what_the_calibration_expects(comparisons):
 
 
 def test_few_verdicts_stand_in_the_order_of_the_campaign(rows):
-    told = list_verdicts([*rows.values()])
+    told = fold_comparisons([*rows.values()])
     assert [row["name"] for row in told["shown"]] == [*rows]
     assert (told["folded"], told["summary"]) == ([], None)
 
@@ -119,7 +119,9 @@ def test_few_verdicts_stand_in_the_order_of_the_campaign(rows):
 def test_many_verdicts_are_folded_and_differences_come_first(rows):
     shutting = rows["undecided"] | {"rank": (False, *rows["undecided"]["rank"][1:])}
     larger = rows["faster"] | {"name": "larger", "rank": (True, rows["faster"]["rank"][1], -9.0)}
-    told = list_verdicts([rows["same"]] * 20 + [rows["refused"], rows["undecided"], rows["faster"], larger, shutting])
+    told = fold_comparisons(
+        [rows["same"]] * 20 + [rows["refused"], rows["undecided"], rows["faster"], larger, shutting]
+    )
     names = [row["name"] for row in told["shown"][:6]]
     assert names == ["undecided", "larger", "faster", "undecided", "refused", "same"]
     assert (len(told["shown"]), len(told["folded"])) == (12, 13)

@@ -6,7 +6,7 @@ import pytest
 from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.comparisons import describe_comparisons
-from edgeproof.evidence.judgements import describe_decision, describe_regression
+from edgeproof.evidence.judgements import describe_decision, describe_regression_judgement
 
 CELL = ("digits-cnn", "ort-cpu", "desk", "fp32")
 PAGE = "results/evidence/trial/report.html"
@@ -21,7 +21,7 @@ def test_a_regression_says_which_thresholds_triggered(faster):
     regression = copy.deepcopy(faster.regression) | {"status": "regression", "severity": "medium"}
     regression["regression_type"] = "latency"
     regression["thresholds"][1] |= {"status": "triggered", "delta_pct": 7.0}
-    view = describe_regression(regression)
+    view = describe_regression_judgement(regression)
     assert (view["state"], view["words"], view["summary"]) == (
         "failing",
         "medium latency regression",
@@ -33,11 +33,11 @@ def test_a_regression_says_which_thresholds_triggered(faster):
 
 def test_what_is_blocked_has_a_reason_and_no_thresholds(faster):
     blocked = faster.regression | {"status": "blocked", "reason": "the two results differ in model_bytes"}
-    view = describe_regression(blocked)
+    view = describe_regression_judgement(blocked)
     assert view["reason"] == "The two results differ in model bytes"
     assert (view["thresholds"], view["summary"], view["notes"]) == ([], None, [])
-    assert describe_regression(blocked, said=[blocked["reason"]])["reason"] is None
-    assert describe_regression(blocked | {"mode": "not_comparable"})["reason"] is None
+    assert describe_regression_judgement(blocked, said=[blocked["reason"]])["reason"] is None
+    assert describe_regression_judgement(blocked | {"mode": "not_comparable"})["reason"] is None
 
 
 def test_a_decision_shows_its_criteria_and_where_they_flip(faster):

@@ -13,7 +13,14 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.layout import REPOSITORY, Cell, artifact_folder, comparison_folder, run_folder
 from edgeproof.core.seals import seal
 from edgeproof.phases.conversion import collect_conversions
-from edgeproof.phases.phase_decisions import Request, _Candidate, choose, decide_device, name_state, read_phase_decision
+from edgeproof.phases.phase_decisions import (
+    Request,
+    _Candidate,
+    choose_decision,
+    decide_device,
+    name_state,
+    read_phase_decision,
+)
 from edgeproof.phases.phase_report import draw_latencies, report_phases
 from edgeproof.phases.preparation import judge_samples
 
@@ -46,14 +53,14 @@ def request(**changes):
 )
 def test_the_rule_of_the_plan(states, decision, chosen):
     candidates = [candidate(name, state, 2.0 if name == "sdk" else 1.0) for name, state in states.items()]
-    assert choose(candidates, request()) == (decision, chosen)
+    assert choose_decision(candidates, request()) == (decision, chosen)
 
 
 def test_a_converted_model_that_is_not_lighter_is_not_chosen():
     heavy = [candidate("sdk", "fails", 1.0), candidate("a", "qualifies", 1.0)]
-    assert choose(heavy, request()) == ("insufficient_evidence", [])
+    assert choose_decision(heavy, request()) == ("insufficient_evidence", [])
     unknown = [candidate("sdk", "fails", None), candidate("a", "qualifies", 1.0)]
-    assert choose(unknown, request()) == ("insufficient_evidence", [])
+    assert choose_decision(unknown, request()) == ("insufficient_evidence", [])
 
 
 def test_the_lightest_is_best_and_equals_are_both_named():
@@ -62,9 +69,9 @@ def test_the_lightest_is_best_and_equals_are_both_named():
         candidate("a", "qualifies", 2.0, 2.0),
         candidate("b", "qualifies", 1.0, 1.0),
     ]
-    assert choose(candidates, request()) == ("convert", ["b"])
+    assert choose_decision(candidates, request()) == ("convert", ["b"])
     equal = [*candidates, candidate("c", "qualifies", 1.0, 1.0)]
-    assert choose(equal, request()) == ("convert", ["b", "c"])
+    assert choose_decision(equal, request()) == ("convert", ["b", "c"])
 
 
 @pytest.mark.parametrize(("count", "passed"), [(200, False), (201, True)])

@@ -6,7 +6,7 @@ import pytest
 from edgeproof.core.errors import UserError
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.planning import Request, plan_scenario
-from edgeproof.plans.plan_checking import verify_document
+from edgeproof.plans.plan_verification import verify_document
 from edgeproof.plans.scenario.loading import parse_scenario
 
 from .drawn_scenarios import draw_scenario

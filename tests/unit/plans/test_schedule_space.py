@@ -6,7 +6,7 @@ import pytest
 from edgeproof.plans.outcome.plan_document import build_plan_document
 from edgeproof.plans.outcome.planning import Request, plan_scenario
 from edgeproof.plans.outcome.second_route import confirm_schedules
-from edgeproof.plans.plan_checking import verify_document
+from edgeproof.plans.plan_verification import verify_document
 from edgeproof.plans.scenario.costs import Problem
 from edgeproof.plans.scenario.goals import compile_goal
 from edgeproof.plans.scenario.loading import load_scenario, parse_scenario

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -12,6 +13,7 @@ from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.core.errors import UserError
 from edgeproof.core.made_files import note_job, note_made, take_made
 from edgeproof.core.program_start import run_program
+from edgeproof.registry import index, run_rows
 from edgeproof.registry.index import REGISTRY, open_registry, rebuild_registry, update_run
 from edgeproof.registry.queries import (
     find_failed,
@@ -228,3 +230,27 @@ def test_a_folder_without_results_is_a_mistake(tmp_path):
 def test_a_run_that_is_mistyped_gets_a_suggestion(root):
     with open_registry(root) as connection, pytest.raises(UserError, match=f"did you mean '{FP32}'"):
         find_run(connection, "digits-cnn/ort-cpu/desk/fp23")
+
+
+def test_another_machine_makes_it_again_and_says_what_was_measured_elsewhere(root, monkeypatch):
+    with open_registry(root) as connection:
+        assert not find_run(connection, FP32)["elsewhere"]
+    for module in (index, run_rows):
+        monkeypatch.setattr(module, "name_this_machine", lambda: "f" * 16)
+    told = []
+    with open_registry(root, told.append) as connection:
+        assert find_run(connection, FP32)["elsewhere"]
+    assert len(told) == 1
+
+
+def test_results_that_cannot_be_written_are_indexed_in_memory(root, monkeypatch):
+    """As on a medium that is mounted to be read; root may write everywhere else."""
+    with open_registry(root) as connection:
+        kept = list_runs(connection, NOTHING, None)
+    (root / REGISTRY).unlink()
+    asked = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: asked(path, mode) and Path(path) != root / "results")
+    told = []
+    with open_registry(root, told.append) as connection:
+        assert list_runs(connection, NOTHING, None) == kept
+    assert "cannot be written" in told[0] and not (root / REGISTRY).exists()

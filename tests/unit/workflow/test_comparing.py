@@ -225,7 +225,7 @@ def test_wrong_outputs_are_exit_code_1(root, monkeypatch, verdict, right, code):
     report, document = make_end(verdict, right=right)
     monkeypatch.setattr(comparing, "run_campaign", lambda *_: SimpleNamespace(seconds={"all": 1.0}))
     monkeypatch.setattr(comparing, "read_comparison", lambda _: report)
-    monkeypatch.setattr(comparing, "read_parity", lambda _: document["parity"])
+    monkeypatch.setattr(comparing, "read_both_parities", lambda _: document["parity"])
     assert run_compare(root, "digits-cnn", "int8") == code
 
 

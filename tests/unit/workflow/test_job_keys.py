@@ -8,13 +8,20 @@ from edgeproof.artifacts.records.formats import list_channels_last_backends
 from edgeproof.core.campaign import expand_campaign
 from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
+from edgeproof.core.documents import validate
 from edgeproof.core.keys import list_differences
 from edgeproof.core.pipelines import list_stage_models
 from edgeproof.core.stages import Stages
 from edgeproof.core.targets import Targets
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.workflow.job_keys import JobKeys
-from edgeproof.workflow.wanted_file import describe_wanted, list_keys, write_wanted
+from edgeproof.workflow.wanted_file import (
+    compose_options,
+    describe_wanted,
+    list_document_keys,
+    list_keyless,
+    write_wanted,
+)
 
 RUN = "results/runs/digits-cnn/ort-cpu/local/fp32/result.json"
 INT8 = "results/artifacts/digits-cnn/ort-cpu/host/int8/manifest.json"
@@ -37,7 +44,7 @@ def make_keys(catalogues, versions="1.0", **changes):
 
 def changed(before, after):
     """Return {path: dotted parts that differ} of two sets of keys."""
-    old, new = dict(list_keys(before)), dict(list_keys(after))
+    old, new = dict(list_document_keys(before)), dict(list_document_keys(after))
     assert list(old) == list(new)
     found = {path: [item.part for item in list_differences(old[path], new[path])] for path in old}
     return {path: parts for path, parts in found.items() if parts}
@@ -100,15 +107,31 @@ def test_swapped_sides_are_another_key(catalogues):
 
 
 def test_wanted_is_written_when_its_content_differs(catalogues, tmp_path, monkeypatch):
-    keys = make_keys(catalogues)
-    text = describe_wanted(keys)
-    assert text["campaign"]["campaign"] == "demo" and RUN in text["keys"]
+    wanted = describe_wanted(make_keys(catalogues))
+    assert wanted["campaign"]["campaign"] == "demo" and RUN in wanted["keys"]
     monkeypatch.setattr("edgeproof.workflow.wanted_file.evidence_folder", lambda name: str(tmp_path / name))
-    path = write_wanted(keys)
+    path = write_wanted(wanted)
     before = path.stat().st_mtime_ns
-    assert write_wanted(keys).stat().st_mtime_ns == before
-    write_wanted(make_keys(catalogues, protocol="standard"))
+    assert write_wanted(wanted).stat().st_mtime_ns == before
+    write_wanted(describe_wanted(make_keys(catalogues, protocol="standard")))
     assert path.stat().st_mtime_ns != before
+
+
+def test_a_document_without_its_key_is_named_and_so_is_how_to_ask_for_the_campaign(catalogues, tmp_path, monkeypatch):
+    options = compose_options(["config/mine.yaml"], True, {"hosts": {"rpi": "pi5"}})
+    command = ["--profile", "local", "--configfile", "config/mine.yaml", "--replace-workflow-config"]
+    assert options == [*command, "--config", 'hosts={"rpi": "pi5"}']
+    wanted = describe_wanted(make_keys(catalogues), options=options)
+    assert validate(wanted | {"document_sha256": "0" * 64}, "wanted", "here")["options"] == options
+    monkeypatch.chdir(tmp_path)
+    assert list_keyless(wanted) == []
+    (tmp_path / RUN).parent.mkdir(parents=True)
+    (tmp_path / RUN).write_text("{}")
+    assert list_keyless(wanted) == [RUN]
+    place = tmp_path / "results/keys" / f"{RUN.removeprefix('results/')}.json"
+    place.parent.mkdir(parents=True)
+    place.write_text("{}")
+    assert list_keyless(wanted) == []
 
 
 def test_a_model_file_enters_by_its_bytes(catalogues, tmp_path):

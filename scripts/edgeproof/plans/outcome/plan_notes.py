@@ -39,7 +39,7 @@ def list_notes(scenario: Scenario, document: Json) -> list[str]:
 
 
 def name_resampled_number(scenario: Scenario, place: Place) -> str:
-    """Return the place of a resampled number as readers know it: `stage on device (variant): key`."""
+    """Return the name that a plan's notes give a resampled number: `stage on device (variant): key`."""
     if place[0] == "link":
         link = scenario.links[place[1]]
         return f"{scenario.devices[link.source].name} → {scenario.devices[link.target].name}: {place[2]}"

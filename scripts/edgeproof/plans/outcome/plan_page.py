@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from edgeproof.core.configuration import Json
 
+from .control_characters import make_printable
 from .explanation import (
     explain_distance_from_front,
     explain_empty_document,
@@ -16,7 +17,6 @@ from .explanation import (
     explain_proof,
     explain_relaxation,
     explain_robustness,
-    make_printable,
 )
 from .plan_drawings import draw_front, draw_timeline
 

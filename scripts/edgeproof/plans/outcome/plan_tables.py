@@ -5,6 +5,7 @@ import io
 
 from edgeproof.core.configuration import Json
 
+from .control_characters import make_printable
 from .explanation import (
     explain_empty_document,
     explain_flip_points,
@@ -12,7 +13,6 @@ from .explanation import (
     explain_proof,
     explain_relaxation,
     explain_robustness,
-    make_printable,
 )
 
 _PLAN_COLUMNS = (
@@ -125,7 +125,7 @@ def render_plan_text(document: Json) -> str:
 
 
 def list_relaxations(document: Json) -> list[str]:
-    """Return the lines of text that say what would make a plan possible; none where that was not asked."""
+    """Return the rows of text that say what would make a plan possible; none where that was not asked."""
     if document["infeasibility"] is None:
         return []
     lines = ["Each limit alone:"]

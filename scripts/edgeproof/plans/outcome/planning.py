@@ -87,7 +87,7 @@ def _find_end(answer: Answer, effort: Effort) -> str:
 
 
 def add_requested_limits(scenario: Scenario, **limits: float | None) -> Scenario:
-    """Return the scenario to plan, with the additional limits of a request; None adds no limit.
+    """Return the scenario as the planning takes it, with the additional limits of a request; None adds no limit.
 
     They are named as in `scenario.Limits`. The smaller of two limits holds, so a limit of the scenario is never
     loosened. With them any goal can be planned under an epsilon constraint.

@@ -51,7 +51,7 @@ def run_side_by_side(
     before: Sequence[Set[int]],
     losses: list[list[Fraction]],
 ) -> tuple[list[int], list[int]]:
-    """Return (starts, ends) of events that begin as early as they can and slow each other, in units.
+    """Return (starts, ends) of events that contend: they begin as early as they can and slow each other, in units.
 
     `work`: what each takes alone; `devices`: None for a copy; `release`: not before; `before`: events that have to end
     first. Ends are rounded up to whole units. ValueError where events wait for each other in a circle.

@@ -102,7 +102,7 @@ def compile_goal(name: str, problem: Problem) -> Goal:
 
 
 def blend_level(name: str, problem: Problem) -> Level:
-    """Return the version 1 score called `name` as a level of a goal."""
+    """Return a level of a goal from the blend called `name`, a score of version 1."""
     latency, energy, switches = BLENDS[name]
     weights: dict[Metric, Fraction] = {
         "latency": latency / problem.latency_ref,

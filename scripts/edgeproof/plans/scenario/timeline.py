@@ -178,7 +178,7 @@ def _retime_side_by_side(problem, placement, queue):
 
 
 def measure_totals(problem: Problem, placement: Placement, schedule: Schedule | None = None) -> Totals:
-    """Return the `Totals` of a plan; if it has a schedule, its timeline gives latency and memory in use."""
+    """Return the `Totals` of a plan from its timeline, which gives latency and memory in use if it has a schedule."""
     totals = problem.require_totals(placement)
     if schedule is None:
         return totals

@@ -66,7 +66,7 @@ class Multipliers:
 
 
 def tighten_bounds(search: PricedChain, start: Multipliers, best_value: float, rounds: int) -> Multipliers:
-    """Return `start` with price rows that bound a chain better: the best prices, found by cutting planes.
+    """Return `start` with rows of prices that give a chain tighter bounds: the best ones, found by cutting planes.
 
     Without a known plan (`best_value` infinite), `rounds` of subgradient steps also look for prices that prove the
     limits unattainable.

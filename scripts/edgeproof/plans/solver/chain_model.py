@@ -127,7 +127,7 @@ class Chain:
 
 
 def is_chain(problem: Problem) -> bool:
-    """Return whether the stages form one chain without shared weights."""
+    """Return whether the chain model can hold the stages: they form one chain without shared weights."""
     scenario = problem.scenario
     inner = [(t.producer, t.consumers) for t in scenario.tensors if t.producer is not None and t.consumers != (-1,)]
     pairs = [(problem.position[producer], problem.position[c]) for producer, consumers in inner for c in consumers]
@@ -137,7 +137,7 @@ def is_chain(problem: Problem) -> bool:
 
 
 def handles_chain(problem: Problem, level: Level, caps: Caps) -> bool:
-    """Return whether `search_chain` can minimise this level under these caps."""
+    """Return whether the chain model suits a problem: `search_chain` can minimise this level under these caps."""
     if not is_chain(problem) or caps.period is not None or "period" in level.weights:
         return False
     adds_up = problem.scenario.version == 1 or problem.memory_rule == "pipelined"

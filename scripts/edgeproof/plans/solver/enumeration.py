@@ -203,7 +203,7 @@ def fits_enumeration(problem: Problem, limit: int = LARGEST_SPACE) -> bool:
 
 
 def open_space(problem: Problem) -> Space:
-    """Return the `Space` of a problem; it is computed once, whatever is asked of it."""
+    """Return the `Space` that enumerates a problem's placements; it is computed once, whatever is asked of it."""
     if problem not in _SPACES:
         _SPACES[problem] = Space(problem)
     return _SPACES[problem]

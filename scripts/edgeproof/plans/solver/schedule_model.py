@@ -7,8 +7,9 @@ _STEPS = 10**4  # with contention, of all stages one after another; what events 
 
 
 def choose_grain(problem: Any) -> int:
-    """Return how many units the steps of time have where stages slow each other: a power of ten, so that times with
-    few digits stay exact.
+    """Return how many units a step of time has in the model of a schedule where stages slow each other.
+
+    It is a power of ten, so that times with few digits stay exact.
     """
     crossings = (max(map(max, table), default=0) for table in problem.cross_latency)
     longest = sum(map(max, problem.latency)) + sum(crossings)
@@ -130,7 +131,7 @@ def _add_run(placement, stage, option):
 
 
 def add_scheduled_memory(placement: Any, device: int, resident: list[Any]) -> list[Any]:
-    """Return terms of a device's peak memory over the time of a schedule.
+    """Add a device's memory over time to the CP-SAT model of a schedule; return the terms of its peak.
 
     They are resident weights plus the peak of the activations and tensors that are alive at one time.
     """

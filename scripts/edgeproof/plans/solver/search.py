@@ -61,7 +61,10 @@ def find_plans(
 
 
 def find_by_levels(problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, effort: Effort) -> Answer:
-    """Return the `Answer` of whichever engine applies for levels that belong to no named goal; else as `find_plans`."""
+    """Search for plans by levels that belong to no named goal; return the `Answer` of whichever engine applies.
+
+    Otherwise it is as `find_plans`.
+    """
     if problem.has_modes and not fits_enumeration(problem):
         found = search_modes(problem, levels, caps, top_k, lambda p: _search_fixed(p, levels, caps, top_k, effort))
         return _judge(problem, levels[0], found)

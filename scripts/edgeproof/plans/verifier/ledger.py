@@ -349,7 +349,7 @@ def account_least_makespan(ledger: Ledger, placement: Placement, totals: dict[st
 def relax_schedule(
     ledger: Ledger, placement: Placement, totals: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[int, Number]]:
-    """Return (totals, ends of the stages in ms) that no schedule of a placement can be below.
+    """Return the ledger's lower bounds on every schedule of a placement: (totals, ends of the stages in ms).
 
     Memory is that of the weights, and of the one stage that needs most while it runs.
     """

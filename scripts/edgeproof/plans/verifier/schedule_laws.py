@@ -34,11 +34,11 @@ class SecondProof:
 def prove_schedules_again(
     ledger: Ledger, goal: str, limits: Limits, ranked: Sequence[tuple[Placement, float]], top_k: int, steps: int = STEPS
 ) -> SecondProof:
-    """Return what laws and a search without the solver say of ranked plans (placement, value of the first level).
+    """Return what the laws of schedules, and a search without the solver, say of ranked plans.
 
-    Without plans, that nothing is feasible is to be proved. `top_k`: how many plans were asked for. With
-    contention, the search leaves it out: what is best without it is a bound for what is best with it, and refutes
-    nothing.
+    A plan is (placement, value of the first level). Without plans, that nothing is feasible is to be proved. `top_k`:
+    how many plans were asked for. With contention, the search leaves it out: what is best without it is a bound for
+    what is best with it, and refutes nothing.
     """
     space = ScheduleSpace(ledger, goal, limits, steps)
     if ranked and not ledger.losses:
@@ -105,7 +105,10 @@ def _list_neighbours(ledger: Ledger, placement: Placement) -> Iterator[Placement
 def build_list_schedule(
     ledger: Ledger, placement: Placement
 ) -> tuple[list[float], dict[tuple[int, int, int], float], float]:
-    """Return (starts of stages, starts of copies, makespan) in ms of the list schedule by longest remaining path."""
+    """Return the list schedule that bounds an optimum from above, by longest remaining path.
+
+    It is (starts of stages, starts of copies, makespan), in ms.
+    """
     events = list_events(ledger, placement)
     after = [0.0] * len(events)
     for i in reversed(range(len(events))):

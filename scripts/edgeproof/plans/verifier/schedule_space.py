@@ -296,7 +296,10 @@ class ScheduleSpace:
 
 
 def list_events(ledger: Ledger, placement: Placement) -> list[Event]:
-    """Return the stages and copies of a placement as events of a schedule, each after those it waits for."""
+    """Return the events whose orders make up the space of schedules, each after those it waits for.
+
+    They are the stages and copies of a placement.
+    """
     scenario, copies = ledger.scenario, ledger.require_copies(placement)
     where = [ledger.options[i][o].device for i, o in enumerate(placement)]
     events, index = [], {}
@@ -332,7 +335,7 @@ def measure_scheduled_memory(
     times: tuple[Sequence[Any], Sequence[Any]],
     copies: dict[tuple[int, int, int], Any],
 ) -> list[Any]:
-    """Return the peak memory per device in MB over the times of a schedule.
+    """Return the peak memory per device in MB of one schedule in the space, over its times.
 
     `times`: starts and ends of every stage in ms, `copies`: starts of every copy by (tensor, source, target).
     Activations are alive while their stage runs; tensors from the start of their producer (or copy) to the end of their

@@ -9,7 +9,7 @@ CopyKey = tuple[int, int, int]  # tensor, source device, target device
 
 
 def key_copy(copy: Copy) -> CopyKey:
-    """Return what tells a copy from all others of a plan."""
+    """Return what pairs a copy with the transfer that a plan states for it, and tells it from all others."""
     return copy.tensor, copy.source, copy.target
 
 

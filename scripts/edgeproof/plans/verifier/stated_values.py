@@ -28,7 +28,7 @@ def _list_levels(ledger: Ledger, goal: str) -> list[str]:
 
 
 def verify_header(verdict: Verdict, document: Json, ledger: Ledger) -> None:
-    """Check what the document states about scenario and goal."""
+    """Check the values that a plan document states about scenario and goal."""
     scenario, said = ledger.scenario, document["scenario"]
     verdict.same(document["pipeline_name"], scenario.name, "pipeline_name")
     for key in ("version", "execution", "thermal"):

@@ -81,7 +81,7 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
         return run
     with contextlib.chdir(root):  # documents name their files from here
         report = read_comparison(f"{campaign.folder}/report.json")
-        parity = read_parity(campaign)
+        parity = read_both_parities(campaign)
     document = describe_end(report, parity, campaign, run.seconds)
     show(options, document, lambda: render_end(report, document))
     wrong = any(not side["fine"] for side in parity.values())
@@ -121,10 +121,10 @@ def _render_difference(reason: FieldReason) -> str:
     return f"  {reason['field']}: {reason['left']} and {reason['right']}; {reason['remedy']}"
 
 
-def read_parity(campaign: QuickCampaign) -> Json:
-    """Return {left, right: {status, reason, fine}}: whether the outputs of both artifacts agree with their sources.
+def read_both_parities(campaign: QuickCampaign) -> Json:
+    """Return whether the outputs of both compared artifacts agree: {left, right: {status, reason, fine}}.
 
-    The working directory is the root. `fine`: as the gate judges it.
+    Each is held against its own source. The working directory is the root. `fine`: as the gate judges it.
     """
     wanted = read_json(f"{evidence_folder(campaign.name)}/wanted.json", "wanted")
     builders = {Cell(*names): builder for *names, builder in wanted["campaign"]["cells"]}
@@ -140,10 +140,10 @@ def read_parity(campaign: QuickCampaign) -> Json:
 def run_campaign(
     campaign: QuickCampaign, targets: Sequence[str], options: argparse.Namespace, root: Path
 ) -> SnakemakeRun | ExitCode:
-    """Have Snakemake make targets of a campaign that was written, telling how far it is; return its run, or the exit
-    code where it failed or was interrupted, which has been said then.
+    """Run the campaign of a comparison from the shell: Snakemake makes its targets, and a line tells how far it is.
 
-    `options`: with `profile` and `verbose`.
+    Return its run, or the exit code where it failed or was interrupted, which has been said then. `options`: with
+    `profile` and `verbose`.
     """
     told = Told(sys.stderr, options.verbose)
     arguments = ["--profile", options.profile, "--replace-workflow-config", "--configfile", campaign.file]
@@ -170,9 +170,9 @@ def run_campaign(
 
 
 def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
-    """Return what was found and what it cost, as `--json` prints it.
+    """Return what a comparison from the shell has found and what it cost, as `--json` prints it.
 
-    `parity`: of `read_parity`. `seconds`: of this run, by rule and in all.
+    `parity`: of `read_both_parities`. `seconds`: of this run, by rule and in all.
     """
     alone, pairs = seconds.get("measure_run", 0.0), seconds.get("measure_pairs", 0.0)
     return {
@@ -199,7 +199,7 @@ def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: d
 
 
 def render_end(report: Json, document: Json) -> Iterator[str]:
-    """Yield the lines that people read."""
+    """Yield the lines that people read at the end of a comparison from the shell."""
     yield document["sentence"]
     names = name_sides(report["left"], report["right"])
     for side, name in zip(("left", "right"), names, strict=True):

@@ -71,7 +71,7 @@ class Question(NamedTuple):
 
 
 def read_question(options: argparse.Namespace) -> Question:
-    """Return what the options of a call of `edgeproof compare` ask."""
+    """Return what a quick campaign is to answer, from the options of a call of `edgeproof compare`."""
     return Question(*(getattr(options, field) for field in Question._fields))
 
 

@@ -16,7 +16,7 @@ _DRAWS = 2000  # that are drawn again
 
 
 def verify_document(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> Verdict:
-    """Return the `Verdict` on all that a validated plan document says.
+    """Return the `Verdict` of a whole plan's verification: on all that a validated plan document says.
 
     Robustness is assessed again from the document's seed, which takes the solver; in spaces of more than `limit`
     placements it is named as not proved instead.
