@@ -211,21 +211,3 @@ def test_a_kept_file_is_a_link_or_a_copy_and_replaces_in_one_step(tmp_path, monk
     place.unlink()
     keep_file(source, place)
     assert place.read_text() == "artifact" and not place.samefile(source)
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "message"),
-    [
-        (SystemExit(143), "interrupted", "ended by SIGTERM"),
-        (SystemExit(129), "interrupted", "ended by SIGHUP"),
-        (SystemExit(1), "interrupted", "the program ended with exit code 1"),
-        (KeyboardInterrupt(), "interrupted", "interrupted with Ctrl-C (SIGINT)"),
-        (ValueError("odd\nthing"), "error", "odd thing"),
-        (ValueError(), "error", "ValueError"),
-    ],
-)
-def test_an_attempt_says_in_words_what_ended_it(tmp_path, error, kind, message):
-    with pytest.raises(type(error)), open_attempt(tmp_path, "session", KEY, HERE):
-        raise error
-    (attempt,) = list_attempts(tmp_path)
-    assert json.loads((attempt.folder / "failure.json").read_text()) == {"kind": kind, "message": message}
