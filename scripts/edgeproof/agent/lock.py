@@ -21,6 +21,7 @@ from .messages import tell
 from .tied_processes import keep_open
 
 NAME = "edgeproof-device.lock"
+_GONE = " and is gone: something that it has started still runs, or it is in another container"
 # Not the folder for temporary files: TMPDIR differs between users, and systemd gives a service its own /tmp.
 # /dev/shm comes second because a log-out may remove the user's files there.
 _FOLDERS = ("/run/lock", "/dev/shm", "/tmp")
@@ -106,7 +107,7 @@ def describe_holder(text: str) -> str:
     try:
         holder = json.loads(text)
         held_s = max(0.0, time.time() - holder["since_unix_s"])
-        ended = "" if _is_alive(holder["pid"]) else ", and was killed; something that it has started still runs"
+        ended = "" if _is_alive(holder["pid"]) else _GONE
         return "{}, process {} of {}, which began {:.0f} s ago{}".format(
             holder["label"], holder["pid"], holder["user"], held_s, ended
         )

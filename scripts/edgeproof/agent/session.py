@@ -158,7 +158,7 @@ def explain_end(code: int, kills: int, folder: str) -> Reason:
             return {"kind": "out_of_memory", "message": message}
         if -code in _CRASHES:
             return {"kind": "crashed", "message": message}
-        raise NoVerdict("interrupted", message)
+        raise NoVerdict("interrupted", message + "; run the same command again")
     failure = os.path.join(folder, "failure.json")
     if os.path.exists(failure):
         with open(failure, encoding="utf-8") as stream:
