@@ -39,7 +39,7 @@ from edgeproof.workflow.job_graph import ON_DEVICE
 from edgeproof.workflow.local_boards import find_other_boards
 from edgeproof.workflow.phase_keys import PhaseKeys
 from edgeproof.workflow.workflow_reading import read_versions, read_workflow
-from edgeproof.workflow.wanted_file import compose_options, describe_wanted, list_keyless, write_wanted
+from edgeproof.workflow.wanted_file import compose_options, describe_wanted, write_wanted
 
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 # `python` in a rule is the one that runs Snakemake, unless --sdm conda gives the rule an environment of its own.
@@ -128,8 +128,6 @@ WANTED = describe_wanted(
     KEYS, PHASES, compose_options(SETTINGS.configfiles, SETTINGS.replace_workflow_config, SETTINGS.config)
 )
 write_wanted(WANTED, DRY)
-if workflow.is_main_process:  # a document whose key was lost is made again, as by --forcerun
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *list_keyless(WANTED)}
 
 
 def require_own_boards():

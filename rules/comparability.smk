@@ -60,6 +60,8 @@ rule report_comparison:
         record="results/comparability/{campaign}/{comparison}/pairs.json",
         left=TARGETS.side_file("left", "result.json"),
         right=TARGETS.side_file("right", "result.json"),
+        left_parity=TARGETS.side_file("left", "parity.json"),
+        right_parity=TARGETS.side_file("right", "parity.json"),
         noise=lambda wildcards: TARGETS.noise_of(wildcards.comparison),
     output:
         json="results/comparability/{campaign}/{comparison}/report.json",

@@ -389,4 +389,5 @@ def _accuracy():
         "bootstrap_high": None,
         "resamples": 10000,
         "seed": 0,
+        "answers": {"reference": 4 * "0" + 496 * "1", "candidate": "1" + 7 * "0" + 492 * "1"},
     }

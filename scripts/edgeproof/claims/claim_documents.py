@@ -10,7 +10,8 @@ from pathlib import Path
 from edgeproof.bundles.signing import check_text, name_key, sign_text
 from edgeproof.bundles.signing_keys import read_private_key
 from edgeproof.bundles.unpacking import open_bundle
-from edgeproof.comparability.reading import folder_of_run, read_comparison
+from edgeproof.comparability.reading import read_comparison
+from edgeproof.comparability.side_files import folder_of_run
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, read_text, validate
 from edgeproof.core.errors import UserError

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from edgeproof.artifacts.records.parity_records import count_limits, describe_parity
+from edgeproof.artifacts.records.parity_records import count_limits, describe_parity, is_same_graph
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
@@ -23,8 +23,9 @@ from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples
 from .criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
 from .lab import BANDS, name_accuracy_band, name_overall, name_tradeoff_risk
 from .quantities import Criterion, Quantity, RunEvidence, find_in_comparison, find_in_run
-from .reading import folder_of_artifact, folder_of_run, read_parity, read_side
+from .reading import read_side
 from .regression import read_regression
+from .side_files import folder_of_artifact, folder_of_run, read_parity
 from .verdict_texts import REASONS
 
 POLICY_VERSION = "edgeproof-decision-v1"
@@ -49,8 +50,11 @@ class DecisionLine(CriterionLine):
     flips_decision: bool
 
 
-class AccuracyAgainstSource(TypedDict):
-    """The change of accuracy against the fp32 source, in percentage points, with its paired interval."""
+class AccuracyDifference(TypedDict):
+    """A change of accuracy in percentage points, with its paired interval.
+
+    Of the right side against its fp32 source, or against the left side where the two are different models.
+    """
 
     difference_pp: float
     low_pp: float
@@ -106,21 +110,28 @@ def _build_decision(
     samples = list_processes(read_samples(path_beside(result_path))) if result["latency"] is not None else []
     evidence = RunEvidence(result, samples, parity)
 
+    two_models = _compares_models(report)
+
     def find(criterion: Criterion) -> Quantity:
-        if criterion["metric"] == "energy_ratio":
+        of_both = two_models and criterion["metric"] == "accuracy_difference"
+        if of_both or criterion["metric"] == "energy_ratio":
             return find_in_comparison(criterion, report)
         return find_in_run(criterion, evidence, criteria["accept_trivial_parity"])
 
     lines = judge_criteria(criteria, find)
     known = [*rules_of_candidate(result, parity), *rules_of_comparison(report, regression, criteria["accept"])]
-    difference = _find_accuracy(parity, criteria["accept_trivial_parity"])
+    if two_models:
+        difference = _take_accuracy(report["accuracy"])
+        known += _rules_of_models(report["accuracy"])
+    else:
+        difference = _find_accuracy(parity, criteria["accept_trivial_parity"])
     cross = report["left"]["precision"] != report["right"]["precision"]
     direction = _DIRECTIONS.get(report["verdict"])
     known += rules_of_accuracy(difference, criteria["accuracy_bands"], direction, cross)
     rules, decision = conclude(lines, known)
     point = difference["difference_pp"] if difference else None
     return {
-        "schema": "edgeproof.decision.v1",
+        "schema": "edgeproof.decision.v2",
         "comparison": report["comparison"],
         "criteria": name,
         "policy_version": POLICY_VERSION,
@@ -234,12 +245,12 @@ def rules_of_comparison(report: Json, regression: Json, accept: Sequence[str] = 
 
 
 def rules_of_accuracy(
-    difference: AccuracyAgainstSource | None,
+    difference: AccuracyDifference | None,
     bands: Mapping[str, float],
     direction: str | None,
     cross_precision: bool,
 ) -> list[Rule]:
-    """Return a decision's rules on the loss of accuracy against the fp32 source.
+    """Return a decision's rules on the loss of accuracy against the fp32 source, or against the other model.
 
     The band is that of the observed difference, as in Lab; if the interval reaches a worse band, a note says so.
     """
@@ -259,10 +270,22 @@ def rules_of_accuracy(
     return rules
 
 
-def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource | None:
-    """Return the change of accuracy against the fp32 source, None if it is not known."""
-    accuracy = parity["accuracy"]
-    if accuracy is None or (parity["trivial"] and not accept_trivial):
+def _rules_of_models(accuracy: Json) -> list[Rule]:
+    """Return a decision's rules on two models whose accuracies cannot be compared: that is never without a note."""
+    if accuracy["reason"] is None:
+        return []
+    message = f"nothing is said about accuracy: {accuracy['reason']}"
+    return [_rule("accuracy_not_compared", "deployable_with_note", message)]
+
+
+def _compares_models(report: Json) -> bool:
+    """Tell whether both sides come from different sources, so that each one's parity says nothing of the other."""
+    return report["accuracy"] is not None and report["accuracy"]["two_models"]
+
+
+def _take_accuracy(accuracy: Json) -> AccuracyDifference | None:
+    """Return the change of accuracy from one model to the other, None if it is not known."""
+    if accuracy["difference"] is None:
         return None
     return {
         "difference_pp": 100 * accuracy["difference"],
@@ -271,6 +294,14 @@ def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyAgainstSource 
         "confidence": accuracy["confidence"],
         "count": accuracy["count"],
     }
+
+
+def _find_accuracy(parity: Json, accept_trivial: bool) -> AccuracyDifference | None:
+    """Return the change of accuracy against the fp32 source, None if it is not known."""
+    accuracy = parity["accuracy"]
+    if accuracy is None or (parity["trivial"] and not accept_trivial):
+        return None
+    return _take_accuracy(accuracy | ({"low": 0.0, "high": 0.0} if is_same_graph(parity) else {}))
 
 
 def name_guard(rules: Sequence[Rule]) -> str:

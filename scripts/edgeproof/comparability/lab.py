@@ -9,6 +9,8 @@ from typing import TypedDict
 
 from edgeproof.core.configuration import Json
 
+from .accuracy_changes import compare_accuracies, has_answers
+
 BANDS = ("severe", "risky", "caution")  # worst first
 
 
@@ -78,14 +80,18 @@ def compare_accuracy(parities: Mapping[str, Json]) -> AccuracyChange | None:
     """Return the accuracy change that InferEdgeLab's bands judge, from left to right artifact, in percentage points, or
     None.
 
-    `parities`: {left, right}: parity documents, each against the same fp32 source on the same evaluation set. The
-    change has an interval only if the left side answers every sample as the source does: then the right side's paired
-    interval against the source is also the one against the left side.
+    `parities`: {left, right}: parity documents on the same evaluation set. Without the answers of single samples, the
+    change has an interval only if the left side answers every sample as the source of both does: then the right side's
+    paired interval against the source is also the one against the left side.
     """
     left, right = parities["left"], parities["right"]
     one, other = left["accuracy"], right["accuracy"]
     if one is None or other is None or left["evaluation"]["sha256"] != right["evaluation"]["sha256"]:
         return None
+    if has_answers(left) and has_answers(right):
+        found = compare_accuracies(parities)
+        difference, low, high = (100 * found[key] for key in ("difference", "low", "high"))
+        return {"difference_pp": difference, "low_pp": low, "high_pp": high, "count": found["count"]}
     same = one["gained"] == one["lost"] == 0 and left["source_sha256"] == right["source_sha256"]
     return {
         "difference_pp": 100 * (other["candidate_accuracy"] - one["candidate_accuracy"]),

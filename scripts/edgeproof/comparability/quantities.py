@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from edgeproof.artifacts.records.parity_records import is_same_graph
 from edgeproof.core.accuracy import paired_score_interval
 from edgeproof.core.configuration import Json
 from edgeproof.core.distributions import student_t_quantile
@@ -124,8 +125,10 @@ def find_in_run(criterion: Criterion, evidence: RunEvidence, accept_trivial: boo
 
 def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
     """Return the Quantity that a criterion asks about a comparison: right / left in energy per inference, with the
-    interval of its pairs.
+    interval of its pairs; or right minus left in accuracy, of two models.
     """
+    if criterion["metric"] == "accuracy_difference":
+        return _find_change(criterion, report)
     energy, source = report.get("energy"), "the comparison's pairs"
     if energy is None:
         return absent(source, "the comparison did not ask for energy (`energy: true`)")
@@ -140,6 +143,17 @@ def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
         reason = "too few pairs for an interval"
     figures = (effect["ratio"], effect["interval_low"], effect["interval_high"])
     return Quantity(*figures, report["provenance"], source, reason)
+
+
+def _find_change(criterion: Criterion, report: Json) -> Quantity:
+    """Return the change of accuracy between two models, paired by the samples that both have answered."""
+    accuracy = report["accuracy"]
+    if accuracy["difference"] is None:
+        return absent("both parity.json", f"nothing is said about accuracy: {accuracy['reason']}")
+    interval = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], _confidence_of(criterion))
+    low, high = (100 * end for end in interval)
+    source = f"{accuracy['count']} answers of both models to the same samples"
+    return Quantity(100 * accuracy["difference"], low, high, report["provenance"], source, None)
 
 
 def in_unit(quantity: Quantity, criterion: Criterion) -> Quantity:
@@ -352,6 +366,8 @@ def _find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) ->
         return absent(source, parity["absent"].get("relative_accuracy", reason), provenance)
     confidence = _confidence_of(criterion)
     low, high = paired_score_interval(accuracy["gained"], accuracy["lost"], accuracy["count"], confidence)
+    if is_same_graph(parity):
+        low = high = 0.0
     return Quantity(
         100 * accuracy["difference"],
         100 * low,

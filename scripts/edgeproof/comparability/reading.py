@@ -3,15 +3,12 @@
 All paths are those of `core.layout`, relative to the repository, like those of the raw samples of pairs.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, is_file, sha256_file
-from edgeproof.core.layout import Cell, artifact_folder, run_folder
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.verified import recomputed_once
@@ -20,6 +17,7 @@ from edgeproof.runs.results import read_result
 
 from .judging import Latitude, build_verdict
 from .reporting import rebuild_report
+from .side_files import folder_of_run
 
 
 @read_once
@@ -94,26 +92,3 @@ def read_side(report: Json, side: str, path: FilePath) -> Json:
     if sha256_file(path) != report["digests"][f"{side}_result"]:
         raise UserError(f"{path}: its sha256 is not digests.{side}_result of {report['comparison']}; run it again")
     return result
-
-
-def read_parity(result: Json, path: FilePath) -> Json:
-    """Return the parity of a result's artifact; UserError if it is about another artifact."""
-    parity: Json = read_parity_record(path)
-    for name in ("manifest", "artifact"):
-        if parity[f"{name}_sha256"] != result["digests"][name]:
-            raise UserError(f"{path}: {name}_sha256 is not digests.{name} of the result; run the workflow again")
-    if parity["evaluation"]["sha256"] != result["digests"]["inputs"]:
-        raise UserError(f"{path}: evaluation.sha256 is not digests.inputs of the result; run the workflow again")
-    return parity
-
-
-def folder_of_run(cell: Mapping[str, str]) -> str:
-    """Return the folder from which a comparison reads a side's run; `cell`: {model, preset, device, precision,
-    builder}, as documents have it.
-    """
-    return run_folder(Cell(*(cell[field] for field in Cell._fields)))
-
-
-def folder_of_artifact(cell: Mapping[str, str]) -> str:
-    """Return the folder of an artifact whose parity the comparability room reads; `cell` as for `folder_of_run`."""
-    return artifact_folder(cell["model"], cell["preset"], cell["builder"], cell["precision"])

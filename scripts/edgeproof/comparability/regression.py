@@ -25,16 +25,12 @@ from edgeproof.runs.drift_records import list_changed_sessions, say_changed_sess
 from .edgeenv import BLOCKED, Metrics, ThresholdLine, describe_regression
 from .judging import Judgement, judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
-from .reading import (
-    folder_of_artifact,
-    folder_of_run,
-    read_comparison,
-    read_own_verdict,
-    read_parity,
-    read_side,
-)
+from .reading import read_comparison, read_own_verdict, read_side
 from .resources import compare_resources, read_resources
+from .side_files import folder_of_artifact, folder_of_run, read_parity
 from .thresholds import (
+    MORE_PAIRS,
+    NO_PAIRS_DECIDE,
     Block,
     block_judgement,
     conclude_thresholds,
@@ -56,6 +52,13 @@ _WATCHED = {
     "memory_mean_bytes": ("memory", "mean_bytes"),
 }
 _OF_ENERGY = {"lower": "faster", "higher": "slower"}
+_ADVICE = {  # of an undecided comparison, by its reason
+    "alike": "measure_more_builds",
+    "builds": "measure_more_builds",
+    "unmeasured": "measure_longer",
+    "interference": "review_required",
+    "modes": "review_required",
+}
 AT_TWO_TIMES = "the figures are from two runs at two times; differences between sessions are not accounted for"
 _BETWEEN_SESSIONS = "two devices cannot be interleaved; judged by the means of whole sessions on both"
 
@@ -221,11 +224,25 @@ def _block_open(report: Json, lines: Sequence[Json]) -> "Block":
     undecided = report["verdict"] == "undecided" or lines
     message = report["explanation"] or next((line["reason"] for line in lines if line["reason"]), None)
     message = message or REASONS.get(report["reason"] or "", "the pairs neither show a difference nor exclude one")
-    blocked = block_judgement("undecided" if undecided else "failed", message)
+    blocked = (
+        block_judgement("undecided", message, _advise(report)) if undecided else block_judgement("failed", message)
+    )
     if report["left"]["device"] != report["right"]["device"]:
         severity, recommendation = BLOCKED["target-comparison"]
         return Block(mode=report["mode"], severity=severity, recommendation=recommendation, message=blocked["message"])
     return blocked
+
+
+def _advise(report: Json) -> str:
+    """Return what would decide an open threshold: the same as the comparison's own remedy, in a word."""
+    energy = report.get("energy")
+    if report["further_pairs"] or (energy and energy["further_pairs"]):
+        return MORE_PAIRS
+    if report["verdict"] == "undecided":
+        return _ADVICE.get(report["reason"] or "", NO_PAIRS_DECIDE)
+    if energy and energy["verdict"] == "undecided":
+        return NO_PAIRS_DECIDE
+    return "smaller_margin"  # the pairs stopped at the margin, and the threshold lies below it
 
 
 def _judge_points(

@@ -10,11 +10,12 @@ from edgeproof.core.dependence import Dependence
 from edgeproof.core.documents import read_json, write_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
-from edgeproof.core.formatting import plain
-from edgeproof.core.layout import Cell, relative_to_repository, run_folder
+from edgeproof.core.formatting import first_up, plain
+from edgeproof.core.layout import Cell, relative_to_repository
 from edgeproof.runs.paired_sessions import PairsSession
-from edgeproof.runs.results import read_result
 
+from .accuracy_changes import compare_accuracies
+from .accuracy_sentences import describe_accuracy
 from .between_sessions import compare_between_sessions
 from .build_verdicts import describe_single_build, judge_builds
 from .energy_sentences import describe_energy
@@ -23,7 +24,7 @@ from .judging import WAIVED
 from .measured_pairs import find_other_state, items_of, read_sessions
 from .resource_sentences import describe_resources
 from .resources import compare_resources
-from .sentences import describe_grounds, describe_reason, describe_remedy, describe_verdict
+from .sentences import describe_comparable, describe_grounds, describe_reason, describe_remedy, describe_verdict
 from .sequences import (
     describe_design,
     describe_effect,
@@ -33,6 +34,8 @@ from .sequences import (
     judge,
     make_design,
 )
+from .side_files import folder_of_artifact, read_judged_result, read_parity
+from .starts_alone import compare_starts
 
 _NOISE_KEYS = ("cell", "provenance", "pairs", "log_sd", "seconds_per_pair", "expected", "false_rate")
 
@@ -69,7 +72,7 @@ def build_report(
     design = document["design"]
     noises = [*_describe_noises([path for path in noise_paths if _is_of(path, verdict["left"]["cell"])])]
     report: Json = {
-        "schema": "edgeproof.comparison.v5",
+        "schema": "edgeproof.comparison.v6",
         "comparison": verdict["comparison"],
         "left": verdict["left"]["cell"],
         "right": verdict["right"]["cell"],
@@ -87,6 +90,8 @@ def build_report(
         "provenance": sessions[0].provenance if sessions else verdict["left"]["provenance"],
         "effect": None,
         "modes": None,
+        "alone": None,
+        "accuracy": _compare_accuracies(verdict),
         "interference": None,
         "builds": None,
         "between_sessions": None,
@@ -112,7 +117,7 @@ def build_report(
         },
     }
     if document["reason"] and document["reason"]["kind"] == "two-devices":
-        sides = [_result_of(verdict[side]) for side in ("left", "right")]
+        sides = [read_judged_result(verdict[side]) for side in ("left", "right")]
         per_call = (report["items"]["left"], report["items"]["right"]) if report["per"] == "item" else (1, 1)
         found = compare_between_sessions(sides[0], sides[1], design["margin"], design["comparisons"], per_call)
         return _waive(report | found, verdict)
@@ -122,7 +127,7 @@ def build_report(
             "verdict": "failed" if failed else "not-comparable",
             "explanation": document["reason"]["message"],
         }
-    return _waive(report | _judge(report, sessions, document), verdict)
+    return _waive(report | _judge(report, sessions, document, verdict), verdict)
 
 
 def _waive(report: Json, verdict: Json) -> Json:
@@ -144,11 +149,12 @@ def render_markdown(report: Json) -> str:
         "/".join(report[side][k] for k in ("model", "preset", "device", "precision")) for side in ("left", "right")
     )
     lines = [f"# {report['comparison']}", "", f"**{plain(describe_verdict(report))}**", ""]
-    lines += [plain(f"{line}\n") for line in (describe_reason(report), describe_remedy(report)) if line]
+    told = (describe_reason(report), describe_remedy(report), describe_accuracy(report))
+    lines += [plain(f"{line}\n") for line in told if line]
     if report["provenance"] != "measured":
         lines += [f"These times are **{report['provenance']}**, not measured.", ""]
     lines += [f"left: `{left}`  ", f"right: `{right}`", ""]
-    lines += [f"Comparable: **{report['comparable']}** ({report['mode']}, policy `{report['policy']}`)", ""]
+    lines += [f"**{first_up(describe_comparable(report))}** (policy `{report['policy']}`)", ""]
     if report["reasons"]:
         lines += ["| field | left | right | remedy |", "|---|---|---|---|"]
         for reason in report["reasons"]:
@@ -163,8 +169,8 @@ def render_markdown(report: Json) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _judge(report: Json, sessions: Sequence[PairsSession], record: Json) -> Json:
-    """Return what the pairs decide of a report. `record`: `pairs.json`."""
+def _judge(report: Json, sessions: Sequence[PairsSession], record: Json, verdict: Json) -> Json:
+    """Return what the pairs decide of a report. `record`: `pairs.json`; `verdict`: `verdict.json`."""
     told, dependence = report["design"], Dependence(**report["design"]["correlation"])
     design = make_design(told["margin"], told["comparisons"], dependence)
     assert describe_design(design, dependence) == told
@@ -173,7 +179,8 @@ def _judge(report: Json, sessions: Sequence[PairsSession], record: Json) -> Json
         waiting = iter(sessions)
         builds = [list(itertools.islice(waiting, build["sessions"])) for build in record["builds"]]
         return judge_builds(record, [[p for s in own for p in s.pairs] for own in builds], report["items"], design)
-    judged = judge(divide_by_items(pairs, report["items"]), design)
+    divided = divide_by_items(pairs, report["items"])
+    judged = judge(divided, design)
     found = judged.verdict
     per_pair = report["seconds"] / report["pairs"]
     asked = any(session.asks_energy for session in sessions)
@@ -183,6 +190,12 @@ def _judge(report: Json, sessions: Sequence[PairsSession], record: Json) -> Json
         **({"energy": judge_energy(sessions, report["items"], judged.design)} if asked else {}),
         "effect": describe_effect(judged),
         "modes": describe_modes(judged),
+        "alone": compare_starts(
+            {side: read_judged_result(verdict[side]) for side in ("left", "right")},
+            divided,
+            judged,
+            report["items"] if report["per"] == "item" else {"left": 1, "right": 1},
+        ),
         "interference": describe_interference(judged),
         "builds": describe_single_build(record, pairs, report["items"]),
         "can_continue": found.can_continue,
@@ -215,9 +228,13 @@ def _describe_noises(paths: Sequence[FilePath]) -> Iterator[Json]:
             yield {"file": relative_to_repository(path), "sha256": sha256_file(path), **shown}
 
 
-def _result_of(side: Json) -> Json:
-    """Return the result that a side of a verdict is about; UserError if it was measured again since."""
-    path = f"{run_folder(Cell(*(side['cell'][field] for field in Cell._fields)))}/result.json"
-    if sha256_file(path) != side["result_sha256"]:
-        raise UserError(f"{path}: its sha256 is not the one judged; run the workflow again")
-    return read_result(path)
+def _compare_accuracies(verdict: Json) -> Json | None:
+    """Return how accuracy changes from the left artifact to the right, None where both are one or may not meet."""
+    sides = [verdict[side]["cell"] for side in ("left", "right")]
+    if verdict["verdict"] == "no" or sides[0] == sides[1]:
+        return None
+    parities: Json = {}
+    for side in ("left", "right"):
+        path = f"{folder_of_artifact(verdict[side]['cell'])}/parity.json"
+        parities[side] = read_parity(read_judged_result(verdict[side]), path)
+    return compare_accuracies(parities)

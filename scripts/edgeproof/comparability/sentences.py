@@ -4,7 +4,7 @@ Numbers have narrow spaces before their units; `core.formatting.plain` makes ord
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.formatting import (
@@ -21,9 +21,11 @@ from edgeproof.core.formatting import (
 )
 from edgeproof.runs.drift_records import say_changed_sessions
 
+from .fields import VARIES, name_study
 from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
 _NEAR = 0.1  # log of the ratio
+_COMPARABLE = {"yes": "comparable", "no": "not comparable", "waived": "not comparable, waived"}
 _SIDE_FIELDS = ("model", "preset", "precision", "device")
 
 
@@ -37,11 +39,18 @@ def name_sides(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, 
 
 
 def describe_verdict(report: Json) -> str:
-    """Return a comparison's first sentence: verdict, ratio, interval, cost; no number if there is no difference."""
+    """Return a comparison's first sentence: verdict, ratio, interval, cost; no number if there is no difference.
+
+    Where the two cells measured alone say something else, a second sentence says what.
+    """
+    return " ".join(filter(None, (_describe_difference(report), _describe_alone(report))))
+
+
+def _describe_difference(report: Json) -> str:
     if report["verdict"] == "waived":
         why = "; ".join(f"{name.replace('_', ' ')}: {reason}" for name, reason in report["waived"]["fields"].items())
         measured = report | {"verdict": report["waived"]["measured"]}
-        return f"Waived, they may not be compared ({why}). {describe_verdict(measured)}"
+        return f"Waived, they may not be compared ({why}). {_describe_difference(measured)}"
     left, right = _name_arms(report)
     verdict, effect = report["verdict"], report["effect"] or report["between_sessions"]
     if report["comparable"] == "no":
@@ -68,6 +77,19 @@ def describe_verdict(report: Json) -> str:
         return _end(f"{_start(right)} is equivalent to {left} within ±{margin}: {takes}, {cost}")
     takes = _name_ratio(low, ratio, high, f"as long{per} as {left}", level)
     return _end(f"Undecided: {right} takes {takes}, margin ±{margin}, {cost}")
+
+
+def describe_comparable(report: Json) -> str:
+    """Return whether a comparison's sides may be compared, in words: "comparable; precision is what you study"."""
+    if report["comparable"] != "conditional":
+        return _COMPARABLE[report["comparable"]]
+    studied = [name_study(reason["field"]) for reason in report["reasons"]]
+    study = report["mode"].removesuffix("-comparison").replace("-", "_")
+    names = [name for name in dict.fromkeys(studied) if name in VARIES and name != study]
+    words = [name.replace("_", " ") for name in (study, *names)]
+    *first, last = words
+    told = f"{', '.join(first)} and {last} are" if first else f"{last} is"
+    return f"comparable; {told} what you study"
 
 
 def describe_estimate(left: str, right: str, line: Json) -> str:
@@ -203,6 +225,62 @@ def _describe_modes(report: Json) -> str | None:
         ]
         sides.append(f"{side} {', '.join(levels)}")
     return f"Starts jump between levels: {'; '.join(sides)}."
+
+
+def _describe_alone(report: Json) -> str | None:
+    """Return the sentence on what the cells measured alone say against the pairs; None where they do not."""
+    alone = report["alone"]
+    if alone is None:
+        return None
+    names: dict[str, str] = dict(zip(("left", "right"), _name_arms(report), strict=True))
+    sides = ("left",) if report["left"] == report["right"] else ("left", "right")  # both are one cell
+    if report["left"] == report["right"]:
+        names = dict.fromkeys(names, "the same artifact")
+    missed = {side: alone[side]["unseen_in_pairs"] for side in sides if alone[side]["unseen_in_pairs"]}
+    if missed:
+        parts = [_name_levels(names[side], levels, alone[side]["starts"]) for side, levels in missed.items()]
+        levels = [level for side in missed.values() for level in side]
+        where = "at that level" if len(levels) == 1 else "at those levels"
+        told = _name_about(report, [level["ratio"] for level in levels], names["right"])
+        return f"Alone, {' and '.join(parts)}, which no pair saw; {where} {told}."
+    extra = {side: alone[side]["unseen_alone"] for side in sides if alone[side]["unseen_alone"]}
+    headlines = _name_about(report, [alone["ratio"]["ratio"]], names["right"])
+    if extra:
+        used = report["effect"]["pairs"]
+        parts = [_name_levels(names[side], levels, used) for side, levels in extra.items()]
+        return f"In pairs, {' and '.join(parts)}, which no start alone saw; by the two headlines, {headlines}."
+    if alone["overlaps"] is False:
+        low, high = alone["ratio"]["low"], alone["ratio"]["high"]
+        low, high = (1 / high, 1 / low) if _is_told_as_fast(report) else (low, high)
+        span = _join(low, (low * high) ** 0.5, high)[1]
+        return (
+            f"By the two headlines, measured one after the other, {headlines} ({span}), which the pairs do not "
+            "confirm: something changed between those two runs, and hits both arms of a pair alike."
+        )
+    return None
+
+
+def _name_levels(name: str, levels: Sequence[Json], starts: int) -> str:
+    """Return "fp32 also started at 0.183 ms (3 of 5 starts)"; `starts`: of the arm, in all."""
+    told = [
+        f"{format_number(level['level_ms'])}{SPACE}ms ({level['starts']} of {plural(starts, 'start')})"
+        for level in levels
+    ]
+    others = sum(level["starts"] for level in levels) < starts
+    return f"{name} {'also ' if others else ''}started at {' and '.join(told)}"
+
+
+def _name_about(report: Json, ratios: Sequence[float], right: str) -> str:
+    """Return "int8 is about 1.4 times as fast", in the sense of the first sentence; a range for several ratios."""
+    fast = _is_told_as_fast(report)
+    told = [1 / ratio if fast else ratio for ratio in ratios]
+    about = " to ".join(dict.fromkeys(str(format_number(end)) for end in (min(told), max(told))))
+    return f"{right} {'is' if fast else 'takes'} about {about} times as {'fast' if fast else 'long'}"
+
+
+def _is_told_as_fast(report: Json) -> bool:
+    waived = report["waived"]
+    return (waived["measured"] if waived else report["verdict"]) == "faster"
 
 
 def _describe_interference(report: Json) -> str | None:

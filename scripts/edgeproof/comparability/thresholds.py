@@ -9,10 +9,11 @@ from edgeproof.runs.results import MEASURED
 from .edgeenv import BLOCKED, SEVERITIES, Metrics, Outcome, ThresholdLine, delta_pct, name_blocked_mode
 from .judging import Judgement
 
+MORE_PAIRS, NO_PAIRS_DECIDE = "measure_more_pairs", "larger_margin_or_quieter_machine"
 _RECOMMENDATIONS = {
     "throttled": "measure_again_undisturbed",
     "failed": "mend_the_failed_side",
-    "undecided": "measure_more_pairs",
+    "undecided": NO_PAIRS_DECIDE,
     "incomplete": "measure_more_samples",
 }
 
@@ -66,9 +67,13 @@ def find_block(judgement: Judgement, results: Mapping[str, Json], policy: Json) 
     return None
 
 
-def block_judgement(mode: str, message: str) -> Block:
-    """Return why thresholds are not judged on results that were not measured well enough. `mode`: why."""
-    return {"mode": mode, "severity": "low", "recommendation": _RECOMMENDATIONS[mode], "message": message}
+def block_judgement(mode: str, message: str, recommendation: str | None = None) -> Block:
+    """Return why thresholds are not judged on results that were not measured well enough. `mode`: why.
+
+    `recommendation`: another than that of the mode.
+    """
+    advice = recommendation or _RECOMMENDATIONS[mode]
+    return {"mode": mode, "severity": "low", "recommendation": advice, "message": message}
 
 
 def conclude_thresholds(lines: Sequence[ThresholdLine], blocked: Block | None, mode: str) -> Outcome:

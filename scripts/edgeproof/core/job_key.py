@@ -13,7 +13,7 @@ from .errors import UserError
 from .files import FilePath, atomic_write, is_file, sha256_file
 from .job_options import JobKey
 from .reader import current_reader, read_once
-from .seals import REMEDY, require_sealed, seal
+from .seals import require_sealed, seal
 
 _RESULTS = "results"
 
@@ -35,11 +35,6 @@ def read_key(made: FilePath) -> Json | None:
     return document["parts"] if is_key_of(document, made) else None
 
 
-def is_keyless(made: FilePath) -> bool:
-    """Tell whether the file is there and the file of its key is not."""
-    return not place_of(made).exists() and Path(made).is_file()
-
-
 def is_key_of(document: Json, made: FilePath) -> bool:
     """Tell whether a kept key was written of the file `made` as it is now; the file's content is not looked at."""
     with current_reader().overlooking():
@@ -49,14 +44,15 @@ def is_key_of(document: Json, made: FilePath) -> bool:
 @read_once
 def read_kept_key(place: FilePath) -> Json:
     """Return a job's key as it is kept, {sha256: of the file that was made, parts}; UserError where it was edited."""
+    remedy = f"remove it, and add to your next command: --forcerun {_made_of(place)}"  # Snakemake doesn't see keys
     try:
         document = json.loads(current_reader().read(place))
     except ValueError as error:
-        raise UserError(f"{place}: not valid JSON ({error}); {REMEDY}") from error
+        raise UserError(f"{place}: not valid JSON ({error}); {remedy}") from error
     if not isinstance(document, dict) or not {"sha256", "parts"} <= document.keys():
-        raise UserError(f"{place}: is not the key of a document; {REMEDY}")
+        raise UserError(f"{place}: is not the key of a document; {remedy}")
     key = cast(Json, document)
-    require_sealed(key, place, REMEDY)
+    require_sealed(key, place, remedy)
     return key
 
 
@@ -73,3 +69,10 @@ def place_of(made: FilePath) -> Path:
     at = len(parts) - 1 - parts[::-1].index(_RESULTS) if _RESULTS in parts else -1
     below = Path(*parts[at + 1 :])
     return Path(*parts[: at + 1], "keys", f"{below}.json")
+
+
+def _made_of(place: FilePath) -> Path:
+    """Return the file whose key is kept at `place` (see `place_of`)."""
+    parts = Path(place).parts
+    at = next((at for at in range(len(parts) - 1, 0, -1) if parts[at - 1 : at + 1] == (_RESULTS, "keys")), None)
+    return Path(place) if at is None else Path(*parts[:at], *parts[at + 1 :]).with_suffix("")

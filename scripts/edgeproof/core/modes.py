@@ -90,6 +90,31 @@ def find_levels(logs: ArrayLike, errors: ArrayLike, margin: float) -> tuple[Mode
     return _describe(values, _split(values, _find_gaps(values, np.asarray(errors, dtype=np.float64), margin)))
 
 
+def find_unseen_levels(
+    levels: Sequence[ArrayLike], others: ArrayLike, errors: ArrayLike, margin: float
+) -> tuple[Mode, ...]:
+    """Return the modes of one arm that other starts of it do not show, lowest first; none for fewer than two starts.
+
+    `levels`: the arm's levels, each the logarithms of its starts, shape (n,). `others`: shape (m,), logarithms of the
+    other starts, `errors` their standard errors. A level is not shown where a gap that would separate levels (see
+    `find_levels`) lies between it and the nearest of the others; levels of two sessions without such a gap are one.
+    `share`: of the starts in `levels`.
+    """
+    seen, reach = np.sort(np.asarray(others, dtype=np.float64)), math.log1p(margin)
+    reach = max(reach, _ERRORS_APART * float(np.median(np.asarray(errors, dtype=np.float64))))
+    starts = [np.asarray(level, dtype=np.float64) for level in levels]
+    apart = [level for level in starts if float(np.abs(level[:, None] - seen[None, :]).min()) > reach]
+    merged: list[Floats] = []
+    for level in sorted(apart, key=lambda level: float(level.min())):
+        if merged and float(level.min() - merged[-1].max()) <= reach:
+            merged[-1] = np.concatenate((merged[-1], level))
+        else:
+            merged.append(level)
+    count = sum(map(len, starts))
+    found = tuple(Mode(math.exp(float(level.mean())), len(level), len(level) / count) for level in merged)
+    return found if sum(mode.starts for mode in found) >= _FEWEST_STARTS else ()
+
+
 def find_modes(left: ProcessLevels, right: ProcessLevels, pair_logs: ArrayLike, margin: float) -> Modes:
     """Return the Modes of two arms measured in pairs.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgeproof.artifacts.records.manifests import flag_random_ranges
-from edgeproof.artifacts.records.parity_records import describe_declared_accuracy, describe_parity
+from edgeproof.artifacts.records.parity_records import describe_declared_accuracy, describe_parity, is_same_graph
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.formatting import (
@@ -152,8 +152,14 @@ def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
 def describe_quality(parity: Json) -> Json | None:
     """Return the texts on accuracy or error in the table of outputs, from a parity.
 
-    They are {reference, candidate, difference, interval, unit, count}.
+    They are {reference, candidate, difference, interval, unit, count, same_graph}. `same_graph`: the artifact is its
+    source, so that the difference is exactly 0 and has no interval.
     """
+    quality = _describe_quality(parity)
+    return quality and {**quality, "same_graph": is_same_graph(parity)}
+
+
+def _describe_quality(parity: Json) -> Json | None:
     if "error" in parity:
         return _describe_error(parity["error"])
     if "detection" in parity:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from edgeproof.comparability.accuracy_sentences import describe_accuracy
 from edgeproof.comparability.energy_sentences import describe_energy
 from edgeproof.comparability.resource_sentences import describe_resources
 from edgeproof.comparability.sentences import (
     choose_effect,
+    describe_comparable,
     describe_cost,
     describe_grounds,
     describe_interleaving,
@@ -47,14 +49,6 @@ _STATES = {
 }  # where the icon's name is not the verdict
 _ENERGY = {"lower": "faster", "higher": "slower"}  # whose icons they share
 _TOLD = 12  # verdicts in the head of the page that are not folded
-_COMPARABLE = {
-    "yes": "comparable",
-    "conditional": "conditionally comparable",
-    "no": "not comparable",
-    "waived": "not comparable, waived",
-}
-
-
 PageOf = Callable[[str], str]  # from a model to the link to its page; "" where that is the page itself
 _Told = TypeVar("_Told", Json, tuple[Json, ComparisonEvidence])
 
@@ -146,15 +140,18 @@ def _describe(item, page, page_of, failing):
         "right_href": _link_cell(report["right"], page_of),
         "same": report["left"] == report["right"],
         "comparable": report["comparable"],
-        "comparable_words": _COMPARABLE[report["comparable"]],
+        "comparable_words": describe_comparable(report),
         "mode": report["mode"].replace("-", " "),
         "policy": report["policy"],
         "reason": describe_reason(report),
         "grounds": _list_grounds(report),
         "effect": _describe_effect(item),
+        "accuracy": describe_accuracy(report),
         "energy": _describe_energy(report),
         "drawing": None,
-        "regression": describe_regression_judgement(item.regression, (report["explanation"], describe_reason(report))),
+        "regression": describe_regression_judgement(
+            item.regression, (report["explanation"], describe_reason(report)), _count_further(report)
+        ),
         "decision": describe_decision(item.decision),
         "reasons": [_describe_reason(reason) for reason in report["reasons"]],
         "declared": all(reason["remedy"] is None for reason in report["reasons"]),
@@ -170,6 +167,11 @@ def _describe(item, page, page_of, failing):
             for name in ("report.json", "verdict.json", "regression.json", "decision.json", "pairs.json", "pairs.csv")
         ],
     }
+
+
+def _count_further(report):
+    """Return how many further pairs would probably decide the times, else the energy; None where no number would."""
+    return report["further_pairs"] or report.get("energy", {}).get("further_pairs")
 
 
 def _link_cell(fields, page_of):

@@ -33,10 +33,13 @@ _IF = {"pass": "if it passed", "fail": "if it failed", "unknown": "if it were un
 _SIGNS = {"at_most": "≤", "at_least": "≥"}
 
 
-def describe_regression_judgement(regression: Json, said: Sequence[str | None] = ()) -> Json:
+def describe_regression_judgement(
+    regression: Json, said: Sequence[str | None] = (), further: int | None = None
+) -> Json:
     """Return the regression judgement of a comparison as plain data in words; it has no thresholds if it was blocked.
 
-    `said`: what the page says of the comparison already. A reason among it is not given again.
+    `said`: what the page says of the comparison already. A reason among it is not given again. `further`: how many
+    pairs more would probably decide.
     """
     state, words = _REGRESSIONS[regression["status"]]
     blocked = regression["status"] == "blocked"
@@ -46,12 +49,15 @@ def describe_regression_judgement(regression: Json, said: Sequence[str | None] =
     notes = [] if blocked else list(regression["notes"])
     count = plural(len(regression["thresholds"]), "threshold")
     reason = regression["reason"] or ""
+    advice = regression["recommendation"].replace("_", " ")
+    if further and regression["recommendation"] == "measure_more_pairs":
+        advice = f"measure about {plural(further, 'further pair')}"
     told = not reason or reason in said or regression["mode"] in _REFUSED
     return {
         "state": state,
         "words": words,
         "policy": regression["policy"],
-        "recommendation": regression["recommendation"].replace("_", " "),
+        "recommendation": advice,
         "reason": None
         if told or regression["reason"] is None
         else first_up(regression["reason"].replace("_", " ").rstrip(".")),

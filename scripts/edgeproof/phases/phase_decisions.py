@@ -11,7 +11,8 @@ from typing import Any
 
 from edgeproof.comparability.criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
 from edgeproof.comparability.quantities import RunEvidence, find_in_run
-from edgeproof.comparability.reading import read_comparison, read_parity
+from edgeproof.comparability.reading import read_comparison
+from edgeproof.comparability.side_files import read_parity
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, read_sealed, write_json
 from edgeproof.core.files import FilePath, sha256_file

@@ -229,7 +229,7 @@ class _Builder:
         samples = [self.samples(cell.model) for cell in sides]
         measured = (verdict, *self._artifacts(*sides), *built, *samples, *tools, *noise)
         pairs = add("pairs", "measure_pairs", measured)
-        report = add("report", "report_comparison", (verdict, pairs, *results, *noise))
+        report = add("report", "report_comparison", (verdict, pairs, *results, *parities, *noise))
         regression = add("regression", "judge_regression", (report, verdict, pairs, *results, *parities))
         return add("decision", "decide_deployment", (report, regression, results[1], parities[1]))
 

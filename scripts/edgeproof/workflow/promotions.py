@@ -12,7 +12,7 @@ from edgeproof.artifacts.artifact_names import find_manifest
 from edgeproof.artifacts.baselines import set_baseline
 from edgeproof.artifacts.records.manifests import verify_manifest
 from edgeproof.comparability.deciding import read_decision
-from edgeproof.comparability.reading import folder_of_run
+from edgeproof.comparability.side_files import folder_of_run
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file

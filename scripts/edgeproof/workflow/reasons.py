@@ -21,8 +21,8 @@ def explain(reading: Reading, text: str) -> Json:
     """Return why a document would be made again. `text`: its path, or the name of a cell, a comparison or a plan.
 
     {document, rule, status, differences, upstream: those that differ above it, runs: what would run, devices: what each
-    measuring job among those needs}. `status`: `same`, `differs`, `follows` (only something above it differs), or
-    `missing`: there is none, or it was changed since it was made.
+    measuring job among those needs, keyless: those that are there without a key}. `status`: `same`, `differs`,
+    `follows` (only something above it differs), or `missing`: there is none, or it was changed since it was made.
     """
     jobs = list_jobs(reading.keys)
     document = find_document(reading, jobs, text)
@@ -37,6 +37,7 @@ def explain(reading: Reading, text: str) -> Json:
         "differences": _as_json(own),
         "upstream": {path: _as_json(found) for path, found in changed.items()},
         "runs": runs,
+        "keyless": [path for path in (document, *changed) if changed.get(path, own) is None and Path(path).is_file()],
         "devices": {
             path: _ask_store(path, jobs, runs, reading)._asdict() for path in runs if jobs[path].rule in ON_DEVICE
         },
@@ -59,6 +60,8 @@ def render_reasons(reasons: Json) -> Iterator[str]:
     for path, found in reasons["upstream"].items():
         yield f"  above it, {path}{': missing, or changed since' if found is None else ''}"
         yield from (f"    {_show(item)}" for item in found or ())
+    if keyless := reasons["keyless"]:
+        yield f"Snakemake does not see that a key is missing; add to your command: --forcerun {' '.join(keyless)}"
     yield f"would run: {len(reasons['runs'])} jobs"
     yield from (f"  {path}" for path in reasons["runs"][:_SHOWN])
     if len(reasons["runs"]) > _SHOWN:

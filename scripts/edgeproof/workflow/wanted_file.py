@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath, atomic_write
-from edgeproof.core.job_key import is_keyless
 from edgeproof.core.layout import (
     calibration_folder,
     comparison_folder,
@@ -55,15 +54,6 @@ def compose_options(files: Sequence[FilePath], alone: bool, overrides: Mapping[s
         *(["--replace-workflow-config"] if alone else []),
         *(["--config", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())] if overrides else []),
     ]
-
-
-def list_keyless(wanted: Json) -> list[str]:
-    """Return the documents of the campaign that are there and whose key is not (`core.job_key`), as when results came
-    without `results/keys/`.
-
-    Snakemake doesn't know of keys. Making these again measures nothing, since attempts are found by keys of their own.
-    """
-    return [path for path in wanted["keys"] if is_keyless(path)]
 
 
 def describe_wanted(keys: JobKeys, phases: PhaseKeys | None = None, options: Sequence[str] = ()) -> Json:

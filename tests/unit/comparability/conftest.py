@@ -7,8 +7,10 @@ import pytest
 from edgeproof.bench.made_up_campaigns import CAMPAIGN, write_comparison
 from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.comparability.deciding import decide_deployment
-from edgeproof.comparability.reading import folder_of_artifact, folder_of_run
 from edgeproof.comparability.regression import judge_regression
+from edgeproof.comparability.reporting import build_report
+from edgeproof.comparability.side_files import folder_of_artifact, folder_of_run
+from edgeproof.core.documents import write_json
 from edgeproof.core.layout import comparison_folder
 from edgeproof.core.seals import seal
 from edgeproof.core.yaml_files import read_yaml
@@ -64,14 +66,16 @@ class Room:
         change(document)
         path.write_text(json.dumps(document))
 
-    def edit_parity(self, change, precision="int8"):
-        """Change a parity document as if it had been made so."""
+    def edit_parity(self, change, precision="int8", model="digits-cnn"):
+        """Change a parity document as if it had been made so, and report again."""
 
         def make(document):
             change(document)
             document.update(seal(document))
 
-        self.edit(f"results/artifacts/digits-cnn/ort-cpu/host/{precision}/parity.json", make)
+        self.edit(f"results/artifacts/{model}/ort-cpu/host/{precision}/parity.json", make)
+        beside = [self.folder / name for name in ("verdict.json", "pairs.csv", "pairs.json")]
+        write_json(self.folder / "report.json", build_report(*beside), "comparison")
 
 
 @pytest.fixture

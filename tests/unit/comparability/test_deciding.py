@@ -279,6 +279,23 @@ def test_trivial_parity_satisfies_nothing(room):
     assert room.decide()["decision"] == "deployable_with_note"
 
 
+def test_the_same_graph_differs_by_exactly_0(room):
+    def same(document):
+        document.update(trivial=True, source_sha256=document["artifact_sha256"])
+        document["accuracy"].update(difference=0.0, gained=0, lost=0)
+        document["accuracy"]["answers"]["candidate"] = document["accuracy"]["answers"]["reference"]
+
+    room.make(same_cell=True)
+    room.edit_parity(same, "fp32")
+    room.judge()
+    (line,) = [line for line in room.decide()["lines"] if line["metric"] == "accuracy_difference"]
+    assert (line["value"], line["low"], line["high"], line["verdict"]) == (0, 0, 0, "unknown")
+    path = Path("config/criteria/interactive.yaml")
+    path.write_text(path.read_text().replace("accept_trivial_parity: false", "accept_trivial_parity: true"))
+    document = room.decide()
+    assert (document["accuracy"]["low_pp"], verdicts(document)["accuracy"]) == (0, "pass")
+
+
 def test_no_labels_no_accuracy(room):
     document = make(room, right={"accuracy": False}).decide()
     assert document["decision"] == "insufficient_evidence"

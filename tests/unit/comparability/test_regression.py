@@ -7,9 +7,12 @@ from edgeproof.bench.made_up_campaigns import write_comparison
 from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.comparability.edgeenv import SEVERITIES
 from edgeproof.comparability.regression import judge_thresholds, read_metrics, read_regression
+from edgeproof.comparability.sentences import describe_remedy
+from edgeproof.core.accuracy import paired_score_interval
 from edgeproof.core.documents import validate
 from edgeproof.core.errors import UserError
 from edgeproof.core.yaml_files import read_yaml
+from edgeproof.evidence.judgements import describe_regression_judgement
 from edgeproof.runs.raw_samples import list_processes, read_samples
 from edgeproof.runs.results import read_result
 from hypothesis import given
@@ -58,7 +61,8 @@ def test_point_estimate_beyond_a_threshold_is_not_enough(room):
         ({"right": {"kind": "crashed"}}, "failed", "mend_the_failed_side", "low"),
         ({"right": {"kind": "unsupported"}}, "failed", "mend_the_failed_side", "low"),
         ({"left": {"kind": "no_artifact"}}, "failed", "mend_the_failed_side", "low"),
-        ({"ratio": 1.02, "spread": 0.05}, "undecided", "measure_more_pairs", "low"),
+        ({"ratio": 1.02, "spread": 0.05}, "undecided", "larger_margin_or_quieter_machine", "low"),
+        ({"ratio": 1.03, "spread": 0.02}, "undecided", "measure_more_pairs", "low"),
     ],
 )
 def test_what_cannot_be_judged_is_blocked(room, options, mode, recommendation, severity):
@@ -67,6 +71,18 @@ def test_what_cannot_be_judged_is_blocked(room, options, mode, recommendation, s
     assert (document["mode"], document["recommendation"], document["severity"]) == (mode, recommendation, severity)
     assert document["reason"] and all(line["status"] == "unknown" for line in document["thresholds"])
     assert all(line["delta_pct"] is None for line in document["thresholds"])
+
+
+@pytest.mark.parametrize(("ratio", "spread", "more"), [(1.02, 0.05, False), (1.03, 0.02, True)])
+def test_the_advice_is_that_of_the_comparison(room, ratio, spread, more):
+    document = room.make(ratio=ratio, spread=spread).judge()
+    report = room.read("report.json")
+    assert report["verdict"] == "undecided" and (report["further_pairs"] is not None) == more
+    assert (document["recommendation"] == "measure_more_pairs") == more
+    assert ("further pairs" in describe_remedy(report) and "would probably decide" in describe_remedy(report)) == more
+    shown = describe_regression_judgement(document, (), report["further_pairs"])["recommendation"]
+    wanted = f"measure about {report['further_pairs']} further pairs"
+    assert shown == (wanted if more else "larger margin or quieter machine")
 
 
 def test_a_noisy_headline_vetoes_no_comparison(room):
@@ -136,17 +152,21 @@ def test_lab_names_the_trade_off(room, median_ms, overall, risk):
     def exact(document):
         figures = {"difference": 0.0, "gained": 0, "lost": 0, "candidate_accuracy": 0.992, "low": -0.0076}
         document["accuracy"].update(figures | {"high": 0.0076})
+        document["accuracy"]["answers"]["candidate"] = document["accuracy"]["answers"]["reference"]
 
     room.edit_parity(exact, "fp32")
     document = room.judge("lab-v1")
     assert (document["lab"]["overall"], document["lab"]["tradeoff_risk"]) == (overall, risk)
     assert document["lab"]["accuracy"]["difference_pp"] == pytest.approx(-0.6)
-    assert document["lab"]["accuracy"]["low_pp"] == pytest.approx(-1.93)
+    assert document["lab"]["accuracy"]["low_pp"] == pytest.approx(100 * paired_score_interval(1, 4, 500)[0])
     assert (document["status"] == "regression") == (median_ms > 1.03)
 
 
 def test_lab_gives_no_accuracy_interval_where_none_follows(room):
-    accuracy = room.make().judge("lab-v1")["lab"]["accuracy"]
+    assert room.make().judge("lab-v1")["lab"]["accuracy"]["low_pp"] < 0  # from the answers of single samples
+    for precision in ("fp32", "int8"):
+        room.edit_parity(lambda document: document["accuracy"].pop("answers"), precision)
+    accuracy = room.judge("lab-v1")["lab"]["accuracy"]
     assert accuracy["difference_pp"] == 0 and accuracy["low_pp"] is None
 
 
@@ -172,7 +192,8 @@ def test_metrics_of_a_result_follow_from_its_samples(room):
 
 def test_parity_of_another_artifact_is_refused(room):
     room.make()
-    room.edit_parity(lambda document: document.update(artifact_sha256="0" * 64))
+    with pytest.raises(UserError, match=r"artifact_sha256 is not digests\.artifact"):
+        room.edit_parity(lambda document: document.update(artifact_sha256="0" * 64))
     with pytest.raises(UserError, match=r"artifact_sha256 is not digests\.artifact"):
         room.judge()
 

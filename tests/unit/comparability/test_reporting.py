@@ -20,8 +20,10 @@ def test_a_measured_difference_is_one_sentence_with_its_interval_and_its_cost(ro
         "int8 is 1.666 times as fast as fp32 (1.657–1.675, 95 %), 20 s, the first 4 of 10 pairs."
     )
     text = render_markdown(report)
-    assert text.startswith(f"# pair\n\n**{sentence}**\n\nleft: `digits-cnn/ort-cpu/desk/fp32`")
+    assert text.startswith(f"# pair\n\n**{sentence}**\n\nAccuracy 98.6 % → 98.6 % on 500 samples (difference ")
+    assert "\n\nleft: `digits-cnn/ort-cpu/desk/fp32`" in text
     assert "| precision | fp32 | int8 | this is what is compared |" in text
+    assert "**Comparable; precision is what you study** (policy `strict`)" in text
     assert "starts like the 4 seen; a kind of start that is rarer than 53 % may be missing" in text
 
 

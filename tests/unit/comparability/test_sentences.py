@@ -3,6 +3,7 @@
 import pytest
 from edgeproof.comparability.sentences import (
     choose_effect,
+    describe_comparable,
     describe_cost,
     describe_grounds,
     describe_interleaving,
@@ -38,6 +39,7 @@ def make_report(verdict="faster", **changes):
         "right": CELL | {"precision": "int8"},
         "comparable": "conditional",
         "reasons": [],
+        "waived": None,
         "per": "call",
         "items": {"left": 1, "right": 1},
         "verdict": verdict,
@@ -45,6 +47,7 @@ def make_report(verdict="faster", **changes):
         "explanation": None,
         "effect": EFFECT,
         "modes": None,
+        "alone": None,
         "interference": None,
         "builds": None,
         "between_sessions": None,
@@ -254,3 +257,78 @@ def test_several_builds_say_what_makes_pairs_differ():
     assert told[0] == "3 pairs of builds, right over left: 0.600, 0.630, 0.700."
     assert told[1] == "Of the variance from one pair of processes to the next, builds make 75 %, processes make 25 %."
     assert "over builds" in told[3] and not [line for line in told if "Neighbouring pairs" in line or "assumed" in line]
+
+
+def alone(left=(), right=(), unseen_alone=(), ratio=(0.6, 0.58, 0.62), overlaps=True):
+    """Return what a report says of the starts alone; a level is (ms, starts, ratio right / left)."""
+
+    def side(missed, extra=()):
+        keys = ("level_ms", "starts", "ratio")
+        lists = [[dict(zip(keys, level, strict=True)) for level in levels] for levels in (missed, extra)]
+        return {"starts": 5, "unseen_in_pairs": lists[0], "unseen_alone": lists[1]}
+
+    quotient = dict(zip(("ratio", "low", "high"), ratio, strict=True))
+    return {"left": side(left, unseen_alone), "right": side(right), "ratio": quotient, "overlaps": overlaps}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told", "sentence"),
+    [
+        ("faster", alone(), None),
+        (
+            "faster",
+            alone(left=[(0.1831, 2, 0.7476), (0.193, 1, 0.7093)]),
+            "Alone, fp32 also started at 0.183 ms (2 of 5 starts) and 0.193 ms (1 of 5 starts), which no pair saw; at "
+            "those levels int8 is about 1.34 to 1.41 times as fast.",
+        ),
+        (
+            "slower",
+            alone(right=[(0.4, 5, 2.0)]),
+            "Alone, int8 started at 0.400 ms (5 of 5 starts), which no pair saw; at that level int8 takes about 2.00 "
+            "times as long.",
+        ),
+        (
+            "faster",
+            alone(unseen_alone=[(0.335, 2, 0.6)]),
+            "In pairs, fp32 also started at 0.335 ms (2 of 6 starts), which no start alone saw; by the two headlines, "
+            "int8 is about 1.67 times as fast.",
+        ),
+        (
+            "undecided",
+            alone(ratio=(0.8, 0.75, 0.85), overlaps=False),
+            "By the two headlines, measured one after the other, int8 takes about 0.800 times as long (0.75–0.85), "
+            "which the pairs do not confirm: something changed between those two runs, and hits both arms of a pair "
+            "alike.",
+        ),
+    ],
+)
+def test_what_the_cells_alone_say_against_the_pairs_is_a_second_sentence(verdict, told, sentence):
+    first = plain(describe_verdict(make_report(verdict)))
+    assert plain(describe_verdict(make_report(verdict, alone=told))) == " ".join(filter(None, (first, sentence)))
+
+
+@pytest.mark.parametrize(
+    ("comparable", "mode", "fields", "words"),
+    [
+        ("yes", "same-condition", (), "comparable"),
+        ("no", "none", ("precision",), "not comparable"),
+        ("waived", "waived", ("precision",), "not comparable, waived"),
+        ("conditional", "precision-comparison", ("precision",), "comparable; precision is what you study"),
+        ("conditional", "model-comparison", ("model_hash",), "comparable; model is what you study"),
+        (
+            "conditional",
+            "runtime-comparison",
+            ("precision", "runtime", "runtime_options"),
+            "comparable; runtime and precision are what you study",
+        ),
+        (
+            "conditional",
+            "batch-size-comparison",
+            ("batch_size", "input_shape", "inputs_hash"),
+            "comparable; batch size, input shape and inputs are what you study",
+        ),
+    ],
+)
+def test_what_is_under_study_is_no_condition(comparable, mode, fields, words):
+    reasons = [{"field": field} for field in fields]
+    assert describe_comparable(make_report(comparable=comparable, mode=mode, reasons=reasons)) == words

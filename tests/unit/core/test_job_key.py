@@ -67,6 +67,15 @@ def test_what_is_no_key_is_named(tmp_path, text):
         read_key(made)
 
 
+@pytest.mark.parametrize("made", ["results/runs/keys/r.json", "results/runs/a/result.json"])
+def test_its_remedy_makes_the_document_again(tmp_path, monkeypatch, made):
+    monkeypatch.chdir(tmp_path)
+    place_of(made).parent.mkdir(parents=True)
+    place_of(made).write_text("{")
+    with pytest.raises(UserError, match=f"not valid JSON .*; remove it, and add .*: --forcerun {made}$"):
+        read_key(made)
+
+
 def test_nothing_is_written_where_nothing_was_made(tmp_path):
     record_key(JobKey(PARTS, str(tmp_path / "results" / "result.json")))
     assert list(tmp_path.rglob("*.json")) == []

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from edgeproof.core.modes import ProcessLevels, bound_rare_starts, find_levels, find_modes
+from edgeproof.core.modes import ProcessLevels, bound_rare_starts, find_levels, find_modes, find_unseen_levels
 
 STEP = math.log(1.25)
 
@@ -84,3 +84,22 @@ def test_three_levels():
 def test_arrays_that_do_not_belong_together():
     with pytest.raises(ValueError, match="belong together"):
         find_levels([0.1, 0.2], [0.1], 0.02)
+
+
+def unseen(levels, others, error=0.002, margin=0.05):
+    found = find_unseen_levels([np.log(level) for level in levels], np.log(others), np.full(len(others), error), margin)
+    return [(round(mode.level, 3), mode.starts, round(mode.share, 2)) for mode in found]
+
+
+def test_a_level_that_other_starts_do_not_show_is_unseen():
+    alone, pairs = [[0.183, 0.183], [0.193], [0.3203, 0.3203]], [0.334, 0.335, 0.335, 0.336]
+    assert unseen(alone, pairs) == [(0.183, 2, 0.4), (0.193, 1, 0.2)]
+    assert unseen(alone, [*pairs, 0.19]) == []
+    assert unseen([[0.183, 0.183, 0.19], [0.3203]], pairs) == [(0.185, 3, 0.75)]  # no gap within
+
+
+def test_a_level_is_unseen_only_with_two_starts_the_margin_and_five_errors():
+    assert unseen([[0.1], [0.2, 0.2]], [0.2, 0.2]) == []
+    assert unseen([[0.1, 0.1], [0.2]], [0.2, 0.2]) == [(0.1, 2, 0.67)]
+    assert unseen([[0.1, 0.1], [0.2]], [0.2, 0.2], error=0.2) == []
+    assert unseen([[0.1, 0.1]], [0.104, 0.104]) == []

@@ -157,10 +157,29 @@ def test_a_regression_shows_its_error_in_the_place_of_an_accuracy():
         "reference_r2": 0.53188,
         "candidate_r2": None,
     }
-    shown = describe_quality({"accuracy": None, "error": error})
+    shown = describe_quality({"accuracy": None, "trivial": False, "error": error})
     assert shown["reference"] == "RMSE\u202f52.67, R²\u202f0.532" and shown["candidate"] == "RMSE\u202f52.63"
     assert (shown["difference"], shown["interval"]) == ("−0.04", "−0.21 to +0.13")
     assert (shown["unit"], shown["count"]) == ("in RMSE", "142")
-    alike = describe_quality({"accuracy": None, "error": error | {"difference": 0.0, "low": None, "high": None}})
+    same = error | {"difference": 0.0, "low": None, "high": None}
+    alike = describe_quality({"accuracy": None, "trivial": False, "error": same})
     assert (alike["difference"], alike["interval"]) == ("0", "the same answers")
     assert describe_quality({"accuracy": None}) is None
+
+
+def test_a_graph_beside_itself_differs_in_nothing_and_has_no_interval():
+    accuracy = {
+        "difference": 0.0,
+        "low": -0.037,
+        "high": 0.037,
+        "confidence": 0.95,
+        "count": 100,
+        "gained": 0,
+        "lost": 0,
+    }
+    accuracy |= {"reference_accuracy": 0.93, "candidate_accuracy": 0.93}
+    parity = {"accuracy": accuracy, "trivial": True, "artifact_sha256": "a", "source_sha256": "a"}
+    assert describe_quality(parity)["same_graph"]
+    assert not describe_quality(parity | {"artifact_sha256": "b"})["same_graph"]  # simulated
+    assert not describe_quality(parity | {"trivial": False})["same_graph"]  # another runtime
+    assert not describe_quality(parity | {"accuracy": accuracy | {"gained": 1, "lost": 1}})["same_graph"]

@@ -22,6 +22,7 @@ from edgeproof.workflow.comparing.cli import build_compare_parser
 from edgeproof.workflow.comparing.comparing import Told, compare, describe_end, render_end
 from edgeproof.workflow.comparing.quick_campaigns import QuickCampaign, read_question, write_campaign
 from edgeproof.workflow.comparing.running import SnakemakeRun
+from edgeproof.workflow.comparing.spending import list_attempts
 from onnx import TensorProto, helper
 
 
@@ -175,7 +176,11 @@ def test_of_several_models_with_a_files_bytes_the_choice_is_stated(root, started
     assert "copy.onnx is taken for the model alpha; the same file is net, zebra, too" in capsys.readouterr().err
 
 
-def make_end(verdict, left="passed", right="passed"):
+OLD, NEW = (f"results/comparability/c/n/attempts/000{number}-key" for number in (1, 2))
+SECONDS = {"all": 30.0, "measure_pairs": 20.0, "measure_run": 2.0, "build_onnx": 3.0, "check_parity": 1.0}
+
+
+def make_end(verdict, left="passed", right="passed", made=(NEW,), **changes):
     """Return (report, document) of a comparison of digits-cnn in fp32 and int8 that is over."""
     sides = [{"model": "m", "preset": "p", "device": "d", "precision": word} for word in ("fp32", "int8")]
     effect = {"ratio": 1.12, "interval_low": 1.1, "interval_high": 1.14, "confidence": 0.95, "pairs": 5}
@@ -190,8 +195,12 @@ def make_end(verdict, left="passed", right="passed"):
         "effect": effect,
         "between_sessions": None,
         "builds": None,
+        "waived": None,
+        "alone": None,
+        "accuracy": None,
         "pairs": 6,
         "seconds": 20.0,
+        "sessions": [{"attempt": OLD, "pairs": 4}, {"attempt": NEW, "pairs": 2}],
         "further_pairs": None,
         "further_seconds": None,
         "design": {"margin": 0.02},
@@ -205,7 +214,8 @@ def make_end(verdict, left="passed", right="passed"):
         for side, status in (("left", left), ("right", right))
     }
     campaign = QuickCampaign("compare-0", "fp32-vs-int8", "f.yaml", tuple(Cell(**side) for side in sides))
-    return report, describe_end(report, parity, campaign, {"all": 30.0, "measure_pairs": 20.0})
+    report |= changes
+    return report, describe_end(report, parity, campaign, SECONDS, made)
 
 
 def test_wrong_outputs_are_said_after_the_verdict(root):
@@ -215,6 +225,36 @@ def test_wrong_outputs_are_said_after_the_verdict(root):
     assert told[1] == "But the outputs of int8 are not right: parity failed: output 'score': …"
     assert document["parity"]["right"] == {"status": "failed", "reason": "output 'score': …", "fine": False}
     assert not any("not right" in line for line in render_end(*make_end("slower")))
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ((), "Took 30.0 s: nothing was built or measured; 6 pairs kept from before."),
+        ((NEW,), "Took 30.0 s: 20.0 s measuring pairs; 4 pairs kept from before."),
+        (
+            (OLD, NEW, "results/artifacts/m/p/host/fp32/attempts/0001-x", "results/runs/m/p/d/fp32/attempts/0001-x"),
+            "Took 30.0 s: 4.0 s building, 2.0 s measuring each alone, 20.0 s measuring pairs.",
+        ),
+    ],
+)
+def test_what_was_kept_from_before_is_no_time_spent(root, made, sentence):
+    assert sentence in [*render_end(*make_end("slower", made=made))]
+
+
+def test_what_a_run_adds_is_what_it_has_made(root):
+    before = list_attempts(root)
+    for name in (OLD, "results/runs/m/p/d/fp32/attempts/0001-x", "results/runs/m/p/d/fp32/attempts/.0002-x.part"):
+        (root / name).mkdir(parents=True)
+    assert list_attempts(root) - before == {OLD, "results/runs/m/p/d/fp32/attempts/0001-x"}
+
+
+def test_a_collapse_of_accuracy_and_what_would_decide_are_said(root):
+    figures = {"left": 0.93, "right": 0.11, "count": 100, "difference": -0.82, "low": -0.88, "high": -0.73}
+    told = [*render_end(*make_end("slower", accuracy=figures | {"two_models": True, "reason": None}))]
+    assert told[1].startswith("Accuracy 93.0 % → 11.0 % on 100 samples (difference -82.0 points, -88.0 to -73.0)")
+    told = [*render_end(*make_end("undecided", reason="budget"))]
+    assert "Further pairs would probably not decide: ask for a larger margin, or measure on a quieter machine." in told
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from edgeproof.workflow.wanted_file import (
     compose_options,
     describe_wanted,
     list_document_keys,
-    list_keyless,
     write_wanted,
 )
 
@@ -117,21 +116,12 @@ def test_wanted_is_written_when_its_content_differs(catalogues, tmp_path, monkey
     assert path.stat().st_mtime_ns != before
 
 
-def test_a_document_without_its_key_is_named_and_so_is_how_to_ask_for_the_campaign(catalogues, tmp_path, monkeypatch):
+def test_how_to_ask_for_the_campaign_is_named(catalogues):
     options = compose_options(["config/mine.yaml"], True, {"hosts": {"rpi": "pi5"}})
     command = ["--profile", "local", "--configfile", "config/mine.yaml", "--replace-workflow-config"]
     assert options == [*command, "--config", 'hosts={"rpi": "pi5"}']
     wanted = describe_wanted(make_keys(catalogues), options=options)
     assert validate(wanted | {"document_sha256": "0" * 64}, "wanted", "here")["options"] == options
-    monkeypatch.chdir(tmp_path)
-    assert list_keyless(wanted) == []
-    (tmp_path / RUN).parent.mkdir(parents=True)
-    (tmp_path / RUN).write_text("{}")
-    assert list_keyless(wanted) == [RUN]
-    place = tmp_path / "results/keys" / f"{RUN.removeprefix('results/')}.json"
-    place.parent.mkdir(parents=True)
-    place.write_text("{}")
-    assert list_keyless(wanted) == []
 
 
 def test_a_model_file_enters_by_its_bytes(catalogues, tmp_path):

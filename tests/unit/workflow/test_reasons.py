@@ -8,7 +8,7 @@ from edgeproof.__main__ import main
 from edgeproof.bench.made_up_cells import write_cell
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.errors import UserError
-from edgeproof.core.job_key import record_key
+from edgeproof.core.job_key import place_of, record_key
 from edgeproof.core.job_options import JobKey
 from edgeproof.core.layout import Cell
 from edgeproof.workflow.attempt_keys import find_device_time
@@ -47,6 +47,15 @@ def edit(path, old, new):
 def test_nothing_differs(root, made, capsys):
     code, found, text = ask(root, capsys, NAME)
     assert code == 0 and found["status"] == "same" and found["runs"] == [] and "made by today's" in text
+
+
+def test_a_key_that_is_missing_is_told_with_the_option_that_makes_it_again(root, made, capsys):
+    place_of(RUN).unlink()
+    code, found, text = ask(root, capsys, RUN)
+    assert code == 1 and found["status"] == "missing" and found["keyless"] == [RUN]
+    assert f"add to your command: --forcerun {RUN}\n" in text
+    Path(RUN).unlink()
+    assert ask(root, capsys, RUN)[1]["keyless"] == []  # Snakemake sees that by itself
 
 
 def test_threads_of_a_preset_run_its_cells_and_what_follows(root, made, capsys):

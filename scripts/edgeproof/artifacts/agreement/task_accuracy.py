@@ -101,7 +101,13 @@ def _fill_accuracy(document: Json, labels: np.ndarray, name: str, left: Entries,
         absent["relative_accuracy"] = f"output {name!r} of shape {describe_shape(left)} is not one score per class"
         return
     answers = [agree_with_labels(entries, labels) for entries in (left, right)]
-    document["accuracy"] = dataclasses.asdict(bootstrap_accuracy_difference(*answers, seed=_SEED))
+    document["accuracy"] = {
+        **dataclasses.asdict(bootstrap_accuracy_difference(*answers, seed=_SEED)),
+        "answers": {
+            side: "".join("1" if right else "0" for right in own.tolist())
+            for side, own in zip(("reference", "candidate"), answers, strict=True)
+        },
+    }
     found, base = (document["accuracy"][f"{side}_accuracy"] for side in ("candidate", "reference"))
     _fill_share(document, base, found, "has no sample right")
 

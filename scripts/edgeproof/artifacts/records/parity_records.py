@@ -32,6 +32,14 @@ def describe_parity(parity: Json) -> str:
     return f"{words} ({measured} of {asked} limits measured)" if words == "passed" and measured < asked else words
 
 
+def is_same_graph(parity: Json) -> bool:
+    """Tell whether a parity record is of a file beside itself, in one runtime: then it differs in nothing, exactly."""
+    accuracy = parity["accuracy"]
+    unlike = accuracy is not None and (accuracy["gained"] or accuracy["lost"])
+    same = parity["trivial"] and parity["artifact_sha256"] == parity["source_sha256"]
+    return bool(same and not unlike)
+
+
 def describe_limit(line: Json) -> str:
     """Return a judged limit of a parity record in words, with the value that it was judged by, or why there is none."""
     sign = "<=" if line["name"].startswith("max_") else ">="

@@ -7,17 +7,19 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from edgeproof.artifacts.records.parity_records import read_parity_record
+from edgeproof.comparability.accuracy_sentences import describe_accuracy
 from edgeproof.comparability.fields import FieldReason
 from edgeproof.comparability.measured_pairs import ESTIMATES
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import (
     describe_estimate,
     describe_reason,
+    describe_remedy,
     describe_verdict,
     name_sides,
 )
@@ -32,6 +34,7 @@ from edgeproof.runs.results import read_result
 
 from .quick_campaigns import QuickCampaign, read_question, write_campaign
 from .running import SnakemakeRun
+from .spending import count_kept_pairs, describe_spending, list_attempts, sum_spending
 from .varied_fields import OPTIONAL_VARIES
 
 _CODES = {
@@ -76,13 +79,14 @@ def compare(options: argparse.Namespace, root: Path) -> ExitCode:
         print(note, file=sys.stderr)
     if campaign.refusals:
         return _refuse(campaign, options)
+    before = list_attempts(root)
     run = run_campaign(campaign, ["comparability", "evidence"], options, root)
     if isinstance(run, ExitCode):
         return run
     with contextlib.chdir(root):  # documents name their files from here
         report = read_comparison(f"{campaign.folder}/report.json")
         parity = read_both_parities(campaign)
-    document = describe_end(report, parity, campaign, run.seconds)
+    document = describe_end(report, parity, campaign, run.seconds, list_attempts(root) - before)
     show(options, document, lambda: render_end(report, document))
     wrong = any(not side["fine"] for side in parity.values())
     return ExitCode.NOT_GOOD if wrong else _CODES.get(report["verdict"], ExitCode.GOOD)
@@ -169,12 +173,13 @@ def run_campaign(
     return run
 
 
-def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: dict[str, float]) -> Json:
+def describe_end(
+    report: Json, parity: Json, campaign: QuickCampaign, seconds: Mapping[str, float], made: Collection[str]
+) -> Json:
     """Return what a comparison from the shell has found and what it cost, as `--json` prints it.
 
-    `parity`: of `read_both_parities`. `seconds`: of this run, by rule and in all.
+    `parity`: of `read_both_parities`. `seconds`: of this run, by rule and in all. `made`: the attempts that it added.
     """
-    alone, pairs = seconds.get("measure_run", 0.0), seconds.get("measure_pairs", 0.0)
     return {
         "verdict": report["verdict"],
         "sentence": plain(describe_verdict(report)),
@@ -183,15 +188,13 @@ def describe_end(report: Json, parity: Json, campaign: QuickCampaign, seconds: d
         "left": str(campaign.cells[0]),
         "right": str(campaign.cells[1]),
         "parity": parity,
+        "accuracy": (told := describe_accuracy(report)) and plain(told),
         "effect": report["effect"],
         "pairs": report["pairs"],
         "further_pairs": report["further_pairs"],
         "further_seconds": report["further_seconds"],
-        "seconds": {
-            "building": round(seconds["all"] - alone - pairs, 1),
-            "measuring_alone": round(alone, 1),
-            "measuring_pairs": round(pairs, 1),
-        },
+        "pairs_kept": count_kept_pairs(report, made),
+        "seconds": sum_spending(seconds, made),
         "report": f"{campaign.folder}/report.md",
         "page": campaign.page,
         "campaign": campaign.file,
@@ -206,6 +209,8 @@ def render_end(report: Json, document: Json) -> Iterator[str]:
         found = document["parity"][side]
         if not found["fine"] and (side == "left" or found != document["parity"]["left"]):
             yield f"But the outputs of {name} are not right: parity {_name_parity(found)}"
+    if accuracy := document["accuracy"]:
+        yield accuracy
     if reason := describe_reason(report):
         yield plain(reason)
     yield from (_render_difference(reason) for reason in document["reasons"] if reason["remedy"])
@@ -214,10 +219,9 @@ def render_end(report: Json, document: Json) -> Iterator[str]:
         more = f"About {report['further_pairs']} further pairs ({seconds:.0f} s)"
         yield f"{more} would probably decide; those so far are kept."
         yield f"Continue: the same command with --within {ask}s."
-    spent = document["seconds"]
-    alone = f", {spent['measuring_alone']:.1f} s measuring each alone" if spent["measuring_alone"] else ""
-    pairs = f"{spent['measuring_pairs']:.1f} s measuring pairs"
-    yield f"Took {spent['building']:.1f} s building{alone}, {pairs}."
+    elif remedy := describe_remedy(report):
+        yield plain(remedy)
+    yield describe_spending(document["seconds"], document["pairs_kept"])
     yield f"Evidence: {document['page']}"
 
 
