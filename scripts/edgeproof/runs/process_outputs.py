@@ -22,7 +22,7 @@ def worst_output_difference(session: Session, reference: Mapping[str, npt.NDArra
     """
     differences: list[float] = []
     for slot in session.samples:
-        with naming_remedy(session.attempt):
+        with naming_remedy(session.folder):
             outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
         differences.extend(_difference(outputs.get(name), expected) for name, expected in reference.items())
     return max(differences, default=None)
